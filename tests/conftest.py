@@ -1,0 +1,70 @@
+"""The suite's fixtures, its hypothesis profiles, and the rule that nothing skips in CI."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from tests.support.git import Git, GitNotFoundError, Repository, find_git
+
+# The default draws the same examples on every run, and takes no notice of a busy machine. `thorough`
+# draws more, and others each time.
+hypothesis.settings.register_profile(
+    "default",
+    deadline=None,
+    derandomize=True,
+    max_examples=100,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.register_profile(
+    "thorough",
+    hypothesis.settings.get_profile("default"),
+    derandomize=False,
+    max_examples=5000,
+)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+_NOTHING_SKIPS = os.environ.get("CI") == "true" or os.environ.get("REFTABLE_NO_SKIP") == "1"
+
+
+def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
+    # An expected failure is reported as skipped too, but it did run.
+    if _NOTHING_SKIPS and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{report.nodeid} skips, and nothing may skip in CI: {reason}"
+
+
+# Outermost, so that the verdicts of pytest's own hooks (skip marks, xfail) are in.
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    _fail_if_skipped(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    _fail_if_skipped(report)
+    return report
+
+
+@pytest.fixture(scope="session")
+def git(tmp_path_factory: pytest.TempPathFactory) -> Git:
+    """A git that knows reftables, in an environment of its own."""
+    try:
+        program = find_git()
+    except GitNotFoundError as error:
+        pytest.skip(str(error))
+    return Git(program, tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture
+def repo(git: Git, tmp_path: Path) -> Repository:
+    """An empty reftable repository of real git."""
+    return git.init(tmp_path / "repo")

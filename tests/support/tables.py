@@ -1,0 +1,43 @@
+"""Small tables, and the object ids in them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from engine.record import LogRecord, RefRecord
+from engine.writer import TableStats, TableWriter, WriteOptions
+
+
+def oid(number: int, size: int = 20) -> bytes:
+    """Return the object id of `size` bytes that stands for `number`; like git's, they are spread evenly."""
+    return hashlib.sha256(b"%d" % number).digest()[:size]
+
+
+def write_table(
+    path: Path,
+    refs: Iterable[RefRecord] = (),
+    logs: Iterable[LogRecord] = (),
+    options: WriteOptions | None = None,
+    limits: tuple[int, int] | None = None,
+) -> TableStats:
+    """Write one table, its records in any order, and return what the writer counted.
+
+    Without `limits`, they are the lowest and the highest update index of the records.
+    """
+    refs, logs = list(refs), list(logs)
+    if limits is None:
+        indexes = [ref.update_index for ref in refs] + [log.update_index for log in logs]
+        limits = (min(indexes), max(indexes))
+    with path.open("wb") as file:
+        writer = TableWriter(file.write, options or WriteOptions())
+        writer.set_limits(*limits)
+        writer.add_refs(refs)
+        writer.add_logs(logs)
+        return writer.close()
+
+
+def stack_files(directory: Path) -> dict[str, bytes]:
+    """Return every file of a stack's directory, by name."""
+    return {path.name: path.read_bytes() for path in sorted(directory.iterdir())}
