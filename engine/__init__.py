@@ -1,0 +1,96 @@
+"""A complete reftable library in pure Python: git's binary format for refs and reflogs.
+
+    format, record, block       bytes: header and footer, records, blocks
+    table, writer               one immutable file, read and written
+    merged, compaction          many tables as one view; which to merge, and merging them
+    lock, options, directory    files between processes: locks, the list, temporary files
+    addition, compactor, clean  the three ways to change a stack
+    stack                       the object that programs use
+    refname                     which ref names may exist, alone and beside each other
+    update_ref, transaction     `git update-ref --stdin`: its commands, applied to a stack
+    git_config, git_program     what git's configuration and its program say
+    repository                  from any path a user types to the stacks behind it
+
+Each layer knows those above it in this list and nothing below. Ref names and object ids are
+`bytes`; nothing here depends on anything but the standard library, or prints.
+"""
+
+from engine.clean import CleanPlan, StaleFile
+from engine.compaction import (
+    CompactionPlan,
+    Dropped,
+    Expiry,
+    Segment,
+    TableSummary,
+    fastlog2,
+    sizes_to_segments,
+    suggest_compaction_segment,
+    suggest_geometric_segment,
+)
+from engine.compactor import CompactionStats
+from engine.errors import (
+    ApiError,
+    Cancelled,
+    ChecksumError,
+    EntryTooBigError,
+    ExpectationError,
+    FormatError,
+    LockError,
+    MissingTableError,
+    NameConflictError,
+    OutdatedError,
+    RefnameError,
+    ReftableError,
+    RepositoryError,
+)
+from engine.format import HashId
+from engine.merged import MergedTable, Version
+from engine.options import StackOptions
+from engine.progress import Progress, ProgressCallback
+from engine.record import IndexRecord, LogRecord, ObjectRecord, RefRecord
+from engine.stack import Stack
+from engine.table import Table
+from engine.writer import TableStats, TableWriter, WriteOptions
+
+__all__ = [
+    "ApiError",
+    "Cancelled",
+    "ChecksumError",
+    "CleanPlan",
+    "CompactionPlan",
+    "CompactionStats",
+    "Dropped",
+    "EntryTooBigError",
+    "ExpectationError",
+    "Expiry",
+    "FormatError",
+    "HashId",
+    "IndexRecord",
+    "LockError",
+    "LogRecord",
+    "MergedTable",
+    "MissingTableError",
+    "NameConflictError",
+    "ObjectRecord",
+    "OutdatedError",
+    "Progress",
+    "ProgressCallback",
+    "RefRecord",
+    "RefnameError",
+    "ReftableError",
+    "RepositoryError",
+    "Segment",
+    "Stack",
+    "StackOptions",
+    "StaleFile",
+    "Table",
+    "TableStats",
+    "TableSummary",
+    "TableWriter",
+    "Version",
+    "WriteOptions",
+    "fastlog2",
+    "sizes_to_segments",
+    "suggest_compaction_segment",
+    "suggest_geometric_segment",
+]

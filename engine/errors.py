@@ -1,0 +1,110 @@
+"""Every error the engine raises on its own account, as one small tree.
+
+    ReftableError
+    ├── FormatError            the bytes are wrong: table, offset, reason
+    │   └── ChecksumError      the footer's CRC-32 does not match
+    ├── MissingTableError      tables.list names a table that is not there
+    ├── LockError              somebody else holds a lock
+    │   └── OutdatedError      the stack changed since this handle read it
+    ├── EntryTooBigError       a record does not fit into a block
+    ├── RefnameError           git would refuse this ref name
+    ├── NameConflictError      one ref name is a directory of another
+    ├── ExpectationError       a ref does not hold the old value that was expected
+    ├── RepositoryError        there is no reftable stack behind this path
+    ├── ApiError (ValueError)  the caller broke a rule of the interface
+    └── Cancelled              a progress callback asked to stop
+
+Absent records are `None`, never an error, and `OSError` passes through unchanged.
+"""
+
+from __future__ import annotations
+
+
+class ReftableError(Exception):
+    """Base of every error that the engine raises itself."""
+
+
+class FormatError(ReftableError):
+    """Bytes of a table or of `tables.list` that break the format.
+
+    `name` is the file's name, `offset` the byte position inside the file that the
+    reason speaks of (None when it concerns the file as a whole).
+    """
+
+    def __init__(self, name: str, offset: int | None, reason: str) -> None:
+        self.name = name
+        self.offset = offset
+        self.reason = reason
+        where = "" if offset is None else f" at byte {offset}"
+        super().__init__(f"{name}{where}: {reason}")
+
+
+class ChecksumError(FormatError):
+    """The CRC-32 in a table's footer is not that of the footer's bytes."""
+
+
+class MissingTableError(ReftableError):
+    """`tables.list` names a table that does not exist, and no other process is to blame."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(f"{name}: listed in tables.list, but there is no such file")
+
+
+class LockError(ReftableError):
+    """A lock is held by another process, or was left behind by one that died."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"{path}: {reason}")
+
+
+class OutdatedError(LockError):
+    """The stack on disk is no longer the one this handle (or plan) was made from.
+
+    `reload()` and try again.
+    """
+
+
+class EntryTooBigError(ReftableError):
+    """A record (or the index over such records) does not fit into one block."""
+
+
+class RefnameError(ReftableError):
+    """A ref name that `git check-ref-format` refuses."""
+
+    def __init__(self, name: bytes, reason: str) -> None:
+        self.name = name
+        self.reason = reason
+        super().__init__(f"{name!r}: {reason}")
+
+
+class NameConflictError(ReftableError):
+    """Two ref names of which one would have to be a directory of the other."""
+
+    def __init__(self, name: bytes, other: bytes) -> None:
+        self.name = name
+        self.other = other
+        super().__init__(f"{name!r} cannot exist together with {other!r}")
+
+
+class ExpectationError(ReftableError):
+    """A ref does not hold the old value that an update expected of it."""
+
+    def __init__(self, name: bytes, reason: str) -> None:
+        self.name = name
+        self.reason = reason
+        super().__init__(f"{name!r}: {reason}")
+
+
+class RepositoryError(ReftableError):
+    """A path behind which there is no reftable stack; the message says what is there."""
+
+
+class ApiError(ReftableError, ValueError):
+    """The caller broke a rule of the engine's interface; nothing was written."""
+
+
+class Cancelled(ReftableError):  # noqa: N818 - a request, not a fault; the name is public
+    """Raised by a progress callback to stop a long operation, which then leaves no file behind."""

@@ -1,0 +1,26 @@
+"""How a long operation says how far it is, and how its caller stops it.
+
+Every long operation of the engine takes one optional callback. It is called now and then
+with a `Progress`; raising `Cancelled` from it stops the operation, which then leaves no file
+behind and the stack as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(slots=True, frozen=True)
+class Progress:
+    """One report: `done` of `total` bytes of the tables read, in the phase named.
+
+    `total` is None where the amount of work is not known beforehand.
+    """
+
+    phase: str
+    done: int
+    total: int | None
+
+
+ProgressCallback = Callable[[Progress], None]

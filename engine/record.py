@@ -1,0 +1,427 @@
+"""Records and their codecs: bytes in, records out, and back. The hot loops live here.
+
+Every record of every block is
+
+    varint(prefix length) varint(suffix length << 3 | kind) suffix tail
+
+where the key is that many bytes of the key before it, then the suffix. Keys and tails are
+
+    ref    name                         varint(update_index - min_update_index), then by kind:
+                                        0 deletion; 1 one object id; 2 object id and peeled id;
+                                        3 varint(length) symref target
+    log    name NUL u64(~update_index)  kind 0 deletion: nothing; kind 1: old id, new id,
+                                        string name, string email, varint(time), i16(zone),
+                                        string message  (string: varint(length) bytes)
+    obj    first bytes of an object id  kind is the number of offsets, or 0 and varint(number);
+                                        varint offset, then varint differences
+    index  last key of a block          varint(offset of that block)
+
+Each decoder is one flat, pure function over a block's bytes from `pos` to `end`, which both
+lie on record boundaries. They raise `Malformed` (or `IndexError`, `ValueError` from below);
+`block.py` is the one place that makes a `FormatError` of these. A slice that runs over the end
+comes out short, but moves `pos` past `end` all the same, so the check behind the loop sees it.
+
+A compaction does not need records: `split_refs` and `split_logs` cut a block into `Encoded`
+items that know their key and keep their bytes, which a block writer can take over as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from engine.errors import ApiError
+from engine.format import U64_MAX, get_varint, put_varint
+
+DELETION: Final = 0
+VAL1: Final = 1
+VAL2: Final = 2
+SYMREF: Final = 3
+LOG_UPDATE: Final = 1
+
+MAX_INLINE_OFFSETS: Final = 7
+"""An object record's kind counts up to this many offsets; more need a count of their own."""
+
+
+class Malformed(ValueError):  # noqa: N818 - never leaves the engine: block.py makes a FormatError of it
+    """What is wrong with a record, and at which position of its block."""
+
+    def __init__(self, pos: int, reason: str) -> None:
+        self.pos = pos
+        self.reason = reason
+        super().__init__(reason)
+
+
+@dataclass(slots=True)
+class RefRecord:
+    """One version of one ref.
+
+    `value` is an object id; `peeled` what an annotated tag with that id points to; `target`
+    the ref that a symref names. A record with none of them is a deletion (a tombstone): it
+    hides older versions. `update_index` is absolute.
+    """
+
+    name: bytes
+    update_index: int
+    value: bytes | None = None
+    peeled: bytes | None = None
+    target: bytes | None = None
+
+    @property
+    def is_deletion(self) -> bool:
+        """Whether this is a tombstone."""
+        return self.value is None and self.target is None
+
+    @property
+    def type(self) -> str:
+        """`val1`, `val2`, `symref` or `deletion`, the format document's value types."""
+        if self.target is not None:
+            return "symref"
+        if self.value is None:
+            return "deletion"
+        return "val1" if self.peeled is None else "val2"
+
+
+@dataclass(slots=True)
+class LogRecord:
+    """One reflog entry of one ref; the key is (name, update index), newest first.
+
+    A record with neither `old` nor `new` is a deletion: it hides the entry of the same key in
+    older tables. With one of them given, the other is written as the null id. `time` is in
+    seconds since 1970, `tz` the stored 16-bit number (git stores the decimal reading of
+    "+0530", 530; the format document and JGit mean minutes), `message` ends in a newline.
+    """
+
+    name: bytes
+    update_index: int
+    old: bytes | None = None
+    new: bytes | None = None
+    committer: bytes = b""
+    email: bytes = b""
+    time: int = 0
+    tz: int = 0
+    message: bytes = b""
+
+    @property
+    def is_deletion(self) -> bool:
+        """Whether this is a tombstone."""
+        return self.old is None and self.new is None
+
+    @property
+    def type(self) -> str:
+        """`update` or `deletion`, the format document's log types."""
+        return "deletion" if self.is_deletion else "update"
+
+
+@dataclass(slots=True)
+class ObjectRecord:
+    """The ref blocks that mention an object id beginning with `prefix`.
+
+    No offsets means that they did not fit into a block: every ref block is a candidate.
+    """
+
+    prefix: bytes
+    offsets: list[int]
+
+
+@dataclass(slots=True)
+class IndexRecord:
+    """The last key of the block (of the section, or of the index level below) at `offset`."""
+
+    last_key: bytes
+    offset: int
+
+
+Encoded = tuple[bytes, bytes, int, int, int, bytes]
+"""A record that was cut out of a block but not decoded: (key, previous, prefix, kind, tail_len, encoded).
+
+`encoded` is the whole record as stored behind the key `previous`, with the prefix length
+`prefix`; its last `tail_len` bytes are the tail. Whoever writes it behind the very same
+`previous` (identity tells, not equality) may write `encoded` unchanged. A bare tuple, because
+naming its parts would cost more than cutting them out.
+"""
+
+
+def log_key(name: bytes, update_index: int) -> bytes:
+    """The key of a log record: newer entries of a ref sort first."""
+    return name + b"\0" + (U64_MAX - update_index).to_bytes(8, "big")
+
+
+def common_prefix(a: bytes, b: bytes) -> int:
+    """The number of leading bytes that two keys share."""
+    size = min(len(a), len(b))
+    differing = int.from_bytes(a[:size], "big") ^ int.from_bytes(b[:size], "big")
+    return size - (differing.bit_length() + 7 >> 3)
+
+
+def encode_head(prefix: int, suffix_len: int, kind: int) -> bytes:
+    """The two varints in front of a record's suffix."""
+    second = suffix_len << 3 | kind
+    if prefix < 0x80 and second < 0x80:
+        return bytes((prefix, second))
+    return put_varint(prefix) + put_varint(second)
+
+
+def _decode_key(data: bytes, pos: int, previous: bytes) -> tuple[bytes, int, int]:
+    """The key at `pos`, its kind and where its tail begins."""
+    prefix, at = get_varint(data, pos)
+    second, at = get_varint(data, at)
+    stop = at + (second >> 3)
+    if prefix > len(previous):
+        raise Malformed(pos, f"shares {prefix} bytes with a key of {len(previous)}")
+    if stop > len(data):
+        raise Malformed(pos, f"a key of {second >> 3} more bytes runs over the block")
+    key = previous[:prefix] + data[at:stop]
+    if not key:
+        raise Malformed(pos, "an empty key")
+    return key, second & 7, stop
+
+
+def _check_end(pos: int, end: int) -> None:
+    if pos != end:
+        raise Malformed(end, f"the last record runs {pos - end} bytes over the end of the records")
+
+
+def decode_refs(data: bytes, pos: int, end: int, hash_size: int, min_update_index: int) -> list[RefRecord]:
+    """The ref records of a block, with absolute update indexes."""
+    records: list[RefRecord] = []
+    append = records.append
+    name = b""
+    while pos < end:
+        prefix = data[pos]
+        second = data[pos + 1]
+        if prefix < 0x80 and second < 0x80:
+            tail = pos + 2 + (second >> 3)
+            if prefix > len(name):
+                raise Malformed(pos, f"shares {prefix} bytes with a key of {len(name)}")
+            name = name[:prefix] + data[pos + 2 : tail]
+            if not name:
+                raise Malformed(pos, "an empty key")
+            kind = second & 7
+        else:
+            name, kind, tail = _decode_key(data, pos, name)
+        delta = data[tail]
+        pos = tail + 1
+        if delta >= 0x80:
+            delta, pos = get_varint(data, tail)
+        if kind == VAL1:
+            stop = pos + hash_size
+            append(RefRecord(name, min_update_index + delta, data[pos:stop]))
+            pos = stop
+        elif kind == DELETION:
+            append(RefRecord(name, min_update_index + delta))
+        elif kind == VAL2:
+            middle = pos + hash_size
+            stop = middle + hash_size
+            append(RefRecord(name, min_update_index + delta, data[pos:middle], data[middle:stop]))
+            pos = stop
+        elif kind == SYMREF:
+            size, pos = get_varint(data, pos)
+            stop = pos + size
+            append(RefRecord(name, min_update_index + delta, None, None, data[pos:stop]))
+            pos = stop
+        else:
+            raise Malformed(pos, f"unknown ref value type {kind}")
+    _check_end(pos, end)
+    return records
+
+
+def split_refs(data: bytes, pos: int, end: int, hash_size: int, shift: int) -> list[Encoded]:
+    """The ref records of a block, cut out for a table whose limits begin `shift` lower.
+
+    Unlike the decoders, this one and `split_logs` check that keys ascend: what they return is
+    written again, and a disorder must not be passed on.
+    """
+    items: list[Encoded] = []
+    append = items.append
+    key = b""
+    while pos < end:
+        start = pos
+        previous = key
+        prefix = data[pos]
+        second = data[pos + 1]
+        if prefix < 0x80 and second < 0x80:
+            tail = pos + 2 + (second >> 3)
+            if prefix > len(key):
+                raise Malformed(pos, f"shares {prefix} bytes with a key of {len(key)}")
+            key = key[:prefix] + data[pos + 2 : tail]
+            kind = second & 7
+        else:
+            prefix = get_varint(data, pos)[0]
+            key, kind, tail = _decode_key(data, pos, key)
+        if key <= previous:
+            raise Malformed(pos, f"{key!r} does not come behind {previous!r}")
+        delta = data[tail]
+        pos = tail + 1
+        if delta >= 0x80:
+            delta, pos = get_varint(data, tail)
+        value = pos
+        if kind == VAL1:
+            pos += hash_size
+        elif kind == VAL2:
+            pos += hash_size + hash_size
+        elif kind == SYMREF:
+            size, pos = get_varint(data, pos)
+            pos += size
+        elif kind != DELETION:
+            raise Malformed(pos, f"unknown ref value type {kind}")
+        if shift:
+            moved = put_varint(delta + shift) + data[value:pos]
+            encoded = data[start:tail] + moved
+            append((key, previous, prefix, kind, len(moved), encoded))
+        else:
+            append((key, previous, prefix, kind, pos - tail, data[start:pos]))
+    _check_end(pos, end)
+    return items
+
+
+def _decode_log_key(key: bytes, pos: int) -> tuple[bytes, int]:
+    """Name and update index of a log record's key."""
+    if len(key) < 10 or key[-9] != 0:
+        raise Malformed(pos, "a log key without a name, NUL and update index")
+    return key[:-9], U64_MAX - int.from_bytes(key[-8:], "big")
+
+
+def _skip_string(data: bytes, pos: int) -> int:
+    size, pos = get_varint(data, pos)
+    return pos + size
+
+
+def decode_logs(data: bytes, pos: int, end: int, hash_size: int) -> list[LogRecord]:
+    """The log records of an inflated block."""
+    records: list[LogRecord] = []
+    key = b""
+    while pos < end:
+        key, kind, at = _decode_key(data, pos, key)
+        name, update_index = _decode_log_key(key, pos)
+        if kind == DELETION:
+            records.append(LogRecord(name, update_index))
+            pos = at
+            continue
+        if kind != LOG_UPDATE:
+            raise Malformed(pos, f"unknown log type {kind}")
+        old = data[at : at + hash_size]
+        at += hash_size
+        new = data[at : at + hash_size]
+        at += hash_size
+        size, at = get_varint(data, at)
+        committer = data[at : at + size]
+        size, at = get_varint(data, at + size)
+        email = data[at : at + size]
+        time, at = get_varint(data, at + size)
+        tz = int.from_bytes(data[at : at + 2], "big", signed=True)
+        size, at = get_varint(data, at + 2)
+        message = data[at : at + size]
+        records.append(LogRecord(name, update_index, old, new, committer, email, time, tz, message))
+        pos = at + size
+    _check_end(pos, end)
+    return records
+
+
+def split_logs(data: bytes, pos: int, end: int, hash_size: int) -> list[Encoded]:
+    """The log records of an inflated block, cut out; tails hold for any table."""
+    items: list[Encoded] = []
+    key = b""
+    while pos < end:
+        previous = key
+        prefix = get_varint(data, pos)[0]
+        key, kind, tail = _decode_key(data, pos, key)
+        if key <= previous:
+            raise Malformed(pos, f"{key!r} does not come behind {previous!r}")
+        _decode_log_key(key, pos)
+        stop = tail
+        if kind == LOG_UPDATE:
+            stop = _skip_string(data, tail + 2 * hash_size)
+            stop = _skip_string(data, stop)
+            stop = get_varint(data, stop)[1] + 2
+            stop = _skip_string(data, stop)
+        elif kind != DELETION:
+            raise Malformed(pos, f"unknown log type {kind}")
+        items.append((key, previous, prefix, kind, stop - tail, data[pos:stop]))
+        pos = stop
+    _check_end(pos, end)
+    return items
+
+
+def decode_objects(data: bytes, pos: int, end: int) -> list[ObjectRecord]:
+    """The object records of a block."""
+    records: list[ObjectRecord] = []
+    key = b""
+    while pos < end:
+        start = pos
+        key, count, pos = _decode_key(data, pos, key)
+        if count == 0:
+            count, pos = get_varint(data, pos)
+        if count > end - pos:  # each takes a byte at least: no huge count makes a huge loop
+            raise Malformed(start, f"{count} offsets in {end - pos} bytes")
+        offsets: list[int] = []
+        offset = 0
+        for _ in range(count):
+            delta, pos = get_varint(data, pos)
+            offset += delta
+            offsets.append(offset)
+        records.append(ObjectRecord(key, offsets))
+    _check_end(pos, end)
+    return records
+
+
+def decode_index(data: bytes, pos: int, end: int) -> list[IndexRecord]:
+    """The index records of a block."""
+    records: list[IndexRecord] = []
+    key = b""
+    while pos < end:
+        key, kind, at = _decode_key(data, pos, key)
+        if kind:
+            raise Malformed(pos, f"unknown index record type {kind}")
+        offset, pos = get_varint(data, at)
+        records.append(IndexRecord(key, offset))
+    _check_end(pos, end)
+    return records
+
+
+def encode_ref(record: RefRecord, min_update_index: int, hash_size: int) -> tuple[int, bytes]:
+    """Kind and tail of a ref record. Raises `ApiError` for a value that is no value."""
+    delta = put_varint(record.update_index - min_update_index)
+    value, peeled, target = record.value, record.peeled, record.target
+    if target is not None:
+        if value is not None or peeled is not None:
+            raise ApiError(f"{record.name!r} has both a target and an object id")
+        return SYMREF, delta + put_varint(len(target)) + target
+    if value is None:
+        if peeled is not None:
+            raise ApiError(f"{record.name!r} has a peeled object id but no object id")
+        return DELETION, delta
+    if len(value) != hash_size or (peeled is not None and len(peeled) != hash_size):
+        raise ApiError(f"{record.name!r}: an object id has to have {hash_size} bytes")
+    return (VAL1, delta + value) if peeled is None else (VAL2, delta + value + peeled)
+
+
+def encode_log(record: LogRecord, hash_size: int) -> tuple[int, bytes]:
+    """Kind and tail of a log record, message as it is. Raises `ApiError` as `encode_ref` does."""
+    if record.is_deletion:
+        return DELETION, b""
+    null = bytes(hash_size)
+    old = null if record.old is None else record.old
+    new = null if record.new is None else record.new
+    if len(old) != hash_size or len(new) != hash_size:
+        raise ApiError(f"log of {record.name!r}: an object id has to have {hash_size} bytes")
+    if not 0 <= record.time <= U64_MAX or not -(2**15) <= record.tz < 2**15:
+        raise ApiError(f"log of {record.name!r}: time {record.time} or zone {record.tz} is out of range")
+    tail = [old, new]
+    for text in (record.committer, record.email):
+        tail += (put_varint(len(text)), text)
+    tail += (put_varint(record.time), record.tz.to_bytes(2, "big", signed=True))
+    tail += (put_varint(len(record.message)), record.message)
+    return LOG_UPDATE, b"".join(tail)
+
+
+def encode_object(offsets: list[int]) -> tuple[int, bytes]:
+    """Kind and tail of an object record."""
+    count = len(offsets)
+    inline = 0 < count <= MAX_INLINE_OFFSETS
+    tail = [] if inline else [put_varint(count)]
+    last = 0
+    for offset in offsets:
+        tail.append(put_varint(offset - last))
+        last = offset
+    return count if inline else 0, b"".join(tail)
