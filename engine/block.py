@@ -160,10 +160,19 @@ class Block:
 
     def _restarts_up_to(self, key: bytes) -> int:
         """How many restart points have a key <= `key`."""
+        data, start, end = self.data, self.records_start, self.records_end
         low, high = 0, self.restart_count
         while low < high:
             middle = (low + high) >> 1
-            if self.restart_key(middle) <= key:
+            at = end + RESTART_SIZE * middle
+            at = data[at] << 16 | data[at + 1] << 8 | data[at + 2]
+            # As good as every key at a restart point has two one-byte varints in front, and is whole.
+            if start <= at < end - 1 and not data[at] and data[at + 1] < 0x80:
+                stop = at + 2 + (data[at + 1] >> 3)
+                at_restart = data[at + 2 : stop] if stop <= end else self.restart_key(middle)
+            else:
+                at_restart = self.restart_key(middle)
+            if at_restart <= key:
                 low = middle + 1
             else:
                 high = middle
@@ -227,7 +236,7 @@ class Block:
 
     def seek_index(self, key: bytes) -> IndexRecord | None:
         """The entry of the one block below that can hold `key`, or None if all are before it."""
-        return self._seek(key, _index_key, lambda pos, end: decode_index(self.data, pos, end))
+        return self._seek(key, _index_key, lambda pos, end: decode_index(self.data, pos, end, key))
 
     def _seek(
         self, key: bytes, key_of: Callable[[_T], bytes], decode: Callable[[int, int], list[_T]]

@@ -12,7 +12,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from engine.errors import ApiError, FormatError
 from engine.format import U64_MAX
@@ -22,6 +22,10 @@ from engine.table import Table
 _T = TypeVar("_T")
 _K = TypeVar("_K", bytes, tuple[bytes, int])
 """What orders records: a name, or a log's (name, -update index)."""
+
+
+_SPARSE: Final = 8
+"""How many times larger a list must be for others to be put into it key by key."""
 
 
 def merge_blocks(sources: Sequence[Iterable[list[_T]]], key_of: Callable[[_T], _K]) -> Iterator[list[_T]]:
@@ -61,13 +65,41 @@ def merge_blocks(sources: Sequence[Iterable[list[_T]]], key_of: Callable[[_T], _
             yield blocks[stream][starts[stream] :]
             starts[stream] = len(blocks[stream])
         else:
-            newest: dict[_K, _T] = {}
-            for part in parts:
-                newest.update(zip(map(key_of, part), part, strict=True))
-            yield [newest[key] for key in sorted(newest)]
+            yield _merge_parts(parts, key_of)
     for stream in active:
         yield blocks[stream][starts[stream] :]
         yield from filter(None, streams[stream])
+
+
+def _merge_parts(parts: list[list[_T]], key_of: Callable[[_T], _K]) -> list[_T]:
+    """Merge short lists, oldest first, of which the newest wins."""
+    largest = max(range(len(parts)), key=lambda part: len(parts[part]))
+    base = parts[largest]
+    if sum(map(len, parts)) - len(base) > len(base) // _SPARSE:
+        return _newest(parts, key_of)
+    # A few keys into many: put them in place instead of sorting all.
+    newer = {key_of(item) for part in parts[largest + 1 :] for item in part}
+    merged: list[_T] = []
+    done = 0
+    for item in _newest(parts[:largest] + parts[largest + 1 :], key_of):
+        key = key_of(item)
+        at = bisect_left(base, key, done, key=key_of)
+        merged += base[done:at]
+        done = at
+        if at == len(base) or key_of(base[at]) != key:
+            merged.append(item)
+        elif key in newer:
+            merged.append(item)
+            done += 1
+    merged += base[done:]
+    return merged
+
+
+def _newest(parts: list[list[_T]], key_of: Callable[[_T], _K]) -> list[_T]:
+    newest: dict[_K, _T] = {}
+    for part in parts:
+        newest.update(zip(map(key_of, part), part, strict=True))
+    return [newest[key] for key in sorted(newest)]
 
 
 @dataclass(slots=True, frozen=True)
@@ -85,6 +117,7 @@ class Version:
     wins: bool
 
 
+_value = attrgetter("value")
 _name: Callable[[RefRecord], bytes] = attrgetter("name")
 
 
@@ -101,6 +134,9 @@ def _origin_log_order(origin: tuple[LogRecord, Table]) -> tuple[bytes, int]:
 
 
 def _live_refs(records: list[RefRecord]) -> list[RefRecord]:
+    # Few blocks hold a record without an object id; asking for one costs less than asking each.
+    if None not in map(_value, records):
+        return records
     return [record for record in records if record.value is not None or record.target is not None]
 
 

@@ -28,6 +28,7 @@ items that know their key and keep their bytes, which a block writer can take ov
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import sub
 from typing import Final
 
 from engine.errors import ApiError
@@ -142,6 +143,14 @@ naming its parts would cost more than cutting them out.
 """
 
 
+class Varints(dict[int, bytes]):
+    """Varints by value, each made once: what is written often repeats a few values."""
+
+    def __missing__(self, value: int) -> bytes:
+        self[value] = encoded = put_varint(value)
+        return encoded
+
+
 def log_key(name: bytes, update_index: int) -> bytes:
     """The key of a log record: newer entries of a ref sort first."""
     return name + b"\0" + (U64_MAX - update_index).to_bytes(8, "big")
@@ -164,8 +173,12 @@ def encode_head(prefix: int, suffix_len: int, kind: int) -> bytes:
 
 def _decode_key(data: bytes, pos: int, previous: bytes) -> tuple[bytes, int, int]:
     """The key at `pos`, its kind and where its tail begins."""
-    prefix, at = get_varint(data, pos)
-    second, at = get_varint(data, at)
+    prefix = data[pos]
+    second = data[pos + 1]
+    at = pos + 2
+    if (prefix | second) >= 0x80:
+        prefix, at = get_varint(data, pos)
+        second, at = get_varint(data, at)
     stop = at + (second >> 3)
     if prefix > len(previous):
         raise Malformed(pos, f"shares {prefix} bytes with a key of {len(previous)}")
@@ -190,7 +203,7 @@ def decode_refs(data: bytes, pos: int, end: int, hash_size: int, min_update_inde
     while pos < end:
         prefix = data[pos]
         second = data[pos + 1]
-        if prefix < 0x80 and second < 0x80:
+        if (prefix | second) < 0x80:
             tail = pos + 2 + (second >> 3)
             if prefix > len(name):
                 raise Malformed(pos, f"shares {prefix} bytes with a key of {len(name)}")
@@ -234,13 +247,14 @@ def split_refs(data: bytes, pos: int, end: int, hash_size: int, shift: int) -> l
     """
     items: list[Encoded] = []
     append = items.append
+    varints = Varints()
     key = b""
     while pos < end:
         start = pos
         previous = key
         prefix = data[pos]
         second = data[pos + 1]
-        if prefix < 0x80 and second < 0x80:
+        if (prefix | second) < 0x80:
             tail = pos + 2 + (second >> 3)
             if prefix > len(key):
                 raise Malformed(pos, f"shares {prefix} bytes with a key of {len(key)}")
@@ -266,9 +280,8 @@ def split_refs(data: bytes, pos: int, end: int, hash_size: int, shift: int) -> l
         elif kind != DELETION:
             raise Malformed(pos, f"unknown ref value type {kind}")
         if shift:
-            moved = put_varint(delta + shift) + data[value:pos]
-            encoded = data[start:tail] + moved
-            append((key, previous, prefix, kind, len(moved), encoded))
+            moved = varints[delta + shift] + data[value:pos]
+            append((key, previous, prefix, kind, len(moved), data[start:tail] + moved))
         else:
             append((key, previous, prefix, kind, pos - tail, data[start:pos]))
     _check_end(pos, end)
@@ -365,8 +378,8 @@ def decode_objects(data: bytes, pos: int, end: int) -> list[ObjectRecord]:
     return records
 
 
-def decode_index(data: bytes, pos: int, end: int) -> list[IndexRecord]:
-    """The index records of a block."""
+def decode_index(data: bytes, pos: int, end: int, until: bytes | None = None) -> list[IndexRecord]:
+    """The index records of a block, or those up to the first with a key >= `until`."""
     records: list[IndexRecord] = []
     key = b""
     while pos < end:
@@ -375,6 +388,8 @@ def decode_index(data: bytes, pos: int, end: int) -> list[IndexRecord]:
             raise Malformed(pos, f"unknown index record type {kind}")
         offset, pos = get_varint(data, at)
         records.append(IndexRecord(key, offset))
+        if until is not None and key >= until and pos <= end:
+            return records
     _check_end(pos, end)
     return records
 
@@ -415,13 +430,11 @@ def encode_log(record: LogRecord, hash_size: int) -> tuple[int, bytes]:
     return LOG_UPDATE, b"".join(tail)
 
 
-def encode_object(offsets: list[int]) -> tuple[int, bytes]:
-    """Kind and tail of an object record."""
+def encode_object(offsets: list[int], varints: Varints) -> tuple[int, bytes]:
+    """Kind and tail of an object record; `varints` is kept from one record to the next."""
     count = len(offsets)
-    inline = 0 < count <= MAX_INLINE_OFFSETS
-    tail = [] if inline else [put_varint(count)]
-    last = 0
-    for offset in offsets:
-        tail.append(put_varint(offset - last))
-        last = offset
-    return count if inline else 0, b"".join(tail)
+    if not count:
+        return 0, varints[0]
+    deltas = map(sub, offsets[1:], offsets)
+    tail = varints[offsets[0]] + b"".join(map(varints.__getitem__, deltas))
+    return (count, tail) if count <= MAX_INLINE_OFFSETS else (0, varints[count] + tail)

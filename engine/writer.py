@@ -44,6 +44,7 @@ from engine.record import (
     Encoded,
     LogRecord,
     RefRecord,
+    Varints,
     encode_log,
     encode_object,
     encode_ref,
@@ -128,6 +129,7 @@ class TableWriter:
         "_hash_size",
         "_index",
         "_last_key",
+        "_mentioned",
         "_objects",
         "_pending_padding",
         "_position",
@@ -154,6 +156,7 @@ class TableWriter:
         self._block: BlockWriter | None = None
         self._last_key = b""
         self._index: list[tuple[bytes, int]] = []
+        self._mentioned: set[bytes] = set()  # by the refs of the current block
         # Object id -> offset of the only ref block that mentions it, or a list of several.
         # Most ids are mentioned by one block, and a list for each would be most of the memory.
         self._objects: dict[bytes, int | list[int]] = {}
@@ -179,9 +182,9 @@ class TableWriter:
         kind, tail = encode_ref(record, self.min_update_index, self._hash_size)
         self._add(record.name, record.name, kind, tail)
         if record.value is not None and not self.options.skip_index_objects:
-            self._mention(record.value)
+            self._mentioned.add(record.value)
             if record.peeled is not None:
-                self._mention(record.peeled)
+                self._mentioned.add(record.peeled)
 
     def add_log(self, record: LogRecord) -> None:
         """Append one log record; keys (name, newest first) ascend strictly.
@@ -218,18 +221,18 @@ class TableWriter:
     def add_encoded_refs(self, items: Sequence[Encoded]) -> None:
         """Append ref records that were cut out of blocks; tails fit this table's limits."""
         hash_size = self._hash_size
+        mentioned = self._mentioned
         done = 0
         while done < len(items):
             first = done
             done = self._extend(REF, items, first)
             if self.options.skip_index_objects:
                 continue
-            # One block, one offset: an id is looked at once however many refs have it.
-            written = items[first:done]
-            mentioned = {item[5][-hash_size:] for item in written if item[3] == VAL1 or item[3] == VAL2}
-            mentioned.update(item[5][-2 * hash_size : -hash_size] for item in written if item[3] == VAL2)
-            for oid in mentioned:
-                self._mention(oid)
+            for _, _, _, kind, _, encoded in items[first:done]:
+                if kind == VAL1:
+                    mentioned.add(encoded[-hash_size:])
+                elif kind == VAL2:
+                    mentioned.update((encoded[-hash_size:], encoded[-2 * hash_size : -hash_size]))
 
     def add_encoded_logs(self, items: Sequence[Encoded]) -> None:
         """Append log records that were cut out of blocks, messages as they are."""
@@ -279,16 +282,19 @@ class TableWriter:
         stats = self.stats
         return {REF: stats.ref, OBJ: stats.obj, LOG: stats.log, INDEX: stats.idx}[section]
 
-    def _mention(self, oid: bytes) -> None:
+    def _note_mentioned(self) -> None:
+        """Take up the object ids of the ref block that is being flushed."""
         offset = self._position
-        known = self._objects.get(oid)
-        if known is None:
-            self._objects[oid] = offset
-        elif isinstance(known, int):
-            if known != offset:
-                self._objects[oid] = [known, offset]
-        elif known[-1] != offset:
-            known.append(offset)
+        objects = self._objects
+        for oid in self._mentioned:
+            known = objects.get(oid)
+            if known is None:
+                objects[oid] = offset
+            elif isinstance(known, int):
+                objects[oid] = [known, offset]
+            else:
+                known.append(offset)
+        self._mentioned.clear()
 
     def _new_block(self, section: int) -> BlockWriter:
         header_size = 0 if self._position else self._header().size
@@ -359,6 +365,7 @@ class TableWriter:
         stats.blocks += 1
         raw = block.finish(b"" if self._position else self._header().pack())
         self._index.append((block.last_key, self._position))
+        self._note_mentioned()
         unpadded = self.options.unpadded or block.type == LOG
         self._write_out(raw, 0 if unpadded else self.options.block_size - len(raw))
 
@@ -407,14 +414,15 @@ class TableWriter:
             # The footer has five bits for the length: ids this alike cannot be indexed.
             return
         self.stats.object_id_len = length
+        varints = Varints()
         for oid in oids:
             known = self._objects[oid]
-            kind, tail = encode_object([known] if isinstance(known, int) else known)
+            kind, tail = encode_object([known] if isinstance(known, int) else known, varints)
             prefix = oid[:length]
             try:
                 self._append(OBJ, prefix, kind, tail)
             except EntryTooBigError:
-                self._append(OBJ, prefix, *encode_object([]))
+                self._append(OBJ, prefix, *encode_object([], varints))
         self._finish_section(OBJ)
 
 

@@ -1,0 +1,77 @@
+"""The stack that is measured: 1.2 million refs in five tables, in a repository that git accepts.
+
+Made once by the engine's own writer and kept in the user's cache. Each table is some ten times
+smaller than the one below it, and a third of its names are new versions of older refs, spread
+evenly over all names, so that no part of the base table is left alone by the merge.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from engine import RefRecord, Stack, StackOptions, TableWriter
+from tests.support.git import Git
+
+SHARES = (0.83, 0.14, 0.025, 0.004, 0.001)
+OBJECTS = 20_000
+_AREAS = (b"heads", b"tags", b"pull", b"remotes/origin", b"keep-around")
+
+
+def cache_directory() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "reftable-inspector" / "benchmarks"
+
+
+def ref_name(number: int) -> bytes:
+    """Names as busy repositories have them: nested, with long common beginnings."""
+    area = _AREAS[number % len(_AREAS)]
+    return b"refs/%s/team-%02d/topic-%07d" % (area, number // 7 % 40, number)
+
+
+def blob_id(number: int) -> bytes:
+    text = b"%d\n" % number
+    return hashlib.sha1(b"blob %d\0%s" % (len(text), text)).digest()  # noqa: S324 - git's object ids
+
+
+def repository(git: Git, refs: int) -> Path:
+    """The git directory of a repository with `refs` refs, made on first use."""
+    path = cache_directory() / f"{refs}-refs.git"
+    if not path.exists():
+        unfinished = path.with_suffix(".unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.parent.mkdir(parents=True, exist_ok=True)
+        git.run("init", "-q", "--bare", "--ref-format=reftable", str(unfinished))
+        stream = b"".join(b"blob\ndata %d\n%d\n\n" % (len(b"%d\n" % n), n) for n in range(OBJECTS))
+        git.run("fast-import", "--quiet", input=stream, cwd=unfinished)
+        _fill(unfinished / "reftable", refs)
+        unfinished.rename(path)
+    return path
+
+
+def _fill(directory: Path, refs: int) -> None:
+    options = StackOptions(auto_compact=False, skip_name_check=True)
+    with Stack.open(directory, options) as stack:
+        new = 0
+        for level, share in enumerate(SHARES):
+            count = round(refs * share)
+            # Two thirds of a table above the base are refs that no older table has.
+            fresh = count if new == 0 else count * 2 // 3
+            numbers = {*range(new, new + fresh), *_spread(new, count - fresh)}
+            new += fresh
+            with stack.addition() as addition, addition.table() as writer:
+                _write(writer, addition.update_index, numbers)
+            if level == 0:
+                stack.compact_all()  # the table with HEAD alone that `git init` made
+
+
+def _spread(below: int, count: int) -> Iterator[int]:
+    return (number * below // count for number in range(count))
+
+
+def _write(writer: TableWriter, update_index: int, numbers: set[int]) -> None:
+    for name, number in sorted((ref_name(number), number) for number in numbers):
+        writer.add_ref(RefRecord(name, update_index, blob_id((number + update_index) % OBJECTS)))
