@@ -1,0 +1,220 @@
+"""What is asked of the git program: configuration, objects, the committer's name.
+
+A stack says nothing about the objects its refs point to, nor who is at the keyboard, and git's configuration
+comes from more files than the repository's own. Where there is a git program, it is asked; where there is
+none, or it fails, hangs, or is too old for reftables (before 2.45), each question has an answer without it.
+
+The repository may be somebody else's. The commands used here only read, and run nothing that its
+configuration names: no hook, no file system monitor, no pager, no fetch of a missing object from a remote of
+its choice. GIT_DIR names the repository, so that git neither searches for one nor minds whose it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import IO, Final, NamedTuple, Self, cast
+
+_TIMEOUT: Final = 10.0  # seconds; a hostile configuration may include a pipe that nobody writes to
+_SECONDS_PER_OBJECT: Final = 0.001
+_MAX_OUTPUT: Final = 2**24
+# Questions and answers of one batch fit into the buffers of the pipes, so neither side waits for the other.
+_BATCH: Final = 50
+
+# What would make git look at another place than GIT_DIR says.
+_REDIRECTIONS: Final = frozenset(
+    {
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_COMMON_DIR",
+        "GIT_CONFIG",
+        "GIT_GRAFT_FILE",
+        "GIT_IMPLICIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_NAMESPACE",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_PREFIX",
+        "GIT_SHALLOW_FILE",
+        "GIT_WORK_TREE",
+    }
+)
+_SAFETY: Final = {
+    # A missing object is an answer, not a reason to fetch it: the fetch would run what the repository says.
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_ALLOW_PROTOCOL": "",
+    # A ref points to an object, not to its replacement. And replacements are refs: the stack may be broken.
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+}
+
+_TYPES: Final = frozenset({"commit", "tree", "blob", "tag"})
+_IDENTITY: Final = re.compile(rb"(.*) <(.*)> ([0-9]{1,18}) ([+-][0-9]{1,4})\n?")
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What a repository has under an object id.
+
+    `type` is "commit", "tree", "blob" or "tag", None if there is no such object. `peeled` is the id of what
+    an annotated tag points to in the end; None for other objects, and for a tag whose object is missing.
+    """
+
+    type: str | None
+    peeled: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who makes a reflog entry, when (seconds since 1970), and in which zone ("+0530" is 530)."""
+
+    name: bytes
+    email: bytes
+    time: int
+    tz: int
+
+
+class _Running(NamedTuple):
+    process: subprocess.Popen[bytes]
+    stdin: IO[bytes]
+    stdout: IO[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class GitProgram:
+    """A git program. Whatever git does, its methods raise nothing: they return what is known without it."""
+
+    command: str
+
+    @classmethod
+    def find(cls, command: str = "git") -> Self | None:
+        """The program of that name or path, or None. For "git", REFTABLE_GIT may name another one."""
+        if command == "git":
+            command = os.environ.get("REFTABLE_GIT") or command
+        found = shutil.which(command)
+        return None if found is None else cls(found)
+
+    def config(self, git_dir: str | os.PathLike[str], own: Mapping[str, str | None]) -> dict[str, str | None]:
+        """The whole configuration that git uses in a repository, its variables by `section.key`.
+
+        `own` is what the repository's own files say, for a git that cannot answer or, being too old for the
+        repository's format, leaves it out and lists the system's and the user's settings alone.
+        """
+        # The scopes come in the order of their weight: system, global, local, worktree, command.
+        general: dict[str, str | None] = {}
+        local: dict[str, str | None] = {}
+        command: dict[str, str | None] = {}
+        layers = {"local": local, "worktree": local, "command": command}
+        fields = self._ask(git_dir, "config", "--null", "--list", "--show-scope").split("\0")
+        for scope, entry in zip(fields[::2], fields[1::2], strict=False):  # the last field is empty
+            key, assigned, value = entry.partition("\n")
+            layers.get(scope, general)[key] = value if assigned else None
+        return general | (local or dict(own)) | command
+
+    def objects(self, git_dir: str | os.PathLike[str], oids: Iterable[bytes]) -> dict[bytes, ObjectInfo]:
+        """What the repository has under each of `oids`. Ids that git did not answer for are left out."""
+        wanted = list(dict.fromkeys(oids))
+        found: dict[bytes, ObjectInfo] = {}
+        timeout = _TIMEOUT + len(wanted) * _SECONDS_PER_OBJECT
+        arguments = ("cat-file", "--batch-check=%(objectname) %(objecttype)")
+        with contextlib.suppress(OSError), self._running(git_dir, arguments, timeout) as git:
+            for start in range(0, len(wanted), _BATCH):
+                batch = wanted[start : start + _BATCH]
+                git.stdin.write("".join(f"{oid.hex()}\n{oid.hex()}^{{}}\n" for oid in batch).encode())
+                git.stdin.flush()
+                for oid in batch:
+                    answers = git.stdout.readline(256), git.stdout.readline(256)
+                    if not answers[1].endswith(b"\n"):
+                        return found
+                    found[oid] = _object_info(*answers)
+        return found
+
+    def committer(self, git_dir: str | os.PathLike[str]) -> Identity | None:
+        """The committer as git knows them in this repository, None if git does not."""
+        answer = self._ask(git_dir, "var", "GIT_COMMITTER_IDENT")
+        match = _IDENTITY.fullmatch(os.fsencode(answer))
+        if match is None:
+            return None
+        name, email, seconds, tz = match.groups()
+        return Identity(name, email, int(seconds), int(tz))
+
+    def _ask(self, git_dir: str | os.PathLike[str], *arguments: str) -> str:
+        """What git prints; nothing if it fails, takes too long, or does not come to an end."""
+        with contextlib.suppress(OSError), self._running(git_dir, arguments, _TIMEOUT) as git:
+            git.stdin.close()
+            output = git.stdout.read(_MAX_OUTPUT)
+            if len(output) < _MAX_OUTPUT and git.process.wait() == 0:
+                return os.fsdecode(output)
+        return ""
+
+    @contextlib.contextmanager
+    def _running(
+        self, git_dir: str | os.PathLike[str], arguments: Iterable[str], timeout: float
+    ) -> Iterator[_Running]:
+        """A running git that is stopped after `timeout` seconds, or at the end of the block."""
+        environment = {name: value for name, value in os.environ.items() if name not in _REDIRECTIONS}
+        environment |= _SAFETY | {"GIT_DIR": os.fspath(git_dir)}
+        with subprocess.Popen(
+            [self.command, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            start_new_session=True,
+        ) as process:
+            alarm = threading.Timer(timeout, _stop, [process])
+            alarm.start()
+            try:
+                yield _Running(process, cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout))
+            finally:
+                alarm.cancel()
+                _stop(process)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    # The program may be a script that runs the real git, and both hold the pipe that is read from.
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _object_info(itself: bytes, peeled: bytes) -> ObjectInfo:
+    """What `git cat-file --batch-check` says of OID and of OID^{}: "OID TYPE", or "... missing"."""
+    kind = itself.split()[-1].decode("ascii")
+    if kind not in _TYPES:
+        return ObjectInfo(None)
+    target, target_kind = peeled.decode("ascii").split()
+    if kind != "tag" or target_kind not in _TYPES:
+        return ObjectInfo(kind)
+    return ObjectInfo(kind, bytes.fromhex(target))
+
+
+def committer_from_environment() -> Identity:
+    """The committer as far as GIT_COMMITTER_NAME and GIT_COMMITTER_EMAIL, or else user and host, tell."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a process may run under an id that no user has
+        user = f"uid{os.getuid()}"
+    name = os.environ.get("GIT_COMMITTER_NAME") or user
+    email = (
+        os.environ.get("GIT_COMMITTER_EMAIL") or os.environ.get("EMAIL") or f"{user}@{socket.gethostname()}"
+    )
+    now = int(time.time())
+    offset = time.localtime(now).tm_gmtoff
+    hours, minutes = divmod(abs(offset) // 60, 60)
+    tz = 100 * hours + minutes
+    return Identity(_clean(name), _clean(email), now, -tz if offset < 0 else tz)
+
+
+def _clean(text: str) -> bytes:
+    """Without the characters that end a name or an address in a reflog line; git drops them, too."""
+    return re.sub(rb"[\x00\n<>]", b"", os.fsencode(text))

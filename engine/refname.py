@@ -1,0 +1,134 @@
+"""Which ref names may exist, alone and beside each other.
+
+Two rules of git that the table format itself knows nothing of:
+
+- `check_refname`: the grammar of one name, as `git check-ref-format --allow-onelevel` has it.
+- `check_conflicts`: no name is a directory of another one. `a` and `a/b` cannot both be refs, because the
+  files backend, and every clone that uses it, would need one path to be a file and a directory.
+
+Both are about names that are being added. A bad name that a stack already holds stays readable, and a
+deletion is never checked: it is the way to get rid of one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Container, Iterator
+from itertools import islice
+from typing import Final
+
+from engine.errors import NameConflictError, RefnameError
+
+_FORBIDDEN_BYTE: Final = re.compile(rb"[\x00-\x20\x7f~^:?*[\\]")
+
+# Each is looked for in the name with a slash before and after it, so that the rules for the ends of a
+# component need no case of their own for the ends of the name.
+_FORBIDDEN_SEQUENCES: Final = (
+    (b"//", "an empty component (a slash at the start, at the end, or two in a row)"),
+    (b"/.", "a component that begins with a dot"),
+    (b"..", "two dots in a row"),
+    (b".lock/", "a component that ends with '.lock'"),
+    (b"@{", "'@{', which asks for a reflog entry"),
+)
+
+# A step along names in order costs next to nothing inside a block that is decoded already; looking a name up
+# from the top decodes a block in every table. After about a block of steps the second is the cheaper way on.
+_STEPS_BEFORE_SEEK: Final = 128
+
+
+def check_refname(name: bytes) -> None:
+    """Raise RefnameError, with the reason in words, unless `name` may be the name of a ref.
+
+    The rules are those of check_refname_format() in git's refs.c, one-level names (`HEAD`) allowed. A NUL,
+    which no C string can hold, is a control character like the others. Bytes from 0x80 up are fine in any
+    order.
+    """
+    fault = _fault(name)
+    if fault is not None:
+        raise RefnameError(name, fault)
+
+
+def is_refname(name: bytes) -> bool:
+    """Whether `check_refname` has nothing against `name`."""
+    return _fault(name) is None
+
+
+def _fault(name: bytes) -> str | None:
+    if not name:
+        return "a ref name cannot be empty"
+    if name == b"@":
+        return "'@' alone is another way to write HEAD"
+    forbidden = _FORBIDDEN_BYTE.search(name)
+    if forbidden is not None:
+        return f"a ref name cannot contain {_byte_name(forbidden[0][0])} (byte {forbidden.start()})"
+    framed = b"/" + name + b"/"
+    for sequence, meaning in _FORBIDDEN_SEQUENCES:
+        if sequence in framed:
+            return f"a ref name cannot contain {meaning}"
+    if name.endswith(b"."):  # of the whole name only: `a./b` is a ref name
+        return "a ref name cannot end with a dot"
+    return None
+
+
+def _byte_name(byte: int) -> str:
+    if byte == 0x20:
+        return "a space"
+    if byte < 0x20 or byte == 0x7F:
+        return f"the control character 0x{byte:02x}"
+    return f"'{chr(byte)}'"
+
+
+def check_conflicts(
+    added: Collection[bytes],
+    removed: Container[bytes],
+    names_from: Callable[[bytes], Iterator[bytes]],
+) -> None:
+    """Raise NameConflictError if a name in `added` is a directory of another ref, or lies below one.
+
+    `added` are the names that one transaction writes a value to (they have passed `check_refname`), `removed`
+    those that it deletes, which are no obstacle any more. `names_from(start)` iterates over the names that
+    exist now, in order, from the first one that is not less than `start`; it may yield names of `added` and
+    of `removed`. Refs that conflict with each other already, and are not touched, are not looked for.
+
+    What would be in the way is looked up in ascending order along one walk over the existing names, which
+    seeks only across gaps: a few names cost a few seeks, and a million names into a small stack cost a few,
+    too.
+    """
+    names = set(added)
+    directories: set[bytes] = set()
+    for name in sorted(names):
+        for directory in _directories(name):
+            if directory in names:
+                raise NameConflictError(name, directory)
+            if directory in directories:
+                break  # and so are those above it
+            directories.add(directory)
+
+    # A directory of an added name is looked for itself, and what lies below an added name from `name/` on.
+    # The slash at the end tells one kind from the other; the walk needs both in one order.
+    obstacles = sorted(directories.union(name + b"/" for name in names))
+    walk: Iterator[bytes] = iter(())
+    current: bytes | None = b""
+    for obstacle in obstacles:
+        if current is not None and current < obstacle:
+            current = next((name for name in islice(walk, _STEPS_BEFORE_SEEK) if name >= obstacle), None)
+            if current is None:
+                walk = names_from(obstacle)
+                current = next(walk, None)
+        if obstacle.endswith(b"/"):
+            while current is not None and current.startswith(obstacle) and current in removed:
+                current = next(walk, None)
+            if current is not None and current.startswith(obstacle):
+                raise NameConflictError(obstacle[:-1], current)
+        elif current == obstacle and current not in removed:
+            raise NameConflictError(min(name for name in names if name.startswith(obstacle + b"/")), current)
+        if current is None:
+            return
+
+
+def _directories(name: bytes) -> Iterator[bytes]:
+    """The directories that `name` lies in, the deepest first."""
+    end = name.rfind(b"/")
+    while end > 0:
+        yield name[:end]
+        end = name.rfind(b"/", 0, end)
