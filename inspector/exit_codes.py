@@ -1,0 +1,51 @@
+"""What the command line answers to the shell, and the one place where an error becomes a line of text.
+
+Verbs raise what the engine raises; `describe` says what it means for the user and with which code
+the process ends.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from engine import errors
+
+__all__ = ["ExitCode", "describe"]
+
+
+class ExitCode(IntEnum):
+    """The codes of every verb; scripts may rely on them."""
+
+    OK = 0
+    FINDINGS = 1  # fsck found errors
+    USAGE = 2  # the command line, or what was read from standard input, makes no sense
+    UNREADABLE = 3  # no stack there, or its files cannot be read (or written)
+    LOCKED = 4  # somebody else holds a lock
+    CHANGED = 5  # the stack is no longer the one that was planned for
+    INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+def describe(error: BaseException) -> tuple[ExitCode, str]:
+    """The exit code for `error` and one line that says what happened and what to do, if anything.
+
+    Takes what a verb may raise: `ReftableError`, `OSError`, `KeyboardInterrupt`. The line is not
+    fit for a terminal yet: it may quote names from a stack.
+    """
+    match error:
+        case BrokenPipeError():  # `refs | head`: the reader has all it wants
+            return ExitCode.OK, ""
+        case KeyboardInterrupt() | errors.Cancelled():
+            return ExitCode.INTERRUPTED, "interrupted"
+        case errors.OutdatedError():
+            advice = "the stack was changed by another process; nothing was written, run the command again"
+            return ExitCode.CHANGED, f"{error}; {advice}"
+        case errors.ExpectationError():
+            return ExitCode.CHANGED, f"{error}; nothing was written"
+        case errors.LockError():
+            return ExitCode.LOCKED, str(error)
+        case errors.RefnameError() | errors.NameConflictError() | errors.EntryTooBigError():
+            return ExitCode.USAGE, f"{error}; nothing was written"
+        case errors.ApiError():
+            return ExitCode.USAGE, str(error)
+        case _:
+            return ExitCode.UNREADABLE, str(error)

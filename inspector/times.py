@@ -1,0 +1,42 @@
+"""Points in time as a user writes them for `expire --before`: few forms, each of them exact.
+
+    1700000000              seconds since 1970 (any run of digits)
+    2023-11-14              the start of a day; 2023-11-14T22:13, ...T22:13:20, ...+01:00, ...Z
+    90.days.ago             N seconds, minutes, hours, days or weeks ago; `2 weeks ago` is the same
+    now
+
+Without a zone a date is local time, as git has it. git's own parser guesses (`tea`, `last friday`,
+and any text it does not understand is *now*); what decides which reflogs are dropped must not.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+__all__ = ["parse_time"]
+
+_RELATIVE = re.compile(r"([0-9]{1,9})[. ](second|minute|hour|day|week)s?[. ]ago")
+_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
+
+
+def parse_time(text: str, now: int) -> int:
+    """Seconds since 1970 that `text` stands for when the clock reads `now`.
+
+    Never negative: a time before 1970 is the beginning of time, since reflogs have none before it.
+    Raises `ValueError` with the accepted forms when `text` is none of them.
+    """
+    text = text.strip()
+    if re.fullmatch(r"[0-9]{1,19}", text):
+        return int(text)
+    if text == "now":
+        return now
+    if match := _RELATIVE.fullmatch(text):
+        return max(0, now - int(match[1]) * _SECONDS[match[2]])
+    try:
+        return max(0, int(datetime.fromisoformat(text).timestamp()))
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(
+            f"{text!r} is no time: write seconds since 1970, a date such as 2023-11-14 "
+            "or 2023-11-14T22:13:20+01:00, or 90.days.ago"
+        ) from None

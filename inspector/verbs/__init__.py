@@ -1,0 +1,13 @@
+"""The verbs of the command line.
+
+`opening` finds the stack behind a path and has the options that every verb takes. `shape` looks at
+tables, `records` at what is in them; `changes` plans and applies.
+"""
+
+from __future__ import annotations
+
+import click
+
+from inspector.verbs import changes, records, shape
+
+ALL: tuple[click.Command, ...] = (*shape.VERBS, *records.VERBS, *changes.VERBS)

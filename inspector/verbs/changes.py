@@ -1,0 +1,315 @@
+"""The verbs that change a stack: add, compact, expire, clean; and demo, which makes one.
+
+Compacting, expiring and cleaning are plans first. The plan is what `--dry-run` prints; without it, exactly
+that plan is applied, if the stack is still the one it was made for, and printed in the same words.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine.clean import StaleFile
+from engine.compaction import CompactionPlan, Expiry, TableSummary
+from engine.options import Policy
+from engine.repository import Repository
+from engine.stack import Stack
+from engine.transaction import ReadRef, apply_updates
+from engine.update_ref import parse_commands
+from inspector.demo import build_demo
+from inspector.output import (
+    Output,
+    ProgressLine,
+    columns,
+    json_line,
+    log_json,
+    log_line,
+    note,
+    ref_json,
+    ref_line,
+)
+from inspector.safe_text import safe_name
+from inspector.times import parse_time
+from inspector.verbs.opening import FoundStack, find_stack, stack_verb
+
+__all__ = ["VERBS"]
+
+_dry_run_option = click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
+
+
+def _range_of_tables(text: str) -> tuple[int, int]:
+    match = re.fullmatch("([0-9]{1,9}):([0-9]{1,9})", text)
+    if match is None or int(match[1]) >= int(match[2]):
+        raise click.BadParameter(f"{text!r} is no range: A:B means the tables A to B-1, and 0 is the oldest")
+    return int(match[1]), int(match[2])
+
+
+def _point_in_time(text: str) -> int:
+    try:
+        return parse_time(text, int(time.time()))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@click.command()
+@click.option("-m", "message", default="", metavar="MESSAGE", help="What the reflogs say about it.")
+@click.option("-z", "nul_terminated", is_flag=True, help="The commands come in the form with NULs.")
+@stack_verb
+def add(path: Path | None, worktree: str | None, as_json: bool, message: str, nul_terminated: bool) -> None:
+    """Apply `git update-ref --stdin` commands.
+
+    They are read from standard input and make one transaction. Prints what was written, refs and
+    then reflog entries, tombstones among both.
+    """
+    out = Output.standard()
+    found = find_stack(path, worktree)
+    repository = found.repository
+    with found.opened(read_only=False) as stack, _refs_of_main_stack(found) as shared:
+        updates = parse_commands(sys.stdin.buffer.read(), stack.hash_id, nul_terminated=nul_terminated)
+        written = apply_updates(
+            stack,
+            updates,
+            committer=repository.committer(),
+            message=os.fsencode(message),
+            autocreates_reflog=repository.autocreates_reflog,
+            peel=lambda oids: _peel(repository, oids),
+            shared=shared,
+        )
+        null_id = bytes(stack.hash_id.size)
+    if as_json:
+        out.json(ref_json(record, None, '"kind":"ref",') for record in written.refs)
+        out.json(log_json(record, None, '"kind":"log",') for record in written.logs)
+    else:
+        out.lines(ref_line(record, out.show) for record in written.refs)
+        out.lines(log_line(record, null_id, out.show) for record in written.logs)
+    if not written.refs and not written.logs:
+        note("nothing had to change")
+
+
+@contextmanager
+def _refs_of_main_stack(found: FoundStack) -> Iterator[ReadRef | None]:
+    """How to read a ref that the worktrees share, when the stack found is that of a linked one."""
+    main = next(location for location in found.repository.stacks if location.name == "main")
+    if main is found.location:
+        yield None
+    else:
+        with Stack.open(main.directory, found.options, read_only=True) as stack:
+            yield stack.read_ref
+
+
+def _peel(repository: Repository, oids: Collection[bytes]) -> Mapping[bytes, bytes | None]:
+    """What tags among the ids point to; says which ids the repository has no object for."""
+    known = repository.objects(oids)
+    for oid, info in known.items():
+        if info.type is None:
+            note(f"warning: {oid.hex()}: the repository has no such object")
+    if unchecked := len(oids) - len(known):
+        note(f"warning: {unchecked} object ids could not be looked up; a tag among them is not peeled")
+    return {oid: info.peeled for oid, info in known.items()}
+
+
+@click.command()
+@click.option("--all", "everything", is_flag=True, help="All tables into one; tombstones go (the default).")
+@click.option("--auto", is_flag=True, help="What the policy suggests, if it suggests anything.")
+@click.option(
+    "--range", "chosen", type=_range_of_tables, metavar="A:B", help="Tables A to B-1; 0 is the oldest."
+)
+@click.option("--policy", type=click.Choice(["log2", "geometric"]), help="The rule that --auto goes by.")
+@click.option("--factor", type=click.IntRange(1, 255), help="Of the geometric rule, for --auto.")
+@_dry_run_option
+@stack_verb
+def compact(
+    path: Path | None,
+    worktree: str | None,
+    as_json: bool,
+    everything: bool,
+    auto: bool,
+    chosen: tuple[int, int] | None,
+    policy: Policy | None,
+    factor: int | None,
+    dry_run: bool,
+) -> None:
+    """Merge tables into one.
+
+    All of them, those that a rule suggests (with --auto; by default the one that is configured), or a
+    range. Prints the stack before and after, and what drops out: versions that newer ones shadow, and
+    tombstones when the oldest table is among those merged.
+    """
+    if everything + auto + (chosen is not None) > 1:
+        raise click.UsageError("--all, --auto and --range exclude each other")
+    if (policy is not None or factor is not None) and not auto:
+        raise click.UsageError("--policy and --factor belong to --auto")
+    found = find_stack(path, worktree)
+    options = replace(
+        found.options, policy=policy or found.options.policy, factor=factor or found.options.factor
+    )
+    with Stack.open(found.location.directory, options, read_only=dry_run) as stack:
+        if auto:
+            segment = stack.suggestion()
+            chosen = (segment.start, segment.end)
+        first, end = chosen or (0, len(stack.tables))
+        _compact(stack, first, end, None, as_json=as_json, dry_run=dry_run)
+
+
+@click.command()
+@click.option(
+    "--before",
+    type=_point_in_time,
+    metavar="TIME",
+    help="Drop older entries: seconds since 1970, 2023-11-14[T22:13[:20]][+01:00], or 90.days.ago.",
+)
+@click.option(
+    "--min-update-index", type=click.IntRange(min=0), metavar="N", help="Drop entries below update index N."
+)
+@_dry_run_option
+@stack_verb
+def expire(
+    path: Path | None,
+    worktree: str | None,
+    as_json: bool,
+    before: int | None,
+    min_update_index: int | None,
+    dry_run: bool,
+) -> None:
+    """Drop old reflog entries.
+
+    Merges all tables into one without them. Prints the stack before and after, and how much drops out.
+    """
+    if before is None and min_update_index is None:
+        raise click.UsageError("what is old? Give --before, --min-update-index, or both")
+    found = find_stack(path, worktree)
+    with found.opened(read_only=dry_run) as stack:
+        expiry = Expiry(before or 0, min_update_index or 0)
+        _compact(stack, 0, len(stack.tables), expiry, as_json=as_json, dry_run=dry_run)
+
+
+def _compact(
+    stack: Stack, first: int, end: int, expiry: Expiry | None, *, as_json: bool, dry_run: bool
+) -> None:
+    """Plan, apply the plan unless this is a dry run, and print it."""
+    with ProgressLine() as progress:
+        plan = stack.plan_compaction(first, end, expiry, progress)
+        if not dry_run and not plan.is_noop:
+            stack.apply(plan, progress)
+    if not dry_run and plan.bytes:
+        # Only now has the new table a name.
+        named = replace(plan.after[first], name=stack.tables[first].name)
+        plan = replace(plan, after=(*plan.after[:first], named, *plan.after[first + 1 :]))
+    out = Output.standard()
+    if as_json:
+        out.json([json_line(_plan_fields(plan))])
+    elif plan.is_noop:
+        note("nothing to merge: the stack stays as it is")
+    else:
+        out.text(_plan_lines(plan))
+
+
+def _plan_fields(plan: CompactionPlan) -> dict[str, Any]:
+    dropped = plan.dropped
+    return {
+        "before": [_summary_fields(table) for table in plan.before],
+        "after": [_summary_fields(table) for table in plan.after],
+        "dropped": {
+            "shadowed": dropped.shadowed,
+            "tombstones": dropped.tombstones,
+            "expired": dropped.expired,
+        },
+        "bytes": plan.bytes,
+    }
+
+
+def _summary_fields(table: TableSummary) -> dict[str, Any]:
+    return {
+        "name": table.name,
+        "size": table.size,
+        "min_update_index": table.min_update_index,
+        "max_update_index": table.max_update_index,
+    }
+
+
+def _plan_lines(plan: CompactionPlan) -> Iterator[str]:
+    """The plan in words: merged tables are marked `-`, the new one `+`."""
+    merged = range(plan.first, plan.end)
+    written = range(plan.first, plan.first + (plan.bytes > 0))
+    stacks = (("before", plan.before, merged, "-"), ("after", plan.after, written, "+"))
+    for title, tables, marked, mark in stacks:
+        yield f"{title}: {_count(len(tables), 'table')}, {sum(table.size for table in tables):,} bytes"
+        rows = [
+            (
+                mark if position in marked else "",
+                str(position),
+                safe_name(table.name) if table.name is not None else "(new)",
+                f"{table.size:,}",
+                f"{table.min_update_index}-{table.max_update_index}",
+            )
+            for position, table in enumerate(tables)
+        ]
+        yield from columns(("", "#", "name", "bytes", "update indexes"), rows, "<><><")
+        yield ""
+    gone = plan.dropped
+    yield f"dropped: {gone.shadowed:,} shadowed, {gone.tombstones:,} tombstones, {gone.expired:,} expired"
+
+
+@click.command()
+@_dry_run_option
+@stack_verb
+def clean(path: Path | None, worktree: str | None, as_json: bool, dry_run: bool) -> None:
+    """Remove what a crash left behind.
+
+    Prints what goes, and what stays although it is not part of the stack, and why. Locks always stay.
+    """
+    found = find_stack(path, worktree)
+    with found.opened(read_only=dry_run) as stack:
+        plan = stack.plan_clean()
+        if not dry_run:
+            names = set(stack.clean(plan))
+            plan = replace(plan, removed=tuple(file for file in plan.removed if file.name in names))
+    out = Output.standard()
+    if as_json:
+        fields = {"removed": _file_fields(plan.removed), "kept": _file_fields(plan.kept)}
+        out.json([json_line(fields)])
+    elif plan.removed or plan.kept:
+        rows = [
+            (what, safe_name(file.name), f"{file.size:,}", safe_name(file.reason))
+            for what, files in (("removed", plan.removed), ("kept", plan.kept))
+            for file in files
+        ]
+        out.text(columns(("", "name", "bytes", "reason"), rows, "<<><"))
+    else:
+        note("nothing to clean: there is no file that is not part of the stack")
+
+
+def _file_fields(files: Iterable[StaleFile]) -> list[dict[str, Any]]:
+    return [{"name": file.name, "size": file.size, "reason": file.reason} for file in files]
+
+
+@click.command()
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="JSON Lines: one object a line.")
+def demo(directory: Path, as_json: bool) -> None:
+    """Make a stack to play with.
+
+    DIR must be empty or not exist. Prints the path of the stack.
+    """
+    build_demo(directory)
+    out = Output.standard()
+    if as_json:
+        out.json([json_line({"path": str(directory)})])
+    else:
+        out.text([safe_name(str(directory))])
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+VERBS = (add, compact, expire, clean, demo)

@@ -1,0 +1,314 @@
+"""How the command line ends: exit codes, each provoked for real, and who gets which arguments."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import inspector.app
+from engine import errors
+from engine.options import StackOptions
+from engine.record import RefRecord
+from engine.stack import Stack
+from inspector.exit_codes import ExitCode, describe
+from tests.support.cli import Outcome, ok, run, start
+from tests.support.git import Git, Repository
+from tests.support.tables import oid, stack_files
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    """Three tables of one ref each."""
+    directory = tmp_path / "stack"
+    directory.mkdir()
+    with Stack.open(directory, StackOptions(auto_compact=False)) as handle:
+        for number in range(3):
+            with handle.addition() as addition, addition.table() as writer:
+                writer.add_ref(RefRecord(b"refs/heads/%d" % number, addition.update_index, oid(number)))
+    return directory
+
+
+def tables(stack: Path) -> list[str]:
+    return (stack / "tables.list").read_text().splitlines()
+
+
+def assert_one_line(done: Outcome) -> None:
+    assert done.out == b""
+    assert done.err.startswith("reftable-inspector: ")
+    assert done.err.count("\n") == 1
+
+
+def test_the_codes_are_the_published_ones() -> None:
+    assert {code.name: int(code) for code in ExitCode} == {
+        "OK": 0,
+        "FINDINGS": 1,
+        "USAGE": 2,
+        "UNREADABLE": 3,
+        "LOCKED": 4,
+        "CHANGED": 5,
+        "INTERRUPTED": 130,
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.FormatError("t.ref", 5, "bad"), ExitCode.UNREADABLE),
+        (errors.ChecksumError("t.ref", 5, "bad"), ExitCode.UNREADABLE),
+        (errors.MissingTableError("t.ref"), ExitCode.UNREADABLE),
+        (errors.RepositoryError("none here"), ExitCode.UNREADABLE),
+        (PermissionError(13, "Permission denied", "tables.list"), ExitCode.UNREADABLE),
+        (errors.LockError("tables.list.lock", "held"), ExitCode.LOCKED),
+        (errors.OutdatedError("tables.list", "changed"), ExitCode.CHANGED),
+        (errors.ExpectationError(b"x", "moved"), ExitCode.CHANGED),
+        (errors.RefnameError(b"x..", "dots"), ExitCode.USAGE),
+        (errors.NameConflictError(b"a", b"a/b"), ExitCode.USAGE),
+        (errors.EntryTooBigError("too big"), ExitCode.USAGE),
+        (errors.ApiError("no"), ExitCode.USAGE),
+        (errors.Cancelled(), ExitCode.INTERRUPTED),
+        (KeyboardInterrupt(), ExitCode.INTERRUPTED),
+        (BrokenPipeError(32, "Broken pipe"), ExitCode.OK),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else value.name,
+)
+def test_each_error_has_its_code(error: BaseException, code: ExitCode) -> None:
+    assert describe(error)[0] is code
+
+
+def test_a_lock_that_is_held_is_code_4_and_named(stack: Path) -> None:
+    lock = stack / "tables.list.lock"
+    lock.touch()
+    before = stack_files(stack)
+    for verb in (["compact"], ["expire", "--before", "now"], ["clean"]):
+        done = run(*verb, stack)
+        assert done.code == 4
+        assert_one_line(done)
+        assert str(lock) in done.err
+    assert run("add", stack, stdin=f"create refs/heads/x {oid(9).hex()}\n".encode()).code == 4
+    assert stack_files(stack) == before
+
+
+def test_a_locked_table_is_code_4_and_named(stack: Path) -> None:
+    lock = stack / f"{tables(stack)[1]}.lock"
+    lock.touch()
+    done = run("compact", stack)
+    assert done.code == 4
+    assert lock.name in done.err
+    assert len(tables(stack)) == 3
+
+
+def test_an_old_value_that_is_not_there_is_code_5(stack: Path) -> None:
+    before = stack_files(stack)
+    done = run("add", stack, stdin=f"update refs/heads/1 {oid(7).hex()} {oid(8).hex()}\n".encode())
+    assert done.code == 5
+    assert "refs/heads/1" in done.err
+    assert oid(1).hex() in done.err
+    assert stack_files(stack) == before
+
+
+@pytest.mark.parametrize("verb", ["tables", "segments", "refs", "logs", "print", "compact", "clean", "add"])
+def test_a_broken_table_is_code_3_and_named(stack: Path, verb: str) -> None:
+    table = stack / tables(stack)[1]
+    data = bytearray(table.read_bytes())
+    data[-5] ^= 0xFF
+    table.write_bytes(data)
+    done = run(verb, stack)
+    assert done.code == 3
+    assert_one_line(done)
+    assert table.name in done.err
+
+
+def test_a_missing_table_is_code_3_and_named(stack: Path) -> None:
+    name = tables(stack)[2]
+    (stack / name).unlink()
+    done = run("refs", stack)
+    assert done.code == 3
+    assert_one_line(done)
+    assert name in done.err
+
+
+def test_what_is_no_reftable_repository_is_code_3_and_said(git: Git, tmp_path: Path) -> None:
+    git.run("init", "-q", "--ref-format=files", tmp_path / "files")
+    (tmp_path / "empty").mkdir()
+    texts = set()
+    for place in ("files", "empty", "nowhere"):
+        done = run("refs", tmp_path / place)
+        assert done.code == 3
+        assert_one_line(done)
+        texts.add(done.err.replace(place, ""))
+    assert len(texts) == 3
+
+
+def test_hostile_names_reach_no_terminal_through_an_error(stack: Path) -> None:
+    (stack / "tables.list").write_bytes(b"\x1b[2J\xff.ref\n")
+    done = run("refs", stack)
+    assert done.code == 3
+    assert done.err.rstrip("\n").isprintable()
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["refs", "--no-such-option"],
+        ["refs", "--as-of", "x"],
+        ["--no-such-option"],
+        ["trace"],
+        ["demo"],
+        ["--demo=damaged"],
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_command_line_is_code_2(args: list[str]) -> None:
+    done = run(*args)
+    assert done.code == 2
+    assert done.out == b""
+    assert "Error: " in done.err
+
+
+def test_an_interrupt_is_code_130(tmp_path: Path) -> None:
+    ok("demo", tmp_path / "demo")
+    with start("refs", "--json", tmp_path / "demo") as process:
+        assert process.stdout is not None
+        # It has begun, and cannot end: all its output does not fit into the pipe.
+        assert process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+    assert (process.returncode, err) == (130, b"reftable-inspector: interrupted\n")
+
+
+@pytest.mark.parametrize("json", [[], ["--json"]], ids=["text", "json"])
+def test_a_reader_that_has_enough_is_no_error(tmp_path: Path, json: list[str]) -> None:
+    ok("demo", tmp_path / "demo")
+    with start("refs", *json, tmp_path / "demo") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 0
+
+
+def test_a_full_disk_is_an_error(stack: Path) -> None:
+    with Path("/dev/full").open("wb") as full, start("refs", stack, stdout=full.fileno()) as process:
+        assert process.stderr is not None
+        assert process.stderr.read() == b"reftable-inspector: [Errno 28] No space left on device\n"
+        assert process.wait() == 3
+
+
+def test_a_terminal_gets_no_escape_sequence_of_a_name(tmp_path: Path) -> None:
+    ok("demo", tmp_path / "demo")
+    ours, theirs = pty.openpty()
+    try:
+        with start("refs", "--prefix", "refs/heads/\x1b", tmp_path / "demo", stdout=theirs) as process:
+            assert process.wait() == 0
+        shown = os.read(ours, 65536)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert b"\x1b" not in shown
+    assert rb"refs/heads/\x1b[2J\x1b[31mowned\u202e" in shown
+
+
+class Screen:
+    """What the inspector was asked to show."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Path, dict[str, Any]]] = []
+        self.refs: list[bytes] = []
+
+    def __call__(self, directory: Path, **options: Any) -> int:  # noqa: ANN401 - whatever it is given
+        self.calls.append((directory, options))
+        with Stack.open(directory, options["options"], read_only=True) as stack:
+            self.refs = [record.name for record in stack.refs()]
+        return 0
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
+    """Stand in for the terminal screen, which has tests of its own."""
+    screen = Screen()
+    monkeypatch.setattr(inspector.app, "run_inspector", screen)
+    return screen
+
+
+def test_without_a_verb_the_inspector_opens(repo: Repository, screen: Screen) -> None:
+    ok(repo.path)
+    ok(repo.path, "--no-mouse")
+    [(directory, first), (_, second)] = screen.calls
+    assert directory == repo.reftable
+    assert (first["mouse"], second["mouse"]) == (True, False)
+    assert first["label"] == str(repo.path)
+    assert first["options"].policy == "geometric"
+
+
+def test_without_any_argument_the_inspector_opens_here(
+    repo: Repository, screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(repo.path)
+    ok()
+    assert [directory for directory, _ in screen.calls] == [repo.reftable]
+
+
+def test_a_path_that_is_named_like_a_verb_is_written_with_a_dot(
+    git: Git, tmp_path: Path, screen: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = git.init(tmp_path / "tables")
+    monkeypatch.chdir(tmp_path)
+    ok("./tables")
+    assert [directory for directory, _ in screen.calls] == [repo.reftable]
+    assert run("tables").code == 3
+
+
+def test_demo_opens_a_stack_that_is_gone_afterwards(screen: Screen) -> None:
+    ok("--demo")
+    [(directory, _)] = screen.calls
+    assert len(screen.refs) > 1000
+    assert not directory.exists()
+
+
+def test_demo_takes_no_path(screen: Screen, tmp_path: Path) -> None:
+    assert run("--demo", tmp_path).code == 2
+    assert run("--demo", "--worktree", "main").code == 2
+    assert screen.calls == []
+
+
+def test_the_inspector_of_nothing_is_code_3(tmp_path: Path, screen: Screen) -> None:
+    done = run(tmp_path)
+    assert done.code == 3
+    assert_one_line(done)
+    assert screen.calls == []
+
+
+def test_help_names_every_verb_and_every_code() -> None:
+    text = ok("--help").out.decode()
+    verbs = [
+        "tables",
+        "segments",
+        "refs",
+        "logs",
+        "trace",
+        "print",
+        "add",
+        "compact",
+        "expire",
+        "clean",
+        "demo",
+    ]
+    commands = text[text.index("Commands:") :].splitlines()[1:]
+    assert [line.split()[0] for line in commands] == verbs
+    for option in ("--demo", "--no-mouse", "--worktree"):
+        assert option in text
+    for verb in verbs:
+        assert "--json" in ok(verb, "--help").out.decode()
+
+
+def test_python_m_inspector_is_the_command(stack: Path) -> None:
+    with start("refs", stack) as process:
+        out, err = process.communicate()
+    assert (process.returncode, err) == (0, b"")
+    assert out == ok("refs", stack).out
