@@ -8,7 +8,7 @@ as it is on disk by then:
 - expected old values are compared;
 - an update that leaves an object id as it is writes nothing (but is logged for a symref on the way);
 - each change gets a reflog entry if the ref has a reflog, or is one that gets a reflog by itself. Deleting
-  a ref deletes its whole reflog, one tombstone for each entry.
+  a ref deletes its whole reflog, one tombstone for each entry; deleting a symbolic ref is logged instead.
 
 Three things differ from git, for the better:
 
@@ -25,14 +25,16 @@ find out (`Peel`). In a repository with linked worktrees a ref that belongs in a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain, islice
 from operator import attrgetter
 from typing import Final, TypeAlias
 
 from engine.errors import ApiError, ExpectationError, RefnameError
 from engine.git_program import Identity
+from engine.merged import MergedTable
 from engine.record import LogRecord, RefRecord
 from engine.refname import check_refname
 from engine.stack import Stack
@@ -96,8 +98,14 @@ def apply_updates(
         refs: list[RefRecord] = []
         logs: list[LogRecord] = []
         resolution = _Resolution(stack, shared)
+        reflogs = _Reflogs(stack.merged)
         for change in resolution.changes_to_write(wanted):
-            logs += _log_records(change, resolution, autocreates_reflog, entry)
+            if is_null(change.new) and not change.is_symref:
+                logs += [LogRecord(change.name, log.update_index) for log in reflogs.entries(change.name)]
+            elif autocreates_reflog(change.name) or reflogs.entries(change.name):
+                new = resolution.logged_id(change.new)
+                if new is not None:
+                    logs.append(entry(change.name, old=change.current, new=new))
             if not change.log_only:
                 refs.append(_ref_record(change, addition.update_index, peeled))
         with addition.table() as writer:
@@ -133,7 +141,7 @@ class _Resolution:
     """Finds the refs that updates really change, in the stack as it is under the lock."""
 
     def __init__(self, stack: Stack, shared: ReadRef | None) -> None:
-        self.stack = stack
+        self._stack = stack
         self._shared = shared
         self._null = bytes(stack.hash_id.size)
         self._claimed: dict[bytes, _Change] = {}
@@ -181,10 +189,21 @@ class _Resolution:
             name = record.target
         return None
 
+    def logged_id(self, new: RefValue | None) -> bytes | None:
+        """The new object id in the reflog entry of a change; None if the change is not logged.
+
+        A symbolic ref is logged with the id that it leads to before the transaction. Without one git logs
+        nothing, even if the ref at its end comes into being in the same transaction.
+        """
+        if not isinstance(new, Symref):
+            return new
+        oid = self.follow(new.target)
+        return None if is_null(oid) else oid
+
     def _read(self, name: bytes) -> RefRecord | None:
         if self._shared is not None and not _is_per_worktree(name):
             return self._shared(name)
-        return self.stack.read_ref(name)
+        return self._stack.read_ref(name)
 
     def _claim(self, change: _Change) -> _Change:
         """Refuse a second change of a ref, and one that belongs in another stack."""
@@ -247,26 +266,35 @@ def _ref_record(change: _Change, update_index: int, peeled: Mapping[bytes, bytes
     return RefRecord(change.name, update_index, value=change.new, peeled=peeled.get(change.new))
 
 
-def _log_records(
-    change: _Change,
-    resolution: _Resolution,
-    autocreates_reflog: Callable[[bytes], bool],
-    entry: Callable[..., LogRecord],
-) -> list[LogRecord]:
-    """The reflog entry of a change, or the tombstones for all the entries of a ref that goes away.
+class _Reflogs:
+    """The reflogs of refs, asked for in ascending order: one walk over all logs, seeking across gaps.
 
-    Two habits of git: a symbolic ref that is deleted keeps its reflog, and one that is pointed at a ref which
-    does not exist before the transaction gets no entry.
+    A seek inflates and decodes a block in each table. Doing so for each of thousands of refs that are deleted
+    together would keep the lock for as many milliseconds.
     """
-    stack = resolution.stack
-    if is_null(change.new) and not change.is_symref:
-        return [LogRecord(change.name, log.update_index) for log in stack.logs(change.name)]
-    if not (autocreates_reflog(change.name) or stack.read_log(change.name) is not None):
-        return []
-    new = resolution.follow(change.new.target) if isinstance(change.new, Symref) else change.new
-    if new is None or (isinstance(change.new, Symref) and is_null(new)):
-        return []
-    return [entry(change.name, old=change.current, new=new)]
+
+    def __init__(self, merged: MergedTable) -> None:
+        self._merged = merged
+        self._walk: Iterator[LogRecord] = iter(())
+        self._next: LogRecord | None = None
+
+    def entries(self, name: bytes) -> list[LogRecord]:
+        """All entries of one ref."""
+        if self._next is None or self._next.name < name:
+            nearby = islice(self._walk, _STEPS_BEFORE_SEEK)
+            self._next = next((log for log in nearby if log.name >= name), None)
+            if self._next is None:
+                self._walk = chain.from_iterable(self._merged.log_blocks(name))
+                self._next = next(self._walk, None)
+        found = []
+        while self._next is not None and self._next.name == name:
+            found.append(self._next)
+            self._next = next(self._walk, None)
+        return found
+
+
+_STEPS_BEFORE_SEEK: Final = 128
+"""About a block of log records, which has to be decoded for a seek anyway."""
 
 
 def _is_per_worktree(name: bytes) -> bool:
