@@ -27,13 +27,16 @@ class Addition:
     A context manager: a clean exit commits, an exception leaves the stack as it was. Raises
     `LockError` when somebody else holds the lock, and `OutdatedError` when the stack has
     changed since it was loaded, unless `reload` says to load it again under the lock.
+    `has_changed_stack` says afterwards whether anything was added.
     """
 
-    __slots__ = ("_added", "_directory", "_lock", "_update_index")
+    __slots__ = ("_added", "_directory", "_lock", "_names", "_update_index", "has_changed_stack")
 
     def __init__(self, directory: StackDirectory, *, reload: bool) -> None:
         self._directory = directory
         self._added: list[Table] = []
+        self._names: list[str] = []
+        self.has_changed_stack = False
         self._lock: LockFile = directory.lock_list()
         try:
             if reload and not directory.is_current():
@@ -73,6 +76,8 @@ class Addition:
                 with Table.open(temporary.path) as table:
                     self._check_names(table)
             name = directory.table_name(writer.min_update_index, writer.max_update_index)
+            # Noted first: an interrupt just behind the rename must not leave it lying about.
+            self._names.append(name)
             temporary.rename(name)
             self._added.append(directory.open_table(name))
             # Git lets tables of one transaction share an index; here ranges never overlap.
@@ -104,19 +109,19 @@ class Addition:
         if not self._added:
             self._lock.release()
             return
-        names = [*self._directory.names, *(table.name for table in self._added)]
-        self._directory.install(self._lock, names)
+        self._directory.install(self._lock, [*self._directory.names, *self._names])
         # From here on they are part of the stack, whatever happens.
+        self.has_changed_stack = True
+        self._names = []
         self._close_added()
         self._directory.sync()
         self._directory.load()
 
     def abort(self) -> None:
         """Remove the tables written so far and let go of the lock."""
-        names = [table.name for table in self._added]
         self._close_added()
         try:
-            self._directory.discard(names)
+            self._directory.discard(self._names)
         finally:
             self._lock.release()
 

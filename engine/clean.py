@@ -43,9 +43,11 @@ def plan_clean(directory: StackDirectory, *, locked: bool = False) -> CleanPlan:
     """Look at every file that is not part of the stack; changes nothing.
 
     `locked` when the caller holds the lock on the list, which then stops nobody. Raises
-    `OSError` for a directory that cannot be read.
+    `FormatError` for a damaged list, `OSError` for a directory that cannot be read.
     """
-    names = set(os.listdir(directory.path)).difference(directory.names, {TABLES_LIST})
+    # The list as it is now, too: the handle may be older than a compaction.
+    listed = {*directory.names, *directory.read_list()}
+    names = set(os.listdir(directory.path)).difference(listed, {TABLES_LIST})
     if locked:
         names.discard(TABLES_LIST + _LOCK_SUFFIX)
     locks = sorted(name for name in names if name.endswith(_LOCK_SUFFIX))

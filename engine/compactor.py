@@ -138,8 +138,9 @@ def _replace_range(
         low = min(table.min_update_index for table in tables)
         high = max(table.max_update_index for table in tables)
         replacement = [directory.table_name(low, high)]
-        temporary.rename(replacement[0])
     try:
+        for name in replacement:
+            temporary.rename(name)
         directory.install(lock, [*names[:start], *replacement, *names[end:]])
     except BaseException:
         directory.discard(replacement)

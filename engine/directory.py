@@ -16,6 +16,7 @@ import secrets
 import stat
 import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self
@@ -166,7 +167,8 @@ class StackDirectory:
             raise
 
     def _replace(self, list_fd: int, tables: tuple[Table, ...], merged: MergedTable) -> None:
-        dropped = set(self.names).difference(table.name for table in tables)
+        # A list that is gone or empty says that something is wrong, not that tables are not needed.
+        dropped = set(self.names).difference(table.name for table in tables) if tables else set()
         self._forget_list()
         if list_fd >= 0:
             now = os.fstat(list_fd)
@@ -207,7 +209,8 @@ class StackDirectory:
                 listed = self.read_list()
             except (FormatError, OSError):
                 listed = self.names
-            self.unlink(set(self.names).difference(listed))
+            if listed:
+                self.unlink(set(self.names).difference(listed))
         for table in self.tables:
             table.close()
         self.tables = ()
@@ -301,7 +304,9 @@ class TemporaryTable:
         self._close()
         path, self._path = self._path, None
         if path is not None:
-            os.unlink(path)
+            # Gone already when an interrupt came just behind the rename.
+            with suppress(FileNotFoundError):
+                os.unlink(path)
 
     def _drain(self) -> None:
         write_all(self._fd, self._pending)

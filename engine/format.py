@@ -254,6 +254,9 @@ def parse_table_name(name: str) -> TableName | None:
     return TableName(int(found[1], 16), int(found[2], 16), found[3] or "", found[4])
 
 
+_LONGEST_FILE_NAME: Final = 255
+
+
 def is_table_file(name: str) -> bool:
     """Whether a directory entry of this name is meant to be a table, listed or not."""
     return name.endswith((".ref", ".log")) and not name.startswith(".")
@@ -272,8 +275,9 @@ def parse_table_list(name: str, data: bytes) -> list[str]:
     offset = 0
     for line in data.split(b"\n"):
         if line:
-            if b"/" in line or b"\0" in line or line in {b".", b".."}:
-                raise FormatError(name, offset, f"{line!r} is not the name of a table in this directory")
+            if b"/" in line or b"\0" in line or line in {b".", b".."} or len(line) > _LONGEST_FILE_NAME:
+                shown = line if len(line) < 80 else line[:80] + b"..."
+                raise FormatError(name, offset, f"{shown!r} is not the name of a table in this directory")
             names.append(line.decode("utf-8", "surrogateescape"))
         offset += len(line) + 1
     return names

@@ -167,7 +167,7 @@ class Stack:
         """
         with Addition(self._directory, reload=reload) as addition:
             yield addition
-        if self.options.auto_compact:
+        if addition.has_changed_stack and self.options.auto_compact:
             self._tidy_up()
 
     def add(self, write: Callable[[TableWriter], object]) -> None:

@@ -16,7 +16,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Final, Self, TypeVar
 
 from engine.block import Block, read_size
 from engine.errors import ApiError, FormatError
@@ -40,6 +40,8 @@ from engine.format import (
 from engine.record import Encoded, LogRecord, RefRecord, log_key
 
 _T = TypeVar("_T")
+
+_LARGEST_GUESS: Final = 2**16
 
 
 @dataclass(slots=True, frozen=True)
@@ -243,16 +245,26 @@ class Table:
 
     def block_at(self, offset: int) -> Block:
         """The block that begins at `offset` (0 for the first). Raises `FormatError`."""
+        return self._parse(offset, self._bytes_at(offset))
+
+    def _bytes_at(self, offset: int) -> bytes:
+        """The bytes from a block's beginning on, as many as it may have."""
         if not 0 <= offset < self._end:
             raise FormatError(self.name, offset, f"outside of the table's {self._end} bytes of blocks")
         first = 0 if offset else self.header.size
-        size = read_size(self.block_size or DEFAULT_BLOCK_SIZE)
+        # The header's block size is a hint that may be far too large; the block knows better.
+        size = read_size(min(self.block_size or DEFAULT_BLOCK_SIZE, _LARGEST_GUESS))
         data = self._read(offset, min(size, self._end - offset))
-        if len(data) >= first + BLOCK_HEADER_SIZE:
-            # A log block of another writer, or an index block of JGit, may exceed the block size.
-            size = read_size(get_u24(data, first + 1))
-            if size > len(data) and offset + len(data) < self._end:
-                data = self._read(offset, min(size, self._end - offset))
+        if len(data) < first + BLOCK_HEADER_SIZE:
+            raise FormatError(self.name, offset, f"{len(data)} bytes are too few for a block")
+        # A log block of another writer, or an index block of JGit, may exceed the block size.
+        size = read_size(get_u24(data, first + 1))
+        if size > len(data) and offset + len(data) < self._end:
+            data = self._read(offset, min(size, self._end - offset))
+        return data
+
+    def _parse(self, offset: int, data: bytes) -> Block:
+        first = 0 if offset else self.header.size
         block = Block.parse(self.name, data, offset, first, self.block_size)
         if block.next_offset > self._end:
             # The last block of a table is not padded.
@@ -278,23 +290,26 @@ class Table:
         """The blocks of a section without its index: all, or those from `offset` on."""
         at = section.offset if offset is None else offset
         while at < self._end or (at == section.offset and offset is None):
-            block = self.block_at(at)
-            if block.type != section.type:
-                self._check_section_end(section, block)
+            data = self._bytes_at(at)
+            block_type = data[0 if at else self.header.size]
+            if block_type != section.type:
+                # Not parsed: damage in the next section is no damage to this one.
+                self._check_section_end(section, at, block_type)
                 return
+            block = self._parse(at, data)
             yield block
             at = block.next_offset
 
-    def _check_section_end(self, section: _Section, block: Block) -> None:
+    def _check_section_end(self, section: _Section, offset: int, block_type: int) -> None:
         """A section ends where the footer says another begins, or its type byte is damaged."""
         expected = {
             INDEX: section.index_offset > 0,
-            OBJ: block.offset == self.footer.obj_offset,
-            LOG: block.offset == self.footer.log_offset,
+            OBJ: offset == self.footer.obj_offset,
+            LOG: offset == self.footer.log_offset,
         }
-        if block.offset == section.offset or not expected.get(block.type, False):
-            what = f"a block of type {SECTION_NAMES[block.type]} in the {SECTION_NAMES[section.type]} section"
-            raise FormatError(self.name, block.offset, what)
+        if offset == section.offset or not expected.get(block_type, False):
+            what = f"a block of type {bytes((block_type,))!r} in the {SECTION_NAMES[section.type]} section"
+            raise FormatError(self.name, offset, what)
 
     def _blocks_from(
         self, section: _Section | None, key: bytes, seek: Callable[[Block], object | None]
@@ -333,31 +348,47 @@ class Table:
     def _descend(
         self, section: _Section, key: bytes, seek: Callable[[Block], _T | None]
     ) -> tuple[Block, _T] | None:
-        """As `_seek`, by way of the index. Raises `FormatError`."""
+        """As `_seek`, by way of the index. Raises `FormatError`.
+
+        Whether an index belongs to its section, and covers it, shows at the leaves only. So the
+        answer that all keys are smaller is not given before the last leaf has been seen.
+        """
         block = self.block_at(section.index_offset)
-        while block.type == INDEX:
+        if block.type != INDEX:
+            raise FormatError(self.name, block.offset, "no index block where the footer has one")
+        entry = block.seek_index(key)
+        while entry is None and (sibling := self._next_of_type(INDEX, block)) is not None:
+            block = sibling
             entry = block.seek_index(key)
-            if entry is not None:
-                # Downwards is backwards in the file, so a damaged index cannot make a loop.
-                if entry.offset >= block.offset:
-                    what = f"an index entry points ahead, to {entry.offset}"
-                    raise FormatError(self.name, block.offset, what)
-                block = self.block_at(entry.offset)
-            elif block.next_offset < self._end:
-                # The key is behind this block of the root; the next one may be its sibling.
-                block = self.block_at(block.next_offset)
-                if block.type != INDEX:
-                    return None
-            else:
-                return None
+        beyond = entry is None
+        while block.type == INDEX:
+            if beyond:
+                entry = block.index()[-1]
+            elif entry is None:
+                entry = block.seek_index(key)
+            if entry is None:
+                raise FormatError(self.name, block.offset, "an index block without the key promised above it")
+            # Downwards is backwards in the file, so a damaged index cannot make a loop.
+            if entry.offset >= block.offset:
+                what = f"an index entry points ahead, to {entry.offset}"
+                raise FormatError(self.name, block.offset, what)
+            block = self.block_at(entry.offset)
+            entry = None
         if block.type != section.type:
             what = f"the {SECTION_NAMES[section.type]} index leads to a block of another section"
             raise FormatError(self.name, block.offset, what)
         record = seek(block)
-        if record is None:
-            what = "the index promises a key that this block does not have"
+        if (record is None) != beyond or (beyond and self._next_of_type(section.type, block) is not None):
+            what = "the index and this block do not agree on the block's last key"
             raise FormatError(self.name, block.offset, what)
-        return block, record
+        return None if record is None else (block, record)
+
+    def _next_of_type(self, block_type: int, block: Block) -> Block | None:
+        """The block behind this one if it is of a certain type; index blocks are siblings in a root then."""
+        if block.next_offset >= self._end:
+            return None
+        data = self._bytes_at(block.next_offset)
+        return self._parse(block.next_offset, data) if data[0] == block_type else None
 
     def _blocks_mentioning(self, oid: bytes) -> Iterator[Block]:
         """The ref blocks that may hold refs with this id."""

@@ -179,8 +179,9 @@ class TableWriter:
                 f"ref {record.name!r}: update index {record.update_index} is outside "
                 f"{self.min_update_index}..{self.max_update_index}"
             )
+        self._check_name(record.name)
         kind, tail = encode_ref(record, self.min_update_index, self._hash_size)
-        self._add(record.name, record.name, kind, tail)
+        self._add(record.name, kind, tail)
         if record.value is not None and not self.options.skip_index_objects:
             self._mentioned.add(record.value)
             if record.peeled is not None:
@@ -204,9 +205,9 @@ class TableWriter:
         elif not 0 <= record.update_index <= U64_MAX:
             raise ApiError(f"log of {record.name!r}: update index {record.update_index} is out of range")
         kind, tail = encode_log(record, self._hash_size)
-        if record.name:
-            self._begin_logs()
-        self._add(record.name, log_key(record.name, record.update_index), kind, tail)
+        self._check_name(record.name)
+        self._begin_logs()
+        self._add(log_key(record.name, record.update_index), kind, tail)
 
     def add_refs(self, records: Iterable[RefRecord]) -> None:
         """Append ref records in any order: they are sorted first."""
@@ -303,13 +304,15 @@ class TableWriter:
         )
         return self._block
 
-    def _add(self, name: bytes, key: bytes, kind: int, tail: bytes) -> None:
+    def _check_name(self, name: bytes) -> None:
         if not name:
             raise ApiError("a record without a name")
         if b"\0" in name:
             raise ApiError(f"a NUL in the name {name!r}")
+
+    def _add(self, key: bytes, kind: int, tail: bytes) -> None:
         if key <= self._last_key:
-            raise ApiError(f"{name!r} does not come behind {self._last_key!r}")
+            raise ApiError(f"{key!r} does not come behind {self._last_key!r}")
         self._append(self._section, key, kind, tail)
         self._last_key = key
 

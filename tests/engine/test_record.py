@@ -1,0 +1,250 @@
+"""Records and their codecs: what each kind looks like in bytes, and every way of not being one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from engine.errors import ApiError
+from engine.format import U64_MAX, put_varint
+from engine.record import (
+    LogRecord,
+    Malformed,
+    RefRecord,
+    decode_index,
+    decode_logs,
+    decode_objects,
+    decode_refs,
+    encode_head,
+    encode_log,
+    encode_ref,
+    log_key,
+    split_logs,
+    split_refs,
+)
+from tests.support.handmade import raw_record
+from tests.support.stacks import same
+
+A, B = same(0xAA), same(0xBB)
+
+REFS = [
+    (RefRecord(b"r", 7), "deletion", 0, b"\2"),
+    (RefRecord(b"r", 5, value=A), "val1", 1, b"\0" + A),
+    (RefRecord(b"r", 5, value=A, peeled=B), "val2", 2, b"\0" + A + B),
+    (RefRecord(b"r", 5 + 128, target=b"t"), "symref", 3, b"\x80\0\x01t"),
+]
+
+UPDATE = LogRecord(b"r", 5, A, B, b"me", b"m@x", 1112911993, -700, b"hi\n")
+UPDATE_TAIL = A + B + b"\2me" + b"\3m@x" + put_varint(1112911993) + b"\xfd\x44" + b"\3hi\n"
+
+
+@pytest.mark.parametrize(("record", "name", "kind", "tail"), REFS)
+def test_a_ref_record_in_bytes(record: RefRecord, name: str, kind: int, tail: bytes) -> None:
+    assert record.type == name
+    assert record.is_deletion is (name == "deletion")
+    assert encode_ref(record, 5, 20) == (kind, tail)
+    data = raw_record(0, b"r", kind, tail)
+    assert decode_refs(data, 0, len(data), 20, 5) == [record]
+
+
+@pytest.mark.parametrize(
+    ("record", "name", "kind", "tail"),
+    [(LogRecord(b"r", 5), "deletion", 0, b""), (UPDATE, "update", 1, UPDATE_TAIL)],
+)
+def test_a_log_record_in_bytes(record: LogRecord, name: str, kind: int, tail: bytes) -> None:
+    assert record.type == name
+    assert record.is_deletion is (name == "deletion")
+    assert encode_log(record, 20) == (kind, tail)
+    data = raw_record(0, log_key(b"r", 5), kind, tail)
+    assert decode_logs(data, 0, len(data), 20) == [record]
+
+
+def test_sha_256_ids_have_32_bytes() -> None:
+    value = same(1, 32)
+    ref, log = RefRecord(b"r", 0, value=value, peeled=value), LogRecord(b"r", 0, value, value)
+    kind, tail = encode_ref(ref, 0, 32)
+    data = raw_record(0, b"r", kind, tail)
+    assert decode_refs(data, 0, len(data), 32, 0) == [ref]
+    kind, tail = encode_log(log, 32)
+    data = raw_record(0, log_key(b"r", 0), kind, tail)
+    assert decode_logs(data, 0, len(data), 32) == [log]
+
+
+def test_newer_log_entries_sort_first() -> None:
+    assert log_key(b"r", 0) == b"r\0" + b"\xff" * 8
+    assert log_key(b"r", U64_MAX) == b"r\0" + bytes(8)
+    assert log_key(b"r", 2) < log_key(b"r", 1) < log_key(b"r\1", 2)
+
+
+@pytest.mark.parametrize(
+    ("record", "old", "new"),
+    [(LogRecord(b"r", 1, old=A), A, bytes(20)), (LogRecord(b"r", 1, new=A), bytes(20), A)],
+)
+def test_a_missing_id_of_an_update_is_the_null_id(record: LogRecord, old: bytes, new: bytes) -> None:
+    kind, tail = encode_log(record, 20)
+    assert (kind, tail[:40]) == (1, old + new)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        RefRecord(b"r", 1, value=A, target=b"t"),
+        RefRecord(b"r", 1, peeled=A, target=b"t"),
+        RefRecord(b"r", 1, peeled=A),
+        RefRecord(b"r", 1, value=A[:19]),
+        RefRecord(b"r", 1, value=A, peeled=A + b"!"),
+        RefRecord(b"r", 1, value=b""),
+    ],
+)
+def test_a_ref_that_is_no_kind_of_ref_is_refused(record: RefRecord) -> None:
+    with pytest.raises(ApiError):
+        encode_ref(record, 0, 20)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        LogRecord(b"r", 1, A, B[:19]),
+        LogRecord(b"r", 1, A, same(1, 32)),
+        LogRecord(b"r", 1, A, B, time=-1),
+        LogRecord(b"r", 1, A, B, time=2**64),
+        LogRecord(b"r", 1, A, B, tz=2**15),
+        LogRecord(b"r", 1, A, B, tz=-(2**15) - 1),
+    ],
+)
+def test_a_log_entry_that_cannot_be_stored_is_refused(record: LogRecord) -> None:
+    with pytest.raises(ApiError):
+        encode_log(record, 20)
+
+
+def test_the_extremes_of_time_and_zone_are_stored() -> None:
+    for time, tz in [(0, -(2**15)), (U64_MAX, 2**15 - 1)]:
+        record = LogRecord(b"r", 1, A, B, time=time, tz=tz)
+        kind, tail = encode_log(record, 20)
+        data = raw_record(0, log_key(b"r", 1), kind, tail)
+        assert decode_logs(data, 0, len(data), 20) == [record]
+
+
+def test_a_record_shares_the_beginning_of_its_key_with_the_one_before() -> None:
+    long = b"x" * 200
+    data = (
+        raw_record(0, b"a" + long, 0, b"\0")
+        + raw_record(201, b"/1", 0, b"\0")
+        + raw_record(202, b"2", 0, b"\0")
+        + raw_record(1, b"y", 0, b"\0")
+    )
+    names = [record.name for record in decode_refs(data, 0, len(data), 20, 0)]
+    assert names == [b"a" + long, b"a" + long + b"/1", b"a" + long + b"/2", b"ay"]
+
+
+def test_a_head_is_two_varints() -> None:
+    assert encode_head(0, 5, 3) == bytes((0, 5 << 3 | 3))
+    assert encode_head(128, 1, 0) == put_varint(128) + put_varint(8)
+    assert encode_head(1, 16, 1) == put_varint(1) + put_varint(129)
+
+
+Decoder = Callable[[bytes], list[object]]
+
+DECODERS: dict[str, Decoder] = {
+    "refs": lambda data: list(decode_refs(data, 0, len(data), 20, 0)),
+    "split refs": lambda data: list(split_refs(data, 0, len(data), 20, 0)),
+    "shifted refs": lambda data: list(split_refs(data, 0, len(data), 20, 1)),
+    "logs": lambda data: list(decode_logs(data, 0, len(data), 20)),
+    "split logs": lambda data: list(split_logs(data, 0, len(data), 20)),
+    "objects": lambda data: list(decode_objects(data, 0, len(data))),
+    "index": lambda data: list(decode_index(data, 0, len(data))),
+}
+
+LONG_NAME = b"s" * 150
+SOUND = {
+    "refs": b"".join(raw_record(0, b"r" * n, kind, tail) for n, (_, _, kind, tail) in enumerate(REFS, 1))
+    + raw_record(0, LONG_NAME, 1, b"\0" + A),
+    "logs": raw_record(0, log_key(b"a", 5), 0, b"")
+    + raw_record(0, log_key(b"r", 5), 1, UPDATE_TAIL)
+    + raw_record(0, log_key(LONG_NAME, 5), 1, UPDATE_TAIL),
+    "objects": raw_record(0, b"\1\2", 2, b"\1\2") + raw_record(0, b"\1\3", 0, b"\3\1\2\3"),
+    "index": raw_record(0, b"a", 0, b"\0") + raw_record(1, b"b", 0, put_varint(2**40)),
+}
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_records_cut_off_anywhere_are_malformed(name: str) -> None:
+    decode = DECODERS[name]
+    data = SOUND[name.rpartition(" ")[2]]
+    boundaries = {0}
+    for length in range(1, len(data) + 1):
+        try:
+            decode(data[:length])
+        except (IndexError, ValueError):  # Malformed is a ValueError
+            continue
+        boundaries.add(length)
+    count = len(decode(data))
+    assert len(boundaries) == count + 1, "only whole records are records"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("refs", raw_record(0, b"", 0, b"\0"), "empty key"),
+        ("refs", raw_record(1, b"a", 0, b"\0"), "shares 1 "),
+        ("refs", raw_record(200, b"a", 0, b"\0"), "shares 200 "),
+        ("refs", raw_record(0, b"a", 4, b"\0"), "type 4"),
+        ("refs", raw_record(0, b"a", 7, b"\0"), "type 7"),
+        ("refs", raw_record(0, b"a", 3, b"\0" + put_varint(2**63)), "runs"),
+        ("refs", put_varint(0) + put_varint(2**63) + b"a", "runs"),
+        ("logs", raw_record(0, log_key(b"a", 1), 2, b""), "type 2"),
+        ("logs", raw_record(0, b"a" * 10, 0, b""), "log key"),
+        ("logs", raw_record(0, b"\0" + bytes(8), 0, b""), "log key"),
+        ("logs", raw_record(0, b"", 0, b""), "empty key"),
+        ("objects", raw_record(0, b"", 1, b"\0"), "empty key"),
+        ("objects", raw_record(0, b"a", 0, put_varint(2**60) + b"\0"), "offsets"),
+        ("objects", raw_record(0, b"a", 7, b"\0"), "offsets"),
+        ("index", raw_record(0, b"", 0, b"\0"), "empty key"),
+        ("index", raw_record(0, b"a", 1, b"\0"), "type 1"),
+    ],
+)
+def test_malformed_records_say_what_is_wrong(name: str, data: bytes, reason: str) -> None:
+    with pytest.raises(Malformed, match=reason):
+        DECODERS[name](data)
+    for decoder in ("split refs", "shifted refs") if name == "refs" else ("split logs",):
+        if name in decoder:
+            with pytest.raises(Malformed):
+                DECODERS[decoder](data)
+
+
+@pytest.mark.parametrize("second", [b"a", b"b"])
+def test_records_that_are_cut_out_ascend(second: bytes) -> None:
+    refs = raw_record(0, b"b", 0, b"\0") + raw_record(0, second, 0, b"\0")
+    assert len(decode_refs(refs, 0, len(refs), 20, 0)) == 2
+    with pytest.raises(Malformed, match="behind"):
+        split_refs(refs, 0, len(refs), 20, 0)
+    logs = raw_record(0, log_key(b"b", 1), 0, b"") + raw_record(0, log_key(second, 1), 0, b"")
+    assert len(decode_logs(logs, 0, len(logs), 20)) == 2
+    with pytest.raises(Malformed, match="behind"):
+        split_logs(logs, 0, len(logs), 20)
+
+
+def test_records_that_are_cut_out_keep_their_bytes() -> None:
+    data = SOUND["refs"]
+    items = split_refs(data, 0, len(data), 20, 0)
+    assert b"".join(item[5] for item in items) == data
+    last = b""
+    for key, previous, prefix, kind, tail_len, encoded in items:
+        assert previous is last
+        head = encode_head(prefix, len(key) - prefix, kind)
+        assert encoded[: len(encoded) - tail_len] == head + key[prefix:]
+        last = key
+    logs = SOUND["logs"]
+    assert b"".join(item[5] for item in split_logs(logs, 0, len(logs), 20)) == logs
+
+
+@pytest.mark.parametrize("shift", [1, 122, 2**40])
+def test_records_that_are_cut_out_move_to_lower_limits(shift: int) -> None:
+    data = SOUND["refs"]
+    items = split_refs(data, 0, len(data), 20, shift)
+    moved = b"".join(item[5] for item in items)
+    assert decode_refs(moved, 0, len(moved), 20, 5) == decode_refs(data, 0, len(data), 20, 5 + shift)
+    for key, _, prefix, kind, tail_len, encoded in items:
+        head = encode_head(prefix, len(key) - prefix, kind)
+        assert encoded[: len(encoded) - tail_len] == head + key[prefix:]

@@ -1,0 +1,259 @@
+"""A stack as programs use it: reading, adding with auto-compaction, plans, and handles that live on."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from engine.compaction import Expiry, Segment
+from engine.compactor import CompactionStats
+from engine.errors import ApiError, FormatError, LockError, MissingTableError, OutdatedError
+from engine.format import HashId
+from engine.options import StackOptions
+from engine.record import LogRecord, RefRecord
+from engine.stack import Stack
+from engine.table import Table
+from tests.support.handmade import change_byte
+from tests.support.stacks import (
+    LOOSE,
+    add,
+    add_branches,
+    branch,
+    entries,
+    entry,
+    listed,
+    lock,
+    make_stack,
+    names,
+    same,
+)
+
+
+def test_a_stack_knows_what_it_was_opened_with(tmp_path: Path) -> None:
+    options = StackOptions(block_size=512, policy="geometric", factor=3)
+    with Stack.open(str(tmp_path), options) as stack:
+        assert stack.directory == tmp_path
+        assert stack.options is options
+        assert not stack.read_only
+        assert stack.hash_id is HashId.SHA1
+        assert stack.next_update_index == 1
+        assert stack.stats == CompactionStats()
+        assert stack.sizes == []
+    with Stack.open(tmp_path) as stack:
+        assert stack.options == StackOptions()
+        assert (stack.options.policy, stack.options.auto_compact, stack.options.lock_timeout_ms) == (
+            "log2",
+            True,
+            100,
+        )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"policy": "none"}, {"factor": 0}, {"factor": 256}, {"block_size": 2**24}, {"restart_interval": 0}],
+)
+def test_options_out_of_range_are_refused(options: dict[str, object]) -> None:
+    with pytest.raises(ApiError):
+        StackOptions(**options)  # type: ignore[arg-type]
+
+
+def test_the_bounds_of_the_factor_are_options() -> None:
+    assert StackOptions(factor=1).factor == 1
+    assert StackOptions(factor=255).factor == 255
+
+
+def test_reading_sees_the_newest_version_of_everything(tmp_path: Path) -> None:
+    with Stack.open(tmp_path, LOOSE) as stack:
+        add(stack, [branch(1, 1), branch(2, 1), branch(3, 1)], [entry(b"HEAD", 1), entry(b"x", 1)])
+        add(stack, [RefRecord(branch(1).name, 2), branch(2, 2)], [entry(b"HEAD", 2), LogRecord(b"x", 1)])
+        assert stack.read_ref(branch(1).name) is None
+        assert stack.read_ref(branch(2).name) == branch(2, 2)
+        assert list(stack.refs()) == [branch(2, 2), branch(3, 1)]
+        assert list(stack.refs(branch(3).name)) == [branch(3, 1)]
+        assert list(stack.refs(b"refs/tags/")) == []
+        assert stack.read_log(b"HEAD") == entry(b"HEAD", 2)
+        assert stack.read_log(b"x") is None
+        assert list(stack.logs()) == [entry(b"HEAD", 2), entry(b"HEAD", 1)]
+        assert list(stack.logs(b"HEAD")) == [entry(b"HEAD", 2), entry(b"HEAD", 1)]
+        assert list(stack.refs_for(same(2))) == [branch(2, 2)]
+        assert list(stack.refs_for(same(1))) == []
+
+
+def test_reading_one_ref_opens_nothing_and_reads_one_block_of_each_table_asked(tmp_path: Path) -> None:
+    make_stack(tmp_path, 5)
+    with Stack.open(tmp_path) as stack:
+        assert [table.reads for table in stack.tables] == [2] * 5
+        stack.read_ref(branch(4).name)
+        assert [table.reads for table in stack.tables] == [2, 2, 2, 2, 3]
+        stack.read_ref(b"none")
+        assert [table.reads for table in stack.tables] == [3, 3, 3, 3, 4]
+
+
+def test_an_addition_is_followed_by_auto_compaction_if_the_options_say_so(tmp_path: Path) -> None:
+    make_stack(tmp_path, 3)
+    with Stack.open(tmp_path, LOOSE) as stack:
+        add_branches(stack, 1, first=3)
+        assert len(stack.tables) == 4
+        assert stack.stats.attempts == 0
+    with Stack.open(tmp_path) as stack:
+        add_branches(stack, 1, first=4)
+        assert len(stack.tables) == 1
+        assert (stack.stats.attempts, stack.stats.failures) == (1, 0)
+        assert list(stack.refs()) == [branch(number, number + 1) for number in range(5)]
+
+
+def test_the_policy_of_the_options_suggests(tmp_path: Path) -> None:
+    with Stack.open(tmp_path, LOOSE) as stack:
+        for number, size in enumerate((40, 1, 12, 1), 1):
+            add(stack, [branch(100 * number + other, number) for other in range(size)])
+        sizes = stack.sizes
+        assert sizes == [table.policy_size for table in stack.tables]
+        assert sizes[0] > 2 * sum(sizes[1:])
+        assert sizes[1] < sizes[2]
+    with Stack.open(tmp_path, StackOptions(policy="log2")) as stack:
+        assert len(stack.suggestion()) == 0
+        stack.auto_compact()
+        assert len(stack.tables) == 4
+    with Stack.open(tmp_path, StackOptions(policy="geometric")) as stack:
+        suggestion = stack.suggestion()
+        assert (suggestion.start, suggestion.end, suggestion.bytes) == (1, 3, sizes[1] + sizes[2])
+        stack.auto_compact()
+        assert len(stack.tables) == 3
+    assert isinstance(suggestion, Segment)
+
+
+def test_a_damaged_table_does_not_make_an_addition_fail_that_has_happened(tmp_path: Path) -> None:
+    tables = make_stack(tmp_path, 3)
+    change_byte(tmp_path / tables[1], 28, 0x40)
+    with Stack.open(tmp_path, StackOptions(skip_name_check=True)) as stack:
+        add(stack, [branch(9, 4)])
+        assert len(stack.tables) == 4
+        assert (stack.stats.attempts, stack.stats.failures) == (1, 1)
+        assert stack.read_ref(branch(9).name) == branch(9, 4)
+        with pytest.raises(FormatError):
+            stack.auto_compact()
+    assert entries(tmp_path) == sorted([*listed(tmp_path), "tables.list"])
+
+
+def test_an_auto_compaction_overtaken_by_another_writer_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_stack(tmp_path, 3)
+    compact = Stack.auto_compact
+    with Stack.open(tmp_path) as stack, Stack.open(tmp_path, LOOSE) as other:
+
+        def overtaken(handle: Stack) -> None:
+            other.reload()
+            add_branches(other, 1, first=9)
+            compact(handle)
+
+        monkeypatch.setattr(Stack, "auto_compact", overtaken)
+        add_branches(stack, 1, first=3)
+        assert stack.stats.failures == 0
+    assert len(listed(tmp_path)) == 5
+
+
+def test_a_plan_is_applied_only_to_the_stack_it_was_made_for(tmp_path: Path) -> None:
+    make_stack(tmp_path, 3)
+    with Stack.open(tmp_path, LOOSE) as stack, Stack.open(tmp_path, LOOSE) as other:
+        plan = stack.plan_compaction(0, 2)
+        add_branches(other, 1, first=3)
+        with pytest.raises(OutdatedError):
+            stack.apply(plan)
+        assert len(listed(tmp_path)) == 4
+        assert stack.stats.attempts == 0
+        stack.apply(stack.plan_compaction(0, 2))
+        assert len(listed(tmp_path)) == 3
+        with pytest.raises(OutdatedError):
+            stack.apply(plan)
+    assert len(entries(tmp_path)) == 4
+
+
+def test_a_plan_can_be_applied_through_another_handle(tmp_path: Path) -> None:
+    make_stack(tmp_path, 3)
+    with Stack.open(tmp_path, read_only=True) as viewer:
+        plan = viewer.plan_compaction(1, 3, Expiry(min_update_index=2))
+    with Stack.open(tmp_path, LOOSE) as stack:
+        stack.apply(plan)
+        assert [table.size for table in stack.tables] == [table.size for table in plan.after]
+
+
+def test_what_a_handle_gave_out_lives_on_behind_reloads(tmp_path: Path) -> None:
+    make_stack(tmp_path, 3)
+    with Stack.open(tmp_path, LOOSE) as stack:
+        view, tables, scan, logs = stack.merged, stack.tables, stack.refs(), stack.logs()
+        stack.compact_all()
+        add(stack, [RefRecord(branch(0).name, 4)])
+        assert len(entries(tmp_path)) == 3
+        assert view.tables == tables
+        assert list(scan) == [branch(number, number + 1) for number in range(3)]
+        assert list(logs) == []
+        assert view.read_ref(branch(0).name) == branch(0, 1)
+        assert stack.read_ref(branch(0).name) is None
+        assert [list(table.refs()) for table in tables] == [[branch(n, n + 1)] for n in range(3)]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts open files through /proc")
+def test_no_file_stays_open_behind_a_handle(tmp_path: Path) -> None:
+    tables = make_stack(tmp_path, 3)
+    before = len(os.listdir("/proc/self/fd"))
+    with Stack.open(tmp_path, LOOSE) as stack:
+        add_branches(stack, 3, first=3)
+        stack.compact_all()
+        stack.clean()
+        stack.reload()
+        assert len(os.listdir("/proc/self/fd")) == before + 2  # the list and the table
+    assert len(os.listdir("/proc/self/fd")) == before
+    (tmp_path / "tables.list").write_text("".join(f"{name}\n" for name in [*listed(tmp_path), *tables]))
+    with pytest.raises(MissingTableError):
+        Stack.open(tmp_path)
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_handle_is_closed_once_however_often(tmp_path: Path) -> None:
+    make_stack(tmp_path, 1)
+    stack = Stack.open(tmp_path)
+    (table,) = stack.tables
+    stack.close()
+    stack.close()
+    assert stack.tables == ()
+    assert isinstance(table, Table)
+    with pytest.raises(OSError, match="descriptor"):
+        list(table.refs())
+
+
+def test_names_can_be_made_reproducible(tmp_path: Path) -> None:
+    found = []
+    for directory in (tmp_path / "a", tmp_path / "b"):
+        directory.mkdir()
+        with Stack.open(directory, replace(LOOSE, suffix=count(1).__next__)) as stack:
+            add_branches(stack, 3)
+            stack.compact(1, 3)
+            found.append({name: (directory / name).read_bytes() for name in entries(directory)})
+    assert found[0] == found[1]
+
+
+def test_compaction_of_all_and_of_ranges_keeps_every_ref(tmp_path: Path) -> None:
+    with Stack.open(tmp_path, LOOSE) as stack:
+        add_branches(stack, 6)
+        expected = list(stack.refs())
+        for first, end in [(4, 6), (1, 3), (0, 2), (1, 3), (0, 2)]:
+            stack.compact(first, end)
+            assert list(stack.refs()) == expected
+        assert len(stack.tables) == 1
+
+
+def test_a_locked_table_stops_a_plan_from_being_applied(tmp_path: Path) -> None:
+    tables = make_stack(tmp_path, 3)
+    with Stack.open(tmp_path, LOOSE) as stack:
+        plan = stack.plan_compaction(0, 3)
+        left = lock(tmp_path, tables[0])
+        with pytest.raises(LockError):
+            stack.apply(plan)
+        left.unlink()
+        stack.apply(plan)
+        assert len(names(stack)) == 1
