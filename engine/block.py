@@ -137,12 +137,17 @@ class Block:
             raise FormatError(name, offset + count_at, reason)
         return cls(name, offset, block_type, data, start, records_end, restart_count, next_offset, padding)
 
+    def _error(self, pos: int, reason: str) -> FormatError:
+        if self.type != LOG:
+            return FormatError(self.name, self.offset + pos, reason)
+        return FormatError(self.name, self.offset, f"{reason} (at byte {pos} of the inflated block)")
+
     def restart(self, index: int) -> int:
         """The position in `data` of a restart point. Raises `FormatError` outside the records."""
         at = self.records_end + RESTART_SIZE * index
         offset = get_u24(self.data, at)
         if not self.records_start <= offset < self.records_end:
-            raise FormatError(self.name, self.offset + at, f"restart offset {offset} is outside the records")
+            raise self._error(at, f"restart offset {offset} is outside the records")
         return offset
 
     def restart_key(self, index: int) -> bytes:
@@ -152,10 +157,10 @@ class Block:
             prefix, pos = get_varint(data, at)
             second, pos = get_varint(data, pos)
         except (IndexError, ValueError) as error:
-            raise FormatError(self.name, self.offset + at, "no key at a restart point") from error
+            raise self._error(at, "no key at a restart point") from error
         stop = pos + (second >> 3)
         if prefix or stop > self.records_end:
-            raise FormatError(self.name, self.offset + at, "the key at a restart point is not whole")
+            raise self._error(at, "the key at a restart point is not whole")
         return data[pos:stop]
 
     def _restarts_up_to(self, key: bytes) -> int:
@@ -188,7 +193,7 @@ class Block:
         try:
             return decode(start, end)
         except Malformed as error:
-            raise FormatError(self.name, self.offset + error.pos, error.reason) from error
+            raise self._error(error.pos, error.reason) from error
         except (IndexError, ValueError) as error:
             section = SECTION_NAMES[self.type]
             raise FormatError(self.name, self.offset, f"a {section} record runs over its block") from error
@@ -212,9 +217,9 @@ class Block:
         """All index records. Raises `FormatError`."""
         return self._all(lambda pos, end: decode_index(self.data, pos, end))
 
-    def encoded_refs(self, hash_size: int, shift: int) -> list[Encoded]:
+    def encoded_refs(self, hash_size: int, min_update_index: int, shift: int) -> list[Encoded]:
         """All ref records, cut out (see `split_refs`). Raises `FormatError`."""
-        return self._all(lambda pos, end: split_refs(self.data, pos, end, hash_size, shift))
+        return self._all(lambda pos, end: split_refs(self.data, pos, end, hash_size, min_update_index, shift))
 
     def encoded_logs(self, hash_size: int) -> list[Encoded]:
         """All log records, cut out. Raises `FormatError`."""

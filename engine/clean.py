@@ -12,6 +12,7 @@ their holder is alive cannot be known from the file alone.
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from typing import Final
 
@@ -55,11 +56,13 @@ def plan_clean(directory: StackDirectory, *, locked: bool = False) -> CleanPlan:
     kept: list[StaleFile] = []
     for name in sorted(names):
         try:
-            size = os.stat(directory.file(name), follow_symlinks=False).st_size
+            found = os.stat(directory.file(name), follow_symlinks=False)
         except FileNotFoundError:
             continue
         is_stale, reason = _judge(directory, name, locks)
-        (removed if is_stale else kept).append(StaleFile(name, size, reason))
+        if is_stale and not stat.S_ISREG(found.st_mode):
+            is_stale, reason = False, "no regular file: no writer of reftables made it"
+        (removed if is_stale else kept).append(StaleFile(name, found.st_size, reason))
     return CleanPlan(tuple(removed), tuple(kept))
 
 

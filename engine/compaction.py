@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.block import Block
-from engine.errors import ApiError
+from engine.errors import ApiError, FormatError
 from engine.format import U64_MAX, get_varint, put_varint
 from engine.merged import merge_blocks
 from engine.progress import Progress, ProgressCallback
@@ -176,6 +176,10 @@ def compact_tables(
     that of the tables. An empty result is written too (see `TableStats.is_empty`). Raises
     `FormatError` for a damaged table and whatever `write` and `progress` raise.
     """
+    for table in tables:
+        if table.min_update_index > table.max_update_index:
+            what = f"the update index limits {table.min_update_index}..{table.max_update_index} are no range"
+            raise FormatError(table.name, 8, what)
     hash_size = tables[0].hash_id.size
     writer = TableWriter(write, options)
     low = min(table.min_update_index for table in tables)

@@ -65,12 +65,13 @@ def compact_range(
     stats.attempts += 1
     with ExitStack() as locks:
         try:
-            tables = _lock_range(directory, first, end, locks, best_effort=best_effort)
+            start = _lock_range(directory, first, end, locks, best_effort=best_effort)
         except OutdatedError:
             raise
         except LockError:
             stats.failures += 1
             raise
+        tables = directory.tables[start:end]
         low = min(table.min_update_index for table in tables)
         high = max(table.max_update_index for table in tables)
         with directory.temporary_table(low, high) as temporary:
@@ -79,7 +80,7 @@ def compact_range(
                 tables,
                 temporary.write,
                 directory.write_options,
-                drop_tombstones=tables[0] is directory.tables[0],
+                drop_tombstones=start == 0,
                 expiry=expiry,
                 progress=progress,
             )
@@ -95,27 +96,26 @@ def compact_range(
                 raise
         directory.sync()
         directory.load()
-        # Ours to remove even if the list named more when we began: nobody else may while locked.
-        directory.unlink({table.name for table in tables})
+        # A table that a damaged list names twice may be needed still.
+        directory.unlink({table.name for table in tables}.difference(directory.names))
 
 
 def _lock_range(
     directory: StackDirectory, first: int, end: int, locks: ExitStack, *, best_effort: bool
-) -> Sequence[Table]:
-    """Lock tables of the range and return them, oldest first."""
+) -> int:
+    """Lock the tables of the range, or those from the position on that is returned."""
     with directory.lock_list():
         directory.require_current()
-        tables = directory.tables[first:end]
-        for position in reversed(range(len(tables))):
+        for position in reversed(range(first, end)):
             try:
-                lock = LockFile(directory.file(tables[position].name))
+                lock = LockFile(directory.file(directory.tables[position].name))
             except LockError:
-                if best_effort and len(tables) - position - 1 >= 2:
-                    return tables[position + 1 :]
+                if best_effort and end - (position + 1) >= 2:
+                    return position + 1
                 raise
             locks.enter_context(lock)
             lock.close()
-        return tables
+    return first
 
 
 def _replace_range(
@@ -135,6 +135,7 @@ def _replace_range(
         raise OutdatedError(directory.list_path, reason)
     replacement: list[str] = []
     if not compacted.table.is_empty:
+        tables = directory.tables[start:end]
         low = min(table.min_update_index for table in tables)
         high = max(table.max_update_index for table in tables)
         replacement = [directory.table_name(low, high)]

@@ -22,11 +22,11 @@ from types import TracebackType
 from typing import Final, Self
 
 from engine.errors import ApiError, FormatError, MissingTableError, OutdatedError
-from engine.format import HashId, format_table_name, pack_table_list, parse_table_list
+from engine.format import HashId, format_table_name, pack_table_list, parse_table_list, parse_table_name
 from engine.lock import LockFile, write_all
 from engine.merged import MergedTable
 from engine.options import StackOptions
-from engine.table import Table
+from engine.table import Table, open_regular
 from engine.writer import WriteOptions
 
 TABLES_LIST: Final = "tables.list"
@@ -83,7 +83,7 @@ class StackDirectory:
     def read_list(self) -> list[str]:
         """The names that `tables.list` holds now; none if there is no such file."""
         try:
-            fd = _open_file(self.list_path, TABLES_LIST)
+            fd = open_regular(self.list_path, TABLES_LIST)
         except FileNotFoundError:
             return []
         try:
@@ -119,7 +119,7 @@ class StackDirectory:
         pause = 0.001
         while True:
             try:
-                fd = _open_file(self.list_path, TABLES_LIST)
+                fd = open_regular(self.list_path, TABLES_LIST)
             except FileNotFoundError:
                 fd = -1
             names: list[str] = []
@@ -157,18 +157,12 @@ class StackDirectory:
         Raises `FormatError`, `MissingTableError`, `OSError`.
         """
         try:
-            fd = _open_file(self.file(name), name)
+            return Table.open(self.file(name), name)
         except FileNotFoundError:
             raise MissingTableError(name) from None
-        try:
-            return Table(fd, self.file(name), name)
-        except BaseException:
-            os.close(fd)
-            raise
 
     def _replace(self, list_fd: int, tables: tuple[Table, ...], merged: MergedTable) -> None:
-        # A list that is gone or empty says that something is wrong, not that tables are not needed.
-        dropped = set(self.names).difference(table.name for table in tables) if tables else set()
+        dropped = self._replaced(table.name for table in tables)
         self._forget_list()
         if list_fd >= 0:
             now = os.fstat(list_fd)
@@ -177,6 +171,22 @@ class StackDirectory:
         self.merged = merged
         # Their files stay open for the iterators that still read them.
         self.unlink(dropped)
+
+    def _replaced(self, listed: Iterable[str]) -> set[str]:
+        """The tables at hand that are listed no more because a compaction replaced them.
+
+        A list that is gone, or an older one that somebody put back, does not name them either.
+        What a compaction replaced, a listed table covers.
+        """
+        listed = set(listed)
+        covered = max(
+            (parsed.max_update_index for name in listed if (parsed := parse_table_name(name))), default=0
+        )
+        return {
+            table.name
+            for table in self.tables
+            if table.name not in listed and table.max_update_index <= covered
+        }
 
     def _forget_list(self) -> None:
         if self._list_fd >= 0:
@@ -205,12 +215,8 @@ class StackDirectory:
     def close(self) -> None:
         """Close all files; remove tables that somebody else's compaction has replaced."""
         if not self.read_only and self.tables:
-            try:
-                listed = self.read_list()
-            except (FormatError, OSError):
-                listed = self.names
-            if listed:
-                self.unlink(set(self.names).difference(listed))
+            with suppress(FormatError, OSError):
+                self.unlink(self._replaced(self.read_list()))
         for table in self.tables:
             table.close()
         self.tables = ()
@@ -324,15 +330,6 @@ class TemporaryTable:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.discard()
-
-
-def _open_file(path: str, name: str) -> int:
-    # Not blocking, so that a named pipe in the place of a file is an error and no hang.
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise FormatError(name, None, "is no regular file")
-    return fd
 
 
 def _read_list(fd: int) -> list[str]:

@@ -19,6 +19,15 @@ Absent records are `None`, never an error, and `OSError` passes through unchange
 
 from __future__ import annotations
 
+from typing import Final
+
+_SHOWN_BYTES: Final = 120
+
+
+def shown(data: bytes) -> str:
+    """Bytes as a message quotes them: what comes from a file may have megabytes."""
+    return repr(data) if len(data) <= _SHOWN_BYTES else f"{data[:_SHOWN_BYTES]!r}... ({len(data)} bytes)"
+
 
 class ReftableError(Exception):
     """Base of every error that the engine raises itself."""
@@ -77,7 +86,7 @@ class RefnameError(ReftableError):
     def __init__(self, name: bytes, reason: str) -> None:
         self.name = name
         self.reason = reason
-        super().__init__(f"{name!r}: {reason}")
+        super().__init__(f"{shown(name)}: {reason}")
 
 
 class NameConflictError(ReftableError):
@@ -86,7 +95,7 @@ class NameConflictError(ReftableError):
     def __init__(self, name: bytes, other: bytes) -> None:
         self.name = name
         self.other = other
-        super().__init__(f"{name!r} cannot exist together with {other!r}")
+        super().__init__(f"{shown(name)} cannot exist together with {shown(other)}")
 
 
 class ExpectationError(ReftableError):
@@ -95,7 +104,7 @@ class ExpectationError(ReftableError):
     def __init__(self, name: bytes, reason: str) -> None:
         self.name = name
         self.reason = reason
-        super().__init__(f"{name!r}: {reason}")
+        super().__init__(f"{shown(name)}: {reason}")
 
 
 class RepositoryError(ReftableError):

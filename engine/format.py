@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from engine.errors import ChecksumError, FormatError
+from engine.errors import ChecksumError, FormatError, shown
 
 MAGIC: Final = b"REFT"
 U64_MAX: Final = 2**64 - 1
@@ -276,8 +276,7 @@ def parse_table_list(name: str, data: bytes) -> list[str]:
     for line in data.split(b"\n"):
         if line:
             if b"/" in line or b"\0" in line or line in {b".", b".."} or len(line) > _LONGEST_FILE_NAME:
-                shown = line if len(line) < 80 else line[:80] + b"..."
-                raise FormatError(name, offset, f"{shown!r} is not the name of a table in this directory")
+                raise FormatError(name, offset, f"{shown(line)} is no name of a table in this directory")
             names.append(line.decode("utf-8", "surrogateescape"))
         offset += len(line) + 1
     return names

@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from operator import sub
 from typing import Final
 
-from engine.errors import ApiError
+from engine.errors import ApiError, shown
 from engine.format import U64_MAX, get_varint, put_varint
 
 DELETION: Final = 0
@@ -42,6 +42,9 @@ LOG_UPDATE: Final = 1
 
 MAX_INLINE_OFFSETS: Final = 7
 """An object record's kind counts up to this many offsets; more need a count of their own."""
+
+
+_MOST_KEY_BYTES: Final = 64 * 2**20
 
 
 class Malformed(ValueError):  # noqa: N818 - never leaves the engine: block.py makes a FormatError of it
@@ -190,6 +193,18 @@ def _decode_key(data: bytes, pos: int, previous: bytes) -> tuple[bytes, int, int
     return key, second & 7, stop
 
 
+def _add_up(spent: int, key: bytes, pos: int) -> int:
+    """What the keys of a block take so far, of those that are not short anyway.
+
+    A record of a few bytes may have a key as long as all before it, so that a block's keys can
+    add up to the square of its size. Raises `Malformed` far above what any sound block needs.
+    """
+    spent += len(key)
+    if spent > _MOST_KEY_BYTES:
+        raise Malformed(pos, f"the keys of one block add up to more than {_MOST_KEY_BYTES >> 20} MiB")
+    return spent
+
+
 def _check_end(pos: int, end: int) -> None:
     if pos != end:
         raise Malformed(end, f"the last record runs {pos - end} bytes over the end of the records")
@@ -200,6 +215,9 @@ def decode_refs(data: bytes, pos: int, end: int, hash_size: int, min_update_inde
     records: list[RefRecord] = []
     append = records.append
     name = b""
+    spent = 0
+    largest_delta = U64_MAX - min_update_index
+    short_delta = min(0x7F, largest_delta)
     while pos < end:
         prefix = data[pos]
         second = data[pos + 1]
@@ -213,10 +231,13 @@ def decode_refs(data: bytes, pos: int, end: int, hash_size: int, min_update_inde
             kind = second & 7
         else:
             name, kind, tail = _decode_key(data, pos, name)
+            spent = _add_up(spent, name, pos)
         delta = data[tail]
         pos = tail + 1
-        if delta >= 0x80:
+        if delta > short_delta:
             delta, pos = get_varint(data, tail)
+            if delta > largest_delta:
+                raise Malformed(tail, "an update index above 2**64-1")
         if kind == VAL1:
             stop = pos + hash_size
             append(RefRecord(name, min_update_index + delta, data[pos:stop]))
@@ -239,7 +260,9 @@ def decode_refs(data: bytes, pos: int, end: int, hash_size: int, min_update_inde
     return records
 
 
-def split_refs(data: bytes, pos: int, end: int, hash_size: int, shift: int) -> list[Encoded]:
+def split_refs(
+    data: bytes, pos: int, end: int, hash_size: int, min_update_index: int, shift: int
+) -> list[Encoded]:
     """The ref records of a block, cut out for a table whose limits begin `shift` lower.
 
     Unlike the decoders, this one and `split_logs` check that keys ascend: what they return is
@@ -249,6 +272,9 @@ def split_refs(data: bytes, pos: int, end: int, hash_size: int, shift: int) -> l
     append = items.append
     varints = Varints()
     key = b""
+    spent = 0
+    largest_delta = U64_MAX - min_update_index
+    short_delta = min(0x7F, largest_delta)
     while pos < end:
         start = pos
         previous = key
@@ -263,12 +289,15 @@ def split_refs(data: bytes, pos: int, end: int, hash_size: int, shift: int) -> l
         else:
             prefix = get_varint(data, pos)[0]
             key, kind, tail = _decode_key(data, pos, key)
+            spent = _add_up(spent, key, pos)
         if key <= previous:
-            raise Malformed(pos, f"{key!r} does not come behind {previous!r}")
+            raise Malformed(pos, f"{shown(key)} does not come behind {shown(previous)}")
         delta = data[tail]
         pos = tail + 1
-        if delta >= 0x80:
+        if delta > short_delta:
             delta, pos = get_varint(data, tail)
+            if delta > largest_delta:
+                raise Malformed(tail, "an update index above 2**64-1")
         value = pos
         if kind == VAL1:
             pos += hash_size
@@ -304,8 +333,10 @@ def decode_logs(data: bytes, pos: int, end: int, hash_size: int) -> list[LogReco
     """The log records of an inflated block."""
     records: list[LogRecord] = []
     key = b""
+    spent = 0
     while pos < end:
         key, kind, at = _decode_key(data, pos, key)
+        spent = _add_up(spent, key, pos)
         name, update_index = _decode_log_key(key, pos)
         if kind == DELETION:
             records.append(LogRecord(name, update_index))
@@ -335,12 +366,14 @@ def split_logs(data: bytes, pos: int, end: int, hash_size: int) -> list[Encoded]
     """The log records of an inflated block, cut out; tails hold for any table."""
     items: list[Encoded] = []
     key = b""
+    spent = 0
     while pos < end:
         previous = key
         prefix = get_varint(data, pos)[0]
         key, kind, tail = _decode_key(data, pos, key)
+        spent = _add_up(spent, key, pos)
         if key <= previous:
-            raise Malformed(pos, f"{key!r} does not come behind {previous!r}")
+            raise Malformed(pos, f"{shown(key)} does not come behind {shown(previous)}")
         _decode_log_key(key, pos)
         stop = tail
         if kind == LOG_UPDATE:
@@ -360,9 +393,11 @@ def decode_objects(data: bytes, pos: int, end: int) -> list[ObjectRecord]:
     """The object records of a block."""
     records: list[ObjectRecord] = []
     key = b""
+    spent = 0
     while pos < end:
         start = pos
         key, count, pos = _decode_key(data, pos, key)
+        spent = _add_up(spent, key, start)
         if count == 0:
             count, pos = get_varint(data, pos)
         if count > end - pos:  # each takes a byte at least: no huge count makes a huge loop
@@ -371,6 +406,8 @@ def decode_objects(data: bytes, pos: int, end: int) -> list[ObjectRecord]:
         offset = 0
         for _ in range(count):
             delta, pos = get_varint(data, pos)
+            if not delta and offsets:
+                raise Malformed(start, "offsets that do not ascend")
             offset += delta
             offsets.append(offset)
         records.append(ObjectRecord(key, offsets))
@@ -382,8 +419,10 @@ def decode_index(data: bytes, pos: int, end: int, until: bytes | None = None) ->
     """The index records of a block, or those up to the first with a key >= `until`."""
     records: list[IndexRecord] = []
     key = b""
+    spent = 0
     while pos < end:
         key, kind, at = _decode_key(data, pos, key)
+        spent = _add_up(spent, key, pos)
         if kind:
             raise Malformed(pos, f"unknown index record type {kind}")
         offset, pos = get_varint(data, at)
@@ -400,14 +439,14 @@ def encode_ref(record: RefRecord, min_update_index: int, hash_size: int) -> tupl
     value, peeled, target = record.value, record.peeled, record.target
     if target is not None:
         if value is not None or peeled is not None:
-            raise ApiError(f"{record.name!r} has both a target and an object id")
+            raise ApiError(f"{shown(record.name)} has both a target and an object id")
         return SYMREF, delta + put_varint(len(target)) + target
     if value is None:
         if peeled is not None:
-            raise ApiError(f"{record.name!r} has a peeled object id but no object id")
+            raise ApiError(f"{shown(record.name)} has a peeled object id but no object id")
         return DELETION, delta
     if len(value) != hash_size or (peeled is not None and len(peeled) != hash_size):
-        raise ApiError(f"{record.name!r}: an object id has to have {hash_size} bytes")
+        raise ApiError(f"{shown(record.name)}: an object id has to have {hash_size} bytes")
     return (VAL1, delta + value) if peeled is None else (VAL2, delta + value + peeled)
 
 
@@ -419,9 +458,9 @@ def encode_log(record: LogRecord, hash_size: int) -> tuple[int, bytes]:
     old = null if record.old is None else record.old
     new = null if record.new is None else record.new
     if len(old) != hash_size or len(new) != hash_size:
-        raise ApiError(f"log of {record.name!r}: an object id has to have {hash_size} bytes")
+        raise ApiError(f"log of {shown(record.name)}: an object id has to have {hash_size} bytes")
     if not 0 <= record.time <= U64_MAX or not -(2**15) <= record.tz < 2**15:
-        raise ApiError(f"log of {record.name!r}: time {record.time} or zone {record.tz} is out of range")
+        raise ApiError(f"log of {shown(record.name)}: time {record.time} or zone {record.tz} is out of range")
     tail = [old, new]
     for text in (record.committer, record.email):
         tail += (put_varint(len(text)), text)

@@ -13,13 +13,15 @@ only `merged.py` knows.
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from engine.block import Block, read_size
-from engine.errors import ApiError, FormatError
+from engine.errors import ApiError, FormatError, shown
 from engine.format import (
     BLOCK_HEADER_SIZE,
     DEFAULT_BLOCK_SIZE,
@@ -87,9 +89,10 @@ class Table:
     def open(cls, path: str | os.PathLike[str], name: str | None = None) -> Self:
         """Open the table at `path`. Raises `FormatError`, `OSError`."""
         path = os.fspath(path)
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        name = name or os.path.basename(path)
+        fd = open_regular(path, name)
         try:
-            return cls(fd, path, name or os.path.basename(path))
+            return cls(fd, path, name)
         except BaseException:
             os.close(fd)
             raise
@@ -228,7 +231,8 @@ class Table:
         """
         shift = self.min_update_index - min_update_index
         return self._encoded_blocks(
-            self._refs_section(), lambda block: block.encoded_refs(self.hash_id.size, shift)
+            self._refs_section(),
+            lambda block: block.encoded_refs(self.hash_id.size, self.min_update_index, shift),
         )
 
     def encoded_log_blocks(self) -> Iterator[tuple[Block, list[Encoded]]]:
@@ -250,7 +254,8 @@ class Table:
     def _bytes_at(self, offset: int) -> bytes:
         """The bytes from a block's beginning on, as many as it may have."""
         if not 0 <= offset < self._end:
-            raise FormatError(self.name, offset, f"outside of the table's {self._end} bytes of blocks")
+            what = f"a block is said to be at {offset}, outside of the table's {self._end} bytes of blocks"
+            raise FormatError(self.name, None, what)
         first = 0 if offset else self.header.size
         # The header's block size is a hint that may be far too large; the block knows better.
         size = read_size(min(self.block_size or DEFAULT_BLOCK_SIZE, _LARGEST_GUESS))
@@ -334,11 +339,9 @@ class Table:
     ) -> tuple[Block, _T] | None:
         """The first record with a key >= `key` and its block, or None if all keys are smaller."""
         if section.index_offset:
-            try:
+            # Or scan, where the index is damaged: what it hides can still be read.
+            with suppress(FormatError):
                 return self._descend(section, key, seek)
-            except FormatError:
-                # Scan instead: what a damaged index hides can still be read.
-                pass
         for block in self._scan(section):
             record = seek(block)
             if record is not None:
@@ -395,15 +398,22 @@ class Table:
         section = self._refs_section()
         if section is None:
             return
-        try:
+        done = -1
+        with suppress(FormatError):
             offsets = self._offsets_of(oid)
-            blocks = None if offsets is None else [self.block_at(offset) for offset in offsets]
-        except FormatError:
-            blocks = None
-        if blocks is None or any(block.type != REF for block in blocks):
-            yield from self._scan(section)
-        else:
-            yield from blocks
+            for offset in offsets or ():
+                block = self.block_at(offset)
+                if block.type != REF:
+                    break
+                yield block
+                done = offset
+            else:
+                if offsets is not None:
+                    return
+        # What the object section says cannot be followed, or it says that only a scan can tell.
+        for block in self._scan(section):
+            if block.offset > done:
+                yield block
 
     def _offsets_of(self, oid: bytes) -> list[int] | None:
         """Offsets of ref blocks by the object section; None if only a scan can tell."""
@@ -424,7 +434,19 @@ class Table:
         for block in self._scan(section) if section else ():
             items = split(block)
             if items[0][0] <= last_key:
-                what = f"{items[0][0]!r} does not come behind {last_key!r} of the block before"
+                what = f"{shown(items[0][0])} does not come behind {shown(last_key)} of the block before"
                 raise FormatError(self.name, block.offset, what)
             last_key = items[-1][0]
             yield block, items
+
+
+def open_regular(path: str, name: str) -> int:
+    """Open a file for reading; `name` is for the error. Raises `FormatError` if it is no file.
+
+    Not blocking, so that a named pipe in the place of a file is an error and no hang.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise FormatError(name, None, "is no regular file")
+    return fd

@@ -32,7 +32,7 @@ from itertools import chain, islice
 from operator import attrgetter
 from typing import Final, TypeAlias
 
-from engine.errors import ApiError, ExpectationError, RefnameError
+from engine.errors import ApiError, ExpectationError, RefnameError, shown
 from engine.git_program import Identity
 from engine.merged import MergedTable
 from engine.record import LogRecord, RefRecord
@@ -134,7 +134,7 @@ class _Change:
 
     def __str__(self) -> str:
         source = self.update.place or "the update"
-        return source if self.name == self.update.name else f"{source} (through {self.update.name!r})"
+        return source if self.name == self.update.name else f"{source} (through {shown(self.update.name)})"
 
 
 class _Resolution:
@@ -209,13 +209,17 @@ class _Resolution:
         """Refuse a second change of a ref, and one that belongs in another stack."""
         other = self._claimed.setdefault(change.name, change)
         if other.update is not change.update:
-            raise ApiError(f"{change.name!r} is named twice in one transaction: by {other} and by {change}")
+            raise ApiError(
+                f"{shown(change.name)} is named twice in one transaction: by {other} and by {change}"
+            )
         if other is not change:
-            raise ApiError(f"{change}: the symbolic refs from {change.name!r} lead in a circle")
+            raise ApiError(f"{change}: the symbolic refs from {shown(change.name)} lead in a circle")
         if change.name.startswith((b"worktrees/", b"main-worktree/")):
-            raise ApiError(f"{change}: {change.name!r} is in the stack of another worktree")
+            raise ApiError(f"{change}: {shown(change.name)} is in the stack of another worktree")
         if self._shared is not None and not _is_per_worktree(change.name):
-            raise ApiError(f"{change}: {change.name!r} is no ref of this worktree, but of the main stack")
+            raise ApiError(
+                f"{change}: {shown(change.name)} is no ref of this worktree, but of the main stack"
+            )
         return change
 
     def _check_expectation(self, change: _Change, record: RefRecord) -> None:
@@ -223,7 +227,7 @@ class _Resolution:
             if record.target is None:
                 raise _unexpected(change, "it is no symbolic ref")
             if record.target != change.old.target:
-                raise _unexpected(change, f"it points to {record.target!r}")
+                raise _unexpected(change, f"it points to {shown(record.target)}")
         elif change.old is not None and not change.log_only:
             if change.is_symref and is_null(change.old):
                 # A dangling symref holds the null id, and is a ref that would be overwritten all the same.
@@ -239,7 +243,7 @@ def _expects_a_ref(change: _Change) -> bool:
 
 def _unexpected(change: _Change, found: str) -> ExpectationError:
     if isinstance(change.old, Symref):
-        expected = f"a symbolic ref to {change.old.target!r}"
+        expected = f"a symbolic ref to {shown(change.old.target)}"
     elif change.old is None or is_null(change.old):
         expected = "that there is no such ref"
     else:
@@ -314,7 +318,9 @@ def _check_update(update: RefUpdate, id_size: int) -> None:
         if isinstance(value, bytes) and len(value) != id_size:
             raise ApiError(f"{where}: {value.hex()!r} is not an object id of {id_size} bytes")
     if update.name in _PSEUDOREFS:
-        raise ApiError(f"{where}: {update.name!r} is a file of the git directory, never a ref in a stack")
+        raise ApiError(
+            f"{where}: {shown(update.name)} is a file of the git directory, never a ref in a stack"
+        )
     if isinstance(update.new, Symref):
         check_refname(update.new.target)
     names_an_object = isinstance(update.new, bytes) and not is_null(update.new)

@@ -20,7 +20,7 @@ from itertools import pairwise
 from typing import Final
 
 from engine.block import BlockWriter
-from engine.errors import ApiError, EntryTooBigError
+from engine.errors import ApiError, EntryTooBigError, shown
 from engine.format import (
     DEFAULT_BLOCK_SIZE,
     DEFAULT_RESTART_INTERVAL,
@@ -61,8 +61,8 @@ class WriteOptions:
 
     `block_size` 1..2**24-1 bytes; `restart_interval` 1..65535 records; `unpadded` leaves out
     the padding between blocks; `skip_index_objects` leaves out the object section;
-    `exact_log_message` writes messages as they are (otherwise trailing newlines become one and
-    an inner one is refused); `hash_id` None means SHA-1.
+    `exact_log_message` writes messages as they are (otherwise trailing newlines become one, an
+    inner one is refused, and only no message at all stays without); `hash_id` None means SHA-1.
 
     Raises `ApiError` for values out of range (git since 2.45 for block sizes).
     """
@@ -173,10 +173,10 @@ class TableWriter:
     def add_ref(self, record: RefRecord) -> None:
         """Append one ref record; names ascend strictly."""
         if self._section != REF:
-            raise ApiError(f"ref {record.name!r} comes behind the first log record")
+            raise ApiError(f"ref {shown(record.name)} comes behind the first log record")
         if not self.min_update_index <= record.update_index <= self.max_update_index:
             raise ApiError(
-                f"ref {record.name!r}: update index {record.update_index} is outside "
+                f"ref {shown(record.name)}: update index {record.update_index} is outside "
                 f"{self.min_update_index}..{self.max_update_index}"
             )
         self._check_name(record.name)
@@ -196,14 +196,14 @@ class TableWriter:
         if not record.is_deletion:
             if not 0 <= record.update_index <= self.max_update_index:
                 index = record.update_index
-                raise ApiError(f"log of {record.name!r}: update index {index} > {self.max_update_index}")
-            if not self.options.exact_log_message:
+                raise ApiError(f"log of {shown(record.name)}: update index {index} > {self.max_update_index}")
+            if record.message and not self.options.exact_log_message:
                 message = record.message.rstrip(b"\n")
                 if b"\n" in message:
-                    raise ApiError(f"log of {record.name!r}: the message has several lines")
+                    raise ApiError(f"log of {shown(record.name)}: the message has several lines")
                 record = _with_message(record, message + b"\n")
         elif not 0 <= record.update_index <= U64_MAX:
-            raise ApiError(f"log of {record.name!r}: update index {record.update_index} is out of range")
+            raise ApiError(f"log of {shown(record.name)}: update index {record.update_index} is out of range")
         kind, tail = encode_log(record, self._hash_size)
         self._check_name(record.name)
         self._begin_logs()
@@ -216,7 +216,7 @@ class TableWriter:
 
     def add_logs(self, records: Iterable[LogRecord]) -> None:
         """Append log records in any order: they are sorted first."""
-        for record in sorted(records, key=lambda record: log_key(record.name, record.update_index)):
+        for record in sorted(records, key=lambda record: (record.name, -record.update_index)):
             self.add_log(record)
 
     def add_encoded_refs(self, items: Sequence[Encoded]) -> None:
@@ -308,11 +308,11 @@ class TableWriter:
         if not name:
             raise ApiError("a record without a name")
         if b"\0" in name:
-            raise ApiError(f"a NUL in the name {name!r}")
+            raise ApiError(f"a NUL in the name {shown(name)}")
 
     def _add(self, key: bytes, kind: int, tail: bytes) -> None:
         if key <= self._last_key:
-            raise ApiError(f"{key!r} does not come behind {self._last_key!r}")
+            raise ApiError(f"{shown(key)} does not come behind {shown(self._last_key)}")
         self._append(self._section, key, kind, tail)
         self._last_key = key
 
@@ -327,7 +327,7 @@ class TableWriter:
     def _extend(self, section: int, items: Sequence[Encoded], start: int) -> int:
         """Fill the current block, or a new one if it is full, with items from `start` on."""
         if items[start][0] <= self._last_key:
-            raise ApiError(f"{items[start][0]!r} does not come behind {self._last_key!r}")
+            raise ApiError(f"{shown(items[start][0])} does not come behind {shown(self._last_key)}")
         block = self._block or self._new_block(section)
         stop = block.extend(items, start)
         if stop == start:
@@ -341,7 +341,7 @@ class TableWriter:
 
     def _too_big(self, key: bytes) -> EntryTooBigError:
         size = self.options.block_size
-        return EntryTooBigError(f"the record {key!r} does not fit into a block of {size} bytes")
+        return EntryTooBigError(f"the record {shown(key)} does not fit into a block of {size} bytes")
 
     def _begin_logs(self) -> None:
         if self._section == REF:

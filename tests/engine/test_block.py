@@ -109,7 +109,7 @@ def test_records_taken_over_make_the_same_blocks_as_records_added(
 ) -> None:
     names = sorted([b"HEAD", *numbered(30), b"stash", b"x" * 40, b"x" * 60])
     source = parse(filled(names, interval=source_interval).finish(b""))
-    items = source.encoded_refs(20, 0)
+    items = source.encoded_refs(20, 0, 0)
     # Some records are gone, so their neighbours' prefixes have changed.
     kept = [item for number, item in enumerate(items) if number % 7 != 3]
     added: list[bytes] = []
@@ -131,8 +131,20 @@ def test_records_taken_over_make_the_same_blocks_as_records_added(
     assert taken == added
 
 
+@pytest.mark.parametrize("last", [b"refs/heads/0003", b"stash"])
+def test_records_taken_over_fill_a_block_to_its_last_byte(last: bytes) -> None:
+    """With a restart point at the end, and without one."""
+    names = [*numbered(3), last]
+    data = filled(names).finish(b"")
+    items = parse(data).encoded_refs(20, 0, 0)
+    exact = BlockWriter(REF, len(data), 0, 16)
+    assert exact.extend(items, 0) == 4
+    assert exact.finish(b"") == data
+    assert BlockWriter(REF, len(data) - 1, 0, 16).extend(items, 0) == 3
+
+
 def test_records_taken_over_into_a_full_block_change_nothing() -> None:
-    items = parse(filled(numbered(3)).finish(b"")).encoded_refs(20, 0)
+    items = parse(filled(numbered(3)).finish(b"")).encoded_refs(20, 0, 0)
     writer = filled([b"a"], capacity=40)
     before = writer.finish(b"")
     writer = filled([b"a"], capacity=40)
@@ -246,20 +258,22 @@ def test_a_frame_that_is_wrong_is_refused_where_it_is_wrong(data: bytes, offset:
 
 
 @pytest.mark.parametrize(
-    ("records", "restarts"),
+    ("records", "restarts", "key"),
     [
-        (raw_record(0, b"a", 0, b"\0"), [3]),  # in front of the records
-        (raw_record(0, b"a", 0, b"\0"), [8]),  # behind them
-        (raw_record(0, b"a", 0, b"\0") + raw_record(1, b"b", 0, b"\0"), [4, 8]),  # a prefix, so no whole key
-        (raw_record(0, b"a" * 40, 0, b"")[:9], [4]),  # a key longer than the records
-        (b"\x80\x80\x80", [4]),  # no end of a varint
-        (raw_record(0, b"a", 0, b"\0") + raw_record(0, b"b", 0, b"\0"), [8, 4]),  # descending
+        (raw_record(0, b"a", 0, b"\0"), [3], b"a"),  # in front of the records
+        (raw_record(0, b"a", 0, b"\0"), [8], b"a"),  # behind them
+        (raw_record(0, b"a", 0, b"\0") + raw_record(1, b"b", 0, b"\0"), [4, 8], b"a"),  # no whole key
+        (raw_record(0, b"a" * 40, 0, b"")[:9], [4], b"a"),  # a key longer than the records
+        (raw_record(0, b"a", 0, b"\0") + b"\x80\x80\x80", [4, 8], b"a"),  # no end of a varint
+        (raw_record(0, b"a", 0, b"\0") + raw_record(0, b"b", 0, b"\0"), [8, 4], b"0"),  # descending
     ],
 )
-def test_a_restart_point_without_a_whole_key_is_refused(records: bytes, restarts: list[int]) -> None:
+def test_a_restart_point_without_a_whole_key_is_refused(
+    records: bytes, restarts: list[int], key: bytes
+) -> None:
     block = parse(raw_block(REF, records, restarts), 1000)
     with pytest.raises(FormatError) as caught:
-        [block.seek_ref(key, 20, 0) for key in (b"0", b"a", b"aa", b"b")]
+        block.seek_ref(key, 20, 0)
     assert caught.value.offset is not None
     assert 1000 <= caught.value.offset < 1000 + block.block_len
 
@@ -270,6 +284,15 @@ def test_a_record_that_is_wrong_is_refused_where_it_is_wrong() -> None:
     with pytest.raises(FormatError, match="shares 9") as caught:
         block.refs(20, 0)
     assert caught.value.offset == 1000 + 4 + len(good)
+
+
+def test_a_record_of_a_log_block_has_no_place_in_the_file_of_its_own() -> None:
+    """What is wrong lies in the inflated bytes, so the error names the block and says where in there."""
+    good = raw_record(0, b"a\0" + bytes(8), 0, b"")
+    block = parse(raw_block(LOG, good + raw_record(0, b"b\0" + bytes(8), 5, b"")), 1000)
+    with pytest.raises(FormatError, match=rf"type 5.*\b{4 + len(good)}\b") as caught:
+        block.logs(20)
+    assert caught.value.offset == 1000
 
 
 def test_a_record_over_the_end_of_the_records_is_refused() -> None:

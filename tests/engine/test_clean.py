@@ -125,6 +125,18 @@ def test_what_is_no_table_stays(tmp_path: Path) -> None:
     assert entries(tmp_path) == before
 
 
+def test_what_would_be_stale_stays_if_no_writer_can_have_made_it(tmp_path: Path) -> None:
+    make_stack(tmp_path, 2)
+    orphan(tmp_path, "target", 1)
+    os.symlink("target", tmp_path / COVERED)
+    (tmp_path / TEMPORARY).mkdir()
+    with Stack.open(tmp_path, LOOSE) as stack:
+        plan = stack.plan_clean()
+        assert removed(plan) == []
+        assert kept(plan) == [COVERED, TEMPORARY, "target"]
+        assert stack.clean() == []
+
+
 def test_cleaning_holds_the_lock_on_the_list(tmp_path: Path) -> None:
     make_stack(tmp_path, 2)
     orphan(tmp_path, COVERED, 1)

@@ -17,7 +17,7 @@ from engine.record import LogRecord, RefRecord
 from engine.stack import Stack
 from engine.table import Table
 from engine.writer import WriteOptions
-from tests.support.handmade import Handmade, change_byte
+from tests.support.handmade import Handmade, change_byte, change_header
 from tests.support.stacks import LOOSE, add, add_branches, branch, entry, names, same, traces
 from tests.support.tables import oid, write_table
 
@@ -239,6 +239,14 @@ def test_keys_that_go_back_from_block_to_block_are_not_compacted(tmp_path: Path,
     table.write(tmp_path / "t")
     with Table.open(tmp_path / "t") as opened, pytest.raises(FormatError, match="behind"):
         compact_tables([opened], len, WriteOptions(), drop_tombstones=False)
+
+
+def test_a_table_whose_limits_are_no_range_is_not_compacted(tmp_path: Path) -> None:
+    write_table(tmp_path / "t", [branch(1, 5)])
+    change_header(tmp_path / "t", min_update_index=5, max_update_index=4)
+    with Table.open(tmp_path / "t") as table, pytest.raises(FormatError) as caught:
+        compact_tables([table], len, WriteOptions(), drop_tombstones=True)
+    assert (caught.value.name, caught.value.offset) == ("t", 8)
 
 
 def fill(stack: Stack) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -345,3 +346,18 @@ def test_the_compacted_table_has_the_hash_function_and_the_options_of_the_stack(
         stack.compact_all()
         (table,) = stack.tables
         assert (table.hash_id, table.version, table.block_size) == (hash_id, hash_id.version, 512)
+
+
+@pytest.mark.parametrize("twice", [0, 1])
+@pytest.mark.parametrize(("first", "end"), [(0, 2), (1, 3), (0, 3), (0, 1), (2, 3)])
+def test_a_table_that_a_damaged_list_names_twice_is_never_lost(
+    tmp_path: Path, twice: int, first: int, end: int
+) -> None:
+    tables = make_stack(tmp_path, 2)
+    list_tables(tmp_path, [*tables[: twice + 1], *tables[twice:]])
+    with Stack.open(tmp_path, IMPATIENT) as stack:
+        with suppress(LockError):
+            stack.compact(first, end, Expiry(time=1))
+        assert list(stack.refs()) == [branch(0, 1), branch(1, 2)]
+    check_branches(tmp_path, 2)
+    assert not [name for name in entries(tmp_path) if ".temp." in name or name.endswith(".lock")]

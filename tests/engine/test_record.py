@@ -148,8 +148,8 @@ Decoder = Callable[[bytes], list[object]]
 
 DECODERS: dict[str, Decoder] = {
     "refs": lambda data: list(decode_refs(data, 0, len(data), 20, 0)),
-    "split refs": lambda data: list(split_refs(data, 0, len(data), 20, 0)),
-    "shifted refs": lambda data: list(split_refs(data, 0, len(data), 20, 1)),
+    "split refs": lambda data: list(split_refs(data, 0, len(data), 20, 0, 0)),
+    "shifted refs": lambda data: list(split_refs(data, 0, len(data), 20, 5, 1)),
     "logs": lambda data: list(decode_logs(data, 0, len(data), 20)),
     "split logs": lambda data: list(split_logs(data, 0, len(data), 20)),
     "objects": lambda data: list(decode_objects(data, 0, len(data))),
@@ -218,7 +218,7 @@ def test_records_that_are_cut_out_ascend(second: bytes) -> None:
     refs = raw_record(0, b"b", 0, b"\0") + raw_record(0, second, 0, b"\0")
     assert len(decode_refs(refs, 0, len(refs), 20, 0)) == 2
     with pytest.raises(Malformed, match="behind"):
-        split_refs(refs, 0, len(refs), 20, 0)
+        split_refs(refs, 0, len(refs), 20, 0, 0)
     logs = raw_record(0, log_key(b"b", 1), 0, b"") + raw_record(0, log_key(second, 1), 0, b"")
     assert len(decode_logs(logs, 0, len(logs), 20)) == 2
     with pytest.raises(Malformed, match="behind"):
@@ -227,7 +227,7 @@ def test_records_that_are_cut_out_ascend(second: bytes) -> None:
 
 def test_records_that_are_cut_out_keep_their_bytes() -> None:
     data = SOUND["refs"]
-    items = split_refs(data, 0, len(data), 20, 0)
+    items = split_refs(data, 0, len(data), 20, 0, 0)
     assert b"".join(item[5] for item in items) == data
     last = b""
     for key, previous, prefix, kind, tail_len, encoded in items:
@@ -242,9 +242,56 @@ def test_records_that_are_cut_out_keep_their_bytes() -> None:
 @pytest.mark.parametrize("shift", [1, 122, 2**40])
 def test_records_that_are_cut_out_move_to_lower_limits(shift: int) -> None:
     data = SOUND["refs"]
-    items = split_refs(data, 0, len(data), 20, shift)
+    items = split_refs(data, 0, len(data), 20, 5 + shift, shift)
     moved = b"".join(item[5] for item in items)
     assert decode_refs(moved, 0, len(moved), 20, 5) == decode_refs(data, 0, len(data), 20, 5 + shift)
     for key, _, prefix, kind, tail_len, encoded in items:
         head = encode_head(prefix, len(key) - prefix, kind)
         assert encoded[: len(encoded) - tail_len] == head + key[prefix:]
+
+
+@pytest.mark.parametrize("delta", [1, 0x7F, 2**63])
+def test_no_update_index_is_above_64_bits(delta: int) -> None:
+    data = raw_record(0, b"a", 0, put_varint(delta))
+    highest = U64_MAX - delta
+    (record,) = decode_refs(data, 0, len(data), 20, highest)
+    assert record.update_index == U64_MAX
+    assert len(split_refs(data, 0, len(data), 20, highest, 0)) == 1
+    with pytest.raises(Malformed, match="update index"):
+        decode_refs(data, 0, len(data), 20, highest + 1)
+    with pytest.raises(Malformed, match="update index"):
+        split_refs(data, 0, len(data), 20, highest + 1, 0)
+
+
+def test_offsets_of_an_object_id_ascend() -> None:
+    data = raw_record(0, b"a", 2, b"\5\0")
+    with pytest.raises(Malformed, match="ascend"):
+        decode_objects(data, 0, len(data))
+
+
+@pytest.mark.parametrize("name", ["refs", "split refs", "logs", "split logs", "objects", "index"])
+def test_keys_do_not_add_up_to_the_square_of_their_block(name: str) -> None:
+    """A record of a few bytes may share all of a key as long as everything before it."""
+    kind, tail = {"refs": (0, b"\0"), "logs": (0, b""), "objects": (1, b"\1"), "index": (0, b"\0")}[
+        name.rpartition(" ")[2]
+    ]
+    first = b"a\0" + b"\1" * 100_000
+    ending = b"\0" + b"\1" * 8
+    data = raw_record(0, first + ending, kind, tail)
+    for number in range(1, 1000):
+        data += raw_record(len(first) - 1, (0x200 + number).to_bytes(2, "big") + ending, kind, tail)
+    with pytest.raises(Malformed, match="MiB"):
+        DECODERS[name](data)
+
+
+@pytest.mark.parametrize("name", ["split refs", "split logs"])
+def test_errors_do_not_quote_keys_of_any_length(name: str) -> None:
+    """A key may have 16 MiB, a line on a terminal should not."""
+    data = raw_record(0, b"x" * 10_000, 0, b"\0") + raw_record(0, b"w" * 10_000, 0, b"\0")
+    if name == "split logs":
+        data = raw_record(0, log_key(b"x" * 10_000, 1), 0, b"") + raw_record(
+            0, log_key(b"w" * 10_000, 1), 0, b""
+        )
+    with pytest.raises(Malformed) as caught:
+        DECODERS[name](data)
+    assert len(caught.value.reason) < 1000

@@ -11,9 +11,10 @@ import pytest
 
 from engine.compaction import Expiry, Segment
 from engine.compactor import CompactionStats
-from engine.errors import ApiError, FormatError, LockError, MissingTableError, OutdatedError
+from engine.errors import ApiError, Cancelled, FormatError, LockError, MissingTableError, OutdatedError
 from engine.format import HashId
 from engine.options import StackOptions
+from engine.progress import Progress
 from engine.record import LogRecord, RefRecord
 from engine.stack import Stack
 from engine.table import Table
@@ -197,6 +198,10 @@ def test_what_a_handle_gave_out_lives_on_behind_reloads(tmp_path: Path) -> None:
         assert [list(table.refs()) for table in tables] == [[branch(n, n + 1)] for n in range(3)]
 
 
+def cancel(_: Progress) -> None:
+    raise Cancelled("enough")
+
+
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="counts open files through /proc")
 def test_no_file_stays_open_behind_a_handle(tmp_path: Path) -> None:
     tables = make_stack(tmp_path, 3)
@@ -206,6 +211,10 @@ def test_no_file_stays_open_behind_a_handle(tmp_path: Path) -> None:
         stack.compact_all()
         stack.clean()
         stack.reload()
+        with pytest.raises(ApiError):
+            add(stack, [RefRecord(b"", 1)])
+        with pytest.raises(Cancelled):
+            stack.compact_all(Expiry(time=1), progress=cancel)
         assert len(os.listdir("/proc/self/fd")) == before + 2  # the list and the table
     assert len(os.listdir("/proc/self/fd")) == before
     (tmp_path / "tables.list").write_text("".join(f"{name}\n" for name in [*listed(tmp_path), *tables]))

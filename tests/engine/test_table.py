@@ -230,6 +230,15 @@ def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
         Table.open(tmp_path / "none.ref")
 
 
+def test_what_is_no_file_is_no_table_and_nobody_hangs(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo.ref")
+    (tmp_path / "directory.ref").mkdir()
+    for name in ("fifo.ref", "directory.ref"):
+        with pytest.raises(FormatError) as caught:
+            Table.open(tmp_path / name)
+        assert caught.value.name == name
+
+
 def test_a_table_that_is_cut_short_while_open_is_noticed(path: Path) -> None:
     with Table.open(path) as table:
         os.truncate(path, 5000)
@@ -237,6 +246,17 @@ def test_a_table_that_is_cut_short_while_open_is_noticed(path: Path) -> None:
             list(table.refs())
         with pytest.raises(FormatError):
             list(table.logs())
+
+
+def test_a_table_that_is_cut_short_while_it_is_opened_is_noticed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pread = os.pread
+    monkeypatch.setattr(
+        os, "pread", lambda fd, size, offset: pread(fd, size, offset)[: size if offset < 9 else 9]
+    )
+    with pytest.raises(FormatError, match="cut short"):
+        Table.open(path)
 
 
 def test_several_threads_read_one_table(path: Path) -> None:

@@ -68,7 +68,7 @@ def test_without_reflogs_there_is_no_log_block(tmp_path: Path) -> None:
 
 
 def test_many_refs_make_several_blocks_and_their_logs_an_index(tmp_path: Path) -> None:
-    logs = [log(branch.name, 4, bytes(20), b"") for branch in branches(200)]
+    logs = [log(branch.name, 4, bytes(20), b"\n") for branch in branches(200)]
     assert layout(tmp_path / "t", INITIAL + branches(200), INITIAL_LOGS + logs) == {
         "ref": [(4049, 11), (1136, 3)],
         "log": [(4041, 4), (4015, 3), (4014, 3), (4012, 3), (3289, 3)],
@@ -82,7 +82,7 @@ def test_small_blocks_hold_few_refs(tmp_path: Path) -> None:
 
 
 def test_each_record_is_a_restart_point_if_the_interval_says_so(tmp_path: Path) -> None:
-    logs = [log(branch.name, 4, bytes(20), b"") for branch in branches(10)]
+    logs = [log(branch.name, 4, bytes(20), b"\n") for branch in branches(10)]
     assert layout(tmp_path / "t", INITIAL + branches(10), INITIAL_LOGS + logs, restart_interval=1) == {
         "ref": [(566, 13)],
         "log": [(1393, 12)],

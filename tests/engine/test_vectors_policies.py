@@ -21,6 +21,7 @@ VECTORS = [
     ([100, 50], NOTHING, NOTHING),
     ([100, 1, 40, 1, 40, 1], NOTHING, (0, 5)),
     ([1000, 10, 300], NOTHING, (1, 3)),
+    ([6, 1, 2], NOTHING, (1, 3)),
     ([], NOTHING, NOTHING),
     ([7], NOTHING, NOTHING),
 ]

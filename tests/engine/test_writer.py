@@ -241,9 +241,11 @@ def test_object_ids_too_much_alike_are_not_indexed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("message", "stored"),
-    [(b"", b"\n"), (b"one", b"one\n"), (b"one\n", b"one\n"), (b"one\n\n\n", b"one\n"), (b"\n\n", b"\n")],
+    [(b"", b""), (b"one", b"one\n"), (b"one\n", b"one\n"), (b"one\n\n\n", b"one\n"), (b"\n\n", b"\n")],
 )
-def test_messages_end_in_exactly_one_newline(tmp_path: Path, message: bytes, stored: bytes) -> None:
+def test_messages_end_in_exactly_one_newline_if_there_is_one_at_all(
+    tmp_path: Path, message: bytes, stored: bytes
+) -> None:
     log = entry(b"HEAD", 1, message=message)
     write(tmp_path / "t", logs=[log])
     with Table.open(tmp_path / "t") as table:

@@ -86,9 +86,12 @@ async def settle(pilot: Pilot[Any]) -> None:
     """Wait until the main screen shows all that it has asked for."""
     await pilot.pause()
     screen = pilot.app.screen
-    while isinstance(screen, MainScreen) and not screen.idle:
+    for _ in range(1000):
+        if not isinstance(screen, MainScreen) or screen.idle:
+            return
         await pilot.app.workers.wait_for_complete()
         await pilot.pause()
+    raise AssertionError("the screen waits for something that nobody reads")
 
 
 def drive(

@@ -1,0 +1,373 @@
+"""Stacks that the engine wrote, read and changed by git."""
+
+from __future__ import annotations
+
+import random
+import stat
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from engine.compaction import Expiry
+from engine.format import HashId
+from engine.record import LogRecord, RefRecord
+from engine.repository import find_repository
+from engine.stack import Stack, StackOptions
+from tests.support.git import Git, GitLog, GitRef, Repository
+from tests.support.history import TIME
+from tests.support.objects import add_commits, add_tags
+from tests.support.views import engine_view, git_logs, git_view
+
+OPTIONS = [
+    StackOptions(),
+    StackOptions(hash_id=HashId.SHA256),
+    StackOptions(unpadded=True),
+    StackOptions(unpadded=True, block_size=300, hash_id=HashId.SHA256),
+    StackOptions(block_size=299, restart_interval=1),
+    StackOptions(block_size=333, restart_interval=65535, unpadded=True),
+    StackOptions(block_size=512, restart_interval=3, hash_id=HashId.SHA256),
+    StackOptions(block_size=1021, skip_index_objects=True),
+    StackOptions(block_size=65536, restart_interval=100),
+    StackOptions(block_size=2**24 - 1, hash_id=HashId.SHA256),
+]
+MAIN = b"refs/heads/b0000"
+NAME, EMAIL = "Zoë".encode(), b"zoe@example.org"
+
+
+def describe(options: StackOptions) -> str:
+    hash_id = options.hash_id or HashId.SHA1
+    parts = [hash_id.value, str(options.block_size), str(options.restart_interval)]
+    return "-".join(parts + ["unpadded"] * options.unpadded + ["noobj"] * options.skip_index_objects)
+
+
+@pytest.fixture(params=OPTIONS, ids=describe)
+def options(request: pytest.FixtureRequest) -> StackOptions:
+    return replace(request.param, auto_compact=False)
+
+
+class Writer:
+    """Writes transactions to a repository's stack, and keeps in plain dicts what git has to show of them."""
+
+    def __init__(self, repo: Repository, options: StackOptions) -> None:
+        self.repo = repo
+        self.commits = add_commits(repo, 30)
+        self.tags = dict(zip(add_tags(repo, self.commits[:10]), self.commits, strict=False))
+        nested = add_tags(repo, list(self.tags)[:3], "tag")
+        self.tags |= dict(zip(nested, self.commits, strict=False))
+        self.stack = Stack.open(repo.reftable, options)
+        self.refs: dict[bytes, GitRef] = {}
+        self.logs: dict[bytes, list[GitLog]] = {}
+        self._seconds = count(TIME)
+        self.write((b"HEAD", GitRef(None, target=MAIN)), (MAIN, GitRef(self.commits[0])))
+
+    def write(self, *changes: tuple[bytes, GitRef | None]) -> None:
+        """Set or delete refs in one transaction; those with a commit get a reflog entry."""
+        null = bytes(self.stack.hash_id.size)
+        time = next(self._seconds)
+        tz = (530, -1130, 1345, 0, -30)[time % 5]
+        refs: list[RefRecord] = []
+        logs: list[LogRecord] = []
+        with self.stack.addition() as addition:
+            index = addition.update_index
+            for name, ref in changes:
+                old = self.refs.get(name, GitRef(None)).value
+                new = ref.value if ref is not None and ref.peeled is None else None
+                if ref is None:
+                    self.refs.pop(name, None)
+                    refs.append(RefRecord(name, index))
+                    logs += [LogRecord(name, entry.update_index) for entry in self.stack.logs(name)]
+                    self.logs.pop(name, None)
+                    continue
+                self.refs[name] = ref
+                refs.append(RefRecord(name, index, *ref))
+                if new is not None:
+                    message = b"to %d" % time
+                    logs.append(LogRecord(name, index, old or null, new, NAME, EMAIL, time, tz, message))
+                    entry = GitLog(new, NAME, EMAIL, time, tz, message)
+                    self.logs.setdefault(name, []).insert(0, entry)
+            with addition.table() as writer:
+                writer.add_refs(refs)
+                writer.add_logs(logs)
+
+    def check(self) -> None:
+        """Git shows what was written, finds nothing wrong with it, and so does the engine."""
+        view = git_view(self.repo)
+        assert view.refs == self.refs
+        assert view.logs == self.logs
+        self.stack.reload()
+        assert engine_view(self.stack) == view
+        verified = self.repo.git("refs", "verify")
+        assert verified.stdout + verified.stderr == b""
+
+    def write_history(self) -> None:
+        """Six transactions with every kind of ref and of change."""
+        names = [b"refs/heads/b%04d" % number for number in range(60)]
+        commits = [GitRef(oid) for oid in self.commits]
+        tags = [GitRef(tag, peeled) for tag, peeled in self.tags.items()]
+        self.write(*zip(names, commits * 2, strict=True))
+        self.write(*((b"refs/tags/v%d" % number, tag) for number, tag in enumerate(tags)))
+        self.write(*zip(names[::3], commits, strict=False), (b"ORIG_HEAD", commits[3]))
+        self.write(*((name, None) for name in names[1::4]), (b"refs/tags/v2", None))
+        self.write(
+            (b"refs/remotes/o/x", commits[0]),
+            (b"refs/remotes/o/HEAD", GitRef(None, target=b"refs/remotes/o/x")),
+        )
+        self.write(
+            (names[1], commits[4]), (b"HEAD", GitRef(None, target=names[1])), (b"refs/tags/v2", tags[4])
+        )
+
+
+def repository_for(git: Git, path: Path, options: StackOptions) -> Repository:
+    return git.init(path, (options.hash_id or HashId.SHA1).value)
+
+
+def test_git_shows_what_was_written(git: Git, tmp_path: Path, options: StackOptions) -> None:
+    writer = Writer(repository_for(git, tmp_path / "repo", options), options)
+    with writer.stack as stack:
+        writer.write_history()
+        assert len(stack.tables) == 8
+        writer.check()
+        stack.compact_all()
+        assert len(stack.tables) == 1
+        writer.check()
+
+
+def test_git_goes_on_where_the_engine_stopped(git: Git, tmp_path: Path, options: StackOptions) -> None:
+    repo = repository_for(git, tmp_path / "repo", options)
+    writer = Writer(repo, options)
+    with writer.stack as stack:
+        writer.write_history()
+        next_update_index = stack.next_update_index
+        # git's own blocks are of the default size here, whatever size the engine's have.
+        first, second = writer.commits[20:22]
+        repo.update_refs([f"update refs/heads/b0000 {first.hex()}", f"create refs/heads/new {second.hex()}"])
+        stack.reload()
+        assert stack.read_ref(b"refs/heads/new") == RefRecord(b"refs/heads/new", next_update_index, second)
+        repo.git("reflog", "delete", "refs/heads/b0000@{1}")
+        repo.git("branch", "-m", "b0003", "moved")
+        repo.git("update-ref", "-d", "refs/remotes/o/x")
+        repo.git("symbolic-ref", "--delete", "refs/remotes/o/HEAD")
+        repo.git("symbolic-ref", "HEAD", "refs/heads/b0007")
+        before = git_view(repo)
+        stack.reload()
+        assert engine_view(stack) == before
+        assert before.refs.keys() ^ writer.refs.keys() == {
+            b"refs/heads/new",
+            b"refs/heads/b0003",
+            b"refs/heads/moved",
+            b"refs/remotes/o/x",
+            b"refs/remotes/o/HEAD",
+        }
+        repo.git("pack-refs")
+        stack.reload()
+        assert len(stack.tables) == 1
+        assert engine_view(stack) == git_view(repo) == before
+        writer.refs, writer.logs = before.refs, before.logs
+        writer.write((b"refs/heads/b0007", GitRef(first)), (b"refs/heads/moved", None))
+        writer.check()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_git_sees_no_difference_after_compactions(git: Git, tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    options = replace(rng.choice(OPTIONS), auto_compact=False, policy=rng.choice(["log2", "geometric"]))
+    writer = Writer(repository_for(git, tmp_path / "repo", options), options)
+    with writer.stack as stack:
+        writer.write_history()
+        tables = len(stack.tables)
+        stack.compact(2, 4)
+        writer.check()
+        assert len(stack.tables) == tables - 1
+        while len(stack.tables) > 1:
+            first = rng.randrange(len(stack.tables) - 1)
+            stack.compact(first, rng.randint(first + 2, min(first + 3, len(stack.tables))))
+            writer.check()
+        stack.auto_compact()
+        writer.check()
+
+
+@pytest.mark.parametrize("policy", ["log2", "geometric"])
+def test_git_sees_every_addition_of_an_auto_compacted_stack(git: Git, tmp_path: Path, policy: str) -> None:
+    repo = git.init(tmp_path / "repo")
+    writer = Writer(repo, StackOptions(policy=policy, block_size=512))
+    rng = random.Random(1)
+    with writer.stack as stack:
+        for step in range(60):
+            name = b"refs/heads/b%04d" % rng.randint(1, 25)
+            if name in writer.refs and rng.random() < 0.4:
+                writer.write((name, None))
+            else:
+                writer.write((name, GitRef(rng.choice(writer.commits))))
+            if step % 10 == 9:
+                writer.check()
+        assert stack.stats.attempts > 10
+        assert stack.stats.failures == 0
+
+
+@pytest.mark.parametrize("unpadded", [False, True])
+@pytest.mark.parametrize("hash_id", list(HashId))
+def test_git_finds_thousands_of_refs_and_logs_through_our_indexes(
+    git: Git, tmp_path: Path, hash_id: HashId, unpadded: bool
+) -> None:
+    options = StackOptions(block_size=300, hash_id=hash_id, unpadded=unpadded, auto_compact=False)
+    writer = Writer(repository_for(git, tmp_path / "repo", options), options)
+    names = [b"refs/heads/b%05d" % (7 * number) for number in range(2500)]
+    commits = [GitRef(oid) for oid in writer.commits]
+    with writer.stack as stack:
+        writer.write(*((name, commits[at % 17]) for at, name in enumerate(names)))
+        writer.write(*((name, commits[at % 30]) for at, name in enumerate(names[::2])))
+        stack.compact_all()
+        footer = stack.tables[0].footer
+        assert min(footer.ref_index_offset, footer.log_index_offset, footer.obj_index_offset) > 0
+    # Each question is a seek of git's, where for-each-ref would be one scan.
+    answers = {name: ref.value.hex().encode() for name, ref in writer.refs.items() if ref.value}
+    answers |= {name + b"@{1}": writer.logs[name][1].new.hex().encode() for name in names[::2]}
+    answers |= {name + b"x": name + b"x missing" for name in names}
+    questions = b"".join(question + b"\n" for question in answers)
+    answered = writer.repo.git("cat-file", "--batch-check=%(objectname)", input=questions)
+    assert answered.stdout.splitlines() == list(answers.values())
+    for prefix in (b"refs/heads/b01", b"refs/heads/b17493", b"refs/tags/"):
+        shown = writer.repo.refs(prefix.decode() + "*")
+        assert list(shown) == [name for name in names if name.startswith(prefix)]
+    sample = names[::97]
+    assert git_logs(writer.repo, sample) == {name: writer.logs[name] for name in sample}
+
+
+def test_a_whole_stack_that_git_had_no_part_in(git: Git, tmp_path: Path) -> None:
+    repo = git.init(tmp_path / "repo")
+    for path in repo.reftable.iterdir():
+        path.unlink()
+    writer = Writer(repo, StackOptions())
+    with writer.stack:
+        writer.write_history()
+        writer.check()
+    assert repo.commit("on top") == repo.oid("HEAD")
+    with Stack.open(repo.reftable, read_only=True) as stack:
+        assert engine_view(stack) == git_view(repo)
+        assert stack.read_log(b"HEAD").message == b"commit: on top\n"
+
+
+def test_several_tables_of_one_transaction(git: Git, tmp_path: Path) -> None:
+    repo = git.init(tmp_path / "repo", auto_compaction=False)
+    old, new = add_commits(repo, 2)
+    with Stack.open(repo.reftable, StackOptions(auto_compact=False)) as stack:
+        with stack.addition() as addition:
+            for oid in (old, new):
+                with addition.table() as writer:
+                    writer.add_ref(RefRecord(b"refs/heads/x", addition.update_index, oid))
+            assert b"refs/heads/x" not in repo.refs()
+        assert [table.min_update_index for table in stack.tables] == [1, 2, 3]
+    assert repo.refs() == {b"refs/heads/x": GitRef(new)}
+    repo.update_refs([f"update refs/heads/x {old.hex()} {new.hex()}"])
+    with Stack.open(repo.reftable, read_only=True) as stack:
+        assert stack.read_ref(b"refs/heads/x") == RefRecord(b"refs/heads/x", 4, old)
+
+
+def test_git_goes_on_above_a_gap_between_update_indexes(repo: Repository) -> None:
+    (commit,) = add_commits(repo, 1)
+    high = 2**40
+    with Stack.open(repo.reftable) as stack, stack.addition() as addition, addition.table() as writer:
+        writer.set_limits(high - 5, high)
+        writer.add_ref(RefRecord(b"refs/heads/x", high - 3, commit))
+    repo.update_refs([f"create refs/heads/y {commit.hex()}"])
+    with Stack.open(repo.reftable) as stack:
+        assert stack.read_ref(b"refs/heads/y").update_index == high + 1
+        stack.compact_all()
+        assert stack.read_ref(b"refs/heads/x").update_index == high - 3
+        assert engine_view(stack) == git_view(repo)
+
+
+@pytest.mark.parametrize(
+    ("expiry", "left"),
+    [
+        (Expiry(time=TIME + 3), [5, 4, 3]),
+        (Expiry(min_update_index=5), [5, 4, 3]),
+        (Expiry(time=TIME + 2, min_update_index=6), [5, 4]),
+        (Expiry(time=TIME + 100), []),
+    ],
+)
+def test_git_shows_the_reflog_that_an_expiry_left(repo: Repository, expiry: Expiry, left: list[int]) -> None:
+    writer = Writer(repo, StackOptions(auto_compact=False))
+    with writer.stack as stack:
+        for number in range(1, 6):
+            writer.write((MAIN, GitRef(writer.commits[number])))
+        stack.compact_all(expiry)
+        assert [log.time - TIME for log in stack.logs(MAIN)] == left
+        kept = [entry for entry in writer.logs[MAIN] if entry.time - TIME in left]
+        writer.logs = {MAIN: kept} if kept else {}
+        writer.check()
+
+
+def test_git_packs_a_message_without_newline_with_one(repo: Repository) -> None:
+    (commit,) = add_commits(repo, 1)
+    log = LogRecord(b"refs/heads/x", 2, bytes(20), commit, NAME, EMAIL, TIME, 0, b"no newline")
+    with Stack.open(repo.reftable, StackOptions(exact_log_message=True, auto_compact=False)) as stack:
+        with stack.addition() as addition, addition.table() as writer:
+            writer.add_ref(RefRecord(b"refs/heads/x", 2, commit))
+            writer.add_log(log)
+        assert stack.read_log(b"refs/heads/x") == log
+        repo.git("pack-refs")
+        stack.reload()
+        assert stack.read_log(b"refs/heads/x") == replace(log, message=b"no newline\n")
+
+
+def test_an_object_index_of_ours_is_one_that_git_can_take_over(git: Git, tmp_path: Path) -> None:
+    # Thousands of refs to one object do not fit into one object record: it is written without offsets.
+    repo = git.init(tmp_path / "repo")
+    options = StackOptions(block_size=256, auto_compact=False)
+    writer = Writer(repo, options)
+    _, one, *others = (GitRef(oid) for oid in writer.commits)
+    names = [b"refs/heads/b%05d" % number for number in range(2000)]
+    with writer.stack as stack:
+        writer.write(*((name, others[at] if at < 20 else one) for at, name in enumerate(names)))
+        stack.compact_all()
+        table = stack.tables[0]
+        objects = [record for block in table.blocks() if block.type == ord("o") for record in block.objects()]
+        assert [] in [record.offsets for record in objects]
+        assert [ref.name for ref in stack.refs_for(one.value)] == names[20:]
+        assert [ref.name for ref in stack.refs_for(others[7].value)] == [names[7]]
+        assert list(repo.refs("--points-at", one.value.hex())) == names[20:]
+        writer.write((names[0], one))
+        repo.git("pack-refs")
+        writer.check()
+
+
+def test_new_files_have_the_permissions_that_gits_have(git: Git, tmp_path: Path) -> None:
+    config = {"core.sharedRepository": "group"}
+    repo = git.init(tmp_path / "repo", config=config, auto_compaction=False)
+    (commit,) = add_commits(repo, 1)
+    repo.update_refs([f"create refs/heads/x {commit.hex()}"])
+
+    def modes() -> set[int]:
+        return {stat.S_IMODE(path.stat().st_mode) for path in repo.reftable.iterdir()}
+
+    repo.git("pack-refs")
+    gits = modes()
+    assert len(gits) == 1
+    with Stack.open(repo.reftable, find_repository(repo.path).stack_options()) as stack:
+        with stack.addition() as addition, addition.table() as writer:
+            writer.add_ref(RefRecord(b"refs/heads/y", addition.update_index, commit))
+        assert modes() == gits
+        stack.compact_all()
+        assert modes() == gits
+
+
+def test_a_linked_worktrees_stack(git: Git, tmp_path: Path) -> None:
+    repo = git.init(tmp_path / "repo")
+    first, second = add_commits(repo, 2)
+    repo.update_refs([f"create refs/heads/{name} {first.hex()}" for name in ("main", "side", "other")])
+    repo.git("worktree", "add", "-q", "--no-checkout", tmp_path / "linked", "side")
+    linked = Repository(git, tmp_path / "linked", repo.git_dir / "worktrees" / "linked", {})
+    with Stack.open(find_repository(linked.path).current.directory) as stack, stack.addition() as addition:
+        index = addition.update_index
+        with addition.table() as writer:
+            writer.add_ref(RefRecord(b"HEAD", index, target=b"refs/heads/other"))
+            writer.add_ref(RefRecord(b"refs/bisect/bad", index, second))
+    assert linked.git("symbolic-ref", "HEAD").stdout == b"refs/heads/other\n"
+    assert linked.refs("refs/bisect/") == {b"refs/bisect/bad": GitRef(second)}
+    assert repo.git("symbolic-ref", "HEAD").stdout == b"refs/heads/main\n"
+    assert repo.refs("refs/bisect/") == {}
+    verified = linked.git("refs", "verify")
+    assert verified.stdout + verified.stderr == b""
