@@ -293,6 +293,7 @@ def test_help_names_every_verb_and_every_code() -> None:
         "logs",
         "trace",
         "print",
+        "layout",
         "add",
         "compact",
         "expire",

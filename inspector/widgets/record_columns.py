@@ -1,0 +1,77 @@
+"""What the lists of refs and of reflog entries show of a row, column by column."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from engine.table import Table
+from inspector.rows import LogRow, RefRow
+from inspector.widgets.facts import log_time, short_id, shown, value_text
+from inspector.widgets.virtual_list import Cell, Column, Look
+
+__all__ = ["log_columns", "ref_columns"]
+
+
+def ref_columns(tables: Sequence[Table]) -> list[Column[RefRow]]:
+    """Name, value, update index and table of a ref, the last two as wide as `tables` ask for."""
+    return [
+        Column("ref", lambda row, _width: Cell(shown(row.record.name)), width=24, flex=3),
+        Column("value", _ref_value, width=10, flex=2),
+        _index_column(tables),
+        _table_column(tables),
+    ]
+
+
+def log_columns(tables: Sequence[Table]) -> list[Column[LogRow]]:
+    """Ref, update index, new id, message, time, author and table of a reflog entry."""
+    return [
+        Column("ref", lambda row, _width: Cell(shown(row.record.name)), width=18, flex=2),
+        _index_column(tables),
+        Column("new", _log_new, width=7),
+        Column(
+            "message", lambda row, _width: Cell(shown(row.record.message.rstrip(b"\n"))), width=23, flex=5
+        ),
+        Column("time", lambda row, _width: Cell(log_time(row.record), "muted"), width=16, priority=5),
+        Column(
+            "who",
+            lambda row, _width: Cell(shown(row.record.committer), "muted"),
+            width=10,
+            flex=1,
+            priority=2,
+        ),
+        _table_column(tables),
+    ]
+
+
+def _ref_value(row: RefRow, width: int) -> Cell:
+    look: Look = (
+        "warning" if row.record.is_deletion else "accent" if row.record.target is not None else "plain"
+    )
+    return Cell(value_text(row.record, width), look)
+
+
+def _log_new(row: LogRow, _width: int) -> Cell:
+    if row.record.is_deletion:
+        return Cell("deleted", "warning")
+    return Cell(short_id(row.record.new))
+
+
+def _index_column(tables: Sequence[Table]) -> Column[RefRow | LogRow]:
+    highest = max((table.max_update_index for table in tables), default=0)
+    return Column(
+        "index",
+        lambda row, _width: Cell(str(row.record.update_index)),
+        width=max(len(str(highest)), len("index")),
+        align="right",
+        priority=4,
+    )
+
+
+def _table_column(tables: Sequence[Table]) -> Column[RefRow | LogRow]:
+    return Column(
+        "table",
+        lambda row, _width: Cell(f"#{row.position}", "muted"),
+        width=max(len(str(len(tables))) + 1, len("table")),
+        align="right",
+        priority=3,
+    )

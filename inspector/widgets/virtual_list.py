@@ -1,0 +1,386 @@
+"""A list of any length with a cursor, of which only the lines on screen are ever made.
+
+`VirtualList` draws rows of a `RowSource` in columns and knows nothing of what they are: a `Column` makes
+a cell of a row. A row that is not at hand is drawn as a placeholder and wanted from then on; the
+list posts `RowsWanted` so that somebody reads it, and is told by `source_changed` when rows have come
+or the count has grown. A line is made once and kept (MAX_LINES of them) as long as source,
+width, cursor and focus stay: rows of one source never change.
+
+Columns are given widths here, once for the titles and all lines: those of least priority are left
+out until the rest fits, what is left over goes to the flexible ones. Widths are counted in terminal
+cells; a text that is too wide ends in an ellipsis. Texts come from `safe_text` or from this program,
+never as markup.
+
+`ListPane` puts the column titles above a list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, TypeVar
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.cache import LRUCache
+from textual.containers import Vertical
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.reactive import var
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.widget import Widget
+
+from inspector.rows import RowSource, SequenceRows
+
+__all__ = ["Cell", "Column", "ListPane", "Look", "VirtualList", "fit_columns", "fit_text"]
+
+MAX_LINES: Final = 1000
+PLACEHOLDER: Final = "…"
+MARK_WIDTH: Final = 2
+"""Cells left of the columns: the cursor's mark, for terminals without colour, and a space."""
+
+Row = TypeVar("Row")
+Row_contra = TypeVar("Row_contra", contravariant=True)
+
+Look = Literal["plain", "muted", "accent", "warning"]
+
+
+class Cell(NamedTuple):
+    """What a column shows of a row: text on one line, and how it looks."""
+
+    text: str
+    look: Look = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Generic[Row_contra]):
+    """One column: `cell` makes a cell of a row and the column's width in terminal cells.
+
+    `width` is the least width; `flex` the share of what is left over (0: fixed). When the list
+    is too narrow for all columns, the one of the least `priority` goes first.
+    """
+
+    title: str
+    cell: Callable[[Row_contra, int], Cell]
+    width: int
+    flex: int = 0
+    align: Literal["left", "right"] = "left"
+    priority: int = 9
+
+
+def fit_columns(columns: Sequence[Column[Row]], width: int) -> list[tuple[Column[Row], int]]:
+    """The columns that fit into `width` cells with one cell between them, and the width of each.
+
+    At least one is left; it is cut when even that does not fit.
+    """
+    kept = list(columns)
+    while len(kept) > 1 and sum(column.width + 1 for column in kept) - 1 > width:
+        least = min(column.priority for column in kept)
+        kept.remove([column for column in kept if column.priority == least][-1])
+    spare = max(0, width - sum(column.width + 1 for column in kept) + 1)
+    shares = sum(column.flex for column in kept)
+    fitted: list[tuple[Column[Row], int]] = []
+    for column in kept:
+        more = spare * column.flex // shares if column.flex else 0
+        spare, shares = spare - more, shares - column.flex
+        fitted.append((column, min(column.width + more, max(width, 0))))
+    return fitted
+
+
+def fit_text(text: str, width: int, align: Literal["left", "right"] = "left") -> str:
+    """`text` as exactly `width` cells: padded, or cut with an ellipsis as its last cell."""
+    if len(text) > 8 * width:  # combining marks have no width, so the length in cells is not known yet
+        text = text[: 8 * width] + PLACEHOLDER
+    cells = cell_len(text)
+    if cells > width:
+        return set_cell_size(text, width - 1) + PLACEHOLDER if width else ""
+    padding = " " * (width - cells)
+    return padding + text if align == "right" else text + padding
+
+
+class VirtualList(ScrollView, Generic[Row], can_focus=True):
+    """Rows of a source under a cursor that keys, wheel and clicks move."""
+
+    ALLOW_SELECT = False
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "virtual-list--plain",
+        "virtual-list--muted",
+        "virtual-list--accent",
+        "virtual-list--warning",
+        "virtual-list--cursor",
+        "virtual-list--title",
+    }
+
+    DEFAULT_CSS = """
+    VirtualList {
+        height: 1fr;
+        overflow-x: hidden;
+        overflow-y: auto;
+        scrollbar-size-vertical: 1;
+        background: transparent;
+        & > .virtual-list--muted { color: $foreground-muted; }
+        & > .virtual-list--accent { color: $text-accent; }
+        & > .virtual-list--warning { color: $text-warning; }
+        & > .virtual-list--cursor { background: $surface-lighten-2; }
+        & > .virtual-list--title { color: $foreground-muted; text-style: bold; }
+        &:focus > .virtual-list--cursor {
+            background: $block-cursor-background;
+            color: $block-cursor-foreground;
+        }
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "move(1)", "Move", key_display="j/k"),
+        Binding("up,k", "move(-1)", "Up", show=False),
+        Binding("pagedown", "page(1)", "Page down", show=False),
+        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("ctrl+d", "page(0.5)", "Half a page down", show=False),
+        Binding("ctrl+u", "page(-0.5)", "Half a page up", show=False),
+        Binding("home,g", "first", "Top/end", key_display="g/G"),
+        Binding("end,G", "last", "End", show=False),
+    ]
+
+    cursor: var[int] = var(0, init=False)
+    """The row that keys act on; 0 in an empty list."""
+
+    class Highlighted(Message):
+        """The row under the cursor (`VirtualList.current`) is another one, or has just been read."""
+
+        def __init__(self, rows: VirtualList[Any]) -> None:
+            super().__init__()
+            self.rows = rows
+
+        @property
+        def control(self) -> Widget:
+            """The list."""
+            return self.rows
+
+    class RowsWanted(Message):
+        """Rows were drawn as placeholders: somebody should have the source read them."""
+
+    class ColumnsFitted(Message):
+        """Columns have other widths than before: titles above them are to be drawn again."""
+
+    def __init__(
+        self,
+        columns: Sequence[Column[Row]],
+        source: RowSource[Row] | None = None,
+        *,
+        empty: str = "",
+        id: str | None = None,  # noqa: A002 - Textual's name
+    ) -> None:
+        """`empty` is what a list says that has no rows."""
+        super().__init__(id=id)
+        self._columns = columns
+        self._fitted: list[tuple[Column[Row], int]] = []
+        self._fitted_width = -1
+        self._source: RowSource[Row] = source if source is not None else SequenceRows()
+        self._empty = empty
+        self._lines: LRUCache[tuple[int, bool], Strip] = LRUCache(MAX_LINES)
+        self._announced = False
+        self._follow_end = False
+
+    @property
+    def source(self) -> RowSource[Row]:
+        """Where the rows come from."""
+        return self._source
+
+    @property
+    def current(self) -> Row | None:
+        """The row under the cursor, or None when there is none or it is not read yet."""
+        return self._source.row(self.cursor) if self.cursor < self._source.count else None
+
+    def show(self, source: RowSource[Row], columns: Sequence[Column[Row]] | None = None) -> None:
+        """Draw another source (and other columns); the cursor stays at its row number if there is one."""
+        self._source = source
+        if columns is not None:
+            self._columns = columns
+            self._fitted_width = -1
+        self._lines.clear()
+        self._announced = False
+        self.source_changed()
+
+    def source_changed(self) -> None:
+        """Take up what is new in the source: more rows, or rows that were wanted."""
+        count = self._source.count
+        if count != self.virtual_size.height:
+            self.virtual_size = Size(0, count)
+        last = max(0, count - 1)
+        if self.cursor > last or self._follow_end:
+            self.cursor = last
+        self._follow_end = self._follow_end and not self._source.complete
+        if not self._announced and self.current is not None:
+            self._announce()
+        self.refresh()
+
+    def _announce(self) -> None:
+        self._announced = self.current is not None
+        self.post_message(self.Highlighted(self))
+
+    def validate_cursor(self, cursor: int) -> int:
+        """Keep the cursor on a row."""
+        return max(0, min(cursor, self._source.count - 1))
+
+    def watch_cursor(self, old: int, new: int) -> None:
+        """Draw the two lines that changed, keep the cursor on screen, tell others."""
+        self.refresh_line(old)
+        self.refresh_line(new)
+        self._reveal_cursor()
+        self._announce()
+
+    def _reveal_cursor(self) -> None:
+        if self.size.height:
+            self.scroll_to_region(Region(0, self.cursor, 1, 1), animate=False, force=True, x_axis=False)
+
+    def on_resize(self) -> None:
+        """A lower list keeps its cursor on screen."""
+        self._reveal_cursor()
+
+    def notify_style_update(self) -> None:
+        """Lines carry colours: other styles, other lines."""
+        super().notify_style_update()
+        self._lines.clear()
+
+    def on_focus(self) -> None:
+        """The cursor looks another way in the list that has the keys."""
+        self._lines.clear()
+
+    def on_blur(self) -> None:
+        """Likewise."""
+        self._lines.clear()
+
+    # Moving.
+
+    def _move_to(self, row: int) -> None:
+        self._follow_end = False
+        self.cursor = row
+        self._reveal_cursor()  # also when the cursor stays but the wheel has scrolled it away
+
+    def action_move(self, rows: int) -> None:
+        """Move the cursor by `rows`."""
+        self._move_to(self.cursor + rows)
+
+    def action_page(self, pages: float) -> None:
+        """Move the cursor by so many screens of the list."""
+        self._move_to(self.cursor + int(pages * max(1, self.size.height - 1)))
+
+    def action_first(self) -> None:
+        """Move to the first row."""
+        self._move_to(0)
+
+    def action_last(self) -> None:
+        """Move to the last row known, and on with it while rows are still being counted."""
+        self._move_to(self._source.count - 1)
+        self._follow_end = not self._source.complete
+
+    def on_click(self, event: events.Click) -> None:
+        """Move the cursor to the row that was clicked."""
+        offset = event.get_content_offset(self)
+        if offset is not None and (row := offset.y + self.scroll_offset.y) < self._source.count:
+            self._move_to(row)
+
+    # Drawing.
+
+    def fitted(self) -> list[tuple[Column[Row], int]]:
+        """The columns that are shown now, each with its width."""
+        width = self.scrollable_content_region.width
+        if width != self._fitted_width:
+            self._fitted_width = width
+            self._fitted = fit_columns(self._columns, width - MARK_WIDTH)
+            self._lines.clear()
+            self.post_message(self.ColumnsFitted())
+        return self._fitted
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Draw what is on screen, and ask for rows that were missing."""
+        lines = super().render_lines(crop)
+        if self._source.wanting:
+            self.post_message(self.RowsWanted())
+        return lines
+
+    def render_line(self, y: int) -> Strip:
+        """Line `y` of the screen, from what is kept or from the source."""
+        columns = self.fitted()
+        row = y + self.scroll_offset.y
+        count = self._source.count
+        if row >= count:
+            if y == 0 and self._source.complete and self._empty:
+                return self._message(self._empty)
+            return Strip.blank(self._fitted_width, self.rich_style)
+        key = (row, row == self.cursor)
+        line = self._lines.get(key)
+        if line is None:
+            content = self._source.row(row)
+            if content is None:
+                return self._message(PLACEHOLDER)
+            line = self._line(columns, content, cursor=row == self.cursor)
+            self._lines[key] = line
+        return line
+
+    def _message(self, text: str) -> Strip:
+        style = self.get_component_rich_style("virtual-list--muted")
+        return Strip([Segment(fit_text(" " * MARK_WIDTH + text, self._fitted_width), style)])
+
+    def _line(self, columns: list[tuple[Column[Row], int]], row: Row, *, cursor: bool) -> Strip:
+        base = self.rich_style
+        over = self.get_component_rich_style("virtual-list--cursor", partial=True) if cursor else Style()
+        segments = [Segment((">" if cursor else " ").ljust(MARK_WIDTH), base + over)]
+        for column, width in columns:
+            if len(segments) > 1:
+                segments.append(Segment(" ", base + over))
+            cell = column.cell(row, width)
+            look = self.get_component_rich_style(f"virtual-list--{cell.look}")
+            segments.append(Segment(fit_text(cell.text, width, column.align), look + over))
+        strip = Strip(segments)
+        return strip.crop_extend(0, self._fitted_width, base + over)
+
+
+class ColumnTitles(Widget):
+    """The line above a list that names its columns."""
+
+    ALLOW_SELECT = False
+
+    DEFAULT_CSS = """
+    ColumnTitles { height: 1; width: 1fr; }
+    """
+
+    def __init__(self, rows: VirtualList[Row]) -> None:
+        super().__init__()
+        self._titles: Callable[[], Iterator[str]] = lambda: (
+            fit_text(column.title, width, column.align) for column, width in rows.fitted()
+        )
+        self._style: Callable[[], Style] = lambda: rows.get_component_rich_style("virtual-list--title")
+
+    def render_line(self, y: int) -> Strip:  # noqa: ARG002 - there is one line
+        """The titles, as wide as the columns below them."""
+        text = " " * MARK_WIDTH + " ".join(self._titles())
+        return Strip([Segment(fit_text(text, self.size.width), self._style())])
+
+
+class ListPane(Vertical, Generic[Row]):
+    """A list under the titles of its columns."""
+
+    DEFAULT_CSS = """
+    ListPane { height: 1fr; }
+    """
+
+    def __init__(self, rows: VirtualList[Row], *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self.rows = rows
+        self._titles = ColumnTitles(rows)
+
+    def compose(self) -> ComposeResult:
+        """Titles above, list below."""
+        yield self._titles
+        yield self.rows
+
+    def on_virtual_list_columns_fitted(self) -> None:
+        """Titles follow the columns."""
+        self._titles.refresh()

@@ -1,0 +1,64 @@
+# ruff: noqa: INP001 - a script, not a package
+"""Makes the pictures that the README shows: `python screenshots/take.py` writes them next to this file.
+
+They are the real screens over the demo stack, drawn without a terminal, and the same on every machine;
+`tests/inspector/test_screenshots.py` fails when the ones in the repository are not these.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+HERE: Final = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))  # runs from a checkout, installed or not
+
+from engine.options import StackOptions  # noqa: E402
+from inspector.app import InspectorApp  # noqa: E402
+from inspector.demo import build_demo  # noqa: E402
+from inspector.screens.main import MainScreen  # noqa: E402
+from inspector.session import Session  # noqa: E402
+
+SIZE: Final = (120, 36)
+PICTURES: Final = {
+    "main.svg": [],
+}
+
+
+async def _picture(session: Session, keys: list[str]) -> str:
+    app = InspectorApp(session)
+    async with app.run_test(size=SIZE) as pilot:
+        for key in ["", *keys]:
+            if key:
+                await pilot.press(key)
+            await pilot.pause()
+            while isinstance(app.screen, MainScreen) and not app.screen.idle:
+                await app.workers.wait_for_complete()
+                await pilot.pause()
+        return app.export_screenshot(title="reftable-inspector --demo", simplify=False)
+
+
+def take(target: Path) -> list[Path]:
+    """Write every picture into `target`, and return the files."""
+    # The pictures are of a terminal with colours and without animations, whatever this one is.
+    os.environ["TEXTUAL_ANIMATIONS"] = "none"
+    os.environ.pop("NO_COLOR", None)
+    taken = []
+    with tempfile.TemporaryDirectory() as parent:
+        directory = Path(parent, "reftable")
+        build_demo(directory)
+        for name, keys in PICTURES.items():
+            with Session.open(directory, label="demo", options=StackOptions()) as session:
+                drawing = asyncio.run(_picture(session, keys))
+            taken.append(target / name)
+            taken[-1].write_text(drawing, "utf-8")
+    return taken
+
+
+if __name__ == "__main__":
+    for path in take(HERE):
+        sys.stdout.write(f"{path}\n")

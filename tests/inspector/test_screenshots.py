@@ -1,0 +1,35 @@
+"""The pictures in the README are of the program as it is."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+SCREENSHOTS = Path(__file__).resolve().parents[2] / "screenshots"
+
+
+@pytest.fixture(scope="module")
+def take() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("screenshots_take", SCREENSHOTS / "take.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_no_picture_is_stale(take: ModuleType, tmp_path: Path) -> None:
+    stale = [
+        path.name
+        for path in take.take(tmp_path)
+        if not (SCREENSHOTS / path.name).exists()
+        or (SCREENSHOTS / path.name).read_bytes() != path.read_bytes()
+    ]
+    assert stale == [], "run: python screenshots/take.py"
+
+
+def test_no_picture_is_left_over(take: ModuleType) -> None:
+    assert {path.name for path in SCREENSHOTS.glob("*.svg")} == set(take.PICTURES)

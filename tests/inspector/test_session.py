@@ -1,0 +1,200 @@
+"""The session: what it tells, in which order it works, and that it never touches the stack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.errors import FormatError
+from engine.format import HashId
+from engine.options import StackOptions
+from engine.record import RefRecord
+from engine.stack import Stack
+from inspector.rows import PAGE_ROWS
+from inspector.session import News, Reloaded, RowsRead, Session, VersionsRead
+from tests.support.screens import OPTIONS, branch, branches, log, make_stack, open_session
+from tests.support.tables import oid
+
+
+def work(session: Session) -> list[News]:
+    return [news for news in session.work() if news is not None]
+
+
+def state(directory: Path) -> dict[str, tuple[int, int, int]]:
+    """What a change of any kind would change: names, inodes, sizes, times; of the directory too."""
+    return {
+        path.name: (status.st_ino, status.st_size, status.st_mtime_ns)
+        for path in (directory, *directory.iterdir())
+        for status in [path.stat()]
+    }
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    return make_stack(
+        tmp_path / "reftable",
+        (branches(3 * PAGE_ROWS), [log(branch(number), 1) for number in range(10)]),
+        ([RefRecord(branch(1), 2, oid(9)), RefRecord(branch(2), 2)], []),
+    )
+
+
+def test_looking_changes_nothing_in_the_directory(stack: Path) -> None:
+    (stack / "tables.list.lock").write_bytes(b"")
+    (stack / "0x000000000001-0x000000000001-0000abcd.ref").write_bytes(b"left behind")
+    before = state(stack)
+    with open_session(stack) as session:
+        session.want_versions(branch(1))
+        work(session)
+        session.want_reload()
+        work(session)
+        assert session.view.refs.complete
+    assert state(stack) == before
+
+
+def test_tables_that_others_compacted_away_are_theirs_to_remove(stack: Path) -> None:
+    tables = {path: path.read_bytes() for path in stack.glob("*.ref")}
+    with open_session(stack) as session:
+        with Stack.open(stack, OPTIONS) as other:
+            other.compact_all()
+        for path, data in tables.items():
+            path.write_bytes(data)
+        session.want_reload()
+        assert Reloaded(changed=True, error=None) in work(session)
+    assert tables.keys() < set(stack.glob("*.ref"))
+
+
+def test_a_stack_that_cannot_be_read_is_refused_at_once(stack: Path) -> None:
+    listed = stack / (stack / "tables.list").read_text().split()[0]
+    listed.write_bytes(listed.read_bytes()[:60])
+    with pytest.raises(FormatError, match=listed.name):
+        open_session(stack)
+
+
+def test_options_of_the_repository_are_used(stack: Path) -> None:
+    with pytest.raises(FormatError, match="sha256"):
+        Session.open(stack, label="", options=StackOptions(hash_id=HashId.SHA256))
+
+
+def test_a_view_has_the_tables_oldest_first_and_their_size(stack: Path) -> None:
+    with open_session(stack) as session:
+        names = (stack / "tables.list").read_text().split()
+        assert [table.name for table in session.view.tables] == names
+        assert session.view.size == sum((stack / name).stat().st_size for name in names)
+        assert session.view.hash_id is HashId.SHA1
+
+
+def test_everything_is_read_and_counted_until_nothing_is_wanted(stack: Path) -> None:
+    with open_session(stack) as session:
+        assert session.wanting
+        news = work(session)
+        assert set(map(type, news)) == {RowsRead}
+        assert not session.wanting
+        assert (session.view.refs.count, session.view.refs.complete) == (3 * PAGE_ROWS - 1, True)
+        assert (session.view.logs.count, session.view.logs.complete) == (10, True)
+        assert work(session) == []
+
+
+def test_pages_come_before_versions_and_versions_before_counting(stack: Path) -> None:
+    with open_session(stack) as session:
+        session.want_versions(branch(1))
+        seen = []
+        for news in session.work():
+            view = session.view
+            seen.append((type(news), view.refs.count, view.refs.complete))
+            if view.refs.complete:
+                break
+        assert seen == [
+            (RowsRead, PAGE_ROWS, False),  # a page of refs
+            (RowsRead, PAGE_ROWS, False),  # a page of logs
+            (VersionsRead, PAGE_ROWS, False),
+            (RowsRead, 3 * PAGE_ROWS - 1, True),
+        ]
+
+
+def test_counting_stops_for_a_page_that_is_wanted_meanwhile(
+    stack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inspector.rows.SCAN_RECORDS", PAGE_ROWS)
+    with open_session(stack) as session:
+        refs = session.view.refs
+        running = session.work()
+        while refs.count < 2 * PAGE_ROWS:
+            next(running)
+        wanted = PAGE_ROWS + PAGE_ROWS // 2
+        assert refs.row(wanted) is None
+        next(running)
+        assert refs.row(wanted) is not None
+        assert not refs.complete
+
+
+def test_all_versions_of_a_ref_newest_first(stack: Path) -> None:
+    with open_session(stack) as session:
+        session.want_versions(branch(1))
+        (read,) = [news for news in work(session) if isinstance(news, VersionsRead)]
+        assert read.name == branch(1)
+        assert [(version.position, version.wins) for version in read.versions] == [(1, True), (0, False)]
+        assert read.error is None
+
+
+def test_only_the_versions_wanted_last_are_read(stack: Path) -> None:
+    with open_session(stack) as session:
+        for number in range(5):
+            session.want_versions(branch(number))
+        read = [news.name for news in work(session) if isinstance(news, VersionsRead)]
+        assert read == [branch(4)]
+
+
+def test_versions_that_cannot_be_read_are_told_as_an_error(stack: Path) -> None:
+    with open_session(stack) as session:
+        work(session)
+        table = session.view.tables[0]
+        Path(table.path).write_bytes(b"\xff" * table.size)
+        session.want_versions(branch(1))
+        (read,) = work(session)
+        assert isinstance(read, VersionsRead)
+        assert read.versions == ()
+        assert table.name in str(read.error)
+
+
+def test_a_reload_takes_up_what_others_wrote(stack: Path) -> None:
+    with open_session(stack) as session:
+        work(session)
+        old = session.view
+        session.want_reload()
+        assert work(session) == [Reloaded(changed=False, error=None)]
+        assert session.view is old
+        with Stack.open(stack, OPTIONS) as other:
+            with other.addition() as addition, addition.table() as writer:
+                writer.add_ref(RefRecord(b"refs/heads/new", addition.update_index, oid(1)))
+            other.compact_all()
+        session.want_reload()
+        assert work(session)[0] == Reloaded(changed=True, error=None)
+        assert len(session.view.tables) == 1
+        assert session.view.refs.count == old.refs.count + 1
+        # What was drawn from the old view can still be read, though its files are gone.
+        assert old.merged.read_ref(branch(1)) is not None
+
+
+def test_a_reload_that_fails_leaves_the_view(stack: Path) -> None:
+    with open_session(stack) as session:
+        work(session)
+        old = session.view
+        (stack / "new.list").write_bytes(b"no-such-table.ref\n")
+        (stack / "new.list").rename(stack / "tables.list")
+        session.want_reload()
+        (news,) = work(session)
+        assert isinstance(news, Reloaded)
+        assert "no-such-table.ref" in str(news.error)
+        assert session.view is old
+
+
+def test_new_counts_are_told_seldom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inspector.rows.SCAN_RECORDS", 1)
+    monkeypatch.setattr("inspector.session.TELL_RECORDS", 2000)
+    directory = make_stack(tmp_path / "reftable", (branches(10_000), []))
+    with open_session(directory) as session:
+        pieces = list(session.work())
+        told = [news for news in pieces if news is not None]
+        assert len(pieces) > 50
+        assert len(told) < 20

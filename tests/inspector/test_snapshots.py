@@ -1,0 +1,91 @@
+"""Pictures of the screens over the demo stack, wide and narrow; `--snapshot-update` accepts new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.app import App
+from textual.pilot import Pilot
+
+from inspector.app import InspectorApp
+from inspector.demo import build_demo
+from tests.support.screens import NARROW, WIDE, make_stack, make_tall_stack, open_session, press, settle
+
+Compare = Callable[..., bool]
+SIZES = pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x36", "80x24"])
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Path:
+    directory = tmp_path / "reftable"
+    build_demo(directory)
+    return directory
+
+
+@pytest.fixture
+def picture(snap_compare: Compare) -> Compare:
+    """Compare the screen over a stack, after some keys, with the picture accepted before."""
+
+    def compare(
+        directory: Path,
+        *keys: str,
+        size: tuple[int, int] = WIDE,
+        prepare: Callable[[App[Any]], None] = lambda _app: None,
+    ) -> bool:
+        with open_session(directory, "demo") as session:
+            app = InspectorApp(session)
+
+            async def before(pilot: Pilot[Any]) -> None:
+                prepare(app)
+                await settle(pilot)
+                await press(pilot, *keys)
+
+            return snap_compare(app, terminal_size=size, run_before=before)
+
+    return compare
+
+
+@SIZES
+def test_refs(picture: Compare, demo: Path, size: tuple[int, int]) -> None:
+    assert picture(demo, size=size)
+
+
+@SIZES
+def test_refs_further_down(picture: Compare, demo: Path, size: tuple[int, int]) -> None:
+    assert picture(demo, "G", "ctrl+u", "k", size=size)
+
+
+@SIZES
+def test_logs(picture: Compare, demo: Path, size: tuple[int, int]) -> None:
+    assert picture(demo, "right_square_bracket", "pagedown", size=size)
+
+
+@SIZES
+def test_stack(picture: Compare, demo: Path, size: tuple[int, int]) -> None:
+    assert picture(demo, "shift+tab", "j", size=size)
+
+
+@SIZES
+def test_empty_stack(picture: Compare, tmp_path: Path, size: tuple[int, int]) -> None:
+    assert picture(make_stack(tmp_path / "reftable"), size=size)
+
+
+@SIZES
+def test_thousand_tables(picture: Compare, tmp_path: Path, size: tuple[int, int]) -> None:
+    directory = make_tall_stack(tmp_path / "reftable", 1000)
+    assert picture(directory, "shift+tab", "G", size=size)
+
+
+def test_refs_in_a_light_theme(picture: Compare, demo: Path) -> None:
+    def light(app: App[Any]) -> None:
+        app.theme = "textual-light"
+
+    assert picture(demo, "j", prepare=light)
+
+
+def test_refs_without_colour(picture: Compare, demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert picture(demo, "j")
