@@ -49,7 +49,7 @@ class StackDirectory:
         self.tables: tuple[Table, ...] = ()
         self.merged = MergedTable(())
         self._list_fd = -1
-        self._list_id: tuple[int, int] | None = None
+        self._list_id: tuple[int, ...] | None = None
         if not stat.S_ISDIR(os.stat(self.path).st_mode):
             raise NotADirectoryError(20, "a stack is a directory", self.path)
         self.load()
@@ -98,9 +98,10 @@ class StackDirectory:
                 now = os.stat(self.list_path)
             except FileNotFoundError:
                 return not self.tables
-            # The file is only ever replaced, and its inode cannot be used again while we hold
-            # it open: the same numbers are the same file, whatever size and times say.
-            if (now.st_dev, now.st_ino) == self._list_id:
+            # The file is replaced as a whole, and its inode cannot be used again while we hold it
+            # open: the same inode is the same file. Size and time are for whoever repairs a list
+            # in place, with an editor.
+            if _identity(now) == self._list_id:
                 return True
         return self.read_list() == self.names
 
@@ -165,8 +166,7 @@ class StackDirectory:
         dropped = self._replaced(table.name for table in tables)
         self._forget_list()
         if list_fd >= 0:
-            now = os.fstat(list_fd)
-            self._list_fd, self._list_id = list_fd, (now.st_dev, now.st_ino)
+            self._list_fd, self._list_id = list_fd, _identity(os.fstat(list_fd))
         self.tables = tables
         self.merged = merged
         # Their files stay open for the iterators that still read them.
@@ -330,6 +330,10 @@ class TemporaryTable:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.discard()
+
+
+def _identity(found: os.stat_result) -> tuple[int, ...]:
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _read_list(fd: int) -> list[str]:

@@ -163,7 +163,7 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
             return self.rows
 
     class RowsWanted(Message):
-        """Rows were drawn as placeholders: somebody should have the source read them."""
+        """Rows were asked for that are not at hand: somebody should have the source read them."""
 
     class ColumnsFitted(Message):
         """Columns have other widths than before: titles above them are to be drawn again."""
@@ -223,6 +223,11 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
     def _announce(self) -> None:
         self._announced = self.current is not None
         self.post_message(self.Highlighted(self))
+        self._ask_for_rows()
+
+    def _ask_for_rows(self) -> None:
+        if self._source.wanting:
+            self.post_message(self.RowsWanted())
 
     def validate_cursor(self, cursor: int) -> int:
         """Keep the cursor on a row."""
@@ -301,8 +306,7 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
     def render_lines(self, crop: Region) -> list[Strip]:
         """Draw what is on screen, and ask for rows that were missing."""
         lines = super().render_lines(crop)
-        if self._source.wanting:
-            self.post_message(self.RowsWanted())
+        self._ask_for_rows()
         return lines
 
     def render_line(self, y: int) -> Strip:

@@ -590,3 +590,14 @@ def test_the_lock_on_the_list_waits_as_long_as_the_options_say(tmp_path: Path) -
         path.unlink()
         with directory.lock_list():
             assert path.exists()
+
+
+def test_a_list_that_was_edited_in_place_is_noticed(tmp_path: Path) -> None:
+    """As by somebody who repairs it with an editor: the same inode."""
+    tables = make_stack(tmp_path, 3)
+    with Stack.open(tmp_path, read_only=True) as stack:
+        with (tmp_path / "tables.list").open("r+") as file:
+            file.truncate()
+            file.write(f"{tables[0]}\n")
+        assert stack.reload()
+        assert [table.name for table in stack.tables] == tables[:1]

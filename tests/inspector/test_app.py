@@ -407,6 +407,18 @@ def test_a_key_reads_as_little_of_many_refs_as_of_few(tmp_path: Path) -> None:
     assert max(costs[20_000].values()) <= 30
 
 
+def test_a_list_behind_another_tab_gets_its_rows_too(tmp_path: Path) -> None:
+    directory = make_stack(tmp_path / "reftable", ([], [log(b"HEAD", index) for index in range(1, 2001)]))
+
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        logs = rows(screen, "logs")
+        logs.cursor = 1000
+        await settle(pilot)
+        assert logs.current is not None
+
+    inspect(directory, steps)
+
+
 def test_many_log_entries_of_one_ref_scroll_like_refs(tmp_path: Path) -> None:
     entries: list[LogRecord] = [log(b"HEAD", index) for index in range(1, 2001)]
     directory = make_stack(tmp_path / "reftable", ([], entries))
