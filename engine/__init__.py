@@ -9,6 +9,8 @@
     refname                     which ref names may exist, alone and beside each other
     update_ref, transaction     `git update-ref --stdin`: its commands, applied to a stack
     git_config, git_program     what git's configuration and its program say
+    span, block_contents,       what each byte of a table means, for views that show bytes
+    section, layout
     repository                  from any path a user types to the stacks behind it
 
 Each layer knows those above it in this list and nothing below. Ref names and object ids are

@@ -27,6 +27,7 @@ from engine.errors import FormatError
 from engine.format import (
     BLOCK_HEADER_SIZE,
     BLOCK_TYPES,
+    DEFAULT_BLOCK_SIZE,
     LOG,
     MAX_RESTARTS,
     RESTART_COUNT_SIZE,
@@ -56,6 +57,7 @@ from engine.record import (
 
 _T = TypeVar("_T")
 _COMPRESSION_LEVEL: Final = 9
+_LARGEST_GUESS: Final = 2**16
 
 _ref_key = attrgetter("name")
 _object_key = attrgetter("prefix")
@@ -66,6 +68,10 @@ def _log_record_key(record: LogRecord) -> bytes:
     return log_key(record.name, record.update_index)
 
 
+Read = Callable[[int, int], bytes]
+"""How a file is read: `read(offset, size)` gives at most `size` bytes, fewer at its end."""
+
+
 def read_size(block_len: int) -> int:
     """The bytes of a file to read for a block of this length.
 
@@ -73,6 +79,22 @@ def read_size(block_len: int) -> int:
     five bytes for each 16 KiB that it stores as they are.
     """
     return block_len + (block_len >> 10) + 64
+
+
+def read_block(read: Read, offset: int, left: int, header_size: int, block_size: int) -> bytes:
+    """The bytes of a file from the beginning of a block on, as many as the block may have.
+
+    `left` is how many bytes of blocks there are from `offset` on; `header_size` and
+    `block_size` as for `Block.parse`.
+    """
+    # The table's block size is a hint that may be far too large; the block knows better.
+    data = read(offset, min(read_size(min(block_size or DEFAULT_BLOCK_SIZE, _LARGEST_GUESS)), left))
+    if len(data) >= header_size + BLOCK_HEADER_SIZE:
+        # A log block of another writer, or an index block of JGit, may exceed the block size.
+        size = min(read_size(get_u24(data, header_size + 1)), left)
+        if size > len(data):
+            data = read(offset, size)
+    return data
 
 
 @dataclass(slots=True)

@@ -135,7 +135,6 @@ def _replace_range(
         raise OutdatedError(directory.list_path, reason)
     replacement: list[str] = []
     if not compacted.table.is_empty:
-        tables = directory.tables[start:end]
         low = min(table.min_update_index for table in tables)
         high = max(table.max_update_index for table in tables)
         replacement = [directory.table_name(low, high)]

@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from engine.errors import ApiError, FormatError, MissingTableError, OutdatedError
-from engine.format import HashId, format_table_name, pack_table_list, parse_table_list, parse_table_name
+from engine.format import HashId, format_table_name, pack_table_list, parse_table_list
 from engine.lock import LockFile, write_all
 from engine.merged import MergedTable
 from engine.options import StackOptions
@@ -163,7 +163,7 @@ class StackDirectory:
             raise MissingTableError(name) from None
 
     def _replace(self, list_fd: int, tables: tuple[Table, ...], merged: MergedTable) -> None:
-        dropped = self._replaced(table.name for table in tables)
+        dropped = self._replaced(tables)
         self._forget_list()
         if list_fd >= 0:
             self._list_fd, self._list_id = list_fd, _identity(os.fstat(list_fd))
@@ -172,20 +172,18 @@ class StackDirectory:
         # Their files stay open for the iterators that still read them.
         self.unlink(dropped)
 
-    def _replaced(self, listed: Iterable[str]) -> set[str]:
+    def _replaced(self, listed: Sequence[Table]) -> set[str]:
         """The tables at hand that are listed no more because a compaction replaced them.
 
         A list that is gone, or an older one that somebody put back, does not name them either.
         What a compaction replaced, a listed table covers.
         """
-        listed = set(listed)
-        covered = max(
-            (parsed.max_update_index for name in listed if (parsed := parse_table_name(name))), default=0
-        )
+        names = {table.name for table in listed}
+        covered = max((table.max_update_index for table in listed), default=0)
         return {
             table.name
             for table in self.tables
-            if table.name not in listed and table.max_update_index <= covered
+            if table.name not in names and table.max_update_index <= covered
         }
 
     def _forget_list(self) -> None:
@@ -215,8 +213,8 @@ class StackDirectory:
     def close(self) -> None:
         """Close all files; remove tables that somebody else's compaction has replaced."""
         if not self.read_only and self.tables:
-            with suppress(FormatError, OSError):
-                self.unlink(self._replaced(self.read_list()))
+            with suppress(FormatError, MissingTableError, OSError):
+                self.unlink(self._replaced(self._open_tables(self.read_list())))
         for table in self.tables:
             table.close()
         self.tables = ()

@@ -11,7 +11,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
+from itertools import chain, islice
+from operator import attrgetter, eq
 from typing import Final, TypeVar
 
 from engine.errors import ApiError, FormatError
@@ -24,31 +25,30 @@ _K = TypeVar("_K", bytes, tuple[bytes, int])
 """What orders records: a name, or a log's (name, -update index)."""
 
 
-_SPARSE: Final = 8
-"""How many times larger a list must be for others to be put into it key by key."""
+_LARGEST_WINDOW: Final = 256
+"""Items of a stream at hand at a time, once a merge has gone on for a while."""
 
 
 def merge_blocks(sources: Sequence[Iterable[list[_T]]], key_of: Callable[[_T], _K]) -> Iterator[list[_T]]:
     """Merge streams of lists, each in key order, oldest stream first, into lists in key order.
 
     Of several items with one key the one of the newest stream remains. `key_of` returns
-    whatever orders the items. Empty lists are allowed and none is returned.
+    whatever orders the items. Empty lists are allowed and none is returned. The first list
+    takes one of each stream; the more are asked for, the more are merged at a time.
     """
     streams = [iter(source) for source in sources]
     blocks: list[list[_T]] = [[] for _ in streams]
     starts = [0] * len(streams)
     active = list(range(len(streams)))
+    window = 1
     while True:
         for stream in active:
-            while starts[stream] == len(blocks[stream]):
-                following = next(streams[stream], None)
-                if following is None:
-                    starts[stream] = -1
-                    break
-                blocks[stream], starts[stream] = following, 0
-        active = [stream for stream in active if starts[stream] >= 0]
+            if starts[stream] == len(blocks[stream]):
+                blocks[stream], starts[stream] = _next_items(streams[stream], window), 0
+        active = [stream for stream in active if blocks[stream]]
         if len(active) < 2:
             break
+        window = min(2 * window, _LARGEST_WINDOW)
         limit = min(key_of(blocks[stream][-1]) for stream in active)
         parts: list[list[_T]] = []
         for stream in active:
@@ -71,35 +71,26 @@ def merge_blocks(sources: Sequence[Iterable[list[_T]]], key_of: Callable[[_T], _
         yield from filter(None, streams[stream])
 
 
+def _next_items(stream: Iterator[list[_T]], count: int) -> list[_T]:
+    """The next lists of a stream as one, until they have `count` items; empty at its end."""
+    items: list[_T] = []
+    for following in stream:
+        items = items + following if items else following
+        if len(items) >= count:
+            break
+    return items
+
+
 def _merge_parts(parts: list[list[_T]], key_of: Callable[[_T], _K]) -> list[_T]:
-    """Merge short lists, oldest first, of which the newest wins."""
-    largest = max(range(len(parts)), key=lambda part: len(parts[part]))
-    base = parts[largest]
-    if sum(map(len, parts)) - len(base) > len(base) // _SPARSE:
-        return _newest(parts, key_of)
-    # A few keys into many: put them in place instead of sorting all.
-    newer = {key_of(item) for part in parts[largest + 1 :] for item in part}
-    merged: list[_T] = []
-    done = 0
-    for item in _newest(parts[:largest] + parts[largest + 1 :], key_of):
-        key = key_of(item)
-        at = bisect_left(base, key, done, key=key_of)
-        merged += base[done:at]
-        done = at
-        if at == len(base) or key_of(base[at]) != key:
-            merged.append(item)
-        elif key in newer:
-            merged.append(item)
-            done += 1
-    merged += base[done:]
-    return merged
-
-
-def _newest(parts: list[list[_T]], key_of: Callable[[_T], _K]) -> list[_T]:
-    newest: dict[_K, _T] = {}
-    for part in parts:
-        newest.update(zip(map(key_of, part), part, strict=True))
-    return [newest[key] for key in sorted(newest)]
+    """Merge lists in key order, oldest first, of which the newest wins."""
+    # Sorting takes up runs that are in order and gallops through the long ones. It is stable:
+    # of one key, the newest comes last.
+    items = sorted(chain.from_iterable(parts), key=key_of)
+    keys = list(map(key_of, items))
+    if any(map(eq, keys, islice(keys, 1, None))):
+        following = chain(islice(keys, 1, None), (None,))
+        return [item for item, key, after in zip(items, keys, following, strict=True) if key != after]
+    return items
 
 
 @dataclass(slots=True, frozen=True)

@@ -18,13 +18,12 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Self, TypeVar
 
-from engine.block import Block, read_size
+from engine.block import Block, read_block
 from engine.errors import ApiError, FormatError, shown
 from engine.format import (
     BLOCK_HEADER_SIZE,
-    DEFAULT_BLOCK_SIZE,
     INDEX,
     LOG,
     OBJ,
@@ -36,14 +35,11 @@ from engine.format import (
     HashId,
     Header,
     footer_size,
-    get_u24,
     header_size,
 )
 from engine.record import Encoded, LogRecord, RefRecord, log_key
 
 _T = TypeVar("_T")
-
-_LARGEST_GUESS: Final = 2**16
 
 
 @dataclass(slots=True, frozen=True)
@@ -74,12 +70,12 @@ class Table:
         if self.size < SMALLEST_TABLE:
             raise FormatError(name, None, f"{self.size} bytes are too few for a table: cut short?")
         # One byte more than the larger header: the first block's type says what the file begins with.
-        head = self._read(0, header_size(2) + 1)
+        head = self.read(0, header_size(2) + 1)
         self.header = Header.parse(name, head)
         self._end = self.size - footer_size(self.header.version)
         if self._end < self.header.size:
             raise FormatError(name, None, f"{self.size} bytes are too few for a table: cut short?")
-        footer = self._read(self._end, self.size - self._end)
+        footer = self.read(self._end, self.size - self._end)
         if len(footer) < self.size - self._end:
             raise FormatError(name, self._end, "the footer could not be read: the file is being cut short")
         self.footer = Footer.parse(name, footer, self._end, head[: self.header.size])
@@ -156,6 +152,11 @@ class Table:
     def has_logs(self) -> bool:
         """Whether there is a log section."""
         return self._first_type == LOG or self.footer.log_offset > 0
+
+    def read(self, offset: int, size: int) -> bytes:
+        """At most `size` bytes of the file, fewer at its end. Raises `OSError`."""
+        self.reads += 1
+        return os.pread(self._fd, size, offset)
 
     def read_ref(self, name: bytes) -> RefRecord | None:
         """The record of exactly this name, which may be a tombstone. Raises `FormatError`."""
@@ -257,15 +258,9 @@ class Table:
             what = f"a block is said to be at {offset}, outside of the table's {self._end} bytes of blocks"
             raise FormatError(self.name, None, what)
         first = 0 if offset else self.header.size
-        # The header's block size is a hint that may be far too large; the block knows better.
-        size = read_size(min(self.block_size or DEFAULT_BLOCK_SIZE, _LARGEST_GUESS))
-        data = self._read(offset, min(size, self._end - offset))
+        data = read_block(self.read, offset, self._end - offset, first, self.block_size)
         if len(data) < first + BLOCK_HEADER_SIZE:
             raise FormatError(self.name, offset, f"{len(data)} bytes are too few for a block")
-        # A log block of another writer, or an index block of JGit, may exceed the block size.
-        size = read_size(get_u24(data, first + 1))
-        if size > len(data) and offset + len(data) < self._end:
-            data = self._read(offset, min(size, self._end - offset))
         return data
 
     def _parse(self, offset: int, data: bytes) -> Block:
@@ -276,10 +271,6 @@ class Table:
             block.padding -= block.next_offset - self._end
             block.next_offset = self._end
         return block
-
-    def _read(self, offset: int, size: int) -> bytes:
-        self.reads += 1
-        return os.pread(self._fd, size, offset)
 
     def _refs_section(self) -> _Section | None:
         if self._first_type == LOG or self._first_type is None:

@@ -1,13 +1,13 @@
 """The verbs of the command line.
 
 `opening` finds the stack behind a path and has the options that every verb takes. `shape` looks at
-tables, `records` at what is in them; `changes` plans and applies.
+tables, `records` at what is in them, `layout` at their bytes; `changes` plans and applies.
 """
 
 from __future__ import annotations
 
 import click
 
-from inspector.verbs import changes, records, shape
+from inspector.verbs import changes, layout, records, shape
 
-ALL: tuple[click.Command, ...] = (*shape.VERBS, *records.VERBS, *changes.VERBS)
+ALL: tuple[click.Command, ...] = (*shape.VERBS, *records.VERBS, *layout.VERBS, *changes.VERBS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +13,26 @@ import click
 from engine.options import StackOptions
 from engine.repository import Repository, StackLocation, find_repository
 from engine.stack import Stack
+from engine.table import Table
 
-__all__ = ["FoundStack", "find_stack", "open_stack", "path_options", "stack_verb"]
+__all__ = [
+    "FoundStack",
+    "chosen_tables",
+    "find_stack",
+    "open_stack",
+    "path_options",
+    "stack_verb",
+    "table_option",
+]
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
+
+table_option = click.option(
+    "--table",
+    "table_name",
+    metavar="NAME",
+    help="Only what this table holds: its name, a part of the name, or its position (0 is the oldest).",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +84,19 @@ def _named(repository: Repository, worktree: str) -> StackLocation:
 def open_stack(path: Path | None, worktree: str | None) -> Stack:
     """That stack, open to be looked at: nothing is locked or written."""
     return find_stack(path, worktree).opened(read_only=True)
+
+
+def chosen_tables(stack: Stack, table_name: str | None) -> tuple[Table, ...]:
+    """The one table that a user's `table_name` means; all of them, oldest first, when it is None."""
+    tables = stack.tables
+    if table_name is None:
+        return tables
+    if re.fullmatch("[0-9]{1,7}", table_name):  # one digit less than the suffix of a name has
+        found = tables[int(table_name) : int(table_name) + 1]
+    else:
+        found = tuple(table for table in tables if table_name in table.name)
+    if len(found) != 1:
+        what = "no table of this stack" if not found else f"{len(found)} tables of this stack, not one"
+        hint = "the verb `tables` lists them"
+        raise click.BadParameter(f"{table_name!r} is {what} ({hint})", param_hint="--table")
+    return found

@@ -32,24 +32,17 @@ from inspector.output import (
     reflog_line,
 )
 from inspector.safe_text import json_text, safe_name, safe_text
-from inspector.verbs.opening import open_stack, stack_verb
+from inspector.verbs.opening import chosen_tables, open_stack, stack_verb, table_option
 
 __all__ = ["VERBS"]
 
 Record = TypeVar("Record", RefRecord, LogRecord)
 
-_table_option = click.option(
-    "--table",
-    "table_name",
-    metavar="NAME",
-    help="Only what this table holds: its name, a part of the name, or its position (0 is the oldest).",
-)
-
 
 @click.command()
 @click.option("--prefix", default="", metavar="P", help="Only refs whose names begin with P.")
 @click.option("--points-at", metavar="OID", help="Only refs with this object id, and tags that peel to it.")
-@_table_option
+@table_option
 @click.option(
     "--as-of",
     type=click.IntRange(min=0),
@@ -96,7 +89,7 @@ def refs(
 
 @click.command()
 @click.option("--ref", "name", metavar="NAME", help="Only the reflog of this ref, without the name.")
-@_table_option
+@table_option
 @click.option("--deletions", is_flag=True, help="Tombstones too, as `deleted UPDATE_INDEX`.")
 @stack_verb
 def logs(
@@ -210,18 +203,7 @@ def print_view(path: Path | None, worktree: str | None, as_json: bool) -> None:
 
 def _view(stack: Stack, table_name: str | None) -> MergedTable:
     """The merged view, or that of the one table which a user's `table_name` means."""
-    if table_name is None:
-        return stack.merged
-    tables = stack.tables
-    if re.fullmatch("[0-9]{1,7}", table_name):  # one digit less than the suffix of a name has
-        found = tables[int(table_name) : int(table_name) + 1]
-    else:
-        found = tuple(table for table in tables if table_name in table.name)
-    if len(found) != 1:
-        what = "no table of this stack" if not found else f"{len(found)} tables of this stack, not one"
-        hint = "the verb `tables` lists them"
-        raise click.BadParameter(f"{table_name!r} is {what} ({hint})", param_hint="--table")
-    return MergedTable(found)
+    return stack.merged if table_name is None else MergedTable(chosen_tables(stack, table_name))
 
 
 def _while(

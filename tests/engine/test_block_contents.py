@@ -241,6 +241,8 @@ BROKEN: dict[str, tuple[int, bytes]] = {
     "a log key without an update index": (LOG, raw_record(0, b"name", 0, b"")),
     "a log key without a NUL": (LOG, raw_record(0, b"name-and-more", 0, b"")),
     "a log type that does not exist": (LOG, raw_record(0, log_key(b"x", 1), 2, b"")),
+    "an update index above all": (REF, raw_record(0, b"x", 0, put_varint(2**64 - 100))),
+    "offsets that do not ascend": (OBJ, raw_record(0, b"x", 2, b"\1\0")),
     "more offsets than bytes": (OBJ, raw_record(0, b"x", 0, put_varint(2**64 - 1))),
     "an index record with a type": (INDEX, raw_record(0, b"x", 1, b"\0")),
 }
@@ -266,20 +268,29 @@ def test_damage_ends_at_the_next_restart(damage: str) -> None:
     assert isinstance(after, Record)
     assert after.key.startswith(b"z")
     assert wrong.error is not None
-    assert wrong.error.offset == AT + middle
+    assert wrong.error.offset == AT + (0 if inside.inflated else middle)
     assert (wrong.start, wrong.end) == (base + middle, base + resumed)
-    assert [error.offset for error in Records(inside).errors()] == [AT + middle]
+    assert Records(inside).errors() == [wrong.error]
     assert Records(inside).count() == 3
     assert Records(inside).child_at(base + middle) == wrong
     # The decoders see the same.
     decoders: dict[int, Callable[[], object]] = {
-        REF: lambda: inside.block.refs(20, 0),
+        REF: lambda: inside.block.refs(20, HEADER.min_update_index),
         LOG: lambda: inside.block.logs(20),
         OBJ: inside.block.objects,
         INDEX: inside.block.index,
     }
     with pytest.raises(FormatError):
         decoders[block_type]()
+
+
+def test_behind_damage_a_record_has_to_have_a_whole_key() -> None:
+    first, broken = raw_record(0, b"abc", 0, b"\0"), raw_record(9, b"b", 0, b"\0")
+    resumed = 4 + len(first) + len(broken)
+    data = first + broken + raw_record(2, b"z", 0, b"\0")
+    inside = contents(raw_block(REF, data, [4, resumed]))
+    assert keys(inside) == [b"abc", None, None]
+    assert records(inside)[2].start == AT + resumed
 
 
 def test_damage_without_a_restart_behind_it_ends_with_the_records() -> None:

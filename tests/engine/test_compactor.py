@@ -13,7 +13,7 @@ import pytest
 from engine.compaction import Expiry
 from engine.compactor import CompactionStats
 from engine.errors import FormatError, LockError, OutdatedError
-from engine.format import HashId, footer_size
+from engine.format import HashId, footer_size, parse_table_name
 from engine.lock import LockFile
 from engine.options import StackOptions
 from engine.progress import Progress, ProgressCallback
@@ -116,6 +116,8 @@ def test_a_range_is_found_again_after_others_were_compacted_meanwhile(
         assert expected < set(ranges)
         assert ranges == sorted(ranges)
         assert len(ranges) == 4
+        named = [parse_table_name(table.name) for table in stack.tables]
+        assert [(name.min_update_index, name.max_update_index) for name in named if name] == ranges
     check_tidy(tmp_path)
     check_branches(tmp_path, 6)
 

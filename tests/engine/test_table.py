@@ -161,6 +161,25 @@ def test_a_scan_reads_no_further_than_it_is_asked(path: Path) -> None:
         assert table.reads == before + 1
 
 
+def test_a_scan_of_one_log_reads_no_further_than_its_end(path: Path) -> None:
+    with Table.open(path) as table:
+        everything = sum(block.type == LOG for block in table.blocks())
+        length = index_path(table, table.footer.log_index_offset, log_key(LOGS[0].name, U64_MAX))
+        before = table.reads
+        assert len(list(table.logs(LOGS[0].name))) == 3
+        assert table.reads - before <= length + 3 < everything
+
+
+def test_refs_for_an_object_read_only_the_blocks_that_mention_it(path: Path) -> None:
+    with Table.open(path) as table:
+        everything = sum(block.type == REF for block in table.blocks())
+        found = list(table.refs_for(oid(7)))
+        blocks = {located[0] for ref in found if (located := table.locate_ref(ref.name))}
+        before = table.reads
+        assert list(table.refs_for(oid(7))) == found != []
+        assert len(blocks) < table.reads - before <= len(blocks) + 5 < everything
+
+
 def test_a_record_is_located_by_the_block_it_lies_in(path: Path) -> None:
     with Table.open(path) as table:
         for ref in REFS[::17]:
@@ -400,14 +419,14 @@ class TooManyReadsError(AssertionError):
 @pytest.fixture
 def few_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail where the engine would read for ever."""
-    read = Table._read
+    read = Table.read
 
     def counting(table: Table, offset: int, size: int) -> bytes:
         if table.reads > 30_000:
             raise TooManyReadsError
         return read(table, offset, size)
 
-    monkeypatch.setattr(Table, "_read", counting)
+    monkeypatch.setattr(Table, "read", counting)
 
 
 Damage = Callable[[Handmade, list[tuple[bytes, int]]], int]
@@ -519,14 +538,14 @@ def test_a_wrong_block_size_is_no_reason_to_read_the_file_again_for_each_block(
     write_table(path, refs, options=WriteOptions(block_size=256, unpadded=True))
     change_header(path, block_size=2**24 - 1)
     sizes: list[int] = []
-    read = Table._read
+    read = Table.read
 
     def measuring(table: Table, offset: int, size: int) -> bytes:
         data = read(table, offset, size)
         sizes.append(len(data))
         return data
 
-    monkeypatch.setattr(Table, "_read", measuring)
+    monkeypatch.setattr(Table, "read", measuring)
     with Table.open(path) as table:
         assert next(table.refs()) == refs[0]
     assert path.stat().st_size > 130_000

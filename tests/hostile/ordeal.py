@@ -52,12 +52,12 @@ def limited_reads(limit: int) -> Iterator[ReadLimit]:
         yield reads
 
 
-def judge(error: FormatError, name: str) -> None:
+def judge(error: FormatError, path: Path) -> None:
     """Hold an error to what `FormatError` promises: the file, a place in it or none, and a reason."""
-    assert error.name == name
+    assert error.name == path.name
     assert error.reason
-    assert error.offset is None or error.offset >= 0
-    assert str(error).startswith(name)
+    assert error.offset is None or 0 <= error.offset <= path.stat().st_size, error
+    assert str(error).startswith(path.name)
 
 
 def overwrite(path: Path, data: bytes) -> None:
@@ -79,7 +79,7 @@ def interrogate(path: Path, names: Sequence[bytes], oids: Sequence[bytes]) -> An
         try:
             table = Table.open(path)
         except FormatError as error:
-            judge(error, path.name)
+            judge(error, path)
             return {"open": error}
         with table:
             for question, ask in _questions(table, names, oids):
@@ -87,7 +87,7 @@ def interrogate(path: Path, names: Sequence[bytes], oids: Sequence[bytes]) -> An
                 try:
                     answers[question] = ask()
                 except FormatError as error:
-                    judge(error, path.name)
+                    judge(error, path)
                     answers[question] = error
                 except Exception as error:
                     error.add_note(f"asked for {question}")

@@ -208,7 +208,7 @@ def test_a_damaged_record_leaves_the_others_to_be_counted(stack: Path) -> None:
     assert "at byte 28" in done.err
     assert done.objects[1:] == others
     assert done.objects[0] | {"records": 0} == first | {"records": 0}
-    assert done.objects[0]["records"] < first["records"]
+    assert done.objects[0]["records"] == first["records"] - 16  # up to the next restart point
 
 
 def test_a_footer_that_leads_nowhere_is_a_note_and_the_code_is_3(stack: Path) -> None:

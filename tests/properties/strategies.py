@@ -76,15 +76,15 @@ class Contents:
 
     @property
     def largest_record(self) -> int:
-        """No record of a section or of an index over it takes more bytes than this in a block of its own."""
-        head, offset = 10, 10
-        sizes = [offset + head]
+        """No record of these, or of an index over them, takes more bytes than this."""
+        head, number = 10, 10
+        sizes = [head + number]
         for ref in self.refs:
             values = (ref.value or b"") + (ref.peeled or b"") + (ref.target or b"")
-            sizes.append(head + len(ref.name) + 10 + 10 + len(values))
+            sizes.append(head + len(ref.name) + number + number + len(values))
         for log in self.logs:
             texts = log.committer + log.email + log.message
-            sizes.append(head + len(log.name) + 9 + 2 * 32 + 4 * 10 + 2 + len(texts) + 1)
+            sizes.append(head + len(log.name) + 9 + 2 * 32 + 4 * number + 2 + len(texts))
         return max(sizes)
 
 

@@ -18,10 +18,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from engine.compaction import Expiry
-from engine.errors import OutdatedError
-from engine.format import HashId
+from engine.errors import Cancelled, LockError, OutdatedError
+from engine.format import HashId, parse_table_name
+from engine.lock import LockFile
 from engine.merged import MergedTable, merge_blocks
 from engine.options import Policy, StackOptions
+from engine.progress import Progress
 from engine.record import LogRecord, RefRecord
 from engine.stack import Stack
 from tests.properties.layers import (
@@ -57,7 +59,7 @@ LOG_CHANGES = st.dictionaries(
 Changes = list[tuple[dict[bytes, int], dict[tuple[bytes, int], int | None]]]
 """The tables of one transaction: changes of refs, and of logs."""
 
-TABLES = st.lists(st.tuples(REF_CHANGES, LOG_CHANGES), min_size=1, max_size=3)
+TABLES = st.lists(st.tuples(REF_CHANGES, LOG_CHANGES), min_size=1, max_size=4)
 EXPIRIES = st.none() | st.builds(Expiry, st.integers(0, 20), st.integers(0, 15))
 POLICIES = st.sampled_from([("log2", 2), ("geometric", 2), ("geometric", 5)])
 
@@ -183,8 +185,11 @@ class History(RuleBasedStateMachine):
 
     # Compactions
 
-    def compact_layers(self, first: int, end: int, expiry: Expiry | None) -> None:
-        layer, _ = compacted(self.layers[first:end], expiry, at_bottom=first == 0)
+    def compact_layers(
+        self, first: int, end: int, expiry: Expiry | None, *, at_bottom: bool | None = None
+    ) -> None:
+        at_bottom = first == 0 if at_bottom is None else at_bottom
+        layer, _ = compacted(self.layers[first:end], expiry, at_bottom=at_bottom)
         self.layers[first:end] = [] if layer.is_empty else [layer]
 
     @rule(data=st.data(), expiry=EXPIRIES)
@@ -244,6 +249,58 @@ class History(RuleBasedStateMachine):
         if gone:
             self.compact_layers(gone[0], gone[-1] + 1, None)
 
+    @rule(data=st.data(), policy=POLICIES)
+    def auto_compact_beside_a_locked_table(self, data: st.DataObject, policy: tuple[Policy, int]) -> None:
+        with self.open(*policy) as handle:
+            segment = handle.suggestion()
+            if len(segment) < 2:
+                return
+            locked = data.draw(st.integers(segment.start, segment.end - 1), label="locked")
+            with LockFile(f"{self.directory}/{handle.tables[locked].name}"):
+                if segment.end - (locked + 1) < 2:
+                    with pytest.raises(LockError):
+                        handle.auto_compact()
+                else:
+                    handle.auto_compact()
+                    self.compact_layers(locked + 1, segment.end, None)
+        self.stack.reload()
+
+    @rule(expiry=EXPIRIES)
+    def stop_a_compaction(self, expiry: Expiry | None) -> None:
+        def stop(_: Progress) -> None:
+            raise Cancelled
+
+        before = stack_files(self.directory)
+        if len(self.layers) > 1:
+            with pytest.raises(Cancelled):
+                self.stack.compact_all(expiry, stop)
+        assert stack_files(self.directory) == before
+
+    @precondition(lambda self: len(self.layers) > 3)
+    @rule(data=st.data(), expiry=EXPIRIES, tables=TABLES)
+    def compact_while_others_compact_and_add(
+        self, data: st.DataObject, expiry: Expiry | None, tables: Changes
+    ) -> None:
+        count = len(self.layers)
+        first = data.draw(st.integers(2, count - 2), label="first")
+        end = data.draw(st.integers(first + 2, count), label="end")
+        front = data.draw(st.integers(0, first), label="front")
+        oldest = self.layers[first]
+        chances = iter([True])
+
+        def interfere(_: Progress) -> None:
+            if next(chances, False):
+                with self.open() as other:
+                    other.compact(0, front)
+                    if front > 1:
+                        self.compact_layers(0, front, None)
+                    self.change(other, tables)
+
+        self.stack.compact(first, end, expiry, interfere)
+        assert not next(chances, False)
+        start = next(number for number, layer in enumerate(self.layers) if layer is oldest)
+        self.compact_layers(start, start + end - first, expiry, at_bottom=False)
+
     # Handles and views
 
     @rule()
@@ -265,22 +322,33 @@ class History(RuleBasedStateMachine):
     # What must hold
 
     @invariant()
+    def everything_agrees(self) -> None:
+        self.refs_are_those_of_the_dict()
+        self.tables_are_the_layers()
+        self.lookups_agree_with_scans()
+        self.refs_are_found_by_object_id()
+        self.each_moment_can_be_seen_again()
+        self.tombstones_are_shown_on_request()
+        self.older_views_and_handles_stay_good()
+        self.the_directory_holds_the_stack_and_nothing_else()
+
     def refs_are_those_of_the_dict(self) -> None:
         assert list(self.stack.refs()) == in_ref_order(self.refs)
         assert list(self.stack.logs()) == live_logs(self.layers)
         assert self.stack.next_update_index == max((layer.high for layer in self.layers), default=0) + 1
 
-    @invariant()
     def tables_are_the_layers(self) -> None:
         assert len(self.stack.tables) == len(self.layers)
         for table, layer in zip(self.stack.tables, self.layers, strict=True):
+            name = parse_table_name(table.name)
+            assert name is not None
+            assert (name.min_update_index, name.max_update_index) == layer.limits
             assert (table.min_update_index, table.max_update_index) == layer.limits
             assert list(table.refs()) == in_ref_order(layer.refs)
             assert list(table.logs()) == in_log_order(layer.logs)
         for older, newer in pairwise(self.stack.tables):
             assert older.max_update_index < newer.min_update_index
 
-    @invariant()
     def lookups_agree_with_scans(self) -> None:
         logs = live_logs(self.layers)
         for name in [*NAMES, b"refs/heads/", b"refs/heads/a-", b"zz"]:
@@ -297,7 +365,6 @@ class History(RuleBasedStateMachine):
             assert [(version.position, version.record) for version in found] == versions
             assert [version.wins for version in found] == [number == 0 for number in range(len(found))]
 
-    @invariant()
     def refs_are_found_by_object_id(self) -> None:
         size = (self.options.hash_id or HashId.SHA1).size
         for number in range(OIDS + 2):
@@ -305,26 +372,22 @@ class History(RuleBasedStateMachine):
             expected = [ref for ref in in_ref_order(self.refs) if wanted in (ref.value, ref.peeled)]
             assert list(self.stack.refs_for(wanted)) == expected
 
-    @invariant()
     def each_moment_can_be_seen_again(self) -> None:
         for count in range(len(self.layers) + 1):
             view = self.stack.merged.as_of(count)
             assert list(view.refs()) == live_refs(self.layers[:count])
             assert list(view.logs()) == live_logs(self.layers[:count])
 
-    @invariant()
     def tombstones_are_shown_on_request(self) -> None:
         everything = merged(self.layers) if self.layers else Layer(0, 0)
         assert list(self.stack.merged.refs(deletions=True)) == in_ref_order(everything.refs)
         assert list(self.stack.merged.logs(deletions=True)) == in_log_order(everything.logs)
 
-    @invariant()
     def older_views_and_handles_stay_good(self) -> None:
         for view, layers in [*self.views, (self.other.merged, self.other_layers)]:
             assert list(view.refs()) == live_refs(layers)
             assert list(view.logs()) == live_logs(layers)
 
-    @invariant()
     def the_directory_holds_the_stack_and_nothing_else(self) -> None:
         expected = {table.name for table in self.stack.tables}
         found = set(os.listdir(self.directory))
@@ -336,8 +399,8 @@ class History(RuleBasedStateMachine):
 
 
 History.TestCase.settings = hypothesis.settings(
-    max_examples=hypothesis.settings.default.max_examples // 4,
-    stateful_step_count=15,
+    max_examples=hypothesis.settings.default.max_examples // 3,
+    stateful_step_count=20,
 )
 TestHistories = pytest.mark.filterwarnings("error")(History.TestCase)
 

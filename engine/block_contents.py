@@ -1,41 +1,25 @@
-"""The meaning of each byte of a block: its frame, its records and their fields, restarts, padding.
+"""The inside of a block as spans: records and their fields, restarts.
 
-A `Span` is a run of bytes with a name; one that is a field also has a value. A `Group` is a span
-made of others, which are made when they are asked for and forgotten afterwards, so that a view may
-hold a tree over a table of any size and open only what is looked at.
+    contents     records, restarts, restart count
+    record       prefix length; suffix length and type in one number; suffix; the fields of the
+                 tail, which depend on the type (see `record.py`)
 
-    block        type, block length, then the contents, then padding
-    contents     records, restarts, restart count; in a log block below a span `deflated`
-    record       prefix length, suffix length and type in one number, suffix, and the fields of
-                 the tail (see `record.py`)
-
-Below a group, leaves follow each other without gap or overlap; only two numbers that the format
-packs into one are two leaves over the same bytes. Positions are those of the file. Below the
-deflated bytes of a log block they are positions in the inflated block, counted as its restart
-offsets are, and the spans say so (`inflated`).
-
-Nothing here raises for wrong bytes: a span that cannot be understood carries its `FormatError`,
-and what follows goes on at the next restart point. No key is kept longer than it is needed, so
-that a few bytes which stand for many long keys take no more memory than others.
-
-Where blocks lie in a table is `layout.py`'s.
+A damaged record becomes a leaf up to the next restart point, where a whole key is, and records go
+on from there. Nothing trusts a length or a count, and no key is kept longer than it is needed: a
+few bytes may stand for thousands of long keys.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import Enum, StrEnum, auto
+from collections.abc import Iterator
+from enum import Enum, auto
 from typing import Final
 
-from engine.block import Block, read_size
+from engine.block import Block
 from engine.errors import FormatError
 from engine.format import (
-    BLOCK_HEADER_SIZE,
-    DEFAULT_BLOCK_SIZE,
     INDEX,
     LOG,
     OBJ,
@@ -49,82 +33,7 @@ from engine.format import (
     get_varint,
 )
 from engine.record import DELETION, LOG_UPDATE, SYMREF, VAL1, VAL2, Malformed
-
-Value = int | bytes | str | None
-"""A field's value: bytes as they are stored, text only where it is ours."""
-
-Read = Callable[[int, int], bytes]
-"""read(offset, size): bytes of a file, fewer where it ends. May raise `OSError`."""
-
-
-class Kind(StrEnum):
-    """What a span is, for whoever draws it: groups first, then what the value of a leaf means."""
-
-    TABLE = auto()
-    HEADER = auto()
-    SECTION = auto()
-    BLOCK = auto()
-    DEFLATED = auto()
-    RECORDS = auto()
-    RECORD = auto()
-    RESTARTS = auto()
-    FOOTER = auto()
-    NUMBER = auto()
-    POSITION = auto()  # of a block in the file
-    TEXT = auto()  # bytes that somebody may read: a name, a message, a magic
-    HASH = auto()  # an object id, or the beginning of one
-    CHECKSUM = auto()
-    PADDING = auto()
-    UNKNOWN = auto()  # bytes of which nothing is known
-
-
-@dataclass(slots=True)
-class Span:
-    """Bytes `start` to `end` (half-open) of a table, and what they are.
-
-    `value` is what is stored; `meaning` is what that stands for where it is something else (an
-    update index for a difference, the key for a restart offset, the CRC that should be there).
-    A span with an `error` is damaged. With `inflated`, positions are those of an inflated log
-    block instead of the file's.
-    """
-
-    start: int
-    end: int
-    name: str
-    kind: Kind
-    value: Value = None
-    meaning: Value = None
-    error: FormatError | None = None
-    inflated: bool = False
-
-
-class Group(Span, ABC):
-    """A span that is made of others."""
-
-    __slots__ = ()
-
-    @abstractmethod
-    def children(self) -> Iterator[Span]:
-        """The spans that this one is made of, in order, made as they are asked for."""
-
-    def child_at(self, position: int) -> Span | None:
-        """The first child that covers `position`, or None if there is none."""
-        return next((child for child in self.children() if child.start <= position < child.end), None)
-
-    def path(self, position: int) -> list[Span]:
-        """The spans that cover `position`, from this one down to a leaf.
-
-        A position of the file leads no deeper than to the deflated bytes of a log block. Their
-        own `path` takes positions in the inflated block.
-        """
-        spans: list[Span] = [self]
-        group: Group = self
-        while (child := group.child_at(position)) is not None:
-            spans.append(child)
-            if not isinstance(child, Group) or child.kind is Kind.DEFLATED:
-                break
-            group = child
-        return spans
+from engine.span import Group, Kind, Span, Value
 
 
 class Form(Enum):
@@ -181,8 +90,12 @@ _LOG_KEY_TAIL: Final = 9
 
 def _head(data: bytes, pos: int) -> tuple[int, int, int, int]:
     """Prefix length, suffix length and type of the record at `pos`, and where its suffix begins."""
-    prefix, at = get_varint(data, pos)
-    second, at = get_varint(data, at)
+    prefix = data[pos]
+    second = data[pos + 1]
+    at = pos + 2
+    if (prefix | second) >= 0x80:
+        prefix, at = get_varint(data, pos)
+        second, at = get_varint(data, at)
     return prefix, second >> 3, second & 7, at
 
 
@@ -197,7 +110,7 @@ class Contents:
         self.hash_size = header.hash_id.size
         self.inflated = block.type == LOG
         self.base = 0 if self.inflated else block.offset
-        self._starts = array("L")
+        self._starts = array("I")  # a block is smaller than 2**24
         self._errors: dict[int, FormatError] = {}
         self._resume: list[int] | None = None
         self._walk = self._find_records()
@@ -226,7 +139,10 @@ class Contents:
 
     def error(self, pos: int, reason: str) -> FormatError:
         """What is wrong at a position in the block."""
-        return FormatError(self.block.name, self.block.offset + pos, reason)
+        name, offset = self.block.name, self.block.offset
+        if self.inflated:
+            return FormatError(name, offset, f"{reason} (at byte {pos} of the inflated block)")
+        return FormatError(name, offset + pos, reason)
 
     def has(self, number: int) -> bool:
         """Whether there is a record of this number; finds those before it."""
@@ -268,7 +184,6 @@ class Contents:
             end = self._starts[number + 1] if self.has(number + 1) else self.block.records_end
             error = self._errors.get(start)
             if error is not None:
-                key = b""
                 yield self.span(start, end, "damaged record", Kind.RECORD, error=error)
             else:
                 prefix, size, _, at = _head(data, start)
@@ -294,17 +209,19 @@ class Contents:
         else:
             for name, form in _TAILS[block_type][kind]:
                 for field in self._field(at, name, form):
-                    yield field
                     at = field.end - self.base
+                    yield field
 
     def index_offsets(self) -> Iterator[int]:
         """Where the sound records of an index block point to."""
         data = self.block.data
-        for number in range(self.count()):
+        number = 0
+        while self.has(number):
             start = self._starts[number]
             if start not in self._errors:
                 _, size, _, at = _head(data, start)
                 yield get_varint(data, at + size)[0]
+            number += 1
 
     def _field(self, at: int, name: str, form: Form) -> Iterator[Span]:
         data = self.block.data
@@ -351,13 +268,15 @@ class Contents:
             start = pos
             try:
                 pos = self._skip(start, key)
-                if pos > end:
-                    raise Malformed(start, f"the record runs {pos - end} bytes over the end of the records")
             except Malformed as error:
                 self._errors[start] = self.error(error.pos, error.reason)
             except (IndexError, ValueError):
                 section = SECTION_NAMES[self.block.type]
                 self._errors[start] = self.error(start, f"a {section} record runs over its block")
+            else:
+                if pos > end:
+                    reason = f"the record runs {pos - end} bytes over the end of the records"
+                    self._errors[start] = self.error(start, reason)
             if start in self._errors:
                 pos = self._next_restart(start)
                 key.clear()
@@ -377,8 +296,10 @@ class Contents:
         if block_type == OBJ:
             if kind == 0:
                 kind, at = get_varint(data, at)
-            for _ in range(kind):
-                at = get_varint(data, at)[1]
+            for number in range(kind):
+                delta, at = get_varint(data, at)
+                if number and not delta:
+                    raise Malformed(start, "offsets that do not ascend")
             return at
         tail = _TAILS[block_type].get(kind)
         if tail is None:
@@ -391,9 +312,14 @@ class Contents:
             elif form is Form.ZONE:
                 at += 2
             else:
-                value, at = get_varint(data, at)
+                value = data[at]
+                at += 1
+                if value >= 0x80:
+                    value, at = get_varint(data, at - 1)
                 if form is Form.STRING:
                     at += value
+                elif form is Form.DELTA and value > U64_MAX - self.header.min_update_index:
+                    raise Malformed(start, "an update index above 2**64-1")
         return at
 
     def _next_restart(self, pos: int) -> int:
@@ -474,8 +400,8 @@ class Record(Group):
             name = key[:-_LOG_KEY_TAIL]
             update_index = U64_MAX - int.from_bytes(key[1 - _LOG_KEY_TAIL :], "big")
         title = f"{SECTION_NAMES[block_type]} record"
-        super().__init__(base + start, base + end, title, Kind.RECORD, name, update_index)
-        self.inflated = contents.inflated
+        inflated = contents.inflated
+        super().__init__(base + start, base + end, title, Kind.RECORD, name, update_index, inflated=inflated)
         self.type = block_type
         self.number = number
         self.key = key
@@ -521,136 +447,3 @@ class Restarts(Group):
         except FormatError as found:
             error = found
         return contents.span(at, at + RESTART_SIZE, "restart offset", Kind.NUMBER, offset, key, error)
-
-
-class Deflated(Group):
-    """The deflated bytes of a log block; what is below them has positions in the inflated block."""
-
-    __slots__ = ("_block",)
-
-    def __init__(self, start: int, end: int, block: BlockSpan) -> None:
-        super().__init__(start, end, "deflated", Kind.DEFLATED)
-        self._block = block
-
-    def children(self) -> Iterator[Span]:
-        """The contents of the block, in inflated positions."""
-        return self._block.contents().parts()
-
-
-class BlockSpan(Group):
-    """One block whose frame is sound. Holds no bytes: they are read again when it is opened.
-
-    `offset` is where the block begins for indexes and footer: 0 for the first, whose span begins
-    behind the file header. `section` is the type of the section (for an index block of the one that
-    it indexes), `level` how many index levels lie below and 0 for all other blocks; both are None
-    where that cannot be told. `block_len`, `records_end` and `restart_count` are those of the
-    block's own frame, `next_offset` is where the next block begins.
-    """
-
-    __slots__ = (
-        "_reader",
-        "block_len",
-        "level",
-        "next_offset",
-        "offset",
-        "padding",
-        "records_end",
-        "restart_count",
-        "section",
-        "type",
-    )
-
-    def __init__(
-        self,
-        reader: BlockReader,
-        block: Block,
-        end: int,
-        section: int | None,
-        level: int | None,
-        error: FormatError | None,
-    ) -> None:
-        start = block.offset or reader.header.size
-        super().__init__(start, end, f"{SECTION_NAMES[block.type]} block", Kind.BLOCK, error=error)
-        self._reader = reader
-        self.section = section
-        self.level = level
-        self.type = block.type
-        self.offset = block.offset
-        self.block_len = block.block_len
-        self.records_end = block.records_end
-        self.restart_count = block.restart_count
-        self.next_offset = end
-        self.padding = end - (block.next_offset - block.padding)
-
-    @property
-    def file_len(self) -> int:
-        """Bytes that the block takes in the file, without padding: of a log block when deflated."""
-        return self.next_offset - self.padding - self.offset
-
-    def contents(self) -> Contents:
-        """The block, read again."""
-        return self._reader.contents(self.offset)
-
-    def records(self) -> Records:
-        """The group of its records."""
-        return Records(self.contents())
-
-    def data(self) -> bytes:
-        """The block's bytes (of a log block inflated); positions in the block are indexes into these."""
-        return self.contents().block.data
-
-    def children(self) -> Iterator[Span]:
-        """Type, length, contents, padding."""
-        length_at = self.start + 1
-        stop = self.start + BLOCK_HEADER_SIZE
-        end = self.next_offset - self.padding
-        yield Span(self.start, length_at, "type", Kind.TEXT, bytes((self.type,)))
-        yield Span(length_at, stop, "block length", Kind.NUMBER, self.block_len)
-        if self.type == LOG:
-            yield Deflated(stop, end, self)
-        else:
-            yield from self.contents().parts()
-        if self.padding:
-            yield self._padding(end)
-
-    def _padding(self, start: int) -> Span:
-        raw = self._reader.read(start, self.padding)
-        zeros = len(raw) - len(raw.lstrip(b"\0"))
-        error = None
-        if zeros < len(raw):
-            error = FormatError(self._reader.name, start + zeros, "padding that is not zero")
-        return Span(start, self.next_offset, "padding", Kind.PADDING, error=error)
-
-
-class BlockReader:
-    """Reads the blocks of one table by offset, and keeps the contents of the one last opened.
-
-    `end` is where the table's blocks end.
-    """
-
-    __slots__ = ("_opened", "end", "header", "name", "read")
-
-    def __init__(self, name: str, read: Read, header: Header, end: int) -> None:
-        self.name = name
-        self.read = read
-        self.header = header
-        self.end = end
-        self._opened: Contents | None = None
-
-    def block_at(self, offset: int) -> Block:
-        """The block at `offset`, which may claim padding beyond the end. Raises `FormatError`."""
-        first = 0 if offset else self.header.size
-        block_size = self.header.block_size
-        left = self.end - offset
-        data = self.read(offset, min(read_size(block_size or DEFAULT_BLOCK_SIZE), left))
-        if len(data) >= first + BLOCK_HEADER_SIZE:
-            size = read_size(get_u24(data, first + 1))
-            if size > len(data) and left > len(data):
-                data = self.read(offset, min(size, left))
-        return Block.parse(self.name, data, offset, first, block_size)
-
-    def contents(self, offset: int) -> Contents:
-        """The contents of a block that was there before. Raises `FormatError` if the file was changed."""
-        if self._opened is None or self._opened.block.offset != offset:
-            self._opened = Contents(self.block_at(offset), self.header)
-        return self._opened

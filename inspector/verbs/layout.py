@@ -1,0 +1,142 @@
+"""The verb that looks at the bytes of tables: layout.
+
+It goes on behind whatever it cannot read. Each fault is a note, and the exit code says that there
+were some when everything else has been printed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from engine.errors import FormatError
+from engine.format import SECTION_NAMES
+from engine.layout import Fields, TableLayout
+from engine.section import BlockSpan, Section
+from engine.span import Kind, Span
+from inspector.exit_codes import ExitCode
+from inspector.output import Output, json_line, note
+from inspector.safe_text import safe_name, safe_text
+from inspector.verbs.opening import chosen_tables, open_stack, stack_verb, table_option
+
+__all__ = ["VERBS"]
+
+_BLOCK_HEADINGS = ("length", "records end", "records", "restarts", "padding")
+_BLOCK_ROW = "{:<20}{:>9}{:>13}{:>9}{:>10}{:>9}"
+
+
+@click.command()
+@table_option
+@stack_verb
+@click.pass_context
+def layout(
+    ctx: click.Context, path: Path | None, worktree: str | None, as_json: bool, table_name: str | None
+) -> None:
+    """Where everything lies in the tables: header, sections, blocks, footer.
+
+    Oldest table first, blocks in the order of the file. `bytes` is what something takes in the file, padding
+    not included; `length` is what the block's own header says, which in a log block is its length
+    when inflated. `records end` is where the records end in the block. In the first block of a table both
+    count from the start of the file. With --json, one object for each block, and none for what cannot
+    be read.
+    """
+    out = Output.standard()
+    damaged = False
+    with open_stack(path, worktree) as stack:
+        if not stack.tables and not as_json:
+            note("the stack is empty: it has no table")
+        for number, table in enumerate(chosen_tables(stack, table_name)):
+            spans = TableLayout(table.name, table.size, table.read)
+            if as_json:
+                errors = _print_json(out, spans)
+            else:
+                if number:
+                    out.text([""])
+                errors = _print_text(out, spans)
+            for error in errors:
+                note(str(error))
+            damaged = damaged or bool(errors)
+    if damaged:
+        ctx.exit(ExitCode.UNREADABLE)
+
+
+def _print_json(out: Output, table: TableLayout) -> list[FormatError]:
+    errors = table.errors()
+    for span in table.blocks():
+        if isinstance(span, BlockSpan):
+            records, found = _records(span)
+            out.json([_block_json(table.name, span, records)])
+            errors += found
+        elif span.error is not None:
+            errors.append(span.error)
+    return errors
+
+
+def _block_json(table_name: str, block: BlockSpan, records: int) -> str:
+    return json_line(
+        {
+            "table": table_name,
+            "offset": block.offset,
+            "type": SECTION_NAMES[block.type],
+            "block_len": block.block_len,
+            "records_end": block.records_end,
+            "restarts": block.restart_count,
+            "records": records,
+            "padding": block.padding,
+            "next_offset": block.next_offset,
+            "file_len": block.file_len,
+            "section": SECTION_NAMES[block.section] if block.section is not None else None,
+            "level": block.level,
+        }
+    )
+
+
+def _records(block: BlockSpan) -> tuple[int, list[FormatError]]:
+    """How many records of a block can be read, and what is wrong with the block and with the others."""
+    records = block.records()
+    errors = records.errors()
+    return records.count() - len(errors), [block.error, *errors] if block.error is not None else errors
+
+
+def _print_text(out: Output, table: TableLayout) -> list[FormatError]:
+    errors = table.errors()
+    width = max(len("offset"), len(str(table.end)))
+
+    def line(offset: int | str, size: int | str, text: str) -> str:
+        return f"{offset:>{width}}  {size:>{width}}  {text}"
+
+    out.text([f"{safe_name(table.name)}: {table.end} bytes"])
+    for group in table.children():
+        if isinstance(group, Fields):
+            rows = [line(field.start, field.end - field.start, _field(field)) for field in group.fields]
+            out.text(["", line("offset", "bytes", group.name), *rows])
+        elif isinstance(group, Section):
+            out.text(["", line("offset", "bytes", _BLOCK_ROW.format(group.name, *_BLOCK_HEADINGS))])
+            for span in group.children():
+                if isinstance(span, BlockSpan):
+                    records, found = _records(span)
+                    out.text([line(span.offset, span.file_len, _block_row(span, records))])
+                    errors += found
+                elif span.error is not None:
+                    reason = safe_name(span.error.reason)
+                    out.text([line(span.start, span.end - span.start, f"damaged: {reason}")])
+                    errors.append(span.error)
+    return errors
+
+
+def _block_row(block: BlockSpan, records: int) -> str:
+    numbers = (block.block_len, block.records_end, records, block.restart_count, block.padding)
+    return _BLOCK_ROW.format(SECTION_NAMES[block.type], *numbers)
+
+
+def _field(field: Span) -> str:
+    if isinstance(field.value, bytes):
+        value = safe_text(field.value)
+    else:
+        value = f"{field.value:08x}" if field.kind is Kind.CHECKSUM else f"{field.value}"
+    wrong = f" (damaged: {safe_name(field.error.reason)})" if field.error is not None else ""
+    return f"{field.name:<18}{value}{wrong}"
+
+
+VERBS = (layout,)
