@@ -1,6 +1,7 @@
 """A complete reftable library in pure Python: git's binary format for refs and reflogs.
 
-    format, record, block       bytes: header and footer, records, blocks
+    format, record, encoded,    bytes: header and footer, records, records passed on as they are,
+    block                       blocks
     table, writer               one immutable file, read and written
     merged, compaction          many tables as one view; which to merge, and merging them
     lock, options, directory    files between processes: locks, the list, temporary files

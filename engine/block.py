@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final, TypeVar
 
+from engine.encoded import Encoded, split_logs, split_refs
 from engine.errors import FormatError
 from engine.format import (
     BLOCK_HEADER_SIZE,
@@ -38,7 +39,6 @@ from engine.format import (
     put_u24,
 )
 from engine.record import (
-    Encoded,
     IndexRecord,
     LogRecord,
     Malformed,
@@ -51,8 +51,6 @@ from engine.record import (
     decode_refs,
     encode_head,
     log_key,
-    split_logs,
-    split_refs,
 )
 
 _T = TypeVar("_T")

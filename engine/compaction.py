@@ -24,11 +24,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.block import Block
+from engine.encoded import Encoded, log_time, normalised
 from engine.errors import ApiError, FormatError
-from engine.format import U64_MAX, get_varint, put_varint
+from engine.format import U64_MAX
 from engine.merged import merge_blocks
 from engine.progress import Progress, ProgressCallback
-from engine.record import DELETION, Encoded, encode_head
+from engine.record import DELETION
 from engine.table import Table
 from engine.writer import TableStats, TableWriter, WriteOptions
 
@@ -192,7 +193,7 @@ def compact_tables(
         if expiry is not None:
             kept = _without_expired(kept, expiry, hash_size, tally)
         if not options.exact_log_message:
-            kept = [_normalised(item, hash_size) for item in kept]
+            kept = [normalised(item, hash_size) for item in kept]
         writer.add_encoded_logs(kept)
     stats = writer.close()
     dropped = tally.tombstones + tally.expired
@@ -213,35 +214,9 @@ def _without_expired(items: list[Encoded], expiry: Expiry, hash_size: int, tally
 
 
 def _is_expired(item: Encoded, expiry: Expiry, hash_size: int) -> bool:
-    key, _, _, _, tail_len, encoded = item
-    if U64_MAX - int.from_bytes(key[-8:], "big") < expiry.min_update_index:
+    if U64_MAX - int.from_bytes(item[0][-8:], "big") < expiry.min_update_index:
         return True
-    return expiry.time > 0 and _log_time(encoded, len(encoded) - tail_len, hash_size)[0] < expiry.time
-
-
-def _log_time(data: bytes, tail: int, hash_size: int) -> tuple[int, int]:
-    """The time of a log record whose tail is at `tail`, and the position of its zone."""
-    pos = tail + 2 * hash_size
-    for _ in ("name", "email"):
-        size, pos = get_varint(data, pos)
-        pos += size
-    return get_varint(data, pos)
-
-
-def _normalised(item: Encoded, hash_size: int) -> Encoded:
-    """The same log record with exactly one newline at the end of its message."""
-    key, previous, prefix, kind, tail_len, encoded = item
-    if kind == DELETION or (encoded.endswith(b"\n") and not encoded.endswith(b"\n\n")):
-        return item
-    tail = len(encoded) - tail_len
-    _, zone = _log_time(encoded, tail, hash_size)
-    _, begin = get_varint(encoded, zone + 2)
-    message = encoded[begin:].rstrip(b"\n") + b"\n"
-    if b"\n" in message[:-1]:
-        return item
-    new_tail = encoded[tail : zone + 2] + put_varint(len(message)) + message
-    head = encode_head(prefix, len(key) - prefix, kind)
-    return key, previous, prefix, kind, len(new_tail), head + key[prefix:] + new_tail
+    return expiry.time > 0 and log_time(item, hash_size) < expiry.time
 
 
 @dataclass(slots=True, frozen=True)

@@ -170,6 +170,10 @@ class Footer:
         a section is checked by whoever goes there.
         """
         copied = data[: len(header)]
+        if not copied.startswith(MAGIC):
+            raise FormatError(
+                name, offset, "no footer where it has to be: the file was cut short or overwritten"
+            )
         if copied != header:
             raise FormatError(name, offset, "the footer's copy of the header differs from the header")
         stored = _CRC.unpack_from(data, len(data) - _CRC.size)[0]

@@ -21,8 +21,7 @@ lie on record boundaries. They raise `Malformed` (or `IndexError`, `ValueError` 
 `block.py` is the one place that makes a `FormatError` of these. A slice that runs over the end
 comes out short, but moves `pos` past `end` all the same, so the check behind the loop sees it.
 
-A compaction does not need records: `split_refs` and `split_logs` cut a block into `Encoded`
-items that know their key and keep their bytes, which a block writer can take over as they are.
+A compaction needs no records, only their keys and bytes: that is `encoded.py`'s.
 """
 
 from __future__ import annotations
@@ -136,16 +135,6 @@ class IndexRecord:
     offset: int
 
 
-Encoded = tuple[bytes, bytes, int, int, int, bytes]
-"""A record that was cut out of a block but not decoded: (key, previous, prefix, kind, tail_len, encoded).
-
-`encoded` is the whole record as stored behind the key `previous`, with the prefix length
-`prefix`; its last `tail_len` bytes are the tail. Whoever writes it behind the very same
-`previous` (identity tells, not equality) may write `encoded` unchanged. A bare tuple, because
-naming its parts would cost more than cutting them out.
-"""
-
-
 class Varints(dict[int, bytes]):
     """Varints by value, each made once: what is written often repeats a few values."""
 
@@ -174,8 +163,8 @@ def encode_head(prefix: int, suffix_len: int, kind: int) -> bytes:
     return put_varint(prefix) + put_varint(second)
 
 
-def _decode_key(data: bytes, pos: int, previous: bytes) -> tuple[bytes, int, int]:
-    """The key at `pos`, its kind and where its tail begins."""
+def decode_key(data: bytes, pos: int, previous: bytes) -> tuple[bytes, int, int]:
+    """The key at `pos` behind the key `previous`, its kind and where its tail begins."""
     prefix = data[pos]
     second = data[pos + 1]
     at = pos + 2
@@ -193,7 +182,7 @@ def _decode_key(data: bytes, pos: int, previous: bytes) -> tuple[bytes, int, int
     return key, second & 7, stop
 
 
-def _add_up(spent: int, key: bytes, pos: int) -> int:
+def add_up(spent: int, key: bytes, pos: int) -> int:
     """What the keys of a block take so far, of those that are not short anyway.
 
     A record of a few bytes may have a key as long as all before it, so that a block's keys can
@@ -205,7 +194,8 @@ def _add_up(spent: int, key: bytes, pos: int) -> int:
     return spent
 
 
-def _check_end(pos: int, end: int) -> None:
+def check_end(pos: int, end: int) -> None:
+    """Raise `Malformed` unless the records have ended where they should."""
     if pos != end:
         raise Malformed(end, f"the last record runs {pos - end} bytes over the end of the records")
 
@@ -233,9 +223,9 @@ def decode_refs(data: bytes, pos: int, end: int, hash_size: int, min_update_inde
                 raise Malformed(pos, "an empty key")
             kind &= 7
         else:
-            name, kind, tail = _decode_key(data, pos, name)
+            name, kind, tail = decode_key(data, pos, name)
             name_len = len(name)
-            spent = _add_up(spent, name, pos)
+            spent = add_up(spent, name, pos)
         delta = data[tail]
         pos = tail + 1
         if delta > short_delta:
@@ -254,77 +244,15 @@ def decode_refs(data: bytes, pos: int, end: int, hash_size: int, min_update_inde
             append(record(name, min_update_index + delta, None, None, data[pos : (pos := pos + size)]))
         else:
             raise Malformed(pos, f"unknown ref value type {kind}")
-    _check_end(pos, end)
+    check_end(pos, end)
     return records
 
 
-def split_refs(
-    data: bytes, pos: int, end: int, hash_size: int, min_update_index: int, shift: int
-) -> list[Encoded]:
-    """The ref records of a block, cut out for a table whose limits begin `shift` lower.
-
-    Unlike the decoders, this one and `split_logs` check that keys ascend: what they return is
-    written again, and a disorder must not be passed on.
-    """
-    items: list[Encoded] = []
-    append = items.append
-    varints = Varints()
-    key = b""
-    spent = 0
-    largest_delta = U64_MAX - min_update_index
-    short_delta = min(0x7F, largest_delta)
-    while pos < end:
-        start = pos
-        previous = key
-        prefix = data[pos]
-        second = data[pos + 1]
-        if (prefix | second) < 0x80:
-            tail = pos + 2 + (second >> 3)
-            if prefix > len(key):
-                raise Malformed(pos, f"shares {prefix} bytes with a key of {len(key)}")
-            key = key[:prefix] + data[pos + 2 : tail]
-            kind = second & 7
-        else:
-            prefix = get_varint(data, pos)[0]
-            key, kind, tail = _decode_key(data, pos, key)
-            spent = _add_up(spent, key, pos)
-        if key <= previous:
-            raise Malformed(pos, f"{shown(key)} does not come behind {shown(previous)}")
-        delta = data[tail]
-        pos = tail + 1
-        if delta > short_delta:
-            delta, pos = get_varint(data, tail)
-            if delta > largest_delta:
-                raise Malformed(tail, "an update index above 2**64-1")
-        value = pos
-        if kind == VAL1:
-            pos += hash_size
-        elif kind == VAL2:
-            pos += hash_size + hash_size
-        elif kind == SYMREF:
-            size, pos = get_varint(data, pos)
-            pos += size
-        elif kind != DELETION:
-            raise Malformed(pos, f"unknown ref value type {kind}")
-        if shift:
-            moved = varints[delta + shift] + data[value:pos]
-            append((key, previous, prefix, kind, len(moved), data[start:tail] + moved))
-        else:
-            append((key, previous, prefix, kind, pos - tail, data[start:pos]))
-    _check_end(pos, end)
-    return items
-
-
-def _decode_log_key(key: bytes, pos: int) -> tuple[bytes, int]:
-    """Name and update index of a log record's key."""
+def decode_log_key(key: bytes, pos: int) -> tuple[bytes, int]:
+    """Name and update index of a log record's key, which is at `pos`. Raises `Malformed`."""
     if len(key) < 10 or key[-9] != 0:
         raise Malformed(pos, "a log key without a name, NUL and update index")
     return key[:-9], U64_MAX - int.from_bytes(key[-8:], "big")
-
-
-def _skip_string(data: bytes, pos: int) -> int:
-    size, pos = get_varint(data, pos)
-    return pos + size
 
 
 def decode_logs(data: bytes, pos: int, end: int, hash_size: int) -> list[LogRecord]:
@@ -333,9 +261,9 @@ def decode_logs(data: bytes, pos: int, end: int, hash_size: int) -> list[LogReco
     key = b""
     spent = 0
     while pos < end:
-        key, kind, at = _decode_key(data, pos, key)
-        spent = _add_up(spent, key, pos)
-        name, update_index = _decode_log_key(key, pos)
+        key, kind, at = decode_key(data, pos, key)
+        spent = add_up(spent, key, pos)
+        name, update_index = decode_log_key(key, pos)
         if kind == DELETION:
             records.append(LogRecord(name, update_index))
             pos = at
@@ -356,35 +284,8 @@ def decode_logs(data: bytes, pos: int, end: int, hash_size: int) -> list[LogReco
         message = data[at : at + size]
         records.append(LogRecord(name, update_index, old, new, committer, email, time, tz, message))
         pos = at + size
-    _check_end(pos, end)
+    check_end(pos, end)
     return records
-
-
-def split_logs(data: bytes, pos: int, end: int, hash_size: int) -> list[Encoded]:
-    """The log records of an inflated block, cut out; tails hold for any table."""
-    items: list[Encoded] = []
-    key = b""
-    spent = 0
-    while pos < end:
-        previous = key
-        prefix = get_varint(data, pos)[0]
-        key, kind, tail = _decode_key(data, pos, key)
-        spent = _add_up(spent, key, pos)
-        if key <= previous:
-            raise Malformed(pos, f"{shown(key)} does not come behind {shown(previous)}")
-        _decode_log_key(key, pos)
-        stop = tail
-        if kind == LOG_UPDATE:
-            stop = _skip_string(data, tail + 2 * hash_size)
-            stop = _skip_string(data, stop)
-            stop = get_varint(data, stop)[1] + 2
-            stop = _skip_string(data, stop)
-        elif kind != DELETION:
-            raise Malformed(pos, f"unknown log type {kind}")
-        items.append((key, previous, prefix, kind, stop - tail, data[pos:stop]))
-        pos = stop
-    _check_end(pos, end)
-    return items
 
 
 def decode_objects(data: bytes, pos: int, end: int) -> list[ObjectRecord]:
@@ -394,8 +295,8 @@ def decode_objects(data: bytes, pos: int, end: int) -> list[ObjectRecord]:
     spent = 0
     while pos < end:
         start = pos
-        key, count, pos = _decode_key(data, pos, key)
-        spent = _add_up(spent, key, start)
+        key, count, pos = decode_key(data, pos, key)
+        spent = add_up(spent, key, start)
         if count == 0:
             count, pos = get_varint(data, pos)
         if count > end - pos:  # each takes a byte at least: no huge count makes a huge loop
@@ -409,7 +310,7 @@ def decode_objects(data: bytes, pos: int, end: int) -> list[ObjectRecord]:
             offset += delta
             offsets.append(offset)
         records.append(ObjectRecord(key, offsets))
-    _check_end(pos, end)
+    check_end(pos, end)
     return records
 
 
@@ -419,15 +320,15 @@ def decode_index(data: bytes, pos: int, end: int, until: bytes | None = None) ->
     key = b""
     spent = 0
     while pos < end:
-        key, kind, at = _decode_key(data, pos, key)
-        spent = _add_up(spent, key, pos)
+        key, kind, at = decode_key(data, pos, key)
+        spent = add_up(spent, key, pos)
         if kind:
             raise Malformed(pos, f"unknown index record type {kind}")
         offset, pos = get_varint(data, at)
         records.append(IndexRecord(key, offset))
         if until is not None and key >= until and pos <= end:
             return records
-    _check_end(pos, end)
+    check_end(pos, end)
     return records
 
 

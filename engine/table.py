@@ -21,6 +21,7 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from engine.block import Block, read_block
+from engine.encoded import Encoded
 from engine.errors import ApiError, FormatError, shown
 from engine.format import (
     BLOCK_HEADER_SIZE,
@@ -37,7 +38,7 @@ from engine.format import (
     footer_size,
     header_size,
 )
-from engine.record import Encoded, LogRecord, RefRecord, log_key
+from engine.record import LogRecord, RefRecord, log_key
 
 _T = TypeVar("_T")
 

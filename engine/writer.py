@@ -20,6 +20,7 @@ from itertools import pairwise
 from typing import Final
 
 from engine.block import BlockWriter
+from engine.encoded import Encoded
 from engine.errors import ApiError, EntryTooBigError, shown
 from engine.format import (
     DEFAULT_BLOCK_SIZE,
@@ -41,7 +42,6 @@ from engine.format import (
 from engine.record import (
     VAL1,
     VAL2,
-    Encoded,
     LogRecord,
     RefRecord,
     Varints,

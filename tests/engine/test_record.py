@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from engine.encoded import split_logs, split_refs
 from engine.errors import ApiError
 from engine.format import U64_MAX, put_varint
 from engine.record import (
@@ -20,8 +21,6 @@ from engine.record import (
     encode_log,
     encode_ref,
     log_key,
-    split_logs,
-    split_refs,
 )
 from tests.support.handmade import raw_record
 from tests.support.stacks import same

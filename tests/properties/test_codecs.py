@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.block import Block, BlockWriter, read_size
+from engine.encoded import Encoded
 from engine.errors import FormatError
 from engine.format import (
     INDEX,
@@ -33,7 +34,6 @@ from engine.format import (
     put_varint,
 )
 from engine.record import (
-    Encoded,
     IndexRecord,
     LogRecord,
     ObjectRecord,
