@@ -360,36 +360,32 @@ class BlockWriter:
         entries = self.entries
         last_key = self.last_key
         restarts = self.restarts
-        room = self._capacity - self.size - RESTART_COUNT_SIZE - RESTART_SIZE * len(restarts)
-        used = 0
-        index = start
-        for index in range(start, len(items)):
-            key, previous, prefix, kind, tail_len, encoded = items[index]
+        known = len(restarts)
+        available = room = self._capacity - self.size - RESTART_COUNT_SIZE - RESTART_SIZE * known
+        for key, previous, prefix, kind, tail_len, encoded in items[start:] if start else items:
             # A source restart (prefix 0) says nothing about what the key shares with the one before.
             if previous is not last_key or not prefix or not entries % interval:
-                prefix = common_prefix(last_key, key) if entries % interval else 0
+                prefix = common_prefix(last_key, key) if entries % interval else 0  # noqa: PLW2901 - what is written
                 tail = encoded[len(encoded) - tail_len :]
-                encoded = encode_head(prefix, len(key) - prefix, kind) + key[prefix:] + tail
-            size = len(encoded)
+                encoded = encode_head(prefix, len(key) - prefix, kind) + key[prefix:] + tail  # noqa: PLW2901 - replaces it
+            left = room - len(encoded)
             if prefix or len(restarts) >= MAX_RESTARTS:
-                if size > room:
+                if left < 0:
                     break
-                room -= size
             else:
-                if size + RESTART_SIZE > room:
+                left -= RESTART_SIZE
+                if left < 0:
                     break
-                room -= size + RESTART_SIZE
-                restarts.append(self.size + used)
-            used += size
+                restarts.append(self.size + available - room - RESTART_SIZE * (len(restarts) - known))
+            room = left
             append(encoded)
             entries += 1
             last_key = key
-        else:
-            index = len(items)
-        self.size += used
+        added = entries - self.entries
+        self.size += available - room - RESTART_SIZE * (len(restarts) - known)
         self.entries = entries
         self.last_key = last_key
-        return index
+        return start + added
 
     def finish(self, header: bytes) -> bytes:
         """The finished block, unpadded; `header` is the file header of a first block, or empty."""

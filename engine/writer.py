@@ -229,11 +229,10 @@ class TableWriter:
             done = self._extend(REF, items, first)
             if self.options.skip_index_objects:
                 continue
-            for _, _, _, kind, _, encoded in items[first:done]:
-                if kind == VAL1:
-                    mentioned.add(encoded[-hash_size:])
-                elif kind == VAL2:
-                    mentioned.update((encoded[-hash_size:], encoded[-2 * hash_size : -hash_size]))
+            written = items[first:done]
+            values = [item for item in written if item[3] in (VAL1, VAL2)]
+            mentioned.update([item[5][-hash_size:] for item in values])
+            mentioned.update([item[5][-2 * hash_size : -hash_size] for item in values if item[3] == VAL2])
 
     def add_encoded_logs(self, items: Sequence[Encoded]) -> None:
         """Append log records that were cut out of blocks, messages as they are."""
