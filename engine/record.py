@@ -213,11 +213,15 @@ def decode_refs(data: bytes, pos: int, end: int, hash_size: int, min_update_inde
     while pos < end:
         prefix = data[pos]
         kind = data[pos + 1]
-        if (prefix | kind) < 0x80:
+        if prefix < 0x80 and (kind < 0x80 or data[pos + 2] < 0x80):
+            start = pos + 2
+            if kind >= 0x80:  # two bytes, as in front of most whole keys
+                kind = (kind - 0x7F << 7) + data[start]
+                start += 1
             if prefix > name_len:
                 raise Malformed(pos, f"shares {prefix} bytes with a key of {name_len}")
-            tail = pos + 2 + (kind >> 3)
-            name = name[:prefix] + data[pos + 2 : tail]
+            tail = start + (kind >> 3)
+            name = name[:prefix] + data[start:tail]
             name_len = len(name)
             if not name_len:
                 raise Malformed(pos, "an empty key")
