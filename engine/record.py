@@ -144,7 +144,9 @@ class Varints(dict[int, bytes]):
 
 
 def log_key(name: bytes, update_index: int) -> bytes:
-    """The key of a log record: newer entries of a ref sort first."""
+    """The key of a log record: newer entries of a ref sort first. Raises `ApiError` out of range."""
+    if not 0 <= update_index <= U64_MAX:
+        raise ApiError(f"update index {update_index} is not in 0..2**64-1")
     return name + b"\0" + (U64_MAX - update_index).to_bytes(8, "big")
 
 

@@ -100,6 +100,13 @@ def test_object_records_may_name_any_place(tmp_path: Path, offset: int) -> None:
     assert answers["refs for id 0"] == [RefRecord(b"a", 1, value=oid(1))]
 
 
+@pytest.mark.parametrize("offset", [1, 40, 2**60])
+def test_an_object_record_may_name_one_block_and_then_none(tmp_path: Path, offset: int) -> None:
+    record = raw_record(0, oid(1)[:2], 2, b"\0" + put_varint(offset))
+    answers = ask(table_of(tmp_path / "astray.ref", OBJ, record))
+    assert answers["refs for id 0"] == [RefRecord(b"a", 1, value=oid(1))]
+
+
 @pytest.mark.parametrize("count", [2, 7])
 def test_an_object_record_that_names_a_block_twice_gives_no_ref_twice(tmp_path: Path, count: int) -> None:
     record = raw_record(0, oid(1)[:2], count, bytes(count))

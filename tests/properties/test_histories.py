@@ -52,7 +52,7 @@ REF_CHANGES = st.dictionaries(st.sampled_from(NAMES), st.integers(0, 4 * OIDS - 
 """By name: the kind of the new record, and what it holds."""
 
 LOG_CHANGES = st.dictionaries(
-    st.tuples(st.sampled_from(NAMES), st.integers(0, 3)), st.none() | st.integers(0, 20), max_size=3
+    st.tuples(st.sampled_from(NAMES), st.integers(0, 3)), st.none() | st.integers(0, 4), max_size=3
 )
 """By name and how many update indexes ago: the time of the entry, or None for a tombstone."""
 
@@ -60,7 +60,7 @@ Changes = list[tuple[dict[bytes, int], dict[tuple[bytes, int], int | None]]]
 """The tables of one transaction: changes of refs, and of logs."""
 
 TABLES = st.lists(st.tuples(REF_CHANGES, LOG_CHANGES), min_size=1, max_size=4)
-EXPIRIES = st.none() | st.builds(Expiry, st.integers(0, 20), st.integers(0, 15))
+EXPIRIES = st.none() | st.builds(Expiry, st.integers(0, 4), st.integers(0, 12))
 POLICIES = st.sampled_from([("log2", 2), ("geometric", 2), ("geometric", 5)])
 
 
@@ -285,6 +285,12 @@ class History(RuleBasedStateMachine):
         first = data.draw(st.integers(2, count - 2), label="first")
         end = data.draw(st.integers(first + 2, count), label="end")
         front = data.draw(st.integers(0, first), label="front")
+        self.compact_with_interference(first, end, expiry, front, tables)
+
+    def compact_with_interference(
+        self, first: int, end: int, expiry: Expiry | None, front: int, tables: Changes
+    ) -> None:
+        """Compact a range while another handle compacts the first `front` tables and adds some."""
         oldest = self.layers[first]
         chances = iter([True])
 
@@ -403,6 +409,18 @@ History.TestCase.settings = hypothesis.settings(
     stateful_step_count=20,
 )
 TestHistories = pytest.mark.filterwarnings("error")(History.TestCase)
+
+
+@pytest.mark.parametrize(("first", "end", "front"), [(2, 4, 0), (2, 4, 2), (2, 5, 2), (3, 5, 2), (3, 5, 3)])
+def test_compactions_and_additions_at_the_same_time_lose_nothing(first: int, end: int, front: int) -> None:
+    history = History()
+    history.begin(HashId.SHA1, 4096, 16, unpadded=False)
+    try:
+        history.add([({name: 1}, {(name, 0): 1}) for name in NAMES[:5]])
+        history.compact_with_interference(first, end, None, front, [({NAMES[5]: 1}, {}), ({NAMES[0]: 0}, {})])
+        history.everything_agrees()
+    finally:
+        history.teardown()
 
 
 Stream = list[list[tuple[int, str]]]

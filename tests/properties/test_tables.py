@@ -257,3 +257,12 @@ def test_records_out_of_range_are_refused(update_index: int) -> None:
     ):
         with pytest.raises(ApiError):
             add(TableWriter(len), [record])
+
+
+@pytest.mark.parametrize("update_index", [-1, U64_MAX + 1])
+def test_seeks_out_of_range_are_refused(path: Path, update_index: int) -> None:
+    write_table(path, logs=[LogRecord(b"a", 1)])
+    with Table.open(path) as table:
+        for seek in (table.read_log, table.log_blocks, MergedTable([table]).log_blocks):
+            with pytest.raises(ApiError):
+                list(seek(b"a", update_index) or ())
