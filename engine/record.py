@@ -206,7 +206,8 @@ def decode_refs(data: bytes, pos: int, end: int, hash_size: int, min_update_inde
     """The ref records of a block, with absolute update indexes."""
     records: list[RefRecord] = []
     append = records.append
-    record = RefRecord  # a local name is found faster, a million times
+    # Local names are found faster, and five stores take half the time of a call of `__init__`.
+    make, record_type = object.__new__, RefRecord
     name = b""
     name_len = 0
     spent = 0
@@ -222,9 +223,10 @@ def decode_refs(data: bytes, pos: int, end: int, hash_size: int, min_update_inde
                 start += 1
             if prefix > name_len:
                 raise Malformed(pos, f"shares {prefix} bytes with a key of {name_len}")
-            tail = start + (kind >> 3)
+            suffix_len = kind >> 3
+            tail = start + suffix_len
             name = name[:prefix] + data[start:tail]
-            name_len = len(name)
+            name_len = prefix + suffix_len
             if not name_len:
                 raise Malformed(pos, "an empty key")
             kind &= 7
@@ -238,18 +240,24 @@ def decode_refs(data: bytes, pos: int, end: int, hash_size: int, min_update_inde
             delta, pos = get_varint(data, tail)
             if delta > largest_delta:
                 raise Malformed(tail, "an update index above 2**64-1")
+        record = make(record_type)
+        record.name = name
+        record.update_index = min_update_index + delta
+        record.peeled = record.target = None
         if kind == VAL1:
-            append(record(name, min_update_index + delta, data[pos : (pos := pos + hash_size)]))
+            record.value = data[pos : (pos := pos + hash_size)]
         elif kind == DELETION:
-            append(record(name, min_update_index + delta))
+            record.value = None
         elif kind == VAL2:
-            value = data[pos : (pos := pos + hash_size)]
-            append(record(name, min_update_index + delta, value, data[pos : (pos := pos + hash_size)]))
+            record.value = data[pos : (pos := pos + hash_size)]
+            record.peeled = data[pos : (pos := pos + hash_size)]
         elif kind == SYMREF:
+            record.value = None
             size, pos = get_varint(data, pos)
-            append(record(name, min_update_index + delta, None, None, data[pos : (pos := pos + size)]))
+            record.target = data[pos : (pos := pos + size)]
         else:
             raise Malformed(pos, f"unknown ref value type {kind}")
+        append(record)
     check_end(pos, end)
     return records
 
