@@ -25,8 +25,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from engine.errors import ReftableError
-from engine.format import HashId
-from engine.merged import MergedTable, Version
+from engine.merged import Version
 from engine.options import StackOptions
 from engine.stack import Stack
 from engine.table import Table
@@ -41,13 +40,15 @@ TELL_RECORDS: Final = 65536
 class StackView:
     """One state of the stack: its tables (oldest first), its merged view, and what was read of it so far."""
 
-    def __init__(self, merged: MergedTable, hash_id: HashId) -> None:
-        self.merged = merged
-        self.hash_id = hash_id
-        self.tables: tuple[Table, ...] = tuple(merged.tables)
+    def __init__(self, stack: Stack) -> None:
+        self.directory = stack.directory
+        self.options = stack.options
+        self.merged = stack.merged
+        self.hash_id = stack.hash_id
+        self.tables: tuple[Table, ...] = self.merged.tables
         self.size = sum(table.size for table in self.tables)
-        self.refs = RefRows(merged)
-        self.logs = LogRows(merged)
+        self.refs = RefRows(self.merged)
+        self.logs = LogRows(self.merged)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class Session:
         """Takes over `stack`, a read-only handle; `label` is how the user knows it (a path)."""
         self._stack = stack
         self.label = label
-        self.view = StackView(stack.merged, stack.hash_id)
+        self.view = StackView(stack)
         self._told = 0
         self._wants_reload = False
         self._wanted_names: deque[bytes] = deque(maxlen=1)
@@ -152,7 +153,7 @@ class Session:
         except (ReftableError, OSError) as error:
             return Reloaded(False, error)
         if changed:
-            self.view = StackView(self._stack.merged, self._stack.hash_id)
+            self.view = StackView(self._stack)
             self._told = 0
         return Reloaded(changed, None)
 
