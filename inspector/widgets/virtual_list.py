@@ -47,7 +47,7 @@ MARK_WIDTH: Final = 2
 Row = TypeVar("Row")
 Row_contra = TypeVar("Row_contra", contravariant=True)
 
-Look = Literal["plain", "muted", "accent", "warning"]
+Look = Literal["plain", "muted", "accent", "warning", "error"]
 
 
 class Cell(NamedTuple):
@@ -113,6 +113,7 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
         "virtual-list--muted",
         "virtual-list--accent",
         "virtual-list--warning",
+        "virtual-list--error",
         "virtual-list--cursor",
         "virtual-list--title",
     }
@@ -127,6 +128,7 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
         & > .virtual-list--muted { color: $foreground-muted; }
         & > .virtual-list--accent { color: $text-accent; }
         & > .virtual-list--warning { color: $text-warning; }
+        & > .virtual-list--error { color: $text-error; }
         & > .virtual-list--cursor { background: $surface-lighten-2; }
         & > .virtual-list--title { color: $foreground-muted; text-style: bold; }
         &:focus > .virtual-list--cursor {
