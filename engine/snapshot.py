@@ -1,0 +1,416 @@
+"""Snapshots of a stack, taken before a change, and going back to one.
+
+Tables never change, so a snapshot is a directory of hard links to them next to a copy of the list. It
+costs no space until the tables are compacted away. They lie beside the stack:
+
+    <directory>-snapshots/
+        20261123T214512.034561Z-compact/    when, and before what; this name is its id
+            manifest.json                   which files, and what the list was after the change
+            tables.list                     the list, byte for byte; absent if there was none
+            files/                          the tables listed, and whatever else the change removes
+            lost/                           tables that a repair set aside
+
+A snapshot is made under another name and renamed when it is whole and durable, so a crash leaves none
+that is half of one. Nothing here parses a table: a snapshot of a damaged stack holds what is there.
+
+Going back takes the lock on the list, takes a snapshot itself, puts missing files back, and replaces the
+list in one rename: what `directory.py` does for a change, with an older list. It is therefore
+undone like any other change.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import stat
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from engine.errors import ApiError, FormatError, OutdatedError
+from engine.format import parse_table_list
+from engine.lock import LockFile, write_all
+from engine.options import DEFAULT_LOCK_TIMEOUT_MS
+
+SNAPSHOTS_KEPT: Final = 20
+"""How many snapshots `prune` leaves, besides those that are kept on purpose."""
+
+_LIST: Final = "tables.list"
+_MANIFEST: Final = "manifest.json"
+_FILES: Final = "files"
+_PARTIAL: Final = ".partial"
+_PARTIAL_SECONDS: Final = 24 * 3600
+# What link(2) says where there are no hard links, or no more of them.
+_NO_LINK: Final = {errno.EPERM, errno.EXDEV, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES}
+
+
+@dataclass(slots=True, frozen=True)
+class Snapshot:
+    """A stack as it was before a change.
+
+    `time` is in seconds since 1970, `tables` what the list named (empty where it could not be
+    parsed), `files` what is in the snapshot, `missing` listed tables that were not there. `after` is what
+    the list named when the change was done: None when that is not known, because the change was interrupted.
+    """
+
+    id: str
+    path: Path
+    time: float
+    operation: str
+    tables: tuple[str, ...]
+    files: tuple[str, ...]
+    missing: tuple[str, ...]
+    after: tuple[str, ...] | None
+    kept: bool
+
+    @property
+    def lost(self) -> Path:
+        """Where a repair puts tables that it sets aside."""
+        return self.path / "lost"
+
+    def file(self, name: str) -> Path:
+        """The path of a file of the snapshot."""
+        return self.path / _FILES / name
+
+
+def snapshots_directory(directory: str | os.PathLike[str]) -> Path:
+    """Where the snapshots of the stack in `directory` lie."""
+    path = Path(directory).resolve()
+    return path.with_name(path.name + "-snapshots")
+
+
+def list_snapshots(directory: str | os.PathLike[str]) -> list[Snapshot]:
+    """The snapshots of a stack, newest first."""
+    parent = snapshots_directory(directory)
+    try:
+        names = [entry.name for entry in os.scandir(parent) if entry.is_dir(follow_symlinks=False)]
+    except FileNotFoundError:
+        return []
+    found = [_load(parent / name) for name in names if not name.endswith(_PARTIAL)]
+    return sorted((snapshot for snapshot in found if snapshot), key=lambda one: one.id, reverse=True)
+
+
+def find_snapshot(directory: str | os.PathLike[str], id: str | None = None) -> Snapshot:  # noqa: A002 - its name
+    """The snapshot with this id, or the newest one. Raises `ApiError` when there is none."""
+    snapshots = list_snapshots(directory)
+    for snapshot in snapshots:
+        if id in (None, snapshot.id):
+            return snapshot
+    what = "no snapshot of this stack" if id is None else f"no snapshot {id!r} of this stack"
+    raise ApiError(f"{what}: nothing was changed through this tool, or it was pruned")
+
+
+def take_snapshot(
+    directory: str | os.PathLike[str],
+    operation: str,
+    now: float,
+    *,
+    extra: Collection[str] = (),
+    copied: Collection[str] = (),
+) -> Snapshot:
+    """Make a snapshot of the stack in `directory`, before `operation` (a word of letters and dashes).
+
+    `extra` are further files of the directory that the operation removes; those in `copied`, which it edits
+    in place, are copied, since an edit would go through a link. `now` is in seconds since 1970. Raises
+    `OSError`, and nothing is left then.
+    """
+    if not operation.replace("-", "").isalpha():
+        raise ApiError(f"{operation!r} is no name of an operation")
+    stack = Path(directory)
+    parent = snapshots_directory(stack)
+    parent.mkdir(mode=stack.stat().st_mode & 0o7777, exist_ok=True)
+    path = _reserve(parent, operation, now)
+    partial = path.with_name(path.name + _PARTIAL)
+    try:
+        (partial / _FILES).mkdir()
+        while True:
+            data = _read_list(stack)
+            tables = _names(data)
+            files = sorted({*tables, *extra})
+            missing = [
+                name for name in files if not _put(stack / name, partial / _FILES / name, copy=name in copied)
+            ]
+            # A table that is not there may have been compacted away since; then the list has changed as well.
+            if not missing or _read_list(stack) == data:
+                break
+            shutil.rmtree(partial / _FILES)
+            (partial / _FILES).mkdir()
+        if data is not None:
+            _write(partial / _LIST, data)
+        snapshot = Snapshot(
+            path.name,
+            path,
+            now,
+            operation,
+            tuple(tables),
+            tuple(name for name in files if name not in missing),
+            tuple(name for name in missing if name in tables),
+            None,
+            kept=False,
+        )
+        _save(snapshot, partial)
+        for made in (partial / _FILES, partial):
+            _sync(made)
+        partial.rename(path)
+        _sync(parent)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return snapshot
+
+
+@contextmanager
+def snapshot_before(
+    directory: str | os.PathLike[str],
+    operation: str,
+    now: float,
+    *,
+    extra: Collection[str] = (),
+    copied: Collection[str] = (),
+) -> Iterator[Snapshot]:
+    """A snapshot around a change: what the list is afterwards is noted in it, older ones are pruned.
+
+    Gone again when the change, done or not, has changed nothing.
+    """
+    snapshot = take_snapshot(directory, operation, now, extra=extra, copied=copied)
+    try:
+        yield snapshot
+    finally:
+        settle(directory, snapshot, now)
+
+
+def settle(directory: str | os.PathLike[str], snapshot: Snapshot, now: float) -> None:
+    """Note what the list names now that the change is over; without a change, remove the snapshot."""
+    stack = Path(directory)
+    if _is_unchanged(stack, snapshot):
+        shutil.rmtree(snapshot.path)
+        return
+    _save(replace(snapshot, after=tuple(_names(_read_list(stack)))), snapshot.path)
+    prune(stack, now)
+
+
+def keep(snapshot: Snapshot, *, kept: bool) -> Snapshot:
+    """Except a snapshot from pruning, or no longer."""
+    changed = replace(snapshot, kept=kept)
+    _save(changed, snapshot.path)
+    return changed
+
+
+def prune(directory: str | os.PathLike[str], now: float, count: int = SNAPSHOTS_KEPT) -> list[str]:
+    """Remove all snapshots but those that are kept and the newest `count` others; returns their ids.
+
+    What a crash left of unfinished ones goes too, once it is a day old.
+    """
+    others = [snapshot for snapshot in list_snapshots(directory) if not snapshot.kept]
+    for snapshot in others[count:]:
+        shutil.rmtree(snapshot.path)
+    with suppress(FileNotFoundError), os.scandir(snapshots_directory(directory)) as entries:
+        for entry in entries:
+            if entry.name.endswith(_PARTIAL) and now - entry.stat().st_mtime > _PARTIAL_SECONDS:
+                shutil.rmtree(entry.path, ignore_errors=True)
+    return [snapshot.id for snapshot in others[count:]]
+
+
+def is_last_change(directory: str | os.PathLike[str], snapshot: Snapshot) -> bool:
+    """Whether the stack is as the change behind this snapshot left it: undoing it undoes nobody else's."""
+    data = _read_list(Path(directory))
+    if snapshot.after is None:
+        return data == _stored_list(snapshot)
+    return tuple(_names(data)) == snapshot.after
+
+
+def restore(
+    directory: str | os.PathLike[str],
+    snapshot: Snapshot,
+    now: float,
+    *,
+    force: bool = False,
+    lock_timeout_ms: int = DEFAULT_LOCK_TIMEOUT_MS,
+) -> Snapshot:
+    """Make the stack what it was when `snapshot` was taken; returns the snapshot that undoes this.
+
+    Raises `OutdatedError` when somebody else has changed the stack since the change that is undone, unless
+    `force` is set, `LockError`, `FormatError` when the snapshot has lost one of its tables, `OSError`.
+    The stack is then as it was.
+    """
+    stack = Path(directory)
+    list_path = stack / _LIST
+    for name in snapshot.tables:
+        if name not in snapshot.missing and not snapshot.file(name).is_file():
+            raise FormatError(name, None, f"is gone from the snapshot {snapshot.id}")
+    mode = list_path.stat().st_mode & 0o7777 if list_path.exists() else None
+    with LockFile(os.fspath(list_path), timeout_ms=lock_timeout_ms, mode=mode) as lock:
+        if not force and not is_last_change(stack, snapshot):
+            reason = f"the stack has changed since the {snapshot.operation} that is to be undone"
+            raise OutdatedError(os.fspath(list_path), reason)
+        replaced = [
+            name
+            for name in snapshot.files
+            if (stack / name).exists() and not _is_same(snapshot.file(name), stack / name)
+        ]
+        before = take_snapshot(stack, "undo", now, extra=replaced)
+        try:
+            for name in snapshot.files:
+                if name in replaced or not (stack / name).exists():
+                    _install(snapshot.file(name), stack / name)
+            lock.write(_stored_list(snapshot) or b"")
+            _sync(stack)
+            lock.commit()
+        finally:
+            _sync(stack)
+            # Only what this has taken from the list, and a snapshot holds; other files are not ours.
+            for name in before.tables:
+                if name not in _names(_read_list(stack)) and name in before.files:
+                    (stack / name).unlink(missing_ok=True)
+            settle(stack, before, now)
+    return before
+
+
+def _reserve(parent: Path, operation: str, now: float) -> Path:
+    """The path of a new snapshot, whose partial directory is made. Several may be taken at one time."""
+    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    number = 1
+    while True:
+        path = parent / f"{stamp}{f'.{number}' if number > 1 else ''}-{operation}"
+        if not path.exists():
+            with suppress(FileExistsError):
+                path.with_name(path.name + _PARTIAL).mkdir()
+                return path
+        number += 1
+
+
+def _put(source: Path, target: Path, *, copy: bool) -> bool:
+    """Link or copy a file; False if there is none."""
+    try:
+        if not copy:
+            try:
+                os.link(source, target, follow_symlinks=False)
+            except OSError as error:
+                if error.errno not in _NO_LINK:
+                    raise
+            else:
+                return True
+        _copy(source, target)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _copy(source: Path, target: Path) -> None:
+    shutil.copy2(source, target)
+    fd = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _install(source: Path, target: Path) -> None:
+    """Put a file of a snapshot back: in one rename, so that nobody ever reads half of it."""
+    temporary = target.with_name(f"{target.name}.temp.undo")
+    temporary.unlink(missing_ok=True)
+    try:
+        _put(source, temporary, copy=False)
+        temporary.rename(target)
+    finally:
+        # Renaming one link of a file onto another does nothing, and leaves both.
+        temporary.unlink(missing_ok=True)
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    if os.path.samestat(one.lstat(), other.lstat()):
+        return True
+    # Reading anything but a regular file could wait for ever.
+    return all(stat.S_ISREG(path.lstat().st_mode) for path in (one, other)) and (
+        one.read_bytes() == other.read_bytes()
+    )
+
+
+def _is_unchanged(stack: Path, snapshot: Snapshot) -> bool:
+    return _read_list(stack) == _stored_list(snapshot) and all(
+        (stack / name).exists() and _is_same(stack / name, snapshot.file(name)) for name in snapshot.files
+    )
+
+
+def _stored_list(snapshot: Snapshot) -> bytes | None:
+    return _read_list(snapshot.path)
+
+
+def _read_list(directory: Path) -> bytes | None:
+    try:
+        return (directory / _LIST).read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _names(data: bytes | None) -> list[str]:
+    """The tables that a list names: each line that is a name, also in a list that is damaged."""
+    names: list[str] = []
+    for line in (data or b"").split(b"\n"):
+        with suppress(FormatError):
+            names += parse_table_list(_LIST, line + b"\n")
+    return list(dict.fromkeys(names))
+
+
+def _save(snapshot: Snapshot, path: Path) -> None:
+    fields = {
+        "time": snapshot.time,
+        "operation": snapshot.operation,
+        "tables": snapshot.tables,
+        "files": snapshot.files,
+        "missing": snapshot.missing,
+        "after": snapshot.after,
+        "kept": snapshot.kept,
+    }
+    temporary = path / (_MANIFEST + _PARTIAL)
+    _write(temporary, json.dumps(fields, indent=1).encode("ascii"))
+    temporary.rename(path / _MANIFEST)
+
+
+def _load(path: Path) -> Snapshot | None:
+    """The snapshot in `path`; None for a directory that is none."""
+    try:
+        fields: Any = json.loads((path / _MANIFEST).read_bytes())
+        return Snapshot(
+            path.name,
+            path,
+            float(fields["time"]),
+            str(fields["operation"]),
+            _file_names(fields["tables"]),
+            _file_names(fields["files"]),
+            _file_names(fields["missing"]),
+            None if fields["after"] is None else _file_names(fields["after"]),
+            bool(fields["kept"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _file_names(names: list[str]) -> tuple[str, ...]:
+    """The names of a manifest. Raises `ValueError` for one that leads out of a directory."""
+    for name in names:
+        if not name or "/" in name or "\0" in name or name in {".", ".."}:
+            raise ValueError(name)
+    return tuple(names)
+
+
+def _write(path: Path, data: bytes) -> None:
+    fd = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+    try:
+        write_all(fd, data)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _sync(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,230 @@
+"""Snapshots: what they hold, what they survive, and that going back restores every byte."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from engine.errors import ApiError, FormatError, LockError, OutdatedError
+from engine.lock import LockFile
+from engine.record import RefRecord
+from engine.snapshot import (
+    find_snapshot,
+    is_last_change,
+    keep,
+    list_snapshots,
+    prune,
+    restore,
+    snapshot_before,
+    snapshots_directory,
+    take_snapshot,
+)
+from engine.stack import Stack
+from tests.support.screens import OPTIONS
+from tests.support.tables import oid
+
+NOW = 1_700_000_000.25
+
+
+def add(directory: Path, name: bytes) -> None:
+    with Stack.open(directory, OPTIONS) as stack:
+        stack.add(lambda writer: writer.add_ref(RefRecord(name, stack.next_update_index, oid(1))))
+
+
+def compact(directory: Path) -> None:
+    with Stack.open(directory, OPTIONS) as stack:
+        stack.compact_all()
+
+
+def files(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.iterdir()}
+
+
+def names(directory: Path) -> list[bytes]:
+    with Stack.open(directory, OPTIONS, read_only=True) as stack:
+        return [ref.name for ref in stack.refs()]
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    directory = tmp_path / "reftable"
+    directory.mkdir()
+    for number in range(3):
+        add(directory, b"refs/heads/%d" % number)
+    return directory
+
+
+def test_a_snapshot_holds_list_and_links_to_the_tables(stack: Path) -> None:
+    before = files(stack)
+    snapshot = take_snapshot(stack, "compact", NOW)
+    assert snapshot.id == "20231114T221320.250000Z-compact"
+    assert snapshot.path.parent == snapshots_directory(stack) == stack.parent / "reftable-snapshots"
+    assert {name: snapshot.file(name).read_bytes() for name in snapshot.tables} | {
+        "tables.list": (snapshot.path / "tables.list").read_bytes()
+    } == before
+    assert all(snapshot.file(name).samefile(stack / name) for name in snapshot.tables)
+    assert files(stack) == before
+
+
+def test_files_to_be_edited_are_copied(stack: Path) -> None:
+    name = (stack / "tables.list").read_text().split()[1]
+    snapshot = take_snapshot(stack, "repair", NOW, copied=[name])
+    assert [one for one in snapshot.tables if not snapshot.file(one).samefile(stack / one)] == [name]
+    assert snapshot.file(name).read_bytes() == (stack / name).read_bytes()
+
+
+def test_files_are_copied_where_links_fail(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    before = files(stack)
+    monkeypatch.setattr(os, "link", refuse)
+    with snapshot_before(stack, "compact", NOW):
+        compact(stack)
+    restore(stack, find_snapshot(stack), NOW + 1)
+    assert files(stack) == before
+
+
+def test_restore_brings_back_the_same_bytes_and_is_undone_likewise(stack: Path) -> None:
+    before = files(stack)
+    with snapshot_before(stack, "compact", NOW) as snapshot:
+        compact(stack)
+    compacted = files(stack)
+    assert compacted.keys() != before.keys()
+    restore(stack, find_snapshot(stack), NOW + 1)
+    assert files(stack) == before
+    again = find_snapshot(stack)
+    assert (again.operation, snapshot.id) == ("undo", list_snapshots(stack)[1].id)
+    restore(stack, again, NOW + 2)
+    assert files(stack) == compacted
+
+
+def test_restore_to_a_stack_that_was_empty(tmp_path: Path) -> None:
+    directory = tmp_path / "reftable"
+    directory.mkdir()
+    with snapshot_before(directory, "add", NOW) as snapshot:
+        add(directory, b"refs/heads/first")
+    restore(directory, find_snapshot(directory, snapshot.id), NOW + 1)
+    assert names(directory) == []
+
+
+def test_removed_files_come_back(stack: Path) -> None:
+    orphan = stack / "0x000000000001-0x000000000001-0badcafe.ref"
+    orphan.write_bytes(b"whatever it was")
+    with snapshot_before(stack, "clean", NOW, extra=[orphan.name]):
+        orphan.unlink()
+    restore(stack, find_snapshot(stack), NOW + 1)
+    assert orphan.read_bytes() == b"whatever it was"
+
+
+def test_a_change_by_others_is_not_undone_unasked(stack: Path) -> None:
+    with snapshot_before(stack, "add", NOW):
+        add(stack, b"refs/heads/mine")
+    add(stack, b"refs/heads/theirs")
+    snapshot = find_snapshot(stack)
+    assert not is_last_change(stack, snapshot)
+    before = files(stack)
+    with pytest.raises(OutdatedError, match="changed since the add"):
+        restore(stack, snapshot, NOW + 1)
+    assert files(stack) == before
+    assert [one.operation for one in list_snapshots(stack)] == ["add"]
+    restore(stack, snapshot, NOW + 1, force=True)
+    assert names(stack) == [b"refs/heads/%d" % number for number in range(3)]
+
+
+def test_a_locked_stack_stays_as_it_is(stack: Path) -> None:
+    with snapshot_before(stack, "add", NOW):
+        add(stack, b"refs/heads/mine")
+    with LockFile(str(stack / "tables.list")):
+        before = files(stack)
+        with pytest.raises(LockError):
+            restore(stack, find_snapshot(stack), NOW + 1, lock_timeout_ms=0)
+        assert files(stack) == before
+
+
+def test_a_snapshot_that_lost_a_table_is_refused(stack: Path) -> None:
+    with snapshot_before(stack, "compact", NOW) as snapshot:
+        compact(stack)
+    snapshot.file(snapshot.tables[0]).unlink()
+    before = files(stack)
+    with pytest.raises(FormatError, match="gone from the snapshot"):
+        restore(stack, find_snapshot(stack), NOW + 1)
+    assert files(stack) == before
+
+
+def test_a_change_that_changed_nothing_leaves_no_snapshot(stack: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), snapshot_before(stack, "compact", NOW):
+        raise KeyboardInterrupt
+    assert list_snapshots(stack) == []
+    assert list(snapshots_directory(stack).iterdir()) == []
+
+
+def test_an_interrupted_change_is_known_as_such(stack: Path) -> None:
+    take_snapshot(stack, "compact", NOW)
+    assert is_last_change(stack, find_snapshot(stack))
+    compact(stack)
+    snapshot = find_snapshot(stack)
+    assert snapshot.after is None
+    assert not is_last_change(stack, snapshot)
+
+
+def test_a_damaged_stack_is_taken_as_it_is(stack: Path) -> None:
+    first, second, third = (stack / "tables.list").read_text().split()
+    (stack / second).unlink()
+    (stack / first).write_bytes(b"no table")
+    (stack / "tables.list").write_bytes(f"{first}\n../elsewhere\n{second}\n{third}".encode())
+    snapshot = take_snapshot(stack, "repair", NOW)
+    assert (snapshot.tables, snapshot.missing) == ((first, second, third), (second,))
+    assert (snapshot.path / "tables.list").read_bytes() == (stack / "tables.list").read_bytes()
+    assert snapshot.file(first).read_bytes() == b"no table"
+
+
+def test_prune_leaves_the_newest_and_those_that_are_kept(stack: Path) -> None:
+    taken = [take_snapshot(stack, "add", NOW + number) for number in range(5)]
+    keep(taken[0], kept=True)
+    assert prune(stack, NOW + 9, count=2) == [taken[2].id, taken[1].id]
+    assert [one.id for one in list_snapshots(stack)] == [taken[4].id, taken[3].id, taken[0].id]
+
+
+def test_snapshots_of_one_moment_have_names_of_their_own(stack: Path) -> None:
+    assert len({take_snapshot(stack, "add", NOW).id for _ in range(3)}) == 3
+
+
+def test_what_is_no_snapshot_is_passed_over(stack: Path) -> None:
+    snapshot = take_snapshot(stack, "add", NOW)
+    (snapshots_directory(stack) / "notes").mkdir()
+    (snapshots_directory(stack) / "20200101T000000.000000Z-add.partial").mkdir()
+    hostile = take_snapshot(stack, "add", NOW + 1)
+    fields = json.loads((hostile.path / "manifest.json").read_text())
+    (hostile.path / "manifest.json").write_text(json.dumps(fields | {"files": ["../../config"]}))
+    assert list_snapshots(stack) == [snapshot]
+
+
+def test_an_unknown_snapshot_is_named(stack: Path) -> None:
+    with pytest.raises(ApiError, match="no snapshot of this stack"):
+        find_snapshot(stack)
+    with pytest.raises(ApiError, match="no snapshot 'nope'"):
+        find_snapshot(stack, "nope")
+    with pytest.raises(ApiError, match="no name of an operation"):
+        take_snapshot(stack, "../x", NOW)
+
+
+def test_restoring_fails_without_a_trace_when_the_disk_is_full(
+    stack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with snapshot_before(stack, "compact", NOW):
+        compact(stack)
+    before = files(stack)
+    snapshot = find_snapshot(stack)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(os, "link", full)
+    with pytest.raises(OSError, match="no space left"):
+        restore(stack, snapshot, NOW + 1)
+    assert files(stack) == before
