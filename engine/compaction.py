@@ -7,8 +7,9 @@ would outgrow. The geometric rule (git since 2.45) restores a sequence in which 
 at least `factor` times the one behind it.
 
 `compact_tables` merges tables into a `TableWriter` and knows no directory, lock or list: these
-are `stack.py`'s, and a dry run is the same function with a sink that only counts. Records pass
-as the bytes they were stored as, decoded as far as their keys. Git's rules:
+are `stack.py`'s. `plan_compaction` is the dry run, the same merge with a sink that only counts;
+it needs nothing but the tables, so it may run in any thread. Records pass as the bytes they
+were stored as, decoded as far as their keys. Git's rules:
 
   * the newest version of a key stays; tombstones go only when nothing older can be hidden by
     them, that is when the first table of the stack is part of the range;
@@ -20,7 +21,7 @@ as the bytes they were stored as, decoded as far as their keys. Git's rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from engine.block import Block
@@ -83,6 +84,12 @@ def suggest_compaction_segment(sizes: Sequence[int]) -> Segment:
     return Segment(start, smallest.end, smallest.log, total)
 
 
+def check_factor(factor: int) -> None:
+    """Raise `ApiError` unless `factor` is one of the geometric rule: 1..255."""
+    if not 1 <= factor <= 255:
+        raise ApiError(f"factor {factor} is not in 1..255")
+
+
 def suggest_geometric_segment(sizes: Sequence[int], factor: int = DEFAULT_FACTOR) -> Segment:
     """The tables that the geometric rule would merge; an empty segment when there are none.
 
@@ -90,8 +97,7 @@ def suggest_geometric_segment(sizes: Sequence[int], factor: int = DEFAULT_FACTOR
     front of it, and begins with the oldest table that is too small for all behind it, up to that
     end, put together.
     """
-    if not 1 <= factor <= 255:
-        raise ApiError(f"factor {factor} is not in 1..255")
+    check_factor(factor)
     end = next((i + 1 for i in reversed(range(1, len(sizes))) if sizes[i - 1] < sizes[i] * factor), 0)
     if not end:
         return _NOTHING
@@ -263,3 +269,41 @@ def is_noop(first: int, end: int, expiry: Expiry | None) -> bool:
 def summarise(table: Table) -> TableSummary:
     """A table as plans show it."""
     return TableSummary(table.name, table.size, table.min_update_index, table.max_update_index)
+
+
+def plan_compaction(
+    tables: Sequence[Table],
+    first: int,
+    end: int,
+    options: WriteOptions,
+    expiry: Expiry | None = None,
+    progress: ProgressCallback | None = None,
+) -> CompactionPlan:
+    """What compacting the tables [first, end) of a stack of `tables` would do: exact sizes and counts.
+
+    `tables` are all of the stack, oldest first: tombstones go only when none lies in front of the
+    range. The hash function is the tables', whatever `options` says. Nothing is written and no
+    lock taken. Raises `ApiError` for a range that the stack does not have, `FormatError` for a
+    damaged table in it, and whatever `progress` raises.
+    """
+    check_range(tables, first, end)
+    before = tuple(summarise(table) for table in tables)
+    if is_noop(first, end, expiry):
+        return CompactionPlan(first, end, expiry, before, before, Dropped(), 0)
+    merged = tables[first:end]
+    options = replace(options, hash_id=merged[0].hash_id)
+    compacted = compact_tables(
+        merged, len, options, drop_tombstones=first == 0, expiry=expiry, progress=progress
+    )
+    size = 0 if compacted.table.is_empty else compacted.table.size
+    low = min(table.min_update_index for table in merged)
+    high = max(table.max_update_index for table in merged)
+    result = (TableSummary(None, size, low, high),) if size else ()
+    after = (*before[:first], *result, *before[end:])
+    return CompactionPlan(first, end, expiry, before, after, compacted.dropped, size)
+
+
+def check_range(tables: Sequence[Table], first: int, end: int) -> None:
+    """Raise `ApiError` unless [first, end) is a range, perhaps an empty one, of a stack of `tables`."""
+    if not 0 <= first <= end <= len(tables):
+        raise ApiError(f"tables {first}..{end} of a stack of {len(tables)}")

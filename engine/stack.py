@@ -26,19 +26,16 @@ from engine.addition import Addition
 from engine.clean import CleanPlan
 from engine.compaction import (
     CompactionPlan,
-    Dropped,
     Expiry,
     Segment,
-    TableSummary,
-    compact_tables,
-    is_noop,
+    check_range,
+    plan_compaction,
     suggest_compaction_segment,
     suggest_geometric_segment,
-    summarise,
 )
 from engine.compactor import CompactionStats, compact_range
 from engine.directory import StackDirectory
-from engine.errors import ApiError, OutdatedError, ReftableError
+from engine.errors import OutdatedError, ReftableError
 from engine.format import HashId
 from engine.merged import MergedTable
 from engine.options import StackOptions
@@ -222,32 +219,14 @@ class Stack:
         self, first: int, end: int, expiry: Expiry | None = None, progress: ProgressCallback | None = None
     ) -> None:
         """Merge the tables [first, end) into one. A single table is rewritten only to expire logs."""
-        self._check_range(first, end)
+        check_range(self.tables, first, end)
         compact_range(self._directory, first, end, self._stats, expiry=expiry, progress=progress)
 
     def plan_compaction(
         self, first: int, end: int, expiry: Expiry | None = None, progress: ProgressCallback | None = None
     ) -> CompactionPlan:
         """Compact the tables [first, end) into nothing: exact sizes and counts, no file touched."""
-        self._check_range(first, end)
-        before = tuple(summarise(table) for table in self.tables)
-        if is_noop(first, end, expiry):
-            return CompactionPlan(first, end, expiry, before, before, Dropped(), 0)
-        tables = self.tables[first:end]
-        compacted = compact_tables(
-            tables,
-            len,
-            self._directory.write_options,
-            drop_tombstones=first == 0,
-            expiry=expiry,
-            progress=progress,
-        )
-        size = 0 if compacted.table.is_empty else compacted.table.size
-        low = min(table.min_update_index for table in tables)
-        high = max(table.max_update_index for table in tables)
-        merged = (TableSummary(None, size, low, high),) if size else ()
-        after = (*before[:first], *merged, *before[end:])
-        return CompactionPlan(first, end, expiry, before, after, compacted.dropped, size)
+        return plan_compaction(self.tables, first, end, self._directory.write_options, expiry, progress)
 
     def apply(self, plan: CompactionPlan, progress: ProgressCallback | None = None) -> None:
         """Do what a plan says. Raises `OutdatedError` if the stack is not the plan's any more."""
@@ -263,7 +242,3 @@ class Stack:
     def clean(self, plan: CleanPlan | None = None) -> list[str]:
         """Remove stale files, or those of them that a plan names; returns their names."""
         return cleaning.clean(self._directory, plan)
-
-    def _check_range(self, first: int, end: int) -> None:
-        if not 0 <= first <= end <= len(self.tables):
-            raise ApiError(f"tables {first}..{end} of a stack of {len(self.tables)}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.compaction import Dropped, Expiry, Segment, compact_tables
+from engine.compaction import Dropped, Expiry, Segment, compact_tables, plan_compaction
 from engine.errors import ApiError, Cancelled, FormatError
 from engine.format import HashId
 from engine.options import StackOptions
@@ -302,6 +302,19 @@ def test_a_plan_says_exactly_what_its_application_does(
         assert list(stack.refs()) == refs
         if expiry is None:
             assert list(stack.logs()) == logs
+
+
+@pytest.mark.parametrize("hash_id", list(HashId))
+def test_a_plan_needs_nothing_but_the_tables(tmp_path: Path, hash_id: HashId) -> None:
+    """No handle, so that any thread can make it; and the tables say what their hash function is."""
+    with Stack.open(tmp_path, replace(LOOSE, hash_id=hash_id)) as stack:
+        for index in (1, 2):
+            value = bytes([index]) * hash_id.size
+            add(stack, [RefRecord(b"refs/heads/x", index, value)])
+        plan = plan_compaction(stack.tables, 0, 2, WriteOptions())
+        assert plan == stack.plan_compaction(0, 2)
+        stack.apply(plan)
+        assert [table.size for table in stack.tables] == [plan.bytes]
 
 
 def test_a_plan_that_leaves_nothing_has_no_table(tmp_path: Path) -> None:
