@@ -4,11 +4,13 @@
     block                       blocks
     table, writer               one immutable file, read and written
     merged, compaction          many tables as one view; which to merge, and merging them
+    policy_steps                how the rules find what to merge, comparison by comparison
     lock, options, directory    files between processes: locks, the list, temporary files
     addition, compactor, clean  the three ways to change a stack
     stack                       the object that programs use
     refname                     which ref names may exist, alone and beside each other
-    update_ref, transaction     `git update-ref --stdin`: its commands, applied to a stack
+    update_ref, resolution,     `git update-ref --stdin`: its commands, the refs that they change,
+    transaction                 and applying them to a stack
     git_config, git_program     what git's configuration and its program say
     span, block_contents,       what each byte of a table means, for views that show bytes
     section, layout
@@ -26,6 +28,7 @@ from engine.compaction import (
     Segment,
     TableSummary,
     fastlog2,
+    plan_compaction,
     sizes_to_segments,
     suggest_compaction_segment,
     suggest_geometric_segment,
@@ -93,6 +96,7 @@ __all__ = [
     "Version",
     "WriteOptions",
     "fastlog2",
+    "plan_compaction",
     "sizes_to_segments",
     "suggest_compaction_segment",
     "suggest_geometric_segment",
