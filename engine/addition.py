@@ -7,7 +7,7 @@ the list that names them is renamed into place. Until then a failure removes the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
@@ -16,6 +16,7 @@ from engine.directory import StackDirectory
 from engine.errors import ApiError
 from engine.lock import LockFile
 from engine.merged import MergedTable
+from engine.record import RefRecord
 from engine.refname import check_conflicts, check_refname
 from engine.table import Table
 from engine.writer import TableWriter
@@ -74,7 +75,7 @@ class Addition:
             temporary.finish()
             if not directory.options.skip_name_check:
                 with Table.open(temporary.path) as table:
-                    self._check_names(table)
+                    check_names(table.refs(), MergedTable((*directory.tables, *self._added)))
             name = directory.table_name(writer.min_update_index, writer.max_update_index)
             # Noted first: an interrupt just behind the rename must not leave it lying about.
             self._names.append(name)
@@ -87,22 +88,6 @@ class Addition:
         """Write one table with a function, as `table` does."""
         with self.table() as writer:
             write(writer)
-
-    def _check_names(self, table: Table) -> None:
-        added: list[bytes] = []
-        removed: set[bytes] = set()
-        for record in table.refs():
-            if record.is_deletion:
-                removed.add(record.name)
-            else:
-                check_refname(record.name)
-                added.append(record.name)
-        view = MergedTable((*self._directory.tables, *self._added))
-
-        def names_from(start: bytes) -> Iterator[bytes]:
-            return (record.name for records in view.ref_blocks(start) for record in records)
-
-        check_conflicts(added, removed, names_from)
 
     def commit(self) -> None:
         """Make the new tables part of the stack and let go of the lock."""
@@ -144,3 +129,24 @@ class Addition:
         except BaseException:
             self.abort()
             raise
+
+
+def check_names(records: Iterable[RefRecord], view: MergedTable) -> None:
+    """Raise if a stack that shows `view` must not take these records of one transaction.
+
+    `RefnameError` for a name that git would refuse, `NameConflictError` for one that is a directory of
+    another, among the records or in the view. A deletion is never refused.
+    """
+    added: list[bytes] = []
+    removed: set[bytes] = set()
+    for record in records:
+        if record.is_deletion:
+            removed.add(record.name)
+        else:
+            check_refname(record.name)
+            added.append(record.name)
+
+    def names_from(start: bytes) -> Iterator[bytes]:
+        return (record.name for records in view.ref_blocks(start) for record in records)
+
+    check_conflicts(added, removed, names_from)

@@ -29,16 +29,20 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
-from operator import attrgetter
 from typing import Final, TypeAlias
 
-from engine.errors import ApiError, ExpectationError, RefnameError, shown
+from engine.addition import check_names
+from engine.compaction import TableSummary
+from engine.directory import TABLES_LIST
+from engine.errors import ApiError, OutdatedError, RefnameError, shown
 from engine.git_program import Identity
 from engine.merged import MergedTable
 from engine.record import LogRecord, RefRecord
 from engine.refname import check_refname
+from engine.resolution import ROOT_REF, Change, ReadRef, Resolution
 from engine.stack import Stack
-from engine.update_ref import RefUpdate, RefValue, Symref, is_null
+from engine.update_ref import RefUpdate, Symref, is_null
+from engine.writer import TableWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,20 @@ class TransactionResult:
 Peel: TypeAlias = Callable[[Collection[bytes]], Mapping[bytes, bytes | None]]
 """Finds out where the annotated tags among some object ids lead in the end; None or absent: no tag."""
 
-ReadRef: TypeAlias = Callable[[bytes], RefRecord | None]
-"""`Stack.read_ref` of some stack."""
+
+@dataclass(frozen=True, slots=True)
+class UpdatePlan:
+    """What a transaction would write to the stack of exactly these tables.
+
+    `names` are the tables, oldest first; `before` has for each ref of `result` its record in them, if any;
+    `table` is what would be written, None when nothing has to change. `request` is for `apply_planned`.
+    """
+
+    names: tuple[str, ...]
+    result: TransactionResult
+    before: tuple[RefRecord | None, ...]
+    table: TableSummary | None
+    request: _Request
 
 
 def apply_updates(
@@ -78,191 +94,129 @@ def apply_updates(
     ref, an object id of another length than the stack's, and a ref that belongs in another stack;
     RefnameError and NameConflictError for refs that git would refuse; LockError without the lock.
     """
-    wanted = list(updates)
-    if not wanted:
+    request = _request(stack, updates, committer, message, autocreates_reflog, peel)
+    if not request.updates:
         return TransactionResult()
-    for update in wanted:
-        _check_update(update, stack.hash_id.size)
-    new_ids = {update.new for update in wanted if isinstance(update.new, bytes) and not is_null(update.new)}
-    peeled = peel(new_ids) if peel is not None and new_ids else {}
     with stack.addition(reload=True) as addition:
+        result = request.result(stack, shared)
+        with addition.table() as writer:
+            _write(writer, result)
+    return result
+
+
+def plan_updates(
+    stack: Stack,
+    updates: Iterable[RefUpdate],
+    *,
+    committer: Identity,
+    message: bytes = b"",
+    autocreates_reflog: Callable[[bytes], bool],
+    peel: Peel | None = None,
+    shared: ReadRef | None = None,
+) -> UpdatePlan:
+    """What `apply_updates` would do to the stack as this handle knows it: takes no lock, writes nothing.
+
+    Raises as `apply_updates` does, and EntryTooBigError for a record that no block holds.
+    """
+    request = _request(stack, updates, committer, message, autocreates_reflog, peel)
+    result = request.result(stack, shared)
+    if not stack.options.skip_name_check:
+        check_names(result.refs, stack.merged)
+    table = None
+    if result.refs or result.logs:
+        index = stack.next_update_index
+        writer = TableWriter(len, replace(stack.options, hash_id=stack.hash_id))
+        writer.set_limits(index, index)
+        _write(writer, result)
+        table = TableSummary(None, writer.close().size, index, index)
+    return UpdatePlan(_names(stack), result, _before(stack, result), table, request)
+
+
+def apply_planned(stack: Stack, plan: UpdatePlan, *, shared: ReadRef | None = None) -> TransactionResult:
+    """Do what a plan says, or raise and leave the stack as it was.
+
+    Raises OutdatedError if the stack is not the plan's any more, or if, seen through `shared`, the outcome
+    would be another one; LockError without the lock.
+    """
+    if plan.table is None:
+        return plan.result
+    with stack.addition(reload=True) as addition:
+        if _names(stack) != plan.names or plan.request.result(stack, shared) != plan.result:
+            raise OutdatedError(
+                str(stack.directory / TABLES_LIST), "the stack is not the one that was planned for"
+            )
+        with addition.table() as writer:
+            _write(writer, plan.result)
+    return plan.result
+
+
+def _names(stack: Stack) -> tuple[str, ...]:
+    return tuple(table.name for table in stack.tables)
+
+
+def _before(stack: Stack, result: TransactionResult) -> tuple[RefRecord | None, ...]:
+    return tuple(stack.read_ref(record.name) for record in result.refs)
+
+
+def _write(writer: TableWriter, result: TransactionResult) -> None:
+    writer.add_refs(result.refs)
+    writer.add_logs(result.logs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """Updates that keep the rules which hold whatever is in the stack, and what goes into their records."""
+
+    updates: tuple[RefUpdate, ...]
+    committer: Identity
+    message: bytes
+    peeled: Mapping[bytes, bytes | None]
+    autocreates_reflog: Callable[[bytes], bool]
+
+    def result(self, stack: Stack, shared: ReadRef | None) -> TransactionResult:
+        """The records to write to the stack as it is now, if every expectation is met."""
         entry = partial(
             LogRecord,
-            update_index=addition.update_index,
-            committer=committer.name,
-            email=committer.email,
-            time=committer.time,
-            tz=committer.tz,
-            message=_one_line(message)[: stack.options.block_size // 2] + b"\n",
+            update_index=stack.next_update_index,
+            committer=self.committer.name,
+            email=self.committer.email,
+            time=self.committer.time,
+            tz=self.committer.tz,
+            message=_one_line(self.message)[: stack.options.block_size // 2] + b"\n",
         )
         refs: list[RefRecord] = []
         logs: list[LogRecord] = []
-        resolution = _Resolution(stack, shared)
+        resolution = Resolution(stack, shared)
         reflogs = _Reflogs(stack.merged)
-        for change in resolution.changes_to_write(wanted):
+        for change in resolution.changes_to_write(self.updates):
             if is_null(change.new) and not change.is_symref:
                 logs += [LogRecord(change.name, log.update_index) for log in reflogs.entries(change.name)]
-            elif autocreates_reflog(change.name) or reflogs.entries(change.name):
+            elif self.autocreates_reflog(change.name) or reflogs.entries(change.name):
                 new = resolution.logged_id(change.new)
                 if new is not None:
                     logs.append(entry(change.name, old=change.current, new=new))
             if not change.log_only:
-                refs.append(_ref_record(change, addition.update_index, peeled))
-        with addition.table() as writer:
-            writer.add_refs(refs)
-            writer.add_logs(logs)
-    return TransactionResult(tuple(refs), tuple(logs))
+                refs.append(_ref_record(change, stack.next_update_index, self.peeled))
+        return TransactionResult(tuple(refs), tuple(logs))
 
 
-_MAX_SYMREF_DEPTH: Final = 5
-"""git's limit on the refs read to find the object id behind a symbolic ref."""
+def _request(
+    stack: Stack,
+    updates: Iterable[RefUpdate],
+    committer: Identity,
+    message: bytes,
+    autocreates_reflog: Callable[[bytes], bool],
+    peel: Peel | None,
+) -> _Request:
+    wanted = tuple(updates)
+    for update in wanted:
+        _check_update(update, stack.hash_id.size)
+    new_ids = {update.new for update in wanted if isinstance(update.new, bytes) and not is_null(update.new)}
+    peeled = peel(new_ids) if peel is not None and new_ids else {}
+    return _Request(wanted, committer, message, peeled, autocreates_reflog)
 
 
-@dataclass(slots=True)
-class _Change:
-    """What is to become of one ref. `update` asked for it, if only through a symref or the branch of HEAD."""
-
-    name: bytes
-    new: RefValue | None
-    old: RefValue | None
-    no_deref: bool
-    update: RefUpdate
-    log_only: bool = False
-    through_head: bool = False
-    is_symref: bool = False
-    current: bytes = b""
-
-    def __str__(self) -> str:
-        source = self.update.place or "the update"
-        return source if self.name == self.update.name else f"{source} (through {shown(self.update.name)})"
-
-
-class _Resolution:
-    """Finds the refs that updates really change, in the stack as it is under the lock."""
-
-    def __init__(self, stack: Stack, shared: ReadRef | None) -> None:
-        self._stack = stack
-        self._shared = shared
-        self._null = bytes(stack.hash_id.size)
-        self._claimed: dict[bytes, _Change] = {}
-
-    def changes_to_write(self, updates: Iterable[RefUpdate]) -> list[_Change]:
-        """The changes that leave a record, sorted by name, once every expectation is met."""
-        queue = [_Change(update.name, update.new, update.old, update.no_deref, update) for update in updates]
-        for change in queue:
-            self._claim(change)
-        head = self._read(b"HEAD")
-        branch = None if head is None else head.target
-        kept = []
-        for change in queue:  # which grows on the way
-            if change.name == branch and not change.log_only and not change.through_head:
-                queue.append(self._claim(_log_for_head(change)))
-            record = self._read(change.name)
-            change.current = self._null
-            if record is None:
-                if _expects_a_ref(change):
-                    raise _unexpected(change, "it does not exist")
-                if change.new is not None and not is_null(change.new):
-                    kept.append(change)
-                continue
-            if record.target is not None:
-                change.is_symref = True
-                change.current = self.follow(change.name) or self._null
-                if not change.no_deref:
-                    queue.append(self._claim(_behind(change, record.target)))
-                    change.log_only = True
-            elif record.value is not None:
-                change.current = record.value
-            self._check_expectation(change, record)
-            if change.new is not None and (change.is_symref or change.new != change.current):
-                kept.append(change)
-        return sorted(kept, key=attrgetter("name"))
-
-    def follow(self, name: bytes) -> bytes | None:
-        """The object id that `name` leads to: null if the last ref is missing, None if there is no last."""
-        for _ in range(_MAX_SYMREF_DEPTH):
-            record = self._read(name)
-            if record is None:
-                return self._null
-            if record.target is None:
-                return record.value
-            name = record.target
-        return None
-
-    def logged_id(self, new: RefValue | None) -> bytes | None:
-        """The new object id in the reflog entry of a change; None if the change is not logged.
-
-        A symbolic ref is logged with the id that it leads to before the transaction. Without one git logs
-        nothing, even if the ref at its end comes into being in the same transaction.
-        """
-        if not isinstance(new, Symref):
-            return new
-        oid = self.follow(new.target)
-        return None if is_null(oid) else oid
-
-    def _read(self, name: bytes) -> RefRecord | None:
-        if self._shared is not None and not _is_per_worktree(name):
-            return self._shared(name)
-        return self._stack.read_ref(name)
-
-    def _claim(self, change: _Change) -> _Change:
-        """Refuse a second change of a ref, and one that belongs in another stack."""
-        other = self._claimed.setdefault(change.name, change)
-        if other.update is not change.update:
-            raise ApiError(
-                f"{shown(change.name)} is named twice in one transaction: by {other} and by {change}"
-            )
-        if other is not change:
-            raise ApiError(f"{change}: the symbolic refs from {shown(change.name)} lead in a circle")
-        if change.name.startswith((b"worktrees/", b"main-worktree/")):
-            raise ApiError(f"{change}: {shown(change.name)} is in the stack of another worktree")
-        if self._shared is not None and not _is_per_worktree(change.name):
-            raise ApiError(
-                f"{change}: {shown(change.name)} is no ref of this worktree, but of the main stack"
-            )
-        return change
-
-    def _check_expectation(self, change: _Change, record: RefRecord) -> None:
-        if isinstance(change.old, Symref):
-            if record.target is None:
-                raise _unexpected(change, "it is no symbolic ref")
-            if record.target != change.old.target:
-                raise _unexpected(change, f"it points to {shown(record.target)}")
-        elif change.old is not None and not change.log_only:
-            if change.is_symref and is_null(change.old):
-                # A dangling symref holds the null id, and is a ref that would be overwritten all the same.
-                raise _unexpected(change, "it is a symbolic ref")
-            if change.current != change.old:
-                gone = is_null(change.current)
-                raise _unexpected(change, "it leads nowhere" if gone else f"it is at {change.current.hex()}")
-
-
-def _expects_a_ref(change: _Change) -> bool:
-    return change.old is not None and not is_null(change.old)
-
-
-def _unexpected(change: _Change, found: str) -> ExpectationError:
-    if isinstance(change.old, Symref):
-        expected = f"a symbolic ref to {shown(change.old.target)}"
-    elif change.old is None or is_null(change.old):
-        expected = "that there is no such ref"
-    else:
-        expected = change.old.hex()
-    return ExpectationError(change.name, f"{change} expects {expected}, but {found}")
-
-
-def _log_for_head(change: _Change) -> _Change:
-    """What a change of the branch that HEAD points to means for HEAD: an entry in its reflog."""
-    return _Change(b"HEAD", change.new, None, no_deref=True, update=change.update, log_only=True)
-
-
-def _behind(change: _Change, target: bytes) -> _Change:
-    """What a change of a symbolic ref means for the ref it points to."""
-    through_head = change.through_head or change.name == b"HEAD"
-    return replace(change, name=target, through_head=through_head, is_symref=False)
-
-
-def _ref_record(change: _Change, update_index: int, peeled: Mapping[bytes, bytes | None]) -> RefRecord:
+def _ref_record(change: Change, update_index: int, peeled: Mapping[bytes, bytes | None]) -> RefRecord:
     if isinstance(change.new, Symref):
         return RefRecord(change.name, update_index, target=change.new.target)
     if change.new is None or is_null(change.new):
@@ -301,13 +255,6 @@ _STEPS_BEFORE_SEEK: Final = 128
 """About a block of log records, which has to be decoded for a seek anyway."""
 
 
-def _is_per_worktree(name: bytes) -> bool:
-    """Whether every worktree has a ref of this name for itself (git's is_current_worktree_ref)."""
-    return bool(_ROOT_REF.fullmatch(name)) or name.startswith(_PER_WORKTREE)
-
-
-_ROOT_REF: Final = re.compile(rb"[A-Z_-]+")
-_PER_WORKTREE: Final = (b"refs/worktree/", b"refs/bisect/", b"refs/rewritten/")
 _PSEUDOREFS: Final = (b"FETCH_HEAD", b"MERGE_HEAD")
 
 
@@ -324,7 +271,7 @@ def _check_update(update: RefUpdate, id_size: int) -> None:
     if isinstance(update.new, Symref):
         check_refname(update.new.target)
     names_an_object = isinstance(update.new, bytes) and not is_null(update.new)
-    if not (names_an_object or update.name.startswith(b"refs/") or _ROOT_REF.fullmatch(update.name)):
+    if not (names_an_object or update.name.startswith(b"refs/") or ROOT_REF.fullmatch(update.name)):
         raise RefnameError(update.name, "outside refs/ a name has upper-case letters, '_' and '-' only")
 
 
