@@ -82,14 +82,7 @@ class StackDirectory:
 
     def read_list(self) -> list[str]:
         """The names that `tables.list` holds now; none if there is no such file."""
-        try:
-            fd = open_regular(self.list_path, TABLES_LIST)
-        except FileNotFoundError:
-            return []
-        try:
-            return _read_list(fd)
-        finally:
-            os.close(fd)
+        return read_table_list(self.list_path)
 
     def is_current(self) -> bool:
         """Whether `tables.list` is still the one that was loaded: one stat, as a rule."""
@@ -328,6 +321,21 @@ class TemporaryTable:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.discard()
+
+
+def read_table_list(path: str) -> list[str]:
+    """The names that the list at `path` holds now, oldest first; none if there is no such file.
+
+    Raises `FormatError`, `OSError`.
+    """
+    try:
+        fd = open_regular(path, TABLES_LIST)
+    except FileNotFoundError:
+        return []
+    try:
+        return _read_list(fd)
+    finally:
+        os.close(fd)
 
 
 def _identity(found: os.stat_result) -> tuple[int, ...]:

@@ -37,6 +37,8 @@ STANDS_ON = {
     "addition": "directory refname",
     "compactor": "directory",
     "clean": "directory",
+    "holders": "",
+    "neighbours": "clean holders",
     "stack": "addition compactor clean",
     "git_config": "errors",
     "git_program": "",
