@@ -30,6 +30,7 @@ from engine.options import StackOptions
 from engine.stack import Stack
 from engine.table import Table
 from inspector.rows import LogRows, RefRows
+from inspector.trace import RefTrace, trace_ref
 
 __all__ = ["News", "Reloaded", "RowsRead", "Session", "StackView", "VersionsRead"]
 
@@ -58,11 +59,20 @@ class RowsRead:
 
 @dataclass(frozen=True, slots=True)
 class VersionsRead:
-    """Every version of a ref, newest first, or the error that kept them from being read."""
+    """What was found about a ref: its versions, newest first, and the rest of its trace."""
 
     name: bytes
-    versions: tuple[Version, ...]
-    error: ReftableError | OSError | None
+    trace: RefTrace
+
+    @property
+    def versions(self) -> tuple[Version, ...]:
+        """Every version that could be read."""
+        return self.trace.versions
+
+    @property
+    def error(self) -> ReftableError | OSError | None:
+        """What kept the newest of the others from being read, or None."""
+        return self.trace.unread[0].error if self.trace.unread else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +168,4 @@ class Session:
         return Reloaded(changed, None)
 
     def _read_versions(self, name: bytes) -> VersionsRead:
-        try:
-            return VersionsRead(name, tuple(self.view.merged.versions(name)), None)
-        except (ReftableError, OSError) as error:
-            return VersionsRead(name, (), error)
+        return VersionsRead(name, trace_ref(self.view, name))

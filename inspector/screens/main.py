@@ -150,7 +150,7 @@ class MainScreen(Screen[None]):
             case VersionsRead() as read:
                 row = self._refs.current
                 if self._detail_of is self._refs and row is not None and row.record.name == read.name:
-                    self.query_one(Detail).show_ref(row, read.versions, read.error)
+                    self.query_one(Detail).show_ref(row, read.trace)
             case Reloaded(changed, error):
                 self._reload_error = error
                 if changed:

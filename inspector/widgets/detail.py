@@ -1,4 +1,4 @@
-"""The detail of what is selected: a ref with all its versions, a reflog entry, or a table.
+"""The detail of what is selected: a ref with all that is known of it, a reflog entry, or a table.
 
 Made of facts that were read before, in plain `Content`: nothing from a stack is ever parsed as markup.
 """
@@ -6,7 +6,8 @@ Made of facts that were read before, in plain `Content`: nothing from a stack is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from operator import itemgetter
+from typing import ClassVar, Final, NamedTuple
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -14,10 +15,9 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from engine.errors import ReftableError
-from engine.merged import Version
-from engine.record import LogRecord, RefRecord
+from engine.record import RefRecord
 from inspector.rows import LogRow, RefRow
+from inspector.trace import ChainEnd, RefTrace
 from inspector.widgets.facts import (
     error_text,
     log_time,
@@ -36,6 +36,20 @@ MAX_VERSIONS: Final = 100
 
 class Detail(VerticalScroll):
     """A text about one thing; it can be given the keys when it is longer than the pane, to scroll it."""
+
+    HELP = """\
+The detail of the selected row.
+
+Of a ref: its value, or where it leads when it is a symref. Below that every version of it in the tables of \
+the stack, newest first, each with its table (#0 is the oldest), update index and the offset of its \
+block. The newest one wins; it shadows the others, which stay in their tables until a compaction drops them. \
+A tombstone, (deleted), wins like any other and so hides the ref. A table that cannot be read is \
+named where its version would stand. Last come the newest log entries.
+
+Of a log entry: its message, who made it and when, and both object ids whole.
+
+j k scroll, g G go to the top and the end.
+"""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "scroll_down", "Scroll", key_display="j/k"),
@@ -86,37 +100,34 @@ class Detail(VerticalScroll):
             ]
         )
 
-    def show_ref(
-        self,
-        row: RefRow,
-        versions: Sequence[Version] | None = None,
-        error: ReftableError | OSError | None = None,
-    ) -> None:
-        """A ref; `versions` (newest first) when they have been read, or what kept them from it."""
+    def show_ref(self, row: RefRow, trace: RefTrace | None = None) -> None:
+        """A ref: its value, and where it leads, its versions and newest log entries once they are traced."""
         record = row.record
-        lines = [_heading(shown(record.name)), *_value_lines(record)]
-        if error is not None:
-            lines.append(_field("versions", error_text(error), "$text-error"))
-        elif versions is None:
+        lines = [_heading(shown(record.name)), *_value_lines(record, trace)]
+        if trace is None:
             lines.append(_field("versions", "…", "$foreground-muted"))
-        self._show(lines, _version_lines(versions) if versions else ())
+            self._show(lines)
+            return
+        if trace.in_doubt:
+            lines.append(
+                _field("in doubt", "a table that cannot be read may hold a newer version", "$text-warning")
+            )
+        self._show(lines, [*_version_lines(trace), *_entry_lines(trace)])
 
     def show_log(self, row: LogRow) -> None:
         """A reflog entry: what changed, by whom and when, and why."""
         record = row.record
-        lines = [
-            _heading(f"{shown(record.name)}  update {record.update_index}"),
-            _field("table", f"#{row.position}"),
-        ]
+        lines = [_heading(f"{shown(record.name)}  update {record.update_index}  table #{row.position}")]
         if record.is_deletion:
             lines.append(_field("entry", "(deleted)", "$text-warning"))
         else:
             lines += [
                 _field("message", shown(record.message.rstrip(b"\n"))),
-                _field("old", _whole_id(record.old)),
-                _field("new", _whole_id(record.new)),
+                _field("change", f"{_id_or_none(record.old, 12)} -> {_id_or_none(record.new, 12)}"),
                 _field("who", f"{shown(record.committer)} <{shown(record.email)}>"),
-                _field("when", _log_when(record)),
+                _field("when", f"{log_time(record)} {log_zone(record.tz)}  ({record.time})"),
+                _field("old", _id_or_none(record.old)),
+                _field("new", _id_or_none(record.new)),
             ]
         self._show(lines)
 
@@ -129,17 +140,16 @@ def _field(name: str, text: str, style: str = "") -> Content:
     return Content.assemble((f"{name:<9}", "$foreground-muted"), (text, style))
 
 
-def _whole_id(oid: bytes | None) -> str:
-    return oid.hex() if oid is not None and any(oid) else "none"
+def _id_or_none(oid: bytes | None, digits: int | None = None) -> str:
+    # The null id of an entry stands for no ref before, or none after.
+    return oid.hex()[:digits] if oid is not None and any(oid) else "none"
 
 
-def _log_when(record: LogRecord) -> str:
-    return f"{log_time(record)} {log_zone(record.tz)}  ({record.time})"
-
-
-def _value_lines(record: RefRecord) -> list[Content]:
+def _value_lines(record: RefRecord, trace: RefTrace | None) -> list[Content]:
     if record.target is not None:
-        return [_field("symref", "-> " + shown(record.target))]
+        if trace is None or trace.chain[0].record != record:  # traced at another moment
+            return [_field("symref", "-> " + shown(record.target))]
+        return [_chain_line(trace)]
     if record.value is None:
         return [_field("value", "(deleted)", "$text-warning")]
     lines = [_field("value", record.value.hex())]
@@ -148,21 +158,80 @@ def _value_lines(record: RefRecord) -> list[Content]:
     return lines
 
 
-def _version_lines(versions: Sequence[Version]) -> list[Content]:
-    listed = versions[:MAX_VERSIONS]
+def _chain_line(trace: RefTrace) -> Content:
+    path = " ".join(f"-> {shown(link.name)}" for link in trace.chain[1:])
+    last = trace.chain[-1].record
+    if last is not None and last.value is not None:
+        return _field("symref", f"{path} -> {last.value.hex()}")
+    reasons: dict[ChainEnd, str] = {
+        "missing": "dangling: this stack has no such ref",
+        "loop": "a loop",
+        "deep": "more symrefs in a row than git follows",
+        "unreadable": "cannot be read" if trace.chain_error is None else error_text(trace.chain_error),
+    }
+    return Content.assemble(
+        _field("symref", path + "  "), (f"({reasons.get(trace.chain_end, '')})", "$text-warning")
+    )
+
+
+class _Place(NamedTuple):
+    """Where a version is, as texts for columns: of its table the position, its update index, its block."""
+
+    position: str
+    update_index: str
+    offset: str
+
+
+def _version_lines(trace: RefTrace) -> list[Content]:
+    """A line for each version and each table that could not be read, newest first."""
+    listed = trace.versions[:MAX_VERSIONS]
     places = [
-        (f"#{version.position}", str(version.record.update_index), f"{version.offset:,}")
+        _Place(f"#{version.position}", str(version.record.update_index), f"{version.offset:,}")
         for version in listed
     ]
-    position, index, offset = (max(map(len, column)) for column in zip(*places, strict=True))
-    lines = [
-        Content.assemble(
-            ("wins     ", "bold $text-success") if version.wins else ("shadowed ", "$foreground-muted"),
-            f"{place[0]:<{position}}  update {place[1]:>{index}}  block {place[2]:>{offset}}  ",
+    widths = [max(map(len, column)) for column in zip(*places, strict=True)] or [0, 0, 0]
+    winner = trace.winner
+    lines: list[tuple[int, Content]] = []
+    for version, place in zip(listed, places, strict=True):
+        if version.wins:
+            verdict = ("wins     ", "bold $text-success")
+        elif winner is None or version.position > winner.position:
+            verdict = ("newer    ", "$foreground-muted")
+        else:
+            verdict = ("shadowed ", "$foreground-muted")
+        line = Content.assemble(
+            verdict,
+            f"{place.position:<{widths[0]}}  update {place.update_index:>{widths[1]}}"
+            f"  block {place.offset:>{widths[2]}}  ",
             (value_text(version.record), "$text-warning" if version.record.is_deletion else ""),
         )
-        for version, place in zip(listed, places, strict=True)
-    ]
-    if len(versions) > len(listed):
-        lines.append(_field("", f"and {len(versions) - len(listed):,} older ones"))
+        lines.append((version.position, line))
+    for unread in trace.unread[:MAX_VERSIONS]:
+        text = f"#{unread.position:<{max(widths[0] - 1, 0)}}  {error_text(unread.error)}"
+        lines.append((unread.position, _field("unread", text, "$text-error")))
+    lines.sort(key=itemgetter(0), reverse=True)
+    shown_lines = [line for _, line in lines]
+    left_out = len(trace.versions) + len(trace.unread) - len(lines)
+    if left_out:
+        shown_lines.append(_field("", f"and {left_out:,} older ones"))
+    return shown_lines
+
+
+def _entry_lines(trace: RefTrace) -> list[Content]:
+    """A line for each log entry that was read."""
+    lines = []
+    for number, entry in enumerate(trace.logs):
+        record = entry.record
+        lines.append(
+            Content.assemble(
+                ("log      " if number == 0 else "         ", "$foreground-muted"),
+                f"{log_time(record)}  {_id_or_none(record.old, 7)} -> {_id_or_none(record.new, 7)}  ",
+                shown(record.message.rstrip(b"\n")),
+                (f"  {shown(record.committer)}", "$foreground-muted"),
+            )
+        )
+    if trace.logs_error is not None:
+        lines.append(_field("log", error_text(trace.logs_error), "$text-error"))
+    elif trace.more_logs:
+        lines.append(_field("" if lines else "log", "and older ones", "$foreground-muted"))
     return lines
