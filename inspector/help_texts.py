@@ -1,0 +1,78 @@
+"""The texts of the help screen that belong to no pane: what the whole is about, and the glossary.
+
+What explains a pane stands next to it, as its `HELP`. All of it is plain text: paragraphs with an
+empty line between them, each to be wrapped to the width there is.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["GENERAL", "GLOSSARY"]
+
+GENERAL: Final = """
+This is one stack of reftables: the files in which git keeps the refs and reflogs of a repository, or of one
+of its worktrees. A table is never changed once it is written. Each transaction adds a table on top, and a
+compaction now and then writes several of them anew as one. What a ref says is what the newest table that has
+a record of it says.
+
+Looking changes nothing: no file is written, locked or removed until you confirm a plan.
+"""
+
+# A paragraph for each term, which ends at the first colon.
+GLOSSARY: Final = """
+addition: A transaction while it is made. It holds tables.list.lock, writes one table or more, and puts
+their names at the end of tables.list.
+
+block: A piece of a table that is read as a whole. Its first byte says what it holds: r (refs), o (objects),
+g (log) or i (index). Log blocks are compressed.
+
+compaction: Several neighbouring tables are written anew as one. Versions that are shadowed within the range
+drop out; tombstones do so only when the range begins with the oldest table.
+
+expiry: Leaving out old reflog entries in a compaction, by their time or by their update index.
+
+footer: The end of a table. It has the header again, the places of the sections and indexes, and a checksum.
+
+geometric sequence: git's rule since 2.45. Each table should be at least so many times (the factor, 2 unless
+told) as large as all newer ones together; what is not is compacted.
+
+index: A section that has the last key of each block of another section, and where that block is. A large
+one has an index of its own, and so on up to the root.
+
+lock: A file named after the one it protects, with .lock at the end. While tables.list.lock exists nobody else
+changes the stack. A lock whose process died stays until somebody removes it.
+
+log2 segments: The rule before. Neighbouring tables of the same order of magnitude (the binary logarithm of
+the size) are a segment, and a segment of two tables or more may be compacted.
+
+merged view: All tables read as one. Of each key it has the record of the newest table that has one.
+
+orphan: A table file that tables.list does not name, left by a process that died or could not remove it.
+
+peeled value: The object that an annotated tag points at in the end, stored beside the id of the tag itself.
+
+record: One entry of a block. It is a ref, a reflog entry, the places of an object, or an index entry.
+
+restart point: A record whose key is stored whole. The others store only what differs from the key before,
+so a search within a block begins at a restart point.
+
+section: All blocks of one kind in a table. Refs come first, then objects, then the log; each may be
+followed by its index.
+
+segment: A range of neighbouring tables, such as a rule would compact into one.
+
+shadowed: Hidden by a record of the same key in a newer table.
+
+stack: A directory with tables, and with tables.list, which names those that count, oldest first.
+
+symref: A ref that names another ref instead of an object. HEAD usually is one.
+
+table: One file of sorted records with a header and a footer. It is never changed once it is written.
+
+tombstone: A record that says that something was deleted. It has to stay as long as an older table may still
+hold what it hides.
+
+update index: The number of a transaction, counted up within the stack. Each table covers a range of them,
+and the ranges of a stack follow each other.
+"""

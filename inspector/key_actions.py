@@ -1,0 +1,86 @@
+"""What the keys do here: the bindings that work on a screen right now, as a list to show or to choose from.
+
+The help screen and the command palette are both made of it, so that neither can forget a key. Which key
+does what is declared where the action is; this only reads it, through `Screen.active_bindings`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from textual.dom import DOMNode
+from textual.keys import format_key
+from textual.screen import Screen
+from textual.widget import Widget
+
+__all__ = ["KeyAction", "key_actions", "key_label"]
+
+# Textual binds these for everything that could scroll, whether or not it does.
+_SIDEWAYS: Final = {"scroll_left", "scroll_right", "page_left", "page_right"}
+_UPRIGHT: Final = {"scroll_up", "scroll_down", "scroll_home", "scroll_end", "page_up", "page_down"}
+
+# Only these differ from what Textual calls them: words say more than the signs.
+_LABELS: Final = {"enter": "enter", "pagedown": "page down", "pageup": "page up"}
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAction:
+    """One action and every key that does it: `node` is whose action it is.
+
+    `of_pane` says that it belongs to what has the focus, and not to the screen or the program;
+    `main` that the footer shows it.
+    """
+
+    node: DOMNode
+    action: str
+    title: str
+    hint: str
+    keys: tuple[str, ...]
+    main: bool
+    of_pane: bool
+
+
+def key_label(key: str) -> str:
+    """A key by the name that a user knows: `?`, `ctrl+d`, `page down`."""
+    *modifiers, last = key.split("+")
+    return "+".join([*modifiers, _LABELS.get(last, format_key(last))])
+
+
+def key_actions(screen: Screen[Any]) -> list[KeyAction]:
+    """What can be done on `screen` now, the focused pane's first, in the order of their declarations.
+
+    Left out is what `check_action` hides or dims, and what scrolls something that does not scroll.
+    """
+    found: dict[tuple[DOMNode, str], KeyAction] = {}
+    for key, (node, binding, enabled, _tooltip) in screen.active_bindings.items():
+        target, action = _target(screen, node, binding.action)
+        if not enabled or binding.system or not binding.description or _is_idle(target, action):
+            continue
+        known = found.get((target, action))
+        found[target, action] = KeyAction(
+            node=target,
+            action=action,
+            title=known.title if known else binding.description[:1].upper() + binding.description[1:],
+            hint=known.hint if known else binding.tooltip,
+            keys=(*(known.keys if known else ()), key_label(key)),
+            main=binding.show or (known is not None and known.main),
+            of_pane=known.of_pane if known else node is not screen and node is not screen.app,
+        )
+    return sorted(found.values(), key=lambda action: not action.of_pane)
+
+
+def _target(screen: Screen[Any], node: DOMNode, action: str) -> tuple[DOMNode, str]:
+    prefix, dot, name = action.partition("(")[0].rpartition(".")
+    if not dot:
+        return node, action
+    targets: dict[str, DOMNode | None] = {"app": screen.app, "screen": screen, "focused": screen.focused}
+    return targets.get(prefix) or node, action[len(prefix) + 1 :] if name else action
+
+
+def _is_idle(node: DOMNode, action: str) -> bool:
+    if not isinstance(node, Widget):
+        return False
+    return (action in _SIDEWAYS and not node.allow_horizontal_scroll) or (
+        action in _UPRIGHT and not node.allow_vertical_scroll
+    )
