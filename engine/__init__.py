@@ -7,6 +7,7 @@
     policy_steps                how the rules find what to merge, comparison by comparison
     lock, options, directory    files between processes: locks, the list, temporary files
     addition, compactor, clean  the three ways to change a stack
+    holders, neighbours         the files beside its tables, and who has them open
     stack                       the object that programs use
     refname                     which ref names may exist, alone and beside each other
     update_ref, resolution,     `git update-ref --stdin`: its commands, the refs that they change,
