@@ -10,8 +10,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,15 +20,15 @@ import click
 from engine.clean import StaleFile
 from engine.compaction import CompactionPlan, Expiry, TableSummary
 from engine.options import Policy
-from engine.repository import Repository
 from engine.stack import Stack
-from engine.transaction import ReadRef, apply_updates
+from engine.transaction import apply_updates
 from engine.update_ref import parse_commands
+from inspector.actions.adding import peel_tags, shared_refs
+from inspector.actions.words import clean_lines, compaction_lines
 from inspector.demo import build_demo
 from inspector.output import (
     Output,
     ProgressLine,
-    columns,
     json_line,
     log_json,
     log_line,
@@ -39,7 +38,7 @@ from inspector.output import (
 )
 from inspector.safe_text import safe_name
 from inspector.times import parse_time
-from inspector.verbs.opening import FoundStack, find_stack, stack_verb
+from inspector.verbs.opening import find_stack, stack_verb
 
 __all__ = ["VERBS"]
 
@@ -73,7 +72,10 @@ def add(path: Path | None, worktree: str | None, as_json: bool, message: str, nu
     out = Output.standard()
     found = find_stack(path, worktree)
     repository = found.repository
-    with found.opened(read_only=False) as stack, _refs_of_main_stack(found) as shared:
+    with (
+        found.opened(read_only=False) as stack,
+        shared_refs(repository, found.location.directory, found.options) as shared,
+    ):
         updates = parse_commands(sys.stdin.buffer.read(), stack.hash_id, nul_terminated=nul_terminated)
         written = apply_updates(
             stack,
@@ -81,7 +83,7 @@ def add(path: Path | None, worktree: str | None, as_json: bool, message: str, nu
             committer=repository.committer(),
             message=os.fsencode(message),
             autocreates_reflog=repository.autocreates_reflog,
-            peel=lambda oids: _peel(repository, oids),
+            peel=lambda oids: peel_tags(repository, oids, lambda text: note(f"warning: {text}")),
             shared=shared,
         )
         null_id = bytes(stack.hash_id.size)
@@ -93,28 +95,6 @@ def add(path: Path | None, worktree: str | None, as_json: bool, message: str, nu
         out.lines(log_line(record, null_id, out.show) for record in written.logs)
     if not written.refs and not written.logs:
         note("nothing had to change")
-
-
-@contextmanager
-def _refs_of_main_stack(found: FoundStack) -> Iterator[ReadRef | None]:
-    """How to read a ref that the worktrees share, when the stack found is that of a linked one."""
-    main = next(location for location in found.repository.stacks if location.name == "main")
-    if main is found.location:
-        yield None
-    else:
-        with Stack.open(main.directory, found.options, read_only=True) as stack:
-            yield stack.read_ref
-
-
-def _peel(repository: Repository, oids: Collection[bytes]) -> Mapping[bytes, bytes | None]:
-    """What tags among the ids point to; says which ids the repository has no object for."""
-    known = repository.objects(oids)
-    for oid, info in known.items():
-        if info.type is None:
-            note(f"warning: {oid.hex()}: the repository has no such object")
-    if unchecked := len(oids) - len(known):
-        note(f"warning: {unchecked} object ids could not be looked up; a tag among them is not peeled")
-    return {oid: info.peeled for oid, info in known.items()}
 
 
 @click.command()
@@ -210,7 +190,7 @@ def _compact(
     elif plan.is_noop:
         note("nothing to merge: the stack stays as it is")
     else:
-        out.text(_plan_lines(plan))
+        out.text(compaction_lines(plan))
 
 
 def _plan_fields(plan: CompactionPlan) -> dict[str, Any]:
@@ -236,29 +216,6 @@ def _summary_fields(table: TableSummary) -> dict[str, Any]:
     }
 
 
-def _plan_lines(plan: CompactionPlan) -> Iterator[str]:
-    """The plan in words: merged tables are marked `-`, the new one `+`."""
-    merged = range(plan.first, plan.end)
-    written = range(plan.first, plan.first + (plan.bytes > 0))
-    stacks = (("before", plan.before, merged, "-"), ("after", plan.after, written, "+"))
-    for title, tables, marked, mark in stacks:
-        yield f"{title}: {_count(len(tables), 'table')}, {sum(table.size for table in tables):,} bytes"
-        rows = [
-            (
-                mark if position in marked else "",
-                str(position),
-                safe_name(table.name) if table.name is not None else "(new)",
-                f"{table.size:,}",
-                f"{table.min_update_index}-{table.max_update_index}",
-            )
-            for position, table in enumerate(tables)
-        ]
-        yield from columns(("", "#", "name", "bytes", "update indexes"), rows, "<><><")
-        yield ""
-    gone = plan.dropped
-    yield f"dropped: {gone.shadowed:,} shadowed, {gone.tombstones:,} tombstones, {gone.expired:,} expired"
-
-
 @click.command()
 @_dry_run_option
 @stack_verb
@@ -278,12 +235,7 @@ def clean(path: Path | None, worktree: str | None, as_json: bool, dry_run: bool)
         fields = {"removed": _file_fields(plan.removed), "kept": _file_fields(plan.kept)}
         out.json([json_line(fields)])
     elif plan.removed or plan.kept:
-        rows = [
-            (what, safe_name(file.name), f"{file.size:,}", safe_name(file.reason))
-            for what, files in (("removed", plan.removed), ("kept", plan.kept))
-            for file in files
-        ]
-        out.text(columns(("", "name", "bytes", "reason"), rows, "<<><"))
+        out.text(clean_lines(plan))
     else:
         note("nothing to clean: there is no file that is not part of the stack")
 
@@ -306,10 +258,6 @@ def demo(directory: Path, as_json: bool) -> None:
         out.json([json_line({"path": str(directory)})])
     else:
         out.text([safe_name(str(directory))])
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 VERBS = (add, compact, expire, clean, demo)

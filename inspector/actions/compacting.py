@@ -1,0 +1,210 @@
+"""Compacting all tables, a range or what a rule suggests; expiring reflog entries; cleaning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import ClassVar, Literal
+
+from engine.clean import CleanPlan
+from engine.compaction import CompactionPlan, Expiry
+from engine.errors import OutdatedError
+from engine.options import Policy
+from engine.progress import ProgressCallback
+from engine.stack import Stack
+from inspector.actions.base import Plan, Result, Workplace
+from inspector.actions.shell import command
+from inspector.actions.words import clean_lines, compaction_lines, counted
+
+__all__ = ["CleanAction", "CompactAction", "ExpireAction", "TableRange", "utc_time"]
+
+
+@dataclass(frozen=True, slots=True)
+class TableRange:
+    """The tables [first, end) of a stack, and their names by the time they were chosen."""
+
+    first: int
+    end: int
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        last = self.end - 1
+        return f"table #{self.first}" if self.first == last else f"tables #{self.first} to #{last}"
+
+
+class _Compaction:
+    """What compacting and expiring have in common."""
+
+    workplace: Workplace
+
+    def apply(self, plan: Plan[CompactionPlan], progress: ProgressCallback) -> Result:
+        """Merge the tables of the plan."""
+        made = plan.made
+        with self.workplace.opened(to_write=True) as stack:
+            stack.apply(made, progress)
+            if made.bytes:
+                # Only now has the new table a name.
+                named = replace(made.after[made.first], name=stack.tables[made.first].name)
+                made = replace(made, after=(*made.after[: made.first], named, *made.after[made.first + 1 :]))
+        saved = sum(table.size for table in made.before) - sum(table.size for table in made.after)
+        size = f"{abs(saved):,} bytes {'less' if saved >= 0 else 'more'}"
+        merged = f"{counted(made.end - made.first, 'table')} became {'one' if made.bytes else 'none'}"
+        return Result(f"Done: {merged}, {size} than before.", tuple(compaction_lines(made)))
+
+
+def _plan(stack: Stack, first: int, end: int, expiry: Expiry | None, progress: ProgressCallback) -> _Made:
+    made = stack.plan_compaction(first, end, expiry, progress)
+    if made.is_noop:
+        nothing = "Nothing to merge: the stack stays as it is."
+        return Plan(made, made.names, nothing, tuple(compaction_lines(made)), is_noop=True)
+    before = sum(table.size for table in made.before[first:end])
+    outcome = f"one of {made.bytes:,} bytes" if made.bytes else "none, since no record is left"
+    sentence = f"{counted(end - first, 'table')} of {before:,} bytes become {outcome}"
+    warnings = []
+    if expiry is not None:
+        sentence += (
+            f", without {counted(made.dropped.expired, 'reflog entry', 'reflog entries')} that expired"
+        )
+        if not made.dropped.expired:
+            warnings.append("No reflog entry is old enough: all that is left to do is to merge the tables.")
+    elif first:
+        warnings.append("Tombstones stay: older tables, which are not merged, may hold what they delete.")
+    return Plan(made, made.names, sentence + ".", tuple(compaction_lines(made)), tuple(warnings))
+
+
+_Made = Plan[CompactionPlan]
+
+
+@dataclass(frozen=True, slots=True)
+class CompactAction(_Compaction):
+    """Merge tables into one: all of them, those of a range, or those that a rule suggests.
+
+    `factor` is that of the geometric rule, 1..255.
+    """
+
+    workplace: Workplace
+    tables: TableRange | Literal["all"] | Policy
+    factor: int = 2
+    verb: ClassVar[str] = "Compact"
+
+    @property
+    def title(self) -> str:
+        """Which tables, or by which rule."""
+        match self.tables:
+            case TableRange():
+                return f"Compact {self.tables}"
+            case "all":
+                return "Compact all tables"
+            case "log2":
+                return "Compact what the log2 rule suggests"
+            case "geometric":
+                return f"Compact what the geometric rule suggests, factor {self.factor}"
+
+    @property
+    def command_line(self) -> str:
+        """The verb `compact`; options of the rule only where they differ from what is configured."""
+        options: list[str]
+        configured = self.workplace.options
+        match self.tables:
+            case TableRange(first=first, end=end):
+                options = ["--range", f"{first}:{end}"]
+            case "all":
+                options = ["--all"]
+            case policy:
+                options = ["--auto"]
+                if policy != configured.policy:
+                    options += ["--policy", policy]
+                if policy == "geometric" and self.factor != configured.factor:
+                    options += ["--factor", str(self.factor)]
+        return command("compact", options, self.workplace.arguments)
+
+    def plan(self, progress: ProgressCallback) -> Plan[CompactionPlan]:
+        """Merge into nothing, to see the exact outcome. Raises OutdatedError for a range that is gone."""
+        options = self.workplace.options
+        if self.tables in ("log2", "geometric"):
+            options = replace(options, policy=self.tables, factor=self.factor)
+        with self.workplace.opened(options=options) as stack:
+            match self.tables:
+                case TableRange(first=first, end=end, names=names):
+                    if tuple(table.name for table in stack.tables[first:end]) != names:
+                        raise OutdatedError(str(stack.directory), f"{self.tables} are others by now")
+                case "all":
+                    first, end = 0, len(stack.tables)
+                case _:
+                    segment = stack.suggestion()
+                    first, end = segment.start, segment.end
+            return _plan(stack, first, end, None, progress)
+
+
+@dataclass(frozen=True, slots=True)
+class ExpireAction(_Compaction):
+    """Drop reflog entries from before a time (seconds since 1970) and below an update index; 0: no limit."""
+
+    workplace: Workplace
+    before: int = 0
+    min_update_index: int = 0
+    title: ClassVar[str] = "Expire reflog entries"
+    verb: ClassVar[str] = "Expire"
+
+    @property
+    def command_line(self) -> str:
+        """The verb `expire`, with the time in seconds: relative ones mean another time later."""
+        options = []
+        if self.before:
+            options += ["--before", str(self.before)]
+        if self.min_update_index:
+            options += ["--min-update-index", str(self.min_update_index)]
+        return command("expire", options, self.workplace.arguments)
+
+    def plan(self, progress: ProgressCallback) -> Plan[CompactionPlan]:
+        """Merge all tables into nothing, to see how many entries go."""
+        with self.workplace.opened() as stack:
+            expiry = Expiry(self.before, self.min_update_index)
+            return _plan(stack, 0, len(stack.tables), expiry, progress)
+
+
+@dataclass(frozen=True, slots=True)
+class CleanAction:
+    """Remove the files that a crash left in the directory of the stack."""
+
+    workplace: Workplace
+    title: ClassVar[str] = "Clean: remove files that nothing needs"
+    verb: ClassVar[str] = "Remove"
+
+    @property
+    def command_line(self) -> str:
+        """The verb `clean`."""
+        return command("clean", (), self.workplace.arguments)
+
+    def plan(self, progress: ProgressCallback) -> Plan[CleanPlan]:  # noqa: ARG002 - it takes no time
+        """Look at every file that is no part of the stack."""
+        with self.workplace.opened() as stack:
+            made = stack.plan_clean()
+            names = tuple(table.name for table in stack.tables)
+        if made.removed:
+            size = sum(file.size for file in made.removed)
+            sentence = f"{counted(len(made.removed), 'file')} of {size:,} bytes will be removed."
+        elif made.kept:
+            sentence = "Nothing to clean: each file that is not part of the stack has a reason to stay."
+        else:
+            sentence = "Nothing to clean: there is no file that is not part of the stack."
+        return Plan(made, names, sentence, tuple(clean_lines(made)), is_noop=not made.removed)
+
+    def apply(self, plan: Plan[CleanPlan], progress: ProgressCallback) -> Result:  # noqa: ARG002 - likewise
+        """Remove the files of the plan that are stale still."""
+        with self.workplace.opened(to_write=True) as stack:
+            gone = set(stack.clean(plan.made))
+        done = replace(plan.made, removed=tuple(file for file in plan.made.removed if file.name in gone))
+        left = len(plan.made.removed) - len(done.removed)
+        warnings = (
+            (f"{counted(left, 'file')} of the plan stayed: by now something needs them.",) if left else ()
+        )
+        return Result(f"Done: {counted(len(gone), 'file')} removed.", tuple(clean_lines(done)), warnings)
+
+
+def utc_time(seconds: int) -> str:
+    """A time as a date of UTC; the number itself where no calendar has it."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (OverflowError, ValueError, OSError):
+        return f"{seconds:,} seconds after 1970"

@@ -1,0 +1,106 @@
+"""What an error means: in plain words, with what to do about it, and whether the stack is as it was."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from engine import errors
+from engine.holders import find_holders
+from inspector.actions.base import RefusedError
+from inspector.safe_text import safe_name
+
+__all__ = ["Remedy", "Trouble", "explain"]
+
+Remedy = Literal["again", "plan", "none"]
+"""What may help: the same once more, another plan, or neither."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why something was not done: one line, then paragraphs; all of it is fit for a terminal."""
+
+    sentence: str
+    paragraphs: tuple[str, ...]
+    remedy: Remedy
+
+
+def explain(error: Exception) -> Trouble:
+    """An error of planning or applying an action. Looks at processes: not for the thread that draws."""
+    text = safe_name(str(error))
+    match error:
+        case RefusedError():
+            return Trouble("Nothing can be changed here.", (text,), "none")
+        case errors.Cancelled():
+            return Trouble("Stopped before anything was changed.", (), "plan")
+        case errors.OutdatedError():
+            return Trouble("The stack has changed since the plan was made.", (_OUTDATED, text), "plan")
+        case errors.LockError():
+            return Trouble("The stack is locked.", tuple(_lock(error)), "again")
+        case errors.ExpectationError():
+            return Trouble("A ref does not hold the value that was expected.", (text,), "plan")
+        case errors.RefnameError() | errors.NameConflictError() | errors.EntryTooBigError():
+            return Trouble("git would refuse this.", (text,), "none")
+        case errors.FormatError() | errors.MissingTableError():
+            return Trouble("A file of the stack is damaged.", (text, _DAMAGED), "none")
+        case errors.ReftableError():
+            return Trouble("This cannot be done.", (text,), "none")
+        case OSError():
+            return Trouble(*_system(error), "plan")
+        case _:
+            reason = f"{type(error).__name__}: {text}"
+            return Trouble("A defect of this program kept it from being done.", (reason,), "plan")
+
+
+_OUTDATED: Final = (
+    "Another process added to the stack or compacted it in the meantime. "
+    "A plan is applied only to the stack that it was made for: press p to plan again."
+)
+_DAMAGED: Final = (
+    "What this action has to read cannot be read. A table in that state stops git's own compactions as well."
+)
+_LOCK: Final = (
+    "A lock is a file that a process creates for as long as it works. This one is taken to {what}, "
+    "which takes milliseconds as a rule, and seconds on a large stack. While it is there, nobody else may."
+)
+_NOBODY: Final = (
+    "No process that can be seen from here has it open. That alone does not mean that it is left over: "
+    "git closes some locks while it works, and other users' or machines' processes may not be visible."
+)
+_LEFT_OVER: Final = (
+    "If it stays: look for a git process that works in this repository. Only if there is none, "
+    "on any machine that has the repository mounted, the lock is left over and may be removed: {path}"
+)
+
+
+def _lock(error: errors.LockError) -> Iterator[str]:
+    name = os.path.basename(error.path)
+    yield f"There is a file {safe_name(name)}, which {safe_name(error.reason)}."
+    adding = "add to the stack, or to put a compacted table into its place"
+    yield _LOCK.format(what=adding if name == "tables.list.lock" else "compact this table")
+    real = os.path.realpath(error.path)
+    holder = find_holders([real]).found.get(real)
+    yield _NOBODY if holder is None else f"Process {holder.pid} ({safe_name(holder.command)}) has it open."
+    yield "Wait a moment, then press t to try again."
+    yield _LEFT_OVER.format(path=safe_name(error.path))
+
+
+def _system(error: OSError) -> tuple[str, tuple[str, ...]]:
+    where = safe_name(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else ""
+    reason = safe_name(error.strerror or str(error))
+    place = (f"{reason}: {where}" if where else reason,)
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return "There is no room left on the disk.", (
+                *place,
+                "A compaction needs room for the new table beside the old ones. Make room, then plan again.",
+            )
+        case errno.EACCES | errno.EPERM:
+            return "The system does not permit it.", place
+        case errno.EROFS:
+            return "The file system is mounted read-only.", place
+        case _:
+            return "The system reports an error.", place
