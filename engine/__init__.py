@@ -4,6 +4,7 @@
     block                       blocks
     table, writer               one immutable file, read and written
     merged, compaction          many tables as one view; which to merge, and merging them
+    difference                  what changed between two such views
     policy_steps                how the rules find what to merge, comparison by comparison
     lock, options, directory    files between processes: locks, the list, temporary files
     addition, compactor, clean  the three ways to change a stack
@@ -35,6 +36,7 @@ from engine.compaction import (
     suggest_geometric_segment,
 )
 from engine.compactor import CompactionStats
+from engine.difference import LogChanges, RefChange, log_changes, ref_changes
 from engine.errors import (
     ApiError,
     Cancelled,
@@ -74,6 +76,7 @@ __all__ = [
     "HashId",
     "IndexRecord",
     "LockError",
+    "LogChanges",
     "LogRecord",
     "MergedTable",
     "MissingTableError",
@@ -82,6 +85,7 @@ __all__ = [
     "OutdatedError",
     "Progress",
     "ProgressCallback",
+    "RefChange",
     "RefRecord",
     "RefnameError",
     "ReftableError",
@@ -97,7 +101,9 @@ __all__ = [
     "Version",
     "WriteOptions",
     "fastlog2",
+    "log_changes",
     "plan_compaction",
+    "ref_changes",
     "sizes_to_segments",
     "suggest_compaction_segment",
     "suggest_geometric_segment",

@@ -28,6 +28,7 @@ STANDS_ON = {
     "table": "block",
     "writer": "table",
     "merged": "table",
+    "difference": "merged progress",
     "compaction": "table writer merged progress",
     "policy_steps": "compaction",
     "lock": "errors",
@@ -53,6 +54,7 @@ STANDS_ON = {
     "layout": "section table",
     "fsck": "table progress",
     "snapshot": "lock options",
+    "salvage": "layout",
     "repair": "fsck writer lock snapshot",
 }
 FACADE = "__init__"  # the engine's public names; it imports any module, and no module imports it
@@ -94,6 +96,7 @@ FILE_METHODS = {
 # (module, way): why it is no file of a stack. Package data and files that the user named belong here.
 FILE_ACCESS_ALLOWED = {
     ("inspector/cli.py", "os.open"): "the null device, in place of a pipe whose reader has gone",
+    ("inspector/terminal.py", "os.open"): "the null device, in place of a terminal that has gone",
 }
 
 FORBIDDEN_TEXT = {
