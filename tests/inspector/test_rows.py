@@ -10,8 +10,9 @@ import pytest
 
 from engine.record import LogRecord, RefRecord
 from engine.stack import Stack
-from inspector import rows as module
-from inspector.rows import MAX_PAGES, MAX_WANTS, PAGE_ROWS, LogRows, PagedRows, RefRows, SequenceRows
+from inspector import row_pages, rows
+from inspector.row_pages import MAX_PAGES, MAX_WANTS
+from inspector.rows import PAGE_ROWS, LogRows, PagedRows, RefRows, SequenceRows
 from tests.support.screens import branch, branches, log, make_stack
 from tests.support.tables import oid
 
@@ -156,7 +157,7 @@ def test_rows_outside_the_source_are_not_wanted(tmp_path: Path) -> None:
 
 
 def test_anchors_are_thinned_instead_of_growing(layered: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_ANCHORS", 4)
+    monkeypatch.setattr(row_pages, "MAX_ANCHORS", 4)
     with Stack.open(layered, read_only=True) as stack:
         source = RefRows(stack.merged)
         work(source)
@@ -224,7 +225,7 @@ def test_texts_of_a_reflog_entry_are_cut(tmp_path: Path) -> None:
         source = LogRows(stack.merged)
         row = fetch(source, 0)
         assert isinstance(row, LogRecord)
-        assert row.message == long[: module.TEXT_LIMIT]
+        assert row.message == long[: rows.TEXT_LIMIT]
         assert row.committer == b"who"
 
 

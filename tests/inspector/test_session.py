@@ -115,7 +115,7 @@ def test_pages_come_before_versions_and_versions_before_counting(stack: Path) ->
 def test_counting_stops_for_a_page_that_is_wanted_meanwhile(
     stack: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inspector.rows.SCAN_RECORDS", PAGE_ROWS)
+    monkeypatch.setattr("inspector.row_pages.SCAN_RECORDS", PAGE_ROWS)
     with open_session(stack) as session:
         refs = session.view.refs
         running = session.work()
@@ -190,7 +190,7 @@ def test_a_reload_that_fails_leaves_the_view(stack: Path) -> None:
 
 
 def test_new_counts_are_told_seldom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inspector.rows.SCAN_RECORDS", 1)
+    monkeypatch.setattr("inspector.row_pages.SCAN_RECORDS", 1)
     monkeypatch.setattr("inspector.session.TELL_RECORDS", 2000)
     directory = make_stack(tmp_path / "reftable", (branches(10_000), []))
     with open_session(directory) as session:
