@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from textual.app import App
-
 from engine.options import StackOptions
 from inspector.screens.main import MainScreen
 from inspector.session import Session
+from inspector.terminal import TerminalApp, run_on_terminal
 
 __all__ = ["InspectorApp", "run_inspector"]
 
 
-class InspectorApp(App[None]):
+class InspectorApp(TerminalApp):
     """Shows one stack."""
 
     TITLE = "reftable-inspector"
@@ -33,9 +32,7 @@ def run_inspector(directory: Path, *, label: str, options: StackOptions, mouse: 
     """Show the stack in `directory` until the user leaves; the process's exit code.
 
     `label` is what the user calls the stack. Raises `ReftableError` or `OSError` when the
-    stack cannot be opened, before the terminal is touched.
+    stack cannot be opened, before the terminal is touched, and what `run_on_terminal` raises.
     """
     with Session.open(directory, label=label, options=options) as session:
-        app = InspectorApp(session)
-        app.run(mouse=mouse)
-        return app.return_code or 0
+        return run_on_terminal(InspectorApp(session), mouse=mouse)

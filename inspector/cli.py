@@ -91,7 +91,7 @@ def cli() -> None:
 
     \b
     Exit codes: 0 fine; 2 usage; 3 cannot be read; 4 locked;
-    5 the stack changed since the plan; 130 interrupted.
+    5 the stack changed since the plan; 70 the program failed; 130 interrupted.
     """
 
 

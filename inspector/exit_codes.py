@@ -6,6 +6,7 @@ the process ends.
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 
 from engine import errors
@@ -22,6 +23,7 @@ class ExitCode(IntEnum):
     UNREADABLE = 3  # no stack there, or its files cannot be read (or written)
     LOCKED = 4  # somebody else holds a lock
     CHANGED = 5  # the stack is no longer the one that was planned for
+    INTERNAL = 70  # the program itself failed (EX_SOFTWARE)
     INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
@@ -47,5 +49,10 @@ def describe(error: BaseException) -> tuple[ExitCode, str]:
             return ExitCode.USAGE, f"{error}; nothing was written"
         case errors.ApiError():
             return ExitCode.USAGE, str(error)
+        case OSError(errno=errno.EMFILE | errno.ENFILE):
+            advice = (
+                "each table is an open file: allow more of them (ulimit -n), or have git compact the stack"
+            )
+            return ExitCode.UNREADABLE, f"{error}; {advice}"
         case _:
             return ExitCode.UNREADABLE, str(error)

@@ -51,6 +51,7 @@ def test_the_codes_are_the_published_ones() -> None:
         "UNREADABLE": 3,
         "LOCKED": 4,
         "CHANGED": 5,
+        "INTERNAL": 70,
         "INTERRUPTED": 130,
     }
 

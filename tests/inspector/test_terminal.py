@@ -1,0 +1,229 @@
+"""The inspector in a real pseudo-terminal: what it says instead of an empty screen, and how it leaves."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.git import Git
+from tests.support.screens import branches, log, make_stack, make_tall_stack
+from tests.support.terminal import MODES, Terminal, inspector
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    """300 refs in one table."""
+    return make_stack(tmp_path / "reftable", (branches(300), [log(b"HEAD", 1)]))
+
+
+def shown(terminal: Terminal) -> Terminal:
+    """Wait for the first whole screen."""
+    terminal.until("300 refs")
+    terminal.quiet()
+    return terminal
+
+
+def assert_refused(terminal: Terminal, code: int, message: str) -> None:
+    """It has ended with this code and one line, and has not touched the terminal."""
+    assert terminal.end() == code
+    assert b"\x1b" not in terminal.written
+    assert message in terminal.text
+    assert terminal.faults() == []
+
+
+def files_backend(git: Git, place: Path) -> Path:
+    git.run("init", "-q", "--ref-format=files", place)
+    return place
+
+
+def empty_directory(place: Path) -> Path:
+    place.mkdir()
+    return place
+
+
+def cut_list(place: Path) -> Path:
+    make_stack(place, (branches(1), []))
+    (place / "tables.list").write_bytes(b"cut")
+    return place
+
+
+def list_in_disguise(place: Path) -> Path:
+    make_stack(place, (branches(1), []))
+    (place / "tables.list").unlink()
+    (place / "tables.list").mkdir()
+    return place
+
+
+def missing_table(place: Path) -> Path:
+    make_stack(place, (branches(1), []))
+    next(place.glob("*.ref")).unlink()
+    return place
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda place: place, "no such"),
+        (empty_directory, "reftable"),
+        (cut_list, "tables.list"),
+        (list_in_disguise, "tables.list"),
+        (missing_table, ".ref"),
+    ],
+    ids=["missing path", "no repository", "damaged list", "list is a directory", "missing table"],
+)
+def test_what_cannot_be_opened_is_a_line_and_no_screen(
+    tmp_path: Path, make: Callable[[Path], Path], message: str
+) -> None:
+    with inspector(make(tmp_path / "place")) as terminal:
+        assert_refused(terminal, 3, message)
+        assert terminal.text.startswith("reftable-inspector: ")
+        assert terminal.text.count("\n") == 1
+
+
+def test_a_repository_with_loose_refs_is_named_as_such(git: Git, tmp_path: Path) -> None:
+    with inspector(files_backend(git, tmp_path / "place")) as terminal:
+        assert_refused(terminal, 3, "files")
+
+
+def test_more_tables_than_a_process_may_open_is_said_with_what_to_do(tmp_path: Path) -> None:
+    place = make_tall_stack(tmp_path / "reftable", 60)
+    limit = "import resource, inspector.app; resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))"
+    with inspector(place, prelude=limit) as terminal:
+        assert_refused(terminal, 3, "ulimit -n")
+
+
+@pytest.mark.parametrize("redirection", ["</dev/null", ">/dev/null", "2>$NOTES", "<&-"])
+def test_without_a_terminal_there_is_no_screen_but_a_message(
+    stack: Path, tmp_path: Path, redirection: str
+) -> None:
+    notes = tmp_path / "notes"
+    command = ["sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, "-m", "inspector", str(stack)]
+    with Terminal(command, env={"NOTES": str(notes)}) as terminal:
+        assert terminal.end() == 2
+        assert b"\x1b" not in terminal.written
+        text = notes.read_text() if notes.exists() else terminal.text
+        assert "needs a terminal" in text
+        assert "--help" in text
+
+
+def test_a_terminal_that_cannot_move_its_cursor_is_refused(stack: Path) -> None:
+    with inspector(stack, env={"TERM": "dumb"}) as terminal:
+        assert_refused(terminal, 2, "TERM")
+
+
+def test_q_leaves_the_terminal_as_it_was(stack: Path) -> None:
+    with inspector(stack) as terminal:
+        shown(terminal)
+        terminal.send(b"q")
+        assert terminal.end() == 0
+        for name, (on, _off) in MODES.items():
+            assert on in terminal.written, name
+        assert terminal.faults() == []
+        assert terminal.after_screen == ""
+
+
+def test_ctrl_c_says_how_to_leave_and_leaves_nothing_to_guess(stack: Path) -> None:
+    with inspector(stack) as terminal:
+        shown(terminal)
+        terminal.press(b"\x03", "Press q to quit")
+        terminal.send(b"q")
+        assert terminal.end() == 0
+        assert terminal.faults() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
+def test_a_signal_ends_it_and_the_terminal_is_as_it_was(stack: Path, number: signal.Signals) -> None:
+    with inspector(stack) as terminal:
+        shown(terminal)
+        terminal.signal(number)
+        assert terminal.end() == 130
+        assert terminal.faults() == []
+        assert terminal.after_screen == "reftable-inspector: interrupted\r\n"
+
+
+def test_a_signal_before_the_first_screen_ends_it_too(stack: Path) -> None:
+    early = (
+        "import os, signal, inspector.app as app\n"
+        "real = app.run_on_terminal\n"
+        "def run(*args, **options):\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    return real(*args, **options)\n"
+        "app.run_on_terminal = run"
+    )
+    with inspector(stack, prelude=early) as terminal:
+        assert terminal.end() == 130
+        assert terminal.faults() == []
+        assert "Traceback" not in terminal.text
+
+
+def test_a_window_that_is_closed_ends_it(stack: Path) -> None:
+    with inspector(stack) as terminal:
+        shown(terminal)
+        terminal.close()
+        assert terminal.process.wait(60) == 130
+
+
+CRASHES = {
+    "in a key": "from inspector.screens.main import MainScreen as M\nM.action_reload = lambda self: {}[%r]",
+    "in a worker": "from inspector.session import Session as S\nS.work = lambda self: {}[%r]",
+    "before the first screen": "from inspector.screens.main import MainScreen as M\n"
+    "M.compose = lambda self: {}[%r]",
+}
+
+
+@pytest.mark.parametrize("place", CRASHES)
+def test_a_crash_gives_the_terminal_back_and_says_whose_fault_it_is(stack: Path, place: str) -> None:
+    class_ = "class Hostile(Exception): __str__ = lambda self: chr(27) + '[2J' + 'boom'\n"
+    raising = CRASHES[place].replace("{}[%r]", "(_ for _ in ()).throw(Hostile())")
+    with inspector(stack, prelude=class_ + raising) as terminal:
+        if place == "in a key":
+            shown(terminal)
+            terminal.send(b"R")
+        assert terminal.end() == 70
+        assert terminal.faults() == []
+        assert terminal.after_screen.splitlines()[-2:] == [
+            r"Hostile: \x1b[2Jboom",
+            "reftable-inspector: the program failed: the fault is in it, and not in your repository",
+        ]
+        assert "locals" not in terminal.after_screen
+
+
+def test_no_mouse_leaves_the_mouse_to_the_terminal(stack: Path) -> None:
+    with inspector("--no-mouse", stack) as terminal:
+        shown(terminal)
+        terminal.send(b"q")
+        assert terminal.end() == 0
+        for name, (on, _off) in MODES.items():
+            assert (on in terminal.written) == ("mouse" not in name), name
+
+
+def test_resizing_while_it_works_does_no_harm(stack: Path) -> None:
+    with inspector(stack) as terminal:
+        shown(terminal)
+        for width, height in ((200, 60), (60, 16), (20, 5), (1, 1), (120, 36)):
+            terminal.resize(width, height)
+            terminal.send(b"j\tj\t")
+            terminal.quiet(0.1)
+        since = len(terminal.written)
+        terminal.resize(140, 40)
+        terminal.until("300 refs", since)
+        terminal.send(b"q")
+        assert terminal.end() == 0
+        assert terminal.faults() == []
+
+
+def test_with_no_color_there_are_greys_and_nothing_else(stack: Path) -> None:
+    painted = re.compile(rb"[34]8;2;(\d+);(\d+);(\d+)")
+    for no_color in (False, True):
+        with inspector(stack, env={"NO_COLOR": "1"} if no_color else {}) as terminal:
+            shown(terminal)
+            terminal.send(b"q")
+            assert terminal.end() == 0
+        colours = set(painted.findall(terminal.written))
+        assert colours
+        assert all(len(set(colour)) == 1 for colour in colours) == no_color
