@@ -14,12 +14,14 @@ from engine.record import LogRecord, RefRecord
 from inspector.safe_text import safe_text
 
 __all__ = [
+    "age_text",
     "error_text",
     "file_size",
     "log_time",
     "log_zone",
     "short_id",
     "short_table_name",
+    "shorten_middle",
     "shown",
     "update_range",
     "value_text",
@@ -48,12 +50,29 @@ def file_size(size: int) -> str:
     return f"{amount:.1f}{units[0]}"
 
 
+def age_text(seconds: float) -> str:
+    """How long ago, in the largest unit of which there are two or more: `45s`, `90s`, `3m`, `47h`, `12d`."""
+    whole = max(0, int(seconds))
+    for unit, name in ((86400, "d"), (3600, "h"), (60, "m")):
+        if whole >= 2 * unit:
+            return f"{whole // unit}{name}"
+    return f"{whole}s"
+
+
 def short_table_name(name: str) -> str:
     """What tells tables of one stack apart: the random suffix of `name`, or its last characters."""
     parsed = parse_table_name(name)
     if parsed is not None and parsed.suffix:
         return "…" + parsed.suffix
     return safe_text(name.encode("utf-8", "surrogateescape"))
+
+
+def shorten_middle(text: str, width: int) -> str:
+    """`text` in at most `width` characters, its middle replaced by an ellipsis: both ends of a path tell."""
+    if len(text) <= width:
+        return text
+    tail = max(0, width - 1) * 2 // 3
+    return text[: max(0, width - 1 - tail)] + "…" + text[len(text) - tail :]
 
 
 def update_range(low: int, high: int) -> str:
