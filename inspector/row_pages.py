@@ -33,6 +33,7 @@ from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import chain, compress, islice
 from typing import Any, Final, Generic, TypeVar
 
@@ -331,8 +332,15 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
             yield self._sift_origins(origins) if self._matcher else origins
 
     def rows_at(self, key: Key, count: int) -> tuple[Row, ...]:
-        """Up to `count` rows from the first one on that is not before `key`, by a seek; without a filter."""
-        return tuple(map(self.row_of, islice(chain.from_iterable(self._origins(key)), count)))
+        """Up to `count` rows from the first one on that is not before `key`, by a seek.
+
+        None with a filter, since what passes may be far away, or where the view cannot be read.
+        """
+        rows: list[Row] = []
+        if self._matcher is None:
+            with suppress(*READ_ERRORS):  # whoever reads the page itself tells of it
+                rows.extend(map(self.row_of, islice(chain.from_iterable(self._origins(key)), count)))
+        return tuple(rows)
 
     def _admitted(self, start: Key) -> Iterator[tuple[Record, Table]]:
         for origins in self._origins(start):

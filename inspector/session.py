@@ -1,39 +1,46 @@
 """The inspector's one door to the engine: one stack, opened read-only, and the work that is done on it.
 
 A screen never calls the engine. It reads what a `Session` has at hand (tables, rows, how far they are
-counted), says what it wants (`want_versions`, `want_reload`; rows say it themselves when they are drawn),
-and has `work` run in a worker thread until nothing is left. It does one bounded piece after the other,
-always the most urgent one, and tells what there is to show:
+counted), says what it wants, and has `work` run in a worker thread until nothing is left. It does one
+bounded piece after the other, always the most urgent one, and tells what there is to show:
 
     reload     first, since reading on in a view about to be replaced is work for nothing
     pages      rows that are on screen as placeholders
-    versions   every version of the selected ref
-    scan       counting on, a few thousand records at a time
+    versions   every version of the selected ref, its newest log entries, where it leads
+    places     at which row of a source a key is, as far as the source is counted
+    scan       filtering, sorting and counting on, a few thousand records at a time
 
-One thread at a time may run `work`: nothing else touches the stack's handle, so nothing here needs a
-lock. What the screen sees is replaced whole, never changed: `view` is one `StackView` until a reload
-makes another, and what was read of the old one can be drawn until then.
+The sources worked on are those that the panes have put up with `serve`, each pane under a name of its own,
+and then the two of the view. A source that no pane serves any more is closed.
+
+One thread at a time may run `work`: nothing else touches the stack's handle. What is wanted is put down
+under a lock that is held for a moment only. What the screen sees is replaced whole, never changed:
+`view` is one `StackView` until a reload makes another, and what was read of the old one can be drawn
+until then.
 """
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from engine.errors import ReftableError
-from engine.merged import Version
+from engine.merged import MergedTable
 from engine.options import StackOptions
 from engine.stack import Stack
 from engine.table import Table
+from inspector.row_pages import PAGE_ROWS, PagedRows, RowPages
 from inspector.rows import LogRows, RefRows
 from inspector.trace import RefTrace, trace_ref
 
-__all__ = ["News", "Reloaded", "RowsRead", "Session", "StackView", "VersionsRead"]
+__all__ = ["KeyFound", "News", "Reloaded", "RowsRead", "Session", "StackView", "VersionsRead"]
 
+Source = RowPages[Any, Any]
 
 TELL_RECORDS: Final = 65536
 
@@ -59,31 +66,47 @@ class RowsRead:
 
 @dataclass(frozen=True, slots=True)
 class VersionsRead:
-    """What was found about a ref: its versions, newest first, and the rest of its trace."""
+    """Every version of a ref and what else belongs to it, with the errors that kept parts from being read."""
 
     name: bytes
     trace: RefTrace
 
-    @property
-    def versions(self) -> tuple[Version, ...]:
-        """Every version that could be read."""
-        return self.trace.versions
 
-    @property
-    def error(self) -> ReftableError | OSError | None:
-        """What kept the newest of the others from being read, or None."""
-        return self.trace.unread[0].error if self.trace.unread else None
+@dataclass(frozen=True, slots=True)
+class KeyFound:
+    """The row of `source` with the key that was asked for is `row`, or the one that comes instead.
+
+    It may be `source.count` when all rows come before. While it is not known, `row` is None and `ahead` has
+    the rows from the key on, told once.
+    """
+
+    source: Source
+    key: Any
+    row: int | None
+    ahead: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """The stack was looked at again; `changed` when there is a new view."""
+    """The stack was looked at again; `changed` when there is a new view in place of `old_view`.
+
+    `asked` is False when it was the watch that looked, and found a change or (no) trouble anew.
+    """
 
     changed: bool
     error: ReftableError | OSError | None
+    old_view: StackView | None = field(default=None, compare=False)
+    asked: bool = True
 
 
-News = RowsRead | VersionsRead | Reloaded
+@dataclass(frozen=True, slots=True)
+class _WantedKey:
+    source: Source
+    key: Any
+    ahead: bool
+
+
+News = RowsRead | VersionsRead | KeyFound | Reloaded
 
 
 class Session:
@@ -94,9 +117,15 @@ class Session:
         self._stack = stack
         self.label = label
         self.view = StackView(stack)
-        self._told = 0
         self._wants_reload = False
-        self._wanted_names: deque[bytes] = deque(maxlen=1)
+        self._wants_check = False
+        self._trouble: str | None = None
+        self._wanted_names: deque[tuple[bytes, MergedTable | None]] = deque(maxlen=1)
+        self._lock = threading.Lock()  # over the two that follow
+        self._wanted_keys: dict[str, _WantedKey] = {}
+        self._served: dict[str, tuple[Source, ...]] = {}
+        self._anew = True
+        self._open: list[Source] = []
 
     @classmethod
     def open(cls, directory: Path, *, label: str, options: StackOptions) -> Session:
@@ -112,21 +141,69 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for source in self._open:
+            source.close()
         self._stack.close()
 
-    def want_versions(self, name: bytes) -> None:
-        """Have every version of the ref `name` read; a name wanted before and not yet read is forgotten."""
-        self._wanted_names.append(name)
+    # For the thread of the screen.
+
+    def serve(self, name: str, *sources: Source) -> None:
+        """Have the rows of these sources read, and those that are to be counted, filtered or sorted scanned.
+
+        The first is the most urgent. They take the place of those served under this `name` before.
+        """
+        with self._lock:
+            self._served[name] = sources
+        self._anew = True
+
+    def want_versions(self, name: bytes, within: MergedTable | None = None) -> None:
+        """Have every version of the ref `name` read; a name wanted before and not yet read is forgotten.
+
+        `within` has the tables that count, when those are not all (see `trace_ref`).
+        """
+        self._wanted_names.append((name, within))
+
+    def want_key(self, name: str, source: Source, key: Any, *, ahead: bool = False) -> None:  # noqa: ANN401
+        """Have the row with `key` looked for in a served source; what `name` wanted before is forgotten.
+
+        The answer comes as soon as `source` is counted that far. With `ahead`, rows from there on are
+        told at once, if a seek can find them.
+        """
+        with self._lock:
+            self._wanted_keys[name] = _WantedKey(source, key, ahead)
+        self._anew = True
+
+    def forget_key(self, name: str) -> None:
+        """What `name` wanted by `want_key` is not wanted any more."""
+        with self._lock:
+            self._wanted_keys.pop(name, None)
 
     def want_reload(self) -> None:
         """Have the stack looked at again."""
         self._wants_reload = True
 
+    def want_check(self) -> None:
+        """The same for a watch: nothing is told when nothing has changed. One stat then."""
+        self._wants_check = True
+
     @property
     def wanting(self) -> bool:
         """Whether a screen waits for something that `work` would do next."""
+        return (
+            self._wants_reload
+            or self._wants_check
+            or self._anew
+            or bool(self._wanted_names)
+            or any(source.wanting for source in self._sources())
+        )
+
+    def _sources(self) -> list[Source]:
         view = self.view
-        return self._wants_reload or bool(self._wanted_names) or view.refs.wanting or view.logs.wanting
+        with self._lock:
+            served = [source for sources in self._served.values() for source in sources]
+        return list(dict.fromkeys([*served, view.refs, view.logs]))
+
+    # For the thread that works.
 
     def work(self) -> Iterator[News | None]:
         """Do everything that is wanted; between two pieces, yield what is new, or None if that is nothing.
@@ -134,38 +211,75 @@ class Session:
         Whoever runs it may stop there, and begin again later.
         """
         while True:
-            view = self.view
-            if self._wants_reload:
-                self._wants_reload = False
+            if self._anew:
+                self._anew = False
+                self._close_unserved()
+            sources = self._sources()
+            if self._wants_reload or self._wants_check:
                 yield self._reload()
-            elif view.refs.read_page() or view.logs.read_page():
+            elif any(source.read_page() for source in sources):
                 yield RowsRead()
             elif self._wanted_names:
-                yield self._read_versions(self._wanted_names.pop())
-            elif view.refs.scan():
-                yield self._scanned(view.refs)
-            elif view.logs.scan():
-                yield self._scanned(view.logs)
+                name, within = self._wanted_names.pop()
+                yield VersionsRead(name, trace_ref(self.view, name, within))
+            elif (found := self._find_key()) is not None:
+                yield found
+            elif (scanned := next((source for source in sources if source.scan()), None)) is not None:
+                yield _told(scanned)
             else:
                 return
 
-    def _scanned(self, rows: RefRows | LogRows) -> RowsRead | None:
-        # To draw a new count costs as much as to count thousands of records, so it is told seldom.
-        ended = rows.complete or rows.error is not None
-        if not ended and rows.count < min(2 * self._told, self._told + TELL_RECORDS):
-            return None
-        self._told = 0 if ended else rows.count
-        return RowsRead()
+    def _close_unserved(self) -> None:
+        sources = self._sources()
+        for source in self._open:
+            if source not in sources:
+                source.close()
+        self._open = sources
+        with self._lock:
+            for name, want in list(self._wanted_keys.items()):
+                if want.source not in sources:
+                    del self._wanted_keys[name]
 
-    def _reload(self) -> Reloaded:
+    def _reload(self) -> Reloaded | None:
+        asked = self._wants_reload
+        self._wants_reload = self._wants_check = False
+        trouble, old_view = self._trouble, self.view
         try:
             changed = self._stack.reload()
         except (ReftableError, OSError) as error:
-            return Reloaded(False, error)
+            self._trouble = str(error)
+            return Reloaded(False, error, asked=asked) if asked or trouble != self._trouble else None
+        self._trouble = None
         if changed:
             self.view = StackView(self._stack)
-            self._told = 0
-        return Reloaded(changed, None)
+            self._anew = True
+            return Reloaded(True, None, old_view, asked)
+        return Reloaded(False, None, asked=asked) if asked or trouble is not None else None
 
-    def _read_versions(self, name: bytes) -> VersionsRead:
-        return VersionsRead(name, trace_ref(self.view, name))
+    def _find_key(self) -> KeyFound | None:
+        with self._lock:
+            wanted = list(self._wanted_keys.items())
+        for name, want in wanted:
+            source, key = want.source, want.key
+            row = source.rank(key)
+            rows: tuple[Any, ...] = ()
+            if want.ahead and row is None and isinstance(source, PagedRows):
+                rows = source.rows_at(key, PAGE_ROWS)
+            with self._lock:
+                if self._wanted_keys.get(name) is want:  # else something else is wanted by now
+                    if row is not None:
+                        del self._wanted_keys[name]
+                    elif want.ahead:
+                        self._wanted_keys[name] = _WantedKey(source, key, ahead=False)
+            if row is not None or rows:
+                return KeyFound(source, key, row, rows)
+        return None
+
+
+def _told(source: Source) -> RowsRead | None:
+    # To draw a new count costs as much as to count thousands of records, so it is told seldom.
+    done = source.progress.done
+    if not source.ended and source.told <= done < min(2 * source.told, source.told + TELL_RECORDS):
+        return None
+    source.told = done
+    return RowsRead()

@@ -128,11 +128,6 @@ class SortedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
         numbers = self._numbers if self._complete else None
         return SortedRows(self.base, self._order, backwards=not self._backwards, numbers=numbers)
 
-    def close(self) -> None:
-        """Let go of the source below, too."""
-        super().close()
-        self.base.close()
-
     def scan(self) -> bool:
         """Count, read, sort or merge about SCAN_RECORDS rows more; False when nothing is left to do."""
         if self.ended:

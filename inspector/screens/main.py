@@ -151,7 +151,7 @@ class MainScreen(Screen[None]):
                 row = self._refs.current
                 if self._detail_of is self._refs and row is not None and row.record.name == read.name:
                     self.query_one(Detail).show_ref(row, read.trace)
-            case Reloaded(changed, error):
+            case Reloaded(changed=changed, error=error):
                 self._reload_error = error
                 if changed:
                     self._show_view()

@@ -133,8 +133,9 @@ def test_all_versions_of_a_ref_newest_first(stack: Path) -> None:
         session.want_versions(branch(1))
         (read,) = [news for news in work(session) if isinstance(news, VersionsRead)]
         assert read.name == branch(1)
-        assert [(version.position, version.wins) for version in read.versions] == [(1, True), (0, False)]
-        assert read.error is None
+        versions = read.trace.versions
+        assert [(version.position, version.wins) for version in versions] == [(1, True), (0, False)]
+        assert read.trace.unread == ()
 
 
 def test_only_the_versions_wanted_last_are_read(stack: Path) -> None:
@@ -153,8 +154,9 @@ def test_versions_that_cannot_be_read_are_told_as_an_error(stack: Path) -> None:
         session.want_versions(branch(1))
         (read,) = work(session)
         assert isinstance(read, VersionsRead)
-        assert [version.position for version in read.versions] == [1]
-        assert table.name in str(read.error)
+        assert [version.position for version in read.trace.versions] == [1]
+        assert [unread.table for unread in read.trace.unread] == [table]
+        assert table.name in str(read.trace.unread[0].error)
 
 
 def test_a_reload_takes_up_what_others_wrote(stack: Path) -> None:
