@@ -163,6 +163,16 @@ class Contents:
         self.count()
         return list(self._errors.values())
 
+    def start_of(self, number: int) -> int | None:
+        """Where the record of this number begins, or None if there are fewer; finds those before it."""
+        return self._starts[number] if self.has(number) else None
+
+    def damaged(self) -> Iterator[Span]:
+        """The leaves among the records; finds all records."""
+        self.count()
+        for start in self._errors:
+            yield next(self.records(bisect_right(self._starts, start) - 1))
+
     def number_at(self, pos: int) -> int:
         """The number of the record that covers a position, which lies in the records."""
         starts = self._starts
@@ -375,9 +385,18 @@ class Records(Group):
         """The number of the record that covers `position`, which lies in the records."""
         return self._contents.number_at(position - self._contents.base)
 
+    def start_of(self, number: int) -> int | None:
+        """The position of the record of this number, or None if there are fewer; passes those before it."""
+        start = self._contents.start_of(number)
+        return None if start is None else start + self._contents.base
+
     def count(self) -> int:
         """The number of records, each damaged stretch counted as one; passes all of them."""
         return self._contents.count()
+
+    def damaged(self) -> Iterator[Span]:
+        """The damaged stretches among them, in order; passes all of them."""
+        return self._contents.damaged()
 
     def errors(self) -> list[FormatError]:
         """What is wrong with them, one error for each damaged stretch; passes all of them."""
