@@ -55,8 +55,8 @@ class InspectorCommands(Provider):
                 )
 
     async def search(self, query: str) -> Hits:
-        """Whatever contains the letters of `query` in their order."""
-        matcher = self.matcher(query)
+        """Whatever contains the letters of `query` in their order; a space is any gap."""
+        matcher = self.matcher(query.replace(" ", ""))
         for command in self._commands:
             score = matcher.match(command.title)
             if score > 0:

@@ -1,0 +1,132 @@
+"""Help is about what has the focus, and its keys are those that work."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from textual.containers import VerticalScroll
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from inspector.help_texts import GENERAL, GLOSSARY
+from inspector.key_actions import key_actions, key_label
+from inspector.screens.help import HelpScreen, paragraphs, subject_of
+from tests.support.habits import HabitsApp, Tables
+from tests.support.screens import NARROW, drive, shown_lines
+
+
+def text(app: HabitsApp) -> str:
+    return "\n".join(shown_lines(app))
+
+
+def test_the_text_is_that_of_the_nearest_pane_which_has_one() -> None:
+    app = HabitsApp()
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        assert subject_of(app.screen).text.strip().startswith("The tables of the stack")
+        app.screen.query_one("#tabs").active = "logs-tab"  # type: ignore[attr-defined]
+        await pilot.pause()
+        app.screen.set_focus(app.screen.query_one(Input))
+        assert subject_of(app.screen).text == GENERAL, (
+            "what Textual says of an input is not about its use here"
+        )
+
+    drive(app, steps)
+
+
+def test_help_shows_text_keys_and_glossary_and_goes_away() -> None:
+    app = HabitsApp()
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        for closing in ("escape", "question_mark", "q"):
+            await pilot.press("question_mark")
+            assert isinstance(app.screen, HelpScreen)
+            shown = text(app)
+            assert "A table is a file that is never changed. Each transaction adds one; compactions" in shown
+            assert re.search(r"│   #  position, 0 for the oldest", shown)
+            assert re.search(r"Keys of this pane.*↓  j +Move.*Keys everywhere.*R +Reload", shown, re.DOTALL)
+            assert re.search(r"b +Block: See the bytes \[of\] the block", shown)
+            assert "Hidden" not in shown
+            assert "Dimmed" not in shown
+            await pilot.press("G")
+            assert "update index: The number of a transaction" in text(app)
+            await pilot.press(closing)
+            assert app.screen.focused is app.screen.query_one(Tables)
+        assert app.is_running
+
+    drive(app, steps)
+
+
+@pytest.mark.parametrize("size", [NARROW, (60, 16), (20, 5), (1, 1)])
+def test_help_scrolls_in_a_small_terminal(size: tuple[int, int]) -> None:
+    app = HabitsApp()
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        await pilot.press("question_mark")
+        box = app.screen.query_one(VerticalScroll)
+        positions = [box.scroll_y]
+        for key in ("j", "pagedown", "ctrl+d", "ctrl+u", "pageup", "k", "G", "g"):
+            await pilot.press(key)
+            positions.append(box.scroll_y)
+        assert positions[-1] == 0
+        assert positions[7] == box.max_scroll_y
+        if size[1] > 4:
+            assert box.max_scroll_y > 0
+            assert positions[:7] == [0, 1, 1 + (page := box.size.height - 1), *positions[3:5], 1, 0]
+            assert positions[3] == 1 + page + page // 2
+
+    drive(app, steps, size)
+
+
+def test_an_action_is_listed_once_with_all_its_keys() -> None:
+    app = HabitsApp()
+
+    async def steps(_pilot: Pilot[Any]) -> None:
+        actions = {action.action: action for action in key_actions(app.screen)}
+        assert actions["move(1)"].keys == ("↓", "j")
+        assert actions["quit"].keys == ("q", "ctrl+q")
+        assert not {"hidden", "dimmed", "nameless"} & set(actions)
+        ours = [action.of_pane for action in key_actions(app.screen)]
+        assert ours == sorted(ours, reverse=True)
+        assert any(ours)
+        assert not all(ours)
+
+    drive(app, steps)
+
+
+def test_what_does_not_scroll_has_no_keys_to_scroll_it() -> None:
+    app = HabitsApp()
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        app.screen.query_one("#tabs").active = "logs-tab"  # type: ignore[attr-defined]
+        scroll = app.screen.query_one("#scroll", VerticalScroll)
+        await pilot.pause()
+        scroll.focus()
+        await pilot.pause()
+        assert app.screen.focused is scroll
+        assert {"scroll_down", "page_right"} & {b.binding.action for b in app.screen.active_bindings.values()}
+        assert not [action for action in key_actions(app.screen) if "scroll" in action.action]
+
+    drive(app, steps)
+
+
+@pytest.mark.parametrize(
+    ("key", "label"),
+    [("question_mark", "?"), ("ctrl+d", "ctrl+d"), ("pagedown", "page down"), ("G", "G"), ("enter", "enter")],
+)
+def test_keys_are_called_as_users_call_them(key: str, label: str) -> None:
+    assert key_label(key) == label
+
+
+def test_paragraphs_lose_their_line_ends_and_indented_lines_keep_them() -> None:
+    assert paragraphs("\n  one\n  two\n\n  three\n    a\n    b\n") == ["one two", "three\n  a\n  b"]
+
+
+def test_the_glossary_has_every_term_of_the_field_in_order() -> None:
+    terms = [paragraph.partition(": ")[0] for paragraph in paragraphs(GLOSSARY)]
+    assert terms == sorted(terms)
+    field = "addition block expiry footer index record section segment stack table tombstone"
+    assert {*field.split(), "merged view", "restart point", "update index"} <= set(terms)
+    assert all(len(paragraph) > 30 for paragraph in paragraphs(GLOSSARY))

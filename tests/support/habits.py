@@ -1,0 +1,94 @@
+"""A small application with panes, tabs, and all kinds of bindings, for the habits that every screen has."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import Screen
+from textual.widgets import Input, Static, TabbedContent, TabPane
+
+from inspector.palette import InspectorCommands
+from inspector.screens.help import HelpScreen, subject_of
+from inspector.themes import register_themes
+
+
+class Pane(Vertical):
+    """A pane that explains itself; what has the keys is inside."""
+
+    HELP = """
+    The tables of the stack, oldest first: one line each, with the size as a bar.
+
+    A table is a file that is never changed. Each transaction
+    adds one; compactions
+    write several anew as one.
+
+      #  position, 0 for the oldest
+    """
+
+
+class Tables(Static, can_focus=True):
+    """Something with keys of its own."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "move(1)", "Move", key_display="j/k"),
+        Binding("up,k", "move(-1)", "Up", show=False),
+        Binding("b", "block", "Block", tooltip="See the bytes [of] the block"),
+        Binding("h", "hidden", "Hidden"),
+        Binding("d", "dimmed", "Dimmed"),
+        Binding("n", "nameless"),
+    ]
+
+    done: ClassVar[list[str]] = []
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        return {"hidden": False, "dimmed": None}.get(action, True)
+
+    def action_move(self, rows: int) -> None:
+        self.done.append(f"move {rows}")
+
+    def action_block(self) -> None:
+        self.done.append("block")
+
+
+class Habits(Screen[None]):
+    """Two tabs: a pane with an explanation, and one without."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("R", "reload", "Reload"),
+        Binding("q", "app.quit", "Quit"),
+    ]
+
+    def compose(self) -> ComposeResult:
+        with TabbedContent(id="tabs"):
+            with TabPane("Refs", id="refs-tab"), Pane():
+                yield Tables("tables", id="tables")
+            with TabPane("Logs", id="logs-tab"):
+                yield Input(id="input")
+                yield VerticalScroll(id="scroll")
+
+    def on_mount(self) -> None:
+        self.query_one(Tables).focus()
+
+    def action_reload(self) -> None:
+        Tables.done.append("reload")
+
+
+class HabitsApp(App[None]):
+    """That screen, with help, palette and themes."""
+
+    COMMANDS: ClassVar[set[Any]] = {InspectorCommands}
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark", "help", "Help")]
+
+    def __init__(self) -> None:
+        super().__init__()
+        register_themes(self)
+        Tables.done.clear()
+
+    def get_default_screen(self) -> Screen[Any]:
+        return Habits()
+
+    def action_help(self) -> None:
+        self.push_screen(HelpScreen(subject_of(self.screen)))
