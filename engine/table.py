@@ -173,10 +173,16 @@ class Table:
 
     def read_log(self, name: bytes, update_index: int = U64_MAX) -> LogRecord | None:
         """The newest log record of this ref at or below `update_index`; may be a tombstone."""
+        located = self.locate_log(name, update_index)
+        return located[1] if located else None
+
+    def locate_log(self, name: bytes, update_index: int = U64_MAX) -> tuple[int, LogRecord] | None:
+        """As `read_log`, with the offset of the block that holds the record."""
         size = self.hash_id.size
         key = log_key(name, update_index)
-        record = self._lookup(self._logs_section(), key, lambda block: block.seek_log(key, size))
-        return record if record is not None and record.name == name else None
+        section = self._logs_section()
+        found = section and self._seek(section, key, lambda block: block.seek_log(key, size))
+        return (found[0].offset, found[1]) if found and found[1].name == name else None
 
     def ref_blocks(self, start: bytes = b"") -> Iterator[list[RefRecord]]:
         """The refs from the first name >= `start` on, a list for each block. Raises `FormatError`."""

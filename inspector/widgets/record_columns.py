@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final, TypeVar
 
 from engine.table import Table
 from inspector.rows import LogRow, RefRow
 from inspector.widgets.facts import log_time, short_id, shown, value_text
 from inspector.widgets.virtual_list import Cell, Column, Look
 
-__all__ = ["log_columns", "ref_columns"]
+__all__ = ["MARKS", "log_columns", "ref_columns", "with_mark"]
+
+Row = TypeVar("Row")
+
+
+MARKS: Final = ("v", "^")
+"""Behind the title of the column that rows are sorted by: downwards, and backwards."""
 
 
 def ref_columns(tables: Sequence[Table]) -> list[Column[RefRow]]:
@@ -40,6 +48,16 @@ def log_columns(tables: Sequence[Table]) -> list[Column[LogRow]]:
             priority=2,
         ),
         _table_column(tables),
+    ]
+
+
+def with_mark(columns: Sequence[Column[Row]], title: str, *, backwards: bool) -> list[Column[Row]]:
+    """The columns, that of this title marked as the one which orders the rows."""
+    return [
+        replace(column, mark=MARKS[backwards], width=max(column.width, len(title) + 2))
+        if column.title == title
+        else column
+        for column in columns
     ]
 
 

@@ -37,7 +37,7 @@ from textual.widget import Widget
 
 from inspector.rows import RowSource, SequenceRows
 
-__all__ = ["Cell", "Column", "ListPane", "Look", "VirtualList", "fit_columns", "fit_text"]
+__all__ = ["Cell", "Column", "ColumnTitles", "ListPane", "Look", "VirtualList", "fit_columns", "fit_text"]
 
 MAX_LINES: Final = 1000
 PLACEHOLDER: Final = "…"
@@ -62,7 +62,7 @@ class Column(Generic[Row_contra]):
     """One column: `cell` makes a cell of a row and the column's width in terminal cells.
 
     `width` is the least width; `flex` the share of what is left over (0: fixed). When the list
-    is too narrow for all columns, the one of the least `priority` goes first.
+    is too narrow for all columns, the one of the least `priority` goes first. `mark` stands behind the title.
     """
 
     title: str
@@ -71,6 +71,7 @@ class Column(Generic[Row_contra]):
     flex: int = 0
     align: Literal["left", "right"] = "left"
     priority: int = 9
+    mark: str = ""
 
 
 def fit_columns(columns: Sequence[Column[Row]], width: int) -> list[tuple[Column[Row], int]]:
@@ -167,6 +168,18 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
     class RowsWanted(Message):
         """Rows were asked for that are not at hand: somebody should have the source read them."""
 
+    class Opened(Message):
+        """The row under the cursor was clicked twice."""
+
+        def __init__(self, rows: VirtualList[Any]) -> None:
+            super().__init__()
+            self.rows = rows
+
+        @property
+        def control(self) -> Widget:
+            """The list."""
+            return self.rows
+
     class ColumnsFitted(Message):
         """Columns have other widths than before: titles above them are to be drawn again."""
 
@@ -199,14 +212,36 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
         """The row under the cursor, or None when there is none or it is not read yet."""
         return self._source.row(self.cursor) if self.cursor < self._source.count else None
 
-    def show(self, source: RowSource[Row], columns: Sequence[Column[Row]] | None = None) -> None:
-        """Draw another source (and other columns); the cursor stays at its row number if there is one."""
+    @property
+    def above(self) -> int:
+        """How many rows of the screen are above the cursor; less than 0 when the wheel has moved it there."""
+        return self.cursor - self.scroll_offset.y
+
+    def show(
+        self,
+        source: RowSource[Row],
+        columns: Sequence[Column[Row]] | None = None,
+        *,
+        cursor: int | None = None,
+        above: int = 0,
+    ) -> None:
+        """Draw another source (and other columns).
+
+        The cursor stays at its row number if there is one, or goes to row `cursor`, with `above` rows
+        of the screen above it.
+        """
         self._source = source
         if columns is not None:
             self._columns = columns
             self._fitted_width = -1
         self._lines.clear()
         self._announced = False
+        if cursor is not None:
+            self._follow_end = False
+            self.virtual_size = Size(0, source.count)
+            self.set_reactive(VirtualList.cursor, self.validate_cursor(cursor))
+            self.scroll_to(y=self.cursor - above, animate=False, force=True)
+            self._reveal_cursor()
         self.source_changed()
 
     def source_changed(self) -> None:
@@ -292,6 +327,8 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
         offset = event.get_content_offset(self)
         if offset is not None and (row := offset.y + self.scroll_offset.y) < self._source.count:
             self._move_to(row)
+            if event.chain == 2:
+                self.post_message(self.Opened(self))
 
     # Drawing.
 
@@ -357,10 +394,21 @@ class ColumnTitles(Widget):
     ColumnTitles { height: 1; width: 1fr; }
     """
 
+    class Clicked(Message):
+        """The title of a column was clicked."""
+
+        def __init__(self, title: str) -> None:
+            super().__init__()
+            self.title = title
+
     def __init__(self, rows: VirtualList[Row]) -> None:
         super().__init__()
+        self._widths: Callable[[], list[tuple[str, int]]] = lambda: [
+            (column.title, width) for column, width in rows.fitted()
+        ]
         self._titles: Callable[[], Iterator[str]] = lambda: (
-            fit_text(column.title, width, column.align) for column, width in rows.fitted()
+            fit_text(f"{column.title} {column.mark}" if column.mark else column.title, width, column.align)
+            for column, width in rows.fitted()
         )
         self._style: Callable[[], Style] = lambda: rows.get_component_rich_style("virtual-list--title")
 
@@ -368,6 +416,14 @@ class ColumnTitles(Widget):
         """The titles, as wide as the columns below them."""
         text = " " * MARK_WIDTH + " ".join(self._titles())
         return Strip([Segment(fit_text(text, self.size.width), self._style())])
+
+    def on_click(self, event: events.Click) -> None:
+        """Say which title it was."""
+        at = MARK_WIDTH
+        for title, width in self._widths():
+            if at <= event.x < at + width + 1:
+                self.post_message(self.Clicked(title))
+            at += width + 1
 
 
 class ListPane(Vertical, Generic[Row]):
