@@ -1,0 +1,436 @@
+"""The Health tab: what is wrong with the stack, as far as it is known, and what to do about it.
+
+What headers and the directory tell is shown at once. Tables are read only when somebody asks for it: by a
+source of findings (`inspector.health.Check`) in a worker thread, with progress, until it ends or is stopped.
+A table that was read once is not read again, since tables never change. The pane knows findings and
+where they come from no better than that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import ClassVar, Final, NamedTuple
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Static
+from textual.worker import Worker, WorkerState, get_current_worker
+
+from engine.errors import Cancelled
+from engine.neighbours import Neighbour
+from engine.progress import Progress
+from engine.table import Table
+from inspector.health import (
+    Check,
+    Counts,
+    Finding,
+    Health,
+    HealthMark,
+    Report,
+    Severity,
+    check_tables,
+    findings_at_hand,
+)
+from inspector.rows import SequenceRows
+from inspector.safe_text import safe_name
+from inspector.session import StackView
+from inspector.widgets.facts import error_text, file_size, short_table_name, shorten_middle
+from inspector.widgets.stack_rows import bar, geometry
+from inspector.widgets.virtual_list import Cell, Column, ListPane, Look, VirtualList
+
+__all__ = ["HealthPane"]
+
+_LETTERS: Final = {Severity.ERROR: "X", Severity.WARNING: "!", Severity.INFO: "i"}
+_LOOKS: Final[dict[Severity, Look]] = {
+    Severity.ERROR: "error",
+    Severity.WARNING: "warning",
+    Severity.INFO: "muted",
+}
+_STYLES: Final = {
+    Severity.ERROR: "bold $text-error",
+    Severity.WARNING: "bold $text-warning",
+    Severity.INFO: "bold",
+}
+_BAR_WIDTH: Final = 20
+_REPORTS_OF_A_CHECK: Final = 100
+
+
+class _StartRow(NamedTuple):
+    """The row that offers to read the tables that have not been read yet."""
+
+    tables: int
+    size: int
+
+
+_Row = _StartRow | Finding
+
+
+class HealthPane(Vertical):
+    """Findings, worst first, and the words for the one under the cursor."""
+
+    HELP: ClassVar[str] = """\
+Health: everything that is known to be wrong with this stack, worst first. X is an error (something \
+cannot be read), ! a warning (something is in the way, or may have been lost), i is worth knowing.
+
+Locks, temporary files, tables without a place in the list and overlapping update indexes are known at \
+once. v reads the tables themselves from end to end: header, footer and its checksum, the index levels, \
+and in each block the records, the restart points and the padding. Blocks have no checksum of their own, so \
+a changed letter in a name, or another digit in an object id, cannot be seen. Neither does this check \
+compare the order of keys from block to block, or look every key up through the index: "ok" means a sound \
+structure.
+
+Nothing is written, and a table is read once: it never changes. escape stops; what was found stays.
+
+enter opens the block of a finding in the Blocks tab, y copies the finding."""
+
+    DEFAULT_CSS = """
+    HealthPane > #health-state { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    HealthPane > #health-text {
+        height: 8;
+        padding: 0 1;
+        border-top: solid $surface-lighten-3;
+        scrollbar-size-vertical: 1;
+    }
+    HealthPane > #health-text:focus { border-top: heavy $accent; }
+    Screen.-short HealthPane > #health-text { height: 5; }
+    Screen.-tiny HealthPane > #health-text { display: none; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("v", "check", "Check"),
+        Binding("enter", "open", "Open"),
+        Binding("b", "open_block", "Block", show=False),
+        Binding("y", "copy", "Copy", show=False),
+        Binding("escape", "stop", "Stop"),
+    ]
+
+    class FindingOpened(Message):
+        """Somebody wants to see the block of a finding: `offset` is a position in `table`."""
+
+        def __init__(self, table: Table, position: int, offset: int) -> None:
+            super().__init__()
+            self.table = table
+            self.position = position
+            self.offset = offset
+
+    class Changed(Message):
+        """There are other findings than before, or other tables have been read."""
+
+        def __init__(self, counts: Counts, marks: dict[str, HealthMark]) -> None:
+            super().__init__()
+            self.counts = counts
+            self.marks = marks
+
+    class _Told(Message):
+        """How far the check is, and what it has reported since, from its thread."""
+
+        def __init__(self, progress: Progress | None, reports: Sequence[Report]) -> None:
+            super().__init__()
+            self.progress = progress
+            self.reports = reports
+
+    def __init__(self, check: Check = check_tables, *, id: str | None = None) -> None:  # noqa: A002
+        """`check` is what reads tables and reports on them."""
+        super().__init__(id=id)
+        self._check = check
+        self._health = Health()
+        self._view: StackView | None = None
+        self._suggested = range(0)
+        self._rows: list[_Row] = []
+        self._list: VirtualList[_Row] = VirtualList((), empty="nothing was found", id="findings")
+        self._state = Static(id="health-state", markup=False)
+        self._words = Static(id="health-words", markup=False)
+        self._text = VerticalScroll(id="health-text", can_focus=False)
+        self._worker: Worker[None] | None = None
+        self._progress: Progress | None = None
+        self._failed: BaseException | None = None
+        self._known: tuple[Counts, dict[str, HealthMark]] | None = None
+
+    def compose(self) -> ComposeResult:
+        """How far it is, the findings, and the words for one of them."""
+        yield self._state
+        yield ListPane(self._list)
+        with self._text:
+            yield self._words
+
+    def show(self, view: StackView, neighbours: Sequence[Neighbour]) -> None:
+        """Show what is known of `view` and of the files beside its tables."""
+        if view is not self._view:
+            self._view = view
+            suggestion = geometry(view.tables, view.options).suggestion
+            self._suggested = range(suggestion.start, suggestion.end)
+        at_hand = findings_at_hand(view.tables, self._suggested, view.options.policy, neighbours)
+        self._health.show(view.tables, at_hand)
+        self._update()
+
+    @property
+    def running(self) -> bool:
+        """Whether tables are being read."""
+        return self._worker is not None
+
+    @property
+    def counts(self) -> Counts:
+        """How many findings there are."""
+        return self._health.counts()
+
+    @property
+    def marks(self) -> dict[str, HealthMark]:
+        """What is known of each table, by name."""
+        return self._health.marks()
+
+    @property
+    def current(self) -> Finding | None:
+        """The finding under the cursor."""
+        row = self._list.current
+        return row if isinstance(row, Finding) else None
+
+    # Drawing.
+
+    def _update(self) -> None:
+        rows: list[_Row] = []
+        unchecked = self._health.unchecked
+        if unchecked and not self.running:
+            rows.append(_StartRow(len(unchecked), sum(table.size for _, table in unchecked)))
+        rows += self._health.findings()
+        if rows != self._rows:
+            self._show_rows(rows)
+        known = self._health.counts(), self._health.marks()
+        self._update_state(known[0])
+        if known != self._known:
+            self._known = known
+            self.post_message(self.Changed(*known))
+
+    def _show_rows(self, rows: list[_Row]) -> None:
+        cursor, above = self._list.cursor, self._list.cursor - self._list.scroll_offset.y
+        current = self._list.current
+        self._rows = rows
+        self._list.show(SequenceRows(rows), list(self._columns()))
+        # Findings that came in between push the one under the cursor down; the cursor stays with it.
+        found = rows.index(current) if isinstance(current, Finding) and current in rows else cursor
+        if found != cursor:
+            self._list.cursor = found
+            self._list.scroll_to(y=found - above, animate=False, force=True)
+        self._show_words()
+
+    def _columns(self) -> Iterator[Column[_Row]]:
+        offsets = [row.offset for row in self._rows if isinstance(row, Finding) and row.offset is not None]
+        yield Column("", _severity, width=9)
+        yield Column("file", self._file, width=14, flex=1, priority=3)
+        if offsets:
+            width = max(len("offset"), len(f"{max(offsets):,}"))
+            yield Column("offset", _offset, width=width, align="right", priority=2)
+        yield Column("what", _what, width=20, flex=6)
+
+    def _file(self, row: _Row, width: int) -> Cell:
+        if isinstance(row, _StartRow):
+            return Cell("not checked", "accent")
+        position = self._health.position(row.table)
+        name = short_table_name(row.table)
+        return Cell(shorten_middle(name if position is None else f"#{position} {name}", width))
+
+    def _update_state(self, counts: Counts) -> None:
+        if self.running:
+            self._state.update(self._progress_text())
+        elif self._failed is not None:
+            self._state.update(
+                Content.styled(f"the check has failed: {error_text(self._failed)}", "$text-error")
+            )
+        else:
+            self._state.update(_summary(counts))
+
+    def _progress_text(self) -> Content:
+        progress = self._progress
+        if progress is None or not progress.total:
+            return Content("checking …  (escape stops)")
+        share = progress.done * 100 // progress.total
+        drawn = bar(progress.done, progress.total, _BAR_WIDTH).ljust(_BAR_WIDTH, "░")
+        return Content.assemble(
+            f"{share:>3}% ",
+            (drawn, "$text-accent"),
+            f" {file_size(progress.done)} of {file_size(progress.total)}",
+            (f"  {safe_name(progress.phase)}  (escape stops)", "$foreground-muted"),
+        )
+
+    def _show_words(self) -> None:
+        self._words.update(self._wording())
+        self._text.scroll_home(animate=False)
+
+    def _wording(self) -> Content:
+        match self._list.current:
+            case _StartRow(tables, size):
+                return Content(
+                    f"Reads {_plural(tables, 'table')}, {file_size(size)}, from end to end, and writes "
+                    "nothing. ? says what is looked at, and what is not."
+                )
+            case Finding() as finding:
+                position = self._health.position(finding.table)
+                where = (
+                    safe_name(finding.table)
+                    if position is None
+                    else f"#{position} {safe_name(finding.table)}"
+                )
+                if finding.offset is not None:
+                    where += f", byte {finding.offset:,}"
+                return Content.assemble(
+                    (f"{_LETTERS[finding.severity]} {finding.severity.value}", _STYLES[finding.severity]),
+                    f"  {where}  ",
+                    (f"({finding.code})", "$foreground-muted"),
+                    f"\n{safe_name(finding.message)}\n",
+                    ("To do  ", "$foreground-muted"),
+                    safe_name(finding.fix),
+                )
+            case _:
+                return Content("")
+
+    @on(VirtualList.Highlighted)
+    def _cursor_moved(self, event: VirtualList.Highlighted) -> None:
+        event.stop()
+        self._show_words()
+
+    # Checking.
+
+    def action_check(self) -> None:
+        """Read the tables that have not been read yet; all of them once more if there is none."""
+        if self.running:
+            return
+        if not self._health.unchecked:
+            self._health.forget()
+        tables = self._health.unchecked
+        if not tables:
+            return
+        self._progress, self._failed = None, None
+        self._worker = self.run_worker(
+            partial(self._read, tables), thread=True, exclusive=True, group="health", exit_on_error=False
+        )
+        self._update()
+        self.refresh_bindings()
+
+    def action_stop(self) -> None:
+        """Stop reading; what was reported stays."""
+        if self._worker is not None:
+            self._worker.cancel()
+            self._ended()
+
+    def _read(self, tables: Sequence[tuple[int, Table]]) -> None:
+        """Do the check, in its thread. Tells of it so many times at most, however many tables there are."""
+        worker = get_current_worker()
+        pending: list[Report] = []
+        told = -1
+
+        def progress(now: Progress) -> None:
+            nonlocal told, pending
+            if worker.is_cancelled:
+                raise Cancelled
+            if told < 0 or (now.done - told) * _REPORTS_OF_A_CHECK >= (now.total or 1):
+                told = now.done
+                self.post_message(self._Told(now, pending))
+                pending = []
+
+        try:
+            for report in self._check(tables, progress):
+                pending.append(report)  # noqa: PERF402 - `progress` takes the list away meanwhile
+        except Cancelled:
+            pass
+        finally:
+            self.post_message(self._Told(None, pending))
+
+    @on(_Told)
+    def _take_reports(self, event: _Told) -> None:
+        for report in event.reports:
+            self._health.add(report)
+        if event.progress is not None:
+            self._progress = event.progress
+        self._update()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """The check has ended, or failed."""
+        if event.worker is self._worker and event.worker.is_finished:
+            if event.state is WorkerState.ERROR:
+                self._failed = event.worker.error
+            self._ended()
+
+    def _ended(self) -> None:
+        self._worker = None
+        self._update()
+        self.refresh_bindings()
+
+    # Keys and mouse.
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """`escape` means something else while nothing is read, and `v` has no use meanwhile."""
+        if action == "stop":
+            return self.running
+        return not self.running if action == "check" else True
+
+    def on_click(self, event: events.Click) -> None:
+        """A double click opens."""
+        if event.chain == 2 and event.widget is self._list:
+            self.action_open()
+
+    def action_open(self) -> None:
+        """Begin the check, or show the block of the finding."""
+        if isinstance(self._list.current, _StartRow):
+            self.action_check()
+        else:
+            self.action_open_block()
+
+    def action_open_block(self) -> None:
+        """Ask for the block that the finding is about."""
+        finding = self.current
+        if finding is None:
+            return
+        table, position = self._health.table(finding.table), self._health.position(finding.table)
+        if table is not None and position is not None:
+            self.post_message(self.FindingOpened(table, position, finding.offset or 0))
+
+    def action_copy(self) -> None:
+        """Copy the finding as one line of text."""
+        if (finding := self.current) is not None:
+            offset = "" if finding.offset is None else f" at byte {finding.offset}"
+            where = safe_name(finding.table) + offset
+            text = f"{finding.severity.value} {finding.code} {where}: {safe_name(finding.message)}"
+            self.app.copy_to_clipboard(text)
+            self.notify("The finding was copied.", markup=False)
+
+
+def _severity(row: _Row, _width: int) -> Cell:
+    if isinstance(row, _StartRow):
+        return Cell("v", "accent")
+    return Cell(f"{_LETTERS[row.severity]} {row.severity.value}", _LOOKS[row.severity])
+
+
+def _offset(row: _Row, _width: int) -> Cell:
+    return Cell(f"{row.offset:,}" if isinstance(row, Finding) and row.offset is not None else "")
+
+
+def _what(row: _Row, _width: int) -> Cell:
+    if isinstance(row, _StartRow):
+        return Cell(f"enter or v reads {_plural(row.tables, 'table')}, {file_size(row.size)}", "accent")
+    return Cell(safe_name(row.message))
+
+
+def _summary(counts: Counts) -> Content:
+    parts: list[tuple[str, str]] = []
+    for number, letter, noun, style in (
+        (counts.errors, "X", "error", "bold $text-error"),
+        (counts.warnings, "!", "warning", "bold $text-warning"),
+        (counts.notes, "i", "note", ""),
+    ):
+        if number:
+            parts += [(f"{letter} {_plural(number, noun)}", style), ("  ", "")]
+    if counts.checked:
+        parts.append(
+            (f"{counts.checked:,} of {_plural(counts.tables, 'table')} checked", "$foreground-muted")
+        )
+    elif counts.tables:
+        parts.append(("no table has been checked yet", "$foreground-muted"))
+    return Content.assemble(*parts)
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
