@@ -1,0 +1,369 @@
+"""An action from its plan to its result: plan, confirm, apply, and what came of it.
+
+One screen, in phases. Planning and applying run in a worker thread, which reports how far it is; a report is
+also where it is stopped, and the engine then leaves nothing behind. All changes go through `run` of actions.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any, ClassVar, Final, TypeVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widgets import Button, Footer, Static
+from textual.worker import Worker, WorkerState, get_current_worker
+
+from engine.errors import Cancelled, ReftableError
+from engine.progress import Progress
+from inspector.actions.base import Action, Plan, RefusedError, Result, is_as_planned_for, run
+from inspector.actions.trouble import Trouble, explain
+from inspector.journal import Journal, Outcome
+from inspector.widgets.line_list import Line, LineList
+
+__all__ = ["ActionScreen", "ConfirmScreen"]
+
+Made = TypeVar("Made")
+
+_SHOWN_COMMAND_LINES: Final = 4
+_BAR_WIDTH: Final = 24
+
+
+class Phase(Enum):
+    """Where an action is."""
+
+    PLANNING = "planning"
+    PLANNED = "plan"
+    APPLYING = "applying"
+    DONE = "result"
+    FAILED = "not done"
+
+
+class ConfirmScreen(ModalScreen[bool]):
+    """One sentence and two buttons, the harmless one under the keys; True when the other was pressed."""
+
+    HELP = """
+    The last question before the stack is changed. Enter on Cancel, and escape, change nothing.
+
+    The plan is applied as a whole or not at all. Other processes may read and write meanwhile: locks see
+    to it that nobody's change is lost, and if the stack is another one by then, nothing is done.
+    """
+
+    DEFAULT_CSS = """
+    ConfirmScreen {
+        align: center middle;
+        & > Vertical {
+            width: 66;
+            max-width: 100%;
+            height: auto;
+            padding: 1 2;
+            border: heavy $warning;
+            background: $surface;
+        }
+        & Static { margin-bottom: 1; }
+        & Horizontal { height: auto; align-horizontal: right; }
+        & Button { margin-left: 2; }
+        & Button:focus { text-style: bold reverse; }
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(False)", "Cancel"),
+        Binding("left,right,tab", "app.focus_next", "Other button"),
+    ]
+
+    def __init__(self, title: str, sentence: str, verb: str) -> None:
+        super().__init__()
+        self._title = title
+        self._sentence = sentence
+        self._verb = verb
+
+    def compose(self) -> ComposeResult:
+        """The question, then Cancel before what it asks for."""
+        box = Vertical()
+        box.border_title = Content(self._title)
+        with box:
+            yield Static(self._sentence, markup=False)
+            yield Static(
+                "Other processes may go on working on the stack; if one of them changes it first, "
+                "nothing is done.",
+                markup=False,
+            )
+            with Horizontal():
+                yield Button("Cancel", id="cancel")
+                yield Button(Content(self._verb), id="go", variant="warning")
+        yield Footer(compact=True, show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Whoever presses enter without reading changes nothing."""
+        self.query_one("#cancel").focus()
+
+    @on(Button.Pressed)
+    def _answer(self, event: Button.Pressed) -> None:
+        event.stop()
+        self.dismiss(event.button.id == "go")
+
+
+class ActionScreen(ModalScreen[bool]):
+    """Carries out one action; the answer says whether the stack may have been changed."""
+
+    HELP = """
+    A change of the stack, step by step. First the plan: what would be written, merged or removed, worked out
+    exactly, without touching anything. Enter asks for a confirmation, and then just this plan is applied, if
+    the stack is still the one that it was made for.
+
+    Escape stops planning and applying. What was stopped leaves nothing behind.
+
+    At the bottom is the command line that does the same; y copies it. The journal (@ on the main screen)
+    keeps it for each change.
+    """
+
+    DEFAULT_CSS = """
+    ActionScreen {
+        align: center middle;
+        & > #action {
+            width: 100%;
+            max-width: 110;
+            height: 1fr;
+            padding: 0 1;
+            border: heavy $accent;
+            border-title-style: bold;
+            background: $surface;
+        }
+        & #sentence { height: auto; max-height: 5; margin-bottom: 1; text-style: bold; }
+        & #warnings { height: auto; max-height: 5; margin-bottom: 1; color: $text-warning; }
+        & #progress { height: 1; color: $text-accent; }
+        & #command { height: auto; margin-top: 1; color: $foreground-muted; }
+        & .-failed { color: $text-error; }
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "proceed", "Apply…"),
+        Binding("t", "again", "Try again"),
+        Binding("p", "plan_again", "Plan again"),
+        Binding("y", "copy", "Copy command"),
+        Binding("escape", "leave", "Back"),
+        Binding("q", "leave", "Back", show=False),
+    ]
+
+    class Progressed(Message):
+        """The worker is further."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+    class Planned(Message):
+        """There is a plan."""
+
+        def __init__(self, plan: Plan[Any]) -> None:
+            super().__init__()
+            self.plan = plan
+
+    class Applied(Message):
+        """The plan was applied."""
+
+        def __init__(self, result: Result) -> None:
+            super().__init__()
+            self.result = result
+
+    class Failed(Message):
+        """Something kept the plan from being made or applied; `untouched` is None where nothing was tried."""
+
+        def __init__(self, trouble: Trouble, *, stopped: bool, untouched: bool | None) -> None:
+            super().__init__()
+            self.trouble = trouble
+            self.stopped = stopped
+            self.untouched = untouched
+
+    def __init__(self, action: Action[Any], journal: Journal) -> None:
+        super().__init__()
+        self._action = action
+        self._journal = journal
+        self._phase = Phase.PLANNING
+        self._plan: Plan[Any] | None = None
+        self._remedy = ""
+        self._worker: Worker[None] | None = None
+        self._reported = ""
+        self._changed = False
+
+    @property
+    def phase(self) -> Phase:
+        """Where the action is."""
+        return self._phase
+
+    def compose(self) -> ComposeResult:
+        """The gist, the lines, how far it is, and the command line."""
+        with Vertical(id="action"):
+            yield Static(id="sentence", markup=False)
+            yield Static(id="warnings", markup=False)
+            yield LineList(id="lines")
+            yield Static(id="progress", markup=False)
+            yield Static(id="command", markup=False)
+        yield Footer(compact=True, show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Begin with the plan."""
+        lines = self._action.command_line.split("\n")
+        more = ["…"] if len(lines) > _SHOWN_COMMAND_LINES else []
+        shown = "\n".join(lines[:_SHOWN_COMMAND_LINES] + more)
+        self.query_one("#command", Static).update(Content(f"$ {shown}"))
+        self.query_one(LineList).focus()
+        self.action_plan_again()
+
+    def _enter(self, phase: Phase, sentence: str, lines: list[Line], warnings: tuple[str, ...] = ()) -> None:
+        self._phase = phase
+        self.query_one("#action").border_title = Content(self._action.title)
+        self.query_one("#action").border_subtitle = Content(phase.value)
+        shown = self.query_one("#sentence", Static)
+        shown.update(Content(sentence))
+        shown.set_class(phase is Phase.FAILED, "-failed")
+        self.query_one("#warnings").display = bool(warnings)
+        self.query_one("#warnings", Static).update(Content("\n".join(f"! {text}" for text in warnings)))
+        self.query_one("#progress").display = phase in (Phase.PLANNING, Phase.APPLYING)
+        self.query_one("#progress", Static).update(Content(""))
+        self.query_one(LineList).show_lines(lines)
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """The keys of this phase."""
+        match action:
+            case "proceed":
+                return self._phase is Phase.PLANNED and self._plan is not None and not self._plan.is_noop
+            case "again":
+                return self._phase is Phase.FAILED and self._remedy == "again" and self._plan is not None
+            case "plan_again":
+                return self._phase is Phase.FAILED and self._remedy != "none"
+            case _:
+                return True
+
+    # The worker.
+
+    def _work(self, phase: Phase, sentence: str) -> None:
+        self._reported = ""
+        self._enter(phase, sentence, [])
+        work = self._make_plan if phase is Phase.PLANNING else self._apply_plan
+        self._worker = self.run_worker(work, thread=True, exit_on_error=False)
+
+    def _report(self, progress: Progress) -> None:
+        """For the engine to call, in the worker thread."""
+        if get_current_worker().is_cancelled:
+            raise Cancelled
+        text = _progress_text(progress)
+        if text != self._reported:
+            self._reported = text
+            self.post_message(self.Progressed(text))
+
+    def _make_plan(self) -> None:
+        try:
+            self._action.workplace.require_writable()
+            plan = self._action.plan(self._report)
+        except (ReftableError, OSError, RefusedError) as error:
+            self._fail(error, None)
+        else:
+            self.post_message(self.Planned(plan))
+
+    def _apply_plan(self) -> None:
+        plan = self._plan
+        if plan is None:
+            return
+        try:
+            result = run(self._action, plan, self._report)
+        except (ReftableError, OSError, RefusedError) as error:
+            self._fail(error, is_as_planned_for(self._action.workplace, plan.names))
+        else:
+            self.post_message(self.Applied(result))
+
+    def _fail(self, error: Exception, untouched: bool | None) -> None:
+        stopped = isinstance(error, Cancelled)
+        self.post_message(self.Failed(explain(error), stopped=stopped, untouched=untouched))
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """An error that nobody expected is shown like any other."""
+        event.stop()
+        error = event.worker.error
+        if event.state is WorkerState.ERROR and isinstance(error, Exception):
+            self._fail(error, False if self._phase is Phase.APPLYING else None)
+
+    @on(Progressed)
+    def _show_progress(self, event: Progressed) -> None:
+        self.query_one("#progress", Static).update(Content(event.text))
+
+    @on(Planned)
+    def _show_plan(self, event: Planned) -> None:
+        self._plan = plan = event.plan
+        self._enter(Phase.PLANNED, plan.sentence, [Line(text) for text in plan.lines], plan.warnings)
+
+    @on(Applied)
+    def _show_result(self, event: Applied) -> None:
+        result = event.result
+        self._changed = True
+        self._journal.note(self._action.title, "done", result.sentence, self._action.command_line)
+        self._enter(Phase.DONE, result.sentence, [Line(text) for text in result.lines], result.warnings)
+
+    @on(Failed)
+    def _show_trouble(self, event: Failed) -> None:
+        trouble = event.trouble
+        self._remedy = trouble.remedy
+        paragraphs = list(trouble.paragraphs)
+        if event.untouched is not None:
+            self._changed |= not event.untouched
+            paragraphs.append(_UNTOUCHED if event.untouched else _UNSURE)
+            outcome: Outcome = "stopped" if event.stopped else "failed"
+            self._journal.note(self._action.title, outcome, trouble.sentence, self._action.command_line)
+        lines = [line for text in paragraphs for line in (Line(text), Line(""))]
+        self._enter(Phase.FAILED, trouble.sentence, lines[:-1])
+
+    # Keys.
+
+    def action_plan_again(self) -> None:
+        """Make a plan for the stack as it is now."""
+        self._plan = None
+        self._work(Phase.PLANNING, "Planning: nothing is changed.")
+
+    def action_again(self) -> None:
+        """Apply the plan, which was confirmed before."""
+        self._work(Phase.APPLYING, "Working; escape stops it and leaves the stack as it was.")
+
+    def action_proceed(self) -> None:
+        """Ask before anything is changed."""
+        if self._plan is not None:
+            question = ConfirmScreen(self._action.title, self._plan.sentence, self._action.verb)
+            self.app.push_screen(question, self._confirmed)
+
+    def _confirmed(self, yes: bool | None) -> None:
+        if yes:
+            self.action_again()
+
+    def action_copy(self) -> None:
+        """Copy the command line."""
+        self.app.copy_to_clipboard(self._action.command_line)
+        self.notify("Copied the command line.", markup=False)
+
+    def action_leave(self) -> None:
+        """Stop what is being applied; otherwise close."""
+        if self._phase is Phase.APPLYING and self._worker is not None:
+            self._worker.cancel()
+            self.query_one("#sentence", Static).update(Content("Stopping…"))
+        else:
+            self.dismiss(self._changed)
+
+
+_UNTOUCHED: Final = "The stack is as it was: nothing was written."
+_UNSURE: Final = "The stack is not as it was when the plan was made; what it is now is on the main screen."
+
+
+def _progress_text(progress: Progress) -> str:
+    """`refs  61 %  ██████████████░░░░░░░░░░`, or the phase alone when nobody knows how long it is."""
+    if not progress.total:
+        return f"{progress.phase}…"
+    done = min(progress.done, progress.total)
+    full = _BAR_WIDTH * done // progress.total
+    percent = 100 * done // progress.total
+    return f"{progress.phase}  {percent:>3} %  {'█' * full}{'░' * (_BAR_WIDTH - full)}"
