@@ -90,8 +90,9 @@ def ref_changes(
 ) -> Iterator[list[RefChange]]:
     """The refs from the first name >= `start` on that differ between two views, in name order.
 
-    In lists of no particular length, none of them empty. `progress` hears how many records of the
-    tables that are not shared were compared; their total is not known. Raises `FormatError`.
+    A list for each stretch that was compared, empty where nothing changed, so that whoever reads them can
+    stop anywhere. `progress` hears how many records of the tables that are not shared were compared;
+    their total is not known. Raises `FormatError`.
     """
     for pairs in _changes(_REFS, old, new, start, progress):
         found: list[RefChange] = []
@@ -99,21 +100,19 @@ def ref_changes(
             record = before or after
             if record is not None and not _is_same_ref(before, after):
                 found.append(RefChange(record.name, before, after))
-        if found:
-            yield found
+        yield found
 
 
 def log_changes(
     old: MergedTable, new: MergedTable, progress: ProgressCallback | None = None
 ) -> Iterator[LogChanges]:
-    """How many log entries differ, in parts to be added up. Raises `FormatError`."""
+    """How many log entries differ, stretch by stretch as above, to be added up. Raises `FormatError`."""
     for pairs in _changes(_LOGS, old, new, (b"", -U64_MAX), progress):
         differing = [(before, after) for before, after in pairs if before != after]
-        if differing:
-            yield LogChanges(
-                sum(after is not None for _, after in differing),
-                sum(before is not None for before, _ in differing),
-            )
+        yield LogChanges(
+            sum(after is not None for _, after in differing),
+            sum(before is not None for before, _ in differing),
+        )
 
 
 def _is_same_ref(before: RefRecord | None, after: RefRecord | None) -> bool:
@@ -142,10 +141,9 @@ def _changes(
             elif after is None:
                 after = beneath.find(key)  # noqa: PLW2901
             found.append((_live(before), _live(after)))
-        if found:
-            yield found
         if progress is not None:
             progress(Progress(kind.phase, compared, None))
+        yield found
 
 
 def _live(record: _R | None) -> _R | None:

@@ -109,7 +109,7 @@ def test_a_compaction_changes_no_ref_and_no_log(tmp_path: Path) -> None:
         stack.compact_all()
         assert len(stack.tables) == 1
         assert changes(before, stack.merged) == []
-        assert list(log_changes(before, stack.merged)) == []
+        assert set(log_changes(before, stack.merged)) == {LogChanges(0, 0)}
 
 
 def test_log_entries_that_come_go_and_are_replaced_are_counted(tmp_path: Path) -> None:
