@@ -1,4 +1,4 @@
-"""At each system call that changes the disk a process dies, or the call fails: the stack is the old or the new."""
+"""A process dies or fails at each system call that changes the disk: the stack is the old one or the new."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ def faults(fault: Fault) -> Iterator[None]:
 
 
 def survives(call: int, work: Callable[[], object]) -> bool:
-    """Do some work in a process that is killed in front of its changing call of this number; True if it is not.
+    """Work in a process that is killed in front of its changing call of this number; True if it has none.
 
     Of a write, half has happened by then.
     """
