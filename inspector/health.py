@@ -28,6 +28,7 @@ from engine.neighbours import Neighbour
 from engine.progress import Progress, ProgressCallback
 from engine.section import BlockSpan
 from engine.table import Table
+from inspector.widgets.facts import age_text
 
 __all__ = [
     "Check",
@@ -51,8 +52,12 @@ _STRIDE: Final = 4096
 _TELL_BYTES: Final = 2**18
 
 _DAMAGE: Final = (
-    "Other blocks and other tables can still be read: export what they hold. A compaction that includes this "
-    "table fails. If there is a copy of the repository, compare the file with the one in it."
+    "Read what other blocks and other tables hold, and export it.",
+    "If there is a copy of the repository, compare the file with the one in it.",
+)
+_GIT_AND_DAMAGE: Final = (
+    "fails when it needs what is damaged here, and whenever a compaction includes this table; "
+    "it does not notice before"
 )
 
 
@@ -80,16 +85,23 @@ class HealthMark(StrEnum):
 class Finding:
     """Something about one file of a stack.
 
-    `code` is short and stays the same from version to version, `table` is the file's name, `offset` a byte
-    position in it or None, `message` says what is wrong and `fix` what to do.
+    `code` is short and stays the same from version to version, `file` is the file's name, `offset` a byte
+    position in it or None, `message` says what is wrong, `git` what git does with it (empty where that is
+    not known), and `fixes` what to do, safest first.
     """
 
     severity: Severity
     code: str
-    table: str
+    file: str
     offset: int | None
     message: str
-    fix: str
+    fixes: tuple[str, ...]
+    git: str = ""
+
+    @property
+    def identity(self) -> tuple[str, str, int | None]:
+        """What stays when the same fault is found again, though its words may change."""
+        return self.code, self.file, self.offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +172,7 @@ class Health:
 
         def order(finding: Finding) -> tuple[int, int, int]:
             offset = -1 if finding.offset is None else finding.offset
-            return _RANKS[finding.severity], self._positions.get(finding.table, -1), offset
+            return _RANKS[finding.severity], self._positions.get(finding.file, -1), offset
 
         reported = (finding for report in self._reports.values() for finding in report.findings)
         return sorted([*self._at_hand, *reported], key=order)
@@ -181,9 +193,9 @@ class Health:
         marks = dict.fromkeys(self._positions, HealthMark.UNCHECKED)
         marks |= dict.fromkeys(self._reports, HealthMark.SOUND)
         for finding in reversed(self.findings()):  # the worst last, so that it stays
-            if finding.table in marks and finding.severity is not Severity.INFO:
+            if finding.file in marks and finding.severity is not Severity.INFO:
                 worst = finding.severity is Severity.ERROR
-                marks[finding.table] = HealthMark.DAMAGED if worst else HealthMark.DOUBTFUL
+                marks[finding.file] = HealthMark.DAMAGED if worst else HealthMark.DOUBTFUL
         return marks
 
 
@@ -197,7 +209,7 @@ def findings_at_hand(
 
     `suggested` are the positions that auto-compaction under `policy` would merge, empty for none.
     """
-    found = [finding for neighbour in neighbours if (finding := _of_neighbour(neighbour)) is not None]
+    found = [_of_neighbour(neighbour) for neighbour in neighbours]
     found += _of_ranges(tables)
     if suggested:
         found.append(
@@ -208,7 +220,7 @@ def findings_at_hand(
                 None,
                 f"by the {policy} rule, tables #{suggested.start} to #{suggested.stop - 1} are due to be "
                 "merged; git does that after each write, unless it is told not to or somebody holds a lock",
-                "Compact (c) when nobody writes, or leave it to the next write.",
+                ("Leave it to the next write.", "Compact (c)."),
             )
         )
     return found
@@ -225,7 +237,7 @@ def _of_ranges(tables: Sequence[Table]) -> Iterator[Finding]:
                 table.name,
                 None,
                 f"the header says update indexes {low} to {high}, which is no range",
-                "Look at the header in Blocks (b): a writer made a mistake, or the bytes were changed.",
+                ("Look at the header in Blocks (b): a writer made a mistake, or the bytes were changed.",),
             )
         elif position and low <= before:
             yield Finding(
@@ -235,38 +247,39 @@ def _of_ranges(tables: Sequence[Table]) -> Iterator[Finding]:
                 None,
                 f"begins at update index {low}, but older tables go up to {before}: what is newer is decided "
                 "by the order of the list, which may not be the order in which things happened",
-                "Compare the order of the names in tables.list with their update indexes.",
+                ("Compare the order of the names in tables.list with their update indexes.",),
             )
         before = max(before, high)
 
 
-def _of_neighbour(neighbour: Neighbour) -> Finding | None:
-    what = neighbour.reason
+def _of_neighbour(neighbour: Neighbour) -> Finding:
+    what = f"{neighbour.reason}; {age_text(neighbour.age)} old"
     if neighbour.holder is not None or neighbour.kind is FileKind.LOCK:
         what += f"; {neighbour.holding}"
-    severity, code, fix = (
-        Severity.INFO,
-        "foreign-file",
-        "Nothing has to be done: no reader of the stack opens it.",
-    )
-    if neighbour.kind is FileKind.LOCK:
-        if neighbour.holder is not None or neighbour.age < YOUNG_LOCK:
-            code, fix = "lock-held", "Wait: its holder removes it. Nobody else can write until then."
-        else:
+    severity, code = Severity.INFO, "foreign-file"
+    fix, git = "Nothing has to be done.", "leaves it alone"
+    match neighbour.kind:
+        case FileKind.LOCK if neighbour.holder is not None or neighbour.age < YOUNG_LOCK:
+            code, fix = "lock-held", "Wait: its holder removes it."
+        case FileKind.LOCK:
             severity, code = Severity.WARNING, "lock-old"
             fix = (
                 "Find out whether a process still works on this stack, also on other machines that share it. "
-                "If none does, remove the lock by hand: as long as it exists, writing or compacting fails."
+                "If none does, remove the lock by hand."
             )
-    elif neighbour.kind is FileKind.TEMPORARY:
-        code = "temporary-file"
-        fix = "Clean (x) removes it." if neighbour.removable else "Leave it: somebody may be writing it."
-    elif neighbour.kind is FileKind.ORPHAN:
-        code, fix = "orphan-table", "Clean (x) removes it."
-        if not neighbour.removable:
-            severity, code = Severity.WARNING, "orphan-doubtful"
+        case FileKind.TEMPORARY:
+            code = "temporary-file"
+            fix = "Clean (x) removes it." if neighbour.removable else "Leave it: somebody may be writing it."
+        case FileKind.ORPHAN if neighbour.removable:
+            code, fix, git = "orphan-table", "Clean (x) removes it.", "does not read it"
+        case FileKind.ORPHAN:
+            severity, code, git = Severity.WARNING, "orphan-doubtful", "does not read it"
             fix = "Keep it: it may hold what the stack has lost. Compare it with the tables of the stack."
-    return Finding(severity, code, neighbour.name, None, what, fix)
+        case _:
+            pass
+    if neighbour.kind is FileKind.LOCK:
+        git = "can neither write nor compact what is locked as long as the file exists"
+    return Finding(severity, code, neighbour.name, None, what, (fix,), git)
 
 
 # What reading the tables tells.
@@ -286,18 +299,19 @@ def check_tables(tables: Sequence[tuple[int, Table]], progress: ProgressCallback
 
 
 def _check_table(table: Table, tell: Callable[[str, int], None]) -> list[Finding]:
+    def damaged(code: str, offset: int | None, message: str) -> Finding:
+        return Finding(Severity.ERROR, code, table.name, offset, message, _DAMAGE, _GIT_AND_DAMAGE)
+
     found: list[Finding] = []
     try:
         for code, error in _damage(table, tell):
             if len(found) == MOST_FINDINGS:
                 what = f"{MOST_FINDINGS} findings are enough: the rest of the table was not looked at"
-                found.append(Finding(Severity.ERROR, "too-many", table.name, None, what, _DAMAGE))
+                found.append(damaged("too-many", None, what))
                 break
-            found.append(Finding(Severity.ERROR, code, table.name, error.offset, error.reason, _DAMAGE))
+            found.append(damaged(code, error.offset, error.reason))
     except OSError as error:
-        what = f"cannot be read: {error.strerror or error}"
-        fix = "The system refuses to read the file: look at the disk and the file system."
-        found.append(Finding(Severity.ERROR, "unreadable", table.name, None, what, fix))
+        found.append(damaged("unreadable", None, f"cannot be read: {error.strerror or error}"))
     return found
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -161,10 +161,9 @@ enter opens the stack under the cursor, escape leaves."""
         error = choice.summary.error if choice.summary is not None else None
         self._words.update(here if error is None else f"! cannot be opened: {error}")
 
-    def on_click(self, event: events.Click) -> None:
-        """A double click opens."""
-        if event.chain == 2 and event.widget is self._list:
-            self.action_choose()
+    @on(VirtualList.Opened)
+    def _row_opened(self) -> None:
+        self.action_choose()
 
     def action_choose(self) -> None:
         """Answer with the stack under the cursor."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import ClassVar, Final, NamedTuple
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
@@ -68,6 +68,14 @@ class _StartRow(NamedTuple):
 
 
 _Row = _StartRow | Finding
+
+
+class _Words(VerticalScroll):
+    """The words for one finding."""
+
+    def allow_focus(self) -> bool:
+        """Not a stop on the way from pane to pane while there is nothing to scroll."""
+        return super().allow_focus() and self.max_scroll_y > 0
 
 
 class HealthPane(Vertical):
@@ -145,7 +153,7 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         self._list: VirtualList[_Row] = VirtualList((), empty="nothing was found", id="findings")
         self._state = Static(id="health-state", markup=False)
         self._words = Static(id="health-words", markup=False)
-        self._text = VerticalScroll(id="health-text", can_focus=False)
+        self._text = _Words(id="health-text")
         self._worker: Worker[None] | None = None
         self._progress: Progress | None = None
         self._failed: BaseException | None = None
@@ -206,15 +214,13 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
             self.post_message(self.Changed(*known))
 
     def _show_rows(self, rows: list[_Row]) -> None:
-        cursor, above = self._list.cursor, self._list.cursor - self._list.scroll_offset.y
-        current = self._list.current
+        current, cursor = self._list.current, self._list.cursor
         self._rows = rows
-        self._list.show(SequenceRows(rows), list(self._columns()))
         # Findings that came in between push the one under the cursor down; the cursor stays with it.
-        found = rows.index(current) if isinstance(current, Finding) and current in rows else cursor
-        if found != cursor:
-            self._list.cursor = found
-            self._list.scroll_to(y=found - above, animate=False, force=True)
+        if isinstance(current, Finding):
+            same = [isinstance(row, Finding) and row.identity == current.identity for row in rows]
+            cursor = same.index(True) if True in same else cursor
+        self._list.show(SequenceRows(rows), list(self._columns()), cursor=cursor, above=self._list.above)
         self._show_words()
 
     def _columns(self) -> Iterator[Column[_Row]]:
@@ -229,8 +235,8 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
     def _file(self, row: _Row, width: int) -> Cell:
         if isinstance(row, _StartRow):
             return Cell("not checked", "accent")
-        position = self._health.position(row.table)
-        name = short_table_name(row.table)
+        position = self._health.position(row.file)
+        name = short_table_name(row.file)
         return Cell(shorten_middle(name if position is None else f"#{position} {name}", width))
 
     def _update_state(self, counts: Counts) -> None:
@@ -268,22 +274,24 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
                     "nothing. ? says what is looked at, and what is not."
                 )
             case Finding() as finding:
-                position = self._health.position(finding.table)
+                position = self._health.position(finding.file)
                 where = (
-                    safe_name(finding.table)
-                    if position is None
-                    else f"#{position} {safe_name(finding.table)}"
+                    safe_name(finding.file) if position is None else f"#{position} {safe_name(finding.file)}"
                 )
                 if finding.offset is not None:
                     where += f", byte {finding.offset:,}"
-                return Content.assemble(
+                lines: list[tuple[str, str]] = [
                     (f"{_LETTERS[finding.severity]} {finding.severity.value}", _STYLES[finding.severity]),
-                    f"  {where}  ",
+                    (f"  {where}  ", ""),
                     (f"({finding.code})", "$foreground-muted"),
-                    f"\n{safe_name(finding.message)}\n",
-                    ("To do  ", "$foreground-muted"),
-                    safe_name(finding.fix),
-                )
+                    (f"\n{safe_name(finding.message)}", ""),
+                ]
+                if finding.git:
+                    lines += [("\ngit    ", "$foreground-muted"), (safe_name(finding.git), "")]
+                for number, fix in enumerate(finding.fixes):
+                    lines.append(("\n       " if number else "\nto do  ", "$foreground-muted"))
+                    lines.append((safe_name(fix), ""))
+                return Content.assemble(*lines)
             case _:
                 return Content("")
 
@@ -367,10 +375,10 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
             return self.running
         return not self.running if action == "check" else True
 
-    def on_click(self, event: events.Click) -> None:
-        """A double click opens."""
-        if event.chain == 2 and event.widget is self._list:
-            self.action_open()
+    @on(VirtualList.Opened)
+    def _row_opened(self, event: VirtualList.Opened) -> None:
+        event.stop()
+        self.action_open()
 
     def action_open(self) -> None:
         """Begin the check, or show the block of the finding."""
@@ -384,7 +392,7 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         finding = self.current
         if finding is None:
             return
-        table, position = self._health.table(finding.table), self._health.position(finding.table)
+        table, position = self._health.table(finding.file), self._health.position(finding.file)
         if table is not None and position is not None:
             self.post_message(self.FindingOpened(table, position, finding.offset or 0))
 
@@ -392,7 +400,7 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         """Copy the finding as one line of text."""
         if (finding := self.current) is not None:
             offset = "" if finding.offset is None else f" at byte {finding.offset}"
-            where = safe_name(finding.table) + offset
+            where = safe_name(finding.file) + offset
             text = f"{finding.severity.value} {finding.code} {where}: {safe_name(finding.message)}"
             self.app.copy_to_clipboard(text)
             self.notify("The finding was copied.", markup=False)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Final
 
 from rich.segment import Segment as Text
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -97,12 +97,12 @@ class _Listing(VirtualList[ListedRow]):
         super().__init__((), empty="no tables", id=id)
         self._heading = -1
 
-    def show_rows(self, rows: Sequence[ListedRow], columns: Sequence[Column[ListedRow]]) -> None:
-        """Draw these rows."""
+    def show_rows(
+        self, rows: Sequence[ListedRow], columns: Sequence[Column[ListedRow]], *, cursor: int
+    ) -> None:
+        """Draw these rows, with the cursor on this one, as far down the screen as it is now."""
         self._heading = next((at for at, row in enumerate(rows) if isinstance(row, HeadingRow)), -1)
-        self.show(SequenceRows(rows), columns)
-        if self.cursor == self._heading:
-            self.cursor = self._heading + 1
+        self.show(SequenceRows(rows), columns, cursor=cursor, above=self.above)
 
     def validate_cursor(self, cursor: int) -> int:
         """Keep the cursor on a row, and off the heading: it goes on in the direction it came from."""
@@ -235,7 +235,6 @@ the first to the last one marked (*), with all between them (|). escape takes th
     def _draw(self) -> None:
         if self._geometry is None:
             return
-        cursor, above = self._list.cursor, self._list.cursor - self._list.scroll_offset.y
         key = _key(self.current)
         rows: list[ListedRow] = [StackRow(at, table) for at, table in enumerate(self._tables)]
         if self._beside:
@@ -250,11 +249,9 @@ the first to the last one marked (*), with all between them (|). escape takes th
             self._clock(),
             self._beside,
         )
-        self._list.show_rows(rows, stack_columns(shape))
-        found = next((at for at, row in enumerate(rows) if key is not None and _key(row) == key), cursor)
-        if found != cursor:
-            self._list.cursor = found
-            self._list.scroll_to(y=found - above, animate=False, force=True)
+        found = next((at for at, row in enumerate(rows) if key is not None and _key(row) == key), None)
+        cursor = self._list.cursor if found is None else found
+        self._list.show_rows(rows, stack_columns(shape), cursor=cursor)
         self._retitle()
 
     def on_resize(self) -> None:
@@ -283,10 +280,10 @@ the first to the last one marked (*), with all between them (|). escape takes th
                 self._told = neighbour.name, -1
                 self.post_message(self.NeighbourChosen(neighbour))
 
-    def on_click(self, event: events.Click) -> None:
-        """A double click opens."""
-        if event.chain == 2 and event.widget is self._list:
-            self.action_open()
+    @on(VirtualList.Opened)
+    def _row_opened(self, event: VirtualList.Opened) -> None:
+        event.stop()
+        self.action_open()
 
     def action_open(self) -> None:
         """Ask for the table under the cursor alone."""

@@ -17,6 +17,7 @@ from engine.compaction import (
     suggest_compaction_segment,
     suggest_geometric_segment,
 )
+from engine.holders import Holder
 from engine.neighbours import Neighbour
 from engine.options import StackOptions
 from engine.table import Table
@@ -147,6 +148,7 @@ def stack_columns(shape: StackShape) -> list[Column[ListedRow]]:
     largest = max((table.size for table in tables), default=0)
     ranges = [len(update_range(table.min_update_index, table.max_update_index)) for table in tables]
     named = [file for file in shape.beside if file.kind is not FileKind.ORPHAN]
+    held = [min(12, len(_held_by(file.holder))) for file in shape.beside if file.holder is not None]
     columns: list[Column[ListedRow]] = [
         Column(
             "#",
@@ -156,7 +158,7 @@ def stack_columns(shape: StackShape) -> list[Column[ListedRow]]:
         ),
         Column("table", _name, width=max([9, *(min(16, len(file.name)) for file in named)]), flex=2),
         Column("size", _size, width=7, align="right"),
-        Column("", lambda row, width: _bar(row, largest, width), width=4, flex=3, priority=2),
+        Column("", lambda row, width: _bar(row, largest, width), width=max([4, *held]), flex=3, priority=2),
         Column(
             "updates",
             lambda row, _width: _updates(row, shape.now),
@@ -217,10 +219,14 @@ def _bar(row: ListedRow, largest: int, width: int) -> Cell:
             return Cell(bar(table.size, largest, width), "accent")
         case NeighbourRow(neighbour):
             if neighbour.holder is not None:
-                return Cell(f"{neighbour.holder.pid} {safe_name(neighbour.holder.command)}", "warning")
+                return Cell(_held_by(neighbour.holder), "warning")
             return Cell(neighbour.kind.value, "muted")
         case HeadingRow():
             return Cell("")
+
+
+def _held_by(holder: Holder) -> str:
+    return f"{holder.pid} {safe_name(holder.command)}"
 
 
 def _updates(row: ListedRow, now: float) -> Cell:
