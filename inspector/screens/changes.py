@@ -221,7 +221,7 @@ nothing to stop.
         elif self._stopped:
             parts.append(("stopped: there may be more", "$text-warning"))
         else:
-            parts.append((f"log entries: {self._logs.added:,} added, {self._logs.dropped:,} dropped", ""))
+            parts.append((f"log entries: {self._logs.added:,} added, {self._logs.dropped:,} removed", ""))
         self.query_one("#change-state", Static).update(Content.assemble(*parts))
 
     @on(VirtualList.Highlighted)
@@ -270,9 +270,9 @@ def _value_cell(record: RefRecord | None, width: int) -> Cell:
 
 _COLUMNS: Final[list[Column[RefChange]]] = [
     Column("", lambda change, _width: Cell(MARKS[change.kind], LOOKS[change.kind]), width=1),
-    Column("ref", lambda change, _width: Cell(shown(change.name)), width=24, flex=3),
-    Column("before", lambda change, width: _value_cell(change.before, width), width=10, flex=2),
-    Column("after", lambda change, width: _value_cell(change.after, width), width=10, flex=2),
+    Column("ref", lambda change, _width: Cell(shown(change.name)), width=24, flex=4),
+    Column("before", lambda change, width: _value_cell(change.before, width), width=10, flex=1),
+    Column("after", lambda change, width: _value_cell(change.after, width), width=10, flex=1),
 ]
 
 
