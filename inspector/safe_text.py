@@ -21,8 +21,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import Final
 
 __all__ = ["json_text", "safe_name", "safe_text"]
+
+MAX_MARKS: Final = 8
+"""Combining marks that one character may carry; no script needs as many."""
 
 # Unicode's Default_Ignorable_Code_Point, as far as `str.isprintable` calls them printable: letters and
 # marks that are drawn as nothing. The braille blank is none of them, but is as invisible.
@@ -40,16 +44,20 @@ def safe_text(data: bytes) -> str:
     Kept: printable characters of valid UTF-8 (`str.isprintable`: no control, format, surrogate,
     private-use or unassigned character, no separator but the space) that are not invisible. A combining
     mark is kept when there is a character before it to combine with: at the start, or after an escape,
-    it would be drawn into a cell that is not its own, so it is escaped. Newline and tab are controls
-    like any other.
+    it would be drawn into a cell that is not its own, so it is escaped. So is what comes after MAX_MARKS
+    of them, which would be a tower over the lines above. Newline and tab are controls like any other.
     """
     text = data.decode("utf-8", "surrogateescape")
     if text.isascii() and text.isprintable() and "\\" not in text:
         return text
     shown: list[str] = []
     base = False  # whether the last thing shown can carry a combining mark
+    marks = 0  # how many it carries
     for char in text:
-        visible = char.isprintable() and not _INVISIBLE.match(char) and (base or not _combines(char))
+        combines = _combines(char)
+        marks = marks + 1 if combines else 0
+        fits = not combines or (base and marks <= MAX_MARKS)
+        visible = fits and char.isprintable() and not _INVISIBLE.match(char)
         # One backslash reads as itself unless an escape, or what looks like the rest of one, follows.
         if shown and shown[-1] == "\\" and (not visible or char in "\\xuU"):
             shown[-1] = "\\\\"

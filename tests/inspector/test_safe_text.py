@@ -83,6 +83,12 @@ def test_invisible_and_direction_changing_characters_are_named(char: str) -> Non
     assert safe_text(f"a{char}b".encode()) == f"a{name}b"
 
 
+def test_a_tower_of_combining_marks_has_an_end() -> None:
+    mark = "\u0301".encode()
+    assert safe_text(b"a" + mark * 8 + b"b" + mark) == "a" + "\u0301" * 8 + "b\u0301"
+    assert safe_text(b"a" + mark * 10) == "a" + "\u0301" * 8 + "\\u0301" * 2
+
+
 def test_a_combining_mark_is_kept_on_its_base_and_named_without_one() -> None:
     assert safe_text("cafe\u0301".encode()) == "cafe\u0301"
     assert safe_text("\u0301e".encode()) == r"\u0301e"
