@@ -7,7 +7,7 @@ forgotten, as when another node was chosen meanwhile. One thread at a time may r
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
@@ -216,8 +216,10 @@ class LayoutReader:
         if not known:
             yield DamageFound(0, 0, None)
             return
-        orders = [place.order for place in known]
-        index = bisect_right(orders, current.order) if step > 0 else bisect_left(orders, current.order) - 1
+        if current in known:
+            index = known.index(current) + step
+        else:
+            index = bisect(known, current.order, key=lambda place: place.order) - (step < 0)
         index %= len(known)
         yield DamageFound(index + 1, len(known), known[index])
         yield from self._read_path(root, known[index])

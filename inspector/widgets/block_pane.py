@@ -53,7 +53,7 @@ __all__ = ["BlockPane"]
 _BESIDE: Final = 132
 """Columns from which tree and hex view stand beside each other."""
 
-_LOW: Final = 12
+_LOW: Final = 15
 """Lines below which only one of them is shown, the one that has the keys."""
 
 _OFFSET: Final = re.compile(r"0[xX]([0-9a-fA-F]+)|([0-9]+)")
@@ -119,7 +119,6 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
         padding: 0 1;
         border-top: solid $surface-lighten-3;
     }
-    BlockPane.-low #block-facts { height: 3; }
     BlockPane #block-where {
         height: 1;
         color: $foreground-muted;
@@ -389,6 +388,11 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
         self._words.update(Content("").join(parts))
 
     # Keys.
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Where only one of them has room, it is the one with the keys."""
+        if event.widget in (self._tree, self._hex):
+            self.set_class(event.widget is self._hex, "-hex")
 
     def on_resize(self, event: events.Resize) -> None:
         """Beside or above each other, or one at a time."""
