@@ -1,0 +1,458 @@
+"""The compaction pane on real stacks: bars, steps, ranges marked by hand, dry runs, what-if."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.app import App, ComposeResult
+from textual.pilot import Pilot
+from textual.widgets import Footer
+
+from engine.compaction import plan_compaction
+from engine.options import StackOptions
+from engine.record import RefRecord
+from engine.stack import Stack
+from inspector.compaction_study import Blocked, Outcome
+from inspector.session import Session, StackView
+from inspector.widgets.compaction_pane import CompactionPane
+from inspector.widgets.geometry import BarList, BarRow, BeforeBars
+from inspector.widgets.what_if_plot import WhatIf
+from tests.support.handmade import change_byte
+from tests.support.screens import (
+    NARROW,
+    WIDE,
+    branches,
+    drive,
+    make_stack,
+    make_tall_stack,
+    shown_lines,
+)
+
+COUNTS = (400, 100, 50, 45, 6, 5, 1)
+"""Refs of the tables: one large, two of a magnitude, and a tail that the geometric rule merges."""
+
+Steps = Callable[[Pilot[Any], CompactionPane], Awaitable[None]]
+
+
+class Host(App[None]):
+    """A screen that holds the pane, and notes what it says."""
+
+    def __init__(self, view: StackView) -> None:
+        super().__init__()
+        self.view = view
+        self.wanted: list[tuple[int, int]] = []
+        self.escaped = 0
+
+    BINDINGS = [("escape", "note_escape", "Back")]  # noqa: RUF012 - Textual's interface
+
+    def compose(self) -> ComposeResult:
+        yield CompactionPane()
+        yield Footer(compact=True)
+
+    def on_mount(self) -> None:
+        pane = self.query_one(CompactionPane)
+        pane.show(self.view)
+        pane.focus_target.focus()
+
+    def on_compaction_pane_compact_wanted(self, event: CompactionPane.CompactWanted) -> None:
+        self.wanted.append((event.first, event.end))
+
+    def action_note_escape(self) -> None:
+        self.escaped += 1
+
+
+def show(
+    directory: Path, steps: Steps, size: tuple[int, int] = WIDE, options: StackOptions | None = None
+) -> Host:
+    with Session.open(directory, label="test", options=options or StackOptions()) as session:
+        host = Host(session.view)
+
+        async def run(pilot: Pilot[Any]) -> None:
+            await steps(pilot, host.query_one(CompactionPane))
+
+        drive(host, run, size)
+    return host
+
+
+async def settle(pilot: Pilot[Any]) -> None:
+    """Wait for what runs in threads, also for what was cancelled there."""
+    while not all(worker.is_finished for worker in pilot.app.workers):
+        await pilot.pause()
+    await pilot.pause()
+
+
+async def press(pilot: Pilot[Any], *keys: str) -> None:
+    for key in keys:
+        await pilot.press(key)
+    await settle(pilot)
+
+
+def text(pane: CompactionPane) -> str:
+    return "\n".join(shown_lines(pane.app))
+
+
+def words(pane: CompactionPane) -> str:
+    """The screen's text with its lines run together, since sentences wrap."""
+    return re.sub(r"\s+", " ", text(pane))
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    return make_stack(
+        tmp_path / "reftable",
+        *((branches(count, index), []) for index, count in enumerate(COUNTS, start=1)),
+    )
+
+
+@pytest.fixture
+def session(stack: Path) -> Iterator[Session]:
+    with Session.open(stack, label="test", options=StackOptions()) as session:
+        yield session
+
+
+def column(pane: CompactionPane, title: str) -> list[str]:
+    """What stands under a title of the bars before, from the oldest table on."""
+    bars = pane.query(BarList).first()
+    places = {column.title: (column, width) for column, width in bars.fitted()}
+    cells, width = places[title]
+    rows = [bars.source.row(index) for index in range(bars.source.count)]
+    return [cells.cell(row, width).text for row in rows if row is not None]
+
+
+def test_both_suggestions_stand_beside_the_bars_whatever_rule_is_shown(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        for _ in range(2):
+            marks = {"log2": column(pane, "L"), "geometric": column(pane, "G")}
+            for rule, marked in marks.items():
+                suggested = pane.study.suggestion(rule)  # type: ignore[arg-type]
+                assert [bool(mark) for mark in marked] == [at in suggested for at in range(len(COUNTS))]
+            await press(pilot, "r")
+        assert marks["log2"] != marks["geometric"]
+
+    show(stack, steps)
+
+
+def test_the_rule_of_the_stack_is_shown_first_and_named(stack: Path) -> None:
+    async def log2(_pilot: Pilot[Any], pane: CompactionPane) -> None:
+        assert "[log2] geometric ×2 this stack is kept by log2" in words(pane)
+
+    async def geometric(_pilot: Pilot[Any], pane: CompactionPane) -> None:
+        assert "log2 [geometric ×5] this stack is kept by geometric ×5" in words(pane)
+
+    show(stack, log2)
+    show(stack, geometric, options=StackOptions(policy="geometric", factor=5))
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x36", "80x24"])
+def test_steps_go_forth_and_back_in_words_with_their_numbers(stack: Path, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        last = len(pane.study.steps)
+        sizes = pane.study.sizes
+        assert f"step {last} of {last}" in words(pane)
+        await press(pilot, "home")
+        assert f"step 1 of {last}" in words(pane)
+        expected = f"Is table 5 too small for table 6: {sizes[5]:,} < 2 × {sizes[6]:,} = {2 * sizes[6]:,}?"
+        assert expected in words(pane)
+        await press(pilot, ".")
+        assert f"step 2 of {last}" in words(pane)
+        assert (
+            f"{sizes[4]:,} < 2 × {sizes[5]:,} = {2 * sizes[5]:,}? Yes: the range ends with table 5."
+            in words(pane)
+        )
+        await press(pilot, ",")
+        assert expected in words(pane)
+        await press(pilot, ",")
+        assert "the result" in words(pane), "back from the first step lies the result"
+        await press(pilot, ".", "end")
+        assert f"step {last} of {last}" in words(pane)
+
+    show(stack, steps, size, StackOptions(policy="geometric"))
+
+
+def test_a_step_marks_what_is_asked_and_what_it_is_compared_with(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        await press(pilot, "home", ".", ".", ".")
+        step = pane.study.step
+        assert step.kind == "begin"
+        asked = column(pane, "?")
+        assert [at for at, mark in enumerate(asked) if mark == "?"] == list(step.looked)
+        assert [at for at, mark in enumerate(asked) if mark == "="] == list(step.against)
+        marked = range(step.marked.start, step.marked.end)
+        assert [at for at, mark in enumerate(column(pane, "R")) if mark] == list(marked)
+
+    show(stack, steps, options=StackOptions(policy="geometric"))
+
+
+def test_segments_are_drawn_as_far_as_the_stack_is_cut(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        whole = column(pane, "2^k")
+        assert all(whole)
+        assert [mark.strip() for mark in whole if "┌" in mark]
+        await press(pilot, "home", ".")
+        assert [bool(mark.strip()) for mark in column(pane, "2^k")] == [True] * 2 + [False] * 5
+
+    show(stack, steps)
+
+
+def test_the_factor_changes_what_the_geometric_rule_says(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        before = column(pane, "G")
+        await press(pilot, "+", "+", "+", "+", "+")
+        assert "geometric ×7" in words(pane)
+        assert column(pane, "G") != before
+        await press(pilot, "-", "-", "-", "-", "-")
+        assert column(pane, "G") == before
+        await press(pilot, "-", "-", "-")
+        assert pane.study.factor == 1
+        pane.action_factor(1000)
+        assert pane.study.factor == 255
+
+    show(stack, steps, options=StackOptions(policy="geometric"))
+
+
+def test_a_range_is_marked_by_hand_in_one_piece(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        await press(pilot, "j", "space")
+        assert pane.study.marked == range(1, 2)
+        assert "one table alone is not merged" in words(pane)
+        await press(pilot, "j", "j", "space")
+        assert pane.study.marked == range(1, 4), "with all between"
+        assert [bool(mark) for mark in column(pane, "M")] == [at in range(1, 4) for at in range(7)]
+        assert "Merge tables 1 to 3 (marked)" in words(pane)
+        await press(pilot, "space")
+        assert pane.study.marked == range(1, 3)
+        await press(pilot, "g", "j", "space")
+        assert pane.study.marked == range(2, 3)
+        await press(pilot, "A")
+        assert pane.study.marked == range(7)
+        await press(pilot, "escape")
+        assert not pane.study.marked
+        assert pane.study.target == pane.study.suggestion("log2")
+
+    host = show(stack, steps)
+    assert host.escaped == 0
+
+
+def test_marks_follow_the_cursor_with_v_and_with_shift(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        await press(pilot, "j", "v", "j", "j")
+        assert pane.study.marked == range(1, 4)
+        await press(pilot, "v", "j")
+        assert pane.study.marked == range(1, 4), "the cursor has gone on alone"
+        await press(pilot, "escape", "shift+up", "shift+up")
+        assert pane.study.marked == range(2, 5)
+        await press(pilot, "shift+down", "shift+down", "shift+down")
+        assert pane.study.marked == range(4, 6), "over the table where it began"
+
+    show(stack, steps)
+
+
+def test_a_dry_run_says_exactly_what_the_merge_would_do(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        await press(pilot, "A")
+        assert re.search(r"About \S+K by the sizes alone", words(pane))
+        assert "7 → 1 tables" in words(pane)
+        await press(pilot, "enter")
+        plan = plan_compaction(pane.study.tables, 0, 7, StackOptions())
+        assert pane.study.outcome == Outcome(plan.bytes, plan.dropped)
+        assert f"Exactly {plan.bytes:,} bytes out of " in words(pane)
+        assert f"drops {plan.dropped.shadowed:,} shadowed, 0 tombstones. Tombstones go" in words(pane)
+        await press(pilot, "escape", "j", "space", "j", "space")
+        assert "About " in words(pane), "another range, another result"
+        assert "Tombstones stay: table 0 is out of the range" in words(pane)
+        await press(pilot, "A")
+        assert "Exactly " in words(pane), "a result that is known stays"
+
+    show(stack, steps)
+
+
+def test_a_merge_that_leaves_nothing_leaves_no_bar(tmp_path: Path) -> None:
+    gone = make_stack(tmp_path, (branches(1), []), ([RefRecord(branches(1)[0].name, 2)], []))
+
+    async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        await press(pilot, "A", "enter")
+        assert "2 → 0 tables" in words(pane)
+        assert "Exactly 0 bytes" in words(pane)
+        assert "no table is left" in words(pane)
+
+    show(gone, steps)
+
+
+def test_a_range_with_a_damaged_table_is_blocked_and_says_why(stack: Path) -> None:
+    name = (stack / "tables.list").read_text().split()[3]
+
+    async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        await press(pilot, "A", "enter")
+        assert isinstance(pane.study.outcome, Blocked)
+        assert "BLOCKED: tables 0 to 6 (marked) cannot be merged. " + name in words(pane)
+        await press(pilot, "escape", "G", "space", "k", "space", "enter")
+        assert "Exactly " in words(pane), "other tables are merged as before"
+
+    change_byte(stack / name, 28, 0x30)
+    show(stack, steps)
+
+
+def test_capital_c_asks_for_the_range(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        await press(pilot, "C")
+        await press(pilot, "A", "C")
+        await press(pilot, "escape", "space", "C")
+        assert pane.study.marked == range(1)
+
+    host = show(stack, steps)
+    with Stack.open(stack, read_only=True) as opened:
+        suggested = opened.suggestion()
+    assert host.wanted == [(suggested.start, suggested.end), (0, 7)], "one table alone is no range to merge"
+
+
+def test_escape_that_has_nothing_to_leave_is_for_the_screen(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        await press(pilot, "w")
+        assert isinstance(pane.app.focused, WhatIf)
+        await press(pilot, "escape")
+        assert isinstance(pane.app.focused, BarList)
+        await press(pilot, "escape")
+
+    assert show(stack, steps).escaped == 1
+
+
+def test_a_stopped_dry_run_leaves_no_result(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        pane.action_mark_all()
+        pane.action_dry_run()
+        assert pane.running
+        pane.action_leave()
+        assert not pane.running
+        await settle(pilot)
+        assert pane.study.outcome is None
+        assert "About " in words(pane)
+        await press(pilot, "enter")
+        assert "Exactly " in words(pane)
+
+    show(stack, steps)
+
+
+def test_marks_cursor_and_results_stay_when_the_stack_grows(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        await press(pilot, "j", "space", "j", "space", "enter")
+        exact = pane.study.outcome
+        assert isinstance(exact, Outcome)
+        with Stack.open(stack, StackOptions(auto_compact=False)) as writer:
+            writer.compact(3, 7)
+        make_stack(stack, (branches(3, 8), []))
+        with Session.open(stack, label="test", options=StackOptions()) as newer:
+            pane.show(newer.view)
+            await settle(pilot)
+            assert len(pane.study.tables) == 5
+            assert pane.study.marked == range(1, 3)
+            assert pane.query(BarList).first().cursor == 2
+            assert pane.study.outcome == exact
+            with Stack.open(stack, StackOptions(auto_compact=False)) as writer:
+                writer.compact_all()
+            with Session.open(stack, label="test", options=StackOptions()) as newest:
+                pane.show(newest.view)
+                await settle(pilot)
+                assert not pane.study.marked, "the tables are gone"
+                assert "One table alone: there is nothing to merge." in words(pane)
+
+    show(stack, steps)
+
+
+def test_the_same_view_again_keeps_the_step(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        await press(pilot, "home", ".", ".")
+        pane.show(pane.app.view)  # type: ignore[attr-defined]
+        assert pane.study.at == 2
+
+    show(stack, steps)
+
+
+@pytest.mark.parametrize("tables", [0, 1])
+def test_a_stack_with_nothing_to_merge_takes_every_key(tmp_path: Path, tables: int) -> None:
+    directory = make_stack(tmp_path / "reftable", *[(branches(3), [])] * tables)
+
+    async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        for binding in pane.BINDINGS:
+            for key in binding.key.split(","):  # type: ignore[union-attr]
+                await pilot.press(key)
+        await settle(pilot)
+        assert not pane.running
+
+    assert show(directory, steps).wanted == []
+
+
+def test_file_sizes_are_shown_on_request(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        bars = pane.query(BarList).first()
+        before = bars.source.row(6)
+        await press(pilot, "u")
+        assert "bars: file sizes" in words(pane)
+        after = bars.source.row(6)
+        table = pane.study.tables[6]
+        assert before is not None
+        assert after is not None
+        assert (before.size, after.size) == (table.policy_size, table.size)
+
+    show(stack, steps)
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW, (60, 16)], ids=["120x36", "80x24", "60x16"])
+def test_what_if_plots_both_rules_from_the_present_stack(stack: Path, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        await press(pilot, "w")
+        plots = pane.query_one(WhatIf)
+        moments = plots.moments
+        assert moments is not None
+        additions, each = plots.question
+        assert f"the next {additions} additions have {each} bytes each?" in words(pane)
+        for rule in moments:
+            assert len(rule) == additions
+            assert f"7 → {rule[-1].tables} tables" in words(pane)
+        await press(pilot, "up", "right")
+        assert plots.question == (200, 2 * each)
+        assert plots.moments is not None
+        assert plots.moments != moments
+        await press(pilot, "left", "down")
+        assert plots.moments == moments
+        await press(pilot, "+")
+        assert "geometric ×3" in words(pane)
+        assert plots.moments is not None
+        assert plots.moments[1] != moments[1]
+        await press(pilot, "w")
+        assert pane.study.factor == 3
+
+    show(stack, steps, size)
+
+
+def test_a_tall_stack_makes_only_the_rows_on_screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = make_tall_stack(tmp_path / "reftable", 1500)
+    row = BeforeBars.row
+    made: list[int] = []
+
+    def counted(self: BeforeBars, index: int) -> BarRow | None:
+        made.append(index)
+        return row(self, index)
+
+    monkeypatch.setattr(BeforeBars, "row", counted)
+
+    async def steps(pilot: Pilot[Any], _pane: CompactionPane) -> None:
+        await press(pilot, ".", "G", "space")
+        assert len(made) < 1000
+
+    show(directory, steps)
+
+
+def test_resizing_keeps_everything(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        await press(pilot, "j", "space", "j", "space")
+        for size in ((60, 16), (30, 8), (200, 60), (80, 24)):
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+        assert pane.study.marked == range(1, 3)
+        assert "Merge tables 1 and 2 (marked)" in words(pane)
+
+    show(stack, steps)
