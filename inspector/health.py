@@ -55,6 +55,7 @@ _DAMAGE: Final = (
     "Read what other blocks and other tables hold, and export it.",
     "If there is a copy of the repository, compare the file with the one in it.",
 )
+_KEEP: Final = ("Nothing is lost; a compaction writes the table anew without it.",)
 _GIT_AND_DAMAGE: Final = (
     "fails when it needs what is damaged here, and whenever a compaction includes this table; "
     "it does not notice before"
@@ -300,6 +301,8 @@ def check_tables(tables: Sequence[tuple[int, Table]], progress: ProgressCallback
 
 def _check_table(table: Table, tell: Callable[[str, int], None]) -> list[Finding]:
     def damaged(code: str, offset: int | None, message: str) -> Finding:
+        if code == "padding":
+            return Finding(Severity.WARNING, code, table.name, offset, message, _KEEP, "does not read it")
         return Finding(Severity.ERROR, code, table.name, offset, message, _DAMAGE, _GIT_AND_DAMAGE)
 
     found: list[Finding] = []
