@@ -114,6 +114,11 @@ class TableLayout(Group):
             if header.size < end:
                 self.sections = (Section(self._reader, 0, end, None, None, BLOCK_TYPES),)
 
+    @property
+    def believed(self) -> Header | None:
+        """The header that the layout was made by; None where there is none."""
+        return None if self.header is None else self._reader.header
+
     def children(self) -> Iterator[Span]:
         """Header, sections, footer."""
         if self.header is not None:
