@@ -18,10 +18,11 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import IO, Any, Final, cast
+from typing import IO, Any, ClassVar, Final, cast
 
 import click
 from textual.app import App
+from textual.binding import Binding, BindingType
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.worker import WorkerFailed
@@ -70,6 +71,10 @@ class _LastingDriver(LinuxDriver):
 
 class TerminalApp(App[None]):
     """An application that keeps the error it died of, instead of printing it with all that it knows."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+z", "suspend_process", "Suspend", show=False, tooltip="Back to the shell; fg returns"),
+    ]
 
     crash: Exception | None = None
     """The first error that nobody handled."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import sys
@@ -131,6 +132,22 @@ def test_ctrl_c_says_how_to_leave_and_leaves_nothing_to_guess(stack: Path) -> No
     with inspector(stack) as terminal:
         shown(terminal)
         terminal.press(b"\x03", "Press q to quit")
+        terminal.send(b"q")
+        assert terminal.end() == 0
+        assert terminal.faults() == []
+
+
+def test_ctrl_z_gives_the_terminal_to_the_shell_until_it_is_continued(stack: Path) -> None:
+    with inspector(stack) as terminal:
+        shown(terminal)
+        terminal.send(b"\x1a")
+        _, status = os.waitpid(terminal.process.pid, os.WUNTRACED)
+        assert os.WIFSTOPPED(status)
+        terminal.quiet()
+        assert terminal.faults() == []
+        since = len(terminal.written)
+        terminal.signal(signal.SIGCONT)
+        terminal.until("300 refs", since)
         terminal.send(b"q")
         assert terminal.end() == 0
         assert terminal.faults() == []
