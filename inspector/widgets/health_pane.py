@@ -96,6 +96,8 @@ Nothing is written, and a table is read once: it never changes. escape stops; wh
 
 enter opens the block of a finding in the Blocks tab, y copies the finding."""
 
+    # A scope would be put in front of `Screen`, below which there is none.
+    SCOPED_CSS = False
     DEFAULT_CSS = """
     HealthPane > #health-state { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
     HealthPane > #health-text {

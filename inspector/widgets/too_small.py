@@ -19,6 +19,8 @@ class TooSmall(Static):
     `(0, "-tiny")` below LEAST_LINES. What lies below keeps focus and state.
     """
 
+    # A scope would be put in front of `Screen`, below which there is none.
+    SCOPED_CSS = False
     DEFAULT_CSS: ClassVar[str] = """
     TooSmall {
         display: none;

@@ -1,0 +1,317 @@
+"""The Health tab: nothing is read before somebody asks, what was found stays, and a check can be stopped."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual import on
+from textual.app import App, ComposeResult
+from textual.pilot import Pilot
+
+from engine.clean import FileKind
+from engine.neighbours import Neighbour
+from engine.progress import Progress, ProgressCallback
+from engine.stack import Stack
+from engine.table import Table
+from inspector.health import Check, Finding, HealthMark, Report, Severity, check_tables
+from inspector.session import StackView
+from inspector.widgets.health_pane import HealthPane
+from tests.support.handmade import change_byte
+from tests.support.screens import NARROW, WIDE, branches, drive, make_stack, shown_lines
+
+Steps = Callable[[Pilot[Any], "Host"], Awaitable[None]]
+LOCK = Neighbour("tables.list.lock", FileKind.LOCK, 0, 0.0, 3600.0, False, "a lock", None, "nobody")
+
+
+class Host(App[None]):
+    """Only the pane, and what it says."""
+
+    def __init__(self, check: Check) -> None:
+        super().__init__()
+        self.pane = HealthPane(check)
+        self.opened: list[tuple[int, int]] = []
+        self.changes: list[HealthPane.Changed] = []
+        self.copied = ""
+
+    def compose(self) -> ComposeResult:
+        yield self.pane
+
+    def copy_to_clipboard(self, text: str) -> None:
+        self.copied = text
+
+    @on(HealthPane.FindingOpened)
+    def _note_opened(self, event: HealthPane.FindingOpened) -> None:
+        self.opened.append((event.position, event.offset))
+
+    @on(HealthPane.Changed)
+    def _note_change(self, event: HealthPane.Changed) -> None:
+        self.changes.append(event)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(line.rstrip() for line in shown_lines(self))
+
+
+def view(directory: Path) -> StackView:
+    return StackView(Stack.open(directory, read_only=True))
+
+
+def host(
+    shown: StackView,
+    steps: Steps,
+    beside: Sequence[Neighbour] = (),
+    check: Check = check_tables,
+    size: tuple[int, int] = WIDE,
+) -> None:
+    app = Host(check)
+
+    async def run(pilot: Pilot[Any]) -> None:
+        app.pane.show(shown, beside)
+        app.pane.query_one("#findings").focus()
+        await pilot.pause()
+        await steps(pilot, app)
+
+    drive(app, run, size)
+
+
+async def checked(pilot: Pilot[Any], key: str = "v") -> None:
+    """Press a key that begins a check, and wait for its end."""
+    await pilot.press(key)
+    await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    """Three tables, the second one with a damaged block."""
+    directory = make_stack(
+        tmp_path / "reftable", *((branches(count, at), []) for at, count in enumerate((500, 400, 3), start=1))
+    )
+    with Stack.open(directory, read_only=True) as opened:
+        table = opened.tables[1]
+        offset = list(table.blocks())[1].offset
+    change_byte(directory / table.name, offset)
+    return directory
+
+
+def names(shown: StackView) -> list[str]:
+    return [table.name for table in shown.tables]
+
+
+def test_nothing_is_read_before_somebody_asks(stack: Path) -> None:
+    shown = view(stack)
+    before = [table.reads for table in shown.tables]
+
+    async def steps(pilot: Pilot[Any], app: Host) -> None:
+        await pilot.press("j", "k")
+        assert "enter or v reads 3 tables" in app.text
+        assert "no table has been checked yet" in app.text
+        assert [table.reads for table in shown.tables] == before
+        assert app.changes[-1].marks == dict.fromkeys(names(shown), HealthMark.UNCHECKED)
+
+    host(shown, steps)
+
+
+@pytest.mark.parametrize("key", ["v", "enter"])
+def test_a_check_finds_the_damage_and_marks_its_table(stack: Path, key: str) -> None:
+    shown = view(stack)
+
+    async def steps(pilot: Pilot[Any], app: Host) -> None:
+        await checked(pilot, key)
+        assert re.search(r"X error +#1 …00005eed +\d,\d+ unknown block type", app.text)
+        assert "3 of 3 tables checked" in app.text
+        marks = (HealthMark.SOUND, HealthMark.DAMAGED, HealthMark.SOUND)
+        assert app.changes[-1].marks == dict(zip(names(shown), marks, strict=True))
+        assert app.changes[-1].counts.errors == 1
+        assert "enter or v reads" not in app.text
+
+    host(shown, steps)
+
+
+def test_files_beside_the_stack_are_known_at_once_and_first_things_stay_first(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], app: Host) -> None:
+        assert re.search(r"! warning tables.list.lock +a lock; 60m old", app.text)
+        await pilot.press("j")
+        assert app.pane.current is not None
+        await checked(pilot)
+        assert app.pane.current is not None
+        assert app.pane.current.file == "tables.list.lock"
+        assert app.text.index("X error") < app.text.index("! warning")
+
+    host(view(stack), steps, [LOCK])
+
+
+def test_the_words_for_a_finding_say_what_git_does_and_what_to_do(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], app: Host) -> None:
+        await checked(pilot)
+        words = app.text[app.text.rindex("X error") :]
+        assert re.search(r"#1 0x0\S+-00005eed.ref, byte \d,\d+", words)
+        assert "git    fails when" in words
+        assert "to do  Read what other blocks" in words
+
+    host(view(stack), steps)
+
+
+@pytest.mark.parametrize("key", ["enter", "b"])
+def test_a_finding_leads_to_its_block(stack: Path, key: str) -> None:
+    shown = view(stack)
+    offset = 4096
+
+    async def steps(pilot: Pilot[Any], app: Host) -> None:
+        await checked(pilot)
+        await pilot.press(key)
+        assert app.opened == [(1, offset)]
+        await pilot.press("y")
+        assert app.copied.startswith(f"error block {shown.tables[1].name} at byte {offset}: ")
+
+    host(shown, steps)
+
+
+def test_a_finding_about_no_table_leads_nowhere(tmp_path: Path) -> None:
+    async def steps(pilot: Pilot[Any], app: Host) -> None:
+        await pilot.press("enter", "b")
+        assert app.opened == []
+        await pilot.press("v")
+        assert not app.pane.running
+
+    host(view(make_stack(tmp_path / "reftable")), steps, [LOCK])
+
+
+def test_tables_are_read_once_unless_somebody_asks_again(stack: Path) -> None:
+    read: list[str] = []
+
+    def check(tables: Sequence[tuple[int, Table]], progress: ProgressCallback) -> Iterator[Report]:
+        for report in check_tables(tables, progress):
+            read.append(report.table)
+            yield report
+
+    shown = view(stack)
+
+    async def steps(pilot: Pilot[Any], app: Host) -> None:
+        await checked(pilot)
+        assert read == names(shown)
+        make_stack(stack, (branches(1, 4), []))
+        newer = view(stack)
+        app.pane.show(newer, ())
+        await pilot.pause()
+        assert "enter or v reads 1 table," in app.text
+        await checked(pilot)
+        assert read == names(newer)
+        await checked(pilot)
+        assert read == names(newer) * 2
+
+    host(shown, steps, check=check)
+
+
+def test_findings_of_tables_that_are_gone_go_with_them(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], app: Host) -> None:
+        await checked(pilot)
+        listed = (stack / "tables.list").read_text().splitlines()
+        (stack / "tables.list").write_text(f"{listed[0]}\n{listed[2]}\n")
+        app.pane.show(view(stack), ())
+        await pilot.pause()
+        assert app.changes[-1].counts.errors == 0
+        assert "X error" not in app.text
+
+    host(view(stack), steps)
+
+
+class Halting:
+    """A check that waits after its first table until it is let go."""
+
+    def __init__(self) -> None:
+        self.waits = threading.Event()
+        self.goes_on = threading.Event()
+
+    def __call__(self, tables: Sequence[tuple[int, Table]], progress: ProgressCallback) -> Iterator[Report]:
+        progress(Progress("halting", 0, 100))
+        yield Report(tables[0][1].name, (Finding(Severity.ERROR, "x", tables[0][1].name, 0, "bad", ("do",)),))
+        progress(Progress("halting", 50, 100))
+        self.waits.set()
+        self.goes_on.wait(10)
+        progress(Progress("going on", 75, 100))
+        yield Report(tables[1][1].name, ())
+
+
+def test_escape_stops_a_check_and_what_was_found_stays(stack: Path) -> None:
+    check = Halting()
+    shown = view(stack)
+
+    async def steps(pilot: Pilot[Any], app: Host) -> None:
+        assert app.pane.check_action("stop", ()) is False
+        await pilot.press("v")
+        assert check.waits.wait(10)
+        await pilot.pause()
+        assert re.search(r"50% █+░+ 50 of 100  halting  \(escape stops\)", app.text)
+        assert "X error" in app.text
+        assert app.pane.check_action("check", ()) is False
+        await pilot.press("escape")
+        check.goes_on.set()
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+        assert not app.pane.running
+        assert "1 of 3 tables checked" in app.text
+        assert "enter or v reads 2 tables" in app.text
+        assert app.changes[-1].marks[names(shown)[1]] is HealthMark.UNCHECKED
+
+    try:
+        host(shown, steps, check=check)
+    finally:
+        check.goes_on.set()
+
+
+def test_a_check_that_fails_says_so(stack: Path) -> None:
+    def check(tables: Sequence[tuple[int, Table]], progress: ProgressCallback) -> Iterator[Report]:
+        progress(Progress("failing", 0, len(tables)))
+        yield Report(tables[0][1].name, ())
+        raise RuntimeError("[red]\x1b[2J broken")
+
+    async def steps(pilot: Pilot[Any], app: Host) -> None:
+        await pilot.press("v")
+        for _ in range(20):
+            await pilot.pause()
+        assert r"the check has failed: [red]\x1b[2J broken" in app.text
+        assert not app.pane.running
+        assert "1 of 3" not in app.text
+
+    host(view(stack), steps, check=check)
+
+
+def test_many_tables_are_told_in_few_messages(tmp_path: Path) -> None:
+    directory = make_stack(tmp_path / "reftable", (branches(1), []))
+    (table,) = view(directory).tables
+    reports = 5000
+
+    def check(_tables: Sequence[tuple[int, Table]], progress: ProgressCallback) -> Iterator[Report]:
+        for number in range(reports):
+            progress(Progress("many", number, reports))
+            yield Report(table.name, ())
+
+    async def steps(pilot: Pilot[Any], app: Host) -> None:
+        taken: list[int] = []
+        take = app.pane._health.add
+        app.pane._health.add = lambda report: (taken.append(1), take(report))[1]  # type: ignore[method-assign]
+        updates: list[int] = []
+        update = app.pane._update
+        app.pane._update = lambda: (updates.append(1), update())[1]  # type: ignore[method-assign]
+        await checked(pilot)
+        assert len(taken) == reports
+        assert len(updates) < 120
+
+    host(view(directory), steps, check=check)
+
+
+@pytest.mark.parametrize("size", [NARROW, (60, 16), (30, 8), WIDE])
+def test_any_size_will_do(stack: Path, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any], app: Host) -> None:
+        await checked(pilot)
+        await pilot.resize_terminal(*reversed(size))
+        await pilot.press("G", "g")
+        assert "X" in app.text
+
+    host(view(stack), steps, [LOCK], size=size)
