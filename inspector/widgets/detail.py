@@ -1,4 +1,4 @@
-"""The detail of what is selected: a ref with all that is known of it, a reflog entry, or a table.
+"""The detail of what is selected: a ref with all that is known of it, a reflog entry, a table, another file.
 
 Made of facts that were read before, in plain `Content`: nothing from a stack is ever parsed as markup.
 """
@@ -15,10 +15,12 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from engine.neighbours import Neighbour
 from engine.record import RefRecord
 from inspector.rows import LogRow, RefRow
 from inspector.trace import ChainEnd, RefTrace
 from inspector.widgets.facts import (
+    age_text,
     error_text,
     log_time,
     log_zone,
@@ -90,13 +92,26 @@ j k scroll, g G go to the top and the end.
         found = [f"{name} {offset:,}" for name, offset in sections if offset]
         self._show(
             [
-                _heading(f"#{row.position}  {shown(table.name.encode('utf-8', 'surrogateescape'))}"),
+                _heading(f"#{row.position}  {_safe(table.name)}"),
                 _field("size", f"{table.size:,} bytes"),
                 _field(
                     "format", f"version {table.version}, {table.hash_id}, block size {table.block_size:,}"
                 ),
                 _field("updates", update_range(table.min_update_index, table.max_update_index)),
                 _field("offsets", ", ".join(found) or "none"),
+            ]
+        )
+
+    def show_neighbour(self, neighbour: Neighbour) -> None:
+        """A file that is not in the list: what it is, why it is there, who has it open, what clean does."""
+        self._show(
+            [
+                _heading(_safe(neighbour.name)),
+                _field("kind", f"{neighbour.kind}, not in tables.list"),
+                _field("size", f"{neighbour.size:,} bytes, {age_text(neighbour.age)} old"),
+                _field("why", _safe(neighbour.reason)),
+                _field("open", _safe(neighbour.holding)),
+                _field("clean", "removes it" if neighbour.removable else "leaves it alone"),
             ]
         )
 
@@ -130,6 +145,11 @@ j k scroll, g G go to the top and the end.
                 _field("new", _id_or_none(record.new)),
             ]
         self._show(lines)
+
+
+def _safe(text: str) -> str:
+    # Names of files, and what quotes them.
+    return shown(text.encode("utf-8", "surrogateescape"))
 
 
 def _heading(text: str) -> Content:

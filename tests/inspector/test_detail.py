@@ -11,6 +11,7 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.widgets import Static
 
+from engine.neighbours import neighbours
 from engine.options import StackOptions
 from engine.record import LogRecord, RefRecord
 from engine.stack import Stack
@@ -158,6 +159,16 @@ def test_a_log_entry_says_what_changed_and_where_it_lies() -> None:
 def test_the_null_id_of_a_log_entry_is_none() -> None:
     row = LogRow(LogRecord(NAME, 7, bytes(20), oid(1)), 0)
     assert f"change   none -> {oid(1).hex()[:12]}" in detail_text(lambda detail: detail.show_log(row))
+
+
+def test_a_file_that_is_not_listed_is_explained(tmp_path: Path) -> None:
+    directory = make_stack(tmp_path / "reftable", ([RefRecord(NAME, 1, oid(1))], []))
+    name = "[b]\x1b\udcff"
+    (directory / name).write_bytes(b"1234")
+    (found,) = neighbours(directory, [], (directory / name).stat().st_mtime + 90)
+    said = detail_text(lambda detail: detail.show_neighbour(found)).splitlines()
+    assert said[:3] == [r"[b]\x1b\xff", "kind     other, not in tables.list", "size     4 bytes, 90s old"]
+    assert said[5] == "clean    leaves it alone"
 
 
 def test_what_a_stack_says_is_neither_obeyed_nor_parsed(tmp_path: Path) -> None:
