@@ -54,7 +54,9 @@ class _CommandLine(click.Group):
         return [name for name in self.commands if name != _NO_NAME]
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        formatter.write_usage(ctx.command_path, "[PATH] [--demo] [--worktree NAME] [--no-mouse]")
+        formatter.write_usage(
+            ctx.command_path, "[PATH] [--demo] [--read-only] [--worktree NAME] [--no-mouse]"
+        )
         formatter.write_usage(ctx.command_path, "VERB [OPTIONS] [PATH]", prefix=" " * len("Usage: "))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -97,25 +99,40 @@ def cli() -> None:
 
 @cli.command(_NO_NAME, cls=_Nameless)
 @click.option("--demo", is_flag=True, help="Open the stack of an invented repository, made for the occasion.")
+@click.option("--read-only", is_flag=True, help="Refuse every change of the stack.")
 @click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal.")
 @path_options
 @click.pass_context
-def inspect(ctx: click.Context, path: Path | None, worktree: str | None, demo: bool, no_mouse: bool) -> None:
-    """Open the terminal inspector on the stack behind PATH. It only reads."""
+def inspect(
+    ctx: click.Context,
+    path: Path | None,
+    worktree: str | None,
+    demo: bool,
+    read_only: bool,
+    no_mouse: bool,
+) -> None:
+    """Open the terminal inspector on the stack behind PATH. Looking changes nothing in it.
+
+    Where there are several stacks, and --worktree does not say which, it asks.
+    """
     # Textual takes a third of a second to import, which no verb should have to wait for.
+    from inspector.actions.base import Workplace
     from inspector.app import run_inspector
 
     if not demo:
         found = find_stack(path, worktree)
-        directory, options = found.location.directory, found.options
-        label = str(found.repository.path)
-        ctx.exit(run_inspector(directory, label=label, options=options, mouse=not no_mouse))
+        repository = found.repository
+        workplace = Workplace(found.location.directory, found.options, repository, read_only)
+        ask = worktree is None and len(repository.stacks) > 1
+        label = str(repository.path) if worktree is None else f"{repository.path} ({worktree})"
+        ctx.exit(run_inspector(workplace, label=label, ask=ask, mouse=not no_mouse))
     if path is not None or worktree is not None:
         raise click.UsageError("--demo opens a stack of its own: leave out PATH and --worktree")
     with tempfile.TemporaryDirectory(prefix="reftable-demo-") as parent:
         directory = Path(parent, "reftable")
         build_demo(directory)
-        code = run_inspector(directory, label="demo", options=StackOptions(), mouse=not no_mouse)
+        workplace = Workplace(directory, StackOptions(), None, read_only)
+        code = run_inspector(workplace, label="demo", mouse=not no_mouse)
     ctx.exit(code)
 
 

@@ -1,12 +1,19 @@
-"""The main screen: the tables of the stack on the left, refs and reflogs of its merged view on the right.
+"""The main screen: the stack on the left; on the right its refs, logs, blocks, compaction and health.
 
-The screen holds no data. It gives the lists the rows of the session's view, has the session work
-in a thread as long as something is wanted, and passes on what the session says is new.
+The screen holds no data of the stack. It hands each pane the session's view, has the session work in a thread
+as long as something is wanted, and passes on what the session says is new. Panes do not know each other:
+what one says (a table was opened, a block is wanted, a range is to be compacted) becomes here what
+another shows, or a screen on top of this one.
+
+It looks at the stack twice a second (`watch`), which is one stat, and now and then at the files beside it.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, ClassVar, Final
 
 from textual import on
 from textual.app import ComposeResult
@@ -18,34 +25,76 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static, TabbedContent, TabPane, Tabs
 from textual.worker import Worker, WorkerState, get_current_worker
 
+from engine.errors import ReftableError
+from engine.neighbours import Neighbour, neighbours
+from engine.record import log_key
+from engine.table import Table
+from inspector.actions.base import Workplace
+from inspector.actions.compacting import CleanAction
+from inspector.difference_summary import DifferenceSummary, summarise
+from inspector.journal import Journal
 from inspector.rows import LogRow, RefRow
-from inspector.session import News, Reloaded, RowsRead, Session, VersionsRead
+from inspector.scope import OneTable, Scope, WholeStack
+from inspector.screens.add import AddScreen
+from inspector.screens.changes import ChangesScreen
+from inspector.screens.compact import CompactScreen, range_action
+from inspector.screens.expire import ExpireScreen
+from inspector.screens.help import HelpScreen, subject_of
+from inspector.screens.journal import JournalScreen
+from inspector.screens.moments import MomentsScreen
+from inspector.screens.plan import ActionScreen
+from inspector.session import News, Reloaded, Session, StackView, VersionsRead
+from inspector.widgets.block_pane import BlockPane
+from inspector.widgets.breadcrumbs import Breadcrumbs
+from inspector.widgets.compaction_pane import CompactionPane
 from inspector.widgets.detail import Detail
 from inspector.widgets.facts import error_text
-from inspector.widgets.record_columns import log_columns, ref_columns
-from inspector.widgets.stack_list import StackList, StackRow
+from inspector.widgets.health_pane import HealthPane
+from inspector.widgets.record_pane import LogsPane, RecordPane, RefsPane
+from inspector.widgets.stack_list import StackPane
+from inspector.widgets.stack_rows import NeighbourRow, StackRow
 from inspector.widgets.status_line import StatusLine
-from inspector.widgets.virtual_list import ListPane, VirtualList
+from inspector.widgets.too_small import LEAST_COLUMNS, LEAST_LINES, TooSmall
+from inspector.widgets.virtual_list import VirtualList
 
 __all__ = ["MainScreen"]
 
 # The least columns and lines for which the style sheet has a layout, and the layout's name.
-_WIDTHS: Final = [(0, "-narrow"), (100, "-wide")]
-_HEIGHTS: Final = [(0, "-tiny"), (16, "-short"), (30, "-tall")]
+_WIDTHS: Final = [(0, "-cramped"), (LEAST_COLUMNS, "-narrow"), (100, "-wide")]
+_HEIGHTS: Final = [(0, "-tiny"), (LEAST_LINES, "-short"), (30, "-tall")]
+
+_WATCH_TICKS: Final = 4
+"""Looks at the stack for each look at the files beside it, which reads the directory."""
 
 
 class MainScreen(Screen[None]):
-    """Stack, refs, reflogs, and the detail of what is selected."""
+    """Everything about one stack."""
 
     HORIZONTAL_BREAKPOINTS = _WIDTHS
     VERTICAL_BREAKPOINTS = _HEIGHTS
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "app.focus_next", "Next pane"),
-        Binding("shift+tab", "app.focus_previous", "Previous pane", show=False),
-        Binding("right_square_bracket", "tab(1)", "Refs/logs", key_display="[ ]"),
-        Binding("left_square_bracket", "tab(-1)", "Previous tab", show=False),
-        Binding("R", "reload", "Reload", key_display="R"),
+        Binding("tab", "app.focus_next", "Next pane", show=False),
+        Binding("shift+tab", "app.focus_previous", "Pane before", show=False),
+        Binding("right_square_bracket", "tab(1)", "Tab", key_display="[ ]"),
+        Binding("left_square_bracket", "tab(-1)", "Tab before", show=False),
+        *(
+            Binding(str(number), f"show_tab({number - 1})", f"Tab {number}", show=False)
+            for number in range(1, 6)
+        ),
+        Binding("a", "add", "Add…", show=False),
+        Binding("c", "compact", "Compact…", show=False),
+        Binding("e", "expire", "Expire…", show=False),
+        Binding("x", "clean", "Clean…", show=False),
+        Binding("T", "moments", "Time travel", show=False, key_display="T"),
+        Binding("L", "latest", "Latest changes", show=False, key_display="L"),
+        Binding("at", "journal", "Journal", show=False, key_display="@"),
+        Binding("W", "app.pick", "Other stack", show=False, key_display="W"),
+        Binding("p", "pause", "Pause watching", show=False),
+        Binding("R", "reload", "Look again", show=False, key_display="R"),
+        Binding("m", "maximise", "Maximise the pane", show=False),
+        Binding("escape", "back", "Back to the whole stack", show=False),
+        Binding("question_mark", "help", "Help", key_display="?"),
         Binding("q", "app.quit", "Quit"),
     ]
 
@@ -56,31 +105,87 @@ class MainScreen(Screen[None]):
             super().__init__()
             self.news = news
 
-    def __init__(self, session: Session) -> None:
+    class Beside(Message):
+        """The files that lie beside the tables of `view`, or why they cannot be seen."""
+
+        def __init__(self, found: Sequence[Neighbour], error: OSError | None) -> None:
+            super().__init__()
+            self.found = found
+            self.error = error
+
+    class Compared(Message):
+        """What has changed from one view of the stack to another."""
+
+        def __init__(self, old: StackView, new: StackView, summary: DifferenceSummary) -> None:
+            super().__init__()
+            self.old = old
+            self.new = new
+            self.summary = summary
+
+    class Located(Message):
+        """The record with `key` is in the block at `offset` of `table`; or it could not be found."""
+
+        def __init__(self, table: Table, offset: int | None, key: bytes, error: Exception | None) -> None:
+            super().__init__()
+            self.table = table
+            self.offset = offset
+            self.key = key
+            self.error = error
+
+    def __init__(
+        self,
+        session: Session,
+        workplace: Workplace,
+        *,
+        clock: Callable[[], float] = time.time,
+        watch: float | None = None,
+    ) -> None:
+        """`watch` is the number of seconds between two looks at the stack; None never looks unasked."""
         super().__init__()
         self._session = session
+        self._workplace = workplace
+        self._clock = clock
+        self._watch = watch
+        self._ticks = 0
+        self._journal = Journal(clock)
         self._worker: Worker[None] | None = None
+        self._beside_worker: Worker[None] | None = None
+        self._compare_worker: Worker[None] | None = None
         self._reload_error: Exception | None = None
-        self._stack = StackList(id="tables")
-        self._refs: VirtualList[RefRow] = VirtualList((), empty="no refs", id="refs")
-        self._logs: VirtualList[LogRow] = VirtualList((), empty="no reflog entries", id="logs")
-        self._detail_of: VirtualList[StackRow] | VirtualList[RefRow] | VirtualList[LogRow] = self._refs
+        self._beside_error: Exception | None = None
+        self._neighbours: Sequence[Neighbour] = ()
+        self._told_view: StackView = session.view
+        self._latest: tuple[StackView, StackView] | None = None
+        self._stack = StackPane(clock, id="stack-pane", classes="pane")
+        self._refs = RefsPane(session)
+        self._logs = LogsPane(session)
+        self._blocks = BlockPane()
+        self._compaction = CompactionPane()
+        self._health = HealthPane()
+        self._detail_of: StackPane | RefsPane | LogsPane = self._refs
 
     def compose(self) -> ComposeResult:
-        """Status on top; stack and records beside each other; keys at the bottom."""
+        """Status on top; stack and tabs beside each other; keys at the bottom."""
         yield StatusLine(self._session.label, id="status")
+        yield Breadcrumbs(id="way")
         yield Static(id="trouble", markup=False)
         with Horizontal(id="panes"):
-            with Vertical(id="stack-pane", classes="pane"):
-                yield ListPane(self._stack)
+            yield self._stack
             with Vertical(id="records-pane", classes="pane"):
                 with TabbedContent(id="records"):
                     with TabPane("Refs", id="refs-tab"):
-                        yield ListPane(self._refs)
+                        yield self._refs
                     with TabPane("Logs", id="logs-tab"):
-                        yield ListPane(self._logs)
+                        yield self._logs
+                    with TabPane("Blocks", id="blocks-tab"):
+                        yield self._blocks
+                    with TabPane("Compaction", id="compaction-tab"):
+                        yield self._compaction
+                    with TabPane("Health", id="health-tab"):
+                        yield self._health
                 yield Detail(id="detail")
         yield Footer(compact=True, show_command_palette=False)
+        yield TooSmall()
 
     def on_mount(self) -> None:
         """Show what is at hand, and have the rest read."""
@@ -88,36 +193,62 @@ class MainScreen(Screen[None]):
         width, height = self.app.size
         for extent, breakpoints in ((width, _WIDTHS), (height, _HEIGHTS)):
             self.add_class([name for least, name in breakpoints if extent >= least][-1])
-        self.query_one("#stack-pane").border_title = "Stack, oldest first"
-        self.query_one("#records-pane").border_title = "Merged view"
-        # Brackets and the mouse switch tabs; as a stop between the panes they would be in the way.
+        # Keys and the mouse switch tabs; as a stop between the panes they would be in the way.
         self.query_one(Tabs).can_focus = False
+        status = self.query_one(StatusLine)
+        status.read_only = self._workplace.read_only
+        if self._watch is not None:
+            status.watching = True
+            self.set_interval(self._watch, self._look)
         self._show_view()
-        self._refs.focus()
+        self._refs.rows.focus()
         self._work()
+        self._look_beside()
 
     @property
     def idle(self) -> bool:
-        """Whether nothing that the screen asked of the session is still to come."""
-        return not self._session.wanting and (self._worker is None or self._worker.is_finished)
+        """Whether nothing that the screen asked for is still to come."""
+        workers = (self._worker, self._beside_worker, self._compare_worker)
+        busy = any(worker is not None and not worker.is_finished for worker in workers)
+        return not (busy or self._session.wanting or self._health.running) and self._blocks.idle
+
+    # Showing the session's view.
 
     def _show_view(self) -> None:
         view = self._session.view
-        self._stack.show_tables(view.tables)
-        self._refs.show(view.refs, ref_columns(view.tables))
-        self._logs.show(view.logs, log_columns(view.tables))
-        self._rows_changed()
+        self._refs.show(view)
+        self._logs.show(view)
+        self._compaction.show(view)
+        self._show_beside()
+        self._show_progress()
+        self._show_way()
 
-    def _rows_changed(self) -> None:
+    def _show_beside(self) -> None:
         view = self._session.view
-        self._refs.source_changed()
-        self._logs.source_changed()
-        self.query_one(StatusLine).show(view)
-        error = self._reload_error or view.refs.error or view.logs.error
+        self._health.show(view, self._neighbours)
+        self._stack.show(view, self._neighbours, self._health.marks)
+
+    def _show_progress(self) -> None:
+        self.query_one(StatusLine).show(self._session.view)
+        error = self._reload_error or self._refs.error or self._logs.error or self._beside_error
         trouble = self.query_one("#trouble", Static)
         trouble.display = error is not None
         if error is not None:
             trouble.update(f"! {error_text(error)}")
+
+    def _show_way(self) -> None:
+        """What the breadcrumbs say: the stack, what of it the lists show, and which list."""
+        view, scope = self._session.view, self._refs.scope
+        tab = self.query_one(TabbedContent)
+        parts = ["stack"]
+        if tab.active in ("refs-tab", "logs-tab"):
+            parts.append(scope.label(view))
+        elif tab.active == "blocks-tab" and isinstance(row := self._stack.current, StackRow):
+            parts.append(OneTable(row.table.name).label(view))
+        if tab.active:
+            parts.append(str(tab.get_tab(tab.active).label_text).lower())
+        self.query_one(Breadcrumbs).show(parts)
+        self.query_one("#records-pane").set_class(tab.active not in ("refs-tab", "logs-tab"), "-whole")
 
     # The session's work. It ends when nothing is wanted, and is begun again when something is.
 
@@ -145,61 +276,335 @@ class MainScreen(Screen[None]):
     @on(SessionNews)
     def _take_news(self, event: SessionNews) -> None:
         match event.news:
-            case RowsRead():
-                self._rows_changed()
-            case VersionsRead() as read:
+            case VersionsRead(name, trace):
                 row = self._refs.current
-                if self._detail_of is self._refs and row is not None and row.record.name == read.name:
-                    self.query_one(Detail).show_ref(row, read.trace)
-            case Reloaded(changed=changed, error=error):
-                self._reload_error = error
-                if changed:
-                    self._show_view()
-                else:
-                    self._rows_changed()
-                if error is None:
-                    self.notify("The stack has changed." if changed else "Nothing has changed.", markup=False)
+                if self._detail_of is self._refs and row is not None and row.record.name == name:
+                    self.query_one(Detail).show_ref(row, trace)
+            case Reloaded() as news:
+                self._take_reload(news)
+            case news:
+                self._refs.take(news)
+                self._logs.take(news)
+                self._show_progress()
 
-    # Selection and detail.
+    def _take_reload(self, news: Reloaded) -> None:
+        self._reload_error = news.error
+        if not news.changed:
+            self._show_progress()
+            if news.asked and news.error is None:
+                self.notify("Nothing has changed.", markup=False)
+            return
+        self._show_view()
+        self._look_beside()
+        self._compare()
 
-    @on(VirtualList.Highlighted)
-    def _row_highlighted(self, event: VirtualList.Highlighted) -> None:
-        if event.rows is self._detail_of:
-            self._show_detail()
+    # Watching.
 
-    def on_descendant_focus(self, event: DescendantFocus) -> None:
-        """The detail is that of the list which has the keys."""
-        if event.widget in (self._stack, self._refs, self._logs) and event.widget is not self._detail_of:
-            self._detail_of = event.widget
-            self._show_detail()
+    def _look(self) -> None:
+        if not self.query_one(StatusLine).watching:
+            return
+        self._session.want_check()
+        self._work()
+        self._ticks += 1
+        if self._ticks % _WATCH_TICKS == 0:
+            self._look_beside()
 
-    def _show_detail(self) -> None:
-        detail = self.query_one(Detail)
-        match self._detail_of.current:
-            case RefRow() as row:
-                detail.show_ref(row)
-                self._session.want_versions(row.record.name)
-                self._work()
-            case LogRow() as row:
-                detail.show_log(row)
-            case StackRow() as row:
-                detail.show_table(row)
-            case _:
-                detail.show_nothing()
+    def _look_beside(self) -> None:
+        if self._beside_worker is None or self._beside_worker.is_finished:
+            self._beside_worker = self.run_worker(self._find_beside, thread=True, group="beside")
 
-    # Keys.
+    def _find_beside(self) -> None:
+        view = self._session.view
+        names = [table.name for table in view.tables]
+        try:
+            found = neighbours(view.directory, names, self._clock(), covered=view.merged.max_update_index)
+        except OSError as error:
+            self.post_message(self.Beside((), error))
+        else:
+            self.post_message(self.Beside(found, None))
 
-    def action_tab(self, step: int) -> None:
-        """Switch between refs and logs, and go there."""
-        tabs = self.query_one(TabbedContent)
-        names = [pane.id or "" for pane in self.query(TabPane)]
-        tabs.active = names[(names.index(tabs.active) + step) % len(names)]
+    @on(Beside)
+    def _take_beside(self, event: Beside) -> None:
+        self._neighbours, self._beside_error = event.found, event.error
+        self._show_beside()
+        self._show_progress()
 
-    @on(TabbedContent.TabActivated)
-    def _focus_active_list(self, event: TabbedContent.TabActivated) -> None:
-        event.pane.query_one(VirtualList).focus()
+    def _compare(self) -> None:
+        if self._compare_worker is not None:
+            self._compare_worker.cancel()
+        work = partial(self._summarise, self._told_view, self._session.view)
+        self._compare_worker = self.run_worker(work, thread=True, group="compare")
+
+    def _summarise(self, old: StackView, new: StackView) -> None:
+        worker = get_current_worker()
+        summary = summarise(old.merged, new.merged, cancelled=lambda: worker.is_cancelled)
+        if not worker.is_cancelled:
+            self.post_message(self.Compared(old, new, summary))
+
+    @on(Compared)
+    def _tell_changes(self, event: Compared) -> None:
+        self._told_view = event.new
+        # A compaction that follows a change is no reason to forget the change.
+        if event.summary.refs or self._latest is None:
+            self._latest = event.old, event.new
+        self.notify(f"{event.summary}", title="The stack has changed (L: what)", markup=False)
+
+    def action_pause(self) -> None:
+        """Stop watching the stack, or go on with it."""
+        status = self.query_one(StatusLine)
+        if self._watch is not None:
+            status.watching = not status.watching
+            self._look()
 
     def action_reload(self) -> None:
         """Look at the stack again."""
         self._session.want_reload()
         self._work()
+        self._look_beside()
+
+    # Selection and detail.
+
+    @on(RecordPane.RowChosen)
+    def _row_chosen(self, event: RecordPane.RowChosen) -> None:
+        if event.pane is self._detail_of:
+            self._show_detail()
+
+    @on(StackPane.TableChosen)
+    @on(StackPane.NeighbourChosen)
+    def _file_chosen(self) -> None:
+        if self._detail_of is self._stack:
+            self._show_detail()
+        self._show_blocks()
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        """The detail is that of the pane which has the keys."""
+        for pane in (self._stack, self._refs, self._logs):
+            if pane in event.widget.ancestors and pane is not self._detail_of:
+                self._detail_of = pane
+                self._show_detail()
+
+    def _show_detail(self) -> None:
+        detail = self.query_one(Detail)
+        if isinstance(self._detail_of, StackPane):
+            match self._detail_of.current:
+                case StackRow() as table:
+                    detail.show_table(table)
+                case NeighbourRow(neighbour):
+                    detail.show_neighbour(neighbour)
+                case None:
+                    detail.show_nothing()
+            return
+        match self._detail_of.current:
+            case RefRow() as ref:
+                detail.show_ref(ref)
+                arrangement = self._refs.arrangement
+                within = arrangement.merged if arrangement is not None else None
+                self._session.want_versions(ref.record.name, within)
+                self._work()
+            case None:
+                detail.show_nothing()
+            case log:
+                detail.show_log(log)
+
+    @on(RecordPane.RowOpened)
+    def _row_opened(self) -> None:
+        detail = self.query_one(Detail)
+        if detail.focusable:
+            detail.focus()
+
+    # What the panes want of each other.
+
+    @on(StackPane.TableOpened)
+    def _table_opened(self, event: StackPane.TableOpened) -> None:
+        if self.query_one(TabbedContent).active in ("refs-tab", "logs-tab"):
+            self._set_scope(OneTable(event.table.name))
+        else:
+            self._show_tab("blocks-tab")
+
+    def _set_scope(self, scope: Scope) -> None:
+        self._refs.scope = scope
+        self._logs.scope = scope
+        self._show_way()
+        self._work()
+
+    @on(RecordPane.BlockWanted)
+    def _block_wanted(self, event: RecordPane.BlockWanted) -> None:
+        self.run_worker(partial(self._locate, event.row, event.table), thread=True, group="locate")
+
+    def _locate(self, row: RefRow | LogRow, table: Table) -> None:
+        name, update_index = row.record.name, row.record.update_index
+        key = name if isinstance(row, RefRow) else log_key(name, update_index)
+        try:
+            found = (
+                table.locate_ref(name) if isinstance(row, RefRow) else table.locate_log(name, update_index)
+            )
+        except (ReftableError, OSError) as error:
+            self.post_message(self.Located(table, None, key, error))
+        else:
+            self.post_message(self.Located(table, found[0] if found else None, key, None))
+
+    @on(Located)
+    def _take_place(self, event: Located) -> None:
+        if event.error is not None:
+            self.notify(error_text(event.error), severity="error", markup=False)
+        elif event.offset is not None:
+            self._reveal(event.table, event.offset, event.key)
+
+    @on(HealthPane.FindingOpened)
+    def _finding_opened(self, event: HealthPane.FindingOpened) -> None:
+        self._reveal(event.table, event.offset, None)
+
+    def _reveal(self, table: Table, offset: int, key: bytes | None) -> None:
+        """Show a place of a table in the Blocks tab."""
+        names = [one.name for one in self._session.view.tables]
+        if table.name not in names:
+            return
+        self._stack.choose(names.index(table.name))
+        self._show_tab("blocks-tab")
+        self._blocks.show_table(table, names.index(table.name))
+        self._blocks.reveal(offset, key)
+
+    @on(HealthPane.Changed)
+    def _health_changed(self, event: HealthPane.Changed) -> None:
+        self.query_one(StatusLine).findings = event.counts.errors, event.counts.warnings
+        self._stack.show(self._session.view, self._neighbours, event.marks)
+
+    @on(CompactionPane.CompactWanted)
+    def _compact_wanted(self, event: CompactionPane.CompactWanted) -> None:
+        self._act(ActionScreen(self._range(event.first, event.end), self._journal))
+
+    @on(Breadcrumbs.Chosen)
+    def _part_chosen(self, event: Breadcrumbs.Chosen) -> None:
+        if event.number == 0:
+            self._set_scope(WholeStack())
+
+    # Tabs.
+
+    def action_tab(self, step: int) -> None:
+        """Go to the tab beside, and round at the end."""
+        names = self._tab_names()
+        self._show_tab(names[(names.index(self.query_one(TabbedContent).active) + step) % len(names)])
+
+    def action_show_tab(self, number: int) -> None:
+        """Go to this tab."""
+        self._show_tab(self._tab_names()[number])
+
+    def _tab_names(self) -> list[str]:
+        return [pane.id or "" for pane in self.query(TabPane)]
+
+    def _show_tab(self, name: str) -> None:
+        tabs = self.query_one(TabbedContent)
+        if tabs.active == name:
+            self._focus_tab(tabs.get_pane(name))
+        tabs.active = name
+
+    @on(TabbedContent.TabActivated)
+    def _tab_activated(self, event: TabbedContent.TabActivated) -> None:
+        self._show_blocks()
+        self._show_way()
+        self._focus_tab(event.pane)
+
+    def _focus_tab(self, pane: TabPane) -> None:
+        for rows in pane.query(VirtualList):
+            if rows.focusable and all(one.display for one in rows.ancestors_with_self if one is not pane):
+                rows.focus()
+                return
+
+    def _show_blocks(self) -> None:
+        """The table under the cursor, once somebody can see it."""
+        if self.query_one(TabbedContent).active == "blocks-tab":
+            match self._stack.current:
+                case StackRow(position, table):
+                    self._blocks.show_table(table, position)
+                case None:
+                    self._blocks.show_table(None, 0)
+            self._show_way()
+
+    # Keys.
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """What would do nothing is not offered."""
+        if action == "back":
+            return self._refs.scope != WholeStack() or self.has_class("-maximised")
+        if action == "latest":
+            return self._latest is not None or None
+        if action == "pause":
+            return self._watch is not None
+        return True
+
+    def action_back(self) -> None:
+        """Show both panes again, or the whole stack."""
+        if self.has_class("-maximised"):
+            self.action_maximise()
+        else:
+            self._set_scope(WholeStack())
+
+    def action_maximise(self) -> None:
+        """Give the pane that has the keys the whole screen, or show both again."""
+        on_the_left = self.focused is not None and self._stack in self.focused.ancestors
+        maximised = not self.has_class("-maximised")
+        self.set_class(maximised, "-maximised")
+        self.set_class(maximised and on_the_left, "-stack-only")
+        self.set_class(maximised and not on_the_left, "-records-only")
+
+    def action_help(self) -> None:
+        """Explain what has the keys."""
+        self.app.push_screen(HelpScreen(subject_of(self)))
+
+    def action_journal(self) -> None:
+        """Show what was done, and the command lines for it."""
+        self.app.push_screen(JournalScreen(self._journal))
+
+    def action_moments(self) -> None:
+        """Choose an earlier state of the stack, or compare two."""
+
+        def chosen(scope: Scope | None) -> None:
+            if scope is not None:
+                self._set_scope(scope)
+                if self.query_one(TabbedContent).active not in ("refs-tab", "logs-tab"):
+                    self._show_tab("refs-tab")
+
+        self.app.push_screen(MomentsScreen(self._session.view), chosen)
+
+    def action_latest(self) -> None:
+        """Show what the last change has changed, whoever made it."""
+        if self._latest is not None:
+            old, new = self._latest
+            self.app.push_screen(ChangesScreen(old.merged, new.merged, "What changed last", new.hash_id.size))
+
+    # Changes of the stack, each on a screen of its own.
+
+    def action_add(self) -> None:
+        """Write a transaction; the form begins with the ref under the cursor."""
+        row = self._refs.current if self._detail_of is self._refs else None
+        record = row.record if row is not None else None
+        hash_id = self._session.view.hash_id
+        self._act(AddScreen(self._workplace, self._journal, hash_id, ref=record))
+
+    def action_compact(self) -> None:
+        """Merge tables: those that are marked, or which the next screen asks for."""
+        marked = self._stack.marked
+        if len(marked) > 1:
+            self._act(ActionScreen(self._range(marked.start, marked.stop), self._journal))
+        else:
+            self._act(CompactScreen(self._workplace, self._journal, self._session.view))
+
+    def action_expire(self) -> None:
+        """Drop old reflog entries."""
+        self._act(ExpireScreen(self._workplace, self._journal))
+
+    def action_clean(self) -> None:
+        """Remove what crashes left behind."""
+        self._act(ActionScreen(CleanAction(self._workplace), self._journal))
+
+    def _range(self, first: int, end: int) -> Any:  # noqa: ANN401 - an action of whatever plan
+        return range_action(self._workplace, self._session.view, first, end)
+
+    def _act(self, screen: Screen[bool]) -> None:
+        def done(changed: bool | None) -> None:
+            if changed:
+                self._session.want_check()
+                self._work()
+                self._look_beside()
+
+        self.app.push_screen(screen, done)
