@@ -113,6 +113,8 @@ class AddAction:
         """Write the records of the plan; then let auto-compaction do what it does after an addition."""
         workplace = self.workplace
         progress(Progress("writing", 0, None))
+        if plan.made.table is None:
+            return Result("Done: nothing had to change.", ())
         # Compacted here rather than by the addition itself, so that it can be watched, and stopped.
         alone = replace(workplace.options, auto_compact=False)
         with (

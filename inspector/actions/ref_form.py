@@ -75,14 +75,14 @@ def _name_problem(what: str, text: str) -> str | None:
         return f"{what}: the full name of a ref is missing, like refs/heads/topic"
     name = text.encode("utf-8", "surrogateescape")
     try:
-        if text.startswith('"'):
+        if text.startswith('"') and " " not in text:
             parse_commands(b"verify %s\n" % name, HashId.SHA1)
         else:
             check_refname(name)
     except RefnameError as error:
         return f"{what}: {error.reason}"
     except ApiError as error:
-        return f"{what}: {str(error).partition(': ')[2]}"
+        return f"{what}: {str(error).split(': ', 2)[-1]}"
     return None
 
 

@@ -71,11 +71,10 @@ class AddScreen(FormScreen):
             ("create", "create"), ("update", "update"), ("delete", "delete"), ("symref", "symref"),
         ]  # fmt: skip
         self._kind: Choice[Kind] = Choice(kinds, id="kind")
-        name = "" if ref is None else name_field(ref.name)
-        old = "" if ref is None else value_field(ref)
-        self._ref = Input(name, "e.g. refs/heads/topic", compact=True, id="name")
+        self._given = ref
+        self._ref = Input(placeholder="e.g. refs/heads/topic", compact=True, id="name")
         self._new = Input(compact=True, id="new")
-        self._old = Input(old, "any", compact=True, id="old")
+        self._old = Input(placeholder="any", compact=True, id="old")
         self._itself: Choice[bool] = Choice(
             [(False, "the ref it points to"), (True, "the ref itself")], id="itself"
         )
@@ -83,12 +82,15 @@ class AddScreen(FormScreen):
         self._commands = TextArea(
             id="commands", compact=True, soft_wrap=False, tab_behavior="focus", highlight_cursor_line=False
         )
-        if ref is not None and not ref.is_deletion:
-            self._kind.value = "update" if ref.target is None else "symref"
 
     def on_mount(self) -> None:
         """What is left to say of a ref that is given is its new value."""
-        if self._ref.value:
+        ref = self._given
+        if ref is not None:
+            self._ref.value = name_field(ref.name)
+            self._old.value = value_field(ref)
+            if not ref.is_deletion:
+                self._kind.value = "update" if ref.target is None else "symref"
             self._new.focus()
 
     def fields(self) -> Iterator[Widget]:
