@@ -72,7 +72,7 @@ enter opens the stack under the cursor, escape leaves."""
         padding: 0 1;
     }
     PickerScreen ListPane { height: auto; max-height: 100%; }
-    PickerScreen VirtualList { height: auto; max-height: 20; }
+    PickerScreen VirtualList { height: auto; max-height: 60vh; }
     PickerScreen #picker-words { margin: 1 0 0 0; height: auto; max-height: 4; color: $foreground-muted; }
     """
 
