@@ -288,7 +288,10 @@ def _meant(node: Node, place: Place) -> bool:
 
 
 def read_record_place(layout: TableLayout, offset: int, key: bytes | None) -> Generator[None, None, Place]:
-    """The place of the block at `offset`, or of the record of this key in it if there is one."""
+    """The place of the block at `offset`, or of the record of this key in it if there is one.
+
+    Where no block begins, it is that of the byte.
+    """
     section = next((found for found in layout.sections if found.first <= offset < found.end), None)
     block = section.child_at(max(offset, section.start)) if section is not None else None
     if block is None:
@@ -303,7 +306,8 @@ def read_record_place(layout: TableLayout, offset: int, key: bytes | None) -> Ge
                 return Place(deflated.start, start, Kind.RECORD)
             if number % PIECE == 0:
                 yield
-    return Place(block.start, None, Kind.BLOCK)
+    # Any other offset is one that somebody speaks of, such as that of damage.
+    return Place(block.start, None, Kind.BLOCK) if offset in {0, block.start} else Place(offset)
 
 
 # Damage.

@@ -128,7 +128,7 @@ def title(span: Span, number: int | None = None) -> str:
         name = f"{noun} {number:,}"
     if span.error is not None:
         value = "" if isinstance(span, Group) else value_text(span)
-        named = f"{name} {value}" if value else name
+        named = f"{name}  {value}" if value else name
         return f"{named}  damaged: {error_text(ValueError(span.error.reason))}"
     match span:
         case BlockSpan():
@@ -188,8 +188,10 @@ def explanation(span: Span, block: BlockSpan | None = None) -> str:
     say = _FIELDS.get(span.name)
     if say is None or (span.value is None and span.error is not None):
         return ""
-    if span.name == "type" and block is not None and isinstance(span.value, int):
+    if span.name == "type" and isinstance(span.value, int):
         return "Always 0 in an index record."
+    if span.name == "suffix" and block is not None and block.type == LOG:
+        return "The key of a reflog entry: the name, a NUL, and the update index inverted, newest first."
     return say(span)
 
 
@@ -280,14 +282,13 @@ def _length_of(what: str) -> Callable[[Span], str]:
 def _crc(span: Span) -> str:
     if span.error is None:
         return "It is that of the footer's bytes."
-    computed = span.meaning if isinstance(span.meaning, int) else 0
-    return f"The footer's bytes have {computed:08x}."
+    return "No reader takes a table whose footer fails its checksum."
 
 
 def _restart(span: Span) -> str:
     if not isinstance(span.meaning, bytes):
         return ""
-    return f"The record at byte {_number(span):,} of the block has a whole key: {shown(span.meaning)}."
+    return f"The record at byte {_number(span):,} of the block has a whole key; enter goes there."
 
 
 def _value_type(span: Span) -> str:

@@ -8,7 +8,6 @@ worker of the one before is cancelled.
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from itertools import pairwise
 from typing import ClassVar, Final
@@ -17,10 +16,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
-from textual.content import Content
 from textual.message import Message
-from textual.widget import Widget
-from textual.widgets import Input, Static
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from engine.block import Read
@@ -42,10 +38,12 @@ from inspector.layout_reader import (
     PathRead,
     ReadFailed,
 )
-from inspector.layout_words import copied_value, explanation, size_text, value_text
+from inspector.layout_words import copied_value
+from inspector.widgets.block_facts import BlockFacts
 from inspector.widgets.block_tree import BlockTree
 from inspector.widgets.facts import error_text
 from inspector.widgets.hex_view import HexView
+from inspector.widgets.offset_input import OffsetInput
 from inspector.widgets.virtual_list import ListPane, VirtualList
 
 __all__ = ["BlockPane"]
@@ -55,21 +53,6 @@ _BESIDE: Final = 132
 
 _LOW: Final = 15
 """Lines below which only one of them is shown, the one that has the keys."""
-
-_OFFSET: Final = re.compile(r"0[xX]([0-9a-fA-F]+)|([0-9]+)")
-
-
-class OffsetInput(Input):
-    """Asks for an offset; escape gives up."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "give_up", "Cancel")]
-
-    class GivenUp(Message):
-        """No offset after all."""
-
-    def action_give_up(self) -> None:
-        """Tell the pane."""
-        self.post_message(self.GivenUp())
 
 
 class BlockPane(Vertical):
@@ -114,19 +97,6 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
     BlockPane.-low #block-hex { display: none; }
     BlockPane.-low.-hex #block-hex { display: block; }
     BlockPane.-low.-hex #block-parts { display: none; }
-    BlockPane #block-facts {
-        height: 4;
-        padding: 0 1;
-        border-top: solid $surface-lighten-3;
-    }
-    BlockPane #block-where {
-        height: 1;
-        color: $foreground-muted;
-        text-wrap: nowrap;
-        text-overflow: ellipsis;
-    }
-    BlockPane #block-offset { display: none; }
-    BlockPane.-asking #block-offset { display: block; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -152,26 +122,21 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
         super().__init__(id=id)
         self._tree = BlockTree(id="block-tree")
         self._hex = HexView(id="block-hex")
-        self._where = Static(id="block-where", markup=False)
-        self._words = Static(id="block-words", markup=False)
-        self._asking = OffsetInput(id="block-offset", compact=True, restrict=r"[0-9a-fA-FxX]*")
+        self._facts = BlockFacts(id="block-facts")
+        self._asking = OffsetInput(id="block-offset")
         self._reader: LayoutReader | None = None
         self._position = 0
         self._worker: Worker[None] | None = None
         self._selected: Node | None = None
         self._following: Place | None = None
         self._held: HeldBytes | None = None
-        self._asked_from: Widget | None = None
-        self._note = ""
 
     def compose(self) -> ComposeResult:
         """Tree and hex view; below them what is selected, in words."""
         with Container(id="block-views"):
             yield ListPane(self._tree, id="block-parts")
             yield self._hex
-        with Vertical(id="block-facts"):
-            yield self._where
-            yield self._words
+        yield self._facts
         yield self._asking
 
     @property
@@ -199,11 +164,19 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
     def reveal(self, offset: int, key: bytes | None = None) -> None:
         """Go to the block at `offset` of the table shown, or to the record of this key in it.
 
-        `key` is the one that the block stores: of a reflog entry, that of `engine.record.log_key`.
+        `key` is the one that the block stores: of a reflog entry, that of `engine.record.log_key`. An
+        offset at which no block begins leads to the part of that byte.
         """
         if self._reader is not None:
             self._following = None
             self._reader.want_record(offset, key)
+            self._want()
+
+    def reveal_record(self, table: Table, name: bytes, update_index: int | None = None) -> None:
+        """Go to a ref's record in `table`, the one shown; with an update index, to that of a reflog entry."""
+        if self._reader is not None:
+            self._following = None
+            self._reader.want_located(table, name, update_index)
             self._want()
 
     def _show_reader(self, reader: LayoutReader | None) -> None:
@@ -212,10 +185,11 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
             self._worker = None
         self._reader = reader
         self._selected = self._following = None
-        self._note = "" if reader is None else "reading…"
         self._tree.show_root(None)
         self._hex.show(None)
-        self._show_facts()
+        self._facts.show(None)
+        if reader is not None:
+            self._facts.say("reading…")
         self._work()
 
     # The reader's work. It ends when nothing is wanted, and is begun again when something is.
@@ -252,7 +226,7 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
             self._work()
         elif event.state is WorkerState.ERROR and event.worker.error is not None:
             self._tree.stop_reading()
-            self._say(error_text(event.worker.error))
+            self._facts.say(error_text(event.worker.error))
 
     @on(ReaderNews)
     def _take_news(self, event: ReaderNews) -> None:
@@ -262,21 +236,20 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
             case BytesRead():
                 self._hex.bytes_read()
             case LayoutOpened(root):
-                self._note = ""
                 self._tree.show_root(root)
             case ChildrenRead(node, children):
                 self._tree.fill(node, children)
             case PathRead() as path:
                 self._take_path(path)
             case DamageFound(number, count):
-                self._say(f"damage {number:,} of {count:,}" if count else "nothing is damaged")
+                self._facts.say(f"damage {number:,} of {count:,}" if count else "nothing is damaged")
             case Looking(percent):
-                self._say(f"looking for damage: {percent}%")
+                self._facts.say(f"looking for damage: {percent}%")
             case Copied(data, whole):
                 self._copy(data.hex(" "), "the bytes" if whole else f"the first {COPY_LIMIT:,} bytes")
             case ReadFailed(error):
                 self._tree.stop_reading()
-                self._say(error_text(error))
+                self._facts.say(error_text(error))
 
     def _take_path(self, path: PathRead) -> None:
         if self._following is not None and path.place is not self._following:
@@ -303,7 +276,6 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
         event.stop()
         node = self._tree.current
         if node is not None and node is not self._selected:
-            self._note = ""
             self._following = None
             self._tree.keep(node)
             self._select(node, move=True)
@@ -322,7 +294,7 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
             other = self._hex.show(self._held, inflated=True)
         self._hex.light(node.span.start, node.span.end, move=move or other)
         self.refresh_bindings()
-        self._show_facts()
+        self._facts.show(node)
 
     @on(HexView.Moved)
     def _byte_moved(self, event: HexView.Moved) -> None:
@@ -336,7 +308,6 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
             head = deflated.span.start - block.offset
             inner = event.offset >= head
             place = Place(deflated.span.start, event.offset) if inner else Place(block.offset + event.offset)
-        self._note = ""
         self._following = place
         reader.want_place(place)
         self._want()
@@ -354,38 +325,20 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
 
     @on(BlockTree.Followed)
     def _offset_followed(self, event: BlockTree.Followed) -> None:
-        self.reveal(event.offset)
-
-    def _say(self, note: str) -> None:
-        self._note = note
-        self._show_facts()
-
-    def _show_facts(self) -> None:
-        node = self._selected
-        note = Content.styled(self._note, "bold")
-        if node is None:
-            self._where.update(Content(""))
-            self._words.update(note)
+        node, reader = event.node, self._reader
+        if reader is None:
             return
-        span = node.span
-        where = f"{span.start:,} (0x{span.start:x})"
-        if span.inflated:
-            where = f"+{span.start:,} (+0x{span.start:x}) inflated"
-        crumbs = [above.title.split("  ")[0] for above in [*node.ancestors(), node][1:]]
-        places = [f"at {where}", size_text(span), " / ".join(crumbs)]
-        self._where.update(Content(" · ".join(filter(None, places))))
-        parts = [note, Content("  ")] if self._note else []
-        if span.error is not None:
-            parts.append(
-                Content.styled(f"X damaged: {error_text(ValueError(span.error.reason))}  ", "$text-error")
-            )
-        elif node.run is None:
-            value = "" if node.expandable else value_text(span)
-            name = span.kind.value if span.kind is Kind.TABLE else span.name
-            parts.append(Content.styled(f"{name} {value}".strip() + "  ", "bold"))
-        if node.run is None:
-            parts.append(Content(explanation(span, node.block)))
-        self._words.update(Content("").join(parts))
+        if node.span.kind is Kind.POSITION or node.block is None:
+            self.reveal(event.offset)
+            return
+        deflated = _deflated(node)
+        if deflated is not None:
+            place = Place(deflated.span.start, event.offset, Kind.RECORD)
+        else:
+            place = Place(node.block.offset + event.offset, None, Kind.RECORD)
+        self._following = None
+        reader.want_place(place)
+        self._want()
 
     # Keys.
 
@@ -417,7 +370,6 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
             self._tree.reveal(deflated)
         elif node.block is not None:
             start = node.block.start + BLOCK_HEADER_SIZE
-            self._note = ""
             reader.want_place(Place(start, start - node.block.offset, Kind.RECORDS))
             self._want()
 
@@ -430,28 +382,16 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
 
     def action_ask_offset(self) -> None:
         """Ask where to go."""
-        self._asking.placeholder = (
-            "offset in the inflated block" if self._hex.inflated else "offset in the file"
-        )
-        self._asking.value = ""
-        self._asked_from = self.screen.focused
-        self.add_class("-asking")
-        self._asking.focus()
+        where = "the inflated block" if self._hex.inflated else "the file"
+        self._asking.ask(f"offset in {where}, such as 4096 or 0x1000")
 
-    @on(Input.Submitted)
-    def _offset_given(self, event: Input.Submitted) -> None:
-        event.stop()
-        match = _OFFSET.fullmatch(event.value)
-        if match is None:
-            self._say("an offset is a number such as 4096 or 0x1000")
-            return
-        self._offset_closed()
-        self._hex.go_to(int(match[1], 16) if match[1] else int(match[2]))
+    @on(OffsetInput.Given)
+    def _offset_given(self, event: OffsetInput.Given) -> None:
+        self._hex.go_to(event.offset)
 
-    @on(OffsetInput.GivenUp)
-    def _offset_closed(self) -> None:
-        self.remove_class("-asking")
-        (self._asked_from or self._tree).focus()
+    @on(OffsetInput.Refused)
+    def _offset_refused(self) -> None:
+        self._facts.say("an offset is a number such as 4096 or 0x1000")
 
     def action_damage(self, step: int) -> None:
         """Go to the next or previous damage."""
@@ -467,7 +407,7 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
             if value:
                 self._copy(value, "the value")
             else:
-                self._say("this has no value: Y copies its bytes, O its offset")
+                self._facts.say("this has no value: Y copies its bytes, O its offset")
 
     def action_copy_bytes(self) -> None:
         """Copy the bytes of what is selected."""
@@ -488,7 +428,7 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
 
     def _copy(self, text: str, what: str) -> None:
         self.app.copy_to_clipboard(text)
-        self._say(f"copied {what}")
+        self._facts.say(f"copied {what}")
 
 
 def _deflated(node: Node) -> Node | None:

@@ -47,10 +47,11 @@ class BlockTree(VirtualList[Node]):
             self.node = node
 
     class Followed(Message):
-        """The user wants to go to the block at an offset that a field holds."""
+        """The user wants to go where a field leads: to a block of the file, to a record of its block."""
 
-        def __init__(self, offset: int) -> None:
+        def __init__(self, node: Node, offset: int) -> None:
             super().__init__()
+            self.node = node
             self.offset = offset
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
@@ -127,11 +128,13 @@ class BlockTree(VirtualList[Node]):
             self.action_fold()
         elif node.expandable:
             self.action_unfold()
-        elif node.span.kind is Kind.POSITION and node.span.error is None:
-            offset = node.span.value if node.span.meaning is None else node.span.meaning
+        elif node.span.error is None and (
+            node.span.kind is Kind.POSITION or node.span.name == "restart offset"
+        ):
+            absolute = node.span.meaning if isinstance(node.span.meaning, int) else node.span.value
             # In the footer 0 stands for none; an index may well lead to the first block.
-            if isinstance(offset, int) and (offset or node.block is not None):
-                self.post_message(self.Followed(offset))
+            if isinstance(absolute, int) and (absolute or node.block is not None):
+                self.post_message(self.Followed(node, absolute))
 
     def action_unfold(self) -> None:
         """Open the selected node, or go to what is in it."""
@@ -188,12 +191,13 @@ class BlockTree(VirtualList[Node]):
         return node.depth if width < _NARROW else 2 * node.depth
 
     def _part(self, node: Node, width: int) -> Cell:
-        triangle = " "
+        damaged = node.span.error is not None
+        mark = "X" if damaged else " "
         if node.expandable:
-            triangle = "▾" if node.opened else "▸"
-        text = f"{' ' * self._indent(node, width)}{triangle} "
-        if node.span.error is not None:
-            return Cell(f"{text}X {node.title}", "error")
+            mark = ("▾" if node.opened else "▸") + (" X" if damaged else "")
+        text = f"{' ' * self._indent(node, width)}{mark} "
+        if damaged:
+            return Cell(text + node.title, "error")
         if node is self._reading:
             return Cell(f"{text}{node.title}  reading…", "accent")
         return Cell(text + node.title, "plain" if isinstance(node.span, Group) else "muted")

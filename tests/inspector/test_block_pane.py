@@ -252,6 +252,28 @@ def test_an_offset_in_a_field_leads_to_its_block(path: Path) -> None:
     view(steps)
 
 
+@pytest.mark.parametrize(("inflated", "number"), [(False, 1), (True, 0)])
+def test_a_restart_offset_leads_to_its_record(path: Path, inflated: bool, number: int) -> None:
+    offset = first_log_block(path).offset if inflated else 512
+
+    async def steps(view: View) -> None:
+        await view.show(path)
+        await view.reveal(offset)
+        view.tree.action_unfold()
+        await view.settle()
+        if inflated:
+            await view.press("i")
+        await view.open("restarts")
+        view.tree.cursor = view.titles.index(
+            next(title for title in view.titles if f"restart offset {number}" in title)
+        )
+        await view.press("enter")
+        assert re.match("record [1-9]" if number else "record 0 ", view.node.title)
+        assert view.hex.inflated == inflated
+
+    view(steps)
+
+
 def test_a_footer_offset_that_stands_for_none_leads_nowhere(tmp_path: Path) -> None:
     async def steps(view: View) -> None:
         write_table(tmp_path / "t.ref", [RefRecord(b"HEAD", 1)])
@@ -338,6 +360,32 @@ def test_a_record_is_revealed_by_block_and_key(path: Path) -> None:
         await view.reveal(first_log_block(path).offset, log_key(branch(0), 4))
         assert view.node.title.endswith("refs/heads/branch-0000000 @4 (update)")
         assert view.hex.inflated
+
+    view(steps)
+
+
+def test_records_are_revealed_by_name(path: Path) -> None:
+    async def steps(view: View) -> None:
+        await view.show(path)
+        with Table.open(path) as table:
+            view.pane.reveal_record(table, branch(250))
+            await view.settle()
+            assert view.node.title.endswith("refs/heads/branch-0000250 (val1)")
+            view.pane.reveal_record(table, branch(17), 5)
+            await view.settle()
+            assert view.node.title.endswith("refs/heads/branch-0000017 @5 (update)")
+            view.pane.reveal_record(table, b"no such ref")
+            await view.settle()
+            assert view.node.title.endswith("refs/heads/branch-0000017 @5 (update)")
+
+    view(steps)
+
+
+def test_an_offset_within_a_block_is_revealed_as_the_part_of_that_byte(path: Path) -> None:
+    async def steps(view: View) -> None:
+        await view.show(path)
+        await view.reveal(31)
+        assert view.node.title == "suffix  HEAD"
 
     view(steps)
 

@@ -117,7 +117,7 @@ def test_damage_is_found_in_both_directions_and_round_the_end(path: Path) -> Non
     def go(step: int, current: Place) -> tuple[DamageFound, Place]:
         reader.want_damage(step, current)
         found = news(reader)
-        damage, way = found[-2], found[-1]
+        way, damage = found[-2], found[-1]
         assert isinstance(damage, DamageFound)
         assert isinstance(way, PathRead)
         for node, children in way.read:
@@ -138,7 +138,7 @@ def test_damage_is_found_in_both_directions_and_round_the_end(path: Path) -> Non
 def test_that_nothing_is_damaged_is_told(path: Path) -> None:
     reader = reader_at(path)
     reader.want_damage(1, Place(0))
-    assert news(reader)[-1] == DamageFound(0, 0, None)
+    assert news(reader)[-1] == DamageFound(0, 0)
 
 
 def test_no_more_is_copied_than_a_clipboard_takes(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_damage_is_a_word_in_the_title(tmp_path: Path) -> None:
     data[-1] ^= 1
     path.write_bytes(data)
     words = title(field(path, "CRC-32"))
-    assert words.startswith(f"CRC-32 {int.from_bytes(data[-4:], 'big'):08x}  damaged: footer CRC is ")
+    assert words.startswith(f"CRC-32  {int.from_bytes(data[-4:], 'big'):08x}  damaged: footer CRC is ")
 
 
 def test_times_beyond_any_calendar_are_no_reason_to_fail() -> None:
