@@ -27,7 +27,7 @@ from engine.table import Table
 from engine.writer import WriteOptions
 from inspector.compaction_study import Blocked, MergeKey, Outcome, Study, merge_outcome
 from inspector.session import StackView
-from inspector.widgets.compaction_words import merge_lines, progress_line, rule_line, step_lines
+from inspector.widgets.compaction_words import LEGEND, merge_lines, progress_line, rule_line, step_lines
 from inspector.widgets.facts import error_text
 from inspector.widgets.geometry import AfterBars, BarList, BeforeBars, after_columns, before_columns
 from inspector.widgets.virtual_list import ListPane, VirtualList
@@ -90,9 +90,11 @@ and how large they are."""
         & .compaction--bars > ListPane { width: 1fr; }
         & .compaction--bars > .compaction--after { margin-left: 1; }
         & .compaction--line { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
+        & .compaction--legend { color: $foreground-muted; }
+        &.-low .compaction--legend { display: none; }
         & .compaction--step { height: 4; padding: 0 1; }
         & .compaction--merge { height: 3; padding: 0 1; }
-        &.-high .compaction--step { height: 7; border-top: solid $surface-lighten-3; }
+        &.-high .compaction--step { height: 6; border-top: solid $surface-lighten-3; }
         &.-high .compaction--merge { height: 6; border-top: solid $surface-lighten-3; }
         &.-low .compaction--step { height: 3; }
         &.-slim .compaction--after { display: none; }
@@ -168,6 +170,7 @@ and how large they are."""
                 after = ListPane(self._after)
                 after.add_class("compaction--after")
                 yield after
+            yield Static(LEGEND, classes="compaction--line compaction--legend", markup=False)
             yield Static(classes="compaction--step", markup=False)
             yield Static(classes="compaction--merge", markup=False)
         with Vertical(classes="compaction--what-if"):
@@ -252,10 +255,9 @@ and how large they are."""
         if low:  # without the rule in a sentence
             steps = [Content("  ").join([steps[0], steps[-1]])]
         self.query_one(".compaction--step", Static).update(Content("\n").join(steps))
+        words = merge_lines(study)
         if self._pending is not None:
-            words = [progress_line(self._pending_range, self._progress)]
-        else:
-            words = merge_lines(study)
+            words.insert(0, progress_line(self._pending_range, self._progress))
         self.query_one(".compaction--merge", Static).update(Content("\n").join(words))
 
     @on(VirtualList.Highlighted)
@@ -443,9 +445,11 @@ and how large they are."""
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """A dry run that fails in another way than the engine's errors is said where its result would be."""
         event.stop()
-        if event.worker is self._run and event.state is WorkerState.ERROR:
-            self._run, self._pending, self._progress = None, None, None
-            self._draw()
+        if event.worker is not self._run or event.state not in (WorkerState.ERROR, WorkerState.CANCELLED):
+            return
+        self._run, self._pending, self._progress = None, None, None
+        self._draw()
+        if event.state is WorkerState.ERROR:
             fault = error_text(event.worker.error or RuntimeError("unknown"))
             words = Content.styled(f"The dry run failed: {fault}", "$text-error")
             self.query_one(".compaction--merge", Static).update(words)

@@ -12,7 +12,10 @@ from engine.progress import Progress
 from inspector.compaction_study import Blocked, Outcome, Study
 from inspector.widgets.facts import error_text, file_size
 
-__all__ = ["merge_lines", "percent", "progress_line", "rule_line", "step_lines", "tables_text"]
+__all__ = ["LEGEND", "merge_lines", "percent", "progress_line", "rule_line", "step_lines", "tables_text"]
+
+LEGEND: Final = "? asked  = compared with  R range so far  L log2  G geometric  M marked"
+"""The columns beside the bars."""
 
 _HEADINGS: Final[dict[StepKind, str]] = {
     "cut": "cut the stack into segments",
@@ -123,7 +126,7 @@ def _grow(step: Step, sizes: list[int]) -> tuple[str, str]:
     )
     if step.yes:
         return question, f"Yes: the range begins at table {position}."
-    return question, f"No: the range begins behind table {position}."
+    return question, f"No: the range begins at table {position + 1}."
 
 
 def _end(step: Step, study: Study) -> tuple[str, str]:
@@ -193,6 +196,7 @@ def merge_lines(study: Study) -> list[Content]:
         return [
             Content.styled(f"BLOCKED: {tables_text(target)} ({which}) cannot be merged.", "bold $text-error"),
             Content.styled(error_text(outcome.error), "$text-error"),
+            _hint("A merge reads every record of its tables; git's would fail here as well."),
         ]
     after = estimate.tables_after
     if isinstance(outcome, Outcome):
@@ -209,7 +213,7 @@ def merge_lines(study: Study) -> list[Content]:
     share = percent(estimate.read, sum(table.size for table in study.tables))
     return [
         Content.assemble(
-            (what, "bold"), f"rewrites {share} of the stack, {len(study.tables)} → {after} tables."
+            (what, "bold"), f"rewrites {share} of the stack, {len(study.tables):,} → {after:,} tables."
         ),
         Content.assemble(how, bytes_text, (_tombstones(target), "$foreground-muted")),
     ]

@@ -76,7 +76,7 @@ class WhatIf(Widget, can_focus=True):
     ALLOW_SELECT = False
 
     DEFAULT_CSS = """
-    WhatIf { height: 1fr; width: 1fr; padding: 0 1; }
+    WhatIf { height: 1fr; width: 1fr; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -178,7 +178,7 @@ class WhatIf(Widget, can_focus=True):
                 (f"the next {additions:,} additions have {size:,} bytes each?", "bold"),
             ),
             Content.styled(
-                "Estimate: a merge is as large as the sum of what goes into it, with nothing shadowed.",
+                "Estimate: a merge is as large as what goes into it; nothing is shadowed.",
                 "$foreground-muted",
             ),
         ]

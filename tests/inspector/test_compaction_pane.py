@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterator
+import threading
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.app import App, ComposeResult
+from textual.message import Message
 from textual.pilot import Pilot
 from textual.widgets import Footer
 
@@ -41,22 +43,22 @@ Steps = Callable[[Pilot[Any], CompactionPane], Awaitable[None]]
 class Host(App[None]):
     """A screen that holds the pane, and notes what it says."""
 
-    def __init__(self, view: StackView) -> None:
+    def __init__(self, view: StackView, pane: CompactionPane) -> None:
         super().__init__()
         self.view = view
+        self.pane = pane
         self.wanted: list[tuple[int, int]] = []
         self.escaped = 0
 
     BINDINGS = [("escape", "note_escape", "Back")]  # noqa: RUF012 - Textual's interface
 
     def compose(self) -> ComposeResult:
-        yield CompactionPane()
+        yield self.pane
         yield Footer(compact=True)
 
     def on_mount(self) -> None:
-        pane = self.query_one(CompactionPane)
-        pane.show(self.view)
-        pane.focus_target.focus()
+        self.pane.show(self.view)
+        self.pane.focus_target.focus()
 
     def on_compaction_pane_compact_wanted(self, event: CompactionPane.CompactWanted) -> None:
         self.wanted.append((event.first, event.end))
@@ -66,13 +68,17 @@ class Host(App[None]):
 
 
 def show(
-    directory: Path, steps: Steps, size: tuple[int, int] = WIDE, options: StackOptions | None = None
+    directory: Path,
+    steps: Steps,
+    size: tuple[int, int] = WIDE,
+    options: StackOptions | None = None,
+    pane: CompactionPane | None = None,
 ) -> Host:
     with Session.open(directory, label="test", options=options or StackOptions()) as session:
-        host = Host(session.view)
+        host = Host(session.view, pane or CompactionPane())
 
         async def run(pilot: Pilot[Any]) -> None:
-            await steps(pilot, host.query_one(CompactionPane))
+            await steps(pilot, host.pane)
 
         drive(host, run, size)
     return host
@@ -106,12 +112,6 @@ def stack(tmp_path: Path) -> Path:
         tmp_path / "reftable",
         *((branches(count, index), []) for index, count in enumerate(COUNTS, start=1)),
     )
-
-
-@pytest.fixture
-def session(stack: Path) -> Iterator[Session]:
-    with Session.open(stack, label="test", options=StackOptions()) as session:
-        yield session
 
 
 def column(pane: CompactionPane, title: str) -> list[str]:
@@ -201,12 +201,15 @@ def test_segments_are_drawn_as_far_as_the_stack_is_cut(stack: Path) -> None:
 def test_the_factor_changes_what_the_geometric_rule_says(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
         before = column(pane, "G")
-        await press(pilot, "+", "+", "+", "+", "+")
+        pane.action_factor(4)
+        await press(pilot, "+")
         assert "geometric ×7" in words(pane)
         assert column(pane, "G") != before
-        await press(pilot, "-", "-", "-", "-", "-")
+        await press(pilot, "-")
+        assert "geometric ×6" in words(pane)
+        pane.action_factor(-4)
         assert column(pane, "G") == before
-        await press(pilot, "-", "-", "-")
+        pane.action_factor(-1000)
         assert pane.study.factor == 1
         pane.action_factor(1000)
         assert pane.study.factor == 255
@@ -320,20 +323,39 @@ def test_escape_that_has_nothing_to_leave_is_for_the_screen(stack: Path) -> None
     assert show(stack, steps).escaped == 1
 
 
-def test_a_stopped_dry_run_leaves_no_result(stack: Path) -> None:
+class Held(CompactionPane):
+    """A pane whose dry run waits at its first report until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = threading.Event()
+
+    def post_message(self, message: Message) -> bool:
+        posted = super().post_message(message)
+        if isinstance(message, CompactionPane.DryRunAdvanced):
+            assert self.go_on.wait(60)
+        return posted
+
+
+def test_escape_stops_a_dry_run_in_the_middle(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
-        pane.action_mark_all()
-        pane.action_dry_run()
-        assert pane.running
-        pane.action_leave()
+        assert isinstance(pane, Held)
+        await pilot.press("A", "enter")
+        while not (progress := re.search(r"Dry run of tables 0 to 6… refs (\d+%)", words(pane))):
+            await pilot.pause()
+        assert progress[1] != "100%"
+        assert "About " in words(pane), "what is known is still shown"
+        await pilot.press("escape")
         assert not pane.running
+        assert pane.study.marked, "one thing at a time"
+        pane.go_on.set()
         await settle(pilot)
         assert pane.study.outcome is None
-        assert "About " in words(pane)
+        assert "Dry run of" not in words(pane)
         await press(pilot, "enter")
         assert "Exactly " in words(pane)
 
-    show(stack, steps)
+    show(stack, steps, pane=Held())
 
 
 def test_marks_cursor_and_results_stay_when_the_stack_grows(stack: Path) -> None:

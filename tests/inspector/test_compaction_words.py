@@ -1,0 +1,126 @@
+"""What the compaction pane says: of every step, of ranges, of shares."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine.errors import FormatError
+from engine.options import Policy, StackOptions
+from inspector.compaction_study import Blocked, Study
+from inspector.demo import build_demo
+from inspector.session import Session
+from inspector.widgets.compaction_words import (
+    LEGEND,
+    merge_lines,
+    percent,
+    rule_line,
+    step_lines,
+    tables_text,
+)
+from tests.support.screens import branches, make_stack
+
+NARROW_PANE = 76
+"""Cells for words in a terminal of 80."""
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
+    directory = tmp_path_factory.mktemp("words") / "reftable"
+    build_demo(directory)
+    with Session.open(directory, label="demo", options=StackOptions()) as session:
+        study = Study()
+        study.show(session.view)
+        yield study
+
+
+def go_through(study: Study, rule: Policy) -> Iterator[str]:
+    """The question of each step, with the study at that step."""
+    if study.rule != rule:
+        study.switch_rule()
+    study.go_first()
+    for _ in study.steps:
+        yield step_lines(study)[-1].plain
+        study.go(1)
+
+
+@pytest.mark.parametrize("rule", ["log2", "geometric"])
+def test_every_step_is_a_question_with_its_answer(demo: Study, rule: Policy) -> None:
+    for text in go_through(demo, rule):
+        step = demo.step
+        if step.kind == "result" or (step.kind == "cut" and not step.against):
+            assert "?" not in text
+            continue
+        answer = text.rsplit("? ", 1)[1]
+        assert answer.startswith("Yes" if step.yes else "No")
+
+
+def test_the_numbers_compared_are_said(demo: Study) -> None:
+    for text in go_through(demo, "geometric"):
+        step = demo.step
+        if step.kind != "result":
+            assert f"{step.left:,} < 2 × " in text
+            assert f" = {step.right:,}?" in text
+    for text in go_through(demo, "log2"):
+        step = demo.step
+        match step.kind:
+            case "cut":
+                size = demo.sizes[step.looked.start]
+                low, high = re.findall(r"2\^(\d+)", text)[:2]
+                assert 2 ** int(low) <= size < 2 ** int(high)
+                assert f"{size:,}" in text
+            case "grow":
+                assert f"Is {step.left} ≤ {step.right}?" in text
+
+
+@pytest.mark.parametrize("rule", ["log2", "geometric"])
+def test_words_fit_into_their_lines_in_a_terminal_of_80_cells(demo: Study, rule: Policy) -> None:
+    for _ in go_through(demo, rule):
+        lines = [line.plain for line in step_lines(demo)]
+        assert sum(len(textwrap.wrap(line, NARROW_PANE)) for line in lines) <= 4
+        assert len(textwrap.wrap(f"{lines[0]}  {lines[-1]}", NARROW_PANE)) <= 3
+    assert sum(len(textwrap.wrap(line.plain, NARROW_PANE)) for line in merge_lines(demo)) <= 3
+    assert len(rule_line(demo).plain) <= NARROW_PANE
+    assert len(LEGEND) <= NARROW_PANE
+
+
+def test_a_stack_in_order_says_why_nothing_is_merged(tmp_path: Path) -> None:
+    make_stack(tmp_path, (branches(400), []), (branches(40, 2), []), (branches(1, 3), []))
+    with Session.open(tmp_path, label="test", options=StackOptions()) as session:
+        study = Study()
+        study.show(session.view)
+        assert step_lines(study)[-1].plain == "Nothing to merge: no two neighbours are of one magnitude."
+        assert "Mark tables with space" in merge_lines(study)[0].plain
+        study.switch_rule()
+        last = step_lines(study)[-1].plain
+        assert last == "Nothing to merge: each table is at least 2 times as large as the one behind it."
+
+
+def test_an_error_is_shown_without_what_a_terminal_would_obey(demo: Study) -> None:
+    demo.mark(0, 3)
+    demo.keep(demo.key, Blocked(FormatError("evil\x1b[2J.ref", 28, "no block")))
+    assert [line.plain for line in merge_lines(demo)][:2] == [
+        "BLOCKED: tables 0 to 2 (marked) cannot be merged.",
+        r"evil\x1b[2J.ref at byte 28: no block",
+    ]
+    demo.mark(0, 0)
+
+
+@pytest.mark.parametrize(
+    ("positions", "text"),
+    [(range(3, 4), "table 3"), (range(3, 5), "tables 3 and 4"), (range(3, 9), "tables 3 to 8")],
+)
+def test_tables_are_named_by_position(positions: range, text: str) -> None:
+    assert tables_text(positions) == text
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "text"),
+    [(0, 0, "0%"), (0, 9, "0%"), (1, 1000, "<1%"), (999, 1000, "99%"), (9, 9, "100%")],
+)
+def test_a_share_is_neither_nothing_nor_all_by_rounding(part: int, whole: int, text: str) -> None:
+    assert percent(part, whole) == text
