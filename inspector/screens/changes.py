@@ -221,7 +221,7 @@ nothing to stop.
         elif self._stopped:
             parts.append(("stopped: there may be more", "$text-warning"))
         else:
-            parts.append((f"log entries: {self._logs.added:,} added, {self._logs.dropped:,} removed", ""))
+            parts.append(f"logs: {self._logs.added:,} added, {self._logs.dropped:,} removed")
         self.query_one("#change-state", Static).update(Content.assemble(*parts))
 
     @on(VirtualList.Highlighted)

@@ -201,8 +201,8 @@ the row changed. space marks a moment: = and enter on another row then show what
     def _show_words(self) -> None:
         if self._marked is None:
             words = (
-                "Each row is the stack as it was when that table was its newest. What lay between two rows "
-                "was merged by a compaction and cannot be told apart any more."
+                "Each row is the stack when that table was its newest. States between two rows are gone: "
+                "a compaction has merged them."
             )
         else:
             moment = self._moments[self._marked]
