@@ -34,7 +34,7 @@ __all__ = ["AddAction", "peel_tags", "shared_refs"]
 def shared_refs(repository: Repository, directory: Path, options: StackOptions) -> Iterator[ReadRef | None]:
     """How to read a ref that worktrees share, when `directory` is the stack of a linked one; else None."""
     main = next(location for location in repository.stacks if location.name == "main")
-    if main.directory == directory:
+    if os.path.realpath(main.directory) == os.path.realpath(directory):
         yield None
     else:
         with Stack.open(main.directory, options, read_only=True) as stack:

@@ -9,15 +9,15 @@ from typing import Any, ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Button, Footer, Input, Static
 
 from inspector.actions.base import Action, RefusedError, Workplace
 from inspector.journal import Journal
+from inspector.screens.dialog import Dialog, box
 from inspector.screens.plan import ActionScreen, Phase
 from inspector.widgets.choice import Choice
 
@@ -29,24 +29,14 @@ def field(label: str, widget: Widget, *, id: str | None = None) -> Horizontal:  
     return Horizontal(Static(label, classes="label", markup=False), widget, classes="field", id=id)
 
 
-class FormScreen(ModalScreen[bool]):
+class FormScreen(Dialog[bool]):
     """The answer says whether the stack may have been changed."""
 
     FORM_TITLE: ClassVar[str] = ""
 
     DEFAULT_CSS = """
     FormScreen {
-        align: center middle;
-        & > #form {
-            width: 100%;
-            max-width: 100;
-            height: auto;
-            max-height: 1fr;
-            padding: 1 1 0 1;
-            border: heavy $accent;
-            border-title-style: bold;
-            background: $surface;
-        }
+        & > .box { max-width: 100; height: auto; max-height: 1fr; padding: 1 1 0 1; }
         & #fields { height: auto; max-height: 1fr; }
         & .field { height: auto; }
         & .label { width: 14; color: $foreground-muted; }
@@ -56,7 +46,6 @@ class FormScreen(ModalScreen[bool]):
         & Input { width: 1fr; }
         & Input:focus { background: $surface-lighten-1; }
         & #plan { margin: 0 0 1 0; }
-        & #plan:focus { text-style: bold reverse; }
     }
     """
 
@@ -100,9 +89,7 @@ class FormScreen(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         """Fields, what is wrong with them, and the button."""
-        box = Vertical(id="form")
-        box.border_title = Content(self.FORM_TITLE)
-        with box:
+        with box(self.FORM_TITLE, id="form"):
             yield VerticalScroll(*self.fields(), id="fields", can_focus=False)
             yield Static(id="problem", markup=False)
             yield Button("Plan…", id="plan", compact=True)

@@ -7,20 +7,20 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Footer, Static
 
 from inspector.actions.compacting import utc_time
 from inspector.journal import Entry, Journal
 from inspector.rows import SequenceRows
+from inspector.screens.dialog import Dialog, box
 from inspector.widgets.virtual_list import Cell, Column, ListPane, VirtualList
 
 __all__ = ["JournalScreen"]
 
 
-class JournalScreen(ModalScreen[None]):
+class JournalScreen(Dialog[None]):
     """Every change that was tried, with the command line that does the same."""
 
     HELP = """
@@ -32,16 +32,6 @@ class JournalScreen(ModalScreen[None]):
 
     DEFAULT_CSS = """
     JournalScreen {
-        align: center middle;
-        & > #journal {
-            width: 100%;
-            max-width: 110;
-            height: 1fr;
-            padding: 0 1;
-            border: heavy $accent;
-            border-title-style: bold;
-            background: $surface;
-        }
         & #entry {
             height: auto;
             max-height: 50%;
@@ -70,9 +60,7 @@ class JournalScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """The list, and the entry under the cursor in full."""
-        box = Vertical(id="journal")
-        box.border_title = Content("Journal, newest first")
-        with box:
+        with box("Journal, newest first", id="journal"):
             yield ListPane(self._entries)
             with VerticalScroll(id="entry"):
                 yield Static(id="sentence", markup=False)

@@ -12,10 +12,9 @@ from typing import Any, ClassVar, Final, TypeVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import Button, Footer, Static
 from textual.worker import Worker, WorkerState, get_current_worker
 
@@ -24,6 +23,7 @@ from engine.progress import Progress
 from inspector.actions.base import Action, Plan, RefusedError, Result, is_as_planned_for, run
 from inspector.actions.trouble import Trouble, explain
 from inspector.journal import Journal, Outcome
+from inspector.screens.dialog import Dialog, box
 from inspector.widgets.line_list import Line, LineList
 
 __all__ = ["ActionScreen", "ConfirmScreen"]
@@ -44,7 +44,7 @@ class Phase(Enum):
     FAILED = "not done"
 
 
-class ConfirmScreen(ModalScreen[bool]):
+class ConfirmScreen(Dialog[bool]):
     """One sentence and two buttons, the harmless one under the keys; True when the other was pressed."""
 
     HELP = """
@@ -56,19 +56,16 @@ class ConfirmScreen(ModalScreen[bool]):
 
     DEFAULT_CSS = """
     ConfirmScreen {
-        align: center middle;
-        & > Vertical {
+        & > .box {
             width: 66;
             max-width: 100%;
             height: auto;
             padding: 1 2;
             border: heavy $warning;
-            background: $surface;
         }
         & Static { margin-bottom: 1; }
         & Horizontal { height: auto; align-horizontal: right; }
         & Button { margin-left: 2; }
-        & Button:focus { text-style: bold reverse; }
     }
     """
 
@@ -85,9 +82,7 @@ class ConfirmScreen(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         """The question, then Cancel before what it asks for."""
-        box = Vertical()
-        box.border_title = Content(self._title)
-        with box:
+        with box(self._title, id="question"):
             yield Static(self._sentence, markup=False)
             yield Static(
                 "Other processes may go on working on the stack; if one of them changes it first, "
@@ -109,7 +104,7 @@ class ConfirmScreen(ModalScreen[bool]):
         self.dismiss(event.button.id == "go")
 
 
-class ActionScreen(ModalScreen[bool]):
+class ActionScreen(Dialog[bool]):
     """Carries out one action; the answer says whether the stack may have been changed."""
 
     HELP = """
@@ -125,16 +120,6 @@ class ActionScreen(ModalScreen[bool]):
 
     DEFAULT_CSS = """
     ActionScreen {
-        align: center middle;
-        & > #action {
-            width: 100%;
-            max-width: 110;
-            height: 1fr;
-            padding: 0 1;
-            border: heavy $accent;
-            border-title-style: bold;
-            background: $surface;
-        }
         & #sentence { height: auto; max-height: 5; margin-bottom: 1; text-style: bold; }
         & #warnings { height: auto; max-height: 5; margin-bottom: 1; color: $text-warning; }
         & #progress { height: 1; color: $text-accent; }
@@ -200,7 +185,7 @@ class ActionScreen(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         """The gist, the lines, how far it is, and the command line."""
-        with Vertical(id="action"):
+        with box(self._action.title, id="action"):
             yield Static(id="sentence", markup=False)
             yield Static(id="warnings", markup=False)
             yield LineList(id="lines")
@@ -219,7 +204,6 @@ class ActionScreen(ModalScreen[bool]):
 
     def _enter(self, phase: Phase, sentence: str, lines: list[Line], warnings: tuple[str, ...] = ()) -> None:
         self._phase = phase
-        self.query_one("#action").border_title = Content(self._action.title)
         self.query_one("#action").border_subtitle = Content(phase.value)
         shown = self.query_one("#sentence", Static)
         shown.update(Content(sentence))

@@ -581,6 +581,12 @@ def test_a_transaction_of_no_change_is_a_plan_of_nothing(stack: Path) -> None:
     assert stack_files(stack) == before
 
 
+def test_a_stack_is_known_as_the_main_one_by_whatever_path(stack: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(stack)
+    place = Workplace(tmp_path / "link", StackOptions())
+    assert create(place).plan(lambda _: None).lines[0] == "create refs/heads/new"
+
+
 def test_an_addition_whose_compaction_fails_is_an_addition_all_the_same(stack: Path) -> None:
     place = workplace(stack)
     place = Workplace(place.directory, StackOptions(policy="geometric", factor=255), place.repository)
