@@ -245,7 +245,7 @@ def _entry_lines(trace: RefTrace) -> list[Content]:
         lines.append(
             Content.assemble(
                 ("log      " if number == 0 else "         ", "$foreground-muted"),
-                f"{log_time(record)}  {_id_or_none(record.old, 7)} -> {_id_or_none(record.new, 7)}  ",
+                f"{log_time(record)}  {_id_or_none(record.old, 7):>7} -> {_id_or_none(record.new, 7):<7}  ",
                 shown(record.message.rstrip(b"\n")),
                 (f"  {shown(record.committer)}", "$foreground-muted"),
             )

@@ -90,6 +90,15 @@ def test_enter_goes_to_the_moment_and_on_the_newest_to_the_whole_stack(stack: Pa
     assert run(stack, "q") == [None]
 
 
+def test_a_double_click_is_as_good_as_enter(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], _app: ScreenApp) -> None:
+        await pilot.click(VirtualList, offset=(5, 1), times=2)
+        await pilot.pause()
+
+    with open_view(stack) as view:
+        assert drive_screen(MomentsScreen(view), steps) == [AsOf(3)]
+
+
 @pytest.mark.parametrize(("at", "scope"), [(1, AsOf(1)), (2, AsOf(1)), (3, AsOf(3)), (4, WholeStack())])
 def test_the_cursor_begins_at_the_moment_that_is_shown(stack: Path, at: int, scope: object) -> None:
     assert run(stack, "enter", at=at) == [scope]
