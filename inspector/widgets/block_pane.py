@@ -17,6 +17,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
 from textual.message import Message
+from textual.reactive import var
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from engine.block import Read
@@ -71,7 +72,7 @@ The tree shows the parts, the hex view the bytes of the selected one, in bracket
 selects the part below it. Offsets are hexadecimal; one with a + counts in an inflated log block. Parts that \
 cannot be understood have an X and the word damaged.
 
-enter, space   open or close a part; on an offset, go to that block
+enter, space   open or close a part; on an offset, go where it leads
 left, right    close (or go to what it is part of), open
 h              from the tree to the hex view and back
 i              in a log block: from the compressed bytes to the inflated ones and back
@@ -109,6 +110,9 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
         Binding("Y", "copy_bytes", "Copy bytes", show=False),
         Binding("O", "copy_offset", "Copy offset", show=False),
     ]
+
+    inflatable: var[bool] = var(False, bindings=True)
+    """Whether a log block is selected, or something in one."""
 
     class ReaderNews(Message, bubble=False):
         """What a reader brought, from its thread."""
@@ -185,6 +189,7 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
             self._worker = None
         self._reader = reader
         self._selected = self._following = None
+        self.inflatable = False
         self._tree.show_root(None)
         self._hex.show(None)
         self._facts.show(None)
@@ -293,7 +298,7 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
                 self._held = HeldBytes(node.inflated)
             other = self._hex.show(self._held, inflated=True)
         self._hex.light(node.span.start, node.span.end, move=move or other)
-        self.refresh_bindings()
+        self.inflatable = node.block is not None and node.block.type == LOG
         self._facts.show(node)
 
     @on(HexView.Moved)
@@ -375,10 +380,7 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Only log blocks are compressed."""
-        if action == "inflated":
-            node = self._selected
-            return node is not None and node.block is not None and node.block.type == LOG
-        return True
+        return action != "inflated" or self.inflatable
 
     def action_ask_offset(self) -> None:
         """Ask where to go."""

@@ -15,12 +15,13 @@ from textual.widgets import Input
 from engine.record import RefRecord, log_key
 from engine.table import Table
 from engine.writer import WriteOptions
-from inspector.layout_nodes import GROUP, Node
+from inspector.layout_nodes import GROUP, Node, Place, read_path
+from inspector.layout_reader import PathRead
 from inspector.widgets.block_pane import BlockPane
 from inspector.widgets.block_tree import BlockTree
 from inspector.widgets.hex_view import HexView
 from tests.support.git import Repository
-from tests.support.layouts import damage_ref_blocks, first_log_block, write_varied
+from tests.support.layouts import damage_ref_blocks, first_log_block, run, write_varied
 from tests.support.screens import NARROW, WIDE, branch, branches, drive, shown_lines
 from tests.support.tables import oid, write_table
 
@@ -102,10 +103,10 @@ class View:
 
 
 def view(steps: Steps, size: tuple[int, int] = WIDE) -> None:
-    async def run(pilot: Pilot[Any]) -> None:
+    async def with_view(pilot: Pilot[Any]) -> None:
         await steps(View(pilot))
 
-    drive(Host(), run, size)
+    drive(Host(), with_view, size)
 
 
 @pytest.fixture
@@ -181,6 +182,23 @@ def test_what_the_user_opened_stays_open_when_the_byte_cursor_moves(path: Path) 
         await view.settle()
         await view.go(2)
         assert any(title.startswith("record 0") for title in view.titles)
+
+    view(steps)
+
+
+def test_a_way_that_was_closed_while_it_was_read_is_read_again(path: Path) -> None:
+    async def steps(view: View) -> None:
+        await view.show(path)
+        root = view.node
+        await view.go(600)
+        place = Place(612)
+        target, _ = run(read_path(root, place))
+        stale = PathRead(place, target, [])
+        await view.go(2)  # closes the block that the way to the target led through
+        view.pane._take_path(stale)
+        await view.settle()
+        assert view.node.span.start == target.span.start
+        assert view.node is not target
 
     view(steps)
 
