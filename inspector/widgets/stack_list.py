@@ -26,7 +26,6 @@ from engine.table import Table
 from inspector.health import HealthMark
 from inspector.rows import SequenceRows
 from inspector.session import StackView
-from inspector.widgets.facts import file_size, short_table_name, update_range
 from inspector.widgets.stack_rows import (
     Geometry,
     HeadingRow,
@@ -36,11 +35,19 @@ from inspector.widgets.stack_rows import (
     StackShape,
     bar,
     geometry,
+    neighbour_columns,
     stack_columns,
 )
-from inspector.widgets.virtual_list import Cell, Column, ListPane, VirtualList, fit_text
+from inspector.widgets.virtual_list import (
+    MARK_WIDTH,
+    Column,
+    ListPane,
+    VirtualList,
+    fit_columns,
+    fit_text,
+)
 
-__all__ = ["StackList", "StackPane", "StackRow", "bar"]
+__all__ = ["StackPane", "StackRow", "bar"]
 
 _NOT_LISTED: Final = "not in tables.list"
 _TITLE: Final = "Stack, oldest first"
@@ -49,58 +56,24 @@ _TITLE: Final = "Stack, oldest first"
 _KINDS: Final = (FileKind.LOCK, FileKind.TEMPORARY, FileKind.ORPHAN, FileKind.OTHER)
 
 
-class StackList(VirtualList[StackRow]):
-    """The list of tables."""
-
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
-        super().__init__((), empty="no tables", id=id)
-
-    def show_tables(self, tables: Sequence[Table]) -> None:
-        """Show these tables; bars are relative to the largest of them."""
-        rows = [StackRow(position, table) for position, table in enumerate(tables)]
-        self.show(SequenceRows(rows), _columns(rows))
-
-
-def _columns(rows: Sequence[StackRow]) -> list[Column[StackRow]]:
-    largest = max((row.table.size for row in rows), default=0)
-    ranges = [update_range(row.table.min_update_index, row.table.max_update_index) for row in rows]
-    return [
-        Column(
-            "#",
-            lambda row, _width: Cell(str(row.position), "muted"),
-            width=max(len(str(len(rows) - 1)), 1),
-            align="right",
-        ),
-        Column("table", lambda row, _width: Cell(short_table_name(row.table.name)), width=9, flex=2),
-        Column("size", lambda row, _width: Cell(file_size(row.table.size)), width=7, align="right"),
-        Column(
-            "",
-            lambda row, width: Cell(bar(row.table.size, largest, width), "accent"),
-            width=4,
-            flex=3,
-            priority=1,
-        ),
-        Column(
-            "updates",
-            lambda row, _width: Cell(update_range(row.table.min_update_index, row.table.max_update_index)),
-            width=max(len(text) for text in [*ranges, "updates"]),
-            align="right",
-            priority=2,
-        ),
-    ]
-
-
 class _Listing(VirtualList[ListedRow]):
     """Tables, a heading that the cursor passes over, and neighbours."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__((), empty="no tables", id=id)
         self._heading = -1
+        self._beside: Sequence[Column[ListedRow]] = ()
 
     def show_rows(
-        self, rows: Sequence[ListedRow], columns: Sequence[Column[ListedRow]], *, cursor: int
+        self,
+        rows: Sequence[ListedRow],
+        columns: Sequence[Column[ListedRow]],
+        beside: Sequence[Column[ListedRow]],
+        *,
+        cursor: int,
     ) -> None:
-        """Draw these rows, with the cursor on this one, as far down the screen as it is now."""
+        """Draw these rows, files in columns of their own, with the cursor on one as far down as it is now."""
+        self._beside = beside
         self._heading = next((at for at, row in enumerate(rows) if isinstance(row, HeadingRow)), -1)
         self.show(SequenceRows(rows), columns, cursor=cursor, above=self.above)
 
@@ -110,6 +83,11 @@ class _Listing(VirtualList[ListedRow]):
         if row != self._heading:
             return row
         return row - 1 if row < self.cursor and row else row + 1
+
+    def _line(self, columns: list[tuple[Column[ListedRow], int]], row: ListedRow, *, cursor: bool) -> Strip:
+        if isinstance(row, NeighbourRow):
+            columns = fit_columns(self._beside, self._fitted_width - MARK_WIDTH)
+        return super()._line(columns, row, cursor=cursor)
 
     def render_line(self, y: int) -> Strip:
         """Line `y` of the screen; the heading goes across all columns."""
@@ -129,12 +107,12 @@ adds a table at the bottom; where two tables hold the same ref, the lower one wi
 "updates" are the update indexes that a table covers: each transaction has one, and they grow by one.
 
 So that the stack does not grow with every transaction, neighbouring tables are merged (compaction). \
-┏ ┃ ┗ in the column "auto" are the tables that auto-compaction would merge now, by the rule that this \
-stack is kept with. Under the log2 rule, ╭ │ ╰ in the column "seg" are segments: neighbours whose sizes lie \
-between the same two powers of two. The Compaction tab shows the rules step by step.
+┏ ┃ ┗ on the right are the tables that auto-compaction would merge now, by the rule that this stack is kept \
+with. Under the log2 rule, ╭ │ ╰ before them are segments: neighbours whose sizes lie between the same two \
+powers of two. The Compaction tab shows the rules step by step.
 
-"st" is what is known of a table's health: . nothing yet (the Health tab checks it), ok, ! doubtful, \
-X damaged.
+"st" is what is known of a table's health, once something is (the Health tab checks it): . nothing yet, \
+ok, ! doubtful, X damaged.
 
 Below, "not in tables.list": files in the directory that are not part of the stack, with age and with the \
 process that has them open, where the system tells. ~ is a table without a place in the list (an orphan), \
@@ -246,12 +224,10 @@ the first to the last one marked (*), with all between them (|). escape takes th
             self._marks,
             self.marked,
             frozenset(at for at, table in enumerate(self._tables) if table.name in self._marked),
-            self._clock(),
-            self._beside,
         )
         found = next((at for at, row in enumerate(rows) if key is not None and _key(row) == key), None)
         cursor = self._list.cursor if found is None else found
-        self._list.show_rows(rows, stack_columns(shape), cursor=cursor)
+        self._list.show_rows(rows, stack_columns(shape), neighbour_columns(self._clock()), cursor=cursor)
         self._retitle()
 
     def on_resize(self) -> None:
@@ -296,7 +272,7 @@ the first to the last one marked (*), with all between them (|). escape takes th
             self._marked ^= {row.table.name}
             self._tell_range()
             self._draw()
-            self._list.action_move(1)
+            self.choose(min(row.position + 1, len(self._tables) - 1))
 
     def action_unmark(self) -> None:
         """Take all marks away."""

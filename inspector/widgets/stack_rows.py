@@ -1,14 +1,15 @@
 """What the list of the stack shows of a table, and of a file beside the tables, column by column.
 
 Brackets are drawn as characters of rows below each other: `╭ │ ╰` around tables of one log2 segment,
-`┏ ┃ ┗` around those that auto-compaction would merge.
+`┏ ┃ ┗` around those that auto-compaction would merge. Tables and files have columns of their own, since they
+have little in common.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from engine.clean import FileKind
 from engine.compaction import (
@@ -17,7 +18,6 @@ from engine.compaction import (
     suggest_compaction_segment,
     suggest_geometric_segment,
 )
-from engine.holders import Holder
 from engine.neighbours import Neighbour
 from engine.options import StackOptions
 from engine.table import Table
@@ -34,6 +34,7 @@ __all__ = [
     "StackShape",
     "bar",
     "geometry",
+    "neighbour_columns",
     "neighbour_facts",
     "stack_columns",
 ]
@@ -103,8 +104,8 @@ def geometry(tables: Sequence[Table], options: StackOptions) -> Geometry:
 class StackShape:
     """All that columns have to know of a stack besides the row that they show.
 
-    `marked` is the range marked by hand (half-open, empty for none), `marks` what is known of the health
-    of tables by name, `now` the time that ages count to, in seconds since 1970.
+    `marks` is what is known of the health of tables by name, `marked` the range marked by hand (empty for
+    none), `ends` the positions in it that are marked themselves.
     """
 
     tables: Sequence[Table]
@@ -112,8 +113,6 @@ class StackShape:
     marks: Mapping[str, HealthMark]
     marked: range
     ends: frozenset[int]
-    now: float
-    beside: Sequence[Neighbour]
 
 
 def bar(size: int, largest: int, width: int) -> str:
@@ -143,120 +142,102 @@ def neighbour_facts(neighbour: Neighbour, now: float) -> list[tuple[str, str]]:
 
 
 def stack_columns(shape: StackShape) -> list[Column[ListedRow]]:
-    """Position, name, size, bar, update indices, health, and the brackets of segments and suggestion."""
+    """Position, name, size, bar, update indices, health as far as it is known, and brackets of a table."""
     tables = shape.tables
     largest = max((table.size for table in tables), default=0)
     ranges = [len(update_range(table.min_update_index, table.max_update_index)) for table in tables]
-    named = [file for file in shape.beside if file.kind is not FileKind.ORPHAN]
-    held = [min(12, len(_held_by(file.holder))) for file in shape.beside if file.holder is not None]
-    columns: list[Column[ListedRow]] = [
+    columns: list[Column[StackRow]] = [
         Column(
             "#",
             lambda row, _width: _position(row, shape),
             width=len(str(max(len(tables) - 1, 0))) + 1,
             align="right",
         ),
-        Column("table", _name, width=max([9, *(min(16, len(file.name)) for file in named)]), flex=2),
-        Column("size", _size, width=7, align="right"),
-        Column("", lambda row, width: _bar(row, largest, width), width=max([4, *held]), flex=3, priority=2),
+        Column("table", lambda row, _width: Cell(short_table_name(row.table.name)), width=9, flex=2),
+        Column("size", lambda row, _width: Cell(file_size(row.table.size)), width=7, align="right"),
+        Column(
+            "",
+            lambda row, width: Cell(bar(row.table.size, largest, width), "accent"),
+            width=3,
+            flex=3,
+            priority=1,
+        ),
         Column(
             "updates",
-            lambda row, _width: _updates(row, shape.now),
-            width=max([*ranges, len("updates"), len("4000d old") if shape.beside else 0]),
+            lambda row, _width: Cell(update_range(row.table.min_update_index, row.table.max_update_index)),
+            width=max([*ranges, len("updates")]),
+            align="right",
+            priority=2,
+        ),
+    ]
+    if any(mark is not HealthMark.UNCHECKED for mark in shape.marks.values()):
+        columns.append(Column("st", lambda row, _width: _health(row, shape.marks), width=2, priority=4))
+    if shape.geometry.segments or len(shape.geometry.suggestion):
+        title = "seg" if shape.geometry.segments else "auto"
+        columns.append(
+            Column(title, lambda row, _width: _brackets(row, shape.geometry), width=len(title), priority=3),
+        )
+    return [_only(StackRow, column) for column in columns]
+
+
+def neighbour_columns(now: float) -> list[Column[ListedRow]]:
+    """Kind, name, size, who has it open, and age of a file that is not in the list."""
+    columns: list[Column[NeighbourRow]] = [
+        Column(
+            "", lambda row, _width: Cell(KIND_LETTERS[row.neighbour.kind], "warning"), width=2, align="right"
+        ),
+        Column("", lambda row, width: Cell(_beside_name(row.neighbour, width)), width=12, flex=1),
+        Column(
+            "",
+            lambda row, _width: Cell(file_size(row.neighbour.size), "muted"),
+            width=7,
+            align="right",
+            priority=2,
+        ),
+        Column("", lambda row, _width: _kind_or_holder(row.neighbour), width=12, priority=1),
+        Column(
+            "",
+            lambda row, _width: Cell(f"{age_text(now - row.neighbour.modified)} old", "muted"),
+            width=8,
             align="right",
             priority=3,
         ),
-        Column("st", lambda row, _width: _health(row, shape.marks), width=2, priority=5),
     ]
-    if shape.geometry.segments:
-        columns.append(
-            Column("seg", lambda row, _width: _segment(row, shape.geometry), width=3, priority=1),
-        )
-    if len(shape.geometry.suggestion):
-        columns.append(
-            Column("auto", lambda row, _width: _suggested(row, shape.geometry), width=4, priority=4),
-        )
-    return columns
+    return [_only(NeighbourRow, column) for column in columns]
 
 
-def _position(row: ListedRow, shape: StackShape) -> Cell:
-    match row:
-        case StackRow(position, _):
-            if position in shape.marked:
-                return Cell(f"{'*' if position in shape.ends else '|'}{position}", "accent")
-            return Cell(str(position), "muted")
-        case NeighbourRow(neighbour):
-            return Cell(KIND_LETTERS[neighbour.kind], "warning")
-        case HeadingRow():
-            return Cell("")
+_Row = TypeVar("_Row", StackRow, NeighbourRow)
 
 
-def _name(row: ListedRow, width: int) -> Cell:
-    match row:
-        case StackRow(_, table):
-            return Cell(short_table_name(table.name))
-        case HeadingRow():
-            return Cell("")
-        case NeighbourRow(neighbour):
-            if neighbour.kind is FileKind.ORPHAN:
-                return Cell(shorten_middle(short_table_name(neighbour.name), width), "muted")
-            return Cell(shorten_middle(safe_name(neighbour.name), width), "muted")
+def _only(kind: type[_Row], column: Column[_Row]) -> Column[ListedRow]:
+    """The column in a list of other rows as well, for which it has nothing to show."""
+    return Column(
+        column.title,
+        lambda row, width: column.cell(row, width) if isinstance(row, kind) else Cell(""),
+        column.width,
+        column.flex,
+        column.align,
+        column.priority,
+    )
 
 
-def _size(row: ListedRow, _width: int) -> Cell:
-    match row:
-        case StackRow(_, table):
-            return Cell(file_size(table.size))
-        case NeighbourRow(neighbour):
-            return Cell(file_size(neighbour.size), "muted")
-        case HeadingRow():
-            return Cell("")
+def _position(row: StackRow, shape: StackShape) -> Cell:
+    if row.position in shape.marked:
+        return Cell(f"{'*' if row.position in shape.ends else '|'}{row.position}", "accent")
+    return Cell(str(row.position), "muted")
 
 
-def _bar(row: ListedRow, largest: int, width: int) -> Cell:
-    match row:
-        case StackRow(_, table):
-            return Cell(bar(table.size, largest, width), "accent")
-        case NeighbourRow(neighbour):
-            if neighbour.holder is not None:
-                return Cell(_held_by(neighbour.holder), "warning")
-            return Cell(neighbour.kind.value, "muted")
-        case HeadingRow():
-            return Cell("")
-
-
-def _held_by(holder: Holder) -> str:
-    return f"{holder.pid} {safe_name(holder.command)}"
-
-
-def _updates(row: ListedRow, now: float) -> Cell:
-    match row:
-        case StackRow(_, table):
-            return Cell(update_range(table.min_update_index, table.max_update_index))
-        case NeighbourRow(neighbour):
-            return Cell(f"{age_text(now - neighbour.modified)} old", "muted")
-        case HeadingRow():
-            return Cell("")
-
-
-def _health(row: ListedRow, marks: Mapping[str, HealthMark]) -> Cell:
-    if not isinstance(row, StackRow):
-        return Cell("")
+def _health(row: StackRow, marks: Mapping[str, HealthMark]) -> Cell:
     mark = marks.get(row.table.name, HealthMark.UNCHECKED)
     return Cell(mark.value, _MARK_LOOKS[mark])
 
 
-def _segment(row: ListedRow, shape: Geometry) -> Cell:
-    segment = shape.segment_at(row.position) if isinstance(row, StackRow) else None
-    if segment is None or not isinstance(row, StackRow):
-        return Cell("")
-    return Cell(_bracket(row.position, segment, "╭│╰"), "muted")
-
-
-def _suggested(row: ListedRow, shape: Geometry) -> Cell:
-    if not isinstance(row, StackRow) or not shape.suggestion.start <= row.position < shape.suggestion.end:
-        return Cell("")
-    return Cell(_bracket(row.position, shape.suggestion, "┏┃┗"), "accent")
+def _brackets(row: StackRow, shape: Geometry) -> Cell:
+    segment, suggestion = shape.segment_at(row.position), shape.suggestion
+    text = _bracket(row.position, segment, "╭│╰") if segment is not None else " " if shape.segments else ""
+    if suggestion.start <= row.position < suggestion.end:
+        return Cell(text + _bracket(row.position, suggestion, "┏┃┗"), "accent")
+    return Cell(text, "muted")
 
 
 def _bracket(position: int, segment: Segment, characters: str) -> str:
@@ -264,3 +245,15 @@ def _bracket(position: int, segment: Segment, characters: str) -> str:
     if position == segment.start:
         return characters[0]
     return characters[2] if position == segment.end - 1 else characters[1]
+
+
+def _beside_name(neighbour: Neighbour, width: int) -> str:
+    if neighbour.kind is FileKind.ORPHAN:
+        return shorten_middle(short_table_name(neighbour.name), width)
+    return shorten_middle(safe_name(neighbour.name), width)
+
+
+def _kind_or_holder(neighbour: Neighbour) -> Cell:
+    if neighbour.holder is None:
+        return Cell(neighbour.kind.value, "muted")
+    return Cell(f"{neighbour.holder.pid} {safe_name(neighbour.holder.command)}", "warning")
