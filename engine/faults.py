@@ -293,6 +293,13 @@ _FAULTS = (
     # Blocks and records
     Fault("block-damaged", _ERROR, "A block cannot be read.", _STOPS, _TABLE_FIXES),
     Fault(
+        "table-given-up",
+        _ERROR,
+        "So many blocks of the table cannot be read that the rest was not looked at.",
+        _STOPS,
+        _TABLE_FIXES,
+    ),
+    Fault(
         "block-inflate",
         _ERROR,
         "A log block does not inflate to the size that it states.",

@@ -180,7 +180,8 @@ def survey_objects(
 ) -> tuple[Survey, list[int]]:
     """Pass the records of an object block, as `survey_refs`.
 
-    The survey's weight is the sum of hash(prefix) * weight(offset) over all pairs of a prefix and the offset
+    Without an `id_len`, keys may have any length. The survey's weight is the sum of
+    hash(prefix) * weight(offset) over all pairs of a prefix and the offset
     of a ref block. It is doubtful if there is an offset without a weight, or a record that leaves its offsets
     to a scan.
     """
@@ -192,7 +193,7 @@ def survey_objects(
         start = pos
         before = key
         key, count, pos = decode_key(data, pos, key)
-        if len(key) != id_len:
+        if id_len and len(key) != id_len:
             raise Suspect
         if data[start]:
             prefix = data[start]
@@ -350,7 +351,7 @@ def _record_faults(
         if second & 7 != DELETION and index > highest:
             what = f"the reflog of {shown(name)} has an entry with the update index {index}, above {highest}"
             found.append(("update-index", what))
-    elif block.type == OBJ and len(key) != id_len:
+    elif block.type == OBJ and id_len and len(key) != id_len:
         what = f"an object id of {len(key)} bytes, where the footer promises {id_len}"
         found.append(("object-id-length", what))
     return found
@@ -359,6 +360,7 @@ def _record_faults(
 def _examine_restarts(contents: Contents, whole: set[int], report: Report) -> None:
     block = contents.block
     before = -1
+    sound = block.restart_count < MAX_RESTARTS
     for restart in Restarts(contents).children():
         offset = restart.value
         at = restart.start - contents.base
@@ -370,7 +372,8 @@ def _examine_restarts(contents: Contents, whole: set[int], report: Report) -> No
             before = offset
         if error is not None:
             report.add("restart-offset", block.name, error.offset, error.reason)
-    if block.restart_count < MAX_RESTARTS:
+            sound = False
+    if sound:
         for start in sorted(whole):
             error = contents.error(start, "a key is stored whole, but is no restart point")
             report.add("key-encoding", block.name, error.offset, error.reason)

@@ -151,7 +151,7 @@ class IndexCheck:
         self._finish_level()
         if self._level.is_whole and self._level.offsets[0] != root:
             what = f"the {self._section} index begins at {self._level.offsets[0]}; the footer says {root}"
-            self._report.add("index-damaged", self._name, root, what)
+            self._report.add("index-damaged", self._name, self._level.offsets[0], what)
         if len(self._level) > 1 and self._level.is_whole:
             what = f"the topmost level of the {self._section} index has {len(self._level)} blocks"
-            self._report.add("index-several-roots", self._name, root, what)
+            self._report.add("index-several-roots", self._name, self._level.offsets[0], what)

@@ -234,8 +234,8 @@ class _Blocks:
                 else:
                     self._take_damaged(section, span)
                 if self._damaged > _MOST_DAMAGED:
-                    what = f"more than {_MOST_DAMAGED} blocks cannot be read: the rest was left alone"
-                    self._report.add("block-damaged", self._name, span.start, what)
+                    what = f"more than {_MOST_DAMAGED} blocks cannot be read up to here"
+                    self._report.add("table-given-up", self._name, span.start, what)
                     return
         if self._footer is not None:
             self._check_sections(self._footer, layout)
@@ -342,19 +342,20 @@ class _Blocks:
     def _check_sections(self, footer: Footer, layout: TableLayout) -> None:
         """What the footer says of the sections, when all blocks have been passed."""
         report, name = self._report, self._name
+        end = layout.footer.start if layout.footer is not None else None
         for of, offset in ((OBJ, footer.obj_offset), (LOG, footer.log_offset)):
             blocks = self._blocks[of]
             begins = blocks.offsets[0] if len(blocks) else 0
             if begins != offset:
                 there = f"begins at {begins}" if len(blocks) else "does not exist"
                 what = f"the {SECTION_NAMES[of]} section {there}; the footer says that it begins at {offset}"
-                report.add("section-offset", name, layout.footer.start if layout.footer else None, what)
+                report.add("section-offset", name, end, what)
         roots = {REF: footer.ref_index_offset, OBJ: footer.obj_index_offset, LOG: footer.log_index_offset}
         for of, root in roots.items():
             self._indexes[of].finish(root)
             if root and not self._indexes[of].levels:
                 what = f"the footer has the {SECTION_NAMES[of]} index at {root}, where there is none"
-                report.add("index-damaged", name, root, what)
+                report.add("index-damaged", name, end, what)
         if not report.has(name, "index-damaged", "index-incomplete", "index-foreign"):
             for section in layout.sections:
                 if section.error is not None:
