@@ -103,6 +103,11 @@ class RowPages(ABC, Generic[Row, Key]):
         return self._complete or self._error is not None or self._stopped
 
     @property
+    def stopped(self) -> bool:
+        """Whether `stop` or `close` kept the scan from its end."""
+        return self._stopped
+
+    @property
     def wanting(self) -> bool:
         """Whether there is a page for `read_page` to read."""
         return bool(self._wants)

@@ -1,0 +1,120 @@
+"""The line above a list of records: where a filter or a name is typed, and what is shown of how many.
+
+It takes no room while there is nothing to say. What is typed here is reported by messages; what it means is
+the pane's business.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Input, Static
+
+__all__ = ["Prompt", "RecordBar"]
+
+MAX_TYPED = 1000
+"""Characters of a filter; nobody types more, and a paste could."""
+
+
+class Prompt(Input):
+    """A line to type in. It is left by `enter` or by `escape`, and says which."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,down", "leave(True)", "To the list", key_display="enter"),
+        Binding("escape", "leave(False)", "Clear"),
+    ]
+
+    class Left(Message):
+        """The user is done typing; not `kept` means that the text is to be as if never typed."""
+
+        def __init__(self, prompt: Prompt, kept: bool) -> None:
+            super().__init__()
+            self.prompt = prompt
+            self.kept = kept
+
+        @property
+        def control(self) -> Prompt:
+            """Where it was typed."""
+            return self.prompt
+
+    def __init__(self, *, placeholder: str, classes: str) -> None:
+        super().__init__(
+            placeholder=placeholder,
+            classes=classes,
+            compact=True,
+            select_on_focus=False,
+            max_length=MAX_TYPED,
+        )
+        self.cursor_blink = False
+
+    def action_leave(self, kept: bool) -> None:
+        """Say so."""
+        self.post_message(self.Left(self, kept))
+
+
+class RecordBar(Vertical):
+    """Two prompts of which at most one is seen, the state of the list, and below what is wrong."""
+
+    DEFAULT_CSS = """
+    RecordBar {
+        height: auto;
+        & > Horizontal { height: 1; }
+        & .label { width: auto; padding: 0 1; color: $text-accent; text-style: bold; }
+        & Prompt { width: 1fr; min-width: 12; background: $surface; }
+        & Prompt:focus { background: $surface-lighten-1; }
+        & .state { width: auto; max-width: 70%; padding: 0 1; color: $foreground-muted;
+                   text-wrap: nowrap; text-overflow: ellipsis; }
+        & .wrong { height: auto; max-height: 2; padding: 0 1; color: $text-error; }
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.filter = Prompt(placeholder="text   re:expression   ! for the others", classes="filter")
+        self.jump = Prompt(placeholder="beginning of a name", classes="jump")
+        self._label = Static("", classes="label", markup=False)
+        self._state = Static("", classes="state", markup=False)
+        self._wrong = Static("", classes="wrong", markup=False)
+
+    def compose(self) -> ComposeResult:
+        """One line, and another for what is wrong."""
+        with Horizontal():
+            yield self._label
+            yield self.filter
+            yield self.jump
+            yield self._state
+        yield self._wrong
+
+    def on_mount(self) -> None:
+        """Begin without any of it."""
+        self.open(None)
+        self.say("", "")
+
+    def open(self, prompt: Prompt | None) -> None:
+        """Show this prompt and no other."""
+        self.filter.display = prompt is self.filter
+        self.jump.display = prompt is self.jump
+        self._label.update("filter" if prompt is self.filter else "jump to")
+        self._label.display = prompt is not None
+        self._fit()
+
+    def say(self, state: str, wrong: str) -> None:
+        """What the list shows, and what is wrong; nothing is said by an empty text."""
+        self._state.update(Content(state))
+        self._state.display = bool(state)
+        self._wrong.update(Content(f"! {wrong}"))
+        self._wrong.display = bool(wrong)
+        self._fit()
+
+    def _fit(self) -> None:
+        self.display = self._label.display or self._state.display or self._wrong.display
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
