@@ -87,8 +87,8 @@ and how large they are."""
         &.-what-if > .compaction--study { display: none; }
         &.-what-if > .compaction--what-if { display: block; }
         & .compaction--bars { height: 1fr; min-height: 2; }
-        & .compaction--bars > ListPane { width: 1fr; }
-        & .compaction--bars > .compaction--after { margin-left: 1; }
+        & .compaction--bars > ListPane { width: 4fr; }
+        & .compaction--bars > .compaction--after { width: 3fr; margin-left: 1; }
         & .compaction--line { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
         & .compaction--legend { color: $foreground-muted; }
         &.-low .compaction--legend { display: none; }
@@ -194,9 +194,10 @@ and how large they are."""
     def show(self, view: StackView) -> None:
         """Study this state of the stack; what the user set stays, marks and cursor by the tables' names."""
         current = self._current_name()
+        if view.tables != self._study.tables:  # a position is another table's now
+            self._anchor, self._along = None, False
         self._study.show(view)
         self._options = view.options
-        self._anchor, self._along = None, False
         if self._pending is not None:
             self._pending_range = self._study.find(self._pending.names)
             if not self._pending_range:

@@ -14,7 +14,7 @@ from inspector.widgets.facts import error_text, file_size
 
 __all__ = ["LEGEND", "merge_lines", "percent", "progress_line", "rule_line", "step_lines", "tables_text"]
 
-LEGEND: Final = "? asked  = compared with  R range so far  L log2  G geometric  M marked"
+LEGEND: Final = "? asked  = compared  R range so far  L log2  G geometric  M marked"
 """The columns beside the bars."""
 
 _HEADINGS: Final[dict[StepKind, str]] = {
@@ -31,7 +31,7 @@ _RULES: Final[dict[StepKind, str]] = {
     "choose": "The smallest magnitude that two neighbours share is the one to merge.",
     "grow": "Older tables of no larger magnitude than the result are merged too.",
     "end": "Each table should be at least {factor} times as large as the one behind it.",
-    "begin": "Each should be at least {factor} times all behind it in the range, together.",
+    "begin": "A table should be at least {factor} times all behind it in the range.",
     "result": "",
 }
 

@@ -358,6 +358,22 @@ def test_escape_stops_a_dry_run_in_the_middle(stack: Path) -> None:
     show(stack, steps, pane=Held())
 
 
+def test_a_dry_run_of_tables_that_are_gone_is_stopped(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        assert isinstance(pane, Held)
+        await pilot.press("A", "enter")
+        with Stack.open(stack, StackOptions(auto_compact=False)) as writer:
+            writer.compact(5, 7)
+        with Session.open(stack, label="test", options=StackOptions()) as newer:
+            pane.show(newer.view)
+            assert not pane.running
+            pane.go_on.set()
+            await settle(pilot)
+            assert pane.study.outcome is None
+
+    show(stack, steps, pane=Held())
+
+
 def test_marks_cursor_and_results_stay_when_the_stack_grows(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
         await press(pilot, "j", "space", "j", "space", "enter")
@@ -398,11 +414,13 @@ def test_a_stack_with_nothing_to_merge_takes_every_key(tmp_path: Path, tables: i
     directory = make_stack(tmp_path / "reftable", *[(branches(3), [])] * tables)
 
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        await press(pilot, "space", "enter", "C", "shift+down", "escape")
         for binding in pane.BINDINGS:
-            for key in binding.key.split(","):  # type: ignore[union-attr]
-                await pilot.press(key)
+            if binding.action != "leave":  # type: ignore[union-attr]
+                await pane.run_action(binding.action)  # type: ignore[union-attr]
         await settle(pilot)
         assert not pane.running
+        assert isinstance(pane.focus_target, WhatIf), "to which the last key went"
 
     assert show(directory, steps).wanted == []
 
