@@ -28,8 +28,7 @@ _LABELS: Final = {"enter": "enter", "pagedown": "page down", "pageup": "page up"
 class KeyAction:
     """One action and every key that does it: `node` is whose action it is.
 
-    `of_pane` says that it belongs to what has the focus, and not to the screen or the program;
-    `main` that the footer shows it.
+    `of_pane` says that it belongs to what has the focus, and not to the screen or the program.
     """
 
     node: DOMNode
@@ -37,7 +36,6 @@ class KeyAction:
     title: str
     hint: str
     keys: tuple[str, ...]
-    main: bool
     of_pane: bool
 
 
@@ -64,7 +62,6 @@ def key_actions(screen: Screen[Any]) -> list[KeyAction]:
             title=known.title if known else binding.description[:1].upper() + binding.description[1:],
             hint=known.hint if known else binding.tooltip,
             keys=(*(known.keys if known else ()), key_label(key)),
-            main=binding.show or (known is not None and known.main),
             of_pane=known.of_pane if known else node is not screen and node is not screen.app,
         )
     return sorted(found.values(), key=lambda action: not action.of_pane)

@@ -6,6 +6,7 @@ Besides them: the tabs of the screen, the themes, and a picture of the screen.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -21,13 +22,16 @@ from inspector.themes import THEMES
 
 __all__ = ["InspectorCommands"]
 
-# Choosing these from the palette would be to open it in order to open it.
+# Choosing it from the palette would be to open it in order to open it.
 _POINTLESS: Final = {"command_palette"}
+
+# What moves the cursor or the focus is done by its key or not at all: it is found, but not listed.
+_MOVING: Final = re.compile("move|page|first|last|home|end|cursor|scroll|focus|tab|show_tab|copy_text")
 
 
 @dataclass(frozen=True, slots=True)
 class _Command:
-    """What the palette offers: `listed` before anything is typed, or only when it is looked for."""
+    """What the palette offers: `listed` before anything is typed, or only found by typing."""
 
     title: str
     keys: tuple[str, ...]
@@ -44,7 +48,7 @@ class InspectorCommands(Provider):
         self._commands = [*self._actions(), *self._tabs(), *self._general(), *self._themes()]
 
     async def discover(self) -> Hits:
-        """What the footer shows and what has no key; the rest is found by typing."""
+        """Everything but movements and single themes, which are found by typing."""
         for command in self._commands:
             if command.listed:
                 yield DiscoveryHit(
@@ -72,7 +76,8 @@ class InspectorCommands(Provider):
         for action in key_actions(self.screen):
             if action.action not in _POINTLESS:
                 run = partial(self.app.run_action, action.action, action.node)
-                yield _Command(action.title, action.keys, action.hint, run, action.main)
+                listed = _MOVING.match(action.action) is None
+                yield _Command(action.title, action.keys, action.hint, run, listed)
 
     def _tabs(self) -> Iterator[_Command]:
         for tabs in self.screen.query(TabbedContent):

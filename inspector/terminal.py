@@ -21,6 +21,7 @@ from types import FrameType
 from typing import IO, Any, ClassVar, Final, cast
 
 import click
+from textual import on
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.driver import Driver
@@ -78,6 +79,11 @@ class TerminalApp(App[None]):
 
     crash: Exception | None = None
     """The first error that nobody handled."""
+
+    @on(Driver.SignalResume)
+    def _draw_again(self) -> None:
+        # What was drawn went away with the alternate screen, and Textual draws only what has changed.
+        self.refresh(layout=True)
 
     def get_driver_class(self) -> type[Driver]:
         """The usual driver, made to outlast its terminal."""

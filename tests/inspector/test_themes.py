@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +12,22 @@ from textual.color import Color, rgb_to_lab
 from textual.pilot import Pilot
 from textual.theme import BUILTIN_THEMES, Theme
 
+from engine.record import RefRecord
 from inspector.rows import SequenceRows
+from inspector.screens.main import MainScreen
 from inspector.themes import DEFAULT_THEME, THEMES, register_themes
 from inspector.widgets.virtual_list import Cell, Column, ListPane, VirtualList
-from tests.support.screens import drive, shown_lines
+from tests.support.screens import (
+    branch,
+    branches,
+    drive,
+    inspect,
+    log,
+    make_stack,
+    press,
+    settle,
+    shown_lines,
+)
 
 Rgb = tuple[float, float, float]
 
@@ -169,3 +182,24 @@ def test_every_theme_draws_the_same_text(monkeypatch: pytest.MonkeyPatch, no_col
             assert shown_lines(app) == expected, theme
 
     drive(app, steps)
+
+
+@pytest.mark.parametrize("no_color", [False, True], ids=["colour", "NO_COLOR"])
+def test_the_main_screen_says_the_same_in_every_theme(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_color: bool
+) -> None:
+    if no_color:
+        monkeypatch.setenv("NO_COLOR", "1")
+    moved = [RefRecord(branch(1), 2), RefRecord(branch(2), 2, target=branch(3))]
+    directory = make_stack(tmp_path / "reftable", (branches(30), [log(branch(1), 1)]), (moved, []))
+
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        await press(pilot, "j", "j")
+        expected = shown_lines(screen.app)
+        assert len([line for line in expected if "> " in line]) >= 2
+        for theme in (*(theme.name for theme in THEMES), "textual-light", "ansi-dark", "ansi-light"):
+            screen.app.theme = theme
+            await settle(pilot)
+            assert shown_lines(screen.app) == expected, theme
+
+    inspect(directory, steps)
