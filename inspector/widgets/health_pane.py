@@ -397,6 +397,8 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         table, position = self._health.table(finding.file), self._health.position(finding.file)
         if table is not None and position is not None:
             self.post_message(self.FindingOpened(table, position, finding.offset or 0))
+        else:
+            self.notify("That file is no table of the stack: it has no blocks to show.", markup=False)
 
     def action_copy(self) -> None:
         """Copy the finding as one line of text."""

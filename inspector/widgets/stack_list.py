@@ -265,6 +265,8 @@ the first to the last one marked (*), with all between them (|). escape takes th
         """Ask for the table under the cursor alone."""
         if isinstance(row := self.current, StackRow):
             self.post_message(self.TableOpened(row.table, row.position))
+        elif row is not None:
+            self.notify("That file is no table of the stack.", markup=False)
 
     def action_mark(self) -> None:
         """Mark the table under the cursor, or take its mark away, and go on to the next."""

@@ -35,7 +35,6 @@ __all__ = [
     "bar",
     "geometry",
     "neighbour_columns",
-    "neighbour_facts",
     "stack_columns",
 ]
 
@@ -122,23 +121,6 @@ def bar(size: int, largest: int, width: int) -> str:
         eighths = max(1, eighths)
     full, rest = divmod(eighths, 8)
     return "█" * full + (_EIGHTHS[rest] if rest else "")
-
-
-def neighbour_facts(neighbour: Neighbour, now: float) -> list[tuple[str, str]]:
-    """What is known of a file that is not in the list, as names and texts fit for a terminal."""
-    age = age_text(max(0.0, now - neighbour.modified))
-    cleaned = "would be removed" if neighbour.removable else "would be left"
-    facts = [
-        ("file", safe_name(neighbour.name)),
-        ("kind", neighbour.kind.value),
-        ("size", f"{neighbour.size:,} bytes"),
-        ("changed", f"{age} ago"),
-        ("why", safe_name(neighbour.reason)),
-        ("clean", cleaned),
-    ]
-    if neighbour.holding:
-        facts.append(("holder", safe_name(neighbour.holding)))
-    return facts
 
 
 def stack_columns(shape: StackShape) -> list[Column[ListedRow]]:

@@ -174,8 +174,9 @@ def test_a_finding_leads_to_its_block(stack: Path, key: str) -> None:
 
 def test_a_finding_about_no_table_leads_nowhere(tmp_path: Path) -> None:
     async def steps(pilot: Pilot[Any], app: Host) -> None:
-        await pilot.press("enter", "b")
+        await pilot.press("enter")
         assert app.opened == []
+        assert "no blocks to show" in next(note.message for note in app._notifications)
         await pilot.press("v")
         assert not app.pane.running
 

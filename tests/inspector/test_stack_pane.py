@@ -22,7 +22,6 @@ from engine.stack import Stack
 from inspector.health import HealthMark
 from inspector.session import StackView
 from inspector.widgets.stack_list import StackPane
-from inspector.widgets.stack_rows import neighbour_facts
 from tests.support.screens import branches, drive, make_stack, make_tall_stack, shown_lines
 
 NOW = 10_000.0
@@ -177,6 +176,7 @@ def test_the_cursor_passes_over_the_heading_in_both_directions(stack: Path) -> N
         await pilot.press("space", "enter")
         assert app.said[-1] == ("beside", "a")
         assert app.pane.marked == range(0)
+        assert [note.message for note in app._notifications] == ["That file is no table of the stack."]
 
     host(view(stack), steps, [beside("a", FileKind.OTHER), beside("b", FileKind.OTHER)])
 
@@ -205,8 +205,6 @@ def test_hostile_names_are_shown_and_not_obeyed(tmp_path: Path) -> None:
         assert text.replace("\n", "").isprintable()
 
     host(shown, steps, found, size=(100, 20))
-    facts = [dict(neighbour_facts(item, NOW)) for item in found]
-    assert all(text.isprintable() for fact in facts for text in fact.values())
 
 
 def test_health_is_a_letter_for_each_table(stack: Path) -> None:
