@@ -149,9 +149,11 @@ class IndexCheck:
         if not self.levels:
             return
         self._finish_level()
-        if self._level.is_whole and self._level.offsets[0] != root:
+        if not (self._level.is_whole and self._below.is_whole and self._blocks.is_whole):
+            return  # which blocks are those of the topmost level is a guess
+        if self._level.offsets[0] != root:
             what = f"the {self._section} index begins at {self._level.offsets[0]}; the footer says {root}"
             self._report.add("index-damaged", self._name, self._level.offsets[0], what)
-        if len(self._level) > 1 and self._level.is_whole:
+        if len(self._level) > 1:
             what = f"the topmost level of the {self._section} index has {len(self._level)} blocks"
             self._report.add("index-several-roots", self._name, self._level.offsets[0], what)
