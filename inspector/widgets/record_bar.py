@@ -76,6 +76,7 @@ class RecordBar(Vertical):
 
     def __init__(self) -> None:
         super().__init__()
+        self._said: tuple[str, str] | None = None
         self.filter = Prompt(placeholder="text   re:expression   ! for the others", classes="filter")
         self.jump = Prompt(placeholder="beginning of a name", classes="jump")
         self._label = Static("", classes="label", markup=False)
@@ -106,6 +107,9 @@ class RecordBar(Vertical):
 
     def say(self, state: str, wrong: str) -> None:
         """What the list shows, and what is wrong; nothing is said by an empty text."""
+        if (state, wrong) == self._said:
+            return
+        self._said = (state, wrong)
         self._state.update(Content(state))
         self._state.display = bool(state)
         self._wrong.update(Content(f"! {wrong}"))

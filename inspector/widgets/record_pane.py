@@ -126,6 +126,7 @@ class RecordPane(Vertical, Generic[Row]):
         self._typed_wrong = ""
         self._drawn: Arrangement[Row] | None = None
         self._coming: _Coming[Row] | None = None
+        self._allowed: tuple[bool | None, ...] = ()
         self._sought: Any = None  # the key that the cursor is to jump to
         self._origin: Any = None  # the key where it was before
 
@@ -282,7 +283,10 @@ class RecordPane(Vertical, Generic[Row]):
         elif not wrong and now is not None and now.source.error is not None:
             wrong = error_text(now.source.error)
         self._bar.say(state, wrong)
-        self.refresh_bindings()
+        allowed = (self.check_action("back", ()), self.check_action("deletions", ()))
+        if allowed != self._allowed:  # the footer is made anew then
+            self._allowed = allowed
+            self.refresh_bindings()
 
     # What the list tells.
 
@@ -496,11 +500,11 @@ class RefsPane(RecordPane[RefRow]):
     """The refs of a scope."""
 
     HELP = """
-    The refs, by name: what each points to, the update index of the transaction that wrote it, and the table of
-    the stack in which it was found.
+    The refs, by name: what each points to, the update index of the transaction that wrote it, and the table
+    of the stack in which it was found.
 
     A stack has many versions of one ref, one in each table that ever changed it. The newest table that has
-    one wins; a tombstone wins as well, and says that the ref was deleted. The detail below lists every version.
+    one wins; a tombstone wins as well, and says that the ref was deleted. The detail lists every version.
     Of a single table all records are shown, tombstones among them; as of an update index, what the tables up
     to there say.
 
@@ -534,8 +538,9 @@ class LogsPane(RecordPane[LogRow]):
     An entry has the key (ref, update index). A tombstone of the same key in a newer table hides it, which is
     how git expires and deletes reflogs until a compaction drops both.
 
-    / filters as you type: text that the name contains, who or the message, re: in front of a regular expression of bytes,
-    ! in front of either for the others. escape stops a scan, and drops the filter when none is going on.
+    / filters as you type: text that the name, the committer, the email or the message contains, re: in front
+    of a regular expression of bytes, ! in front of either for the others. escape stops a scan, and drops
+    the filter when none is going on.
     f goes to the first name that begins with what you type, or comes after it, through the index.
     s sorts by the next column, S turns the order round; a click on a column's title does both.
     D shows tombstones, b opens the block of the record, y copies, E writes the rows to a file.
