@@ -16,8 +16,6 @@ from typing import Final
 from engine.block import Read
 from engine.errors import ReftableError
 from engine.layout import TableLayout
-from engine.record import LogRecord, RefRecord, log_key
-from engine.table import Table
 from inspector.byte_pages import BytePages
 from inspector.layout_nodes import (
     Node,
@@ -138,10 +136,6 @@ class LayoutReader:
         """Have the way to the block at `offset` read, or to the record of this key in it."""
         self._tasks.append(lambda layout, root: self._read_record(layout, root, offset, key))
 
-    def want_located(self, table: Table, name: bytes, update_index: int | None) -> None:
-        """Have the way to a ref's record read, or to that of a reflog entry if there is an update index."""
-        self._tasks.append(lambda layout, root: self._locate(layout, root, table, name, update_index))
-
     def want_damage(self, step: int, current: Place) -> None:
         """Have the next damaged place behind `current` found (`step` 1), or the one before it (-1)."""
         self._tasks.append(lambda layout, root: self._find_damage(layout, root, step, current))
@@ -198,17 +192,6 @@ class LayoutReader:
     def _read_record(self, layout: TableLayout, root: Node, offset: int, key: bytes | None) -> Task:
         place = yield from read_record_place(layout, offset, key)
         yield from self._read_path(root, place)
-
-    def _locate(
-        self, layout: TableLayout, root: Node, table: Table, name: bytes, update_index: int | None
-    ) -> Task:
-        located: tuple[int, RefRecord | LogRecord] | None
-        if update_index is None:
-            key, located = name, table.locate_ref(name)
-        else:
-            key, located = log_key(name, update_index), table.locate_log(name, update_index)
-        if located is not None:
-            yield from self._read_record(layout, root, located[0], key)
 
     def _read_copy(self, start: int, end: int) -> Task:
         yield Copied(self._read(start, min(end - start, COPY_LIMIT)), end - start <= COPY_LIMIT)

@@ -15,6 +15,7 @@ from engine.block_contents import Record
 from engine.format import INDEX, LOG, OBJ, REF, SECTION_NAMES
 from engine.section import BlockSpan, Section
 from engine.span import Group, Kind, Span
+from inspector.safe_text import safe_text
 from inspector.widgets.facts import error_text, log_zone, short_table_name, shown
 
 __all__ = ["copied_value", "explanation", "size_text", "title", "value_text"]
@@ -99,7 +100,10 @@ def _time(seconds: int) -> str:
 
 
 def copied_value(span: Span) -> str:
-    """What a copy of a span's value is: a field's value, a record's key; empty for what has neither."""
+    """What a copy of a span's value is: a field's value, a record's key; empty for what has neither.
+
+    Escaped as on screen, but not cut: what goes to a clipboard is pasted somewhere.
+    """
     value = span.value if span.meaning is None or isinstance(span, Record) else span.meaning
     if span.kind is Kind.HASH and isinstance(value, bytes):
         return value.hex()
@@ -108,7 +112,7 @@ def copied_value(span: Span) -> str:
     if isinstance(span, Record) and span.type == OBJ:
         return span.key.hex()
     if isinstance(value, bytes):
-        return shown(value)
+        return safe_text(value)
     if isinstance(span.value, int) and isinstance(value, str):
         return str(span.value)
     return "" if value is None else str(value)

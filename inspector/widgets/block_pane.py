@@ -176,13 +176,6 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
             self._reader.want_record(offset, key)
             self._want()
 
-    def reveal_record(self, table: Table, name: bytes, update_index: int | None = None) -> None:
-        """Go to a ref's record in `table`, the one shown; with an update index, to that of a reflog entry."""
-        if self._reader is not None:
-            self._following = None
-            self._reader.want_located(table, name, update_index)
-            self._want()
-
     def _show_reader(self, reader: LayoutReader | None) -> None:
         if self._worker is not None:
             self._worker.cancel()
@@ -251,7 +244,7 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
             case Looking(percent):
                 self._facts.say(f"looking for damage: {percent}%")
             case Copied(data, whole):
-                self._copy(data.hex(" "), "the bytes" if whole else f"the first {COPY_LIMIT:,} bytes")
+                self._copy_bytes(data, whole=whole)
             case ReadFailed(error):
                 self._tree.stop_reading()
                 self._facts.say(error_text(error))
@@ -418,7 +411,7 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
             return
         if node.inflated is not None:
             data = node.inflated[node.span.start : node.span.end]
-            self._copy(data[:COPY_LIMIT].hex(" "), "the bytes")
+            self._copy_bytes(data[:COPY_LIMIT], whole=len(data) <= COPY_LIMIT)
         else:
             self._reader.want_copy(node.span.start, node.span.end)
             self._want()
@@ -427,6 +420,9 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
         """Copy the offset of what is selected."""
         if self._selected is not None:
             self._copy(str(self._selected.span.start), "the offset")
+
+    def _copy_bytes(self, data: bytes, *, whole: bool) -> None:
+        self._copy(data.hex(" "), "the bytes" if whole else f"the first {COPY_LIMIT:,} bytes")
 
     def _copy(self, text: str, what: str) -> None:
         self.app.copy_to_clipboard(text)

@@ -93,29 +93,25 @@ class BlockTree(VirtualList[Node]):
                 # What was opened in passing is not kept either, unless that would be long to find again.
                 if node.children and node.children[0].run is None:
                     node.children = None
-        row, height = self._redraw(target), self.size.height
-        if not self.scroll_offset.y < row < self.scroll_offset.y + height - 1:
-            # Not at the edge, so that it is seen between what is around it.
-            self.scroll_to(0, max(0, row - height // 3), animate=False, force=True)
+        row = self._shown.index(target) - self.scroll_offset.y if target in self._shown else -1
+        # What was off the screen is not put at its edge, so that it is seen between what is around it.
+        self._redraw(target, row if 0 <= row < self.size.height else self.size.height // 3)
 
     def keep(self, node: Node) -> None:
         """The user is at `node`: what was opened to show it stays open."""
         for above in node.ancestors():
             above.linked = False
 
-    def _redraw(self, target: Node | None = None) -> int:
-        """Draw what is open now; the cursor goes to `target`, or stays at its node. Returns its row."""
+    def _redraw(self, target: Node | None = None, above: int | None = None) -> None:
+        """Draw what is open now; the cursor goes to `target`, with `above` rows above it, or stays."""
         target = target or self.current
-        if not self._shown:
-            return 0
+        if target is None:
+            return
         self._shown = _below(self._shown[0])
-        self.show(SequenceRows(self._shown))
-        while target is not None and target not in self._shown:
+        while target not in self._shown and target.parent is not None:
             target = target.parent
-        if target is not None:
-            self.cursor = self._shown.index(target)
-        self._reveal_cursor()
-        return self.cursor
+        row = self._shown.index(target)
+        self.show(SequenceRows(self._shown), cursor=row, above=self.above if above is None else above)
 
     # Keys and mouse.
 
@@ -165,17 +161,20 @@ class BlockTree(VirtualList[Node]):
             self._move_to(self._shown.index(node.parent))
 
     def on_click(self, event: events.Click) -> None:
-        """Select the row that was clicked; its triangle, or a second click, opens and closes it."""
-        offset = event.get_content_offset(self)
-        before = self.cursor
+        """Select the row that was clicked; its triangle opens and closes it, and so does a second click."""
+        event.prevent_default()  # else the list's own method would be called a second time
         super().on_click(event)
-        node = self.current
-        if offset is None or node is None or offset.y + self.scroll_offset.y != self.cursor:
+        offset, node, fitted = event.get_content_offset(self), self.current, self.fitted()
+        if offset is None or node is None or not fitted or offset.y != self.above:
             return
-        first, fitted = MARK_WIDTH, self.fitted()
-        mark = first + self._indent(node, fitted[0][1] if fitted else 0)
-        if mark <= offset.x < mark + 2 or (event.chain == 2 and before == self.cursor):
+        mark = MARK_WIDTH + self._indent(node, fitted[0][1])
+        if event.chain == 1 and mark <= offset.x < mark + 2:
             self.action_toggle_part()
+
+    def on_virtual_list_opened(self, event: VirtualList.Opened) -> None:
+        """A row was clicked twice."""
+        event.stop()
+        self.action_toggle_part()
 
     # Drawing.
 

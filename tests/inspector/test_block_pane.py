@@ -227,9 +227,22 @@ def test_a_click_on_a_triangle_opens_and_closes(path: Path) -> None:
         await view.pilot.click(BlockTree, offset=(4, 1))
         await view.settle()
         assert view.titles[2] == "magic  REFT"
+        await view.pilot.click(BlockTree, offset=(4, 7))
+        await view.settle()
+        assert any(title.startswith("block 0  HEAD") for title in view.titles)
         await view.pilot.click(BlockTree, offset=(4, 1))
         await view.settle()
         assert view.titles[2] == "ref blocks"
+
+    view(steps)
+
+
+def test_a_second_click_opens_and_closes(path: Path) -> None:
+    async def steps(view: View) -> None:
+        await view.show(path)
+        await view.pilot.click(BlockTree, offset=(12, 1), times=2)
+        await view.settle()
+        assert view.titles[2] == "magic  REFT"
 
     view(steps)
 
@@ -378,23 +391,6 @@ def test_a_record_is_revealed_by_block_and_key(path: Path) -> None:
         await view.reveal(first_log_block(path).offset, log_key(branch(0), 4))
         assert view.node.title.endswith("refs/heads/branch-0000000 @4 (update)")
         assert view.hex.inflated
-
-    view(steps)
-
-
-def test_records_are_revealed_by_name(path: Path) -> None:
-    async def steps(view: View) -> None:
-        await view.show(path)
-        with Table.open(path) as table:
-            view.pane.reveal_record(table, branch(250))
-            await view.settle()
-            assert view.node.title.endswith("refs/heads/branch-0000250 (val1)")
-            view.pane.reveal_record(table, branch(17), 5)
-            await view.settle()
-            assert view.node.title.endswith("refs/heads/branch-0000017 @5 (update)")
-            view.pane.reveal_record(table, b"no such ref")
-            await view.settle()
-            assert view.node.title.endswith("refs/heads/branch-0000017 @5 (update)")
 
     view(steps)
 
