@@ -1,0 +1,279 @@
+"""fsck on the tables as a stack: update indexes, hash functions, names, clashes, symbolic refs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from engine.faults import Severity
+from engine.format import HashId
+from engine.fsck_stack import _may_be_refused
+from engine.options import StackOptions
+from engine.record import RefRecord
+from engine.refname import is_refname
+from engine.stack import Stack
+from tests.support.findings import codes, faults, findings, only
+from tests.support.handmade import Handmade, change_byte
+from tests.support.stacks import add, list_tables, listed, make_stack
+from tests.support.tables import oid, write_table
+
+UNCHECKED = StackOptions(auto_compact=False, skip_name_check=True)
+
+
+def stack_of(directory: Path, *tables: Iterable[RefRecord]) -> None:
+    """Make a stack of tables with these refs, whatever their names, each at its table's update index."""
+    with Stack.open(directory, UNCHECKED) as stack:
+        for refs in tables:
+            index = stack.next_update_index
+            add(stack, [RefRecord(ref.name, index, ref.value, ref.peeled, ref.target) for ref in refs])
+
+
+def value(name: bytes) -> RefRecord:
+    return RefRecord(name, 0, oid(1))
+
+
+def symref(name: bytes, target: bytes) -> RefRecord:
+    return RefRecord(name, 0, target=target)
+
+
+def gone(name: bytes) -> RefRecord:
+    return RefRecord(name, 0)
+
+
+# Update indexes and hash functions
+
+
+def put(directory: Path, number: int, low: int, high: int, hash_id: HashId = HashId.SHA1) -> str:
+    """Write a table with these limits, its name after them, and return the name."""
+    name = f"0x{low:012x}-0x{high:012x}-{number:08x}.ref"
+    table = Handmade(limits=(low, high), hash_id=hash_id)
+    table.refs([RefRecord(b"refs/heads/%d" % number, low, oid(number, hash_id.size))])
+    table.write(directory / name)
+    return name
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ([(1, 1), (2, 5), (6, 6)], []),
+        ([(1, 1), (9, 9)], []),
+        ([(0, 0), (1, 1)], []),
+        ([(3, 3), (2, 2), (1, 1)], ["tables-out-of-order", "tables-out-of-order"]),
+        ([(1, 3), (5, 6), (4, 4)], ["tables-out-of-order"]),
+        ([(1, 3), (2, 4)], ["ranges-overlap"]),
+        ([(1, 2), (1, 1), (2, 2)], ["ranges-overlap", "ranges-overlap"]),
+        ([(1, 1), (1, 2)], ["update-index-shared"]),
+        ([(1, 1), (1, 1)], ["update-index-shared"]),
+        ([(1, 3), (3, 5)], ["update-index-shared"]),
+    ],
+)
+def test_update_indexes_ascend_without_overlap(
+    tmp_path: Path, limits: list[tuple[int, int]], expected: list[str]
+) -> None:
+    list_tables(tmp_path, [put(tmp_path, number, *limit) for number, limit in enumerate(limits)])
+    assert [finding.code for finding in findings(tmp_path)] == expected
+
+
+def test_a_list_in_reverse_is_an_error(tmp_path: Path) -> None:
+    make_stack(tmp_path, 3)
+    list_tables(tmp_path, reversed(listed(tmp_path)))
+    assert faults(tmp_path) == ["tables-out-of-order"]
+
+
+def test_a_compaction_beside_its_inputs_is_an_error(tmp_path: Path) -> None:
+    names = make_stack(tmp_path, 3)
+    files = {name: (tmp_path / name).read_bytes() for name in names}
+    with Stack.open(tmp_path) as stack:
+        stack.compact_all()
+    for name, data in files.items():
+        (tmp_path / name).write_bytes(data)
+    list_tables(tmp_path, [*listed(tmp_path), *names])
+    assert faults(tmp_path) == ["ranges-overlap"]
+
+
+def test_one_stack_has_one_hash_function(tmp_path: Path) -> None:
+    names = [put(tmp_path, 1, 1, 1), put(tmp_path, 2, 2, 2, HashId.SHA256), put(tmp_path, 3, 3, 3)]
+    list_tables(tmp_path, names)
+    assert only(tmp_path, "hash-mixed").file == names[1]
+    assert faults(tmp_path) == ["hash-mixed"]
+
+
+def test_a_table_of_another_hash_function_is_checked_all_the_same(tmp_path: Path) -> None:
+    names = [put(tmp_path, 1, 1, 1), put(tmp_path, 2, 2, 2, HashId.SHA256)]
+    list_tables(tmp_path, names)
+    change_byte(tmp_path / names[1], 28)
+    assert faults(tmp_path) == ["hash-mixed", "block-damaged"]
+
+
+# Names
+
+
+BAD_NAMES = [
+    b"refs/heads/a b",
+    b"refs/heads/a..b",
+    b"refs/heads/.a",
+    b"refs/heads/a.lock",
+    b"refs/heads/a.lock/b",
+    b"refs/heads/a.",
+    b"refs/heads/a@{b",
+    b"refs/heads//a",
+    b"/refs/heads/a",
+    b"refs/heads/a/",
+    b"refs/heads/a\n",
+    b"refs/heads/a\\",
+    b"@",
+    b"../../etc/passwd",
+    b"refs/heads/\x1b[2J",
+    b"refs/heads/a:b",
+]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_a_name_that_git_refuses_is_an_error(tmp_path: Path, name: bytes) -> None:
+    stack_of(tmp_path, [value(name), value(b"refs/heads/good")])
+    assert faults(tmp_path) == ["ref-name"]
+    finding = only(tmp_path, "ref-name")
+    assert (finding.file, finding.offset) == (listed(tmp_path)[0], 0)
+    assert repr(name) in finding.message
+    assert "\x1b" not in finding.message
+
+
+def test_a_bad_name_that_was_deleted_is_fine(tmp_path: Path) -> None:
+    stack_of(tmp_path, [value(b"a b"), value(b"c")], [gone(b"a b")], [gone(b"d e")])
+    assert faults(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "name", [b"HEAD", b"refs/heads/a-b", b"refs/heads/\xff", b"a/@/b", b"a./b", b"refs/@", b"a.b.c"]
+)
+def test_other_names_are_fine(tmp_path: Path, name: bytes) -> None:
+    stack_of(tmp_path, [value(name), value(b"zzz")])
+    assert codes(tmp_path) == []
+
+
+def test_all_names_are_judged_together_as_each_is_judged_alone() -> None:
+    parts = [b"a", b"/", b".", b"..", b".lock", b"@", b"@{", b"{", b"\n", b" ", b"lock", b"~", b"//"]
+    names = [one + two + three for one in parts for two in parts for three in parts]
+    fine = [name for name in names if is_refname(name)]
+    assert not _may_be_refused(fine)
+    for name in set(names).difference(fine):
+        assert _may_be_refused([b"good", name, b"refs/heads/good"]), name
+
+
+# Directory and file
+
+
+@pytest.mark.parametrize(
+    ("tables", "clashes"),
+    [
+        ([[b"a", b"a/b"]], 1),
+        ([[b"a"], [b"a/b"]], 1),
+        ([[b"a/b"], [b"a"]], 1),
+        ([[b"a", b"a-b", b"a.b/c", b"a/b", b"a/c"]], 2),
+        ([[b"a", b"a/b", b"a/b/c"]], 3),
+        ([[b"a", b"a-b", b"ab", b"ab/c"]], 1),
+        ([[b"a/b", b"a/bc", b"a/c", b"ab"]], 0),
+        ([[b"refs/heads/main", b"refs/heads/main2", b"refs/heads/maintenance/x"]], 0),
+    ],
+)
+def test_no_name_is_a_directory_of_another(tmp_path: Path, tables: list[list[bytes]], clashes: int) -> None:
+    stack_of(tmp_path, *[map(value, names) for names in tables])
+    found = findings(tmp_path)
+    assert [finding.code for finding in found] == ["ref-clash"] * clashes
+    assert all(finding.severity is Severity.WARNING for finding in found)
+
+
+def test_a_clash_with_a_deleted_ref_is_none(tmp_path: Path) -> None:
+    stack_of(tmp_path, [value(b"a"), value(b"z")], [gone(b"a")], [value(b"a/b")])
+    assert faults(tmp_path) == []
+
+
+def test_a_clash_may_be_far_away(tmp_path: Path) -> None:
+    """Thousands of names lie between the directory and the first one in it, in several blocks."""
+    between = [value(b"a-%06d" % number) for number in range(3000)]
+    stack_of(tmp_path, [value(b"a"), *between, value(b"a/b")], [value(b"a-000500x")])
+    assert b"a/b" in only(tmp_path, "ref-clash").message.encode()
+
+
+# Symbolic refs
+
+
+def test_a_symref_that_leads_to_a_ref_is_sound(tmp_path: Path) -> None:
+    stack_of(tmp_path, [symref(b"HEAD", b"b"), value(b"a")], [symref(b"b", b"a")])
+    assert codes(tmp_path) == []
+
+
+def test_a_symref_to_nothing_is_mentioned(tmp_path: Path) -> None:
+    stack_of(tmp_path, [symref(b"HEAD", b"refs/heads/main")])
+    assert codes(tmp_path) == ["symref-dangling"]
+    assert faults(tmp_path) == []
+
+
+def test_a_symref_to_a_deleted_ref_is_mentioned(tmp_path: Path) -> None:
+    stack_of(tmp_path, [symref(b"HEAD", b"a"), value(b"a"), value(b"b")], [gone(b"a")])
+    assert codes(tmp_path) == ["symref-dangling"]
+
+
+@pytest.mark.parametrize("length", [1, 2, 3])
+def test_symrefs_in_a_circle_are_a_warning(tmp_path: Path, length: int) -> None:
+    stack_of(tmp_path, [symref(b"r%d" % at, b"r%d" % ((at + 1) % length)) for at in range(length)])
+    assert faults(tmp_path) == ["symref-loop"]
+    assert len(findings(tmp_path)) == length
+
+
+def test_symrefs_may_follow_each_other_as_far_as_git_goes(tmp_path: Path) -> None:
+    chain = [symref(b"r%d" % at, b"r%d" % (at + 1)) for at in range(5)]
+    stack_of(tmp_path, [*chain, value(b"r5")])
+    assert codes(tmp_path) == []
+    stack_of(tmp_path, [symref(b"q", b"r0")])
+    assert [finding.code for finding in findings(tmp_path)] == ["symref-loop"]
+
+
+@pytest.mark.parametrize("target", [b"", b"a b", b"refs/heads/\n"])
+def test_a_symref_to_what_cannot_be_a_ref_is_a_warning(tmp_path: Path, target: bytes) -> None:
+    stack_of(tmp_path, [symref(b"HEAD", target)])
+    assert faults(tmp_path) == ["symref-target"]
+
+
+def test_a_worktrees_symrefs_lead_to_the_main_stack(tmp_path: Path) -> None:
+    directory = tmp_path / "worktrees" / "w" / "reftable"
+    directory.mkdir(parents=True)
+    stack_of(directory, [symref(b"HEAD", b"refs/heads/w"), symref(b"refs/bisect/a", b"refs/bisect/b")])
+    assert len(findings(directory)) == 2
+    (directory.parent / "commondir").write_text("../..\n")
+    assert "refs/bisect/b" in only(directory, "symref-dangling").message
+
+
+def test_a_symref_into_a_damaged_table_is_not_judged(tmp_path: Path) -> None:
+    stack_of(tmp_path, [value(b"refs/heads/main")], [symref(b"HEAD", b"refs/heads/main")])
+    os.truncate(tmp_path / listed(tmp_path)[0], 60)
+    assert "symref-dangling" not in codes(tmp_path)
+    assert "cut-short" in codes(tmp_path)
+
+
+# Damage and the view of all tables
+
+
+def test_refs_of_damaged_tables_are_looked_at_as_far_as_they_can_be_read(tmp_path: Path) -> None:
+    refs = [RefRecord(b"refs/heads/%04d" % number, 1, oid(number)) for number in range(450)]
+    write_table(tmp_path / "x", [*refs, RefRecord(b"z z", 1, oid(1))])
+    name = "0x000000000001-0x000000000001-00000001.ref"
+    (tmp_path / "x").rename(tmp_path / name)
+    list_tables(tmp_path, [name])
+    change_byte(tmp_path / name, 4096)
+    os.truncate(tmp_path / name, (tmp_path / name).stat().st_size - 68)
+    assert faults(tmp_path) == ["cut-short", "block-damaged", "ref-name"]
+    assert only(tmp_path, "ref-name").file in {"", name}
+
+
+def test_keys_in_disorder_make_no_endless_view(tmp_path: Path) -> None:
+    table = Handmade(limits=(1, 1))
+    for name in (b"c", b"a", b"b", b"a"):
+        table.refs([RefRecord(name, 1, oid(1))])
+    first = "0x000000000001-0x000000000001-00000001.ref"
+    table.write(tmp_path / first)
+    list_tables(tmp_path, [first, put(tmp_path, 2, 2, 2)])
+    assert faults(tmp_path) == ["key-order"]
