@@ -23,7 +23,7 @@ from engine.merged import MergedTable
 from engine.progress import Progress
 from inspector.row_pages import READ_ERRORS, RowError, RowPages
 
-__all__ = ["KINDS", "ChangeRows", "Changes"]
+__all__ = ["KINDS", "SCAN_RECORDS", "ChangeRows", "Changes"]
 
 MAX_NAMES: Final = 65536
 NAME_BYTES: Final = 8 * 2**20

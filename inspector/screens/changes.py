@@ -7,23 +7,25 @@ are on screen nor memory depends on how much changed.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import ClassVar, Final
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import Footer, Static
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from engine.difference import ChangeKind, LogChanges, RefChange, log_changes
 from engine.merged import MergedTable
+from engine.progress import Progress
 from engine.record import RefRecord
-from inspector.difference_rows import KINDS, ChangeRows, Changes
+from inspector.difference_rows import KINDS, SCAN_RECORDS, ChangeRows, Changes
 from inspector.row_pages import READ_ERRORS
+from inspector.screens.dialog import Dialog, box
 from inspector.widgets.facts import error_text, shown, value_text
 from inspector.widgets.virtual_list import Cell, Column, ListPane, Look, VirtualList
 
@@ -36,7 +38,7 @@ MARKS: Final[dict[ChangeKind, str]] = {"created": "+", "updated": "~", "deleted"
 LOOKS: Final[dict[ChangeKind, Look]] = {"created": "accent", "updated": "plain", "deleted": "warning"}
 
 
-class ChangesScreen(ModalScreen[None]):
+class ChangesScreen(Dialog[None]):
     """The changes from one view to another; it is closed with nothing."""
 
     HELP = """\
@@ -55,12 +57,7 @@ nothing to stop.
 
     DEFAULT_CSS = """
     ChangesScreen {
-        align: center middle;
-        & > #changes {
-            width: 100%; height: 100%; max-width: 160;
-            border: heavy $accent; border-title-color: $text-accent; border-title-style: bold;
-            background: $surface;
-        }
+        & > .box { max-width: 160; padding: 0; }
         #change-state { height: auto; padding: 0 1; }
         #change-detail { height: 6; padding: 0 1; border-top: solid $surface-lighten-3; }
     }
@@ -72,7 +69,7 @@ nothing to stop.
         Binding("minus", "toggle_kind('deleted')", "Deleted", key_display="-"),
         Binding("y", "copy", "Copy"),
         Binding("escape", "back", "Stop/back", key_display="esc"),
-        Binding("q", "back", "Back", show=False),
+        Binding("q,L", "back", "Back", show=False),
     ]
 
     class Found(Message):
@@ -94,8 +91,9 @@ nothing to stop.
         self._changes = Changes(old, new)
         self._logs = LogChanges(0, 0)
         self._logs_counted = False
+        self._logs_compared = 0
         self._rows = ChangeRows(self._changes, frozenset(KINDS))
-        self._wanted_rank: tuple[ChangeRows, bytes] | None = None
+        self._wanted_ranks: deque[tuple[ChangeRows, bytes]] = deque(maxlen=1)
         self._worker: Worker[None] | None = None
         self._stopped = False
         self._failure: BaseException | None = None
@@ -103,13 +101,12 @@ nothing to stop.
 
     def compose(self) -> ComposeResult:
         """What is known, the changes, and the one under the cursor in full."""
-        with Vertical(id="changes") as box:
-            box.border_title = Content(self._title)
+        with box(self._title, id="changes"):
             yield Static(id="change-state", markup=False)
             yield ListPane(self._list)
             with VerticalScroll(id="change-detail", can_focus=False):
                 yield Static(id="change-text", markup=False)
-            yield Footer(compact=True, show_command_palette=False)
+        yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
         """Begin to compare."""
@@ -135,7 +132,7 @@ nothing to stop.
 
     @property
     def _wants_work(self) -> bool:
-        wanted = self._rows.wanting or self._wanted_rank is not None or self._comparing
+        wanted = self._rows.wanting or bool(self._wanted_ranks) or self._comparing
         return wanted and self._failure is None
 
     def _work(self) -> None:
@@ -146,34 +143,45 @@ nothing to stop.
         worker = get_current_worker()
         pieces = 0
         while not worker.is_cancelled:
-            if self._rows.read_page():
-                self.post_message(self.Found())
-            elif self._wanted_rank is not None:
-                (rows, name), self._wanted_rank = self._wanted_rank, None
-                number = rows.rank(name)
-                if number is not None:
-                    self.post_message(self.Ranked(rows, number))
-            elif self._stopped:
-                break
-            elif self._changes.scan():
+            if self._serve():
+                continue
+            if not self._stopped and self._changes.scan():
                 pieces += 1
                 if pieces == 1 or pieces % PIECES_TOLD == 0 or self._changes.ended:
                     self.post_message(self.Found())
-            elif not self._logs_counted:
+            elif self._comparing:
                 self._count_logs(worker)
             else:
                 break
         self.post_message(self.Found())
 
+    def _serve(self) -> bool:
+        """Read what the list waits for; False when it waits for nothing."""
+        if self._rows.read_page():
+            self.post_message(self.Found())
+            return True
+        if not self._wanted_ranks:
+            return False
+        rows, name = self._wanted_ranks.pop()
+        number = rows.rank(name)
+        if number is not None:
+            self.post_message(self.Ranked(rows, number))
+        return True
+
     def _count_logs(self, worker: Worker[None]) -> None:
-        # A stretch at a time, so that rows which are wanted meanwhile wait for no more than that.
-        added = dropped = 0
+        def note(progress: Progress) -> None:
+            self._logs_compared = progress.done
+
+        added = dropped = told = 0
         try:
-            for part in log_changes(self._changes.old, self._changes.new):
+            for part in log_changes(self._changes.old, self._changes.new, note):
                 added, dropped = added + part.added, dropped + part.dropped
                 if worker.is_cancelled or self._stopped:
                     return
-                if self._rows.read_page():
+                while self._serve():
+                    pass
+                if self._logs_compared >= told + PIECES_TOLD * SCAN_RECORDS:
+                    told = self._logs_compared
                     self.post_message(self.Found())
         except READ_ERRORS as error:
             self._changes.error = self._changes.error or error
@@ -216,8 +224,9 @@ nothing to stop.
         if error is not None:
             parts.append((f"! {error_text(error)}", "$text-error"))
         elif self._comparing:
-            what = "counting log entries" if self._changes.ended else "comparing"
-            parts.append((f"{what} … {self._changes.compared:,} records  (esc stops)", "$text-warning"))
+            refs, logs = self._changes.compared, self._logs_compared
+            what = f"counting logs … {logs:,}" if self._changes.ended else f"comparing … {refs:,}"
+            parts.append((f"{what} records  (esc stops)", "$text-warning"))
         elif self._stopped:
             parts.append(("stopped: there may be more", "$text-warning"))
         else:
@@ -239,7 +248,7 @@ nothing to stop.
         self._list.cursor = 0
         self._list.show(self._rows)
         if current is not None:
-            self._wanted_rank = (self._rows, current.name)
+            self._wanted_ranks.append((self._rows, current.name))
         self._show_state()
         self._show_detail()
         self._work()

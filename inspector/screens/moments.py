@@ -15,10 +15,8 @@ from typing import ClassVar, Final, NamedTuple
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import Footer, Static
 from textual.worker import Worker, WorkerState, get_current_worker
 
@@ -29,6 +27,7 @@ from engine.table import Table
 from inspector.rows import SequenceRows
 from inspector.scope import AsOf, Scope, WholeStack
 from inspector.screens.changes import ChangesScreen
+from inspector.screens.dialog import Dialog, box
 from inspector.session import StackView
 from inspector.widgets.facts import error_text, file_size, log_time, short_table_name, update_range
 from inspector.widgets.virtual_list import Cell, Column, ListPane, VirtualList
@@ -94,7 +93,7 @@ def newest_entry(table: Table, stopped: Callable[[], bool] = lambda: False) -> N
     return None if newest is None else NewestEntry(newest, exact=True)
 
 
-class MomentsScreen(ModalScreen[Scope | None]):
+class MomentsScreen(Dialog[Scope | None]):
     """The moments of a stack; dismissed with the scope that was chosen, or None."""
 
     HELP = """\
@@ -112,12 +111,7 @@ the row changed. space marks a moment: = and enter on another row then show what
 
     DEFAULT_CSS = """
     MomentsScreen {
-        align: center middle;
-        & > #moments {
-            width: 90%; min-width: 78; max-width: 110; height: 80%; max-height: 40;
-            border: heavy $accent; border-title-color: $text-accent; border-title-style: bold;
-            background: $surface;
-        }
+        & > .box { padding: 0; }
         #moment-words { height: auto; padding: 0 1 1 1; }
     }
     """
@@ -127,7 +121,7 @@ the row changed. space marks a moment: = and enter on another row then show what
         Binding("space", "mark", "Mark"),
         Binding("equals_sign", "compare", "What changed", key_display="="),
         Binding("escape", "dismiss(None)", "Back", key_display="esc"),
-        Binding("q", "dismiss(None)", "Back", show=False),
+        Binding("q,T", "dismiss(None)", "Back", show=False),
     ]
 
     class TimesRead(Message):
@@ -146,11 +140,10 @@ the row changed. space marks a moment: = and enter on another row then show what
 
     def compose(self) -> ComposeResult:
         """What the rows are, the rows, the keys."""
-        with Vertical(id="moments") as box:
-            box.border_title = "Time travel"
+        with box("Time travel", id="moments"):
             yield Static(id="moment-words", markup=False)
             yield ListPane(self._list)
-            yield Footer(compact=True, show_command_palette=False)
+        yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
         """Show the moments, and have their times read."""

@@ -136,7 +136,7 @@ def test_escape_stops_comparing_and_then_leaves(stack: Path) -> None:
         screen._logs_counted = False
         screen._show_state()
         await pilot.pause()
-        assert "counting log entries … 5 records  (esc stops)" in text(app)
+        assert "counting logs … 3 records  (esc stops)" in text(app)
         await press_keys(pilot, "escape")
         assert app.screen is screen
         assert "stopped: there may be more" in text(app)
