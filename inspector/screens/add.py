@@ -80,7 +80,7 @@ class AddScreen(FormScreen):
         )
         self._message = Input(placeholder="none", compact=True, id="message")
         self._commands = TextArea(
-            id="commands", compact=True, soft_wrap=False, tab_behavior="focus", highlight_cursor_line=False
+            id="commands", soft_wrap=False, tab_behavior="focus", highlight_cursor_line=False
         )
 
     def on_mount(self) -> None:
@@ -151,6 +151,12 @@ class AddScreen(FormScreen):
             self._form().problem(self._hash_id) if self._mode.value == "ref" else self._problem_of_commands()
         )
         return None if wrong is None else safe_name(wrong)
+
+    @property
+    def hint(self) -> str:
+        """In the box, enter begins a line."""
+        key = "Enter" if self._mode.value == "ref" else "ctrl+g"
+        return f"{key} makes a plan; nothing is changed yet."
 
     def _is_checked(self) -> bool:
         return len(self._commands.text) <= _CHECKED_CHARACTERS

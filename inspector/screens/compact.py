@@ -78,6 +78,8 @@ class CompactScreen(FormScreen):
         count = len(self._view.tables)
         numbers = []
         for text in (self._first.value.strip(), self._last.value.strip()):
+            if not text:
+                raise ValueError(f"from which table to which? They are numbered 0 to {count - 1}")
             if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) < count):
                 raise ValueError(f"{text!r} is no table: they are numbered 0 to {count - 1}")
             numbers.append(int(text))

@@ -71,6 +71,11 @@ class FormScreen(Dialog[bool]):
         self._refused: str | None = None
         self._changed = False
 
+    @property
+    def hint(self) -> str:
+        """How it goes on once nothing is wrong."""
+        return "Enter makes a plan; nothing is changed yet."
+
     @abstractmethod
     def fields(self) -> Iterable[Widget]:
         """The lines of the form."""
@@ -119,9 +124,7 @@ class FormScreen(Dialog[bool]):
         problem = self._refused or self.problem()
         shown = self.query_one("#problem", Static)
         shown.set_class(problem is not None, "-wrong")
-        shown.update(
-            Content(f"! {problem}" if problem is not None else "Enter makes a plan; nothing is changed yet.")
-        )
+        shown.update(Content(f"! {problem}" if problem is not None else self.hint))
         self.query_one("#plan", Button).disabled = problem is not None
 
     @on(Input.Submitted)

@@ -91,7 +91,7 @@ class ConfirmScreen(Dialog[bool]):
             )
             with Horizontal():
                 yield Button("Cancel", id="cancel")
-                yield Button(Content(self._verb), id="go", variant="warning")
+                yield Button(Content(self._verb), id="go")
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:

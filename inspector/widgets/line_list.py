@@ -11,7 +11,7 @@ from typing import NamedTuple
 from rich.cells import cell_len, chop_cells
 
 from inspector.rows import SequenceRows
-from inspector.widgets.virtual_list import Cell, Column, Look, VirtualList
+from inspector.widgets.virtual_list import MARK_WIDTH, Cell, Column, Look, VirtualList
 
 __all__ = ["Line", "LineList", "wrapped"]
 
@@ -25,6 +25,11 @@ class Line(NamedTuple):
 
 class LineList(VirtualList[Line]):
     """Lines to read; the cursor is for scrolling."""
+
+    # The width does not depend on whether there is something to scroll.
+    DEFAULT_CSS = """
+    LineList { scrollbar-gutter: stable; }
+    """
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         column: Column[Line] = Column("", lambda line, _width: Cell(line.text, line.look), width=1, flex=1)
@@ -44,8 +49,7 @@ class LineList(VirtualList[Line]):
             self._wrap()
 
     def _room(self) -> int:
-        # The cursor's mark, and a scrollbar whether it is there or not: no end without one.
-        return max(self.size.width + self.scrollbar_size_vertical * self.show_vertical_scrollbar - 3, 10)
+        return max(self.scrollable_content_region.width - MARK_WIDTH, 10)
 
     def _wrap(self) -> None:
         self._wrapped_at = width = self._room()

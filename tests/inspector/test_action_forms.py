@@ -210,7 +210,7 @@ def test_a_compaction_is_chosen_with_what_each_rule_suggests(stack: Path) -> Non
         assert not screen.query_one("#from").display
         await pilot.press("up")
         assert screen.query_one("#from").display
-        assert "'' is no table" in said(screen, "problem")
+        assert "from which table to which?" in said(screen, "problem")
         fill(screen, first="1", last="1")
         await pilot.pause()
         assert "a range needs two tables" in said(screen, "problem")

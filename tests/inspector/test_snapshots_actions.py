@@ -1,0 +1,195 @@
+"""Pictures of the screens that change a stack, wide and narrow; `--snapshot-update` accepts new ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.screen import Screen
+from textual.widgets import Input, TextArea
+
+from engine.format import HashId
+from engine.options import StackOptions
+from engine.record import RefRecord
+from inspector.actions.adding import AddAction
+from inspector.actions.base import Workplace
+from inspector.actions.compacting import CleanAction, CompactAction
+from inspector.demo import build_demo
+from inspector.screens.add import AddScreen
+from inspector.screens.compact import CompactScreen
+from inspector.screens.expire import ExpireScreen
+from inspector.screens.journal import JournalScreen
+from inspector.screens.plan import ActionScreen, Phase
+from inspector.session import Session
+from inspector.widgets.choice import Choice
+from tests.support.actions import ActionApp, confirm, journal, phase
+from tests.support.screens import NARROW, WIDE
+
+Compare = Callable[..., bool]
+SIZES = pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x36", "80x24"])
+TOPIC = RefRecord(b"refs/heads/maeve/fix-tile-cache", 1960, bytes.fromhex("5a" * 20))
+COMMANDS = f"create refs/heads/new {'12' * 20}\nsymref-create refs/heads/alias refs/heads/new\n"
+
+
+class Somewhere(Workplace):
+    """The same place on every machine."""
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        return ("/srv/lantern.git",)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Somewhere:
+    """The demo stack, and beside it a table that a crash left behind and a file of somebody else's."""
+    for name, value in (("NAME", "A U Thor"), ("EMAIL", "author@example.com"), ("DATE", "1700000000 +0130")):
+        monkeypatch.setenv(f"GIT_COMMITTER_{name}", value)
+    monkeypatch.chdir(tmp_path)
+    build_demo(Path("reftable"))
+    oldest = Path("reftable", "tables.list").read_text().split()[0]
+    stale = Path("reftable", "0x000000000001-0x000000000009-0badcafe.ref")
+    stale.write_bytes(Path("reftable", oldest).read_bytes())
+    Path("reftable", "notes.txt").write_text("mine")
+    return Somewhere(Path("reftable"), StackOptions(suffix=lambda: 0xC0FFEE))
+
+
+@pytest.fixture
+def picture(snap_compare: Compare) -> Compare:
+    """Compare a screen, after some steps, with the picture accepted before."""
+
+    def compare(
+        screen: Screen[Any],
+        size: tuple[int, int],
+        steps: Callable[[Pilot[Any]], Any] | None = None,
+        keys: Sequence[str] = (),
+    ) -> bool:
+        async def before(pilot: Pilot[Any]) -> None:
+            await pilot.pause()
+            for field in screen.query(Input):
+                field.cursor_blink = False
+            for area in screen.query(TextArea):
+                area.cursor_blink = False
+            if steps is not None:
+                await steps(pilot)
+            await pilot.app.workers.wait_for_complete()
+            await pilot.press(*keys)
+            await pilot.pause()
+
+        return snap_compare(ActionApp(screen), terminal_size=size, run_before=before)
+
+    return compare
+
+
+def lock_forever(directory: Path) -> None:
+    lock = directory / "tables.list.lock"
+    lock.touch()
+    os.utime(lock, (2**33, 2**33))  # of the future: its age is 0 s for centuries
+
+
+async def planned(pilot: Pilot[Any]) -> None:
+    await phase(pilot, Phase.PLANNED)
+
+
+async def done(pilot: Pilot[Any]) -> None:
+    await phase(pilot, Phase.PLANNED)
+    await confirm(pilot)
+    await phase(pilot, Phase.DONE)
+
+
+@SIZES
+def test_form_for_a_ref(picture: Compare, place: Workplace, size: tuple[int, int]) -> None:
+    assert picture(AddScreen(place, journal(), HashId.SHA1, ref=TOPIC), size, keys=["1", "2", "g"])
+
+
+@SIZES
+def test_form_for_commands(picture: Compare, place: Workplace, size: tuple[int, int]) -> None:
+    screen = AddScreen(place, journal(), HashId.SHA1)
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        screen.query_one("#mode", Choice).value = "commands"
+        screen.query_one(TextArea).text = COMMANDS
+        await pilot.pause()
+
+    assert picture(screen, size, steps)
+
+
+@SIZES
+def test_plan_of_a_transaction(picture: Compare, place: Workplace, size: tuple[int, int]) -> None:
+    action = AddAction(place, COMMANDS.encode(), "made by hand")
+    assert picture(ActionScreen(action, journal()), size, planned)
+
+
+@SIZES
+def test_form_for_a_compaction(picture: Compare, place: Workplace, size: tuple[int, int]) -> None:
+    with Session.open(place.directory, label="demo", options=place.options) as session:
+        screen = CompactScreen(place, journal(), session.view)
+    assert picture(screen, size, keys=["up"])
+
+
+@SIZES
+def test_plan_of_a_compaction(picture: Compare, place: Workplace, size: tuple[int, int]) -> None:
+    assert picture(ActionScreen(CompactAction(place, "geometric"), journal()), size, planned)
+
+
+@SIZES
+def test_confirmation(picture: Compare, place: Workplace, size: tuple[int, int]) -> None:
+    assert picture(ActionScreen(CompactAction(place, "all"), journal()), size, planned, keys=["enter"])
+
+
+@SIZES
+def test_result_of_a_compaction(picture: Compare, place: Workplace, size: tuple[int, int]) -> None:
+    assert picture(ActionScreen(CompactAction(place, "all"), journal()), size, done)
+
+
+@SIZES
+def test_form_for_an_expiry(picture: Compare, place: Workplace, size: tuple[int, int]) -> None:
+    screen = ExpireScreen(place, journal())
+    assert picture(screen, size, keys=list("90.days.ago"))
+
+
+@SIZES
+def test_plan_of_cleaning(picture: Compare, place: Workplace, size: tuple[int, int]) -> None:
+    assert picture(ActionScreen(CleanAction(place), journal()), size, planned)
+
+
+@SIZES
+def test_locked(picture: Compare, place: Workplace, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        await phase(pilot, Phase.PLANNED)
+        lock_forever(place.directory)
+        await confirm(pilot)
+        await phase(pilot, Phase.FAILED)
+
+    assert picture(ActionScreen(CompactAction(place, "all"), journal()), size, steps)
+
+
+@SIZES
+def test_read_only(picture: Compare, place: Workplace, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        await phase(pilot, Phase.FAILED)
+
+    refused = CompactAction(replace(place, read_only=True), "all")
+    assert picture(ActionScreen(refused, journal()), size, steps)
+
+
+@SIZES
+def test_journal(picture: Compare, size: tuple[int, int]) -> None:
+    kept = journal()
+    place = Somewhere(Path("reftable"), StackOptions())
+    compact, add = CompactAction(place, "all"), AddAction(place, COMMANDS.encode(), "made by hand")
+    kept.note(compact.title, "failed", "The stack is locked.", compact.command_line)
+    kept.note(compact.title, "done", "Done: 8 tables became one.", compact.command_line)
+    kept.note(add.title, "done", "Done: 2 refs and 1 reflog entry written.", add.command_line)
+    assert picture(JournalScreen(kept), size)
+
+
+def test_confirmation_without_colour(
+    picture: Compare, place: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert picture(ActionScreen(CompactAction(place, "all"), journal()), WIDE, planned, keys=["enter"])
