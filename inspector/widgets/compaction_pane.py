@@ -6,7 +6,6 @@ a thread, and draws. `w` changes to the what-if plots and back.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import ClassVar, Final
 
 from textual import on
@@ -19,16 +18,20 @@ from textual.events import Resize
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
-from textual.worker import Worker, WorkerState, get_current_worker
+from textual.worker import Worker
 
-from engine.errors import Cancelled
-from engine.progress import Progress
-from engine.table import Table
 from engine.writer import WriteOptions
-from inspector.compaction_study import Blocked, MergeKey, Outcome, Study, merge_outcome
+from inspector.compaction_study import Study
 from inspector.session import StackView
-from inspector.widgets.compaction_words import LEGEND, merge_lines, progress_line, rule_line, step_lines
-from inspector.widgets.facts import error_text
+from inspector.widgets.compaction_words import (
+    LEGEND,
+    fault_line,
+    merge_lines,
+    progress_line,
+    rule_line,
+    step_lines,
+)
+from inspector.widgets.dry_run import DryRun
 from inspector.widgets.geometry import AfterBars, BarList, BeforeBars, after_columns, before_columns
 from inspector.widgets.virtual_list import ListPane, VirtualList
 from inspector.widgets.what_if_plot import WhatIf
@@ -129,22 +132,6 @@ and how large they are."""
             self.first = first
             self.end = end
 
-    class DryRunAdvanced(Message):
-        """A dry run is a percent further."""
-
-        def __init__(self, key: MergeKey, progress: Progress) -> None:
-            super().__init__()
-            self.key = key
-            self.progress = progress
-
-    class DryRunEnded(Message):
-        """A dry run has its result."""
-
-        def __init__(self, key: MergeKey, outcome: Outcome | Blocked) -> None:
-            super().__init__()
-            self.key = key
-            self.outcome = outcome
-
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._study = Study()
@@ -152,10 +139,7 @@ and how large they are."""
         self._file_sizes = False
         self._anchor: int | None = None
         self._along = False
-        self._run: Worker[None] | None = None
-        self._pending: MergeKey | None = None
-        self._pending_range = range(0)
-        self._progress: Progress | None = None
+        self._dry_run = DryRun(self)
         self._before = BarList((), empty="no tables")
         self._after = BarList((), empty="no table is left")
         self._after.can_focus = False
@@ -189,7 +173,7 @@ and how large they are."""
     @property
     def running(self) -> bool:
         """Whether a dry run is on its way."""
-        return self._pending is not None
+        return self._dry_run.key is not None
 
     def show(self, view: StackView) -> None:
         """Study this state of the stack; what the user set stays, marks and cursor by the tables' names."""
@@ -198,10 +182,7 @@ and how large they are."""
             self._anchor, self._along = None, False
         self._study.show(view)
         self._options = view.options
-        if self._pending is not None:
-            self._pending_range = self._study.find(self._pending.names)
-            if not self._pending_range:
-                self._stop()
+        self._dry_run.follow(self._study)
         names = [table.name for table in view.tables]
         self._draw()
         if current in names:
@@ -247,18 +228,16 @@ and how large they are."""
             return
         study = self._study
         low = self.has_class("-low")
-        self.query_one(".compaction--rule", Static).update(
-            Content.assemble(
-                rule_line(study), (" · bars: file sizes" if self._file_sizes else "", "$text-warning")
-            )
-        )
+        self.query_one(".compaction--rule", Static).update(rule_line(study, file_sizes=self._file_sizes))
         steps = step_lines(study)
         if low:  # without the rule in a sentence
             steps = [Content("  ").join([steps[0], steps[-1]])]
         self.query_one(".compaction--step", Static).update(Content("\n").join(steps))
         words = merge_lines(study)
-        if self._pending is not None:
-            words.insert(0, progress_line(self._pending_range, self._progress))
+        if self.running:
+            words.insert(0, progress_line(self._dry_run.target, self._dry_run.progress))
+        elif self._dry_run.fault is not None:
+            words.insert(0, fault_line(self._dry_run.fault))
         self.query_one(".compaction--merge", Static).update(Content("\n").join(words))
 
     @on(VirtualList.Highlighted)
@@ -375,8 +354,9 @@ and how large they are."""
 
     def action_leave(self) -> None:
         """Stop the dry run; or close the plots; or clear the marks. Otherwise the key is somebody else's."""
-        if self._pending is not None:
-            self._stop()
+        if self.running:
+            self._dry_run.stop()
+            self._draw()
         elif self.has_class("-what-if"):
             self.action_what_if()
         elif self._study.marked or self._along:
@@ -395,65 +375,28 @@ and how large they are."""
 
     def action_dry_run(self) -> None:
         """Merge the range into nothing, to know exactly; one at a time, of what is in question now."""
-        study = self._study
-        if study.outcome is not None or self._pending == study.key:
-            return
-        self._pending, self._progress, self._pending_range = study.key, None, study.target
-        work = partial(self._work, study.key, study.tables, study.target, self._options)
-        self._run = self.run_worker(work, thread=True, group="dry-run", exclusive=True, exit_on_error=False)
-        self._draw()
+        if self._study.outcome is None and self._dry_run.key != self._study.key:
+            self._dry_run.begin(self._study, self._options)
+            self._draw()
 
-    def _work(self, key: MergeKey, tables: tuple[Table, ...], target: range, options: WriteOptions) -> None:
-        worker = get_current_worker()
-        told = -1
-
-        def tell(progress: Progress) -> None:
-            nonlocal told
-            if worker.is_cancelled:
-                raise Cancelled("the dry run was stopped")
-            percent = progress.done * 100 // progress.total if progress.total else 0
-            if percent > told:
-                told = percent
-                self.post_message(self.DryRunAdvanced(key, progress))
-
-        try:
-            outcome = merge_outcome(tables, target, options, tell)
-        except Cancelled:
-            return
-        self.post_message(self.DryRunEnded(key, outcome))
-
-    def _stop(self) -> None:
-        if self._run is not None:
-            self._run.cancel()
-        self._run, self._pending, self._progress = None, None, None
-        self._draw()
-
-    @on(DryRunAdvanced)
-    def _dry_run_advanced(self, event: DryRunAdvanced) -> None:
+    @on(DryRun.Advanced)
+    def _dry_run_advanced(self, event: DryRun.Advanced) -> None:
         event.stop()
-        if event.key == self._pending:
-            self._progress = event.progress
+        if self._dry_run.advance(event):
             self._say()
 
-    @on(DryRunEnded)
-    def _dry_run_ended(self, event: DryRunEnded) -> None:
+    @on(DryRun.Ended)
+    def _dry_run_ended(self, event: DryRun.Ended) -> None:
         event.stop()
         self._study.keep(event.key, event.outcome)
-        if event.key == self._pending:
-            self._run, self._pending, self._progress = None, None, None
+        self._dry_run.end(event)
         self._draw()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """A dry run that fails in another way than the engine's errors is said where its result would be."""
+        """A dry run that ended without a result is none any more."""
         event.stop()
-        if event.worker is not self._run or event.state not in (WorkerState.ERROR, WorkerState.CANCELLED):
-            return
-        self._run, self._pending, self._progress = None, None, None
-        self._draw()
-        if event.state is WorkerState.ERROR:
-            fault = error_text(event.worker.error or RuntimeError("unknown"))
-            words = Content.styled(f"The dry run failed: {fault}", "$text-error")
-            self.query_one(".compaction--merge", Static).update(words)
+        if self._dry_run.worker_changed(event):
+            self._draw()
 
 
 _STUDY_ACTIONS: Final = {

@@ -12,7 +12,16 @@ from engine.progress import Progress
 from inspector.compaction_study import Blocked, Outcome, Study
 from inspector.widgets.facts import error_text, file_size
 
-__all__ = ["LEGEND", "merge_lines", "percent", "progress_line", "rule_line", "step_lines", "tables_text"]
+__all__ = [
+    "LEGEND",
+    "fault_line",
+    "merge_lines",
+    "percent",
+    "progress_line",
+    "rule_line",
+    "step_lines",
+    "tables_text",
+]
 
 LEGEND: Final = "? asked  = compared  R range so far  L log2  G geometric  M marked"
 """The columns beside the bars."""
@@ -50,15 +59,17 @@ def percent(part: int, whole: int) -> str:
     return "<1%" if part * 100 < whole else f"{part * 100 // whole}%"
 
 
-def rule_line(study: Study) -> Content:
-    """Both rules, that in question in brackets, and which of them the stack uses."""
+def rule_line(study: Study, *, file_sizes: bool = False) -> Content:
+    """Both rules, that in question in brackets; a note if bars are files; the rule of the stack."""
     rules: list[tuple[Policy, str]] = [("log2", "log2"), ("geometric", f"geometric ×{study.factor}")]
     parts: list[tuple[str, str]] = [("rule ", "$foreground-muted")]
     for rule, name in rules:
         shown = rule == study.rule
         parts.append((f"[{name}]" if shown else f" {name} ", "bold $text-accent" if shown else ""))
     used = study.policy if study.policy == "log2" else f"geometric ×{study.policy_factor}"
-    parts.append((f"  this stack is kept by {used}", "$foreground-muted"))
+    if file_sizes:
+        parts.append((" file sizes ", "$text-warning"))
+    parts.append((f" the stack's own: {used}", "$foreground-muted"))
     return Content.assemble(*parts)
 
 
@@ -178,6 +189,11 @@ def progress_line(target: range, progress: Progress | None) -> Content:
         (f"of {tables_text(target)}…{how_far}", ""),
         ("   escape stops it", "$foreground-muted"),
     )
+
+
+def fault_line(fault: BaseException) -> Content:
+    """Why a dry run ended without a result."""
+    return Content.styled(f"The dry run failed: {error_text(fault)}", "$text-error")
 
 
 def merge_lines(study: Study) -> list[Content]:

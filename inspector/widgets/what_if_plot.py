@@ -220,7 +220,7 @@ def _first_size(sizes: Sequence[int]) -> int:
 
 
 def _beside(texts: Sequence[str], width: int, style: str) -> Content:
-    indent = " " * _SCALE
+    indent = " " * min(_SCALE, max(0, width - max(map(len, texts))))
     return Content.styled("  ".join(fit_text(indent + text, width) for text in texts), style)
 
 

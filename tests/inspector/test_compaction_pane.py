@@ -21,6 +21,7 @@ from engine.stack import Stack
 from inspector.compaction_study import Blocked, Outcome
 from inspector.session import Session, StackView
 from inspector.widgets.compaction_pane import CompactionPane
+from inspector.widgets.dry_run import DryRun
 from inspector.widgets.geometry import BarList, BarRow, BeforeBars
 from inspector.widgets.what_if_plot import WhatIf
 from tests.support.handmade import change_byte
@@ -138,10 +139,10 @@ def test_both_suggestions_stand_beside_the_bars_whatever_rule_is_shown(stack: Pa
 
 def test_the_rule_of_the_stack_is_shown_first_and_named(stack: Path) -> None:
     async def log2(_pilot: Pilot[Any], pane: CompactionPane) -> None:
-        assert "[log2] geometric ×2 this stack is kept by log2" in words(pane)
+        assert "[log2] geometric ×2 the stack's own: log2" in words(pane)
 
     async def geometric(_pilot: Pilot[Any], pane: CompactionPane) -> None:
-        assert "log2 [geometric ×5] this stack is kept by geometric ×5" in words(pane)
+        assert "log2 [geometric ×5] the stack's own: geometric ×5" in words(pane)
 
     show(stack, log2)
     show(stack, geometric, options=StackOptions(policy="geometric", factor=5))
@@ -332,7 +333,7 @@ class Held(CompactionPane):
 
     def post_message(self, message: Message) -> bool:
         posted = super().post_message(message)
-        if isinstance(message, CompactionPane.DryRunAdvanced):
+        if isinstance(message, DryRun.Advanced):
             assert self.go_on.wait(60)
         return posted
 
@@ -356,6 +357,25 @@ def test_escape_stops_a_dry_run_in_the_middle(stack: Path) -> None:
         assert "Exactly " in words(pane)
 
     show(stack, steps, pane=Held())
+
+
+class Faulty(CompactionPane):
+    """A pane whose dry run meets a fault of the program."""
+
+    def post_message(self, message: Message) -> bool:
+        if isinstance(message, DryRun.Advanced):
+            raise RuntimeError("out of \x1b[2J order")
+        return super().post_message(message)
+
+
+def test_a_dry_run_that_fails_for_no_fault_of_a_table_says_so(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        await press(pilot, "A", "enter")
+        assert r"The dry run failed: out of \x1b[2J order" in words(pane)
+        assert not pane.running
+        assert pane.study.outcome is None
+
+    show(stack, steps, pane=Faulty())
 
 
 def test_a_dry_run_of_tables_that_are_gone_is_stopped(stack: Path) -> None:
@@ -430,7 +450,7 @@ def test_file_sizes_are_shown_on_request(stack: Path) -> None:
         bars = pane.query(BarList).first()
         before = bars.source.row(6)
         await press(pilot, "u")
-        assert "bars: file sizes" in words(pane)
+        assert "file sizes" in words(pane)
         after = bars.source.row(6)
         table = pane.study.tables[6]
         assert before is not None

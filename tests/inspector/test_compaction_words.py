@@ -84,7 +84,7 @@ def test_words_fit_into_their_lines_in_a_terminal_of_80_cells(demo: Study, rule:
         assert sum(len(textwrap.wrap(line, NARROW_PANE)) for line in lines) <= 4
         assert len(textwrap.wrap(f"{lines[0]}  {lines[-1]}", NARROW_PANE)) <= 3
     assert sum(len(textwrap.wrap(line.plain, NARROW_PANE)) for line in merge_lines(demo)) <= 3
-    assert len(rule_line(demo).plain) <= NARROW_PANE
+    assert len(rule_line(demo, file_sizes=True).plain) <= NARROW_PANE
     assert len(LEGEND) <= NARROW_PANE
 
 
