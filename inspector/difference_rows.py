@@ -129,7 +129,7 @@ class Changes:
         name = self._names[place]
         if self._spacing == 1:
             change = RefChange(name, self.old.read_ref(name), self.new.read_ref(name))
-            if change.kind in kinds:
+            if change.kind in kinds and (change.before or change.after):
                 yield change
             return
         left = self._counted_before(place + 1, kinds) - self._counted_before(place, kinds)
@@ -197,6 +197,11 @@ class ChangeRows(RowPages[RefChange, bytes]):
     def scan(self) -> bool:
         """Look for more changes."""
         return self.changes.scan()
+
+    def read_page(self) -> bool:
+        """Read the page that was wanted last; False when none is."""
+        self._complete = self.changes.ended  # so that a row which is not found now is not wanted again
+        return super().read_page()
 
     def rank(self, key: bytes) -> int | None:
         """The number of the first change that is not before the name `key`; None until it is known."""

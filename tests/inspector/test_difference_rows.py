@@ -120,3 +120,16 @@ def test_what_cannot_be_read_is_an_error_and_what_comes_before_stays(tmp_path: P
     assert "1.ref" in str(rows.error)
     assert 0 < rows.count < 1500
     assert all(all_rows(rows, range(rows.count)))
+
+
+def test_rows_that_cannot_be_found_again_are_not_asked_for_without_end(tmp_path: Path) -> None:
+    path = tmp_path / "1.ref"
+    write_table(path, [RefRecord(b"a/%02d" % number, 1, oid(number)) for number in range(20)])
+    rows = ChangeRows(Changes(MergedTable([Table.open(path)]), MergedTable([])), frozenset(KINDS))
+    while rows.scan():
+        pass
+    # A table never changes, unless somebody writes into the file.
+    path.write_bytes(path.read_bytes().replace(b"a/", b"b/"))
+    assert rows.count == 20
+    assert all_rows(rows, range(20)) == [None] * 20
+    assert not rows.wanting
