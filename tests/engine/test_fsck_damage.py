@@ -1,0 +1,282 @@
+"""fsck on small tables in which every byte was wrong once, and that were cut anywhere.
+
+What no check can know is a table that some writer could have written: with other refs, but every byte as it
+would be then. Exactly that is what is let pass here. Whenever a damaged table answers any question otherwise
+than the sound one, either fsck reports an error, or the refs and logs that are read from it, written anew,
+give the same bytes again.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.errors import ApiError, EntryTooBigError, FormatError
+from engine.faults import Severity
+from engine.format import HashId, footer_size, header_size
+from engine.fsck import fsck
+from engine.record import LogRecord, RefRecord
+from engine.table import Table
+from engine.writer import TableWriter, WriteOptions
+from tests.hostile.ordeal import overwrite
+from tests.support.findings import NOW, codes, findings, write_stack
+from tests.support.tables import oid
+
+# Every bit in the long run, the telling ones in the short.
+MASKS = [1 << bit for bit in range(8)] if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else [0x01, 0x80]
+MASKS += [0xFF]
+
+
+def log(name: bytes, update_index: int, size: int = 20) -> LogRecord:
+    return LogRecord(name, update_index, oid(0, size), oid(1, size), b"A", b"a@b", 1, -130, b"m\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Victim:
+    """A sound table."""
+
+    refs: list[RefRecord]
+    logs: list[LogRecord]
+    options: WriteOptions
+
+    @property
+    def names(self) -> list[bytes]:
+        """All names in it, and one that is not."""
+        return sorted({record.name for record in (*self.refs, *self.logs)} | {b"m"})
+
+    @property
+    def oids(self) -> list[bytes]:
+        """Some ids in it, and one that is not."""
+        values = {record.value for record in self.refs if record.value is not None}
+        return [*sorted(values)[:3], oid(999, 32 if self.options.hash_id is HashId.SHA256 else 20)]
+
+
+# No two ids begin alike, so that a damaged one needs no longer beginnings in the object section.
+VICTIMS = {
+    "every kind of record": Victim(
+        [
+            RefRecord(b"HEAD", 2, target=b"refs/heads/main"),
+            RefRecord(b"refs/heads/gone", 2),
+            RefRecord(b"refs/heads/main", 1, value=oid(0)),
+            RefRecord(b"refs/tags/v1", 2, value=oid(2), peeled=oid(0)),
+        ],
+        [log(b"HEAD", 2), log(b"HEAD", 1), LogRecord(b"refs/heads/gone", 1)],
+        WriteOptions(),
+    ),
+    "levels of an index, objects": Victim(
+        [
+            RefRecord(b"%d-branch" % number, 5, oid(number), oid(number + 100) if number % 4 == 1 else None)
+            for number in range(8)
+        ]
+        + [RefRecord(b"9-branch", 6), RefRecord(b"9-symbol", 6, target=b"1-branch")],
+        [],
+        WriteOptions(block_size=80, restart_interval=3, unpadded=True),
+    ),
+    "padding, SHA-256": Victim(
+        [RefRecord(b"r/%02d" % number, 5, oid(number, 32)) for number in range(4)],
+        [log(b"a", 1, size=32)],
+        WriteOptions(block_size=120, hash_id=HashId.SHA256),
+    ),
+    "logs alone, with an index": Victim(
+        [],
+        [LogRecord(b"a/%d" % (number // 3), number % 3 + 1) for number in range(9)],
+        WriteOptions(block_size=60, unpadded=True),
+    ),
+}
+
+
+@pytest.fixture(params=VICTIMS)
+def victim(request: pytest.FixtureRequest) -> Victim:
+    """Each of the tables."""
+    return VICTIMS[request.param]
+
+
+@pytest.fixture
+def path(tmp_path: Path, victim: Victim) -> Path:
+    """A stack of that table alone."""
+    path = write_stack(tmp_path, victim.refs, victim.logs, victim.options)
+    assert not [code for code in codes(tmp_path) if code != "symref-dangling"]
+    return path
+
+
+def ask(path: Path, victim: Victim) -> dict[str, object]:
+    """Return what a table answers to everything that can be asked, errors among the answers."""
+    answers: dict[str, object] = {}
+    try:
+        table = Table.open(path)
+    except FormatError:
+        return answers
+    with table:
+        for question, read in _questions(table, victim):
+            try:
+                answers[question] = read()
+            except FormatError:
+                answers[question] = FormatError
+    return answers
+
+
+def _questions(table: Table, victim: Victim) -> Iterator[tuple[str, Callable[[], object]]]:
+    yield "refs", lambda: list(table.refs())
+    yield "logs", lambda: list(table.logs())
+    for name in victim.names:
+        yield f"ref {name!r}", lambda name=name: table.read_ref(name)
+        yield f"refs from {name!r}", lambda name=name: next(table.refs(name), None)
+        yield f"logs of {name!r}", lambda name=name: list(table.logs(name))
+    for value in victim.oids:
+        yield f"refs for {value.hex()}", lambda value=value: list(table.refs_for(value[: table.hash_id.size]))
+
+
+def written_anew(path: Path, options: WriteOptions) -> bytes | None:
+    """Return what a writer makes of the records of a table; None if no writer would take them."""
+    written = bytearray()
+    with Table.open(path) as table:
+        options = replace(options, block_size=table.block_size, hash_id=table.hash_id, exact_log_message=True)
+        writer = TableWriter(written.extend, options)
+        try:
+            writer.set_limits(table.min_update_index, table.max_update_index)
+            for ref in table.refs():
+                writer.add_ref(ref)
+            for entry in table.logs():
+                writer.add_log(entry)
+            writer.close()
+        except (ApiError, EntryTooBigError, FormatError):
+            return None
+    return bytes(written)
+
+
+def verdict(path: Path, victim: Victim, data: bytes, sound: dict[str, object]) -> str:
+    """Put bytes in the table's place, and tell what fsck makes of them: `MISSED` if it should say more."""
+    overwrite(path, data)
+    if any(finding.severity is Severity.ERROR for finding in fsck(path.parent, now=NOW)):
+        return "error"
+    if ask(path, victim) == sound:
+        return "harmless"
+    return "valid" if written_anew(path, victim.options) == data else "MISSED"
+
+
+def flipped(data: bytes, position: int, mask: int) -> bytes:
+    return data[:position] + bytes((data[position] ^ mask,)) + data[position + 1 :]
+
+
+def with_checksum(data: bytes) -> bytes:
+    """Return the table with a footer that fits its first bytes: damage behind a valid checksum."""
+    size = header_size(data[4])
+    footer = data[-footer_size(data[4]) :]
+    body = data[: -len(footer)]
+    footer = data[:size] + footer[size:-4]
+    return body + footer + zlib.crc32(footer).to_bytes(4, "big")
+
+
+def test_every_wrong_byte_that_changes_an_answer_is_an_error(path: Path, victim: Victim) -> None:
+    data = path.read_bytes()
+    sound = ask(path, victim)
+    assert written_anew(path, victim.options) == data
+    verdicts: Counter[str] = Counter()
+    for position in range(len(data)):
+        for mask in MASKS:
+            found = verdict(path, victim, flipped(data, position, mask), sound)
+            assert found != "MISSED", f"byte {position} ^ {mask:#x}"
+            verdicts[found] += 1
+    # Of the refs, names and values may pass; of the logs and the rest, nothing.
+    assert verdicts["error"] > 0.5 * len(data) * len(MASKS)
+    assert bool(verdicts["valid"]) is bool(victim.refs)
+
+
+def test_every_wrong_byte_of_header_and_footer_behind_a_valid_checksum_is_an_error(
+    path: Path, victim: Victim
+) -> None:
+    data = path.read_bytes()
+    sound = ask(path, victim)
+    offsets = len(data) - footer_size(data[4]) + header_size(data[4])
+    for position in [*range(header_size(data[4])), *range(offsets, len(data) - 4)]:
+        for mask in MASKS:
+            found = verdict(path, victim, with_checksum(flipped(data, position, mask)), sound)
+            assert found != "MISSED", f"byte {position} ^ {mask:#x}"
+            # Where there is no object section, the length of the ids in it may be anything.
+            if position >= offsets and position != offsets + 15:
+                assert found == "error", f"byte {position} ^ {mask:#x}"
+
+
+def test_every_table_that_was_cut_is_an_error(path: Path) -> None:
+    data = path.read_bytes()
+    for size in range(len(data)):
+        overwrite(path, data[:size])
+        assert Severity.ERROR in {finding.severity for finding in findings(path.parent)}, size
+
+
+def test_every_table_that_was_cut_in_front_of_its_footer_is_an_error(path: Path, victim: Victim) -> None:
+    data = path.read_bytes()
+    footer = data[-footer_size(data[4]) :]
+    for size in range(header_size(data[4]) + 1, len(data) - len(footer)):
+        overwrite(path, data[:size] + footer)
+        found = findings(path.parent)
+        assert Severity.ERROR in {finding.severity for finding in found}, (size, victim)
+
+
+def test_holes_are_an_error_or_change_nothing(path: Path, victim: Victim) -> None:
+    data = path.read_bytes()
+    sound = ask(path, victim)
+    for size in (4, 16, 64):
+        for start in range(0, len(data), size):
+            hole = data[:start] + bytes(len(data[start : start + size])) + data[start + size :]
+            assert verdict(path, victim, hole, sound) != "MISSED", (size, start)
+
+
+@pytest.fixture
+def end_of_waiting() -> Iterator[None]:
+    """Make a hang a failure."""
+    signal.alarm(600)
+    yield
+    signal.alarm(0)
+
+
+@pytest.fixture(scope="module")
+def stacks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, bytes]]:
+    """A stack for each table, with the bytes of the table."""
+    made = {}
+    for name, victim in VICTIMS.items():
+        path = write_stack(tmp_path_factory.mktemp("stack"), victim.refs, victim.logs, victim.options)
+        made[name] = path, path.read_bytes()
+    return made
+
+
+EDITS = st.lists(
+    st.tuples(st.floats(0, 1, exclude_max=True), st.floats(0, 1, exclude_max=True), st.integers(0, 80))
+    | st.tuples(st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=8)),
+    min_size=1,
+    max_size=4,
+)
+"""Pieces of one table, or any bytes, that replace others: (where, from where, how much) or (where, bytes)."""
+
+
+@pytest.mark.usefixtures("end_of_waiting")
+@given(name=st.sampled_from(sorted(VICTIMS)), other=st.sampled_from(sorted(VICTIMS)), edits=EDITS)
+def test_tables_spliced_from_pieces_are_errors_or_as_good_as_written(
+    stacks: dict[str, tuple[Path, bytes]], name: str, other: str, edits: list[tuple[float, ...]]
+) -> None:
+    path, data = stacks[name]
+    overwrite(path, data)
+    sound = ask(path, VICTIMS[name])
+    footer = data[-footer_size(data[4]) :]
+    body = data[: -len(footer)]
+    for place, *rest in edits:
+        at = int(place * len(body))
+        if isinstance(rest[0], bytes):
+            piece = rest[0]
+        else:
+            start = int(rest[0] * len(stacks[other][1]))
+            piece = stacks[other][1][start : start + int(rest[1])]
+        body = body[:at] + piece + body[at + len(piece) :]
+    data = body + footer
+    if len(body) >= header_size(2) and data[4] in (1, 2):
+        data = with_checksum(data)
+    assert verdict(path, VICTIMS[name], data, sound) != "MISSED"
