@@ -126,7 +126,8 @@ def test_a_way_that_is_too_long_is_left_out_from_where_it_begins() -> None:
         app.crumbs.show(["a part of thirty characters ..", "another part of that length ..", "the last one"])
         await pilot.pause()
         assert shown_lines(app)[1].strip() == "… > another part of that length .. > the last one"
-        await pilot.click(Breadcrumbs, offset=(6, 0))
+        for column in (1, 2, 6):
+            await pilot.click(Breadcrumbs, offset=(column, 0))
         assert app.chosen == [1]
         app.crumbs.show(["first", "x" * 200])
         await pilot.pause()

@@ -266,7 +266,7 @@ def test_cursor_and_marks_stay_with_their_tables_when_the_stack_changes(stack: P
 
     async def steps(pilot: Pilot[Any], app: Host) -> None:
         await pilot.press("G", "space")
-        await pilot.press("k", "space")
+        await pilot.press("k", "space", "k")
         app.said.clear()
         with Stack.open(stack) as other:
             other.compact(1, 3)
@@ -274,13 +274,14 @@ def test_cursor_and_marks_stay_with_their_tables_when_the_stack_changes(stack: P
         await pilot.pause()
         assert app.pane.marked == range(2, 4)
         assert ("range", (2, 4)) in app.said
-        assert app.said[-1] == ("chosen", 3)
+        assert app.said[-1] == ("chosen", 2)
         with Stack.open(stack) as other:
             other.compact(1, 4)
         app.pane.show(view(stack), (), {})
         await pilot.pause()
         assert app.pane.marked == range(0)
         assert app.said[-2:] == [("range", (0, 0)), ("chosen", 1)]
+        assert app.pane.check_action("unmark", ()) is False
 
     host(first, steps)
 
