@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
 from engine.block_contents import Restarts
@@ -113,8 +114,9 @@ class Report:
     findings: tuple[Finding, ...]
 
 
-Check = Callable[[Sequence[tuple[int, Table]], ProgressCallback], Iterator[Report]]
-"""Looks at tables (with their positions) and reports on each. Raises only what the callback raises."""
+Check = Callable[[Path, Sequence[tuple[int, Table]], ProgressCallback], Iterator[Report]]
+"""Looks at a stack's directory and at those of its tables (with their positions) that have not been read yet,
+and reports on each of them. Raises only what the callback raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +288,9 @@ def _of_neighbour(neighbour: Neighbour) -> Finding:
 # What reading the tables tells.
 
 
-def check_tables(tables: Sequence[tuple[int, Table]], progress: ProgressCallback) -> Iterator[Report]:
+def check_tables(
+    _directory: Path, tables: Sequence[tuple[int, Table]], progress: ProgressCallback
+) -> Iterator[Report]:
     """Read these tables from end to end, and report on each. Progress is in bytes of them all."""
     total = sum(table.size for _, table in tables)
     done = 0

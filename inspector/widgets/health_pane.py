@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import ClassVar, Final, NamedTuple
 
 from textual import on
@@ -306,7 +307,7 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
 
     def action_check(self) -> None:
         """Read the tables that have not been read yet; all of them once more if there is none."""
-        if self.running:
+        if self.running or self._view is None:
             return
         if not self._health.unchecked:
             self._health.forget()
@@ -315,7 +316,11 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
             return
         self._progress, self._failed = None, None
         self._worker = self.run_worker(
-            partial(self._read, tables), thread=True, exclusive=True, group="health", exit_on_error=False
+            partial(self._read, self._view.directory, tables),
+            thread=True,
+            exclusive=True,
+            group="health",
+            exit_on_error=False,
         )
         self._update()
         self.refresh_bindings()
@@ -326,7 +331,7 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
             self._worker.cancel()
             self._ended()
 
-    def _read(self, tables: Sequence[tuple[int, Table]]) -> None:
+    def _read(self, directory: Path, tables: Sequence[tuple[int, Table]]) -> None:
         """Do the check, in its thread. Tells of it so many times at most, however many tables there are."""
         worker = get_current_worker()
         pending: list[Report] = []
@@ -342,7 +347,7 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
                 pending = []
 
         try:
-            for report in self._check(tables, progress):
+            for report in self._check(directory, tables, progress):
                 pending.append(report)  # noqa: PERF402 - `progress` takes the list away meanwhile
         except Cancelled:
             pass

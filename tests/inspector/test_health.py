@@ -55,7 +55,10 @@ def sound(path: Path, refs: int = 2000, options: WriteOptions | None = None) -> 
 
 
 def check(tables: Sequence[Table]) -> dict[str, tuple[Finding, ...]]:
-    return {report.table: report.findings for report in check_tables(list(enumerate(tables)), lambda _: None)}
+    return {
+        report.table: report.findings
+        for report in check_tables(Path(), list(enumerate(tables)), lambda _: None)
+    }
 
 
 def neighbour(
@@ -169,7 +172,7 @@ def test_a_table_that_is_damaged_throughout_has_so_many_findings_and_no_more(
 def test_progress_goes_up_to_the_size_of_all_tables(tmp_path: Path, opened: list[Table]) -> None:
     tables = open_tables(opened, sound(tmp_path / "a.ref", 40_000), sound(tmp_path / "b.ref", 10))
     told: list[Progress] = []
-    assert len(list(check_tables(list(enumerate(tables)), told.append))) == 2
+    assert len(list(check_tables(Path(), list(enumerate(tables)), told.append))) == 2
     assert {progress.total for progress in told} == {sum(table.size for table in tables)}
     done = [progress.done for progress in told]
     assert all(before <= after for before, after in pairwise(done))
@@ -184,7 +187,7 @@ def test_a_check_stops_when_it_is_cancelled(tmp_path: Path, opened: list[Table])
         if progress.done:
             raise Cancelled
 
-    reports = check_tables(list(enumerate(tables)), cancel)
+    reports = check_tables(Path(), list(enumerate(tables)), cancel)
     assert next(reports).table == "a.ref"
     with pytest.raises(Cancelled):
         next(reports)

@@ -186,8 +186,10 @@ def test_a_finding_about_no_table_leads_nowhere(tmp_path: Path) -> None:
 def test_tables_are_read_once_unless_somebody_asks_again(stack: Path) -> None:
     read: list[str] = []
 
-    def check(tables: Sequence[tuple[int, Table]], progress: ProgressCallback) -> Iterator[Report]:
-        for report in check_tables(tables, progress):
+    def check(
+        directory: Path, tables: Sequence[tuple[int, Table]], progress: ProgressCallback
+    ) -> Iterator[Report]:
+        for report in check_tables(directory, tables, progress):
             read.append(report.table)
             yield report
 
@@ -229,7 +231,9 @@ class Halting:
         self.waits = threading.Event()
         self.goes_on = threading.Event()
 
-    def __call__(self, tables: Sequence[tuple[int, Table]], progress: ProgressCallback) -> Iterator[Report]:
+    def __call__(
+        self, _directory: Path, tables: Sequence[tuple[int, Table]], progress: ProgressCallback
+    ) -> Iterator[Report]:
         progress(Progress("halting", 0, 100))
         yield Report(tables[0][1].name, (Finding(Severity.ERROR, "x", tables[0][1].name, 0, "bad", ("do",)),))
         progress(Progress("halting", 50, 100))
@@ -267,7 +271,9 @@ def test_escape_stops_a_check_and_what_was_found_stays(stack: Path) -> None:
 
 
 def test_a_check_that_fails_says_so(stack: Path) -> None:
-    def check(tables: Sequence[tuple[int, Table]], progress: ProgressCallback) -> Iterator[Report]:
+    def check(
+        _directory: Path, tables: Sequence[tuple[int, Table]], progress: ProgressCallback
+    ) -> Iterator[Report]:
         progress(Progress("failing", 0, len(tables)))
         yield Report(tables[0][1].name, ())
         raise RuntimeError("[red]\x1b[2J broken")
@@ -288,7 +294,9 @@ def test_many_tables_are_told_in_few_messages(tmp_path: Path) -> None:
     (table,) = view(directory).tables
     reports = 5000
 
-    def check(_tables: Sequence[tuple[int, Table]], progress: ProgressCallback) -> Iterator[Report]:
+    def check(
+        _directory: Path, _tables: Sequence[tuple[int, Table]], progress: ProgressCallback
+    ) -> Iterator[Report]:
         for number in range(reports):
             progress(Progress("many", number, reports))
             yield Report(table.name, ())
