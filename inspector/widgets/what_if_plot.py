@@ -207,7 +207,7 @@ class WhatIf(Widget, can_focus=True):
         lines.append(_beside([f"bytes written, {title}" for title in titles], width, "bold"))
         lines += _charts(written, width, height, file_size)
         sums = [
-            f"{file_size(total[-1])} for {file_size(added)} added: {total[-1] / added:.1f}×"
+            f"{total[-1] / added:.1f}×: {file_size(total[-1])} for {file_size(added)} added"
             for total in written
         ]
         lines.append(_beside(sums, width, ""))

@@ -363,9 +363,9 @@ class Faulty(CompactionPane):
     """A pane whose dry run meets a fault of the program."""
 
     def post_message(self, message: Message) -> bool:
-        if isinstance(message, DryRun.Advanced):
-            raise RuntimeError("out of \x1b[2J order")
-        return super().post_message(message)
+        if not isinstance(message, DryRun.Advanced):
+            return super().post_message(message)
+        raise RuntimeError("out of \x1b[2J order")
 
 
 def test_a_dry_run_that_fails_for_no_fault_of_a_table_says_so(stack: Path) -> None:
