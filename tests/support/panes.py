@@ -1,0 +1,138 @@
+"""The panes of refs and logs by themselves, on a session that works for them as the main screen has it work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from textual import on
+from textual.app import App, ComposeResult
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.pilot import Pilot
+from textual.widgets import Footer
+from textual.worker import Worker, WorkerState, get_current_worker
+
+from inspector.session import News, Reloaded, Session
+from inspector.widgets.record_pane import LogsPane, RecordPane, RefsPane
+from inspector.widgets.virtual_list import VirtualList
+from tests.support.screens import open_session
+
+
+class PaneApp(App[None]):
+    """Refs on the left, logs on the right; what they posted is kept in `posted`."""
+
+    class SessionNews(Message):
+        """From the worker to the app."""
+
+        def __init__(self, news: News) -> None:
+            super().__init__()
+            self.news = news
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self.refs = RefsPane(session, debounce=0)
+        self.logs = LogsPane(session, debounce=0)
+        self.posted: list[Message] = []
+        self.worker: Worker[None] | None = None
+
+    def compose(self) -> ComposeResult:
+        with Horizontal():
+            yield self.refs
+            yield self.logs
+        yield Footer(compact=True, show_command_palette=False)
+
+    def on_mount(self) -> None:
+        for pane in (self.refs, self.logs):
+            pane.show(self.session.view)
+        self.refs.rows.focus()
+        self.work()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is wanted of the session any more."""
+        return not self.session.wanting and (self.worker is None or self.worker.is_finished)
+
+    @on(VirtualList.RowsWanted)
+    def work(self) -> None:
+        if self.worker is None or self.worker.is_finished:
+            self.worker = self.run_worker(self._drive, thread=True, group="session")
+
+    def _drive(self) -> None:
+        worker = get_current_worker()
+        for news in self.session.work():
+            if worker.is_cancelled:
+                return
+            if news is not None:
+                self.post_message(self.SessionNews(news))
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        if event.state is WorkerState.SUCCESS and self.session.wanting:
+            self.work()
+
+    @on(SessionNews)
+    def _take(self, event: SessionNews) -> None:
+        for pane in (self.refs, self.logs):
+            pane.take(event.news)
+            if isinstance(event.news, Reloaded) and event.news.changed:
+                pane.show(self.session.view)
+
+    @on(RecordPane.RowChosen)
+    @on(RecordPane.RowOpened)
+    @on(RecordPane.BlockWanted)
+    def _keep(self, event: Message) -> None:
+        self.posted.append(event)
+
+    def reload(self) -> None:
+        """Look at the stack again."""
+        self.session.want_reload()
+        self.work()
+
+
+async def settle(pilot: Pilot[Any]) -> None:
+    """Wait until the panes show all that they have asked for."""
+    app = pilot.app
+    assert isinstance(app, PaneApp)
+    await pilot.pause()
+    for _ in range(1000):
+        if app.idle:
+            await pilot.pause()
+            if app.idle:
+                return
+        await app.workers.wait_for_complete()
+        await pilot.pause()
+    raise AssertionError("a pane waits for something that nobody reads")
+
+
+async def press(pilot: Pilot[Any], *keys: str) -> None:
+    """Press keys one after the other, each when the one before has had its effect."""
+    for key in keys:
+        await pilot.press(key)
+        await settle(pilot)
+
+
+async def enter(pilot: Pilot[Any], text: str) -> None:
+    """Put `text` into the prompt that has the keys."""
+    app = pilot.app
+    app.focused.value = text  # type: ignore[union-attr]
+    await settle(pilot)
+
+
+def with_panes(
+    directory: Path,
+    steps: Callable[[Pilot[Any], PaneApp], Awaitable[None]],
+    size: tuple[int, int] = (120, 24),
+) -> None:
+    """Run `steps` on the panes over a stack."""
+
+    async def run() -> None:
+        with open_session(directory) as session:
+            app = PaneApp(session)
+            async with app.run_test(size=size, notifications=True) as pilot:
+                await settle(pilot)
+                await steps(pilot, app)
+
+    asyncio.run(run())
