@@ -77,7 +77,8 @@ overrides, and tombstones, which say that something was deleted. Tombstones can 
 begins with table 0: else they may hide something in an older table. A range with a table that cannot be \
 read is BLOCKED, for a merge reads every record of it. C goes on to compacting the range.
 What if (w): the next additions, replayed under both rules. More tables make reads slower, more bytes \
-written make additions slower: each rule is a trade between the two. Arrows change how many additions come \
+written make additions slower: each rule is a trade between the two. 6.8× says that 6.8 bytes were written \
+for each one added. Arrows change how many additions come \
 and how large they are."""
 
     BINDING_GROUP_TITLE = "Compaction"
