@@ -15,6 +15,7 @@ from dataclasses import dataclass
 class Progress:
     """One report: `done` of `total` bytes of the tables read, in the phase named.
 
+    Where an operation says so, they are records instead.
     `total` is None where the amount of work is not known beforehand.
     """
 
