@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -105,7 +105,7 @@ class ReadFailed:
 
 
 News = LayoutOpened | ChildrenRead | PathRead | DamageFound | Looking | Copied | BytesRead | ReadFailed
-Task = Generator[News | None, None, None]
+Task = Iterator[News | None]
 
 
 class LayoutReader:
@@ -143,6 +143,10 @@ class LayoutReader:
     def want_copy(self, start: int, end: int) -> None:
         """Have bytes of the file read that are to be copied."""
         self._tasks.append(lambda _layout, _root: self._read_copy(start, end))
+
+    def forget(self) -> None:
+        """Nothing is wanted any more but the bytes on screen."""
+        self._tasks.append(lambda _layout, _root: iter(()))
 
     @property
     def wanting(self) -> bool:

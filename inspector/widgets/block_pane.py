@@ -72,13 +72,9 @@ The tree shows the parts, the hex view the bytes of the selected one, in bracket
 selects the part below it. Offsets are hexadecimal; one with a + counts in an inflated log block. Parts that \
 cannot be understood have an X and the word damaged.
 
-enter, space   open or close a part; on an offset, go where it leads
-left, right    close (or go to what it is part of), open
-h              from the tree to the hex view and back
-i              in a log block: from the compressed bytes to the inflated ones and back
-o              go to an offset, decimal or with 0x
-n, N           next and previous damage in the table
-y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
+enter opens and closes a part; on an offset it goes where that leads. h goes from the tree to the hex view \
+and back, i (in a log block) from the compressed bytes to the inflated ones, o to an offset. n and N go to \
+the next and previous damage of the table. y copies the value, Y the bytes, O the offset."""
 
     DEFAULT_CSS = """
     BlockPane { height: 1fr; }
@@ -132,6 +128,7 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
         self._position = 0
         self._worker: Worker[None] | None = None
         self._selected: Node | None = None
+        self._going = False
         self._following: Place | None = None
         self._held: HeldBytes | None = None
 
@@ -172,9 +169,8 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
         offset at which no block begins leads to the part of that byte.
         """
         if self._reader is not None:
-            self._following = None
             self._reader.want_record(offset, key)
-            self._want()
+            self._go()
 
     def _show_reader(self, reader: LayoutReader | None) -> None:
         if self._worker is not None:
@@ -182,6 +178,7 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
             self._worker = None
         self._reader = reader
         self._selected = self._following = None
+        self._going = False
         self.inflatable = False
         self._tree.show_root(None)
         self._hex.show(None)
@@ -192,7 +189,10 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
 
     # The reader's work. It ends when nothing is wanted, and is begun again when something is.
 
-    def _want(self) -> None:
+    def _go(self, following: Place | None = None) -> None:
+        """Have the way read that is wanted, to the part below the byte cursor if `following` is its place."""
+        self._going = True
+        self._following = following
         self._tree.stop_reading()
         self._work()
 
@@ -234,6 +234,7 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
             case BytesRead():
                 self._hex.bytes_read()
             case LayoutOpened(root):
+                self._select(root, move=True)
                 self._tree.show_root(root)
             case ChildrenRead(node, children):
                 self._tree.fill(node, children)
@@ -242,7 +243,8 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
             case DamageFound(number, count):
                 self._facts.say(f"damage {number:,} of {count:,}" if count else "nothing is damaged")
             case Looking(percent):
-                self._facts.say(f"looking for damage: {percent}%")
+                if self._going:
+                    self._facts.say(f"looking for damage: {percent}%; any move stops")
             case Copied(data, whole):
                 self._copy_bytes(data, whole=whole)
             case ReadFailed(error):
@@ -250,7 +252,7 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
                 self._facts.say(error_text(error))
 
     def _take_path(self, path: PathRead) -> None:
-        if self._following is not None and path.place is not self._following:
+        if not self._going or (self._following is not None and path.place is not self._following):
             return
         for node, children in path.read:
             if node.children is None:
@@ -264,6 +266,7 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
             return
         by_cursor = self._following is not None
         self._following = None
+        self._going = False
         self._select(path.target, move=not by_cursor)
         self._tree.reveal(path.target)
 
@@ -274,7 +277,10 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
         event.stop()
         node = self._tree.current
         if node is not None and node is not self._selected:
-            self._following = None
+            if self._going and self._reader is not None:
+                # The user is elsewhere by now.
+                self._going = False
+                self._reader.forget()
             self._tree.keep(node)
             self._select(node, move=True)
 
@@ -306,9 +312,8 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
             head = deflated.span.start - block.offset
             inner = event.offset >= head
             place = Place(deflated.span.start, event.offset) if inner else Place(block.offset + event.offset)
-        self._following = place
         reader.want_place(place)
-        self._want()
+        self._go(place)
 
     @on(HexView.BytesWanted)
     def _bytes_wanted(self) -> None:
@@ -317,7 +322,7 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
     @on(BlockTree.ChildrenWanted)
     def _children_wanted(self, event: BlockTree.ChildrenWanted) -> None:
         if self._reader is not None:
-            self._following = None
+            self._going = False
             self._reader.want_children(event.node)
             self._work()
 
@@ -334,9 +339,8 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
             place = Place(deflated.span.start, event.offset, Kind.RECORD)
         else:
             place = Place(node.block.offset + event.offset, None, Kind.RECORD)
-        self._following = None
         reader.want_place(place)
-        self._want()
+        self._go()
 
     # Keys.
 
@@ -362,14 +366,13 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
         if node is None or reader is None:
             return
         deflated = _deflated(node)
-        self._following = None
         if node.span.inflated and deflated is not None:
             self._select(deflated, move=True)
             self._tree.reveal(deflated)
         elif node.block is not None:
             start = node.block.start + BLOCK_HEADER_SIZE
             reader.want_place(Place(start, start - node.block.offset, Kind.RECORDS))
-            self._want()
+            self._go()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Only log blocks are compressed."""
@@ -391,9 +394,8 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
     def action_damage(self, step: int) -> None:
         """Go to the next or previous damage."""
         if self._selected is not None and self._reader is not None:
-            self._following = None
             self._reader.want_damage(step, place_of(self._selected))
-            self._want()
+            self._go()
 
     def action_copy_value(self) -> None:
         """Copy the value of the selected field, or the key of the record."""
@@ -414,7 +416,8 @@ y, Y, O        copy the value, the bytes in hexadecimal, the offset"""
             self._copy_bytes(data[:COPY_LIMIT], whole=len(data) <= COPY_LIMIT)
         else:
             self._reader.want_copy(node.span.start, node.span.end)
-            self._want()
+            self._tree.stop_reading()
+            self._work()
 
     def action_copy_offset(self) -> None:
         """Copy the offset of what is selected."""

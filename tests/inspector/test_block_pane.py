@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -186,6 +187,29 @@ def test_what_the_user_opened_stays_open_when_the_byte_cursor_moves(path: Path) 
     view(steps)
 
 
+def test_a_user_who_moves_on_is_not_taken_back(path: Path) -> None:
+    data = path.read_bytes()
+    gate = threading.Event()
+
+    def read(at: int, size: int) -> bytes:
+        assert gate.wait(60)
+        return data[at : at + size]
+
+    async def steps(view: View) -> None:
+        gate.set()
+        view.pane.show_file(path.name, len(data), read)
+        await view.settle()
+        gate.clear()
+        view.pane.reveal(600)
+        view.tree.cursor = 2
+        await view.pilot.pause()
+        gate.set()
+        await view.settle()
+        assert view.node.title == "ref blocks"
+
+    view(steps)
+
+
 def test_a_way_that_was_closed_while_it_was_read_is_read_again(path: Path) -> None:
     async def steps(view: View) -> None:
         await view.show(path)
@@ -195,6 +219,7 @@ def test_a_way_that_was_closed_while_it_was_read_is_read_again(path: Path) -> No
         target, _ = run(read_path(root, place))
         stale = PathRead(place, target, [])
         await view.go(2)  # closes the block that the way to the target led through
+        view.pane._going = True
         view.pane._take_path(stale)
         await view.settle()
         assert view.node.span.start == target.span.start

@@ -98,6 +98,17 @@ def test_a_long_read_is_given_up_for_another(tmp_path: Path) -> None:
     assert not any(isinstance(item, DamageFound) for item in rest)
 
 
+def test_what_is_wanted_no_more_is_not_read(path: Path) -> None:
+    reader = reader_at(path)
+    opened(reader)
+    reader.want_damage(1, Place(0))
+    work = reader.work()
+    next(work)
+    reader.forget()
+    assert [item for item in work if item is not None] == []
+    assert not reader.wanting
+
+
 def test_bytes_on_screen_come_before_anything_else(path: Path) -> None:
     reader = reader_at(path)
     root = opened(reader).root
