@@ -174,9 +174,9 @@ def neighbour_columns(now: float) -> list[Column[ListedRow]]:
             lambda row, _width: Cell(file_size(row.neighbour.size), "muted"),
             width=7,
             align="right",
-            priority=2,
+            priority=1,
         ),
-        Column("", lambda row, _width: _kind_or_holder(row.neighbour), width=12, priority=1),
+        Column("", lambda row, _width: _kind_or_holder(row.neighbour), width=12, priority=2),
         Column(
             "",
             lambda row, _width: Cell(f"{age_text(now - row.neighbour.modified)} old", "muted"),

@@ -7,6 +7,7 @@ import pytest
 from engine.record import LogRecord, RefRecord
 from inspector.widgets.facts import (
     SHOWN_BYTES,
+    age_text,
     error_text,
     file_size,
     log_time,
@@ -115,3 +116,21 @@ def test_bars_are_drawn_to_scale(size: int, largest: int, width: int, text: str)
 )
 def test_a_path_is_shortened_in_its_middle(width: int, text: str) -> None:
     assert shorten_middle("/srv/git/project.git", width) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-5.0, "0s"),
+        (0.9, "0s"),
+        (119.9, "119s"),
+        (120.0, "2m"),
+        (7199.0, "119m"),
+        (7200.0, "2h"),
+        (172799.0, "47h"),
+        (172800.0, "2d"),
+        (4e9, "46296d"),
+    ],
+)
+def test_ages_are_told_in_the_largest_unit_that_says_enough(seconds: float, text: str) -> None:
+    assert age_text(seconds) == text
