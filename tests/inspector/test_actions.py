@@ -236,6 +236,26 @@ def test_what_is_stopped_while_it_is_applied_leaves_every_file_as_it_was(stack: 
     assert [entry.outcome for entry in kept.entries] == ["stopped"]
 
 
+def test_leaving_the_program_while_it_works_leaves_every_file_as_it_was(stack: Path) -> None:
+    before = stack_files(stack)
+    Held.started.clear()
+    Held.go_on.clear()
+
+    async def steps(pilot: Pilot[Any], app: ActionApp) -> None:
+        screen = await phase(pilot, Phase.PLANNED)
+        screen.action_again()
+        await until(pilot, Held.started.is_set)
+        app.exit()
+        app.call_later(Held.go_on.set)
+        await until(pilot, lambda: stack_files(stack) == before)
+
+    try:
+        act(ActionScreen(Held(workplace(stack), "all"), journal()), steps)
+    finally:
+        Held.go_on.set()
+    assert stack_files(stack) == before
+
+
 class HeldPlan(CompactAction):
     """Waits while it plans."""
 
