@@ -110,7 +110,7 @@ _FAULTS = (
         "list-nul",
         _ERROR,
         "A line of tables.list holds a NUL, as a crash of the file system leaves them.",
-        "git reads the line up to the NUL, and finds no such table",
+        "git reads the line up to the NUL, finds no such table, and refuses the whole stack",
         (REBUILD_LIST,),
     ),
     Fault(
