@@ -19,6 +19,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.events import DescendantFocus
 from textual.message import Message
 from textual.screen import Screen
@@ -248,7 +249,9 @@ class MainScreen(Screen[None]):
         if tab.active:
             parts.append(str(tab.get_tab(tab.active).label_text).lower())
         self.query_one(Breadcrumbs).show(parts)
-        self.query_one("#records-pane").set_class(tab.active not in ("refs-tab", "logs-tab"), "-whole")
+        pane = self.query_one("#records-pane")
+        pane.set_class(tab.active not in ("refs-tab", "logs-tab"), "-whole")
+        pane.border_title = Content(parts[1] if len(parts) > 2 else "")
 
     # The session's work. It ends when nothing is wanted, and is begun again when something is.
 

@@ -83,15 +83,15 @@ def open_session(directory: Path, label: str = "test") -> Session:
 
 
 async def settle(pilot: Pilot[Any]) -> None:
-    """Wait until the main screen shows all that it has asked for."""
+    """Wait until every screen shows all that it has asked for."""
     await pilot.pause()
-    screen = pilot.app.screen
+    app = pilot.app
     for _ in range(1000):
-        if not isinstance(screen, MainScreen) or screen.idle:
+        if not list(app.workers) and all(getattr(screen, "idle", True) for screen in app.screen_stack):
             return
-        await pilot.app.workers.wait_for_complete()
+        await app.workers.wait_for_complete()
         await pilot.pause()
-    raise AssertionError("the screen waits for something that nobody reads")
+    raise AssertionError("a screen waits for something that nobody reads")
 
 
 def drive(
