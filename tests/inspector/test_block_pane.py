@@ -1,113 +1,25 @@
-"""The block view as a user has it: tree and hex view linked both ways, keys, mouse, damage, other tables."""
+"""The block view as a user has it: tree and hex view linked both ways, mouse, sizes, other tables."""
 
 from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from textual.app import App, ComposeResult
-from textual.pilot import Pilot
-from textual.widgets import Input
 
-from engine.record import RefRecord, log_key
+from engine.record import RefRecord
 from engine.table import Table
 from engine.writer import WriteOptions
-from inspector.layout_nodes import GROUP, Node, Place, read_path
+from inspector.layout_nodes import GROUP, Place, read_path
 from inspector.layout_reader import PathRead
-from inspector.widgets.block_pane import BlockPane
 from inspector.widgets.block_tree import BlockTree
 from inspector.widgets.hex_view import HexView
+from tests.support.block_view import View, block_view
 from tests.support.git import Repository
-from tests.support.layouts import damage_ref_blocks, first_log_block, run, write_varied
-from tests.support.screens import NARROW, WIDE, branch, branches, drive, shown_lines
+from tests.support.layouts import first_log_block, run, write_varied
+from tests.support.screens import NARROW, WIDE, branches
 from tests.support.tables import oid, write_table
-
-Steps = Callable[["View"], Awaitable[None]]
-
-
-class Host(App[None]):
-    """An application with nothing but a block view."""
-
-    ENABLE_COMMAND_PALETTE = False
-
-    def compose(self) -> ComposeResult:
-        yield BlockPane()
-
-
-class View:
-    """The view under a pilot, with short ways to what a test asks."""
-
-    def __init__(self, pilot: Pilot[Any]) -> None:
-        self.pilot = pilot
-        self.pane = pilot.app.query_one(BlockPane)
-        self.tree = pilot.app.query_one(BlockTree)
-        self.hex = pilot.app.query_one(HexView)
-
-    async def settle(self) -> None:
-        await self.pilot.pause()
-        while not self.pane.idle:
-            await self.pilot.app.workers.wait_for_complete()
-            await self.pilot.pause()
-
-    async def press(self, *keys: str) -> None:
-        for key in keys:
-            await self.pilot.press(key)
-            await self.settle()
-
-    async def show(self, path: Path, position: int = 0) -> None:
-        self.pane.show_table(Table.open(path), position)
-        await self.settle()
-
-    async def show_damaged(self, path: Path) -> None:
-        with Path.open(path, "rb") as file:
-            data = file.read()
-        self.pane.show_file(path.name, len(data), lambda at, size: data[at : at + size])
-        await self.settle()
-
-    async def go(self, offset: int) -> None:
-        self.hex.go_to(offset)
-        await self.settle()
-
-    async def reveal(self, offset: int, key: bytes | None = None) -> None:
-        self.pane.reveal(offset, key)
-        await self.settle()
-
-    async def open(self, name: str) -> None:
-        """Open the first row whose title begins with `name`."""
-        self.tree.cursor = next(row for row, title in enumerate(self.titles) if title.startswith(name))
-        await self.pilot.pause()
-        self.tree.action_unfold()
-        await self.settle()
-
-    @property
-    def node(self) -> Node:
-        node = self.tree.current
-        assert node is not None
-        return node
-
-    @property
-    def lit(self) -> tuple[int, int]:
-        return self.hex.lit.start, self.hex.lit.stop
-
-    @property
-    def titles(self) -> list[str]:
-        rows = [self.tree.source.row(row) for row in range(self.tree.source.count)]
-        return [row.title for row in rows if row is not None]
-
-    @property
-    def text(self) -> str:
-        return "\n".join(shown_lines(self.pilot.app))
-
-
-def view(steps: Steps, size: tuple[int, int] = WIDE) -> None:
-    async def with_view(pilot: Pilot[Any]) -> None:
-        await steps(View(pilot))
-
-    drive(Host(), with_view, size)
 
 
 @pytest.fixture
@@ -124,7 +36,7 @@ def test_a_table_is_shown_with_its_parts_and_its_bytes(path: Path, size: tuple[i
         assert re.search(r"  ▸ footer +[0-9a-f]+ +68", view.text)
         assert re.search(r">0000\[52 45 46 54 01 00 02 00  00 .* REFT····", view.text)
 
-    view(steps, size)
+    block_view(steps, size)
 
 
 def test_what_is_selected_in_the_tree_is_lit_and_explained(path: Path) -> None:
@@ -138,7 +50,7 @@ def test_what_is_selected_in_the_tree_is_lit_and_explained(path: Path) -> None:
         assert "at 5 (0x5) · 3 bytes · header / block size" in view.text
         assert "block size 512  All blocks but those of the logs begin at multiples of 512." in view.text
 
-    view(steps)
+    block_view(steps)
 
 
 def test_the_byte_cursor_selects_the_deepest_part_below_it(path: Path) -> None:
@@ -157,7 +69,7 @@ def test_the_byte_cursor_selects_the_deepest_part_below_it(path: Path) -> None:
         await view.press("h")
         assert view.tree.has_focus
 
-    view(steps)
+    block_view(steps)
 
 
 def test_what_was_opened_for_the_byte_cursor_is_closed_behind_it(path: Path) -> None:
@@ -170,7 +82,7 @@ def test_what_was_opened_for_the_byte_cursor_is_closed_behind_it(path: Path) -> 
         assert view.node.title == "magic  REFT"
         assert view.tree.source.count == rows + 5
 
-    view(steps)
+    block_view(steps)
 
 
 def test_what_the_user_opened_stays_open_when_the_byte_cursor_moves(path: Path) -> None:
@@ -184,7 +96,7 @@ def test_what_the_user_opened_stays_open_when_the_byte_cursor_moves(path: Path) 
         await view.go(2)
         assert any(title.startswith("record 0") for title in view.titles)
 
-    view(steps)
+    block_view(steps)
 
 
 def test_a_user_who_moves_on_is_not_taken_back(path: Path) -> None:
@@ -207,7 +119,7 @@ def test_a_user_who_moves_on_is_not_taken_back(path: Path) -> None:
         await view.settle()
         assert view.node.title == "ref blocks"
 
-    view(steps)
+    block_view(steps)
 
 
 def test_a_way_that_was_closed_while_it_was_read_is_read_again(path: Path) -> None:
@@ -225,7 +137,7 @@ def test_a_way_that_was_closed_while_it_was_read_is_read_again(path: Path) -> No
         assert view.node.span.start == target.span.start
         assert view.node is not target
 
-    view(steps)
+    block_view(steps)
 
 
 def test_a_click_selects_a_byte_and_a_row(path: Path) -> None:
@@ -243,7 +155,7 @@ def test_a_click_selects_a_byte_and_a_row(path: Path) -> None:
         await view.settle()
         assert view.node.title == "table t.ref"
 
-    view(steps)
+    block_view(steps)
 
 
 def test_a_click_on_a_triangle_opens_and_closes(path: Path) -> None:
@@ -259,7 +171,7 @@ def test_a_click_on_a_triangle_opens_and_closes(path: Path) -> None:
         await view.settle()
         assert view.titles[2] == "ref blocks"
 
-    view(steps)
+    block_view(steps)
 
 
 def test_a_second_click_opens_and_closes(path: Path) -> None:
@@ -269,7 +181,7 @@ def test_a_second_click_opens_and_closes(path: Path) -> None:
         await view.settle()
         assert view.titles[2] == "magic  REFT"
 
-    view(steps)
+    block_view(steps)
 
 
 def test_arrows_open_and_close_and_go_up(path: Path) -> None:
@@ -288,7 +200,7 @@ def test_arrows_open_and_close_and_go_up(path: Path) -> None:
         await view.press("space")
         assert view.titles == ["table t.ref"]
 
-    view(steps)
+    block_view(steps)
 
 
 def test_an_offset_in_a_field_leads_to_its_block(path: Path) -> None:
@@ -305,7 +217,7 @@ def test_an_offset_in_a_field_leads_to_its_block(path: Path) -> None:
         await view.press("enter", "left", "left")
         assert view.node.title == "records"
 
-    view(steps)
+    block_view(steps)
 
 
 @pytest.mark.parametrize(("inflated", "number"), [(False, 1), (True, 0)])
@@ -327,7 +239,7 @@ def test_a_restart_offset_leads_to_its_record(path: Path, inflated: bool, number
         assert re.match("record [1-9]" if number else "record 0 ", view.node.title)
         assert view.hex.inflated == inflated
 
-    view(steps)
+    block_view(steps)
 
 
 def test_a_footer_offset_that_stands_for_none_leads_nowhere(tmp_path: Path) -> None:
@@ -342,193 +254,7 @@ def test_a_footer_offset_that_stands_for_none_leads_nowhere(tmp_path: Path) -> N
         assert view.node.title == "log offset  0"
         assert "0: there is none." in view.text
 
-    view(steps)
-
-
-# Log blocks.
-
-
-def test_the_inflated_bytes_of_a_log_block_are_a_key_away(path: Path) -> None:
-    block = first_log_block(path)
-
-    async def steps(view: View) -> None:
-        await view.show(path)
-        await view.reveal(block.offset)
-        assert view.lit == (block.start, block.end)
-        await view.press("i")
-        assert view.node.title == "records"
-        assert view.hex.inflated
-        assert f">+0000 67 00 {block.block_len >> 8:02x} {block.block_len & 255:02x}[" in view.text
-        await view.press("h", "right", "right", "right")
-        assert view.hex.cursor == 7
-        assert view.node.title == "suffix  refs/heads/branch-0000000\\x00" + "\\xff" * 7 + "\\xfa"
-        assert f"at +7 (+0x7) inflated · {len(branch(0)) + 9} bytes" in view.text
-        await view.press("i")
-        assert not view.hex.inflated
-        assert view.node.span.name == "deflated"
-        assert view.lit == (block.start + 4, block.end)
-        await view.press("i")
-        assert view.hex.inflated
-
-    view(steps)
-
-
-def test_the_head_of_a_log_block_is_not_compressed(path: Path) -> None:
-    block = first_log_block(path)
-
-    async def steps(view: View) -> None:
-        await view.show(path)
-        await view.reveal(block.offset)
-        await view.press("i")
-        await view.go(1)
-        assert not view.hex.inflated
-        assert view.node.title == f"block length  {block.block_len}"
-        assert view.lit == (block.start + 1, block.start + 4)
-
-    view(steps)
-
-
-def test_only_log_blocks_offer_to_be_inflated(path: Path) -> None:
-    block = first_log_block(path)
-
-    async def steps(view: View) -> None:
-        await view.show(path)
-        await view.press("i")
-        assert not view.hex.inflated
-        assert view.pane.check_action("inflated", ()) is False
-        await view.reveal(block.offset)
-        assert view.pane.check_action("inflated", ()) is True
-
-    view(steps)
-
-
-# Ways in.
-
-
-def test_a_record_is_revealed_by_block_and_key(path: Path) -> None:
-    async def steps(view: View) -> None:
-        await view.show(path)
-        with Table.open(path) as table:
-            located = table.locate_ref(branch(123))
-        assert located is not None
-        await view.reveal(located[0], branch(123))
-        assert view.node.title.endswith("refs/heads/branch-0000123 (val1)")
-        await view.reveal(first_log_block(path).offset, log_key(branch(0), 4))
-        assert view.node.title.endswith("refs/heads/branch-0000000 @4 (update)")
-        assert view.hex.inflated
-
-    view(steps)
-
-
-def test_an_offset_within_a_block_is_revealed_as_the_part_of_that_byte(path: Path) -> None:
-    async def steps(view: View) -> None:
-        await view.show(path)
-        await view.reveal(31)
-        assert view.node.title == "suffix  HEAD"
-
-    view(steps)
-
-
-def test_what_is_revealed_before_the_table_was_read_is_shown_when_it_was(path: Path) -> None:
-    async def steps(view: View) -> None:
-        view.pane.show_table(Table.open(path), 0)
-        view.pane.reveal(0, b"HEAD")
-        await view.settle()
-        assert view.node.title == "record 0  HEAD (symref)"
-
-    view(steps)
-
-
-@pytest.mark.parametrize("typed", ["30", "0x1e"])
-def test_an_offset_can_be_asked_for(path: Path, typed: str) -> None:
-    async def steps(view: View) -> None:
-        await view.show(path)
-        await view.press("o", *typed, "enter")
-        assert view.hex.cursor == 30
-        assert view.node.title == "suffix  HEAD"
-        assert view.tree.has_focus
-
-    view(steps)
-
-
-def test_what_is_no_offset_is_asked_for_again_until_escape(path: Path) -> None:
-    async def steps(view: View) -> None:
-        await view.show(path)
-        await view.press("h", "o", "a", "f", "enter")
-        assert "an offset is a number such as 4096 or 0x1000" in view.text
-        assert view.pilot.app.query_one(Input).has_focus
-        await view.press("escape")
-        assert view.hex.has_focus
-        assert not view.pilot.app.query_one(Input).display
-        assert view.node.title == "table t.ref"
-
-    view(steps)
-
-
-def test_an_offset_behind_the_end_is_the_last_byte(path: Path) -> None:
-    size = path.stat().st_size
-
-    async def steps(view: View) -> None:
-        await view.show(path)
-        await view.press("o", *"999999", "enter")
-        assert view.hex.cursor == size - 1
-        assert view.node.title.startswith("CRC-32")
-
-    view(steps)
-
-
-# Damage.
-
-
-def test_damage_has_a_letter_a_word_and_its_reason(path: Path) -> None:
-    async def steps(view: View) -> None:
-        damage_ref_blocks(path, 0, 2)
-        await view.show_damaged(path)
-        await view.press("n")
-        assert "X record 0  damaged: shares 99 bytes with a key of 0" in view.text
-        assert "damage 1 of " in view.text
-        first = view.node
-        await view.press("n", "n")
-        assert "damage 3 of " in view.text
-        assert view.node.span.start > first.span.start
-        await view.press("N", "N")
-        assert view.node.span.start == first.span.start
-
-    view(steps)
-
-
-def test_a_sound_table_says_that_nothing_is_damaged(path: Path) -> None:
-    async def steps(view: View) -> None:
-        await view.show(path)
-        await view.press("n")
-        assert "nothing is damaged" in view.text
-
-    view(steps)
-
-
-@pytest.mark.parametrize("data", [b"", b"REFT", b"no table at all" * 300])
-def test_what_is_no_table_is_shown_all_the_same(tmp_path: Path, data: bytes) -> None:
-    async def steps(view: View) -> None:
-        path = tmp_path / "t.ref"
-        path.write_bytes(data)
-        await view.show_damaged(path)
-        assert "neither a header nor a footer: not a reftable" in view.text
-        await view.press("n", "j", "h", "G", "i")
-
-    view(steps)
-
-
-def test_a_table_that_cannot_be_read_says_why() -> None:
-    def fail(_at: int, _size: int) -> bytes:
-        raise OSError(5, "Input/output error")
-
-    async def steps(view: View) -> None:
-        view.pane.show_file("t.ref", 1000, fail)
-        await view.settle()
-        assert "Input/output error" in view.text
-        await view.press("j", "h", "n", "i", "y", "Y", "O", "o", "1", "enter")
-
-    view(steps)
+    block_view(steps)
 
 
 # Other tables, and the same again.
@@ -542,7 +268,7 @@ def test_the_same_table_shown_again_stays_as_it_is(path: Path) -> None:
         await view.show(path, 3)
         assert (view.titles, view.tree.cursor, view.tree.scroll_offset, view.hex.cursor) == before
 
-    view(steps)
+    block_view(steps)
 
 
 def test_another_table_takes_the_place_of_the_first(path: Path, tmp_path: Path) -> None:
@@ -558,7 +284,7 @@ def test_another_table_takes_the_place_of_the_first(path: Path, tmp_path: Path) 
         assert view.tree.cursor == 0
         assert view.lit == (0, other.stat().st_size)
 
-    view(steps)
+    block_view(steps)
 
 
 def test_without_a_table_nothing_is_shown(path: Path) -> None:
@@ -571,7 +297,7 @@ def test_without_a_table_nothing_is_shown(path: Path) -> None:
         await view.settle()
         assert view.tree.source.count == 0
 
-    view(steps)
+    block_view(steps)
 
 
 def test_ten_thousand_blocks_are_opened_a_group_at_a_time(tmp_path: Path) -> None:
@@ -586,32 +312,7 @@ def test_ten_thousand_blocks_are_opened_a_group_at_a_time(tmp_path: Path) -> Non
         assert len(view.titles) < 2 * GROUP
         assert "block 500  refs/heads/branch-" in view.text
 
-    view(steps)
-
-
-# Copying.
-
-
-def test_values_bytes_and_offsets_are_copied(path: Path) -> None:
-    block = first_log_block(path)
-
-    async def steps(view: View) -> None:
-        await view.show(path)
-        await view.go(31)
-        app = view.pilot.app
-        await view.press("y")
-        assert app.clipboard == "HEAD"
-        await view.press("Y")
-        assert app.clipboard == "48 45 41 44"
-        await view.press("O")
-        assert app.clipboard == "30"
-        await view.reveal(block.offset)
-        await view.press("y")
-        assert "this has no value: Y copies its bytes, O its offset" in view.text
-        await view.press("i", "Y")
-        assert app.clipboard == block.data()[4 : block.records_end].hex(" ")
-
-    view(steps)
+    block_view(steps)
 
 
 # Sizes.
@@ -629,7 +330,7 @@ def test_a_low_view_shows_one_at_a_time(path: Path) -> None:
         assert view.tree.has_focus
         assert not view.hex.display
 
-    view(steps, (80, 12))
+    block_view(steps, (80, 12))
 
 
 def test_bytes_in_a_row_follow_the_width(path: Path) -> None:
@@ -642,7 +343,7 @@ def test_bytes_in_a_row_follow_the_width(path: Path) -> None:
             assert re.search(rf">{row}[ \[]", view.text), width
             assert view.hex.cursor == 300
 
-    view(steps)
+    block_view(steps)
 
 
 # A real repository.
@@ -659,4 +360,4 @@ def test_tables_of_real_git_are_shown(repo: Repository) -> None:
         await view.press("n")
         assert "nothing is damaged" in view.text
 
-    view(steps)
+    block_view(steps)

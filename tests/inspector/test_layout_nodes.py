@@ -26,6 +26,7 @@ from inspector.layout_nodes import (
     read_record_place,
     root_node,
 )
+from inspector.layout_words import copied_value, explanation
 from tests.support.handmade import Handmade, raw_block, raw_record
 from tests.support.layouts import (
     blocks_of,
@@ -36,7 +37,7 @@ from tests.support.layouts import (
     run,
     write_varied,
 )
-from tests.support.screens import branch, branches
+from tests.support.screens import branch, branches, log
 from tests.support.spans import everything, layout_of
 from tests.support.tables import write_table
 
@@ -290,3 +291,19 @@ def test_what_is_no_table_has_a_root_all_the_same() -> None:
         root = root_node(layout)
         assert root.span.error is not None
         assert [place.kind for place in found_damage(layout)][:1] == [Kind.TABLE]
+
+
+def test_any_byte_may_be_wrong(tmp_path: Path) -> None:
+    path = tmp_path / "t.ref"
+    write_table(path, branches(3), [log(branch(1), 1)], WriteOptions(block_size=256))
+    whole = path.read_bytes()
+    for position in range(len(whole)):
+        data = bytearray(whole)
+        data[position] ^= 0xFF
+        layout = layout_of(bytes(data))
+        root = root_node(layout)
+        for node in walk(root):
+            words = (node.title, explanation(node.span, node.block), copied_value(node.span))
+            assert all(text.isprintable() or not text for text in words)
+        for place in found_damage(layout):
+            assert run(read_path(root, place))[0].span.error is not None
