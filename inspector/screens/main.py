@@ -35,7 +35,7 @@ from inspector.actions.compacting import CleanAction
 from inspector.difference_summary import DifferenceSummary, summarise
 from inspector.journal import Journal
 from inspector.rows import LogRow, RefRow
-from inspector.scope import OneTable, Scope, WholeStack
+from inspector.scope import AsOf, OneTable, Scope, WholeStack
 from inspector.screens.add import AddScreen
 from inspector.screens.changes import ChangesScreen
 from inspector.screens.compact import CompactScreen, range_action
@@ -497,9 +497,9 @@ class MainScreen(Screen[None]):
 
     def _show_tab(self, name: str) -> None:
         tabs = self.query_one(TabbedContent)
-        if tabs.active == name:
-            self._focus_tab(tabs.get_pane(name))
         tabs.active = name
+        # Not only once the tab tells that it is shown: keys that are typed until then are for it.
+        self._focus_tab(tabs.get_pane(name))
 
     @on(TabbedContent.TabActivated)
     def _tab_activated(self, event: TabbedContent.TabActivated) -> None:
@@ -508,10 +508,10 @@ class MainScreen(Screen[None]):
         self._focus_tab(event.pane)
 
     def _focus_tab(self, pane: TabPane) -> None:
-        for rows in pane.query(VirtualList):
-            if rows.focusable and all(one.display for one in rows.ancestors_with_self if one is not pane):
-                rows.focus()
-                return
+        if pane.id == "compaction-tab":
+            self._compaction.focus_target.focus()
+        else:
+            pane.query(VirtualList).first().focus()
 
     def _show_blocks(self) -> None:
         """The table under the cursor, once somebody can see it."""
@@ -567,13 +567,17 @@ class MainScreen(Screen[None]):
                 if self.query_one(TabbedContent).active not in ("refs-tab", "logs-tab"):
                     self._show_tab("refs-tab")
 
-        self.app.push_screen(MomentsScreen(self._session.view), chosen)
+        scope = self._refs.scope
+        at = scope.update_index if isinstance(scope, AsOf) else None
+        self.app.push_screen(MomentsScreen(self._session.view, at), chosen)
 
     def action_latest(self) -> None:
         """Show what the last change has changed, whoever made it."""
         if self._latest is not None:
             old, new = self._latest
-            self.app.push_screen(ChangesScreen(old.merged, new.merged, "What changed last", new.hash_id.size))
+            span = f"{old.merged.max_update_index} to {new.merged.max_update_index}"
+            title = f"What changed last: update index {span}"
+            self.app.push_screen(ChangesScreen(old.merged, new.merged, title, new.hash_id.size))
 
     # Changes of the stack, each on a screen of its own.
 
