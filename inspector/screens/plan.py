@@ -309,7 +309,7 @@ class ActionScreen(Dialog[bool]):
     def action_plan_again(self) -> None:
         """Make a plan for the stack as it is now."""
         self._plan = None
-        self._work(Phase.PLANNING, "Planning: nothing is changed.")
+        self._work(Phase.PLANNING, "Planning; nothing is changed yet. Escape stops it.")
 
     def action_again(self) -> None:
         """Apply the plan, which was confirmed before."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -166,15 +165,6 @@ def test_locked(picture: Compare, place: Workplace, size: tuple[int, int]) -> No
         await phase(pilot, Phase.FAILED)
 
     assert picture(ActionScreen(CompactAction(place, "all"), journal()), size, steps)
-
-
-@SIZES
-def test_read_only(picture: Compare, place: Workplace, size: tuple[int, int]) -> None:
-    async def steps(pilot: Pilot[Any]) -> None:
-        await phase(pilot, Phase.FAILED)
-
-    refused = CompactAction(replace(place, read_only=True), "all")
-    assert picture(ActionScreen(refused, journal()), size, steps)
 
 
 @SIZES
