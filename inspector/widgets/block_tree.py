@@ -14,7 +14,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from engine.span import Group, Kind
+from engine.span import Kind
 from inspector.layout_nodes import Node
 from inspector.rows import SequenceRows
 from inspector.widgets.virtual_list import MARK_WIDTH, Cell, Column, VirtualList
@@ -199,7 +199,7 @@ class BlockTree(VirtualList[Node]):
             return Cell(text + node.title, "error")
         if node is self._reading:
             return Cell(f"{text}{node.title}  reading…", "accent")
-        return Cell(text + node.title, "plain" if isinstance(node.span, Group) else "muted")
+        return Cell(text + node.title)
 
 
 def _offset(node: Node, _width: int) -> Cell:

@@ -100,8 +100,12 @@ class HexView(ScrollView, can_focus=True):
         background: transparent;
         & > .hex-view--muted { color: $foreground-muted; }
         & > .hex-view--lit { background: $surface-lighten-3; color: $foreground; text-style: bold; }
-        & > .hex-view--cursor { text-style: reverse; }
-        &:focus > .hex-view--cursor { color: $block-cursor-background; text-style: bold reverse; }
+        & > .hex-view--cursor { background: $foreground; color: $background; text-style: underline; }
+        &:focus > .hex-view--cursor {
+            background: $block-cursor-background;
+            color: $block-cursor-foreground;
+            text-style: bold underline;
+        }
     }
     """
 
