@@ -32,7 +32,7 @@ import threading
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain, compress, islice
 from typing import Any, Final, Generic, TypeVar
@@ -327,6 +327,26 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
             for number in range(anchor, len(self._anchors)):
                 yield from islice(self._admitted(self._anchors[number]), skip, self._spacing)
                 skip = 0
+
+    def entries_at(self, numbers: Sequence[int]) -> dict[int, tuple[Record, Table]]:
+        """The entries of these rows by number, which ascend; what `entries` says goes for them too."""
+        found: dict[int, tuple[Record, Table]] = {}
+        for stretch in self._stretches(numbers):
+            first, last = stretch[0], stretch[-1]
+            found.update(zip(range(first, last + 1), self.entries(first), strict=False))
+        return found
+
+    def _stretches(self, numbers: Sequence[int]) -> Iterator[list[int]]:
+        """Ascending numbers in parts between which it pays to seek."""
+        near = 1 if self._matcher is not None and self._spacing == 1 else PAGE_ROWS // 4
+        part: list[int] = []
+        for number in numbers:
+            if part and number - part[-1] > near and number // self._spacing > part[-1] // self._spacing:
+                yield part
+                part = []
+            part.append(number)
+        if part:
+            yield part
 
     def all_entries(self) -> Iterator[list[tuple[Record, Table]]]:
         """The records of all rows and their tables, from any thread, without what is known of them.

@@ -31,9 +31,6 @@ RUN_ROWS: Final = 16384
 SCAN_LISTS: Final = 32
 """Lists of entries read at a time, however few of a filtered source are left in them."""
 
-GAP: Final = 32
-"""Rows of the source that are rather read and dropped than jumped over by another seek."""
-
 _ROW_BITS: Final = 32
 _ROW: Final = 2**_ROW_BITS - 1
 
@@ -199,10 +196,7 @@ class SortedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
         """The records of the rows from number `start` on, and their tables; any thread, when complete."""
         while start < self._count:
             numbers = self._numbers_from(start)
-            found: dict[int, tuple[Record, Table]] = {}
-            for stretch in _stretches(sorted(numbers)):
-                first, last = stretch[0], stretch[-1]
-                found.update(zip(range(first, last + 1), self.base.entries(first), strict=False))
+            found = self.base.entries_at(sorted(numbers))
             for number in numbers:
                 if number in found:
                     yield found[number]
@@ -214,15 +208,3 @@ class SortedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
             start, end = self._count - end, self._count - start
         numbers = range(start, end) if self._order.rank is None else self._numbers[start:end]
         return numbers[::-1] if self._backwards else numbers
-
-
-def _stretches(numbers: Sequence[int]) -> Iterator[list[int]]:
-    """Ascending numbers in parts between which it pays to seek."""
-    part: list[int] = []
-    for number in numbers:
-        if part and number - part[-1] > GAP:
-            yield part
-            part = []
-        part.append(number)
-    if part:
-        yield part

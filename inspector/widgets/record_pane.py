@@ -24,7 +24,7 @@ from textual.timer import Timer
 from textual.widgets import Input
 
 from engine.table import Table
-from inspector.arrangement import LOGS, REFS, Arrangement, Kind, Shape, arrange
+from inspector.arrangement import Arrangement, Kind, Shape, arrange
 from inspector.row_filter import FilterError, RowFilter
 from inspector.rows import LogRow, RefRow, SequenceRows
 from inspector.scope import Scope
@@ -34,11 +34,11 @@ from inspector.session import KeyFound, News, RowsRead, Session, StackView
 from inspector.sorted_rows import SortedRows
 from inspector.widgets.facts import error_text
 from inspector.widgets.record_bar import Prompt, RecordBar
-from inspector.widgets.record_columns import log_columns, ref_columns, with_mark
+from inspector.widgets.record_columns import with_mark
 from inspector.widgets.record_state import state_text
 from inspector.widgets.virtual_list import Column, ColumnTitles, ListPane, VirtualList
 
-__all__ = ["LogsPane", "RecordPane", "RefsPane"]
+__all__ = ["DEBOUNCE", "RecordPane"]
 
 DEBOUNCE: Final = 0.12
 """Seconds after a letter in which another one may come before the filter is applied."""
@@ -214,7 +214,7 @@ class RecordPane(Vertical, Generic[Row]):
         arrangement = arrange(self._kind, self._view, self._shape, before)
         if arrangement is None:
             self._coming = self._drawn = None
-            self._session.serve(self._slot)
+            self._serve()
             self.rows.show(SequenceRows(), cursor=0)
             self._say()
             return
@@ -494,67 +494,3 @@ class RecordPane(Vertical, Generic[Row]):
         drawn = self._drawn
         if drawn is not None:
             self.app.push_screen(ExportScreen(drawn, self._kind.noun))
-
-
-class RefsPane(RecordPane[RefRow]):
-    """The refs of a scope."""
-
-    HELP = """
-    The refs, by name: what each points to, the update index of the transaction that wrote it, and the table
-    of the stack in which it was found.
-
-    A stack has many versions of one ref, one in each table that ever changed it. The newest table that has
-    one wins; a tombstone wins as well, and says that the ref was deleted. The detail lists every version.
-    Of a single table all records are shown, tombstones among them; as of an update index, what the tables up
-    to there say.
-
-    / filters as you type: text that the name contains, re: in front of a regular expression of bytes,
-    ! in front of either for the others. escape stops a scan, and drops the filter when none is going on.
-    f goes to the first name that begins with what you type, or comes after it, through the index.
-    s sorts by the next column, S turns the order round; a click on a column's title does both.
-    D shows tombstones, b opens the block of the record, y copies, E writes the rows to a file.
-    """
-
-    def __init__(
-        self,
-        session: Session,
-        *,
-        list_id: str = "refs",
-        id: str | None = None,  # noqa: A002 - Textual's name
-        debounce: float = DEBOUNCE,
-    ) -> None:
-        super().__init__(REFS, session, list_id=list_id, id=id, debounce=debounce)
-
-    def _columns(self, tables: Sequence[Table]) -> list[Column[RefRow]]:
-        return ref_columns(tables)
-
-
-class LogsPane(RecordPane[LogRow]):
-    """The reflog entries of a scope."""
-
-    HELP = """
-    The reflog entries, by ref and newest first: what moved each ref, when, who, and the message.
-
-    An entry has the key (ref, update index). A tombstone of the same key in a newer table hides it, which is
-    how git expires and deletes reflogs until a compaction drops both.
-
-    / filters as you type: text that the name, the committer, the email or the message contains, re: in front
-    of a regular expression of bytes, ! in front of either for the others. escape stops a scan, and drops
-    the filter when none is going on.
-    f goes to the first name that begins with what you type, or comes after it, through the index.
-    s sorts by the next column, S turns the order round; a click on a column's title does both.
-    D shows tombstones, b opens the block of the record, y copies, E writes the rows to a file.
-    """
-
-    def __init__(
-        self,
-        session: Session,
-        *,
-        list_id: str = "logs",
-        id: str | None = None,  # noqa: A002 - Textual's name
-        debounce: float = DEBOUNCE,
-    ) -> None:
-        super().__init__(LOGS, session, list_id=list_id, id=id, debounce=debounce)
-
-    def _columns(self, tables: Sequence[Table]) -> list[Column[LogRow]]:
-        return log_columns(tables)

@@ -1,4 +1,4 @@
-"""The panes of refs and logs by themselves, on a session that works for them as the main screen has it work."""
+"""The panes of refs and logs by themselves, on a session that works for them as on the main screen."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from textual.widgets import Footer
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from inspector.session import News, Reloaded, Session
-from inspector.widgets.record_pane import LogsPane, RecordPane, RefsPane
+from inspector.widgets.record_pane import RecordPane
+from inspector.widgets.record_panes import LogsPane, RefsPane
 from inspector.widgets.virtual_list import VirtualList
 from tests.support.screens import open_session
 
@@ -124,7 +125,7 @@ async def enter(pilot: Pilot[Any], text: str) -> None:
 def with_panes(
     directory: Path,
     steps: Callable[[Pilot[Any], PaneApp], Awaitable[None]],
-    size: tuple[int, int] = (120, 24),
+    size: tuple[int, int] = (180, 24),
 ) -> None:
     """Run `steps` on the panes over a stack."""
 
