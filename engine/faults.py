@@ -180,9 +180,17 @@ _FAULTS = (
     Fault(
         "orphan-newer",
         _WARNING,
-        "A table that is not listed, and is newer than the stack: a transaction that was cut off before it "
-        "counted, or the list is older than its tables (restored from a backup?).",
+        "A table that is not listed, and would be the next one of the stack: a transaction that was cut off "
+        "before it counted.",
         _NEVER_READS,
+        (SET_ASIDE, REBUILD_LIST),
+    ),
+    Fault(
+        "orphan-ahead",
+        _ERROR,
+        "A table that is not listed, and is newer than the stack by more than one transaction: the list is "
+        "older than its tables (restored from a backup?), or has lost lines.",
+        _NEVER_READS + ", and what is in it is lost; the next transaction uses its update index again",
         (REBUILD_LIST, SET_ASIDE),
     ),
     Fault(

@@ -5,6 +5,7 @@ What kinds of faults there are is told by `faults.py`; what looks for them is `f
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,28 +50,35 @@ class Finding:
 class Report:
     """Gathers findings, and takes care that no fault drowns the others.
 
-    Of one kind in one file, `MOST_ALIKE` findings are kept; the others are counted, and told by one more
-    finding at the end (`close`).
+    Of one kind, `MOST_ALIKE` findings are kept in one file, and `MOST_IN_ALL` in all of them; the others are
+    counted, and told by one more finding at the end (`close`).
     """
 
     MOST_ALIKE: Final = 20
+    MOST_IN_ALL: Final = 1000
 
-    __slots__ = ("_counts", "_findings")
+    __slots__ = ("_counts", "_findings", "_in_all", "_in_file")
 
     def __init__(self) -> None:
         self._findings: list[Finding] = []
-        self._counts: dict[tuple[str, str], int] = {}
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._in_file: Counter[str] = Counter()
+        self._in_all: Counter[str] = Counter()
 
     def add(self, code: str, file: str, offset: int | None, message: str) -> None:
         """Take up a finding of the kind `code`."""
-        count = self._counts.get((file, code), 0) + 1
-        self._counts[file, code] = count
-        if count <= self.MOST_ALIKE:
+        self._in_file[file] += 1
+        if self._in_all[code] >= self.MOST_IN_ALL and (file, code) not in self._counts:
+            self._in_all[code] += 1
+            return
+        self._counts[file, code] += 1
+        if self._counts[file, code] <= self.MOST_ALIKE:
+            self._in_all[code] += 1
             self._findings.append(Finding(FAULTS[code], file, offset, message))
 
     def count(self, file: str) -> int:
         """How many findings there have been in a file, of all kinds."""
-        return sum(count for (name, _), count in self._counts.items() if name == file)
+        return self._in_file[file]
 
     def has(self, file: str, *codes: str) -> bool:
         """Whether there has been a finding of one of these kinds in a file."""
@@ -80,13 +88,18 @@ class Report:
         """Say how many findings were left out."""
         for (file, code), count in self._counts.items():
             if count > self.MOST_ALIKE:
-                surplus = count - self.MOST_ALIKE
-                self._findings.append(Finding(FAULTS[code], file, None, f"and {surplus} more of this kind"))
+                what = f"and {count - self.MOST_ALIKE} more of this kind"
+                self._findings.append(Finding(FAULTS[code], file, None, what))
+        for code, count in self._in_all.items():
+            if count > self.MOST_IN_ALL:
+                what = f"and {count - self.MOST_IN_ALL} more of this kind in other files"
+                self._findings.append(Finding(FAULTS[code], "", None, what))
 
     def forget(self) -> None:
         """Begin anew."""
         self._findings.clear()
-        self._counts.clear()
+        for counts in (self._counts, self._in_file, self._in_all):
+            counts.clear()
 
     def drain(self) -> list[Finding]:
         """The findings since the last call."""

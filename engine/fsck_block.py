@@ -13,7 +13,7 @@ Which blocks there are, and whether they belong where they are, is `fsck_table.p
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
@@ -47,6 +47,7 @@ from engine.record import (
 
 _MOST_KEY_BYTES: Final = 64 * 2**20
 _LOG_KEY_TAIL: Final = 9
+_RECORDS_PER_TICK: Final = 4096
 
 
 class Suspect(Exception):  # noqa: N818 - never leaves this module: it asks for a closer look
@@ -280,8 +281,13 @@ class Examined:
     last: bytes | None
 
 
-def examine(contents: Contents, id_len: int, highest: int, report: Report) -> Examined:
-    """Report everything that is wrong inside a block, and return what keys it begins and ends with."""
+def examine(
+    contents: Contents, id_len: int, highest: int, report: Report, tick: Callable[[], None]
+) -> Examined:
+    """Report everything that is wrong inside a block, and return what keys it begins and ends with.
+
+    A block may have millions of records: `tick` is called now and then, and may raise `Cancelled`.
+    """
     block, name = contents.block, contents.block.name
 
     def add(code: str, error: FormatError) -> None:
@@ -295,7 +301,9 @@ def examine(contents: Contents, id_len: int, highest: int, report: Report) -> Ex
     last: bytes | None = None
     spent = 0
     at_start = True
-    for record in contents.records(0):
+    for number, record in enumerate(contents.records(0)):
+        if number % _RECORDS_PER_TICK == 0:
+            tick()
         if not isinstance(record, Record):
             last = None
             at_start = False

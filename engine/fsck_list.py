@@ -115,6 +115,7 @@ def check_files(directory: str, listed: Collection[str], highest: int, now: floa
         except OSError as error:
             report.add("foreign-file", name, None, _reason(error))
     ages = {name: now - entry.st_mtime for name, entry in found.items() if name.endswith(_LOCK_SUFFIX)}
+    ahead: dict[str, tuple[int, int]] = {}
     held = [name for name, age in ages.items() if age < YOUNG_LOCK_SECONDS]
     for name, entry in found.items():
         if not stat.S_ISREG(entry.st_mode):
@@ -127,25 +128,36 @@ def check_files(directory: str, listed: Collection[str], highest: int, now: floa
             code = "temporary-in-use" if held else "temporary-file"
             report.add(code, name, None, f"a table that is not finished, {entry.st_size} bytes")
         elif is_table_file(name):
-            _check_orphan(directory, name, highest, report)
+            newer = _check_orphan(directory, name, highest, report)
+            if newer is not None:
+                ahead[name] = newer
         else:
             report.add("foreign-file", name, None, f"{entry.st_size} bytes: no file of a stack")
+    # One writer that dies leaves one table at most, and its update indexes are the next ones.
+    is_next = len(ahead) == 1 and min(ahead.values())[0] == highest + 1
+    for name, (low, high) in ahead.items():
+        what = f"update indexes {low} to {high}, not listed; the stack reaches {highest}"
+        report.add("orphan-newer" if is_next else "orphan-ahead", name, None, what)
 
 
-def _check_orphan(directory: str, name: str, highest: int, report: Report) -> None:
+def _check_orphan(directory: str, name: str, highest: int, report: Report) -> tuple[int, int] | None:
+    """Look at a table that is not listed; its update indexes, if the stack does not cover them."""
     try:
         with Table.open(os.path.join(directory, name), name) as table:
             low, high = table.min_update_index, table.max_update_index
     except FileNotFoundError:
-        return
+        return None
     except FormatError as error:
         report.add("orphan-damaged", name, error.offset, error.reason)
+        return None
     except OSError as error:
         report.add("orphan-damaged", name, None, _reason(error))
-    else:
-        code = "orphan-table" if high <= highest else "orphan-newer"
-        what = f"update indexes {low} to {high}, not listed; the stack reaches {highest}"
-        report.add(code, name, None, what)
+        return None
+    if high > highest:
+        return low, high
+    what = f"update indexes {low} to {high}, not listed; the stack reaches {highest}"
+    report.add("orphan-table", name, None, what)
+    return None
 
 
 def _reason(error: OSError) -> str:

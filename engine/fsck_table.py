@@ -284,7 +284,7 @@ class _Blocks:
         block, highest, id_len = contents.block, self._header.max_update_index, self._objects.id_len
         found = survey(block, self._header, id_len, self._objects.weights, highest)
         if found is None:
-            examined = examine(contents, id_len, highest, report)
+            examined = examine(contents, id_len, highest, report, lambda: self._tick(span.start))
             first, last = examined.first, examined.last
         else:
             first, last = found.first, found.last

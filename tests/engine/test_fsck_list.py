@@ -12,6 +12,7 @@ import pytest
 
 from engine.errors import Cancelled
 from engine.faults import FAULTS, Severity
+from engine.finding import Report
 from engine.format import HashId, format_table_name
 from engine.fsck import PHASES, fsck
 from engine.options import StackOptions
@@ -63,7 +64,7 @@ def test_an_empty_list_without_tables_is_a_sound_stack(tmp_path: Path) -> None:
 def test_a_missing_list_is_an_error_when_there_are_tables(stack: Path) -> None:
     (stack / "tables.list").unlink()
     assert only(stack, "list-missing").severity is Severity.ERROR
-    assert faults(stack) == ["list-missing", "orphan-newer"]
+    assert faults(stack) == ["list-missing", "orphan-ahead"]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\n\n"])
@@ -181,7 +182,7 @@ def test_anything_may_be_in_the_place_of_a_table(stack: Path, make: Callable[[Pa
 def test_a_huge_file_of_zeros_is_left_alone_soon(stack: Path) -> None:
     name = listed(stack)[1]
     make_huge(stack / name)
-    assert faults(stack) == ["cut-short", "block-damaged"]
+    assert faults(stack) == ["cut-short", "block-damaged", "table-given-up"]
     (stack / name).unlink()
     make_huge(stack / name)
     assert faults(stack) == ["not-a-table"]
@@ -241,11 +242,31 @@ def test_a_table_that_a_compaction_has_left_is_a_warning(stack: Path) -> None:
     assert faults(stack) == ["orphan-table"]
 
 
-def test_a_table_newer_than_the_list_is_a_warning(stack: Path) -> None:
+def test_a_table_that_follows_the_last_one_is_a_warning(stack: Path) -> None:
+    """So does a writer leave it that died between its two renames."""
     names = listed(stack)
     list_tables(stack, names[:2])
     assert only(stack, "orphan-newer").file == names[2]
     assert faults(stack) == ["orphan-newer"]
+
+
+def test_tables_ahead_of_a_list_from_a_backup_are_errors(stack: Path) -> None:
+    names = listed(stack)
+    list_tables(stack, names[:1])
+    found = findings(stack)
+    assert [(finding.code, finding.file) for finding in found] == [
+        ("orphan-ahead", name) for name in sorted(names[1:])
+    ]
+    (stack / names[1]).unlink()
+    assert only(stack, "orphan-ahead").severity is Severity.ERROR
+
+
+def test_of_a_kind_of_finding_in_many_files_the_first_are_told_and_the_rest_counted(stack: Path) -> None:
+    names = [f"{format_table_name(number, number, 1)}.ref" for number in range(1, 1500)]
+    list_tables(stack, names)
+    found = [finding for finding in findings(stack) if finding.code == "table-missing"]
+    assert len(found) == Report.MOST_IN_ALL + 1
+    assert "499 more" in found[-1].message
 
 
 def test_an_orphan_that_is_no_table_is_a_warning(stack: Path) -> None:
