@@ -16,8 +16,7 @@ from textual.widgets import Footer
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from inspector.session import News, Reloaded, Session
-from inspector.widgets.record_pane import RecordPane
-from inspector.widgets.record_panes import LogsPane, RefsPane
+from inspector.widgets.record_pane import LogsPane, RecordPane, RefsPane
 from inspector.widgets.virtual_list import VirtualList
 from tests.support.screens import open_session
 
