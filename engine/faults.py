@@ -303,7 +303,7 @@ _FAULTS = (
     Fault(
         "table-given-up",
         _ERROR,
-        "So many blocks of the table cannot be read that the rest was not looked at.",
+        "So much of the table, or of one block, is damaged that the rest of it was not looked at.",
         _STOPS,
         _TABLE_FIXES,
     ),

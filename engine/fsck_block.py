@@ -48,6 +48,7 @@ from engine.record import (
 _MOST_KEY_BYTES: Final = 64 * 2**20
 _LOG_KEY_TAIL: Final = 9
 _RECORDS_PER_TICK: Final = 4096
+_MOST_FAULTS: Final = 1000
 
 
 class Suspect(Exception):  # noqa: N818 - never leaves this module: it asks for a closer look
@@ -304,6 +305,11 @@ def examine(
     for number, record in enumerate(contents.records(0)):
         if number % _RECORDS_PER_TICK == 0:
             tick()
+        if report.count(name) - before > _MOST_FAULTS:
+            what = f"more than {_MOST_FAULTS} faults in one block"
+            add("table-given-up", contents.error(record.start - contents.base, what))
+            last = None
+            break
         if not isinstance(record, Record):
             last = None
             at_start = False

@@ -374,6 +374,12 @@ def test_of_many_findings_of_one_kind_a_few_are_told_and_the_rest_counted(tmp_pa
     assert found[-1].message == f"and {499 - Report.MOST_ALIKE} more of this kind"
 
 
+def test_a_block_with_too_many_faults_is_left(tmp_path: Path) -> None:
+    records = ref(0, b"a") + b"".join(ref(1, b"%c" % (98 + number % 2)) for number in range(3000))
+    one_block(tmp_path, REF, records)
+    assert faults(tmp_path) == ["key-order", "table-given-up"]
+
+
 @pytest.mark.parametrize(
     ("block_type", "behind_name", "tail"),
     [(REF, b"", b"\0"), (LOG, b"\0" + bytes(8), b"")],
