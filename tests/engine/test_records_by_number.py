@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engine.block_contents import Records
 from engine.format import LOG, REF
-from tests.support.layouts import blocks_of, damage_ref_blocks, write_varied
+from tests.support.varied import blocks_of, damage_ref_blocks, write_varied
 
 
 def test_records_are_found_by_their_number(tmp_path: Path) -> None:

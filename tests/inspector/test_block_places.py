@@ -10,8 +10,8 @@ from textual.widgets import Input
 from engine.record import log_key
 from engine.table import Table
 from tests.support.block_view import View, block_view
-from tests.support.layouts import damage_ref_blocks, first_log_block, write_varied
 from tests.support.screens import branch
+from tests.support.varied import damage_ref_blocks, first_log_block, write_varied
 
 
 @pytest.fixture

@@ -28,18 +28,11 @@ from inspector.layout_nodes import (
 )
 from inspector.layout_words import copied_value, explanation
 from tests.support.handmade import Handmade, raw_block, raw_record
-from tests.support.layouts import (
-    blocks_of,
-    damage_ref_blocks,
-    first_log_block,
-    layout_at,
-    open_node,
-    run,
-    write_varied,
-)
+from tests.support.layouts import open_node, run
 from tests.support.screens import branch, branches, log
 from tests.support.spans import everything, layout_of
 from tests.support.tables import write_table
+from tests.support.varied import blocks_of, damage_ref_blocks, first_log_block, layout_at, write_varied
 
 LARGEST = WriteOptions(block_size=2**24 - 1)
 

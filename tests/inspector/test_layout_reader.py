@@ -22,9 +22,10 @@ from inspector.layout_reader import (
     PathRead,
     ReadFailed,
 )
-from tests.support.layouts import blocks_of, damage_ref_blocks, reader_at, write_varied
+from tests.support.layouts import reader_at
 from tests.support.screens import branches
 from tests.support.tables import write_table
+from tests.support.varied import blocks_of, damage_ref_blocks, write_varied
 
 
 @pytest.fixture

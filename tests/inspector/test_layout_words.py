@@ -12,9 +12,9 @@ from engine.section import BlockSpan
 from engine.span import Group, Kind, Span
 from engine.writer import WriteOptions
 from inspector.layout_words import copied_value, explanation, title, value_text
-from tests.support.layouts import layout_at, write_varied
 from tests.support.spans import everything
 from tests.support.tables import oid, write_table
+from tests.support.varied import layout_at, write_varied
 
 HOSTILE = b"refs/heads/\x1b[2Jx"
 
