@@ -11,7 +11,6 @@ from typing import ClassVar, Final
 
 from textual import on
 from textual.message import Message
-from textual.screen import Screen
 
 from engine.errors import ReftableError
 from engine.repository import StackLocation
@@ -72,17 +71,22 @@ class InspectorApp(TerminalApp):
         self._watch = watch
         register_themes(self)
 
-    def get_default_screen(self) -> Screen[None]:
-        """The inspector begins with the stack, once it is known which."""
-        return self._main(self._session, self._workplace) if self._session is not None else Screen()
-
-    def _main(self, session: Session, workplace: Workplace) -> MainScreen:
-        return MainScreen(session, workplace, clock=self._clock, watch=self._watch)
-
     def on_mount(self) -> None:
-        """Ask which stack, if nobody has said."""
+        """Show the stack, or ask which one if nobody has said."""
         if self._session is None:
             self.action_pick()
+        else:
+            self._show(self._session, self._workplace)
+
+    def _show(self, session: Session, workplace: Workplace) -> None:
+        """Put the main screen of this stack in the place of the one there is."""
+        self._session, self._workplace = session, workplace
+        screen = MainScreen(session, workplace, clock=self._clock, watch=self._watch)
+        # The screen at the bottom is Textual's, which cannot be replaced.
+        if isinstance(self.screen, MainScreen):
+            self.switch_screen(screen)
+        else:
+            self.push_screen(screen)
 
     def _locations(self) -> tuple[StackLocation, ...]:
         repository = self._workplace.repository
@@ -126,8 +130,7 @@ class InspectorApp(TerminalApp):
             if self._session is None:
                 self.action_pick()
             return
-        self._session, self._workplace = event.opened
-        self.switch_screen(self._main(*event.opened))
+        self._show(*event.opened)
 
 
 def run_inspector(workplace: Workplace, *, label: str, ask: bool = False, mouse: bool = True) -> int:
