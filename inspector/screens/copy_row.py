@@ -6,7 +6,7 @@ obey in turn, when it is pasted there, is escaped as it is on screen.
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from textual import on
 from textual.app import ComposeResult
@@ -23,18 +23,22 @@ from engine.table import Table
 from inspector.export import entry_json
 from inspector.rows import LogRow, RefRow
 from inspector.safe_text import safe_name, safe_text
-from inspector.widgets.facts import error_text, shown
+from inspector.widgets.facts import error_text
 
 __all__ = ["CopyChoice", "CopyScreen", "copy_choices"]
 
-SHOWN_CELLS = 60
+SHOWN_CHARACTERS: Final = 60
 
 
 class CopyChoice(NamedTuple):
-    """Something to copy: what it is called, and the text that goes to the clipboard."""
+    """Something to copy: what it is called, and the text that goes to the clipboard, fit for a terminal."""
 
     label: str
     text: str
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
 
 
 def copy_choices(row: RefRow | LogRow, table: Table) -> list[CopyChoice]:
@@ -83,7 +87,17 @@ class CopyScreen(ModalScreen[None]):
             background: $surface;
             padding: 0 1;
         }
-        & OptionList { height: auto; max-height: 12; border: none; padding: 0; background: $surface; }
+        & OptionList {
+            height: auto;
+            max-height: 12;
+            border: none;
+            padding: 0;
+            background: $surface;
+            text-wrap: nowrap;
+            text-overflow: ellipsis;
+            & > .option-list--option-highlighted { text-style: reverse; }
+        }
+        & OptionList:focus { border: none; }
         & #said { height: auto; color: $foreground-muted; }
     }
     """
@@ -134,8 +148,7 @@ class CopyScreen(ModalScreen[None]):
         options = self.query_one(OptionList)
         width = max(len(choice.label) for choice in self._choices)
         for choice in self._choices:
-            text = choice.text if len(choice.text) <= SHOWN_CELLS else choice.text[:SHOWN_CELLS] + "…"
-            options.add_option(Content.assemble((f"{choice.label:<{width}}  ", "bold"), text))
+            options.add_option(Content.assemble((f"{choice.label:<{width}}  ", "bold"), _cut(choice.text)))
         options.highlighted = 0
         options.focus()
 
@@ -151,9 +164,8 @@ class CopyScreen(ModalScreen[None]):
     def _copy(self, event: OptionList.OptionSelected) -> None:
         choice = self._choices[event.option_index]
         self.app.copy_to_clipboard(choice.text)
-        text = shown(choice.text.encode("utf-8"))
         self.app.notify(
-            text if len(text) <= SHOWN_CELLS else text[:SHOWN_CELLS] + "…",
+            _cut(choice.text),
             title=f"Copied: {choice.label}",
             markup=False,
         )
