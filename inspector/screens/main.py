@@ -68,6 +68,16 @@ _WATCH_TICKS: Final = 4
 """Looks at the stack for each look at the files beside it, which reads the directory."""
 
 
+class _Tab(TabPane):
+    """A tab in which the focus follows what is shown, and never leads.
+
+    The focus tells of itself late: when keys come fast, it would show the tab that they have left.
+    """
+
+    def post_message(self, message: Message) -> bool:
+        return not isinstance(message, TabPane.Focused) and super().post_message(message)
+
+
 class MainScreen(Screen[None]):
     """Everything about one stack."""
 
@@ -174,15 +184,15 @@ class MainScreen(Screen[None]):
             yield self._stack
             with Vertical(id="records-pane", classes="pane"):
                 with TabbedContent(id="records"):
-                    with TabPane("Refs", id="refs-tab"):
+                    with _Tab("Refs", id="refs-tab"):
                         yield self._refs
-                    with TabPane("Logs", id="logs-tab"):
+                    with _Tab("Logs", id="logs-tab"):
                         yield self._logs
-                    with TabPane("Blocks", id="blocks-tab"):
+                    with _Tab("Blocks", id="blocks-tab"):
                         yield self._blocks
-                    with TabPane("Compaction", id="compaction-tab"):
+                    with _Tab("Compaction", id="compaction-tab"):
                         yield self._compaction
-                    with TabPane("Health", id="health-tab"):
+                    with _Tab("Health", id="health-tab"):
                         yield self._health
                 yield Detail(id="detail")
         yield Footer(compact=True, show_command_palette=False)
@@ -503,15 +513,18 @@ class MainScreen(Screen[None]):
 
     @on(TabbedContent.TabActivated)
     def _tab_activated(self, event: TabbedContent.TabActivated) -> None:
+        if event.pane.id != self.query_one(TabbedContent).active:
+            return  # it comes late: by now the user is at another tab
         self._show_blocks()
         self._show_way()
         self._focus_tab(event.pane)
 
     def _focus_tab(self, pane: TabPane) -> None:
+        # At once and not in its turn, or it could take the user back from where the next key has led.
         if pane.id == "compaction-tab":
-            self._compaction.focus_target.focus()
+            self.set_focus(self._compaction.focus_target)
         else:
-            pane.query(VirtualList).first().focus()
+            self.set_focus(pane.query(VirtualList).first())
 
     def _show_blocks(self) -> None:
         """The table under the cursor, once somebody can see it."""
