@@ -11,8 +11,10 @@ from engine.format import HashId
 from engine.options import StackOptions
 from engine.record import RefRecord
 from engine.stack import Stack
-from inspector.rows import PAGE_ROWS
-from inspector.session import News, Reloaded, RowsRead, Session, VersionsRead
+from inspector.row_filter import Matcher, RowFilter
+from inspector.rows import PAGE_ROWS, RefRows
+from inspector.session import KeyFound, News, Reloaded, RowsRead, Session, VersionsRead
+from inspector.sorted_rows import REF_ORDERS, SortedRows
 from tests.support.screens import OPTIONS, branch, branches, log, make_stack, open_session
 from tests.support.tables import oid
 
@@ -200,3 +202,99 @@ def test_new_counts_are_told_seldom(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         told = [news for news in pieces if news is not None]
         assert len(pieces) > 50
         assert len(told) < 20
+
+
+def test_a_check_is_silent_until_something_has_changed(stack: Path) -> None:
+    with open_session(stack) as session:
+        work(session)
+        old = session.view
+        session.want_check()
+        assert session.wanting
+        assert work(session) == []
+        assert session.view is old
+        with Stack.open(stack, OPTIONS) as other, other.addition() as addition, addition.table() as writer:
+            writer.add_ref(RefRecord(b"refs/heads/new", addition.update_index, oid(1)))
+        session.want_check()
+        news = work(session)[0]
+        assert isinstance(news, Reloaded)
+        assert (news.changed, news.old_view, news.asked) == (True, old, False)
+
+
+def test_a_check_tells_trouble_once_and_that_it_has_passed(stack: Path) -> None:
+    with open_session(stack) as session:
+        work(session)
+        (stack / "tables.list").rename(stack / "kept")
+        (stack / "tables.list").write_bytes(b"no-such-table.ref\n")
+        told = []
+        for _ in range(3):
+            session.want_check()
+            told += work(session)
+        assert [type(news) for news in told] == [Reloaded]
+        (stack / "kept").rename(stack / "tables.list")
+        session.want_check()
+        (news,) = work(session)
+        assert isinstance(news, Reloaded)
+        assert (news.error, news.asked) == (None, False)
+
+
+def test_a_served_source_is_worked_on_and_closed_when_nobody_serves_it(stack: Path) -> None:
+    with open_session(stack) as session:
+        matcher = Matcher(RowFilter(b"[135]$", is_regex=True))
+        source = RefRows(session.view.merged, matcher=matcher)
+        session.serve("refs", source)
+        work(session)
+        assert source.complete
+        assert source.count > 0
+        search = matcher._regex
+        assert search is not None
+        assert search._child is not None
+        session.serve("refs")
+        assert session.wanting
+        work(session)
+        assert search._child is None
+
+
+def test_a_session_that_ends_leaves_no_process(stack: Path) -> None:
+    with open_session(stack) as session:
+        matcher = Matcher(RowFilter(b"1$", is_regex=True))
+        session.serve("refs", RefRows(session.view.merged, matcher=matcher))
+        work(session)
+    assert matcher._regex is not None
+    assert matcher._regex._child is None
+
+
+def test_what_is_served_first_is_scanned_first(stack: Path) -> None:
+    with open_session(stack) as session:
+        filtered = RefRows(session.view.merged, matcher=Matcher(RowFilter(b"1")))
+        session.serve("refs", SortedRows(filtered, REF_ORDERS[1]), session.view.refs)
+        for _ in session.work():
+            if filtered.complete:
+                break
+        assert not session.view.refs.complete
+
+
+def test_a_key_is_found_when_the_scan_has_passed_it_and_shown_before_that(
+    stack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inspector.row_pages.SCAN_RECORDS", 1)
+    with open_session(stack) as session:
+        refs = session.view.refs
+        key = branch(2 * PAGE_ROWS)
+        session.want_key("jump", refs, key, ahead=True)
+        told = [news for news in work(session) if isinstance(news, KeyFound)]
+        assert [(news.row, len(news.ahead)) for news in told] == [(None, PAGE_ROWS), (2 * PAGE_ROWS - 1, 0)]
+        assert told[0].ahead[0].record.name == key
+        session.want_key("jump", refs, b"\xff")
+        (news,) = work(session)
+        assert isinstance(news, KeyFound)
+        assert news.row == refs.count
+
+
+def test_only_the_key_wanted_last_under_a_name_is_looked_for(stack: Path) -> None:
+    with open_session(stack) as session:
+        refs = session.view.refs
+        session.want_key("jump", refs, branch(1))
+        session.want_key("jump", refs, branch(5))
+        session.want_key("other", refs, branch(6))
+        session.forget_key("other")
+        assert [news.key for news in work(session) if isinstance(news, KeyFound)] == [branch(5)]

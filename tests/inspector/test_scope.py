@@ -1,0 +1,40 @@
+"""Scopes: which tables they mean in each state of a stack, and what they are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.record import RefRecord
+from inspector.scope import AsOf, OneTable, Scope, WholeStack
+from tests.support.screens import branch, make_stack, open_session
+from tests.support.tables import oid
+
+
+@pytest.mark.parametrize(
+    ("scope", "tables", "label"),
+    [
+        (WholeStack(), 3, "merged view"),
+        (AsOf(0), 0, "as of 0 (0 of 3 tables)"),
+        (AsOf(2), 2, "as of 2 (2 of 3 tables)"),
+        (AsOf(99), 3, "as of 99 (3 of 3 tables)"),
+        (OneTable("0x000000000002-0x000000000002-00005eed.ref"), 1, "#1 …00005eed"),
+    ],
+)
+def test_a_scope_means_tables_and_has_a_label(tmp_path: Path, scope: Scope, tables: int, label: str) -> None:
+    directory = make_stack(
+        tmp_path / "reftable", *[([RefRecord(branch(1), index, oid(index))], []) for index in (1, 2, 3)]
+    )
+    with open_session(directory) as session:
+        merged = scope.resolve(session.view)
+        assert merged is not None
+        assert len(merged.tables) == tables
+        assert scope.label(session.view) == label
+
+
+def test_a_table_that_is_gone_means_nothing_and_is_called_so(tmp_path: Path) -> None:
+    with open_session(make_stack(tmp_path / "reftable")) as session:
+        gone = OneTable("0x000000000002-0x000000000002-00005eed.ref")
+        assert gone.resolve(session.view) is None
+        assert gone.label(session.view) == "…00005eed (gone)"
