@@ -29,6 +29,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.worker import WorkerFailed
 
 from inspector.exit_codes import ExitCode
+from inspector.late_errors import came_too_late
 from inspector.output import note
 from inspector.safe_text import safe_name
 
@@ -91,6 +92,8 @@ class TerminalApp(App[None]):
         return _LastingDriver if driver is LinuxDriver else driver
 
     def _handle_exception(self, error: Exception) -> None:
+        if came_too_late(error):
+            return
         if self.crash is None:
             self.crash = error
         super()._handle_exception(error)

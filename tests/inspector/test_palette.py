@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from textual.command import CommandPalette, DiscoveryHit, Hit
+from textual.css.query import NoMatches
 from textual.pilot import Pilot
 from textual.widgets import OptionList, TabbedContent
+from textual.worker import WorkerFailed
 
 from inspector.palette import InspectorCommands
 from tests.support.habits import HabitsApp, Tables
@@ -39,7 +41,8 @@ async def found(commands: InspectorCommands, query: str) -> dict[str, DiscoveryH
 def test_what_is_more_than_a_movement_is_listed_with_its_keys() -> None:
     async def steps(_pilot: Pilot[Any], commands: InspectorCommands) -> None:
         hits = await listed(commands)
-        assert list(hits) == ["Block", "Reload", "Quit", "Help", "Go to tab: Logs", "Theme…", "Screenshot"]
+        keyed = ["Block", "Reload", "Quit", "Suspend", "Help"]
+        assert list(hits) == [*keyed, "Go to tab: Logs", "Theme…", "Screenshot"]
         assert str(hits["Quit"].prompt) == "Quit  q ctrl+q"
         assert str(hits["Help"].prompt) == "Help  ?"
 
@@ -110,3 +113,53 @@ def test_the_palette_opens_searches_and_runs() -> None:
         assert Tables.done == ["block"]
 
     drive(app, steps)
+
+
+def test_a_palette_that_is_closed_while_it_searches_does_no_harm() -> None:
+    app = HabitsApp()
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        await pilot.press("ctrl+p")
+        palette = app.screen
+        assert isinstance(palette, CommandPalette)
+        await pilot.press("escape")
+        # What its search does when it comes to an end only now.
+        with pytest.raises(NoMatches) as late:
+            palette._watch__list_visible()
+        app._handle_exception(WorkerFailed(late.value))
+        await pilot.press("b")
+        assert Tables.done == ["block"]
+        assert app.crash is None
+
+    drive(app, steps)
+
+
+def test_a_screen_that_is_left_before_it_is_built_does_no_harm() -> None:
+    app = HabitsApp()
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        await pilot.press("question_mark")
+        left = app.screen
+        await pilot.press("escape")
+        with pytest.raises(NoMatches) as late:
+            left.query_one("#something")
+        app._handle_exception(late.value)
+        await pilot.press("b")
+        assert Tables.done == ["block"]
+        assert app.crash is None
+
+    drive(app, steps)
+
+
+def test_any_other_search_in_vain_is_a_fault_as_ever() -> None:
+    app = HabitsApp()
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        with pytest.raises(NoMatches) as error:
+            app.screen.query_one("#nowhere")
+        app._handle_exception(error.value)
+        await pilot.pause()
+
+    with pytest.raises(NoMatches):
+        drive(app, steps)
+    assert isinstance(app.crash, NoMatches)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import Screen
@@ -12,6 +12,7 @@ from textual.widgets import Input, Static, TabbedContent, TabPane
 
 from inspector.palette import InspectorCommands
 from inspector.screens.help import HelpScreen, subject_of
+from inspector.terminal import TerminalApp
 from inspector.themes import register_themes
 
 
@@ -76,7 +77,7 @@ class Habits(Screen[None]):
         Tables.done.append("reload")
 
 
-class HabitsApp(App[None]):
+class HabitsApp(TerminalApp):
     """That screen, with help, palette and themes."""
 
     COMMANDS: ClassVar[set[Any]] = {InspectorCommands}

@@ -1,0 +1,83 @@
+"""Keys that come faster than the screen: each acts on what the keys before it have led to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.css.query import NoMatches
+from textual.pilot import Pilot
+from textual.widgets import TabbedContent
+
+from inspector.late_errors import came_too_late
+from inspector.screens.main import MainScreen
+from tests.support.screens import branches, inspect, log, make_stack, settle
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    return make_stack(tmp_path / "reftable", (branches(30), [log(b"HEAD", 1)]), ([], [log(b"HEAD", 2)]))
+
+
+@pytest.mark.parametrize(
+    ("keys", "tab"), [("345", "health"), ("34512", "logs"), ("54321", "refs"), ("543215", "health")]
+)
+def test_the_last_of_many_tabs_is_where_the_focus_is(stack: Path, keys: str, tab: str) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        for key in keys:
+            pilot.app.simulate_key(key)
+        await settle(pilot)
+        await pilot.pause()
+        tabs = screen.query_one(TabbedContent)
+        assert tabs.active == f"{tab}-tab"
+        assert screen.focused is not None
+        assert tabs.get_pane(tabs.active) in screen.focused.ancestors
+
+    inspect(stack, steps)
+
+
+@pytest.mark.parametrize("key", ["at", "T", "a", "c", "e", "x", "question_mark", "y", "E"])
+def test_what_is_opened_can_be_left_at_once(stack: Path, key: str) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        for _ in range(3):
+            pilot.app.simulate_key(key)
+            pilot.app.simulate_key("escape")
+        await settle(pilot)
+        for _ in range(4):
+            if pilot.app.screen is not screen:
+                await pilot.press("escape")
+        assert pilot.app.screen is screen
+        await pilot.press("j")
+        assert pilot.app.is_running
+
+    inspect(stack, steps)
+
+
+def test_only_what_is_gone_may_miss_its_parts(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        with pytest.raises(NoMatches) as error:
+            screen.query_one("#nowhere")
+        assert not came_too_late(error.value)
+        await pilot.press("question_mark")
+        left = pilot.app.screen
+        await pilot.press("escape")
+        with pytest.raises(NoMatches) as late:
+            left.query_one("#nowhere")
+        assert came_too_late(late.value)
+        assert not came_too_late(KeyError("nowhere"))
+
+    inspect(stack, steps)
+
+
+@pytest.mark.parametrize(
+    ("module", "harmless"), [("textual.widgets", True), ("inspector.palette", False), ("engine.stack", False)]
+)
+def test_the_palette_may_trip_over_itself_but_not_over_us(module: str, harmless: bool) -> None:
+    palette: dict[str, Any] = {"__name__": "textual.command"}
+    exec("def turn_the_page(what): what()", palette)  # noqa: S102 - a frame of that module
+    inner: dict[str, Any] = {"__name__": module}
+    exec("def fail(): {}[0]", inner)  # noqa: S102 - the same
+    with pytest.raises(KeyError) as error:
+        palette["turn_the_page"](inner["fail"])
+    assert came_too_late(error.value) is harmless
