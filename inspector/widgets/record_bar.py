@@ -94,10 +94,10 @@ class RecordBar(Vertical):
 
     def on_mount(self) -> None:
         """Begin without any of it."""
-        self.open(None)
+        self.show_prompt(None)
         self.say("", "")
 
-    def open(self, prompt: Prompt | None) -> None:
+    def show_prompt(self, prompt: Prompt | None) -> None:
         """Show this prompt and no other."""
         self.filter.display = prompt is self.filter
         self.jump.display = prompt is self.jump

@@ -325,7 +325,7 @@ class RecordPane(Vertical, Generic[Row]):
 
     def action_filter(self) -> None:
         """Type a filter, or change the one that is set."""
-        self._bar.open(self._bar.filter)
+        self._bar.show_prompt(self._bar.filter)
         self._bar.filter.focus()
 
     @on(Input.Changed, ".filter")
@@ -364,7 +364,7 @@ class RecordPane(Vertical, Generic[Row]):
             self._bar.filter.value = ""
             self.apply_filter()
         if not self._bar.filter.value:
-            self._bar.open(None)
+            self._bar.show_prompt(None)
         self.rows.focus()
 
     # Jumping to a name.
@@ -373,7 +373,7 @@ class RecordPane(Vertical, Generic[Row]):
         """Type the beginning of a name, and go there."""
         self._origin = self._current_key()
         self._bar.jump.value = ""
-        self._bar.open(self._bar.jump)
+        self._bar.show_prompt(self._bar.jump)
         self._bar.jump.focus()
 
     @on(Input.Changed, ".jump")
@@ -388,7 +388,7 @@ class RecordPane(Vertical, Generic[Row]):
         event.stop()
         if not event.kept and self._origin is not None:
             self._seek(self._origin)
-        self._bar.open(self._bar.filter if self._bar.filter.value else None)
+        self._bar.show_prompt(self._bar.filter if self._bar.filter.value else None)
         self.rows.focus()
 
     def _seek(self, key: Any) -> None:  # noqa: ANN401
@@ -466,7 +466,7 @@ class RecordPane(Vertical, Generic[Row]):
         if not self._stoppable():
             self._bar.filter.value = ""
             self.apply_filter()
-            self._bar.open(None)
+            self._bar.show_prompt(None)
         elif self._coming is not None and self._drawn is not None and not self._filtering(self._coming):
             # An order that is not known yet cannot be shown in part: back to the one before.
             drawn = self._drawn.shape

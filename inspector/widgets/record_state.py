@@ -34,7 +34,7 @@ def state_text(
     activity = _activity(now)
     if activity:
         parts.append(activity)
-    elif now is not drawn or seeking:
+    elif seeking or (now is not drawn and parts):  # the line must not come and go for a change alone
         parts.append("counting up to here")
     return " · ".join(parts)
 

@@ -244,9 +244,10 @@ def test_the_cursor_stays_with_its_ref_when_the_stack_changes(stack: Path) -> No
     async def steps(pilot: Pilot[Any], app: PaneApp) -> None:
         rows = app.refs.rows
         rows.cursor = 250
-        rows.scroll_to(y=240, animate=False)
+        rows.scroll_to(y=251 - rows.size.height, animate=False)
         await settle(pilot)
         name, above = at(app), rows.above
+        assert above == rows.size.height - 1
         change(stack, (b"refs/heads/aaa", oid(1)), (b"refs/heads/aab", oid(1)), compact=True)
         app.reload()
         await settle(pilot)
