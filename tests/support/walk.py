@@ -26,7 +26,7 @@ _PAUSE = 0.03
 _WALK: tuple[tuple[str | See, ...], ...] = (
     ("1", *_MOVES, "D", "D", *_SORTS),
     ("1", *"/he", "\r", *_BACK, *"frefs", "\r", *_BACK),
-    ("1", See("y", "Copy"), *_BACK, See("E", "Export"), *_BACK),
+    ("1", See("y", "━ Copy"), *_BACK, See("E", "━ Export"), *_BACK),
     (See("2", "logs"), *_MOVES, *_SORTS, "y", *_BACK, "b"),
     (See("3", "blocks"), "j", "j", "\r", "j", _RIGHT, "j", _RIGHT, *"jhj", _RIGHT, *"hin"),
     ("3", *"o40", "\r", *_BACK),
