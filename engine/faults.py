@@ -194,6 +194,12 @@ _FAULTS = (
         (REBUILD_LIST, SET_ASIDE),
     ),
     Fault(
+        "orphan-in-use",
+        _INFO,
+        "A table that is not listed while somebody holds a lock: on its way into the stack, or out of it.",
+        _NEVER_READS,
+    ),
+    Fault(
         "orphan-damaged",
         _WARNING,
         "A file that is named like a table, is not listed, and cannot be read as one.",

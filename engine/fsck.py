@@ -35,7 +35,7 @@ from engine.progress import Progress, ProgressCallback
 PHASES: Final = ("list", "files", "tables")
 """The phases, in order, as `Progress` names them; of the last, progress is in bytes of the tables."""
 
-_ATTEMPTS: Final = 5
+_ATTEMPTS: Final = 20
 """How often the list is read again because a compaction has overtaken us."""
 
 
@@ -84,8 +84,7 @@ class _Run:
             highest = max(
                 (table.header.max_update_index for table in self._tables if table.header), default=0
             )
-            check_files(self._path, {*listed, *self._listed_now()}, highest, self._now, report)
-            yield from report.drain()
+            yield from self._check_files(listed, highest)
             total = sum(table.size for table in self._tables)
             self._tell("tables", 0, total)
             refs = RefCheck(self._tables, self._is_of_worktree(), report)
@@ -101,6 +100,20 @@ class _Run:
             self._tell("tables", total, total)
         finally:
             self._close_tables()
+
+    def _check_files(self, listed: list[str], highest: int) -> list[Finding]:
+        """What is wrong with the other files; looks again when the list was replaced meanwhile."""
+        report = Report()
+        for _ in range(_ATTEMPTS):
+            report.forget()
+            before = self._raw_list()
+            # A table that was added since the list was read is no orphan either.
+            now_listed = [os.fsdecode(line) for line in (before or b"").split(b"\n")]
+            check_files(self._path, {*listed, *now_listed}, highest, self._now, report)
+            if self._raw_list() == before:
+                break
+        report.close()
+        return report.drain()
 
     def _tell(self, phase: str, done: int, total: int | None) -> None:
         if self._progress is not None:
@@ -127,10 +140,6 @@ class _Run:
             return read_list(self._path)
         except (FormatError, OSError):
             return None
-
-    def _listed_now(self) -> list[str]:
-        """What the list names by now: a table that was added meanwhile is no orphan."""
-        return [os.fsdecode(line) for line in (self._raw_list() or b"").split(b"\n")]
 
     def _open_tables(self) -> list[str]:
         """Check the list and open what it names; again, when it was replaced meanwhile. Returns the names."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from engine.directory import TABLES_LIST, TEMPORARY_MARK
@@ -102,21 +103,17 @@ def _fault(line: bytes) -> str | None:
 def check_files(directory: str, listed: Collection[str], highest: int, now: float, report: Report) -> None:
     """Report what lies in the directory and is not part of the stack.
 
-    `highest` is the highest update index of the stack, `now` the time in seconds since 1970, by which the
-    age of a lock is told. Raises `OSError` when the directory cannot be read.
+    `listed` are the tables that are part of it, `highest` is its highest update index, `now` the time in
+    seconds since 1970, by which the age of a lock is told. What is said holds if the list was the same before
+    and after. Raises `OSError` when the directory cannot be read.
     """
-    names = sorted(set(os.listdir(directory)).difference(listed, {TABLES_LIST}))
     found: dict[str, os.stat_result] = {}
-    for name in names:
-        try:
+    for name in sorted(set(os.listdir(directory)).difference(listed, {TABLES_LIST})):
+        with suppress(OSError):  # gone again
             found[name] = os.lstat(os.path.join(directory, name))
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            report.add("foreign-file", name, None, _reason(error))
     ages = {name: now - entry.st_mtime for name, entry in found.items() if name.endswith(_LOCK_SUFFIX)}
-    ahead: dict[str, tuple[int, int]] = {}
     held = [name for name, age in ages.items() if age < YOUNG_LOCK_SECONDS]
+    ahead: dict[str, tuple[int, int]] = {}
     for name, entry in found.items():
         if not stat.S_ISREG(entry.st_mode):
             report.add("foreign-file", name, None, f"{_kind(entry.st_mode)}: no writer of reftables made it")
@@ -125,19 +122,35 @@ def check_files(directory: str, listed: Collection[str], highest: int, now: floa
             locked = name.removesuffix(_LOCK_SUFFIX)
             report.add(code, name, None, f"a lock on {locked}, {_age(ages[name])} old")
         elif TEMPORARY_MARK in name:
-            code = "temporary-in-use" if held else "temporary-file"
+            in_use = held or _is_held(directory, [TABLES_LIST, *listed], now)
+            code = "temporary-in-use" if in_use else "temporary-file"
             report.add(code, name, None, f"a table that is not finished, {entry.st_size} bytes")
-        elif is_table_file(name):
+        elif not is_table_file(name):
+            report.add("foreign-file", name, None, f"{entry.st_size} bytes: no file of a stack")
+        elif held or _is_held(directory, [TABLES_LIST, name], now):
+            report.add("orphan-in-use", name, None, f"{entry.st_size} bytes, while there is a lock")
+        else:
             newer = _check_orphan(directory, name, highest, report)
             if newer is not None:
                 ahead[name] = newer
-        else:
-            report.add("foreign-file", name, None, f"{entry.st_size} bytes: no file of a stack")
     # One writer that dies leaves one table at most, and its update indexes are the next ones.
     is_next = len(ahead) == 1 and min(ahead.values())[0] == highest + 1
     for name, (low, high) in ahead.items():
         what = f"update indexes {low} to {high}, not listed; the stack reaches {highest}"
         report.add("orphan-newer" if is_next else "orphan-ahead", name, None, what)
+
+
+def _is_held(directory: str, names: Iterable[str], now: float) -> bool:
+    """Whether somebody holds the lock on one of these files; the directory may have been read too early.
+
+    Who adds a table holds the lock on the list until the table is listed, who merges tables their locks until
+    they are gone.
+    """
+    for locked in names:
+        with suppress(OSError):
+            if now - os.lstat(os.path.join(directory, locked + _LOCK_SUFFIX)).st_mtime < YOUNG_LOCK_SECONDS:
+                return True
+    return False
 
 
 def _check_orphan(directory: str, name: str, highest: int, report: Report) -> tuple[int, int] | None:

@@ -356,10 +356,6 @@ class _Blocks:
             if root and not self._indexes[of].levels:
                 what = f"the footer has the {SECTION_NAMES[of]} index at {root}, where there is none"
                 report.add("index-damaged", name, end, what)
-        if not report.has(name, "index-damaged", "index-incomplete", "index-foreign"):
-            for section in layout.sections:
-                if section.error is not None:
-                    report.add("index-damaged", name, section.error.offset, section.error.reason)
         if footer.obj_offset:
             self._check_objects(footer)
 

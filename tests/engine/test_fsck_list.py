@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -269,6 +271,12 @@ def test_of_a_kind_of_finding_in_many_files_the_first_are_told_and_the_rest_coun
     assert "499 more" in found[-1].message
 
 
+def test_a_table_that_is_not_listed_is_in_use_while_somebody_holds_a_lock(stack: Path) -> None:
+    list_tables(stack, listed(stack)[:1])
+    made = lock(stack, "tables.list").stat().st_mtime
+    assert codes(stack, now=made) == ["orphan-in-use", "lock-held"]
+
+
 def test_an_orphan_that_is_no_table_is_a_warning(stack: Path) -> None:
     (stack / "0x000000000001-0x000000000001-00000000.ref").write_bytes(b"")
     assert faults(stack) == ["orphan-damaged"]
@@ -356,6 +364,42 @@ def test_no_file_stays_open(stack: Path) -> None:
     next(running)
     del running
     assert os.listdir("/proc/self/fd") == before
+
+
+def test_too_many_open_files_are_no_fault_of_a_table(tmp_path: Path) -> None:
+    make_stack(tmp_path / "stack", 40)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 20, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            list(fsck(tmp_path / "stack"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert findings(tmp_path / "stack") == []
+
+
+def test_a_stack_that_others_change_all_the_time_is_sound(tmp_path: Path) -> None:
+    make_stack(tmp_path / "stack", 3)
+    done = threading.Event()
+
+    def change() -> None:
+        with Stack.open(tmp_path / "stack", StackOptions(auto_compact=False)) as handle:
+            for number in range(60):
+                add_branches(handle, 2, first=10 + 2 * number)
+                first = number % len(handle.tables)
+                handle.compact(first, len(handle.tables))
+        done.set()
+
+    changer = threading.Thread(target=change)
+    changer.start()
+    checks = 0
+    while not done.is_set():
+        found = [finding for finding in fsck(tmp_path / "stack") if finding.severity is not Severity.INFO]
+        assert found == []
+        checks += 1
+    changer.join()
+    assert checks > 10
+    assert findings(tmp_path / "stack") == []
 
 
 def test_a_compaction_that_overtakes_is_followed(stack: Path) -> None:

@@ -130,6 +130,16 @@ def test_a_section_that_is_nowhere_is_an_error(tmp_path: Path) -> None:
     assert "section-order" in faults(tmp_path)
 
 
+def test_a_section_that_is_said_to_be_where_another_one_is_is_an_error(tmp_path: Path) -> None:
+    path = write_stack(tmp_path, REFS, options=WriteOptions(block_size=512))
+    with Table.open(path) as table:
+        footer = table.footer
+    change_footer(path, log_offset=footer.obj_offset)
+    assert faults(tmp_path) == ["section-offset"]
+    change_footer(path, log_offset=0, log_index_offset=footer.ref_index_offset)
+    assert faults(tmp_path) == ["index-damaged"]
+
+
 def test_sections_in_another_order_are_an_error(tmp_path: Path) -> None:
     table = Handmade()
     refs = table.refs([RefRecord(b"a", 1, value=oid(1))])
