@@ -91,6 +91,7 @@ def test_a_filter_gives_the_rows_that_pass_and_no_others(
     expected = list(filter(matching(b"7"), ref_rows(merged, deletions=True)))
     assert source.complete
     assert everything(source) == expected
+    assert list(map(source.row_of, source.entries(5))) == expected[5:]
     assert len(source._anchors) <= most
     for number in (0, 3, len(expected) // 2, len(expected) - 1):
         assert source.rank(expected[number].key) == number
