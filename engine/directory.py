@@ -19,7 +19,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from engine.errors import ApiError, FormatError, MissingTableError, OutdatedError
 from engine.format import HashId, format_table_name, pack_table_list, parse_table_list
@@ -255,12 +255,19 @@ class StackDirectory:
             os.close(fd)
 
 
+class HasFiles(Protocol):
+    """A directory that knows the paths of its files."""
+
+    def file(self, name: str) -> str:
+        """The path of a file of this directory."""
+
+
 class TemporaryTable:
     """A file that a table is written to before it has its name; unlinked unless renamed."""
 
     __slots__ = ("_directory", "_fd", "_path", "_pending")
 
-    def __init__(self, directory: StackDirectory, name: str, mode: int | None) -> None:
+    def __init__(self, directory: HasFiles, name: str, mode: int | None) -> None:
         self._directory = directory
         self._pending = bytearray()
         self._path: str | None = directory.file(f"{name}{TEMPORARY_MARK}{secrets.token_hex(3)}")

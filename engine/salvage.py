@@ -64,18 +64,18 @@ class Unreadable:
     reason: str
 
 
-def salvage(layout: TableLayout, header: Header) -> Iterator[Readable | Unreadable]:
+def salvage(layout: TableLayout, header: Header, *, blind: bool = False) -> Iterator[Readable | Unreadable]:
     """What is in the ref and log blocks of a table, in the order of the file.
 
-    `header` is what to go by: the layout's own, or one made up for a file that has lost its header. Raises
-    nothing for wrong bytes; `OSError` passes through. A block is in memory at a time.
+    `header` is what to go by: the layout's own, or one made up for a file that has lost its header. `blind`
+    looks for blocks at every byte instead of where footer, indexes and block size lead: for files in which
+    these are wrong. Raises nothing for wrong bytes; `OSError` passes through. A block is in memory at a time.
     """
-    if layout.header is None:
-        yield from _search(
-            layout, header.size, layout.end, layout.end, header, "neither a header nor a footer"
-        )
-        return
     limit = layout.footer.start if layout.footer is not None else layout.end
+    if blind or layout.header is None:
+        reason = "no block can be made out" if layout.header else "neither a header nor a footer"
+        yield from _search(layout, header.size, limit, limit, header, reason)
+        return
     done = 0
     for section in layout.sections:
         holds_records = section.of in (REF, LOG, None) and not section.level

@@ -201,6 +201,20 @@ def keep(snapshot: Snapshot, *, kept: bool) -> Snapshot:
     return changed
 
 
+def set_aside(directory: str | os.PathLike[str], snapshot: Snapshot, names: Collection[str]) -> None:
+    """Put files of the stack into the `lost/` of a snapshot too, durably; they stay where they are.
+
+    Whoever does this keeps the snapshot. Raises `OSError`.
+    """
+    if not names:
+        return
+    snapshot.lost.mkdir(exist_ok=True)
+    for name in names:
+        _put(Path(directory) / name, snapshot.lost / name, copy=False)
+    _sync(snapshot.lost)
+    _sync(snapshot.path)
+
+
 def prune(directory: str | os.PathLike[str], now: float, count: int = SNAPSHOTS_KEPT) -> list[str]:
     """Remove all snapshots but those that are kept and the newest `count` others; returns their ids.
 
@@ -295,6 +309,8 @@ def _put(source: Path, target: Path, *, copy: bool) -> bool:
                     raise
             else:
                 return True
+        if not stat.S_ISREG(source.stat().st_mode):
+            return False  # a directory in the place of a table
         _copy(source, target)
     except FileNotFoundError:
         return False

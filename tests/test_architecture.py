@@ -63,7 +63,11 @@ STANDS_ON = {
     "fsck": "fsck_list fsck_stack progress",
     "snapshot": "lock options",
     "salvage": "layout",
-    "repair": "fsck writer lock snapshot",
+    "repair_source": "salvage refname",
+    "repair_choice": "",
+    "repair_plan": "fsck holders repair_choice repair_source",
+    "repair_outcome": "repair_plan",
+    "repair": "repair_outcome writer lock snapshot",
 }
 FACADE = "__init__"  # the engine's public names; it imports any module, and no module imports it
 
