@@ -174,6 +174,7 @@ class MainScreen(Screen[None]):
         self._compaction = CompactionPane()
         self._health = HealthPane()
         self._detail_of: StackPane | RefsPane | LogsPane = self._refs
+        self._tab_with_keys: str | None = "refs-tab"
 
     def compose(self) -> ComposeResult:
         """Status on top; stack and tabs beside each other; keys at the bottom."""
@@ -517,10 +518,12 @@ class MainScreen(Screen[None]):
             return  # it comes late: by now the user is at another tab
         self._show_blocks()
         self._show_way()
-        self._focus_tab(event.pane)
+        if event.pane.id != self._tab_with_keys:  # a click; after a key the focus may be elsewhere by now
+            self._focus_tab(event.pane)
 
     def _focus_tab(self, pane: TabPane) -> None:
         # At once and not in its turn, or it could take the user back from where the next key has led.
+        self._tab_with_keys = pane.id
         if pane.id == "compaction-tab":
             self.set_focus(self._compaction.focus_target)
         else:

@@ -12,6 +12,8 @@ from textual.widgets import TabbedContent
 
 from inspector.late_errors import came_too_late
 from inspector.screens.main import MainScreen
+from inspector.widgets.record_bar import Prompt
+from inspector.widgets.record_pane import RefsPane
 from tests.support.screens import branches, inspect, log, make_stack, settle
 
 
@@ -33,6 +35,20 @@ def test_the_last_of_many_tabs_is_where_the_focus_is(stack: Path, keys: str, tab
         assert tabs.active == f"{tab}-tab"
         assert screen.focused is not None
         assert tabs.get_pane(tabs.active) in screen.focused.ancestors
+
+    inspect(stack, steps)
+
+
+def test_a_tab_that_tells_late_that_it_is_shown_takes_no_keys_from_a_prompt(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        await pilot.press("2")
+        pilot.app.simulate_key("1")
+        pilot.app.simulate_key("slash")
+        await settle(pilot)
+        await pilot.press("x")
+        prompt = screen.query_one(RefsPane).query_one(".filter", Prompt)
+        assert screen.focused is prompt
+        assert prompt.value == "x"
 
     inspect(stack, steps)
 
