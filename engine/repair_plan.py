@@ -634,6 +634,11 @@ class _Planner:
                 yield trace(self._path, name)
 
 
+def table_files(directory: str | os.PathLike[str]) -> list[str]:
+    """The files of a directory that are named like tables. Raises `OSError`."""
+    return sorted(filter(is_table_file, os.listdir(directory)))
+
+
 def trace(directory: Path, name: str) -> Trace:
     """A file as it is now; of one that is not there, -1. Raises `OSError`."""
     try:

@@ -63,6 +63,7 @@ class AddAction:
     message: str = ""
     title: ClassVar[str] = "Add a transaction"
     verb: ClassVar[str] = "Write"
+    operation: ClassVar[str] = "add"
 
     @property
     def command_line(self) -> str:

@@ -14,6 +14,7 @@ from engine.progress import ProgressCallback
 from engine.repository import Repository, find_repository
 from engine.stack import Stack
 from inspector.actions.shell import word
+from inspector.actions.undoing import undoable
 from inspector.safe_text import safe_name
 
 __all__ = ["Action", "Plan", "RefusedError", "Result", "Workplace", "is_as_planned_for", "run"]
@@ -80,7 +81,8 @@ class Plan(Generic[Made]):
 
     `made` is the engine's plan, and `names` are the tables it was made for, oldest first. `sentence` says
     what applying it does; `lines` are the plan in words, `warnings` what to think about first. All of it is
-    fit for a terminal. `is_noop` when there is nothing to do, so that it cannot be applied.
+    fit for a terminal. `is_noop` when there is nothing to do, so that it cannot be applied. `removed` are
+    files beside the stack that go.
     """
 
     made: Made
@@ -89,6 +91,7 @@ class Plan(Generic[Made]):
     lines: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     is_noop: bool = False
+    removed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,10 @@ class Action(Protocol[Made]):
         """What the button says that starts it: one word."""
 
     @property
+    def operation(self) -> str:
+        """What its snapshots say that came next: the verb of the command line."""
+
+    @property
     def command_line(self) -> str:
         """What does the same in a shell, perhaps on several lines; without a newline at the end."""
 
@@ -127,13 +134,14 @@ class Action(Protocol[Made]):
 
 
 def run(action: Action[Made], plan: Plan[Made], progress: ProgressCallback) -> Result:
-    """Apply `plan`, which `action` made: every change that the inspector makes to a stack goes through here.
+    """Apply `plan`, which `action` made, with a snapshot in front: all changes of a stack go through here.
 
     Raises RefusedError where nothing may be changed, OutdatedError when the stack is not the plan's any more,
     `LockError`, `Cancelled` (from `progress`), any other `ReftableError`, and `OSError`.
     """
     action.workplace.require_writable()
-    return action.apply(plan, progress)
+    with undoable(action.workplace.directory, action.operation, plan.removed):
+        return action.apply(plan, progress)
 
 
 def is_as_planned_for(workplace: Workplace, names: tuple[str, ...]) -> bool:

@@ -86,6 +86,7 @@ class CompactAction(_Compaction):
     tables: TableRange | Literal["all"] | Policy
     factor: int = 2
     verb: ClassVar[str] = "Compact"
+    operation: ClassVar[str] = "compact"
 
     @property
     def title(self) -> str:
@@ -145,6 +146,7 @@ class ExpireAction(_Compaction):
     min_update_index: int = 0
     title: ClassVar[str] = "Expire reflog entries"
     verb: ClassVar[str] = "Expire"
+    operation: ClassVar[str] = "expire"
 
     @property
     def command_line(self) -> str:
@@ -170,6 +172,7 @@ class CleanAction:
     workplace: Workplace
     title: ClassVar[str] = "Clean: remove files that nothing needs"
     verb: ClassVar[str] = "Remove"
+    operation: ClassVar[str] = "clean"
 
     @property
     def command_line(self) -> str:
@@ -188,7 +191,9 @@ class CleanAction:
             sentence = "Nothing to clean: each file that is not part of the stack has a reason to stay."
         else:
             sentence = "Nothing to clean: there is no file that is not part of the stack."
-        return Plan(made, names, sentence, tuple(clean_lines(made)), is_noop=not made.removed)
+        removed = tuple(file.name for file in made.removed)
+        lines = tuple(clean_lines(made))
+        return Plan(made, names, sentence, lines, is_noop=not removed, removed=removed)
 
     def apply(self, plan: Plan[CleanPlan], progress: ProgressCallback) -> Result:  # noqa: ARG002 - likewise
         """Remove the files of the plan that are stale still."""

@@ -24,6 +24,7 @@ from engine.stack import Stack
 from engine.transaction import apply_updates
 from engine.update_ref import parse_commands
 from inspector.actions.adding import peel_tags, shared_refs
+from inspector.actions.undoing import undoable
 from inspector.actions.words import clean_lines, compaction_lines
 from inspector.demo import build_demo
 from inspector.output import (
@@ -77,15 +78,16 @@ def add(path: Path | None, worktree: str | None, as_json: bool, message: str, nu
         shared_refs(repository, found.location.directory, found.options) as shared,
     ):
         updates = parse_commands(sys.stdin.buffer.read(), stack.hash_id, nul_terminated=nul_terminated)
-        written = apply_updates(
-            stack,
-            updates,
-            committer=repository.committer(),
-            message=os.fsencode(message),
-            autocreates_reflog=repository.autocreates_reflog,
-            peel=lambda oids: peel_tags(repository, oids, lambda text: note(f"warning: {text}")),
-            shared=shared,
-        )
+        with undoable(found.location.directory, "add"):
+            written = apply_updates(
+                stack,
+                updates,
+                committer=repository.committer(),
+                message=os.fsencode(message),
+                autocreates_reflog=repository.autocreates_reflog,
+                peel=lambda oids: peel_tags(repository, oids, lambda text: note(f"warning: {text}")),
+                shared=shared,
+            )
         null_id = bytes(stack.hash_id.size)
     if as_json:
         out.json(ref_json(record, None, '"kind":"ref",') for record in written.refs)
@@ -179,7 +181,8 @@ def _compact(
     with ProgressLine() as progress:
         plan = stack.plan_compaction(first, end, expiry, progress)
         if not dry_run and not plan.is_noop:
-            stack.apply(plan, progress)
+            with undoable(stack.directory, "compact" if expiry is None else "expire"):
+                stack.apply(plan, progress)
     if not dry_run and plan.bytes:
         # Only now has the new table a name.
         named = replace(plan.after[first], name=stack.tables[first].name)
@@ -227,8 +230,9 @@ def clean(path: Path | None, worktree: str | None, as_json: bool, dry_run: bool)
     found = find_stack(path, worktree)
     with found.opened(read_only=dry_run) as stack:
         plan = stack.plan_clean()
-        if not dry_run:
-            names = set(stack.clean(plan))
+        if not dry_run and plan.removed:
+            with undoable(stack.directory, "clean", [file.name for file in plan.removed]):
+                names = set(stack.clean(plan))
             plan = replace(plan, removed=tuple(file for file in plan.removed if file.name in names))
     out = Output.standard()
     if as_json:
