@@ -64,9 +64,12 @@ class AsOf:
         return MergedTable([table for table in view.tables if table.max_update_index <= self.update_index])
 
     def label(self, view: StackView) -> str:
-        """`as of 1930 (3 of 7 tables)`."""
-        tables = len(self.resolve(view).tables)
-        return f"as of {self.update_index} ({tables} of {len(view.tables)} tables)"
+        """`as of 1930 (3 of 7 tables)`; says what is shown when a compaction has merged that moment away."""
+        shown = self.resolve(view)
+        moment = f"{self.update_index}"
+        if any(table.min_update_index <= self.update_index < table.max_update_index for table in view.tables):
+            moment = f"{shown.max_update_index}, {self.update_index} is inside a table"
+        return f"as of {moment} ({len(shown.tables)} of {len(view.tables)} tables)"
 
 
 Scope = WholeStack | OneTable | AsOf

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.record import RefRecord
+from engine.stack import Stack
 from inspector.scope import AsOf, OneTable, Scope, WholeStack
 from tests.support.screens import branch, make_stack, open_session
 from tests.support.tables import oid
@@ -31,6 +32,17 @@ def test_a_scope_means_tables_and_has_a_label(tmp_path: Path, scope: Scope, tabl
         assert merged is not None
         assert len(merged.tables) == tables
         assert scope.label(session.view) == label
+
+
+def test_a_moment_that_a_compaction_has_merged_away_is_not_said_to_be_shown(tmp_path: Path) -> None:
+    directory = make_stack(
+        tmp_path / "reftable", *[([RefRecord(branch(1), index, oid(index))], []) for index in (1, 2, 3)]
+    )
+    with Stack.open(directory) as stack:
+        stack.compact(1, 3)
+    with open_session(directory) as session:
+        assert AsOf(2).label(session.view) == "as of 1, 2 is inside a table (1 of 2 tables)"
+        assert AsOf(3).label(session.view) == "as of 3 (2 of 2 tables)"
 
 
 def test_a_table_that_is_gone_means_nothing_and_is_called_so(tmp_path: Path) -> None:
