@@ -56,7 +56,6 @@ class AddScreen(FormScreen):
         & #commands:focus { border: heavy $accent; }
         & #box { height: auto; }
     }
-    Screen.-short AddScreen #commands { height: 7; }
     """
 
     def __init__(

@@ -149,14 +149,6 @@ the first to the last one marked (*), with all between them (|). escape takes th
             super().__init__()
             self.neighbour = neighbour
 
-    class RangeMarked(Message):
-        """Tables [first, end) are marked by hand; first equals end when none is any more."""
-
-        def __init__(self, first: int, end: int) -> None:
-            super().__init__()
-            self.first = first
-            self.end = end
-
     def __init__(self, clock: Callable[[], float], *, id: str | None = None, classes: str = "") -> None:  # noqa: A002
         """`clock` tells the time that ages count to, in seconds since 1970."""
         super().__init__(id=id, classes=classes or None)
@@ -177,12 +169,9 @@ the first to the last one marked (*), with all between them (|). escape takes th
     def show(self, view: StackView, neighbours: Sequence[Neighbour], marks: Mapping[str, HealthMark]) -> None:
         """Show the tables of `view`, the files beside them, and the health of tables by name."""
         if view.tables is not self._tables or self._geometry is None:
-            marked = self.marked
             self._tables = view.tables
             self._geometry = geometry(view.tables, view.options)
             self._marked.intersection_update(table.name for table in view.tables)
-            if self.marked != marked:
-                self._tell_range()
         self._beside = tuple(sorted(neighbours, key=lambda file: (_KINDS.index(file.kind), file.name)))
         self._marks = marks
         self._draw()
@@ -272,23 +261,17 @@ the first to the last one marked (*), with all between them (|). escape takes th
         """Mark the table under the cursor, or take its mark away, and go on to the next."""
         if isinstance(row := self.current, StackRow):
             self._marked ^= {row.table.name}
-            self._tell_range()
             self._draw()
             self.choose(min(row.position + 1, len(self._tables) - 1))
 
     def action_unmark(self) -> None:
         """Take all marks away."""
         self._marked.clear()
-        self._tell_range()
         self._draw()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """`escape` means something else while nothing is marked."""
         return bool(self._marked) if action == "unmark" else True
-
-    def _tell_range(self) -> None:
-        marked = self.marked
-        self.post_message(self.RangeMarked(marked.start, marked.stop))
 
 
 def _key(row: ListedRow | None) -> tuple[str, str] | None:
