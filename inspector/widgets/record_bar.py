@@ -14,6 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 __all__ = ["Prompt", "RecordBar"]
@@ -23,11 +24,12 @@ MAX_TYPED = 1000
 
 
 class Prompt(Input):
-    """A line to type in. It is left by `enter` or by `escape`, and says which."""
+    """A line to type in. It is left by `enter` or by `escape` for the list it `leads_to`, and says which."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,down", "leave(True)", "To the list", key_display="enter"),
-        Binding("escape", "leave(False)", "Clear"),
+        # Done before the next key is given to anything: what is typed after it is meant for the list.
+        Binding("enter,down", "leave(True)", "To the list", key_display="enter", priority=True),
+        Binding("escape", "leave(False)", "Clear", priority=True),
     ]
 
     class Left(Message):
@@ -43,7 +45,7 @@ class Prompt(Input):
             """Where it was typed."""
             return self.prompt
 
-    def __init__(self, *, placeholder: str, classes: str) -> None:
+    def __init__(self, leads_to: Widget, *, placeholder: str, classes: str) -> None:
         super().__init__(
             placeholder=placeholder,
             classes=classes,
@@ -52,9 +54,11 @@ class Prompt(Input):
             max_length=MAX_TYPED,
         )
         self.cursor_blink = False
+        self._leads_to = leads_to
 
     def action_leave(self, kept: bool) -> None:
-        """Say so."""
+        """Give the list the keys, and say so once what was typed before has arrived here."""
+        self.screen.set_focus(self._leads_to)
         self.post_message(self.Left(self, kept))
 
 
@@ -74,11 +78,12 @@ class RecordBar(Vertical):
     }
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rows: Widget) -> None:
+        """`rows` is the list that has the keys after a prompt."""
         super().__init__()
         self._said: tuple[str, str] | None = None
-        self.filter = Prompt(placeholder="text   re:expression   ! for the others", classes="filter")
-        self.jump = Prompt(placeholder="beginning of a name", classes="jump")
+        self.filter = Prompt(rows, placeholder="text   re:expression   ! for the others", classes="filter")
+        self.jump = Prompt(rows, placeholder="beginning of a name", classes="jump")
         self._label = Static("", classes="label", markup=False)
         self._state = Static("", classes="state", markup=False)
         self._wrong = Static("", classes="wrong", markup=False)

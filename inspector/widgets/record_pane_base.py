@@ -119,7 +119,7 @@ class RecordPane(Vertical, Generic[Row]):
         self._debounce = debounce
         self._typing: Timer | None = None
         self.rows: VirtualList[Row] = VirtualList((), empty=f"no {kind.noun}", id=list_id)
-        self._bar = RecordBar()
+        self._bar = RecordBar(self.rows)
         self._view: StackView | None = None
         self._later: StackView | None = None
         self._shape = Shape()
@@ -365,7 +365,6 @@ class RecordPane(Vertical, Generic[Row]):
             self.apply_filter()
         if not self._bar.filter.value:
             self._bar.show_prompt(None)
-        self.rows.focus()
 
     # Jumping to a name.
 
@@ -389,7 +388,6 @@ class RecordPane(Vertical, Generic[Row]):
         if not event.kept and self._origin is not None:
             self._seek(self._origin)
         self._bar.show_prompt(self._bar.filter if self._bar.filter.value else None)
-        self.rows.focus()
 
     def _seek(self, key: Any) -> None:  # noqa: ANN401
         if self._drawn is None:

@@ -243,6 +243,8 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
             self.scroll_to(y=self.cursor - above, animate=False, force=True)
             self._reveal_cursor()
         self.source_changed()
+        if source.count == 0:
+            self._announce()
 
     def source_changed(self) -> None:
         """Take up what is new in the source: more rows, or rows that were wanted."""

@@ -53,6 +53,20 @@ def test_a_tab_that_tells_late_that_it_is_shown_takes_no_keys_from_a_prompt(stac
     inspect(stack, steps)
 
 
+@pytest.mark.parametrize(("leaving", "kept"), [("enter", "branch"), ("down", "branch"), ("escape", "")])
+def test_what_is_typed_after_a_prompt_is_for_the_list(stack: Path, leaving: str, kept: str) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        await pilot.press("slash")
+        prompt = screen.query_one(RefsPane).query_one(".filter", Prompt)
+        for key in [*"branch", leaving, "G"]:
+            pilot.app.simulate_key(key)
+        await settle(pilot)
+        assert screen.focused is screen.query_one(RefsPane).rows
+        assert prompt.value == kept
+
+    inspect(stack, steps)
+
+
 @pytest.mark.parametrize("key", ["at", "T", "a", "c", "e", "x", "question_mark", "y", "E"])
 def test_what_is_opened_can_be_left_at_once(stack: Path, key: str) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:

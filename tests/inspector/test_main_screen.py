@@ -24,6 +24,7 @@ from inspector.screens.picker import PickerScreen
 from inspector.screens.plan import ActionScreen
 from inspector.widgets.block_pane import BlockPane
 from inspector.widgets.breadcrumbs import Breadcrumbs
+from inspector.widgets.detail import Detail
 from inspector.widgets.health_pane import HealthPane
 from inspector.widgets.record_pane import LogsPane, RefsPane
 from inspector.widgets.stack_list import StackPane
@@ -126,6 +127,23 @@ def test_time_travel_shows_refs_as_of_a_moment(stack: Path) -> None:
         assert active(screen) == "refs-tab"
         assert re.search(rf"branch-0000001 +{oid(1).hex()[:10]}", text(screen))
         assert "as of 1" in way(screen)[1]
+
+    inspect(stack, steps)
+
+
+def test_the_detail_is_of_no_ref_when_a_filter_leaves_none(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        detail = screen.query_one(Detail)
+
+        def said() -> str:
+            lines = shown_lines(screen.app)[detail.region.y + 1 : detail.region.bottom]
+            return "".join(line[detail.region.x : detail.region.right] for line in lines)
+
+        assert "HEAD" in said()
+        await press(pilot, "slash", "z", "z", "enter")
+        assert not said().strip()
+        await press(pilot, "escape")
+        assert "HEAD" in said()
 
     inspect(stack, steps)
 
