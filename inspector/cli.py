@@ -92,7 +92,7 @@ def cli() -> None:
     (default: here). A path that is named like a verb is written ./refs.
 
     \b
-    Exit codes: 0 fine; 2 usage; 3 cannot be read; 4 locked;
+    Exit codes: 0 fine; 1 fsck found errors; 2 usage; 3 cannot be read; 4 locked;
     5 the stack changed since the plan; 70 the program failed; 130 interrupted.
     """
 

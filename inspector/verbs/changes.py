@@ -230,7 +230,7 @@ def clean(path: Path | None, worktree: str | None, as_json: bool, dry_run: bool)
     found = find_stack(path, worktree)
     with found.opened(read_only=dry_run) as stack:
         plan = stack.plan_clean()
-        if not dry_run and plan.removed:
+        if not dry_run:
             with undoable(stack.directory, "clean", [file.name for file in plan.removed]):
                 names = set(stack.clean(plan))
             plan = replace(plan, removed=tuple(file for file in plan.removed if file.name in names))

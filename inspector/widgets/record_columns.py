@@ -37,7 +37,7 @@ def log_columns(tables: Sequence[Table]) -> list[Column[LogRow]]:
         _index_column(tables),
         Column("new", _log_new, width=7),
         Column(
-            "message", lambda row, _width: Cell(shown(row.record.message.rstrip(b"\n"))), width=23, flex=5
+            "message", lambda row, _width: Cell(shown(row.record.message.rstrip(b"\n"))), width=20, flex=5
         ),
         Column("time", lambda row, _width: Cell(log_time(row.record), "muted"), width=16, priority=5),
         Column(

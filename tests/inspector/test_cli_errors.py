@@ -15,6 +15,7 @@ from engine import errors
 from engine.options import StackOptions
 from engine.record import RefRecord
 from engine.stack import Stack
+from inspector.actions.base import Workplace
 from inspector.exit_codes import ExitCode, describe
 from tests.support.cli import Outcome, ok, run, start
 from tests.support.git import Git, Repository
@@ -219,12 +220,12 @@ class Screen:
     """What the inspector was asked to show."""
 
     def __init__(self) -> None:
-        self.calls: list[tuple[Path, dict[str, Any]]] = []
+        self.calls: list[tuple[Workplace, dict[str, Any]]] = []
         self.refs: list[bytes] = []
 
-    def __call__(self, directory: Path, **options: Any) -> int:  # noqa: ANN401 - whatever it is given
-        self.calls.append((directory, options))
-        with Stack.open(directory, options["options"], read_only=True) as stack:
+    def __call__(self, workplace: Workplace, **options: Any) -> int:  # noqa: ANN401 - whatever it is given
+        self.calls.append((workplace, options))
+        with workplace.opened() as stack:
             self.refs = [record.name for record in stack.refs()]
         return 0
 
@@ -239,12 +240,26 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
 
 def test_without_a_verb_the_inspector_opens(repo: Repository, screen: Screen) -> None:
     ok(repo.path)
-    ok(repo.path, "--no-mouse")
-    [(directory, first), (_, second)] = screen.calls
-    assert directory == repo.reftable
+    ok(repo.path, "--no-mouse", "--read-only")
+    [(workplace, first), (read_only, second)] = screen.calls
+    assert workplace.directory == repo.reftable
+    assert workplace.options.policy == "geometric"
+    assert (workplace.read_only, read_only.read_only) == (False, True)
     assert (first["mouse"], second["mouse"]) == (True, False)
-    assert first["label"] == str(repo.path)
-    assert first["options"].policy == "geometric"
+    assert (first["label"], first["ask"]) == (str(repo.path), False)
+
+
+def test_where_there_are_several_stacks_the_inspector_asks(
+    repo: Repository, tmp_path: Path, screen: Screen
+) -> None:
+    repo.commit()
+    repo.git("worktree", "add", "-q", tmp_path / "linked")
+    ok(tmp_path / "linked")
+    ok(tmp_path / "linked", "--worktree", "main")
+    [(linked, first), (main, second)] = screen.calls
+    assert (linked.directory.parent.name, first["ask"]) == ("linked", True)
+    assert (main.directory, second["ask"]) == (repo.reftable, False)
+    assert second["label"] == f"{tmp_path / 'linked'} (main)"
 
 
 def test_without_any_argument_the_inspector_opens_here(
@@ -252,7 +267,7 @@ def test_without_any_argument_the_inspector_opens_here(
 ) -> None:
     monkeypatch.chdir(repo.path)
     ok()
-    assert [directory for directory, _ in screen.calls] == [repo.reftable]
+    assert [workplace.directory for workplace, _ in screen.calls] == [repo.reftable]
 
 
 def test_a_path_that_is_named_like_a_verb_is_written_with_a_dot(
@@ -261,15 +276,15 @@ def test_a_path_that_is_named_like_a_verb_is_written_with_a_dot(
     repo = git.init(tmp_path / "tables")
     monkeypatch.chdir(tmp_path)
     ok("./tables")
-    assert [directory for directory, _ in screen.calls] == [repo.reftable]
+    assert [workplace.directory for workplace, _ in screen.calls] == [repo.reftable]
     assert run("tables").code == 3
 
 
 def test_demo_opens_a_stack_that_is_gone_afterwards(screen: Screen) -> None:
     ok("--demo")
-    [(directory, _)] = screen.calls
+    [(workplace, _)] = screen.calls
     assert len(screen.refs) > 1000
-    assert not directory.exists()
+    assert not workplace.directory.exists()
 
 
 def test_demo_takes_no_path(screen: Screen, tmp_path: Path) -> None:
@@ -295,15 +310,19 @@ def test_help_names_every_verb_and_every_code() -> None:
         "trace",
         "print",
         "layout",
+        "fsck",
+        "repair",
         "add",
         "compact",
         "expire",
         "clean",
         "demo",
+        "snapshots",
+        "undo",
     ]
     commands = text[text.index("Commands:") :].splitlines()[1:]
     assert [line.split()[0] for line in commands] == verbs
-    for option in ("--demo", "--no-mouse", "--worktree"):
+    for option in ("--demo", "--read-only", "--no-mouse", "--worktree"):
         assert option in text
     for verb in verbs:
         assert "--json" in ok(verb, "--help").out.decode()
