@@ -107,6 +107,7 @@ class MainScreen(Screen[None]):
         Binding("escape", "back", "Back to the whole stack", show=False),
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("q", "app.quit", "Quit"),
+        Binding("colon", "app.command_palette", "Actions", key_display=":"),
     ]
 
     class SessionNews(Message):

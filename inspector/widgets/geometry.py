@@ -196,7 +196,7 @@ class BarList(VirtualList[BarRow], inherit_bindings=False):
     """Bars under a cursor; `home` and `end` are left to the steps of the rule."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", "Move", key_display="j/k"),
+        Binding("down,j", "move(1)", "Down", show=False),
         Binding("up,k", "move(-1)", "Up", show=False),
         Binding("pagedown", "page(1)", "Page down", show=False),
         Binding("pageup", "page(-1)", "Page up", show=False),

@@ -112,7 +112,7 @@ class HexView(ScrollView, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "step(-1)", "Byte back", show=False),
         Binding("right", "step(1)", "Byte", key_display="← →"),
-        Binding("down,j", "rows(1)", "Row", key_display="j/k"),
+        Binding("down,j", "rows(1)", "Row down", show=False),
         Binding("up,k", "rows(-1)", "Row up", show=False),
         Binding("pagedown", "page(1)", "Page down", show=False),
         Binding("pageup", "page(-1)", "Page up", show=False),
@@ -120,7 +120,7 @@ class HexView(ScrollView, can_focus=True):
         Binding("ctrl+u", "page(-0.5)", "Half a page up", show=False),
         Binding("home", "row_start", "Start of the row", show=False),
         Binding("end", "row_end", "End of the row", show=False),
-        Binding("g", "first", "Top/end", key_display="g/G"),
+        Binding("g", "first", "Start", show=False),
         Binding("G", "last", "End", show=False),
     ]
 

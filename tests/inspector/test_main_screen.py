@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.command import CommandPalette
 from textual.pilot import Pilot
 from textual.widgets import TabbedContent
 
@@ -32,6 +33,7 @@ from inspector.widgets.status_line import StatusLine
 from tests.support.git import Git, Repository
 from tests.support.handmade import change_byte
 from tests.support.screens import (
+    NARROW,
     branch,
     branches,
     drive,
@@ -399,5 +401,23 @@ def test_m_gives_a_pane_the_whole_screen(stack: Path) -> None:
         assert blocks.size.width > 110
         await press(pilot, "m", "shift+tab", "shift+tab", "m")
         assert screen.focused is not None
+
+    inspect(stack, steps)
+
+
+@pytest.mark.parametrize("tab", "12345")
+def test_help_and_quit_are_in_the_footer_of_a_narrow_terminal_too(stack: Path, tab: str) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        await press(pilot, tab)
+        await pilot.pause()
+        assert "? Help q Quit" in shown_lines(screen.app)[-1]
+
+    inspect(stack, steps, NARROW)
+
+
+def test_a_colon_opens_the_palette(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], _screen: MainScreen) -> None:
+        await press(pilot, "colon")
+        assert isinstance(pilot.app.screen, CommandPalette)
 
     inspect(stack, steps)
