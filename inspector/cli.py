@@ -86,7 +86,7 @@ def _settle_output() -> None:
 
 @click.group(cls=_CommandLine, context_settings={"help_option_names": ["-h", "--help"]})
 def cli() -> None:
-    r"""Look into the reftable stacks of a git repository: in a terminal screen, or verb by verb.
+    """Look into the reftable stacks of a git repository: in a terminal screen, or verb by verb.
 
     PATH is a work tree, a .git directory, a bare repository, a linked worktree or a reftable directory
     (default: here). A path that is named like a verb is written ./refs.
@@ -94,7 +94,7 @@ def cli() -> None:
     \b
     Exit codes: 0 fine; 1 fsck found errors; 2 usage; 3 cannot be read; 4 locked;
     5 the stack changed since the plan; 70 the program failed; 130 interrupted.
-    """
+    """  # noqa: D301 - the backspace tells click to keep the lines
 
 
 @cli.command(_NO_NAME, cls=_Nameless)
