@@ -46,7 +46,7 @@ from engine.repair_plan import (
     trace,
 )
 from engine.repair_source import Account, Source
-from engine.snapshot import Snapshot, keep, set_aside, settle, take_snapshot
+from engine.snapshot import Snapshot, keep, list_snapshots, set_aside, settle, take_snapshot
 from engine.table import Table
 from engine.writer import TableWriter, WriteOptions
 
@@ -140,7 +140,9 @@ class _Work:
             leftovers = self._files(StepKind.REMOVE_FILE)
             replaced = [table.source for table in plan.tables if not table.is_kept]
             gone = [*replaced, *aside, *leftovers]
-            snapshot = take_snapshot(self._path, "repair", self._now, extra=gone)
+            # Tables that nobody listed are in it too, so that undoing leaves them where they were.
+            files = [*gone, *(table.source for table in plan.tables)]
+            snapshot = take_snapshot(self._path, "repair", self._now, extra=files)
             try:
                 if aside or any(table.account and table.account.unreadable for table in plan.tables):
                     set_aside(self._path, snapshot, aside)
@@ -153,7 +155,9 @@ class _Work:
                 _sync(self._path)
             finally:
                 settle(self._path, snapshot, self._now)
-        return RepairResult(tables, tuple(self._removed), snapshot if snapshot.path.exists() else None)
+        # As it is on the disk: with what the list is now, or not at all if nothing but locks is gone.
+        taken = [one for one in list_snapshots(self._path) if one.id == snapshot.id]
+        return RepairResult(tables, tuple(self._removed), taken[0] if taken else None)
 
     def _files(self, kind: StepKind) -> list[str]:
         return [step.file for step in self._steps if step.kind is kind]

@@ -99,7 +99,7 @@ def ref_outcomes(
     with ExitStack() as stack:
         before = _opened(stack, plan.directory, plan.before)
         after = _opened(stack, plan.directory, [table.reading for table in plan.tables])
-        logs = _newest_logs(after) if judge.damages else iter(())
+        logs = _newest_logs(after) if judge.listens else iter(())
         rows = _side_by_side(_located_refs(before), _located_refs(after), logs)
         for number, (name, was, will, log) in enumerate(rows, 1):
             outcome = judge.outcome(name, was, will, log)
@@ -161,13 +161,13 @@ def _log_key(log: LogRecord) -> tuple[bytes, int]:
     return log.name, -log.update_index
 
 
-def _live_logs(sources: Sequence[Source]) -> Iterator[LogRecord]:
-    for logs in merge_blocks([source.logs() for source in sources], _log_key):
+def _live_logs(sources: Sequence[Source], *, certain: bool = False) -> Iterator[LogRecord]:
+    for logs in merge_blocks([source.logs(certain=certain) for source in sources], _log_key):
         yield from (log for log in logs if not log.is_deletion)
 
 
 def _newest_logs(sources: Sequence[Source]) -> Iterator[tuple[bytes, LogRecord]]:
-    for name, logs in groupby(_live_logs(sources), _name_of_log):
+    for name, logs in groupby(_live_logs(sources, certain=True), _name_of_log):
         yield name, next(logs)
 
 
@@ -207,7 +207,13 @@ class _Judge:
     """Knows the damage, and says what becomes of a ref."""
 
     def __init__(self, plan: RepairPlan) -> None:
-        self.damages = _damages(plan)
+        self._damages = _damages(plan)
+        self._rewritten = {number for number, table in enumerate(plan.tables) if table.is_rewritten}
+
+    @property
+    def listens(self) -> bool:
+        """Whether it matters what the reflogs say."""
+        return bool(self._damages or self._rewritten)
 
     def outcome(
         self, name: bytes, was: _Located | None, will: _Located | None, log: LogRecord | None
@@ -249,6 +255,9 @@ class _Judge:
         """The outcome for a ref that shows what it showed before, which may not be the latest."""
         after, position = will
         doubting = self._doubting(name, after.update_index, position)
+        if position in self._rewritten and _contradicts(log, after):
+            why = f"its reflog says {_hex(log.new if log else None)} of the same update"
+            return RefOutcome(name, Outcome.DOUBTFUL, before, after, why)
         if doubting and log is not None and log.new is not None and after.value is not None:
             if log.update_index > after.update_index and log.new != after.value and any(log.new):
                 why = f"a newer value cannot be read; its reflog ends with {log.new.hex()}"
@@ -265,7 +274,7 @@ class _Judge:
         """The damage that may have cost a newer value than this."""
         return [
             damage
-            for damage in self.damages
+            for damage in self._damages
             if (
                 damage.high > update_index
                 if damage.position is None or position is None
@@ -273,6 +282,17 @@ class _Judge:
             )
             and any(gap.holds(name) for gap in damage.gaps)
         ]
+
+
+def _contradicts(log: LogRecord | None, ref: RefRecord) -> bool:
+    """Whether the reflog has another value of the very update that the ref is from."""
+    if log is None or ref.value is None:
+        return False
+    return log.update_index == ref.update_index and log.new != ref.value
+
+
+def _hex(oid: bytes | None) -> str:
+    return oid.hex() if oid is not None else "nothing"
 
 
 def _is_same(one: RefRecord, other: RefRecord) -> bool:

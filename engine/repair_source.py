@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
-from engine.format import U64_MAX, HashId, Header, parse_table_name
+from engine.format import LOG, U64_MAX, HashId, Header, parse_table_name
 from engine.layout import TableLayout
 from engine.record import LogRecord, RefRecord
 from engine.refname import is_refname
@@ -134,12 +134,13 @@ class Source:
             if kept:
                 yield kept
 
-    def logs(self) -> Iterator[list[LogRecord]]:
-        """The log entries by name, newest first, tombstones among them."""
+    def logs(self, *, certain: bool = False) -> Iterator[list[LogRecord]]:
+        """The log entries by name, newest first, tombstones among them; `certain` ones alone on request."""
         if self._table is not None:
             blocks = self._table.log_blocks()
         else:
-            parts = (found.logs for found in self._parts() if found.logs)
+            found = (one for one in self._parts() if one.logs and (one.is_certain or not certain))
+            parts = (one.logs if one.is_certain else _plausible(one.logs) for one in found)
             blocks = parts if self.reading.is_ordered else _sorted(parts, _log_key)
         highest = self.reading.limits[1]
         for logs in blocks:
@@ -239,21 +240,21 @@ class _Tally:
     unreadable: list[Unreadable] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     open_gap: bytes | None = None
-    # The last name before the latest block with refs, and in it.
+    # The latest block with refs: the last name in front of its first gap, its last name, where it ends.
     before: bytes = b""
     last: bytes = b""
-    last_offset: int = -1
+    last_end: int = -1
     last_log: tuple[bytes, int] = (b"", 0)
 
     def take(self, found: Readable | Unreadable) -> None:
         """Take up what was found next."""
         if isinstance(found, Unreadable):
             self.unreadable.append(found)
-            if self.logs:
+            if self.logs or found.section == LOG:
                 self.lost_logs = True
-            if not self.logs and self.open_gap is None:
+            elif self.open_gap is None:
                 # Of a block that could be read in part, anything between its neighbours may be lost.
-                self.open_gap = self.before if found.start <= self.last_offset else self.last
+                self.open_gap = self.before if found.start < self.last_end else self.last
             return
         self._take_refs(found)
         self._take_logs(found)
@@ -268,9 +269,9 @@ class _Tally:
             self.is_ordered = False
         if self.logs:
             self.is_ordered = False
-        self.before = self.last
+        self.before = found.refs[-1].name if found.is_front else self.last
         self.last = found.refs[-1].name
-        self.last_offset = found.offset
+        self.last_end = found.end
         self.refs += len(found.refs)
         self.highest_ref = max(self.highest_ref, *(ref.update_index for ref in found.refs))
 
@@ -278,8 +279,8 @@ class _Tally:
         if not found.logs:
             return
         if self.open_gap is not None:
+            self.lost_logs = self.lost_logs or self.unreadable[-1].section is None
             self._close_gap(None)
-            self.lost_logs = True
         first = _log_key(found.logs[0])
         if self.logs and first <= self.last_log:
             self.is_ordered = False
@@ -303,6 +304,7 @@ class _Tally:
     def account(self) -> Account:
         """What it comes to."""
         if self.open_gap is not None:
+            # The file may have gone on with logs.
             self.lost_logs = True
             self._close_gap(None)
         return Account(
@@ -310,13 +312,19 @@ class _Tally:
             self.logs,
             self.uncertain,
             tuple(self.unreadable),
-            tuple(self.gaps),
+            # A key in the wrong place is one that was altered: some ref is lost under its own name.
+            tuple(self.gaps) if self.is_ordered else (Gap(b"", None),),
             self.lost_logs,
             self.is_ordered,
             self.lowest_log,
             self.highest_log,
             self.highest_ref,
         )
+
+
+def _plausible(logs: list[LogRecord]) -> list[LogRecord]:
+    """Out of damaged bytes: without what cannot be."""
+    return [log for log in logs if is_refname(log.name)]
 
 
 def _ref_key(record: RefRecord) -> bytes:

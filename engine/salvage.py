@@ -9,8 +9,8 @@ Of a damaged block there remain
     log block cut off   what inflates of it, read likewise
 
 Nothing is guessed: a record that is handed out has been read whole, in its place, and its key comes behind
-the one before. What could not be read is handed out too, as a stretch of the file with the reason.
-A repair (`repair.py`) decides what to do with all this.
+the one before or is stored whole. What could not be read is handed out too, as a stretch of the file with
+the reason. A repair (`repair.py`) decides what to do with all this.
 """
 
 from __future__ import annotations
@@ -42,9 +42,12 @@ _MOST_EFFORT: Final = (
 class Readable:
     """Records of one block (or of what is left of it), in key order: refs or logs, one list is empty.
 
+    Where keys of a block are out of order, there are several of it, each in order.
+
     `offset` is where the block begins; up to `end` the file was looked at. `is_whole` when nothing of the
     block is missing. `is_certain` is False for a log block whose deflate stream is damaged: what comes out
-    of one may be wrong for some bytes before that shows.
+    of one may be wrong for some bytes before that shows. `is_front` when all that is missing comes behind the
+    last record.
     """
 
     offset: int
@@ -53,15 +56,20 @@ class Readable:
     logs: list[LogRecord]
     is_whole: bool
     is_certain: bool = True
+    is_front: bool = False
 
 
 @dataclass(slots=True, frozen=True)
 class Unreadable:
-    """Bytes [start, end) of the file in which records may have been, and why they cannot be read."""
+    """Bytes [start, end) of the file in which records may have been, and why they cannot be read.
+
+    `section` is the type of the blocks that were there, as far as that can be told.
+    """
 
     start: int
     end: int
     reason: str
+    section: int | None = None
 
 
 def salvage(layout: TableLayout, header: Header, *, blind: bool = False) -> Iterator[Readable | Unreadable]:
@@ -87,8 +95,10 @@ def salvage(layout: TableLayout, header: Header, *, blind: bool = False) -> Iter
             reason = span.error.reason if span.error else "bytes that are no block"
             for found in _search(layout, max(span.start, done), span.end, limit, header, reason):
                 done = max(done, found.end)
-                if holds_records or isinstance(found, Readable):
+                if isinstance(found, Readable):
                     yield found
+                elif holds_records:
+                    yield replace(found, section=found.section or section.of)
 
 
 def _block(span: BlockSpan, header: Header) -> Iterator[Readable | Unreadable]:
@@ -111,33 +121,35 @@ def _block(span: BlockSpan, header: Header) -> Iterator[Readable | Unreadable]:
         try:
             contents = span.contents()
         except FormatError:
-            yield Unreadable(span.start, span.end, error.reason)
+            yield Unreadable(span.start, span.end, error.reason, span.type)
             return
-    found, reasons = _sound_records(contents)
-    yield _readable(contents, found, span.end)
+    runs, reasons = _sound_records(contents)
+    for run in runs:
+        yield _readable(contents, run, span.end)
     for reason in reasons:
-        yield Unreadable(span.start, span.end, reason)
+        yield Unreadable(span.start, span.end, reason, span.type)
 
 
-def _sound_records(contents: Contents, *, stop: bool = False) -> tuple[list[Record], list[str]]:
-    """The records that can be read and whose keys ascend, and what is wrong with the others.
+def _sound_records(contents: Contents, *, stop: bool = False) -> tuple[list[list[Record]], list[str]]:
+    """The records that can be read, in runs of ascending keys, and what is wrong with the others.
 
-    With `stop`, up to the first that cannot.
+    A key that does not ascend begins a new run if it is stored whole; otherwise it is made of one that may
+    have been altered. With `stop`, all up to the first that cannot be read or does not ascend.
     """
-    found: list[Record] = []
+    runs: list[list[Record]] = [[]]
     reasons: list[str] = []
-    last = b""
     for span in contents.records(0):
         if not isinstance(span, Record):
             reasons.append(span.error.reason if span.error else "a damaged record")
-        elif span.key <= last:
+        elif not runs[-1] or span.key > runs[-1][-1].key:
+            runs[-1].append(span)
+        elif stop or next(iter(span.children())).value:
             reasons.append("a key that does not come behind the one before it")
         else:
-            found.append(span)
-            last = span.key
+            runs.append([span])
         if stop and reasons:
             break
-    return found, reasons
+    return [run for run in runs if run], reasons
 
 
 def _readable(contents: Contents, found: list[Record], end: int) -> Readable:
@@ -199,6 +211,8 @@ def _search(
     size = max(end - start, 0)
     data = layout.read(start, min(size + _OVERRUN, max(limit - start, 0)))
     effort = _MOST_EFFORT
+    # Nothing but logs comes behind the first log block; two bytes of a deflate stream show one.
+    section = LOG if data[:1] == b"g" and data[BLOCK_HEADER_SIZE : BLOCK_HEADER_SIZE + 1] == b"x" else None
     lost = at = 0
     while at < min(size, len(data)) and effort >= 0:
         # Restart offsets of a file's first block count from the start of the file.
@@ -206,20 +220,22 @@ def _search(
         offset = start + at - first
         block, used, cost = _whole_block(name, data, at, offset, first)
         effort -= cost
-        readable = _readable_of(block, header, start + at + used) if block is not None else None
-        if readable is None and at == 0:
-            readable = _cut_block(name, data[:size], offset, first, header)
+        readables = _readables_of(block, header, start + at + used) if block is not None else []
+        if not readables and at == 0:
+            readables = _cut_block(name, data[:size], offset, first, header)
             used = 1
-        if readable is None:
+        if not readables:
             at += 1
             continue
         if lost < at:
-            yield Unreadable(start + lost, start + at, reason)
-        yield readable
+            yield Unreadable(start + lost, start + at, reason, section)
+        if readables[0].logs:
+            section = LOG
+        yield from readables
         at += used
-        lost = at if readable.is_whole else at - used
+        lost = at if readables[0].is_whole else at - used
     if lost < size:
-        yield Unreadable(start + lost, end, reason)
+        yield Unreadable(start + lost, end, reason, section)
 
 
 def _whole_block(name: str, data: bytes, at: int, offset: int, first: int) -> tuple[Block | None, int, int]:
@@ -250,10 +266,10 @@ def _whole_block(name: str, data: bytes, at: int, offset: int, first: int) -> tu
     return block, block.next_offset - block.offset - first, len(body)
 
 
-def _cut_block(name: str, data: bytes, offset: int, first: int, header: Header) -> Readable | None:
+def _cut_block(name: str, data: bytes, offset: int, first: int, header: Header) -> list[Readable]:
     """What is left of the block at the beginning of `data`, up to the first record that cannot be read."""
     if data[0] not in (REF, LOG):
-        return None
+        return []
     body, is_certain = data[BLOCK_HEADER_SIZE : BLOCK_HEADER_SIZE + _LARGEST_BLOCK], True
     if data[0] == LOG:
         body, is_certain = _inflated_part(body)
@@ -261,18 +277,17 @@ def _cut_block(name: str, data: bytes, offset: int, first: int, header: Header) 
     end = len(head) + len(body)
     # A frame is made up for it: all that follows are records, as far as they look like that.
     block = Block(name, offset, data[0], head + body + bytes(RESTART_COUNT_SIZE), len(head), end, 0, 0, 0)
-    readable = _readable_of(block, header, offset + first + 1, stop=True)
-    return replace(readable, is_certain=is_certain, is_whole=False) if readable is not None else None
+    found = _readables_of(block, header, offset + first + 1, stop=True)
+    return [replace(one, is_certain=is_certain, is_whole=False, is_front=True) for one in found]
 
 
-def _readable_of(block: Block, header: Header, end: int, *, stop: bool = False) -> Readable | None:
-    """The records of a block that was found; None when there are none, or they cannot be of this table."""
+def _readables_of(block: Block, header: Header, end: int, *, stop: bool = False) -> list[Readable]:
+    """The records of a block that was found; none at all if they cannot be of this table."""
     contents = Contents(block, header)
-    records, reasons = _sound_records(contents, stop=stop)
-    readable = _readable(contents, records, end)
-    if not records or any(ref.update_index > header.max_update_index for ref in readable.refs):
-        return None
-    return replace(readable, is_whole=not reasons)
+    runs, reasons = _sound_records(contents, stop=stop)
+    found = [replace(_readable(contents, run, end), is_whole=not reasons) for run in runs]
+    highest = max((ref.update_index for one in found for ref in one.refs), default=0)
+    return found if highest <= header.max_update_index else []
 
 
 def _inflated_part(data: bytes) -> tuple[bytes, bool]:

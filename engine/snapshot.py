@@ -277,9 +277,11 @@ def restore(
             lock.commit()
         finally:
             _sync(stack)
-            # Only what this has taken from the list, and a snapshot holds; other files are not ours.
+            # Only what this has taken from the list, and a snapshot holds; other files are not ours, and
+            # some were there before without being listed.
+            listed = _names(_read_list(stack))
             for name in before.tables:
-                if name not in _names(_read_list(stack)) and name in before.files:
+                if name not in listed and name in before.files and name not in snapshot.files:
                     (stack / name).unlink(missing_ok=True)
             settle(stack, before, now)
     return before

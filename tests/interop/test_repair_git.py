@@ -1,0 +1,74 @@
+"""What real git wrote, damaged in each way of a trial on real git, and repaired: git reads it again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.repair import plan_repair, repair
+from engine.snapshot import find_snapshot, restore
+from engine.table import Table
+from tests.engine.test_fsck_git import TRIAL
+from tests.support.findings import NOW
+from tests.support.git import Git, Repository
+from tests.support.history import Layout
+from tests.support.objects import add_commits
+from tests.support.repairs import kinds, mend, outcomes, refs
+from tests.support.stacks import list_tables, listed
+from tests.support.tables import stack_files
+
+
+@pytest.fixture
+def trial(git: Git, tmp_path: Path) -> Repository:
+    """The repository of the trial: 201 branches in one table, with each kind of section."""
+    repo = Layout(block_size=512, restart_interval=4).init(git, tmp_path / "repo")
+    commits = add_commits(repo, 201)
+    repo.update_refs(f"create refs/heads/branch-{at:03} {commit.hex()}" for at, commit in enumerate(commits))
+    repo.git("pack-refs")
+    return repo
+
+
+def only_table(repo: Repository) -> Path:
+    return repo.reftable / listed(repo.reftable)[0]
+
+
+def sees(repo: Repository) -> dict[bytes, bytes | None]:
+    """Return the refs that git knows, whether or not it has the objects."""
+    lines = repo.show_ref()
+    return {name: bytes.fromhex(value.decode()) for value, name in (line.split(b" ") for line in lines)}
+
+
+def known(directory: Path) -> dict[bytes, bytes | None]:
+    """Return the refs that the stack shows, but for HEAD."""
+    return {name: value for name, value in refs(directory).items() if name != b"HEAD"}
+
+
+@pytest.mark.parametrize("damage", TRIAL)
+def test_what_git_does_not_survive_is_repaired(trial: Repository, damage: str) -> None:
+    before = sees(trial)
+    assert len(before) == 201
+    TRIAL[damage][0](only_table(trial))
+    broken = stack_files(trial.reftable)
+    plan = plan_repair(trial.reftable, now=NOW)
+    told = outcomes(plan)
+    assert stack_files(trial.reftable) == broken, "a plan writes nothing"
+
+    _, result = mend(trial.reftable)
+    assert trial.git("refs", "verify").stderr == b""
+    after = known(trial.reftable)
+    if damage != "a value":  # of which git would want to see the object
+        assert sees(trial) == {name: after[name] for name in after if name.startswith(b"refs/")}
+    if damage in ("a missing table", "nothing left"):
+        assert not after
+    else:
+        assert len(trial.git("reflog", "show", "refs/heads/branch-000").stdout.splitlines()) == 1
+        altered = {name for name in before if after.get(name) != before[name]}
+        assert altered == {name for name, outcome in told.items() if outcome in ("doubtful", "lost")}
+        assert len(altered) == {"a value": 1, "a key out of order": 4}.get(damage, 0)
+
+    if result.snapshot is not None:
+        restore(trial.reftable, result.snapshot, NOW + 1)
+        restored = stack_files(trial.reftable)
+        assert restored.pop("tables.list") == broken.pop("tables.list", b"")
+        assert restored == {name: data for name, data in broken.items() if not name.endswith(".lock")}

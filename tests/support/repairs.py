@@ -1,0 +1,73 @@
+"""Repairs, and what must hold of each: the files stay until it is applied, fsck is content, undo goes back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from engine.faults import Severity
+from engine.fsck import fsck
+from engine.options import StackOptions
+from engine.record import LogRecord, RefRecord
+from engine.repair import (
+    Outcome,
+    RefOutcome,
+    RepairPlan,
+    RepairResult,
+    StepKind,
+    plan_repair,
+    ref_outcomes,
+    repair,
+)
+from engine.stack import Stack
+from tests.support.findings import NOW
+
+State = tuple[list[RefRecord], list[LogRecord]]
+
+
+def state(directory: Path) -> State:
+    """Return the records that the stack shows."""
+    with Stack.open(directory, read_only=True) as stack:
+        return list(stack.refs()), list(stack.logs())
+
+
+def refs(directory: Path) -> dict[bytes, bytes | None]:
+    """Return the refs that the stack shows, with what they stand for."""
+    return {ref.name: ref.value or ref.target for ref in state(directory)[0]}
+
+
+def errors(directory: Path) -> list[str]:
+    """Return the codes of the errors that fsck finds."""
+    return [finding.code for finding in fsck(directory, now=NOW) if finding.severity is Severity.ERROR]
+
+
+def kinds(plan: RepairPlan) -> list[str]:
+    """Return what the steps of a plan are, each kind once."""
+    return list(dict.fromkeys(step.kind.value for step in plan.steps))
+
+
+def outcomes(plan: RepairPlan) -> dict[bytes, str]:
+    """Return what becomes of the refs that are not simply kept."""
+    return {one.name: one.outcome.value for one in told(plan)}
+
+
+def told(plan: RepairPlan) -> Iterable[RefOutcome]:
+    """Return the outcomes of a plan but for the refs that are simply kept."""
+    found = [one for batch in ref_outcomes(plan) for one in batch]
+    assert all(one.outcome is not Outcome.KEPT for one in found)
+    return found
+
+
+def mend(directory: Path, options: StackOptions | None = None) -> tuple[RepairPlan, RepairResult]:
+    """Repair a stack and see that nothing is left to be repaired."""
+    plan = plan_repair(directory, options, now=NOW)
+    for step in plan.steps:
+        assert step.why
+        assert step.result
+    result = repair(directory, plan, now=NOW)
+    assert errors(directory) == []
+    # Temporary files under a lock cannot be judged until that is gone.
+    again = plan_repair(directory, options, now=NOW)
+    assert not again.steps or StepKind.REMOVE_LOCK in {step.kind for step in plan.steps}, again.steps
+    assert [table.name for table in plan.tables] == list(result.tables)
+    return plan, result
