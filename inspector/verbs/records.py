@@ -175,17 +175,21 @@ def _version_row(version: Version) -> tuple[str, ...]:
 @click.command("print")
 @stack_verb
 def print_view(path: Path | None, worktree: str | None, as_json: bool) -> None:
-    r"""Everything in the merged view.
+    """Everything in the merged view.
 
     Refs and then logs, as git's test tool dumps them; tombstones are left out.
 
     \b
-    ref{NAME(INDEX) val 1 OID}            log{NAME(INDEX) WHO <MAIL> TIME ZONE
-    ref{NAME(INDEX) val 2 OID(T OID)}     OLD => NEW
+    ref{NAME(INDEX) val 1 OID}
+    ref{NAME(INDEX) val 2 OID(T OID)}
     ref{NAME(INDEX) => TARGET}
-    \b                                      MESSAGE
-                                          }
-    """
+    log{NAME(INDEX) WHO <MAIL> TIME ZONE
+    OLD => NEW
+
+    \b
+    MESSAGE
+    }
+    """  # noqa: D301 - the backspaces tell click to keep the lines
     out = Output.standard()
     with open_stack(path, worktree) as stack:
         null_id = bytes(stack.hash_id.size)
