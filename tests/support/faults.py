@@ -16,8 +16,10 @@ from pathlib import Path
 from engine.compaction import Expiry
 from engine.options import StackOptions
 from engine.record import LogRecord, RefRecord
+from engine.repair import plan_repair, repair
 from engine.snapshot import list_snapshots, restore, snapshot_before
 from engine.stack import Stack
+from tests.support.handmade import change_footer
 from tests.support.tables import oid
 
 Fault = Callable[[int, str], None]
@@ -152,4 +154,11 @@ def guarded_compact(directory: Path) -> None:
         stack.compact_all()
 
 
-OPERATIONS = {work.__name__: work for work in (add, compact, expire, clean, undo, guarded_compact)}
+def mend(directory: Path) -> None:
+    """Repair a table whose object section is not where the footer has it; refs and logs can all be read."""
+    name = (directory / "tables.list").read_text().split()[1]
+    change_footer(directory / name, obj_offset=30, object_id_len=2)
+    repair(directory, plan_repair(directory, _OPTIONS, now=NOW), now=NOW + 1)
+
+
+OPERATIONS = {work.__name__: work for work in (add, compact, expire, clean, undo, guarded_compact, mend)}
