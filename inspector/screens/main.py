@@ -23,7 +23,7 @@ from textual.content import Content
 from textual.events import DescendantFocus
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Footer, Static, TabbedContent, TabPane, Tabs
+from textual.widgets import Footer, Input, Static, TabbedContent, TabPane, Tabs
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from engine.errors import ReftableError
@@ -87,10 +87,11 @@ class MainScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "app.focus_next", "Next pane", show=False),
         Binding("shift+tab", "app.focus_previous", "Pane before", show=False),
-        Binding("right_square_bracket", "tab(1)", "Tab", key_display="[ ]"),
-        Binding("left_square_bracket", "tab(-1)", "Tab before", show=False),
+        # Done before the next key is given to anything, which is meant for the tab.
+        Binding("right_square_bracket", "tab(1)", "Tab", key_display="[ ]", priority=True),
+        Binding("left_square_bracket", "tab(-1)", "Tab before", show=False, priority=True),
         *(
-            Binding(str(number), f"show_tab({number - 1})", f"Tab {number}", show=False)
+            Binding(str(number), f"show_tab({number - 1})", f"Tab {number}", show=False, priority=True)
             for number in range(1, 6)
         ),
         Binding("a", "add", "Add…", show=False),
@@ -543,7 +544,9 @@ class MainScreen(Screen[None]):
     # Keys.
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """What would do nothing is not offered."""
+        """What would do nothing is not offered, and where text is typed no letter is taken from it."""
+        if action in ("tab", "show_tab"):
+            return not isinstance(self.focused, Input)
         if action == "back":
             return self._refs.scope != WholeStack() or self.has_class("-maximised")
         if action == "latest":

@@ -68,8 +68,9 @@ class RecordPane(Vertical, Generic[Row]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "Open", show=False),
-        Binding("slash", "filter", "Filter", key_display="/"),
-        Binding("f", "jump", "Jump"),
+        # Done before the next key is given to anything: a name that comes at once is meant for the prompt.
+        Binding("slash", "filter", "Filter", key_display="/", priority=True),
+        Binding("f", "jump", "Jump", priority=True),
         Binding("s", "sort", "Sort", key_display="s/S"),
         Binding("S", "turn", "Reverse the order", show=False),
         Binding("D", "deletions", "Tombstones", key_display="D", show=False),
@@ -326,7 +327,7 @@ class RecordPane(Vertical, Generic[Row]):
     def action_filter(self) -> None:
         """Type a filter, or change the one that is set."""
         self._bar.show_prompt(self._bar.filter)
-        self._bar.filter.focus()
+        self.screen.set_focus(self._bar.filter)
 
     @on(Input.Changed, ".filter")
     def _filter_typed(self, event: Input.Changed) -> None:
@@ -373,7 +374,7 @@ class RecordPane(Vertical, Generic[Row]):
         self._origin = self._current_key()
         self._bar.jump.value = ""
         self._bar.show_prompt(self._bar.jump)
-        self._bar.jump.focus()
+        self.screen.set_focus(self._bar.jump)
 
     @on(Input.Changed, ".jump")
     def _jump_typed(self, event: Input.Changed) -> None:
@@ -446,7 +447,9 @@ class RecordPane(Vertical, Generic[Row]):
     # Stopping.
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """`escape` is the pane's only while there is something to stop or to drop."""
+        """`escape` is the pane's only while there is something to stop or to drop; letters are a prompt's."""
+        if action in ("filter", "jump"):
+            return not isinstance(self.screen.focused, Prompt)
         if action == "back":
             return self._stoppable() or self._shape.row_filter is not None or bool(self._typed_wrong)
         if action == "deletions" and self._shape.scope.shows_deletions:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from textual.css.query import NoMatches
+from textual.events import Key
 from textual.pilot import Pilot
 from textual.widgets import TabbedContent
 
@@ -49,6 +50,22 @@ def test_a_tab_that_tells_late_that_it_is_shown_takes_no_keys_from_a_prompt(stac
         prompt = screen.query_one(RefsPane).query_one(".filter", Prompt)
         assert screen.focused is prompt
         assert prompt.value == "x"
+
+    inspect(stack, steps)
+
+
+@pytest.mark.parametrize(("key", "prompt"), [("slash", ".filter"), ("f", ".jump")])
+def test_what_is_typed_after_a_prompt_is_asked_for_is_for_the_prompt(
+    stack: Path, key: str, prompt: str
+) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        await pilot.press("2")
+        for letter in ["1", key, *"cf1pax", "left_square_bracket"]:
+            pilot.app.simulate_key(letter)
+        pilot.app.post_message(Key("slash", "/"))
+        await settle(pilot)
+        assert pilot.app.screen is screen
+        assert screen.query_one(RefsPane).query_one(prompt, Prompt).value == "cf1pax/"
 
     inspect(stack, steps)
 
