@@ -59,6 +59,7 @@ _MISLED: Final = {
     "table-given-up",
     "index-damaged",
 }
+_ORPHANS: Final = {"orphan-table", "orphan-damaged", "orphan-newer", "orphan-ahead"}
 # A table without these findings can be read as it is.
 _OF_THE_STACK: Final = {"ref-name", "tables-out-of-order", "ranges-overlap", "hash-mixed"}
 
@@ -401,7 +402,8 @@ class _Planner:
         # The table that is cut short may have been half copied: what it lacks may be in another.
         is_believed = bool(listed) and len(usable) == len(listed) and not self._left
         is_believed = is_believed and follow_each_other(candidates)
-        others = self._newer_orphans(candidates) if is_believed else self._orphans()
+        # A list that is sound in itself may be older than its tables.
+        others = [one.file for one in self._codes("orphan-ahead")] if is_believed else self._orphans()
         found = [file for file in map(self._take_up, others) if file.reading is not None]
         if is_believed and not found:
             return usable
@@ -431,19 +433,6 @@ class _Planner:
         file.rewrites, file.severity, file.account = True, Severity.ERROR, account
         file.reading = Reading(file.file, limits, header, file.reading.is_blind, account.is_ordered)
         return file
-
-    def _newer_orphans(self, candidates: Sequence[Candidate]) -> list[str]:
-        """Tables newer than a list that is sound in itself, which it should name."""
-        names = [one.file for one in self._codes("orphan-newer")]
-        if len(names) == 1 and TABLES_LIST + LOCK_SUFFIX in self._entries:
-            file = self._take_up(names[0])
-            highest = max((one.high for one in candidates), default=0)
-            if file.reading is not None and file.reading.limits[0] == highest + 1:
-                if not self._codes("lock-held"):
-                    why = "the writer died with the lock on the list, before its transaction counted"
-                    self._set_aside(file, why, is_listed=False)
-                return []
-        return names
 
     def _tables(self, chosen: Sequence[_File]) -> list[PlannedTable]:
         """The tables of the repaired stack, with the steps that make them."""
@@ -559,14 +548,10 @@ class _Planner:
         for name in self._entries:
             findings = self._findings_of(name)
             codes = {finding.code for finding in findings}
-            if (
-                name in used
-                or name in decided
-                or not codes & {"orphan-table", "orphan-damaged", "orphan-newer"}
-            ):
+            if name in used or name in decided or not codes & _ORPHANS:
                 continue
             file = self._take_up(name)
-            why = _joined(_words(findings))
+            why = " ".join(f"{finding.fault.meaning} ({finding.message})" for finding in findings)
             if codes & {"orphan-table"} and file.reading is not None:
                 refs, logs = _count(self._path, file.reading)
                 self._left.append(LeftOut(name, why, file.reading.limits, refs, logs, is_listed=False))

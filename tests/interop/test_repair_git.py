@@ -6,16 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from engine.repair import plan_repair, repair
-from engine.snapshot import find_snapshot, restore
-from engine.table import Table
+from engine.repair import plan_repair
+from engine.snapshot import restore
 from tests.engine.test_fsck_git import TRIAL
 from tests.support.findings import NOW
 from tests.support.git import Git, Repository
 from tests.support.history import Layout
 from tests.support.objects import add_commits
-from tests.support.repairs import kinds, mend, outcomes, refs
-from tests.support.stacks import list_tables, listed
+from tests.support.repairs import mend, refs
+from tests.support.stacks import listed
 from tests.support.tables import stack_files
 
 
@@ -50,11 +49,10 @@ def test_what_git_does_not_survive_is_repaired(trial: Repository, damage: str) -
     assert len(before) == 201
     TRIAL[damage][0](only_table(trial))
     broken = stack_files(trial.reftable)
-    plan = plan_repair(trial.reftable, now=NOW)
-    told = outcomes(plan)
+    plan_repair(trial.reftable, now=NOW)
     assert stack_files(trial.reftable) == broken, "a plan writes nothing"
 
-    _, result = mend(trial.reftable)
+    mended = mend(trial.reftable)
     assert trial.git("refs", "verify").stderr == b""
     after = known(trial.reftable)
     if damage != "a value":  # of which git would want to see the object
@@ -64,11 +62,11 @@ def test_what_git_does_not_survive_is_repaired(trial: Repository, damage: str) -
     else:
         assert len(trial.git("reflog", "show", "refs/heads/branch-000").stdout.splitlines()) == 1
         altered = {name for name in before if after.get(name) != before[name]}
-        assert altered == {name for name, outcome in told.items() if outcome in ("doubtful", "lost")}
+        assert altered == {name for name, outcome in mended.told.items() if outcome in ("doubtful", "lost")}
         assert len(altered) == {"a value": 1, "a key out of order": 4}.get(damage, 0)
 
-    if result.snapshot is not None:
-        restore(trial.reftable, result.snapshot, NOW + 1)
+    if mended.result.snapshot is not None:
+        restore(trial.reftable, mended.snapshot, NOW + 1)
         restored = stack_files(trial.reftable)
         assert restored.pop("tables.list") == broken.pop("tables.list", b"")
         assert restored == {name: data for name, data in broken.items() if not name.endswith(".lock")}

@@ -1,8 +1,9 @@
-"""Repairs, and what must hold of each: the files stay until it is applied, fsck is content, undo goes back."""
+"""Repairs, and what must hold of each: every step has words, fsck is content, nothing is left to do."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from engine.faults import Severity
@@ -10,15 +11,18 @@ from engine.fsck import fsck
 from engine.options import StackOptions
 from engine.record import LogRecord, RefRecord
 from engine.repair import (
+    LogOutcomes,
     Outcome,
     RefOutcome,
     RepairPlan,
     RepairResult,
     StepKind,
+    log_outcomes,
     plan_repair,
     ref_outcomes,
     repair,
 )
+from engine.snapshot import Snapshot
 from engine.stack import Stack
 from tests.support.findings import NOW
 
@@ -58,16 +62,33 @@ def told(plan: RepairPlan) -> Iterable[RefOutcome]:
     return found
 
 
-def mend(directory: Path, options: StackOptions | None = None) -> tuple[RepairPlan, RepairResult]:
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """A repair that was carried out, and what was told of it beforehand."""
+
+    plan: RepairPlan
+    result: RepairResult
+    told: dict[bytes, str]
+    logs: LogOutcomes
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The snapshot that was taken."""
+        assert self.result.snapshot is not None
+        return self.result.snapshot
+
+
+def mend(directory: Path, options: StackOptions | None = None) -> Mended:
     """Repair a stack and see that nothing is left to be repaired."""
     plan = plan_repair(directory, options, now=NOW)
     for step in plan.steps:
         assert step.why
         assert step.result
-    result = repair(directory, plan, now=NOW)
+    told, logs = outcomes(plan), log_outcomes(plan)
+    mended = Mended(plan, repair(directory, plan, now=NOW), told, logs)
     assert errors(directory) == []
     # Temporary files under a lock cannot be judged until that is gone.
     again = plan_repair(directory, options, now=NOW)
     assert not again.steps or StepKind.REMOVE_LOCK in {step.kind for step in plan.steps}, again.steps
-    assert [table.name for table in plan.tables] == list(result.tables)
-    return plan, result
+    assert [table.name for table in plan.tables] == list(mended.result.tables)
+    return mended

@@ -1,0 +1,426 @@
+"""Damaged stacks are repaired as planned: what can be read stays, what cannot is told, undo takes it back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from engine.compaction import Expiry
+from engine.errors import Cancelled, LockError, OutdatedError
+from engine.format import HashId
+from engine.options import StackOptions
+from engine.progress import Progress
+from engine.record import LogRecord, RefRecord
+from engine.repair import StepKind, plan_repair, repair
+from engine.snapshot import find_snapshot, list_snapshots, restore
+from engine.stack import Stack
+from engine.writer import WriteOptions
+from tests.support.findings import NOW, codes
+from tests.support.handmade import change_byte, change_header
+from tests.support.repairs import errors, kinds, mend, outcomes, refs, state
+from tests.support.stacks import list_tables, listed, lock
+from tests.support.tables import oid, stack_files, write_table
+
+NAMES = [b"refs/heads/b%02d" % number for number in range(12)]
+
+
+def value(number: int, update_index: int) -> bytes:
+    return oid(100 * update_index + number)
+
+
+def write(stack: Stack, chosen: list[int], *, logs: bool = True) -> None:
+    """Move these branches, in one table."""
+    with stack.addition() as addition, addition.table() as writer:
+        index = addition.update_index
+        writer.add_refs(RefRecord(NAMES[number], index, value(number, index)) for number in chosen)
+        if logs:
+            writer.add_logs(
+                LogRecord(
+                    NAMES[number], index, bytes(20), value(number, index), b"A", b"a@b", index, 0, b"m\n"
+                )
+                for number in chosen
+            )
+
+
+def options() -> StackOptions:
+    return StackOptions(
+        auto_compact=False, block_size=256, restart_interval=4, suffix=count(1).__next__, lock_timeout_ms=0
+    )
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """Three tables: all branches, the even ones moved, one of three moved."""
+    path = tmp_path / "reftable"
+    path.mkdir()
+    with Stack.open(path, options()) as stack:
+        write(stack, list(range(12)))
+        write(stack, list(range(0, 12, 2)))
+        write(stack, list(range(0, 12, 3)))
+    assert codes(path) == []
+    return path
+
+
+def cut(path: Path, size: int) -> None:
+    os.truncate(path, size)
+
+
+def test_a_sound_stack_needs_no_repair(directory: Path) -> None:
+    plan = plan_repair(directory, now=NOW)
+    assert plan.is_noop
+    assert outcomes(plan) == {}
+    before = stack_files(directory)
+    assert repair(directory, plan, now=NOW).snapshot is None
+    assert stack_files(directory) == before
+    assert list_snapshots(directory) == []
+
+
+def test_an_empty_directory_needs_no_repair(tmp_path: Path) -> None:
+    assert plan_repair(tmp_path, now=NOW).steps == ()
+
+
+# Lost tables
+
+
+def test_behind_a_lost_table_older_values_are_revived_or_doubtful(directory: Path) -> None:
+    """Without the newest table, its refs show what they were; what nobody moved since nothing confirms."""
+    (directory / listed(directory)[2]).unlink()
+    mended = mend(directory)
+    assert kinds(mended.plan) == ["leave-out", "write-list"]
+    assert set(mended.told.values()) == {"doubtful"}
+    assert [left.is_missing for left in mended.plan.left_out] == [True]
+    assert refs(directory)[NAMES[0]] == value(0, 2)
+
+
+def test_a_reflog_in_another_table_tells_what_was_lost(tmp_path: Path) -> None:
+    """Refs in one table, and their logs in the next, as a migration writes them."""
+    path = tmp_path / "reftable"
+    path.mkdir()
+    with Stack.open(path, options()) as stack:
+        write(stack, [0, 1, 2, 3])
+        for logs in (False, True):
+            with stack.addition() as addition, addition.table() as writer:
+                index = addition.update_index
+                if logs:
+                    writer.add_logs(
+                        LogRecord(name, index - 1, bytes(20), oid(7), b"A", b"a@b", 1, 0, b"m\n")
+                        for name in (NAMES[1], NAMES[9])
+                    )
+                else:
+                    writer.add_refs(RefRecord(name, index, oid(7)) for name in (NAMES[1], NAMES[9]))
+    (path / listed(path)[1]).unlink()
+    mended = mend(path)
+    told = mended.told
+    assert told[NAMES[1]] == "revived"
+    assert told[NAMES[9]] == "lost"
+    assert told[NAMES[0]] == "doubtful"
+
+
+def test_a_hopeless_table_is_set_aside_and_never_deleted(directory: Path) -> None:
+    name = listed(directory)[1]
+    (directory / name).write_bytes(b"\xff" * 500)
+    mended = mend(directory)
+    assert kinds(mended.plan) == ["set-aside", "write-list"]
+    assert (mended.snapshot.lost / name).read_bytes() == b"\xff" * 500
+    assert find_snapshot(directory, mended.snapshot.id).kept
+    assert not (directory / name).exists()
+
+
+def test_a_table_cut_short_keeps_what_is_in_front_of_the_cut(directory: Path) -> None:
+    name = listed(directory)[0]
+    cut(directory / name, 250)
+    mended = mend(directory)
+    assert kinds(mended.plan) == ["rewrite-table", "write-list"]
+    table = mended.plan.tables[0]
+    assert 0 < table.refs < 12
+    assert refs(directory)[NAMES[1]] == value(1, 1)
+    assert mended.logs.may_be_lost
+    # What two newer tables hold of the others is all there.
+    assert {NAMES[10], NAMES[9]} <= refs(directory).keys()
+
+
+def test_a_table_without_header_and_footer_is_read_by_its_name(directory: Path) -> None:
+    before = state(directory)
+    path = directory / listed(directory)[1]
+    data = path.read_bytes()
+    path.write_bytes(b"\0" * 24 + data[24:-68])
+    mended = mend(directory)
+    assert state(directory) == before
+    assert mended.told == {}
+
+
+def test_hash_functions_do_not_mix(directory: Path) -> None:
+    name = "0x000000000004-0x000000000004-0badcafe.ref"
+    write_table(
+        directory / name, [RefRecord(b"refs/heads/x", 4, oid(1, 32))], [], WriteOptions(hash_id=HashId.SHA256)
+    )
+    before = state(directory)
+    list_tables(directory, [name, *listed(directory)])
+    mended = mend(directory)
+    assert state(directory) == before
+    assert kinds(mended.plan) == ["set-aside", "write-list"]
+    assert [path.name for path in mended.snapshot.lost.iterdir()] == [name]
+
+
+# The list
+
+
+def lose_newline(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def cut_last_line(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+def edit_on_windows(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+
+
+LISTS: dict[str, Callable[[Path], object]] = {
+    "missing": Path.unlink,
+    "empty": lambda path: path.write_bytes(b""),
+    "reversed": lambda path: path.write_bytes(b"\n".join([*reversed(path.read_bytes().split()), b""])),
+    "no newline": lose_newline,
+    "cut in a name": cut_last_line,
+    "cut between names": lambda path: path.write_bytes(path.read_bytes().split(b"\n")[0] + b"\n"),
+    "carriage returns": edit_on_windows,
+    "twice": lambda path: path.write_bytes(2 * path.read_bytes()),
+    "zeros at the end": lambda path: path.write_bytes(path.read_bytes()[:-1] + bytes(20) + b"\n"),
+    "all zeros": lambda path: path.write_bytes(bytes(129)),
+    "empty lines": lambda path: path.write_bytes(path.read_bytes().replace(b"\n", b"\n\n")),
+    "noise": lambda path: path.write_bytes(bytes(range(256))),
+    "a way out": lambda path: path.write_bytes(b"../secret\n" + path.read_bytes()),
+}
+
+
+@pytest.mark.parametrize("damage", LISTS)
+def test_a_damaged_list_is_made_again_from_the_tables(directory: Path, damage: str) -> None:
+    before, tables = state(directory), listed(directory)
+    LISTS[damage](directory / "tables.list")
+    mended = mend(directory)
+    assert StepKind.WRITE_LIST in {step.kind for step in mended.plan.steps}
+    assert listed(directory) == tables
+    assert state(directory) == before
+
+
+def test_of_a_compaction_and_its_inputs_the_one_that_covers_more_is_chosen(directory: Path) -> None:
+    before, inputs = state(directory), listed(directory)
+    files = {name: (directory / name).read_bytes() for name in inputs}
+    with Stack.open(directory, options()) as stack:
+        stack.compact(0, 2)
+        write(stack, [5])
+        after = list(stack.refs()), list(stack.logs())
+    tables = listed(directory)
+    (directory / inputs[0]).write_bytes(files[inputs[0]])
+    (directory / inputs[1]).write_bytes(files[inputs[1]])
+    (directory / "tables.list").unlink()
+    mended = mend(directory)
+    assert listed(directory) == tables
+    assert state(directory) == after != before
+    out = {left.file: left for left in mended.plan.left_out}
+    assert out.keys() == set(inputs[:2])
+    assert all("covers its update indexes" in left.why for left in out.values())
+    assert [out[name].refs for name in inputs[:2]] == [12, 6]
+    assert {path.name for path in mended.snapshot.lost.iterdir()} == set(inputs[:2])
+
+
+def test_a_list_older_than_its_tables_is_brought_up_to_date(directory: Path) -> None:
+    """A backup put the list back, while the tables that it names were compacted away long ago."""
+    old = (directory / "tables.list").read_bytes()
+    with Stack.open(directory, options()) as stack:
+        stack.compact(1, 3)
+        write(stack, [7])
+        after = list(stack.refs()), list(stack.logs())
+    tables = listed(directory)
+    (directory / "tables.list").write_bytes(old)
+    left = {NAMES[number] for number in range(12) if number % 2 and number % 3 and number != 7}
+    mended = mend(directory)
+    assert listed(directory) == tables
+    assert state(directory) == after
+    # The tables that it misses are covered: nothing is doubtful.
+    assert mended.told == {name: "changed" for name in NAMES if name not in left}
+
+
+def test_of_a_half_copied_backup_everything_that_arrived_is_used(directory: Path) -> None:
+    """Copied in the order of the names, the list first: one table is there in part, one not at all."""
+    names = listed(directory)
+    cut(directory / names[1], 200)
+    (directory / names[2]).unlink()
+    mended = mend(directory)
+    assert kinds(mended.plan) == ["rewrite-table", "leave-out", "write-list"]
+    assert refs(directory).keys() == set(NAMES)
+    shown = refs(directory)
+    assert {shown[name] for name in NAMES} <= {value(n, i) for n in range(12) for i in (1, 2)}
+    revived = {name for name, outcome in mended.told.items() if outcome in ("revived", "doubtful")}
+    with_newer = {NAMES[n] for n in range(12) if n % 3 == 0}
+    assert with_newer <= revived
+
+
+def test_overlapping_ranges_are_those_of_the_names_if_the_records_fit(directory: Path) -> None:
+    before = state(directory)
+    change_header(directory / listed(directory)[0], max_update_index=999)
+    assert "ranges-overlap" in codes(directory)
+    mended = mend(directory)
+    assert state(directory) == before
+    assert kinds(mended.plan) == ["rewrite-table", "write-list"]
+
+
+# Other files
+
+
+def test_leftovers_of_a_killed_writer_go_once_its_lock_is_old(directory: Path) -> None:
+    before, tables = state(directory), listed(directory)
+    lock(directory, "tables.list")
+    (directory / f"{tables[0]}.temp.abc123").write_bytes(b"half")
+    orphan = "0x000000000004-0x000000000004-0badcafe.ref"
+    write_table(directory / orphan, [RefRecord(b"refs/heads/x", 4, oid(1))])
+    mended = mend(directory)
+    assert kinds(mended.plan)[0] == "remove-lock"
+    assert state(directory) == before
+    assert [path.name for path in mended.snapshot.lost.iterdir()] == [orphan]
+    assert "cut off" in next(left.why for left in mended.plan.left_out if left.file == orphan)
+    mend(directory)
+    assert sorted(stack_files(directory)) == sorted([*tables, "tables.list"])
+
+
+@pytest.mark.parametrize("name", ["tables.list", "table"])
+def test_a_young_lock_is_left_alone_without_force(directory: Path, name: str) -> None:
+    path = lock(directory, listed(directory)[0] if name == "table" else name)
+    change_byte(directory / listed(directory)[0], -1 % (directory / listed(directory)[0]).stat().st_size)
+    now = path.stat().st_mtime + 1
+    plan = plan_repair(directory, replace(options()), now=now)
+    before = stack_files(directory)
+    with pytest.raises(LockError):
+        repair(directory, plan, now=now)
+    assert stack_files(directory) == before
+    assert list_snapshots(directory) == []
+    repair(directory, plan, now=now, force=True)
+    assert errors(directory) == []
+    assert not path.exists()
+
+
+def test_a_lock_that_a_process_has_open_is_left_alone(directory: Path) -> None:
+    path = lock(directory, "tables.list")
+    with path.open():
+        plan = plan_repair(directory, now=NOW)
+        assert plan.is_noop
+        assert "has it open" in plan.steps[0].result
+    assert not plan_repair(directory, now=NOW).is_noop
+
+
+# Tables that others wrote
+
+
+def test_names_that_state_another_range_are_corrected_and_the_bytes_stay(directory: Path) -> None:
+    names = listed(directory)
+    wrong = "0x000000000005-0x000000000009-12345678.ref"
+    data = (directory / names[1]).read_bytes()
+    (directory / names[1]).rename(directory / wrong)
+    list_tables(directory, [names[0], wrong, names[2]])
+    before = state(directory)
+    mended = mend(directory)
+    assert kinds(mended.plan) == ["rename-table", "write-list"]
+    assert (directory / mended.plan.tables[1].name).read_bytes() == data
+    assert state(directory) == before
+
+
+def test_names_as_dulwich_gives_them_are_corrected(directory: Path) -> None:
+    name = "0x0000000000000001-0x0000000000000001-deadbeef.ref"
+    (directory / listed(directory)[0]).rename(directory / name)
+    list_tables(directory, [name, *listed(directory)[1:]])
+    before = state(directory)
+    mend(directory)
+    assert codes(directory) == []
+    assert state(directory) == before
+
+
+def test_refs_that_git_refuses_are_left_out_and_named(directory: Path) -> None:
+    name = "0x000000000004-0x000000000004-0badcafe.ref"
+    write_table(directory / name, [RefRecord(b"refs/heads/" + x, 4, oid(6)) for x in (b"a..b", b"good")])
+    list_tables(directory, [*listed(directory), name])
+    assert "ref-name" in codes(directory)
+    mended = mend(directory)
+    assert mended.told == {b"refs/heads/a..b": "lost"}
+    assert refs(directory)[b"refs/heads/good"] == oid(6)
+
+
+# Carrying out
+
+
+def test_a_plan_is_good_for_the_files_that_it_was_made_for(directory: Path) -> None:
+    cut(directory / listed(directory)[0], 250)
+    plan = plan_repair(directory, now=NOW)
+    path = directory / listed(directory)[1]
+    os.utime(path, (1, 1))
+    before = stack_files(directory)
+    with pytest.raises(OutdatedError):
+        repair(directory, plan, now=NOW)
+    plan = plan_repair(directory, now=NOW)
+    list_tables(directory, listed(directory)[:2])
+    with pytest.raises(OutdatedError):
+        repair(directory, plan, now=NOW)
+    assert before.keys() == stack_files(directory).keys()
+    assert list_snapshots(directory) == []
+
+
+def test_undo_brings_the_damage_back_byte_by_byte(directory: Path) -> None:
+    names = listed(directory)
+    cut(directory / names[0], 250)
+    (directory / f"{names[0]}.temp.abc123").write_bytes(b"half")
+    before = stack_files(directory)
+    mended = mend(directory)
+    repaired = stack_files(directory)
+    undone = restore(directory, mended.snapshot, NOW + 1)
+    assert stack_files(directory) == before
+    restore(directory, find_snapshot(directory, undone.id), NOW + 2)
+    assert stack_files(directory).items() >= repaired.items()
+
+
+def test_a_cancelled_repair_leaves_nothing(directory: Path) -> None:
+    cut(directory / listed(directory)[0], 250)
+    plan = plan_repair(directory, now=NOW)
+    before = stack_files(directory)
+
+    def stop(progress: Progress) -> None:
+        if progress.phase == "verify tables":
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        repair(directory, plan, now=NOW, progress=stop)
+    assert stack_files(directory) == before
+    assert list_snapshots(directory) == []
+
+
+def test_one_table_alone_can_be_repaired(directory: Path) -> None:
+    names = listed(directory)
+    cut(directory / names[0], 250)
+    (directory / "x.ref.temp.abc").touch()
+    plan = plan_repair(directory, tables=[names[0]], now=NOW)
+    assert kinds_of(plan) == {StepKind.REWRITE_TABLE: names[0], StepKind.WRITE_LIST: "tables.list"}
+    repair(directory, plan, now=NOW)
+    assert errors(directory) == []
+    assert (directory / "x.ref.temp.abc").exists()
+
+
+def kinds_of(plan: object) -> dict[StepKind, str]:
+    return {step.kind: step.file for step in plan.steps}  # type: ignore[attr-defined]
+
+
+def test_expired_logs_stay_expired(directory: Path) -> None:
+    """The inputs of an expiry hold what it dropped; where both lie about, the newer table counts."""
+    inputs = listed(directory)
+    files = {name: (directory / name).read_bytes() for name in inputs}
+    with Stack.open(directory, options()) as stack:
+        stack.compact_all(Expiry(min_update_index=3))
+        after = list(stack.refs()), list(stack.logs())
+    for name, data in files.items():
+        (directory / name).write_bytes(data)
+    (directory / "tables.list").unlink()
+    mend(directory)
+    assert state(directory) == after
