@@ -1,0 +1,218 @@
+"""The verbs repair, snapshots and undo, and the snapshots that the other verbs take."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from engine.options import StackOptions
+from engine.record import LogRecord, RefRecord
+from engine.snapshot import list_snapshots
+from engine.stack import Stack
+from tests.support.cli import ok, run
+from tests.support.stacks import listed, lock
+from tests.support.tables import oid, stack_files, write_table
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    """A stack of two tables, in a directory of its own."""
+    directory = tmp_path / "reftable"
+    directory.mkdir()
+    with Stack.open(directory, StackOptions(auto_compact=False)) as made:
+        for number in range(2):
+            with made.addition() as addition, addition.table() as writer:
+                index = addition.update_index
+                name = b"refs/heads/b%d" % number
+                writer.add_ref(RefRecord(name, index, oid(number)))
+                writer.add_log(LogRecord(name, index, oid(9), oid(number), b"A", b"a@b", 1, 0, b"m\n"))
+    return directory
+
+
+def damage(stack: Path) -> None:
+    """Lose the footer of the first table."""
+    path = stack / listed(stack)[0]
+    os.truncate(path, path.stat().st_size - 10)
+
+
+def age(path: Path) -> None:
+    os.utime(path, (1, 1))
+
+
+def test_without_apply_the_plan_is_shown_and_nothing_is_written(stack: Path) -> None:
+    damage(stack)
+    before = stack_files(stack)
+    done = ok("repair", stack)
+    name = listed(stack)[0].encode()
+    assert done.lines[0] == b"1. rewrite-table: " + name
+    assert b"cut-short" in done.lines[1]
+    assert b"1 ref and 1 log entry" in done.lines[2]
+    assert b"refs: 2 kept, 0 changed, 0 returned, 0 doubtful, 0 revived, 0 lost" in done.lines
+    assert "nothing was changed: --apply does this" in done.err
+    assert stack_files(stack) == before
+    assert os.listdir(stack.parent) == [stack.name]
+
+
+def test_apply_does_what_was_shown_and_undo_takes_it_back(stack: Path) -> None:
+    damage(stack)
+    before = stack_files(stack)
+    shown, done = ok("repair", stack), ok("repair", "--apply", stack)
+    steps = [line for line in shown.lines if line[:1].isdigit()]
+    assert steps == [line for line in done.lines if line[:1].isdigit()]
+    assert "checked again: no errors" in done.err
+    assert ok("fsck", stack).out == b"" or run("fsck", stack).code == 0
+    assert len(ok("refs", stack).lines) == 2
+    assert ok("undo", stack).lines[0].startswith(b"as before the repair of")
+    assert stack_files(stack) == before
+    assert run("fsck", stack).code == 1
+
+
+def test_a_sound_stack_has_nothing_to_repair(stack: Path) -> None:
+    for options in ([], ["--apply"]):
+        done = ok("repair", *options, stack)
+        assert done.out == b""
+        assert "nothing to repair" in done.err
+    assert os.listdir(stack.parent) == [stack.name]
+
+
+def test_json_has_the_steps_the_refs_and_the_numbers(stack: Path) -> None:
+    (stack / listed(stack)[1]).unlink()
+    plan, ref, summary = ok("repair", "--json", stack).objects
+    assert [step["kind"] for step in plan["steps"]] == ["leave-out", "write-list"]
+    assert set(plan["steps"][0]) == {"kind", "file", "why", "result", "severity", "needs_force"}
+    assert [table["name"] for table in plan["tables"]] == listed(stack)[:1]
+    assert plan["left_out"][0]["missing"] is True
+    assert ref["name"] == "refs/heads/b0"
+    assert ref["outcome"] == "doubtful"
+    assert ref["before"] == ref["after"]
+    assert ref["after"]["value"] == oid(0).hex()
+    assert summary["refs"]["doubtful"] == 1
+    assert summary["logs"]["may_be_lost"] is True
+    assert (summary["applied"], summary["snapshot"]) == (False, None)
+    applied = ok("repair", "--apply", "--json", stack).objects[-1]
+    assert applied["applied"] is True
+    assert applied["snapshot"] == ok("snapshots", "--json", stack).objects[0]["id"]
+
+
+def test_a_stack_that_is_locked_is_told_by_the_exit_code(stack: Path) -> None:
+    damage(stack)
+    lock(stack, "tables.list")
+    before = stack_files(stack)
+    done = run("repair", "--apply", stack)
+    assert done.code == 4
+    assert b"1. remove-lock (only with --force): tables.list.lock" in done.lines
+    assert stack_files(stack) == before
+    assert ok("repair", "--apply", "--force", stack).code == 0
+    assert not (stack / "tables.list.lock").exists()
+
+
+def test_a_stale_lock_alone_is_removed_without_a_snapshot(stack: Path) -> None:
+    age(lock(stack, "tables.list"))
+    before = stack_files(stack)
+    done = ok("repair", "--apply", stack)
+    assert "tables.list.lock removed" in done.err
+    assert stack_files(stack) == {name: data for name, data in before.items() if name != "tables.list.lock"}
+    assert list_snapshots(stack) == []
+
+
+def test_a_table_is_named_by_a_part_of_its_name(stack: Path) -> None:
+    damage(stack)
+    name = listed(stack)[0]
+    part = name.split("-")[2]
+    assert b"rewrite-table: " + name.encode() in ok("repair", "--table", part, stack).lines[0]
+    assert "nothing to repair" in ok("repair", "--table", listed(stack)[1], stack).err
+    assert run("repair", "--table", "0x", stack).code == 2
+    assert run("repair", "--table", "none", stack).code == 2
+
+
+def test_what_cannot_be_repaired_is_told_by_the_exit_code(tmp_path: Path) -> None:
+    (tmp_path / "tables.list").mkdir()
+    assert run("repair", tmp_path).code == 3
+
+
+def test_hostile_names_do_not_reach_the_terminal(stack: Path) -> None:
+    name = b"refs/heads/\x1b[2Jx"
+    with (stack / "tables.list").open("a") as file:
+        file.write("\x1b[31m.ref\n")
+    write_table(stack / "evil.ref", [RefRecord(name, 3, oid(1))])
+    with (stack / "tables.list").open("a") as file:
+        file.write("evil.ref\n")
+    done = ok("repair", stack)
+    assert b"\x1b" not in done.out
+    assert "\x1b" not in done.err
+
+
+# Snapshots
+
+
+def test_every_verb_that_changes_takes_a_snapshot_and_a_no_op_leaves_none(stack: Path) -> None:
+    ok("compact", "--dry-run", stack)
+    ok("clean", stack)
+    ok("add", stack, stdin=b"")
+    assert list_snapshots(stack) == []
+    states = [stack_files(stack)]
+    orphan = stack / "0x000000000001-0x000000000001-0badcafe.ref"
+    for verb, args in {
+        "compact": (),
+        "add": (f"create refs/heads/new {oid(1).hex()}\n",),
+        "expire": ("--min-update-index", "2"),
+        "clean": (),
+    }.items():
+        if verb == "clean":
+            write_table(orphan, [RefRecord(b"refs/heads/x", 1, oid(1))])
+            states[-1] = stack_files(stack)
+        if verb == "add":
+            ok("add", stack, stdin=args[0].encode())
+        else:
+            ok(verb, *args, stack)
+        states.append(stack_files(stack))
+    operations = [one["operation"] for one in ok("snapshots", "--json", stack).objects]
+    assert operations == ["clean", "expire", "add", "compact"]
+    for number, one in enumerate(ok("snapshots", "--json", stack).objects):
+        ok("undo", one["id"], stack, *([] if number == 0 else ["--force"]))
+        before = states[len(operations) - 1 - number]
+        assert listed(stack) == before["tables.list"].decode().splitlines()
+        assert all(stack_files(stack)[name] == before[name] for name in listed(stack))
+
+
+def test_snapshots_are_listed_newest_first(stack: Path) -> None:
+    assert "no snapshot" in ok("snapshots", stack).err
+    ok("compact", stack)
+    ok("add", stack, stdin=f"create refs/heads/new {oid(1).hex()}\n".encode())
+    heading, *lines = ok("snapshots", stack).lines
+    assert heading.split() == [b"time", b"tables", b"kept", b"id"]
+    assert [line.rpartition(b"-")[2] for line in lines] == [b"add", b"compact"]
+    assert [line.split()[2] for line in lines] == [b"1", b"2"]
+
+
+def test_undo_is_itself_undone(stack: Path) -> None:
+    before = stack_files(stack)
+    ok("compact", stack)
+    after = stack_files(stack)
+    first = ok("undo", "--json", stack).objects[0]
+    assert stack_files(stack) == before
+    assert first["operation"] == "compact"
+    assert first["tables"] == listed(stack)
+    ok("undo", first["snapshot"], stack)
+    assert stack_files(stack) == after
+
+
+def test_undo_refuses_to_undo_what_others_did_since(stack: Path) -> None:
+    ok("compact", stack)
+    with Stack.open(stack) as other, other.addition() as addition, addition.table() as writer:
+        writer.add_ref(RefRecord(b"refs/heads/other", addition.update_index, oid(3)))
+    before = stack_files(stack)
+    done = run("undo", stack)
+    assert done.code == 5
+    assert "--force" in done.err
+    assert stack_files(stack) == before
+    ok("undo", "--force", stack)
+    assert len(listed(stack)) == 2
+
+
+def test_undo_without_a_snapshot_is_a_usage_error(stack: Path) -> None:
+    assert run("undo", stack).code == 2
+    assert run("undo", "20261123T214512.034561Z-compact", stack).code == 2
+    assert run("undo", "a", "b").code == 2
