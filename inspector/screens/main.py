@@ -43,7 +43,7 @@ from inspector.screens.expire import ExpireScreen
 from inspector.screens.help import HelpScreen, subject_of
 from inspector.screens.journal import JournalScreen
 from inspector.screens.moments import MomentsScreen
-from inspector.screens.plan import ActionScreen
+from inspector.screens.plan import ActionScreen, Phase
 from inspector.session import News, Reloaded, Session, StackView, VersionsRead
 from inspector.widgets.block_pane import BlockPane
 from inspector.widgets.breadcrumbs import Breadcrumbs
@@ -363,6 +363,9 @@ class MainScreen(Screen[None]):
         # A compaction that follows a change is no reason to forget the change.
         if event.summary.refs or self._latest is None:
             self._latest = event.old, event.new
+        on_top: Screen[Any] = self.app.screen
+        if isinstance(on_top, ActionScreen) and on_top.phase in (Phase.APPLYING, Phase.DONE):
+            return  # its result says so, and would be covered
         self.notify(f"{event.summary}", title="The stack has changed (L: what)", markup=False)
 
     def action_pause(self) -> None:

@@ -15,6 +15,7 @@ from textual.widgets import TabbedContent
 
 from engine.record import RefRecord
 from engine.repository import find_repository
+from engine.stack import Stack
 from inspector.actions.base import Workplace
 from inspector.app import InspectorApp
 from inspector.scope import AsOf, OneTable, WholeStack
@@ -225,6 +226,22 @@ def test_tables_marked_in_the_stack_are_what_c_compacts(stack: Path) -> None:
         assert [table.max_update_index for table in screen._session.view.tables] == [2, 3]
 
     inspect(stack, steps)
+
+
+def test_a_result_is_not_covered_by_the_news_of_it(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        await press(pilot, "shift+tab", "space", "space", "c", "enter", "tab", "enter")
+        await look(pilot, screen)
+        assert isinstance(pilot.app.screen, ActionScreen)
+        assert len(screen._session.view.tables) == 2
+        assert "The stack has changed" not in "\n".join(shown_lines(pilot.app))
+        with Stack.open(stack) as other:
+            other.compact(0, 2)
+        await press(pilot, "escape")
+        await look(pilot, screen)
+        assert "2 tables became 1" in text(screen)
+
+    watched(stack, steps)
 
 
 def test_add_begins_with_the_ref_under_the_cursor(stack: Path) -> None:
