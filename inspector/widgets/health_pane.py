@@ -1,9 +1,8 @@
 """The Health tab: what is wrong with the stack, as far as it is known, and what to do about it.
 
-What headers and the directory tell is shown at once. Tables are read only when somebody asks for it: by a
-source of findings (`inspector.health.Check`) in a worker thread, with progress, until it ends or is stopped.
-A table that was read once is not read again, since tables never change. The pane knows findings and
-where they come from no better than that.
+What headers and the directory tell is shown at once. Everything else is looked at only when somebody asks
+for it: by a check (`inspector.health.Check`, which is fsck) in a worker thread, with phases and progress,
+until it ends or is stopped. It needs nothing but the directory, so it works on a stack that does not open.
 """
 
 from __future__ import annotations
@@ -23,8 +22,10 @@ from textual.widgets import Static
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from engine.errors import Cancelled
+from engine.fsck import fsck
 from engine.neighbours import Neighbour
-from engine.progress import Progress
+from engine.options import StackOptions
+from engine.progress import Progress, ProgressCallback
 from engine.table import Table
 from inspector.health import (
     Check,
@@ -32,10 +33,9 @@ from inspector.health import (
     Finding,
     Health,
     HealthMark,
-    Report,
     Severity,
-    check_tables,
     findings_at_hand,
+    identity,
 )
 from inspector.rows import SequenceRows
 from inspector.safe_text import safe_name
@@ -62,7 +62,7 @@ _REPORTS_OF_A_CHECK: Final = 100
 
 
 class _StartRow(NamedTuple):
-    """The row that offers to read the tables that have not been read yet."""
+    """The row that offers to check the stack."""
 
     tables: int
     size: int
@@ -83,17 +83,18 @@ class HealthPane(Vertical):
     """Findings, worst first, and the words for the one under the cursor."""
 
     HELP: ClassVar[str] = """\
-Health: everything that is known to be wrong with this stack, worst first. X is an error (something \
-cannot be read), ! a warning (something is in the way, or may have been lost), i is worth knowing.
+Health: everything that is known to be wrong with this stack, worst first. X is an error (data is lost, \
+hidden or falsified), ! a warning (clutter, and what no known writer does), i is worth knowing.
 
 Locks, temporary files, tables without a place in the list and overlapping update indexes are known at \
-once. v reads the tables themselves from end to end: header, footer and its checksum, the index levels, \
-and in each block the records, the restart points and the padding. Blocks have no checksum of their own, so \
-a changed letter in a name, or another digit in an object id, cannot be seen. Neither does this check \
-compare the order of keys from block to block, or look every key up through the index: "ok" means a sound \
-structure.
+once. v checks everything: tables.list and the files beside it, then each table from end to end (header, \
+footer and its checksum, sections, every block, the order of keys, the indexes in both directions), and the \
+tables together as a stack. Blocks of refs have no checksum, so a changed letter in a name that leaves \
+names in order, or another digit in an object id, cannot be seen.
 
-Nothing is written, and a table is read once: it never changes. escape stops; what was found stays.
+Each finding says what git does with it, and which repairs apply, safest first.
+
+A check writes nothing. escape stops it; what was found stays.
 
 enter opens the block of a finding in the Blocks tab, y copies the finding."""
 
@@ -138,17 +139,18 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
             self.marks = marks
 
     class _Told(Message):
-        """How far the check is, and what it has reported since, from its thread."""
+        """How far the check is, and what it has found since, from its thread; at its end no progress."""
 
-        def __init__(self, progress: Progress | None, reports: Sequence[Report]) -> None:
+        def __init__(self, check: object, progress: Progress | None, found: Sequence[Finding]) -> None:
             super().__init__()
+            self.check = check
             self.progress = progress
-            self.reports = reports
+            self.found = found
 
-    def __init__(self, check: Check = check_tables, *, id: str | None = None) -> None:  # noqa: A002
-        """`check` is what reads tables and reports on them."""
+    def __init__(self, check: Check | None = None, *, id: str | None = None) -> None:  # noqa: A002
+        """`check` is what looks at the stack; by default, fsck."""
         super().__init__(id=id)
-        self._check = check
+        self._check = check or _fsck
         self._health = Health()
         self._view: StackView | None = None
         self._suggested = range(0)
@@ -158,6 +160,8 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         self._words = Static(id="health-words", markup=False)
         self._text = _Words(id="health-text")
         self._worker: Worker[None] | None = None
+        self._begun: object = None
+        self._names: tuple[str, ...] = ()
         self._progress: Progress | None = None
         self._failed: BaseException | None = None
         self._known: tuple[Counts, dict[str, HealthMark]] | None = None
@@ -176,7 +180,7 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
             suggestion = geometry(view.tables, view.options).suggestion
             self._suggested = range(suggestion.start, suggestion.end)
         at_hand = findings_at_hand(view.tables, self._suggested, view.options.policy, neighbours)
-        self._health.show(view.tables, at_hand)
+        self._health.show(view.tables, at_hand, [neighbour.name for neighbour in neighbours])
         self._update()
 
     @property
@@ -204,9 +208,8 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
 
     def _update(self) -> None:
         rows: list[_Row] = []
-        unchecked = self._health.unchecked
-        if unchecked and not self.running:
-            rows.append(_StartRow(len(unchecked), sum(table.size for _, table in unchecked)))
+        if self._view is not None and not self._health.is_checked and not self.running:
+            rows.append(_StartRow(len(self._view.tables), self._view.size))
         rows += self._health.findings()
         if rows != self._rows:
             self._show_rows(rows)
@@ -221,7 +224,7 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         self._rows = rows
         # Findings that came in between push the one under the cursor down; the cursor stays with it.
         if isinstance(current, Finding):
-            same = [isinstance(row, Finding) and row.identity == current.identity for row in rows]
+            same = [isinstance(row, Finding) and identity(row) == identity(current) for row in rows]
             cursor = same.index(True) if True in same else cursor
         self._list.show(SequenceRows(rows), list(self._columns()), cursor=cursor, above=self._list.above)
         self._show_words()
@@ -255,7 +258,8 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
     def _progress_text(self) -> Content:
         progress = self._progress
         if progress is None or not progress.total:
-            return Content("checking …  (escape stops)")
+            phase = f"checking: {safe_name(progress.phase)} …" if progress is not None else "checking …"
+            return Content(f"{phase}  (escape stops)")
         share = progress.done * 100 // progress.total
         drawn = bar(progress.done, progress.total, _BAR_WIDTH).ljust(_BAR_WIDTH, "░")
         return Content.assemble(
@@ -273,8 +277,8 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         match self._list.current:
             case _StartRow(tables, size):
                 return Content(
-                    f"Reads {_plural(tables, 'table')}, {file_size(size)}, from end to end, and writes "
-                    "nothing. ? says what is looked at, and what is not."
+                    f"Checks the list, the files beside it and {_plural(tables, 'table')}, "
+                    f"{file_size(size)}, from end to end, and writes nothing. ? says what is looked at."
                 )
             case Finding() as finding:
                 position = self._health.position(finding.file)
@@ -288,11 +292,12 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
                     (f"  {where}  ", ""),
                     (f"({finding.code})", "$foreground-muted"),
                     (f"\n{safe_name(finding.message)}", ""),
+                    (f"\n{finding.fault.meaning}", "$foreground-muted"),
                 ]
                 if finding.git:
                     lines += [("\ngit    ", "$foreground-muted"), (safe_name(finding.git), "")]
                 for number, fix in enumerate(finding.fixes):
-                    lines.append(("\n       " if number else "\nto do  ", "$foreground-muted"))
+                    lines.append(("\n       " if number else "\nrepair ", "$foreground-muted"))
                     lines.append((safe_name(fix), ""))
                 return Content.assemble(*lines)
             case _:
@@ -306,17 +311,15 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
     # Checking.
 
     def action_check(self) -> None:
-        """Read the tables that have not been read yet; all of them once more if there is none."""
+        """Look at everything, also at what was looked at before."""
         if self.running or self._view is None:
             return
-        if not self._health.unchecked:
-            self._health.forget()
-        tables = self._health.unchecked
-        if not tables:
-            return
+        self._health.forget()
         self._progress, self._failed = None, None
+        self._names = tuple(table.name for table in self._view.tables)
+        self._begun = begun = object()
         self._worker = self.run_worker(
-            partial(self._read, self._view.directory, tables),
+            partial(self._look, begun, self._view.directory, self._view.options),
             thread=True,
             exclusive=True,
             group="health",
@@ -326,38 +329,44 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         self.refresh_bindings()
 
     def action_stop(self) -> None:
-        """Stop reading; what was reported stays."""
+        """Stop looking; what was found stays."""
         if self._worker is not None:
             self._worker.cancel()
             self._ended()
 
-    def _read(self, directory: Path, tables: Sequence[tuple[int, Table]]) -> None:
-        """Do the check, in its thread. Tells of it so many times at most, however many tables there are."""
+    def _look(self, begun: object, directory: Path, options: StackOptions) -> None:
+        """Do the check, in its thread. Tells of it so many times at most, however large the stack is."""
         worker = get_current_worker()
-        pending: list[Report] = []
-        told = -1
+        pending: list[Finding] = []
+        told: tuple[str, int] | None = None
 
         def progress(now: Progress) -> None:
             nonlocal told, pending
             if worker.is_cancelled:
                 raise Cancelled
-            if told < 0 or (now.done - told) * _REPORTS_OF_A_CHECK >= (now.total or 1):
-                told = now.done
-                self.post_message(self._Told(now, pending))
+            if (
+                told is None
+                or told[0] != now.phase
+                or (now.done - told[1]) * _REPORTS_OF_A_CHECK >= (now.total or 1)
+            ):
+                told = now.phase, now.done
+                self.post_message(self._Told(begun, now, pending))
                 pending = []
 
         try:
-            for report in self._check(directory, tables, progress):
-                pending.append(report)  # noqa: PERF402 - `progress` takes the list away meanwhile
+            for finding in self._check(directory, options, progress):
+                pending.append(finding)  # noqa: PERF402 - `progress` takes the list away meanwhile
         except Cancelled:
             pass
         finally:
-            self.post_message(self._Told(None, pending))
+            self.post_message(self._Told(begun, None, pending))
 
     @on(_Told)
-    def _take_reports(self, event: _Told) -> None:
-        for report in event.reports:
-            self._health.add(report)
+    def _take_findings(self, event: _Told) -> None:
+        if event.check is not self._begun:
+            return  # of a check that was stopped, and begun again since
+        for finding in event.found:
+            self._health.add(finding)
         if event.progress is not None:
             self._progress = event.progress
         self._update()
@@ -367,6 +376,8 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         if event.worker is self._worker and event.worker.is_finished:
             if event.state is WorkerState.ERROR:
                 self._failed = event.worker.error
+            elif event.state is WorkerState.SUCCESS:
+                self._health.finish(self._names)
             self._ended()
 
     def _ended(self) -> None:
@@ -427,7 +438,8 @@ def _offset(row: _Row, _width: int) -> Cell:
 
 def _what(row: _Row, _width: int) -> Cell:
     if isinstance(row, _StartRow):
-        return Cell(f"enter or v reads {_plural(row.tables, 'table')}, {file_size(row.size)}", "accent")
+        what = f"enter or v checks {_plural(row.tables, 'table')}, {file_size(row.size)}"
+        return Cell(what, "accent")
     return Cell(safe_name(row.message))
 
 
@@ -451,3 +463,7 @@ def _summary(counts: Counts) -> Content:
 
 def _plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _fsck(directory: Path, options: StackOptions, progress: ProgressCallback) -> Iterator[Finding]:
+    return fsck(directory, options, progress)

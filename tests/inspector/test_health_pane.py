@@ -14,11 +14,13 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
 from engine.clean import FileKind
+from engine.faults import FAULTS
+from engine.fsck import fsck
 from engine.neighbours import Neighbour
+from engine.options import StackOptions
 from engine.progress import Progress, ProgressCallback
 from engine.stack import Stack
-from engine.table import Table
-from inspector.health import Check, Finding, HealthMark, Report, Severity, check_tables
+from inspector.health import Check, Finding, HealthMark, Severity
 from inspector.session import StackView
 from inspector.widgets.health_pane import HealthPane
 from tests.support.handmade import change_byte
@@ -31,7 +33,7 @@ LOCK = Neighbour("tables.list.lock", FileKind.LOCK, 0, 0.0, 3600.0, False, "a lo
 class Host(App[None]):
     """Only the pane, and what it says."""
 
-    def __init__(self, check: Check) -> None:
+    def __init__(self, check: Check | None) -> None:
         super().__init__()
         self.pane = HealthPane(check)
         self.opened: list[tuple[int, int]] = []
@@ -65,7 +67,7 @@ def host(
     shown: StackView,
     steps: Steps,
     beside: Sequence[Neighbour] = (),
-    check: Check = check_tables,
+    check: Check | None = None,
     size: tuple[int, int] = WIDE,
 ) -> None:
     app = Host(check)
@@ -109,7 +111,7 @@ def test_nothing_is_read_before_somebody_asks(stack: Path) -> None:
 
     async def steps(pilot: Pilot[Any], app: Host) -> None:
         await pilot.press("j", "k")
-        assert "enter or v reads 3 tables" in app.text
+        assert "enter or v checks 3 tables" in app.text
         assert "no table has been checked yet" in app.text
         assert [table.reads for table in shown.tables] == before
         assert app.changes[-1].marks == dict.fromkeys(names(shown), HealthMark.UNCHECKED)
@@ -123,12 +125,12 @@ def test_a_check_finds_the_damage_and_marks_its_table(stack: Path, key: str) -> 
 
     async def steps(pilot: Pilot[Any], app: Host) -> None:
         await checked(pilot, key)
-        assert re.search(r"X error +#1 …00005eed +\d,\d+ unknown block type", app.text)
+        assert re.search(r"X error +#1 …00005eed +\d,\d+ ", app.text)
         assert "3 of 3 tables checked" in app.text
         marks = (HealthMark.SOUND, HealthMark.DAMAGED, HealthMark.SOUND)
         assert app.changes[-1].marks == dict(zip(names(shown), marks, strict=True))
-        assert app.changes[-1].counts.errors == 1
-        assert "enter or v reads" not in app.text
+        assert app.changes[-1].counts.errors
+        assert "enter or v checks" not in app.text
 
     host(shown, steps)
 
@@ -151,8 +153,8 @@ def test_the_words_for_a_finding_say_what_git_does_and_what_to_do(stack: Path) -
         await checked(pilot)
         words = app.text[app.text.rindex("X error") :]
         assert re.search(r"#1 0x0\S+-00005eed.ref, byte \d,\d+", words)
-        assert "git    fails when" in words
-        assert "to do  Read what other blocks" in words
+        assert "git    git stops where it meets the damage" in words
+        assert "repair rewrite the table from its readable records" in words
 
     host(view(stack), steps)
 
@@ -167,48 +169,71 @@ def test_a_finding_leads_to_its_block(stack: Path, key: str) -> None:
         await pilot.press(key)
         assert app.opened == [(1, offset)]
         await pilot.press("y")
-        assert app.copied.startswith(f"error block {shown.tables[1].name} at byte {offset}: ")
+        assert app.copied.startswith(f"error block-damaged {shown.tables[1].name} at byte {offset}: ")
 
     host(shown, steps)
 
 
 def test_a_finding_about_no_table_leads_nowhere(tmp_path: Path) -> None:
     async def steps(pilot: Pilot[Any], app: Host) -> None:
-        await pilot.press("enter")
+        await pilot.press("j", "enter")
         assert app.opened == []
         assert "no blocks to show" in next(note.message for note in app._notifications)
-        await pilot.press("v")
-        assert not app.pane.running
 
     host(view(make_stack(tmp_path / "reftable")), steps, [LOCK])
 
 
-def test_tables_are_read_once_unless_somebody_asks_again(stack: Path) -> None:
-    read: list[str] = []
-
-    def check(
-        directory: Path, tables: Sequence[tuple[int, Table]], progress: ProgressCallback
-    ) -> Iterator[Report]:
-        for report in check_tables(directory, tables, progress):
-            read.append(report.table)
-            yield report
-
-    shown = view(stack)
+def test_a_stack_without_tables_is_checked_too(tmp_path: Path) -> None:
+    directory = make_stack(tmp_path / "reftable")
+    shown = view(directory)
+    (directory / "0x000000000001-0x000000000001-00000001.ref").write_bytes(b"no table")
 
     async def steps(pilot: Pilot[Any], app: Host) -> None:
         await checked(pilot)
-        assert read == names(shown)
+        assert [one.code for one in app.pane._health.findings()] == ["list-empty", "orphan-damaged"]
+        assert "X error" in app.text
+
+    (directory / "tables.list").write_bytes(b"")
+    host(shown, steps)
+
+
+def test_what_fsck_finds_is_what_is_shown(stack: Path) -> None:
+    (stack / "0x00-tmp.temp.1").write_bytes(b"")
+    found = [(one.code, one.file, one.offset) for one in fsck(stack)]
+
+    async def steps(pilot: Pilot[Any], app: Host) -> None:
+        await checked(pilot)
+        at_hand = {"compaction-due"}
+        shown = [one for one in app.pane._health.findings() if one.code not in at_hand]
+        assert sorted((one.code, one.file, one.offset or 0) for one in shown) == sorted(
+            (code, file, offset or 0) for code, file, offset in found
+        )
+
+    host(view(stack), steps)
+
+
+def test_a_stack_is_checked_again_when_somebody_asks(stack: Path) -> None:
+    looked: list[Path] = []
+
+    def check(directory: Path, options: StackOptions, progress: ProgressCallback) -> Iterator[Finding]:
+        looked.append(directory)
+        return fsck(directory, options, progress)
+
+    async def steps(pilot: Pilot[Any], app: Host) -> None:
+        await checked(pilot)
         make_stack(stack, (branches(1, 4), []))
         newer = view(stack)
         app.pane.show(newer, ())
         await pilot.pause()
-        assert "enter or v reads 1 table," in app.text
+        assert "enter or v checks 4 tables," in app.text
+        assert "3 of 4 tables checked" in app.text
         await checked(pilot)
-        assert read == names(newer)
+        assert "enter or v checks" not in app.text
         await checked(pilot)
-        assert read == names(newer) * 2
+        assert looked == [stack] * 3
+        assert app.pane.counts.errors == len([one for one in fsck(stack) if one.severity is Severity.ERROR])
 
-    host(shown, steps, check=check)
+    host(view(stack), steps, check=check)
 
 
 def test_findings_of_tables_that_are_gone_go_with_them(stack: Path) -> None:
@@ -224,23 +249,27 @@ def test_findings_of_tables_that_are_gone_go_with_them(stack: Path) -> None:
     host(view(stack), steps)
 
 
+def bad(file: str) -> Finding:
+    return Finding(FAULTS["block-damaged"], file, 0, "bad")
+
+
 class Halting:
-    """A check that waits after its first table until it is let go."""
+    """A check that waits after its first finding until it is let go."""
 
     def __init__(self) -> None:
         self.waits = threading.Event()
         self.goes_on = threading.Event()
 
     def __call__(
-        self, _directory: Path, tables: Sequence[tuple[int, Table]], progress: ProgressCallback
-    ) -> Iterator[Report]:
+        self, directory: Path, _options: StackOptions, progress: ProgressCallback
+    ) -> Iterator[Finding]:
         progress(Progress("halting", 0, 100))
-        yield Report(tables[0][1].name, (Finding(Severity.ERROR, "x", tables[0][1].name, 0, "bad", ("do",)),))
+        yield bad((directory / "tables.list").read_text().splitlines()[0])
         progress(Progress("halting", 50, 100))
         self.waits.set()
         self.goes_on.wait(10)
         progress(Progress("going on", 75, 100))
-        yield Report(tables[1][1].name, ())
+        yield bad("another")
 
 
 def test_escape_stops_a_check_and_what_was_found_stays(stack: Path) -> None:
@@ -260,9 +289,12 @@ def test_escape_stops_a_check_and_what_was_found_stays(stack: Path) -> None:
         await app.workers.wait_for_complete()
         await pilot.pause()
         assert not app.pane.running
-        assert "1 of 3 tables checked" in app.text
-        assert "enter or v reads 2 tables" in app.text
-        assert app.changes[-1].marks[names(shown)[1]] is HealthMark.UNCHECKED
+        assert "X error" in app.text
+        assert "another" not in app.text
+        assert "tables checked" not in app.text
+        assert "enter or v checks 3 tables" in app.text
+        marks = (HealthMark.DAMAGED, HealthMark.UNCHECKED, HealthMark.UNCHECKED)
+        assert app.changes[-1].marks == dict(zip(names(shown), marks, strict=True))
 
     try:
         host(shown, steps, check=check)
@@ -271,11 +303,9 @@ def test_escape_stops_a_check_and_what_was_found_stays(stack: Path) -> None:
 
 
 def test_a_check_that_fails_says_so(stack: Path) -> None:
-    def check(
-        _directory: Path, tables: Sequence[tuple[int, Table]], progress: ProgressCallback
-    ) -> Iterator[Report]:
-        progress(Progress("failing", 0, len(tables)))
-        yield Report(tables[0][1].name, ())
+    def check(_directory: Path, _options: StackOptions, progress: ProgressCallback) -> Iterator[Finding]:
+        progress(Progress("failing", 0, 3))
+        yield bad("tables.list")
         raise RuntimeError("[red]\x1b[2J broken")
 
     async def steps(pilot: Pilot[Any], app: Host) -> None:
@@ -284,32 +314,26 @@ def test_a_check_that_fails_says_so(stack: Path) -> None:
             await pilot.pause()
         assert r"the check has failed: [red]\x1b[2J broken" in app.text
         assert not app.pane.running
-        assert "1 of 3" not in app.text
+        assert "enter or v checks 3 tables" in app.text
 
     host(view(stack), steps, check=check)
 
 
-def test_many_tables_are_told_in_few_messages(tmp_path: Path) -> None:
+def test_much_is_told_in_few_messages(tmp_path: Path) -> None:
     directory = make_stack(tmp_path / "reftable", (branches(1), []))
-    (table,) = view(directory).tables
-    reports = 5000
+    findings = 5000
 
-    def check(
-        _directory: Path, _tables: Sequence[tuple[int, Table]], progress: ProgressCallback
-    ) -> Iterator[Report]:
-        for number in range(reports):
-            progress(Progress("many", number, reports))
-            yield Report(table.name, ())
+    def check(_directory: Path, _options: StackOptions, progress: ProgressCallback) -> Iterator[Finding]:
+        for number in range(findings):
+            progress(Progress("many", number, findings))
+            yield bad(f"file-{number}")
 
     async def steps(pilot: Pilot[Any], app: Host) -> None:
-        taken: list[int] = []
-        take = app.pane._health.add
-        app.pane._health.add = lambda report: (taken.append(1), take(report))[1]  # type: ignore[method-assign]
         updates: list[int] = []
         update = app.pane._update
         app.pane._update = lambda: (updates.append(1), update())[1]  # type: ignore[method-assign]
         await checked(pilot)
-        assert len(taken) == reports
+        assert app.pane.counts.errors == findings
         assert len(updates) < 120
 
     host(view(directory), steps, check=check)
