@@ -24,6 +24,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final, TypeVar
 
+from engine.clean import LOCK_SUFFIX
 from engine.directory import TABLES_LIST, TEMPORARY_MARK, TemporaryTable, read_table_list
 from engine.errors import EntryTooBigError, FormatError, LockError, OutdatedError
 from engine.faults import Severity
@@ -33,18 +34,10 @@ from engine.holders import find_holders
 from engine.lock import LockFile
 from engine.progress import Progress, ProgressCallback
 from engine.record import LogRecord, RefRecord
+from engine.repair_files import check_file
 from engine.repair_outcome import LogOutcomes, Outcome, RefOutcome, log_outcomes, ref_outcomes
-from engine.repair_plan import (
-    LOCK_SUFFIX,
-    LeftOut,
-    PlannedTable,
-    RepairPlan,
-    Step,
-    StepKind,
-    check_file,
-    plan_repair,
-    trace,
-)
+from engine.repair_plan import LeftOut, PlannedTable, RepairPlan, Step, StepKind, table_files, trace
+from engine.repair_planner import plan_repair
 from engine.repair_source import Account, Source
 from engine.snapshot import Snapshot, keep, list_snapshots, set_aside, settle, take_snapshot
 from engine.table import Table
@@ -65,6 +58,7 @@ __all__ = [
     "plan_repair",
     "ref_outcomes",
     "repair",
+    "table_files",
 ]
 
 _R = TypeVar("_R", RefRecord, LogRecord)

@@ -64,10 +64,15 @@ STANDS_ON = {
     "snapshot": "lock options",
     "salvage": "layout",
     "repair_source": "salvage refname",
+    "salvaged": "merged repair_source",
+    "readable_table": "salvaged",
+    "readable": "readable_table stack",
     "repair_choice": "",
-    "repair_plan": "fsck holders repair_choice repair_source",
-    "repair_outcome": "repair_plan",
-    "repair": "repair_outcome writer lock snapshot",
+    "repair_files": "fsck_table repair_choice repair_source",
+    "repair_plan": "options faults repair_source",
+    "repair_planner": "clean fsck holders repair_files repair_plan",
+    "repair_outcome": "repair_plan merged",
+    "repair": "repair_outcome repair_planner writer lock snapshot",
 }
 FACADE = "__init__"  # the engine's public names; it imports any module, and no module imports it
 

@@ -24,9 +24,9 @@ from engine.repair import (
     log_outcomes,
     plan_repair,
     ref_outcomes,
+    table_files,
 )
 from engine.repair import repair as apply_repair
-from engine.repair_plan import table_files
 from inspector.exit_codes import ExitCode
 from inspector.output import Output, ProgressLine, json_line, note
 from inspector.safe_text import json_text, safe_name, safe_text

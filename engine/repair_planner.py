@@ -1,0 +1,413 @@
+"""Making a plan: what repairs a stack, from what fsck finds and what can be read.
+
+The parts are
+
+    the list       read line by line; believed if its tables are all there and follow each other, otherwise
+                   chosen anew from all tables present (`repair_choice.py`)
+    each table     kept, kept under another name, written anew from its records, or set aside where nothing
+                   of it can be read (`repair_files.py`)
+    other files    stale locks and temporary files, tables that the stack has no use for
+
+Nothing is written.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from engine.clean import LOCK_SUFFIX
+from engine.directory import TABLES_LIST
+from engine.errors import FormatError, shown
+from engine.faults import Severity
+from engine.finding import Finding
+from engine.format import HashId, format_table_name, is_table_file, pack_table_list, parse_table_name
+from engine.fsck import fsck
+from engine.fsck_list import read_list
+from engine.holders import find_holders
+from engine.options import StackOptions
+from engine.progress import Progress, ProgressCallback
+from engine.refname import is_refname
+from engine.repair_choice import choose, follow_each_other
+from engine.repair_files import (
+    TableFile,
+    check_or_tell,
+    correct_limits,
+    count_records,
+    joined,
+    limits_of,
+    look_at,
+    number_of,
+)
+from engine.repair_plan import LeftOut, PlannedTable, RepairPlan, Step, StepKind, Trace, trace
+from engine.repair_source import Account, Reading, Source
+
+_LONGEST_NAME: Final = 255
+_HIGHEST_LIMIT: Final = 2**62
+_MOST_FAULTS: Final = 3
+
+_ORPHANS: Final = {"orphan-table", "orphan-damaged", "orphan-newer", "orphan-ahead"}
+
+
+def plan_repair(
+    directory: str | os.PathLike[str],
+    options: StackOptions | None = None,
+    tables: Collection[str] | None = None,
+    now: float | None = None,
+    progress: ProgressCallback | None = None,
+) -> RepairPlan:
+    """What repairs the stack in `directory`; nothing is written or locked.
+
+    `options` may state the hash function. With `tables`, only these files are repaired; the list stays as it
+    is but for them, and so do all others. `now` is in seconds since 1970. Raises `FormatError` when the list
+    is no file, so that nothing can take its place, `OSError`, and what `progress` raises.
+    """
+    path = Path(directory)
+    now = time.time() if now is None else now
+    findings = list(fsck(path, options, progress, now))
+    return _Planner(path, options or StackOptions(), findings, tables, progress).plan()
+
+
+class _Planner:
+    """Makes one plan."""
+
+    def __init__(
+        self,
+        path: Path,
+        options: StackOptions,
+        findings: Sequence[Finding],
+        only: Collection[str] | None,
+        progress: ProgressCallback | None,
+    ) -> None:
+        self._path = path
+        self._options = options
+        self._findings = findings
+        self._only = only
+        self._progress = progress
+        self._entries = sorted(os.listdir(path))
+        self._raw = read_list(os.fspath(path))
+        self._steps: list[Step] = []
+        self._left: list[LeftOut] = []
+        self._hash = options.hash_id or HashId.SHA1
+        self._files: dict[str, TableFile] = {}
+
+    def plan(self) -> RepairPlan:
+        """Look at everything, decide, and put it into words."""
+        listed, list_faults = self._read_lines()
+        present = [name for name in listed if name in self._entries]
+        for name in present:
+            self._files[name] = look_at(
+                self._path, name, self._findings_of(name), self._around(name, listed), self._hash
+            )
+        self._settle_hash(present)
+        before = tuple(reading for name in present if (reading := self._files[name].reading) is not None)
+        self._plan_locks()
+        chosen = self._choose(listed, present)
+        tables = self._tables(chosen)
+        self._plan_left_out(listed, tables)
+        self._plan_list(tables, list_faults)
+        self._plan_removals()
+        order = list(StepKind)
+        return RepairPlan(
+            self._path,
+            self._options,
+            self._hash,
+            tuple(sorted(self._steps, key=lambda step: order.index(step.kind))),
+            tuple(tables),
+            before,
+            tuple(self._left),
+            self._raw,
+            tuple(self._traces()),
+        )
+
+    def _selected(self, name: str) -> bool:
+        return self._only is None or name in self._only
+
+    def _findings_of(self, name: str) -> list[Finding]:
+        return [finding for finding in self._findings if finding.file == name]
+
+    def _codes(self, code: str) -> list[Finding]:
+        return [finding for finding in self._findings if finding.code == code]
+
+    # The list
+
+    def _read_lines(self) -> tuple[list[str], list[str]]:
+        """The names in the list, each once, as far as they can be made out; what was wrong with it."""
+        faults = [f.message for f in self._findings_of(TABLES_LIST) if f.severity is not Severity.INFO]
+        names: dict[str, None] = {}
+        lines = (self._raw or b"").split(b"\n")
+        for number, line in enumerate(lines):
+            name = os.fsdecode(line.split(b"\0")[0].rstrip(b"\r"))
+            if name not in self._entries and number == len(lines) - 1 and name:
+                begun = [entry for entry in self._entries if is_table_file(entry) and entry.startswith(name)]
+                name = begun[0] if len(begun) == 1 else name
+            if name and "/" not in name and name not in (".", "..") and len(line) <= _LONGEST_NAME:
+                names[name] = None
+            elif line:
+                what = f"{shown(line)} in tables.list is no table of this directory"
+                self._left.append(LeftOut(name, what, None, 0, 0, is_listed=True, is_missing=True))
+        return list(names), faults
+
+    def _around(self, name: str, listed: Sequence[str]) -> tuple[int, int]:
+        """Update indexes that are left for a table between its neighbours in the list."""
+        at = listed.index(name) if name in listed else len(listed)
+        ranges = {one: parse_table_name(one) for one in listed}
+        below = [parts.max_update_index for one in listed[:at] if (parts := ranges[one])]
+        above = [parts.min_update_index for one in listed[at + 1 :] if (parts := ranges[one])]
+        low = max(below, default=0) + 1
+        return low, max(low, min(above, default=low + 1) - 1)
+
+    # Tables
+
+    def _settle_hash(self, present: Sequence[str]) -> None:
+        """The hash function is the one stated, or that of most tables; others do not fit beside them."""
+        hashes = [self._files[name].hash_id for name in present if self._files[name].reading is not None]
+        if self._options.hash_id is None and hashes:
+            self._hash = max((one for one in hashes if one), key=hashes.count)
+        for name in present:
+            self._refuse_foreign(self._files[name])
+
+    def _refuse_foreign(self, file: TableFile) -> None:
+        if file.reading is not None and file.hash_id is not self._hash:
+            file.reasons.append(f"a {file.hash_id} table in a stack of {self._hash} tables")
+            file.severity = Severity.ERROR
+            file.reading = None
+
+    def _orphans(self) -> list[str]:
+        """Files that are named like tables, regular ones, and not looked at yet."""
+        return [
+            name
+            for name in self._entries
+            if is_table_file(name)
+            and name not in self._files
+            and stat.S_ISREG(os.lstat(self._path / name).st_mode)
+        ]
+
+    def _take_up(self, name: str) -> TableFile:
+        """Look at a table that is not listed."""
+        if name not in self._files:
+            self._tell("check tables that are not listed")
+            file = look_at(self._path, name, check_or_tell(self._path, name), None, self._hash)
+            self._refuse_foreign(file)
+            self._files[name] = file
+        return self._files[name]
+
+    def _tell(self, phase: str) -> None:
+        if self._progress is not None:
+            self._progress(Progress(phase, 0, None))
+
+    # The choice
+
+    def _choose(self, listed: Sequence[str], present: Sequence[str]) -> list[TableFile]:
+        """The tables of the repaired stack, oldest first."""
+        usable = [self._files[name] for name in present if self._files[name].reading is not None]
+        if self._only is not None:
+            return usable
+        if not follow_each_other([file.candidate(is_listed=True) for file in usable]):
+            for file in usable:
+                correct_limits(self._path, file, self._hash)
+        candidates = [file.candidate(is_listed=True) for file in usable]
+        # The table that is cut short may have been half copied: what it lacks may be in another.
+        is_believed = bool(listed) and len(usable) == len(listed) and not self._left
+        is_believed = is_believed and follow_each_other(candidates)
+        # A list that is sound in itself may be older than its tables.
+        others = [one.file for one in self._codes("orphan-ahead")] if is_believed else self._orphans()
+        found = [file for file in map(self._take_up, others) if file.reading is not None]
+        if is_believed and not found:
+            return usable
+        candidates += [file.candidate(is_listed=False) for file in found]
+        choice = choose(candidates)
+        for candidate, why in choice.passed_over:
+            self._set_aside(self._files[candidate.file], why, is_listed=candidate.is_listed)
+        return [self._files[candidate.file] for candidate in choice.chosen]
+
+    def _tables(self, chosen: Sequence[TableFile]) -> list[PlannedTable]:
+        """The tables of the repaired stack, with the steps that make them."""
+        refused = self._with_bad_names(chosen)
+        tables: list[PlannedTable] = []
+        for number, file in enumerate(chosen):
+            reading = file.reading
+            assert reading is not None  # noqa: S101 - others are not chosen
+            if file.file in refused:
+                reading = replace(reading, drops_bad_names=True)
+                file.reasons.append("refs in it have names that git refuses; they are left out")
+                file.rewrites, file.severity = True, Severity.ERROR
+            if not self._selected(file.file) or not (file.rewrites or file.renames):
+                tables.append(PlannedTable(file.file, reading, is_rewritten=False))
+                continue
+            following = chosen[number + 1].reading if number + 1 < len(chosen) else None
+            reading = self._with_room(reading, file.account, following)
+            name = self._new_name(reading.limits)
+            if file.rewrites:
+                tables.append(self._rewritten(file, reading, name))
+            else:
+                tables.append(PlannedTable(name, reading, is_rewritten=False))
+                self._step(StepKind.RENAME_TABLE, file, f"as {name}, with the same bytes")
+        return tables
+
+    def _with_room(self, reading: Reading, account: Account | None, following: Reading | None) -> Reading:
+        """Widen the limits to what the records need, as far as the next table leaves room."""
+        highest = account.highest_log if account is not None else 0
+        room = following.limits[0] - 1 if following is not None else _HIGHEST_LIMIT
+        high = max(reading.limits[1], min(highest, room))
+        return replace(reading, limits=(reading.limits[0], high))
+
+    def _rewritten(self, file: TableFile, reading: Reading, name: str) -> PlannedTable:
+        self._tell("read what is readable")
+        refs, logs = count_records(self._path, reading)
+        account = file.account
+        kept = f"{number_of(refs, 'ref')} and {number_of(logs, 'log entry', 'log entries')}"
+        result = f"as {name}, with {kept}"
+        if account is not None:
+            if account.uncertain_logs:
+                result += f", of which {account.uncertain_logs} come from damaged bytes and may be wrong"
+            if account.unreadable:
+                stretches = number_of(len(account.unreadable), "stretch", "stretches")
+                result += f"; {stretches} ({account.unreadable_bytes} bytes) cannot be read"
+            surplus = account.records - refs - logs
+            if surplus > 0:
+                result += f"; {number_of(surplus, 'record')} repeated or impossible in a table, left out"
+        self._step(StepKind.REWRITE_TABLE, file, result)
+        return PlannedTable(name, reading, is_rewritten=True, account=account, refs=refs, logs=logs)
+
+    def _with_bad_names(self, chosen: Sequence[TableFile]) -> set[str]:
+        """The tables with refs that git refuses, if the stack shows any."""
+        readings = [file.reading for file in chosen if file.reading is not None]
+        listed = [line for line in (self._raw or b"").split(b"\n") if line]
+        if not self._codes("ref-name") and [os.fsencode(file.file) for file in chosen] == listed:
+            return set()
+        found: set[str] = set()
+        for reading in readings:
+            with Source(self._path, reading) as source:
+                blocks = source.refs()
+                if any(not ref.is_deletion and not is_refname(ref.name) for refs in blocks for ref in refs):
+                    found.add(reading.file)
+        return found
+
+    def _new_name(self, limits: tuple[int, int]) -> str:
+        while True:
+            name = format_table_name(*limits, self._options.suffix()) + ".ref"
+            if name not in self._entries:
+                return name
+
+    def _step(self, kind: StepKind, file: TableFile, result: str) -> None:
+        self._steps.append(Step(kind, file.file, joined(file.reasons), result, file.severity))
+
+    # What is left out
+
+    def _set_aside(self, file: TableFile, why: str, *, is_listed: bool) -> None:
+        """Take a file out of the directory and keep it with the snapshot."""
+        refs, logs = count_records(self._path, file.reading) if file.reading is not None else (0, 0)
+        limits = file.reading.limits if file.reading is not None else limits_of(file.file)
+        self._left.append(LeftOut(file.file, why, limits, refs, logs, is_listed))
+        readable = (
+            f"{number_of(refs, 'ref')} and {number_of(logs, 'log entry', 'log entries')} can be read of it"
+        )
+        self._steps.append(
+            Step(StepKind.SET_ASIDE, file.file, why, f"kept with the snapshot; {readable}", file.severity)
+        )
+
+    def _plan_left_out(self, listed: Sequence[str], tables: Sequence[PlannedTable]) -> None:
+        used = {table.source for table in tables}
+        decided = {left.file for left in self._left}
+        for name in listed:
+            if name in used or name in decided or not self._selected(name):
+                continue
+            file = self._files.get(name)
+            if file is None:
+                why = "listed in tables.list, but there is no such file"
+                self._leave_out(name, why, is_missing=True)
+            elif stat.S_ISREG(os.stat(self._path / name).st_mode):
+                self._set_aside(file, joined(file.reasons) or "nothing of it can be read", is_listed=True)
+            else:
+                self._leave_out(name, joined(file.reasons), is_missing=False)
+        if self._only is None:
+            self._plan_orphans(used)
+
+    def _leave_out(self, name: str, why: str, *, is_missing: bool) -> None:
+        self._left.append(LeftOut(name, why, limits_of(name), 0, 0, is_listed=True, is_missing=is_missing))
+        result = "whatever it held is lost, unless a backup has it" if is_missing else "it stays where it is"
+        self._steps.append(Step(StepKind.LEAVE_OUT, name, why, result, Severity.ERROR))
+
+    def _plan_orphans(self, used: set[str]) -> None:
+        """Tables beside the list that are not taken up."""
+        if self._codes("lock-held"):
+            return  # they may be of somebody who is at work
+        decided = {left.file for left in self._left}
+        for name in self._entries:
+            findings = self._findings_of(name)
+            codes = {finding.code for finding in findings}
+            if name in used or name in decided or not codes & _ORPHANS:
+                continue
+            file = self._take_up(name)
+            why = " ".join(f"{finding.fault.meaning} ({finding.message})" for finding in findings)
+            if codes & {"orphan-table"} and file.reading is not None:
+                refs, logs = count_records(self._path, file.reading)
+                self._left.append(LeftOut(name, why, file.reading.limits, refs, logs, is_listed=False))
+                held = f"{number_of(refs, 'ref')} and {number_of(logs, 'log entry', 'log entries')}"
+                result = f"it held {held}; the snapshot keeps it"
+                self._steps.append(Step(StepKind.REMOVE_FILE, name, why, result, Severity.WARNING))
+            else:
+                self._set_aside(file, why, is_listed=False)
+
+    # The list and the other files
+
+    def _plan_list(self, tables: Sequence[PlannedTable], faults: Sequence[str]) -> None:
+        after = pack_table_list([table.name for table in tables])
+        if self._only is not None and self._raw is not None:
+            # Lines that nobody asked to repair stay.
+            names = {table.source: table.name for table in tables}
+            gone = {left.file for left in self._left}
+            lines = [os.fsdecode(line) for line in self._raw.split(b"\n")]
+            kept = [names.get(line, line) for line in lines if line not in gone]
+            if len(kept) != len(tables) + 1 or "\n".join(kept).encode("utf-8", "surrogateescape") != after:
+                raise FormatError(
+                    TABLES_LIST, None, "the list or other tables are damaged too: repair the whole stack"
+                )
+        if after == (self._raw or b""):
+            return
+        names_before = [os.fsencode(table.source) for table in tables]
+        same = (self._raw or b"").split(b"\n")[:-1] == names_before
+        why = "; ".join(faults[:_MOST_FAULTS]) or ("tables got new names" if same else "other tables count")
+        what = number_of(len(tables), "table")
+        severity = Severity.ERROR
+        listed = [one for one in self._findings_of(TABLES_LIST) if one.severity is Severity.ERROR]
+        if not listed and not any(step.severity is Severity.ERROR for step in self._steps):
+            severity = Severity.WARNING
+        self._steps.append(Step(StepKind.WRITE_LIST, TABLES_LIST, why, f"names {what}", severity))
+
+    def _plan_locks(self) -> None:
+        locks = [*self._codes("lock-stale"), *self._codes("lock-held")]
+        locks = [lock for lock in locks if self._selected(lock.file.removesuffix(LOCK_SUFFIX))]
+        paths = {lock.file: os.path.join(os.path.realpath(self._path), lock.file) for lock in locks}
+        holders = find_holders(list(paths.values())).found if paths else {}
+        for lock in locks:
+            holder = holders.get(paths[lock.file])
+            if holder is not None:
+                result = f"process {holder.pid} ({shown(os.fsencode(holder.command))}) has it open"
+            elif lock.code == "lock-held":
+                result = "it is young: somebody may be at work"
+            else:
+                result = "no process that can be looked into has it open"
+            force = holder is not None or lock.code == "lock-held"
+            step = Step(StepKind.REMOVE_LOCK, lock.file, lock.message, result, Severity.WARNING, force)
+            self._steps.append(step)
+
+    def _plan_removals(self) -> None:
+        if self._only is not None:
+            return
+        for one in self._codes("temporary-file"):
+            result = "the snapshot keeps it"
+            self._steps.append(Step(StepKind.REMOVE_FILE, one.file, one.message, result, Severity.WARNING))
+
+    def _traces(self) -> Iterable[Trace]:
+        """All files that the plan is about."""
+        used = {step.file for step in self._steps if not step.needs_force} - {TABLES_LIST}
+        for name in self._entries:
+            if is_table_file(name) or name in used:
+                yield trace(self._path, name)
