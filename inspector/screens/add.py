@@ -99,7 +99,7 @@ class AddScreen(FormScreen):
         yield field("ref", self._ref, id="name-line")
         yield field("new value", self._new, id="new-line")
         yield field("old value", self._old, id="old-line")
-        yield field("a symref means", self._itself, id="itself-line")
+        yield field("symref means", self._itself, id="itself-line")
         yield self._commands
         yield field("reflog says", self._message)
         yield Static(id="said", classes="said", markup=False)

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from engine.table import Table
 from inspector.arrangement import LOGS, REFS
 from inspector.rows import LogRow, RefRow
-from inspector.session import Session
 from inspector.widgets.record_columns import log_columns, ref_columns
-from inspector.widgets.record_pane_base import DEBOUNCE, RecordPane
+from inspector.widgets.record_pane_base import RecordPane
 from inspector.widgets.virtual_list import Column
 
 __all__ = ["LogsPane", "RecordPane", "RefsPane"]
@@ -34,15 +33,8 @@ class RefsPane(RecordPane[RefRow]):
     D shows tombstones, b opens the block of the record, y copies, E writes the rows to a file.
     """
 
-    def __init__(
-        self,
-        session: Session,
-        *,
-        list_id: str = "refs",
-        id: str | None = None,  # noqa: A002 - Textual's name
-        debounce: float = DEBOUNCE,
-    ) -> None:
-        super().__init__(REFS, session, list_id=list_id, id=id, debounce=debounce)
+    KIND = REFS
+    LIST_ID = "refs"
 
     def _columns(self, tables: Sequence[Table]) -> list[Column[RefRow]]:
         return ref_columns(tables)
@@ -65,15 +57,8 @@ class LogsPane(RecordPane[LogRow]):
     D shows tombstones, b opens the block of the record, y copies, E writes the rows to a file.
     """
 
-    def __init__(
-        self,
-        session: Session,
-        *,
-        list_id: str = "logs",
-        id: str | None = None,  # noqa: A002 - Textual's name
-        debounce: float = DEBOUNCE,
-    ) -> None:
-        super().__init__(LOGS, session, list_id=list_id, id=id, debounce=debounce)
+    KIND = LOGS
+    LIST_ID = "logs"
 
     def _columns(self, tables: Sequence[Table]) -> list[Column[LogRow]]:
         return log_columns(tables)

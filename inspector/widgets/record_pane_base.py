@@ -80,6 +80,12 @@ class RecordPane(Vertical, Generic[Row]):
         Binding("escape", "back", "Stop, or drop the filter", show=False),
     ]
 
+    KIND: ClassVar[Kind[Any]]
+    """What the records are."""
+
+    LIST_ID: ClassVar[str]
+    """The id of the list, and the name under which the session serves it."""
+
     class RowChosen(Message):
         """The cursor is on this row, or on none; also when it has only now been read."""
 
@@ -103,23 +109,15 @@ class RecordPane(Vertical, Generic[Row]):
             self.row = row
             self.table = table
 
-    def __init__(
-        self,
-        kind: Kind[Row],
-        session: Session,
-        *,
-        list_id: str,
-        id: str | None = None,  # noqa: A002 - Textual's name
-        debounce: float = DEBOUNCE,
-    ) -> None:
+    def __init__(self, session: Session, *, debounce: float = DEBOUNCE) -> None:
         """`debounce` of 0 applies a filter with each letter."""
-        super().__init__(id=id)
-        self._kind: Kind[Row] = kind
+        super().__init__()
+        self._kind: Kind[Row] = self.KIND
         self._session = session
-        self._slot = list_id
+        self._slot = self.LIST_ID
         self._debounce = debounce
         self._typing: Timer | None = None
-        self.rows: VirtualList[Row] = VirtualList((), empty=f"no {kind.noun}", id=list_id)
+        self.rows: VirtualList[Row] = VirtualList((), empty=f"no {self._kind.noun}", id=self._slot)
         self._bar = RecordBar(self.rows)
         self._view: StackView | None = None
         self._later: StackView | None = None
