@@ -24,7 +24,16 @@ from typing import Final
 from engine.block import Block
 from engine.block_contents import Contents, Record
 from engine.errors import FormatError
-from engine.format import BLOCK_HEADER_SIZE, LOG, REF, RESTART_COUNT_SIZE, Header, get_u24
+from engine.format import (
+    BLOCK_HEADER_SIZE,
+    LOG,
+    MAGIC,
+    REF,
+    RESTART_COUNT_SIZE,
+    Header,
+    footer_size,
+    get_u24,
+)
 from engine.layout import TableLayout
 from engine.record import LogRecord, RefRecord
 from engine.section import BlockSpan
@@ -234,8 +243,13 @@ def _search(
         yield from readables
         at += used
         lost = at if readables[0].is_whole else at - used
-    if lost < size:
+    if lost < size and not _is_footer(data[lost:size]):
         yield Unreadable(start + lost, end, reason, section)
+
+
+def _is_footer(rest: bytes) -> bool:
+    """Whether these bytes at the end of a file are what is left of a footer: no block begins like one."""
+    return 0 < len(rest) < footer_size(2) and MAGIC.startswith(rest[: len(MAGIC)])
 
 
 def _whole_block(name: str, data: bytes, at: int, offset: int, first: int) -> tuple[Block | None, int, int]:

@@ -15,13 +15,13 @@ from engine.errors import Cancelled, LockError, OutdatedError
 from engine.format import HashId
 from engine.options import StackOptions
 from engine.progress import Progress
-from engine.record import LogRecord, RefRecord
+from engine.record import LogRecord, RefRecord, log_key
 from engine.repair import StepKind, plan_repair, repair
 from engine.snapshot import find_snapshot, list_snapshots, restore
 from engine.stack import Stack
 from engine.writer import WriteOptions
-from tests.support.findings import NOW, codes
-from tests.support.handmade import change_byte, change_header
+from tests.support.findings import NOW, codes, install
+from tests.support.handmade import Handmade, change_byte, change_header
 from tests.support.repairs import errors, kinds, mend, outcomes, refs, state
 from tests.support.stacks import list_tables, listed, lock
 from tests.support.tables import oid, stack_files, write_table
@@ -424,3 +424,24 @@ def test_expired_logs_stay_expired(directory: Path) -> None:
     (directory / "tables.list").unlink()
     mend(directory)
     assert state(directory) == after
+
+
+def test_a_log_index_of_the_go_library_is_built_anew(tmp_path: Path) -> None:
+    """With the entries of the ref index in front of its own, so that looking up a reflog fails."""
+    table = Handmade()
+    names = [b"refs/heads/%d" % number for number in range(8)]
+    blocks = [(name, table.refs([RefRecord(name, 1, oid(1))])) for name in names]
+    ref_index = table.index(blocks)
+    logs = [
+        (log_key(name, 1), table.logs([LogRecord(name, 1, oid(0), oid(1), b"A", b"a@b", 1, 0, b"m\n")]))
+        for name in (b"refs/heads/z%d" % number for number in range(8))
+    ]
+    root = table.index([*blocks, *logs])
+    install(tmp_path, table, ref_index_offset=ref_index, log_offset=logs[0][1], log_index_offset=root)
+    before = state(tmp_path)
+    assert codes(tmp_path) == ["index-foreign"]
+    mended = mend(tmp_path)
+    assert state(tmp_path) == before
+    assert len(before[0]) == len(before[1]) == 8
+    assert mended.told == {}
+    assert codes(tmp_path) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,60 @@ def test_what_git_does_not_survive_is_repaired(trial: Repository, damage: str) -
         restored = stack_files(trial.reftable)
         assert restored.pop("tables.list") == broken.pop("tables.list", b"")
         assert restored == {name: data for name, data in broken.items() if not name.endswith(".lock")}
+
+
+def test_what_a_killed_git_leaves_is_cleared_away(repo: Repository) -> None:
+    """It dies where it waits for a hook, with the lock held: no later git can change a ref."""
+    commit = repo.commit()
+    hook = repo.git_dir / "hooks" / "reference-transaction"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text('#!/bin/sh\n[ "$1" = prepared ] && kill -9 $PPID\nexit 0\n')
+    hook.chmod(0o755)
+    repo.git("update-ref", "refs/heads/new", commit.hex(), check=False)
+    hook.unlink()
+    assert repo.git("update-ref", "refs/heads/new", commit.hex(), check=False).returncode
+    before = refs(repo.reftable)
+    mend(repo.reftable)
+    assert refs(repo.reftable) == before
+    repo.git("update-ref", "refs/heads/new", commit.hex())
+    assert refs(repo.reftable) == {**before, b"refs/heads/new": commit}
+
+
+@pytest.mark.parametrize("object_format", ["sha1", "sha256"])
+def test_a_stack_of_git_cut_off_is_read_and_written_by_git_again(
+    git: Git, tmp_path: Path, object_format: str
+) -> None:
+    repo = git.init(tmp_path / "repo", object_format, auto_compaction=False)
+    for number in range(4):
+        repo.commit(f"commit {number}", date=f"{1_700_000_000 + number} +0000")
+        repo.branch(f"b{number}")
+        repo.tag(f"v{number}")
+    before = known(repo.reftable)
+    names = listed(repo.reftable)
+    assert len(names) > 6
+    for name in names:
+        path = repo.reftable / name
+        os.truncate(path, path.stat().st_size - 40)
+    assert repo.git("for-each-ref", check=False).stdout == b""
+    mended = mend(repo.reftable)
+    assert mended.told == {}
+    assert known(repo.reftable) == before == sees(repo)
+    assert [len(repo.reflog(f"b{number}")) for number in range(4)] == [1] * 4
+    assert len(repo.reflog("HEAD")) == 4
+    repo.commit("and on")
+    repo.git("pack-refs")
+    assert repo.git("refs", "verify").stderr == b""
+    assert len(listed(repo.reftable)) == 1
+
+
+def test_a_worktrees_stack_is_repaired_where_it_lies(git: Git, tmp_path: Path) -> None:
+    repo = git.init(tmp_path / "repo")
+    repo.commit()
+    repo.git("worktree", "add", "-b", "topic", tmp_path / "topic")
+    directory = repo.git_dir / "worktrees" / "topic" / "reftable"
+    before = refs(directory)
+    path = directory / listed(directory)[0]
+    os.truncate(path, path.stat().st_size - 40)
+    mend(directory)
+    assert refs(directory) == before
+    assert git.run("symbolic-ref", "HEAD", cwd=tmp_path / "topic").stdout == b"refs/heads/topic\n"
