@@ -16,6 +16,9 @@
     git_config, git_program     what git's configuration and its program say
     span, block_contents,       what each byte of a table means, for views that show bytes
     section, layout
+    finding, fsck               what is wrong with a stack
+    snapshot                    a stack as it was before a change, and going back to it
+    salvage, repair             what can still be read of a damaged table, and repairing a stack
     repository                  from any path a user types to the stacks behind it
 
 Each layer knows those above it in this list and nothing below. Ref names and object ids are

@@ -299,6 +299,14 @@ def _is_same(one: RefRecord, other: RefRecord) -> bool:
     return (one.value, one.peeled, one.target) == (other.value, other.peeled, other.target)
 
 
+def _cover(ranges: Sequence[tuple[int, int]], low: int, high: int) -> bool:
+    """Whether ascending ranges of update indexes hold all of [low, high]."""
+    for first, last in ranges:
+        if first <= low <= last:
+            low = last + 1
+    return low > high
+
+
 def _damages(plan: RepairPlan) -> list[_Damage]:
     found: list[_Damage] = []
     for position, table in enumerate(plan.tables):
@@ -311,6 +319,6 @@ def _damages(plan: RepairPlan) -> list[_Damage]:
             continue
         low, high = left.limits or (0, U64_MAX)
         ranges = [table.reading.limits for table in plan.tables]
-        if not any(one[0] <= low and high <= one[1] for one in ranges):
+        if not _cover(ranges, low, high):
             found.append(_Damage(left.file, None, high, _EVERYTHING, lost_logs=True))
     return found
