@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from engine.errors import ReftableError
+from engine.fsck_list import read_list
 from engine.options import StackOptions
 from engine.progress import ProgressCallback
 from engine.repository import Repository, find_repository
@@ -17,7 +18,17 @@ from inspector.actions.shell import word
 from inspector.actions.undoing import undoable
 from inspector.safe_text import safe_name
 
-__all__ = ["Action", "Plan", "RefusedError", "Result", "Workplace", "is_as_planned_for", "run"]
+__all__ = [
+    "Action",
+    "Plan",
+    "RefusedError",
+    "Result",
+    "Typed",
+    "Workplace",
+    "is_as_planned_for",
+    "listed_names",
+    "run",
+]
 
 Made = TypeVar("Made")
 
@@ -76,13 +87,21 @@ class Workplace:
 
 
 @dataclass(frozen=True, slots=True)
+class Typed:
+    """What a user has to type before a plan is applied that cannot be confirmed in passing, and why."""
+
+    text: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan(Generic[Made]):
     """What an action would do to exactly this stack.
 
     `made` is the engine's plan, and `names` are the tables it was made for, oldest first. `sentence` says
     what applying it does; `lines` are the plan in words, `warnings` what to think about first. All of it is
     fit for a terminal. `is_noop` when there is nothing to do, so that it cannot be applied. `removed` are
-    files beside the stack that go.
+    files beside the stack that go. `typed` is what has to be typed to confirm it, None for nothing.
     """
 
     made: Made
@@ -92,6 +111,7 @@ class Plan(Generic[Made]):
     warnings: tuple[str, ...] = ()
     is_noop: bool = False
     removed: tuple[str, ...] = ()
+    typed: Typed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +139,11 @@ class Action(Protocol[Made]):
         """What the button says that starts it: one word."""
 
     @property
-    def operation(self) -> str:
-        """What its snapshots say that came next: the verb of the command line."""
+    def operation(self) -> str | None:
+        """What its snapshots say that came next: the verb of the command line.
+
+        None when the engine takes the snapshot itself, or when the stack is not what is changed.
+        """
 
     @property
     def command_line(self) -> str:
@@ -140,14 +163,21 @@ def run(action: Action[Made], plan: Plan[Made], progress: ProgressCallback) -> R
     `LockError`, `Cancelled` (from `progress`), any other `ReftableError`, and `OSError`.
     """
     action.workplace.require_writable()
+    if action.operation is None:
+        return action.apply(plan, progress)
     with undoable(action.workplace.directory, action.operation, plan.removed):
         return action.apply(plan, progress)
+
+
+def listed_names(directory: Path) -> tuple[str, ...]:
+    """The lines of tables.list, whatever is in them; empty if there is none. Raises as `read_list` does."""
+    lines = (read_list(os.fspath(directory)) or b"").split(b"\n")
+    return tuple(os.fsdecode(line) for line in lines if line)
 
 
 def is_as_planned_for(workplace: Workplace, names: tuple[str, ...]) -> bool:
     """Whether the stack still consists of these tables; False as well when that cannot be seen."""
     try:
-        with workplace.opened() as stack:
-            return tuple(table.name for table in stack.tables) == names
+        return listed_names(workplace.directory) == names
     except (ReftableError, OSError):
         return False

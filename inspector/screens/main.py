@@ -32,6 +32,7 @@ from engine.record import log_key
 from engine.table import Table
 from inspector.actions.base import Workplace
 from inspector.actions.compacting import CleanAction
+from inspector.actions.healing import UndoAction
 from inspector.difference_summary import DifferenceSummary, summarise
 from inspector.journal import Journal
 from inspector.rows import LogRow, RefRow
@@ -44,6 +45,7 @@ from inspector.screens.help import HelpScreen, subject_of
 from inspector.screens.journal import JournalScreen
 from inspector.screens.moments import MomentsScreen
 from inspector.screens.plan import ActionScreen, Phase
+from inspector.screens.snapshots import SnapshotsScreen
 from inspector.session import News, Reloaded, Session, StackView, VersionsRead
 from inspector.widgets.block_pane import BlockPane
 from inspector.widgets.breadcrumbs import Breadcrumbs
@@ -98,6 +100,8 @@ class MainScreen(Screen[None]):
         Binding("c", "compact", "Compact…", show=False),
         Binding("e", "expire", "Expire…", show=False),
         Binding("x", "clean", "Clean…", show=False),
+        Binding("z", "undo", "Undo the last change…", show=False),
+        Binding("B", "snapshots", "Snapshots", show=False, key_display="B"),
         Binding("T", "moments", "Time travel", show=False, key_display="T"),
         Binding("L", "latest", "Latest changes", show=False, key_display="L"),
         Binding("at", "journal", "Journal", show=False, key_display="@"),
@@ -626,6 +630,14 @@ class MainScreen(Screen[None]):
     def action_clean(self) -> None:
         """Remove what crashes left behind."""
         self._act(ActionScreen(CleanAction(self._workplace), self._journal))
+
+    def action_undo(self) -> None:
+        """Go back to the newest snapshot."""
+        self._act(ActionScreen(UndoAction(self._workplace), self._journal))
+
+    def action_snapshots(self) -> None:
+        """Show what was kept before each change."""
+        self._act(SnapshotsScreen(self._workplace, self._journal, self._session.view))
 
     def _range(self, first: int, end: int) -> Any:  # noqa: ANN401 - an action of whatever plan
         return range_action(self._workplace, self._session.view, first, end)

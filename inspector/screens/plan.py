@@ -15,12 +15,14 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Button, Footer, Static
+from textual.widgets import Button, Footer, Input, Static
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from engine.errors import Cancelled, ReftableError
 from engine.progress import Progress
-from inspector.actions.base import Action, Plan, RefusedError, Result, is_as_planned_for, run
+from engine.snapshot import list_snapshots
+from inspector.actions.base import Action, Plan, RefusedError, Result, Typed, is_as_planned_for, run
+from inspector.actions.healing import UndoAction
 from inspector.actions.trouble import Trouble, explain
 from inspector.journal import Journal, Outcome
 from inspector.screens.dialog import Dialog, box
@@ -66,19 +68,23 @@ class ConfirmScreen(Dialog[bool]):
         & Static { margin-bottom: 1; }
         & Horizontal { height: auto; align-horizontal: right; }
         & Button { margin-left: 2; }
+        & Input { margin-bottom: 1; background: $boost; }
     }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(False)", "Cancel"),
-        Binding("left,right,tab", "app.focus_next", "Other button"),
+        Binding("left,right,tab", "app.focus_next", "Next"),
+        Binding("shift+tab", "app.focus_previous", "Before", show=False),
     ]
 
-    def __init__(self, title: str, sentence: str, verb: str) -> None:
+    def __init__(self, title: str, sentence: str, verb: str, typed: Typed | None = None) -> None:
+        """With `typed`, the button works once that has been typed."""
         super().__init__()
         self._title = title
         self._sentence = sentence
         self._verb = verb
+        self._typed = typed
 
     def compose(self) -> ComposeResult:
         """The question, then Cancel before what it asks for."""
@@ -89,14 +95,27 @@ class ConfirmScreen(Dialog[bool]):
                 "nothing is done.",
                 markup=False,
             )
+            if self._typed is not None:
+                yield Static(
+                    Content.assemble(
+                        (f"! {self._typed.why}", "$text-warning"), f" To go on, type: {self._typed.text}"
+                    ),
+                    id="why",
+                )
+                yield Input(id="typed", compact=True)
             with Horizontal():
                 yield Button("Cancel", id="cancel")
-                yield Button(Content(self._verb), id="go")
+                yield Button(Content(self._verb), id="go", disabled=self._typed is not None)
         yield Footer(compact=True, show_command_palette=False)
 
     def on_mount(self) -> None:
         """Whoever presses enter without reading changes nothing."""
         self.query_one("#cancel").focus()
+
+    @on(Input.Changed)
+    def _note_typed(self, event: Input.Changed) -> None:
+        is_right = self._typed is not None and event.value.strip() == self._typed.text
+        self.query_one("#go", Button).disabled = not is_right
 
     @on(Button.Pressed)
     def _answer(self, event: Button.Pressed) -> None:
@@ -112,7 +131,8 @@ class ActionScreen(Dialog[bool]):
     exactly, without touching anything. Enter asks for a confirmation, and then just this plan is applied, if
     the stack is still the one that it was made for.
 
-    Escape stops planning and applying. What was stopped leaves nothing behind.
+    Escape stops planning and applying. What was stopped leaves nothing behind. What was done can be undone:
+    z shows how, here or on the main screen.
 
     At the bottom is the command line that does the same; y copies it. The journal (@ on the main screen)
     keeps it for each change.
@@ -132,6 +152,7 @@ class ActionScreen(Dialog[bool]):
         Binding("enter", "proceed", "Apply…"),
         Binding("t", "again", "Try again"),
         Binding("p", "plan_again", "Plan again"),
+        Binding("z", "undo", "Undo this"),
         Binding("y", "copy", "Copy command"),
         Binding("escape", "leave", "Back"),
         Binding("q", "leave", "Back", show=False),
@@ -152,11 +173,12 @@ class ActionScreen(Dialog[bool]):
             self.plan = plan
 
     class Applied(Message):
-        """The plan was applied."""
+        """The plan was applied; `undone_by` is the snapshot that was taken before, None if there is none."""
 
-        def __init__(self, result: Result) -> None:
+        def __init__(self, result: Result, undone_by: str | None) -> None:
             super().__init__()
             self.result = result
+            self.undone_by = undone_by
 
     class Failed(Message):
         """Something kept the plan from being made or applied; `untouched` is None where nothing was tried."""
@@ -177,6 +199,7 @@ class ActionScreen(Dialog[bool]):
         self._worker: Worker[None] | None = None
         self._reported = ""
         self._changed = False
+        self._undone_by: str | None = None
 
     @property
     def phase(self) -> Phase:
@@ -222,6 +245,8 @@ class ActionScreen(Dialog[bool]):
                 return self._phase is Phase.PLANNED and self._plan is not None and not self._plan.is_noop
             case "again":
                 return self._phase is Phase.FAILED and self._remedy == "again" and self._plan is not None
+            case "undo":
+                return self._phase is Phase.DONE and self._undone_by is not None
             case "plan_again":
                 return self._phase is Phase.FAILED and self._remedy != "none"
             case _:
@@ -258,11 +283,16 @@ class ActionScreen(Dialog[bool]):
         if plan is None:
             return
         try:
+            before = self._snapshots()
             result = run(self._action, plan, self._report)
+            taken = sorted(self._snapshots() - before)
         except (ReftableError, OSError, RefusedError) as error:
             self._fail(error, is_as_planned_for(self._action.workplace, plan.names))
         else:
-            self.post_message(self.Applied(result))
+            self.post_message(self.Applied(result, taken[-1] if taken else None))
+
+    def _snapshots(self) -> set[str]:
+        return {snapshot.id for snapshot in list_snapshots(self._action.workplace.directory)}
 
     def _fail(self, error: Exception, untouched: bool | None) -> None:
         stopped = isinstance(error, Cancelled)
@@ -287,6 +317,7 @@ class ActionScreen(Dialog[bool]):
     @on(Applied)
     def _show_result(self, event: Applied) -> None:
         result = event.result
+        self._undone_by = event.undone_by
         self._changed = True
         self._journal.note(self._action.title, "done", result.sentence, self._action.command_line)
         self._enter(Phase.DONE, result.sentence, [Line(text) for text in result.lines], result.warnings)
@@ -318,12 +349,23 @@ class ActionScreen(Dialog[bool]):
     def action_proceed(self) -> None:
         """Ask before anything is changed."""
         if self._plan is not None:
-            question = ConfirmScreen(self._action.title, self._plan.sentence, self._action.verb)
+            question = ConfirmScreen(
+                self._action.title, self._plan.sentence, self._action.verb, self._plan.typed
+            )
             self.app.push_screen(question, self._confirmed)
 
     def _confirmed(self, yes: bool | None) -> None:
         if yes:
             self.action_again()
+
+    def action_undo(self) -> None:
+        """Show how to go back to what was before, and leave once that is done."""
+        action = UndoAction(self._action.workplace, self._undone_by)
+        self.app.push_screen(ActionScreen(action, self._journal), self._undone)
+
+    def _undone(self, undone: bool | None) -> None:
+        if undone:
+            self.dismiss(True)
 
     def action_copy(self) -> None:
         """Copy the command line."""

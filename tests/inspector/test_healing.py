@@ -1,0 +1,256 @@
+"""Undo and snapshots in the terminal, on real stacks: what is gone back to, what is refused, what is kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Button, Input
+
+from engine.errors import OutdatedError
+from engine.snapshot import list_snapshots
+from engine.stack import Stack
+from inspector.actions.base import Workplace, run
+from inspector.actions.compacting import CompactAction
+from inspector.actions.healing import FORCE, PruneAction, UndoAction
+from inspector.screens.changes import ChangesScreen
+from inspector.screens.main import MainScreen
+from inspector.screens.plan import ActionScreen, ConfirmScreen, Phase
+from inspector.screens.snapshots import SnapshotsScreen
+from inspector.session import StackView
+from tests.support.actions import ActionApp, act, confirm, journal, lines, phase, sentence, until, warnings
+from tests.support.screens import OPTIONS, branches, inspect, make_stack, press, shown_lines
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    return make_stack(tmp_path / "reftable", *((branches(5, at), []) for at in (1, 2, 3)))
+
+
+def place(stack: Path, *, read_only: bool = False) -> Workplace:
+    return Workplace(stack, OPTIONS, None, read_only)
+
+
+def compact(stack: Path) -> None:
+    action = CompactAction(place(stack), "all")
+    run(action, action.plan(lambda _: None), lambda _: None)
+
+
+def listed(stack: Path) -> list[str]:
+    return (stack / "tables.list").read_text().splitlines()
+
+
+def files(stack: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in stack.iterdir()}
+
+
+def view(stack: Path) -> StackView:
+    return StackView(Stack.open(stack, read_only=True))
+
+
+def test_undo_takes_back_the_last_change_and_can_be_undone(stack: Path) -> None:
+    before = files(stack)
+    compact(stack)
+    after = files(stack)
+
+    async def steps(pilot: Pilot[Any], _main: MainScreen) -> None:
+        await pilot.press("z")
+        screen = await phase(pilot, Phase.PLANNED)
+        assert "before the compact of" in sentence(screen)
+        assert [line[0] for line in lines(screen)] == ["-", "+", "+", "+"]
+        assert files(stack) == after
+        await confirm(pilot)
+        await phase(pilot, Phase.DONE)
+        assert files(stack) == before
+        await pilot.press("z")
+        await phase(pilot, Phase.PLANNED)
+        await confirm(pilot)
+        await phase(pilot, Phase.DONE)
+        assert files(stack) == after
+
+    inspect(stack, steps)
+
+
+def test_without_a_snapshot_there_is_nothing_to_undo(stack: Path) -> None:
+    before = files(stack)
+
+    async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
+        screen = await phase(pilot, Phase.PLANNED)
+        assert sentence(screen).startswith("Nothing to undo")
+        await pilot.press("enter")
+        assert pilot.app.screen is screen
+
+    act(ActionScreen(UndoAction(place(stack)), journal()), steps)
+    assert files(stack) == before
+
+
+def test_what_others_have_changed_since_is_undone_only_by_who_types_it(stack: Path) -> None:
+    compact(stack)
+    make_stack(stack, (branches(1, 4), []))
+    after = files(stack)
+
+    async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
+        screen = await phase(pilot, Phase.PLANNED)
+        assert "has been changed since" in warnings(screen)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
+        question = pilot.app.screen
+        assert question.query_one("#cancel").has_focus
+        assert question.query_one("#go", Button).disabled
+        question.query_one(Input).value = FORCE[:-1]
+        await pilot.pause()
+        assert question.query_one("#go", Button).disabled
+        assert files(stack) == after
+        question.query_one(Input).value = FORCE
+        await pilot.pause()
+        question.query_one("#go", Button).press()
+        await phase(pilot, Phase.DONE)
+        assert len(listed(stack)) == 3
+
+    act(ActionScreen(UndoAction(place(stack)), journal()), steps)
+
+
+def test_a_change_after_the_plan_keeps_undo_from_being_done(stack: Path) -> None:
+    compact(stack)
+    action = UndoAction(place(stack))
+    plan = action.plan(lambda _: None)
+    make_stack(stack, (branches(1, 4), []))
+    after = files(stack)
+    with pytest.raises(OutdatedError):
+        run(action, plan, lambda _: None)
+    assert files(stack) == after
+
+
+def test_a_change_can_be_undone_from_its_result(stack: Path) -> None:
+    before = files(stack)
+
+    async def steps(pilot: Pilot[Any], app: ActionApp) -> None:
+        await phase(pilot, Phase.PLANNED)
+        await confirm(pilot)
+        screen = await phase(pilot, Phase.DONE)
+        assert files(stack) != before
+        assert screen.check_action("undo", ())
+        await pilot.press("z")
+        await until(pilot, lambda: pilot.app.screen is not screen)
+        await phase(pilot, Phase.PLANNED)
+        await confirm(pilot)
+        await phase(pilot, Phase.DONE)
+        await pilot.press("escape")
+        await until(pilot, lambda: bool(app.answers))
+
+    assert act(ActionScreen(CompactAction(place(stack), "all"), journal()), steps).answers == [True]
+    assert files(stack) == before
+
+
+async def listed_snapshots(pilot: Pilot[Any]) -> SnapshotsScreen:
+    await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
+    assert isinstance(pilot.app.screen, SnapshotsScreen)
+    return pilot.app.screen
+
+
+def test_snapshots_are_listed_with_what_differs_and_gone_back_to(stack: Path) -> None:
+    before = files(stack)
+    compact(stack)
+    screen = SnapshotsScreen(place(stack), journal(), view(stack))
+
+    async def steps(pilot: Pilot[Any], app: ActionApp) -> None:
+        await listed_snapshots(pilot)
+        text = "\n".join(shown_lines(app))
+        assert "compact" in text
+        assert "+ 3 tables would come back" in text
+        assert "- 1 table would go" in text
+        await pilot.press("enter")
+        await phase(pilot, Phase.PLANNED)
+        await confirm(pilot)
+        await phase(pilot, Phase.DONE)
+        assert files(stack) == before
+        await pilot.press("escape")
+        await listed_snapshots(pilot)
+        assert [one.operation for one in list_snapshots(stack)] == ["undo", "compact"]
+        await pilot.press("escape")
+        await until(pilot, lambda: bool(app.answers))
+
+    assert act(screen, steps).answers == [True]
+
+
+def test_refs_of_then_and_now_are_compared(stack: Path) -> None:
+    compact(stack)
+    make_stack(stack, (branches(7, 4), []))
+    screen = SnapshotsScreen(place(stack), journal(), view(stack))
+
+    async def steps(pilot: Pilot[Any], app: ActionApp) -> None:
+        await listed_snapshots(pilot)
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(app.screen, ChangesScreen))
+        changes = app.screen
+        assert isinstance(changes, ChangesScreen)
+        await until(pilot, lambda: changes.idle)
+        await pilot.pause()
+        assert "+ 2 created" in "\n".join(shown_lines(app))
+
+    act(screen, steps)
+
+
+def test_kept_snapshots_stay_when_older_ones_are_removed(stack: Path) -> None:
+    for at in (4, 5, 6):
+        compact(stack)
+        make_stack(stack, (branches(5, at), []))
+    oldest, middle, newest = sorted(one.id for one in list_snapshots(stack))
+    before = files(stack)
+
+    async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
+        await listed_snapshots(pilot)
+        await pilot.press("G", "K")
+        await listed_snapshots(pilot)
+        assert [one.id for one in list_snapshots(stack) if one.kept] == [oldest]
+        await pilot.press("g", "P")
+        screen = await phase(pilot, Phase.PLANNED)
+        assert lines(screen) == [middle]
+        await confirm(pilot)
+        await phase(pilot, Phase.DONE)
+
+    act(SnapshotsScreen(place(stack), journal(), view(stack)), steps)
+    assert sorted(one.id for one in list_snapshots(stack)) == [oldest, newest]
+    assert files(stack) == before
+
+
+def test_snapshots_that_were_taken_meanwhile_are_not_removed(stack: Path) -> None:
+    compact(stack)
+    make_stack(stack, (branches(5, 4), []))
+    compact(stack)
+    newest, oldest = list_snapshots(stack)
+    action = PruneAction(place(stack), newest.id, ())
+    assert action.plan(lambda _: None).is_noop
+    plan = PruneAction(place(stack), newest.id, (newest, oldest)).plan(lambda _: None)
+    with pytest.raises(OutdatedError):
+        run(action, plan, lambda _: None)
+    assert len(list_snapshots(stack)) == 2
+
+
+def test_read_only_keeps_snapshots_as_they_are(stack: Path) -> None:
+    compact(stack)
+    screen = SnapshotsScreen(place(stack, read_only=True), journal(), view(stack))
+
+    async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
+        await listed_snapshots(pilot)
+        await pilot.press("K")
+        await listed_snapshots(pilot)
+        assert not any(one.kept for one in list_snapshots(stack))
+        await pilot.press("enter")
+        await phase(pilot, Phase.FAILED)
+
+    act(screen, steps)
+
+
+def test_the_main_screen_shows_snapshots(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], _main: MainScreen) -> None:
+        await press(pilot, "B")
+        assert isinstance(pilot.app.screen, SnapshotsScreen)
+        assert "no snapshot" in "\n".join(shown_lines(pilot.app))
+        await press(pilot, "escape")
+        assert isinstance(pilot.app.screen, MainScreen)
+
+    inspect(stack, steps)
