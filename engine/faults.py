@@ -447,11 +447,17 @@ _FAULTS = (
         "git lets the table win that is listed last",
     ),
     Fault(
-        "ref-name",
+        "ref-name-unsafe",
         _ERROR,
-        "git does not allow this name for a ref.",
-        "git leaves the ref out as broken; if the name leads out of refs/, every listing dies",
+        "A ref has a name that leads out of its place below refs/.",
+        "git dies as soon as it lists refs",
         (REWRITE_TABLE,),
+    ),
+    Fault(
+        "ref-name",
+        _WARNING,
+        "git does not allow this name for a ref.",
+        "git leaves the ref out",
     ),
     Fault(
         "ref-clash",

@@ -16,7 +16,7 @@ from engine.fsck_block import Special
 from engine.fsck_table import CheckedTable
 from engine.merged import merge_blocks
 from engine.record import RefRecord
-from engine.refname import check_refname, is_refname
+from engine.refname import check_refname, is_refname, is_unsafe_refname
 
 _MOST_HOPS: Final = 5
 """How many symbolic refs git follows one after the other."""
@@ -113,7 +113,9 @@ class RefCheck:
         try:
             check_refname(name)
         except RefnameError as error:
-            self._add("ref-name", name, f"{shown(name)}: {error.reason}")
+            # Of a name that is refused git makes a broken ref, of one that is unsafe a fatal error.
+            code = "ref-name-unsafe" if is_unsafe_refname(name) else "ref-name"
+            self._add(code, name, f"{shown(name)}: {error.reason}")
 
     def _add(self, code: str, name: bytes, message: str) -> None:
         """Report a ref, with the table and the block that it is in."""

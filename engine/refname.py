@@ -53,6 +53,14 @@ def is_refname(name: bytes) -> bool:
     return _fault(name) is None
 
 
+def is_unsafe_refname(name: bytes) -> bool:
+    """Whether git dies of a stack that shows a ref of this name, rather than leave the ref out.
+
+    Of the names below `refs/`, those that lead elsewhere: refname_is_safe() in git's refs.c.
+    """
+    return name.startswith(b"refs/") and not {b"", b".", b".."}.isdisjoint(name.split(b"/"))
+
+
 def _fault(name: bytes) -> str | None:
     if not name:
         return "a ref name cannot be empty"

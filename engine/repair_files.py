@@ -39,7 +39,7 @@ _MISLED: Final = {
     "index-damaged",
 }
 # A table without these findings can be read as it is.
-_OF_THE_STACK: Final = {"ref-name", "tables-out-of-order", "ranges-overlap", "hash-mixed"}
+_OF_THE_STACK: Final = {"ref-name-unsafe", "tables-out-of-order", "ranges-overlap", "hash-mixed"}
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ import stat
 import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +33,7 @@ from engine.fsck_list import read_list
 from engine.holders import find_holders
 from engine.options import StackOptions
 from engine.progress import Progress, ProgressCallback
-from engine.refname import is_refname
+from engine.refname import is_unsafe_refname
 from engine.repair_choice import choose, follow_each_other
 from engine.repair_files import (
     TableFile,
@@ -228,14 +229,14 @@ class _Planner:
 
     def _tables(self, chosen: Sequence[TableFile]) -> list[PlannedTable]:
         """The tables of the repaired stack, with the steps that make them."""
-        refused = self._with_bad_names(chosen)
+        refused = self._with_unsafe_names(chosen)
         tables: list[PlannedTable] = []
         for number, file in enumerate(chosen):
             reading = file.reading
             assert reading is not None  # noqa: S101 - others are not chosen
             if file.file in refused:
-                reading = replace(reading, drops_bad_names=True)
-                file.reasons.append("refs in it have names that git refuses; they are left out")
+                reading = replace(reading, drops_unsafe_names=True)
+                file.reasons.append("refs in it have names that git dies of; they are left out")
                 file.rewrites, file.severity = True, Severity.ERROR
             if not self._selected(file.file) or not (file.rewrites or file.renames):
                 tables.append(PlannedTable(file.file, reading, is_rewritten=False))
@@ -275,17 +276,17 @@ class _Planner:
         self._step(StepKind.REWRITE_TABLE, file, result)
         return PlannedTable(name, reading, is_rewritten=True, account=account, refs=refs, logs=logs)
 
-    def _with_bad_names(self, chosen: Sequence[TableFile]) -> set[str]:
-        """The tables with refs that git refuses, if the stack shows any."""
+    def _with_unsafe_names(self, chosen: Sequence[TableFile]) -> set[str]:
+        """The tables with refs that git dies of, if the stack shows any."""
         readings = [file.reading for file in chosen if file.reading is not None]
         listed = [line for line in (self._raw or b"").split(b"\n") if line]
-        if not self._codes("ref-name") and [os.fsencode(file.file) for file in chosen] == listed:
+        if not self._codes("ref-name-unsafe") and [os.fsencode(file.file) for file in chosen] == listed:
             return set()
         found: set[str] = set()
         for reading in readings:
             with Source(self._path, reading) as source:
-                blocks = source.refs()
-                if any(not ref.is_deletion and not is_refname(ref.name) for refs in blocks for ref in refs):
+                refs = chain.from_iterable(source.refs())
+                if any(is_unsafe_refname(ref.name) and not ref.is_deletion for ref in refs):
                     found.add(reading.file)
         return found
 

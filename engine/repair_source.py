@@ -19,7 +19,7 @@ from typing import Final, Self, TypeVar
 from engine.format import LOG, U64_MAX, HashId, Header, parse_table_name
 from engine.layout import TableLayout
 from engine.record import LogRecord, RefRecord
-from engine.refname import is_refname
+from engine.refname import is_refname, is_unsafe_refname
 from engine.salvage import Readable, Unreadable, salvage
 from engine.span import Kind
 from engine.table import Table, open_regular
@@ -49,8 +49,8 @@ class Reading:
 
     `header` is what to salvage by, None for a file that can be read as a table. `is_blind` looks for blocks
     at every byte, because header or footer lead astray. `is_ordered` when the file's blocks come in key
-    order. `limits` are the update indexes that the records are brought into. `drops_bad_names` leaves out
-    refs whose names git refuses.
+    order. `limits` are the update indexes that the records are brought into. `drops_unsafe_names` leaves out
+    refs whose names git dies of.
     """
 
     file: str
@@ -58,7 +58,7 @@ class Reading:
     header: Header | None = None
     is_blind: bool = False
     is_ordered: bool = True
-    drops_bad_names: bool = False
+    drops_unsafe_names: bool = False
 
 
 @dataclass(slots=True, frozen=True)
@@ -163,7 +163,7 @@ class Source:
     def _fitted_ref(self, ref: RefRecord) -> RefRecord | None:
         if b"\0" in ref.name:
             return None
-        if self.reading.drops_bad_names and not ref.is_deletion and not is_refname(ref.name):
+        if self.reading.drops_unsafe_names and not ref.is_deletion and is_unsafe_refname(ref.name):
             return None
         low, high = self.reading.limits
         if low <= ref.update_index <= high:

@@ -15,7 +15,11 @@ from engine.block import Block
 from engine.faults import Severity
 from engine.format import INDEX, LOG, REF
 from engine.fsck import fsck
+from engine.record import RefRecord
+from engine.refname import is_unsafe_refname
+from engine.stack import Stack, StackOptions
 from engine.table import Table
+from tests.engine.test_fsck_stack import BROKEN_NAMES, UNSAFE_NAMES
 from tests.support.findings import faults, findings
 from tests.support.git import Git, Repository
 from tests.support.handmade import change_byte, change_footer, change_header
@@ -222,3 +226,12 @@ def test_what_a_killed_git_leaves_is_found(repo: Repository) -> None:
     assert done.returncode < 0
     assert "tables.list.lock" in os.listdir(repo.reftable)
     assert faults(repo.reftable) == ["lock-stale"]
+
+
+@pytest.mark.parametrize("name", BROKEN_NAMES + UNSAFE_NAMES)
+def test_git_dies_of_the_names_that_are_called_unsafe_and_of_no_other(repo: Repository, name: bytes) -> None:
+    value = repo.commit()
+    with Stack.open(repo.reftable, StackOptions(skip_name_check=True, auto_compact=False)) as stack:
+        stack.add(lambda writer: writer.add_ref(RefRecord(name, stack.next_update_index, value)))
+    died = b"dangerous" in repo.git("for-each-ref", "--include-root-refs", check=False).stderr
+    assert died == is_unsafe_refname(name)

@@ -111,7 +111,7 @@ def test_a_table_of_another_hash_function_is_checked_all_the_same(tmp_path: Path
 # Names
 
 
-BAD_NAMES = [
+BROKEN_NAMES = [
     b"refs/heads/a b",
     b"refs/heads/a..b",
     b"refs/heads/.a",
@@ -119,23 +119,29 @@ BAD_NAMES = [
     b"refs/heads/a.lock/b",
     b"refs/heads/a.",
     b"refs/heads/a@{b",
-    b"refs/heads//a",
-    b"/refs/heads/a",
-    b"refs/heads/a/",
     b"refs/heads/a\n",
     b"refs/heads/a\\",
-    b"@",
-    b"../../etc/passwd",
     b"refs/heads/\x1b[2J",
     b"refs/heads/a:b",
+    b"/refs/heads/a",
+    b"@",
+    b"../../etc/passwd",
 ]
+UNSAFE_NAMES = [
+    b"refs/heads//a",
+    b"refs/heads/a/",
+    b"refs/../../x",
+]
+BAD_NAMES = BROKEN_NAMES + UNSAFE_NAMES
 
 
 @pytest.mark.parametrize("name", BAD_NAMES)
-def test_a_name_that_git_refuses_is_an_error(tmp_path: Path, name: bytes) -> None:
+def test_a_name_that_git_refuses_is_found(tmp_path: Path, name: bytes) -> None:
     stack_of(tmp_path, [value(name), value(b"refs/heads/good")])
-    assert faults(tmp_path) == ["ref-name"]
-    finding = only(tmp_path, "ref-name")
+    code = "ref-name" if name in BROKEN_NAMES else "ref-name-unsafe"
+    assert faults(tmp_path) == [code]
+    finding = only(tmp_path, code)
+    assert finding.severity == ("warning" if name in BROKEN_NAMES else "error")
     assert (finding.file, finding.offset) == (listed(tmp_path)[0], 0)
     assert repr(name) in finding.message
     assert "\x1b" not in finding.message
