@@ -1,0 +1,182 @@
+"""Repairing the stack: the screen of the action, and the refs that it touches as a list."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Footer, Static
+from textual.worker import Worker, WorkerState
+
+from engine.record import RefRecord
+from engine.repair import Outcome, RefOutcome
+from inspector.actions.base import Workplace
+from inspector.actions.repairing import RepairAction
+from inspector.journal import Journal
+from inspector.outcome_rows import ORDER, OutcomeRows, OutcomeStore
+from inspector.screens.dialog import Dialog, box
+from inspector.screens.plan import ActionScreen, Phase
+from inspector.widgets.facts import error_text, shown, value_text
+from inspector.widgets.virtual_list import Cell, Column, ListPane, Look, VirtualList
+
+__all__ = ["OutcomesScreen", "RepairScreen"]
+
+_MARKS: Final = {
+    Outcome.LOST: "-",
+    Outcome.REVIVED: "<",
+    Outcome.CHANGED: "~",
+    Outcome.DOUBTFUL: "?",
+    Outcome.RETURNED: "+",
+}
+
+
+class RepairScreen(ActionScreen):
+    """A repair from its plan to its result."""
+
+    HELP = """
+    A repair, step by step. First the stack is checked, and the plan says what would be done to which file,
+    and why; nothing is changed. d lists the refs that do not simply stay: lost (nothing of them can be read),
+    revived (an older value is all that is left), changed, doubtful (the value stays, but a newer one may have
+    been in what is lost) and returned.
+
+    Enter asks for a confirmation; where refs are lost, you type how many. A snapshot is taken first, and
+    tables that cannot be kept lie in it. Afterwards the stack is checked again, and z takes the repair back.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("d", "outcomes", "Refs")]
+
+    def __init__(self, workplace: Workplace, journal: Journal) -> None:
+        self._store = OutcomeStore()
+        super().__init__(RepairAction(workplace, self._store), journal)
+
+    def on_unmount(self) -> None:
+        """Nobody looks at the refs any more."""
+        self._store.close()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The list is there once the plan is."""
+        if action == "outcomes":
+            return self.phase in (Phase.PLANNED, Phase.DONE) and self._store.listed > 0
+        return super().check_action(action, parameters)
+
+    def action_outcomes(self) -> None:
+        """List the refs that do not simply stay."""
+        self.app.push_screen(OutcomesScreen(self._store))
+
+
+class OutcomesScreen(Dialog[None]):
+    """The refs that a repair touches, the worst outcome first."""
+
+    HELP = """
+    What the repair does to refs, the worst first: - lost, < revived with an older value, ~ changed,
+    ? doubtful (a newer value may have been lost), + returned. Refs that simply stay are counted, not listed.
+    """
+
+    DEFAULT_CSS = """
+    OutcomesScreen {
+        & > .box { max-width: 160; padding: 0; }
+        & #outcome-counts { height: auto; padding: 0 1; }
+        & #outcome { height: 6; padding: 0 1; border-top: solid $surface-lighten-3; }
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", "Back"),
+        Binding("q,d", "dismiss(None)", "Back", show=False),
+    ]
+
+    class Read(Message):
+        """A page was read."""
+
+    def __init__(self, store: OutcomeStore) -> None:
+        super().__init__()
+        self._store = store
+        self._rows = OutcomeRows(store)
+        self._worker: Worker[None] | None = None
+        self._list: VirtualList[RefOutcome] = VirtualList(_COLUMNS, self._rows, empty="no ref changes")
+
+    def compose(self) -> ComposeResult:
+        """How many of each kind, the list, and the one under the cursor in full."""
+        counts = self._store.counts
+        parts = [f"{_MARKS[kind]} {counts[kind]:,} {kind}" for kind in ORDER if counts[kind]]
+        with box("What becomes of refs", id="outcomes"):
+            yield Static(
+                "   ".join([*parts, f"{counts[Outcome.KEPT]:,} kept"]), id="outcome-counts", markup=False
+            )
+            yield ListPane(self._list)
+            with VerticalScroll(id="outcome", can_focus=False):
+                yield Static(id="outcome-text", markup=False)
+        yield Footer(compact=True, show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Keys go to the list."""
+        self._list.focus()
+        self._read()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is read or waited for."""
+        return not self._rows.wanting and (self._worker is None or self._worker.is_finished)
+
+    @on(VirtualList.RowsWanted)
+    def _read(self) -> None:
+        if self._worker is None or self._worker.is_finished:
+            self._worker = self.run_worker(self._read_pages, thread=True, exit_on_error=False)
+
+    def _read_pages(self) -> None:
+        while self._rows.read_page():
+            pass
+        self.post_message(self.Read())
+
+    @on(Read)
+    def _show_rows(self) -> None:
+        self._list.source_changed()
+        self._show_outcome()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """What was wanted while the worker was about to end is not forgotten."""
+        event.stop()
+        if event.state is WorkerState.ERROR and event.worker.error is not None:
+            self.notify(error_text(event.worker.error), severity="error", markup=False)
+        elif event.state is WorkerState.SUCCESS and self._rows.wanting:
+            self._read()
+
+    @on(VirtualList.Highlighted)
+    def _show_outcome(self) -> None:
+        one = self._list.current
+        text = Content("") if one is None else Content("\n").join(_words(one))
+        self.query_one("#outcome-text", Static).update(text)
+
+
+def _look(one: RefOutcome) -> Look:
+    return "error" if one.outcome is Outcome.LOST else "warning"
+
+
+def _value_cell(record: RefRecord | None, width: int) -> Cell:
+    return Cell("none", "muted") if record is None else Cell(value_text(record, width))
+
+
+_COLUMNS: Final[list[Column[RefOutcome]]] = [
+    Column("", lambda one, _width: Cell(_MARKS[one.outcome], _look(one)), width=1),
+    Column("ref", lambda one, _width: Cell(shown(one.name)), width=24, flex=4),
+    Column("now", lambda one, width: _value_cell(one.before, width), width=10, flex=1),
+    Column("repaired", lambda one, width: _value_cell(one.after, width), width=10, flex=1),
+]
+
+
+def _words(one: RefOutcome) -> list[Content]:
+    lines = [Content.assemble((shown(one.name), "bold"), f"  {one.outcome}: {one.why}")]
+    for label, record in (("now", one.before), ("repaired", one.after)):
+        if record is None:
+            text = "none"
+        elif record.target is not None:
+            text = f"-> {shown(record.target)}  update {record.update_index}"
+        else:
+            text = f"{(record.value or b'').hex()}  update {record.update_index}"
+        lines.append(Content.assemble((f"{label:<9}", "$foreground-muted"), text))
+    return lines

@@ -1,0 +1,133 @@
+"""Repair in the terminal, on real damaged stacks: plan, refs, confirmation, result, undo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Button, Input
+
+from engine.faults import Severity
+from engine.fsck import fsck
+from engine.options import StackOptions
+from engine.repair import Outcome, RefOutcome
+from engine.stack import Stack
+from inspector.actions.base import Workplace
+from inspector.outcome_rows import OutcomeRows, OutcomeStore
+from inspector.screens.plan import ConfirmScreen, Phase
+from inspector.screens.repair import OutcomesScreen, RepairScreen
+from tests.support.actions import ActionApp, act, confirm, journal, lines, phase, sentence, until
+from tests.support.handmade import change_byte
+from tests.support.screens import branches, log, make_stack, shown_lines
+
+
+def damaged(path: Path) -> Path:
+    """Make a stack whose second block of refs cannot be read; reflogs tell what was in it."""
+    refs = branches(500)
+    logs = [log(ref.name, 1) for ref in refs]
+    directory = make_stack(path / "reftable", (refs, logs), (branches(3, 2), []))
+    with Stack.open(directory, read_only=True) as opened:
+        table = opened.tables[0]
+        offset = list(table.blocks())[1].offset
+    change_byte(directory / table.name, offset)
+    return directory
+
+
+def files(stack: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in stack.iterdir()}
+
+
+def errors(stack: Path) -> list[str]:
+    return [one.code for one in fsck(stack) if one.severity is Severity.ERROR]
+
+
+def screen(stack: Path) -> RepairScreen:
+    return RepairScreen(Workplace(stack, StackOptions()), journal())
+
+
+async def agree(pilot: Pilot[Any], shown: RepairScreen, text: str) -> None:
+    """Ask for the repair, and type this before pressing the button."""
+    await pilot.press("enter")
+    await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
+    assert pilot.app.screen.query_one("#cancel").has_focus
+    assert pilot.app.screen.query_one("#go", Button).disabled
+    pilot.app.screen.query_one(Input).value = text
+    await pilot.pause()
+    pilot.app.screen.query_one("#go", Button).press()
+    await until(pilot, lambda: pilot.app.screen is shown)
+
+
+def test_a_repair_is_planned_confirmed_checked_and_undone(tmp_path: Path) -> None:
+    stack = damaged(tmp_path)
+    before = files(stack)
+    assert errors(stack)
+
+    async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
+        shown = await phase(pilot, Phase.PLANNED)
+        assert isinstance(shown, RepairScreen)
+        assert any("rewrite-table" in line for line in lines(shown))
+        assert files(stack) == before
+        lost = shown._store.counts[Outcome.LOST]
+        assert lost
+        assert f"{lost} lost" in sentence(shown)
+        await agree(pilot, shown, str(lost))
+        await phase(pilot, Phase.DONE)
+        assert errors(stack) == []
+        assert "Checked again: no errors" in sentence(shown)
+        await pilot.press("z")
+        await until(pilot, lambda: pilot.app.screen is not shown)
+        await phase(pilot, Phase.PLANNED)
+        await confirm(pilot)
+        await phase(pilot, Phase.DONE)
+        assert files(stack) == before
+
+    act(screen(stack), steps)
+
+
+def test_the_refs_that_do_not_stay_are_listed_worst_first(tmp_path: Path) -> None:
+    stack = damaged(tmp_path)
+
+    async def steps(pilot: Pilot[Any], app: ActionApp) -> None:
+        shown = await phase(pilot, Phase.PLANNED)
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(app.screen, OutcomesScreen) and app.screen.idle)
+        await pilot.pause()
+        text = "\n".join(shown_lines(app))
+        assert "- refs/heads/branch-" in text
+        assert "its reflog ends with" in text
+        await pilot.press("escape")
+        assert app.screen is shown
+
+    act(screen(stack), steps)
+
+
+def test_a_sound_stack_has_nothing_to_repair(tmp_path: Path) -> None:
+    stack = make_stack(tmp_path / "reftable", (branches(3), []))
+    before = files(stack)
+
+    async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
+        shown = await phase(pilot, Phase.PLANNED)
+        assert sentence(shown).startswith("Nothing to repair")
+        await pilot.press("enter", "d")
+        assert pilot.app.screen is shown
+
+    act(screen(stack), steps)
+    assert files(stack) == before
+
+
+@pytest.mark.parametrize("start", [0, 1, 63, 64, 65, 199, 200, 263, 399, 400])
+def test_stored_outcomes_come_back_as_they_were(start: int) -> None:
+    refs = branches(400)
+    made = [
+        RefOutcome(ref.name, Outcome.LOST if number % 2 else Outcome.DOUBTFUL, ref, None, "why")
+        for number, ref in enumerate(refs)
+    ]
+    store = OutcomeStore()
+    for one in made:
+        store.add(one)
+    expected = made[1::2] + made[::2]
+    assert OutcomeRows(store).count == 400
+    assert list(store.rows(start)) == expected[start:]
+    store.close()
