@@ -18,6 +18,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -60,10 +61,11 @@ def open_tolerant(directory: str | os.PathLike[str], options: StackOptions) -> S
     return Stack(_TolerantDirectory(directory, options, read_only=True))
 
 
-def in_doubt(tables: Sequence[Table], position: int, name: bytes) -> bool:
+def in_doubt(tables: Sequence[Table | None], position: int, name: bytes) -> bool:
     """Whether a table newer than the one at `position` may have lost a version of the ref `name`.
 
-    As far as damage is known (see `ReadableTable.may_have_lost`); reads nothing. -1 asks all tables.
+    As far as damage is known (see `ReadableTable.may_have_lost`); reads nothing. -1 asks all tables; None
+    stands for one that is not to be asked.
     """
     for number in range(position + 1, len(tables)):
         table = tables[number]
@@ -87,6 +89,11 @@ class ReadableStack:
     merged: MergedTable
     faults: tuple[Fault, ...]
     is_guessed: bool
+    _seen: tuple[object, ...]
+
+    def has_changed(self) -> bool:
+        """Whether the list, or a file of a table, differs from when the stack was opened; a stat for each."""
+        return _signature(os.fspath(self.directory)) != self._seen
 
     def in_doubt(self, position: int, name: bytes) -> bool:
         """Whether the version of the ref `name` in the table at `position` may not be the newest."""
@@ -113,6 +120,7 @@ def open_readable(directory: str | os.PathLike[str], options: StackOptions | Non
     can be opened, and nothing else.
     """
     path = os.fspath(directory)
+    seen = _signature(path)
     files = sorted(filter(is_table_file, os.listdir(path)))
     names, list_fault = _listed(path)
     present = set(files)
@@ -137,6 +145,9 @@ def open_readable(directory: str | os.PathLike[str], options: StackOptions | Non
                 one.close()
         raise
     faults = [table.fault for table in tables if table.fault is not None]
+    if options is not None and options.hash_id not in (None, hash_id):
+        what = f"a {hash_id} table, {options.hash_id} is wanted; so are all that can be read"
+        faults.insert(0, FormatError(next(iter(opened)), None, what))
     return ReadableStack(
         Path(path),
         options or StackOptions(),
@@ -145,7 +156,19 @@ def open_readable(directory: str | os.PathLike[str], options: StackOptions | Non
         MergedTable(tables),
         (*([list_fault] if list_fault is not None else []), *faults),
         is_guessed,
+        seen,
     )
+
+
+def _signature(path: str) -> tuple[object, ...]:
+    """What tells one state of the directory from another: the list and the tables. Raises `OSError`."""
+    names = [TABLES_LIST, *sorted(filter(is_table_file, os.listdir(path)))]
+    found: list[object] = []
+    for name in names:
+        with suppress(FileNotFoundError):
+            status = os.lstat(os.path.join(path, name))
+            found.append((name, status.st_ino, status.st_size, status.st_mtime_ns, status.st_mode))
+    return tuple(found)
 
 
 def _listed(path: str) -> tuple[list[str], Fault | None]:
@@ -213,10 +236,11 @@ def _age(name: str, opened: Table | Fault) -> tuple[int, int, str]:
 
 
 def _common_hash(options: StackOptions | None, opened: dict[str, Table | Fault]) -> HashId:
-    """The hash function that is stated, or that of most tables."""
-    if options is not None and options.hash_id is not None:
-        return options.hash_id
+    """The hash function that is stated, if any table has it; otherwise that of most tables."""
+    stated = options.hash_id if options is not None else None
     hashes = [one.hash_id for one in opened.values() if isinstance(one, Table)]
+    if stated is not None and (stated in hashes or not hashes):
+        return stated
     return max(hashes, key=hashes.count, default=HashId.SHA1)
 
 

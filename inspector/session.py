@@ -32,6 +32,7 @@ from typing import Any, Final, Self
 from engine.errors import ReftableError
 from engine.merged import MergedTable
 from engine.options import StackOptions
+from engine.readable import Fault, ReadableStack, in_doubt, open_readable, open_tolerant
 from engine.stack import Stack
 from engine.table import Table
 from inspector.row_pages import PAGE_ROWS, PagedRows, RowPages
@@ -46,17 +47,25 @@ TELL_RECORDS: Final = 65536
 
 
 class StackView:
-    """One state of the stack: its tables (oldest first), its merged view, and what was read of it so far."""
+    """One state of the stack: its tables (oldest first), its merged view, and what was read of it so far.
 
-    def __init__(self, stack: Stack) -> None:
+    `faults` are why it cannot be opened as a stack, in which case it shows what can be read all the same.
+    """
+
+    def __init__(self, stack: Stack | ReadableStack) -> None:
         self.directory = stack.directory
         self.options = stack.options
         self.merged = stack.merged
         self.hash_id = stack.hash_id
+        self.faults: tuple[Fault, ...] = stack.faults if isinstance(stack, ReadableStack) else ()
         self.tables: tuple[Table, ...] = self.merged.tables
         self.size = sum(table.size for table in self.tables)
         self.refs = RefRows(self.merged)
         self.logs = LogRows(self.merged)
+
+    def in_doubt(self, position: int, name: bytes) -> bool:
+        """Whether a table newer than this may have lost a version of the ref, as far as damage is known."""
+        return in_doubt(self.tables, position, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +121,7 @@ News = RowsRead | VersionsRead | KeyFound | Reloaded
 class Session:
     """One stack as the inspector sees it. Never locks, never writes; `with` closes its files."""
 
-    def __init__(self, stack: Stack, label: str) -> None:
+    def __init__(self, stack: Stack | ReadableStack, label: str) -> None:
         """Takes over `stack`, a read-only handle; `label` is how the user knows it (a path)."""
         self._stack = stack
         self.label = label
@@ -129,11 +138,11 @@ class Session:
 
     @classmethod
     def open(cls, directory: Path, *, label: str, options: StackOptions) -> Session:
-        """The session on the stack in `directory`.
+        """The session on the stack in `directory`; on what can be read of it, if it is broken.
 
-        Raises what `Stack.open` raises: `ReftableError` for a stack that cannot be read, `OSError`.
+        Raises `ReftableError` for a stack of which there is no table to read, and `OSError`.
         """
-        return cls(Stack.open(directory, options, read_only=True), label)
+        return cls(_open(directory, options), label)
 
     def __enter__(self) -> Self:
         return self
@@ -245,7 +254,7 @@ class Session:
         self._wants_reload = self._wants_check = False
         trouble, old_view = self._trouble, self.view
         try:
-            changed = self._stack.reload()
+            changed = self._take_up_changes()
         except (ReftableError, OSError) as error:
             self._trouble = str(error)
             return Reloaded(False, error, asked=asked) if asked or trouble != self._trouble else None
@@ -255,6 +264,15 @@ class Session:
             self._anew = True
             return Reloaded(True, None, old_view, asked)
         return Reloaded(False, None, asked=asked) if asked or trouble is not None else None
+
+    def _take_up_changes(self) -> bool:
+        if isinstance(self._stack, Stack):
+            return self._stack.reload()
+        if not self._stack.has_changed():
+            return False
+        # The old tables are not closed: somebody may read them still. The last to let go of them does it.
+        self._stack = _open(self._stack.directory, self._stack.options)
+        return True
 
     def _find_key(self) -> KeyFound | None:
         with self._lock:
@@ -274,6 +292,26 @@ class Session:
             if row is not None or rows:
                 return KeyFound(source, key, row, rows)
         return None
+
+
+def _open(directory: Path, options: StackOptions) -> Stack | ReadableStack:
+    """The stack, or what can be read of one that is broken or whose list has lost all of its tables."""
+    stack: Stack | None = None
+    broken: ReftableError | None = None
+    try:
+        stack = open_tolerant(directory, options)
+    except ReftableError as error:
+        broken = error
+    if stack is not None and stack.tables:
+        return stack
+    readable = open_readable(directory, options)
+    if stack is not None and not readable.tables:
+        readable.close()
+        return stack
+    if broken is not None and not readable.tables:
+        readable.close()
+        raise broken
+    return readable
 
 
 def _told(source: Source) -> RowsRead | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from engine.errors import ReftableError
 from engine.merged import MergedTable, Version
+from engine.readable_table import ReadableTable
 from engine.record import LogRecord, RefRecord
 from engine.table import Table
 
@@ -180,7 +181,16 @@ def _follow(merged: MergedTable, name: bytes) -> tuple[tuple[Link, ...], ChainEn
             return (*chain, Link(name, None)), "unreadable", error
         chain.append(Link(name, record))
         if record is None:
-            return tuple(chain), "missing", None
+            loss = _loss(merged, name)
+            return tuple(chain), "missing" if loss is None else "unreadable", loss
         if record.target is None:
             return tuple(chain), "id", None
         name = record.target
+
+
+def _loss(merged: MergedTable, name: bytes) -> Unreadable | None:
+    """Why a ref that was not found may be there all the same."""
+    for table in reversed(merged.tables):
+        if isinstance(table, ReadableTable) and table.may_have_lost(name):
+            return table.loss()
+    return None

@@ -33,7 +33,9 @@ from engine.table import Table
 from inspector.actions.base import Workplace
 from inspector.actions.compacting import CleanAction
 from inspector.actions.healing import UndoAction
+from inspector.damage import broken_text, damage_marks, damage_text
 from inspector.difference_summary import DifferenceSummary, summarise
+from inspector.health import HealthMark
 from inspector.journal import Journal
 from inspector.rows import LogRow, RefRow
 from inspector.scope import AsOf, OneTable, Scope, WholeStack
@@ -45,6 +47,7 @@ from inspector.screens.help import HelpScreen, subject_of
 from inspector.screens.journal import JournalScreen
 from inspector.screens.moments import MomentsScreen
 from inspector.screens.plan import ActionScreen, Phase
+from inspector.screens.repair import RepairScreen
 from inspector.screens.snapshots import SnapshotsScreen
 from inspector.session import News, Reloaded, Session, StackView, VersionsRead
 from inspector.widgets.block_pane import BlockPane
@@ -100,6 +103,7 @@ class MainScreen(Screen[None]):
         Binding("c", "compact", "Compact…", show=False),
         Binding("e", "expire", "Expire…", show=False),
         Binding("x", "clean", "Clean…", show=False),
+        Binding("r", "repair", "Repair…", show=False),
         Binding("z", "undo", "Undo the last change…", show=False),
         Binding("B", "snapshots", "Snapshots", show=False, key_display="B"),
         Binding("T", "moments", "Time travel", show=False, key_display="T"),
@@ -171,6 +175,7 @@ class MainScreen(Screen[None]):
         self._reload_error: Exception | None = None
         self._beside_error: Exception | None = None
         self._neighbours: Sequence[Neighbour] = ()
+        self._damage: dict[str, HealthMark] = {}
         self._told_view: StackView = session.view
         self._latest: tuple[StackView, StackView] | None = None
         self._stack = StackPane(clock, id="stack-pane", classes="pane")
@@ -178,7 +183,7 @@ class MainScreen(Screen[None]):
         self._logs = LogsPane(session)
         self._blocks = BlockPane()
         self._compaction = CompactionPane()
-        self._health = HealthPane()
+        self._health = HealthPane(clock=clock)
         self._detail_of: StackPane | RefsPane | LogsPane = self._refs
         self._tab_with_keys: str | None = "refs-tab"
 
@@ -219,7 +224,11 @@ class MainScreen(Screen[None]):
             status.watching = True
             self.set_interval(self._watch, self._look)
         self._show_view()
-        self._refs.rows.focus()
+        if self._session.view.faults:
+            self._show_tab("health-tab")
+            self._health.action_check()
+        else:
+            self._refs.rows.focus()
         self._work()
         self._look_beside()
 
@@ -234,6 +243,7 @@ class MainScreen(Screen[None]):
 
     def _show_view(self) -> None:
         view = self._session.view
+        self.query_one(StatusLine).broken = broken_text(view.faults)
         self._refs.show(view)
         self._logs.show(view)
         self._compaction.show(view)
@@ -244,15 +254,19 @@ class MainScreen(Screen[None]):
     def _show_beside(self) -> None:
         view = self._session.view
         self._health.show(view, self._neighbours)
-        self._stack.show(view, self._neighbours, self._health.marks)
+        self._damage = damage_marks(view)
+        self._stack.show(view, self._neighbours, self._health.marks | self._damage)
 
     def _show_progress(self) -> None:
         self.query_one(StatusLine).show(self._session.view)
         error = self._reload_error or self._refs.error or self._logs.error or self._beside_error
+        text = error_text(error) if error is not None else damage_text(self._session.view)
         trouble = self.query_one("#trouble", Static)
-        trouble.display = error is not None
-        if error is not None:
-            trouble.update(f"! {error_text(error)}")
+        trouble.display = bool(text)
+        if text:
+            trouble.update(f"! {text}")
+        if damage_marks(self._session.view) != self._damage:  # reading has met damage
+            self._show_beside()
 
     def _show_way(self) -> None:
         """What the breadcrumbs say: the stack, what of it the lists show, and which list."""
@@ -315,6 +329,10 @@ class MainScreen(Screen[None]):
                 self.notify("Nothing has changed.", markup=False)
             return
         self._show_view()
+        self._show_blocks()
+        if news.old_view is not None and (news.old_view.faults or self._session.view.faults):
+            # Files of a broken stack change under the same names, so what was found is worth nothing.
+            self._health.action_check()
         self._look_beside()
         self._compare()
 
@@ -490,11 +508,12 @@ class MainScreen(Screen[None]):
     @on(HealthPane.Changed)
     def _health_changed(self, event: HealthPane.Changed) -> None:
         self.query_one(StatusLine).findings = event.counts.errors, event.counts.warnings
-        self._stack.show(self._session.view, self._neighbours, event.marks)
+        self._stack.show(self._session.view, self._neighbours, event.marks | self._damage)
 
     @on(CompactionPane.CompactWanted)
     def _compact_wanted(self, event: CompactionPane.CompactWanted) -> None:
-        self._act(ActionScreen(self._range(event.first, event.end), self._journal))
+        if not self._refused():
+            self._act(ActionScreen(self._range(event.first, event.end), self._journal))
 
     @on(Breadcrumbs.Chosen)
     def _part_chosen(self, event: Breadcrumbs.Chosen) -> None:
@@ -610,6 +629,8 @@ class MainScreen(Screen[None]):
 
     def action_add(self) -> None:
         """Write a transaction; the form begins with the ref under the cursor."""
+        if self._refused():
+            return
         row = self._refs.current if self._detail_of is self._refs else None
         record = row.record if row is not None else None
         hash_id = self._session.view.hash_id
@@ -617,6 +638,8 @@ class MainScreen(Screen[None]):
 
     def action_compact(self) -> None:
         """Merge tables: those that are marked, or which the next screen asks for."""
+        if self._refused():
+            return
         marked = self._stack.marked
         if len(marked) > 1:
             self._act(ActionScreen(self._range(marked.start, marked.stop), self._journal))
@@ -625,11 +648,20 @@ class MainScreen(Screen[None]):
 
     def action_expire(self) -> None:
         """Drop old reflog entries."""
+        if self._refused():
+            return
         self._act(ExpireScreen(self._workplace, self._journal))
 
     def action_clean(self) -> None:
         """Remove what crashes left behind."""
+        if self._refused():
+            return
         self._act(ActionScreen(CleanAction(self._workplace), self._journal))
+
+    @on(HealthPane.RepairWanted)
+    def action_repair(self) -> None:
+        """Check the stack and show what repairs it."""
+        self._act(RepairScreen(self._workplace, self._journal))
 
     def action_undo(self) -> None:
         """Go back to the newest snapshot."""
@@ -638,6 +670,18 @@ class MainScreen(Screen[None]):
     def action_snapshots(self) -> None:
         """Show what was kept before each change."""
         self._act(SnapshotsScreen(self._workplace, self._journal, self._session.view))
+
+    def _refused(self) -> bool:
+        """Whether nothing but a repair can change the stack; says so."""
+        view = self._session.view
+        if view.faults:
+            self.notify(
+                "Nothing but a repair can change it: r shows a plan, as does reftable-inspector repair.",
+                title="The stack is broken",
+                severity="warning",
+                markup=False,
+            )
+        return bool(view.faults)
 
     def _range(self, first: int, end: int) -> Any:  # noqa: ANN401 - an action of whatever plan
         return range_action(self._workplace, self._session.view, first, end)

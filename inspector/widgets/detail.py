@@ -16,7 +16,9 @@ from textual.content import Content
 from textual.widgets import Static
 
 from engine.neighbours import Neighbour
+from engine.readable_table import ReadableTable
 from engine.record import RefRecord
+from engine.table import Table
 from inspector.rows import LogRow, RefRow
 from inspector.trace import ChainEnd, RefTrace
 from inspector.widgets.facts import (
@@ -24,6 +26,7 @@ from inspector.widgets.facts import (
     error_text,
     log_time,
     log_zone,
+    loss_text,
     shown,
     update_range,
     value_text,
@@ -99,6 +102,7 @@ j k scroll, g G go to the top and the end.
                 ),
                 _field("updates", update_range(table.min_update_index, table.max_update_index)),
                 _field("offsets", ", ".join(found) or "none"),
+                *_damage_lines(table),
             ]
         )
 
@@ -192,6 +196,18 @@ def _chain_line(trace: RefTrace) -> Content:
     return Content.assemble(
         _field("symref", path + "  "), (f"({reasons.get(trace.chain_end, '')})", "$text-warning")
     )
+
+
+def _damage_lines(table: Table) -> list[Content]:
+    """What is wrong with a table as far as it was read, and what can be read of it."""
+    if not isinstance(table, ReadableTable):
+        return []
+    lines = []
+    if table.fault is not None:
+        lines.append(_field("X", error_text(table.fault), "$text-error"))
+    if (losses := table.losses) is not None:
+        lines.append(_field("readable", loss_text(losses), "$text-warning"))
+    return lines
 
 
 class _Place(NamedTuple):

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from engine.format import parse_table_name
+from engine.readable_table import Losses
 from engine.record import LogRecord, RefRecord
 from inspector.safe_text import safe_text
 
@@ -19,6 +20,7 @@ __all__ = [
     "file_size",
     "log_time",
     "log_zone",
+    "loss_text",
     "short_id",
     "short_table_name",
     "shorten_middle",
@@ -83,6 +85,22 @@ def update_range(low: int, high: int) -> str:
 def short_id(oid: bytes | None) -> str:
     """The first seven digits of an object id; zeros for none, which is how git shows none."""
     return oid.hex()[:7] if oid is not None else "0000000"
+
+
+def loss_text(losses: Losses) -> str:
+    """What can be read of a damaged table, and what cannot."""
+    text = f"{_some(losses.refs, 'ref')}, {_some(losses.logs, 'log entr', 'y', 'ies')}"
+    if losses.uncertain_logs:
+        text += f" ({losses.uncertain_logs:,} uncertain)"
+    if losses.size:
+        text += f"; {_some(losses.size, 'byte')} in {_some(losses.stretches, 'place')} cannot be read"
+    if losses.left_out:
+        text += f"; {_some(losses.left_out, 'more record')} left out"
+    return text
+
+
+def _some(number: int, noun: str, one: str = "", many: str = "s") -> str:
+    return f"{number:,} {noun}{one if number == 1 else many}"
 
 
 def value_text(record: RefRecord, width: int = 10) -> str:

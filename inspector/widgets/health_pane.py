@@ -7,7 +7,8 @@ until it ends or is stopped. It needs nothing but the directory, so it works on 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final, NamedTuple
@@ -92,7 +93,8 @@ footer and its checksum, sections, every block, the order of keys, the indexes i
 tables together as a stack. Blocks of refs have no checksum, so a changed letter in a name that leaves \
 names in order, or another digit in an object id, cannot be seen.
 
-Each finding says what git does with it, and which repairs apply, safest first.
+Each finding says what git does with it, and which repairs apply, safest first. r shows a plan of the whole \
+repair; nothing is changed before you confirm it, and z takes it back.
 
 A check writes nothing. escape stops it; what was found stays.
 
@@ -115,6 +117,7 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("v", "check", "Check"),
+        Binding("r", "repair", "Repair…"),
         Binding("enter", "open", "Open"),
         Binding("b", "open_block", "Block", show=False),
         Binding("y", "copy", "Copy", show=False),
@@ -129,6 +132,9 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
             self.table = table
             self.position = position
             self.offset = offset
+
+    class RepairWanted(Message):
+        """Somebody wants to see how the stack could be repaired."""
 
     class Changed(Message):
         """There are other findings than before, or other tables have been read."""
@@ -147,10 +153,16 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
             self.progress = progress
             self.found = found
 
-    def __init__(self, check: Check | None = None, *, id: str | None = None) -> None:  # noqa: A002
-        """`check` is what looks at the stack; by default, fsck."""
+    def __init__(
+        self,
+        check: Check | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+        id: str | None = None,  # noqa: A002 - Textual's name
+    ) -> None:
+        """`check` is what looks at the stack; by default fsck, with ages by `clock`."""
         super().__init__(id=id)
-        self._check = check or _fsck
+        self._check = check or partial(_fsck, clock)
         self._health = Health()
         self._view: StackView | None = None
         self._suggested = range(0)
@@ -334,6 +346,10 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
             self._worker.cancel()
             self._ended()
 
+    def action_repair(self) -> None:
+        """Ask for a plan of the repair."""
+        self.post_message(self.RepairWanted())
+
     def _look(self, begun: object, directory: Path, options: StackOptions) -> None:
         """Do the check, in its thread. Tells of it so many times at most, however large the stack is."""
         worker = get_current_worker()
@@ -465,5 +481,7 @@ def _plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def _fsck(directory: Path, options: StackOptions, progress: ProgressCallback) -> Iterator[Finding]:
-    return fsck(directory, options, progress)
+def _fsck(
+    clock: Callable[[], float], directory: Path, options: StackOptions, progress: ProgressCallback
+) -> Iterator[Finding]:
+    return fsck(directory, options, progress, clock())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final, TypeVar
 
+from engine.readable import in_doubt
 from engine.table import Table
 from inspector.rows import LogRow, RefRow
 from inspector.widgets.facts import log_time, short_id, shown, value_text
@@ -20,13 +22,18 @@ MARKS: Final = ("v", "^")
 """Behind the title of the column that rows are sorted by: downwards, and backwards."""
 
 
-def ref_columns(tables: Sequence[Table]) -> list[Column[RefRow]]:
-    """Name, value, update index and table of a ref, the last two as wide as `tables` ask for."""
+def ref_columns(tables: Sequence[Table], counting: Sequence[Table]) -> list[Column[RefRow]]:
+    """Name, value, update index and table of a ref, the last two as wide as `tables` ask for.
+
+    A `?` behind the table means that a newer one, of those `counting`, may have lost a newer version.
+    """
+    among = set(counting)
+    asked = [table if table in among else None for table in tables]
     return [
         Column("ref", lambda row, _width: Cell(shown(row.record.name)), width=24, flex=3),
         Column("value", _ref_value, width=10, flex=2),
         _index_column(tables),
-        _table_column(tables),
+        replace(_table_column(tables), cell=partial(_ref_table, asked)),
     ]
 
 
@@ -68,6 +75,12 @@ def _ref_value(row: RefRow, width: int) -> Cell:
     return Cell(value_text(row.record, width), look)
 
 
+def _ref_table(asked: Sequence[Table | None], row: RefRow, _width: int) -> Cell:
+    if in_doubt(asked, row.position, row.record.name):
+        return Cell(f"#{row.position}?", "warning")
+    return Cell(f"#{row.position}", "muted")
+
+
 def _log_new(row: LogRow, _width: int) -> Cell:
     if row.record.is_deletion:
         return Cell("deleted", "warning")
@@ -89,7 +102,7 @@ def _table_column(tables: Sequence[Table]) -> Column[RefRow | LogRow]:
     return Column(
         "table",
         lambda row, _width: Cell(f"#{row.position}", "muted"),
-        width=max(len(str(len(tables))) + 1, len("table")),
+        width=max(len(str(len(tables))) + 2, len("table")),
         align="right",
         priority=3,
     )

@@ -26,6 +26,8 @@ class RefsPane(RecordPane[RefRow]):
     Of a single table all records are shown, tombstones among them; as of an update index, what the tables up
     to there say.
 
+    A ? behind the table means doubt: a newer table is damaged or missing, and may have held a newer version.
+
     / filters as you type: text that the name contains, re: in front of a regular expression of bytes,
     ! in front of either for the others. escape stops a scan, and drops the filter when none is going on.
     f goes to the first name that begins with what you type, or comes after it, through the index.
@@ -36,8 +38,8 @@ class RefsPane(RecordPane[RefRow]):
     KIND = REFS
     LIST_ID = "refs"
 
-    def _columns(self, tables: Sequence[Table]) -> list[Column[RefRow]]:
-        return ref_columns(tables)
+    def _columns(self, tables: Sequence[Table], counting: Sequence[Table]) -> list[Column[RefRow]]:
+        return ref_columns(tables, counting)
 
 
 class LogsPane(RecordPane[LogRow]):
@@ -60,5 +62,5 @@ class LogsPane(RecordPane[LogRow]):
     KIND = LOGS
     LIST_ID = "logs"
 
-    def _columns(self, tables: Sequence[Table]) -> list[Column[LogRow]]:
+    def _columns(self, tables: Sequence[Table], counting: Sequence[Table]) -> list[Column[LogRow]]:  # noqa: ARG002
         return log_columns(tables)

@@ -262,14 +262,14 @@ class RecordPane(Vertical, Generic[Row]):
 
     def _draw(self, arrangement: Arrangement[Row], row: int, above: int) -> None:
         self._drawn = arrangement
-        columns = self._columns(arrangement.view.tables)
+        columns = self._columns(arrangement.view.tables, arrangement.merged.tables)
         shape = arrangement.shape
         if shape.order or shape.backwards:
             title = self._kind.orders[shape.order].column
             columns = with_mark(columns, title, backwards=shape.backwards)
         self.rows.show(arrangement.source, columns, cursor=row, above=above)
 
-    def _columns(self, tables: Sequence[Table]) -> list[Column[Row]]:
+    def _columns(self, tables: Sequence[Table], counting: Sequence[Table]) -> list[Column[Row]]:
         raise NotImplementedError
 
     def _say(self) -> None:

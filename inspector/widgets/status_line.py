@@ -50,6 +50,8 @@ class StatusLine(Widget):
     read_only: reactive[bool] = reactive(False)
     findings: reactive[tuple[int, int]] = reactive((0, 0))
     """Errors and warnings that are known."""
+    broken: reactive[str] = reactive("")
+    """Why the stack cannot be opened as one, in a few words; empty for one that can."""
 
     def __init__(self, label: str, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
@@ -73,6 +75,8 @@ class StatusLine(Widget):
             facts.append(Fact("watching", 1) if self.watching else Fact("paused", 7, "$text-warning"))
         if self.read_only:
             facts.append(Fact("read-only", 7))
+        if self.broken:
+            facts.append(Fact(f"X broken: {self.broken}", 10, "bold $text-error"))
         errors, warnings = self.findings
         if errors:
             facts.append(Fact(f"X {errors:,} error{'' if errors == 1 else 's'}", 9, "bold $text-error"))

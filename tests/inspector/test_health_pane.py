@@ -21,10 +21,14 @@ from engine.options import StackOptions
 from engine.progress import Progress, ProgressCallback
 from engine.stack import Stack
 from inspector.health import Check, Finding, HealthMark, Severity
+from inspector.screens.main import MainScreen
+from inspector.screens.plan import Phase
+from inspector.screens.repair import RepairScreen
 from inspector.session import StackView
 from inspector.widgets.health_pane import HealthPane
+from tests.support.actions import phase
 from tests.support.handmade import change_byte
-from tests.support.screens import NARROW, WIDE, branches, drive, make_stack, shown_lines
+from tests.support.screens import NARROW, WIDE, branches, drive, inspect, make_stack, settle, shown_lines
 
 Steps = Callable[[Pilot[Any], "Host"], Awaitable[None]]
 LOCK = Neighbour("tables.list.lock", FileKind.LOCK, 0, 0.0, 3600.0, False, "a lock", None, "nobody")
@@ -39,6 +43,7 @@ class Host(App[None]):
         self.opened: list[tuple[int, int]] = []
         self.changes: list[HealthPane.Changed] = []
         self.copied = ""
+        self.repairs = 0
 
     def compose(self) -> ComposeResult:
         yield self.pane
@@ -49,6 +54,10 @@ class Host(App[None]):
     @on(HealthPane.FindingOpened)
     def _note_opened(self, event: HealthPane.FindingOpened) -> None:
         self.opened.append((event.position, event.offset))
+
+    @on(HealthPane.RepairWanted)
+    def _note_repair(self) -> None:
+        self.repairs += 1
 
     @on(HealthPane.Changed)
     def _note_change(self, event: HealthPane.Changed) -> None:
@@ -249,6 +258,15 @@ def test_findings_of_tables_that_are_gone_go_with_them(stack: Path) -> None:
     host(view(stack), steps)
 
 
+def test_a_repair_is_asked_for(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], app: Host) -> None:
+        await pilot.press("r")
+        await pilot.pause()
+        assert app.repairs == 1
+
+    host(view(stack), steps)
+
+
 def bad(file: str) -> Finding:
     return Finding(FAULTS["block-damaged"], file, 0, "bad")
 
@@ -348,3 +366,14 @@ def test_any_size_will_do(stack: Path, size: tuple[int, int]) -> None:
         assert "X" in app.text
 
     host(view(stack), steps, [LOCK], size=size)
+
+
+def test_the_main_screen_shows_the_repair_that_is_asked_for(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], main: MainScreen) -> None:
+        await pilot.press("5", "r")
+        assert isinstance((await phase(pilot, Phase.PLANNED)), RepairScreen)
+        await pilot.press("escape")
+        await settle(pilot)
+        assert pilot.app.screen is main
+
+    inspect(stack, steps)
