@@ -107,10 +107,24 @@ def test_no_byte_of_the_stack_is_obeyed_by_the_terminal(hostile: Path) -> None:
 
 
 def test_errors_of_a_hostile_stack_are_not_obeyed_either(hostile: Path) -> None:
-    (hostile / "tables.list").write_bytes(b"\x1b]0;x\x07\xe2\x80\xae\xc2\x9b.ref\n")
+    for table in hostile.glob("*.ref"):
+        table.unlink()
+    (hostile / "tables.list").write_bytes(b"../\x1b]0;x\x07\xe2\x80\xae\xc2\x9b.ref\n")
     with inspector(hostile) as terminal:
         assert terminal.end() == 3
     assert obeyed([terminal.written.decode("utf-8").replace("\r\n", "")]) == set()
+
+
+def test_the_names_of_lost_tables_are_shown_in_lines_of_their_width(hostile: Path) -> None:
+    (hostile / "tables.list").write_bytes(b"\x1b]0;x\x07\xe2\x80\xae\xc2\x9b.ref\n")
+
+    async def steps(pilot: Pilot[Any], _screen: MainScreen) -> None:
+        strips = pilot.app.screen._compositor.render_strips(pilot.app.size)
+        assert obeyed(strip.text for strip in strips) == set()
+        assert {cell_len(strip.text) for strip in strips} == {WIDE[0]}
+        assert r"\x1b]0;x" in "\n".join(shown_lines(pilot.app))
+
+    inspect(hostile, steps)
 
 
 @pytest.mark.parametrize("size", [WIDE, NARROW], ids=lambda size: f"{size[0]}x{size[1]}")
