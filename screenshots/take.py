@@ -24,19 +24,22 @@ from inspector.screens.main import MainScreen  # noqa: E402
 from inspector.session import Session  # noqa: E402
 
 SIZE: Final = (120, 36)
+NOW: Final = 1_790_000_000.0
 PICTURES: Final = {
     "main.svg": [],
+    "blocks.svg": ["j", "j", "b", "m"],
+    "compaction.svg": ["4", "m"],
 }
 
 
 async def _picture(session: Session, keys: list[str]) -> str:
-    app = InspectorApp(session)
+    app = InspectorApp(session, clock=lambda: NOW)
     async with app.run_test(size=SIZE) as pilot:
         for key in ["", *keys]:
             if key:
                 await pilot.press(key)
             await pilot.pause()
-            while isinstance(app.screen, MainScreen) and not app.screen.idle:
+            while list(app.workers) or not (isinstance(app.screen, MainScreen) and app.screen.idle):
                 await app.workers.wait_for_complete()
                 await pilot.pause()
         return app.export_screenshot(title="reftable-inspector --demo", simplify=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from inspector.demo import build_demo
 from tests.support.screens import NARROW, WIDE, make_stack, make_tall_stack, open_session, press, settle
 
 Compare = Callable[..., bool]
+NOW = 1_790_000_000.0
 SIZES = pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x36", "80x24"])
 
 
@@ -36,7 +38,7 @@ def picture(snap_compare: Compare) -> Compare:
         prepare: Callable[[App[Any]], None] = lambda _app: None,
     ) -> bool:
         with open_session(directory, "demo") as session:
-            app = InspectorApp(session)
+            app = InspectorApp(session, clock=lambda: NOW)
 
             async def before(pilot: Pilot[Any]) -> None:
                 prepare(app)
@@ -69,6 +71,53 @@ def test_stack(picture: Compare, demo: Path, size: tuple[int, int]) -> None:
 
 
 @SIZES
+def test_one_table(picture: Compare, demo: Path, size: tuple[int, int]) -> None:
+    assert picture(demo, "shift+tab", "j", "enter", "tab", size=size)
+
+
+@SIZES
+def test_filtered_and_sorted(picture: Compare, demo: Path, size: tuple[int, int]) -> None:
+    assert picture(demo, "slash", *"yuki", "enter", "s", "S", "j", size=size)
+
+
+@SIZES
+def test_blocks(picture: Compare, demo: Path, size: tuple[int, int]) -> None:
+    assert picture(demo, "j", "j", "b", size=size)
+
+
+@SIZES
+def test_bytes_of_a_log_entry(picture: Compare, demo: Path, size: tuple[int, int]) -> None:
+    assert picture(demo, "2", "j", "b", "i", "h", size=size)
+
+
+@SIZES
+def test_compaction(picture: Compare, demo: Path, size: tuple[int, int]) -> None:
+    assert picture(demo, "4", size=size)
+
+
+@SIZES
+def test_compaction_step_by_step(picture: Compare, demo: Path, size: tuple[int, int]) -> None:
+    assert picture(demo, "4", "r", "home", "full_stop", "full_stop", "full_stop", size=size)
+
+
+@SIZES
+def test_compaction_dry_run(picture: Compare, demo: Path, size: tuple[int, int]) -> None:
+    assert picture(demo, "4", "A", "enter", size=size)
+
+
+@SIZES
+def test_what_if(picture: Compare, demo: Path, size: tuple[int, int]) -> None:
+    assert picture(demo, "4", "w", size=size)
+
+
+@SIZES
+def test_health(picture: Compare, demo: Path, size: tuple[int, int]) -> None:
+    (demo / "tables.list.lock").touch()
+    os.utime(demo / "tables.list.lock", (NOW - 3 * 3600, NOW - 3 * 3600))
+    assert picture(demo, "5", "v", size=size)
+
+
+@SIZES
 def test_empty_stack(picture: Compare, tmp_path: Path, size: tuple[int, int]) -> None:
     assert picture(make_stack(tmp_path / "reftable"), size=size)
 
@@ -79,11 +128,12 @@ def test_thousand_tables(picture: Compare, tmp_path: Path, size: tuple[int, int]
     assert picture(directory, "shift+tab", "G", size=size)
 
 
-def test_refs_in_a_light_theme(picture: Compare, demo: Path) -> None:
-    def light(app: App[Any]) -> None:
-        app.theme = "textual-light"
+@pytest.mark.parametrize("theme", ["inspector-light", "inspector-colour-blind", "textual-light", "ansi-dark"])
+def test_refs_in_other_themes(picture: Compare, demo: Path, theme: str) -> None:
+    def change(app: App[Any]) -> None:
+        app.theme = theme
 
-    assert picture(demo, "j", prepare=light)
+    assert picture(demo, "j", prepare=change)
 
 
 def test_refs_without_colour(picture: Compare, demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
