@@ -176,8 +176,11 @@ def examine(directory: str | os.PathLike[str], file: str, header: Header, *, bli
     fd = open_regular(os.path.join(os.fspath(directory), file), file)
     try:
         tally = _Tally()
-        for found in salvage(_layout(file, fd), header, blind=blind):
+        layout = _layout(file, fd)
+        for found in salvage(layout, header, blind=blind):
             tally.take(found)
+        if layout.footer is None:
+            tally.take_cut()
         return tally.account()
     finally:
         os.close(fd)
@@ -258,6 +261,13 @@ class _Tally:
             return
         self._take_refs(found)
         self._take_logs(found)
+
+    def take_cut(self) -> None:
+        """Nothing shows where the file ended: cut off between two blocks, it looks whole and is not."""
+        if self.logs:
+            self.lost_logs = True
+        elif self.open_gap is None:
+            self.open_gap = self.last
 
     def _take_refs(self, found: Readable) -> None:
         if not found.refs:

@@ -13,6 +13,7 @@ import resource
 import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import click
@@ -20,6 +21,7 @@ import click
 from engine.errors import ReftableError
 from engine.options import StackOptions
 from inspector import verbs
+from inspector.damaged_demo import build_damaged_demo
 from inspector.demo import build_demo
 from inspector.exit_codes import describe
 from inspector.output import note
@@ -55,7 +57,7 @@ class _CommandLine(click.Group):
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write_usage(
-            ctx.command_path, "[PATH] [--demo] [--read-only] [--worktree NAME] [--no-mouse]"
+            ctx.command_path, "[PATH] [--demo[=damaged]] [--read-only] [--worktree NAME] [--no-mouse]"
         )
         formatter.write_usage(ctx.command_path, "VERB [OPTIONS] [PATH]", prefix=" " * len("Usage: "))
 
@@ -98,7 +100,14 @@ def cli() -> None:
 
 
 @cli.command(_NO_NAME, cls=_Nameless)
-@click.option("--demo", is_flag=True, help="Open the stack of an invented repository, made for the occasion.")
+@click.option(
+    "--demo",
+    type=click.Choice(["sound", "damaged"]),
+    is_flag=False,
+    flag_value="sound",
+    metavar="[=damaged]",
+    help="Open the stack of an invented repository, made for the occasion; a damaged one to repair.",
+)
 @click.option("--read-only", is_flag=True, help="Refuse every change of the stack.")
 @click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal.")
 @path_options
@@ -107,7 +116,7 @@ def inspect(
     ctx: click.Context,
     path: Path | None,
     worktree: str | None,
-    demo: bool,
+    demo: str | None,
     read_only: bool,
     no_mouse: bool,
 ) -> None:
@@ -119,7 +128,7 @@ def inspect(
     from inspector.actions.base import Workplace
     from inspector.app import run_inspector
 
-    if not demo:
+    if demo is None:
         found = find_stack(path, worktree)
         repository = found.repository
         workplace = Workplace(found.location.directory, found.options, repository, read_only)
@@ -130,7 +139,10 @@ def inspect(
         raise click.UsageError("--demo opens a stack of its own: leave out PATH and --worktree")
     with tempfile.TemporaryDirectory(prefix="reftable-demo-") as parent:
         directory = Path(parent, "reftable")
-        build_demo(directory)
+        if demo == "damaged":
+            build_damaged_demo(directory, time.time())
+        else:
+            build_demo(directory)
         workplace = Workplace(directory, StackOptions(), None, read_only)
         code = run_inspector(workplace, label="demo", mouse=not no_mouse)
     ctx.exit(code)

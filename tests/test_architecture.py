@@ -114,6 +114,10 @@ FILE_METHODS = {
 FILE_ACCESS_ALLOWED = {
     ("inspector/export.py", "open"): "the new file that the user asked rows to be exported to",
     ("inspector/export.py", "os.unlink"): "the same, when it could not be finished",
+    **{
+        ("inspector/damaged_demo.py", way): "files of its own making, which it is to damage"
+        for way in (".read_bytes", ".read_text", ".touch", ".write_bytes", "os.utime")
+    },
     ("inspector/cli.py", "os.open"): "the null device, in place of a pipe whose reader has gone",
     ("inspector/terminal.py", "os.open"): "the null device, in place of a terminal that has gone",
 }

@@ -26,6 +26,7 @@ from engine.update_ref import parse_commands
 from inspector.actions.adding import peel_tags, shared_refs
 from inspector.actions.undoing import undoable
 from inspector.actions.words import clean_lines, compaction_lines
+from inspector.damaged_demo import build_damaged_demo
 from inspector.demo import build_demo
 from inspector.output import (
     Output,
@@ -250,13 +251,17 @@ def _file_fields(files: Iterable[StaleFile]) -> list[dict[str, Any]]:
 
 @click.command()
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--damaged", is_flag=True, help="With several kinds of damage, to try fsck and repair on.")
 @click.option("--json", "as_json", is_flag=True, help="JSON Lines: one object a line.")
-def demo(directory: Path, as_json: bool) -> None:
+def demo(directory: Path, damaged: bool, as_json: bool) -> None:
     """Make a stack to play with.
 
     DIR must be empty or not exist. Prints the path of the stack.
     """
-    build_demo(directory)
+    if damaged:
+        build_damaged_demo(directory, time.time())
+    else:
+        build_demo(directory)
     out = Output.standard()
     if as_json:
         out.json([json_line({"path": str(directory)})])

@@ -12,13 +12,15 @@ import pytest
 
 from engine.compaction import Expiry
 from engine.errors import Cancelled, LockError, OutdatedError
-from engine.format import HashId
+from engine.format import REF, HashId
 from engine.options import StackOptions
 from engine.progress import Progress
 from engine.record import LogRecord, RefRecord, log_key
 from engine.repair import StepKind, plan_repair, repair
+from engine.repair_source import Gap, examine, header_to_go_by
 from engine.snapshot import find_snapshot, list_snapshots, restore
 from engine.stack import Stack
+from engine.table import Table
 from engine.writer import WriteOptions
 from tests.support.findings import NOW, codes, install
 from tests.support.handmade import Handmade, change_byte, change_header
@@ -447,3 +449,19 @@ def test_a_log_index_of_the_go_library_is_built_anew(tmp_path: Path) -> None:
     assert len(before[0]) == len(before[1]) == 8
     assert mended.told == {}
     assert codes(tmp_path) == []
+
+
+def test_a_table_cut_off_between_two_blocks_is_not_taken_for_whole(tmp_path: Path) -> None:
+    name = "0x000000000001-0x000000000001-00000001.ref"
+    names = [b"refs/heads/%02d" % number for number in range(40)]
+    write_table(
+        tmp_path / name, [RefRecord(one, 1, oid(1)) for one in names], options=WriteOptions(block_size=256)
+    )
+    with Table.open(tmp_path / name) as table:
+        ends = [block.next_offset for block in table.blocks() if block.type == REF]
+    cut(tmp_path / name, ends[1])
+    header, _ = header_to_go_by(tmp_path, name, HashId.SHA1, None)
+    account = examine(tmp_path, name, header, blind=False)
+    assert 0 < account.refs < 40
+    assert account.gaps == (Gap(names[account.refs - 1], None),)
+    assert account.lost_logs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 from pathlib import Path
 
@@ -120,3 +121,16 @@ def test_demo_refuses_a_directory_that_is_not_empty(tmp_path: Path) -> None:
     done = run("demo", tmp_path)
     assert done.code == 2
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_damaged_demo_shows_several_kinds_of_damage_and_can_be_repaired(tmp_path: Path) -> None:
+    directory = tmp_path / "stack"
+    ok("demo", "--damaged", directory)
+    found = run("fsck", "--json", directory)
+    codes = {json.loads(line)["code"] for line in found.out.splitlines()}
+    assert found.code == 1
+    assert {"record-damaged", "footer-checksum", "lock-stale", "orphan-table", "temporary-file"} <= codes
+    assert run("refs", directory).code == 3
+    ok("repair", "--apply", directory)
+    assert run("fsck", directory).code == 0
+    assert len(ok("refs", directory).out.splitlines()) > 1900
