@@ -21,6 +21,8 @@ _MOVES = ("j", "j", "G", "k", "g", "\x04", "\x15", "\x1b[6~", "\x1b[5~")
 _SORTS = ("s", "s", "S", "S")
 _RIGHT, _BACKTAB = "\x1b[C", "\x1b[Z"
 _PAUSE = 0.03
+_TRIES = 8
+_SIGHT_SECONDS = 5.0
 
 # Each part begins on the main screen, wherever the focus is. None ends in something that is written.
 _WALK: tuple[tuple[str | See, ...], ...] = (
@@ -46,12 +48,27 @@ _WALK: tuple[tuple[str | See, ...], ...] = (
 )
 
 
+def _see(terminal: Terminal, key: See) -> None:
+    """Press a key until there is what it leads to.
+
+    What an earlier key has asked for may come in between: a block that was wanted shows its tab before the
+    key for that tab is pressed, which then has nothing left to draw. So go elsewhere, and press it again.
+    """
+    for _ in range(_TRIES):
+        if terminal.press(key.key.encode(), key.sight, patience=_SIGHT_SECONDS):
+            return
+        for other in (*_BACK, "1" if key.key != "1" else "2"):
+            terminal.send(other.encode())
+            terminal.quiet(_PAUSE)
+    raise AssertionError(f"{key} shows nothing of the kind:\n{terminal.text[-3000:]}")
+
+
 def walk(terminal: Terminal) -> int:
     """Press all of it, each key when what the one before has drawn is complete, and leave; the exit code."""
     for part in _WALK:
         for key in part:
             if isinstance(key, See):
-                terminal.press(key.key.encode(), key.sight)
+                _see(terminal, key)
             else:
                 terminal.send(key.encode())
             terminal.quiet(_PAUSE)
