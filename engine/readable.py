@@ -1,7 +1,7 @@
 """A stack of which everything readable is shown, whatever is wrong with it.
 
-Two ways lead to `ReadableTable`s. `open_tolerant` opens what git would open, and reads past damaged blocks.
-`open_readable` opens anything that is a directory:
+Two ways lead to `ReadableTable`s, and `open_best` takes the right one. `open_tolerant` opens what git would
+open, and reads past damaged blocks. `open_readable` opens anything that is a directory:
 
     tables.list     each line that can be a name; where it names no file that is there, or nothing at all, the
                     table files of the directory stand in, in the order of their update indexes
@@ -26,7 +26,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from engine.directory import TABLES_LIST, StackDirectory
-from engine.errors import FormatError, MissingTableError
+from engine.errors import FormatError, MissingTableError, ReftableError
 from engine.format import HashId, Header, is_table_file, parse_table_list, parse_table_name
 from engine.merged import MergedTable
 from engine.options import StackOptions
@@ -35,7 +35,15 @@ from engine.repair_source import header_to_go_by
 from engine.stack import Stack
 from engine.table import Table, open_regular
 
-__all__ = ["Fault", "ReadableStack", "in_doubt", "open_readable", "open_tolerant"]
+__all__ = [
+    "Fault",
+    "ReadableStack",
+    "damage_met",
+    "in_doubt",
+    "open_best",
+    "open_readable",
+    "open_tolerant",
+]
 
 MOST_NAMES: Final = 10_000
 """Names of a damaged list that are believed to be tables."""
@@ -59,6 +67,35 @@ class _TolerantDirectory(StackDirectory):
 def open_tolerant(directory: str | os.PathLike[str], options: StackOptions) -> Stack:
     """A read-only stack whose tables show what is readable of damaged blocks. Raises as `Stack.open` does."""
     return Stack(_TolerantDirectory(directory, options, read_only=True))
+
+
+def open_best(directory: str | os.PathLike[str], options: StackOptions) -> Stack | ReadableStack:
+    """The stack, or what can be read of one that is broken or whose list has lost all of its tables.
+
+    Raises `ReftableError` for a stack of which there is no table to read, and `OSError`.
+    """
+    stack: Stack | None = None
+    broken: ReftableError | None = None
+    try:
+        stack = open_tolerant(directory, options)
+    except ReftableError as error:
+        broken = error
+    if stack is not None and stack.tables:
+        return stack
+    readable = open_readable(directory, options)
+    if stack is not None and not readable.tables:
+        readable.close()
+        return stack
+    if broken is not None and not readable.tables:
+        readable.close()
+        raise broken
+    return readable
+
+
+def damage_met(tables: Sequence[Table]) -> list[Fault]:
+    """What is wrong with these tables, one error for each that is damaged: as far as reading has met it."""
+    readable = [table for table in tables if isinstance(table, ReadableTable)]
+    return [table.loss() for table in readable if table.fault is not None or table.losses is not None]
 
 
 def in_doubt(tables: Sequence[Table | None], position: int, name: bytes) -> bool:

@@ -32,7 +32,7 @@ from typing import Any, Final, Self
 from engine.errors import ReftableError
 from engine.merged import MergedTable
 from engine.options import StackOptions
-from engine.readable import Fault, ReadableStack, in_doubt, open_readable, open_tolerant
+from engine.readable import Fault, ReadableStack, in_doubt, open_best
 from engine.stack import Stack
 from engine.table import Table
 from inspector.row_pages import PAGE_ROWS, PagedRows, RowPages
@@ -142,7 +142,7 @@ class Session:
 
         Raises `ReftableError` for a stack of which there is no table to read, and `OSError`.
         """
-        return cls(_open(directory, options), label)
+        return cls(open_best(directory, options), label)
 
     def __enter__(self) -> Self:
         return self
@@ -271,7 +271,7 @@ class Session:
         if not self._stack.has_changed():
             return False
         # The old tables are not closed: somebody may read them still. The last to let go of them does it.
-        self._stack = _open(self._stack.directory, self._stack.options)
+        self._stack = open_best(self._stack.directory, self._stack.options)
         return True
 
     def _find_key(self) -> KeyFound | None:
@@ -292,26 +292,6 @@ class Session:
             if row is not None or rows:
                 return KeyFound(source, key, row, rows)
         return None
-
-
-def _open(directory: Path, options: StackOptions) -> Stack | ReadableStack:
-    """The stack, or what can be read of one that is broken or whose list has lost all of its tables."""
-    stack: Stack | None = None
-    broken: ReftableError | None = None
-    try:
-        stack = open_tolerant(directory, options)
-    except ReftableError as error:
-        broken = error
-    if stack is not None and stack.tables:
-        return stack
-    readable = open_readable(directory, options)
-    if stack is not None and not readable.tables:
-        readable.close()
-        return stack
-    if broken is not None and not readable.tables:
-        readable.close()
-        raise broken
-    return readable
 
 
 def _told(source: Source) -> RowsRead | None:

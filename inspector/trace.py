@@ -8,6 +8,7 @@ a chain of symrefs; so it is for a worker, and what it returns may be drawn by a
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -20,7 +21,7 @@ from engine.table import Table
 if TYPE_CHECKING:  # the session makes traces, so at run time it comes after this module
     from inspector.session import StackView
 
-__all__ = ["ChainEnd", "Link", "LogEntry", "RefTrace", "UnreadTable", "trace_ref"]
+__all__ = ["ChainEnd", "Link", "LogEntry", "RefTrace", "UnreadTable", "find_versions", "trace_ref"]
 
 MAX_LOGS: Final = 5
 """Log entries of a trace; `more_logs` says whether there are others."""
@@ -113,15 +114,19 @@ def trace_ref(view: StackView, name: bytes, within: MergedTable | None = None) -
     """
     merged = view.merged if within is None else within
     positions = {table: position for position, table in enumerate(view.tables)}
-    versions, unread = _versions(view.tables, set(merged.tables), name)
+    versions, unread = find_versions(view.tables, set(merged.tables), name)
     logs, more_logs, logs_error = _logs(merged, name, positions)
     chain, chain_end, chain_error = _follow(merged, name)
     return RefTrace(name, versions, unread, logs, more_logs, logs_error, chain, chain_end, chain_error)
 
 
-def _versions(
-    tables: tuple[Table, ...], counting: set[Table], name: bytes
+def find_versions(
+    tables: tuple[Table, ...], counting: Collection[Table], name: bytes
 ) -> tuple[tuple[Version, ...], tuple[UnreadTable, ...]]:
+    """Every version of a ref in `tables`, newest first, and those of them that could not be asked.
+
+    `counting` are the tables among which one wins.
+    """
     versions: list[Version] = []
     unread: list[UnreadTable] = []
     won = False

@@ -1,7 +1,7 @@
 """The verb that looks at the bytes of tables: layout.
 
-It goes on behind whatever it cannot read. Each fault is a note, and the exit code says that there
-were some when everything else has been printed.
+It goes on behind whatever it cannot read. When everything else has been printed, each fault is a note, and
+the exit code says that there were some.
 """
 
 from __future__ import annotations
@@ -13,12 +13,20 @@ import click
 from engine.errors import FormatError
 from engine.format import SECTION_NAMES
 from engine.layout import Fields, TableLayout
+from engine.readable import ReadableStack, open_best
+from engine.readable_table import ReadableTable
 from engine.section import BlockSpan, Section
 from engine.span import Kind, Span
-from inspector.exit_codes import ExitCode
+from engine.table import Table
 from inspector.output import Output, json_line, note
 from inspector.safe_text import safe_name, safe_text
-from inspector.verbs.opening import chosen_tables, open_stack, stack_verb, table_option
+from inspector.verbs.opening import (
+    chosen_tables,
+    end_with_faults,
+    find_stack,
+    stack_verb,
+    table_option,
+)
 
 __all__ = ["VERBS"]
 
@@ -29,10 +37,7 @@ _BLOCK_ROW = "{:<20}{:>9}{:>13}{:>9}{:>10}{:>9}"
 @click.command()
 @table_option
 @stack_verb
-@click.pass_context
-def layout(
-    ctx: click.Context, path: Path | None, worktree: str | None, as_json: bool, table_name: str | None
-) -> None:
+def layout(path: Path | None, worktree: str | None, as_json: bool, table_name: str | None) -> None:
     """Where everything lies in the tables: header, sections, blocks, footer.
 
     Oldest table first, blocks in the order of the file. `bytes` is what something takes in the file, padding
@@ -42,23 +47,25 @@ def layout(
     be read.
     """
     out = Output.standard()
-    damaged = False
-    with open_stack(path, worktree) as stack:
+    found = find_stack(path, worktree)
+    faults: list[Exception] = []
+    with open_best(found.location.directory, found.options) as stack:
         if not stack.tables and not as_json:
             note("the stack is empty: it has no table")
+        of_tables: dict[Table, Exception | None] = {
+            table: table.fault for table in stack.tables if isinstance(table, ReadableTable)
+        }
+        if isinstance(stack, ReadableStack):
+            faults += [fault for fault in stack.faults if fault not in of_tables.values()]
         for number, table in enumerate(chosen_tables(stack, table_name)):
+            if number and not as_json:
+                out.text([""])
             spans = TableLayout(table.name, table.size, table.read)
-            if as_json:
-                errors = _print_json(out, spans)
-            else:
-                if number:
-                    out.text([""])
-                errors = _print_text(out, spans)
-            for error in errors:
-                note(str(error))
-            damaged = damaged or bool(errors)
-    if damaged:
-        ctx.exit(ExitCode.UNREADABLE)
+            errors = (_print_json if as_json else _print_text)(out, spans)
+            fault = of_tables.get(table)
+            # The layout says more of it, but not of a file that is not there, or of another hash function.
+            faults += errors or ([fault] if fault is not None else [])
+    end_with_faults(faults)
 
 
 def _print_json(out: Output, table: TableLayout) -> list[FormatError]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,16 +12,20 @@ from typing import Any, TypeVar
 import click
 
 from engine.options import StackOptions
+from engine.readable import ReadableStack, damage_met, open_best
 from engine.repository import Repository, StackLocation, find_repository
 from engine.stack import Stack
 from engine.table import Table
+from inspector.exit_codes import ExitCode
+from inspector.output import Output, note
 
 __all__ = [
     "FoundStack",
     "chosen_tables",
+    "end_with_faults",
     "find_stack",
-    "open_stack",
     "path_options",
+    "readable_stack",
     "stack_verb",
     "table_option",
 ]
@@ -81,14 +86,36 @@ def _named(repository: Repository, worktree: str) -> StackLocation:
     raise click.BadParameter(f"no worktree {worktree!r} here; there is {names}", param_hint="--worktree")
 
 
-def open_stack(path: Path | None, worktree: str | None) -> Stack:
-    """That stack, open to be looked at: nothing is locked or written."""
-    return find_stack(path, worktree).opened(read_only=True)
+@contextmanager
+def readable_stack(path: Path | None, worktree: str | None) -> Iterator[Stack | ReadableStack]:
+    """That stack, open to be looked at as far as it can be read: nothing is locked or written.
+
+    What the verb has met that cannot be read is told at its end, and ends it with the exit code for that.
+    Raises what `open_best` raises.
+    """
+    found = find_stack(path, worktree)
+    with open_best(found.location.directory, found.options) as stack:
+        yield stack
+        faults = [*stack.faults] if isinstance(stack, ReadableStack) else damage_met(stack.tables)
+    end_with_faults(faults)
 
 
-def chosen_tables(stack: Stack, table_name: str | None) -> tuple[Table, ...]:
+def end_with_faults(faults: Sequence[Exception]) -> None:
+    """Tell what could not be read, if anything, and end the verb with the exit code for that."""
+    if not faults:
+        return
+    # What could be read comes first, where both go to the same terminal.
+    Output.standard().flush()
+    *others, last = map(str, faults)
+    for fault in others:
+        note(fault)
+    note(f"{last}; what can be read was shown: see the verbs fsck and repair")
+    raise click.exceptions.Exit(ExitCode.UNREADABLE)
+
+
+def chosen_tables(stack: Stack | ReadableStack, table_name: str | None) -> tuple[Table, ...]:
     """The one table that a user's `table_name` means; all of them, oldest first, when it is None."""
-    tables = stack.tables
+    tables: tuple[Table, ...] = stack.tables
     if table_name is None:
         return tables
     if re.fullmatch("[0-9]{1,7}", table_name):  # one digit less than the suffix of a name has

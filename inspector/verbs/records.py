@@ -15,6 +15,7 @@ from typing import TypeVar
 import click
 
 from engine.merged import MergedTable, Version
+from engine.readable import ReadableStack
 from engine.record import LogRecord, RefRecord
 from engine.stack import Stack
 from engine.table import Table
@@ -32,7 +33,8 @@ from inspector.output import (
     reflog_line,
 )
 from inspector.safe_text import json_text, safe_name, safe_text
-from inspector.verbs.opening import chosen_tables, open_stack, stack_verb, table_option
+from inspector.trace import find_versions
+from inspector.verbs.opening import chosen_tables, readable_stack, stack_verb, table_option
 
 __all__ = ["VERBS"]
 
@@ -70,7 +72,7 @@ def refs(
         raise click.UsageError("--table and --as-of name two different views: give one of them")
     out = Output.standard()
     start = os.fsencode(prefix)
-    with open_stack(path, worktree) as stack:
+    with readable_stack(path, worktree) as stack:
         view = _view(stack, table_name)
         if as_of is not None:
             view = MergedTable([table for table in view.tables if table.max_update_index <= as_of])
@@ -106,7 +108,7 @@ def logs(
     `OLD NEW COMMITTER <EMAIL> TIME ZONE`, a tab, and the message. With --ref the name is left out.
     """
     out = Output.standard()
-    with open_stack(path, worktree) as stack:
+    with readable_stack(path, worktree) as stack:
         null_id = bytes(stack.hash_id.size)
         only = os.fsencode(name or "")
         line = log_line if name is None else reflog_line
@@ -129,15 +131,18 @@ def trace(path: Path | None, worktree: str | None, as_json: bool, ref: str) -> N
     """
     out = Output.standard()
     name = os.fsencode(ref)
-    with open_stack(path, worktree) as stack:
-        versions = stack.merged.versions(name)
+    with readable_stack(path, worktree) as stack:
+        tables = stack.merged.tables
+        versions, unread = find_versions(tables, tables, name)
         if as_json:
             out.json(map(_version_json, versions))
         elif versions:
             headings = ("", "update index", "#", "table", "offset", "value")
             out.text(columns(headings, map(_version_row, versions), "<>><><"))
-        else:
+        elif not unread:
             note(f"{ref}: no table of the stack has a version of it")
+        for table in unread:
+            note(f"{safe_name(table.table.name)} may hold a version of it that cannot be read")
 
 
 def _version_json(version: Version) -> str:
@@ -191,7 +196,7 @@ def print_view(path: Path | None, worktree: str | None, as_json: bool) -> None:
     }
     """  # noqa: D301 - the backspaces tell click to keep the lines
     out = Output.standard()
-    with open_stack(path, worktree) as stack:
+    with readable_stack(path, worktree) as stack:
         null_id = bytes(stack.hash_id.size)
         for refs_of_block in stack.merged.ref_origins():
             if as_json:
@@ -205,7 +210,7 @@ def print_view(path: Path | None, worktree: str | None, as_json: bool) -> None:
                 out.lines(print_log(record, null_id, out.show) for record, _ in logs_of_block)
 
 
-def _view(stack: Stack, table_name: str | None) -> MergedTable:
+def _view(stack: Stack | ReadableStack, table_name: str | None) -> MergedTable:
     """The merged view, or that of the one table which a user's `table_name` means."""
     return stack.merged if table_name is None else MergedTable(chosen_tables(stack, table_name))
 
@@ -228,7 +233,7 @@ def _pointing_at(view: MergedTable, oid: bytes, prefix: bytes) -> Iterator[Seque
             yield [(record, found[0])]
 
 
-def _object_id(stack: Stack, text: str) -> bytes:
+def _object_id(stack: Stack | ReadableStack, text: str) -> bytes:
     """The full object id that `text` is, of the length that the stack's hash has."""
     digits = 2 * stack.hash_id.size
     if not re.fullmatch(f"[0-9a-fA-F]{{{digits}}}", text):

@@ -17,7 +17,7 @@ from engine.compaction import (
 from engine.table import Table
 from inspector.output import Output, columns, json_line, note
 from inspector.safe_text import safe_name
-from inspector.verbs.opening import open_stack, stack_verb
+from inspector.verbs.opening import find_stack, readable_stack, stack_verb
 
 __all__ = ["VERBS"]
 
@@ -29,15 +29,15 @@ _BAR_WIDTH = 32
 def tables(path: Path | None, worktree: str | None, as_json: bool) -> None:
     """The tables of the stack, oldest first."""
     out = Output.standard()
-    with open_stack(path, worktree) as stack:
+    with readable_stack(path, worktree) as stack:
         rows = [_table_fields(position, table) for position, table in enumerate(stack.tables)]
-    if as_json:
-        out.json(map(json_line, rows))
-    elif rows:
-        headings = ("#", "name", "bytes", "format", "block", "update indexes")
-        out.text(columns(headings, map(_table_row, rows), "><><><"))
-    else:
-        note("the stack is empty: it has no table")
+        if as_json:
+            out.json(map(json_line, rows))
+        elif rows:
+            headings = ("#", "name", "bytes", "format", "block", "update indexes")
+            out.text(columns(headings, map(_table_row, rows), "><><><"))
+        else:
+            note("the stack is empty: it has no table")
 
 
 def _table_fields(position: int, table: Table) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def segments(path: Path | None, worktree: str | None, as_json: bool) -> None:
     as large as the one behind it.
     """
     out = Output.standard()
-    with open_stack(path, worktree) as stack:
+    with find_stack(path, worktree).opened(read_only=True) as stack:
         sizes = stack.sizes
         factor = stack.options.factor
     parts = sizes_to_segments(sizes)
