@@ -18,7 +18,8 @@
     section, layout
     finding, fsck               what is wrong with a stack
     snapshot                    a stack as it was before a change, and going back to it
-    salvage, repair             what can still be read of a damaged table, and repairing a stack
+    salvage, readable, repair   what can still be read of a damaged table, a stack of which all that is
+                                readable is shown, and repairing it
     repository                  from any path a user types to the stacks behind it
 
 Each layer knows those above it in this list and nothing below. Ref names and object ids are

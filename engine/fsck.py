@@ -32,6 +32,8 @@ from engine.fsck_table import CheckedTable, check_table
 from engine.options import StackOptions
 from engine.progress import Progress, ProgressCallback
 
+__all__ = ["PHASES", "Finding", "fsck"]
+
 PHASES: Final = ("list", "files", "tables")
 """The phases, in order, as `Progress` names them; of the last, progress is in bytes of the tables."""
 
