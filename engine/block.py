@@ -133,7 +133,7 @@ class Block:
             raise FormatError(name, offset, f"{len(data)} bytes are too few for a block")
         block_type = data[header_size]
         if block_type not in BLOCK_TYPES:
-            raise FormatError(name, offset + header_size, f"unknown block type {bytes((block_type,))!r}")
+            raise FormatError(name, offset + header_size, f"unknown block type 0x{block_type:02x}")
         block_len = get_u24(data, header_size + 1)
         if block_len < start + RESTART_COUNT_SIZE:
             raise FormatError(name, offset + header_size + 1, f"a block length of {block_len} is too short")

@@ -25,8 +25,9 @@ _SHOWN_BYTES: Final = 120
 
 
 def shown(data: bytes) -> str:
-    """Bytes as a message quotes them: what comes from a file may have megabytes."""
-    return repr(data) if len(data) <= _SHOWN_BYTES else f"{data[:_SHOWN_BYTES]!r}... ({len(data)} bytes)"
+    r"""Bytes as a message quotes them, in ASCII (`'refs/heads/\xff'`): those of a file may be megabytes."""
+    quoted = repr(data[:_SHOWN_BYTES]).removeprefix("b")
+    return quoted if len(data) <= _SHOWN_BYTES else f"{quoted}... ({len(data)} bytes)"
 
 
 class ReftableError(Exception):

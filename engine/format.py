@@ -126,13 +126,14 @@ class Header:
             raise FormatError(name, offset, f"{len(data)} bytes are too few for a header")
         magic, version, block_size, low, high = _HEADER_V1.unpack_from(data)
         if magic != MAGIC:
-            raise FormatError(name, offset, f"starts with {magic!r} instead of {MAGIC!r}: not a reftable")
+            what = f"starts with {shown(magic)} instead of {shown(MAGIC)}: not a reftable"
+            raise FormatError(name, offset, what)
         if version == 1:
             hash_id = HashId.SHA1
         elif version == 2:
             raw = data[_HEADER_V1.size : _HEADER_V1.size + _HASH_ID.size]
             if raw not in _HASH_OF_ID:
-                raise FormatError(name, offset + _HEADER_V1.size, f"unknown hash id {raw!r}")
+                raise FormatError(name, offset + _HEADER_V1.size, f"unknown hash id {shown(raw)}")
             hash_id = _HASH_OF_ID[raw]
         else:
             raise FormatError(name, offset + len(MAGIC), f"unknown format version {version}")

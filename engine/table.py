@@ -311,7 +311,7 @@ class Table:
             LOG: offset == self.footer.log_offset,
         }
         if offset == section.offset or not expected.get(block_type, False):
-            what = f"a block of type {bytes((block_type,))!r} in the {SECTION_NAMES[section.type]} section"
+            what = f"a block of type 0x{block_type:02x} in the {SECTION_NAMES[section.type]} section"
             raise FormatError(self.name, offset, what)
 
     def _blocks_from(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.errors import shown
 from engine.faults import Severity
 from engine.format import HashId
 from engine.fsck_stack import _may_be_refused
@@ -143,7 +144,7 @@ def test_a_name_that_git_refuses_is_found(tmp_path: Path, name: bytes) -> None:
     finding = only(tmp_path, code)
     assert finding.severity == ("warning" if name in BROKEN_NAMES else "error")
     assert (finding.file, finding.offset) == (listed(tmp_path)[0], 0)
-    assert repr(name) in finding.message
+    assert shown(name) in finding.message
     assert "\x1b" not in finding.message
 
 

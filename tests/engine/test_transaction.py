@@ -326,22 +326,22 @@ REFUSED: dict[str, tuple[str, type[ReftableError], str]] = {
     "create-existing": (
         "create refs/heads/side {a}",
         ExpectationError,
-        "b'refs/heads/side': line 1 expects that there is no such ref, but it is at {a}",
+        "'refs/heads/side': line 1 expects that there is no such ref, but it is at {a}",
     ),
     "update-missing": (
         "update refs/heads/new {a} {b}",
         ExpectationError,
-        "b'refs/heads/new': line 1 expects {b}, but it does not exist",
+        "'refs/heads/new': line 1 expects {b}, but it does not exist",
     ),
     "update-other-value": (
         "update refs/heads/side {b} {b}",
         ExpectationError,
-        "b'refs/heads/side': line 1 expects {b}, but it is at {a}",
+        "'refs/heads/side': line 1 expects {b}, but it is at {a}",
     ),
     "update-other-value-through-HEAD": (
         "update HEAD {a} {a}",
         ExpectationError,
-        r"b'refs/heads/main': line 1 \(through b'HEAD'\) expects {a}, but it is at {b}",
+        r"'refs/heads/main': line 1 \(through 'HEAD'\) expects {a}, but it is at {b}",
     ),
     "delete-missing": (
         "delete refs/heads/new {a}",
@@ -356,7 +356,7 @@ REFUSED: dict[str, tuple[str, type[ReftableError], str]] = {
     "delete-missing-through-symref": (
         "delete refs/heads/dangling {a}",
         ExpectationError,
-        r"b'refs/heads/nowhere': line 1 \(through b'refs/heads/dangling'\) expects {a}, but it does not",
+        r"'refs/heads/nowhere': line 1 \(through 'refs/heads/dangling'\) expects {a}, but it does not",
     ),
     "no-change-other-value": (
         "update refs/heads/side {a} {b}",
@@ -370,37 +370,37 @@ REFUSED: dict[str, tuple[str, type[ReftableError], str]] = {
     "no-deref-through-dangling": (
         "option no-deref; update refs/heads/dangling {b} {a}",
         ExpectationError,
-        "b'refs/heads/dangling': line 2 expects {a}, but it leads nowhere",
+        "'refs/heads/dangling': line 2 expects {a}, but it leads nowhere",
     ),
     "no-deref-through-loop": (
         "option no-deref; update refs/heads/loop {b} {a}",
         ExpectationError,
-        "b'refs/heads/loop': line 2 expects {a}, but it leads nowhere",
+        "'refs/heads/loop': line 2 expects {a}, but it leads nowhere",
     ),
     "symref-create-existing": (
         "option no-deref; symref-create HEAD refs/heads/side",
         ExpectationError,
-        "b'HEAD': line 2 expects that there is no such ref, but it is a symbolic ref",
+        "'HEAD': line 2 expects that there is no such ref, but it is a symbolic ref",
     ),
     "symref-update-other-target": (
         "option no-deref; symref-update HEAD refs/heads/side ref refs/heads/old",
         ExpectationError,
-        "b'HEAD': line 2 expects a symbolic ref to b'refs/heads/old', but it points to b'refs/heads/main'",
+        "'HEAD': line 2 expects a symbolic ref to 'refs/heads/old', but it points to 'refs/heads/main'",
     ),
     "symref-update-no-symref": (
         "option no-deref; symref-update refs/heads/side refs/heads/old ref refs/heads/main",
         ExpectationError,
-        "expects a symbolic ref to b'refs/heads/main', but it is no symbolic ref",
+        "expects a symbolic ref to 'refs/heads/main', but it is no symbolic ref",
     ),
     "symref-update-missing": (
         "option no-deref; symref-update refs/heads/new refs/heads/old ref refs/heads/main",
         ExpectationError,
-        "expects a symbolic ref to b'refs/heads/main', but it does not exist",
+        "expects a symbolic ref to 'refs/heads/main', but it does not exist",
     ),
     "symref-delete-other-target": (
         "option no-deref; symref-delete HEAD refs/heads/side",
         ExpectationError,
-        "expects a symbolic ref to b'refs/heads/side', but it points to b'refs/heads/main'",
+        "expects a symbolic ref to 'refs/heads/side', but it points to 'refs/heads/main'",
     ),
     "symref-verify-existing": (
         "option no-deref; symref-verify HEAD",
@@ -410,27 +410,27 @@ REFUSED: dict[str, tuple[str, type[ReftableError], str]] = {
     "twice": (
         "update refs/heads/side {b}; delete refs/heads/side",
         ApiError,
-        "b'refs/heads/side' is named twice in one transaction: by line 1 and by line 2",
+        "'refs/heads/side' is named twice in one transaction: by line 1 and by line 2",
     ),
     "twice-through-HEAD": (
         "update HEAD {a}; update refs/heads/main {a}",
         ApiError,
-        r"is named twice in one transaction: by line 2 and by line 1 \(through b'HEAD'\)",
+        r"is named twice in one transaction: by line 2 and by line 1 \(through 'HEAD'\)",
     ),
     "HEAD-and-its-branch": (
         "update refs/heads/main {a}; option no-deref; update HEAD {a}",
         ApiError,
-        r"b'HEAD' is named twice in one transaction: by line 3 and by line 1 \(through b'refs/heads/main'\)",
+        r"'HEAD' is named twice in one transaction: by line 3 and by line 1 \(through 'refs/heads/main'\)",
     ),
     "loop": (
         "update refs/heads/loop {a}",
         ApiError,
-        "line 1: the symbolic refs from b'refs/heads/loop' lead in a circle",
+        "line 1: the symbolic refs from 'refs/heads/loop' lead in a circle",
     ),
     "twice-through-symrefs": (
         "delete refs/heads/alias; delete refs/heads/alias2",
         ApiError,
-        r"b'refs/heads/alias' is named twice .* by line 1 and by line 2 \(through b'refs/heads/alias2'\)",
+        r"'refs/heads/alias' is named twice .* by line 1 and by line 2 \(through 'refs/heads/alias2'\)",
     ),
     "file-below-file": ("create refs/heads/side/x {a}", NameConflictError, "refs/heads/side"),
     "file-above-file": ("create refs/heads {a}", NameConflictError, "refs/heads"),
@@ -439,7 +439,7 @@ REFUSED: dict[str, tuple[str, type[ReftableError], str]] = {
         NameConflictError,
         "refs/heads/new",
     ),
-    "pseudoref": ("create FETCH_HEAD {a}", ApiError, "line 1: b'FETCH_HEAD' is a file of the git directory"),
+    "pseudoref": ("create FETCH_HEAD {a}", ApiError, "line 1: 'FETCH_HEAD' is a file of the git directory"),
     "one-level-symref": ("symref-create topic refs/heads/side", RefnameError, "outside refs/"),
     "one-bad-among-good": (
         "update refs/heads/side {b}; create refs/heads/new {a}; delete refs/heads/old {b}",
@@ -583,11 +583,11 @@ def apply_one(stack: Stack, update: RefUpdate) -> TransactionResult:
 def test_updates_without_a_line_are_named_by_their_ref(world: World) -> None:
     with Stack.open(world.repo.reftable, OPTIONS) as stack:
         with pytest.raises(
-            ExpectationError, match=r"^b'refs/heads/side': the update expects that there is no such"
+            ExpectationError, match=r"^'refs/heads/side': the update expects that there is no such"
         ):
             apply_one(stack, RefUpdate(SIDE, world.b, NULL))
         with pytest.raises(
-            ExpectationError, match=r"^b'refs/heads/main': the update \(through b'HEAD'\) expects"
+            ExpectationError, match=r"^'refs/heads/main': the update \(through 'HEAD'\) expects"
         ):
             apply_one(stack, RefUpdate(b"HEAD", world.b, NULL))
 
@@ -669,10 +669,10 @@ def test_a_worktree_sees_through_its_symrefs_into_the_main_stack(
     [
         (
             "create refs/heads/new {a}",
-            "line 1: b'refs/heads/new' is no ref of this worktree, but of the main stack",
+            "line 1: 'refs/heads/new' is no ref of this worktree, but of the main stack",
         ),
-        ("update HEAD {b}", r"line 1 \(through b'HEAD'\): b'refs/heads/linked' is no ref of this worktree"),
-        ("create worktrees/x/HEAD {a}", "line 1: b'worktrees/x/HEAD' is in the stack of another worktree"),
+        ("update HEAD {b}", r"line 1 \(through 'HEAD'\): 'refs/heads/linked' is no ref of this worktree"),
+        ("create worktrees/x/HEAD {a}", "line 1: 'worktrees/x/HEAD' is in the stack of another worktree"),
     ],
 )
 def test_a_shared_ref_is_not_written_to_the_stack_of_a_worktree(
@@ -687,5 +687,5 @@ def test_a_shared_ref_is_not_written_to_the_stack_of_a_worktree(
 
 @pytest.mark.parametrize("name", ["worktrees/linked/HEAD", "main-worktree/HEAD"])
 def test_a_ref_of_another_worktree_is_not_written_to_the_main_stack(name: str, world: World) -> None:
-    with pytest.raises(ApiError, match=f"line 1: b'{name}' is in the stack of another worktree"):
+    with pytest.raises(ApiError, match=f"line 1: '{name}' is in the stack of another worktree"):
         world.apply(f"update {name} {{a}}")
