@@ -35,7 +35,15 @@ from engine.lock import LockFile
 from engine.progress import Progress, ProgressCallback
 from engine.record import LogRecord, RefRecord
 from engine.repair_files import check_file
-from engine.repair_outcome import LogOutcomes, Outcome, RefOutcome, log_outcomes, ref_outcomes
+from engine.repair_outcome import (
+    Damage,
+    LogOutcomes,
+    Outcome,
+    RefOutcome,
+    damages,
+    log_outcomes,
+    ref_outcomes,
+)
 from engine.repair_plan import LeftOut, PlannedTable, RepairPlan, Step, StepKind, table_files, trace
 from engine.repair_planner import plan_repair
 from engine.repair_source import Account, Source
@@ -45,6 +53,7 @@ from engine.writer import TableWriter, WriteOptions
 
 __all__ = [
     "Account",
+    "Damage",
     "LeftOut",
     "LogOutcomes",
     "Outcome",
@@ -54,6 +63,7 @@ __all__ = [
     "RepairResult",
     "Step",
     "StepKind",
+    "damages",
     "log_outcomes",
     "plan_repair",
     "ref_outcomes",

@@ -70,10 +70,11 @@ class LogOutcomes:
 
 
 @dataclass(slots=True, frozen=True)
-class _Damage:
-    """What a table may have held that cannot be read: refs in gaps, of update indexes up to `high`.
+class Damage:
+    """What a table may have held that cannot be read: refs in `gaps`, of update indexes up to `high`.
 
-    `position` is that of the table in the repaired stack, None for one that is not in it.
+    With `lost_logs` log entries as well. `position` is that of the table in the repaired stack, None for one
+    that is not in it.
     """
 
     file: str
@@ -207,7 +208,7 @@ class _Judge:
     """Knows the damage, and says what becomes of a ref."""
 
     def __init__(self, plan: RepairPlan) -> None:
-        self._damages = _damages(plan)
+        self._damages = damages(plan)
         self._rewritten = {number for number, table in enumerate(plan.tables) if table.is_rewritten}
 
     @property
@@ -270,7 +271,7 @@ class _Judge:
         why = f"a newer value may have been in what is lost of {doubting[-1].file}"
         return RefOutcome(name, Outcome.DOUBTFUL, before, after, why)
 
-    def _doubting(self, name: bytes, update_index: int, position: int | None) -> list[_Damage]:
+    def _doubting(self, name: bytes, update_index: int, position: int | None) -> list[Damage]:
         """The damage that may have cost a newer value than this."""
         return [
             damage
@@ -307,18 +308,19 @@ def _cover(ranges: Sequence[tuple[int, int]], low: int, high: int) -> bool:
     return low > high
 
 
-def _damages(plan: RepairPlan) -> list[_Damage]:
-    found: list[_Damage] = []
+def damages(plan: RepairPlan) -> list[Damage]:
+    """What may be lost that nothing tells of, for each table, the oldest first; then of those left out."""
+    found: list[Damage] = []
     for position, table in enumerate(plan.tables):
         account = table.account
         if account is not None and (account.gaps or account.lost_logs):
             high = table.reading.limits[1]
-            found.append(_Damage(table.source, position, high, account.gaps, account.lost_logs))
+            found.append(Damage(table.source, position, high, account.gaps, account.lost_logs))
     for left in plan.left_out:
         if not left.is_listed or left.refs or left.logs:
             continue
         low, high = left.limits or (0, U64_MAX)
         ranges = [table.reading.limits for table in plan.tables]
         if not _cover(ranges, low, high):
-            found.append(_Damage(left.file, None, high, _EVERYTHING, lost_logs=True))
+            found.append(Damage(left.file, None, high, _EVERYTHING, lost_logs=True))
     return found

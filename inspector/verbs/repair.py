@@ -6,7 +6,6 @@ It opens no stack, so that one which git and most other verbs refuse can be repa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,14 @@ from engine.repair import (
     RefOutcome,
     RepairPlan,
     RepairResult,
+    damages,
     log_outcomes,
     plan_repair,
     ref_outcomes,
     table_files,
 )
 from engine.repair import repair as apply_repair
+from inspector.actions.repair_words import gap_lines, log_words, ref_words, step_lines
 from inspector.exit_codes import ExitCode
 from inspector.output import Output, ProgressLine, json_line, note
 from inspector.safe_text import json_text, safe_name, safe_text
@@ -67,7 +68,8 @@ def repair(
     not deleted, but lie in the snapshot.
 
     With --json: one object with steps, tables and left_out; one for each such ref, with name, outcome,
-    before, after, why; one with the numbers of refs and logs. The exit code is 1 when errors remain after
+    before, after, why; one with the numbers of refs and logs, and the gaps, between which names refs may have
+    been lost that nothing tells of. The exit code is 1 when errors remain after
     --apply.
     """
     found = find_stack(path, worktree)
@@ -79,7 +81,8 @@ def repair(
     if as_json:
         out.json([json_line(_plan_fields(plan))])
     else:
-        out.text(_plan_lines(plan))
+        out.text(step_lines(plan, "only with --force"))
+        out.text([""] if plan.steps else [])
     # Told before anything is changed: afterwards, the files that it is read from are gone.
     counts: Counter[Outcome] = Counter()
     with ProgressLine() as progress:
@@ -92,14 +95,14 @@ def repair(
                 out.text(map(_outcome_line, told))
         logs = log_outcomes(plan, progress)
     if not as_json and plan.steps:
-        out.text(_summary_lines(counts, logs))
+        out.text([ref_words(counts), log_words(logs), *gap_lines(plan)])
     result = None
     if applies and any(force or not step.needs_force for step in plan.steps):
         out.flush()
         with ProgressLine() as progress:
             result = apply_repair(directory, plan, force=force, progress=progress)
     if as_json:
-        out.json([json_line(_summary_fields(counts, logs, result))])
+        out.json([json_line(_summary_fields(plan, counts, logs, result))])
     note(_conclusion(plan, result))
     if result is not None:
         _tell_errors(ctx, found)
@@ -116,16 +119,6 @@ def _table_of(directory: Path, part: str) -> str:
 # Words
 
 
-def _plan_lines(plan: RepairPlan) -> Iterator[str]:
-    for number, step in enumerate(plan.steps, 1):
-        force = " (only with --force)" if step.needs_force else ""
-        yield f"{number}. {step.kind}{force}: {safe_name(step.file)}"
-        yield f"    {safe_name(step.why)}"
-        yield f"    {safe_name(step.result)}"
-    if plan.steps:
-        yield ""
-
-
 def _outcome_line(one: RefOutcome) -> str:
     value = one.after or one.before
     shown = f" {_value(value)}" if value is not None else ""
@@ -137,14 +130,6 @@ def _value(record: RefRecord) -> str:
     if record.target is not None:
         return f"-> {safe_text(record.target)}"
     return record.value.hex() if record.value is not None else "deleted"
-
-
-def _summary_lines(counts: Counter[Outcome], logs: LogOutcomes) -> Iterator[str]:
-    refs = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome)
-    yield f"refs: {refs}"
-    uncertain = f"; {logs.uncertain} of them come from damaged bytes" if logs.uncertain else ""
-    unknown = "; others may be lost that nothing tells of" if logs.may_be_lost else ""
-    yield f"log entries: {logs.kept} kept, {logs.returned} returned, {logs.lost} lost{uncertain}{unknown}"
 
 
 def _conclusion(plan: RepairPlan, result: RepairResult | None) -> str:
@@ -233,7 +218,7 @@ def _record_fields(record: RefRecord | None) -> dict[str, Any] | None:
 
 
 def _summary_fields(
-    counts: Counter[Outcome], logs: LogOutcomes, result: RepairResult | None
+    plan: RepairPlan, counts: Counter[Outcome], logs: LogOutcomes, result: RepairResult | None
 ) -> dict[str, Any]:
     snapshot = result.snapshot if result is not None else None
     return {
@@ -245,6 +230,15 @@ def _summary_fields(
             "uncertain": logs.uncertain,
             "may_be_lost": logs.may_be_lost,
         },
+        "gaps": [
+            {
+                "table": damage.file,
+                "after": json_text(gap.low),
+                "before": json_text(gap.high) if gap.high is not None else None,
+            }
+            for damage in damages(plan)
+            for gap in damage.gaps
+        ],
         "applied": result is not None,
         "snapshot": snapshot.id if snapshot is not None else None,
     }

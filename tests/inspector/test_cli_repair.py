@@ -11,7 +11,9 @@ from engine.options import StackOptions
 from engine.record import LogRecord, RefRecord
 from engine.snapshot import list_snapshots
 from engine.stack import Stack
+from engine.writer import WriteOptions
 from tests.support.cli import ok, run
+from tests.support.findings import write_stack
 from tests.support.stacks import listed, lock
 from tests.support.tables import oid, stack_files, write_table
 
@@ -49,7 +51,7 @@ def test_without_apply_the_plan_is_shown_and_nothing_is_written(stack: Path) -> 
     assert done.lines[0] == b"1. rewrite-table: " + name
     assert b"cut-short" in done.lines[1]
     assert b"1 ref and 1 log entry" in done.lines[2]
-    assert b"refs: 2 kept, 0 changed, 0 returned, 0 doubtful, 0 revived, 0 lost" in done.lines
+    assert b"refs: 2 kept, 0 lost" in done.lines
     assert "nothing was changed: --apply does this" in done.err
     assert stack_files(stack) == before
     assert os.listdir(stack.parent) == [stack.name]
@@ -91,9 +93,25 @@ def test_json_has_the_steps_the_refs_and_the_numbers(stack: Path) -> None:
     assert summary["refs"]["doubtful"] == 1
     assert summary["logs"]["may_be_lost"] is True
     assert (summary["applied"], summary["snapshot"]) == (False, None)
+    assert summary["gaps"] == [{"table": plan["left_out"][0]["file"], "after": "", "before": None}]
     applied = ok("repair", "--apply", "--json", stack).objects[-1]
     assert applied["applied"] is True
     assert applied["snapshot"] == ok("snapshots", "--json", stack).objects[0]["id"]
+
+
+def test_the_names_are_told_between_which_refs_may_have_been_lost(tmp_path: Path) -> None:
+    names = [b"refs/heads/%02d" % number for number in range(30)]
+    refs = [RefRecord(name, 1, oid(1)) for name in names]
+    table = write_stack(tmp_path, refs, options=WriteOptions(block_size=256))
+    blocks = [one for one in ok("layout", tmp_path, "--json").objects if one["type"] == "ref"]
+    data = bytearray(table.read_bytes())
+    data[blocks[1]["offset"]] ^= 0xFF
+    table.write_bytes(data)
+    first, last = blocks[0]["records"] - 1, blocks[0]["records"] + blocks[1]["records"]
+    gap = {"table": table.name, "after": names[first].decode(), "before": names[last].decode()}
+    assert ok("repair", "--json", tmp_path).objects[-1]["gaps"] == [gap]
+    line = f"  between {gap['after']} and {gap['before']}, in {table.name}"
+    assert ok("repair", tmp_path).lines[-1] == line.encode()
 
 
 def test_a_stack_that_is_locked_is_told_by_the_exit_code(stack: Path) -> None:
