@@ -317,9 +317,14 @@ def damages(plan: RepairPlan) -> list[Damage]:
             high = table.reading.limits[1]
             found.append(Damage(table.source, position, high, account.gaps, account.lost_logs))
     for left in plan.left_out:
-        if not left.is_listed or left.refs or left.logs:
+        if not left.is_listed:
             continue
         low, high = left.limits or (0, U64_MAX)
+        if left.refs or left.logs:  # it can be read, but for what its account says
+            if left.account is not None and (left.account.gaps or left.account.lost_logs):
+                lost_logs = left.account.lost_logs
+                found.append(Damage(left.file, None, high, left.account.gaps, lost_logs))
+            continue
         ranges = [table.reading.limits for table in plan.tables]
         if not _cover(ranges, low, high):
             found.append(Damage(left.file, None, high, _EVERYTHING, lost_logs=True))

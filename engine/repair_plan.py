@@ -23,6 +23,7 @@ class StepKind(StrEnum):
     REMOVE_LOCK = "remove-lock"
     REWRITE_TABLE = "rewrite-table"
     RENAME_TABLE = "rename-table"
+    TAKE_UP = "take-up"
     SET_ASIDE = "set-aside"
     LEAVE_OUT = "leave-out"
     WRITE_LIST = "write-list"
@@ -34,6 +35,8 @@ class Step:
     """One step: what is done to which file, why, and how bad that is which it repairs.
 
     `result` says what comes of it. One that `needs_force` is done only on demand: somebody may be at work.
+    `options` are all that can be done with the file, this among them, the safest first; empty where there is
+    no choice.
     """
 
     kind: StepKind
@@ -42,6 +45,7 @@ class Step:
     result: str
     severity: Severity
     needs_force: bool = False
+    options: tuple[StepKind, ...] = ()
 
 
 @dataclass(slots=True, frozen=True)
@@ -76,7 +80,8 @@ class LeftOut:
     """A file that is not part of the repaired stack, or a listed one that is not there.
 
     `limits` are its update indexes as far as they are known. `refs` and `logs` are the records that can be
-    read of it, tombstones among them. `is_listed` when it should have been part of the stack.
+    read of it, tombstones among them; `account` says what cannot be, if it is damaged. `is_listed` when it
+    should have been part of the stack.
     """
 
     file: str
@@ -86,6 +91,7 @@ class LeftOut:
     logs: int
     is_listed: bool
     is_missing: bool = False
+    account: Account | None = None
 
 
 Trace = tuple[str, int, int, int]

@@ -17,14 +17,14 @@ import os
 import stat
 import time
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from engine.clean import LOCK_SUFFIX
 from engine.directory import TABLES_LIST
-from engine.errors import FormatError, shown
+from engine.errors import ApiError, FormatError, shown
 from engine.faults import Severity
 from engine.finding import Finding
 from engine.format import HashId, format_table_name, is_table_file, pack_table_list, parse_table_name
@@ -61,17 +61,37 @@ def plan_repair(
     tables: Collection[str] | None = None,
     now: float | None = None,
     progress: ProgressCallback | None = None,
+    *,
+    set_aside: Collection[str] = (),
+    take_up: Collection[str] = (),
 ) -> RepairPlan:
     """What repairs the stack in `directory`; nothing is written or locked.
 
     `options` may state the hash function. With `tables`, only these files are repaired; the list stays as it
-    is but for them, and so do all others. `now` is in seconds since 1970. Raises `FormatError` when the list
-    is no file, so that nothing can take its place, `OSError`, and what `progress` raises.
+    is but for them, and so do all others. Otherwise each file gets the safest of its options, but for those
+    named here: tables in `set_aside` are no part of the stack afterwards, those in `take_up` are, although
+    they are not listed, if their update indexes fit. `now` is in seconds since 1970. Raises `ApiError` for
+    names of no table, `FormatError` when the list is no file, so that nothing can take its place, `OSError`,
+    and what `progress` raises.
     """
     path = Path(directory)
     now = time.time() if now is None else now
+    for name in (*set_aside, *take_up):
+        if not is_table_file(name) or not os.path.lexists(path / name):
+            raise ApiError(f"{name!r} is no table in {path}")
+    if tables is not None and (set_aside or take_up):
+        raise ApiError("to choose what becomes of tables, the stack has to be repaired as a whole")
     findings = list(fsck(path, options, progress, now))
-    return _Planner(path, options or StackOptions(), findings, tables, progress).plan()
+    choices = _Choices(frozenset(set_aside), frozenset(take_up))
+    return _Planner(path, options or StackOptions(), findings, tables, choices, progress).plan()
+
+
+@dataclass(slots=True, frozen=True)
+class _Choices:
+    """The tables for which somebody wants another than the safest option."""
+
+    set_aside: frozenset[str]
+    take_up: frozenset[str]
 
 
 class _Planner:
@@ -83,23 +103,27 @@ class _Planner:
         options: StackOptions,
         findings: Sequence[Finding],
         only: Collection[str] | None,
+        choices: _Choices,
         progress: ProgressCallback | None,
     ) -> None:
         self._path = path
         self._options = options
         self._findings = findings
         self._only = only
+        self._choices = choices
         self._progress = progress
         self._entries = sorted(os.listdir(path))
         self._raw = read_list(os.fspath(path))
         self._steps: list[Step] = []
         self._left: list[LeftOut] = []
+        self._listed: frozenset[str] = frozenset()
         self._hash = options.hash_id or HashId.SHA1
         self._files: dict[str, TableFile] = {}
 
     def plan(self) -> RepairPlan:
         """Look at everything, decide, and put it into words."""
         listed, list_faults = self._read_lines()
+        self._listed = frozenset(listed)
         present = [name for name in listed if name in self._entries]
         for name in present:
             self._files[name] = look_at(
@@ -206,7 +230,11 @@ class _Planner:
 
     def _choose(self, listed: Sequence[str], present: Sequence[str]) -> list[TableFile]:
         """The tables of the repaired stack, oldest first."""
-        usable = [self._files[name] for name in present if self._files[name].reading is not None]
+        usable = [
+            file
+            for name in present
+            if (file := self._files[name]).reading is not None and name not in self._choices.set_aside
+        ]
         if self._only is not None:
             return usable
         if not follow_each_other([file.candidate(is_listed=True) for file in usable]):
@@ -217,8 +245,15 @@ class _Planner:
         is_believed = bool(listed) and len(usable) == len(listed) and not self._left
         is_believed = is_believed and follow_each_other(candidates)
         # A list that is sound in itself may be older than its tables.
-        others = [one.file for one in self._codes("orphan-ahead")] if is_believed else self._orphans()
-        found = [file for file in map(self._take_up, others) if file.reading is not None]
+        others = self._orphans()
+        if is_believed:
+            wanted = {one.file for one in self._codes("orphan-ahead")} | self._choices.take_up
+            others = [name for name in others if name in wanted]
+        found = [
+            file
+            for file in map(self._take_up, others)
+            if file.reading is not None and file.file not in self._choices.set_aside
+        ]
         if is_believed and not found:
             return usable
         candidates += [file.candidate(is_listed=False) for file in found]
@@ -231,6 +266,9 @@ class _Planner:
         """The tables of the repaired stack, with the steps that make them."""
         refused = self._with_unsafe_names(chosen)
         tables: list[PlannedTable] = []
+        for file in chosen:
+            if file.file not in self._listed:
+                self._plan_taking_up(file)
         for number, file in enumerate(chosen):
             reading = file.reading
             assert reading is not None  # noqa: S101 - others are not chosen
@@ -251,6 +289,17 @@ class _Planner:
                 self._step(StepKind.RENAME_TABLE, file, f"as {name}, with the same bytes")
         return tables
 
+    def _plan_taking_up(self, file: TableFile) -> None:
+        why = "; ".join(f"{one.code}: {one.message}" for one in self._findings_of(file.file)) or "not listed"
+        assert file.reading is not None  # noqa: S101 - others are not chosen
+        refs, logs = count_records(self._path, file.reading)
+        result = f"it counts, with {_records(refs, logs)}"
+        options: tuple[StepKind, ...] = (StepKind.TAKE_UP, StepKind.SET_ASIDE)
+        if file.file in self._choices.take_up:
+            options = options[::-1]
+        step = Step(StepKind.TAKE_UP, file.file, why, result, Severity.ERROR, options=options)
+        self._steps.append(step)
+
     def _with_room(self, reading: Reading, account: Account | None, following: Reading | None) -> Reading:
         """Widen the limits to what the records need, as far as the next table leaves room."""
         highest = account.highest_log if account is not None else 0
@@ -262,8 +311,7 @@ class _Planner:
         self._tell("read what is readable")
         refs, logs = count_records(self._path, reading)
         account = file.account
-        kept = f"{number_of(refs, 'ref')} and {number_of(logs, 'log entry', 'log entries')}"
-        result = f"as {name}, with {kept}"
+        result = f"as {name}, with {_records(refs, logs)}"
         if account is not None:
             if account.uncertain_logs:
                 result += f", of which {account.uncertain_logs} come from damaged bytes and may be wrong"
@@ -273,7 +321,8 @@ class _Planner:
             surplus = account.records - refs - logs
             if surplus > 0:
                 result += f"; {number_of(surplus, 'record')} repeated or impossible in a table, left out"
-        self._step(StepKind.REWRITE_TABLE, file, result)
+        options = (StepKind.REWRITE_TABLE, StepKind.SET_ASIDE) if self._only is None else ()
+        self._step(StepKind.REWRITE_TABLE, file, result, options)
         return PlannedTable(name, reading, is_rewritten=True, account=account, refs=refs, logs=logs)
 
     def _with_unsafe_names(self, chosen: Sequence[TableFile]) -> set[str]:
@@ -296,25 +345,39 @@ class _Planner:
             if name not in self._entries:
                 return name
 
-    def _step(self, kind: StepKind, file: TableFile, result: str) -> None:
-        self._steps.append(Step(kind, file.file, joined(file.reasons), result, file.severity))
+    def _step(self, kind: StepKind, file: TableFile, result: str, options: tuple[StepKind, ...] = ()) -> None:
+        step = Step(kind, file.file, joined(file.reasons), result, file.severity, options=options)
+        self._steps.append(step)
 
     # What is left out
 
-    def _set_aside(self, file: TableFile, why: str, *, is_listed: bool) -> None:
+    def _set_aside(
+        self, file: TableFile, why: str, *, is_listed: bool, options: tuple[StepKind, ...] = ()
+    ) -> None:
         """Take a file out of the directory and keep it with the snapshot."""
         refs, logs = count_records(self._path, file.reading) if file.reading is not None else (0, 0)
         limits = file.reading.limits if file.reading is not None else limits_of(file.file)
-        self._left.append(LeftOut(file.file, why, limits, refs, logs, is_listed))
-        readable = (
-            f"{number_of(refs, 'ref')} and {number_of(logs, 'log entry', 'log entries')} can be read of it"
-        )
-        self._steps.append(
-            Step(StepKind.SET_ASIDE, file.file, why, f"kept with the snapshot; {readable}", file.severity)
-        )
+        self._left.append(LeftOut(file.file, why, limits, refs, logs, is_listed, account=file.account))
+        result = f"kept with the snapshot; {_records(refs, logs)} can be read of it"
+        step = Step(StepKind.SET_ASIDE, file.file, why, result, file.severity, options=options)
+        self._steps.append(step)
+
+    def _plan_choices(self, listed: Sequence[str]) -> None:
+        """Tables that somebody wants to be set aside."""
+        decided = {left.file for left in self._left}
+        for name in sorted(self._choices.set_aside - decided):
+            file = self._files[name] if name in self._files else self._take_up(name)
+            is_listed = name in listed
+            why = joined(["as was asked for", *file.reasons])
+            first = StepKind.REWRITE_TABLE if is_listed else StepKind.TAKE_UP
+            # What is sound would simply stay.
+            has_choice = file.reading is not None and (file.rewrites or not is_listed)
+            options = (first, StepKind.SET_ASIDE) if has_choice else ()
+            self._set_aside(file, why, is_listed=is_listed, options=options)
 
     def _plan_left_out(self, listed: Sequence[str], tables: Sequence[PlannedTable]) -> None:
         used = {table.source for table in tables}
+        self._plan_choices(listed)
         decided = {left.file for left in self._left}
         for name in listed:
             if name in used or name in decided or not self._selected(name):
@@ -350,11 +413,12 @@ class _Planner:
             if codes & {"orphan-table"} and file.reading is not None:
                 refs, logs = count_records(self._path, file.reading)
                 self._left.append(LeftOut(name, why, file.reading.limits, refs, logs, is_listed=False))
-                held = f"{number_of(refs, 'ref')} and {number_of(logs, 'log entry', 'log entries')}"
-                result = f"it held {held}; the snapshot keeps it"
+                result = f"it held {_records(refs, logs)}; the snapshot keeps it"
                 self._steps.append(Step(StepKind.REMOVE_FILE, name, why, result, Severity.WARNING))
             else:
-                self._set_aside(file, why, is_listed=False)
+                follows = "orphan-newer" in codes and file.reading is not None and self._only is None
+                options = (StepKind.SET_ASIDE, StepKind.TAKE_UP) if follows else ()
+                self._set_aside(file, why, is_listed=False, options=options)
 
     # The list and the other files
 
@@ -412,3 +476,7 @@ class _Planner:
         for name in self._entries:
             if is_table_file(name) or name in used:
                 yield trace(self._path, name)
+
+
+def _records(refs: int, logs: int) -> str:
+    return f"{number_of(refs, 'ref')} and {number_of(logs, 'log entry', 'log entries')}"

@@ -22,6 +22,11 @@ def step_lines(plan: RepairPlan, forced: str) -> Iterator[str]:
         yield f"{number}. {step.kind}{force}: {safe_name(step.file)}"
         yield f"    {safe_name(step.why)}"
         yield f"    {safe_name(step.result)}"
+        for other in step.options:
+            if other is not step.kind:
+                # The first option is what is done when nobody asks for another one.
+                how = f"without --{step.kind}" if other is step.options[0] else f"with --{other} NAME"
+                yield f"    or: {other}, {how}"
 
 
 def ref_words(counts: Mapping[Outcome, int]) -> str:

@@ -46,6 +46,20 @@ __all__ = ["VERBS"]
     help="Repair only this table: its name or a part of it; may be given several times.",
 )
 @click.option(
+    "--set-aside",
+    "aside",
+    multiple=True,
+    metavar="NAME",
+    help="Take this table out of the stack, whatever is in it.",
+)
+@click.option(
+    "--take-up",
+    "up",
+    multiple=True,
+    metavar="NAME",
+    help="Take this table, which is not listed, into the stack.",
+)
+@click.option(
     "--force", is_flag=True, help="Remove locks as well that are young, or that a process has open."
 )
 @stack_verb
@@ -57,13 +71,16 @@ def repair(
     as_json: bool,
     applies: bool,
     names: tuple[str, ...],
+    aside: tuple[str, ...],
+    up: tuple[str, ...],
     force: bool,
 ) -> None:
     """Repair a damaged stack; without --apply, show how.
 
     Prints the steps, and what becomes of each ref that does not simply stay. Refs are lost when nothing of
     them can be read; revived when an older value is all that is left; doubtful when the value stays, but a
-    newer one may have been in what is lost; changed or returned when other tables count than before. Before
+    newer one may have been in what is lost; changed or returned when other tables count than before. Of what
+    can be done with a table, the safest is done; `or` names what else can be. Before
     anything is changed, a snapshot is taken: `undo` takes the repair back. Tables that cannot be kept are
     not deleted, but lie in the snapshot.
 
@@ -74,10 +91,14 @@ def repair(
     """
     found = find_stack(path, worktree)
     directory = found.location.directory
-    chosen = [_table_of(directory, name) for name in names] or None
+    chosen = [_table_of(directory, name, "--table") for name in names] or None
+    set_aside = [_table_of(directory, name, "--set-aside") for name in aside]
+    take_up = [_table_of(directory, name, "--take-up") for name in up]
     out = Output.standard()
     with ProgressLine() as progress:
-        plan = plan_repair(directory, found.options, chosen, progress=progress)
+        plan = plan_repair(
+            directory, found.options, chosen, progress=progress, set_aside=set_aside, take_up=take_up
+        )
     if as_json:
         out.json([json_line(_plan_fields(plan))])
     else:
@@ -108,11 +129,11 @@ def repair(
         _tell_errors(ctx, found)
 
 
-def _table_of(directory: Path, part: str) -> str:
+def _table_of(directory: Path, part: str, option: str) -> str:
     names = [name for name in table_files(directory) if part in name]
     if len(names) != 1:
         what = "no table here" if not names else f"{len(names)} tables here, not one"
-        raise click.BadParameter(f"{part!r} is {what}", param_hint="--table")
+        raise click.BadParameter(f"{part!r} is {what}", param_hint=option)
     return names[0]
 
 
@@ -168,6 +189,7 @@ def _plan_fields(plan: RepairPlan) -> dict[str, Any]:
                 "result": step.result,
                 "severity": step.severity.value,
                 "needs_force": step.needs_force,
+                "options": [option.value for option in step.options],
             }
             for step in plan.steps
         ],

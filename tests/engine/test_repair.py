@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 
 from engine.compaction import Expiry
-from engine.errors import Cancelled, LockError, OutdatedError
+from engine.errors import ApiError, Cancelled, LockError, OutdatedError
 from engine.format import REF, HashId
 from engine.options import StackOptions
 from engine.progress import Progress
 from engine.record import LogRecord, RefRecord, log_key
-from engine.repair import StepKind, plan_repair, repair
+from engine.repair import Outcome, StepKind, plan_repair, repair
 from engine.repair_source import Gap, examine, header_to_go_by
 from engine.snapshot import find_snapshot, list_snapshots, restore
 from engine.stack import Stack
@@ -24,7 +24,7 @@ from engine.table import Table
 from engine.writer import WriteOptions
 from tests.support.findings import NOW, codes, install
 from tests.support.handmade import Handmade, change_byte, change_header
-from tests.support.repairs import errors, kinds, mend, outcomes, refs, state
+from tests.support.repairs import errors, kinds, mend, outcomes, refs, state, told
 from tests.support.stacks import list_tables, listed, lock
 from tests.support.tables import oid, stack_files, write_table
 
@@ -271,6 +271,90 @@ def test_overlapping_ranges_are_those_of_the_names_if_the_records_fit(directory:
     mended = mend(directory)
     assert state(directory) == before
     assert kinds(mended.plan) == ["rewrite-table", "write-list"]
+
+
+# Options
+
+
+def test_a_table_that_could_be_rewritten_is_set_aside_for_who_wants_that(directory: Path) -> None:
+    names = listed(directory)
+    before = refs(directory)
+    cut(directory / names[2], 200)
+    [rewritten] = plan_repair(directory, now=NOW).of(StepKind.REWRITE_TABLE)
+    assert rewritten.options == (StepKind.REWRITE_TABLE, StepKind.SET_ASIDE)
+    plan = plan_repair(directory, now=NOW, set_aside=[names[2]])
+    [step] = plan.of(StepKind.SET_ASIDE)
+    assert step.options == rewritten.options
+    assert step.why.startswith("as was asked for; cut-short")
+    # What can be read of it is told as it would be if nobody could read it afterwards.
+    shown = {one.name: one for one in told(plan)}
+    assert {one.outcome for one in shown.values()} == {Outcome.REVIVED, Outcome.DOUBTFUL}
+    result = repair(directory, plan, now=NOW)
+    assert listed(directory) == names[:2]
+    assert result.snapshot is not None
+    assert [path.name for path in result.snapshot.lost.iterdir()] == [names[2]]
+    revived = {name for name, one in shown.items() if one.outcome is Outcome.REVIVED}
+    assert revived
+    assert all(refs(directory)[name] != before[name] for name in revived)
+
+
+def test_a_sound_table_is_set_aside_only_for_who_wants_that(directory: Path) -> None:
+    names = listed(directory)
+    plan = plan_repair(directory, now=NOW, set_aside=[names[1]])
+    assert kinds(plan) == ["set-aside", "write-list"]
+    assert plan.steps[0].options == ()
+    repair(directory, plan, now=NOW)
+    assert listed(directory) == [names[0], names[2]]
+
+
+def test_a_transaction_that_was_cut_off_is_taken_up_for_who_wants_that(directory: Path) -> None:
+    names = listed(directory)
+    newer = "0x000000000004-0x000000000004-0badcafe.ref"
+    write_table(directory / newer, [RefRecord(b"refs/heads/x", 4, oid(1))])
+    [aside] = plan_repair(directory, now=NOW).of(StepKind.SET_ASIDE)
+    assert aside.options == (StepKind.SET_ASIDE, StepKind.TAKE_UP)
+    plan = plan_repair(directory, now=NOW, take_up=[newer])
+    assert [(step.kind, step.options) for step in plan.steps] == [
+        (StepKind.TAKE_UP, aside.options),
+        (StepKind.WRITE_LIST, ()),
+    ]
+    assert outcomes(plan) == {b"refs/heads/x": "returned"}
+    repair(directory, plan, now=NOW)
+    assert listed(directory) == [*names, newer]
+    assert errors(directory) == []
+
+
+def test_a_table_ahead_of_the_list_is_left_out_for_who_wants_that(directory: Path) -> None:
+    old = (directory / "tables.list").read_bytes()
+    with Stack.open(directory, options()) as stack:
+        write(stack, [7])
+        write(stack, [8])
+    names = listed(directory)
+    (directory / "tables.list").write_bytes(old)
+    ahead = plan_repair(directory, now=NOW).of(StepKind.TAKE_UP)
+    assert [step.file for step in ahead] == names[3:]
+    plan = plan_repair(directory, now=NOW, set_aside=names[4:])
+    assert [step.options for step in plan.of(StepKind.SET_ASIDE)] == [(StepKind.TAKE_UP, StepKind.SET_ASIDE)]
+    repair(directory, plan, now=NOW)
+    assert listed(directory) == names[:4]
+
+
+def test_what_does_not_fit_is_not_taken_up(directory: Path) -> None:
+    names = listed(directory)
+    other = "0x000000000002-0x000000000002-0badcafe.ref"
+    write_table(directory / other, [RefRecord(b"refs/heads/x", 2, oid(1))])
+    plan = plan_repair(directory, now=NOW, take_up=[other])
+    assert plan.of(StepKind.TAKE_UP) == ()
+    assert [table.name for table in plan.tables] == names
+
+
+def test_only_tables_that_are_there_can_be_chosen(directory: Path) -> None:
+    for name in ("no-such.ref", "tables.list", "../x.ref"):
+        with pytest.raises(ApiError, match="is no table"):
+            plan_repair(directory, now=NOW, set_aside=[name])
+    names = listed(directory)
+    with pytest.raises(ApiError, match="as a whole"):
+        plan_repair(directory, tables=names[:1], now=NOW, take_up=names[:1])
 
 
 # Other files

@@ -83,7 +83,7 @@ def test_json_has_the_steps_the_refs_and_the_numbers(stack: Path) -> None:
     (stack / listed(stack)[1]).unlink()
     plan, ref, summary = ok("repair", "--json", stack).objects
     assert [step["kind"] for step in plan["steps"]] == ["leave-out", "write-list"]
-    assert set(plan["steps"][0]) == {"kind", "file", "why", "result", "severity", "needs_force"}
+    assert set(plan["steps"][0]) == {"kind", "file", "why", "result", "severity", "needs_force", "options"}
     assert [table["name"] for table in plan["tables"]] == listed(stack)[:1]
     assert plan["left_out"][0]["missing"] is True
     assert ref["name"] == "refs/heads/b0"
@@ -112,6 +112,21 @@ def test_the_names_are_told_between_which_refs_may_have_been_lost(tmp_path: Path
     assert ok("repair", "--json", tmp_path).objects[-1]["gaps"] == [gap]
     line = f"  between {gap['after']} and {gap['before']}, in {table.name}"
     assert ok("repair", tmp_path).lines[-1] == line.encode()
+
+
+def test_another_option_than_the_safest_is_had_by_its_name(stack: Path) -> None:
+    damage(stack)
+    name = listed(stack)[0]
+    shown = ok("repair", stack).lines
+    assert b"    or: set-aside, with --set-aside NAME" in shown
+    done = ok("repair", "--set-aside", name, "--apply", stack)
+    assert done.lines[0] == b"1. set-aside: " + name.encode()
+    assert b"    or: rewrite-table, without --set-aside" in done.lines
+    assert [line.split()[1] for line in ok("refs", stack).lines] == [b"refs/heads/b1"]
+    [snapshot] = list_snapshots(stack)
+    assert (snapshot.lost / name).exists()
+    assert run("repair", "--take-up", "no-such", stack).code == 2
+    assert run("repair", "--table", name, "--set-aside", listed(stack)[0], stack).code == 2
 
 
 def test_a_stack_that_is_locked_is_told_by_the_exit_code(stack: Path) -> None:
