@@ -5,9 +5,11 @@ It opens no stack, so that one which git and most other verbs refuse can be repa
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Mapping
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -29,11 +31,14 @@ from engine.repair import (
 from engine.repair import repair as apply_repair
 from inspector.actions.repair_words import gap_lines, log_words, ref_words, step_lines
 from inspector.exit_codes import ExitCode
+from inspector.outcome_rows import OutcomeStore
 from inspector.output import Output, ProgressLine, json_line, note
 from inspector.safe_text import json_text, safe_name, safe_text
 from inspector.verbs.opening import FoundStack, find_stack, stack_verb
 
 __all__ = ["VERBS"]
+
+_BATCH: Final = 1024
 
 
 @click.command()
@@ -77,12 +82,13 @@ def repair(
 ) -> None:
     """Repair a damaged stack; without --apply, show how.
 
-    Prints the steps, and what becomes of each ref that does not simply stay. Refs are lost when nothing of
-    them can be read; revived when an older value is all that is left; doubtful when the value stays, but a
-    newer one may have been in what is lost; changed or returned when other tables count than before. Of what
-    can be done with a table, the safest is done; `or` names what else can be. Before
-    anything is changed, a snapshot is taken: `undo` takes the repair back. Tables that cannot be kept are
-    not deleted, but lie in the snapshot.
+    Prints the steps, and what becomes of each ref that does not simply stay, the worst first. Refs are lost
+    when nothing of them can be read; revived when an older value is all that is left; doubtful when the value
+    stays, but a newer one may have been in what is lost; changed or returned when other tables count than
+    before. Of what can be done with a table, the safest is done; `or` names what else can be.
+
+    Before anything is changed, a snapshot is taken: `undo` takes the repair back. Tables that cannot be kept
+    are not deleted, but lie in the snapshot.
 
     With --json: one object with steps, tables and left_out; one for each such ref, with name, outcome,
     before, after, why; one with the numbers of refs and logs, and the gaps, between which names refs may have
@@ -104,17 +110,19 @@ def repair(
     else:
         out.text(step_lines(plan, "only with --force"))
         out.text([""] if plan.steps else [])
-    # Told before anything is changed: afterwards, the files that it is read from are gone.
-    counts: Counter[Outcome] = Counter()
-    with ProgressLine() as progress:
-        for outcomes in ref_outcomes(plan, progress, kept=True):
-            counts.update(one.outcome for one in outcomes)
-            told = [one for one in outcomes if one.outcome is not Outcome.KEPT]
+    # Told before anything is changed: afterwards, the files that they are read from are gone.
+    with closing(OutcomeStore()) as store:
+        with ProgressLine() as progress:
+            for outcomes in ref_outcomes(plan, progress, kept=True):
+                for one in outcomes:
+                    store.add(one)
+            logs = log_outcomes(plan, progress)
+        counts, rows = store.counts, store.rows(0)
+        while told := list(islice(rows, _BATCH)):
             if as_json:
                 out.json(json_line(_outcome_fields(one)) for one in told)
             else:
                 out.text(map(_outcome_line, told))
-        logs = log_outcomes(plan, progress)
     if not as_json and plan.steps:
         out.text([ref_words(counts), log_words(logs), *gap_lines(plan)])
     result = None
@@ -240,7 +248,7 @@ def _record_fields(record: RefRecord | None) -> dict[str, Any] | None:
 
 
 def _summary_fields(
-    plan: RepairPlan, counts: Counter[Outcome], logs: LogOutcomes, result: RepairResult | None
+    plan: RepairPlan, counts: Mapping[Outcome, int], logs: LogOutcomes, result: RepairResult | None
 ) -> dict[str, Any]:
     snapshot = result.snapshot if result is not None else None
     return {

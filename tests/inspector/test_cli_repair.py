@@ -12,6 +12,7 @@ from engine.record import LogRecord, RefRecord
 from engine.snapshot import list_snapshots
 from engine.stack import Stack
 from engine.writer import WriteOptions
+from inspector.damaged_demo import build_damaged_demo
 from tests.support.cli import ok, run
 from tests.support.findings import write_stack
 from tests.support.stacks import listed, lock
@@ -97,6 +98,16 @@ def test_json_has_the_steps_the_refs_and_the_numbers(stack: Path) -> None:
     applied = ok("repair", "--apply", "--json", stack).objects[-1]
     assert applied["applied"] is True
     assert applied["snapshot"] == ok("snapshots", "--json", stack).objects[0]["id"]
+
+
+def test_what_becomes_of_refs_is_told_worst_first(tmp_path: Path) -> None:
+    build_damaged_demo(tmp_path, now=2e9)
+    told = [line.split(b" ")[0] for line in ok("repair", tmp_path).lines]
+    worst = [word for word in told if word in (b"lost", b"revived", b"doubtful")]
+    assert len(set(worst)) > 1
+    assert worst == sorted(worst, key=[b"lost", b"revived", b"doubtful"].index)
+    objects = ok("repair", "--json", tmp_path).objects[1:-1]
+    assert [one["outcome"].encode() for one in objects] == worst
 
 
 def test_the_names_are_told_between_which_refs_may_have_been_lost(tmp_path: Path) -> None:
