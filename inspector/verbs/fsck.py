@@ -46,6 +46,9 @@ def fsck(ctx: click.Context, path: Path | None, worktree: str | None, as_json: b
             out.text([""] if number else [])
             out.text(_lines(finding))
         note(_summary(findings))
+        others = [safe_name(one.name) for one in found.repository.stacks if one is not found.location]
+        if others:
+            note(f"not checked: the stacks of other worktrees (--worktree {', '.join(others)})")
     if any(finding.severity is Severity.ERROR for finding in findings):
         ctx.exit(ExitCode.FINDINGS)
 
