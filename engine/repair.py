@@ -19,6 +19,7 @@ import secrets
 import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -334,7 +335,9 @@ class _Work:
 
     def _remove(self, names: Iterator[str]) -> None:
         for name in names:
-            os.unlink(self.file(name))
+            # A git that had read the old list removes what the new one does not name, as soon as it sees it.
+            with suppress(FileNotFoundError):
+                os.unlink(self.file(name))
             self._removed.append(name)
 
 

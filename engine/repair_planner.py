@@ -24,7 +24,7 @@ from typing import Final
 
 from engine.clean import LOCK_SUFFIX
 from engine.directory import TABLES_LIST
-from engine.errors import ApiError, FormatError, shown
+from engine.errors import ApiError, FormatError, OutdatedError, shown
 from engine.faults import Severity
 from engine.finding import Finding
 from engine.format import HashId, format_table_name, is_table_file, pack_table_list, parse_table_name
@@ -52,6 +52,9 @@ _LONGEST_NAME: Final = 255
 _HIGHEST_LIMIT: Final = 2**62
 _MOST_FAULTS: Final = 3
 
+_ATTEMPTS: Final = 10
+"""How often a plan is made anew because the stack has become another one meanwhile."""
+
 _ORPHANS: Final = {"orphan-table", "orphan-damaged", "orphan-newer", "orphan-ahead"}
 
 
@@ -71,8 +74,9 @@ def plan_repair(
     is but for them, and so do all others. Otherwise each file gets the safest of its options, but for those
     named here: tables in `set_aside` are no part of the stack afterwards, those in `take_up` are, although
     they are not listed, if their update indexes fit. `now` is in seconds since 1970. Raises `ApiError` for
-    names of no table, `FormatError` when the list is no file, so that nothing can take its place, `OSError`,
-    and what `progress` raises.
+    names of no table, `FormatError` when the list is no file, so that nothing can take its place,
+    `OutdatedError` when others change the stack faster than it can be looked at, `OSError`, and what
+    `progress` raises.
     """
     path = Path(directory)
     now = time.time() if now is None else now
@@ -81,9 +85,22 @@ def plan_repair(
             raise ApiError(f"{name!r} is no table in {path}")
     if tables is not None and (set_aside or take_up):
         raise ApiError("to choose what becomes of tables, the stack has to be repaired as a whole")
-    findings = list(fsck(path, options, progress, now))
     choices = _Choices(frozenset(set_aside), frozenset(take_up))
-    return _Planner(path, options or StackOptions(), findings, tables, choices, progress).plan()
+    for _ in range(_ATTEMPTS):
+        before = read_list(os.fspath(path))
+        findings = list(fsck(path, options, progress, now))
+        try:
+            plan = _Planner(path, options or StackOptions(), findings, tables, choices, progress).plan()
+        except FileNotFoundError:
+            # A table that is gone since it was checked, from the list or from beside it: others compact.
+            continue
+        except FormatError:
+            if read_list(os.fspath(path)) == before:
+                raise
+        else:
+            if plan.list_before == before:
+                return plan
+    raise OutdatedError(os.fspath(path / TABLES_LIST), "changes all the time: somebody is at work")
 
 
 @dataclass(slots=True, frozen=True)
