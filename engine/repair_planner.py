@@ -2,11 +2,12 @@
 
 The parts are
 
-    the list       read line by line; believed if its tables are all there and follow each other, otherwise
-                   chosen anew from all tables present (`repair_choice.py`)
+    the list       read line by line (`repair_list.py`); believed if its tables are all there and follow each
+                   other, otherwise chosen anew from all tables present (`repair_choice.py`)
     each table     kept, kept under another name, written anew from its records, or set aside where nothing
                    of it can be read (`repair_files.py`)
-    other files    stale locks and temporary files, tables that the stack has no use for
+    other files    stale locks and temporary files (`repair_leftovers.py`), tables that the stack has no use
+                   for
 
 Nothing is written.
 """
@@ -24,13 +25,12 @@ from typing import Final
 
 from engine.clean import LOCK_SUFFIX
 from engine.directory import TABLES_LIST
-from engine.errors import ApiError, FormatError, OutdatedError, shown
+from engine.errors import ApiError, FormatError, OutdatedError
 from engine.faults import Severity
 from engine.finding import Finding
-from engine.format import HashId, format_table_name, is_table_file, pack_table_list, parse_table_name
+from engine.format import HashId, format_table_name, is_table_file, pack_table_list
 from engine.fsck import fsck
 from engine.fsck_list import read_list
-from engine.holders import find_holders
 from engine.options import StackOptions
 from engine.progress import Progress, ProgressCallback
 from engine.refname import is_unsafe_refname
@@ -45,10 +45,11 @@ from engine.repair_files import (
     look_at,
     number_of,
 )
+from engine.repair_leftovers import leftover_steps, lock_steps
+from engine.repair_list import around, read_lines, require_same_lines
 from engine.repair_plan import LeftOut, PlannedTable, RepairPlan, Step, StepKind, Trace, trace
 from engine.repair_source import Account, Reading, Source
 
-_LONGEST_NAME: Final = 255
 _HIGHEST_LIMIT: Final = 2**62
 _MOST_FAULTS: Final = 3
 
@@ -139,21 +140,24 @@ class _Planner:
 
     def plan(self) -> RepairPlan:
         """Look at everything, decide, and put it into words."""
-        listed, list_faults = self._read_lines()
+        listed, self._left = read_lines(self._raw or b"", self._entries)
         self._listed = frozenset(listed)
         present = [name for name in listed if name in self._entries]
         for name in present:
             self._files[name] = look_at(
-                self._path, name, self._findings_of(name), self._around(name, listed), self._hash
+                self._path, name, self._findings_of(name), around(name, listed), self._hash
             )
         self._settle_hash(present)
         before = tuple(reading for name in present if (reading := self._files[name].reading) is not None)
-        self._plan_locks()
+        locks = [*self._codes("lock-stale"), *self._codes("lock-held")]
+        locks = [lock for lock in locks if self._selected(lock.file.removesuffix(LOCK_SUFFIX))]
+        self._steps += lock_steps(self._path, locks)
         chosen = self._choose(listed, present)
         tables = self._tables(chosen)
         self._plan_left_out(listed, tables)
-        self._plan_list(tables, list_faults)
-        self._plan_removals()
+        self._plan_list(tables)
+        if self._only is None:
+            self._steps += leftover_steps(self._codes("temporary-file"))
         order = list(StepKind)
         return RepairPlan(
             self._path,
@@ -175,34 +179,6 @@ class _Planner:
 
     def _codes(self, code: str) -> list[Finding]:
         return [finding for finding in self._findings if finding.code == code]
-
-    # The list
-
-    def _read_lines(self) -> tuple[list[str], list[str]]:
-        """The names in the list, each once, as far as they can be made out; what was wrong with it."""
-        faults = [f.message for f in self._findings_of(TABLES_LIST) if f.severity is not Severity.INFO]
-        names: dict[str, None] = {}
-        lines = (self._raw or b"").split(b"\n")
-        for number, line in enumerate(lines):
-            name = os.fsdecode(line.split(b"\0")[0].rstrip(b"\r"))
-            if name not in self._entries and number == len(lines) - 1 and name:
-                begun = [entry for entry in self._entries if is_table_file(entry) and entry.startswith(name)]
-                name = begun[0] if len(begun) == 1 else name
-            if name and "/" not in name and name not in (".", "..") and len(line) <= _LONGEST_NAME:
-                names[name] = None
-            elif line:
-                what = f"{shown(line)} in tables.list is no table of this directory"
-                self._left.append(LeftOut(name, what, None, 0, 0, is_listed=True, is_missing=True))
-        return list(names), faults
-
-    def _around(self, name: str, listed: Sequence[str]) -> tuple[int, int]:
-        """Update indexes that are left for a table between its neighbours in the list."""
-        at = listed.index(name) if name in listed else len(listed)
-        ranges = {one: parse_table_name(one) for one in listed}
-        below = [parts.max_update_index for one in listed[:at] if (parts := ranges[one])]
-        above = [parts.min_update_index for one in listed[at + 1 :] if (parts := ranges[one])]
-        low = max(below, default=0) + 1
-        return low, max(low, min(above, default=low + 1) - 1)
 
     # Tables
 
@@ -437,55 +413,22 @@ class _Planner:
                 options = (StepKind.SET_ASIDE, StepKind.TAKE_UP) if follows else ()
                 self._set_aside(file, why, is_listed=False, options=options)
 
-    # The list and the other files
+    # The list, and what the plan is about
 
-    def _plan_list(self, tables: Sequence[PlannedTable], faults: Sequence[str]) -> None:
-        after = pack_table_list([table.name for table in tables])
+    def _plan_list(self, tables: Sequence[PlannedTable]) -> None:
+        before = self._raw or b""
         if self._only is not None and self._raw is not None:
-            # Lines that nobody asked to repair stay.
-            names = {table.source: table.name for table in tables}
-            gone = {left.file for left in self._left}
-            lines = [os.fsdecode(line) for line in self._raw.split(b"\n")]
-            kept = [names.get(line, line) for line in lines if line not in gone]
-            if len(kept) != len(tables) + 1 or "\n".join(kept).encode("utf-8", "surrogateescape") != after:
-                raise FormatError(
-                    TABLES_LIST, None, "the list or other tables are damaged too: repair the whole stack"
-                )
-        if after == (self._raw or b""):
+            require_same_lines(before, tables, {left.file for left in self._left})
+        if pack_table_list([table.name for table in tables]) == before:
             return
-        names_before = [os.fsencode(table.source) for table in tables]
-        same = (self._raw or b"").split(b"\n")[:-1] == names_before
-        why = "; ".join(faults[:_MOST_FAULTS]) or ("tables got new names" if same else "other tables count")
-        what = number_of(len(tables), "table")
-        severity = Severity.ERROR
-        listed = [one for one in self._findings_of(TABLES_LIST) if one.severity is Severity.ERROR]
-        if not listed and not any(step.severity is Severity.ERROR for step in self._steps):
-            severity = Severity.WARNING
-        self._steps.append(Step(StepKind.WRITE_LIST, TABLES_LIST, why, f"names {what}", severity))
-
-    def _plan_locks(self) -> None:
-        locks = [*self._codes("lock-stale"), *self._codes("lock-held")]
-        locks = [lock for lock in locks if self._selected(lock.file.removesuffix(LOCK_SUFFIX))]
-        paths = {lock.file: os.path.join(os.path.realpath(self._path), lock.file) for lock in locks}
-        holders = find_holders(list(paths.values())).found if paths else {}
-        for lock in locks:
-            holder = holders.get(paths[lock.file])
-            if holder is not None:
-                result = f"process {holder.pid} ({shown(os.fsencode(holder.command))}) has it open"
-            elif lock.code == "lock-held":
-                result = "it is young: somebody may be at work"
-            else:
-                result = "no process that can be looked into has it open"
-            force = holder is not None or lock.code == "lock-held"
-            step = Step(StepKind.REMOVE_LOCK, lock.file, lock.message, result, Severity.WARNING, force)
-            self._steps.append(step)
-
-    def _plan_removals(self) -> None:
-        if self._only is not None:
-            return
-        for one in self._codes("temporary-file"):
-            result = "the snapshot keeps it"
-            self._steps.append(Step(StepKind.REMOVE_FILE, one.file, one.message, result, Severity.WARNING))
+        found = [one for one in self._findings_of(TABLES_LIST) if one.severity is not Severity.INFO]
+        same = before.split(b"\n")[:-1] == [os.fsencode(table.source) for table in tables]
+        faults = [one.message for one in found[:_MOST_FAULTS]]
+        why = "; ".join(faults) or ("tables got new names" if same else "other tables count")
+        reasons = {one.severity for one in found} | {step.severity for step in self._steps}
+        severity = Severity.ERROR if Severity.ERROR in reasons else Severity.WARNING
+        result = f"names {number_of(len(tables), 'table')}"
+        self._steps.append(Step(StepKind.WRITE_LIST, TABLES_LIST, why, result, severity))
 
     def _traces(self) -> Iterable[Trace]:
         """All files that the plan is about."""
