@@ -54,7 +54,7 @@ _HIGHEST_LIMIT: Final = 2**62
 _MOST_FAULTS: Final = 3
 
 _ATTEMPTS: Final = 10
-"""How often a plan is made anew because the stack has become another one meanwhile."""
+"""How often a plan is made anew because the stack has become another one meanwhile; likewise a new name."""
 
 _ORPHANS: Final = {"orphan-table", "orphan-damaged", "orphan-newer", "orphan-ahead"}
 
@@ -137,6 +137,7 @@ class _Planner:
         self._listed: frozenset[str] = frozenset()
         self._hash = options.hash_id or HashId.SHA1
         self._files: dict[str, TableFile] = {}
+        self._new_names: set[str] = set()
 
     def plan(self) -> RepairPlan:
         """Look at everything, decide, and put it into words."""
@@ -333,10 +334,13 @@ class _Planner:
         return found
 
     def _new_name(self, limits: tuple[int, int]) -> str:
-        while True:
+        """A name that no file has, nor a table of the plan."""
+        for _ in range(_ATTEMPTS):
             name = format_table_name(*limits, self._options.suffix()) + ".ref"
-            if name not in self._entries:
+            if name not in self._entries and name not in self._new_names:
+                self._new_names.add(name)
                 return name
+        raise ApiError("the suffixes of the options repeat: there is no new name for a table")
 
     def _step(self, kind: StepKind, file: TableFile, result: str, options: tuple[StepKind, ...] = ()) -> None:
         step = Step(kind, file.file, joined(file.reasons), result, file.severity, options=options)

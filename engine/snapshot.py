@@ -1,7 +1,8 @@
 """Snapshots of a stack, taken before a change, and going back to one.
 
-Tables never change, so a snapshot is a directory of hard links to them next to a copy of the list. It
-costs no space until the tables are compacted away. They lie beside the stack:
+Nothing here ever edits a table in place, not even a repair, so a snapshot is a directory of hard links to
+them next to a copy of the list. It costs no space until the tables are compacted away. They lie beside the
+stack:
 
     <directory>-snapshots/
         20261123T214512.034561Z-compact/    when, and before what; this name is its id
@@ -10,8 +11,9 @@ costs no space until the tables are compacted away. They lie beside the stack:
             files/                          the tables listed, and whatever else the change removes
             lost/                           tables that a repair set aside
 
-A snapshot is made under another name and renamed when it is whole and durable, so a crash leaves none
-that is half of one. Nothing here parses a table: a snapshot of a damaged stack holds what is there.
+A snapshot is made under another name and renamed when it is whole and durable, and renamed again before it is
+removed, so a crash leaves none that is half of one. Nothing here parses a table: a snapshot of a damaged
+stack holds what is there.
 
 Going back takes the lock on the list, takes a snapshot itself, puts missing files back, and replaces the
 list in one rename: what `directory.py` does for a change, with an older list. It is therefore
@@ -111,13 +113,11 @@ def take_snapshot(
     now: float,
     *,
     extra: Collection[str] = (),
-    copied: Collection[str] = (),
 ) -> Snapshot:
     """Make a snapshot of the stack in `directory`, before `operation` (a word of letters and dashes).
 
-    `extra` are further files of the directory that the operation removes; those in `copied`, which it edits
-    in place, are copied, since an edit would go through a link. `now` is in seconds since 1970. Raises
-    `OSError`, and nothing is left then.
+    `extra` are further files of the directory that the operation removes. `now` is in seconds since 1970.
+    Raises `OSError`, and nothing is left then.
     """
     if not operation.replace("-", "").isalpha():
         raise ApiError(f"{operation!r} is no name of an operation")
@@ -132,9 +132,7 @@ def take_snapshot(
             data = _read_list(stack)
             tables = _names(data)
             files = sorted({*tables, *extra})
-            missing = [
-                name for name in files if not _put(stack / name, partial / _FILES / name, copy=name in copied)
-            ]
+            missing = [name for name in files if not _put(stack / name, partial / _FILES / name)]
             # A table that is not there may have been compacted away since; then the list has changed as well.
             if not missing or _read_list(stack) == data:
                 break
@@ -171,13 +169,12 @@ def snapshot_before(
     now: float,
     *,
     extra: Collection[str] = (),
-    copied: Collection[str] = (),
 ) -> Iterator[Snapshot]:
     """A snapshot around a change: what the list is afterwards is noted in it, older ones are pruned.
 
     Gone again when the change, done or not, has changed nothing.
     """
-    snapshot = take_snapshot(directory, operation, now, extra=extra, copied=copied)
+    snapshot = take_snapshot(directory, operation, now, extra=extra)
     try:
         yield snapshot
     finally:
@@ -188,7 +185,7 @@ def settle(directory: str | os.PathLike[str], snapshot: Snapshot, now: float) ->
     """Note what the list names now that the change is over; without a change, remove the snapshot."""
     stack = Path(directory)
     if _is_unchanged(stack, snapshot):
-        shutil.rmtree(snapshot.path)
+        _discard(snapshot)
         return
     _save(replace(snapshot, after=tuple(_names(_read_list(stack)))), snapshot.path)
     prune(stack, now)
@@ -210,7 +207,7 @@ def set_aside(directory: str | os.PathLike[str], snapshot: Snapshot, names: Coll
         return
     snapshot.lost.mkdir(exist_ok=True)
     for name in names:
-        _put(Path(directory) / name, snapshot.lost / name, copy=False)
+        _put(Path(directory) / name, snapshot.lost / name)
     _sync(snapshot.lost)
     _sync(snapshot.path)
 
@@ -218,11 +215,11 @@ def set_aside(directory: str | os.PathLike[str], snapshot: Snapshot, names: Coll
 def prune(directory: str | os.PathLike[str], now: float, count: int = SNAPSHOTS_KEPT) -> list[str]:
     """Remove all snapshots but those that are kept and the newest `count` others; returns their ids.
 
-    What a crash left of unfinished ones goes too, once it is a day old.
+    What a crash left of unfinished ones, or of some half removed, goes too, once it is a day old.
     """
     others = [snapshot for snapshot in list_snapshots(directory) if not snapshot.kept]
     for snapshot in others[count:]:
-        shutil.rmtree(snapshot.path)
+        _discard(snapshot)
     with suppress(FileNotFoundError), os.scandir(snapshots_directory(directory)) as entries:
         for entry in entries:
             if entry.name.endswith(_PARTIAL) and now - entry.stat().st_mtime > _PARTIAL_SECONDS:
@@ -287,6 +284,13 @@ def restore(
     return before
 
 
+def _discard(snapshot: Snapshot) -> None:
+    """Remove a snapshot, which ceases to be one at once: a crash leaves no half of it to go back to."""
+    gone = snapshot.path.with_name(snapshot.id + _PARTIAL)
+    snapshot.path.rename(gone)
+    shutil.rmtree(gone)
+
+
 def _reserve(parent: Path, operation: str, now: float) -> Path:
     """The path of a new snapshot, whose partial directory is made. Several may be taken at one time."""
     stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
@@ -300,20 +304,17 @@ def _reserve(parent: Path, operation: str, now: float) -> Path:
         number += 1
 
 
-def _put(source: Path, target: Path, *, copy: bool) -> bool:
-    """Link or copy a file; False if there is none."""
+def _put(source: Path, target: Path) -> bool:
+    """Link a file, or copy it where there are no links; False if there is none."""
     try:
-        if not copy:
-            try:
-                os.link(source, target, follow_symlinks=False)
-            except OSError as error:
-                if error.errno not in _NO_LINK:
-                    raise
-            else:
-                return True
-        if not stat.S_ISREG(source.stat().st_mode):
-            return False  # a directory in the place of a table
-        _copy(source, target)
+        try:
+            os.link(source, target, follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in _NO_LINK:
+                raise
+            if not stat.S_ISREG(source.stat().st_mode):
+                return False  # a directory in the place of a table
+            _copy(source, target)
     except FileNotFoundError:
         return False
     return True
@@ -333,7 +334,7 @@ def _install(source: Path, target: Path) -> None:
     temporary = target.with_name(f"{target.name}.temp.undo")
     temporary.unlink(missing_ok=True)
     try:
-        _put(source, temporary, copy=False)
+        _put(source, temporary)
         temporary.rename(target)
     finally:
         # Renaming one link of a file onto another does nothing, and leaves both.

@@ -357,6 +357,13 @@ def test_only_tables_that_are_there_can_be_chosen(directory: Path) -> None:
         plan_repair(directory, tables=names[:1], now=NOW, take_up=names[:1])
 
 
+def test_suffixes_that_repeat_are_refused_and_not_tried_for_ever(directory: Path) -> None:
+    name = listed(directory)[1]
+    cut(directory / name, 200)
+    with pytest.raises(ApiError, match="suffixes"):
+        plan_repair(directory, replace(options(), suffix=lambda: int(name[-12:-4], 16)), now=NOW)
+
+
 # Other files
 
 

@@ -70,13 +70,6 @@ def test_a_snapshot_holds_list_and_links_to_the_tables(stack: Path) -> None:
     assert files(stack) == before
 
 
-def test_files_to_be_edited_are_copied(stack: Path) -> None:
-    name = (stack / "tables.list").read_text().split()[1]
-    snapshot = take_snapshot(stack, "repair", NOW, copied=[name])
-    assert [one for one in snapshot.tables if not snapshot.file(one).samefile(stack / one)] == [name]
-    assert snapshot.file(name).read_bytes() == (stack / name).read_bytes()
-
-
 def test_files_are_copied_where_links_fail(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EPERM, "no links here")
