@@ -6,10 +6,7 @@ ends with an error when it sees what no process must ever see.
 
 from __future__ import annotations
 
-import os
 import random
-import shutil
-import signal
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -137,49 +134,6 @@ def _look(stack: Stack, known: set[bytes]) -> set[bytes]:
     return set(refs)
 
 
-def crash(source: str, target: str, operation: str, oid: str) -> None:
-    """Do an operation on copies of a stack: killed at its first system call in one, at its second in another.
-
-    The copies are in `target`, named by the number of that call. The last one, which is printed, survived.
-    """
-    for call in count():
-        directory = shutil.copytree(source, Path(target) / f"{call:03}")
-        pid = os.fork()
-        if not pid:
-            _die_at(call)
-            with Stack.open(directory, _PATIENT) as stack:
-                if operation == "add":
-                    with stack.addition() as addition, addition.table() as writer:
-                        writer.add_ref(
-                            RefRecord(b"refs/heads/new", addition.update_index, bytes.fromhex(oid))
-                        )
-                else:
-                    stack.compact_all()
-            os._exit(0)
-        if not os.waitpid(pid, 0)[1]:
-            _say(call)
-            return
-
-
-def _die_at(call: int) -> None:
-    """Kill this process in place of its system call of that number, of those that change anything."""
-    calls = count()
-
-    def deadly(real: Callable[..., object], name: str) -> Callable[..., object]:
-        def wrapper(*args: object, **options: object) -> object:
-            changes = name != "open" or bool(int(args[1]) & os.O_CREAT)
-            if changes and next(calls) == call:
-                if name == "write":  # half of what was to be written is what a full disk leaves, too
-                    real(args[0], bytes(args[1])[: len(args[1]) // 2])
-                os.kill(os.getpid(), signal.SIGKILL)
-            return real(*args, **options)
-
-        return wrapper
-
-    for name in ("open", "write", "fsync", "fchmod", "rename", "replace", "unlink"):
-        setattr(os, name, deadly(getattr(os, name), name))
-
-
 if __name__ == "__main__":
-    roles = {role.__name__: role for role in (add, pair, compact, read, crash)}
+    roles = {role.__name__: role for role in (add, pair, compact, read)}
     roles[sys.argv[1]](*sys.argv[2:])
