@@ -348,8 +348,8 @@ def _log_key(record: LogRecord) -> tuple[bytes, int]:
 def _sorted(parts: Iterator[list[_R]], key_of: Callable[[_R], _K]) -> Iterator[list[_R]]:
     """All records in key order; of several with one key, that with the highest update index."""
     records: list[_R] = [record for part in parts for record in part]
+    if not records:
+        return
     records.sort(key=lambda record: (key_of(record), record.update_index))
     following = [*(key_of(record) for record in records[1:]), None]
-    kept = [record for record, after in zip(records, following, strict=True) if key_of(record) != after]
-    if kept:
-        yield kept
+    yield [record for record, after in zip(records, following, strict=True) if key_of(record) != after]

@@ -13,23 +13,23 @@ import signal
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import ApiError, EntryTooBigError, FormatError
+from engine.errors import FormatError
 from engine.faults import Severity
 from engine.format import HashId, footer_size, header_size
 from engine.fsck import fsck
 from engine.record import LogRecord, RefRecord
 from engine.table import Table
-from engine.writer import TableWriter, WriteOptions
+from engine.writer import WriteOptions
 from tests.hostile.ordeal import overwrite
 from tests.support.findings import NOW, codes, findings, write_stack
-from tests.support.tables import oid
+from tests.support.tables import oid, written_anew
 
 # Every bit in the long run, the telling ones in the short.
 MASKS = [1 << bit for bit in range(8)] if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else [0x01, 0x80]
@@ -133,24 +133,6 @@ def _questions(table: Table, victim: Victim) -> Iterator[tuple[str, Callable[[],
         yield f"logs of {name!r}", lambda name=name: list(table.logs(name))
     for value in victim.oids:
         yield f"refs for {value.hex()}", lambda value=value: list(table.refs_for(value[: table.hash_id.size]))
-
-
-def written_anew(path: Path, options: WriteOptions) -> bytes | None:
-    """Return what a writer makes of the records of a table; None if no writer would take them."""
-    written = bytearray()
-    with Table.open(path) as table:
-        options = replace(options, block_size=table.block_size, hash_id=table.hash_id, exact_log_message=True)
-        writer = TableWriter(written.extend, options)
-        try:
-            writer.set_limits(table.min_update_index, table.max_update_index)
-            for ref in table.refs():
-                writer.add_ref(ref)
-            for entry in table.logs():
-                writer.add_log(entry)
-            writer.close()
-        except (ApiError, EntryTooBigError, FormatError):
-            return None
-    return bytes(written)
 
 
 def verdict(path: Path, victim: Victim, data: bytes, sound: dict[str, object]) -> str:
