@@ -309,7 +309,8 @@ def _readables_of(block: Block, header: Header, end: int, *, stop: bool = False)
     else:
         contents = Contents(block, header)
         runs, reasons = _sound_records(contents, stop=stop)
-        found = [replace(_readable(contents, run, end), is_whole=not reasons) for run in runs]
+        is_whole = not reasons and len(runs) == 1
+        found = [replace(_readable(contents, run, end), is_whole=is_whole) for run in runs]
     highest = max((ref.update_index for one in found for ref in one.refs), default=0)
     return found if highest <= header.max_update_index else []
 

@@ -19,6 +19,7 @@ from engine.record import LogRecord, RefRecord
 from engine.repair_source import examine, header_to_go_by
 from engine.stack import Stack
 from engine.table import Table
+from tests.support.handmade import Handmade, change_byte
 from tests.support.stacks import LOOSE, add, entry, same
 from tests.support.tables import oid
 
@@ -223,6 +224,19 @@ def test_a_wrong_checksum_costs_nothing(tmp_path: Path, names: list[str]) -> Non
         assert isinstance(stack.faults[0], ChecksumError)
         assert (list(stack.tables[1].refs()), list(stack.tables[1].logs())) == sound
         assert not stack.in_doubt(0, ref(9, 1).name)
+
+
+def test_keys_in_disorder_inside_a_block_come_once_and_in_order(tmp_path: Path) -> None:
+    table = Handmade(limits=(1, 9))
+    table.refs([ref(number, 1, number) for number in (5, 6, 2, 3)], restart_interval=1)
+    path = table.write(tmp_path / "0x000000000001-0x000000000009-00000001.ref")
+    # Without header and footer, blocks are looked for.
+    os.truncate(path, path.stat().st_size - 60)
+    change_byte(path, 0)
+    (tmp_path / "tables.list").write_text(f"{path.name}\n")
+    with open_readable(tmp_path) as stack:
+        assert list(stack.merged.refs()) == [ref(number, 1, number) for number in (2, 3, 5, 6)]
+        see_that_lookups_agree(stack)
 
 
 def test_blocks_in_disorder_are_brought_into_order(tmp_path: Path, names: list[str]) -> None:
