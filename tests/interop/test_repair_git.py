@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.record import RefRecord
 from engine.repair import plan_repair
 from engine.snapshot import restore
+from engine.table import Table
 from tests.engine.test_fsck_git import TRIAL
 from tests.support.findings import NOW
 from tests.support.git import Git, Repository
@@ -115,6 +117,46 @@ def test_a_stack_of_git_cut_off_is_read_and_written_by_git_again(
     repo.git("pack-refs")
     assert repo.git("refs", "verify").stderr == b""
     assert len(listed(repo.reftable)) == 1
+
+
+def test_a_list_from_an_older_backup_is_brought_up_to_what_git_wrote(git: Git, tmp_path: Path) -> None:
+    repo = git.init(tmp_path / "repo", auto_compaction=False)
+    for number in range(3):
+        repo.commit(f"commit {number}")
+    backup = (repo.reftable / "tables.list").read_bytes()
+    repo.git("pack-refs")
+    for number in range(3, 6):
+        repo.commit(f"commit {number}")
+        repo.branch(f"b{number}")
+    before, reflog, names = sees(repo), repo.reflog("HEAD"), listed(repo.reftable)
+    (repo.reftable / "tables.list").write_bytes(backup)
+    assert repo.show_ref() == []
+    mend(repo.reftable)
+    assert (sees(repo), repo.reflog("HEAD"), listed(repo.reftable)) == (before, reflog, names)
+
+
+def test_of_a_half_copied_backup_git_reads_all_that_arrived(git: Git, tmp_path: Path) -> None:
+    """Copied while git worked on: the list is of the end, one table was cut off, another never came."""
+    repo = git.init(tmp_path / "repo", auto_compaction=False)
+    for number in range(6):
+        repo.commit(f"commit {number}")
+        repo.branch(f"b{number}")
+    before, names = sees(repo), listed(repo.reftable)
+    holds = {name: {ref.name for ref in _table_refs(repo.reftable / name)} for name in names}
+    missing = next(name for name in names if holds[name] == {b"refs/heads/b4"})
+    cut = next(name for name in names if holds[name] == {b"refs/heads/b5"})
+    (repo.reftable / missing).unlink()
+    os.truncate(repo.reftable / cut, 100)
+    assert repo.show_ref() == []
+    mended = mend(repo.reftable)
+    assert sees(repo) == {name: value for name, value in before.items() if name != b"refs/heads/b4"}
+    assert missing in {left.file for left in mended.plan.left_out}
+    assert repo.git("refs", "verify").stderr == b""
+
+
+def _table_refs(path: Path) -> list[RefRecord]:
+    with Table.open(path) as table:
+        return list(table.refs())
 
 
 def test_a_worktrees_stack_is_repaired_where_it_lies(git: Git, tmp_path: Path) -> None:
