@@ -30,12 +30,14 @@ NAMES = [b"HEAD", b"refs/heads/03", b"zzz"]
 OIDS = [oid(1, 32)]
 MOST_SPANS = 5000
 
+_DIFFERS = re.compile(r"'.*'|0x[0-9a-f]+|\b[0-9a-f]{8}\b|\d+")
+
 Features = set[str]
 
 
 def _shape(text: str) -> str:
     """A message without what differs from file to file."""
-    return re.sub(r"'.*'|\d+|0x[0-9a-f]+", "#", text)[:120]
+    return _DIFFERS.sub("#", text)[:120]
 
 
 def try_table(directory: Path, data: bytes, *, repairs: bool) -> Features:
@@ -77,6 +79,7 @@ def _spans(spans: Iterator[Span]) -> Iterator[str]:
 def _try_stack(directory: Path) -> Features:
     found = list(fsck(directory, now=NOW))
     features = {f"fsck {one.severity} {one.code}" for one in found}
+    features.add(" with ".join(sorted({one.code for one in found})))
     with open_readable(directory) as stack:
         features.update(f"opened: {_shape(str(fault))}" for fault in stack.faults)
         refs = [ref.name for ref in stack.merged.refs(deletions=True)]
