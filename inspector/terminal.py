@@ -29,6 +29,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.worker import WorkerFailed
 
 from inspector.exit_codes import ExitCode
+from inspector.keys_in_turn import KeysInTurnApp
 from inspector.late_errors import came_too_late
 from inspector.output import note
 from inspector.safe_text import safe_name
@@ -71,7 +72,7 @@ class _LastingDriver(LinuxDriver):
         self._file = cast("Any", _Lasting(cast("IO[str]", self._file)))
 
 
-class TerminalApp(App[None]):
+class TerminalApp(KeysInTurnApp[None]):
     """An application that keeps the error it died of, instead of printing it with all that it knows."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

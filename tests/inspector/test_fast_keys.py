@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.css.query import NoMatches
-from textual.events import Key
+from textual.events import Key, Paste
 from textual.pilot import Pilot
-from textual.widgets import TabbedContent
+from textual.widgets import Input, TabbedContent
 
 from inspector.late_errors import came_too_late
+from inspector.screens.journal import JournalScreen
 from inspector.screens.main import MainScreen
 from inspector.widgets.record_bar import Prompt
 from inspector.widgets.record_pane import RefsPane
-from tests.support.screens import branches, inspect, log, make_stack, settle
+from tests.support.screens import branches, inspect, log, make_stack, press, settle
 
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Path:
     return make_stack(tmp_path / "reftable", (branches(30), [log(b"HEAD", 1)]), ([], [log(b"HEAD", 2)]))
+
+
+async def turns(count: int) -> None:
+    """Let everything that can go on go one step further, so many times."""
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +105,59 @@ def test_what_is_opened_can_be_left_at_once(stack: Path, key: str) -> None:
         assert pilot.app.screen is screen
         await pilot.press("j")
         assert pilot.app.is_running
+
+    inspect(stack, steps)
+
+
+@pytest.mark.parametrize("key", ["a", "c", "T"])
+def test_a_key_after_a_dialog_is_left_is_for_the_screen_below(stack: Path, key: str) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        for count in range(8):  # until the dialog is between having the keys and being gone
+            await press(pilot, key)
+            assert pilot.app.screen is not screen
+            pilot.app.simulate_key("escape")
+            await turns(count)
+            pilot.app.simulate_key("at")
+            await settle(pilot)
+            assert isinstance(pilot.app.screen, JournalScreen), count
+            await press(pilot, "escape")
+            assert pilot.app.screen is screen
+
+    inspect(stack, steps)
+
+
+def test_a_key_on_its_way_through_a_dialog_that_is_closed_is_for_the_screen_below(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], _screen: MainScreen) -> None:
+        await press(pilot, "T")
+        dialog = pilot.app.screen
+        taker = dialog.focused
+        assert taker is not None
+        is_free = asyncio.Event()
+        taker.call_later(is_free.wait)
+        pilot.app.simulate_key("at")
+        await turns(100)
+        assert not taker._message_queue.empty()
+        dialog.dismiss()
+        await turns(100)
+        is_free.set()
+        await settle(pilot)
+        assert isinstance(pilot.app.screen, JournalScreen)
+
+    inspect(stack, steps)
+
+
+@pytest.mark.parametrize(("key", "field"), [("e", "#time"), ("a", "#new")])
+def test_what_is_typed_after_a_dialog_is_asked_for_is_for_its_field(
+    stack: Path, key: str, field: str
+) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        pilot.app.simulate_key(key)
+        pilot.app.post_message(Key("n", "n"))
+        pilot.app.post_message(Paste("o"))
+        pilot.app.post_message(Key("w", "w"))
+        await settle(pilot)
+        assert pilot.app.screen is not screen
+        assert pilot.app.screen.query_one(field, Input).value == "now"
 
     inspect(stack, steps)
 
