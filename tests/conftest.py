@@ -8,7 +8,9 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import textual.constants
 
+from inspector.terminal import collect_garbage_seldom
 from tests.support.git import Git, GitNotFoundError, Repository, find_git
 
 # The default draws the same examples on every run, and takes no notice of a busy machine. `thorough`
@@ -27,6 +29,10 @@ hypothesis.settings.register_profile(
     max_examples=5000,
 )
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+# A screen without a terminal has nobody to see a line glide to another tab, and each key would wait for it.
+# The plugin for snapshots has imported Textual by now, so the variable of the environment comes too late.
+textual.constants.TEXTUAL_ANIMATIONS = "none"  # type: ignore[misc]
 
 _NOTHING_SKIPS = os.environ.get("CI") == "true" or os.environ.get("REFTABLE_NO_SKIP") == "1"
 
@@ -52,6 +58,11 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     _fail_if_skipped(report)
     return report
+
+
+def pytest_collection_finish() -> None:
+    # As in the program itself: see there.
+    collect_garbage_seldom()
 
 
 @pytest.fixture(scope="session")

@@ -189,6 +189,11 @@ class MainScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Status on top; stack and tabs beside each other; keys at the bottom."""
+        # Textual sets these classes too, but has drawn a first frame without them by then. And there is
+        # nothing yet that would be styled again because of them.
+        width, height = self.app.size
+        for extent, breakpoints in ((width, _WIDTHS), (height, _HEIGHTS)):
+            self.add_class([name for least, name in breakpoints if extent >= least][-1])
         yield StatusLine(self._session.label, id="status")
         yield Breadcrumbs(id="way")
         yield Static(id="trouble", markup=False)
@@ -212,10 +217,6 @@ class MainScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Show what is at hand, and have the rest read."""
-        # Textual sets these classes too, but has drawn a first frame without them by then.
-        width, height = self.app.size
-        for extent, breakpoints in ((width, _WIDTHS), (height, _HEIGHTS)):
-            self.add_class([name for least, name in breakpoints if extent >= least][-1])
         # Keys and the mouse switch tabs; as a stop between the panes they would be in the way.
         self.query_one(Tabs).can_focus = False
         status = self.query_one(StatusLine)

@@ -12,7 +12,6 @@ import pytest
 from engine.errors import FormatError
 from engine.options import Policy, StackOptions
 from inspector.compaction_study import Blocked, Study
-from inspector.demo import build_demo
 from inspector.session import Session
 from inspector.widgets.compaction_words import (
     LEGEND,
@@ -22,6 +21,7 @@ from inspector.widgets.compaction_words import (
     step_lines,
     tables_text,
 )
+from tests.support.demo import copy_demo
 from tests.support.screens import branches, make_stack
 
 NARROW_PANE = 76
@@ -31,7 +31,7 @@ NARROW_PANE = 76
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Study]:
     directory = tmp_path_factory.mktemp("words") / "reftable"
-    build_demo(directory)
+    copy_demo(directory)
     with Session.open(directory, label="demo", options=StackOptions()) as session:
         study = Study()
         study.show(session.view)

@@ -12,7 +12,7 @@ from textual.app import App
 from textual.pilot import Pilot
 
 from inspector.app import InspectorApp
-from inspector.demo import build_demo
+from tests.support.demo import copy_demo
 from tests.support.screens import NARROW, WIDE, make_stack, make_tall_stack, open_session, press, settle
 
 Compare = Callable[..., bool]
@@ -23,7 +23,7 @@ SIZES = pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x36", "80x24"])
 @pytest.fixture
 def demo(tmp_path: Path) -> Path:
     directory = tmp_path / "reftable"
-    build_demo(directory)
+    copy_demo(directory)
     return directory
 
 

@@ -18,7 +18,6 @@ from engine.record import RefRecord
 from inspector.actions.adding import AddAction
 from inspector.actions.base import Workplace
 from inspector.actions.compacting import CleanAction, CompactAction
-from inspector.demo import build_demo
 from inspector.screens.add import AddScreen
 from inspector.screens.compact import CompactScreen
 from inspector.screens.expire import ExpireScreen
@@ -27,6 +26,7 @@ from inspector.screens.plan import ActionScreen, Phase
 from inspector.session import Session
 from inspector.widgets.choice import Choice
 from tests.support.actions import ActionApp, confirm, journal, phase
+from tests.support.demo import copy_demo
 from tests.support.screens import NARROW, WIDE
 
 Compare = Callable[..., bool]
@@ -49,7 +49,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Somewhere:
     for name, value in (("NAME", "A U Thor"), ("EMAIL", "author@example.com"), ("DATE", "1700000000 +0130")):
         monkeypatch.setenv(f"GIT_COMMITTER_{name}", value)
     monkeypatch.chdir(tmp_path)
-    build_demo(Path("reftable"))
+    copy_demo(Path("reftable"))
     oldest = Path("reftable", "tables.list").read_text().split()[0]
     stale = Path("reftable", "0x000000000001-0x000000000009-0badcafe.ref")
     stale.write_bytes(Path("reftable", oldest).read_bytes())

@@ -10,7 +10,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from inspector.demo import build_demo
+from tests.support.demo import copy_demo
 from tests.support.panes import PaneApp, enter, press, settle
 from tests.support.screens import NARROW, WIDE, open_session
 
@@ -21,7 +21,7 @@ SIZES = pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x36", "80x24"])
 @pytest.fixture
 def demo(tmp_path: Path) -> Path:
     directory = tmp_path / "reftable"
-    build_demo(directory)
+    copy_demo(directory)
     return directory
 
 

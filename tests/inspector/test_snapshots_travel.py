@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from inspector.demo import build_demo
 from inspector.screens.moments import MomentsScreen
+from tests.support.demo import copy_demo
 from tests.support.screens import NARROW, WIDE
 from tests.support.travel import ScreenApp, open_view, press_keys, settle_screen
 
@@ -21,7 +21,7 @@ SIZES = pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x36", "80x24"])
 @pytest.fixture
 def picture(snap_compare: Compare, tmp_path: Path) -> Compare:
     """Compare the moments of the demo stack, after some keys, with the picture accepted before."""
-    build_demo(tmp_path / "reftable")
+    copy_demo(tmp_path / "reftable")
 
     def compare(*keys: str, size: tuple[int, int]) -> bool:
         async def before(pilot: Pilot[Any]) -> None:
