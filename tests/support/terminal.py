@@ -116,26 +116,18 @@ class Terminal:
 
     def until(self, wanted: str, since: int = 0) -> None:
         """Wait until the text that was written after `since` bytes has a match of `wanted`."""
-        assert self.shows(wanted, since, PATIENCE), f"no {wanted!r} in:\n{self.text}"
-
-    def shows(self, wanted: str, since: int, patience: float) -> bool:
-        """Whether such text is written within so many seconds; the program is not to end before."""
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + PATIENCE
         while not re.search(wanted, SEQUENCE.sub(b"", self.written[since:]).decode("utf-8", "replace")):
             if not self.read(0.1) and self.process.poll() is not None and not self.read():
                 raise AssertionError(f"ended with {self.process.returncode} before {wanted!r}:\n{self.text}")
-            if time.monotonic() > deadline:
-                return False
-        return True
+            assert time.monotonic() < deadline, f"no {wanted!r} in:\n{self.text}"
 
-    def press(self, key: bytes, wanted: str = "", patience: float = PATIENCE) -> bool:
-        """Type, and wait for an answer: for `wanted`, or for anything that is drawn; whether it came."""
+    def press(self, key: bytes, wanted: str = "") -> None:
+        """Type, and wait for an answer: for `wanted`, or for anything that is drawn."""
         self.read()
         since = len(self.written)
         self.send(key)
-        found = self.shows(wanted or r"\S", since, patience)
-        assert found or patience < PATIENCE, f"no {wanted!r} in:\n{self.text}"
-        return found
+        self.until(wanted or r"\S", since)
 
     def quiet(self, seconds: float = 0.3) -> None:
         """Wait until nothing was written for so long."""
