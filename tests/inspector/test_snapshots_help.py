@@ -39,6 +39,7 @@ def test_help_in_each_theme(snap_compare: Compare, theme: str) -> None:
 @SIZES
 def test_palette(snap_compare: Compare, size: tuple[int, int]) -> None:
     app = HabitsApp()
+    app.animation_level = "full"  # without it Textual's tabs do not mark the first of them
 
     async def before(pilot: Pilot[Any]) -> None:
         await pilot.press("ctrl+p", *"theme")
