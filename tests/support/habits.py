@@ -57,6 +57,9 @@ class Tables(Static, can_focus=True):
 class Habits(Screen[None]):
     """Two tabs: a pane with an explanation, and one without."""
 
+    # In one column Textual's screen shows its scroll bar and hides it again, for ever.
+    DEFAULT_CSS = "Habits { overflow: hidden; }"
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("R", "reload", "Reload"),
         Binding("q", "app.quit", "Quit"),
