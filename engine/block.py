@@ -152,10 +152,11 @@ class Block:
         count_at = block_len - RESTART_COUNT_SIZE
         restart_count = data[count_at] << 8 | data[count_at + 1]
         records_end = count_at - RESTART_SIZE * restart_count
+        block = cls(name, offset, block_type, data, start, records_end, restart_count, next_offset, padding)
         if not restart_count or records_end <= start:
             reason = f"{restart_count} restart points do not fit a block of {block_len} bytes"
-            raise FormatError(name, offset + count_at, reason)
-        return cls(name, offset, block_type, data, start, records_end, restart_count, next_offset, padding)
+            raise block._error(count_at, reason)
+        return block
 
     def _error(self, pos: int, reason: str) -> FormatError:
         if self.type != LOG:

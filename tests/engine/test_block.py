@@ -257,6 +257,15 @@ def test_a_frame_that_is_wrong_is_refused_where_it_is_wrong(data: bytes, offset:
     assert (caught.value.name, caught.value.offset) == ("name", offset)
 
 
+@pytest.mark.parametrize(("block_type", "at"), [(REF, 100 + 7), (LOG, 100)])
+def test_without_restart_points_the_place_is_named_in_the_file(block_type: int, at: int) -> None:
+    """In a log block, what is wrong is in what it inflates to, which may be longer than the file."""
+    data = raw_block(block_type, b"abc", restarts=[])
+    with pytest.raises(FormatError, match="0 restart points") as caught:
+        parse(data, offset=100)
+    assert caught.value.offset == at
+
+
 @pytest.mark.parametrize(
     ("records", "restarts", "key"),
     [
