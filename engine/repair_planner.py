@@ -321,16 +321,18 @@ class _Planner:
 
     def _with_unsafe_names(self, chosen: Sequence[TableFile]) -> set[str]:
         """The tables with refs that git dies of, if the stack shows any."""
-        readings = [file.reading for file in chosen if file.reading is not None]
         listed = [line for line in (self._raw or b"").split(b"\n") if line]
+        looked_at: Sequence[TableFile] = chosen
         if not self._codes("ref-name-unsafe") and [os.fsencode(file.file) for file in chosen] == listed:
-            return set()
+            # fsck has seen all names, but for those that only salvaging brings to light.
+            looked_at = [file for file in chosen if file.rewrites]
         found: set[str] = set()
-        for reading in readings:
-            with Source(self._path, reading) as source:
+        for file in looked_at:
+            assert file.reading is not None  # noqa: S101 - others are not chosen
+            with Source(self._path, file.reading) as source:
                 refs = chain.from_iterable(source.refs())
                 if any(is_unsafe_refname(ref.name) and not ref.is_deletion for ref in refs):
-                    found.add(reading.file)
+                    found.add(file.file)
         return found
 
     def _new_name(self, limits: tuple[int, int]) -> str:

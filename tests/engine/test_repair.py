@@ -445,6 +445,18 @@ def test_refs_that_git_dies_of_are_left_out_and_named(directory: Path) -> None:
     assert refs(directory)[b"refs/heads/a..b"] == refs(directory)[b"refs/heads/good"] == oid(6)
 
 
+def test_refs_that_git_dies_of_are_left_out_where_only_salvaging_finds_them(tmp_path: Path) -> None:
+    table = Handmade()
+    table.refs([RefRecord(b"refs/heads/b", 1, oid(1))])
+    block = table.refs([RefRecord(b"refs/", 1, oid(2)), RefRecord(b"refs/c", 1, oid(3))])
+    path = install(tmp_path, table)
+    # The second record of the block, behind 28 bytes of the first: what it shares with that.
+    change_byte(path, block + 4 + 28)
+    assert "ref-name-unsafe" not in codes(tmp_path)
+    assert mend(tmp_path).told[b"refs/"] == "lost"
+    assert refs(tmp_path) == {b"refs/heads/b": oid(1)}
+
+
 # Carrying out
 
 
