@@ -44,57 +44,55 @@ def search(directory: Path, seed: int, seconds: float) -> Found:
     corpus = list(tables())
     sound = corpus[0]
     features: Features = set()
-    stack = directory / "reftable"
+    attempts = _Attempts(directory / "reftable", seed)
     end = time.monotonic() + seconds
-    number = 0
-    with _patience():
+    with attempts:
         for data in corpus:
-            features |= _tried(seed, 0, data, lambda data=data: try_table(_empty(stack), data, repairs=True))
+            features |= attempts.table(data, repairs=True)
         while time.monotonic() < end:
-            number += 1
-            if number % LIST_EVERY == 0:
-                data = mutator.mutate_list(f"{NAME}\n".encode())
-                features |= _tried(seed, number, data, lambda data=data: try_list(_empty(stack), data, sound))
+            if attempts.number % LIST_EVERY == 0:
+                features |= attempts.list(mutator.mutate_list(f"{NAME}\n".encode()), sound)
                 continue
             # The newest are where the search is; the others keep it broad.
             recent = corpus[-20:] if rng.random() < 0.5 else corpus
             data = mutator.mutate(rng.choice(recent), corpus)[:LONGEST]
-            repairs = number % REPAIR_EVERY == 0
-            shown = _tried(
-                seed,
-                number,
-                data,
-                lambda data=data, repairs=repairs: try_table(_empty(stack), data, repairs=repairs),
-            )
+            shown = attempts.table(data, repairs=attempts.number % REPAIR_EVERY == 0)
             if not shown <= features:
                 features |= shown
                 corpus.append(data)
-    return Found(number, len(corpus), features)
+    return Found(attempts.number, len(corpus), features)
 
 
-def _empty(stack: Path) -> Path:
-    """The directory of the stack, without anything in it or of it."""
-    shutil.rmtree(stack.with_name(f"{stack.name}-snapshots"), ignore_errors=True)
-    shutil.rmtree(stack, ignore_errors=True)
-    stack.mkdir()
-    return stack
+class _Attempts:
+    """Tries inputs in a stack of their own; as a context, it puts an end to all waiting."""
 
+    def __init__(self, stack: Path, seed: int) -> None:
+        self._stack = stack
+        self._seed = seed
+        self.number = 0
+        """Inputs that were tried."""
 
-def _tried(seed: int, number: int, data: bytes, attempt: Callable[[], Features]) -> Features:
-    signal.alarm(PATIENCE)
-    try:
-        return attempt()
-    except Exception as error:
-        what = (
-            f"{type(error).__name__}: {error}\nseed {seed}, input {number}, {len(data)} bytes:\n{data.hex()}"
-        )
-        raise DefectError(what) from error
-    finally:
-        signal.alarm(0)
+    def table(self, data: bytes, *, repairs: bool) -> Features:
+        """Try a table."""
+        return self._judged(data, lambda: try_table(self._stack, data, repairs=repairs))
 
+    def list(self, data: bytes, table: bytes) -> Features:
+        """Try a list, beside a sound table."""
+        return self._judged(data, lambda: try_list(self._stack, data, table))
 
-class _patience:  # noqa: N801 - used like a function
-    """An end to all waiting: whatever does not end in time is a defect."""
+    def _judged(self, data: bytes, attempt: Callable[[], Features]) -> Features:
+        shutil.rmtree(self._stack.with_name(f"{self._stack.name}-snapshots"), ignore_errors=True)
+        shutil.rmtree(self._stack, ignore_errors=True)
+        self._stack.mkdir()
+        self.number += 1
+        signal.alarm(PATIENCE)
+        try:
+            return attempt()
+        except Exception as error:
+            where = f"seed {self._seed}, input {self.number}, {len(data)} bytes:\n{data.hex()}"
+            raise DefectError(f"{type(error).__name__}: {error}\n{where}") from error
+        finally:
+            signal.alarm(0)
 
     def __enter__(self) -> None:
         def give_up(_signal: int, _frame: FrameType | None) -> None:

@@ -35,7 +35,7 @@ def test_a_defect_is_told_with_the_input_that_shows_it(
 
     monkeypatch.setattr(searching, "try_table", defect)
     with pytest.raises(
-        DefectError, match=r"ZeroDivisionError: a defect\nseed 5, input 0, \d+ bytes:\n[0-9a-f]+"
+        DefectError, match=r"ZeroDivisionError: a defect\nseed 5, input 1, \d+ bytes:\n[0-9a-f]+"
     ):
         search(tmp_path, 5, 1)
 
