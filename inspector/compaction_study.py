@@ -10,7 +10,7 @@ The range in question, `target`, is the one that was marked by hand, or what the
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,7 +23,7 @@ from engine.compaction import (
     suggest_compaction_segment,
     suggest_geometric_segment,
 )
-from engine.errors import Cancelled, ReftableError
+from engine.errors import Cancelled, FormatError, MissingTableError, ReftableError
 from engine.options import Policy
 from engine.policy_steps import Step, geometric_steps, log2_steps
 from engine.progress import ProgressCallback
@@ -31,7 +31,10 @@ from engine.table import Table
 from engine.writer import WriteOptions
 from inspector.session import StackView
 
-__all__ = ["MAX_FACTOR", "Blocked", "Estimate", "MergeKey", "Outcome", "Study", "merge_outcome"]
+__all__ = ["MAX_FACTOR", "Blocked", "Damage", "Estimate", "MergeKey", "Outcome", "Study", "merge_outcome"]
+
+Damage = ReftableError | OSError
+"""What is wrong with a table."""
 
 MAX_FACTOR: Final = 255
 MAX_OUTCOMES: Final = 32
@@ -55,9 +58,10 @@ class Outcome:
 
 @dataclass(slots=True, frozen=True)
 class Blocked:
-    """A merge that cannot be made, and the error that it would meet."""
+    """A merge that cannot be made, the error that it would meet, and where the table stands, if known."""
 
-    error: ReftableError | OSError
+    error: Damage
+    position: int | None = None
 
 
 @dataclass(slots=True, frozen=True)
@@ -99,6 +103,9 @@ class Study:
         self.marked = range(0)
         self.steps: list[Step] = []
         self.segments: list[Segment] = []
+        self.damage: Mapping[str, Damage] = {}
+        """The tables that others found damaged, by name."""
+        self._met: dict[str, Damage] = {}
         self._suggestions: dict[Policy, Segment] = {}
         self._outcomes: OrderedDict[MergeKey, Outcome | Blocked] = OrderedDict()
         self._opened = False
@@ -114,6 +121,10 @@ class Study:
             self.rule, self.factor = self.policy, self.policy_factor
         # Step 5 of other comparisons is another question: then the result is what there is to see.
         finished = self.at == len(self.steps) - 1 or view.tables != self.tables
+        if view.tables != self.tables:  # a file that was damaged may have been put right under its name
+            self._met.clear()
+            for key in [key for key, outcome in self._outcomes.items() if isinstance(outcome, Blocked)]:
+                del self._outcomes[key]
         self.tables = view.tables
         self.sizes = [table.policy_size for table in self.tables]
         self.marked = self.find(marked)
@@ -216,6 +227,22 @@ class Study:
             tuple(table.name for table in self.tables[target.start : target.stop]), not target.start
         )
 
+    def blocked_in(self, target: range) -> Blocked | None:
+        """Why the tables of `target` cannot be merged: one of them is damaged, as far as is known."""
+        for position in target:
+            name = self.tables[position].name
+            error = self.damage.get(name) or self._met.get(name)
+            if error is not None:
+                return Blocked(error, position)
+        return None
+
+    @property
+    def blocked(self) -> Blocked | None:
+        """Why the range cannot be merged, as far as is known."""
+        if isinstance(self.outcome, Blocked):
+            return self.blocked_in(self.target) or self.outcome
+        return self.blocked_in(self.target)
+
     @property
     def outcome(self) -> Outcome | Blocked | None:
         """The exact result for the range, if it has been made."""
@@ -224,6 +251,8 @@ class Study:
     def keep(self, key: MergeKey, outcome: Outcome | Blocked) -> None:
         """Keep a result; the oldest of MAX_OUTCOMES goes."""
         self._outcomes[key] = outcome
+        if isinstance(outcome, Blocked) and isinstance(outcome.error, FormatError | MissingTableError):
+            self._met[outcome.error.name] = outcome.error
         while len(self._outcomes) > MAX_OUTCOMES:
             self._outcomes.popitem(last=False)
 

@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from engine.errors import FormatError, MissingTableError
 from engine.readable import Fault
 from engine.readable_table import ReadableTable
-from inspector.health import HealthMark
 from inspector.session import StackView
 from inspector.widgets.facts import error_text, loss_text
 
-__all__ = ["broken_text", "damage_marks", "damage_text"]
+__all__ = ["broken_text", "damage_met", "damage_text"]
 
 _LIST = "tables.list"
 
@@ -45,10 +44,10 @@ def damage_text(view: StackView) -> str:
     return ""
 
 
-def damage_marks(view: StackView) -> dict[str, HealthMark]:
-    """The marks of the tables that are known to be damaged, by name."""
+def damage_met(view: StackView) -> dict[str, Fault]:
+    """What is wrong with the tables in which reading has met damage, by name."""
     return {
-        table.name: HealthMark.DAMAGED
+        table.name: table.loss()
         for table in view.tables
         if isinstance(table, ReadableTable) and (table.fault is not None or table.losses is not None)
     }

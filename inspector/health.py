@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.clean import FileKind
+from engine.errors import FormatError
 from engine.faults import FAULTS, Fault, Severity
 from engine.finding import Finding
 from engine.neighbours import Neighbour
@@ -159,6 +160,14 @@ class Health:
             len(self._checked),
             len(self._tables),
         )
+
+    def damage(self) -> dict[str, FormatError]:
+        """The worst finding of each damaged table, by name, as the error that a reader would meet."""
+        return {
+            one.file: FormatError(one.file, one.offset, one.message)
+            for one in reversed(self.findings())
+            if one.file in self._positions and one.severity is Severity.ERROR
+        }
 
     def marks(self) -> dict[str, HealthMark]:
         """The mark of every table, by name."""

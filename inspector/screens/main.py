@@ -33,7 +33,8 @@ from engine.table import Table
 from inspector.actions.base import Workplace
 from inspector.actions.compacting import CleanAction
 from inspector.actions.healing import UndoAction
-from inspector.damage import broken_text, damage_marks, damage_text
+from inspector.compaction_study import Damage
+from inspector.damage import broken_text, damage_met, damage_text
 from inspector.difference_summary import DifferenceSummary, summarise
 from inspector.health import HealthMark
 from inspector.journal import Journal
@@ -175,7 +176,7 @@ class MainScreen(Screen[None]):
         self._reload_error: Exception | None = None
         self._beside_error: Exception | None = None
         self._neighbours: Sequence[Neighbour] = ()
-        self._damage: dict[str, HealthMark] = {}
+        self._damage: dict[str, Damage] = {}
         self._told_view: StackView = session.view
         self._latest: tuple[StackView, StackView] | None = None
         self._stack = StackPane(clock, id="stack-pane", classes="pane")
@@ -255,8 +256,13 @@ class MainScreen(Screen[None]):
     def _show_beside(self) -> None:
         view = self._session.view
         self._health.show(view, self._neighbours)
-        self._damage = damage_marks(view)
-        self._stack.show(view, self._neighbours, self._health.marks | self._damage)
+        self._damage = dict(damage_met(view))
+        self._show_marks()
+
+    def _show_marks(self) -> None:
+        marks = self._health.marks | dict.fromkeys(self._damage, HealthMark.DAMAGED)
+        self._stack.show(self._session.view, self._neighbours, marks)
+        self._compaction.show_damage(self._health.damage | self._damage)
 
     def _show_progress(self) -> None:
         self.query_one(StatusLine).show(self._session.view)
@@ -266,7 +272,7 @@ class MainScreen(Screen[None]):
         trouble.display = bool(text)
         if text:
             trouble.update(f"! {text}")
-        if damage_marks(self._session.view) != self._damage:  # reading has met damage
+        if damage_met(self._session.view).keys() != self._damage.keys():  # reading has met damage
             self._show_beside()
 
     def _show_way(self) -> None:
@@ -509,12 +515,11 @@ class MainScreen(Screen[None]):
     @on(HealthPane.Changed)
     def _health_changed(self, event: HealthPane.Changed) -> None:
         self.query_one(StatusLine).findings = event.counts.errors, event.counts.warnings
-        self._stack.show(self._session.view, self._neighbours, event.marks | self._damage)
+        self._show_marks()
 
     @on(CompactionPane.CompactWanted)
     def _compact_wanted(self, event: CompactionPane.CompactWanted) -> None:
-        if not self._refused():
-            self._act(ActionScreen(self._range(event.first, event.end), self._journal))
+        self._compact(range(event.first, event.end))
 
     @on(Breadcrumbs.Chosen)
     def _part_chosen(self, event: Breadcrumbs.Chosen) -> None:
@@ -630,36 +635,29 @@ class MainScreen(Screen[None]):
 
     def action_add(self) -> None:
         """Write a transaction; the form begins with the ref under the cursor."""
-        if self._refused():
-            return
         row = self._refs.current if self._detail_of is self._refs else None
         record = row.record if row is not None else None
         hash_id = self._session.view.hash_id
-        self._act(AddScreen(self._workplace, self._journal, hash_id, ref=record))
+        self._change(AddScreen(self._workplace, self._journal, hash_id, ref=record))
 
     def action_compact(self) -> None:
         """Merge tables: those that are marked, or which the next screen asks for."""
-        if self._refused():
-            return
         marked = self._stack.marked
-        if len(marked) > 1:
-            self._act(ActionScreen(self._range(marked.start, marked.stop), self._journal))
-        else:
-            self._act(CompactScreen(self._workplace, self._journal, self._session.view))
+        if len(marked) < 2:
+            self._change(CompactScreen(self._workplace, self._journal, self._session.view))
+        elif not self._compaction.refuses(marked):
+            self._compact(marked)
 
     def action_expire(self) -> None:
         """Drop old reflog entries."""
-        if self._refused():
-            return
-        self._act(ExpireScreen(self._workplace, self._journal))
+        self._change(ExpireScreen(self._workplace, self._journal))
 
     def action_clean(self) -> None:
         """Remove what crashes left behind."""
-        if self._refused():
-            return
-        self._act(ActionScreen(CleanAction(self._workplace), self._journal))
+        self._change(ActionScreen(CleanAction(self._workplace), self._journal))
 
     @on(HealthPane.RepairWanted)
+    @on(CompactionPane.RepairWanted)
     def action_repair(self) -> None:
         """Check the stack and show what repairs it."""
         self._act(RepairScreen(self._workplace, self._journal))
@@ -672,20 +670,21 @@ class MainScreen(Screen[None]):
         """Show what was kept before each change."""
         self._act(SnapshotsScreen(self._workplace, self._journal, self._session.view))
 
-    def _refused(self) -> bool:
-        """Whether nothing but a repair can change the stack; says so."""
-        view = self._session.view
-        if view.faults:
+    def _change(self, screen: Screen[bool]) -> None:
+        """Show a screen that changes the stack, unless nothing but a repair can."""
+        if self._session.view.faults:
             self.notify(
                 "Nothing but a repair can change it: r shows a plan, as does reftable-inspector repair.",
                 title="The stack is broken",
                 severity="warning",
                 markup=False,
             )
-        return bool(view.faults)
+        else:
+            self._act(screen)
 
-    def _range(self, first: int, end: int) -> Any:  # noqa: ANN401 - an action of whatever plan
-        return range_action(self._workplace, self._session.view, first, end)
+    def _compact(self, tables: range) -> None:
+        action = range_action(self._workplace, self._session.view, tables.start, tables.stop)
+        self._change(ActionScreen(action, self._journal))
 
     def _act(self, screen: Screen[bool]) -> None:
         def done(changed: bool | None) -> None:

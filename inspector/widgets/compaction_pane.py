@@ -6,6 +6,7 @@ a thread, and draws. `w` changes to the what-if plots and back.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Final
 
 from textual import on
@@ -21,15 +22,17 @@ from textual.widgets import Static
 from textual.worker import Worker
 
 from engine.writer import WriteOptions
-from inspector.compaction_study import Study
+from inspector.compaction_study import Damage, Study
 from inspector.session import StackView
 from inspector.widgets.compaction_words import (
     LEGEND,
+    damage_text,
     fault_line,
     merge_lines,
     progress_line,
     rule_line,
     step_lines,
+    tables_text,
 )
 from inspector.widgets.dry_run import DryRun
 from inspector.widgets.geometry import AfterBars, BarList, BeforeBars, after_columns, before_columns
@@ -74,8 +77,9 @@ out), v marks along with the cursor, shift and the arrows likewise, A marks all,
 Before and after: sizes alone give an estimate at once (~). enter makes a dry run: the merge as it would be, \
 written nowhere. It tells the exact size and what would drop out: shadowed versions, which a newer table \
 overrides, and tombstones, which say that something was deleted. Tombstones can only go when the range \
-begins with table 0: else they may hide something in an older table. A range with a table that cannot be \
-read is BLOCKED, for a merge reads every record of it. C goes on to compacting the range.
+begins with table 0: else they may hide something in an older table. C goes on to compacting the range.
+A range with a damaged table is BLOCKED as soon as reading, a check (v in Health) or a dry run has met the \
+damage: a merge reads every record. enter then shows what repairs the stack, and C has nothing to offer.
 What if (w): the next additions, replayed under both rules. More tables make reads slower, more bytes \
 written make additions slower: each rule is a trade between the two. 6.8× says that 6.8 bytes were written \
 for each one added. Arrows change how many additions come \
@@ -119,6 +123,7 @@ and how large they are."""
         Binding("shift+up", "extend(-1)", "Mark back", show=False),
         Binding("A", "mark_all", "Mark all", show=False, key_display="A"),
         Binding("enter", "dry_run", "Dry run"),
+        Binding("enter", "repair", "Repair…"),
         Binding("C", "compact", "Compact", key_display="C"),
         Binding("u", "measure", "File sizes", show=False),
         Binding("w", "what_if", "What if"),
@@ -132,6 +137,9 @@ and how large they are."""
             super().__init__()
             self.first = first
             self.end = end
+
+    class RepairWanted(Message):
+        """The user wants to see what repairs the damage that blocks a range."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
@@ -189,6 +197,25 @@ and how large they are."""
         if current in names:
             self._before.cursor = names.index(current)
 
+    def show_damage(self, damage: Mapping[str, Damage]) -> None:
+        """Ranges with these tables, by name, are blocked."""
+        if damage.keys() != self._study.damage.keys():
+            self._study.damage = damage
+            self._draw()
+
+    def refuses(self, tables: range) -> bool:
+        """Whether merging the tables at these positions is blocked; says why, and which key repairs."""
+        blocked = self._study.blocked if tables == self._study.target else self._study.blocked_in(tables)
+        if blocked is None:
+            return False
+        # Here, r is another key, and enter is about the range on screen.
+        here = "enter" if self._blocked else "5, then r,"
+        key = here if self.has_focus_within else "r"
+        text = f"{damage_text(blocked)}\nPress {key} to see what repairs it."
+        title = f"BLOCKED: {tables_text(tables)}"
+        self.notify(text, title=title, severity="warning", markup=False)
+        return True
+
     def _current_name(self) -> str | None:
         tables, cursor = self._study.tables, self._before.cursor
         return tables[cursor].name if cursor < len(tables) else None
@@ -203,6 +230,10 @@ and how large they are."""
         self.set_class(event.size.height >= HIGH, "-high")
         self.set_class(event.size.width < SLIM, "-slim")
         self._say()
+
+    @property
+    def _blocked(self) -> bool:
+        return self._study.mergeable and self._study.blocked is not None
 
     # Drawing.
 
@@ -268,6 +299,8 @@ and how large they are."""
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """What is not on screen has no keys; what needs two tables is dimmed without them."""
         if self.has_class("-what-if") and action in _STUDY_ACTIONS:
+            return False
+        if action in ("dry_run", "repair") and (action == "repair") != self._blocked:
             return False
         if action in ("dry_run", "compact") and not self._study.mergeable:
             return None
@@ -368,9 +401,14 @@ and how large they are."""
             raise SkipAction
 
     def action_compact(self) -> None:
-        """Tell that the range is to be compacted."""
+        """Tell that the range is to be compacted, if it can be."""
         target = self._study.target
-        self.post_message(self.CompactWanted(target.start, target.stop))
+        if not self.refuses(target):
+            self.post_message(self.CompactWanted(target.start, target.stop))
+
+    def action_repair(self) -> None:
+        """Tell that the damage is to be repaired."""
+        self.post_message(self.RepairWanted())
 
     # The dry run.
 
@@ -410,6 +448,7 @@ _STUDY_ACTIONS: Final = {
     "extend",
     "mark_all",
     "dry_run",
+    "repair",
     "compact",
     "measure",
 }

@@ -14,6 +14,7 @@ from inspector.widgets.facts import error_text, file_size
 
 __all__ = [
     "LEGEND",
+    "damage_text",
     "fault_line",
     "merge_lines",
     "percent",
@@ -196,6 +197,12 @@ def fault_line(fault: BaseException) -> Content:
     return Content.styled(f"The dry run failed: {error_text(fault)}", "$text-error")
 
 
+def damage_text(blocked: Blocked) -> str:
+    """Which table is damaged, and how."""
+    where = "" if blocked.position is None else f"Table {blocked.position}, "
+    return where + error_text(blocked.error)
+
+
 def merge_lines(study: Study) -> list[Content]:
     """What merging the range would do: exactly if that is known, or else as far as sizes tell."""
     target = study.target
@@ -208,11 +215,11 @@ def merge_lines(study: Study) -> list[Content]:
         return [_hint(f"Table {target.start} is {which}; one table alone is not merged: mark another one.")]
     estimate, outcome = study.estimate, study.outcome
     what = f"Merge {tables_text(target)} ({which}): "
-    if isinstance(outcome, Blocked):
+    if (blocked := study.blocked) is not None:
         return [
             Content.styled(f"BLOCKED: {tables_text(target)} ({which}) cannot be merged.", "bold $text-error"),
-            Content.styled(error_text(outcome.error), "$text-error"),
-            _hint("A merge reads every record of its tables; git's would fail here as well."),
+            Content.styled(damage_text(blocked), "$text-error"),
+            _hint("A merge reads every record of its tables, and so does git's. enter shows a repair."),
         ]
     after = estimate.tables_after
     if isinstance(outcome, Outcome):

@@ -11,7 +11,7 @@ from typing import ClassVar, Final, NamedTuple
 
 from textual.binding import Binding, BindingType
 
-from inspector.compaction_study import Blocked, Outcome, Study
+from inspector.compaction_study import Outcome, Study
 from inspector.widgets.facts import file_size
 from inspector.widgets.stack_list import bar
 from inspector.widgets.virtual_list import Cell, Column, Look, VirtualList
@@ -116,7 +116,7 @@ class AfterBars:
         self._study = study
         self._file_sizes = file_sizes
         self._target = study.target if study.mergeable else range(0)
-        self._blocked = isinstance(study.outcome, Blocked)
+        self._blocked = study.blocked is not None
         self._merged = study.merged_size(file_sizes=file_sizes) if self._target else None
         self._new = 1 if self._merged is not None else 0
 

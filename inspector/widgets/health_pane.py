@@ -22,7 +22,7 @@ from textual.message import Message
 from textual.widgets import Static
 from textual.worker import Worker, WorkerState, get_current_worker
 
-from engine.errors import Cancelled
+from engine.errors import Cancelled, FormatError
 from engine.fsck import fsck
 from engine.neighbours import Neighbour
 from engine.options import StackOptions
@@ -209,6 +209,11 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
     def marks(self) -> dict[str, HealthMark]:
         """What is known of each table, by name."""
         return self._health.marks()
+
+    @property
+    def damage(self) -> dict[str, FormatError]:
+        """What is wrong with the tables that are damaged, by name."""
+        return self._health.damage()
 
     @property
     def current(self) -> Finding | None:

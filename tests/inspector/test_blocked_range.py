@@ -1,0 +1,118 @@
+"""A range with a damaged table: blocked from compaction wherever it is wanted, with the repair offered."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from engine.stack import Stack
+from inspector.screens.main import MainScreen
+from inspector.screens.plan import ActionScreen, Phase
+from inspector.screens.repair import RepairScreen
+from tests.support.actions import phase, sentence
+from tests.support.handmade import change_byte
+from tests.support.screens import NARROW, WIDE, branches, inspect, make_stack, press, shown_lines
+from tests.support.tables import stack_files
+
+COUNTS = (500, 3, 3, 3)
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    """Four tables, of which the oldest has a block of refs that cannot be read."""
+    directory = make_stack(
+        tmp_path / "reftable",
+        *((branches(count, index), []) for index, count in enumerate(COUNTS, start=1)),
+    )
+    with Stack.open(directory, read_only=True) as opened:
+        table = opened.tables[0]
+        offset = list(table.blocks())[1].offset
+    change_byte(directory / table.name, offset)
+    return directory
+
+
+def names(stack: Path) -> list[str]:
+    return (stack / "tables.list").read_text().split()
+
+
+def text(pilot: Pilot[Any]) -> str:
+    return "\n".join(line.rstrip() for line in shown_lines(pilot.app))
+
+
+def footer(pilot: Pilot[Any]) -> str:
+    return shown_lines(pilot.app)[-1]
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+def test_a_check_blocks_the_range_at_once_and_enter_leads_to_its_repair(
+    stack: Path, size: tuple[int, int]
+) -> None:
+    before = stack_files(stack)
+
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        await press(pilot, "5", "v", "4", "A")
+        assert "BLOCKED: tables 0 to 3 (marked)" in text(pilot)
+        assert f"Table 0, {names(stack)[0]} at byte" in text(pilot)
+        assert "Repair…" in footer(pilot)
+        assert "Dry run" not in footer(pilot)
+        await press(pilot, "C")
+        assert pilot.app.screen is screen
+        assert "Press enter to see what repairs it" in text(pilot)
+        await press(pilot, "enter")
+        shown = await phase(pilot, Phase.PLANNED)
+        assert isinstance(shown, RepairScreen)
+        assert "1 step" in sentence(shown) or "2 steps" in sentence(shown)
+
+    inspect(stack, steps, size)
+    assert stack_files(stack) == before
+
+
+def test_reading_that_meets_the_damage_blocks_the_range_as_well(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], _screen: MainScreen) -> None:
+        await press(pilot, "G", "4", "A")
+        assert "BLOCKED: tables 0 to 3 (marked)" in text(pilot)
+
+    inspect(stack, steps)
+
+
+def test_a_range_of_sound_tables_is_not_blocked(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], _screen: MainScreen) -> None:
+        await press(pilot, "5", "v", "4", "G", "space", "k", "space")
+        assert "BLOCKED" not in text(pilot)
+        assert "Dry run" in footer(pilot)
+        assert "Repair" not in footer(pilot)
+        await press(pilot, "C")
+        assert type(await phase(pilot, Phase.PLANNED)) is ActionScreen
+
+    inspect(stack, steps)
+
+
+def test_c_with_a_blocked_range_marked_says_so_and_opens_nothing(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        await press(pilot, "5", "v", "shift+tab", "g", "space", "space", "c")
+        assert pilot.app.screen is screen
+        assert "BLOCKED: tables 0 and 1" in text(pilot)
+        assert "Press r to see what repairs it" in text(pilot)
+        await press(pilot, "r")
+        assert isinstance(await phase(pilot, Phase.PLANNED), RepairScreen)
+
+    inspect(stack, steps)
+
+
+def test_a_repair_lifts_the_block(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        await press(pilot, "5", "v", "4", "A", "enter")
+        shown = await phase(pilot, Phase.PLANNED)
+        shown.action_again()
+        await phase(pilot, Phase.DONE)
+        await press(pilot, "escape", "R")
+        assert pilot.app.screen is screen
+        assert len(screen._session.view.tables) == len(COUNTS)
+        await press(pilot, "5", "v", "4", "A")
+        assert "BLOCKED" not in text(pilot)
+        assert "Dry run" in footer(pilot)
+
+    inspect(stack, steps)
