@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
+from engine.directory import TABLES_LIST
 from engine.errors import ReftableError
 from engine.fsck_list import read_list
 from engine.options import StackOptions
@@ -102,6 +103,7 @@ class Plan(Generic[Made]):
     what applying it does; `lines` are the plan in words, `warnings` what to think about first. All of it is
     fit for a terminal. `is_noop` when there is nothing to do, so that it cannot be applied. `removed` are
     files beside the stack that go. `typed` is what has to be typed to confirm it, None for nothing.
+    `locked` are the files of the stack that applying it locks, none for which it has steps of its own.
     """
 
     made: Made
@@ -112,6 +114,7 @@ class Plan(Generic[Made]):
     is_noop: bool = False
     removed: tuple[str, ...] = ()
     typed: Typed | None = None
+    locked: tuple[str, ...] = (TABLES_LIST,)
 
 
 @dataclass(frozen=True, slots=True)

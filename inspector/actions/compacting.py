@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from engine.clean import CleanPlan
 from engine.compaction import CompactionPlan, Expiry
+from engine.directory import TABLES_LIST
 from engine.errors import OutdatedError
 from engine.options import Policy
 from engine.progress import ProgressCallback
@@ -69,7 +70,14 @@ def _plan(stack: Stack, first: int, end: int, expiry: Expiry | None, progress: P
             warnings.append("No reflog entry is old enough: all that is left to do is to merge the tables.")
     elif first:
         warnings.append("Tombstones stay: older tables, which are not merged, may hold what they delete.")
-    return Plan(made, made.names, sentence + ".", tuple(compaction_lines(made)), tuple(warnings))
+    return Plan(
+        made,
+        made.names,
+        sentence + ".",
+        tuple(compaction_lines(made)),
+        tuple(warnings),
+        locked=(TABLES_LIST, *made.names[first:end]),
+    )
 
 
 _Made = Plan[CompactionPlan]

@@ -135,7 +135,7 @@ class PruneAction:
             return Plan(ids, names, nothing, (), is_noop=True)
         sentence = f"{counted(len(ids), 'snapshot')} will be removed; the stack itself stays as it is."
         warning = "The changes behind these snapshots cannot be undone afterwards."
-        return Plan(ids, names, sentence, tuple(map(safe_name, ids)), (warning,))
+        return Plan(ids, names, sentence, tuple(map(safe_name, ids)), (warning,), locked=())
 
     def apply(self, plan: Plan[tuple[str, ...]], progress: ProgressCallback) -> Result:  # noqa: ARG002
         """Remove exactly those of the plan."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from engine.repair import LogOutcomes, Outcome, RepairPlan, damages
+from engine.repair import LogOutcomes, Outcome, RepairPlan, Step, damages
 from inspector.actions.words import counted
 from inspector.safe_text import safe_name, safe_text
 
-__all__ = ["gap_lines", "log_words", "ref_words", "step_lines"]
+__all__ = ["gap_lines", "is_chosen", "lines_of_step", "log_words", "ref_words", "step_lines"]
 
 _MOST_GAPS: Final = 5
 """Gaps that are told apart; of more, the number is told."""
@@ -18,15 +18,25 @@ _MOST_GAPS: Final = 5
 def step_lines(plan: RepairPlan, forced: str) -> Iterator[str]:
     """What is done to which file, why, and what comes of it; `forced` says what gets it done if needed."""
     for number, step in enumerate(plan.steps, 1):
-        force = f" ({forced})" if step.needs_force else ""
-        yield f"{number}. {step.kind}{force}: {safe_name(step.file)}"
-        yield f"    {safe_name(step.why)}"
-        yield f"    {safe_name(step.result)}"
-        for other in step.options:
-            if other is not step.kind:
-                # The first option is what is done when nobody asks for another one.
-                how = f"without --{step.kind}" if other is step.options[0] else f"with --{other} NAME"
-                yield f"    or: {other}, {how}"
+        yield from lines_of_step(number, step, forced)
+
+
+def lines_of_step(number: int, step: Step, forced: str) -> Iterator[str]:
+    """The lines of one step of a plan, which is the `number`th."""
+    force = f" ({forced})" if step.needs_force else ""
+    chosen = " (as chosen)" if is_chosen(step) else ""
+    yield f"{number}. {step.kind}{force}{chosen}: {safe_name(step.file)}"
+    yield f"    {safe_name(step.why)}"
+    yield f"    {safe_name(step.result)}"
+    for other in step.options:
+        if other is not step.kind:
+            how = f"without --{step.kind}" if other is step.options[0] else f"with --{other} NAME"
+            yield f"    or: {other}, {how}"
+
+
+def is_chosen(step: Step) -> bool:
+    """Whether somebody asked for this: the first option is what is done when nobody does."""
+    return bool(step.options) and step.kind is not step.options[0]
 
 
 def ref_words(counts: Mapping[Outcome, int]) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from engine.faults import Severity
@@ -13,13 +13,17 @@ from engine.repair import (
     LogOutcomes,
     Outcome,
     RepairPlan,
+    Step,
+    StepKind,
     log_outcomes,
     plan_repair,
     ref_outcomes,
     repair,
+    table_files,
 )
 from inspector.actions.base import Plan, Result, Typed, Workplace, listed_names
-from inspector.actions.shell import command
+from inspector.actions.repair_words import gap_lines, log_words, ref_words, step_lines
+from inspector.actions.shell import command, word
 from inspector.actions.words import counted
 from inspector.outcome_rows import OutcomeStore
 from inspector.safe_text import safe_name
@@ -29,10 +33,17 @@ __all__ = ["RepairAction"]
 
 @dataclass(frozen=True, slots=True)
 class RepairAction:
-    """Do what repairs the stack. What becomes of refs is put into `store`, when the plan is made."""
+    """Do what repairs the stack. What becomes of refs is put into `store`, when the plan is made.
+
+    With `force`, locks are removed that somebody may hold. Tables in `set_aside` and `take_up` get these
+    instead of the safest option.
+    """
 
     workplace: Workplace
     store: OutcomeStore
+    force: bool = False
+    set_aside: tuple[str, ...] = ()
+    take_up: tuple[str, ...] = ()
     title: ClassVar[str] = "Repair the stack"
     verb: ClassVar[str] = "Repair"
     operation: ClassVar[str | None] = None
@@ -40,44 +51,69 @@ class RepairAction:
     @property
     def command_line(self) -> str:
         """The verb `repair`, which makes its own plan."""
-        return command("repair", ("--apply",), self.workplace.arguments)
+        options = ["--apply", *(["--force"] if self.force else [])]
+        for option, names in ((StepKind.SET_ASIDE, self.set_aside), (StepKind.TAKE_UP, self.take_up)):
+            options += [text for name in names for text in (f"--{option}", word(name))]
+        return command("repair", options, self.workplace.arguments)
+
+    @property
+    def forced(self) -> str:
+        """What is said of a step that needs force."""
+        return "by force" if self.force else "only with --force"
+
+    def with_other_option(self, step: Step) -> RepairAction:
+        """The same repair, but with the next of the options that `step` has."""
+        other = step.options[(step.options.index(step.kind) + 1) % len(step.options)]
+        # What comes first is done unasked.
+        asked = other if other is not step.options[0] else None
+
+        def chosen(kind: StepKind, names: tuple[str, ...]) -> tuple[str, ...]:
+            rest = tuple(name for name in names if name != step.file)
+            return (*rest, step.file) if kind is asked else rest
+
+        return replace(
+            self,
+            set_aside=chosen(StepKind.SET_ASIDE, self.set_aside),
+            take_up=chosen(StepKind.TAKE_UP, self.take_up),
+        )
 
     def plan(self, progress: ProgressCallback) -> Plan[RepairPlan]:
         """Check everything, decide, and see what becomes of each ref."""
         directory = self.workplace.directory
         names = listed_names(directory)
-        made = plan_repair(directory, self.workplace.options, progress=progress)
+        there = set(table_files(directory))
+        made = plan_repair(
+            directory,
+            self.workplace.options,
+            progress=progress,
+            set_aside=there.intersection(self.set_aside),
+            take_up=there.intersection(self.take_up),
+        )
         self.store.clear()
         for outcomes in ref_outcomes(made, progress, kept=True):
             for one in outcomes:
                 self.store.add(one)
         logs = log_outcomes(made, progress)
-        lines = tuple(_step_lines(made))
         if not made.steps:
             nothing = "Nothing to repair: the check finds no fault that has a repair."
-            return Plan(made, names, nothing, (), is_noop=True)
-        counts = self.store.counts
-        lost = counts[Outcome.LOST]
-        sentence = f"{counted(len(made.steps), 'step')}. Refs: {_counts(counts)}."
-        if made.is_noop:
-            sentence = "Nothing can be done now: somebody may be at work (see the steps)."
-        typed = None
-        if lost:
-            typed = Typed(str(lost), f"{counted(lost, 'ref')} will be lost: nothing of them can be read.")
+            return Plan(made, names, nothing, (), is_noop=True, locked=())
+        counts, gaps = self.store.counts, gap_lines(made)
         return Plan(
             made,
             names,
-            sentence,
-            (*lines, "", _log_words(logs)),
-            tuple(_warnings(made, counts, logs)),
-            is_noop=made.is_noop,
-            typed=typed,
+            self._sentence(made, counts),
+            (*step_lines(made, self.forced), "", log_words(logs), *gaps),
+            (*self._force_warnings(made), *_warnings(counts, logs, gaps)),
+            is_noop=made.is_noop and not self.force,
+            typed=self._typed(made, counts[Outcome.LOST]),
+            locked=(),
         )
 
     def apply(self, plan: Plan[RepairPlan], progress: ProgressCallback) -> Result:
         """Carry out the plan, then check the whole stack once more."""
         directory = self.workplace.directory
-        done = repair(directory, plan.made, progress=progress)
+        force = self.force and bool(_forced(plan.made))
+        done = repair(directory, plan.made, force=force, progress=progress)
         # Nobody can stop it any more: what is done is done, and has to be told.
         found = list(fsck(directory, self.workplace.options))
         errors = [one for one in found if one.severity is Severity.ERROR]
@@ -88,24 +124,40 @@ class RepairAction:
         warnings = tuple(f"left: {safe_name(one.file)}: {safe_name(one.message)}" for one in errors[:3])
         return Result(f"Done. Checked again: {left}.", tuple(lines), warnings)
 
+    def _sentence(self, made: RepairPlan, counts: Mapping[Outcome, int]) -> str:
+        if made.is_noop and not self.force:
+            return "Nothing can be done now: somebody may be at work (see the steps)."
+        steps = [step for step in made.steps if self.force or not step.needs_force]
+        return f"{counted(len(steps), 'step')}; {ref_words(counts)}."
 
-def _step_lines(plan: RepairPlan) -> Iterator[str]:
-    for number, step in enumerate(plan.steps, 1):
-        force = " (only with --force)" if step.needs_force else ""
-        yield f"{number}. {step.kind}{force}: {safe_name(step.file)}"
-        yield f"    {safe_name(step.why)}"
-        yield f"    {safe_name(step.result)}"
+    def _typed(self, made: RepairPlan, lost: int) -> Typed | None:
+        """What has to be typed: `force`, the number of refs that are lost, or both."""
+        words, why = [], []
+        if self.force and _forced(made):
+            words.append("force")
+            why.append("A lock is removed that somebody may hold.")
+        if lost:
+            words.append(str(lost))
+            why.append(f"{counted(lost, 'ref')} will be lost: nothing of them can be read.")
+        return Typed(" ".join(words), " ".join(why)) if words else None
+
+    def _force_warnings(self, made: RepairPlan) -> Iterator[str]:
+        for step in _forced(made):
+            held = f"{safe_name(step.file)}: {safe_name(step.result)}"
+            if self.force:
+                yield (
+                    f"{held}. It is removed all the same: whoever is at work may lose what he writes, "
+                    "or undo this repair. If there is such a process, end it first."
+                )
+            else:
+                yield f"{held}. That step is left out; f adds it."
 
 
-def _counts(counts: dict[Outcome, int]) -> str:
-    return ", ".join(f"{counts[kind]:,} {kind}" for kind in Outcome if counts[kind]) or "none"
+def _forced(made: RepairPlan) -> list[Step]:
+    return [step for step in made.steps if step.needs_force]
 
 
-def _log_words(logs: LogOutcomes) -> str:
-    return f"log entries: {logs.kept:,} kept, {logs.returned:,} returned, {logs.lost:,} lost"
-
-
-def _warnings(plan: RepairPlan, counts: dict[Outcome, int], logs: LogOutcomes) -> Iterator[str]:
+def _warnings(counts: Mapping[Outcome, int], logs: LogOutcomes, gaps: list[str]) -> Iterator[str]:
     told = [
         f"{counted(counts[kind], 'ref')} {what}"
         for kind, what in (
@@ -117,9 +169,7 @@ def _warnings(plan: RepairPlan, counts: dict[Outcome, int], logs: LogOutcomes) -
     ]
     if told:
         yield f"{', '.join(told)}: d lists them."
+    if gaps:
+        yield "Refs may have been lost that nothing tells of: the last lines say between which names."
     if logs.uncertain:
         yield f"{counted(logs.uncertain, 'log entry', 'log entries')} come from damaged bytes."
-    if logs.may_be_lost:
-        yield "Log entries may be lost that nothing tells of."
-    if any(step.needs_force for step in plan.steps):
-        yield "Steps that need --force are left out: somebody may be at work."

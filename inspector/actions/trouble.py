@@ -6,17 +6,20 @@ import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal
 
 from engine import errors
-from engine.holders import find_holders
+from engine.clean import LOCK_SUFFIX
 from inspector.actions.base import RefusedError
+from inspector.actions.locks import seen_locks
 from inspector.safe_text import safe_name
+from inspector.widgets.facts import age_text
 
 __all__ = ["Remedy", "Trouble", "explain"]
 
-Remedy = Literal["again", "plan", "none"]
-"""What may help: the same once more, another plan, or neither."""
+Remedy = Literal["again", "plan", "repair", "none"]
+"""What may help: the same once more, another plan, a repair and then another plan, or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ def explain(error: Exception) -> Trouble:
         case errors.RefnameError() | errors.NameConflictError() | errors.EntryTooBigError():
             return Trouble("git would refuse this.", (text,), "none")
         case errors.FormatError() | errors.MissingTableError():
-            return Trouble("A file of the stack is damaged.", (text, _DAMAGED), "none")
+            return Trouble("A file of the stack is damaged.", (text, _DAMAGED), "repair")
         case errors.ReftableError():
             return Trouble("This cannot be done.", (text,), "none")
         case OSError():
@@ -72,18 +75,24 @@ _NOBODY: Final = (
 )
 _LEFT_OVER: Final = (
     "If it stays: look for a git process that works in this repository. Only if there is none, "
-    "on any machine that has the repository mounted, the lock is left over and may be removed: {path}"
+    "on any machine that has the repository mounted, the lock is left over: u shows a plan that removes {path}"
 )
 
 
 def _lock(error: errors.LockError) -> Iterator[str]:
-    name = os.path.basename(error.path)
-    yield f"There is a file {safe_name(name)}, which {safe_name(error.reason)}."
+    directory, name = os.path.split(error.path)
+    seen = seen_locks(Path(directory), [name.removesuffix(LOCK_SUFFIX)])
+    if seen:
+        yield f"There is a file {safe_name(name)}, {age_text(seen[0].age)} old."
+    else:
+        yield f"There was a file {safe_name(name)}, which is gone by now."
     adding = "add to the stack, or to put a compacted table into its place"
     yield _LOCK.format(what=adding if name == "tables.list.lock" else "compact this table")
-    real = os.path.realpath(error.path)
-    holder = find_holders([real]).found.get(real)
-    yield _NOBODY if holder is None else f"Process {holder.pid} ({safe_name(holder.command)}) has it open."
+    holder = seen[0].holder if seen else None
+    if holder is not None:
+        yield f"Process {holder.pid} ({safe_name(holder.command)}) has it open."
+    elif seen:
+        yield _NOBODY
     yield "Wait a moment, then press t to try again."
     yield _LEFT_OVER.format(path=safe_name(error.path))
 

@@ -23,6 +23,7 @@ from engine.progress import Progress
 from engine.snapshot import list_snapshots
 from inspector.actions.base import Action, Plan, RefusedError, Result, Typed, is_as_planned_for, run
 from inspector.actions.healing import UndoAction
+from inspector.actions.locks import SeenLock, seen_locks
 from inspector.actions.trouble import Trouble, explain
 from inspector.journal import Journal, Outcome
 from inspector.screens.dialog import Dialog, box
@@ -33,6 +34,7 @@ __all__ = ["ActionScreen", "ConfirmScreen"]
 Made = TypeVar("Made")
 
 _SHOWN_COMMAND_LINES: Final = 4
+_SHOWN_LOCKS: Final = 2
 _BAR_WIDTH: Final = 24
 
 
@@ -152,6 +154,8 @@ class ActionScreen(Dialog[bool]):
         Binding("enter", "proceed", "Apply…"),
         Binding("t", "again", "Try again"),
         Binding("p", "plan_again", "Plan again"),
+        Binding("r", "repair", "Repair…"),
+        Binding("u", "unlock", "Unlock…"),
         Binding("z", "undo", "Undo this"),
         Binding("y", "copy", "Copy command"),
         Binding("escape", "leave", "Back"),
@@ -166,11 +170,12 @@ class ActionScreen(Dialog[bool]):
             self.text = text
 
     class Planned(Message):
-        """There is a plan."""
+        """There is a plan; `locks` are in its way as yet."""
 
-        def __init__(self, plan: Plan[Any]) -> None:
+        def __init__(self, plan: Plan[Any], locks: list[SeenLock]) -> None:
             super().__init__()
             self.plan = plan
+            self.locks = locks
 
     class Applied(Message):
         """The plan was applied; `undone_by` is the snapshot that was taken before, None if there is none."""
@@ -195,6 +200,7 @@ class ActionScreen(Dialog[bool]):
         self._journal = journal
         self._phase = Phase.PLANNING
         self._plan: Plan[Any] | None = None
+        self._locks: list[SeenLock] = []
         self._remedy = ""
         self._worker: Worker[None] | None = None
         self._reported = ""
@@ -218,10 +224,6 @@ class ActionScreen(Dialog[bool]):
 
     def on_mount(self) -> None:
         """Begin with the plan."""
-        lines = self._action.command_line.split("\n")
-        more = ["…"] if len(lines) > _SHOWN_COMMAND_LINES else []
-        shown = "\n".join(lines[:_SHOWN_COMMAND_LINES] + more)
-        self.query_one("#command", Static).update(Content(f"$ {shown}"))
         self.query_one(LineList).focus()
         self.action_plan_again()
 
@@ -247,6 +249,11 @@ class ActionScreen(Dialog[bool]):
                 return self._phase is Phase.FAILED and self._remedy == "again" and self._plan is not None
             case "undo":
                 return self._phase is Phase.DONE and self._undone_by is not None
+            case "repair":
+                return self._phase is Phase.FAILED and self._remedy == "repair"
+            case "unlock":
+                is_locked = self._phase is Phase.FAILED and self._remedy == "again"
+                return is_locked or (self._phase is Phase.PLANNED and bool(self._locks))
             case "plan_again":
                 return self._phase is Phase.FAILED and self._remedy != "none"
             case _:
@@ -273,10 +280,11 @@ class ActionScreen(Dialog[bool]):
         try:
             self._action.workplace.require_writable()
             plan = self._action.plan(self._report)
+            locks = [] if plan.is_noop else seen_locks(self._action.workplace.directory, plan.locked)
         except (ReftableError, OSError, RefusedError) as error:
             self._fail(error, None)
         else:
-            self.post_message(self.Planned(plan))
+            self.post_message(self.Planned(plan, locks))
 
     def _apply_plan(self) -> None:
         plan = self._plan
@@ -311,8 +319,13 @@ class ActionScreen(Dialog[bool]):
 
     @on(Planned)
     def _show_plan(self, event: Planned) -> None:
-        self._plan = plan = event.plan
-        self._enter(Phase.PLANNED, plan.sentence, [Line(text) for text in plan.lines], plan.warnings)
+        self._plan, self._locks = plan, locks = event.plan, event.locks
+        warnings = (*map(_lock_warning, locks[:_SHOWN_LOCKS]), *plan.warnings)
+        self._enter(Phase.PLANNED, plan.sentence, self.plan_lines(plan), warnings)
+
+    def plan_lines(self, plan: Plan[Any]) -> list[Line]:
+        """The lines of a plan, as they are shown."""
+        return [Line(text) for text in plan.lines]
 
     @on(Applied)
     def _show_result(self, event: Applied) -> None:
@@ -325,13 +338,15 @@ class ActionScreen(Dialog[bool]):
     @on(Failed)
     def _show_trouble(self, event: Failed) -> None:
         trouble = event.trouble
-        self._remedy = trouble.remedy
+        self._phase, self._remedy = Phase.FAILED, trouble.remedy
         paragraphs = list(trouble.paragraphs)
         if event.untouched is not None:
             self._changed |= not event.untouched
             paragraphs.append(_UNTOUCHED if event.untouched else _UNSURE)
             outcome: Outcome = "stopped" if event.stopped else "failed"
             self._journal.note(self._action.title, outcome, trouble.sentence, self._action.command_line)
+        if self.check_action("repair", ()):
+            paragraphs.append(_REPAIR)
         lines = [line for text in paragraphs for line in (Line(text), Line(""))]
         self._enter(Phase.FAILED, trouble.sentence, lines[:-1])
 
@@ -339,6 +354,10 @@ class ActionScreen(Dialog[bool]):
 
     def action_plan_again(self) -> None:
         """Make a plan for the stack as it is now."""
+        lines = self._action.command_line.split("\n")
+        more = ["…"] if len(lines) > _SHOWN_COMMAND_LINES else []
+        shown = "\n".join(lines[:_SHOWN_COMMAND_LINES] + more)
+        self.query_one("#command", Static).update(Content(f"$ {shown}"))
         self._plan = None
         self._work(Phase.PLANNING, "Planning; nothing is changed yet. Escape stops it.")
 
@@ -367,6 +386,21 @@ class ActionScreen(Dialog[bool]):
         if undone:
             self.dismiss(True)
 
+    def action_repair(self) -> None:
+        """Show what repairs the stack, and plan again once that is done."""
+        from inspector.screens.repair import RepairScreen  # noqa: PLC0415 - it is such a screen itself
+
+        self.app.push_screen(RepairScreen(self._action.workplace, self._journal), self._repaired)
+
+    def action_unlock(self) -> None:
+        """Show what removes a lock that was left behind: a repair begins with that."""
+        self.action_repair()
+
+    def _repaired(self, repaired: bool | None) -> None:
+        if repaired:
+            self._changed = True
+            self.action_plan_again()
+
     def action_copy(self) -> None:
         """Copy the command line."""
         self.app.copy_to_clipboard(self._action.command_line)
@@ -381,8 +415,16 @@ class ActionScreen(Dialog[bool]):
             self.dismiss(self._changed)
 
 
+_REPAIR: Final = (
+    "Press r to see what repairs the stack: nothing is changed until you confirm that plan. "
+    "Afterwards this one can be made again."
+)
 _UNTOUCHED: Final = "The stack is as it was: nothing was written."
 _UNSURE: Final = "The stack is not as it was when the plan was made; what it is now is on the main screen."
+
+
+def _lock_warning(lock: SeenLock) -> str:
+    return f"There is {lock}. This cannot be applied while it is there; u shows a plan that removes it."
 
 
 def _progress_text(progress: Progress) -> str:

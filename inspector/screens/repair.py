@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar, Final
 
 from textual import on
@@ -14,14 +15,16 @@ from textual.widgets import Footer, Static
 from textual.worker import Worker, WorkerState
 
 from engine.record import RefRecord
-from engine.repair import Outcome, RefOutcome
-from inspector.actions.base import Workplace
+from engine.repair import Outcome, RefOutcome, RepairPlan, Step
+from inspector.actions.base import Plan, Workplace
+from inspector.actions.repair_words import is_chosen, lines_of_step
 from inspector.actions.repairing import RepairAction
 from inspector.journal import Journal
 from inspector.outcome_rows import ORDER, OutcomeRows, OutcomeStore
 from inspector.screens.dialog import Dialog, box
 from inspector.screens.plan import ActionScreen, Phase
 from inspector.widgets.facts import error_text, shown, value_text
+from inspector.widgets.line_list import Line, LineList
 from inspector.widgets.virtual_list import Cell, Column, ListPane, Look, VirtualList
 
 __all__ = ["OutcomesScreen", "RepairScreen"]
@@ -44,25 +47,100 @@ class RepairScreen(ActionScreen):
     revived (an older value is all that is left), changed, doubtful (the value stays, but a newer one may have
     been in what is lost) and returned.
 
+    Of what can be done with a table, the safest is planned. Where a step names another option (or: …), o
+    plans anew with that one. A lock that is young, or that a process has open, is left where it is: f plans
+    its removal all the same, which you confirm by typing force. End the process first that may hold it.
+
     Enter asks for a confirmation; where refs are lost, you type how many. A snapshot is taken first, and
     tables that cannot be kept lie in it. Afterwards the stack is checked again, and z takes the repair back.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("d", "outcomes", "Refs")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("d", "outcomes", "Refs"),
+        Binding("o", "other_option", "Other option"),
+        Binding("f", "force(True)", "Force…"),
+        Binding("f", "force(False)", "No force"),
+    ]
 
     def __init__(self, workplace: Workplace, journal: Journal) -> None:
         self._store = OutcomeStore()
-        super().__init__(RepairAction(workplace, self._store), journal)
+        self._repair = RepairAction(workplace, self._store)
+        self._chosen: str | None = None
+        super().__init__(self._repair, journal)
 
     def on_unmount(self) -> None:
         """Nobody looks at the refs any more."""
         self._store.close()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """The list is there once the plan is."""
-        if action == "outcomes":
-            return self.phase in (Phase.PLANNED, Phase.DONE) and self._store.listed > 0
-        return super().check_action(action, parameters)
+        """The list is there once the plan is; options and force as far as the plan has a use for them."""
+        match action:
+            case "outcomes":
+                return self.phase in (Phase.PLANNED, Phase.DONE) and self._store.listed > 0
+            case "force":
+                use = self._repair.force or any(step.needs_force for step in self._steps)
+                return use and parameters[0] is not self._repair.force
+            case "other_option":
+                if not any(step.options for step in self._steps):
+                    return False
+                step = self._step
+                return True if step is not None and step.options else None
+            case "repair":
+                return False
+            case _:
+                return super().check_action(action, parameters)
+
+    @property
+    def _steps(self) -> tuple[Step, ...]:
+        """Those of the plan that is on screen."""
+        if self.phase is not Phase.PLANNED or self._plan is None:
+            return ()
+        steps: tuple[Step, ...] = self._plan.made.steps
+        return steps
+
+    @property
+    def _step(self) -> Step | None:
+        """The step under the cursor."""
+        line = self.query_one(LineList).current
+        return self._steps[line.about] if line is not None and line.about is not None else None
+
+    def plan_lines(self, plan: Plan[RepairPlan]) -> list[Line]:
+        """The lines of a plan, which know of which step they are."""
+        lines = []
+        for number, step in enumerate(plan.made.steps):
+            look: Look = "accent" if is_chosen(step) else "plain"
+            texts = lines_of_step(number + 1, step, self._repair.forced)
+            lines += [Line(text, look, number) for text in texts]
+        return lines + [Line(text) for text in plan.lines[len(lines) :]]
+
+    def _enter(self, phase: Phase, sentence: str, lines: list[Line], warnings: tuple[str, ...] = ()) -> None:
+        super()._enter(phase, sentence, lines, warnings)
+        # Another option is another step, maybe at another place: the cursor stays with the file.
+        numbers = [number for number, step in enumerate(self._steps) if step.file == self._chosen]
+        if numbers:
+            self.query_one(LineList).go_to(numbers[0])
+
+    @on(VirtualList.Highlighted)
+    def _cursor_moved(self) -> None:
+        self.refresh_bindings()
+
+    def action_other_option(self) -> None:
+        """Plan again, with another option for the step under the cursor."""
+        if (step := self._step) is not None and step.options:
+            self._chosen = step.file
+            self._plan_anew(self._repair.with_other_option(step))
+
+    def action_force(self, force: bool) -> None:
+        """Plan again, with or without the steps that need force."""
+        self._plan_anew(replace(self._repair, force=force))
+
+    def _plan_anew(self, action: RepairAction) -> None:
+        self._action = self._repair = action
+        self.action_plan_again()
+
+    def action_unlock(self) -> None:
+        """Plan again: with a lock that has come in between, the plan begins with that."""
+        self.action_plan_again()
 
     def action_outcomes(self) -> None:
         """List the refs that do not simply stay."""

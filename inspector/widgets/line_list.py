@@ -17,10 +17,11 @@ __all__ = ["Line", "LineList", "wrapped"]
 
 
 class Line(NamedTuple):
-    """A line of text and how it looks."""
+    """A line of text, how it looks, and the number of the thing that it is about, if there are several."""
 
     text: str
     look: Look = "plain"
+    about: int | None = None
 
 
 class LineList(VirtualList[Line]):
@@ -43,6 +44,12 @@ class LineList(VirtualList[Line]):
         self._wrap()
         self.action_first()
 
+    def go_to(self, about: int) -> None:
+        """Move the cursor to the first line about this."""
+        rows = (self.source.row(number) for number in range(self.source.count))
+        found = (number for number, line in enumerate(rows) if line is not None and line.about == about)
+        self.cursor = next(found, self.cursor)
+
     def on_resize(self) -> None:
         """Another width, other line ends."""
         if self._room() != self._wrapped_at:
@@ -62,7 +69,7 @@ def _wrapped_lines(lines: Iterable[Line], width: int) -> Iterator[Line]:
             yield line
         else:
             for part in wrapped(line.text, width):
-                yield Line(part, line.look)
+                yield line._replace(text=part)
 
 
 def wrapped(text: str, width: int) -> Iterator[str]:

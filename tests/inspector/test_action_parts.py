@@ -147,7 +147,7 @@ def test_a_here_document_reaches_the_program_as_it_is(data: bytes, tmp_path: Pat
         (OSError(errno.EROFS, "Read-only file system", "/x/y"), "mounted read-only", "plan"),
         (OSError(errno.EIO, "Input/output error"), "reports an error", "plan"),
         (Cancelled(), "Stopped", "plan"),
-        (FormatError("x.ref", 12, "\x1b[2J"), "damaged", "none"),
+        (FormatError("x.ref", 12, "\x1b[2J"), "damaged", "repair"),
         (RuntimeError("?"), "defect", "plan"),
     ],
 )

@@ -131,7 +131,7 @@ def test_another_option_than_the_safest_is_had_by_its_name(stack: Path) -> None:
     shown = ok("repair", stack).lines
     assert b"    or: set-aside, with --set-aside NAME" in shown
     done = ok("repair", "--set-aside", name, "--apply", stack)
-    assert done.lines[0] == b"1. set-aside: " + name.encode()
+    assert done.lines[0] == b"1. set-aside (as chosen): " + name.encode()
     assert b"    or: rewrite-table, without --set-aside" in done.lines
     assert [line.split()[1] for line in ok("refs", stack).lines] == [b"refs/heads/b1"]
     [snapshot] = list_snapshots(stack)

@@ -1,0 +1,257 @@
+"""What can be chosen on the repair screen: steps by force, and other options than the safest."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Button, Input
+
+from engine.fsck import fsck
+from engine.lock import LockFile
+from engine.record import LogRecord
+from engine.stack import Stack
+from inspector.screens.plan import ConfirmScreen, Phase
+from inspector.screens.repair import RepairScreen
+from inspector.widgets.line_list import LineList
+from tests.support import cli
+from tests.support.actions import (
+    ActionApp,
+    act,
+    confirm,
+    held_lock,
+    journal,
+    lines,
+    phase,
+    sentence,
+    until,
+    warnings,
+    workplace,
+)
+from tests.support.handmade import change_byte
+from tests.support.screens import NARROW, WIDE, branches, log, make_stack, shown_lines
+from tests.support.tables import stack_files
+
+LOCK = "tables.list.lock"
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    """Two tables, of which the older one has a block of refs that cannot be read."""
+    return damaged(tmp_path, [])
+
+
+def damaged(path: Path, logs: Sequence[LogRecord]) -> Path:
+    """Make such a stack; where there are logs, they tell which refs are lost."""
+    directory = make_stack(path / "reftable", (branches(500), logs), (branches(3, 2), []))
+    with Stack.open(directory, read_only=True) as opened:
+        table = opened.tables[0]
+        offset = list(table.blocks())[1].offset
+    change_byte(directory / table.name, offset)
+    return directory
+
+
+def names(stack: Path) -> list[str]:
+    return (stack / "tables.list").read_text().split()
+
+
+def codes(stack: Path) -> set[str]:
+    return {one.code for one in fsck(stack)}
+
+
+def screen(stack: Path) -> RepairScreen:
+    return RepairScreen(workplace(stack), journal())
+
+
+def footer(pilot: Pilot[Any]) -> str:
+    return shown_lines(pilot.app)[-1]
+
+
+async def planned(pilot: Pilot[Any]) -> RepairScreen:
+    shown = await phase(pilot, Phase.PLANNED)
+    assert isinstance(shown, RepairScreen)
+    return shown
+
+
+async def confirmation(pilot: Pilot[Any]) -> ConfirmScreen:
+    await pilot.press("enter")
+    await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
+    assert isinstance(pilot.app.screen, ConfirmScreen)
+    return pilot.app.screen
+
+
+async def type_and_go(pilot: Pilot[Any], asked: ConfirmScreen, text: str) -> None:
+    asked.query_one(Input).value = text
+    await pilot.pause()
+    asked.query_one("#go", Button).press()
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+def test_a_held_lock_goes_only_once_force_is_typed(tmp_path: Path, size: tuple[int, int]) -> None:
+    stack = make_stack(tmp_path / "reftable", (branches(3), []))
+    lock = stack / LOCK
+
+    async def steps(pilot: Pilot[Any], app: ActionApp) -> None:
+        shown = await planned(pilot)
+        assert "Nothing can be done now" in sentence(shown)
+        assert f"process {holder} (" in warnings(shown)
+        assert "Force…" in footer(pilot)
+        await pilot.press("enter")
+        assert app.screen is shown, "there is nothing to confirm"
+        await pilot.press("f")
+        shown = await planned(pilot)
+        assert "No force" in footer(pilot)
+        assert sentence(shown).startswith("1 step;")
+        assert "end it first" in warnings(shown)
+        await pilot.press("y")
+        assert "--force" in shlex.split(app.copied[-1])
+        asked = await confirmation(pilot)
+        assert asked.query_one("#go", Button).disabled
+        await pilot.press("tab")
+        asked.query_one(Input).value = "yes"
+        await pilot.pause()
+        assert asked.query_one("#go", Button).disabled
+        assert lock.exists()
+        await type_and_go(pilot, asked, "force")
+        shown = await planned_or_done(pilot)
+        assert "Checked again: no errors" in sentence(shown)
+        assert f"removed: {LOCK}" in lines(shown)
+        assert not lock.exists()
+
+    with held_lock(stack / "tables.list") as holder:
+        act(screen(stack), steps, size)
+    assert codes(stack) == set()
+
+
+async def planned_or_done(pilot: Pilot[Any]) -> RepairScreen:
+    shown = await phase(pilot, Phase.DONE, Phase.FAILED)
+    assert isinstance(shown, RepairScreen)
+    assert shown.phase is Phase.DONE
+    return shown
+
+
+def test_where_refs_are_lost_as_well_their_number_is_typed_behind_force(tmp_path: Path) -> None:
+    stack = damaged(tmp_path, [log(ref.name, 1) for ref in branches(500)])
+    before = stack_files(stack)
+
+    async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
+        await planned(pilot)
+        await pilot.press("f")
+        shown = await planned(pilot)
+        plan = shown._plan
+        assert plan is not None
+        assert plan.typed is not None
+        word, number = plan.typed.text.split()
+        assert word == "force"
+        assert f"{int(number)} lost" in sentence(shown)
+        asked = await confirmation(pilot)
+        asked.query_one(Input).value = "force"
+        await pilot.pause()
+        assert asked.query_one("#go", Button).disabled
+        assert stack_files(stack).items() >= before.items()
+        await type_and_go(pilot, asked, plan.typed.text)
+        await planned_or_done(pilot)
+
+    with held_lock(stack / "tables.list"):
+        act(screen(stack), steps)
+    assert not codes(stack) & {"lock-held", "lock-stale"}
+
+
+def test_without_locks_in_the_way_force_is_not_offered(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
+        shown = await planned(pilot)
+        assert "orce" not in footer(pilot)
+        await pilot.press("f")
+        assert shown.phase is Phase.PLANNED
+        assert "--force" not in shown._action.command_line
+
+    act(screen(stack), steps)
+
+
+def test_another_option_is_planned_marked_and_named_in_the_command(stack: Path) -> None:
+    table = names(stack)[0]
+
+    async def steps(pilot: Pilot[Any], app: ActionApp) -> None:
+        shown = await planned(pilot)
+        assert f"1. rewrite-table: {table}" in lines(shown)
+        assert "    or: set-aside, with --set-aside NAME" in lines(shown)
+        assert "Other option" in footer(pilot)
+        await pilot.press("o")
+        shown = await planned(pilot)
+        assert f"1. set-aside (as chosen): {table}" in lines(shown)
+        await pilot.press("y")
+        command = shlex.split(app.copied[-1])
+        assert command[command.index("--set-aside") + 1] == table
+        # The verb makes the same plan of it.
+        told = cli.ok(*[one for one in command[1:] if one != "--apply"]).out.decode().splitlines()
+        assert set(lines(shown)) <= {*told, ""}
+        await pilot.press("o")
+        shown = await planned(pilot)
+        assert f"1. rewrite-table: {table}" in lines(shown)
+        assert "--set-aside" not in shown._action.command_line
+
+    act(screen(stack), steps)
+
+
+def test_the_option_is_that_of_the_step_under_the_cursor(stack: Path) -> None:
+    orphan = "0x000000000003-0x000000000003-0badcafe.ref"
+    other = make_stack(stack.parent / "other", (branches(3), []), (branches(3, 2), []), (branches(4, 3), []))
+    (stack / orphan).write_bytes((other / names(other)[2]).read_bytes())
+    old = time.time() - 3600
+    os.utime(stack / orphan, (old, old))
+
+    async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
+        shown = await planned(pilot)
+        aside = next(line for line in lines(shown) if line.endswith(f"set-aside: {orphan}"))
+        rows = shown.query_one(LineList)
+        rows.go_to(int(aside.partition(".")[0]) - 1)
+        await pilot.pause()
+        await pilot.press("o")
+        shown = await planned(pilot)
+        assert rows.current is not None
+        assert rows.current.text.endswith(f"take-up (as chosen): {orphan}"), "the cursor stays with the file"
+        assert f"--take-up {orphan}" in shown._action.command_line
+        assert any("rewrite-table" in line for line in lines(shown)), "the other step is as it was"
+        await pilot.press("end")
+        await pilot.pause()
+        await pilot.press("o")
+        assert shown.phase is Phase.PLANNED, "the last lines are about no step"
+        shown.action_again()
+        await planned_or_done(pilot)
+        assert orphan in names(stack)
+
+    act(screen(stack), steps)
+
+
+def test_gaps_are_told_on_the_screen_as_by_the_verb(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
+        shown = await planned(pilot)
+        assert "refs that nothing tells of may have been lost:" in lines(shown)
+        assert any(line.startswith("  between refs/heads/branch-") for line in lines(shown))
+        assert "between which names" in warnings(shown)
+
+    act(screen(stack), steps)
+
+
+def test_a_lock_that_comes_in_between_is_planned_for_with_u(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
+        shown = await planned(pilot)
+        with LockFile(str(stack / "tables.list")):
+            if shown._plan is not None and shown._plan.typed is None:
+                await confirm(pilot)
+            else:
+                shown.action_again()
+            failed = await phase(pilot, Phase.FAILED)
+            assert "locked" in sentence(failed)
+            assert "Unlock…" in footer(pilot)
+            await pilot.press("u")
+            shown = await planned(pilot)
+            assert any("remove-lock (only with --force)" in line for line in lines(shown))
+
+    act(screen(stack), steps)
