@@ -658,6 +658,7 @@ class MainScreen(Screen[None]):
 
     @on(HealthPane.RepairWanted)
     @on(CompactionPane.RepairWanted)
+    @on(StackPane.UnlockWanted)
     def action_repair(self) -> None:
         """Check the stack and show what repairs it."""
         self._act(RepairScreen(self._workplace, self._journal))

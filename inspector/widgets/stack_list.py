@@ -116,7 +116,8 @@ ok, ! doubtful, X damaged.
 
 Below, "not in tables.list": files in the directory that are not part of the stack, with age and with the \
 process that has them open, where the system tells. ~ is a table without a place in the list (an orphan), \
-t a temporary file, L a lock, ? anything else. Clean (x) says which of them can go.
+t a temporary file, L a lock, ? anything else. Clean (x) says which of them can go. u on a lock leads to the \
+repair, which begins with removing locks that were left behind; a young or held one stays unless you insist.
 
 enter shows the refs of one table alone. space marks tables for a compaction by hand: the range goes from \
 the first to the last one marked (*), with all between them (|). escape takes the marks away."""
@@ -128,6 +129,7 @@ the first to the last one marked (*), with all between them (|). escape takes th
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "Only this table"),
         Binding("space", "mark", "Mark", key_display="space"),
+        Binding("u", "unlock", "Unlock…"),
         Binding("escape", "unmark", "Take marks away", show=False),
     ]
 
@@ -148,6 +150,9 @@ the first to the last one marked (*), with all between them (|). escape takes th
         def __init__(self, neighbour: Neighbour) -> None:
             super().__init__()
             self.neighbour = neighbour
+
+    class UnlockWanted(Message):
+        """Somebody wants to see whether the lock under the cursor can be removed."""
 
     def __init__(self, clock: Callable[[], float], *, id: str | None = None, classes: str = "") -> None:  # noqa: A002
         """`clock` tells the time that ages count to, in seconds since 1970."""
@@ -218,6 +223,7 @@ the first to the last one marked (*), with all between them (|). escape takes th
         cursor = self._list.cursor if found is None else found
         self._list.show_rows(rows, stack_columns(shape), neighbour_columns(self._clock()), cursor=cursor)
         self._retitle()
+        self.refresh_bindings()
 
     def on_resize(self) -> None:
         """Without a lower border, what stands in it goes to the upper one."""
@@ -237,6 +243,7 @@ the first to the last one marked (*), with all between them (|). escape takes th
     @on(VirtualList.Highlighted)
     def _cursor_moved(self, event: VirtualList.Highlighted) -> None:
         event.stop()
+        self.refresh_bindings()
         match self.current:
             case StackRow(position, table) if (table.name, position) != self._told:
                 self._told = table.name, position
@@ -269,9 +276,20 @@ the first to the last one marked (*), with all between them (|). escape takes th
         self._marked.clear()
         self._draw()
 
+    def action_unlock(self) -> None:
+        """Ask for a plan that removes the lock, if nobody holds it."""
+        self.post_message(self.UnlockWanted())
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """`escape` means something else while nothing is marked."""
-        return bool(self._marked) if action == "unmark" else True
+        """`escape` means something else while nothing is marked; only locks can be removed."""
+        match action:
+            case "unmark":
+                return bool(self._marked)
+            case "unlock":
+                row = self.current
+                return isinstance(row, NeighbourRow) and row.neighbour.kind is FileKind.LOCK
+            case _:
+                return True
 
 
 def _key(row: ListedRow | None) -> tuple[str, str] | None:
