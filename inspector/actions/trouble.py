@@ -75,7 +75,8 @@ _NOBODY: Final = (
 )
 _LEFT_OVER: Final = (
     "If it stays: look for a git process that works in this repository. Only if there is none, "
-    "on any machine that has the repository mounted, the lock is left over: u shows a plan that removes {path}"
+    "on any machine that has the repository mounted, the lock is left over: "
+    "u shows a plan that removes {path}"
 )
 
 
