@@ -146,8 +146,8 @@ class RepairAction:
             held = f"{safe_name(step.file)}: {safe_name(step.result)}"
             if self.force:
                 yield (
-                    f"{held}. It is removed all the same: whoever is at work may lose what he writes, "
-                    "or undo this repair. If there is such a process, end it first."
+                    f"{held}. Removing it may cost its holder what it writes, or undo this repair: "
+                    "end that process first."
                 )
             else:
                 yield f"{held}. That step is left out; f adds it."
@@ -159,17 +159,17 @@ def _forced(made: RepairPlan) -> list[Step]:
 
 def _warnings(counts: Mapping[Outcome, int], logs: LogOutcomes, gaps: list[str]) -> Iterator[str]:
     told = [
-        f"{counted(counts[kind], 'ref')} {what}"
+        f"{counts[kind]:,} {what}"
         for kind, what in (
             (Outcome.LOST, "lost"),
             (Outcome.REVIVED, "with an older value"),
-            (Outcome.DOUBTFUL, "that may have had a newer value"),
+            (Outcome.DOUBTFUL, "in doubt"),
         )
         if counts[kind]
     ]
     if told:
-        yield f"{', '.join(told)}: d lists them."
+        yield f"Refs: {', '.join(told)}. d lists them."
     if gaps:
-        yield "Refs may have been lost that nothing tells of: the last lines say between which names."
+        yield "Refs may be lost that nothing tells of: the last lines say where."
     if logs.uncertain:
         yield f"{counted(logs.uncertain, 'log entry', 'log entries')} come from damaged bytes."

@@ -262,7 +262,7 @@ class MainScreen(Screen[None]):
     def _show_marks(self) -> None:
         marks = self._health.marks | dict.fromkeys(self._damage, HealthMark.DAMAGED)
         self._stack.show(self._session.view, self._neighbours, marks)
-        self._compaction.show_damage(self._health.damage | self._damage)
+        self._compaction.show_damage(self._damage | self._health.damage)
 
     def _show_progress(self) -> None:
         self.query_one(StatusLine).show(self._session.view)

@@ -100,7 +100,9 @@ class ConfirmScreen(Dialog[bool]):
             if self._typed is not None:
                 yield Static(
                     Content.assemble(
-                        (f"! {self._typed.why}", "$text-warning"), f" To go on, type: {self._typed.text}"
+                        (f"! {self._typed.why}\n", "$text-warning"),
+                        "To go on, type: ",
+                        (self._typed.text, "bold"),
                     ),
                     id="why",
                 )
@@ -118,6 +120,12 @@ class ConfirmScreen(Dialog[bool]):
     def _note_typed(self, event: Input.Changed) -> None:
         is_right = self._typed is not None and event.value.strip() == self._typed.text
         self.query_one("#go", Button).disabled = not is_right
+
+    @on(Input.Submitted)
+    def _go_on(self, event: Input.Submitted) -> None:
+        """To the button, if it works: what is typed is one step, to press it another."""
+        event.stop()
+        self.query_one("#go").focus()
 
     @on(Button.Pressed)
     def _answer(self, event: Button.Pressed) -> None:
@@ -424,7 +432,7 @@ _UNSURE: Final = "The stack is not as it was when the plan was made; what it is 
 
 
 def _lock_warning(lock: SeenLock) -> str:
-    return f"There is {lock}. This cannot be applied while it is there; u shows a plan that removes it."
+    return f"{lock}. Nothing can be applied while it is there: u shows a plan that removes it."
 
 
 def _progress_text(progress: Progress) -> str:

@@ -115,7 +115,7 @@ and how large they are."""
         Binding("home", "first_step", "First step", show=False),
         Binding("end", "last_step", "Result", show=False),
         Binding("r", "switch_rule", "Rule"),
-        Binding("plus,equals_sign", "factor(1)", "Factor", key_display="+ -"),
+        Binding("plus,equals_sign", "factor(1)", "Larger factor", show=False),
         Binding("minus", "factor(-1)", "Smaller factor", show=False),
         Binding("space", "mark", "Mark", show=False),
         Binding("v", "mark_along", "Mark along", show=False),
@@ -199,7 +199,8 @@ and how large they are."""
 
     def show_damage(self, damage: Mapping[str, Damage]) -> None:
         """Ranges with these tables, by name, are blocked."""
-        if damage.keys() != self._study.damage.keys():
+        known = self._study.damage
+        if {name: str(error) for name, error in damage.items()} != {name: str(known[name]) for name in known}:
             self._study.damage = damage
             self._draw()
 

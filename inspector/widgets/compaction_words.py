@@ -67,6 +67,8 @@ def rule_line(study: Study, *, file_sizes: bool = False) -> Content:
     for rule, name in rules:
         shown = rule == study.rule
         parts.append((f"[{name}]" if shown else f" {name} ", "bold $text-accent" if shown else ""))
+        if shown and rule == "geometric":
+            parts.append((" (+ -)", "$foreground-muted"))
     used = study.policy if study.policy == "log2" else f"geometric ×{study.policy_factor}"
     if file_sizes:
         parts.append((" file sizes ", "$text-warning"))
@@ -217,9 +219,12 @@ def merge_lines(study: Study) -> list[Content]:
     what = f"Merge {tables_text(target)} ({which}): "
     if (blocked := study.blocked) is not None:
         return [
-            Content.styled(f"BLOCKED: {tables_text(target)} ({which}) cannot be merged.", "bold $text-error"),
+            Content.assemble(
+                (f"BLOCKED: {tables_text(target)} ({which}) cannot be merged", "bold $text-error"),
+                " (enter: repair).",
+            ),
             Content.styled(damage_text(blocked), "$text-error"),
-            _hint("A merge reads every record of its tables, and so does git's. enter shows a repair."),
+            _hint("A merge reads every record of its tables, and so does git's."),
         ]
     after = estimate.tables_after
     if isinstance(outcome, Outcome):

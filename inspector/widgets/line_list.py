@@ -45,10 +45,12 @@ class LineList(VirtualList[Line]):
         self.action_first()
 
     def go_to(self, about: int) -> None:
-        """Move the cursor to the first line about this."""
-        rows = (self.source.row(number) for number in range(self.source.count))
-        found = (number for number, line in enumerate(rows) if line is not None and line.about == about)
-        self.cursor = next(found, self.cursor)
+        """Move the cursor to the first line about this, with the others in view if there is room."""
+        rows = [self.source.row(number) for number in range(self.source.count)]
+        found = [number for number, line in enumerate(rows) if line is not None and line.about == about]
+        if found:
+            for row in (found[-1], found[0]):  # each is scrolled into view
+                self.cursor = row
 
     def on_resize(self) -> None:
         """Another width, other line ends."""

@@ -142,7 +142,7 @@ def test_the_rule_of_the_stack_is_shown_first_and_named(stack: Path) -> None:
         assert "[log2] geometric ×2 the stack's own: log2" in words(pane)
 
     async def geometric(_pilot: Pilot[Any], pane: CompactionPane) -> None:
-        assert "log2 [geometric ×5] the stack's own: geometric ×5" in words(pane)
+        assert "log2 [geometric ×5] (+ -) the stack's own: geometric ×5" in words(pane)
 
     show(stack, log2)
     show(stack, geometric, options=StackOptions(policy="geometric", factor=5))
@@ -292,7 +292,9 @@ def test_a_range_with_a_damaged_table_is_blocked_and_says_why(stack: Path) -> No
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
         await press(pilot, "A", "enter")
         assert isinstance(pane.study.outcome, Blocked)
-        assert f"BLOCKED: tables 0 to 6 (marked) cannot be merged. Table 3, {name}" in words(pane)
+        assert f"BLOCKED: tables 0 to 6 (marked) cannot be merged (enter: repair). Table 3, {name}" in words(
+            pane
+        )
         assert "⏎ Repair…" in words(pane)
         await press(pilot, "escape", "G", "space", "k", "space", "enter")
         assert "Exactly " in words(pane), "other tables are merged as before"

@@ -104,7 +104,7 @@ def test_an_error_is_shown_without_what_a_terminal_would_obey(demo: Study) -> No
     demo.mark(0, 3)
     demo.keep(demo.key, Blocked(FormatError("evil\x1b[2J.ref", 28, "no block")))
     assert [line.plain for line in merge_lines(demo)][:2] == [
-        "BLOCKED: tables 0 to 2 (marked) cannot be merged.",
+        "BLOCKED: tables 0 to 2 (marked) cannot be merged (enter: repair).",
         r"evil\x1b[2J.ref at byte 28: no block",
     ]
     demo.mark(0, 0)

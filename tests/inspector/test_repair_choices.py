@@ -108,7 +108,7 @@ def test_a_held_lock_goes_only_once_force_is_typed(tmp_path: Path, size: tuple[i
         shown = await planned(pilot)
         assert "No force" in footer(pilot)
         assert sentence(shown).startswith("1 step;")
-        assert "end it first" in warnings(shown)
+        assert "end that process first" in warnings(shown)
         await pilot.press("y")
         assert "--force" in shlex.split(app.copied[-1])
         asked = await confirmation(pilot)
@@ -234,7 +234,7 @@ def test_gaps_are_told_on_the_screen_as_by_the_verb(stack: Path) -> None:
         shown = await planned(pilot)
         assert "refs that nothing tells of may have been lost:" in lines(shown)
         assert any(line.startswith("  between refs/heads/branch-") for line in lines(shown))
-        assert "between which names" in warnings(shown)
+        assert "the last lines say where" in warnings(shown)
 
     act(screen(stack), steps)
 

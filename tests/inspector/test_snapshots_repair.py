@@ -1,0 +1,206 @@
+"""Pictures of repair and what belongs to it, on the damaged demo; `--snapshot-update` accepts new ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.screen import Screen
+from textual.widgets import Input
+
+from engine.options import StackOptions
+from engine.snapshot import keep, settle, take_snapshot
+from inspector.actions.base import Workplace
+from inspector.actions.compacting import CompactAction
+from inspector.app import InspectorApp
+from inspector.damaged_demo import build_damaged_demo
+from inspector.demo import build_demo
+from inspector.screens.plan import ActionScreen, Phase
+from inspector.screens.repair import OutcomesScreen, RepairScreen
+from inspector.screens.snapshots import SnapshotsScreen
+from inspector.session import Session
+from tests.support.actions import NOW, ActionApp, journal, phase, until
+from tests.support.screens import NARROW, WIDE, open_session, press
+from tests.support.screens import settle as settled
+
+Compare = Callable[..., bool]
+SIZES = pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x36", "80x24"])
+CLOCKS = ("engine.repair", "engine.repair_planner", "engine.fsck", "inspector.actions.locks")
+
+
+class Somewhere(Workplace):
+    """The same place on every machine."""
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        return ("/srv/lantern.git",)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Somewhere:
+    """The damaged demo, at a moment that does not pass."""
+    monkeypatch.chdir(tmp_path)
+    for module in CLOCKS:
+        monkeypatch.setattr(f"{module}.time", SimpleNamespace(time=lambda: NOW))
+    build_damaged_demo(Path("reftable"), NOW)
+    return Somewhere(Path("reftable"), StackOptions(suffix=lambda: 0xC0FFEE))
+
+
+@pytest.fixture
+def picture(snap_compare: Compare) -> Compare:
+    """Compare a screen, after some steps, with the picture accepted before."""
+
+    def compare(
+        screen: Screen[Any],
+        size: tuple[int, int],
+        steps: Callable[[Pilot[Any]], Any] | None = None,
+        keys: Sequence[str] = (),
+    ) -> bool:
+        async def before(pilot: Pilot[Any]) -> None:
+            await pilot.pause()
+            if steps is not None:
+                await steps(pilot)
+            await pilot.app.workers.wait_for_complete()
+            await pilot.press(*keys)
+            await pilot.pause()
+            for field in pilot.app.screen.query(Input):
+                field.cursor_blink = False
+
+        return snap_compare(ActionApp(screen), terminal_size=size, run_before=before)
+
+    return compare
+
+
+def repair(place: Workplace) -> RepairScreen:
+    return RepairScreen(place, journal())
+
+
+def make_lock_young(place: Workplace) -> None:
+    os.utime(place.directory / "tables.list.lock", (NOW - 7, NOW - 7))
+
+
+async def planned(pilot: Pilot[Any]) -> None:
+    await phase(pilot, Phase.PLANNED)
+
+
+async def by_force(pilot: Pilot[Any]) -> None:
+    await planned(pilot)
+    await pilot.press("f")
+    await planned(pilot)
+
+
+async def done(pilot: Pilot[Any]) -> None:
+    shown = await phase(pilot, Phase.PLANNED)
+    shown.action_again()
+    await phase(pilot, Phase.DONE)
+
+
+@SIZES
+def test_plan_of_a_repair(picture: Compare, place: Somewhere, size: tuple[int, int]) -> None:
+    assert picture(repair(place), size, planned)
+
+
+@SIZES
+def test_end_of_the_plan(picture: Compare, place: Somewhere, size: tuple[int, int]) -> None:
+    assert picture(repair(place), size, planned, keys=["G"])
+
+
+@SIZES
+def test_another_option_chosen(picture: Compare, place: Somewhere, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        await planned(pilot)
+        await pilot.press("j", "j", "j", "j", "j", "j", "o")
+        await planned(pilot)
+
+    assert picture(repair(place), size, steps)
+
+
+@SIZES
+def test_outcomes(picture: Compare, place: Somewhere, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        await planned(pilot)
+        await pilot.press("d")
+        await until(pilot, lambda: isinstance(pilot.app.screen, OutcomesScreen) and pilot.app.screen.idle)
+
+    assert picture(repair(place), size, steps)
+
+
+@SIZES
+def test_confirmation_by_typing(picture: Compare, place: Somewhere, size: tuple[int, int]) -> None:
+    make_lock_young(place)
+    assert picture(repair(place), size, by_force, keys=["enter", "tab", "tab", "tab"])
+
+
+@SIZES
+def test_plan_by_force(picture: Compare, place: Somewhere, size: tuple[int, int]) -> None:
+    make_lock_young(place)
+    assert picture(repair(place), size, by_force)
+
+
+@SIZES
+def test_result_of_a_repair(picture: Compare, place: Somewhere, size: tuple[int, int]) -> None:
+    assert picture(repair(place), size, done)
+
+
+@SIZES
+def test_plan_of_undoing_a_repair(picture: Compare, place: Somewhere, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        await done(pilot)
+        await pilot.press("z")
+        await planned(pilot)
+
+    assert picture(repair(place), size, steps)
+
+
+@SIZES
+def test_plan_with_a_lock_in_its_way(picture: Compare, place: Somewhere, size: tuple[int, int]) -> None:
+    build_demo(Path("sound"))
+    lock = Path("sound", "tables.list.lock")
+    lock.touch()
+    os.utime(lock, (NOW - 3 * 3600, NOW - 3 * 3600))
+    sound = Somewhere(Path("sound"), place.options)
+    assert picture(ActionScreen(CompactAction(sound, "all"), journal()), size, planned)
+
+
+@SIZES
+def test_plan_that_met_damage(picture: Compare, place: Somewhere, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        await phase(pilot, Phase.FAILED)
+
+    assert picture(ActionScreen(CompactAction(place, "all"), journal()), size, steps)
+
+
+@SIZES
+def test_snapshots(picture: Compare, place: Somewhere, size: tuple[int, int]) -> None:
+    stack = place.directory
+    names = (stack / "tables.list").read_text().splitlines()
+
+    def change(count: int) -> None:
+        (stack / "tables.list").write_text("".join(f"{name}\n" for name in names[:count]))
+
+    change(7)
+    for hours, operation, count in ((50, "add", 8), (26, "undo", 6), (3, "compact", 7), (1, "add", 8)):
+        snapshot = take_snapshot(stack, operation, NOW - hours * 3600)
+        change(count)
+        settle(stack, snapshot, NOW - hours * 3600)
+        if operation == "undo":
+            keep(snapshot, kept=True)
+    with Session.open(stack, label="demo", options=place.options) as session:
+        assert picture(SnapshotsScreen(place, journal(), session.view), size, keys=["j"])
+
+
+@SIZES
+def test_blocked_range(snap_compare: Compare, place: Somewhere, size: tuple[int, int]) -> None:
+    with open_session(place.directory, "demo") as session:
+        app = InspectorApp(session, clock=lambda: NOW)
+
+        async def before(pilot: Pilot[Any]) -> None:
+            await settled(pilot)
+            await press(pilot, "4", "A")
+
+        assert snap_compare(app, terminal_size=size, run_before=before)
