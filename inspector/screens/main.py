@@ -1,11 +1,12 @@
 """The main screen: the stack on the left; on the right its refs, logs, blocks, compaction and health.
 
-The screen holds no data of the stack. It hands each pane the session's view, has the session work in a thread
-as long as something is wanted, and passes on what the session says is new. Panes do not know each other:
-what one says (a table was opened, a block is wanted, a range is to be compacted) becomes here what
-another shows, or a screen on top of this one.
+The screen holds no data of the stack. It hands each pane the session's view, and what the session says is
+new. Panes do not know each other: what one says (a table was opened, a block is wanted, a range is to be
+compacted) becomes here what another shows, or a screen on top of this one.
 
-It looks at the stack twice a second (`watch`), which is one stat, and now and then at the files beside it.
+    live         has the session work, and notices changes by others
+    changing     leads to each change of the stack
+    main         the panes, the tabs, and what they want of each other
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from textual import on
 from textual.app import ComposeResult
@@ -22,35 +23,23 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.events import DescendantFocus
 from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import Footer, Input, Static, TabbedContent, TabPane, Tabs
-from textual.worker import Worker, WorkerState, get_current_worker
 
 from engine.errors import ReftableError
-from engine.neighbours import Neighbour, neighbours
-from engine.record import log_key
+from engine.neighbours import Neighbour
+from engine.record import RefRecord, log_key
 from engine.table import Table
 from inspector.actions.base import Workplace
-from inspector.actions.compacting import CleanAction
-from inspector.actions.healing import UndoAction
 from inspector.compaction_study import Damage
 from inspector.damage import broken_text, damage_met, damage_text
-from inspector.difference_summary import DifferenceSummary, summarise
 from inspector.health import HealthMark
-from inspector.journal import Journal
 from inspector.rows import LogRow, RefRow
 from inspector.scope import AsOf, OneTable, Scope, WholeStack
-from inspector.screens.add import AddScreen
 from inspector.screens.changes import ChangesScreen
-from inspector.screens.compact import CompactScreen, range_action
-from inspector.screens.expire import ExpireScreen
+from inspector.screens.changing import ChangingScreen
 from inspector.screens.help import HelpScreen, subject_of
-from inspector.screens.journal import JournalScreen
 from inspector.screens.moments import MomentsScreen
-from inspector.screens.plan import ActionScreen, Phase
-from inspector.screens.repair import RepairScreen
-from inspector.screens.snapshots import SnapshotsScreen
-from inspector.session import News, Reloaded, Session, StackView, VersionsRead
+from inspector.session import News, Reloaded, Session, VersionsRead
 from inspector.widgets.block_pane import BlockPane
 from inspector.widgets.breadcrumbs import Breadcrumbs
 from inspector.widgets.compaction_pane import CompactionPane
@@ -84,7 +73,7 @@ class _Tab(TabPane):
         return not isinstance(message, TabPane.Focused) and super().post_message(message)
 
 
-class MainScreen(Screen[None]):
+class MainScreen(ChangingScreen):
     """Everything about one stack."""
 
     HORIZONTAL_BREAKPOINTS = _WIDTHS
@@ -120,30 +109,6 @@ class MainScreen(Screen[None]):
         Binding("colon", "app.command_palette", "Actions", key_display=":"),
     ]
 
-    class SessionNews(Message):
-        """What the session's work brought, from the worker thread to the screen."""
-
-        def __init__(self, news: News) -> None:
-            super().__init__()
-            self.news = news
-
-    class Beside(Message):
-        """The files that lie beside the tables of `view`, or why they cannot be seen."""
-
-        def __init__(self, found: Sequence[Neighbour], error: OSError | None) -> None:
-            super().__init__()
-            self.found = found
-            self.error = error
-
-    class Compared(Message):
-        """What has changed from one view of the stack to another."""
-
-        def __init__(self, old: StackView, new: StackView, summary: DifferenceSummary) -> None:
-            super().__init__()
-            self.old = old
-            self.new = new
-            self.summary = summary
-
     class Located(Message):
         """The record with `key` is in the block at `offset` of `table`; or it could not be found."""
 
@@ -163,22 +128,11 @@ class MainScreen(Screen[None]):
         watch: float | None = None,
     ) -> None:
         """`watch` is the number of seconds between two looks at the stack; None never looks unasked."""
-        super().__init__()
-        self._session = session
-        self._workplace = workplace
-        self._clock = clock
-        self._watch = watch
-        self._ticks = 0
-        self._journal = Journal(clock)
-        self._worker: Worker[None] | None = None
-        self._beside_worker: Worker[None] | None = None
-        self._compare_worker: Worker[None] | None = None
+        super().__init__(session, workplace, clock=clock, watch=watch)
         self._reload_error: Exception | None = None
         self._beside_error: Exception | None = None
         self._neighbours: Sequence[Neighbour] = ()
         self._damage: dict[str, Damage] = {}
-        self._told_view: StackView = session.view
-        self._latest: tuple[StackView, StackView] | None = None
         self._stack = StackPane(clock, id="stack-pane", classes="pane")
         self._refs = RefsPane(session)
         self._logs = LogsPane(session)
@@ -220,26 +174,19 @@ class MainScreen(Screen[None]):
         """Show what is at hand, and have the rest read."""
         # Keys and the mouse switch tabs; as a stop between the panes they would be in the way.
         self.query_one(Tabs).can_focus = False
-        status = self.query_one(StatusLine)
-        status.read_only = self._workplace.read_only
-        if self._watch is not None:
-            status.watching = True
-            self.set_interval(self._watch, self._look)
+        self.query_one(StatusLine).read_only = self._workplace.read_only
         self._show_view()
         if self._session.view.faults:
             self._show_tab("health-tab")
             self._health.action_check()
         else:
             self._refs.rows.focus()
-        self._work()
-        self._look_beside()
+        self.begin()
 
     @property
     def idle(self) -> bool:
         """Whether nothing that the screen asked for is still to come."""
-        workers = (self._worker, self._beside_worker, self._compare_worker)
-        busy = any(worker is not None and not worker.is_finished for worker in workers)
-        return not (busy or self._session.wanting or self._health.running) and self._blocks.idle
+        return not (self.working or self._health.running) and self._blocks.idle
 
     # Showing the session's view.
 
@@ -291,124 +238,40 @@ class MainScreen(Screen[None]):
         pane.set_class(tab.active not in ("refs-tab", "logs-tab"), "-whole")
         pane.border_title = Content(parts[1] if len(parts) > 2 else "")
 
-    # The session's work. It ends when nothing is wanted, and is begun again when something is.
+    # What comes of the session's work, and of looking at the stack.
 
-    def _work(self) -> None:
-        if self._worker is None or self._worker.is_finished:
-            self._worker = self.run_worker(self._drive_session, thread=True, group="session")
+    def take_news(self, news: News) -> None:
+        """Show it in the panes that asked for it."""
+        if isinstance(news, VersionsRead):
+            row = self._refs.current
+            if self._detail_of is self._refs and row is not None and row.record.name == news.name:
+                self.query_one(Detail).show_ref(row, news.trace)
+            return
+        self._refs.take(news)
+        self._logs.take(news)
+        self._show_progress()
 
-    def _drive_session(self) -> None:
-        worker = get_current_worker()
-        for news in self._session.work():
-            if worker.is_cancelled:
-                return
-            if news is not None:
-                self.post_message(self.SessionNews(news))
-
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """What was wanted while the worker was about to end is not forgotten."""
-        if event.state is WorkerState.SUCCESS and self._session.wanting:
-            self._work()
-
-    @on(VirtualList.RowsWanted)
-    def _read_wanted_rows(self) -> None:
-        self._work()
-
-    @on(SessionNews)
-    def _take_news(self, event: SessionNews) -> None:
-        match event.news:
-            case VersionsRead(name, trace):
-                row = self._refs.current
-                if self._detail_of is self._refs and row is not None and row.record.name == name:
-                    self.query_one(Detail).show_ref(row, trace)
-            case Reloaded() as news:
-                self._take_reload(news)
-            case news:
-                self._refs.take(news)
-                self._logs.take(news)
-                self._show_progress()
-
-    def _take_reload(self, news: Reloaded) -> None:
+    def take_reload(self, news: Reloaded) -> None:
+        """Show the stack as it is now."""
         self._reload_error = news.error
         if not news.changed:
             self._show_progress()
-            if news.asked and news.error is None:
-                self.notify("Nothing has changed.", markup=False)
             return
         self._show_view()
         self._show_blocks()
         if news.old_view is not None and (news.old_view.faults or self._session.view.faults):
             # Files of a broken stack change under the same names, so what was found is worth nothing.
             self._health.action_check()
-        self._look_beside()
-        self._compare()
 
-    # Watching.
-
-    def _look(self) -> None:
-        if not self.query_one(StatusLine).watching:
-            return
-        self._session.want_check()
-        self._work()
-        self._ticks += 1
-        if self._ticks % _WATCH_TICKS == 0:
-            self._look_beside()
-
-    def _look_beside(self) -> None:
-        if self._beside_worker is None or self._beside_worker.is_finished:
-            self._beside_worker = self.run_worker(self._find_beside, thread=True, group="beside")
-
-    def _find_beside(self) -> None:
-        view = self._session.view
-        names = [table.name for table in view.tables]
-        try:
-            found = neighbours(view.directory, names, self._clock(), covered=view.merged.max_update_index)
-        except OSError as error:
-            self.post_message(self.Beside((), error))
-        else:
-            self.post_message(self.Beside(found, None))
-
-    @on(Beside)
-    def _take_beside(self, event: Beside) -> None:
-        self._neighbours, self._beside_error = event.found, event.error
+    def take_beside(self, found: Sequence[Neighbour], error: OSError | None) -> None:
+        """Show the files beside the tables."""
+        self._neighbours, self._beside_error = found, error
         self._show_beside()
         self._show_progress()
 
-    def _compare(self) -> None:
-        if self._compare_worker is not None:
-            self._compare_worker.cancel()
-        work = partial(self._summarise, self._told_view, self._session.view)
-        self._compare_worker = self.run_worker(work, thread=True, group="compare")
-
-    def _summarise(self, old: StackView, new: StackView) -> None:
-        worker = get_current_worker()
-        summary = summarise(old.merged, new.merged, cancelled=lambda: worker.is_cancelled)
-        if not worker.is_cancelled:
-            self.post_message(self.Compared(old, new, summary))
-
-    @on(Compared)
-    def _tell_changes(self, event: Compared) -> None:
-        self._told_view = event.new
-        # A compaction that follows a change is no reason to forget the change.
-        if event.summary.refs or self._latest is None:
-            self._latest = event.old, event.new
-        on_top: Screen[Any] = self.app.screen
-        if isinstance(on_top, ActionScreen) and on_top.phase in (Phase.APPLYING, Phase.DONE):
-            return  # its result says so, and would be covered
-        self.notify(f"{event.summary}", title="The stack has changed (L: what)", markup=False)
-
-    def action_pause(self) -> None:
-        """Stop watching the stack, or go on with it."""
-        status = self.query_one(StatusLine)
-        if self._watch is not None:
-            status.watching = not status.watching
-            self._look()
-
-    def action_reload(self) -> None:
-        """Look at the stack again."""
-        self._session.want_reload()
-        self._work()
-        self._look_beside()
+    def take_watching(self, *, watching: bool) -> None:
+        """Say so in the status line."""
+        self.query_one(StatusLine).watching = watching
 
     # Selection and detail.
 
@@ -519,7 +382,7 @@ class MainScreen(Screen[None]):
 
     @on(CompactionPane.CompactWanted)
     def _compact_wanted(self, event: CompactionPane.CompactWanted) -> None:
-        self._compact(range(event.first, event.end))
+        self.compact(range(event.first, event.end))
 
     @on(Breadcrumbs.Chosen)
     def _part_chosen(self, event: Breadcrumbs.Chosen) -> None:
@@ -606,10 +469,6 @@ class MainScreen(Screen[None]):
         """Explain what has the keys."""
         self.app.push_screen(HelpScreen(subject_of(self)))
 
-    def action_journal(self) -> None:
-        """Show what was done, and the command lines for it."""
-        self.app.push_screen(JournalScreen(self._journal))
-
     def action_moments(self) -> None:
         """Choose an earlier state of the stack, or compare two."""
 
@@ -631,67 +490,25 @@ class MainScreen(Screen[None]):
             title = f"What changed last: update index {span}"
             self.app.push_screen(ChangesScreen(old.merged, new.merged, title, new.hash_id.size))
 
-    # Changes of the stack, each on a screen of its own.
+    # What changes begin with.
 
-    def action_add(self) -> None:
-        """Write a transaction; the form begins with the ref under the cursor."""
+    @property
+    def ref_in_question(self) -> RefRecord | None:
+        """The ref under the cursor, if that is in the list of refs."""
         row = self._refs.current if self._detail_of is self._refs else None
-        record = row.record if row is not None else None
-        hash_id = self._session.view.hash_id
-        self._change(AddScreen(self._workplace, self._journal, hash_id, ref=record))
+        return row.record if row is not None else None
 
-    def action_compact(self) -> None:
-        """Merge tables: those that are marked, or which the next screen asks for."""
-        marked = self._stack.marked
-        if len(marked) < 2:
-            self._change(CompactScreen(self._workplace, self._journal, self._session.view))
-        elif not self._compaction.refuses(marked):
-            self._compact(marked)
+    @property
+    def marked_tables(self) -> range:
+        """Those that are marked in the stack."""
+        return self._stack.marked
 
-    def action_expire(self) -> None:
-        """Drop old reflog entries."""
-        self._change(ExpireScreen(self._workplace, self._journal))
-
-    def action_clean(self) -> None:
-        """Remove what crashes left behind."""
-        self._change(ActionScreen(CleanAction(self._workplace), self._journal))
+    def refuses_merge(self, tables: range) -> bool:
+        """Whether it is known that one is damaged."""
+        return self._compaction.refuses(tables)
 
     @on(HealthPane.RepairWanted)
     @on(CompactionPane.RepairWanted)
     @on(StackPane.UnlockWanted)
-    def action_repair(self) -> None:
-        """Check the stack and show what repairs it."""
-        self._act(RepairScreen(self._workplace, self._journal))
-
-    def action_undo(self) -> None:
-        """Go back to the newest snapshot."""
-        self._act(ActionScreen(UndoAction(self._workplace), self._journal))
-
-    def action_snapshots(self) -> None:
-        """Show what was kept before each change."""
-        self._act(SnapshotsScreen(self._workplace, self._journal, self._session.view))
-
-    def _change(self, screen: Screen[bool]) -> None:
-        """Show a screen that changes the stack, unless nothing but a repair can."""
-        if self._session.view.faults:
-            self.notify(
-                "Nothing but a repair can change it: r shows a plan, as does reftable-inspector repair.",
-                title="The stack is broken",
-                severity="warning",
-                markup=False,
-            )
-        else:
-            self._act(screen)
-
-    def _compact(self, tables: range) -> None:
-        action = range_action(self._workplace, self._session.view, tables.start, tables.stop)
-        self._change(ActionScreen(action, self._journal))
-
-    def _act(self, screen: Screen[bool]) -> None:
-        def done(changed: bool | None) -> None:
-            if changed:
-                self._session.want_check()
-                self._work()
-                self._look_beside()
-
-        self.app.push_screen(screen, done)
+    def _repair_wanted(self) -> None:
+        self.action_repair()
