@@ -92,10 +92,10 @@ def open_best(directory: str | os.PathLike[str], options: StackOptions) -> Stack
     return readable
 
 
-def damage_met(tables: Sequence[Table]) -> list[Fault]:
-    """What is wrong with these tables, one error for each that is damaged: as far as reading has met it."""
+def damage_met(tables: Sequence[Table]) -> dict[str, Fault]:
+    """What is wrong with those of these tables that are damaged, by name: as far as reading has met it."""
     readable = [table for table in tables if isinstance(table, ReadableTable)]
-    return [table.loss() for table in readable if table.fault is not None or table.losses is not None]
+    return {table.name: table.loss() for table in readable if table.fault is not None or table.losses}
 
 
 def in_doubt(tables: Sequence[Table | None], position: int, name: bytes) -> bool:

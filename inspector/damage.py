@@ -13,7 +13,7 @@ from engine.readable_table import ReadableTable
 from inspector.session import StackView
 from inspector.widgets.facts import error_text, loss_text
 
-__all__ = ["broken_text", "damage_met", "damage_text"]
+__all__ = ["broken_text", "damage_text"]
 
 _LIST = "tables.list"
 
@@ -42,12 +42,3 @@ def damage_text(view: StackView) -> str:
             assert isinstance(table, ReadableTable)  # noqa: S101 - none other has losses
             return f"{error_text(table.loss())} ({loss_text(losses)})"
     return ""
-
-
-def damage_met(view: StackView) -> dict[str, Fault]:
-    """What is wrong with the tables in which reading has met damage, by name."""
-    return {
-        table.name: table.loss()
-        for table in view.tables
-        if isinstance(table, ReadableTable) and (table.fault is not None or table.losses is not None)
-    }

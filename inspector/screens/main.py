@@ -27,11 +27,12 @@ from textual.widgets import Footer, Input, Static, TabbedContent, TabPane, Tabs
 
 from engine.errors import ReftableError
 from engine.neighbours import Neighbour
+from engine.readable import damage_met
 from engine.record import RefRecord, log_key
 from engine.table import Table
 from inspector.actions.base import Workplace
 from inspector.compaction_study import Damage
-from inspector.damage import broken_text, damage_met, damage_text
+from inspector.damage import broken_text, damage_text
 from inspector.health import HealthMark
 from inspector.rows import LogRow, RefRow
 from inspector.scope import AsOf, OneTable, Scope, WholeStack
@@ -203,7 +204,7 @@ class MainScreen(ChangingScreen):
     def _show_beside(self) -> None:
         view = self._session.view
         self._health.show(view, self._neighbours)
-        self._damage = dict(damage_met(view))
+        self._damage = dict(damage_met(view.tables))
         self._show_marks()
 
     def _show_marks(self) -> None:
@@ -219,7 +220,7 @@ class MainScreen(ChangingScreen):
         trouble.display = bool(text)
         if text:
             trouble.update(f"! {text}")
-        if damage_met(self._session.view).keys() != self._damage.keys():  # reading has met damage
+        if damage_met(self._session.view.tables).keys() != self._damage.keys():  # reading has met damage
             self._show_beside()
 
     def _show_way(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,11 +96,11 @@ def readable_stack(path: Path | None, worktree: str | None) -> Iterator[Stack | 
     found = find_stack(path, worktree)
     with open_best(found.location.directory, found.options) as stack:
         yield stack
-        faults = [*stack.faults] if isinstance(stack, ReadableStack) else damage_met(stack.tables)
+        faults = stack.faults if isinstance(stack, ReadableStack) else damage_met(stack.tables).values()
     end_with_faults(faults)
 
 
-def end_with_faults(faults: Sequence[Exception]) -> None:
+def end_with_faults(faults: Collection[Exception]) -> None:
     """Tell what could not be read, if anything, and end the verb with the exit code for that."""
     if not faults:
         return

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.screen import Screen
-from textual.widgets import Input, TextArea
+from textual.widgets import TextArea
 
 from engine.format import HashId
 from engine.options import StackOptions
@@ -25,22 +23,13 @@ from inspector.screens.journal import JournalScreen
 from inspector.screens.plan import ActionScreen, Phase
 from inspector.session import Session
 from inspector.widgets.choice import Choice
-from tests.support.actions import ActionApp, confirm, journal, phase
+from tests.support.actions import confirm, journal, phase
 from tests.support.demo import copy_demo
-from tests.support.screens import NARROW, WIDE
+from tests.support.pictures import SIZES, Compare, Somewhere, comparing
+from tests.support.screens import WIDE
 
-Compare = Callable[..., bool]
-SIZES = pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x36", "80x24"])
 TOPIC = RefRecord(b"refs/heads/maeve/fix-tile-cache", 1960, bytes.fromhex("5a" * 20))
 COMMANDS = f"create refs/heads/new {'12' * 20}\nsymref-create refs/heads/alias refs/heads/new\n"
-
-
-class Somewhere(Workplace):
-    """The same place on every machine."""
-
-    @property
-    def arguments(self) -> tuple[str, ...]:
-        return ("/srv/lantern.git",)
 
 
 @pytest.fixture
@@ -60,28 +49,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Somewhere:
 @pytest.fixture
 def picture(snap_compare: Compare) -> Compare:
     """Compare a screen, after some steps, with the picture accepted before."""
-
-    def compare(
-        screen: Screen[Any],
-        size: tuple[int, int],
-        steps: Callable[[Pilot[Any]], Any] | None = None,
-        keys: Sequence[str] = (),
-    ) -> bool:
-        async def before(pilot: Pilot[Any]) -> None:
-            await pilot.pause()
-            for field in screen.query(Input):
-                field.cursor_blink = False
-            for area in screen.query(TextArea):
-                area.cursor_blink = False
-            if steps is not None:
-                await steps(pilot)
-            await pilot.app.workers.wait_for_complete()
-            await pilot.press(*keys)
-            await pilot.pause()
-
-        return snap_compare(ActionApp(screen), terminal_size=size, run_before=before)
-
-    return compare
+    return comparing(snap_compare)
 
 
 def lock_forever(directory: Path) -> None:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.screen import Screen
-from textual.widgets import Input
 
 from engine.options import StackOptions
 from engine.snapshot import keep, settle, take_snapshot
@@ -24,21 +21,12 @@ from inspector.screens.plan import ActionScreen, Phase
 from inspector.screens.repair import OutcomesScreen, RepairScreen
 from inspector.screens.snapshots import SnapshotsScreen
 from inspector.session import Session
-from tests.support.actions import NOW, ActionApp, journal, phase, until
-from tests.support.screens import NARROW, WIDE, open_session, press
+from tests.support.actions import NOW, journal, phase, until
+from tests.support.pictures import SIZES, Compare, Somewhere, comparing
+from tests.support.screens import open_session, press
 from tests.support.screens import settle as settled
 
-Compare = Callable[..., bool]
-SIZES = pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x36", "80x24"])
 CLOCKS = ("engine.repair", "engine.repair_planner", "engine.fsck", "inspector.actions.locks")
-
-
-class Somewhere(Workplace):
-    """The same place on every machine."""
-
-    @property
-    def arguments(self) -> tuple[str, ...]:
-        return ("/srv/lantern.git",)
 
 
 @pytest.fixture
@@ -54,26 +42,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Somewhere:
 @pytest.fixture
 def picture(snap_compare: Compare) -> Compare:
     """Compare a screen, after some steps, with the picture accepted before."""
-
-    def compare(
-        screen: Screen[Any],
-        size: tuple[int, int],
-        steps: Callable[[Pilot[Any]], Any] | None = None,
-        keys: Sequence[str] = (),
-    ) -> bool:
-        async def before(pilot: Pilot[Any]) -> None:
-            await pilot.pause()
-            if steps is not None:
-                await steps(pilot)
-            await pilot.app.workers.wait_for_complete()
-            await pilot.press(*keys)
-            await pilot.pause()
-            for field in pilot.app.screen.query(Input):
-                field.cursor_blink = False
-
-        return snap_compare(ActionApp(screen), terminal_size=size, run_before=before)
-
-    return compare
+    return comparing(snap_compare)
 
 
 def repair(place: Workplace) -> RepairScreen:
