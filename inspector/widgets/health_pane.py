@@ -176,6 +176,8 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         self._names: tuple[str, ...] = ()
         self._progress: Progress | None = None
         self._failed: BaseException | None = None
+        self._placed = 0  # where the cursor was put
+        self._followed: tuple[str, str, int | None] | None = None  # what the user has moved it to
         self._known: tuple[Counts, dict[str, HealthMark]] | None = None
 
     def compose(self) -> ComposeResult:
@@ -237,12 +239,14 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
             self.post_message(self.Changed(*known))
 
     def _show_rows(self, rows: list[_Row]) -> None:
-        current, cursor = self._list.current, self._list.cursor
         self._rows = rows
-        # Findings that came in between push the one under the cursor down; the cursor stays with it.
-        if isinstance(current, Finding):
-            same = [isinstance(row, Finding) and identity(row) == identity(current) for row in rows]
-            cursor = same.index(True) if True in same else cursor
+        # Findings that come in between push the one that was gone to down, and the cursor stays with it.
+        # Otherwise it is at the top, with the worst.
+        cursor = self._list.cursor if self._followed is not None else 0
+        for number, row in enumerate(rows):
+            if isinstance(row, Finding) and identity(row) == self._followed:
+                cursor = number
+        self._placed = cursor
         self._list.show(SequenceRows(rows), list(self._columns()), cursor=cursor, above=self._list.above)
         self._show_words()
 
@@ -323,6 +327,10 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
     @on(VirtualList.Highlighted)
     def _cursor_moved(self, event: VirtualList.Highlighted) -> None:
         event.stop()
+        cursor, current = self._list.cursor, self.current
+        if cursor != self._placed:
+            self._placed = cursor
+            self._followed = identity(current) if cursor and current is not None else None
         self._show_words()
 
     # Checking.

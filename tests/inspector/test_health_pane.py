@@ -157,6 +157,15 @@ def test_files_beside_the_stack_are_known_at_once_and_first_things_stay_first(st
     host(view(stack), steps, [LOCK])
 
 
+def test_until_the_cursor_is_moved_it_is_on_the_worst(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], app: Host) -> None:
+        await checked(pilot)
+        assert app.pane.current is not None
+        assert app.pane.current.severity is Severity.ERROR
+
+    host(view(stack), steps, [LOCK])
+
+
 def test_the_words_for_a_finding_say_what_git_does_and_what_to_do(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], app: Host) -> None:
         await checked(pilot)
