@@ -43,6 +43,7 @@ __all__ = [
     "open_best",
     "open_readable",
     "open_tolerant",
+    "readable_tables",
 ]
 
 MOST_NAMES: Final = 10_000
@@ -177,9 +178,7 @@ def open_readable(directory: str | os.PathLike[str], options: StackOptions | Non
         hash_id = _common_hash(options, opened)
         tables = _all_tables(path, names, opened, hash_id)
     except BaseException:
-        for one in opened.values():
-            if isinstance(one, Table):
-                one.close()
+        _close(opened)
         raise
     faults = [table.fault for table in tables if table.fault is not None]
     if options is not None and options.hash_id not in (None, hash_id):
@@ -195,6 +194,29 @@ def open_readable(directory: str | os.PathLike[str], options: StackOptions | Non
         is_guessed,
         seen,
     )
+
+
+def readable_tables(directory: str | os.PathLike[str], names: Sequence[str]) -> tuple[ReadableTable, ...]:
+    """The tables of these names, each as far as it can be read, whatever lists them: those of a snapshot.
+
+    What is missing, or of another hash function than most, is stood in for. Whoever asks for them closes
+    them. Raises `OSError` when no more files can be opened.
+    """
+    path = os.fspath(directory)
+    opened: dict[str, Table | Fault] = {}
+    try:
+        for name in names:
+            opened[name] = _opened(path, name)
+        return _all_tables(path, names, opened, _common_hash(None, opened))
+    except BaseException:
+        _close(opened)
+        raise
+
+
+def _close(opened: dict[str, Table | Fault]) -> None:
+    for one in opened.values():
+        if isinstance(one, Table):
+            one.close()
 
 
 def _signature(path: str) -> tuple[object, ...]:

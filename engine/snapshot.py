@@ -75,9 +75,14 @@ class Snapshot:
         """Where a repair puts tables that it sets aside."""
         return self.path / "lost"
 
+    @property
+    def directory(self) -> Path:
+        """Where its files lie."""
+        return self.path / _FILES
+
     def file(self, name: str) -> Path:
         """The path of a file of the snapshot."""
-        return self.path / _FILES / name
+        return self.directory / name
 
 
 def snapshots_directory(directory: str | os.PathLike[str]) -> Path:

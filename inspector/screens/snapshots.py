@@ -22,6 +22,7 @@ from textual.worker import Worker, WorkerState
 
 from engine.errors import ReftableError
 from engine.merged import MergedTable
+from engine.readable import readable_tables
 from engine.snapshot import Snapshot, keep, list_snapshots
 from engine.table import Table
 from inspector.actions.base import Workplace
@@ -138,10 +139,12 @@ class SnapshotsScreen(Dialog[bool]):
         self.post_message(self.Loaded(list_snapshots(self._workplace.directory)))
 
     def _open(self, snapshot: Snapshot) -> None:
-        with ExitStack() as opening:
-            tables = [opening.enter_context(Table.open(snapshot.file(name))) for name in snapshot.tables]
-            merged = MergedTable(tables)
-            self.post_message(self.Opened(snapshot, merged.tables, opening.pop_all()))
+        # It may be of a stack that was broken: what could be read of that is compared.
+        tables = readable_tables(snapshot.directory, snapshot.tables)
+        opened = ExitStack()
+        for table in tables:
+            opened.callback(table.close)
+        self.post_message(self.Opened(snapshot, tables, opened))
 
     def _keep(self, snapshot: Snapshot) -> None:
         keep(snapshot, kept=not snapshot.kept)

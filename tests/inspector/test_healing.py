@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
 from engine.errors import OutdatedError
+from engine.repair import plan_repair, repair
 from engine.snapshot import list_snapshots
 from engine.stack import Stack
 from inspector.actions.base import Workplace, run
@@ -176,8 +178,15 @@ def test_snapshots_are_listed_with_what_differs_and_gone_back_to(stack: Path) ->
     assert act(screen, steps).answers == [True]
 
 
-def test_refs_of_then_and_now_are_compared(stack: Path) -> None:
-    compact(stack)
+@pytest.mark.parametrize("was", ["sound", "broken"])
+def test_refs_of_then_and_now_are_compared(stack: Path, was: str) -> None:
+    """Of a stack that was broken, as far as they can be read."""
+    if was == "broken":
+        path = stack / listed(stack)[0]
+        os.truncate(path, path.stat().st_size - 40)
+        repair(stack, plan_repair(stack))
+    else:
+        compact(stack)
     make_stack(stack, (branches(7, 4), []))
     screen = SnapshotsScreen(place(stack), journal(), view(stack))
 
