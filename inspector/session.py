@@ -128,6 +128,8 @@ class Session:
         self.view = StackView(stack)
         self._wants_reload = False
         self._wants_check = False
+        self._takes_broken = False
+        self._sound: list[Stack] = []  # those that broke since: their tables may be read still
         self._trouble: str | None = None
         self._wanted_names: deque[tuple[bytes, MergedTable | None]] = deque(maxlen=1)
         self._lock = threading.Lock()  # over the two that follow
@@ -153,6 +155,8 @@ class Session:
         for source in self._open:
             source.close()
         self._stack.close()
+        for stack in self._sound:
+            stack.close()
 
     # For the thread of the screen.
 
@@ -188,12 +192,17 @@ class Session:
             self._wanted_keys.pop(name, None)
 
     def want_reload(self) -> None:
-        """Have the stack looked at again."""
-        self._wants_reload = True
+        """Have the stack looked at again; if it is broken by now, what can be read of it takes its place."""
+        self._wants_reload = self._takes_broken = True
 
-    def want_check(self) -> None:
-        """The same for a watch: nothing is told when nothing has changed. One stat then."""
+    def want_check(self, *, takes_broken: bool = False) -> None:
+        """The same for a watch: nothing is told when nothing has changed. One stat then.
+
+        A stack that others have broken stays on screen as it was: there may be more to see of it. With
+        `takes_broken`, what can be read of it takes its place.
+        """
         self._wants_check = True
+        self._takes_broken = self._takes_broken or takes_broken
 
     @property
     def wanting(self) -> bool:
@@ -266,12 +275,20 @@ class Session:
         return Reloaded(False, None, asked=asked) if asked or trouble is not None else None
 
     def _take_up_changes(self) -> bool:
-        if isinstance(self._stack, Stack):
-            return self._stack.reload()
-        if not self._stack.has_changed():
+        takes_broken, self._takes_broken = self._takes_broken, False
+        stack = self._stack
+        if isinstance(stack, Stack):
+            try:
+                return stack.reload()
+            except ReftableError:
+                if not takes_broken:
+                    raise
+        elif not stack.has_changed():
             return False
         # The old tables are not closed: somebody may read them still. The last to let go of them does it.
-        self._stack = open_best(self._stack.directory, self._stack.options)
+        self._stack = open_best(stack.directory, stack.options)
+        if isinstance(stack, Stack):
+            self._sound.append(stack)
         return True
 
     def _find_key(self) -> KeyFound | None:

@@ -111,8 +111,8 @@ class LiveScreen(Screen[None]):
         return self._session.wanting or any(worker and not worker.is_finished for worker in workers)
 
     def look_again(self) -> None:
-        """See what the stack is now, without a word if it is the same."""
-        self._session.want_check()
+        """See what the stack is now, even if it is broken, without a word if it is the same."""
+        self._session.want_check(takes_broken=True)
         self._work()
         self._look_beside()
 

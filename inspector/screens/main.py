@@ -216,6 +216,8 @@ class MainScreen(ChangingScreen):
         self.query_one(StatusLine).show(self._session.view)
         error = self._reload_error or self._refs.error or self._logs.error or self._beside_error
         text = error_text(error) if error is not None else damage_text(self._session.view)
+        if self._reload_error is not None:
+            text += " (shown as it was before: R reads what is left)"
         trouble = self.query_one("#trouble", Static)
         trouble.display = bool(text)
         if text:

@@ -92,6 +92,23 @@ async def look(pilot: Pilot[Any], screen: MainScreen) -> None:
     await settle(pilot)
 
 
+def test_a_stack_that_others_break_is_shown_as_it_was_until_somebody_asks(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        (stack / (stack / "tables.list").read_text().split()[1]).unlink()
+        # A table that is open needs no file: the list has to be another one.
+        path = stack / "tables.list"
+        (stack / "new").write_bytes(path.read_bytes() + b"0x000000000009-0x000000000009-0badcafe.ref\n")
+        (stack / "new").rename(path)
+        await look(pilot, screen)
+        assert "as it was before: R reads what is left" in " ".join(text(screen).split())
+        assert "broken" not in text(screen)
+        await press(pilot, "R")
+        assert "X broken: 2 tables missing" in text(screen)
+        assert "R reads" not in text(screen)
+
+    watched(stack, steps)
+
+
 # Scopes.
 
 

@@ -175,17 +175,55 @@ def test_a_reload_takes_up_what_others_wrote(stack: Path) -> None:
         assert old.merged.read_ref(branch(1)) is not None
 
 
-def test_a_reload_that_fails_leaves_the_view(stack: Path) -> None:
+def break_list(stack: Path) -> None:
+    (stack / "new.list").write_bytes(b"no-such-table.ref\n")
+    (stack / "new.list").rename(stack / "tables.list")
+
+
+def test_a_stack_that_others_have_broken_stays_in_view_as_it_was(stack: Path) -> None:
     with open_session(stack) as session:
         work(session)
         old = session.view
-        (stack / "new.list").write_bytes(b"no-such-table.ref\n")
-        (stack / "new.list").rename(stack / "tables.list")
-        session.want_reload()
+        break_list(stack)
+        session.want_check()
         (news,) = work(session)
         assert isinstance(news, Reloaded)
         assert "no-such-table.ref" in str(news.error)
         assert session.view is old
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_what_can_be_read_of_a_broken_stack_is_shown_to_who_wants_it(stack: Path, asked: bool) -> None:
+    with open_session(stack) as session:
+        work(session)
+        old = session.view
+        break_list(stack)
+        if asked:
+            session.want_reload()
+        else:
+            session.want_check(takes_broken=True)
+        news = work(session)[0]
+        assert isinstance(news, Reloaded)
+        assert (news.changed, news.error) == (True, None)
+        assert session.view.faults
+        assert session.view.refs.count == old.refs.count
+        # And what was shown before can still be read.
+        assert old.merged.read_ref(branch(1)) is not None
+
+
+def test_of_a_broken_stack_with_nothing_to_read_the_view_stays(stack: Path) -> None:
+    with open_session(stack) as session:
+        work(session)
+        old = session.view
+        for table in stack.glob("*.ref"):
+            table.unlink()
+        (stack / "tables.list").write_bytes(b"\0\n")
+        session.want_reload()
+        (news,) = work(session)
+        assert isinstance(news, Reloaded)
+        assert news.error is not None
+        assert session.view is old
+        assert old.merged.read_ref(branch(1)) is not None
 
 
 def test_new_counts_are_told_seldom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
