@@ -208,7 +208,7 @@ class _Planner:
         ]
 
     def _take_up(self, name: str) -> TableFile:
-        """Look at a table that is not listed."""
+        """Look at a table, unless that was done before: at one that is not listed."""
         if name not in self._files:
             self._tell("check tables that are not listed")
             file = look_at(self._path, name, check_or_tell(self._path, name), None, self._hash)
@@ -288,11 +288,20 @@ class _Planner:
         assert file.reading is not None  # noqa: S101 - others are not chosen
         refs, logs = count_records(self._path, file.reading)
         result = f"it counts, with {_records(refs, logs)}"
-        options: tuple[StepKind, ...] = (StepKind.TAKE_UP, StepKind.SET_ASIDE)
-        if file.file in self._choices.take_up:
-            options = options[::-1]
+        options = self._options_of(file)
         step = Step(StepKind.TAKE_UP, file.file, why, result, Severity.ERROR, options=options)
         self._steps.append(step)
+
+    def _options_of(self, file: TableFile) -> tuple[StepKind, ...]:
+        """All that can be done with a table, the safest first; empty where there is no choice."""
+        if file.reading is None or self._only is not None:
+            return ()
+        if file.file in self._listed:
+            return (StepKind.REWRITE_TABLE, StepKind.SET_ASIDE) if file.rewrites else ()
+        codes = {finding.code for finding in self._findings_of(file.file)}
+        if "orphan-newer" in codes:
+            return (StepKind.SET_ASIDE, StepKind.TAKE_UP)
+        return () if "orphan-table" in codes else (StepKind.TAKE_UP, StepKind.SET_ASIDE)
 
     def _with_room(self, reading: Reading, account: Account | None, following: Reading | None) -> Reading:
         """Widen the limits to what the records need, as far as the next table leaves room."""
@@ -315,7 +324,7 @@ class _Planner:
             surplus = account.records - refs - logs
             if surplus > 0:
                 result += f"; {number_of(surplus, 'record')} repeated or impossible in a table, left out"
-        options = (StepKind.REWRITE_TABLE, StepKind.SET_ASIDE) if self._only is None else ()
+        options = self._options_of(file) if file.file in self._listed else ()
         self._step(StepKind.REWRITE_TABLE, file, result, options)
         return PlannedTable(name, reading, is_rewritten=True, account=account, refs=refs, logs=logs)
 
@@ -361,22 +370,17 @@ class _Planner:
         step = Step(StepKind.SET_ASIDE, file.file, why, result, file.severity, options=options)
         self._steps.append(step)
 
-    def _plan_choices(self, listed: Sequence[str]) -> None:
+    def _plan_choices(self) -> None:
         """Tables that somebody wants to be set aside."""
         decided = {left.file for left in self._left}
         for name in sorted(self._choices.set_aside - decided):
-            file = self._files[name] if name in self._files else self._take_up(name)
-            is_listed = name in listed
+            file = self._take_up(name)
             why = joined(["as was asked for", *file.reasons])
-            first = StepKind.REWRITE_TABLE if is_listed else StepKind.TAKE_UP
-            # What is sound would simply stay.
-            has_choice = file.reading is not None and (file.rewrites or not is_listed)
-            options = (first, StepKind.SET_ASIDE) if has_choice else ()
-            self._set_aside(file, why, is_listed=is_listed, options=options)
+            self._set_aside(file, why, is_listed=name in self._listed, options=self._options_of(file))
 
     def _plan_left_out(self, listed: Sequence[str], tables: Sequence[PlannedTable]) -> None:
         used = {table.source for table in tables}
-        self._plan_choices(listed)
+        self._plan_choices()
         decided = {left.file for left in self._left}
         for name in listed:
             if name in used or name in decided or not self._selected(name):
@@ -415,8 +419,7 @@ class _Planner:
                 result = f"it held {_records(refs, logs)}; the snapshot keeps it"
                 self._steps.append(Step(StepKind.REMOVE_FILE, name, why, result, Severity.WARNING))
             else:
-                follows = "orphan-newer" in codes and file.reading is not None and self._only is None
-                options = (StepKind.SET_ASIDE, StepKind.TAKE_UP) if follows else ()
+                options = self._options_of(file) if "orphan-newer" in codes else ()
                 self._set_aside(file, why, is_listed=False, options=options)
 
     # The list, and what the plan is about

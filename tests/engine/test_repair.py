@@ -339,6 +339,17 @@ def test_a_table_ahead_of_the_list_is_left_out_for_who_wants_that(directory: Pat
     assert listed(directory) == names[:4]
 
 
+def test_a_leftover_that_somebody_wants_to_keep_is_set_aside(directory: Path) -> None:
+    names = listed(directory)
+    leftover = "0x000000000002-0x000000000002-0badcafe.ref"
+    write_table(directory / leftover, [RefRecord(b"refs/heads/x", 2, oid(1))])
+    assert kinds(plan_repair(directory, now=NOW)) == ["remove-file"]
+    plan = plan_repair(directory, now=NOW, set_aside=[leftover])
+    # It cannot be taken up: the stack has moved past it.
+    assert [(step.kind, step.options) for step in plan.steps] == [(StepKind.SET_ASIDE, ())]
+    assert [table.name for table in plan.tables] == names
+
+
 def test_what_does_not_fit_is_not_taken_up(directory: Path) -> None:
     names = listed(directory)
     other = "0x000000000002-0x000000000002-0badcafe.ref"
