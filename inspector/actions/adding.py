@@ -50,7 +50,7 @@ def peel_tags(
         if info.type is None:
             warn(f"{oid.hex()}: the repository has no such object")
     if unchecked := len(oids) - len(known):
-        warn(f"{unchecked} object ids could not be looked up; a tag among them is not peeled")
+        warn(f"{counted(unchecked, 'object id')} could not be looked up; a tag among them is not peeled")
     return {oid: info.peeled for oid, info in known.items()}
 
 

@@ -100,7 +100,7 @@ def test_add_warns_when_there_is_no_repository_to_ask(tmp_path: Path) -> None:
     stack.mkdir()
     (stack / "tables.list").touch()
     done = ok("add", stack, stdin=f"create refs/heads/new {'12' * 20}\n".encode())
-    assert "warning: 1 object ids could not be looked up" in done.err
+    assert "warning: 1 object id could not be looked up" in done.err
     assert len(ok("refs", stack).lines) == 1
 
 
