@@ -21,9 +21,10 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Final, Protocol, Self
 
+from engine.durable import change_mode, sync, sync_directory, write_all
 from engine.errors import ApiError, FormatError, MissingTableError, OutdatedError
 from engine.format import HashId, format_table_name, pack_table_list, parse_table_list
-from engine.lock import LockFile, write_all
+from engine.lock import LockFile
 from engine.merged import MergedTable
 from engine.options import StackOptions
 from engine.table import Table, open_regular
@@ -248,11 +249,7 @@ class StackDirectory:
 
     def sync(self) -> None:
         """Make the directory's entries durable."""
-        fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
+        sync_directory(self.path)
 
 
 class HasFiles(Protocol):
@@ -274,7 +271,7 @@ class TemporaryTable:
         self._fd = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666)
         if mode is not None:
             try:
-                os.fchmod(self._fd, mode)
+                change_mode(self._fd, mode, self._path)
             except BaseException:
                 self.discard()
                 raise
@@ -295,7 +292,7 @@ class TemporaryTable:
     def finish(self) -> None:
         """Make everything written durable. Unlike git's, this covers the footer too."""
         self._drain()
-        os.fsync(self._fd)
+        sync(self._fd, self.path)
         self._close()
 
     def rename(self, name: str) -> None:
@@ -313,7 +310,7 @@ class TemporaryTable:
                 os.unlink(path)
 
     def _drain(self) -> None:
-        write_all(self._fd, self._pending)
+        write_all(self._fd, self._pending, self.path)
         self._pending.clear()
 
     def _close(self) -> None:

@@ -14,6 +14,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
+from engine.durable import change_mode, sync, write_all
 from engine.errors import LockError
 
 _FIRST_WAIT_MS: Final = 1
@@ -39,15 +40,15 @@ class LockFile:
         self._held = True
         if mode is not None:
             try:
-                os.fchmod(self._fd, mode)
+                change_mode(self._fd, mode, self.lock_path)
             except BaseException:
                 self.release()
                 raise
 
     def write(self, data: bytes) -> None:
         """Append to the lock file and make it durable."""
-        write_all(self._fd, data)
-        os.fsync(self._fd)
+        write_all(self._fd, data, self.lock_path)
+        sync(self._fd, self.lock_path)
 
     def close(self) -> None:
         """Close the file but keep the lock: many may be held without running out of descriptors."""
@@ -83,14 +84,6 @@ class LockFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
-
-
-def write_all(fd: int, data: bytes | bytearray) -> None:
-    """Write all of `data`, in as many calls as it takes."""
-    with memoryview(data) as view:
-        written = 0
-        while written < len(view):
-            written += os.write(fd, view[written:])
 
 
 def _create(lock_path: str, timeout_ms: int) -> int:

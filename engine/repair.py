@@ -27,6 +27,7 @@ from typing import Final, TypeVar
 
 from engine.clean import LOCK_SUFFIX
 from engine.directory import TABLES_LIST, TEMPORARY_MARK, TemporaryTable, read_table_list
+from engine.durable import sync_directory
 from engine.errors import EntryTooBigError, FormatError, LockError, OutdatedError
 from engine.faults import Severity
 from engine.format import MAX_BLOCK_SIZE
@@ -157,7 +158,7 @@ class _Work:
                     if name != _LIST_LOCK:
                         self._remove_lock(name)
                 self._remove(name for name in gone if name in snapshot.files)
-                _sync(self._path)
+                sync_directory(self._path)
             finally:
                 settle(self._path, snapshot, self._now)
         # As it is on the disk: with what the list is now, or not at all if nothing but locks is gone.
@@ -237,9 +238,9 @@ class _Work:
                     self._make(table, mode, made)
             if plan.of(StepKind.WRITE_LIST):
                 lock.write(plan.list_after)
-                _sync(self._path)
+                sync_directory(self._path)
                 lock.commit()
-                _sync(self._path)
+                sync_directory(self._path)
         except BaseException:
             # The list has the last word: an interrupt may have come just behind the rename.
             named = _names(self.file(TABLES_LIST))
@@ -357,11 +358,3 @@ def _names(path: str) -> list[str]:
         return read_table_list(path)
     except FormatError:
         return []
-
-
-def _sync(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -34,9 +34,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from engine.durable import sync, sync_directory, sync_file, write_all
 from engine.errors import ApiError, FormatError, OutdatedError
 from engine.format import parse_table_list
-from engine.lock import LockFile, write_all
+from engine.lock import LockFile
 from engine.options import DEFAULT_LOCK_TIMEOUT_MS
 
 SNAPSHOTS_KEPT: Final = 20
@@ -158,9 +159,9 @@ def take_snapshot(
         )
         _save(snapshot, partial)
         for made in (partial / _FILES, partial):
-            _sync(made)
+            sync_directory(made)
         partial.rename(path)
-        _sync(parent)
+        sync_directory(parent)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -213,8 +214,8 @@ def set_aside(directory: str | os.PathLike[str], snapshot: Snapshot, names: Coll
     snapshot.lost.mkdir(exist_ok=True)
     for name in names:
         _put(Path(directory) / name, snapshot.lost / name)
-    _sync(snapshot.lost)
-    _sync(snapshot.path)
+    sync_directory(snapshot.lost)
+    sync_directory(snapshot.path)
 
 
 def prune(directory: str | os.PathLike[str], now: float, count: int = SNAPSHOTS_KEPT) -> list[str]:
@@ -275,10 +276,10 @@ def restore(
                 if name in replaced or not (stack / name).exists():
                     _install(snapshot.file(name), stack / name)
             lock.write(_stored_list(snapshot) or b"")
-            _sync(stack)
+            sync_directory(stack)
             lock.commit()
         finally:
-            _sync(stack)
+            sync_directory(stack)
             # Only what this has taken from the list, and a snapshot holds; other files are not ours, and
             # some were there before without being listed.
             listed = _names(_read_list(stack))
@@ -327,11 +328,7 @@ def _put(source: Path, target: Path) -> bool:
 
 def _copy(source: Path, target: Path) -> None:
     shutil.copy2(source, target)
-    fd = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    sync_file(target)
 
 
 def _install(source: Path, target: Path) -> None:
@@ -426,15 +423,7 @@ def _file_names(names: list[str]) -> tuple[str, ...]:
 def _write(path: Path, data: bytes) -> None:
     fd = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o666)
     try:
-        write_all(fd, data)
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def _sync(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
+        write_all(fd, data, os.fspath(path))
+        sync(fd, os.fspath(path))
     finally:
         os.close(fd)

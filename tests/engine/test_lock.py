@@ -14,7 +14,7 @@ import pytest
 
 from engine import lock as lock_module
 from engine.errors import LockError
-from engine.lock import LockFile, write_all
+from engine.lock import LockFile
 
 
 @pytest.fixture
@@ -227,16 +227,3 @@ def test_a_lock_that_goes_away_at_the_last_moment_is_still_an_error(
     monkeypatch.setattr(lock_module, "_describe_holder", describe_too_late)
     with pytest.raises(LockError, match="another process"):
         LockFile(str(target))
-
-
-def test_all_is_written_in_as_many_calls_as_it_takes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    write = os.write
-    monkeypatch.setattr(os, "write", lambda fd, data: write(fd, data[:3]))
-    fd = os.open(tmp_path / "x", os.O_CREAT | os.O_WRONLY)
-    try:
-        write_all(fd, b"0123456789")
-        write_all(fd, bytearray(b"abc"))
-        write_all(fd, b"")
-    finally:
-        os.close(fd)
-    assert (tmp_path / "x").read_bytes() == b"0123456789abc"

@@ -1,0 +1,54 @@
+"""Writing to the disk, and making it stay there. What goes wrong names the file.
+
+The system names no file in the error of a call that takes a descriptor; "no space left on device" alone
+tells nobody which device.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+def write_all(fd: int, data: bytes | bytearray, path: str) -> None:
+    """Write all of `data`, in as many calls as it takes, to the file at `path`. Raises `OSError`."""
+    with _naming(path), memoryview(data) as view:
+        written = 0
+        while written < len(view):
+            written += os.write(fd, view[written:])
+
+
+def sync(fd: int, path: str) -> None:
+    """Make what was written to the file at `path` durable. Raises `OSError`."""
+    with _naming(path):
+        os.fsync(fd)
+
+
+def change_mode(fd: int, mode: int, path: str) -> None:
+    """Set the permissions of the file at `path`. Raises `OSError`."""
+    with _naming(path):
+        os.fchmod(fd, mode)
+
+
+def sync_file(path: str | os.PathLike[str], flags: int = 0) -> None:
+    """Make a file durable that was written before. Raises `OSError`."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
+    try:
+        sync(fd, os.fspath(path))
+    finally:
+        os.close(fd)
+
+
+def sync_directory(path: str | os.PathLike[str]) -> None:
+    """Make the entries of a directory durable. Raises `OSError`."""
+    sync_file(path, os.O_DIRECTORY)
+
+
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        error.filename = path
+        raise
