@@ -102,7 +102,8 @@ def repair(
 
     With `force`, steps that need it are done too: locks are removed that somebody may hold. Raises
     `OutdatedError` when any file is not what it was for the plan, `LockError`, `FormatError` when a table
-    does not read back as it was written, `OSError`, and what `progress` raises. The stack is then as it was.
+    does not read back as it was written, `OSError`, and what `progress` raises. The stack is then as it was,
+    or repaired, when nothing failed but to remove what it needs no more.
     """
     now = time.time() if now is None else now
     work = _Work(Path(directory), plan, now, force, progress or (lambda _: None))
@@ -246,7 +247,9 @@ class _Work:
             named = _names(self.file(TABLES_LIST))
             for name in made:
                 if name not in named:
-                    os.unlink(self.file(name))
+                    # It was noted before it got its name, which may be what failed.
+                    with suppress(FileNotFoundError):
+                        os.unlink(self.file(name))
             raise
 
     def _make(self, table: PlannedTable, mode: int | None, made: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -513,6 +514,25 @@ def test_a_cancelled_repair_leaves_nothing(directory: Path) -> None:
         repair(directory, plan, now=NOW, progress=stop)
     assert stack_files(directory) == before
     assert list_snapshots(directory) == []
+
+
+def test_a_table_that_does_not_get_its_name_is_what_a_repair_fails_of(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut(directory / listed(directory)[0], 250)
+    plan = plan_repair(directory, now=NOW)
+    before, new = stack_files(directory), plan.tables[0].name
+    rename = os.rename
+
+    def fail(source: str, target: str) -> None:
+        if os.fspath(target).endswith(new):
+            raise OSError(errno.EIO, "no disk left", source, None, target)
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", fail)
+    with pytest.raises(OSError, match="no disk left"):
+        repair(directory, plan, now=NOW)
+    assert stack_files(directory) == before
 
 
 def test_one_table_alone_can_be_repaired(directory: Path) -> None:
