@@ -131,7 +131,7 @@ def take_snapshot(
     parent = snapshots_directory(stack)
     parent.mkdir(mode=stack.stat().st_mode & 0o7777, exist_ok=True)
     path = _reserve(parent, operation, now)
-    partial = path.with_name(path.name + _PARTIAL)
+    made = partial = path.with_name(path.name + _PARTIAL)
     try:
         (partial / _FILES).mkdir()
         while True:
@@ -158,12 +158,13 @@ def take_snapshot(
             kept=False,
         )
         _save(snapshot, partial)
-        for made in (partial / _FILES, partial):
-            sync_directory(made)
+        sync_directory(partial / _FILES)
+        sync_directory(partial)
         partial.rename(path)
+        made = path
         sync_directory(parent)
     except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(made, ignore_errors=True)
         raise
     return snapshot
 
@@ -271,22 +272,24 @@ def restore(
             if (stack / name).exists() and not _is_same(snapshot.file(name), stack / name)
         ]
         before = take_snapshot(stack, "undo", now, extra=replaced)
+        installed: list[str] = []
         try:
             for name in snapshot.files:
-                if name in replaced or not (stack / name).exists():
+                if not (stack / name).exists():
+                    installed.append(name)
+                    _install(snapshot.file(name), stack / name)
+                elif name in replaced:
                     _install(snapshot.file(name), stack / name)
             lock.write(_stored_list(snapshot) or b"")
             sync_directory(stack)
             lock.commit()
+            installed = []
         finally:
-            sync_directory(stack)
-            # Only what this has taken from the list, and a snapshot holds; other files are not ours, and
-            # some were there before without being listed.
-            listed = _names(_read_list(stack))
-            for name in before.tables:
-                if name not in listed and name in before.files and name not in snapshot.files:
-                    (stack / name).unlink(missing_ok=True)
-            settle(stack, before, now)
+            try:
+                sync_directory(stack)
+            finally:
+                _drop_unlisted(stack, snapshot, before, installed)
+                settle(stack, before, now)
     return before
 
 
@@ -295,6 +298,17 @@ def _discard(snapshot: Snapshot) -> None:
     gone = snapshot.path.with_name(snapshot.id + _PARTIAL)
     snapshot.path.rename(gone)
     shutil.rmtree(gone)
+
+
+def _drop_unlisted(stack: Path, snapshot: Snapshot, before: Snapshot, installed: Collection[str]) -> None:
+    """Remove what going back has taken from the list, or has put there in vain.
+
+    Of the list, only what a snapshot holds: other files are not ours, and some were there before without
+    being listed. The list has the last word, as an interrupt may come just behind its rename.
+    """
+    taken = [name for name in before.tables if name in before.files and name not in snapshot.files]
+    for name in {*taken, *installed}.difference(_names(_read_list(stack))):
+        (stack / name).unlink(missing_ok=True)
 
 
 def _reserve(parent: Path, operation: str, now: float) -> Path:

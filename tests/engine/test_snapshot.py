@@ -221,3 +221,44 @@ def test_restoring_fails_without_a_trace_when_the_disk_is_full(
     with pytest.raises(OSError, match="no space left"):
         restore(stack, snapshot, NOW + 1)
     assert files(stack) == before
+
+
+@pytest.mark.parametrize(("name", "nth"), [("link", 3), ("replace", 1), ("fsync", 6)])
+def test_going_back_leaves_nothing_when_it_fails_on_the_way(
+    stack: Path, monkeypatch: pytest.MonkeyPatch, name: str, nth: int
+) -> None:
+    """At the second table, at the rename of the list, or at the first sync behind the snapshot."""
+    with snapshot_before(stack, "compact", NOW):
+        compact(stack)
+    before, snapshot = files(stack), find_snapshot(stack)
+    calls = 0
+    real = getattr(os, name)
+
+    def fail(*args: object, **options: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls >= nth:
+            raise OSError(errno.ENOSPC, "no space left")
+        return real(*args, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, name, fail)
+        with pytest.raises(OSError, match="no space left"):
+            restore(stack, snapshot, NOW + 1)
+    assert calls >= nth
+    assert files(stack) == before
+    assert list_snapshots(stack) == [snapshot]
+
+
+def test_a_snapshot_that_is_not_durable_is_not_left(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.fsync
+
+    def fail(fd: int) -> None:
+        if os.readlink(f"/proc/self/fd/{fd}").endswith("-snapshots"):
+            raise OSError(errno.EIO, "no disk left")
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match=r"no disk left: '.*-snapshots'"):
+        take_snapshot(stack, "add", NOW)
+    assert list(snapshots_directory(stack).iterdir()) == []
