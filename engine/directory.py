@@ -15,7 +15,7 @@ import random
 import secrets
 import stat
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from types import TracebackType
@@ -36,6 +36,7 @@ TEMPORARY_MARK: Final = ".temp."
 _RELOAD_SECONDS: Final = 3.0
 _LARGEST_LIST: Final = 16 * 2**20
 _WRITE_BUFFER: Final = 2**18
+_NAME_ATTEMPTS: Final = 1000
 
 
 class StackDirectory:
@@ -234,8 +235,12 @@ class StackDirectory:
         return TemporaryTable(self, name, self._mode())
 
     def table_name(self, min_update_index: int, max_update_index: int) -> str:
-        """A name for a new table of this range, which no file has yet."""
-        return format_table_name(min_update_index, max_update_index, self.options.suffix()) + ".ref"
+        """A name for a new table of this range, which no file has yet. Raises `ApiError` if there is none."""
+        return unused_table_name(
+            (min_update_index, max_update_index),
+            self.options.suffix,
+            lambda name: os.path.lexists(self.file(name)),
+        )
 
     def install(self, lock: LockFile, names: Sequence[str]) -> None:
         """Make `names` the content of `tables.list`. When this returns, it has happened.
@@ -325,6 +330,22 @@ class TemporaryTable:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.discard()
+
+
+def unused_table_name(
+    limits: tuple[int, int], suffix: Callable[[], int], is_taken: Callable[[str], bool]
+) -> str:
+    """A name for a new table of these update indexes that `is_taken` knows nothing of.
+
+    A table renamed onto another one would change a stack whose list still names that. Raises `ApiError` when
+    `suffix` gives nothing but names that are taken.
+    """
+    name = ""
+    for _ in range(_NAME_ATTEMPTS):
+        name = format_table_name(*limits, suffix()) + ".ref"
+        if not is_taken(name):
+            return name
+    raise ApiError(f"{name} and all other names tried for a new table are taken: suffixes must differ")
 
 
 def read_table_list(path: str) -> list[str]:

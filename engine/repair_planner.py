@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import Final
 
 from engine.clean import LOCK_SUFFIX
-from engine.directory import TABLES_LIST
+from engine.directory import TABLES_LIST, unused_table_name
 from engine.errors import ApiError, FormatError, OutdatedError
 from engine.faults import Severity
 from engine.finding import Finding
-from engine.format import HashId, format_table_name, is_table_file, pack_table_list
+from engine.format import HashId, is_table_file, pack_table_list
 from engine.fsck import fsck
 from engine.fsck_list import read_list
 from engine.options import StackOptions
@@ -54,7 +54,7 @@ _HIGHEST_LIMIT: Final = 2**62
 _MOST_FAULTS: Final = 3
 
 _ATTEMPTS: Final = 10
-"""How often a plan is made anew because the stack has become another one meanwhile; likewise a new name."""
+"""How often a plan is made anew because the stack has become another one meanwhile."""
 
 _ORPHANS: Final = {"orphan-table", "orphan-damaged", "orphan-newer", "orphan-ahead"}
 
@@ -137,12 +137,15 @@ class _Planner:
         self._listed: frozenset[str] = frozenset()
         self._hash = options.hash_id or HashId.SHA1
         self._files: dict[str, TableFile] = {}
-        self._new_names: set[str] = set()
+        # Names that no new table may have: also those that the list alone has, which its tables may come
+        # back to.
+        self._taken = set(self._entries)
 
     def plan(self) -> RepairPlan:
         """Look at everything, decide, and put it into words."""
         listed, self._left = read_lines(self._raw or b"", self._entries)
         self._listed = frozenset(listed)
+        self._taken.update(listed)
         present = [name for name in listed if name in self._entries]
         for name in present:
             self._files[name] = look_at(
@@ -275,7 +278,8 @@ class _Planner:
                 continue
             following = chosen[number + 1].reading if number + 1 < len(chosen) else None
             reading = self._with_room(reading, file.account, following)
-            name = self._new_name(reading.limits)
+            name = unused_table_name(reading.limits, self._options.suffix, self._taken.__contains__)
+            self._taken.add(name)
             if file.rewrites:
                 tables.append(self._rewritten(file, reading, name))
             else:
@@ -343,15 +347,6 @@ class _Planner:
                 if any(is_unsafe_refname(ref.name) and not ref.is_deletion for ref in refs):
                     found.add(file.file)
         return found
-
-    def _new_name(self, limits: tuple[int, int]) -> str:
-        """A name that no file has, nor a table of the plan."""
-        for _ in range(_ATTEMPTS):
-            name = format_table_name(*limits, self._options.suffix()) + ".ref"
-            if name not in self._entries and name not in self._new_names:
-                self._new_names.add(name)
-                return name
-        raise ApiError("the suffixes of the options repeat: there is no new name for a table")
 
     def _step(self, kind: StepKind, file: TableFile, result: str, options: tuple[StepKind, ...] = ()) -> None:
         step = Step(kind, file.file, joined(file.reasons), result, file.severity, options=options)

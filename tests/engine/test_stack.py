@@ -32,6 +32,7 @@ from tests.support.stacks import (
     names,
     same,
 )
+from tests.support.tables import stack_files
 
 
 def test_a_stack_knows_what_it_was_opened_with(tmp_path: Path) -> None:
@@ -244,6 +245,19 @@ def test_names_can_be_made_reproducible(tmp_path: Path) -> None:
             stack.compact(1, 3)
             found.append({name: (directory / name).read_bytes() for name in entries(directory)})
     assert found[0] == found[1]
+
+
+def test_a_new_table_never_takes_the_name_of_another_one(tmp_path: Path) -> None:
+    suffixes = iter([1, 1, 1, 1, 2])
+    with Stack.open(tmp_path, replace(LOOSE, suffix=suffixes.__next__)) as stack:
+        add_branches(stack, 1)
+        stack.compact(0, 1, Expiry(time=1))
+        assert [name[-12:] for name in names(stack)] == ["00000002.ref"]
+    with Stack.open(tmp_path, replace(LOOSE, suffix=lambda: 2)) as stack:
+        before = stack_files(tmp_path)
+        with pytest.raises(ApiError, match="suffixes must differ"):
+            stack.compact(0, 1, Expiry(time=1))
+    assert stack_files(tmp_path) == before
 
 
 def test_compaction_of_all_and_of_ranges_keeps_every_ref(tmp_path: Path) -> None:
