@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import signal
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from engine.record import LogRecord, RefRecord
 from engine.table import Table
 from engine.writer import WriteOptions
 from tests.hostile.ordeal import overwrite
+from tests.support.damage import flipped, with_checksum, written_anew
 from tests.support.findings import NOW, codes, findings, write_stack
 from tests.support.tables import oid, written_anew
 
@@ -143,19 +143,6 @@ def verdict(path: Path, victim: Victim, data: bytes, sound: dict[str, object]) -
     if ask(path, victim) == sound:
         return "harmless"
     return "valid" if written_anew(path, victim.options) == data else "MISSED"
-
-
-def flipped(data: bytes, position: int, mask: int) -> bytes:
-    return data[:position] + bytes((data[position] ^ mask,)) + data[position + 1 :]
-
-
-def with_checksum(data: bytes) -> bytes:
-    """Return the table with a footer that fits its first bytes: damage behind a valid checksum."""
-    size = header_size(data[4])
-    footer = data[-footer_size(data[4]) :]
-    body = data[: -len(footer)]
-    footer = data[:size] + footer[size:-4]
-    return body + footer + zlib.crc32(footer).to_bytes(4, "big")
 
 
 def test_every_wrong_byte_that_changes_an_answer_is_an_error(path: Path, victim: Victim) -> None:

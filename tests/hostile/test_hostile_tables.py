@@ -6,7 +6,6 @@ Whatever the damage, the answer is `FormatError` or a normal one; see `ordeal.py
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from engine.record import LogRecord, RefRecord
 from engine.table import Table
 from engine.writer import WriteOptions
 from tests.hostile.ordeal import Answers, interrogate, overwrite
+from tests.support.damage import flipped, with_checksum
 from tests.support.tables import oid, write_table
 
 # Every bit in the long run, the telling ones in the short.
@@ -99,20 +99,6 @@ VICTIMS = {
 def victim(request: pytest.FixtureRequest) -> Victim:
     """Each of the tables."""
     return VICTIMS[request.param]
-
-
-def flipped(data: bytes, position: int, mask: int) -> bytes:
-    return data[:position] + bytes((data[position] ^ mask,)) + data[position + 1 :]
-
-
-def with_checksum(data: bytes) -> bytes:
-    """Return the table with a footer that fits its first bytes: damage behind a valid checksum."""
-    version = data[4]
-    size = header_size(version)
-    footer = data[-footer_size(version) :]
-    body = data[: -len(footer)]
-    footer = data[:size] + footer[size:-4]
-    return body + footer + zlib.crc32(footer).to_bytes(4, "big")
 
 
 def test_the_sound_tables_answer_everything(tmp_path: Path, victim: Victim) -> None:
