@@ -29,7 +29,7 @@ from engine.writer import WriteOptions
 from tests.hostile.ordeal import overwrite
 from tests.support.damage import flipped, with_checksum, written_anew
 from tests.support.findings import NOW, codes, findings, write_stack
-from tests.support.tables import oid, written_anew
+from tests.support.tables import oid
 
 # Every bit in the long run, the telling ones in the short.
 MASKS = [1 << bit for bit in range(8)] if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else [0x01, 0x80]

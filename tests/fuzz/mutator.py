@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from engine.format import footer_size, header_size, put_u24, put_varint
+from tests.support.damage import with_checksum
 
 _NUMBERS: Final = (0, 1, 2, 3, 7, 15, 16, 31, 32, 63, 127, 128, 255, 256, 4095, 4096, 65535, 65536, 2**24 - 1)
 _LARGE: Final = (*_NUMBERS, 2**31, 2**32, 2**59 - 1, 2**63, 2**64 - 1)
@@ -45,7 +46,8 @@ class Mutator:
         rng = self._rng
         for _ in range(rng.randint(1, _MOST_EDITS)):
             data = rng.choice(self._edits)(data, rng.choice(corpus))
-        return with_checksum(data) if rng.random() < 0.8 else data
+        is_table = len(data) >= header_size(2) + footer_size(2) and data[4] in (1, 2)
+        return with_checksum(data) if is_table and rng.random() < 0.8 else data
 
     def mutate_list(self, data: bytes) -> bytes:
         """Edit a list of tables."""
@@ -129,13 +131,3 @@ class Mutator:
         if len(changed) != len(inside) and self._rng.random() < 0.8:
             length = put_u24(4 + len(changed))
         return data[:at] + b"g" + length + zlib.compress(changed, 9) + inflater.unused_data
-
-
-def with_checksum(data: bytes) -> bytes:
-    """Return the table with a footer that fits its header, and a checksum that fits the footer."""
-    if len(data) < header_size(2) + footer_size(2) or data[4] not in (1, 2):
-        return data
-    size = header_size(data[4])
-    footer = data[-footer_size(data[4]) :]
-    footer = data[:size] + footer[size:-4]
-    return data[: -len(footer) - 4] + footer + zlib.crc32(footer).to_bytes(4, "big")

@@ -19,7 +19,8 @@ from engine.format import HashId
 from engine.record import LogRecord, RefRecord
 from engine.writer import WriteOptions
 from tests.support.cli import Outcome, run
-from tests.support.tables import oid, stack_files, write_table, written_anew
+from tests.support.damage import flipped, written_anew
+from tests.support.tables import oid, stack_files, write_table
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 MASKS = [1 << bit for bit in range(8)] if THOROUGH else [0x01]
@@ -91,10 +92,6 @@ def directory(tmp_path: Path, victim: Victim, monkeypatch: pytest.MonkeyPatch) -
     write_table(directory / NEWER, newer, [log(b"refs/heads/main", 3, victim.size)], options)
     (directory / "tables.list").write_text(f"{NAME}\n{NEWER}\n")
     return directory
-
-
-def flipped(data: bytes, position: int, mask: int) -> bytes:
-    return data[:position] + bytes((data[position] ^ mask,)) + data[position + 1 :]
 
 
 def damages(data: bytes) -> dict[str, bytes]:

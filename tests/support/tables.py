@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import Path
 
-from engine.errors import ApiError, EntryTooBigError, FormatError
 from engine.record import LogRecord, RefRecord
-from engine.table import Table
 from engine.writer import TableStats, TableWriter, WriteOptions
 
 
@@ -39,24 +36,6 @@ def write_table(
         writer.add_refs(refs)
         writer.add_logs(logs)
         return writer.close()
-
-
-def written_anew(path: Path, options: WriteOptions) -> bytes | None:
-    """Return what a writer makes of the records of a table; None if no writer would take them."""
-    written = bytearray()
-    with Table.open(path) as table:
-        options = replace(options, block_size=table.block_size, hash_id=table.hash_id, exact_log_message=True)
-        writer = TableWriter(written.extend, options)
-        try:
-            writer.set_limits(table.min_update_index, table.max_update_index)
-            for ref in table.refs():
-                writer.add_ref(ref)
-            for entry in table.logs():
-                writer.add_log(entry)
-            writer.close()
-        except (ApiError, EntryTooBigError, FormatError):
-            return None
-    return bytes(written)
 
 
 def stack_files(directory: Path) -> dict[str, bytes]:
