@@ -49,6 +49,7 @@ from engine.repair_leftovers import leftover_steps, lock_steps
 from engine.repair_list import around, read_lines, require_same_lines
 from engine.repair_plan import LeftOut, PlannedTable, RepairPlan, Step, StepKind, Trace, trace
 from engine.repair_source import Account, Reading, Source
+from engine.snapshot import left_by_undo
 
 _HIGHEST_LIMIT: Final = 2**62
 _MOST_FAULTS: Final = 3
@@ -244,8 +245,8 @@ class _Planner:
         # A list that is sound in itself may be older than its tables.
         others = self._orphans()
         if is_believed:
-            wanted = {one.file for one in self._codes("orphan-ahead")} | self._choices.take_up
-            others = [name for name in others if name in wanted]
+            ahead = {one.file for one in self._codes("orphan-ahead")} - left_by_undo(self._path)
+            others = [name for name in others if name in ahead | self._choices.take_up]
         found = [
             file
             for file in map(self._take_up, others)

@@ -46,6 +46,7 @@ SNAPSHOTS_KEPT: Final = 20
 _LIST: Final = "tables.list"
 _MANIFEST: Final = "manifest.json"
 _FILES: Final = "files"
+_UNDO: Final = "undo"
 _PARTIAL: Final = ".partial"
 _PARTIAL_SECONDS: Final = 24 * 3600
 # What link(2) says where there are no hard links, or no more of them.
@@ -242,6 +243,20 @@ def is_last_change(directory: str | os.PathLike[str], snapshot: Snapshot) -> boo
     return tuple(_names(data)) == snapshot.after
 
 
+def left_by_undo(directory: str | os.PathLike[str]) -> frozenset[str]:
+    """Tables that an undo has taken from the list and, being interrupted, has not removed.
+
+    They may reach further than the list that it has put in their place, which therefore looks too old.
+    """
+    stack, snapshots = Path(directory), list_snapshots(directory)
+    if not snapshots or snapshots[0].operation != _UNDO or snapshots[0].after is not None:
+        return frozenset()
+    data = _read_list(stack)
+    if all((_stored_list(one) or b"") != data for one in snapshots[1:]):
+        return frozenset()  # it did not come as far, or somebody has changed the stack since
+    return frozenset(snapshots[0].tables).difference(_names(data))
+
+
 def restore(
     directory: str | os.PathLike[str],
     snapshot: Snapshot,
@@ -271,7 +286,7 @@ def restore(
             for name in snapshot.files
             if (stack / name).exists() and not _is_same(snapshot.file(name), stack / name)
         ]
-        before = take_snapshot(stack, "undo", now, extra=replaced)
+        before = take_snapshot(stack, _UNDO, now, extra=replaced)
         installed: list[str] = []
         try:
             for name in snapshot.files:

@@ -73,7 +73,7 @@ STANDS_ON = {
     "repair_plan": "options faults repair_source",
     "repair_leftovers": "finding holders repair_plan",
     "repair_list": "directory repair_plan",
-    "repair_planner": "clean fsck repair_files repair_leftovers repair_list",
+    "repair_planner": "clean fsck repair_files repair_leftovers repair_list snapshot",
     "repair_outcome": "repair_plan merged",
     "repair": "repair_outcome repair_planner writer lock snapshot",
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +20,7 @@ from engine.progress import Progress
 from engine.record import LogRecord, RefRecord, log_key
 from engine.repair import Outcome, StepKind, plan_repair, repair
 from engine.repair_source import Gap, examine, header_to_go_by
-from engine.snapshot import find_snapshot, list_snapshots, restore
+from engine.snapshot import find_snapshot, list_snapshots, restore, snapshot_before
 from engine.stack import Stack
 from engine.table import Table
 from engine.writer import WriteOptions
@@ -492,6 +493,36 @@ def test_undo_brings_the_damage_back_byte_by_byte(directory: Path) -> None:
     assert stack_files(directory) == before
     restore(directory, find_snapshot(directory, undone.id), NOW + 2)
     assert stack_files(directory).items() >= repaired.items()
+
+
+def test_an_undo_that_was_interrupted_is_not_taken_back(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has taken from the list and left behind reaches further than the list it went back to."""
+
+    class DeathError(BaseException):
+        pass
+
+    def die(path: Path, *_: object, **__: object) -> None:
+        raise DeathError(path)
+
+    with snapshot_before(directory, "add", NOW), Stack.open(directory, options()) as stack:
+        before = listed(directory)
+        write(stack, [1])
+        write(stack, [2])
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "unlink", die)
+        with pytest.raises(DeathError):
+            restore(directory, find_snapshot(directory), NOW + 1)
+    assert listed(directory) == before
+    snapshot = find_snapshot(directory)
+    manifest = json.loads((snapshot.path / "manifest.json").read_text())
+    (snapshot.path / "manifest.json").write_text(json.dumps(manifest | {"after": None}))
+    assert "orphan-ahead" in codes(directory)
+    mended = mend(directory)
+    assert kinds(mended.plan) == ["set-aside"]
+    assert listed(directory) == before
+    assert len(list(mended.snapshot.lost.iterdir())) == 2
 
 
 def test_a_cancelled_repair_leaves_nothing(directory: Path) -> None:

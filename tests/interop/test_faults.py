@@ -1,66 +1,81 @@
-"""A process dies or fails at each system call that changes the disk: the stack is the old one or the new.
+"""A process dies or a call fails, at each system call that changes the disk: the stack is the old or the new.
 
-Nothing is lost either way. Once the locks of the dead are old, a repair clears away what is left, and pruning
-what is left of snapshots.
+`pytest -s` shows how many calls each operation makes, all of which are tried.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
-import time
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from engine.errors import FormatError, MissingTableError, ReftableError
+from engine.errors import ReftableError
 from engine.options import StackOptions
 from engine.record import LogRecord, RefRecord
 from engine.repair import plan_repair, repair
 from engine.snapshot import list_snapshots, prune, snapshots_directory
 from engine.stack import Stack
-from tests.support.faults import NEW, OPERATIONS, Operation, faults, prepare, survives
+from tests.support.faults import GO_ON, REMOVING, Call, faults, survives
+from tests.support.findings import faults as what_is_wrong
 from tests.support.git import Git, Repository
-from tests.support.repairs import errors
-from tests.support.stacks import listed
+from tests.support.operations import MENDED, NAMES, NOW, OPERATIONS, Operation, prepare
 
-State = tuple[list[RefRecord], list[LogRecord]] | tuple[bytes, dict[str, bytes]]
-"""The records that a stack shows; of a broken one, its list and the bytes of its tables."""
+Shape = tuple[bytes | None, tuple[bytes | None, ...]]
+"""The list, but for what is random in it, and the bytes of its tables: any stack, sound or not."""
 
-ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES)
+LATER = NOW + 10**6
+OPTIONS = StackOptions(auto_compact=False, lock_timeout_ms=0)
 MOST_CALLS = 400
-LATER = 10**9
-"""Seconds after which no lock is young, and no unfinished snapshot in the making."""
 
 
-def state(directory: Path) -> State:
-    try:
-        with Stack.open(directory, read_only=True) as stack:
-            if stack.tables:
-                return list(stack.refs()), list(stack.logs())
-    except (FormatError, MissingTableError):
-        pass
+def shape(directory: Path) -> Shape:
     path = directory / "tables.list"
-    data = path.read_bytes() if path.exists() else b""
-    tables = [directory / name for name in data.decode().split()]
-    return data, {table.name: table.read_bytes() for table in tables if table.exists()}
+    if not path.exists():
+        return None, ()
+    raw = path.read_bytes()
+    paths = [directory / os.fsdecode(line) for line in raw.split(b"\n") if line]
+    tables = tuple(path.read_bytes() if path.exists() else None for path in paths)
+    return re.sub(rb"-[0-9a-f]{8}\.ref", b"-*.ref", raw), tables
 
 
-def locks(directory: Path) -> list[Path]:
-    return sorted(directory.glob("*.lock"))
+def records(directory: Path) -> tuple[list[RefRecord], list[LogRecord]]:
+    with Stack.open(directory, read_only=True) as stack:
+        return list(stack.refs()), list(stack.logs())
 
 
-def everything(parent: Path) -> set[bytes]:
-    """Return the contents of all files of a stack and of its snapshots."""
-    return {path.read_bytes() for path in parent.rglob("*") if path.is_file()}
+def tables_anywhere(parent: Path) -> set[bytes]:
+    """All that there is to be read in a stack's directory and in its snapshots."""
+    return {path.read_bytes() for path in parent.rglob("*.ref") if path.is_file()}
+
+
+def everything_in(parent: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(parent)): path.read_bytes() for path in parent.rglob("*") if path.is_file()}
+
+
+def names(directory: Path) -> set[str]:
+    return {path.name for path in directory.iterdir()} if directory.exists() else set()
+
+
+def locks(directory: Path) -> set[str]:
+    return {name for name in names(directory) if name.endswith(".lock")}
+
+
+@pytest.fixture(autouse=True)
+def _sync_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out fsync, which only a power cut could tell from nothing; it dies and fails all the same."""
+    monkeypatch.setattr(os, "fsync", lambda _fd: None)
 
 
 @pytest.fixture(params=OPERATIONS)
 def operation(request: pytest.FixtureRequest) -> Operation:
-    return OPERATIONS[request.param]
+    return OPERATIONS[str(request.param)]
 
 
 @pytest.fixture
@@ -71,102 +86,203 @@ def source(tmp_path: Path, operation: Operation) -> Path:
 
 
 def copies(source: Path, tmp_path: Path) -> Iterator[tuple[int, Path]]:
-    """Copy the stack with its snapshots, again and again."""
+    """Copy the stack with its snapshots, again and again: by links, as nothing may edit a file in place."""
     for call in range(MOST_CALLS):
         parent = tmp_path / f"copy-{call:03}"
-        shutil.copytree(source.parent, parent)
+        shutil.copytree(source.parent, parent, copy_function=os.link)
         yield call, parent / source.name
         shutil.rmtree(parent)
     raise AssertionError("there is no end of system calls")
 
 
-def git_sees(repo: Repository, refs: list[RefRecord]) -> None:
+def outcome(source: Path, tmp_path: Path, *works: Callable[[Path], object]) -> Shape:
+    parent = tmp_path / "outcome"
+    shutil.copytree(source.parent, parent)
+    for work in works:
+        work(parent / source.name)
+    found = shape(parent / source.name)
+    shutil.rmtree(parent)
+    return found
+
+
+def tidy(directory: Path) -> None:
+    """Have our own tools remove what somebody who died or failed has left, once his locks are old."""
+    for _ in range(3):  # under a lock, nothing can be said about other files
+        plan = plan_repair(directory, OPTIONS, now=LATER)
+        if not plan.steps:
+            break
+        repair(directory, plan, now=LATER)
+    assert what_is_wrong(directory) == []
+    listed = (directory / "tables.list").read_text().split()
+    assert names(directory) == {"tables.list", *listed}
+    prune(directory, LATER)
+    snapshots = list_snapshots(directory)
+    assert names(snapshots_directory(directory)) == {snapshot.id for snapshot in snapshots}
+    for snapshot in snapshots:
+        assert names(snapshot.path) <= {"manifest.json", "tables.list", "files", "lost"}
+        assert names(snapshot.path / "files") == set(snapshot.files)
+
+
+def assert_usable(directory: Path) -> None:
+    """Changes succeed again, and leave nothing but the listed tables."""
+    with Stack.open(directory, OPTIONS) as stack:
+        with stack.addition() as addition, addition.table() as writer:
+            writer.add_ref(RefRecord(MENDED, addition.update_index, bytes(20)))
+        stack.compact_all()
+        assert names(directory) == {"tables.list", stack.tables[0].name}
+
+
+def git_sees(repo: Repository, directory: Path) -> None:
     """Have git compare: to list refs it would want the objects as well."""
-    values = {ref.name: (ref.value or b"").hex() for ref in refs}
-    names = [*(b"refs/heads/b%d" % number for number in range(9)), NEW]
-    lines = [b"verify %s %s\n" % (name, values.get(name, "0" * 40).encode()) for name in names]
+    shutil.rmtree(repo.reftable)
+    shutil.copytree(directory, repo.reftable)
+    for lock in locks(repo.reftable):
+        (repo.reftable / lock).unlink()
+    values = {ref.name: (ref.value or b"").hex() for ref in records(directory)[0]}
+    lines = [b"verify %s %s\n" % (name, values.get(name, "0" * 40).encode()) for name in NAMES]
     repo.git("update-ref", "--stdin", input=b"".join(lines))
 
 
-def fail_at(call: int, code: int, reached: list[str], number: int, name: str) -> None:
-    """Fail the call of one number, and note the names of all calls."""
-    reached.append(name)
-    if number == call:
-        raise OSError(code, os.strerror(code), name)
-
-
-def outcome(source: Path, tmp_path: Path, operation: Operation) -> State:
-    parent = tmp_path / "outcome"
-    shutil.copytree(source.parent, parent)
-    operation.work(parent / source.name)
-    return state(parent / source.name)
-
-
-def clear_away(directory: Path) -> None:
-    """Let the tools for it clear away what is left, and see that this is all of it."""
-    options = StackOptions(auto_compact=False, lock_timeout_ms=0)
-    later = time.time() + LATER
-    repair(directory, plan_repair(directory, options, now=later), now=later)
-    assert errors(directory) == []
-    assert {path.name for path in directory.iterdir()} == {"tables.list", *listed(directory)}
-    prune(directory, later, count=0)
-    if snapshots_directory(directory).exists():
-        kept = [one.path for one in list_snapshots(directory)]
-        assert sorted(snapshots_directory(directory).iterdir()) == sorted(kept)
-        assert all(one.kept for one in list_snapshots(directory))
-
-
 def test_a_death_at_any_system_call_leaves_the_old_stack_or_the_new(
-    source: Path, tmp_path: Path, operation: Operation, git: Git, record_property: pytest.RecordProperty
+    source: Path, tmp_path: Path, operation: Operation, git: Git, request: pytest.FixtureRequest
 ) -> None:
-    old, new = state(source), outcome(source, tmp_path, operation)
-    tables = {path.read_bytes() for path in source.glob("*.ref")}
+    old, new = shape(source), outcome(source, tmp_path, operation.work)
+    tidied = {old: outcome(source, tmp_path, tidy), new: outcome(source, tmp_path, operation.work, tidy)}
+    is_sound = {state: state == tidied[state] for state in (old, new)}
+    assert any(is_sound.values())
+    tables, untouched = tables_anywhere(source.parent), everything_in(source.parent)
     repo = git.init(tmp_path / "repo")
     was_new = False
     for call, directory in copies(source, tmp_path):
         survived = survives(call, partial(operation.work, directory))
-        now = state(directory)
+        now = shape(directory)
         assert now in (old, new), call
         # Once the change has happened, a later death does not undo it.
         assert now == new or not was_new, call
         was_new = now == new != old
-        if operation.is_guarded:
-            assert tables <= everything(directory.parent), call
-        for snapshot in list_snapshots(directory):
-            assert all(snapshot.file(name).is_file() for name in snapshot.files)
-        clear_away(directory)
-        if not isinstance(now[0], bytes):
-            assert state(directory) in (now, new)
-            shutil.rmtree(repo.reftable)
-            shutil.copytree(directory, repo.reftable)
-            git_sees(repo, state(directory)[0])
+        if operation.by_git and is_sound[now]:
+            git_sees(repo, directory)
+        tidy(directory)
+        assert shape(directory) == tidied[now]
+        if operation.keeps_all:
+            assert tables <= tables_anywhere(directory.parent)
+        assert_usable(directory)
         if survived:
-            record_property("deaths", call)
             break
     assert now == new
+    assert everything_in(source.parent) == untouched
+    print(f"\n{request.node.callspec.id}: {call} deaths", end=" ")  # noqa: T201 - for whoever asks with -s
 
 
-@pytest.mark.parametrize("code", ERRORS, ids=lambda code: errno.errorcode[code])
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EACCES], ids=errno.errorcode.get)
 def test_a_failure_of_any_system_call_is_told_and_leaves_no_lock(
-    source: Path, tmp_path: Path, operation: Operation, code: int, record_property: pytest.RecordProperty
+    source: Path, tmp_path: Path, operation: Operation, code: int, request: pytest.FixtureRequest
 ) -> None:
-    old, new = state(source), outcome(source, tmp_path, operation)
-    before = locks(source)
-    told = 0
-    for call, directory in copies(source, tmp_path):
-        reached: list[str] = []
+    number = fail_everywhere(source, tmp_path, operation, code, lasts=False)
+    print(f"\n{request.node.callspec.id}: {number} failures", end=" ")  # noqa: T201 - for whoever asks with -s
+
+
+@pytest.mark.parametrize(
+    "operation",
+    ["add", "guarded compact", "go back", "mend everything", "undo mend everything", "copying go back"],
+    indirect=True,
+)
+def test_a_disk_that_stays_full_is_told_and_leaves_no_lock(
+    source: Path, tmp_path: Path, operation: Operation, request: pytest.FixtureRequest
+) -> None:
+    number = fail_everywhere(source, tmp_path, operation, errno.ENOSPC, lasts=True)
+    print(f"\n{request.node.callspec.id}: {number} full disks", end=" ")  # noqa: T201 - likewise
+
+
+def fail_everywhere(source: Path, tmp_path: Path, operation: Operation, code: int, *, lasts: bool) -> int:
+    """Fail each call in turn, or all from there on but those that remove; returns how many there were."""
+    old, new = shape(source), outcome(source, tmp_path, operation.work)
+    tidied = {old: outcome(source, tmp_path, tidy), new: outcome(source, tmp_path, operation.work, tidy)}
+    tables, files, locked = tables_anywhere(source.parent), names(source), locks(source)
+    snapshots, untouched = names(snapshots_directory(source)), everything_in(source.parent)
+    told: list[tuple[list[Call], str]] = []
+    for number, directory in copies(source, tmp_path):
+        failed: list[Call] = []
+
+        def fault(call: Call, number: int = number, failed: list[Call] = failed) -> int:
+            if call.number < number or (failed and not lasts):
+                return GO_ON
+            if failed and call.name in REMOVING:
+                return GO_ON
+            failed.append(call)
+            return code
+
         try:
-            with faults(partial(fail_at, call, code, reached)):
+            with faults(fault):
                 operation.work(directory)
-        except (OSError, ReftableError):
-            told += 1
-        if len(reached) <= call:
-            record_property("failures", call)
+        except (OSError, ReftableError) as error:
+            told.append((failed, str(error)))
+        if not failed:
             break
-        assert state(directory) in (old, new)
-        # Only what could not be removed is still there, and what was there before.
-        if reached[call] not in ("unlink", "rmdir", "replace"):
-            left = {path.name for path in locks(directory)}
-            assert left <= {path.name for path in before}, (call, reached[call])
-        clear_away(directory)
-    assert told >= 3
+        now = shape(directory)
+        assert now in (old, new), failed
+        # What could not be removed is still there, and nothing else.
+        if not any(call.name in REMOVING for call in failed):
+            assert locks(directory) <= locked, failed
+            assert now == new or names(directory) | locked == files, failed
+            assert now == new or names(snapshots_directory(directory)) == snapshots, failed
+        if everything_in(directory.parent) != untouched:
+            tidy(directory)
+            assert shape(directory) == tidied[now]
+            if operation.keeps_all:
+                assert tables <= tables_anywhere(directory.parent)
+            assert_usable(directory)
+    assert len(told) >= 3
+    for failed, text in told:
+        assert any(os.path.basename(call.path) in text for call in failed), (failed, text)
+    assert everything_in(source.parent) == untouched
+    return number
+
+
+AUDITED = {
+    "os.chmod": ("chmod", "fchmod"),
+    "os.chown": ("chown", "fchown"),
+    "os.link": ("link",),
+    "os.mkdir": ("mkdir",),
+    "os.remove": ("remove", "unlink"),
+    "os.removexattr": ("removexattr",),
+    "os.rename": ("rename", "replace"),
+    "os.rmdir": ("rmdir",),
+    "os.setxattr": ("setxattr",),
+    "os.symlink": ("symlink",),
+    "os.truncate": ("ftruncate", "truncate"),
+    "os.utime": ("utime",),
+}
+"""What Python itself reports of changes, by any way; of opening, it reports how."""
+
+
+def test_no_change_goes_past_the_faults(source: Path, operation: Operation) -> None:
+    """What is seen of an operation is all that Python's audit sees, in the same order."""
+    pid = os.fork()
+    if not pid:  # a hook stays until the end of the process
+        try:
+            audited: list[str] = []
+            seen: list[str] = []
+
+            def hook(event: str, args: tuple[object, ...]) -> None:
+                if event in AUDITED:
+                    audited.append(event)
+                elif event == "open" and int(str(args[2])) & (
+                    os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_RDWR
+                ):
+                    audited.append("open")
+
+            def see(call: Call) -> int:
+                seen.extend(
+                    event for event, calls in {**AUDITED, "open": ("open",)}.items() if call.name in calls
+                )
+                return GO_ON
+
+            with faults(see):
+                sys.addaudithook(hook)
+                operation.work(source)
+                found = list(audited)
+            os._exit(0 if seen and seen == found else 1)
+        finally:
+            os._exit(2)
+    assert os.waitpid(pid, 0)[1] == 0
