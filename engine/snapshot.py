@@ -11,8 +11,8 @@ stack:
             files/                          the tables listed, and whatever else the change removes
             lost/                           tables that a repair set aside
 
-A snapshot is made under another name and renamed when it is whole and durable, and renamed again before it is
-removed, so a crash leaves none that is half of one. Nothing here parses a table: a snapshot of a damaged
+A snapshot is made under another name and renamed when it is whole and durable, and gets that name again to
+be removed, so a crash leaves none that is half of one. Nothing here parses a table: a snapshot of a damaged
 stack holds what is there.
 
 Going back takes the lock on the list, takes a snapshot itself, puts missing files back, and replaces the
@@ -193,7 +193,7 @@ def settle(directory: str | os.PathLike[str], snapshot: Snapshot, now: float) ->
     """Note what the list names now that the change is over; without a change, remove the snapshot."""
     stack = Path(directory)
     if _is_unchanged(stack, snapshot):
-        _discard(snapshot)
+        _remove(snapshot)
         return
     _save(replace(snapshot, after=tuple(_names(_read_list(stack)))), snapshot.path)
     prune(stack, now)
@@ -223,15 +223,19 @@ def set_aside(directory: str | os.PathLike[str], snapshot: Snapshot, names: Coll
 def prune(directory: str | os.PathLike[str], now: float, count: int = SNAPSHOTS_KEPT) -> list[str]:
     """Remove all snapshots but those that are kept and the newest `count` others; returns their ids.
 
-    What a crash left of unfinished ones, or of some half removed, goes too, once it is a day old.
+    What a crash left unfinished, or half removed, goes too, once it is a day old.
     """
     others = [snapshot for snapshot in list_snapshots(directory) if not snapshot.kept]
     for snapshot in others[count:]:
-        _discard(snapshot)
+        _remove(snapshot)
     with suppress(FileNotFoundError), os.scandir(snapshots_directory(directory)) as entries:
         for entry in entries:
-            if entry.name.endswith(_PARTIAL) and now - entry.stat().st_mtime > _PARTIAL_SECONDS:
+            if entry.name.endswith(_PARTIAL) and _is_left(entry.path, now):
                 shutil.rmtree(entry.path, ignore_errors=True)
+    for snapshot in list_snapshots(directory):
+        manifest = snapshot.path / (_MANIFEST + _PARTIAL)
+        if _is_left(manifest, now):
+            manifest.unlink(missing_ok=True)
     return [snapshot.id for snapshot in others[count:]]
 
 
@@ -308,13 +312,6 @@ def restore(
     return before
 
 
-def _discard(snapshot: Snapshot) -> None:
-    """Remove a snapshot, which ceases to be one at once: a crash leaves no half of it to go back to."""
-    gone = snapshot.path.with_name(snapshot.id + _PARTIAL)
-    snapshot.path.rename(gone)
-    shutil.rmtree(gone)
-
-
 def _drop_unlisted(stack: Path, snapshot: Snapshot, before: Snapshot, installed: Collection[str]) -> None:
     """Remove what going back has taken from the list, or has put there in vain.
 
@@ -337,6 +334,22 @@ def _reserve(parent: Path, operation: str, now: float) -> Path:
                 path.with_name(path.name + _PARTIAL).mkdir()
                 return path
         number += 1
+
+
+def _remove(snapshot: Snapshot) -> None:
+    """Remove a snapshot, under the name of an unfinished one: a crash must not leave half as whole."""
+    going = snapshot.path.with_name(snapshot.id + _PARTIAL)
+    with suppress(FileNotFoundError):  # somebody else does the same
+        snapshot.path.rename(going)
+        shutil.rmtree(going)
+
+
+def _is_left(path: str | Path, now: float) -> bool:
+    """Whether an unfinished file or directory is there, and so old that nobody is at work on it."""
+    try:
+        return now - os.lstat(path).st_mtime > _PARTIAL_SECONDS
+    except FileNotFoundError:
+        return False
 
 
 def _put(source: Path, target: Path) -> bool:

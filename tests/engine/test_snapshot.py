@@ -183,6 +183,35 @@ def test_prune_leaves_the_newest_and_those_that_are_kept(stack: Path) -> None:
     assert [one.id for one in list_snapshots(stack)] == [taken[4].id, taken[3].id, taken[0].id]
 
 
+def test_a_snapshot_that_is_half_removed_is_none_and_goes_with_the_next_pruning(
+    stack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class DeathError(BaseException):
+        pass
+
+    def die(*_: object, **__: object) -> None:
+        raise DeathError
+
+    take_snapshot(stack, "add", NOW)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "rmdir", die)  # what was in a directory is removed by then
+        with pytest.raises(DeathError):
+            prune(stack, NOW, count=0)
+    assert list_snapshots(stack) == []
+    assert len(list(snapshots_directory(stack).iterdir())) == 1
+    assert prune(stack, NOW + 10**9) == []
+    assert list(snapshots_directory(stack).iterdir()) == []
+
+
+def test_an_unfinished_manifest_goes_once_it_is_old(stack: Path) -> None:
+    unfinished = take_snapshot(stack, "add", NOW).path / "manifest.json.partial"
+    unfinished.touch()
+    prune(stack, unfinished.stat().st_mtime + 3600)
+    assert unfinished.exists()
+    prune(stack, NOW + 10**9)
+    assert not unfinished.exists()
+
+
 def test_snapshots_of_one_moment_have_names_of_their_own(stack: Path) -> None:
     assert len({take_snapshot(stack, "add", NOW).id for _ in range(3)}) == 3
 
