@@ -6,7 +6,8 @@
     merged, compaction          many tables as one view; which to merge, and merging them
     difference                  what changed between two such views
     policy_steps                how the rules find what to merge, comparison by comparison
-    lock, options, directory    files between processes: locks, the list, temporary files
+    durable, lock, options,     files between processes: what stays on the disk, locks, the list, temporary
+    directory                   files
     addition, compactor, clean  the three ways to change a stack
     holders, neighbours         the files beside its tables, and who has them open
     stack                       the object that programs use
@@ -17,7 +18,7 @@
     span, block_contents,       what each byte of a table means, for views that show bytes
     section, layout
     finding, fsck               what is wrong with a stack
-    snapshot                    a stack as it was before a change, and going back to it
+    manifest, snapshot          a stack as it was before a change, and going back to it
     salvage, readable, repair   what can still be read of a damaged table, a stack of which all that is
                                 readable is shown, and repairing it
     repository                  from any path a user types to the stacks behind it

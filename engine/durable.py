@@ -45,6 +45,16 @@ def sync_directory(path: str | os.PathLike[str]) -> None:
     sync_file(path, os.O_DIRECTORY)
 
 
+def write_file(path: str, data: bytes) -> None:
+    """Make `data` the content of a file, durably; others may see a part of it. Raises `OSError`."""
+    fd = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+    try:
+        write_all(fd, data, path)
+        sync(fd, path)
+    finally:
+        os.close(fd)
+
+
 @contextmanager
 def _naming(path: str) -> Iterator[None]:
     try:

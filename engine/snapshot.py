@@ -6,7 +6,7 @@ stack:
 
     <directory>-snapshots/
         20261123T214512.034561Z-compact/    when, and before what; this name is its id
-            manifest.json                   which files, and what the list was after the change
+            manifest.json                   which files, and the list after the change (`manifest.py`)
             tables.list                     the list, byte for byte; absent if there was none
             files/                          the tables listed, and whatever else the change removes
             lost/                           tables that a repair set aside
@@ -23,95 +23,57 @@ undone like any other change.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import shutil
 import stat
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from engine.durable import sync, sync_directory, sync_file, write_all
+from engine.durable import sync_directory, sync_file, write_file
 from engine.errors import ApiError, FormatError, OutdatedError
 from engine.format import parse_table_list
 from engine.lock import LockFile
+from engine.manifest import (
+    FILES,
+    MANIFEST,
+    PARTIAL,
+    Snapshot,
+    find_snapshot,
+    list_snapshots,
+    save_snapshot,
+    snapshots_directory,
+)
 from engine.options import DEFAULT_LOCK_TIMEOUT_MS
+
+__all__ = [
+    "SNAPSHOTS_KEPT",
+    "Snapshot",
+    "find_snapshot",
+    "is_last_change",
+    "keep",
+    "left_by_undo",
+    "list_snapshots",
+    "prune",
+    "restore",
+    "set_aside",
+    "settle",
+    "snapshot_before",
+    "snapshots_directory",
+    "take_snapshot",
+]
 
 SNAPSHOTS_KEPT: Final = 20
 """How many snapshots `prune` leaves, besides those that are kept on purpose."""
 
 _LIST: Final = "tables.list"
-_MANIFEST: Final = "manifest.json"
-_FILES: Final = "files"
 _UNDO: Final = "undo"
-_PARTIAL: Final = ".partial"
 _PARTIAL_SECONDS: Final = 24 * 3600
 # What link(2) says where there are no hard links, or no more of them.
 _NO_LINK: Final = {errno.EPERM, errno.EXDEV, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES}
-
-
-@dataclass(slots=True, frozen=True)
-class Snapshot:
-    """A stack as it was before a change.
-
-    `time` is in seconds since 1970, `tables` what the list named (empty where it could not be
-    parsed), `files` what is in the snapshot, `missing` listed tables that were not there. `after` is what
-    the list named when the change was done: None when that is not known, because the change was interrupted.
-    """
-
-    id: str
-    path: Path
-    time: float
-    operation: str
-    tables: tuple[str, ...]
-    files: tuple[str, ...]
-    missing: tuple[str, ...]
-    after: tuple[str, ...] | None
-    kept: bool
-
-    @property
-    def lost(self) -> Path:
-        """Where a repair puts tables that it sets aside."""
-        return self.path / "lost"
-
-    @property
-    def directory(self) -> Path:
-        """Where its files lie."""
-        return self.path / _FILES
-
-    def file(self, name: str) -> Path:
-        """The path of a file of the snapshot."""
-        return self.directory / name
-
-
-def snapshots_directory(directory: str | os.PathLike[str]) -> Path:
-    """Where the snapshots of the stack in `directory` lie."""
-    path = Path(directory).resolve()
-    return path.with_name(path.name + "-snapshots")
-
-
-def list_snapshots(directory: str | os.PathLike[str]) -> list[Snapshot]:
-    """The snapshots of a stack, newest first."""
-    parent = snapshots_directory(directory)
-    try:
-        names = [entry.name for entry in os.scandir(parent) if entry.is_dir(follow_symlinks=False)]
-    except FileNotFoundError:
-        return []
-    found = [_load(parent / name) for name in names if not name.endswith(_PARTIAL)]
-    return sorted((snapshot for snapshot in found if snapshot), key=lambda one: one.id, reverse=True)
-
-
-def find_snapshot(directory: str | os.PathLike[str], id: str | None = None) -> Snapshot:  # noqa: A002 - its name
-    """The snapshot with this id, or the newest one. Raises `ApiError` when there is none."""
-    snapshots = list_snapshots(directory)
-    for snapshot in snapshots:
-        if id in (None, snapshot.id):
-            return snapshot
-    what = "no snapshot of this stack" if id is None else f"no snapshot {id!r} of this stack"
-    raise ApiError(f"{what}: nothing was changed through this tool, or it was pruned")
 
 
 def take_snapshot(
@@ -132,21 +94,21 @@ def take_snapshot(
     parent = snapshots_directory(stack)
     parent.mkdir(mode=stack.stat().st_mode & 0o7777, exist_ok=True)
     path = _reserve(parent, operation, now)
-    made = partial = path.with_name(path.name + _PARTIAL)
+    made = partial = path.with_name(path.name + PARTIAL)
     try:
-        (partial / _FILES).mkdir()
+        (partial / FILES).mkdir()
         while True:
             data = _read_list(stack)
             tables = _names(data)
             files = sorted({*tables, *extra})
-            missing = [name for name in files if not _put(stack / name, partial / _FILES / name)]
+            missing = [name for name in files if not _put(stack / name, partial / FILES / name)]
             # A table that is not there may have been compacted away since; then the list has changed as well.
             if not missing or _read_list(stack) == data:
                 break
-            shutil.rmtree(partial / _FILES)
-            (partial / _FILES).mkdir()
+            shutil.rmtree(partial / FILES)
+            (partial / FILES).mkdir()
         if data is not None:
-            _write(partial / _LIST, data)
+            write_file(os.fspath(partial / _LIST), data)
         snapshot = Snapshot(
             path.name,
             path,
@@ -158,8 +120,8 @@ def take_snapshot(
             None,
             kept=False,
         )
-        _save(snapshot, partial)
-        sync_directory(partial / _FILES)
+        save_snapshot(snapshot, partial)
+        sync_directory(partial / FILES)
         sync_directory(partial)
         partial.rename(path)
         made = path
@@ -195,14 +157,14 @@ def settle(directory: str | os.PathLike[str], snapshot: Snapshot, now: float) ->
     if _is_unchanged(stack, snapshot):
         _remove(snapshot)
         return
-    _save(replace(snapshot, after=tuple(_names(_read_list(stack)))), snapshot.path)
+    save_snapshot(replace(snapshot, after=tuple(_names(_read_list(stack)))), snapshot.path)
     prune(stack, now)
 
 
 def keep(snapshot: Snapshot, *, kept: bool) -> Snapshot:
     """Except a snapshot from pruning, or no longer."""
     changed = replace(snapshot, kept=kept)
-    _save(changed, snapshot.path)
+    save_snapshot(changed, snapshot.path)
     return changed
 
 
@@ -230,10 +192,10 @@ def prune(directory: str | os.PathLike[str], now: float, count: int = SNAPSHOTS_
         _remove(snapshot)
     with suppress(FileNotFoundError), os.scandir(snapshots_directory(directory)) as entries:
         for entry in entries:
-            if entry.name.endswith(_PARTIAL) and _is_left(entry.path, now):
+            if entry.name.endswith(PARTIAL) and _is_left(entry.path, now):
                 shutil.rmtree(entry.path, ignore_errors=True)
     for snapshot in list_snapshots(directory):
-        manifest = snapshot.path / (_MANIFEST + _PARTIAL)
+        manifest = snapshot.path / (MANIFEST + PARTIAL)
         if _is_left(manifest, now):
             manifest.unlink(missing_ok=True)
     return [snapshot.id for snapshot in others[count:]]
@@ -331,14 +293,14 @@ def _reserve(parent: Path, operation: str, now: float) -> Path:
         path = parent / f"{stamp}{f'.{number}' if number > 1 else ''}-{operation}"
         if not path.exists():
             with suppress(FileExistsError):
-                path.with_name(path.name + _PARTIAL).mkdir()
+                path.with_name(path.name + PARTIAL).mkdir()
                 return path
         number += 1
 
 
 def _remove(snapshot: Snapshot) -> None:
     """Remove a snapshot, under the name of an unfinished one: a crash must not leave half as whole."""
-    going = snapshot.path.with_name(snapshot.id + _PARTIAL)
+    going = snapshot.path.with_name(snapshot.id + PARTIAL)
     with suppress(FileNotFoundError):  # somebody else does the same
         snapshot.path.rename(going)
         shutil.rmtree(going)
@@ -418,54 +380,3 @@ def _names(data: bytes | None) -> list[str]:
         with suppress(FormatError):
             names += parse_table_list(_LIST, line + b"\n")
     return list(dict.fromkeys(names))
-
-
-def _save(snapshot: Snapshot, path: Path) -> None:
-    fields = {
-        "time": snapshot.time,
-        "operation": snapshot.operation,
-        "tables": snapshot.tables,
-        "files": snapshot.files,
-        "missing": snapshot.missing,
-        "after": snapshot.after,
-        "kept": snapshot.kept,
-    }
-    temporary = path / (_MANIFEST + _PARTIAL)
-    _write(temporary, json.dumps(fields, indent=1).encode("ascii"))
-    temporary.rename(path / _MANIFEST)
-
-
-def _load(path: Path) -> Snapshot | None:
-    """The snapshot in `path`; None for a directory that is none."""
-    try:
-        fields: Any = json.loads((path / _MANIFEST).read_bytes())
-        return Snapshot(
-            path.name,
-            path,
-            float(fields["time"]),
-            str(fields["operation"]),
-            _file_names(fields["tables"]),
-            _file_names(fields["files"]),
-            _file_names(fields["missing"]),
-            None if fields["after"] is None else _file_names(fields["after"]),
-            bool(fields["kept"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _file_names(names: list[str]) -> tuple[str, ...]:
-    """The names of a manifest. Raises `ValueError` for one that leads out of a directory."""
-    for name in names:
-        if not name or "/" in name or "\0" in name or name in {".", ".."}:
-            raise ValueError(name)
-    return tuple(names)
-
-
-def _write(path: Path, data: bytes) -> None:
-    fd = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o666)
-    try:
-        write_all(fd, data, os.fspath(path))
-        sync(fd, os.fspath(path))
-    finally:
-        os.close(fd)
