@@ -118,10 +118,7 @@ class RepairScreen(ActionScreen):
         # Another option is another step, maybe at another place: the cursor stays with the file.
         numbers = [number for number, step in enumerate(self._steps) if step.file == self._chosen]
         if numbers:
-            lines_shown = self.query_one(LineList)
-            lines_shown.go_to(numbers[0])
-            # Once more when the list has the height that other warnings and another command leave it.
-            self.call_after_refresh(lines_shown.go_to, numbers[0])
+            self.query_one(LineList).go_to(numbers[0])
 
     @on(VirtualList.Highlighted)
     def _cursor_moved(self) -> None:
