@@ -325,12 +325,14 @@ def test_a_reload_shows_what_git_wrote_meanwhile(repo: Repository) -> None:
     inspect(repo.reftable, steps)
 
 
-def test_a_reload_that_fails_is_told_and_the_screen_stays(stack: Path) -> None:
+def test_a_look_that_fails_is_told_and_the_screen_stays(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         shutil.copy(stack / "tables.list", stack / "old.list")
         (stack / "new.list").write_bytes(b"\x1b[bold]gone.ref\n")
         (stack / "new.list").rename(stack / "tables.list")
-        await press(pilot, "R")
+        screen._session.want_check()
+        screen._work()
+        await settle(pilot)
         assert r"! \x1b[bold]gone.ref: " in text(screen)
         assert "branch-0000001" in text(screen)
         await press(pilot, "j", "j")
