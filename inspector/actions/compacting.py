@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import ClassVar, Literal
@@ -10,6 +11,7 @@ from engine.clean import CleanPlan
 from engine.compaction import CompactionPlan, Expiry
 from engine.directory import TABLES_LIST
 from engine.errors import OutdatedError
+from engine.format import parse_table_name
 from engine.options import Policy
 from engine.progress import ProgressCallback
 from engine.stack import Stack
@@ -28,9 +30,19 @@ class TableRange:
     end: int
     names: tuple[str, ...]
 
+    def is_of(self, names: Sequence[str]) -> bool:
+        """Whether a stack of these tables has them still; a repair may have given one another name."""
+        return list(map(_history, names[self.first : self.end])) == list(map(_history, self.names))
+
     def __str__(self) -> str:
         last = self.end - 1
         return f"table #{self.first}" if self.first == last else f"tables #{self.first} to #{last}"
+
+
+def _history(name: str) -> tuple[int, int] | str:
+    """What part of the history a table holds, by its name."""
+    parts = parse_table_name(name)
+    return name if parts is None else (parts.min_update_index, parts.max_update_index)
 
 
 class _Compaction:
@@ -134,8 +146,8 @@ class CompactAction(_Compaction):
             options = replace(options, policy=self.tables, factor=self.factor)
         with self.workplace.opened(options=options) as stack:
             match self.tables:
-                case TableRange(first=first, end=end, names=names):
-                    if tuple(table.name for table in stack.tables[first:end]) != names:
+                case TableRange(first=first, end=end):
+                    if not self.tables.is_of([table.name for table in stack.tables]):
                         raise OutdatedError(str(stack.directory), f"{self.tables} are others by now")
                 case "all":
                     first, end = 0, len(stack.tables)

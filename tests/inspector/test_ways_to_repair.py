@@ -93,6 +93,22 @@ def test_a_plan_that_meets_damage_leads_to_the_repair_and_is_made_again(make: An
     assert app.answers == [True], "the stack was changed, though not by this action"
 
 
+def test_a_range_is_known_again_by_a_table_that_was_written_anew(stack: Path) -> None:
+    before = names(stack)
+    change_byte(stack / before[1], (stack / before[1]).stat().st_size - 1)
+    action = CompactAction(workplace(stack), TableRange(0, 3, tuple(before[:3])))
+
+    async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
+        failed = await phase(pilot, Phase.FAILED)
+        await pilot.press("r")
+        await repaired(pilot)
+        await phase(pilot, Phase.PLANNED)
+        assert names(stack)[1] != before[1]
+        assert "3 tables" in sentence(failed)
+
+    act(ActionScreen(action, journal()), steps)
+
+
 def test_a_repair_that_was_not_made_leaves_the_plan_failed(stack: Path) -> None:
     damage(stack)
 
