@@ -2,8 +2,8 @@
 
 A verb ends with one of the published codes, whatever it is given. One that reads leaves everything as it was;
 where it answers otherwise than on the sound stack, it ends with code 3, or fsck has an error, or some writer
-could have written the table. One that writes changes nothing or loses nothing. A repair succeeds, and can be
-undone.
+could have written the table. One that writes changes nothing, or loses nothing and can be undone. A repair
+succeeds, and can be undone likewise.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from engine.record import LogRecord, RefRecord
 from engine.writer import WriteOptions
 from tests.support.cli import Outcome, run
 from tests.support.damage import flipped, written_anew
+from tests.support.stacks import traces
 from tests.support.tables import oid, stack_files, write_table
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
-MASKS = [1 << bit for bit in range(8)] if THOROUGH else [0x01]
+MASKS = [*(1 << bit for bit in range(8)), 0xFF] if THOROUGH else [0x01]
 NAME = "0x000000000001-0x000000000002-00000001.ref"
 NEWER = "0x000000000003-0x000000000003-00000002.ref"
 
@@ -66,6 +67,11 @@ VICTIMS = {
         [RefRecord(b"refs/heads/a", 1, oid(1, 32)), RefRecord(b"refs/heads/b", 2)],
         [log(b"refs/heads/a", 1, 32)],
         WriteOptions(hash_id=HashId.SHA256),
+    ),
+    "logs alone, with an index": Victim(
+        [],
+        [LogRecord(b"a/%d" % (number // 2), number % 2 + 1) for number in range(5)],
+        WriteOptions(block_size=50, unpadded=True),
     ),
 }
 
@@ -130,7 +136,7 @@ def ask(directory: Path, *words: str, stdin: bytes = b"") -> Outcome:
 
 def reading(victim: Victim) -> list[tuple[str, ...]]:
     """Return all verbs that read, with options."""
-    name = victim.refs[-1].name.decode()
+    name = (victim.refs or victim.logs)[-1].name.decode()
     return [
         ("refs",),
         ("refs", "--prefix", "refs/heads/"),
@@ -163,6 +169,7 @@ def test_every_verb_that_reads_survives_every_damage(directory: Path, victim: Vi
     for number, (damage, data) in enumerate(damages(files[NAME]).items()):
         reset(directory, files | {NAME: data})
         is_error = run("fsck", directory).code == 1
+        before = traces(directory)
         for words in reading(victim):
             done = ask(directory, *words, *(["--json"] if number % 2 else []))
             if words[0] not in ANSWERS or done.code != 0:
@@ -172,6 +179,7 @@ def test_every_verb_that_reads_survives_every_damage(directory: Path, victim: Vi
                 done = ask(directory, *words)
             if done.out != sound[words] and not is_error:
                 assert written_anew(directory / NAME, victim.options) == data, (damage, words)
+        assert traces(directory) == before, damage
         assert stack_files(directory) == files | {NAME: data}, damage
         assert os.listdir(directory.parent) == ["reftable"], damage
     assert answered
@@ -185,6 +193,7 @@ def test_every_verb_that_writes_changes_nothing_or_loses_nothing(directory: Path
         damaged = files | {NAME: data}
         reset(directory, damaged)
         before = set(ask(directory, "refs").lines)
+        entries = set(ask(directory, "logs").lines)
         for words in (("add",), ("compact",), ("expire", "--before", "now"), ("clean",)):
             reset(directory, damaged)
             outcome = ask(directory, *words, stdin=command)
@@ -195,6 +204,11 @@ def test_every_verb_that_writes_changes_nothing_or_loses_nothing(directory: Path
             after = set(ask(directory, "refs").lines)
             assert before <= after, (damage, words)
             assert len(after - before) == (words == ("add",)), (damage, words)
+            if words[0] != "expire":
+                assert entries <= set(ask(directory, "logs").lines), (damage, words)
+            if stack_files(directory) != damaged:
+                assert ask(directory, "undo").code == 0, (damage, words)
+                assert stack_files(directory) == damaged, (damage, words)
     assert done
 
 
