@@ -37,6 +37,7 @@ from engine.lock import LockFile
 from engine.progress import Progress, ProgressCallback
 from engine.record import LogRecord, RefRecord
 from engine.repair_files import check_file
+from engine.repair_leftovers import lock_files
 from engine.repair_outcome import (
     Damage,
     LogOutcomes,
@@ -66,6 +67,7 @@ __all__ = [
     "Step",
     "StepKind",
     "damages",
+    "lock_files",
     "log_outcomes",
     "plan_repair",
     "ref_outcomes",

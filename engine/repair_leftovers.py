@@ -10,11 +10,17 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from engine.clean import LOCK_SUFFIX
 from engine.errors import shown
 from engine.faults import Severity
 from engine.finding import Finding
 from engine.holders import find_holders
 from engine.repair_plan import Step, StepKind
+
+
+def lock_files(directory: str | os.PathLike[str]) -> list[str]:
+    """The files of a directory that are named like locks. Raises `OSError`."""
+    return sorted(name for name in os.listdir(directory) if name.endswith(LOCK_SUFFIX))
 
 
 def lock_steps(directory: Path, locks: Sequence[Finding]) -> Iterator[Step]:

@@ -73,11 +73,12 @@ def plan_repair(
     """What repairs the stack in `directory`; nothing is written or locked.
 
     `options` may state the hash function. With `tables`, only these files are repaired; the list stays as it
-    is but for them, and so do all others. Otherwise each file gets the safest of its options, but for those
-    named here: tables in `set_aside` are no part of the stack afterwards, those in `take_up` are, although
-    they are not listed, if their update indexes fit. `now` is in seconds since 1970. Raises `ApiError` for
-    names of no table, `FormatError` when the list is no file, so that nothing can take its place,
-    `OutdatedError` when others change the stack faster than it can be looked at, `OSError`, and what
+    is but for them, and so do all others. The name of a lock stands for nothing but its removal, that of a
+    table for the removal of its lock as well. Otherwise each file gets the safest of its options, but for
+    those named here: tables in `set_aside` are no part of the stack afterwards, those in `take_up` are,
+    although they are not listed, if their update indexes fit. `now` is in seconds since 1970. Raises
+    `ApiError` for names of no table, `FormatError` when the list is no file, so that nothing can take its
+    place, `OutdatedError` when others change the stack faster than it can be looked at, `OSError`, and what
     `progress` raises.
     """
     path = Path(directory)
@@ -155,7 +156,11 @@ class _Planner:
         self._settle_hash(present)
         before = tuple(reading for name in present if (reading := self._files[name].reading) is not None)
         locks = [*self._codes("lock-stale"), *self._codes("lock-held")]
-        locks = [lock for lock in locks if self._selected(lock.file.removesuffix(LOCK_SUFFIX))]
+        locks = [
+            lock
+            for lock in locks
+            if self._selected(lock.file) or self._selected(lock.file.removesuffix(LOCK_SUFFIX))
+        ]
         self._steps += lock_steps(self._path, locks)
         chosen = self._choose(listed, present)
         tables = self._tables(chosen)
@@ -422,6 +427,8 @@ class _Planner:
 
     def _plan_list(self, tables: Sequence[PlannedTable]) -> None:
         before = self._raw or b""
+        if self._only is not None and not {TABLES_LIST, *self._listed}.intersection(self._only):
+            return  # it may be damaged: that has nothing to do with a lock
         if self._only is not None and self._raw is not None:
             require_same_lines(before, tables, {left.file for left in self._left})
         if pack_table_list([table.name for table in tables]) == before:

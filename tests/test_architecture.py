@@ -72,7 +72,7 @@ STANDS_ON = {
     "repair_choice": "",
     "repair_files": "fsck_table repair_choice repair_source",
     "repair_plan": "options faults repair_source",
-    "repair_leftovers": "finding holders repair_plan",
+    "repair_leftovers": "clean finding holders repair_plan",
     "repair_list": "directory repair_plan",
     "repair_planner": "clean fsck repair_files repair_leftovers repair_list snapshot",
     "repair_outcome": "repair_plan merged",

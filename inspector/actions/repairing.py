@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Final
 
+from engine.clean import LOCK_SUFFIX
+from engine.directory import TABLES_LIST
 from engine.faults import Severity
 from engine.fsck import fsck
 from engine.progress import ProgressCallback
@@ -30,13 +32,15 @@ from inspector.safe_text import safe_name
 
 __all__ = ["RepairAction"]
 
+_LIST_LOCK: Final = TABLES_LIST + LOCK_SUFFIX
+
 
 @dataclass(frozen=True, slots=True)
 class RepairAction:
     """Do what repairs the stack. What becomes of refs is put into `store`, when the plan is made.
 
     With `force`, locks are removed that somebody may hold. Tables in `set_aside` and `take_up` get these
-    instead of the safest option.
+    instead of the safest option. With `locks`, these are removed, and nothing else is done.
     """
 
     workplace: Workplace
@@ -44,22 +48,36 @@ class RepairAction:
     force: bool = False
     set_aside: tuple[str, ...] = ()
     take_up: tuple[str, ...] = ()
-    title: ClassVar[str] = "Repair the stack"
-    verb: ClassVar[str] = "Repair"
+    locks: tuple[str, ...] = ()
     operation: ClassVar[str | None] = None
+
+    @property
+    def title(self) -> str:
+        """What is done."""
+        return "Remove a lock" if self.locks else "Repair the stack"
+
+    @property
+    def verb(self) -> str:
+        """The same in a word."""
+        return "Remove" if self.locks else "Repair"
 
     @property
     def command_line(self) -> str:
         """The verb `repair`, which makes its own plan."""
         options = ["--apply", *(["--force"] if self.force else [])]
-        for option, names in ((StepKind.SET_ASIDE, self.set_aside), (StepKind.TAKE_UP, self.take_up)):
+        choices = (
+            ("table", self.locks),
+            (StepKind.SET_ASIDE, self.set_aside),
+            (StepKind.TAKE_UP, self.take_up),
+        )
+        for option, names in choices:
             options += [text for name in names for text in (f"--{option}", word(name))]
         return command("repair", options, self.workplace.arguments)
 
     @property
     def forced(self) -> str:
         """What is said of a step that needs force."""
-        return "by force" if self.force else "only with --force"
+        return "by force" if self.force else "only with --force: press f"
 
     def with_other_option(self, step: Step) -> RepairAction:
         """The same repair, but with the next of the options that `step` has."""
@@ -85,6 +103,7 @@ class RepairAction:
         made = plan_repair(
             directory,
             self.workplace.options,
+            self.locks or None,
             progress=progress,
             set_aside=there.intersection(self.set_aside),
             take_up=there.intersection(self.take_up),
@@ -96,6 +115,8 @@ class RepairAction:
         logs = log_outcomes(made, progress)
         if not made.steps:
             nothing = "Nothing to repair: the check finds no fault that has a repair."
+            if self.locks:
+                nothing = "Nothing to remove: the lock is gone by now, or it is no regular file."
             return Plan(made, names, nothing, (), is_noop=True, locked=())
         counts, gaps = self.store.counts, gap_lines(made)
         return Plan(
@@ -106,7 +127,7 @@ class RepairAction:
             (*self._force_warnings(made), *_warnings(counts, logs, gaps)),
             is_noop=made.is_noop and not self.force,
             typed=self._typed(made, counts[Outcome.LOST]),
-            locked=(),
+            locked=() if not self.locks or _LIST_LOCK in self.locks else (TABLES_LIST,),
         )
 
     def apply(self, plan: Plan[RepairPlan], progress: ProgressCallback) -> Result:
@@ -118,8 +139,10 @@ class RepairAction:
         found = list(fsck(directory, self.workplace.options))
         errors = [one for one in found if one.severity is Severity.ERROR]
         left = counted(len(errors), "error") if errors else "no errors"
-        lines = [f"{counted(len(done.tables), 'table')}: the repaired stack"]
-        lines += [f"  {safe_name(name)}" for name in done.tables]
+        lines = []
+        if not self.locks:
+            lines.append(f"{counted(len(done.tables), 'table')}: the repaired stack")
+            lines += [f"  {safe_name(name)}" for name in done.tables]
         lines += [f"removed: {safe_name(name)}" for name in done.removed]
         warnings = tuple(f"left: {safe_name(one.file)}: {safe_name(one.message)}" for one in errors[:3])
         return Result(f"Done. Checked again: {left}.", tuple(lines), warnings)

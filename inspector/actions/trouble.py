@@ -24,11 +24,15 @@ Remedy = Literal["again", "plan", "repair", "none"]
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Why something was not done: one line, then paragraphs; all of it is fit for a terminal."""
+    """Why something was not done: one line, then paragraphs; all of it is fit for a terminal.
+
+    `lock` is the name of the lock file that was in the way, empty if none was.
+    """
 
     sentence: str
     paragraphs: tuple[str, ...]
     remedy: Remedy
+    lock: str = ""
 
 
 def explain(error: Exception) -> Trouble:
@@ -42,7 +46,8 @@ def explain(error: Exception) -> Trouble:
         case errors.OutdatedError():
             return Trouble("The stack has changed since the plan was made.", (_OUTDATED, text), "plan")
         case errors.LockError():
-            return Trouble("The stack is locked.", tuple(_lock(error)), "again")
+            name = os.path.basename(error.path)
+            return Trouble("The stack is locked.", tuple(_lock(error)), "again", name)
         case errors.ExpectationError():
             return Trouble("A ref does not hold the value that was expected.", (text,), "plan")
         case errors.RefnameError() | errors.NameConflictError() | errors.EntryTooBigError():

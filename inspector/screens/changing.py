@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from textual import on
 from textual.screen import Screen
 
 from engine.record import RefRecord
@@ -25,6 +26,7 @@ from inspector.screens.plan import ActionScreen
 from inspector.screens.repair import RepairScreen
 from inspector.screens.snapshots import SnapshotsScreen
 from inspector.session import Session
+from inspector.widgets.stack_list import StackPane
 
 __all__ = ["ChangingScreen"]
 
@@ -92,6 +94,10 @@ class ChangingScreen(LiveScreen):
     def action_repair(self) -> None:
         """Check the stack and show what repairs it."""
         self._act(RepairScreen(self._workplace, self._journal))
+
+    @on(StackPane.UnlockWanted)
+    def _unlock_wanted(self, event: StackPane.UnlockWanted) -> None:
+        self._act(RepairScreen(self._workplace, self._journal, locks=(event.name,)))
 
     def action_undo(self) -> None:
         """Go back to the newest snapshot."""

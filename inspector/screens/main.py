@@ -512,6 +512,5 @@ class MainScreen(ChangingScreen):
 
     @on(HealthPane.RepairWanted)
     @on(CompactionPane.RepairWanted)
-    @on(StackPane.UnlockWanted)
     def _repair_wanted(self) -> None:
         self.action_repair()

@@ -208,7 +208,7 @@ class ActionScreen(Dialog[bool]):
         self._journal = journal
         self._phase = Phase.PLANNING
         self._plan: Plan[Any] | None = None
-        self._locks: list[SeenLock] = []
+        self._in_the_way: tuple[str, ...] = ()  # the names of locks
         self._remedy = ""
         self._worker: Worker[None] | None = None
         self._reported = ""
@@ -261,7 +261,7 @@ class ActionScreen(Dialog[bool]):
                 return self._phase is Phase.FAILED and self._remedy == "repair"
             case "unlock":
                 is_locked = self._phase is Phase.FAILED and self._remedy == "again"
-                return is_locked or (self._phase is Phase.PLANNED and bool(self._locks))
+                return is_locked or (self._phase is Phase.PLANNED and bool(self._in_the_way))
             case "plan_again":
                 return self._phase is Phase.FAILED and self._remedy != "none"
             case _:
@@ -327,7 +327,8 @@ class ActionScreen(Dialog[bool]):
 
     @on(Planned)
     def _show_plan(self, event: Planned) -> None:
-        self._plan, self._locks = plan, locks = event.plan, event.locks
+        plan, locks = event.plan, event.locks
+        self._plan, self._in_the_way = plan, tuple(lock.name for lock in locks)
         warnings = (*map(_lock_warning, locks[:_SHOWN_LOCKS]), *plan.warnings)
         self._enter(Phase.PLANNED, plan.sentence, self.plan_lines(plan), warnings)
 
@@ -347,6 +348,7 @@ class ActionScreen(Dialog[bool]):
     def _show_trouble(self, event: Failed) -> None:
         trouble = event.trouble
         self._phase, self._remedy = Phase.FAILED, trouble.remedy
+        self._in_the_way = (trouble.lock,) if trouble.lock else ()
         paragraphs = list(trouble.paragraphs)
         if event.untouched is not None:
             self._changed |= not event.untouched
@@ -396,13 +398,16 @@ class ActionScreen(Dialog[bool]):
 
     def action_repair(self) -> None:
         """Show what repairs the stack, and plan again once that is done."""
+        self._show_repair()
+
+    def _show_repair(self, locks: tuple[str, ...] = ()) -> None:
         from inspector.screens.repair import RepairScreen  # noqa: PLC0415 - it is such a screen itself
 
-        self.app.push_screen(RepairScreen(self._action.workplace, self._journal), self._repaired)
+        self.app.push_screen(RepairScreen(self._action.workplace, self._journal, locks=locks), self._repaired)
 
     def action_unlock(self) -> None:
-        """Show what removes a lock that was left behind: a repair begins with that."""
-        self.action_repair()
+        """Show what removes the locks that are in the way, and plan again once that is done."""
+        self._show_repair(self._in_the_way)
 
     def _repaired(self, repaired: bool | None) -> None:
         if repaired:

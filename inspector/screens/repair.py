@@ -62,9 +62,10 @@ class RepairScreen(ActionScreen):
         Binding("f", "force(False)", "No force"),
     ]
 
-    def __init__(self, workplace: Workplace, journal: Journal) -> None:
+    def __init__(self, workplace: Workplace, journal: Journal, *, locks: tuple[str, ...] = ()) -> None:
+        """With `locks`, names of lock files, these are removed, and nothing else is done."""
         self._store = OutcomeStore()
-        self._repair = RepairAction(workplace, self._store)
+        self._repair = RepairAction(workplace, self._store, locks=locks)
         self._chosen: str | None = None
         super().__init__(self._repair, journal)
 
@@ -139,8 +140,11 @@ class RepairScreen(ActionScreen):
         self.action_plan_again()
 
     def action_unlock(self) -> None:
-        """Plan again: with a lock that has come in between, the plan begins with that."""
-        self.action_plan_again()
+        """Plan again: with a lock that has come in between, the plan of a repair begins with that."""
+        if self._repair.locks:
+            super().action_unlock()
+        else:
+            self.action_plan_again()
 
     def action_outcomes(self) -> None:
         """List the refs that do not simply stay."""

@@ -23,6 +23,7 @@ from engine.repair import (
     RepairPlan,
     RepairResult,
     damages,
+    lock_files,
     log_outcomes,
     plan_repair,
     ref_outcomes,
@@ -48,7 +49,8 @@ _BATCH: Final = 1024
     "names",
     multiple=True,
     metavar="NAME",
-    help="Repair only this table: its name or a part of it; may be given several times.",
+    help="Repair only this table: its name or a part of it; may be given several times. "
+    "The whole name of a lock: remove only that.",
 )
 @click.option(
     "--set-aside",
@@ -97,7 +99,8 @@ def repair(
     """
     found = find_stack(path, worktree)
     directory = found.location.directory
-    chosen = [_table_of(directory, name, "--table") for name in names] or None
+    locks = lock_files(directory)
+    chosen = [name if name in locks else _table_of(directory, name, "--table") for name in names] or None
     set_aside = [_table_of(directory, name, "--set-aside") for name in aside]
     take_up = [_table_of(directory, name, "--take-up") for name in up]
     out = Output.standard()

@@ -116,8 +116,8 @@ ok, ! doubtful, X damaged.
 
 Below, "not in tables.list": files in the directory that are not part of the stack, with age and with the \
 process that has them open, where the system tells. ~ is a table without a place in the list (an orphan), \
-t a temporary file, L a lock, ? anything else. Clean (x) says which of them can go. u on a lock leads to the \
-repair, which begins with removing locks that were left behind; a young or held one stays unless you insist.
+t a temporary file, L a lock, ? anything else. Clean (x) says which of them can go. u on a lock shows \
+a plan that removes just this one, if it was left behind; a young or held one stays unless you insist.
 
 enter shows the refs of one table alone. space marks tables for a compaction by hand: the range goes from \
 the first to the last one marked (*), with all between them (|). escape takes the marks away."""
@@ -152,7 +152,11 @@ the first to the last one marked (*), with all between them (|). escape takes th
             self.neighbour = neighbour
 
     class UnlockWanted(Message):
-        """Somebody wants to see whether the lock under the cursor can be removed."""
+        """Somebody wants to see whether the lock of this name can be removed."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
 
     def __init__(self, clock: Callable[[], float], *, id: str | None = None, classes: str = "") -> None:  # noqa: A002
         """`clock` tells the time that ages count to, in seconds since 1970."""
@@ -278,7 +282,8 @@ the first to the last one marked (*), with all between them (|). escape takes th
 
     def action_unlock(self) -> None:
         """Ask for a plan that removes the lock, if nobody holds it."""
-        self.post_message(self.UnlockWanted())
+        if isinstance(row := self.current, NeighbourRow):
+            self.post_message(self.UnlockWanted(row.neighbour.name))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """`escape` means something else while nothing is marked; only locks can be removed."""

@@ -570,6 +570,33 @@ def test_one_table_alone_can_be_repaired(directory: Path) -> None:
     assert (directory / "x.ref.temp.abc").exists()
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda path: cut(path / listed(path)[0], 250),
+        lambda path: (path / listed(path)[0]).unlink(),
+        lambda path: cut(path / "tables.list", 60),
+        lambda path: cut(path / "tables.list", 0),
+        lambda path: (path / "tables.list").unlink(),
+    ],
+    ids=["table-cut", "table-gone", "list-cut", "list-emptied", "list-gone"],
+)
+def test_a_lock_alone_can_be_removed_whatever_else_is_damaged(
+    directory: Path, damage: Callable[[Path], object]
+) -> None:
+    for name in ("tables.list", listed(directory)[0]):
+        os.utime(lock(directory, name), (NOW - 7200, NOW - 7200))
+    damage(directory)
+    before = stack_files(directory)
+    plan = plan_repair(directory, tables=["tables.list.lock"], now=NOW)
+    assert kinds_of(plan) == {StepKind.REMOVE_LOCK: "tables.list.lock"}
+    assert outcomes(plan) == {}
+    done = repair(directory, plan, now=NOW)
+    assert done.removed == ("tables.list.lock",)
+    del before["tables.list.lock"]
+    assert stack_files(directory) == before
+
+
 def test_a_new_name_is_no_file_and_no_line_of_the_list(directory: Path) -> None:
     names = listed(directory)
     for name in names[:2]:

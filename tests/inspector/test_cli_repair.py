@@ -161,6 +161,22 @@ def test_a_stale_lock_alone_is_removed_without_a_snapshot(stack: Path) -> None:
     assert list_snapshots(stack) == []
 
 
+def test_a_lock_is_named_whole_and_nothing_else_is_done(stack: Path) -> None:
+    damage(stack)
+    table = f"{listed(stack)[0]}.lock"
+    for name in ("tables.list", listed(stack)[0]):
+        age(lock(stack, name))
+    before = stack_files(stack)
+    shown = ok("repair", "--table", table, stack)
+    assert [line for line in shown.lines if line[:1].isdigit()] == [b"1. remove-lock: " + table.encode()]
+    done = run("repair", "--apply", "--table", "tables.list.lock", stack)
+    assert done.code == 1, "the damage is still there"
+    assert "tables.list.lock removed" in done.err
+    del before["tables.list.lock"]
+    assert stack_files(stack) == before
+    assert run("repair", "--table", "tables.list.lock", stack).code == 2, "it is gone by now"
+
+
 def test_a_table_is_named_by_a_part_of_its_name(stack: Path) -> None:
     damage(stack)
     name = listed(stack)[0]

@@ -252,6 +252,6 @@ def test_a_lock_that_comes_in_between_is_planned_for_with_u(stack: Path) -> None
             assert "Unlock…" in footer(pilot)
             await pilot.press("u")
             shown = await planned(pilot)
-            assert any("remove-lock (only with --force)" in line for line in lines(shown))
+            assert any("remove-lock (only with --force: press f)" in line for line in lines(shown))
 
     act(screen(stack), steps)
