@@ -230,11 +230,20 @@ class Study:
     def blocked_in(self, target: range) -> Blocked | None:
         """Why the tables of `target` cannot be merged: one of them is damaged, as far as is known."""
         for position in target:
-            name = self.tables[position].name
-            error = self.damage.get(name) or self._met.get(name)
+            error = self.damage_of(position)
             if error is not None:
                 return Blocked(error, position)
         return None
+
+    def damage_of(self, position: int) -> Damage | None:
+        """What is wrong with the table at this position, as far as is known."""
+        name = self.tables[position].name
+        return self.damage.get(name) or self._met.get(name)
+
+    @property
+    def knows_damage(self) -> bool:
+        """Whether any table is known to be damaged."""
+        return self.blocked_in(range(len(self.tables))) is not None
 
     @property
     def blocked(self) -> Blocked | None:

@@ -26,6 +26,8 @@ from inspector.screens.plan import ActionScreen
 from inspector.screens.repair import RepairScreen
 from inspector.screens.snapshots import SnapshotsScreen
 from inspector.session import Session
+from inspector.widgets.compaction_pane import CompactionPane
+from inspector.widgets.compaction_words import damage_texts
 from inspector.widgets.stack_list import StackPane
 
 __all__ = ["ChangingScreen"]
@@ -59,8 +61,9 @@ class ChangingScreen(LiveScreen):
         """The positions of the tables that are marked."""
         raise NotImplementedError
 
-    def refuses_merge(self, tables: range) -> bool:
-        """Whether these tables cannot be merged, because one is damaged; says why, and what to do."""
+    @property
+    def compaction(self) -> CompactionPane:
+        """What knows of tables that are damaged, and cannot be merged."""
         raise NotImplementedError
 
     # The changes.
@@ -74,8 +77,9 @@ class ChangingScreen(LiveScreen):
         """Merge tables: those that are marked, or which the next screen asks for."""
         marked = self.marked_tables
         if len(marked) < 2:
-            self._change(CompactScreen(self._workplace, self._journal, self._session.view))
-        elif not self.refuses_merge(marked):
+            damage = damage_texts(self.compaction.study)
+            self._change(CompactScreen(self._workplace, self._journal, self._session.view, damage))
+        elif not self.compaction.refuses(marked):
             self.compact(marked)
 
     def compact(self, tables: range) -> None:

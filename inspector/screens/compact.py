@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal
 
 from textual.widget import Widget
@@ -44,18 +44,28 @@ class CompactScreen(FormScreen):
     stack and the fastest lookups, and rewrites all of it.
     """
 
-    def __init__(self, workplace: Workplace, journal: Journal, view: StackView) -> None:
+    def __init__(
+        self,
+        workplace: Workplace,
+        journal: Journal,
+        view: StackView,
+        damage: Mapping[int, str] | None = None,
+    ) -> None:
+        """`damage` is what is known to be wrong with tables of `view`, by position."""
         super().__init__(workplace, journal)
         self._view = view
+        self._damage = damage or {}
         sizes = [table.policy_size for table in view.tables]
         factor = workplace.options.factor
         rules: dict[Policy, tuple[str, Segment]] = {
             "log2": ("log2 rule", suggest_compaction_segment(sizes)),
             "geometric": (f"geometric rule, factor {factor}", suggest_geometric_segment(sizes, factor)),
         }
+        self._ranges: dict[_Which, range] = {"all": range(len(sizes))}
         options: list[tuple[_Which, str]] = [("all", f"all: {counted(len(sizes), 'table')}")]
         for policy, (name, segment) in rules.items():
             own = ", the rule of this stack" if policy == workplace.options.policy else ""
+            self._ranges[policy] = range(segment.start, segment.end)
             options.append((policy, f"{name}: {_suggestion(segment)}{own}"))
         options.append(("range", "a range of tables, as numbered on the main screen"))
         self._which: Choice[_Which] = Choice(options, vertical=True, id="which")
@@ -89,13 +99,16 @@ class CompactScreen(FormScreen):
         return first, last + 1
 
     def problem(self) -> str | None:
-        """A range that is none."""
-        if self._which.value == "range":
-            try:
-                self._range()
-            except ValueError as error:
-                return safe_name(str(error))
-        return None
+        """A range that is none, or with a table that is known to be damaged."""
+        which = self._which.value
+        try:
+            tables = range(*self._range()) if which == "range" else self._ranges[which]
+        except ValueError as error:
+            return safe_name(str(error))
+        damage = next((self._damage[at] for at in tables if at in self._damage), None)
+        if damage is None or len(tables) < 2:
+            return None
+        return f"BLOCKED: {damage}\nEscape, then r, shows what repairs it."
 
     def action(self) -> CompactAction:
         """Compact what was chosen. A rule is asked again by the plan, for the stack as it is by then."""

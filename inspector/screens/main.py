@@ -60,9 +60,6 @@ __all__ = ["MainScreen"]
 _WIDTHS: Final = [(0, "-cramped"), (LEAST_COLUMNS, "-narrow"), (100, "-wide")]
 _HEIGHTS: Final = [(0, "-tiny"), (LEAST_LINES, "-short"), (30, "-tall")]
 
-_WATCH_TICKS: Final = 4
-"""Looks at the stack for each look at the files beside it, which reads the directory."""
-
 
 class _Tab(TabPane):
     """A tab in which the focus follows what is shown, and never leads.
@@ -506,9 +503,10 @@ class MainScreen(ChangingScreen):
         """Those that are marked in the stack."""
         return self._stack.marked
 
-    def refuses_merge(self, tables: range) -> bool:
-        """Whether it is known that one is damaged."""
-        return self._compaction.refuses(tables)
+    @property
+    def compaction(self) -> CompactionPane:
+        """The one of the tab."""
+        return self._compaction
 
     @on(HealthPane.RepairWanted)
     @on(CompactionPane.RepairWanted)

@@ -25,6 +25,7 @@ from engine.writer import WriteOptions
 from inspector.compaction_study import Damage, Study
 from inspector.session import StackView
 from inspector.widgets.compaction_words import (
+    DAMAGE_LEGEND,
     LEGEND,
     damage_text,
     fault_line,
@@ -69,7 +70,8 @@ it; the column ×next shows how many times it is. The range ends with the newest
 begins with the oldest that is too small for all behind it put together.
 
 Columns: ? the table that a step asks about, = those it is compared with, R the range of the rule so far, \
-L and G what the log2 and the geometric rule suggest in the end, M (*) tables marked by hand.
+L and G what the log2 and the geometric rule suggest in the end, M (*) tables marked by hand, X tables \
+that are known to be damaged.
 
 Steps: . next, , back, home first, end result. r the other rule, + and - the factor.
 A range of your own: space marks the table under the cursor and all between it and those marked (or takes it \
@@ -261,6 +263,8 @@ and how large they are."""
             return
         study = self._study
         low = self.has_class("-low")
+        legend = DAMAGE_LEGEND if study.knows_damage else LEGEND
+        self.query_one(".compaction--legend", Static).update(legend)
         self.query_one(".compaction--rule", Static).update(rule_line(study, file_sizes=self._file_sizes))
         steps = step_lines(study)
         if low:  # without the rule in a sentence

@@ -13,8 +13,10 @@ from inspector.compaction_study import Blocked, Outcome, Study
 from inspector.widgets.facts import error_text, file_size
 
 __all__ = [
+    "DAMAGE_LEGEND",
     "LEGEND",
     "damage_text",
+    "damage_texts",
     "fault_line",
     "merge_lines",
     "percent",
@@ -25,7 +27,8 @@ __all__ = [
 ]
 
 LEGEND: Final = "? asked  = compared  R range so far  L log2  G geometric  M marked"
-"""The columns beside the bars."""
+DAMAGE_LEGEND: Final = "X damaged  ? asked  = compared  R range  L log2  G geometric  M marked"
+"""The columns beside the bars, without and with one for damage."""
 
 _HEADINGS: Final[dict[StepKind, str]] = {
     "cut": "cut the stack into segments",
@@ -203,6 +206,13 @@ def damage_text(blocked: Blocked) -> str:
     """Which table is damaged, and how."""
     where = "" if blocked.position is None else f"Table {blocked.position}, "
     return where + error_text(blocked.error)
+
+
+def damage_texts(study: Study) -> dict[int, str]:
+    """The same of each table that is known to be damaged, by position."""
+    positions = range(len(study.tables))
+    found = [study.blocked_in(positions[at : at + 1]) for at in positions]
+    return {at: damage_text(one) for at, one in zip(positions, found, strict=True) if one is not None}
 
 
 def merge_lines(study: Study) -> list[Content]:

@@ -45,6 +45,7 @@ class BarRow(NamedTuple):
     log2: str = ""
     geometric: str = ""
     hand: str = ""
+    damaged: str = ""
     look: Look = "plain"
 
 
@@ -71,6 +72,8 @@ class BeforeBars:
             return None
         step = study.step
         marked = range(step.marked.start, step.marked.end)
+        damaged = study.damage_of(index) is not None
+        look: Look = "accent" if index in marked or index in study.marked else "plain"
         asked = "?" if index in step.looked and step.kind != "result" else ""
         size = study.tables[index].size if self._file_sizes else study.sizes[index]
         return BarRow(
@@ -83,7 +86,8 @@ class BeforeBars:
             log2=bracket(index, study.suggestion("log2")).strip(),
             geometric=bracket(index, study.suggestion("geometric")).strip(),
             hand="*" if index in study.marked else "",
-            look="accent" if index in marked or index in study.marked else "plain",
+            damaged="X" if damaged else "",
+            look="error" if damaged else look,
         )
 
     def _segment(self, index: int) -> str:
@@ -155,6 +159,7 @@ class AfterBars:
 
 def before_columns(study: Study, largest: int) -> list[Column[BarRow]]:
     """Columns for the bars before: `largest` is the size of a bar as long as there is room."""
+    damaged: Column[BarRow] = Column("X", lambda row, _width: Cell(row.damaged, "error"), width=1)
     return [
         Column(
             "#",
@@ -162,6 +167,7 @@ def before_columns(study: Study, largest: int) -> list[Column[BarRow]]:
             width=max(1, len(str(len(study.tables) - 1))),
             align="right",
         ),
+        *([damaged] if study.knows_damage else []),
         Column(
             "2^k" if study.rule == "log2" else "×next",
             lambda row, _width: Cell(row.note),

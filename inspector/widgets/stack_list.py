@@ -108,8 +108,9 @@ adds a table at the bottom; where two tables hold the same ref, the lower one wi
 
 So that the stack does not grow with every transaction, neighbouring tables are merged (compaction). \
 ┏ ┃ ┗ on the right are the tables that auto-compaction would merge now, by the rule that this stack is kept \
-with. Under the log2 rule, ╭ │ ╰ before them are segments: neighbours whose sizes lie between the same two \
-powers of two. The Compaction tab shows the rules step by step.
+with; it is BLOCKED while one of them is damaged. Under the log2 rule, ╭ │ ╰ before them are segments: \
+neighbours whose sizes lie between the same two powers of two. The Compaction tab shows the rules step by \
+step.
 
 "st" is what is known of a table's health, once something is (the Health tab checks it): . nothing yet, \
 ok, ! doubtful, X damaged.
@@ -238,7 +239,14 @@ the first to the last one marked (*), with all between them (|). escape takes th
         if marked := self.marked:
             parts.append(f"marked {_positions(marked)}")
         if suggested := self.suggested:
-            parts.append(f"auto-compaction would merge {_positions(suggested)}")
+            marks = {self._marks.get(table.name) for table in self._tables[suggested.start : suggested.stop]}
+            where = _positions(suggested)
+            blocked = HealthMark.DAMAGED in marks
+            parts.append(
+                f"auto-compaction of {where} is BLOCKED"
+                if blocked
+                else f"auto-compaction would merge {where}"
+            )
         subtitle = " · ".join(parts)
         has_lower_border = bool(self.styles.border_bottom[0])
         self.border_subtitle = subtitle if has_lower_border else ""

@@ -9,9 +9,11 @@ import pytest
 from textual.pilot import Pilot
 
 from engine.stack import Stack
+from inspector.screens.compact import CompactScreen
 from inspector.screens.main import MainScreen
 from inspector.screens.plan import ActionScreen, Phase
 from inspector.screens.repair import RepairScreen
+from inspector.widgets.compaction_pane import CompactionPane
 from tests.support.actions import phase, sentence
 from tests.support.handmade import change_byte
 from tests.support.screens import NARROW, WIDE, branches, inspect, make_stack, press, shown_lines
@@ -97,6 +99,59 @@ def test_c_with_a_blocked_range_marked_says_so_and_opens_nothing(stack: Path) ->
         assert "BLOCKED: tables 0 and 1" in text(pilot)
         assert "Press r to see what repairs it" in text(pilot)
         await press(pilot, "r")
+        assert isinstance(await phase(pilot, Phase.PLANNED), RepairScreen)
+
+    inspect(stack, steps)
+
+
+def test_the_bars_mark_the_damaged_table(stack: Path) -> None:
+    def bars(pilot: Pilot[Any]) -> dict[str, bool]:
+        shown = pilot.app.screen.query_one(CompactionPane)._before.source
+        rows = [shown.row(at) for at in range(len(COUNTS))]
+        return {row.label: row.damaged == "X" for row in rows if row is not None}
+
+    async def steps(pilot: Pilot[Any], _screen: MainScreen) -> None:
+        await press(pilot, "5", "v", "4")
+        assert bars(pilot) == {"0": True, "1": False, "2": False, "3": False}
+        assert "X damaged" in text(pilot)
+
+    inspect(stack, steps)
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW])
+def test_the_stack_says_that_its_own_compaction_is_blocked(tmp_path: Path, size: tuple[int, int]) -> None:
+    stack = make_stack(tmp_path / "reftable", *((branches(3, index), []) for index in range(1, 4)))
+
+    async def sound(pilot: Pilot[Any], _screen: MainScreen) -> None:
+        await press(pilot, "5", "v")
+        assert "auto-compaction would merge #0..#2" in text(pilot)
+
+    async def damaged(pilot: Pilot[Any], _screen: MainScreen) -> None:
+        await press(pilot, "5", "v")
+        assert "auto-compaction of #0..#2 is BLOCKED" in text(pilot)
+
+    inspect(stack, sound, size)
+    change_byte(stack / names(stack)[1], 28)
+    inspect(stack, damaged, size)
+
+
+def test_the_form_for_compacting_makes_no_plan_of_a_blocked_range(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], _screen: MainScreen) -> None:
+        await press(pilot, "5", "v", "c")
+        form = pilot.app.screen
+        assert isinstance(form, CompactScreen)
+        assert f"BLOCKED: Table 0, {names(stack)[0]} at byte" in text(pilot)
+        assert "Escape, then r" in text(pilot)
+        await press(pilot, "ctrl+g")
+        assert pilot.app.screen is form
+        form._which.value = "range"
+        form._first.value, form._last.value = "1", "2"
+        await pilot.pause()
+        assert "BLOCKED" not in text(pilot)
+        form._first.value = "0"
+        await pilot.pause()
+        assert "BLOCKED" in text(pilot)
+        await press(pilot, "escape", "r")
         assert isinstance(await phase(pilot, Phase.PLANNED), RepairScreen)
 
     inspect(stack, steps)
