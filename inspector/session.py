@@ -199,7 +199,7 @@ class Session:
         """The same for a watch: nothing is told when nothing has changed. One stat then.
 
         A stack that others have broken stays on screen as it was: there may be more to see of it. With
-        `takes_broken`, what can be read of it takes its place.
+        `takes_broken`, what can be read of it takes its place, and what the stack is now is always told.
         """
         self._wants_check = True
         self._takes_broken = self._takes_broken or takes_broken
@@ -260,19 +260,20 @@ class Session:
 
     def _reload(self) -> Reloaded | None:
         asked = self._wants_reload
+        is_told = asked or self._takes_broken
         self._wants_reload = self._wants_check = False
         trouble, old_view = self._trouble, self.view
         try:
             changed = self._take_up_changes()
         except (ReftableError, OSError) as error:
             self._trouble = str(error)
-            return Reloaded(False, error, asked=asked) if asked or trouble != self._trouble else None
+            return Reloaded(False, error, asked=asked) if is_told or trouble != self._trouble else None
         self._trouble = None
         if changed:
             self.view = StackView(self._stack)
             self._anew = True
             return Reloaded(True, None, old_view, asked)
-        return Reloaded(False, None, asked=asked) if asked or trouble is not None else None
+        return Reloaded(False, None, asked=asked) if is_told or trouble is not None else None
 
     def _take_up_changes(self) -> bool:
         takes_broken, self._takes_broken = self._takes_broken, False

@@ -47,6 +47,7 @@ class ChangingScreen(LiveScreen):
         """`watch` is the number of seconds between two looks at the stack; None never looks unasked."""
         super().__init__(session, clock=clock, watch=watch)
         self._workplace = workplace
+        self._check_is_due = False
         self._journal = Journal(clock)
 
     # For the screen that is built on this one.
@@ -130,6 +131,9 @@ class ChangingScreen(LiveScreen):
     def _act(self, screen: Screen[bool]) -> None:
         def done(changed: bool | None) -> None:
             if changed:
+                # What was wrong may be right by now, and the other way round.
+                is_repair = isinstance(screen, RepairScreen) and not screen.is_unlocking
+                self._check_is_due |= is_repair or bool(self.compaction.study.damage)
                 self.look_again()
 
         self.app.push_screen(screen, done)

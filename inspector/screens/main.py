@@ -254,14 +254,17 @@ class MainScreen(ChangingScreen):
     def take_reload(self, news: Reloaded) -> None:
         """Show the stack as it is now."""
         self._reload_error = news.error
-        if not news.changed:
-            self._show_progress()
-            return
-        self._show_view()
-        self._show_blocks()
-        if news.old_view is not None and (news.old_view.faults or self._session.view.faults):
+        if news.changed:
+            self._show_view()
+            self._show_blocks()
             # Files of a broken stack change under the same names, so what was found is worth nothing.
-            self._health.action_check()
+            old_faults = news.old_view.faults if news.old_view is not None else ()
+            self._check_is_due |= bool(old_faults or self._session.view.faults)
+        else:
+            self._show_progress()
+        if self._check_is_due:
+            self._check_is_due = False
+            self._health.check_again()
 
     def take_beside(self, found: Sequence[Neighbour], error: OSError | None) -> None:
         """Show the files beside the tables."""

@@ -92,6 +92,11 @@ class RepairScreen(ActionScreen):
                 return super().check_action(action, parameters)
 
     @property
+    def is_unlocking(self) -> bool:
+        """Whether it is about locks alone."""
+        return bool(self._repair.locks)
+
+    @property
     def _steps(self) -> tuple[Step, ...]:
         """Those of the plan that is on screen."""
         if self.phase is not Phase.PLANNED or self._plan is None:
@@ -141,7 +146,7 @@ class RepairScreen(ActionScreen):
 
     def action_unlock(self) -> None:
         """Plan again: with a lock that has come in between, the plan of a repair begins with that."""
-        if self._repair.locks:
+        if self.is_unlocking:
             super().action_unlock()
         else:
             self.action_plan_again()

@@ -353,6 +353,11 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         self._update()
         self.refresh_bindings()
 
+    def check_again(self) -> None:
+        """Look at everything as it is now, whatever a check has found that is still running."""
+        self.action_stop()
+        self.action_check()
+
     def action_stop(self) -> None:
         """Stop looking; what was found stays."""
         if self._worker is not None:

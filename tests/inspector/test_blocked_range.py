@@ -163,10 +163,10 @@ def test_a_repair_lifts_the_block(stack: Path) -> None:
         shown = await phase(pilot, Phase.PLANNED)
         shown.action_again()
         await phase(pilot, Phase.DONE)
-        await press(pilot, "escape", "R")
+        await press(pilot, "escape")
         assert pilot.app.screen is screen
         assert len(screen._session.view.tables) == len(COUNTS)
-        await press(pilot, "5", "v", "4", "A")
+        await press(pilot, "A")
         assert "BLOCKED" not in text(pilot)
         assert "Dry run" in footer(pilot)
 
