@@ -98,6 +98,7 @@ class ChangingScreen(LiveScreen):
 
     def action_repair(self) -> None:
         """Check the stack and show what repairs it."""
+        self.app.clear_notifications()  # one that led here names keys which mean something else there
         self._act(RepairScreen(self._workplace, self._journal))
 
     @on(StackPane.UnlockWanted)

@@ -108,7 +108,7 @@ class CompactScreen(FormScreen):
         damage = next((self._damage[at] for at in tables if at in self._damage), None)
         if damage is None or len(tables) < 2:
             return None
-        return f"BLOCKED: {damage}\nEscape, then r, shows what repairs it."
+        return f"BLOCKED: {damage}\nEscape, then 5 and r, show what repairs it."
 
     def action(self) -> CompactAction:
         """Compact what was chosen. A rule is asked again by the plan, for the stack as it is by then."""

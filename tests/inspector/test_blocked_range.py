@@ -66,6 +66,7 @@ def test_a_check_blocks_the_range_at_once_and_enter_leads_to_its_repair(
         await press(pilot, "enter")
         shown = await phase(pilot, Phase.PLANNED)
         assert isinstance(shown, RepairScreen)
+        assert "Press enter" not in text(pilot), "it would apply the plan by now"
         assert "1 step" in sentence(shown) or "2 steps" in sentence(shown)
 
     inspect(stack, steps, size)
@@ -137,11 +138,11 @@ def test_the_stack_says_that_its_own_compaction_is_blocked(tmp_path: Path, size:
 
 def test_the_form_for_compacting_makes_no_plan_of_a_blocked_range(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], _screen: MainScreen) -> None:
-        await press(pilot, "5", "v", "c")
+        await press(pilot, "5", "v", "4", "c")
         form = pilot.app.screen
         assert isinstance(form, CompactScreen)
         assert f"BLOCKED: Table 0, {names(stack)[0]} at byte" in text(pilot)
-        assert "Escape, then r" in text(pilot)
+        assert "Escape, then 5 and r" in text(pilot)
         await press(pilot, "ctrl+g")
         assert pilot.app.screen is form
         form._which.value = "range"
@@ -151,7 +152,7 @@ def test_the_form_for_compacting_makes_no_plan_of_a_blocked_range(stack: Path) -
         form._first.value = "0"
         await pilot.pause()
         assert "BLOCKED" in text(pilot)
-        await press(pilot, "escape", "r")
+        await press(pilot, "escape", "5", "r")
         assert isinstance(await phase(pilot, Phase.PLANNED), RepairScreen)
 
     inspect(stack, steps)

@@ -22,8 +22,9 @@ from inspector.screens.repair import OutcomesScreen, RepairScreen
 from inspector.screens.snapshots import SnapshotsScreen
 from inspector.session import Session
 from tests.support.actions import NOW, journal, phase, until
+from tests.support.handmade import change_byte
 from tests.support.pictures import SIZES, Compare, Somewhere, comparing
-from tests.support.screens import open_session, press
+from tests.support.screens import branches, log, make_stack, open_session, press
 from tests.support.screens import settle as settled
 
 CLOCKS = ("engine.repair", "engine.repair_planner", "engine.fsck", "inspector.actions.locks")
@@ -171,5 +172,74 @@ def test_blocked_range(snap_compare: Compare, place: Somewhere, size: tuple[int,
         async def before(pilot: Pilot[Any]) -> None:
             await settled(pilot)
             await press(pilot, "4", "A")
+
+        assert snap_compare(app, terminal_size=size, run_before=before)
+
+
+def unlock(place: Workplace) -> RepairScreen:
+    return RepairScreen(place, journal(), locks=("tables.list.lock",))
+
+
+@SIZES
+def test_plan_of_unlocking(picture: Compare, place: Somewhere, size: tuple[int, int]) -> None:
+    assert picture(unlock(place), size, planned)
+
+
+@SIZES
+def test_plan_of_unlocking_that_needs_force(
+    picture: Compare, place: Somewhere, size: tuple[int, int]
+) -> None:
+    make_lock_young(place)
+    assert picture(unlock(place), size, planned)
+
+
+@SIZES
+def test_confirmation_with_lost_refs(picture: Compare, place: Somewhere, size: tuple[int, int]) -> None:
+    """Logs tell of refs that no table holds any more."""
+    stack = make_stack(Path("lost"), (branches(500), [log(ref.name, 1) for ref in branches(500)]))
+    [table] = (stack / "tables.list").read_text().split()
+    change_byte(stack / table, 4096)
+    lock = stack / "tables.list.lock"
+    lock.touch()
+    os.utime(lock, (NOW - 7, NOW - 7))
+    assert picture(repair(Somewhere(stack, place.options)), size, by_force, keys=["enter"])
+
+
+def sound_demo(monkeypatch: pytest.MonkeyPatch, path: Path) -> Path:
+    monkeypatch.chdir(path)
+    build_demo(Path("reftable"))
+    return Path("reftable")
+
+
+@SIZES
+def test_form_with_a_blocked_range(
+    snap_compare: Compare, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    stack = sound_demo(monkeypatch, tmp_path)
+    change_byte(stack / (stack / "tables.list").read_text().split()[1], 4096)
+    with open_session(stack, "demo") as session:
+        app = InspectorApp(session, clock=lambda: NOW)
+
+        async def before(pilot: Pilot[Any]) -> None:
+            await settled(pilot)
+            await press(pilot, "5", "v", "c")
+
+        assert snap_compare(app, terminal_size=size, run_before=before)
+
+
+@SIZES
+def test_health_of_a_stack_with_a_lock_left_behind(
+    snap_compare: Compare, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    stack = sound_demo(monkeypatch, tmp_path)
+    lock = stack / "tables.list.lock"
+    lock.touch()
+    os.utime(lock, (NOW - 3 * 3600, NOW - 3 * 3600))
+    with open_session(stack, "demo") as session:
+        app = InspectorApp(session, clock=lambda: NOW)
+
+        async def before(pilot: Pilot[Any]) -> None:
+            await settled(pilot)
+            await press(pilot, "5", "v")
 
         assert snap_compare(app, terminal_size=size, run_before=before)
