@@ -44,7 +44,7 @@ from tests.support.actions import (
     workplace,
 )
 from tests.support.git import DATE, Git, Repository
-from tests.support.screens import branch, branches, log, make_stack
+from tests.support.screens import branch, branches, log, make_stack, names
 from tests.support.tables import oid, stack_files
 
 ORPHAN = "0x000000000001-0x000000000001-0badcafe.ref"
@@ -63,10 +63,6 @@ def stack(tmp_path: Path) -> Path:
     (directory / ORPHAN).write_bytes((directory / names(directory)[0]).read_bytes())
     (directory / "notes.txt").write_text("mine")
     return directory
-
-
-def names(directory: Path) -> list[str]:
-    return (directory / "tables.list").read_text().splitlines()
 
 
 def records(directory: Path) -> tuple[list[Any], list[Any], list[bytes]]:

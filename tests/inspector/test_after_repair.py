@@ -16,16 +16,12 @@ from inspector.screens.plan import Phase
 from inspector.widgets.health_pane import HealthPane
 from tests.support.actions import confirm, phase, until
 from tests.support.handmade import change_byte
-from tests.support.screens import branches, inspect, make_stack, press
+from tests.support.screens import branches, inspect, make_stack, names, press
 
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Path:
     return make_stack(tmp_path / "reftable", *((branches(200, index), []) for index in range(1, 3)))
-
-
-def names(stack: Path) -> list[str]:
-    return (stack / "tables.list").read_text().split()
 
 
 def state(screen: MainScreen) -> str:

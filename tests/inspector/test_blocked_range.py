@@ -16,7 +16,7 @@ from inspector.screens.repair import RepairScreen
 from inspector.widgets.compaction_pane import CompactionPane
 from tests.support.actions import phase, sentence
 from tests.support.handmade import change_byte
-from tests.support.screens import NARROW, WIDE, branches, inspect, make_stack, press, shown_lines
+from tests.support.screens import NARROW, WIDE, branches, inspect, make_stack, names, press, shown_lines
 from tests.support.tables import stack_files
 
 COUNTS = (500, 3, 3, 3)
@@ -34,10 +34,6 @@ def stack(tmp_path: Path) -> Path:
         offset = list(table.blocks())[1].offset
     change_byte(directory / table.name, offset)
     return directory
-
-
-def names(stack: Path) -> list[str]:
-    return (stack / "tables.list").read_text().split()
 
 
 def text(pilot: Pilot[Any]) -> str:

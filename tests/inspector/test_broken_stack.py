@@ -29,6 +29,7 @@ from tests.support.screens import (
     inspect,
     log,
     make_stack,
+    names,
     open_session,
     press,
     settle,
@@ -48,10 +49,6 @@ def stack(tmp_path: Path) -> Path:
         ([RefRecord(branch(3), 3, oid(10))], []),
         options=SMALL,
     )
-
-
-def names(stack: Path) -> list[str]:
-    return (stack / "tables.list").read_text().split()
 
 
 def break_second(stack: Path) -> Path:

@@ -35,7 +35,7 @@ from tests.support.actions import (
     workplace,
 )
 from tests.support.handmade import change_byte
-from tests.support.screens import NARROW, WIDE, branches, log, make_stack, shown_lines
+from tests.support.screens import NARROW, WIDE, branches, log, make_stack, names, shown_lines
 from tests.support.tables import stack_files
 
 LOCK = "tables.list.lock"
@@ -55,10 +55,6 @@ def damaged(path: Path, logs: Sequence[LogRecord]) -> Path:
         offset = list(table.blocks())[1].offset
     change_byte(directory / table.name, offset)
     return directory
-
-
-def names(stack: Path) -> list[str]:
-    return (stack / "tables.list").read_text().split()
 
 
 def codes(stack: Path) -> set[str]:

@@ -31,7 +31,7 @@ from tests.support.actions import (
     workplace,
 )
 from tests.support.handmade import change_byte
-from tests.support.screens import NARROW, WIDE, branches, inspect, make_stack, press, shown_lines
+from tests.support.screens import NARROW, WIDE, branches, inspect, make_stack, names, press, shown_lines
 from tests.support.tables import stack_files
 
 LOCK = "tables.list.lock"
@@ -53,10 +53,6 @@ def leave(stack: Path, name: str) -> Path:
     path.touch()
     os.utime(path, (time.time() - 3 * 3600,) * 2)
     return path
-
-
-def names(stack: Path) -> list[str]:
-    return (stack / "tables.list").read_text().split()
 
 
 def damage(stack: Path) -> None:

@@ -32,7 +32,7 @@ from tests.support.actions import (
     workplace,
 )
 from tests.support.handmade import change_byte
-from tests.support.screens import NARROW, WIDE, branches, inspect, make_stack, press, shown_lines
+from tests.support.screens import NARROW, WIDE, branches, inspect, make_stack, names, press, shown_lines
 
 HOURS = 3 * 3600
 
@@ -40,10 +40,6 @@ HOURS = 3 * 3600
 @pytest.fixture
 def stack(tmp_path: Path) -> Path:
     return make_stack(tmp_path / "reftable", *((branches(3, index), []) for index in range(1, 5)))
-
-
-def names(stack: Path) -> list[str]:
-    return (stack / "tables.list").read_text().split()
 
 
 def leave_lock(stack: Path, file: str = "tables.list", age: float = HOURS) -> Path:

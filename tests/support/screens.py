@@ -49,6 +49,11 @@ def log(name: bytes, update_index: int, message: bytes = b"commit: change\n") ->
     )
 
 
+def names(directory: Path) -> list[str]:
+    """The tables that a stack's list names."""
+    return (directory / "tables.list").read_text().split()
+
+
 def make_stack(
     directory: Path,
     *tables: tuple[Sequence[RefRecord], Sequence[LogRecord]],
