@@ -13,7 +13,7 @@ from textual import on
 from textual.message import Message
 
 from engine.errors import ReftableError
-from engine.repository import StackLocation
+from engine.git import StackLocation
 from inspector.actions.base import Workplace
 from inspector.palette import InspectorCommands
 from inspector.screens.main import MainScreen

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
 from engine.format import U64_MAX
-from engine.merged import MergedTable
+from engine.merge import MergedTable
 from inspector.row_filter import Matcher, RowFilter
 from inspector.row_pages import PagedRows, RowPages
 from inspector.rows import LogRow, LogRows, RefRow, RefRows

@@ -19,7 +19,7 @@ from pathlib import Path
 import click
 
 from engine.errors import ReftableError
-from engine.options import StackOptions
+from engine.stack import StackOptions
 from inspector import verbs
 from inspector.damaged_demo import build_damaged_demo
 from inspector.demo import build_demo

@@ -14,21 +14,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from engine.compaction import (
+from engine.errors import Cancelled, FormatError, MissingTableError, ReftableError
+from engine.merge import (
     DEFAULT_FACTOR,
     Dropped,
     Segment,
+    Step,
+    geometric_steps,
+    log2_steps,
     plan_compaction,
     sizes_to_segments,
     suggest_compaction_segment,
     suggest_geometric_segment,
 )
-from engine.errors import Cancelled, FormatError, MissingTableError, ReftableError
-from engine.options import Policy
-from engine.policy_steps import Step, geometric_steps, log2_steps
 from engine.progress import ProgressCallback
-from engine.table import Table
-from engine.writer import WriteOptions
+from engine.stack import Policy
+from engine.table import Table, WriteOptions
 from inspector.session import StackView
 
 __all__ = ["MAX_FACTOR", "Blocked", "Damage", "Estimate", "MergeKey", "Outcome", "Study", "merge_outcome"]

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine.errors import FormatError, MissingTableError
-from engine.readable import Fault
-from engine.readable_table import ReadableTable
+from engine.readable import Fault, ReadableTable
 from inspector.session import StackView
 from inspector.widgets.facts import error_text, loss_text
 

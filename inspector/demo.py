@@ -20,9 +20,8 @@ from functools import partial
 from pathlib import Path
 
 from engine.errors import ApiError
-from engine.options import StackOptions
-from engine.record import LogRecord, RefRecord
-from engine.stack import Stack
+from engine.format import LogRecord, RefRecord
+from engine.stack import Stack, StackOptions
 
 __all__ = ["build_demo"]
 

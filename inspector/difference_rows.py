@@ -18,8 +18,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
-from engine.difference import ChangeKind, RefChange, ref_changes
-from engine.merged import MergedTable
+from engine.merge import ChangeKind, MergedTable, RefChange, ref_changes
 from engine.progress import Progress
 from inspector.row_pages import READ_ERRORS, RowError, RowPages
 

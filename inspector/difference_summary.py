@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine.difference import ChangeKind, RefChange, log_changes, ref_changes
 from engine.errors import ReftableError
-from engine.merged import MergedTable
-from engine.record import RefRecord
+from engine.format import RefRecord
+from engine.merge import ChangeKind, MergedTable, RefChange, log_changes, ref_changes
 from inspector.difference_rows import KINDS
 from inspector.widgets.facts import error_text, short_id, shown, value_text
 

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, TextIO
 
-from engine.record import LogRecord, RefRecord
+from engine.format import LogRecord, RefRecord
 from engine.table import Table
 from inspector.output import log_json, ref_json
 

@@ -16,13 +16,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from engine.clean import FileKind
 from engine.errors import FormatError
-from engine.faults import FAULTS, Fault, Severity
-from engine.finding import Finding
-from engine.neighbours import Neighbour
-from engine.options import StackOptions
+from engine.fsck import FAULTS, Fault, Finding, Severity
 from engine.progress import ProgressCallback
+from engine.stack import FileKind, Neighbour, StackOptions
 from engine.table import Table
 from inspector.widgets.facts import age_text
 

@@ -15,11 +15,19 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
 
-from engine.block_contents import Record, Records, Restarts
 from engine.format import RESTART_SIZE
-from engine.layout import Fields, TableLayout
-from engine.section import BlockSpan, Section
-from engine.span import Group, Kind, Span
+from engine.layout import (
+    BlockSpan,
+    Fields,
+    Group,
+    Kind,
+    Record,
+    Records,
+    Restarts,
+    Section,
+    Span,
+    TableLayout,
+)
 from inspector.layout_words import title
 
 __all__ = [

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from engine.block import Read
 from engine.errors import ReftableError
+from engine.format import Read
 from engine.layout import TableLayout
 from inspector.byte_pages import BytePages
 from inspector.layout_nodes import (

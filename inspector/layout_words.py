@@ -11,10 +11,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
-from engine.block_contents import Record
 from engine.format import INDEX, LOG, OBJ, REF, SECTION_NAMES
-from engine.section import BlockSpan, Section
-from engine.span import Group, Kind, Span
+from engine.layout import BlockSpan, Group, Kind, Record, Section, Span
 from inspector.safe_text import safe_text
 from inspector.widgets.facts import error_text, log_zone, short_table_name, shown
 

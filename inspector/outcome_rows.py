@@ -13,8 +13,8 @@ from array import array
 from collections.abc import Iterator
 from typing import Any, Final
 
+from engine.format import RefRecord
 from engine.progress import Progress
-from engine.record import RefRecord
 from engine.repair import Outcome, RefOutcome
 from inspector.row_pages import RowPages
 

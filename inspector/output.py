@@ -23,8 +23,8 @@ from typing import Any, BinaryIO, Self
 
 import click
 
+from engine.format import LogRecord, RefRecord
 from engine.progress import Progress
-from engine.record import LogRecord, RefRecord
 from inspector.safe_text import json_text, safe_name, safe_text
 
 __all__ = [

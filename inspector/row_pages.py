@@ -38,9 +38,9 @@ from itertools import chain, compress, islice
 from typing import Any, Final, Generic, TypeVar
 
 from engine.errors import ReftableError
-from engine.merged import MergedTable
+from engine.format import LogRecord, RefRecord
+from engine.merge import MergedTable
 from engine.progress import Progress
-from engine.record import LogRecord, RefRecord
 from engine.table import Table
 from inspector.regex_search import TooSlowError
 from inspector.row_filter import Matcher

@@ -12,9 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
-from engine.format import U64_MAX
-from engine.merged import MergedTable
-from engine.record import LogRecord, RefRecord
+from engine.format import U64_MAX, LogRecord, RefRecord
+from engine.merge import MergedTable
 from engine.table import Table
 from inspector.row_filter import Matcher
 from inspector.row_pages import PAGE_ROWS, PagedRows

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.merged import MergedTable
+from engine.merge import MergedTable
 from inspector.session import StackView
 from inspector.widgets.facts import short_table_name
 

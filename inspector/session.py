@@ -30,10 +30,9 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from engine.errors import ReftableError
-from engine.merged import MergedTable
-from engine.options import StackOptions
+from engine.merge import MergedTable
 from engine.readable import Fault, ReadableStack, in_doubt, open_best
-from engine.stack import Stack
+from engine.stack import Stack, StackOptions
 from engine.table import Table
 from inspector.row_pages import PAGE_ROWS, PagedRows, RowPages
 from inspector.rows import LogRows, RefRows

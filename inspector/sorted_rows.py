@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final, Generic, TypeVar
 
+from engine.format import LogRecord, RefRecord
 from engine.progress import Progress
-from engine.record import LogRecord, RefRecord
 from engine.table import Table
 from inspector.row_pages import PAGE_ROWS, READ_ERRORS, SCAN_RECORDS, PagedRows, RowPages
 

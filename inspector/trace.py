@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from engine.errors import ReftableError
-from engine.merged import MergedTable, Version
-from engine.readable_table import ReadableTable
-from engine.record import LogRecord, RefRecord
+from engine.format import LogRecord, RefRecord
+from engine.merge import MergedTable, Version
+from engine.readable import ReadableTable
 from engine.table import Table
 
 if TYPE_CHECKING:  # the session makes traces, so at run time it comes after this module

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from engine.compaction import Segment
+from engine.merge import Segment
 
 __all__ = ["FRAME", "Moment", "replay"]
 

@@ -17,7 +17,7 @@ from typing import Final
 HERE: Final = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))  # runs from a checkout, installed or not
 
-from engine.options import StackOptions  # noqa: E402
+from engine.stack import StackOptions  # noqa: E402
 from inspector.app import InspectorApp  # noqa: E402
 from inspector.demo import build_demo  # noqa: E402
 from inspector.screens.main import MainScreen  # noqa: E402

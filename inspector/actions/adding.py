@@ -11,17 +11,13 @@ from operator import attrgetter
 from pathlib import Path
 from typing import ClassVar
 
-from engine.compaction import suggest_compaction_segment, suggest_geometric_segment
 from engine.errors import Cancelled, OutdatedError, ReftableError
-from engine.format import HashId, footer_size, header_size
-from engine.options import StackOptions
+from engine.format import HashId, LogRecord, RefRecord, footer_size, header_size
+from engine.git import Repository
+from engine.merge import suggest_compaction_segment, suggest_geometric_segment
 from engine.progress import Progress, ProgressCallback
-from engine.record import LogRecord, RefRecord
-from engine.repository import Repository
-from engine.resolution import ReadRef
-from engine.stack import Stack
-from engine.transaction import UpdatePlan, apply_planned, plan_updates
-from engine.update_ref import parse_commands
+from engine.stack import Stack, StackOptions
+from engine.update import ReadRef, UpdatePlan, apply_planned, parse_commands, plan_updates
 from inspector.actions.base import Plan, Result, Workplace
 from inspector.actions.shell import command, word
 from inspector.actions.words import counted

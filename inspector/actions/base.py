@@ -8,13 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from engine.directory import TABLES_LIST
 from engine.errors import ReftableError
-from engine.fsck_list import read_list
-from engine.options import StackOptions
+from engine.fsck import read_list
+from engine.git import Repository, find_repository
 from engine.progress import ProgressCallback
-from engine.repository import Repository, find_repository
-from engine.stack import Stack
+from engine.stack import TABLES_LIST, Stack, StackOptions
 from inspector.actions.shell import word
 from inspector.actions.undoing import undoable
 from inspector.safe_text import safe_name

@@ -7,14 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import ClassVar, Literal
 
-from engine.clean import CleanPlan
-from engine.compaction import CompactionPlan, Expiry
-from engine.directory import TABLES_LIST
 from engine.errors import OutdatedError
 from engine.format import parse_table_name
-from engine.options import Policy
+from engine.merge import CompactionPlan, Expiry
 from engine.progress import ProgressCallback
-from engine.stack import Stack
+from engine.stack import TABLES_LIST, CleanPlan, Policy, Stack
 from inspector.actions.base import Plan, Result, Workplace
 from inspector.actions.shell import command
 from inspector.actions.words import clean_lines, compaction_lines, counted

@@ -11,8 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.clean import LOCK_SUFFIX
-from engine.holders import Holder, find_holders
+from engine.stack import LOCK_SUFFIX, Holder, find_holders
 from inspector.safe_text import safe_name
 from inspector.widgets.facts import age_text
 

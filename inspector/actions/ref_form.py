@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from engine.errors import ApiError, RefnameError
-from engine.format import HashId
-from engine.record import RefRecord
-from engine.refname import check_refname
-from engine.update_ref import parse_commands
+from engine.format import HashId, RefRecord, check_refname
+from engine.update import parse_commands
 
 __all__ = ["Kind", "RefForm", "name_field", "value_field"]
 

@@ -6,10 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
-from engine.clean import LOCK_SUFFIX
-from engine.directory import TABLES_LIST
-from engine.faults import Severity
-from engine.fsck import fsck
+from engine.fsck import Severity, fsck
 from engine.progress import ProgressCallback
 from engine.repair import (
     LogOutcomes,
@@ -23,6 +20,7 @@ from engine.repair import (
     repair,
     table_files,
 )
+from engine.stack import LOCK_SUFFIX, TABLES_LIST
 from inspector.actions.base import Plan, Result, Typed, Workplace, listed_names
 from inspector.actions.repair_words import gap_lines, log_words, ref_words, step_lines
 from inspector.actions.shell import command, word

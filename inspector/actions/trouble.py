@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from engine import errors
-from engine.clean import LOCK_SUFFIX
+from engine.stack import LOCK_SUFFIX
 from inspector.actions.base import RefusedError
 from inspector.actions.locks import seen_locks
 from inspector.safe_text import safe_name

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.clean import CleanPlan
-from engine.compaction import CompactionPlan
+from engine.merge import CompactionPlan
+from engine.stack import CleanPlan
 from inspector.output import columns
 from inspector.safe_text import safe_name
 

@@ -11,9 +11,8 @@ from textual.widget import Widget
 from textual.widgets import Input, Static, TextArea
 
 from engine.errors import ApiError
-from engine.format import HashId
-from engine.record import RefRecord
-from engine.update_ref import parse_commands
+from engine.format import HashId, RefRecord
+from engine.update import parse_commands
 from inspector.actions.adding import AddAction
 from inspector.actions.base import Workplace
 from inspector.actions.ref_form import Kind, RefForm, name_field, value_field

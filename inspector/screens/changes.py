@@ -19,10 +19,9 @@ from textual.message import Message
 from textual.widgets import Footer, Static
 from textual.worker import Worker, WorkerState, get_current_worker
 
-from engine.difference import ChangeKind, LogChanges, RefChange, log_changes
-from engine.merged import MergedTable
+from engine.format import RefRecord
+from engine.merge import ChangeKind, LogChanges, MergedTable, RefChange, log_changes
 from engine.progress import Progress
-from engine.record import RefRecord
 from inspector.difference_rows import KINDS, SCAN_RECORDS, ChangeRows, Changes
 from inspector.row_pages import READ_ERRORS
 from inspector.screens.dialog import Dialog, box

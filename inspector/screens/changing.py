@@ -12,7 +12,7 @@ from collections.abc import Callable
 from textual import on
 from textual.screen import Screen
 
-from engine.record import RefRecord
+from engine.format import RefRecord
 from inspector.actions.base import Workplace
 from inspector.actions.compacting import CleanAction
 from inspector.actions.healing import UndoAction

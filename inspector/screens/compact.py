@@ -8,8 +8,8 @@ from typing import Literal
 from textual.widget import Widget
 from textual.widgets import Input
 
-from engine.compaction import Segment, suggest_compaction_segment, suggest_geometric_segment
-from engine.options import Policy
+from engine.merge import Segment, suggest_compaction_segment, suggest_geometric_segment
+from engine.stack import Policy
 from inspector.actions.base import Workplace
 from inspector.actions.compacting import CompactAction, TableRange
 from inspector.actions.words import counted

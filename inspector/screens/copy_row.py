@@ -18,7 +18,7 @@ from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.worker import Worker, WorkerState
 
-from engine.record import LogRecord, RefRecord
+from engine.format import LogRecord, RefRecord
 from engine.table import Table
 from inspector.export import entry_json
 from inspector.rows import LogRow, RefRow

@@ -23,7 +23,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState, get_current_worker
 
-from engine.neighbours import Neighbour, neighbours
+from engine.stack import Neighbour, neighbours
 from inspector.difference_summary import DifferenceSummary, summarise
 from inspector.screens.plan import ActionScreen, Phase
 from inspector.session import News, Reloaded, Session, StackView

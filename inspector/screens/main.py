@@ -26,9 +26,9 @@ from textual.message import Message
 from textual.widgets import Footer, Input, Static, TabbedContent, TabPane, Tabs
 
 from engine.errors import ReftableError
-from engine.neighbours import Neighbour
+from engine.format import RefRecord, log_key
 from engine.readable import damage_met
-from engine.record import RefRecord, log_key
+from engine.stack import Neighbour
 from engine.table import Table
 from inspector.actions.base import Workplace
 from inspector.compaction_study import Damage

@@ -21,8 +21,8 @@ from textual.widgets import Footer, Static
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from engine.errors import ReftableError
-from engine.merged import MergedTable
-from engine.record import LogRecord
+from engine.format import LogRecord
+from engine.merge import MergedTable
 from engine.table import Table
 from inspector.rows import SequenceRows
 from inspector.scope import AsOf, Scope, WholeStack

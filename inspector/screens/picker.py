@@ -22,9 +22,8 @@ from textual.widgets import Footer, Static
 from textual.worker import get_current_worker
 
 from engine.errors import ReftableError
-from engine.options import StackOptions
-from engine.repository import StackLocation
-from engine.stack import Stack
+from engine.git import StackLocation
+from engine.stack import Stack, StackOptions
 from inspector.rows import SequenceRows
 from inspector.safe_text import safe_name
 from inspector.widgets.facts import error_text, file_size, shorten_middle

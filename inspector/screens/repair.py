@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.widgets import Footer, Static
 from textual.worker import Worker, WorkerState
 
-from engine.record import RefRecord
+from engine.format import RefRecord
 from engine.repair import Outcome, RefOutcome, RepairPlan, Step
 from inspector.actions.base import Plan, Workplace
 from inspector.actions.repair_words import is_chosen, lines_of_step

@@ -21,7 +21,7 @@ from textual.widgets import Footer, Static
 from textual.worker import Worker, WorkerState
 
 from engine.errors import ReftableError
-from engine.merged import MergedTable
+from engine.merge import MergedTable
 from engine.readable import readable_tables
 from engine.snapshot import Snapshot, keep, list_snapshots
 from engine.table import Table

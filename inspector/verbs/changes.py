@@ -17,12 +17,9 @@ from typing import Any
 
 import click
 
-from engine.clean import StaleFile
-from engine.compaction import CompactionPlan, Expiry, TableSummary
-from engine.options import Policy
-from engine.stack import Stack
-from engine.transaction import apply_updates
-from engine.update_ref import parse_commands
+from engine.merge import CompactionPlan, Expiry, TableSummary
+from engine.stack import Policy, Stack, StaleFile
+from engine.update import apply_updates, parse_commands
 from inspector.actions.adding import peel_tags, shared_refs
 from inspector.actions.undoing import undoable
 from inspector.actions.words import clean_lines, compaction_lines

@@ -11,8 +11,7 @@ from typing import Any
 
 import click
 
-from engine.faults import Severity
-from engine.finding import Finding
+from engine.fsck import Finding, Severity
 from engine.fsck import fsck as check
 from inspector.exit_codes import ExitCode
 from inspector.output import Output, ProgressLine, json_line, note

@@ -12,11 +12,8 @@ import click
 
 from engine.errors import FormatError
 from engine.format import SECTION_NAMES
-from engine.layout import Fields, TableLayout
-from engine.readable import ReadableStack, open_best
-from engine.readable_table import ReadableTable
-from engine.section import BlockSpan, Section
-from engine.span import Kind, Span
+from engine.layout import BlockSpan, Fields, Kind, Section, Span, TableLayout
+from engine.readable import ReadableStack, ReadableTable, open_best
 from engine.table import Table
 from inspector.output import Output, json_line, note
 from inspector.safe_text import safe_name, safe_text

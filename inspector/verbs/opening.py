@@ -11,10 +11,9 @@ from typing import Any, TypeVar
 
 import click
 
-from engine.options import StackOptions
+from engine.git import Repository, StackLocation, find_repository
 from engine.readable import ReadableStack, damage_met, open_best
-from engine.repository import Repository, StackLocation, find_repository
-from engine.stack import Stack
+from engine.stack import Stack, StackOptions
 from engine.table import Table
 from inspector.exit_codes import ExitCode
 from inspector.output import Output, note

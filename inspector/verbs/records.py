@@ -14,9 +14,9 @@ from typing import TypeVar
 
 import click
 
-from engine.merged import MergedTable, Version
+from engine.format import LogRecord, RefRecord
+from engine.merge import MergedTable, Version
 from engine.readable import ReadableStack
-from engine.record import LogRecord, RefRecord
 from engine.stack import Stack
 from engine.table import Table
 from inspector.output import (

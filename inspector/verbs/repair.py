@@ -13,9 +13,8 @@ from typing import Any, Final
 
 import click
 
-from engine.faults import Severity
-from engine.fsck import fsck
-from engine.record import RefRecord
+from engine.format import RefRecord
+from engine.fsck import Severity, fsck
 from engine.repair import (
     LogOutcomes,
     Outcome,

@@ -8,12 +8,7 @@ from typing import Any
 
 import click
 
-from engine.compaction import (
-    Segment,
-    sizes_to_segments,
-    suggest_compaction_segment,
-    suggest_geometric_segment,
-)
+from engine.merge import Segment, sizes_to_segments, suggest_compaction_segment, suggest_geometric_segment
 from engine.table import Table
 from inspector.output import Output, columns, json_line, note
 from inspector.safe_text import safe_name

@@ -7,7 +7,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from engine.span import Kind
+from engine.layout import Kind
 from inspector.layout_nodes import Node
 from inspector.layout_words import explanation, size_text, value_text
 from inspector.widgets.facts import shown

@@ -20,9 +20,8 @@ from textual.message import Message
 from textual.reactive import var
 from textual.worker import Worker, WorkerState, get_current_worker
 
-from engine.block import Read
-from engine.format import BLOCK_HEADER_SIZE, LOG
-from engine.span import Kind
+from engine.format import BLOCK_HEADER_SIZE, LOG, Read
+from engine.layout import Kind
 from engine.table import Table
 from inspector.byte_pages import HeldBytes
 from inspector.layout_nodes import Node, Place, place_of
@@ -165,7 +164,7 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
     def reveal(self, offset: int, key: bytes | None = None) -> None:
         """Go to the block at `offset` of the table shown, or to the record of this key in it.
 
-        `key` is the one that the block stores: of a reflog entry, that of `engine.record.log_key`. An
+        `key` is the one that the block stores: of a reflog entry, that of `engine.format.record.log_key`. An
         offset at which no block begins leads to the part of that byte.
         """
         if self._reader is not None:

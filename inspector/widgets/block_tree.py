@@ -14,7 +14,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from engine.span import Kind
+from engine.layout import Kind
 from inspector.layout_nodes import Node
 from inspector.rows import SequenceRows
 from inspector.widgets.virtual_list import MARK_WIDTH, Cell, Column, VirtualList

@@ -21,7 +21,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 from textual.worker import Worker
 
-from engine.writer import WriteOptions
+from engine.table import WriteOptions
 from inspector.compaction_study import Damage, Study
 from inspector.session import StackView
 from inspector.widgets.compaction_words import (

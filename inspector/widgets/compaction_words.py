@@ -6,9 +6,9 @@ from typing import Final
 
 from textual.content import Content
 
-from engine.options import Policy
-from engine.policy_steps import Step, StepKind
+from engine.merge import Step, StepKind
 from engine.progress import Progress
+from engine.stack import Policy
 from inspector.compaction_study import Blocked, Outcome, Study
 from inspector.widgets.facts import error_text, file_size
 

@@ -15,9 +15,9 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from engine.neighbours import Neighbour
-from engine.readable_table import ReadableTable
-from engine.record import RefRecord
+from engine.format import RefRecord
+from engine.readable import ReadableTable
+from engine.stack import Neighbour
 from engine.table import Table
 from inspector.rows import LogRow, RefRow
 from inspector.trace import ChainEnd, RefTrace

@@ -14,8 +14,7 @@ from textual.worker import Worker, WorkerState, get_current_worker
 
 from engine.errors import Cancelled
 from engine.progress import Progress
-from engine.table import Table
-from engine.writer import WriteOptions
+from engine.table import Table, WriteOptions
 from inspector.compaction_study import Blocked, MergeKey, Outcome, Study, merge_outcome
 
 __all__ = ["DryRun"]

@@ -9,9 +9,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-from engine.format import parse_table_name
-from engine.readable_table import Losses
-from engine.record import LogRecord, RefRecord
+from engine.format import LogRecord, RefRecord, parse_table_name
+from engine.readable import Losses
 from inspector.safe_text import safe_text
 
 __all__ = [

@@ -24,9 +24,8 @@ from textual.worker import Worker, WorkerState, get_current_worker
 
 from engine.errors import Cancelled, FormatError
 from engine.fsck import fsck
-from engine.neighbours import Neighbour
-from engine.options import StackOptions
 from engine.progress import Progress, ProgressCallback
+from engine.stack import Neighbour, StackOptions
 from engine.table import Table
 from inspector.health import (
     Check,

@@ -20,8 +20,7 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.strip import Strip
 
-from engine.clean import FileKind
-from engine.neighbours import Neighbour
+from engine.stack import FileKind, Neighbour
 from engine.table import Table
 from inspector.health import HealthMark
 from inspector.rows import SequenceRows

@@ -11,15 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeVar
 
-from engine.clean import FileKind
-from engine.compaction import (
-    Segment,
-    sizes_to_segments,
-    suggest_compaction_segment,
-    suggest_geometric_segment,
-)
-from engine.neighbours import Neighbour
-from engine.options import StackOptions
+from engine.merge import Segment, sizes_to_segments, suggest_compaction_segment, suggest_geometric_segment
+from engine.stack import FileKind, Neighbour, StackOptions
 from engine.table import Table
 from inspector.health import HealthMark
 from inspector.safe_text import safe_name

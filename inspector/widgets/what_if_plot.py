@@ -17,7 +17,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.worker import Worker, WorkerState, get_current_worker
 
-from engine.compaction import DEFAULT_FACTOR, suggest_compaction_segment, suggest_geometric_segment
+from engine.merge import DEFAULT_FACTOR, suggest_compaction_segment, suggest_geometric_segment
 from inspector.what_if import Moment, replay
 from inspector.widgets.facts import error_text, file_size
 from inspector.widgets.virtual_list import fit_text

@@ -17,8 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine import MergedTable, Stack, StackOptions
-from engine.faults import Severity
-from engine.fsck import fsck
+from engine.fsck import Severity, fsck
 from tests.benchmarks.stacks import ref_name, repository
 from tests.support.git import Git, find_git
 

@@ -17,9 +17,9 @@ from engine.errors import (
     OutdatedError,
     RefnameError,
 )
-from engine.record import RefRecord
+from engine.format import RefRecord
 from engine.stack import Stack
-from engine.writer import TableWriter
+from engine.table import TableWriter
 from tests.support.stacks import (
     LOOSE,
     add,

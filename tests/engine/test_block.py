@@ -7,10 +7,11 @@ import zlib
 
 import pytest
 
-from engine.block import Block, BlockWriter, read_size
 from engine.errors import FormatError
-from engine.format import LOG, MAX_RESTARTS, OBJ, REF, put_u24
-from engine.record import LogRecord, RefRecord, encode_ref
+from engine.format import LOG, MAX_RESTARTS, OBJ, REF, Block, LogRecord, RefRecord
+from engine.format.block import BlockWriter, read_size
+from engine.format.header import put_u24
+from engine.format.record import encode_ref
 from tests.support.handmade import Handmade, raw_block, raw_record
 from tests.support.stacks import branch, entry, same
 

@@ -8,12 +8,10 @@ from itertools import islice
 
 import pytest
 
-from engine.block import Block
-from engine.block_contents import Contents, Record, Records, Restarts
 from engine.errors import FormatError
-from engine.format import INDEX, LOG, OBJ, REF, HashId, Header, put_varint
-from engine.record import LogRecord, RefRecord, log_key
-from engine.span import Kind, Span
+from engine.format import INDEX, LOG, OBJ, REF, Block, HashId, Header, LogRecord, RefRecord, log_key
+from engine.format.header import put_varint
+from engine.layout import Contents, Kind, Record, Records, Restarts, Span
 from tests.support.handmade import Handmade, raw_block, raw_record
 from tests.support.spans import everything
 from tests.support.stacks import branch, same

@@ -7,13 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.clean import CleanPlan, StaleFile
 from engine.errors import LockError
-from engine.format import HashId
+from engine.format import HashId, RefRecord
 from engine.progress import Progress
-from engine.record import RefRecord
-from engine.stack import Stack
-from engine.writer import WriteOptions
+from engine.stack import CleanPlan, Stack, StaleFile
+from engine.table import WriteOptions
 from tests.support.stacks import (
     LOOSE,
     add_branches,

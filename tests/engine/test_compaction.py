@@ -8,15 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.compaction import Dropped, Expiry, Segment, compact_tables, plan_compaction
 from engine.errors import ApiError, Cancelled, FormatError
-from engine.format import HashId
-from engine.options import StackOptions
+from engine.format import HashId, LogRecord, RefRecord
+from engine.merge import Dropped, Expiry, Segment, compact_tables, plan_compaction
 from engine.progress import Progress
-from engine.record import LogRecord, RefRecord
-from engine.stack import Stack
-from engine.table import Table
-from engine.writer import WriteOptions
+from engine.stack import Stack, StackOptions
+from engine.table import Table, WriteOptions
 from tests.support.handmade import Handmade, change_byte, change_header
 from tests.support.stacks import LOOSE, add, add_branches, branch, entry, names, same, traces
 from tests.support.tables import oid, write_table

@@ -10,15 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.compaction import Expiry
-from engine.compactor import CompactionStats
 from engine.errors import FormatError, LockError, OutdatedError
-from engine.format import HashId, footer_size, parse_table_name
-from engine.lock import LockFile
-from engine.options import StackOptions
+from engine.format import HashId, RefRecord, footer_size, parse_table_name
+from engine.merge import Expiry
 from engine.progress import Progress, ProgressCallback
-from engine.record import RefRecord
-from engine.stack import Stack
+from engine.stack import CompactionStats, LockFile, Stack, StackOptions
 from tests.support.handmade import change_byte
 from tests.support.stacks import (
     LOOSE,

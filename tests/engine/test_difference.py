@@ -6,13 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.difference import LogChanges, RefChange, log_changes, ref_changes
 from engine.errors import Cancelled
-from engine.merged import MergedTable
-from engine.options import StackOptions
+from engine.format import LogRecord, RefRecord
+from engine.merge import LogChanges, MergedTable, RefChange, log_changes, ref_changes
 from engine.progress import Progress
-from engine.record import LogRecord, RefRecord
-from engine.stack import Stack
+from engine.stack import Stack, StackOptions
 from engine.table import Table
 from tests.support.stacks import LOOSE, add, branch, entry
 from tests.support.tables import oid, write_table

@@ -13,14 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.directory import StackDirectory
 from engine.errors import ApiError, FormatError, LockError, MissingTableError
-from engine.format import HashId
-from engine.options import StackOptions
-from engine.record import RefRecord
-from engine.stack import Stack
-from engine.table import Table
-from engine.writer import WriteOptions
+from engine.format import HashId, RefRecord
+from engine.stack import Stack, StackDirectory, StackOptions
+from engine.table import Table, WriteOptions
 from tests.support.stacks import (
     LOOSE,
     add,

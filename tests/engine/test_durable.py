@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.durable import change_mode, sync, write_all
+from engine.stack.durable import change_mode, sync, write_all
 
 
 def test_all_is_written_in_as_many_calls_as_it_takes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from engine.format import (
     Footer,
     HashId,
     Header,
-    TableName,
     footer_size,
     format_table_name,
     get_varint,
@@ -23,8 +22,8 @@ from engine.format import (
     pack_table_list,
     parse_table_list,
     parse_table_name,
-    put_varint,
 )
+from engine.format.header import TableName, put_varint
 
 V1 = Header(1, 4096, 3, 5, HashId.SHA1)
 V2 = Header(2, 4096, 3, 5, HashId.SHA256)

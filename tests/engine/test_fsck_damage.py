@@ -20,12 +20,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import FormatError
-from engine.faults import Severity
-from engine.format import HashId, footer_size, header_size
-from engine.fsck import fsck
-from engine.record import LogRecord, RefRecord
-from engine.table import Table
-from engine.writer import WriteOptions
+from engine.format import HashId, LogRecord, RefRecord, footer_size, header_size
+from engine.fsck import Severity, fsck
+from engine.table import Table, WriteOptions
 from tests.hostile.ordeal import overwrite
 from tests.support.damage import flipped, with_checksum, written_anew
 from tests.support.findings import NOW, codes, findings, write_stack

@@ -11,13 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.block import Block
-from engine.faults import Severity
-from engine.format import INDEX, LOG, REF
-from engine.fsck import fsck
-from engine.record import RefRecord
-from engine.refname import is_unsafe_refname
-from engine.stack import Stack, StackOptions
+from engine.format import INDEX, LOG, REF, Block, RefRecord, is_unsafe_refname
+from engine.fsck import Severity, fsck
+from engine.stack import Stack
+from engine.stack.stack import StackOptions
 from engine.table import Table
 from tests.engine.test_fsck_stack import BROKEN_NAMES, UNSAFE_NAMES
 from tests.support.findings import faults, findings

@@ -7,13 +7,11 @@ from pathlib import Path
 
 import pytest
 
-import engine.fsck_objects
-from engine.block import Block
-from engine.faults import Severity
-from engine.format import INDEX, LOG, OBJ, REF, put_varint
-from engine.record import LogRecord, RefRecord, log_key
-from engine.table import Table
-from engine.writer import WriteOptions
+import engine.fsck.objects
+from engine.format import INDEX, LOG, OBJ, REF, Block, LogRecord, RefRecord, log_key
+from engine.format.header import put_varint
+from engine.fsck import Severity
+from engine.table import Table, WriteOptions
 from tests.support.findings import codes, faults, findings, install, only, write_stack
 from tests.support.handmade import Handmade, change_byte, change_footer, raw_block, raw_record
 from tests.support.stacks import entry
@@ -295,7 +293,7 @@ def test_beside_such_a_record_the_others_are_checked(tmp_path: Path) -> None:
 
 
 def test_pairs_are_compared_part_by_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine.fsck_objects, "_PAIRS_AT_ONCE", 1)
+    monkeypatch.setattr(engine.fsck.objects, "_PAIRS_AT_ONCE", 1)
     with_objects(tmp_path, lambda entries: entries.pop())
     assert faults(tmp_path) == ["objects-incomplete"]
     with_objects(tmp_path, lambda entries: entries.append((oid(9)[:2], [0])))

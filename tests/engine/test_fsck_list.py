@@ -13,14 +13,11 @@ from pathlib import Path
 import pytest
 
 from engine.errors import Cancelled
-from engine.faults import FAULTS, Severity
-from engine.finding import Report
-from engine.format import HashId, format_table_name
-from engine.fsck import PHASES, fsck
-from engine.options import StackOptions
+from engine.format import HashId, RefRecord, format_table_name
+from engine.fsck import FAULTS, Report, Severity, fsck
+from engine.fsck.run import PHASES
 from engine.progress import Progress
-from engine.record import RefRecord
-from engine.stack import Stack
+from engine.stack import Stack, StackOptions
 from tests.support.findings import NOW, codes, faults, findings, only, write_stack
 from tests.support.stacks import LOOSE, add_branches, list_tables, listed, lock, make_stack, traces
 from tests.support.tables import oid, write_table

@@ -9,13 +9,10 @@ from pathlib import Path
 import pytest
 
 from engine.errors import shown
-from engine.faults import Severity
-from engine.format import HashId
-from engine.fsck_stack import _may_be_refused
-from engine.options import StackOptions
-from engine.record import RefRecord
-from engine.refname import is_refname
-from engine.stack import Stack
+from engine.format import HashId, RefRecord, is_refname
+from engine.fsck import Severity
+from engine.fsck.whole_stack import _may_be_refused
+from engine.stack import Stack, StackOptions
 from tests.support.findings import codes, faults, findings, only
 from tests.support.handmade import Handmade, change_byte
 from tests.support.stacks import add, list_tables, listed, make_stack

@@ -7,13 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.block import Block
-from engine.faults import Severity
-from engine.finding import Report
-from engine.format import INDEX, LOG, OBJ, REF, U64_MAX, HashId, put_u24, put_varint
-from engine.record import LogRecord, RefRecord, encode_ref, log_key
-from engine.table import Table
-from engine.writer import WriteOptions
+from engine.format import INDEX, LOG, OBJ, REF, U64_MAX, Block, HashId, LogRecord, RefRecord, log_key
+from engine.format.header import put_u24, put_varint
+from engine.format.record import encode_ref
+from engine.fsck import Report, Severity
+from engine.table import Table, WriteOptions
 from tests.support.findings import codes, faults, findings, install, only, write_stack
 from tests.support.handmade import Handmade, change_byte, change_footer, change_header, raw_block, raw_record
 from tests.support.stacks import entry

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.errors import RepositoryError
-from engine.git_config import GitConfig, parse_config
+from engine.git.config import GitConfig, parse_config
 from tests.support.git import Git
 
 PIECES = st.sampled_from(

@@ -11,9 +11,9 @@ import pytest
 
 from engine.errors import RepositoryError
 from engine.format import HashId
-from engine.git_config import GitConfig
-from engine.git_options import autocreates_reflog, hash_id, stack_options
-from engine.options import StackOptions
+from engine.git.config import GitConfig
+from engine.git.options import autocreates_reflog, hash_id, stack_options
+from engine.stack import StackOptions
 from tests.support.git import Git
 
 

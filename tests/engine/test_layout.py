@@ -12,17 +12,24 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from engine.block import Block
-from engine.block_contents import Record
 from engine.errors import ChecksumError, EntryTooBigError, FormatError
-from engine.format import INDEX, LOG, OBJ, REF, SECTION_NAMES, Footer, HashId, Header, footer_size
-from engine.layout import TableLayout
-from engine.record import LogRecord, RefRecord
-from engine.section import BlockSpan
-from engine.span import Group, Kind, Span
+from engine.format import (
+    INDEX,
+    LOG,
+    OBJ,
+    REF,
+    SECTION_NAMES,
+    Block,
+    Footer,
+    HashId,
+    Header,
+    LogRecord,
+    RefRecord,
+    footer_size,
+)
+from engine.layout import BlockSpan, Group, Kind, Record, Span, TableLayout
 from engine.stack import Stack
-from engine.table import Table
-from engine.writer import TableWriter, WriteOptions
+from engine.table import Table, TableWriter, WriteOptions
 from tests.properties.strategies import Contents, contents
 from tests.support.git import Git
 from tests.support.handmade import Handmade

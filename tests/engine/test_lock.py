@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from engine import lock as lock_module
 from engine.errors import LockError
-from engine.lock import LockFile
+from engine.stack import LockFile
+from engine.stack import lock as lock_module
 
 
 @pytest.fixture

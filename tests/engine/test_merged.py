@@ -11,11 +11,9 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ApiError
-from engine.format import U64_MAX
-from engine.merged import MergedTable, merge_blocks
-from engine.record import LogRecord, RefRecord
-from engine.table import Table
-from engine.writer import WriteOptions
+from engine.format import U64_MAX, LogRecord, RefRecord
+from engine.merge import MergedTable, merge_blocks
+from engine.table import Table, WriteOptions
 from tests.support.stacks import entry, same
 from tests.support.tables import oid, write_table
 

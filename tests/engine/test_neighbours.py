@@ -9,10 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.clean import FileKind
-from engine.holders import Holder, find_holders
-from engine.neighbours import Neighbour, neighbours
-from engine.stack import Stack
+from engine.stack import FileKind, Holder, Neighbour, Stack, find_holders, neighbours
 from tests.support.stacks import LOOSE, branch, entries, lock, make_stack, traces
 from tests.support.tables import write_table
 

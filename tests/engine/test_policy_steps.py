@@ -8,15 +8,17 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from engine.compaction import (
+from engine.errors import ApiError
+from engine.merge import (
     Segment,
+    Step,
     fastlog2,
+    geometric_steps,
+    log2_steps,
     sizes_to_segments,
     suggest_compaction_segment,
     suggest_geometric_segment,
 )
-from engine.errors import ApiError
-from engine.policy_steps import Step, geometric_steps, log2_steps
 
 # Sizes that are often of one magnitude, and some of any.
 SIZES = st.lists(st.integers(0, 70) | st.integers(0, 12).map(lambda log: 2**log) | st.integers(0, 2**40))

@@ -9,15 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from engine import salvaged
 from engine.errors import ChecksumError, FormatError, MissingTableError
-from engine.format import HashId
-from engine.options import StackOptions
-from engine.readable import ReadableStack, in_doubt, open_readable, open_tolerant
-from engine.readable_table import ReadableTable
-from engine.record import LogRecord, RefRecord
-from engine.repair_source import examine, header_to_go_by
-from engine.stack import Stack
+from engine.format import HashId, LogRecord, RefRecord
+from engine.readable import ReadableStack, ReadableTable, in_doubt, open_readable
+from engine.readable.stack import open_tolerant
+from engine.salvage import examine, header_to_go_by
+from engine.salvage import recovered as salvaged
+from engine.stack import Stack, StackOptions
 from engine.table import Table
 from tests.support.handmade import Handmade, change_byte
 from tests.support.stacks import LOOSE, add, entry, same

@@ -6,22 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from engine.encoded import split_logs, split_refs
 from engine.errors import ApiError
-from engine.format import U64_MAX, put_varint
-from engine.record import (
-    LogRecord,
-    Malformed,
-    RefRecord,
-    decode_index,
-    decode_logs,
-    decode_objects,
-    decode_refs,
-    encode_head,
-    encode_log,
-    encode_ref,
-    log_key,
-)
+from engine.format import U64_MAX, LogRecord, Malformed, RefRecord, decode_index, log_key, split_logs
+from engine.format.header import put_varint
+from engine.format.raw_record import split_refs
+from engine.format.record import decode_logs, decode_objects, decode_refs, encode_head, encode_log, encode_ref
 from tests.support.handmade import raw_record
 from tests.support.stacks import same
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.block_contents import Records
 from engine.format import LOG, REF
+from engine.layout import Records
 from tests.support.varied import blocks_of, damage_ref_blocks, write_varied
 
 

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine.errors import NameConflictError, RefnameError
-from engine.refname import check_conflicts, check_refname, is_refname
+from engine.format import check_conflicts, check_refname, is_refname
 from tests.support.git import Git
 
 # Pieces that the rules speak of, and enough ordinary ones between them that names pass, too.

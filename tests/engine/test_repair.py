@@ -12,18 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from engine.compaction import Expiry
 from engine.errors import ApiError, Cancelled, LockError, OutdatedError
-from engine.format import REF, HashId
-from engine.options import StackOptions
+from engine.format import REF, HashId, LogRecord, RefRecord, log_key
+from engine.merge import Expiry
 from engine.progress import Progress
-from engine.record import LogRecord, RefRecord, log_key
 from engine.repair import Outcome, StepKind, plan_repair, repair
-from engine.repair_source import Gap, examine, header_to_go_by
+from engine.salvage import Gap, examine, header_to_go_by
 from engine.snapshot import find_snapshot, list_snapshots, restore, snapshot_before
-from engine.stack import Stack
-from engine.table import Table
-from engine.writer import WriteOptions
+from engine.stack import Stack, StackOptions
+from engine.table import Table, WriteOptions
 from tests.support.findings import NOW, codes, install
 from tests.support.handmade import Handmade, change_byte, change_header
 from tests.support.repairs import errors, kinds, mend, outcomes, refs, state, told

@@ -14,13 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.format import Header
+from engine.format import Header, LogRecord, RefRecord
 from engine.layout import TableLayout
-from engine.options import StackOptions
-from engine.record import LogRecord, RefRecord
 from engine.repair import Outcome, plan_repair, ref_outcomes, repair
-from engine.salvage import Readable, salvage
-from engine.stack import Stack
+from engine.salvage import salvage
+from engine.salvage.scan import Readable
+from engine.stack import Stack, StackOptions
 from tests.support.findings import NOW
 from tests.support.repairs import errors, state
 from tests.support.stacks import listed

@@ -13,9 +13,10 @@ import pytest
 
 from engine.errors import RepositoryError
 from engine.format import HashId
-from engine.git_program import ObjectInfo
-from engine.options import StackOptions
-from engine.repository import Kind, Repository, StackLocation, find_repository
+from engine.git import Repository, StackLocation, find_repository
+from engine.git.program import ObjectInfo
+from engine.git.repository import Kind
+from engine.stack import StackOptions
 from tests.support import git as real
 from tests.support.environment import enter_environment_of
 from tests.support.git import EMAIL, NAME, Git

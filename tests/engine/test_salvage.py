@@ -9,12 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.format import HashId, Header
+from engine.format import HashId, Header, LogRecord, RefRecord
 from engine.layout import TableLayout
-from engine.record import LogRecord, RefRecord
-from engine.salvage import Readable, Unreadable, salvage
-from engine.table import Table
-from engine.writer import WriteOptions
+from engine.salvage import salvage
+from engine.salvage.scan import Readable, Unreadable
+from engine.table import Table, WriteOptions
 from tests.support.tables import oid, write_table
 
 REFS = [

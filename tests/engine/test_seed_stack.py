@@ -9,13 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.compaction import Expiry, fastlog2, sizes_to_segments, suggest_compaction_segment
 from engine.errors import ApiError, FormatError, NameConflictError, OutdatedError
-from engine.format import HashId, parse_table_list
-from engine.options import StackOptions
-from engine.record import LogRecord, RefRecord
-from engine.stack import Stack
-from engine.writer import TableWriter
+from engine.format import HashId, LogRecord, RefRecord, parse_table_list
+from engine.merge import Expiry, fastlog2, sizes_to_segments, suggest_compaction_segment
+from engine.stack import Stack, StackOptions
+from engine.table import TableWriter
 from tests.support.stacks import LOOSE, add, entries, list_tables, listed, make_stack, names, same
 
 

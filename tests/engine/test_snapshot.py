@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ApiError, FormatError, LockError, OutdatedError
-from engine.lock import LockFile
-from engine.record import RefRecord
+from engine.format import RefRecord
 from engine.snapshot import (
     find_snapshot,
     is_last_change,
@@ -20,10 +19,10 @@ from engine.snapshot import (
     prune,
     restore,
     snapshot_before,
-    snapshots_directory,
     take_snapshot,
 )
-from engine.stack import Stack
+from engine.snapshot.snapshot import snapshots_directory
+from engine.stack import LockFile, Stack
 from tests.support.screens import OPTIONS
 from tests.support.tables import oid
 

@@ -9,14 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.compaction import Expiry, Segment
-from engine.compactor import CompactionStats
 from engine.errors import ApiError, Cancelled, FormatError, LockError, MissingTableError, OutdatedError
-from engine.format import HashId
-from engine.options import StackOptions
+from engine.format import HashId, LogRecord, RefRecord
+from engine.merge import Expiry, Segment
 from engine.progress import Progress
-from engine.record import LogRecord, RefRecord
-from engine.stack import Stack
+from engine.stack import CompactionStats, Stack, StackOptions
 from engine.table import Table
 from tests.support.handmade import change_byte
 from tests.support.stacks import (

@@ -11,10 +11,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ApiError, FormatError
-from engine.format import INDEX, LOG, REF, U64_MAX, HashId
-from engine.record import LogRecord, RefRecord, log_key
-from engine.table import Table
-from engine.writer import WriteOptions
+from engine.format import INDEX, LOG, REF, U64_MAX, HashId, LogRecord, RefRecord, log_key
+from engine.table import Table, WriteOptions
 from tests.support.handmade import Handmade, change_footer, change_header
 from tests.support.stacks import branch, entry, same
 from tests.support.tables import oid, write_table

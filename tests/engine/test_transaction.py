@@ -18,13 +18,13 @@ from engine.errors import (
     RefnameError,
     ReftableError,
 )
-from engine.format import HashId
-from engine.git_program import Identity
-from engine.record import LogRecord, RefRecord
-from engine.repository import find_repository
-from engine.stack import Stack, StackOptions
-from engine.transaction import TransactionResult, apply_updates
-from engine.update_ref import RefUpdate, Symref, parse_commands
+from engine.format import HashId, LogRecord, RefRecord
+from engine.git import Identity, find_repository
+from engine.stack import Stack
+from engine.stack.stack import StackOptions
+from engine.update import apply_updates, parse_commands
+from engine.update.commands import RefUpdate, Symref
+from engine.update.transaction import TransactionResult
 from tests.support.git import EMAIL, NAME, Git, Repository
 
 TIME = 1700000123

@@ -7,12 +7,10 @@ from pathlib import Path
 import pytest
 
 from engine.errors import EntryTooBigError, LockError, NameConflictError, OutdatedError, RefnameError
-from engine.git_program import Identity
-from engine.options import StackOptions
-from engine.record import RefRecord
-from engine.stack import Stack
-from engine.transaction import UpdatePlan, apply_planned, apply_updates, plan_updates
-from engine.update_ref import parse_commands
+from engine.format import RefRecord
+from engine.git import Identity
+from engine.stack import Stack, StackOptions
+from engine.update import UpdatePlan, apply_planned, apply_updates, parse_commands, plan_updates
 from tests.support.stacks import add, branch, entry, lock, make_stack, names, same
 from tests.support.tables import stack_files
 

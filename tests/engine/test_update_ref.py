@@ -6,7 +6,8 @@ import pytest
 
 from engine.errors import ApiError
 from engine.format import HashId
-from engine.update_ref import RefUpdate, Symref, is_null, parse_commands
+from engine.update import parse_commands
+from engine.update.commands import RefUpdate, Symref, is_null
 from tests.support.git import Repository
 
 A = b"\xaa" * 20

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from engine.block import Block
 from engine.errors import FormatError
-from engine.format import OBJ, get_u24, get_varint, pack_table_list, parse_table_list, put_u24, put_varint
-from engine.record import common_prefix
+from engine.format import OBJ, Block, common_prefix, get_u24, get_varint, pack_table_list, parse_table_list
+from engine.format.header import put_u24, put_varint
 from tests.support.handmade import Handmade
 
 

@@ -11,15 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.block import Block
-from engine.compaction import compact_tables
 from engine.errors import ChecksumError, FormatError, MissingTableError
-from engine.format import INDEX, LOG, REF, Footer
-from engine.options import StackOptions
-from engine.record import RefRecord
-from engine.stack import Stack
-from engine.table import Table
-from engine.writer import WriteOptions
+from engine.format import INDEX, LOG, REF, Block, Footer, RefRecord
+from engine.merge import compact_tables
+from engine.stack import Stack, StackOptions
+from engine.table import Table, WriteOptions
 from tests.support.handmade import change_byte, change_footer
 from tests.support.stacks import add, entry, list_tables, make_stack, names
 from tests.support.tables import oid, write_table

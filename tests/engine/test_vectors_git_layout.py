@@ -12,12 +12,9 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ApiError, EntryTooBigError
-from engine.format import INDEX, LOG, OBJ, REF
-from engine.options import StackOptions
-from engine.record import LogRecord, RefRecord
-from engine.stack import Stack
-from engine.table import Table
-from engine.writer import WriteOptions
+from engine.format import INDEX, LOG, OBJ, REF, LogRecord, RefRecord
+from engine.stack import Stack, StackOptions
+from engine.table import Table, WriteOptions
 from tests.support.stacks import LOOSE, add
 from tests.support.tables import oid, write_table
 

@@ -7,11 +7,10 @@ from threading import Thread
 
 import pytest
 
-from engine.compaction import Expiry
 from engine.errors import FormatError, LockError, MissingTableError
-from engine.options import StackOptions
-from engine.record import LogRecord, RefRecord
-from engine.stack import Stack
+from engine.format import LogRecord, RefRecord
+from engine.merge import Expiry
+from engine.stack import Stack, StackOptions
 from tests.support.stacks import add, add_branches, entries, listed, lock, names
 from tests.support.tables import oid
 

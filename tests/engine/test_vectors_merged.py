@@ -9,13 +9,10 @@ from pathlib import Path
 import pytest
 
 from engine.errors import FormatError
-from engine.format import HashId
-from engine.merged import MergedTable
-from engine.options import StackOptions
-from engine.record import LogRecord, RefRecord
-from engine.stack import Stack
-from engine.table import Table
-from engine.writer import WriteOptions
+from engine.format import HashId, LogRecord, RefRecord
+from engine.merge import MergedTable
+from engine.stack import Stack, StackOptions
+from engine.table import Table, WriteOptions
 from tests.support.stacks import LOOSE, add
 from tests.support.tables import write_table
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine.compaction import Segment, suggest_compaction_segment, suggest_geometric_segment
 from engine.errors import ApiError
+from engine.merge import Segment, suggest_compaction_segment, suggest_geometric_segment
 
 NOTHING = (0, 0)
 

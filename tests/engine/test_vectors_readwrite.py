@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ApiError, EntryTooBigError, FormatError
-from engine.format import HashId
-from engine.record import LogRecord, RefRecord
-from engine.table import Table
-from engine.writer import TableStats, TableWriter, WriteOptions
+from engine.format import HashId, LogRecord, RefRecord
+from engine.table import Table, TableStats, TableWriter, WriteOptions
 from tests.support.handmade import Handmade, change_byte
 from tests.support.stacks import same
 from tests.support.tables import write_table

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.compaction import Expiry
 from engine.errors import ApiError, LockError, MissingTableError, OutdatedError
-from engine.options import StackOptions
-from engine.record import RefRecord
-from engine.stack import Stack
-from engine.writer import TableWriter
+from engine.format import RefRecord
+from engine.merge import Expiry
+from engine.stack import Stack, StackOptions
+from engine.table import TableWriter
 from tests.support.stacks import (
     add,
     add_branches,

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.block import Block
 from engine.errors import FormatError
-from engine.format import INDEX, LOG, OBJ, REF, U64_MAX
-from engine.record import LogRecord, RefRecord, encode_log, encode_ref, log_key
+from engine.format import INDEX, LOG, OBJ, REF, U64_MAX, Block, LogRecord, RefRecord, log_key
+from engine.format.record import encode_log, encode_ref
 from engine.table import Table
 from tests.support.handmade import Handmade, change_footer, raw_block, raw_record
 from tests.support.stacks import same

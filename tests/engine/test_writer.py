@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ApiError, EntryTooBigError
-from engine.format import INDEX, LOG, OBJ, REF, U64_MAX, HashId
-from engine.record import LogRecord, RefRecord
-from engine.table import Table
-from engine.writer import SectionStats, TableStats, TableWriter, WriteOptions
+from engine.format import INDEX, LOG, OBJ, REF, U64_MAX, HashId, LogRecord, RefRecord
+from engine.table import Table, TableStats, TableWriter, WriteOptions
+from engine.table.writer import SectionStats
 from tests.support.stacks import branch, entry, same
 from tests.support.tables import oid, write_table
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.format import Footer, HashId
-from engine.record import LogRecord, RefRecord
-from engine.writer import TableWriter, WriteOptions
+from engine.format import Footer, HashId, LogRecord, RefRecord
+from engine.table import TableWriter, WriteOptions
 from tests.support.handmade import Handmade
 from tests.support.tables import oid
 

@@ -13,13 +13,11 @@ from itertools import islice
 from pathlib import Path
 
 from engine.errors import FormatError, ReftableError
-from engine.faults import Severity
-from engine.fsck import fsck
-from engine.layout import TableLayout
+from engine.fsck import Severity, fsck
+from engine.layout import Group, Span, TableLayout
 from engine.readable import open_readable
 from engine.repair import log_outcomes, plan_repair, ref_outcomes, repair
 from engine.snapshot import restore
-from engine.span import Group, Span
 from engine.table import Table
 from tests.hostile.ordeal import interrogate, overwrite
 from tests.support.findings import NOW

@@ -12,13 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
-from engine.block import Block
-from engine.compaction import Expiry, compact_tables
 from engine.errors import FormatError
-from engine.format import INDEX, LOG, OBJ, REF
-from engine.merged import MergedTable
-from engine.table import Table
-from engine.writer import WriteOptions
+from engine.format import INDEX, LOG, OBJ, REF, Block
+from engine.merge import Expiry, MergedTable, compact_tables
+from engine.table import Table, WriteOptions
 
 Answers = dict[str, object]
 """What was asked, and what came of it: an answer, or the error."""

@@ -15,9 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.format import HashId
-from engine.record import LogRecord, RefRecord
-from engine.writer import WriteOptions
+from engine.format import HashId, LogRecord, RefRecord
+from engine.table import WriteOptions
 from tests.support.cli import Outcome, run
 from tests.support.damage import flipped, written_anew
 from tests.support.stacks import traces

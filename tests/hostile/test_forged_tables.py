@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.compaction import compact_tables
 from engine.errors import FormatError
-from engine.format import INDEX, LOG, OBJ, REF, U64_MAX, put_u24, put_varint
-from engine.record import RefRecord, log_key
-from engine.table import Table
-from engine.writer import WriteOptions
+from engine.format import INDEX, LOG, OBJ, REF, U64_MAX, RefRecord, log_key
+from engine.format.header import put_u24, put_varint
+from engine.merge import compact_tables
+from engine.table import Table, WriteOptions
 from tests.hostile.ordeal import Answers, interrogate, limited_reads
 from tests.support.handmade import Handmade, raw_block, raw_record
 from tests.support.tables import oid, write_table

@@ -15,11 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.compaction import Expiry
 from engine.errors import ApiError, FormatError, LockError, MissingTableError, OutdatedError, ReftableError
-from engine.options import StackOptions
-from engine.record import RefRecord
-from engine.stack import Stack
+from engine.format import RefRecord
+from engine.merge import Expiry
+from engine.stack import Stack, StackOptions
 from engine.table import Table
 from tests.hostile.refusal import refuse
 from tests.support.stacks import LOOSE, add, branch, entry, list_tables, listed, make_stack, names

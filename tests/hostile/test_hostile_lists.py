@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.compaction import Expiry
 from engine.errors import FormatError, MissingTableError, ReftableError
-from engine.record import RefRecord
+from engine.format import RefRecord
+from engine.merge import Expiry
 from engine.stack import Stack
 from tests.hostile.refusal import refuse
 from tests.support.stacks import LOOSE, add, branch, list_tables, listed, names

@@ -16,10 +16,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import FormatError
-from engine.format import LOG, REF, U64_MAX, Footer, HashId, Header, footer_size, header_size
-from engine.record import LogRecord, RefRecord
-from engine.table import Table
-from engine.writer import WriteOptions
+from engine.format import (
+    LOG,
+    REF,
+    U64_MAX,
+    Footer,
+    HashId,
+    Header,
+    LogRecord,
+    RefRecord,
+    footer_size,
+    header_size,
+)
+from engine.table import Table, WriteOptions
 from tests.hostile.ordeal import Answers, interrogate, overwrite
 from tests.support.damage import flipped, with_checksum
 from tests.support.tables import oid, write_table

@@ -9,10 +9,8 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Button, Input, Static, TextArea
 
-from engine.format import HashId
-from engine.options import StackOptions
-from engine.record import RefRecord
-from engine.stack import Stack
+from engine.format import HashId, RefRecord
+from engine.stack import Stack, StackOptions
 from inspector.actions.compacting import CleanAction
 from inspector.screens.add import AddScreen
 from inspector.screens.compact import CompactScreen

@@ -12,9 +12,9 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
 from engine.errors import Cancelled, FormatError
-from engine.format import HashId
-from engine.record import RefRecord
-from engine.update_ref import RefUpdate, Symref, parse_commands
+from engine.format import HashId, RefRecord
+from engine.update import parse_commands
+from engine.update.commands import RefUpdate, Symref
 from inspector.actions.ref_form import Kind, RefForm, name_field, value_field
 from inspector.actions.shell import command, word
 from inspector.actions.trouble import explain

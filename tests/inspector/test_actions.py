@@ -19,11 +19,10 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Button
 
-from engine.compaction import CompactionPlan
-from engine.options import StackOptions
+from engine.format import RefRecord
+from engine.merge import CompactionPlan
 from engine.progress import Progress, ProgressCallback
-from engine.record import RefRecord
-from engine.stack import Stack
+from engine.stack import Stack, StackOptions
 from inspector.actions.adding import AddAction
 from inspector.actions.base import Action, Plan, RefusedError, Result, Workplace, run
 from inspector.actions.compacting import CleanAction, CompactAction, ExpireAction, TableRange

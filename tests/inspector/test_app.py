@@ -13,9 +13,8 @@ from textual.pilot import Pilot
 from textual.widgets import Static, TabbedContent
 
 from engine.errors import FormatError
-from engine.options import StackOptions
-from engine.record import LogRecord, RefRecord
-from engine.stack import Stack
+from engine.format import LogRecord, RefRecord
+from engine.stack import Stack, StackOptions
 from inspector.actions.base import Workplace
 from inspector.app import InspectorApp, run_inspector
 from inspector.screens.main import MainScreen

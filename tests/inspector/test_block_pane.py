@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.record import RefRecord
-from engine.table import Table
-from engine.writer import WriteOptions
+from engine.format import RefRecord
+from engine.table import Table, WriteOptions
 from inspector.layout_nodes import GROUP, Place, read_path
 from inspector.layout_reader import PathRead
 from inspector.widgets.block_tree import BlockTree

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
-from engine.record import log_key
+from engine.format import log_key
 from engine.table import Table
 from tests.support.block_view import View, block_view
 from tests.support.screens import branch

@@ -12,10 +12,8 @@ from textual.pilot import Pilot
 from textual.widgets import TabbedContent
 
 from engine.errors import FormatError, MissingTableError
-from engine.format import HashId
-from engine.options import StackOptions
-from engine.record import RefRecord
-from engine.stack import Stack
+from engine.format import HashId, RefRecord
+from engine.stack import Stack, StackOptions
 from inspector.damage import broken_text
 from inspector.screens.main import MainScreen
 from inspector.session import Session

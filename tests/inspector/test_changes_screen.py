@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from engine.difference import RefChange
-from engine.merged import MergedTable
-from engine.record import RefRecord
+from engine.format import RefRecord
+from engine.merge import MergedTable, RefChange
 from inspector.screens.changes import ChangesScreen
 from inspector.widgets.virtual_list import VirtualList
 from tests.support.screens import NARROW, WIDE, branch, branches, log, make_stack, shown_lines

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.options import StackOptions
-from engine.record import LogRecord, RefRecord
-from engine.stack import Stack
+from engine.format import LogRecord, RefRecord
+from engine.stack import Stack, StackOptions
 from tests.support.cli import Outcome, ok, run
 from tests.support.tables import oid, stack_files
 

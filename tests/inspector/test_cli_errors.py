@@ -12,9 +12,8 @@ import pytest
 
 import inspector.app
 from engine import errors
-from engine.options import StackOptions
-from engine.record import RefRecord
-from engine.stack import Stack
+from engine.format import RefRecord
+from engine.stack import Stack, StackOptions
 from inspector.actions.base import Workplace
 from inspector.exit_codes import ExitCode, describe
 from tests.support.cli import Outcome, ok, run, start

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.faults import FAULTS
-from engine.record import RefRecord
+from engine.format import RefRecord
+from engine.fsck import FAULTS
 from engine.stack import Stack
 from inspector.exit_codes import ExitCode
 from tests.support.cli import ROOT, ok, run

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.format import SECTION_NAMES
-from engine.options import StackOptions
-from engine.record import LogRecord, RefRecord
-from engine.stack import Stack
+from engine.format import SECTION_NAMES, LogRecord, RefRecord
+from engine.stack import Stack, StackOptions
 from engine.table import Table
 from tests.support.cli import ok, run
 from tests.support.git import Git, Repository

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.compaction import Segment, suggest_compaction_segment, suggest_geometric_segment
+from engine.merge import Segment, suggest_compaction_segment, suggest_geometric_segment
 from engine.stack import Stack
 from tests.support.cli import ok, run
 from tests.support.git import Git, Repository

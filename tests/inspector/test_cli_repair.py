@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.options import StackOptions
-from engine.record import LogRecord, RefRecord
+from engine.format import LogRecord, RefRecord
 from engine.snapshot import list_snapshots
-from engine.stack import Stack
-from engine.writer import WriteOptions
+from engine.stack import Stack, StackOptions
+from engine.table import WriteOptions
 from inspector.damaged_demo import build_damaged_demo
 from tests.support.cli import ok, run
 from tests.support.findings import write_stack

@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from engine.clean import CleanPlan
-from engine.compaction import CompactionPlan, Expiry
+from engine.merge import CompactionPlan, Expiry
 from engine.progress import ProgressCallback
-from engine.stack import Stack
+from engine.stack import CleanPlan, Stack
 from tests.support.cli import ok, run
 from tests.support.git import Git, Repository
 from tests.support.tables import stack_files

@@ -14,10 +14,9 @@ from textual.message import Message
 from textual.pilot import Pilot
 from textual.widgets import Footer
 
-from engine.compaction import plan_compaction
-from engine.options import StackOptions
-from engine.record import RefRecord
-from engine.stack import Stack
+from engine.format import RefRecord
+from engine.merge import plan_compaction
+from engine.stack import Stack, StackOptions
 from inspector.compaction_study import Blocked, Outcome
 from inspector.session import Session, StackView
 from inspector.widgets.compaction_pane import CompactionPane

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import FormatError
-from engine.options import Policy, StackOptions
+from engine.stack import Policy, StackOptions
 from inspector.compaction_study import Blocked, Study
 from inspector.session import Session
 from inspector.widgets.compaction_words import (

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.compaction import suggest_compaction_segment, suggest_geometric_segment
 from engine.errors import ApiError, RefnameError
-from engine.refname import check_refname
+from engine.format import check_refname
+from engine.merge import suggest_compaction_segment, suggest_geometric_segment
 from engine.stack import Stack
 from inspector.demo import build_demo
 from tests.support.cli import ok, run

@@ -11,10 +11,8 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from engine.neighbours import neighbours
-from engine.options import StackOptions
-from engine.record import LogRecord, RefRecord
-from engine.stack import Stack
+from engine.format import LogRecord, RefRecord
+from engine.stack import Stack, StackOptions, neighbours
 from inspector.rows import LogRow, RefRow
 from inspector.session import StackView
 from inspector.trace import trace_ref

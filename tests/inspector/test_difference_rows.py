@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.difference import ChangeKind, RefChange, ref_changes
-from engine.merged import MergedTable
-from engine.record import RefRecord
+from engine.format import RefRecord
+from engine.merge import ChangeKind, MergedTable, RefChange, ref_changes
 from engine.table import Table
 from inspector.difference_rows import KINDS, ChangeRows, Changes
 from tests.support.screens import branch, branches

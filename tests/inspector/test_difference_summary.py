@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.merged import MergedTable
-from engine.options import StackOptions
-from engine.record import LogRecord, RefRecord
-from engine.stack import Stack
+from engine.format import LogRecord, RefRecord
+from engine.merge import MergedTable
+from engine.stack import Stack, StackOptions
 from inspector.difference_summary import summarise
 from tests.support.screens import branch, branches, log, make_stack
 from tests.support.tables import oid

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, OptionList
 
 from engine.errors import Cancelled
-from engine.record import LogRecord, RefRecord
+from engine.format import LogRecord, RefRecord
 from engine.stack import Stack
 from inspector.export import ExportError, check_export_path, export_rows
 from inspector.rows import LogRow, RefRow

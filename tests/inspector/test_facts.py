@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.record import LogRecord, RefRecord
+from engine.format import LogRecord, RefRecord
 from inspector.widgets.facts import (
     SHOWN_BYTES,
     age_text,

@@ -179,7 +179,8 @@ def test_only_what_is_gone_may_miss_its_parts(stack: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "harmless"), [("textual.widgets", True), ("inspector.palette", False), ("engine.stack", False)]
+    ("module", "harmless"),
+    [("textual.widgets", True), ("inspector.palette", False), ("engine.stack", False)],
 )
 def test_the_palette_may_trip_over_itself_but_not_over_us(module: str, harmless: bool) -> None:
     palette: dict[str, Any] = {"__name__": "textual.command"}

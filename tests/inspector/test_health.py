@@ -7,12 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.clean import FileKind
-from engine.faults import Fault
-from engine.holders import Holder
-from engine.neighbours import Neighbour
-from engine.options import StackOptions
-from engine.record import RefRecord
+from engine.format import RefRecord
+from engine.fsck import Fault
+from engine.stack import FileKind, Holder, Neighbour, StackOptions
 from engine.table import Table
 from inspector.health import (
     YOUNG_LOCK,

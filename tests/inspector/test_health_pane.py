@@ -13,13 +13,9 @@ from textual import on
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
-from engine.clean import FileKind
-from engine.faults import FAULTS
-from engine.fsck import fsck
-from engine.neighbours import Neighbour
-from engine.options import StackOptions
+from engine.fsck import FAULTS, fsck
 from engine.progress import Progress, ProgressCallback
-from engine.stack import Stack
+from engine.stack import FileKind, Neighbour, Stack, StackOptions
 from inspector.health import Check, Finding, HealthMark, Severity
 from inspector.screens.main import MainScreen
 from inspector.screens.plan import Phase

@@ -17,8 +17,8 @@ from rich.cells import cell_len
 from textual.pilot import Pilot
 from textual.widgets import TabbedContent, TabPane
 
-from engine.options import StackOptions
-from engine.record import LogRecord, RefRecord
+from engine.format import LogRecord, RefRecord
+from engine.stack import StackOptions
 from inspector.safe_text import MAX_MARKS
 from inspector.screens.main import MainScreen
 from tests.support.screens import NARROW, WIDE, inspect, make_stack, settle, shown_lines

@@ -7,13 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.block_contents import Record
-from engine.format import INDEX, LOG, OBJ, REF, put_varint
-from engine.layout import TableLayout
-from engine.record import RefRecord
-from engine.section import BlockSpan
-from engine.span import Group, Kind, Span
-from engine.writer import WriteOptions
+from engine.format import INDEX, LOG, OBJ, REF, RefRecord
+from engine.format.header import put_varint
+from engine.layout import BlockSpan, Group, Kind, Record, Span, TableLayout
+from engine.table import WriteOptions
 from inspector.layout_nodes import (
     GROUP,
     KEY_LIMIT,

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.format import REF
-from engine.record import RefRecord
+from engine.format import REF, RefRecord
 from inspector.byte_pages import MAX_PAGES, MAX_WANTS, PAGE_BYTES, BytePages, HeldBytes
 from inspector.layout_nodes import Place, place_of
 from inspector.layout_reader import (

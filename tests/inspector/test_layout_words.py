@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.format import HashId
-from engine.record import LogRecord, RefRecord
-from engine.section import BlockSpan
-from engine.span import Group, Kind, Span
-from engine.writer import WriteOptions
+from engine.format import HashId, LogRecord, RefRecord
+from engine.layout import BlockSpan, Group, Kind, Span
+from engine.table import WriteOptions
 from inspector.layout_words import copied_value, explanation, title, value_text
 from tests.support.spans import everything
 from tests.support.tables import oid, write_table

@@ -13,8 +13,8 @@ from textual.command import CommandPalette
 from textual.pilot import Pilot
 from textual.widgets import TabbedContent
 
-from engine.record import RefRecord
-from engine.repository import find_repository
+from engine.format import RefRecord
+from engine.git import find_repository
 from engine.stack import Stack
 from inspector.actions.base import Workplace
 from inspector.app import InspectorApp

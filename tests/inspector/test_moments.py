@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from engine.record import RefRecord
+from engine.format import RefRecord
 from engine.table import Table
 from inspector.scope import AsOf, WholeStack
 from inspector.screens.changes import ChangesScreen

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.format import LogRecord, RefRecord
 from engine.progress import Progress
-from engine.record import LogRecord, RefRecord
 from inspector.output import (
     Output,
     ProgressLine,

@@ -9,8 +9,8 @@ from typing import Any
 from textual.app import App
 from textual.pilot import Pilot
 
-from engine.options import StackOptions
-from engine.repository import StackLocation, find_repository
+from engine.git import StackLocation, find_repository
+from engine.stack import StackOptions
 from inspector.screens.picker import PickerScreen
 from inspector.widgets.virtual_list import VirtualList
 from tests.support.git import Repository

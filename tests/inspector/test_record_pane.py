@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from engine.record import RefRecord
+from engine.format import RefRecord
 from engine.stack import Stack
 from inspector import row_pages
 from inspector.rows import PAGE_ROWS, RefRows

@@ -13,10 +13,9 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
+from engine.format import LogRecord
 from engine.fsck import fsck
-from engine.lock import LockFile
-from engine.record import LogRecord
-from engine.stack import Stack
+from engine.stack import LockFile, Stack
 from inspector.screens.plan import ConfirmScreen, Phase
 from inspector.screens.repair import RepairScreen
 from inspector.widgets.line_list import LineList

@@ -9,11 +9,9 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
-from engine.faults import Severity
-from engine.fsck import fsck
-from engine.options import StackOptions
+from engine.fsck import Severity, fsck
 from engine.repair import Outcome, RefOutcome
-from engine.stack import Stack
+from engine.stack import Stack, StackOptions
 from inspector.actions.base import Workplace
 from inspector.outcome_rows import OutcomeRows, OutcomeStore
 from inspector.screens.plan import ConfirmScreen, Phase

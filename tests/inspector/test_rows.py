@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.record import LogRecord, RefRecord
+from engine.format import LogRecord, RefRecord
 from engine.stack import Stack
 from inspector import row_pages, rows
 from inspector.row_pages import MAX_PAGES, MAX_WANTS

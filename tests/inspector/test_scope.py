@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.record import RefRecord
+from engine.format import RefRecord
 from engine.stack import Stack
 from inspector.scope import AsOf, OneTable, Scope, WholeStack
 from tests.support.screens import branch, make_stack, open_session

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import FormatError
-from engine.format import HashId
-from engine.record import RefRecord
+from engine.format import HashId, RefRecord
 from engine.stack import Stack
 from inspector.row_filter import Matcher, RowFilter
 from inspector.rows import PAGE_ROWS, RefRows

@@ -10,9 +10,8 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import TextArea
 
-from engine.format import HashId
-from engine.options import StackOptions
-from engine.record import RefRecord
+from engine.format import HashId, RefRecord
+from engine.stack import StackOptions
 from inspector.actions.adding import AddAction
 from inspector.actions.base import Workplace
 from inspector.actions.compacting import CleanAction, CompactAction

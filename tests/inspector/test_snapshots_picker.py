@@ -10,7 +10,7 @@ import pytest
 from textual.app import App
 from textual.pilot import Pilot
 
-from engine.options import StackOptions
+from engine.stack import StackOptions
 from inspector.screens.picker import PickerScreen
 from tests.inspector.test_picker import Host, locations
 from tests.support.screens import NARROW, WIDE

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from engine.options import StackOptions
 from engine.snapshot import keep, settle, take_snapshot
+from engine.stack import StackOptions
 from inspector.actions.base import Workplace
 from inspector.actions.compacting import CompactAction
 from inspector.app import InspectorApp
@@ -27,7 +27,7 @@ from tests.support.pictures import SIZES, Compare, Somewhere, comparing
 from tests.support.screens import branches, log, make_stack, open_session, press
 from tests.support.screens import settle as settled
 
-CLOCKS = ("engine.repair", "engine.repair_planner", "engine.fsck", "inspector.actions.locks")
+CLOCKS = ("engine.repair.execute", "engine.repair.planner", "engine.fsck.run", "inspector.actions.locks")
 
 
 @pytest.fixture

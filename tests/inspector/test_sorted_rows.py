@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from engine.merged import MergedTable
-from engine.record import RefRecord
+from engine.format import RefRecord
+from engine.merge import MergedTable
 from engine.stack import Stack
 from inspector import row_pages, sorted_rows
 from inspector.row_filter import Matcher, RowFilter

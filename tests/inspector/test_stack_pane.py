@@ -14,11 +14,7 @@ from textual.app import App, ComposeResult
 from textual.message import Message
 from textual.pilot import Pilot
 
-from engine.clean import FileKind
-from engine.holders import Holder
-from engine.neighbours import Neighbour, neighbours
-from engine.options import StackOptions
-from engine.stack import Stack
+from engine.stack import FileKind, Holder, Neighbour, Stack, StackOptions, neighbours
 from inspector.health import HealthMark
 from inspector.session import StackView
 from inspector.widgets.stack_list import StackPane

@@ -12,7 +12,7 @@ from textual.color import Color, rgb_to_lab
 from textual.pilot import Pilot
 from textual.theme import BUILTIN_THEMES, Theme
 
-from engine.record import RefRecord
+from engine.format import RefRecord
 from inspector.rows import SequenceRows
 from inspector.screens.main import MainScreen
 from inspector.themes import DEFAULT_THEME, THEMES, register_themes

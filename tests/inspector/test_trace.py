@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.options import StackOptions
-from engine.record import LogRecord, RefRecord
-from engine.stack import Stack
+from engine.format import LogRecord, RefRecord
+from engine.stack import Stack, StackOptions
 from inspector.session import StackView
 from inspector.trace import MAX_LINKS, MAX_LOGS, MAX_TEXT, RefTrace, trace_ref
 from tests.support.git import Repository

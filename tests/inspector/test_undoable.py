@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.options import StackOptions
 from engine.snapshot import find_snapshot, list_snapshots, restore
+from engine.stack import StackOptions
 from inspector.actions.base import Action, RefusedError, Workplace, run
 from inspector.actions.compacting import CleanAction, CompactAction
 from tests.support.stacks import make_stack

@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.compaction import Segment, suggest_compaction_segment, suggest_geometric_segment
-from engine.options import Policy, StackOptions
-from engine.record import RefRecord
-from engine.stack import Stack
+from engine.format import RefRecord
+from engine.merge import Segment, suggest_compaction_segment, suggest_geometric_segment
+from engine.stack import Policy, Stack, StackOptions
 from inspector.what_if import FRAME, Moment, replay
 from inspector.widgets.what_if_plot import plot
 from tests.support.tables import oid

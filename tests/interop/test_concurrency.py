@@ -21,8 +21,9 @@ from pathlib import Path
 import pytest
 
 from engine.errors import LockError
-from engine.record import RefRecord
-from engine.stack import Stack, StackOptions
+from engine.format import RefRecord
+from engine.stack import Stack
+from engine.stack.stack import StackOptions
 from tests.support.faults import survives
 from tests.support.git import Git, GitRef, Repository
 from tests.support.objects import add_commits

@@ -17,11 +17,11 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ReftableError
-from engine.options import StackOptions
-from engine.record import LogRecord, RefRecord
+from engine.format import LogRecord, RefRecord
 from engine.repair import plan_repair, repair
-from engine.snapshot import list_snapshots, prune, snapshots_directory
-from engine.stack import Stack
+from engine.snapshot import list_snapshots, prune
+from engine.snapshot.snapshot import snapshots_directory
+from engine.stack import Stack, StackOptions
 from tests.support.faults import GO_ON, REMOVING, Call, faults, survives
 from tests.support.findings import faults as what_is_wrong
 from tests.support.git import Git, Repository

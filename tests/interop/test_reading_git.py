@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.format import INDEX, HashId
-from engine.record import LogRecord, RefRecord
-from engine.repository import find_repository
+from engine.format import INDEX, HashId, LogRecord, RefRecord
+from engine.git import find_repository
 from engine.stack import Stack
 from tests.support.git import EMAIL, NAME, Git, GitRef, Repository
 from tests.support.history import LAYOUTS, TIME, Layout, write_busy_history

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.record import RefRecord
+from engine.format import RefRecord
 from engine.repair import plan_repair
 from engine.snapshot import restore
 from engine.table import Table

@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 
 from engine.errors import LockError
-from engine.format import HashId
-from engine.record import LogRecord, RefRecord
-from engine.stack import Stack, StackOptions
-from engine.table import Table
-from engine.writer import TableWriter, WriteOptions
+from engine.format import HashId, LogRecord, RefRecord
+from engine.stack import Stack
+from engine.stack.stack import StackOptions
+from engine.table import Table, TableWriter, WriteOptions
 from tests.support.git import EMAIL, NAME, Git, Repository
 from tests.support.history import LAYOUTS, TIME, Layout
 from tests.support.objects import add_commits, add_tags

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.compaction import Expiry
-from engine.format import HashId
-from engine.record import LogRecord, RefRecord
-from engine.repository import find_repository
-from engine.stack import Stack, StackOptions
+from engine.format import HashId, LogRecord, RefRecord
+from engine.git import find_repository
+from engine.merge import Expiry
+from engine.stack import Stack
+from engine.stack.stack import StackOptions
 from tests.support.git import Git, GitLog, GitRef, Repository
 from tests.support.history import TIME
 from tests.support.objects import add_commits, add_tags

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from engine.compaction import Dropped, Expiry
-from engine.record import LogRecord, RefRecord, log_key
+from engine.format import LogRecord, RefRecord, log_key
+from engine.merge import Dropped, Expiry
 
 LogKey = tuple[bytes, int]
 

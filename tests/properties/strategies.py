@@ -8,9 +8,8 @@ from itertools import cycle
 
 from hypothesis import strategies as st
 
-from engine.format import U64_MAX, HashId
-from engine.record import LogRecord, RefRecord, log_key
-from engine.writer import WriteOptions
+from engine.format import U64_MAX, HashId, LogRecord, RefRecord, log_key
+from engine.table import WriteOptions
 from tests.support.tables import oid
 
 HASH_IDS = st.sampled_from(HashId)

@@ -9,8 +9,6 @@ from typing import TypeVar
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from engine.block import Block, BlockWriter, read_size
-from engine.encoded import Encoded
 from engine.errors import FormatError
 from engine.format import (
     INDEX,
@@ -18,33 +16,29 @@ from engine.format import (
     MAX_BLOCK_SIZE,
     MAX_OBJECT_ID_LEN,
     MAX_RESTARTS,
-    MIN_OBJECT_ID_LEN,
     OBJ,
     REF,
     U64_MAX,
+    Block,
+    Encoded,
     Footer,
     HashId,
     Header,
-    TableName,
-    format_table_name,
-    get_varint,
-    pack_table_list,
-    parse_table_list,
-    parse_table_name,
-    put_varint,
-)
-from engine.record import (
     IndexRecord,
     LogRecord,
     ObjectRecord,
     RefRecord,
-    Varints,
     common_prefix,
-    encode_log,
-    encode_object,
-    encode_ref,
+    format_table_name,
+    get_varint,
     log_key,
+    pack_table_list,
+    parse_table_list,
+    parse_table_name,
 )
+from engine.format.block import BlockWriter, read_size
+from engine.format.header import MIN_OBJECT_ID_LEN, TableName, put_varint
+from engine.format.record import Varints, encode_log, encode_object, encode_ref
 from tests.properties.strategies import HASH_IDS, NAMES, UPDATE_INDEXES, log_records, ref_records
 
 _T = TypeVar("_T")

@@ -14,11 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.difference import RefChange, log_changes, ref_changes
-from engine.merged import MergedTable
-from engine.options import StackOptions
-from engine.record import LogRecord, RefRecord
-from engine.stack import Stack
+from engine.format import LogRecord, RefRecord
+from engine.merge import MergedTable, RefChange, log_changes, ref_changes
+from engine.stack import Stack, StackOptions
 from tests.support.tables import oid
 
 NAMES = [b"HEAD", *(b"refs/heads/%02d" % number for number in range(30)), b"refs/tags/" + b"long" * 20]

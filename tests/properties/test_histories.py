@@ -17,15 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from engine.compaction import Expiry
 from engine.errors import Cancelled, LockError, OutdatedError
-from engine.format import HashId, parse_table_name
-from engine.lock import LockFile
-from engine.merged import MergedTable, merge_blocks
-from engine.options import Policy, StackOptions
+from engine.format import HashId, LogRecord, RefRecord, parse_table_name
+from engine.merge import Expiry, MergedTable, merge_blocks
 from engine.progress import Progress
-from engine.record import LogRecord, RefRecord
-from engine.stack import Stack
+from engine.stack import LockFile, Policy, Stack, StackOptions
 from tests.properties.layers import (
     Layer,
     compacted,

@@ -13,14 +13,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.block import Block
-from engine.compaction import compact_tables
 from engine.errors import ApiError, EntryTooBigError
-from engine.format import INDEX, LOG, MIN_OBJECT_ID_LEN, OBJ, REF, U64_MAX
-from engine.merged import MergedTable
-from engine.record import IndexRecord, LogRecord, ObjectRecord, RefRecord, log_key
-from engine.table import Table
-from engine.writer import TableStats, TableWriter
+from engine.format import (
+    INDEX,
+    LOG,
+    OBJ,
+    REF,
+    U64_MAX,
+    Block,
+    IndexRecord,
+    LogRecord,
+    ObjectRecord,
+    RefRecord,
+    log_key,
+)
+from engine.format.header import MIN_OBJECT_ID_LEN
+from engine.merge import MergedTable, compact_tables
+from engine.table import Table, TableStats, TableWriter
 from tests.properties.strategies import NAMES, OIDS, Contents, contents
 from tests.support.tables import oid, write_table
 

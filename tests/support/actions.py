@@ -16,7 +16,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Static
 
-from engine.repository import find_repository
+from engine.git import find_repository
 from inspector.actions.base import Workplace
 from inspector.journal import Journal
 from inspector.screens.plan import ActionScreen, Phase
@@ -119,7 +119,7 @@ def lines(screen: ActionScreen) -> list[str]:
 def held_lock(path: Path) -> Iterator[int]:
     """Have another process hold the lock on a file for as long as the block runs; its id."""
     program = (
-        "import sys; from engine.lock import LockFile\n"
+        "import sys; from engine.stack.lock import LockFile\n"
         "with LockFile(sys.argv[1]):\n"
         "    print('held', flush=True)\n"
         "    sys.stdin.read()\n"

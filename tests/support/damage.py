@@ -8,8 +8,7 @@ from pathlib import Path
 
 from engine.errors import ApiError, EntryTooBigError, FormatError
 from engine.format import footer_size, header_size
-from engine.table import Table
-from engine.writer import TableWriter, WriteOptions
+from engine.table import Table, TableWriter, WriteOptions
 
 
 def flipped(data: bytes, position: int, mask: int) -> bytes:

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from engine.faults import Severity
-from engine.finding import Finding
-from engine.format import format_table_name
-from engine.fsck import fsck
-from engine.options import StackOptions
-from engine.record import LogRecord, RefRecord
-from engine.table import Table
-from engine.writer import WriteOptions
+from engine.format import LogRecord, RefRecord, format_table_name
+from engine.fsck import Finding, Severity, fsck
+from engine.stack import StackOptions
+from engine.table import Table, WriteOptions
 from tests.support.handmade import Handmade
 from tests.support.tables import write_table
 

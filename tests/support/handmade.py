@@ -8,9 +8,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from engine.block import BlockWriter
-from engine.format import INDEX, LOG, OBJ, REF, Footer, HashId, Header, footer_size, put_u24, put_varint
-from engine.record import LogRecord, RefRecord, encode_head, encode_log, encode_ref, log_key
+from engine.format import (
+    INDEX,
+    LOG,
+    OBJ,
+    REF,
+    Footer,
+    HashId,
+    Header,
+    LogRecord,
+    RefRecord,
+    footer_size,
+    log_key,
+)
+from engine.format.block import BlockWriter
+from engine.format.header import put_u24, put_varint
+from engine.format.record import encode_head, encode_log, encode_ref
 from engine.table import Table
 
 _ANY_SIZE = 2**24 - 1

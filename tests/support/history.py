@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 
 from engine.format import HashId
-from engine.writer import WriteOptions
+from engine.table import WriteOptions
 from tests.support.git import Git, Repository
 from tests.support.objects import add_commits, add_tags
 

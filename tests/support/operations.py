@@ -12,12 +12,11 @@ from itertools import count
 from pathlib import Path
 from unittest.mock import patch
 
-from engine.compaction import Expiry
-from engine.options import StackOptions
-from engine.record import LogRecord, RefRecord
+from engine.format import LogRecord, RefRecord
+from engine.merge import Expiry
 from engine.repair import plan_repair, repair
 from engine.snapshot import find_snapshot, keep, list_snapshots, prune, restore, snapshot_before
-from engine.stack import Stack
+from engine.stack import Stack, StackOptions
 from tests.support.handmade import change_footer
 from tests.support.stacks import list_tables, listed, lock
 from tests.support.tables import oid

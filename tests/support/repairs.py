@@ -6,10 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.faults import Severity
-from engine.fsck import fsck
-from engine.options import StackOptions
-from engine.record import LogRecord, RefRecord
+from engine.format import LogRecord, RefRecord
+from engine.fsck import Severity, fsck
 from engine.repair import (
     LogOutcomes,
     Outcome,
@@ -23,7 +21,7 @@ from engine.repair import (
     repair,
 )
 from engine.snapshot import Snapshot
-from engine.stack import Stack
+from engine.stack import Stack, StackOptions
 from tests.support.findings import NOW
 
 State = tuple[list[RefRecord], list[LogRecord]]

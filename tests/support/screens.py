@@ -10,10 +10,8 @@ from typing import Any
 from textual.app import App
 from textual.pilot import Pilot
 
-from engine.format import format_table_name
-from engine.options import StackOptions
-from engine.record import LogRecord, RefRecord
-from engine.stack import Stack
+from engine.format import LogRecord, RefRecord, format_table_name
+from engine.stack import Stack, StackOptions
 from inspector.app import InspectorApp
 from inspector.screens.main import MainScreen
 from inspector.session import Session

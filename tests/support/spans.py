@@ -7,9 +7,7 @@ from itertools import pairwise
 
 from engine.errors import FormatError
 from engine.format import BLOCK_HEADER_SIZE
-from engine.layout import TableLayout
-from engine.section import BlockSpan
-from engine.span import Group, Kind, Span
+from engine.layout import BlockSpan, Group, Kind, Span, TableLayout
 
 PACKED = {("obj offset", "object id length")} | {
     ("suffix length", name) for name in ("value type", "log type", "offset count", "type")

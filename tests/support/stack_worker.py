@@ -14,9 +14,10 @@ from itertools import count
 from pathlib import Path
 
 from engine.errors import LockError
-from engine.record import LogRecord, RefRecord
-from engine.stack import Stack, StackOptions
-from engine.writer import TableWriter
+from engine.format import LogRecord, RefRecord
+from engine.stack import Stack
+from engine.stack.stack import StackOptions
+from engine.table import TableWriter
 
 LEFT, RIGHT = b"refs/heads/left", b"refs/heads/right"
 EMAIL = b"worker@example.com"

@@ -6,10 +6,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from engine.options import StackOptions
-from engine.record import LogRecord, RefRecord
-from engine.stack import Stack
-from engine.writer import TableWriter
+from engine.format import LogRecord, RefRecord
+from engine.stack import Stack, StackOptions
+from engine.table import TableWriter
 
 LOOSE = StackOptions(auto_compact=False)
 """Every addition stays a table of its own."""

@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from engine.record import LogRecord, RefRecord
-from engine.writer import TableStats, TableWriter, WriteOptions
+from engine.format import LogRecord, RefRecord
+from engine.table import TableStats, TableWriter, WriteOptions
 
 
 def oid(number: int, size: int = 20) -> bytes:

@@ -11,8 +11,7 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-from engine.options import StackOptions
-from engine.stack import Stack
+from engine.stack import Stack, StackOptions
 from inspector.screens.changes import ChangesScreen
 from inspector.session import StackView
 from tests.support.screens import WIDE, drive

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from engine.format import LOG, REF
-from engine.layout import TableLayout
-from engine.record import LogRecord, RefRecord
-from engine.section import BlockSpan
-from engine.writer import WriteOptions
+from engine.format import LOG, REF, LogRecord, RefRecord
+from engine.layout import BlockSpan, TableLayout
+from engine.table import WriteOptions
 from tests.support.stacks import entry
 from tests.support.tables import oid, write_table
 

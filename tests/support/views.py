@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from engine.merged import MergedTable
+from engine.merge import MergedTable
 from engine.stack import Stack
 from tests.support.git import GitLog, GitRef, Repository
 

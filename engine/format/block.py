@@ -1,0 +1,399 @@
+"""One block: parsed and searched, or filled and finished.
+
+    type       'r', 'g', 'o' or 'i'
+    u24        block length: from the block's start to the end of its restart count
+    record+    see `record.py`
+    u24*       restart offsets: records that are stored with their whole key, ascending
+    u16        number of restarts, at least one
+    padding    zeros up to the table's block size, never behind a log block
+
+The first block of a file shares its space with the file header: its length and its restart
+offsets count from the start of the file. Everything behind a log block's first four bytes is
+deflated; its length and offsets speak of the inflated bytes.
+
+Which blocks form a section, and how they point to each other, is `table.py`'s and `writer.py`'s.
+"""
+
+from __future__ import annotations
+
+import zlib
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Final, TypeVar
+
+from engine.errors import FormatError
+from engine.format.header import (
+    BLOCK_HEADER_SIZE,
+    BLOCK_TYPES,
+    DEFAULT_BLOCK_SIZE,
+    LOG,
+    MAX_RESTARTS,
+    RESTART_COUNT_SIZE,
+    RESTART_SIZE,
+    SECTION_NAMES,
+    get_u24,
+    get_varint,
+    put_u24,
+)
+from engine.format.raw_record import Encoded, split_logs, split_refs
+from engine.format.record import (
+    IndexRecord,
+    LogRecord,
+    Malformed,
+    ObjectRecord,
+    RefRecord,
+    common_prefix,
+    decode_index,
+    decode_logs,
+    decode_objects,
+    decode_refs,
+    encode_head,
+    log_key,
+)
+
+_T = TypeVar("_T")
+_COMPRESSION_LEVEL: Final = 9
+_LARGEST_GUESS: Final = 2**16
+
+_ref_key = attrgetter("name")
+_object_key = attrgetter("prefix")
+_index_key = attrgetter("last_key")
+
+
+def _log_record_key(record: LogRecord) -> bytes:
+    return log_key(record.name, record.update_index)
+
+
+Read = Callable[[int, int], bytes]
+"""How a file is read: `read(offset, size)` gives at most `size` bytes, fewer at its end."""
+
+
+def read_size(block_len: int) -> int:
+    """The bytes of a file to read for a block of this length.
+
+    Deflate may make a log block of random bytes larger than it was: a header, a checksum, and
+    five bytes for each 16 KiB that it stores as they are.
+    """
+    return block_len + (block_len >> 10) + 64
+
+
+def read_block(read: Read, offset: int, left: int, header_size: int, block_size: int) -> bytes:
+    """The bytes of a file from the beginning of a block on, as many as the block may have.
+
+    `left` is how many bytes of blocks there are from `offset` on; `header_size` and
+    `block_size` as for `Block.parse`.
+    """
+    # The table's block size is a hint that may be far too large; the block knows better.
+    data = read(offset, min(read_size(min(block_size or DEFAULT_BLOCK_SIZE, _LARGEST_GUESS)), left))
+    if len(data) >= header_size + BLOCK_HEADER_SIZE:
+        # A log block of another writer, or an index block of JGit, may exceed the block size.
+        size = min(read_size(get_u24(data, header_size + 1)), left)
+        if size > len(data):
+            data = read(offset, size)
+    return data
+
+
+@dataclass(slots=True)
+class Block:
+    """A block of a table, checked as far as its frame goes; records are checked when decoded.
+
+    `data` begins where the block does (so with the file header in a file's first block) and
+    ends with the restart count; in a log block it is inflated. `offset` and `next_offset` are
+    positions in the file, all others positions in `data`. `padding` counts the bytes between
+    the block and the next one.
+    """
+
+    name: str
+    offset: int
+    type: int
+    data: bytes
+    records_start: int
+    records_end: int
+    restart_count: int
+    next_offset: int
+    padding: int
+
+    @property
+    def block_len(self) -> int:
+        """The length that the block's header states (of a log block: when inflated)."""
+        return len(self.data)
+
+    @classmethod
+    def parse(cls, name: str, data: bytes, offset: int, header_size: int, block_size: int) -> Block:
+        """The block at `offset`, of which `data` are the bytes that follow there.
+
+        `data` holds `read_size(block length)` bytes, or less at the end of the blocks;
+        `header_size` is that of the file header for the first block and 0 for others,
+        `block_size` the table's. Raises `FormatError`.
+        """
+        start = header_size + BLOCK_HEADER_SIZE
+        if len(data) < start:
+            raise FormatError(name, offset, f"{len(data)} bytes are too few for a block")
+        block_type = data[header_size]
+        if block_type not in BLOCK_TYPES:
+            raise FormatError(name, offset + header_size, f"unknown block type 0x{block_type:02x}")
+        block_len = get_u24(data, header_size + 1)
+        if block_len < start + RESTART_COUNT_SIZE:
+            raise FormatError(name, offset + header_size + 1, f"a block length of {block_len} is too short")
+        if block_type == LOG:
+            body, used = _inflate(name, data[start:], offset + start, block_len - start)
+            data = data[:start] + body
+            next_offset = offset + start + used
+            padding = 0
+        else:
+            if block_len > len(data):
+                reason = f"a block of {block_len} bytes, of which {len(data)} are left in the table"
+                raise FormatError(name, offset + header_size + 1, reason)
+            padding = _padding(data, block_len, block_size)
+            next_offset = offset + block_len + padding
+            data = data[:block_len]
+        count_at = block_len - RESTART_COUNT_SIZE
+        restart_count = data[count_at] << 8 | data[count_at + 1]
+        records_end = count_at - RESTART_SIZE * restart_count
+        block = cls(name, offset, block_type, data, start, records_end, restart_count, next_offset, padding)
+        if not restart_count or records_end <= start:
+            reason = f"{restart_count} restart points do not fit a block of {block_len} bytes"
+            raise block._error(count_at, reason)
+        return block
+
+    def _error(self, pos: int, reason: str) -> FormatError:
+        if self.type != LOG:
+            return FormatError(self.name, self.offset + pos, reason)
+        return FormatError(self.name, self.offset, f"{reason} (at byte {pos} of the inflated block)")
+
+    def restart(self, index: int) -> int:
+        """The position in `data` of a restart point. Raises `FormatError` outside the records."""
+        at = self.records_end + RESTART_SIZE * index
+        offset = get_u24(self.data, at)
+        if not self.records_start <= offset < self.records_end:
+            raise self._error(at, f"restart offset {offset} is outside the records")
+        return offset
+
+    def restart_key(self, index: int) -> bytes:
+        """The key stored at a restart point. Raises `FormatError` if it is not stored whole."""
+        data, at = self.data, self.restart(index)
+        try:
+            prefix, pos = get_varint(data, at)
+            second, pos = get_varint(data, pos)
+        except (IndexError, ValueError) as error:
+            raise self._error(at, "no key at a restart point") from error
+        stop = pos + (second >> 3)
+        if prefix or stop > self.records_end:
+            raise self._error(at, "the key at a restart point is not whole")
+        return data[pos:stop]
+
+    def _restarts_up_to(self, key: bytes) -> int:
+        """How many restart points have a key <= `key`."""
+        data, start, end = self.data, self.records_start, self.records_end
+        low, high = 0, self.restart_count
+        while low < high:
+            middle = (low + high) >> 1
+            at = end + RESTART_SIZE * middle
+            at = data[at] << 16 | data[at + 1] << 8 | data[at + 2]
+            # As good as every key at a restart point has two one-byte varints in front, and is whole.
+            if start <= at < end - 1 and not data[at] and data[at + 1] < 0x80:
+                stop = at + 2 + (data[at + 1] >> 3)
+                at_restart = data[at + 2 : stop] if stop <= end else self.restart_key(middle)
+            else:
+                at_restart = self.restart_key(middle)
+            if at_restart <= key:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    def _stretch(self, index: int) -> tuple[int, int]:
+        """The records from one restart point to the next."""
+        start = self.restart(index)
+        return start, self.restart(index + 1) if index + 1 < self.restart_count else self.records_end
+
+    def _decoded(self, decode: Callable[[int, int], _T], start: int, end: int) -> _T:
+        # The one place where whatever a decoder trips over becomes a FormatError.
+        try:
+            return decode(start, end)
+        except Malformed as error:
+            raise self._error(error.pos, error.reason) from error
+        except (IndexError, ValueError) as error:
+            section = SECTION_NAMES[self.type]
+            raise FormatError(self.name, self.offset, f"a {section} record runs over its block") from error
+
+    def _all(self, decode: Callable[[int, int], _T]) -> _T:
+        return self._decoded(decode, self.records_start, self.records_end)
+
+    def refs(self, hash_size: int, min_update_index: int) -> list[RefRecord]:
+        """All ref records. Raises `FormatError`."""
+        return self._all(lambda pos, end: decode_refs(self.data, pos, end, hash_size, min_update_index))
+
+    def logs(self, hash_size: int) -> list[LogRecord]:
+        """All log records. Raises `FormatError`."""
+        return self._all(lambda pos, end: decode_logs(self.data, pos, end, hash_size))
+
+    def objects(self) -> list[ObjectRecord]:
+        """All object records. Raises `FormatError`."""
+        return self._all(lambda pos, end: decode_objects(self.data, pos, end))
+
+    def index(self) -> list[IndexRecord]:
+        """All index records. Raises `FormatError`."""
+        return self._all(lambda pos, end: decode_index(self.data, pos, end))
+
+    def encoded_refs(self, hash_size: int, min_update_index: int, shift: int) -> list[Encoded]:
+        """All ref records, cut out (see `split_refs`). Raises `FormatError`."""
+        return self._all(lambda pos, end: split_refs(self.data, pos, end, hash_size, min_update_index, shift))
+
+    def encoded_logs(self, hash_size: int) -> list[Encoded]:
+        """All log records, cut out. Raises `FormatError`."""
+        return self._all(lambda pos, end: split_logs(self.data, pos, end, hash_size))
+
+    def seek_ref(self, key: bytes, hash_size: int, min_update_index: int) -> RefRecord | None:
+        """The first ref with a name >= `key`, or None if all are smaller."""
+        return self._seek(
+            key, _ref_key, lambda pos, end: decode_refs(self.data, pos, end, hash_size, min_update_index)
+        )
+
+    def seek_log(self, key: bytes, hash_size: int) -> LogRecord | None:
+        """The first log record with a key >= `key`, or None."""
+        return self._seek(key, _log_record_key, lambda pos, end: decode_logs(self.data, pos, end, hash_size))
+
+    def seek_object(self, key: bytes) -> ObjectRecord | None:
+        """The first object record with a prefix >= `key`, or None."""
+        return self._seek(key, _object_key, lambda pos, end: decode_objects(self.data, pos, end))
+
+    def seek_index(self, key: bytes) -> IndexRecord | None:
+        """The entry of the one block below that can hold `key`, or None if all are before it."""
+        return self._seek(key, _index_key, lambda pos, end: decode_index(self.data, pos, end, key))
+
+    def _seek(
+        self, key: bytes, key_of: Callable[[_T], bytes], decode: Callable[[int, int], list[_T]]
+    ) -> _T | None:
+        # The record sought lies behind the last restart point <= key, or is the one at the next.
+        following = self._restarts_up_to(key)
+        for index in range(max(following - 1, 0), min(following + 1, self.restart_count)):
+            records = self._decoded(decode, *self._stretch(index))
+            at = bisect_left(records, key, key=key_of)
+            if at < len(records):
+                return records[at]
+        return None
+
+
+def _inflate(name: str, data: bytes, offset: int, size: int) -> tuple[bytes, int]:
+    """Exactly `size` inflated bytes, and how many bytes of `data` they took."""
+    inflater = zlib.decompressobj()
+    try:
+        body = inflater.decompress(data, size)
+        # All bytes may be out while the stream's checksum is still to be read.
+        more = b"" if inflater.eof else inflater.decompress(inflater.unconsumed_tail, 1)
+    except zlib.error as error:
+        raise FormatError(name, offset, f"a log block that does not inflate: {error}") from error
+    if more or len(body) != size or not inflater.eof:
+        what = "more than" if more else f"{len(body)} of"
+        raise FormatError(name, offset, f"a log block inflates to {what} the {size} bytes it states")
+    return body, len(data) - len(inflater.unused_data)
+
+
+def _padding(data: bytes, block_len: int, block_size: int) -> int:
+    """Bytes of padding behind a block that is no log block.
+
+    No block type is zero, so a byte that is not zero begins the next block: that is how
+    unaligned tables look whose header gives a block size all the same (git's `unpadded`).
+    Index blocks may be larger than the block size (JGit's single-level indexes).
+    """
+    if not block_size or block_len % block_size == 0:
+        return 0
+    if block_len < len(data) and data[block_len]:
+        return 0
+    return -block_len % block_size
+
+
+class BlockWriter:
+    """Fills one block with records in key order.
+
+    `capacity` is the table's block size, `header_size` that of the file header in a file's
+    first block and 0 otherwise.
+    """
+
+    __slots__ = (
+        "_capacity",
+        "_header_size",
+        "_parts",
+        "_restart_interval",
+        "entries",
+        "last_key",
+        "restarts",
+        "size",
+        "type",
+    )
+
+    def __init__(self, block_type: int, capacity: int, header_size: int, restart_interval: int) -> None:
+        self.type = block_type
+        self._capacity = capacity
+        self._header_size = header_size
+        self._restart_interval = restart_interval
+        self._parts: list[bytes] = []
+        self.size = header_size + BLOCK_HEADER_SIZE
+        self.restarts: list[int] = []
+        self.entries = 0
+        self.last_key = b""
+
+    def add(self, key: bytes, kind: int, tail: bytes) -> bool:
+        """Append a record; False, and nothing changed, if the block has no room for it."""
+        prefix = common_prefix(self.last_key, key) if self.entries % self._restart_interval else 0
+        head = encode_head(prefix, len(key) - prefix, kind)
+        size = len(head) + len(key) - prefix + len(tail)
+        # Sharing nothing with the key before makes a restart point, interval or not.
+        is_restart = prefix == 0 and len(self.restarts) < MAX_RESTARTS
+        trailer = RESTART_COUNT_SIZE + RESTART_SIZE * (len(self.restarts) + is_restart)
+        if size + trailer > self._capacity - self.size:
+            return False
+        if is_restart:
+            self.restarts.append(self.size)
+        self._parts += (head, key[prefix:], tail)
+        self.size += size
+        self.entries += 1
+        self.last_key = key
+        return True
+
+    def extend(self, items: Sequence[Encoded], start: int) -> int:
+        """Append items from `items[start]` on; returns the index of the first that has no room."""
+        append = self._parts.append
+        interval = self._restart_interval
+        entries = self.entries
+        last_key = self.last_key
+        restarts = self.restarts
+        known = len(restarts)
+        available = room = self._capacity - self.size - RESTART_COUNT_SIZE - RESTART_SIZE * known
+        for key, previous, prefix, kind, tail_len, encoded in items[start:] if start else items:
+            # A source restart (prefix 0) says nothing about what the key shares with the one before.
+            if previous is not last_key or not prefix or not entries % interval:
+                prefix = common_prefix(last_key, key) if entries % interval else 0  # noqa: PLW2901 - what is written
+                tail = encoded[len(encoded) - tail_len :]
+                encoded = encode_head(prefix, len(key) - prefix, kind) + key[prefix:] + tail  # noqa: PLW2901 - replaces it
+            left = room - len(encoded)
+            if prefix or len(restarts) >= MAX_RESTARTS:
+                if left < 0:
+                    break
+            else:
+                left -= RESTART_SIZE
+                if left < 0:
+                    break
+                restarts.append(self.size + available - room - RESTART_SIZE * (len(restarts) - known))
+            room = left
+            append(encoded)
+            entries += 1
+            last_key = key
+        added = entries - self.entries
+        self.size += available - room - RESTART_SIZE * (len(restarts) - known)
+        self.entries = entries
+        self.last_key = last_key
+        return start + added
+
+    def finish(self, header: bytes) -> bytes:
+        """The finished block, unpadded; `header` is the file header of a first block, or empty."""
+        block_len = self.size + RESTART_SIZE * len(self.restarts) + RESTART_COUNT_SIZE
+        self._parts += [put_u24(restart) for restart in self.restarts]
+        self._parts.append(len(self.restarts).to_bytes(RESTART_COUNT_SIZE, "big"))
+        body = b"".join(self._parts)
+        if self.type == LOG:
+            body = zlib.compress(body, _COMPRESSION_LEVEL)
+        return header + bytes((self.type,)) + put_u24(block_len) + body

@@ -1,0 +1,156 @@
+"""Records that pass through a compaction as the bytes they were stored as.
+
+`split_refs` and `split_logs` cut a block into items that know their key and keep their bytes,
+which a block writer takes over as they are where the key in front of them is still the same.
+That is most of them, and what it costs to make records and encode them again is saved.
+
+The grammar of a record is in `record.py`.
+"""
+
+from __future__ import annotations
+
+from engine.errors import shown
+from engine.format.header import U64_MAX, get_varint, put_varint
+from engine.format.record import (
+    DELETION,
+    LOG_UPDATE,
+    SYMREF,
+    VAL1,
+    VAL2,
+    Malformed,
+    Varints,
+    add_up,
+    check_end,
+    decode_key,
+    decode_log_key,
+    encode_head,
+)
+
+Encoded = tuple[bytes, bytes, int, int, int, bytes]
+"""A record that was cut out of a block but not decoded: (key, previous, prefix, kind, tail_len, encoded).
+
+`encoded` is the whole record as stored behind the key `previous`, with the prefix length
+`prefix`; its last `tail_len` bytes are the tail. Whoever writes it behind the very same
+`previous` (identity tells, not equality) may write `encoded` unchanged. A bare tuple, because
+naming its parts would cost more than cutting them out.
+"""
+
+
+def split_refs(
+    data: bytes, pos: int, end: int, hash_size: int, min_update_index: int, shift: int
+) -> list[Encoded]:
+    """The ref records of a block, cut out for a table whose limits begin `shift` lower.
+
+    Unlike the decoders, this one and `split_logs` check that keys ascend: what they return is
+    written again, and a disorder must not be passed on.
+    """
+    items: list[Encoded] = []
+    append = items.append
+    varints = Varints()
+    key = b""
+    spent = 0
+    largest_delta = U64_MAX - min_update_index
+    short_delta = min(0x7F, largest_delta)
+    while pos < end:
+        start = pos
+        previous = key
+        prefix = data[pos]
+        second = data[pos + 1]
+        if (prefix | second) < 0x80:
+            tail = pos + 2 + (second >> 3)
+            if prefix > len(key):
+                raise Malformed(pos, f"shares {prefix} bytes with a key of {len(key)}")
+            key = key[:prefix] + data[pos + 2 : tail]
+            kind = second & 7
+        else:
+            prefix = get_varint(data, pos)[0]
+            key, kind, tail = decode_key(data, pos, key)
+            spent = add_up(spent, key, pos)
+        if key <= previous:
+            raise Malformed(pos, f"{shown(key)} does not come behind {shown(previous)}")
+        delta = data[tail]
+        pos = tail + 1
+        if delta > short_delta:
+            delta, pos = get_varint(data, tail)
+            if delta > largest_delta:
+                raise Malformed(tail, "an update index above 2**64-1")
+        value = pos
+        if kind == VAL1:
+            pos += hash_size
+        elif kind == VAL2:
+            pos += hash_size + hash_size
+        elif kind == SYMREF:
+            size, pos = get_varint(data, pos)
+            pos += size
+        elif kind != DELETION:
+            raise Malformed(pos, f"unknown ref value type {kind}")
+        if shift:
+            moved = varints[delta + shift] + data[value:pos]
+            append((key, previous, prefix, kind, len(moved), data[start:tail] + moved))
+        else:
+            append((key, previous, prefix, kind, pos - tail, data[start:pos]))
+    check_end(pos, end)
+    return items
+
+
+def _skip_string(data: bytes, pos: int) -> int:
+    size, pos = get_varint(data, pos)
+    return pos + size
+
+
+def split_logs(data: bytes, pos: int, end: int, hash_size: int) -> list[Encoded]:
+    """The log records of an inflated block, cut out; tails hold for any table."""
+    items: list[Encoded] = []
+    key = b""
+    spent = 0
+    while pos < end:
+        previous = key
+        prefix = get_varint(data, pos)[0]
+        key, kind, tail = decode_key(data, pos, key)
+        spent = add_up(spent, key, pos)
+        if key <= previous:
+            raise Malformed(pos, f"{shown(key)} does not come behind {shown(previous)}")
+        decode_log_key(key, pos)
+        stop = tail
+        if kind == LOG_UPDATE:
+            stop = _skip_string(data, tail + 2 * hash_size)
+            stop = _skip_string(data, stop)
+            stop = get_varint(data, stop)[1] + 2
+            stop = _skip_string(data, stop)
+        elif kind != DELETION:
+            raise Malformed(pos, f"unknown log type {kind}")
+        items.append((key, previous, prefix, kind, stop - tail, data[pos:stop]))
+        pos = stop
+    check_end(pos, end)
+    return items
+
+
+def log_time(item: Encoded, hash_size: int) -> int:
+    """The time of a log entry that is no tombstone, in seconds since 1970."""
+    *_, tail_len, encoded = item
+    return _time_at(encoded, len(encoded) - tail_len, hash_size)[0]
+
+
+def _time_at(data: bytes, tail: int, hash_size: int) -> tuple[int, int]:
+    """The time of a log record whose tail is at `tail`, and the position of its zone."""
+    pos = tail + 2 * hash_size
+    for _ in ("name", "email"):
+        size, pos = get_varint(data, pos)
+        pos += size
+    return get_varint(data, pos)
+
+
+def normalised(item: Encoded, hash_size: int) -> Encoded:
+    """The same log record with exactly one newline at the end of its message."""
+    key, previous, prefix, kind, tail_len, encoded = item
+    if kind == DELETION or (encoded.endswith(b"\n") and not encoded.endswith(b"\n\n")):
+        return item
+    tail = len(encoded) - tail_len
+    _, zone = _time_at(encoded, tail, hash_size)
+    _, begin = get_varint(encoded, zone + 2)
+    message = encoded[begin:].rstrip(b"\n") + b"\n"
+    if b"\n" in message[:-1]:
+        return item
+    new_tail = encoded[tail : zone + 2] + put_varint(len(message)) + message
+    head = encode_head(prefix, len(key) - prefix, kind)
+    return key, previous, prefix, kind, len(new_tail), head + key[prefix:] + new_tail

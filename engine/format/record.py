@@ -1,0 +1,392 @@
+"""Records and their codecs: bytes in, records out, and back. The hot loops live here.
+
+Every record of every block is
+
+    varint(prefix length) varint(suffix length << 3 | kind) suffix tail
+
+where the key is that many bytes of the key before it, then the suffix. Keys and tails are
+
+    ref    name                         varint(update_index - min_update_index), then by kind:
+                                        0 deletion; 1 one object id; 2 object id and peeled id;
+                                        3 varint(length) symref target
+    log    name NUL u64(~update_index)  kind 0 deletion: nothing; kind 1: old id, new id,
+                                        string name, string email, varint(time), i16(zone),
+                                        string message  (string: varint(length) bytes)
+    obj    first bytes of an object id  kind is the number of offsets, or 0 and varint(number);
+                                        varint offset, then varint differences
+    index  last key of a block          varint(offset of that block)
+
+Each decoder is one flat, pure function over a block's bytes from `pos` to `end`, which both
+lie on record boundaries. They raise `Malformed` (or `IndexError`, `ValueError` from below);
+`block.py` is the one place that makes a `FormatError` of these. A slice that runs over the end
+comes out short, but moves `pos` past `end` all the same, so the check behind the loop sees it.
+
+A compaction needs no records, only their keys and bytes: that is `encoded.py`'s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from operator import sub
+from typing import Final
+
+from engine.errors import ApiError, shown
+from engine.format.header import U64_MAX, get_varint, put_varint
+
+DELETION: Final = 0
+VAL1: Final = 1
+VAL2: Final = 2
+SYMREF: Final = 3
+LOG_UPDATE: Final = 1
+
+MAX_INLINE_OFFSETS: Final = 7
+"""An object record's kind counts up to this many offsets; more need a count of their own."""
+
+
+_MOST_KEY_BYTES: Final = 64 * 2**20
+
+
+class Malformed(ValueError):  # noqa: N818 - never leaves the engine: block.py makes a FormatError of it
+    """What is wrong with a record, and at which position of its block."""
+
+    def __init__(self, pos: int, reason: str) -> None:
+        self.pos = pos
+        self.reason = reason
+        super().__init__(reason)
+
+
+@dataclass(slots=True)
+class RefRecord:
+    """One version of one ref.
+
+    `value` is an object id; `peeled` what an annotated tag with that id points to; `target`
+    the ref that a symref names. A record with none of them is a deletion (a tombstone): it
+    hides older versions. `update_index` is absolute.
+    """
+
+    name: bytes
+    update_index: int
+    value: bytes | None = None
+    peeled: bytes | None = None
+    target: bytes | None = None
+
+    @property
+    def is_deletion(self) -> bool:
+        """Whether this is a tombstone."""
+        return self.value is None and self.target is None
+
+    @property
+    def type(self) -> str:
+        """`val1`, `val2`, `symref` or `deletion`, the format document's value types."""
+        if self.target is not None:
+            return "symref"
+        if self.value is None:
+            return "deletion"
+        return "val1" if self.peeled is None else "val2"
+
+
+@dataclass(slots=True)
+class LogRecord:
+    """One reflog entry of one ref; the key is (name, update index), newest first.
+
+    A record with neither `old` nor `new` is a deletion: it hides the entry of the same key in
+    older tables. With one of them given, the other is written as the null id. `time` is in
+    seconds since 1970, `tz` the stored 16-bit number (git stores the decimal reading of
+    "+0530", 530; the format document and JGit mean minutes), `message` ends in a newline.
+    """
+
+    name: bytes
+    update_index: int
+    old: bytes | None = None
+    new: bytes | None = None
+    committer: bytes = b""
+    email: bytes = b""
+    time: int = 0
+    tz: int = 0
+    message: bytes = b""
+
+    @property
+    def is_deletion(self) -> bool:
+        """Whether this is a tombstone."""
+        return self.old is None and self.new is None
+
+    @property
+    def type(self) -> str:
+        """`update` or `deletion`, the format document's log types."""
+        return "deletion" if self.is_deletion else "update"
+
+
+@dataclass(slots=True)
+class ObjectRecord:
+    """The ref blocks that mention an object id beginning with `prefix`.
+
+    No offsets means that they did not fit into a block: every ref block is a candidate.
+    """
+
+    prefix: bytes
+    offsets: list[int]
+
+
+@dataclass(slots=True)
+class IndexRecord:
+    """The last key of the block (of the section, or of the index level below) at `offset`."""
+
+    last_key: bytes
+    offset: int
+
+
+class Varints(dict[int, bytes]):
+    """Varints by value, each made once: what is written often repeats a few values."""
+
+    def __missing__(self, value: int) -> bytes:
+        self[value] = encoded = put_varint(value)
+        return encoded
+
+
+def log_key(name: bytes, update_index: int) -> bytes:
+    """The key of a log record: newer entries of a ref sort first. Raises `ApiError` out of range."""
+    if not 0 <= update_index <= U64_MAX:
+        raise ApiError(f"update index {update_index} is not in 0..2**64-1")
+    return name + b"\0" + (U64_MAX - update_index).to_bytes(8, "big")
+
+
+def common_prefix(a: bytes, b: bytes) -> int:
+    """The number of leading bytes that two keys share."""
+    size = min(len(a), len(b))
+    differing = int.from_bytes(a[:size], "big") ^ int.from_bytes(b[:size], "big")
+    return size - (differing.bit_length() + 7 >> 3)
+
+
+def encode_head(prefix: int, suffix_len: int, kind: int) -> bytes:
+    """The two varints in front of a record's suffix."""
+    second = suffix_len << 3 | kind
+    if prefix < 0x80 and second < 0x80:
+        return bytes((prefix, second))
+    return put_varint(prefix) + put_varint(second)
+
+
+def decode_key(data: bytes, pos: int, previous: bytes) -> tuple[bytes, int, int]:
+    """The key at `pos` behind the key `previous`, its kind and where its tail begins."""
+    prefix = data[pos]
+    second = data[pos + 1]
+    at = pos + 2
+    if (prefix | second) >= 0x80:
+        prefix, at = get_varint(data, pos)
+        second, at = get_varint(data, at)
+    stop = at + (second >> 3)
+    if prefix > len(previous):
+        raise Malformed(pos, f"shares {prefix} bytes with a key of {len(previous)}")
+    if stop > len(data):
+        raise Malformed(pos, f"a key of {second >> 3} more bytes runs over the block")
+    key = previous[:prefix] + data[at:stop]
+    if not key:
+        raise Malformed(pos, "an empty key")
+    return key, second & 7, stop
+
+
+def add_up(spent: int, key: bytes, pos: int) -> int:
+    """What the keys of a block take so far, of those that are not short anyway.
+
+    A record of a few bytes may have a key as long as all before it, so that a block's keys can
+    add up to the square of its size. Raises `Malformed` far above what any sound block needs.
+    """
+    spent += len(key)
+    if spent > _MOST_KEY_BYTES:
+        raise Malformed(pos, f"the keys of one block add up to more than {_MOST_KEY_BYTES >> 20} MiB")
+    return spent
+
+
+def check_end(pos: int, end: int) -> None:
+    """Raise `Malformed` unless the records have ended where they should."""
+    if pos != end:
+        raise Malformed(end, f"the last record runs {pos - end} bytes over the end of the records")
+
+
+def decode_refs(data: bytes, pos: int, end: int, hash_size: int, min_update_index: int) -> list[RefRecord]:
+    """The ref records of a block, with absolute update indexes."""
+    records: list[RefRecord] = []
+    append = records.append
+    # Local names are found faster, and five stores take half the time of a call of `__init__`.
+    make, record_type = object.__new__, RefRecord
+    name = b""
+    name_len = 0
+    spent = 0
+    largest_delta = U64_MAX - min_update_index
+    short_delta = min(0x7F, largest_delta)
+    while pos < end:
+        prefix = data[pos]
+        kind = data[pos + 1]
+        if prefix < 0x80 and (kind < 0x80 or data[pos + 2] < 0x80):
+            start = pos + 2
+            if kind >= 0x80:  # two bytes, as in front of most whole keys
+                kind = (kind - 0x7F << 7) + data[start]
+                start += 1
+            if prefix > name_len:
+                raise Malformed(pos, f"shares {prefix} bytes with a key of {name_len}")
+            suffix_len = kind >> 3
+            tail = start + suffix_len
+            name = name[:prefix] + data[start:tail]
+            name_len = prefix + suffix_len
+            if not name_len:
+                raise Malformed(pos, "an empty key")
+            kind &= 7
+        else:
+            name, kind, tail = decode_key(data, pos, name)
+            name_len = len(name)
+            spent = add_up(spent, name, pos)
+        delta = data[tail]
+        pos = tail + 1
+        if delta > short_delta:
+            delta, pos = get_varint(data, tail)
+            if delta > largest_delta:
+                raise Malformed(tail, "an update index above 2**64-1")
+        record = make(record_type)
+        record.name = name
+        record.update_index = min_update_index + delta
+        record.peeled = record.target = None
+        if kind == VAL1:
+            record.value = data[pos : (pos := pos + hash_size)]
+        elif kind == DELETION:
+            record.value = None
+        elif kind == VAL2:
+            record.value = data[pos : (pos := pos + hash_size)]
+            record.peeled = data[pos : (pos := pos + hash_size)]
+        elif kind == SYMREF:
+            record.value = None
+            size, pos = get_varint(data, pos)
+            record.target = data[pos : (pos := pos + size)]
+        else:
+            raise Malformed(pos, f"unknown ref value type {kind}")
+        append(record)
+    check_end(pos, end)
+    return records
+
+
+def decode_log_key(key: bytes, pos: int) -> tuple[bytes, int]:
+    """Name and update index of a log record's key, which is at `pos`. Raises `Malformed`."""
+    if len(key) < 10 or key[-9] != 0:
+        raise Malformed(pos, "a log key without a name, NUL and update index")
+    return key[:-9], U64_MAX - int.from_bytes(key[-8:], "big")
+
+
+def decode_logs(data: bytes, pos: int, end: int, hash_size: int) -> list[LogRecord]:
+    """The log records of an inflated block."""
+    records: list[LogRecord] = []
+    key = b""
+    spent = 0
+    while pos < end:
+        key, kind, at = decode_key(data, pos, key)
+        spent = add_up(spent, key, pos)
+        name, update_index = decode_log_key(key, pos)
+        if kind == DELETION:
+            records.append(LogRecord(name, update_index))
+            pos = at
+            continue
+        if kind != LOG_UPDATE:
+            raise Malformed(pos, f"unknown log type {kind}")
+        old = data[at : at + hash_size]
+        at += hash_size
+        new = data[at : at + hash_size]
+        at += hash_size
+        size, at = get_varint(data, at)
+        committer = data[at : at + size]
+        size, at = get_varint(data, at + size)
+        email = data[at : at + size]
+        time, at = get_varint(data, at + size)
+        tz = int.from_bytes(data[at : at + 2], "big", signed=True)
+        size, at = get_varint(data, at + 2)
+        message = data[at : at + size]
+        records.append(LogRecord(name, update_index, old, new, committer, email, time, tz, message))
+        pos = at + size
+    check_end(pos, end)
+    return records
+
+
+def decode_objects(data: bytes, pos: int, end: int) -> list[ObjectRecord]:
+    """The object records of a block."""
+    records: list[ObjectRecord] = []
+    key = b""
+    spent = 0
+    while pos < end:
+        start = pos
+        key, count, pos = decode_key(data, pos, key)
+        spent = add_up(spent, key, start)
+        if count == 0:
+            count, pos = get_varint(data, pos)
+        if count > end - pos:  # each takes a byte at least: no huge count makes a huge loop
+            raise Malformed(start, f"{count} offsets in {end - pos} bytes")
+        offsets: list[int] = []
+        offset = 0
+        for _ in range(count):
+            delta, pos = get_varint(data, pos)
+            if not delta and offsets:
+                raise Malformed(start, "offsets that do not ascend")
+            offset += delta
+            offsets.append(offset)
+        records.append(ObjectRecord(key, offsets))
+    check_end(pos, end)
+    return records
+
+
+def decode_index(data: bytes, pos: int, end: int, until: bytes | None = None) -> list[IndexRecord]:
+    """The index records of a block, or those up to the first with a key >= `until`."""
+    records: list[IndexRecord] = []
+    key = b""
+    spent = 0
+    while pos < end:
+        key, kind, at = decode_key(data, pos, key)
+        spent = add_up(spent, key, pos)
+        if kind:
+            raise Malformed(pos, f"unknown index record type {kind}")
+        offset, pos = get_varint(data, at)
+        records.append(IndexRecord(key, offset))
+        if until is not None and key >= until and pos <= end:
+            return records
+    check_end(pos, end)
+    return records
+
+
+def encode_ref(record: RefRecord, min_update_index: int, hash_size: int) -> tuple[int, bytes]:
+    """Kind and tail of a ref record. Raises `ApiError` for a value that is no value."""
+    delta = put_varint(record.update_index - min_update_index)
+    value, peeled, target = record.value, record.peeled, record.target
+    if target is not None:
+        if value is not None or peeled is not None:
+            raise ApiError(f"{shown(record.name)} has both a target and an object id")
+        return SYMREF, delta + put_varint(len(target)) + target
+    if value is None:
+        if peeled is not None:
+            raise ApiError(f"{shown(record.name)} has a peeled object id but no object id")
+        return DELETION, delta
+    if len(value) != hash_size or (peeled is not None and len(peeled) != hash_size):
+        raise ApiError(f"{shown(record.name)}: an object id has to have {hash_size} bytes")
+    return (VAL1, delta + value) if peeled is None else (VAL2, delta + value + peeled)
+
+
+def encode_log(record: LogRecord, hash_size: int) -> tuple[int, bytes]:
+    """Kind and tail of a log record, message as it is. Raises `ApiError` as `encode_ref` does."""
+    if record.is_deletion:
+        return DELETION, b""
+    null = bytes(hash_size)
+    old = null if record.old is None else record.old
+    new = null if record.new is None else record.new
+    if len(old) != hash_size or len(new) != hash_size:
+        raise ApiError(f"log of {shown(record.name)}: an object id has to have {hash_size} bytes")
+    if not 0 <= record.time <= U64_MAX or not -(2**15) <= record.tz < 2**15:
+        raise ApiError(f"log of {shown(record.name)}: time {record.time} or zone {record.tz} is out of range")
+    tail = [old, new]
+    for text in (record.committer, record.email):
+        tail += (put_varint(len(text)), text)
+    tail += (put_varint(record.time), record.tz.to_bytes(2, "big", signed=True))
+    tail += (put_varint(len(record.message)), record.message)
+    return LOG_UPDATE, b"".join(tail)
+
+
+def encode_object(offsets: list[int], varints: Varints) -> tuple[int, bytes]:
+    """Kind and tail of an object record; `varints` is kept from one record to the next."""
+    count = len(offsets)
+    if not count:
+        return 0, varints[0]
+    deltas = map(sub, offsets[1:], offsets)
+    tail = varints[offsets[0]] + b"".join(map(varints.__getitem__, deltas))
+    return (count, tail) if count <= MAX_INLINE_OFFSETS else (0, varints[count] + tail)

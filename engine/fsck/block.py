@@ -1,0 +1,391 @@
+"""Checks of one block: its records, the order and the storage of their keys, its restart points.
+
+Each kind of block is surveyed first: one flat pass that decodes no more than it has to, and gives up at the
+first thing that is not as every known writer makes it. Only a block that failed its survey is examined,
+record by record, to say what is wrong and where.
+
+Every known writer (git, JGit, the Go library, this one) stores a key either whole, and then lists it as a
+restart point, or with as long a prefix as it shares with the key in front of it. A record behind whose
+prefix the next byte is higher than that of the key before is therefore in order, and needs no comparison.
+
+Which blocks there are, and whether they belong where they are, is `fsck_table.py`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final
+
+from engine.errors import FormatError, shown
+from engine.format import (
+    DELETION,
+    LOG,
+    MAX_RESTARTS,
+    OBJ,
+    REF,
+    SYMREF,
+    U64_MAX,
+    VAL1,
+    VAL2,
+    Block,
+    Header,
+    Malformed,
+    add_up,
+    check_end,
+    common_prefix,
+    decode_index,
+    decode_key,
+    get_varint,
+    split_logs,
+)
+from engine.fsck.finding import Report
+from engine.layout import Contents, Record, Restarts
+
+_MOST_KEY_BYTES: Final = 64 * 2**20
+_LOG_KEY_TAIL: Final = 9
+_RECORDS_PER_TICK: Final = 4096
+_MOST_FAULTS: Final = 1000
+
+
+class Suspect(Exception):  # noqa: N818 - never leaves this module: it asks for a closer look
+    """A survey has met something that is not as it should be."""
+
+
+class Special(bytes):
+    """The name of a ref without an object id: of a symbolic ref, or of a deleted one (no target)."""
+
+    target: bytes | None = None
+
+
+def special(name: bytes, target: bytes | None) -> Special:
+    """The name of such a ref."""
+    made = Special(name)
+    made.target = target
+    return made
+
+
+@dataclass(slots=True)
+class Survey:
+    """What a sound block holds.
+
+    `first` and `last` are its first and last key. Of a ref block, `names` are those of the refs, and `ids`
+    the beginnings of the object ids. `weight` is the sum over an object block that `survey_objects` makes,
+    and `pairs` how many pairs went into it; `doubtful` says that the sum does not tell everything.
+    """
+
+    first: bytes
+    last: bytes
+    names: Sequence[bytes] = ()
+    ids: Collection[bytes] = ()
+    weight: int = 0
+    pairs: int = 0
+    doubtful: bool = False
+
+
+def survey_refs(
+    data: bytes, pos: int, end: int, hash_size: int, most: int, id_len: int
+) -> tuple[Survey, list[int]]:
+    """Pass the ref records of a block; what is in it, and where records with whole keys begin.
+
+    `most` is the highest difference to the table's lowest update index that a record may have. With an
+    `id_len` other than 0, the first so many bytes of each object id are gathered. Raises `Suspect`,
+    `Malformed`, `IndexError` or `ValueError` at the first doubt.
+    """
+    name = b""
+    name_len = 0
+    whole: list[int] = []
+    ids: list[bytes] = []
+    names: list[bytes] = []
+    spent = 0
+    short = min(0x7F, most)
+    while pos < end:
+        prefix = data[pos]
+        kind = data[pos + 1]
+        at = pos + 2
+        if prefix >= 0x80:
+            prefix, at = get_varint(data, pos)
+            kind, at = get_varint(data, at)
+            spent = add_up(spent, name, pos)
+        elif kind >= 0x80:
+            kind, at = get_varint(data, pos + 1)
+        suffix_len = kind >> 3
+        tail = at + suffix_len
+        if prefix:
+            if prefix < name_len:
+                if not suffix_len or data[at] <= name[prefix]:
+                    raise Suspect
+            elif prefix > name_len or not suffix_len:
+                raise Suspect
+            name = name[:prefix] + data[at:tail]
+        else:
+            before = name
+            name = data[at:tail]
+            if name <= before:
+                raise Suspect
+            whole.append(pos)
+        name_len = prefix + suffix_len
+        delta = data[tail]
+        pos = tail + 1
+        if delta > short:
+            delta, pos = get_varint(data, tail)
+            if delta > most:
+                raise Suspect
+        kind &= 7
+        if kind == VAL1:
+            names.append(name)
+            if id_len:
+                ids.append(data[pos : pos + id_len])
+            pos += hash_size
+        elif kind == VAL2:
+            names.append(name)
+            if id_len:
+                ids.append(data[pos : pos + id_len])
+                ids.append(data[pos + hash_size : pos + hash_size + id_len])
+            pos += hash_size + hash_size
+        elif kind == SYMREF:
+            size, pos = get_varint(data, pos)
+            names.append(special(name, data[pos : pos + size]))
+            pos += size
+        elif kind == DELETION:
+            names.append(special(name, None))
+        else:
+            raise Suspect
+    check_end(pos, end)
+    if b"\0" in b"".join(names):
+        raise Suspect
+    return Survey(names[0], name, names, set(ids)), whole
+
+
+def survey_logs(data: bytes, pos: int, end: int, hash_size: int, highest: int) -> tuple[Survey, list[int]]:
+    """Pass the log records of an inflated block, as `survey_refs`; `highest` is the table's upper limit."""
+    items = split_logs(data, pos, end, hash_size)
+    starts = list(accumulate((len(item[5]) for item in items), initial=pos))
+    whole: list[int] = []
+    for (key, previous, prefix, kind, _, _), start in zip(items, starts, strict=False):
+        if not prefix:
+            whole.append(start)
+        elif prefix < len(previous) and key[prefix] <= previous[prefix]:
+            raise Suspect
+        if 0 in key[:-_LOG_KEY_TAIL]:
+            raise Suspect
+        if kind != DELETION and U64_MAX - int.from_bytes(key[-8:], "big") > highest:
+            raise Suspect
+    return Survey(items[0][0], items[-1][0]), whole
+
+
+def survey_objects(
+    data: bytes, pos: int, end: int, id_len: int, weights: Mapping[int, int]
+) -> tuple[Survey, list[int]]:
+    """Pass the records of an object block, as `survey_refs`.
+
+    Without an `id_len`, keys may have any length. The survey's weight is the sum of
+    hash(prefix) * weight(offset) over all pairs of a prefix and the offset
+    of a ref block. It is doubtful if there is an offset without a weight, or a record that leaves its offsets
+    to a scan.
+    """
+    key = first = b""
+    whole: list[int] = []
+    total = pairs = 0
+    doubtful = False
+    while pos < end:
+        start = pos
+        before = key
+        key, count, pos = decode_key(data, pos, key)
+        if id_len and len(key) != id_len:
+            raise Suspect
+        if data[start]:
+            prefix = data[start]
+            if key[prefix] <= before[prefix]:
+                raise Suspect
+        else:
+            if key <= before:
+                raise Suspect
+            whole.append(start)
+        first = first or key
+        if not count:
+            count, pos = get_varint(data, pos)
+            doubtful = doubtful or not count
+        if count > end - pos:
+            raise Suspect
+        pairs += count
+        offset = weight = 0
+        for number in range(count):
+            byte = data[pos]
+            pos += 1
+            delta = byte & 0x7F
+            while byte >= 0x80:
+                byte = data[pos]
+                pos += 1
+                delta = (delta + 1 << 7) + (byte & 0x7F)
+            if not delta and number:
+                raise Suspect
+            offset += delta
+            known = weights.get(offset)
+            if known is None:
+                doubtful = True
+            else:
+                weight += known
+        total += hash(key) * weight
+    check_end(pos, end)
+    return Survey(first, key, weight=total, pairs=pairs, doubtful=doubtful), whole
+
+
+def survey_index(data: bytes, pos: int, end: int) -> tuple[Survey, list[int]]:
+    """Pass the records of an index block, as `survey_refs`."""
+    records = decode_index(data, pos, end)
+    whole: list[int] = []
+    key = b""
+    for record in records:
+        prefix = get_varint(data, pos)[0]
+        before, (key, _, at) = key, decode_key(data, pos, key)
+        if key <= before or (prefix and prefix != common_prefix(before, key)):
+            raise Suspect
+        if not prefix:
+            whole.append(pos)
+        pos = get_varint(data, at)[1]
+        if key != record.last_key:
+            raise Suspect
+    return Survey(records[0].last_key, key), whole
+
+
+def survey(
+    block: Block, header: Header, id_len: int, weights: Mapping[int, int], highest: int
+) -> Survey | None:
+    """What a block holds; None if a closer look is needed."""
+    data, pos, end = block.data, block.records_start, block.records_end
+    hash_size = header.hash_id.size
+    try:
+        if block.type == REF:
+            found, whole = survey_refs(data, pos, end, hash_size, highest - header.min_update_index, id_len)
+        elif block.type == LOG:
+            found, whole = survey_logs(data, pos, end, hash_size, highest)
+        elif block.type == OBJ:
+            found, whole = survey_objects(data, pos, end, id_len, weights)
+        else:
+            found, whole = survey_index(data, pos, end)
+    except (Suspect, Malformed, IndexError, ValueError):
+        return None
+    listed = b"".join([start.to_bytes(3, "big") for start in whole[:MAX_RESTARTS]])
+    # What lies between the records and the restart count.
+    return found if listed == data[end:-2] else None
+
+
+@dataclass(slots=True, frozen=True)
+class Examined:
+    """What an examination could make out: the first and the last key, None where they cannot be read."""
+
+    first: bytes | None
+    last: bytes | None
+
+
+def examine(
+    contents: Contents, id_len: int, highest: int, report: Report, tick: Callable[[], None]
+) -> Examined:
+    """Report everything that is wrong inside a block, and return what keys it begins and ends with.
+
+    A block may have millions of records: `tick` is called now and then, and may raise `Cancelled`.
+    """
+    block, name = contents.block, contents.block.name
+
+    def add(code: str, error: FormatError) -> None:
+        report.add(code, name, error.offset, error.reason)
+
+    before = report.count(name)
+    for error in contents.errors():
+        add("record-damaged", error)
+    whole: set[int] = set()
+    first: bytes | None = None
+    last: bytes | None = None
+    spent = 0
+    at_start = True
+    for number, record in enumerate(contents.records(0)):
+        if number % _RECORDS_PER_TICK == 0:
+            tick()
+        if report.count(name) - before > _MOST_FAULTS:
+            what = f"more than {_MOST_FAULTS} faults in one block"
+            add("table-given-up", contents.error(record.start - contents.base, what))
+            last = None
+            break
+        if not isinstance(record, Record):
+            last = None
+            at_start = False
+            continue
+        key = record.key
+        spent += len(key)
+        if spent > _MOST_KEY_BYTES:
+            add("record-damaged", contents.error(record.start - contents.base, "the keys add up to too much"))
+            last = None
+            break
+        start = record.start - contents.base
+        prefix = get_varint(block.data, start)[0]
+        if not prefix:
+            whole.add(start)
+        if last is not None:
+            if key <= last:
+                add("key-order", contents.error(start, f"{shown(key)} does not come behind {shown(last)}"))
+            elif prefix and prefix != common_prefix(last, key):
+                reason = f"{shown(key)} shares more than {prefix} bytes with {shown(last)} in front of it"
+                add("key-encoding", contents.error(start, reason))
+        for code, reason in _record_faults(contents, record, start, id_len, highest):
+            add(code, contents.error(start, reason))
+        if at_start:
+            first, at_start = key, False
+        last = key
+    _examine_restarts(contents, whole, report)
+    if report.count(name) == before:
+        # A survey doubts nothing that this does not find; if it did, the block would still be no sound one.
+        add(
+            "record-damaged",
+            contents.error(block.records_start, "the block is not as any known writer makes it"),
+        )
+    return Examined(first, last)
+
+
+def _record_faults(
+    contents: Contents, record: Record, start: int, id_len: int, highest: int
+) -> list[tuple[str, str]]:
+    block = contents.block
+    key, data = record.key, block.data
+    found: list[tuple[str, str]] = []
+    second, at = get_varint(data, get_varint(data, start)[1])
+    if block.type == REF:
+        if 0 in key:
+            found.append(("key-nul", f"the ref {shown(key)}"))
+        index = contents.header.min_update_index + get_varint(data, at + (second >> 3))[0]
+        if index > highest:
+            found.append(("update-index", f"{shown(key)} has the update index {index}, above {highest}"))
+    elif block.type == LOG:
+        name, index = key[:-_LOG_KEY_TAIL], U64_MAX - int.from_bytes(key[-8:], "big")
+        if 0 in name:
+            found.append(("key-nul", f"the reflog of {shown(name)}"))
+        if second & 7 != DELETION and index > highest:
+            what = f"the reflog of {shown(name)} has an entry with the update index {index}, above {highest}"
+            found.append(("update-index", what))
+    elif block.type == OBJ and id_len and len(key) != id_len:
+        what = f"an object id of {len(key)} bytes, where the footer promises {id_len}"
+        found.append(("object-id-length", what))
+    return found
+
+
+def _examine_restarts(contents: Contents, whole: set[int], report: Report) -> None:
+    block = contents.block
+    before = -1
+    sound = block.restart_count < MAX_RESTARTS
+    for restart in Restarts(contents).children():
+        offset = restart.value
+        at = restart.start - contents.base
+        error = restart.error
+        if error is None and isinstance(offset, int):
+            if offset <= before:
+                error = contents.error(at, f"restart offset {offset} comes behind {before}")
+            whole.discard(offset)
+            before = offset
+        if error is not None:
+            report.add("restart-offset", block.name, error.offset, error.reason)
+            sound = False
+    if sound:
+        for start in sorted(whole):
+            error = contents.error(start, "a key is stored whole, but is no restart point")
+            report.add("key-encoding", block.name, error.offset, error.reason)

@@ -1,0 +1,107 @@
+"""Findings: one fault in one place each, and how they are gathered.
+
+What kinds of faults there are is told by `faults.py`; what looks for them is `fsck.py`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+from engine.fsck.faults import FAULTS, Fault, Severity
+
+
+@dataclass(slots=True, frozen=True)
+class Finding:
+    """A fault in one place.
+
+    `file` is the name of the file in the stack's directory (bytes that are not UTF-8 escaped as in
+    `os.fsdecode`; empty for the directory as such), `offset` the position in it, None if the fault has none.
+    `message` says what is wrong here; it may quote bytes of the file, escaped by `repr`.
+    """
+
+    fault: Fault
+    file: str
+    offset: int | None
+    message: str
+
+    @property
+    def code(self) -> str:
+        """The code of its kind."""
+        return self.fault.code
+
+    @property
+    def severity(self) -> Severity:
+        """How bad it is."""
+        return self.fault.severity
+
+    @property
+    def git(self) -> str:
+        """What git does with it."""
+        return self.fault.git
+
+    @property
+    def fixes(self) -> tuple[str, ...]:
+        """The repairs that apply, safest first."""
+        return self.fault.fixes
+
+
+class Report:
+    """Gathers findings, and takes care that no fault drowns the others.
+
+    Of one kind, `MOST_ALIKE` findings are kept in one file, and `MOST_IN_ALL` in all of them; the others are
+    counted, and told by one more finding at the end (`close`).
+    """
+
+    MOST_ALIKE: Final = 20
+    MOST_IN_ALL: Final = 1000
+
+    __slots__ = ("_counts", "_findings", "_in_all", "_in_file")
+
+    def __init__(self) -> None:
+        self._findings: list[Finding] = []
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._in_file: Counter[str] = Counter()
+        self._in_all: Counter[str] = Counter()
+
+    def add(self, code: str, file: str, offset: int | None, message: str) -> None:
+        """Take up a finding of the kind `code`."""
+        self._in_file[file] += 1
+        if self._in_all[code] >= self.MOST_IN_ALL and (file, code) not in self._counts:
+            self._in_all[code] += 1
+            return
+        self._counts[file, code] += 1
+        if self._counts[file, code] <= self.MOST_ALIKE:
+            self._in_all[code] += 1
+            self._findings.append(Finding(FAULTS[code], file, offset, message))
+
+    def count(self, file: str) -> int:
+        """How many findings there have been in a file, of all kinds."""
+        return self._in_file[file]
+
+    def has(self, file: str, *codes: str) -> bool:
+        """Whether there has been a finding of one of these kinds in a file."""
+        return any((file, code) in self._counts for code in codes)
+
+    def close(self) -> None:
+        """Say how many findings were left out."""
+        for (file, code), count in self._counts.items():
+            if count > self.MOST_ALIKE:
+                what = f"and {count - self.MOST_ALIKE} more of this kind"
+                self._findings.append(Finding(FAULTS[code], file, None, what))
+        for code, count in self._in_all.items():
+            if count > self.MOST_IN_ALL:
+                what = f"and {count - self.MOST_IN_ALL} more of this kind in other files"
+                self._findings.append(Finding(FAULTS[code], "", None, what))
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._findings.clear()
+        for counts in (self._counts, self._in_file, self._in_all):
+            counts.clear()
+
+    def drain(self) -> list[Finding]:
+        """The findings since the last call."""
+        findings, self._findings = self._findings, []
+        return findings

@@ -1,0 +1,184 @@
+"""Checks a stack from its list to its last byte: what is wrong, what git does with it, what helps.
+
+    list      tables.list                                        fsck_list.py
+    files     what lies beside the tables                        fsck_list.py
+    tables    header, footer, sections, blocks, indexes          fsck_table.py, and what that stands on
+              and all of them as a stack                         fsck_stack.py
+
+Nothing is written or locked, and nothing is believed: bytes may be anything, files may be pipes, and
+another process may change the stack meanwhile (the tables are opened at once, and stay readable). Memory
+does not grow with the number of refs.
+
+What no check can know: bytes that some writer could have written for other records. A letter of a name that
+leaves names in order, a byte of an object id that no object section mentions, a symref's target, an update
+index within the limits. Blocks of refs have no checksum.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from engine.errors import FormatError
+from engine.format import is_table_file
+from engine.fsck.files import check_files, check_list, read_list
+from engine.fsck.finding import Finding, Report
+from engine.fsck.table import CheckedTable, check_table
+from engine.fsck.whole_stack import RefCheck, check_tables
+from engine.progress import Progress, ProgressCallback
+from engine.stack import StackOptions
+
+__all__ = ["PHASES", "Finding", "fsck"]
+
+PHASES: Final = ("list", "files", "tables")
+"""The phases, in order, as `Progress` names them; of the last, progress is in bytes of the tables."""
+
+_ATTEMPTS: Final = 20
+"""How often the list is read again because a compaction has overtaken us."""
+
+
+def fsck(
+    directory: str | os.PathLike[str],
+    options: StackOptions | None = None,
+    progress: ProgressCallback | None = None,
+    now: float | None = None,
+) -> Iterator[Finding]:
+    """What is wrong with the stack in `directory`, phase by phase, as it is found.
+
+    `options` may state the hash function that the repository wants. `now` is the time, in seconds since
+    1970, that the age of locks counts up to. Raises `OSError` when there is no such directory or it cannot
+    be listed; while it runs, only what `progress` raises, and an `OSError` of the whole process (too many
+    open files).
+    """
+    path = os.fspath(directory)
+    if not stat.S_ISDIR(os.stat(path).st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, "a stack is a directory", path)
+    os.listdir(path)
+    return _Run(path, options or StackOptions(), progress, time.time() if now is None else now).findings()
+
+
+class _Run:
+    """One check of one stack."""
+
+    def __init__(
+        self, path: str, options: StackOptions, progress: ProgressCallback | None, now: float
+    ) -> None:
+        self._path = path
+        self._options = options
+        self._progress = progress
+        self._now = now
+        self._report = Report()
+        self._tables: list[CheckedTable] = []
+        self._done = 0
+
+    def findings(self) -> Iterator[Finding]:
+        """Run the phases."""
+        report = self._report
+        try:
+            self._tell("list", 0, None)
+            listed = self._open_tables()
+            yield from report.drain()
+            self._tell("files", 0, None)
+            highest = max(
+                (table.header.max_update_index for table in self._tables if table.header), default=0
+            )
+            yield from self._check_files(listed, highest)
+            total = sum(table.size for table in self._tables)
+            self._tell("tables", 0, total)
+            refs = RefCheck(self._tables, self._is_of_worktree(), report)
+            fitting = check_tables(self._tables, self._options.hash_id, report)
+            checks = {table.name: check_table(table, report, self._tick(total)) for table in self._tables}
+            for _ in refs.check([checks[table.name] for table in fitting]):
+                yield from report.drain()
+            for table in self._tables:
+                for _ in checks[table.name]:  # of tables that do not fit; all others are at their end
+                    yield from report.drain()
+            report.close()
+            yield from report.drain()
+            self._tell("tables", total, total)
+        finally:
+            self._close_tables()
+
+    def _check_files(self, listed: list[str], highest: int) -> list[Finding]:
+        """What is wrong with the other files; looks again when the list was replaced meanwhile."""
+        report = Report()
+        for _ in range(_ATTEMPTS):
+            report.forget()
+            before = self._raw_list()
+            # A table that was added since the list was read is no orphan either.
+            now_listed = [os.fsdecode(line) for line in (before or b"").split(b"\n")]
+            check_files(self._path, {*listed, *now_listed}, highest, self._now, report)
+            if self._raw_list() == before:
+                break
+        report.close()
+        return report.drain()
+
+    def _tell(self, phase: str, done: int, total: int | None) -> None:
+        if self._progress is not None:
+            self._progress(Progress(phase, done, total))
+
+    def _tick(self, total: int) -> Callable[[int], None]:
+        """What a table calls with the position that it has reached."""
+        reached = 0
+
+        def tick(position: int) -> None:
+            nonlocal reached
+            self._done += position - reached
+            reached = position
+            self._tell("tables", self._done, total)
+
+        return tick
+
+    def _is_of_worktree(self) -> bool:
+        """Whether this is the stack of a linked worktree: its git directory says where the common one is."""
+        return os.path.isfile(os.path.join(self._path, os.pardir, "commondir"))
+
+    def _raw_list(self) -> bytes | None:
+        try:
+            return read_list(self._path)
+        except (FormatError, OSError):
+            return None
+
+    def _open_tables(self) -> list[str]:
+        """Check the list and open what it names; again, when it was replaced meanwhile. Returns the names."""
+        for attempt in range(_ATTEMPTS):
+            before = self._raw_list()
+            listed = check_list(self._path, os.listdir(self._path), self._report)
+            missing = [name for name in listed if not self._open(name)]
+            if missing and attempt < _ATTEMPTS - 1 and self._raw_list() != before:
+                self._close_tables()
+                self._report.forget()
+                continue
+            for name in missing:
+                code = "table-missing" if is_table_file(name) else "list-not-a-table"
+                self._report.add(code, name, None, "listed in tables.list, but there is no such file")
+            return listed
+        return []
+
+    def _open(self, name: str) -> bool:
+        """Open a listed file, or report why that cannot be; False if it does not exist."""
+        try:
+            table = CheckedTable(self._path, name)
+        except FileNotFoundError:
+            return False
+        except FormatError as error:
+            self._report.add("not-a-file", name, None, error.reason)
+            return True
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                raise
+            self._report.add("table-unreadable", name, None, error.strerror or str(error))
+            return True
+        self._tables.append(table)
+        if os.path.islink(os.path.join(self._path, name)):
+            self._report.add("table-link", name, None, "a symbolic link")
+        return True
+
+    def _close_tables(self) -> None:
+        for table in self._tables:
+            table.close()
+        self._tables = []

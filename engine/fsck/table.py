@@ -1,0 +1,367 @@
+"""Checks of one table: header, footer, sections and their order, every block, indexes, object section.
+
+The table's layout (`layout.py`) says which blocks there are, and goes on behind what cannot be read; here
+they are passed once, in the order of the file, and each is laid beside what points to it. What is inside a
+block is `fsck_block.py`'s, and the tables as a stack are `fsck_stack.py`'s.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Final
+
+from engine.errors import FormatError, shown
+from engine.format import (
+    INDEX,
+    LOG,
+    MAGIC,
+    OBJ,
+    REF,
+    SECTION_NAMES,
+    Block,
+    Footer,
+    Header,
+    ObjectRecord,
+    RefRecord,
+    header_size,
+    parse_table_name,
+    read_block,
+)
+from engine.fsck.block import examine, special, survey
+from engine.fsck.finding import Report
+from engine.fsck.index import Blocks, IndexCheck
+from engine.fsck.objects import ObjectCheck
+from engine.layout import BlockSpan, Kind, Section, Span, TableLayout
+from engine.table import Table, open_regular
+
+_MOST_DAMAGED: Final = 1000
+"""Stretches of a table that cannot be read before the rest is left alone: a huge file of zeros has no end."""
+
+_BLOCKS_PER_TICK: Final = 64
+_SECTIONS_IN_ORDER: Final = (REF, OBJ, LOG)
+
+# 0x%016x-0x%016x-%08x: every other writer has more than 12 digits only where it needs them.
+_DULWICH_NAME: Final = re.compile(r"0x0[0-9a-f]{15}-0x0[0-9a-f]{15}-[0-9a-f]{8}\.ref")
+
+Tick = Callable[[int], None]
+"""Called now and then with the position that has been reached in the file. May raise `Cancelled`."""
+
+
+class CheckedTable:
+    """An open file that is listed as a table, and what was found out about it.
+
+    `table` is None if it does not open as one; `header` is the one to believe, None if there is none.
+    """
+
+    __slots__ = ("_end", "_fd", "header", "name", "size", "table")
+
+    def __init__(self, directory: str, name: str) -> None:
+        """Open the file. Raises `OSError`, and `FormatError` for what is no regular file."""
+        path = os.path.join(directory, name)
+        self.name = name
+        self.table: Table | None = None
+        self.header: Header | None = None
+        self._fd = open_regular(path, name)
+        self._end = self.size = os.fstat(self._fd).st_size
+        with suppress(FormatError, OSError):
+            self.table = Table(self._fd, path, name)
+        with suppress(OSError):
+            self.header = TableLayout(name, self.size, self.read).believed
+
+    def close(self) -> None:
+        """Close the file."""
+        if self.table is not None:
+            self.table.close()
+        elif self._fd >= 0:
+            os.close(self._fd)
+        self._fd = -1
+
+    def read(self, offset: int, size: int) -> bytes:
+        """At most `size` bytes of the file. Raises `OSError`."""
+        return os.pread(self._fd, size, offset)
+
+    def use(self, header: Header, end: int) -> None:
+        """Believe a header, and that blocks end at `end`."""
+        self.header = header
+        self._end = end
+
+    def block_at(self, offset: int) -> Block:
+        """The block at `offset`. Raises `FormatError`."""
+        if self.header is None:
+            raise FormatError(self.name, None, "there is no header")
+        first = 0 if offset else self.header.size
+        block_size = self.header.block_size
+        data = read_block(self.read, offset, self._end - offset, first, block_size)
+        return Block.parse(self.name, data, offset, first, block_size)
+
+    def refs_at(self, offset: int) -> list[RefRecord]:
+        """The refs of the block at `offset`; none if it cannot be read."""
+        if self.header is None:
+            return []
+        try:
+            return self.block_at(offset).refs(self.header.hash_id.size, self.header.min_update_index)
+        except FormatError:
+            return []
+
+    def names_in(self, block: Block) -> list[bytes]:
+        """The names in a ref block, as `check_table` has them; none if it cannot be read."""
+        return [
+            special(ref.name, ref.target) if ref.value is None else ref.name
+            for ref in self.refs_at(block.offset)
+        ]
+
+    def objects_at(self, offset: int) -> list[ObjectRecord]:
+        """The records of the block of the object section at `offset`; none if it cannot be read."""
+        try:
+            return self.block_at(offset).objects()
+        except FormatError:
+            return []
+
+
+def check_table(file: CheckedTable, report: Report, tick: Tick) -> Iterator[list[bytes]]:
+    """Report everything that is wrong with a table; the names of its refs, block by block.
+
+    Names of symbolic and of deleted refs are `Special`. The table has been checked when the iterator is at
+    its end. Raises what `tick` raises.
+    """
+    try:
+        layout = TableLayout(file.name, file.size, file.read)
+        _check_frame(file, layout, report)
+        header = layout.believed
+        if header is not None:
+            file.use(header, layout.footer.start if layout.footer is not None else file.size)
+            _check_name(file.name, header, report)
+            yield from _Blocks(file, header, report, tick).check(layout)
+    except OSError as error:
+        report.add("table-unreadable", file.name, None, error.strerror or str(error))
+
+
+def _check_frame(file: CheckedTable, layout: TableLayout, report: Report) -> None:
+    """Header and footer."""
+    name = file.name
+    before = report.count(name)
+    if layout.header is None:
+        head = file.read(0, header_size(2))
+        code = "cut-short" if head.startswith(MAGIC) and len(head) < header_size(1) else "not-a-table"
+        report.add(code, name, 0, _reason_of_header(name, head))
+        return
+    if layout.footer is None:
+        report.add("cut-short", name, file.size, f"no footer at the end of its {file.size} bytes")
+    for error in layout.header.errors():
+        report.add("header-damaged", name, error.offset, error.reason)
+    for field in layout.footer.fields if layout.footer is not None else ():
+        if field.error is not None:
+            report.add(_code_of_field(field), name, field.error.offset, field.error.reason)
+    header = layout.believed
+    if header is not None and header.min_update_index > header.max_update_index:
+        what = f"update indexes from {header.min_update_index} to {header.max_update_index}"
+        report.add("limits-reversed", name, 8, what)
+    if file.table is None and report.count(name) == before:
+        report.add("footer-damaged", name, None, "the file does not open as a table")
+
+
+def _reason_of_header(name: str, head: bytes) -> str:
+    try:
+        Header.parse(name, head)
+    except FormatError as error:
+        return error.reason
+    return "neither a header nor a footer can be read"
+
+
+def _code_of_field(field: Span) -> str:
+    if field.kind is Kind.CHECKSUM:
+        return "footer-checksum"
+    if field.kind is Kind.POSITION:
+        return "section-offset"
+    return "object-id-length" if field.name == "object id length" else "footer-damaged"
+
+
+def _check_name(name: str, header: Header, report: Report) -> None:
+    parts = parse_table_name(name)
+    if _DULWICH_NAME.fullmatch(name):
+        report.add("dulwich-table", name, None, "the name has 16 digits where others have 12")
+        return
+    if parts is None:
+        report.add(
+            "table-name", name, None, "not 0xMIN-0xMAX-SUFFIX.ref, as git, JGit and the Go library have it"
+        )
+    elif (parts.min_update_index, parts.max_update_index) != (
+        header.min_update_index,
+        header.max_update_index,
+    ):
+        stated = f"{parts.min_update_index} to {parts.max_update_index}"
+        what = f"the name says {stated}, the header {header.min_update_index} to {header.max_update_index}"
+        report.add("name-range", name, None, what)
+
+
+class _Blocks:
+    """One pass over the blocks of a table."""
+
+    def __init__(self, file: CheckedTable, header: Header, report: Report, tick: Tick) -> None:
+        self._file = file
+        self._name = file.name
+        self._header = header
+        self._report = report
+        self._tick = tick
+        self._footer = file.table.footer if file.table is not None else None
+        self._blocks = {of: Blocks() for of in _SECTIONS_IN_ORDER}
+        self._indexes = {
+            of: IndexCheck(self._name, of, self._blocks[of], report) for of in _SECTIONS_IN_ORDER
+        }
+        self._last: dict[int, bytes | None] = dict.fromkeys(_SECTIONS_IN_ORDER)
+        footer = self._footer or Footer()
+        self._objects = ObjectCheck(footer.object_id_len if footer.obj_offset else 0)
+        self._damaged = 0
+        self._passed = 0
+
+    def check(self, layout: TableLayout) -> Iterator[list[bytes]]:
+        """Report what is wrong with them; the names in the ref blocks."""
+        if not layout.sections and self._footer is not None:
+            self._report.add("table-empty", self._name, None, "header and footer, and nothing between them")
+        self._check_section_order(layout)
+        for section in layout.sections:
+            for span in section.children():
+                self._passed += 1
+                if self._passed % _BLOCKS_PER_TICK == 0:
+                    self._tick(span.start)
+                if isinstance(span, BlockSpan):
+                    names = self._take(section, span)
+                    if names:
+                        yield names
+                else:
+                    self._take_damaged(section, span)
+                if self._damaged > _MOST_DAMAGED:
+                    what = f"more than {_MOST_DAMAGED} blocks cannot be read up to here"
+                    self._report.add("table-given-up", self._name, span.start, what)
+                    return
+        if self._footer is not None:
+            self._check_sections(self._footer, layout)
+
+    def _check_section_order(self, layout: TableLayout) -> None:
+        before = (-1, 0)
+        for section in layout.sections:
+            if section.of is None:
+                continue
+            place = (_SECTIONS_IN_ORDER.index(section.of), section.level or 0)
+            if place < before:
+                what = f"the {section.name} lie behind the sections that should follow them"
+                self._report.add("section-order", self._name, section.start, what)
+            before = max(before, place)
+
+    def _take_damaged(self, section: Section, span: Span) -> None:
+        self._damaged += 1
+        error = span.error
+        reason = "a block that cannot be read" if error is None else error.reason
+        inflating = section.of == LOG and reason.startswith("a log block")
+        offset = span.start if error is None or error.offset is None else error.offset
+        self._report.add("block-inflate" if inflating else "block-damaged", self._name, offset, reason)
+        self._note_damage(section, section.first if span.start == section.start else span.start)
+
+    def _note_damage(self, section: Section, offset: int) -> None:
+        if section.of is None:
+            return
+        if section.level == 0:
+            blocks = self._blocks[section.of]
+            blocks.add(offset, None)
+            blocks.is_whole = False
+            self._last[section.of] = None
+            if section.of != LOG:
+                self._objects.is_whole = False
+        else:
+            self._indexes[section.of].take(offset, None)
+
+    def _take(self, section: Section, span: BlockSpan) -> list[bytes]:
+        """Check a block; the names in it, if it is one of refs."""
+        report, name = self._report, self._name
+        if span.error is not None:
+            report.add("section-order", name, span.error.offset, span.error.reason)
+            self._note_damage(section, span.offset)
+            return []
+        contents = span.contents()
+        block, highest, id_len = contents.block, self._header.max_update_index, self._objects.id_len
+        found = survey(block, self._header, id_len, self._objects.weights, highest)
+        if found is None:
+            examined = examine(contents, id_len, highest, report, lambda: self._tick(span.start))
+            first, last = examined.first, examined.last
+        else:
+            first, last = found.first, found.last
+        self._check_padding(span)
+        if block.type == INDEX:
+            self._take_index(section, block)
+            return []
+        before = self._last[block.type]
+        if first is not None and before is not None and first <= before:
+            what = f"{shown(first)} does not come behind {shown(before)} of the block before"
+            report.add("key-order", name, block.offset, what)
+        self._last[block.type] = last
+        self._blocks[block.type].add(block.offset, last)
+        if found is None:
+            self._objects.is_whole = self._objects.is_whole and block.type == LOG
+            return self._file.names_in(block) if block.type == REF else []
+        if block.type == REF:
+            self._objects.take_refs(block.offset, found)
+        elif block.type == OBJ:
+            self._objects.take_objects(block.offset, found)
+        return list(found.names)
+
+    def _take_index(self, section: Section, block: Block) -> None:
+        if section.of is not None:
+            try:
+                entries = block.index()
+            except FormatError:
+                self._note_damage(section, block.offset)
+            else:
+                self._indexes[section.of].take(block.offset, entries)
+
+    def _check_padding(self, span: BlockSpan) -> None:
+        """The length of a block, and what fills it up."""
+        size = self._header.block_size
+        if span.type in (REF, OBJ) and 0 < size < span.block_len:
+            what = f"a {SECTION_NAMES[span.type]} block of {span.block_len} bytes; the block size is {size}"
+            self._report.add("block-too-long", self._name, span.start, what)
+        if span.padding:
+            start = span.next_offset - span.padding
+            rest = self._file.read(start, span.padding).lstrip(b"\0")
+            if rest:
+                self._check_filling(span.next_offset - len(rest), len(rest))
+
+    def _check_filling(self, offset: int, size: int) -> None:
+        """What is in the padding, from its first byte on that is not zero."""
+        try:
+            block = self._file.block_at(offset)
+        except FormatError:
+            what = f"{size} bytes from the first one on that is not zero"
+            self._report.add("padding", self._name, offset, what)
+        else:
+            what = f"a {SECTION_NAMES[block.type]} block of {block.block_len} bytes"
+            self._report.add("block-hidden", self._name, offset, what)
+
+    def _check_sections(self, footer: Footer, layout: TableLayout) -> None:
+        """What the footer says of the sections, when all blocks have been passed."""
+        report, name = self._report, self._name
+        end = layout.footer.start if layout.footer is not None else None
+        for of, offset in ((OBJ, footer.obj_offset), (LOG, footer.log_offset)):
+            blocks = self._blocks[of]
+            begins = blocks.offsets[0] if len(blocks) else 0
+            if begins != offset:
+                there = f"begins at {begins}" if len(blocks) else "does not exist"
+                what = f"the {SECTION_NAMES[of]} section {there}; the footer says that it begins at {offset}"
+                report.add("section-offset", name, end, what)
+        roots = {REF: footer.ref_index_offset, OBJ: footer.obj_index_offset, LOG: footer.log_index_offset}
+        for of, root in roots.items():
+            self._indexes[of].finish(root)
+            if root and not self._indexes[of].levels:
+                what = f"the footer has the {SECTION_NAMES[of]} index at {root}, where there is none"
+                report.add("index-damaged", name, end, what)
+        if footer.obj_offset:
+            self._check_objects(footer)
+
+    def _check_objects(self, footer: Footer) -> None:
+        if footer.object_id_len > self._header.hash_id.size:
+            what = f"beginnings of {footer.object_id_len} bytes of ids of {self._header.hash_id.size}"
+            self._report.add("object-id-length", self._name, None, what)
+        elif self._objects.is_whole and not self._objects.agrees():
+            self._objects.explain(self._name, self._file.refs_at, self._file.objects_at, self._report)

@@ -1,0 +1,19 @@
+"""What surrounds a stack: git's configuration, its program, the repository and its worktrees.
+
+May import `stack`.
+
+    config        the syntax of a config file, and what its values mean
+    options       what git's configuration asks of a stack
+    program       what is asked of the git program
+    repository    from any path that a user types to the stacks behind it
+"""
+
+from engine.git.program import Identity
+from engine.git.repository import Repository, StackLocation, find_repository
+
+__all__ = [
+    "Identity",
+    "Repository",
+    "StackLocation",
+    "find_repository",
+]

@@ -1,0 +1,473 @@
+"""The inside of a block as spans: records and their fields, restarts.
+
+    contents     records, restarts, restart count
+    record       prefix length; suffix length and type in one number; suffix; the fields of the
+                 tail, which depend on the type (see `record.py`)
+
+A damaged record becomes a leaf up to the next restart point, where a whole key is, and records go
+on from there. Nothing trusts a length or a count, and no key is kept longer than it is needed: a
+few bytes may stand for thousands of long keys.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator
+from enum import Enum, auto
+from typing import Final
+
+from engine.errors import FormatError
+from engine.format import (
+    DELETION,
+    INDEX,
+    LOG,
+    LOG_UPDATE,
+    OBJ,
+    REF,
+    RESTART_COUNT_SIZE,
+    RESTART_SIZE,
+    SECTION_NAMES,
+    SYMREF,
+    U64_MAX,
+    VAL1,
+    VAL2,
+    Block,
+    Header,
+    Malformed,
+    get_u24,
+    get_varint,
+)
+from engine.layout.span import Group, Kind, Span, Value
+
+
+class Form(Enum):
+    """How a field of a record's tail is stored."""
+
+    DELTA = auto()  # varint above the table's lowest update index
+    POSITION = auto()  # varint
+    NUMBER = auto()  # varint
+    ZONE = auto()  # i16
+    HASH = auto()  # an object id
+    STRING = auto()  # varint(length) bytes
+
+
+Tail = tuple[tuple[str, Form], ...]
+
+_UPDATE_INDEX: Final = ("update index", Form.DELTA)
+_OBJECT_ID: Final = ("object id", Form.HASH)
+
+# Object records are not here: how many fields they have is in their type.
+_TAILS: Final[dict[int, dict[int, Tail]]] = {
+    REF: {
+        DELETION: (_UPDATE_INDEX,),
+        VAL1: (_UPDATE_INDEX, _OBJECT_ID),
+        VAL2: (_UPDATE_INDEX, _OBJECT_ID, ("peeled object id", Form.HASH)),
+        SYMREF: (_UPDATE_INDEX, ("target", Form.STRING)),
+    },
+    LOG: {
+        DELETION: (),
+        LOG_UPDATE: (
+            ("old object id", Form.HASH),
+            ("new object id", Form.HASH),
+            ("committer", Form.STRING),
+            ("email", Form.STRING),
+            ("time", Form.NUMBER),
+            ("zone", Form.ZONE),
+            ("message", Form.STRING),
+        ),
+    },
+    INDEX: {0: (("block offset", Form.POSITION),)},
+}
+_TYPE_NAMES: Final = {
+    (REF, DELETION): "deletion",
+    (REF, VAL1): "val1",
+    (REF, VAL2): "val2",
+    (REF, SYMREF): "symref",
+    (LOG, DELETION): "deletion",
+    (LOG, LOG_UPDATE): "update",
+}
+_TYPE_FIELDS: Final = {REF: "value type", LOG: "log type", OBJ: "offset count", INDEX: "type"}
+
+# The NUL and the update index at the end of a log record's key.
+_LOG_KEY_TAIL: Final = 9
+
+
+def _head(data: bytes, pos: int) -> tuple[int, int, int, int]:
+    """Prefix length, suffix length and type of the record at `pos`, and where its suffix begins."""
+    prefix = data[pos]
+    second = data[pos + 1]
+    at = pos + 2
+    if (prefix | second) >= 0x80:
+        prefix, at = get_varint(data, pos)
+        second, at = get_varint(data, at)
+    return prefix, second >> 3, second & 7, at
+
+
+class Contents:
+    """The inside of one block. Where records begin is found out as far as somebody asks."""
+
+    __slots__ = ("_errors", "_resume", "_starts", "_walk", "base", "block", "hash_size", "header", "inflated")
+
+    def __init__(self, block: Block, header: Header) -> None:
+        self.block = block
+        self.header = header
+        self.hash_size = header.hash_id.size
+        self.inflated = block.type == LOG
+        self.base = 0 if self.inflated else block.offset
+        self._starts = array("I")  # a block is smaller than 2**24
+        self._errors: dict[int, FormatError] = {}
+        self._resume: list[int] | None = None
+        self._walk = self._find_records()
+
+    def parts(self) -> Iterator[Span]:
+        """Records, restarts, and the number of restarts."""
+        yield Records(self)
+        yield Restarts(self)
+        block = self.block
+        at = block.block_len - RESTART_COUNT_SIZE
+        yield self.span(at, block.block_len, "restart count", Kind.NUMBER, block.restart_count)
+
+    def span(
+        self,
+        start: int,
+        end: int,
+        name: str,
+        kind: Kind,
+        value: Value = None,
+        meaning: Value = None,
+        error: FormatError | None = None,
+    ) -> Span:
+        """A leaf at these positions in the block."""
+        base = self.base
+        return Span(base + start, base + end, name, kind, value, meaning, error, self.inflated)
+
+    def error(self, pos: int, reason: str) -> FormatError:
+        """What is wrong at a position in the block."""
+        name, offset = self.block.name, self.block.offset
+        if self.inflated:
+            return FormatError(name, offset, f"{reason} (at byte {pos} of the inflated block)")
+        return FormatError(name, offset + pos, reason)
+
+    def has(self, number: int) -> bool:
+        """Whether there is a record of this number; finds those before it."""
+        while len(self._starts) <= number:
+            start = next(self._walk, None)
+            if start is None:
+                return False
+            self._starts.append(start)
+        return True
+
+    def count(self) -> int:
+        """The number of records, damaged ones among them; finds all of them."""
+        self._starts.extend(self._walk)
+        return len(self._starts)
+
+    def errors(self) -> list[FormatError]:
+        """What is wrong with records, in their order; finds all of them."""
+        self.count()
+        return list(self._errors.values())
+
+    def start_of(self, number: int) -> int | None:
+        """Where the record of this number begins, or None if there are fewer; finds those before it."""
+        return self._starts[number] if self.has(number) else None
+
+    def damaged(self) -> Iterator[Span]:
+        """The leaves among the records; finds all records."""
+        self.count()
+        for start in self._errors:
+            yield next(self.records(bisect_right(self._starts, start) - 1))
+
+    def number_at(self, pos: int) -> int:
+        """The number of the record that covers a position, which lies in the records."""
+        starts = self._starts
+        while (not starts or starts[-1] <= pos) and self.has(len(starts)):
+            pass
+        return bisect_right(starts, pos) - 1
+
+    def begins_record(self, pos: int) -> bool:
+        """Whether a record begins at a position, which lies in the records."""
+        return self._starts[self.number_at(pos)] == pos
+
+    def records(self, first: int) -> Iterator[Span]:
+        """The records from this number on: `Record` spans, and leaves where they are damaged."""
+        data = self.block.data
+        key = self._key(first - 1) if first and self.has(first - 1) else b""
+        number = first
+        while self.has(number):
+            start = self._starts[number]
+            end = self._starts[number + 1] if self.has(number + 1) else self.block.records_end
+            error = self._errors.get(start)
+            if error is not None:
+                yield self.span(start, end, "damaged record", Kind.RECORD, error=error)
+            else:
+                prefix, size, _, at = _head(data, start)
+                key = key[:prefix] + data[at : at + size]
+                yield Record(self, start, end, number, key)
+            number += 1
+
+    def fields(self, start: int) -> Iterator[Span]:
+        """The fields of the sound record that begins at `start`."""
+        data, block_type = self.block.data, self.block.type
+        prefix, size, kind, suffix = _head(data, start)
+        second = get_varint(data, start)[1]
+        yield self.span(start, second, "prefix length", Kind.NUMBER, prefix)
+        yield self.span(second, suffix, "suffix length", Kind.NUMBER, size)
+        meaning = _TYPE_NAMES.get((block_type, kind))
+        yield self.span(second, suffix, _TYPE_FIELDS[block_type], Kind.NUMBER, kind, meaning)
+        at = suffix + size
+        if size:
+            text = Kind.HASH if block_type == OBJ else Kind.TEXT
+            yield self.span(suffix, at, "suffix", text, data[suffix:at])
+        if block_type == OBJ:
+            yield from self._offsets(at, kind)
+        else:
+            for name, form in _TAILS[block_type][kind]:
+                for field in self._field(at, name, form):
+                    at = field.end - self.base
+                    yield field
+
+    def index_offsets(self) -> Iterator[int]:
+        """Where the sound records of an index block point to."""
+        data = self.block.data
+        number = 0
+        while self.has(number):
+            start = self._starts[number]
+            if start not in self._errors:
+                _, size, _, at = _head(data, start)
+                yield get_varint(data, at + size)[0]
+            number += 1
+
+    def _field(self, at: int, name: str, form: Form) -> Iterator[Span]:
+        data = self.block.data
+        if form is Form.HASH:
+            stop = at + self.hash_size
+            yield self.span(at, stop, name, Kind.HASH, data[at:stop])
+        elif form is Form.ZONE:
+            zone = int.from_bytes(data[at : at + 2], "big", signed=True)
+            yield self.span(at, at + 2, name, Kind.NUMBER, zone)
+        else:
+            value, stop = get_varint(data, at)
+            if form is Form.STRING:
+                yield self.span(at, stop, f"{name} length", Kind.NUMBER, value)
+                if value:
+                    text = data[stop : stop + value]
+                    yield self.span(stop, stop + value, name, Kind.TEXT, text)
+            elif form is Form.DELTA:
+                absolute = self.header.min_update_index + value
+                yield self.span(at, stop, name, Kind.NUMBER, value, absolute)
+            else:
+                kind = Kind.POSITION if form is Form.POSITION else Kind.NUMBER
+                yield self.span(at, stop, name, kind, value)
+
+    def _offsets(self, at: int, count: int) -> Iterator[Span]:
+        data = self.block.data
+        if count == 0:
+            count, stop = get_varint(data, at)
+            yield self.span(at, stop, "long offset count", Kind.NUMBER, count)
+            at = stop
+        offset = 0
+        for _ in range(count):
+            delta, stop = get_varint(data, at)
+            offset += delta
+            yield self.span(at, stop, "ref block offset", Kind.POSITION, delta, offset)
+            at = stop
+
+    def _find_records(self) -> Iterator[int]:
+        """Where records begin. Damaged ones, up to the next restart point, are noted on the way."""
+        end = self.block.records_end
+        # Changed in place: to copy long keys that share almost everything would never end.
+        key = bytearray()
+        pos = self.block.records_start
+        while pos < end:
+            start = pos
+            try:
+                pos = self._skip(start, key)
+            except Malformed as error:
+                self._errors[start] = self.error(error.pos, error.reason)
+            except (IndexError, ValueError):
+                section = SECTION_NAMES[self.block.type]
+                self._errors[start] = self.error(start, f"a {section} record runs over its block")
+            else:
+                if pos > end:
+                    reason = f"the record runs {pos - end} bytes over the end of the records"
+                    self._errors[start] = self.error(start, reason)
+            if start in self._errors:
+                pos = self._next_restart(start)
+                key.clear()
+            yield start
+
+    def _skip(self, start: int, key: bytearray) -> int:
+        """Make the key of the record before into that of the one at `start`; return where that one ends."""
+        data, block_type = self.block.data, self.block.type
+        prefix, size, kind, at = _head(data, start)
+        if prefix > len(key):
+            raise Malformed(start, f"shares {prefix} bytes with a key of {len(key)}")
+        if not prefix + size:
+            raise Malformed(start, "an empty key")
+        del key[prefix:]
+        key += data[at : at + size]
+        at += size
+        if block_type == OBJ:
+            if kind == 0:
+                kind, at = get_varint(data, at)
+            for number in range(kind):
+                delta, at = get_varint(data, at)
+                if number and not delta:
+                    raise Malformed(start, "offsets that do not ascend")
+            return at
+        tail = _TAILS[block_type].get(kind)
+        if tail is None:
+            raise Malformed(start, f"unknown {_TYPE_FIELDS[block_type]} {kind}")
+        if block_type == LOG and (len(key) <= _LOG_KEY_TAIL or key[-_LOG_KEY_TAIL]):
+            raise Malformed(start, "a log key without a name, NUL and update index")
+        for _, form in tail:
+            if form is Form.HASH:
+                at += self.hash_size
+            elif form is Form.ZONE:
+                at += 2
+            else:
+                value = data[at]
+                at += 1
+                if value >= 0x80:
+                    value, at = get_varint(data, at - 1)
+                if form is Form.STRING:
+                    at += value
+                elif form is Form.DELTA and value > U64_MAX - self.header.min_update_index:
+                    raise Malformed(start, "an update index above 2**64-1")
+        return at
+
+    def _next_restart(self, pos: int) -> int:
+        """The first restart point behind `pos`, or the end of the records."""
+        block = self.block
+        if self._resume is None:
+            ends = range(block.records_end, block.block_len - RESTART_COUNT_SIZE, RESTART_SIZE)
+            self._resume = sorted(get_u24(block.data, at) for at in ends)
+        following = bisect_right(self._resume, pos)
+        if following == len(self._resume):
+            return block.records_end
+        return min(self._resume[following], block.records_end)
+
+    def _key(self, number: int) -> bytes:
+        """The key of a record that was found; empty if it is damaged."""
+        if self._starts[number] in self._errors:
+            return b""
+        data = self.block.data
+        needed, size, _, at = _head(data, self._starts[number])
+        pieces = [data[at : at + size]]
+        # Backwards, each record before adds what it does not share with its own predecessor.
+        while needed:
+            number -= 1
+            prefix, _, _, at = _head(data, self._starts[number])
+            if prefix < needed:
+                pieces.append(data[at : at + needed - prefix])
+                needed = prefix
+        return b"".join(reversed(pieces))
+
+
+class Records(Group):
+    """The records of a block: `Record` spans, and a leaf for each stretch that is damaged."""
+
+    __slots__ = ("_contents",)
+
+    def __init__(self, contents: Contents) -> None:
+        block, base = contents.block, contents.base
+        start, end = base + block.records_start, base + block.records_end
+        super().__init__(start, end, "records", Kind.RECORDS, inflated=contents.inflated)
+        self._contents = contents
+
+    def children(self, first: int = 0) -> Iterator[Span]:
+        """The records from number `first` on; those before it are passed, but not made."""
+        return self._contents.records(first)
+
+    def child_at(self, position: int) -> Span | None:
+        """The record that covers `position`."""
+        if not self.start <= position < self.end:
+            return None
+        return next(self.children(self._contents.number_at(position - self._contents.base)))
+
+    def number_at(self, position: int) -> int:
+        """The number of the record that covers `position`, which lies in the records."""
+        return self._contents.number_at(position - self._contents.base)
+
+    def start_of(self, number: int) -> int | None:
+        """The position of the record of this number, or None if there are fewer; passes those before it."""
+        start = self._contents.start_of(number)
+        return None if start is None else start + self._contents.base
+
+    def count(self) -> int:
+        """The number of records, each damaged stretch counted as one; passes all of them."""
+        return self._contents.count()
+
+    def damaged(self) -> Iterator[Span]:
+        """The damaged stretches among them, in order; passes all of them."""
+        return self._contents.damaged()
+
+    def errors(self) -> list[FormatError]:
+        """What is wrong with them, one error for each damaged stretch; passes all of them."""
+        return self._contents.errors()
+
+
+class Record(Group):
+    """One record: `number` counts from 0 in its block, `key` is whole.
+
+    `value` is the key as far as it is a name (or the beginning of an object id); in a log record,
+    `meaning` is the update index that the key ends in.
+    """
+
+    __slots__ = ("_contents", "key", "number", "type")
+
+    def __init__(self, contents: Contents, start: int, end: int, number: int, key: bytes) -> None:
+        block_type, base = contents.block.type, contents.base
+        name, update_index = key, None
+        if block_type == LOG:
+            name = key[:-_LOG_KEY_TAIL]
+            update_index = U64_MAX - int.from_bytes(key[1 - _LOG_KEY_TAIL :], "big")
+        title = f"{SECTION_NAMES[block_type]} record"
+        inflated = contents.inflated
+        super().__init__(base + start, base + end, title, Kind.RECORD, name, update_index, inflated=inflated)
+        self.type = block_type
+        self.number = number
+        self.key = key
+        self._contents = contents
+
+    def children(self) -> Iterator[Span]:
+        """The fields."""
+        return self._contents.fields(self.start - self._contents.base)
+
+
+class Restarts(Group):
+    """The restart offsets of a block; the meaning of each is the key of the record it leads to."""
+
+    __slots__ = ("_contents",)
+
+    def __init__(self, contents: Contents) -> None:
+        block, base = contents.block, contents.base
+        start, end = base + block.records_end, base + block.block_len - RESTART_COUNT_SIZE
+        super().__init__(start, end, "restarts", Kind.RESTARTS, inflated=contents.inflated)
+        self._contents = contents
+
+    def children(self, first: int = 0) -> Iterator[Span]:
+        """The restart offsets from number `first` on."""
+        return map(self._restart, range(first, self._contents.block.restart_count))
+
+    def child_at(self, position: int) -> Span | None:
+        """The restart offset that covers `position`."""
+        if not self.start <= position < self.end:
+            return None
+        return self._restart((position - self.start) // RESTART_SIZE)
+
+    def _restart(self, index: int) -> Span:
+        contents = self._contents
+        block = contents.block
+        at = block.records_end + RESTART_SIZE * index
+        offset = get_u24(block.data, at)
+        key: bytes | None = None
+        error: FormatError | None = None
+        try:
+            if not contents.begins_record(block.restart(index)):
+                raise contents.error(at, f"restart offset {offset} leads into the middle of a record")
+            key = block.restart_key(index)
+        except FormatError as found:
+            error = found
+        return contents.span(at, at + RESTART_SIZE, "restart offset", Kind.NUMBER, offset, key, error)

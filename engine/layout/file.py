@@ -1,0 +1,303 @@
+"""The meaning of each byte of a table: header, sections, blocks, footer, as spans (see `span.py`).
+
+    table      header, sections in the order of the file, footer
+    section    the blocks of a section, then its index level by level from the lowest
+               (see `section.py`, and `block_contents.py` for what is in a block)
+
+The file may be no sound table at all. What cannot be understood is a span with a `FormatError`, and
+what follows is found again where footer, index or block size tell:
+
+    footer with a valid CRC-32    its copy of the header is believed, rather than the header
+    footer without                its offsets are followed to blocks of the right type
+    no footer                     the file was cut short: one section up to its end
+
+To open a layout reads header, footer, and one block of each index level, whatever the size of the table.
+Blocks are read when their section is opened, or when a position in them is looked up.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from typing import Final
+
+from engine.errors import ChecksumError, FormatError
+from engine.format import (
+    BLOCK_TYPES,
+    INDEX,
+    LOG,
+    MAGIC,
+    MAX_OBJECT_ID_LEN,
+    OBJ,
+    OBJECT_ID_LEN_BITS,
+    REF,
+    SECTION_NAMES,
+    Footer,
+    Header,
+    Read,
+    footer_size,
+    header_size,
+)
+from engine.layout.block import Record
+from engine.layout.section import BlockReader, Section
+from engine.layout.span import Group, Kind, Span
+
+_HEADER_FIELDS: Final = (
+    ("magic", 4, Kind.TEXT),
+    ("version", 1, Kind.NUMBER),
+    ("block size", 3, Kind.NUMBER),
+    ("min update index", 8, Kind.NUMBER),
+    ("max update index", 8, Kind.NUMBER),
+    ("hash id", 4, Kind.TEXT),  # in version 2 only
+)
+_OBJ_OFFSET: Final = "obj offset"
+_FOOTER_OFFSETS: Final = (
+    "ref index offset",
+    _OBJ_OFFSET,
+    "obj index offset",
+    "log offset",
+    "log index offset",
+)
+_OFFSET_SIZE: Final = 8
+_CRC_SIZE: Final = 4
+
+_MOST_LEVELS: Final = 1000
+"""An index may lose a single block from one level to the next, but nobody has a use for such a table."""
+
+
+class Fields(Group):
+    """Fields of fixed sizes: the header, the footer."""
+
+    __slots__ = ("fields",)
+
+    def __init__(self, name: str, kind: Kind, fields: list[Span]) -> None:
+        super().__init__(fields[0].start, fields[-1].end, name, kind)
+        self.fields = fields
+
+    def children(self) -> Iterator[Span]:
+        """The fields."""
+        return iter(self.fields)
+
+    def errors(self) -> list[FormatError]:
+        """What is wrong with them."""
+        return [field.error for field in self.fields if field.error is not None]
+
+
+class TableLayout(Group):
+    """The layout of one file. For one thread at a time.
+
+    `header` and `footer` are None where there is none; `error` then says so. `read` is the function
+    that the layout reads the file with, for whoever shows its bytes.
+    """
+
+    __slots__ = ("_reader", "footer", "header", "read", "sections")
+
+    def __init__(self, name: str, size: int, read: Read) -> None:
+        """The layout of a file `name` of `size` bytes. Raises what `read` raises and nothing else."""
+        super().__init__(0, size, name, Kind.TABLE)
+        self.read = read
+        self.header: Fields | None = None
+        self.footer: Fields | None = None
+        self.sections: tuple[Section, ...] = ()
+        header, end = _believed_header(name, size, read)
+        if header is None:
+            self.error = FormatError(name, 0, "neither a header nor a footer: not a reftable")
+            return
+        self._reader = BlockReader(name, read, header, end)
+        self.header = Fields("header", Kind.HEADER, self._header_fields(0, "differs from the footer's"))
+        if end < size:
+            fields, footer = self._footer_fields()
+            self.footer = Fields("footer", Kind.FOOTER, fields)
+            self.sections = self._find_sections(footer)
+        else:
+            self.error = FormatError(name, size, "no footer: the file was cut short")
+            if header.size < end:
+                self.sections = (Section(self._reader, 0, end, None, None, BLOCK_TYPES),)
+
+    @property
+    def believed(self) -> Header | None:
+        """The header that the layout was made by; None where there is none."""
+        return None if self.header is None else self._reader.header
+
+    def children(self) -> Iterator[Span]:
+        """Header, sections, footer."""
+        if self.header is not None:
+            yield self.header
+            yield from self.sections
+        elif self.end:
+            yield Span(0, self.end, "unknown", Kind.UNKNOWN, error=self.error)
+        if self.footer is not None:
+            yield self.footer
+
+    def blocks(self) -> Iterator[Span]:
+        """All blocks in the order of the file: `BlockSpan`, and leaves where none can be made out."""
+        for section in self.sections:
+            yield from section.children()
+
+    def errors(self) -> list[FormatError]:
+        """What is wrong with the file as a whole, header, footer and indexes; reads no blocks."""
+        found = [] if self.error is None else [self.error]
+        for fields in (self.header, self.footer):
+            found += fields.errors() if fields is not None else []
+        return found + [section.error for section in self.sections if section.error is not None]
+
+    def _header_fields(self, start: int, reason: str) -> list[Span]:
+        """The fields of the header, or of its copy at `start`; wrong where they are not as believed."""
+        right = self._reader.header.pack()
+        raw = self.read(start, len(right))
+        fields: list[Span] = []
+        at = 0
+        for name, size, kind in _HEADER_FIELDS:
+            if at == len(right):
+                break
+            stored = raw[at : at + size]
+            value = stored if kind is Kind.TEXT else int.from_bytes(stored, "big")
+            error = None
+            if stored != right[at : at + size]:
+                error = FormatError(self.name, start + at, f"the {name} {reason}")
+            fields.append(Span(start + at, start + at + size, name, kind, value, error=error))
+            at += size
+        return fields
+
+    def _footer_fields(self) -> tuple[list[Span], Footer]:
+        """The fields of the footer, and its offsets as far as they lead to blocks."""
+        end = self._reader.end
+        fields = self._header_fields(end, "differs from the header's")
+        at = fields[-1].end
+        raw = self.read(at, self.end - at)
+        values: list[int] = []
+        for index, name in enumerate(_FOOTER_OFFSETS):
+            stop = at + _OFFSET_SIZE
+            value = int.from_bytes(raw[index * _OFFSET_SIZE :][:_OFFSET_SIZE], "big")
+            id_len = value & MAX_OBJECT_ID_LEN
+            if name == _OBJ_OFFSET:
+                value >>= OBJECT_ID_LEN_BITS
+            error = None
+            if value and not self._reader.header.size < value < end:
+                error = FormatError(self.name, at, f"{name} {value} leads out of the table's blocks")
+            fields.append(Span(at, stop, name, Kind.POSITION, value, error=error))
+            values.append(0 if error else value)
+            if name == _OBJ_OFFSET:
+                error = None
+                if value and not id_len:
+                    error = FormatError(self.name, at, "an object section with an id length of 0")
+                fields.append(Span(at, stop, "object id length", Kind.NUMBER, id_len, error=error))
+                values.append(id_len)
+            at = stop
+        fields.append(self._crc_field(at))
+        return fields, Footer(*values)
+
+    def _crc_field(self, at: int) -> Span:
+        raw = self.read(self._reader.end, self.end - self._reader.end)
+        stored, computed = int.from_bytes(raw[-_CRC_SIZE:], "big"), zlib.crc32(raw[:-_CRC_SIZE])
+        error = None
+        if stored != computed:
+            reason = f"footer CRC is {stored:08x}, its bytes have {computed:08x}"
+            error = ChecksumError(self.name, at, reason)
+        return Span(at, self.end, "CRC-32", Kind.CHECKSUM, stored, computed, error)
+
+    def _find_sections(self, footer: Footer) -> tuple[Section, ...]:
+        """The sections that footer and indexes tell of, in the order of the file."""
+        reader = self._reader
+        doubtful = self.footer is not None and bool(self.footer.errors())
+        first = reader.type_at(0)
+        if first is None:
+            return ()
+
+        def leads_to(offset: int, block_type: int) -> bool:
+            return offset > 0 and (not doubtful or reader.type_at(offset) == block_type)
+
+        # Offset: type of the section, level, what is wrong with the index.
+        starts: dict[int, tuple[int, int | None, FormatError | None]] = {}
+        starts[0] = (LOG if first == LOG else REF, 0, None)
+        for of, start in ((OBJ, footer.obj_offset), (LOG, footer.log_offset)):
+            if leads_to(start, of):
+                starts.setdefault(start, (of, 0, None))
+        for of, start, root in (
+            (REF, 0, footer.ref_index_offset),
+            (OBJ, footer.obj_offset, footer.obj_index_offset),
+            (LOG, footer.log_offset, footer.log_index_offset),
+        ):
+            if leads_to(root, INDEX):
+                try:
+                    for level, offset in enumerate(self._index_levels(of, start, root), 1):
+                        starts.setdefault(offset, (of, level, None))
+                except FormatError as error:
+                    starts.setdefault(root, (of, None, error))
+        return self._make_sections(starts, doubtful)
+
+    def _make_sections(
+        self, starts: dict[int, tuple[int, int | None, FormatError | None]], doubtful: bool
+    ) -> tuple[Section, ...]:
+        lost = {of for of, level, _ in starts.values() if level is None}
+        made: list[Section] = []
+        levels: dict[tuple[int, int | None], Section] = {}
+        end = self._reader.end
+        # From the end of the file, because an index comes behind what it lists.
+        for start in sorted(starts, reverse=True):
+            of, level, error = starts[start]
+            admits = frozenset({INDEX if level != 0 else of})
+            if level == 0 and of in lost:
+                admits |= {INDEX}
+            if doubtful:
+                admits = BLOCK_TYPES
+            above = levels.get((of, level + 1)) if level is not None else None
+            section = Section(self._reader, start, end, of, level, admits, above, error)
+            levels[of, level] = section
+            made.append(section)
+            end = start
+        return tuple(reversed(made))
+
+    def _index_levels(self, of: int, start: int, root: int) -> list[int]:
+        """The offsets of the levels of an index over the section at `start`, the lowest first.
+
+        Goes down from the first block of the root by the first record of each. Raises `FormatError`.
+        """
+        levels = [root]
+        while len(levels) <= _MOST_LEVELS:
+            at = levels[-1]
+            contents = self._reader.contents(at)
+            record = next(contents.records(0))
+            if contents.block.type != INDEX or not isinstance(record, Record):
+                raise record.error or FormatError(self.name, at, "no index block, where one should begin")
+            offset = next(contents.index_offsets())
+            if offset != start and not max(start, self._reader.header.size) < offset < at:
+                raise FormatError(self.name, at, f"an index entry leads to {offset}, out of the section")
+            block_type = self._reader.type_at(offset)
+            # The section's first block is where an index leads to, be it damaged or not.
+            if offset == start or block_type == of:
+                return levels[::-1]
+            if block_type != INDEX:
+                what = f"the {SECTION_NAMES[of]} index leads to {offset}, where no block of it begins"
+                raise FormatError(self.name, at, what)
+            levels.append(offset)
+        raise FormatError(self.name, root, f"an index of more than {_MOST_LEVELS} levels")
+
+
+def _believed_header(name: str, size: int, read: Read) -> tuple[Header | None, int]:
+    """The header to believe, and where blocks end: at the footer, or where the file does."""
+    copies: list[tuple[Header, int]] = []
+    for version in (1, 2):
+        end = size - footer_size(version)
+        if end < header_size(version):
+            continue
+        raw = read(end, size - end)
+        try:
+            copy = Header.parse(name, raw, end)
+        except FormatError:
+            continue
+        if copy.version == version:
+            if zlib.crc32(raw[:-_CRC_SIZE]) == int.from_bytes(raw[-_CRC_SIZE:], "big"):
+                return copy, end
+            copies.append((copy, end))
+    try:
+        header = Header.parse(name, read(0, header_size(2)))
+    except FormatError:
+        return copies[0] if copies else (None, size)
+    end = size - footer_size(header.version)
+    if end >= header.size:
+        # A footer whose checksum fails is one all the same, if it begins like one.
+        copied, right = read(end, header.size), header.pack()
+        if copied[: len(MAGIC)] == MAGIC or copied[len(MAGIC) :] == right[len(MAGIC) :]:
+            return header, end
+    return header, size

@@ -1,0 +1,231 @@
+"""What changed between two views: the refs that were created, updated and deleted, in name order.
+
+Only what can differ is read. Tables that both views have at the bottom or at the top hold the same
+records for both; between these lie tables of one view alone, and only a name that they mention can have
+changed. So the two middles are merged side by side, and only where they disagree are the shared
+tables asked: one above, which hides both, or one below, which shows where a middle has no record. They
+are asked in name order, so a look-up reads on a little before it seeks: many neighbours cost a scan, a
+few distant ones a seek each.
+
+Nothing is kept but the blocks at hand: the difference of two views of millions of refs is a stream. Two views
+are told apart by their `Table` objects, which a reload of one handle keeps; the same file opened
+twice is read and found equal.
+
+What a name stands for is compared, not the record: a ref rewritten with the value that it had has not
+changed, and a tombstone is no ref. Log entries are only counted.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Final, Generic, Literal, TypeVar
+
+from engine.format.header import U64_MAX
+from engine.format.record import LogRecord, RefRecord
+from engine.merge.merged import MergedTable
+from engine.progress import Progress, ProgressCallback
+from engine.table.reader import Table
+
+_R = TypeVar("_R", RefRecord, LogRecord)
+_K = TypeVar("_K", bytes, tuple[bytes, int])
+"""What orders records: a name, or a log's (name, -update index)."""
+
+ChangeKind = Literal["created", "updated", "deleted"]
+
+
+@dataclass(slots=True, frozen=True)
+class RefChange:
+    """A ref that is not what it was: its record before and after, None where there was or is none.
+
+    At least one of them is given, and neither is a tombstone.
+    """
+
+    name: bytes
+    before: RefRecord | None
+    after: RefRecord | None
+
+    @property
+    def kind(self) -> ChangeKind:
+        """What happened to the ref; a symref with another target was updated."""
+        if self.before is None:
+            return "created"
+        return "deleted" if self.after is None else "updated"
+
+
+@dataclass(slots=True, frozen=True)
+class LogChanges:
+    """Numbers of log entries that one view has and the other has not; a replaced one is in both."""
+
+    added: int
+    dropped: int
+
+
+@dataclass(slots=True, frozen=True)
+class _Kind(Generic[_R, _K]):
+    """How records of one kind are read, tombstones among them, and what orders them."""
+
+    phase: str
+    blocks: Callable[[MergedTable, _K], Iterator[list[_R]]]
+    key_of: Callable[[_R], _K]
+
+
+_REFS: Final[_Kind[RefRecord, bytes]] = _Kind(
+    "compare refs",
+    lambda view, start: view.ref_blocks(start, deletions=True),
+    attrgetter("name"),
+)
+
+_LOGS: Final[_Kind[LogRecord, tuple[bytes, int]]] = _Kind(
+    "compare logs",
+    lambda view, start: view.log_blocks(start[0], -start[1], deletions=True),
+    lambda record: (record.name, -record.update_index),
+)
+
+
+def ref_changes(
+    old: MergedTable, new: MergedTable, start: bytes = b"", progress: ProgressCallback | None = None
+) -> Iterator[list[RefChange]]:
+    """The refs from the first name >= `start` on that differ between two views, in name order.
+
+    A list for each stretch that was compared, empty where nothing changed, so that whoever reads them can
+    stop anywhere. `progress` hears how many records of the tables that are not shared were compared;
+    their total is not known. Raises `FormatError`.
+    """
+    for pairs in _changes(_REFS, old, new, start, progress):
+        found: list[RefChange] = []
+        for before, after in pairs:
+            record = before or after
+            if record is not None and not _is_same_ref(before, after):
+                found.append(RefChange(record.name, before, after))
+        yield found
+
+
+def log_changes(
+    old: MergedTable, new: MergedTable, progress: ProgressCallback | None = None
+) -> Iterator[LogChanges]:
+    """How many log entries differ, stretch by stretch as above, to be added up. Raises `FormatError`."""
+    for pairs in _changes(_LOGS, old, new, (b"", -U64_MAX), progress):
+        differing = [(before, after) for before, after in pairs if before != after]
+        yield LogChanges(
+            sum(after is not None for _, after in differing),
+            sum(before is not None for before, _ in differing),
+        )
+
+
+def _is_same_ref(before: RefRecord | None, after: RefRecord | None) -> bool:
+    if before is None or after is None:
+        return False
+    return (before.value, before.peeled, before.target) == (after.value, after.peeled, after.target)
+
+
+def _changes(
+    kind: _Kind[_R, _K], old: MergedTable, new: MergedTable, start: _K, progress: ProgressCallback | None
+) -> Iterator[list[tuple[_R | None, _R | None]]]:
+    """Stretch by stretch, what may have changed: the records that both views show for a key."""
+    below, above = _shared(old.tables, new.tables)
+    beneath = _Reader(kind, MergedTable(old.tables[:below]))
+    over = _Reader(kind, MergedTable(old.tables[len(old.tables) - above :]))
+    left, right = (MergedTable(view.tables[below : len(view.tables) - above]) for view in (old, new))
+    compared = 0
+    for older, newer in _stretches(kind, left, right, start):
+        compared += len(older) + len(newer)
+        found: list[tuple[_R | None, _R | None]] = []
+        for key, before, after in _differing(kind, older, newer):
+            if over.find(key) is not None:
+                continue
+            if before is None:
+                before = beneath.find(key)  # noqa: PLW2901 - what the middle does not hide shows through
+            elif after is None:
+                after = beneath.find(key)  # noqa: PLW2901
+            found.append((_live(before), _live(after)))
+        if progress is not None:
+            progress(Progress(kind.phase, compared, None))
+        yield found
+
+
+def _live(record: _R | None) -> _R | None:
+    return None if record is None or record.is_deletion else record
+
+
+def _shared(old: Sequence[Table], new: Sequence[Table]) -> tuple[int, int]:
+    """How many tables both have at the bottom, and how many of the others at the top."""
+    fewest = min(len(old), len(new))
+    below = 0
+    while below < fewest and old[below] is new[below]:
+        below += 1
+    above = 0
+    while above < fewest - below and old[-1 - above] is new[-1 - above]:
+        above += 1
+    return below, above
+
+
+def _stretches(
+    kind: _Kind[_R, _K], old: MergedTable, new: MergedTable, start: _K
+) -> Iterator[tuple[list[_R], list[_R]]]:
+    """The records of two views side by side, a stretch of keys at a time."""
+    streams = [kind.blocks(old, start), kind.blocks(new, start)]
+    left, right = (next(stream, []) for stream in streams)
+    while left and right:
+        limit = min(kind.key_of(left[-1]), kind.key_of(right[-1]))
+        ends = [bisect_right(records, limit, key=kind.key_of) for records in (left, right)]
+        if not any(ends):
+            # Only keys in disorder come here; what they cost is order, not a loop without end.
+            ends = [len(left), 0]
+        yield left[: ends[0]], right[: ends[1]]
+        left = left[ends[0] :] or next(streams[0], [])
+        right = right[ends[1] :] or next(streams[1], [])
+    while left:
+        yield left, []
+        left = next(streams[0], [])
+    while right:
+        yield [], right
+        right = next(streams[1], [])
+
+
+def _differing(
+    kind: _Kind[_R, _K], older: list[_R], newer: list[_R]
+) -> Iterator[tuple[_K, _R | None, _R | None]]:
+    """The keys, in order, for which two lists do not have the same record."""
+    if older == newer:
+        return
+    before = {kind.key_of(record): record for record in older}
+    after = {kind.key_of(record): record for record in newer}
+    for key in sorted(before.keys() | after.keys()):
+        left, right = before.get(key), after.get(key)
+        if left != right:
+            yield key, left, right
+
+
+class _Reader(Generic[_R, _K]):
+    """Looks up keys that ascend: the next one among the records at hand, a list further on, or by a seek."""
+
+    def __init__(self, kind: _Kind[_R, _K], view: MergedTable) -> None:
+        self._kind: _Kind[_R, _K] = kind
+        self._view = view
+        self._stream: Iterator[list[_R]] | None = None
+        self._records: list[_R] = []
+        self._ended = not view.tables
+
+    def find(self, key: _K) -> _R | None:
+        """The record of this key, be it a tombstone, or None."""
+        if not self._ended and not self._reaches(key):
+            self._read_on(key)
+        at = bisect_left(self._records, key, key=self._kind.key_of)
+        if at < len(self._records) and self._kind.key_of(self._records[at]) == key:
+            return self._records[at]
+        return None
+
+    def _read_on(self, key: _K) -> None:
+        if self._stream is not None:
+            self._records = next(self._stream, [])
+            self._ended = not self._records
+        if not self._ended and not self._reaches(key):
+            self._stream = self._kind.blocks(self._view, key)
+            self._records = next(self._stream, [])
+            self._ended = not self._records
+
+    def _reaches(self, key: _K) -> bool:
+        return bool(self._records) and key <= self._kind.key_of(self._records[-1])

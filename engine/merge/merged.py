@@ -1,0 +1,276 @@
+"""Many tables as one: the newest version of a key wins, and a tombstone hides older ones.
+
+A point lookup asks the newest table first and stops at the first answer, tombstone or not.
+A scan merges block by block: all keys up to the smallest last key of the blocks at hand are
+settled at once, and where only one table has keys in that stretch (most of a large base
+table) its records pass without being looked at.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+from operator import attrgetter, eq
+from typing import Final, TypeVar
+
+from engine.errors import ApiError, FormatError
+from engine.format.header import U64_MAX
+from engine.format.record import LogRecord, RefRecord
+from engine.table.reader import Table
+
+_T = TypeVar("_T")
+_K = TypeVar("_K", bytes, tuple[bytes, int])
+"""What orders records: a name, or a log's (name, -update index)."""
+
+
+_LARGEST_WINDOW: Final = 256
+"""Items of a stream at hand at a time, once a merge has gone on for a while."""
+
+
+def merge_blocks(sources: Sequence[Iterable[list[_T]]], key_of: Callable[[_T], _K]) -> Iterator[list[_T]]:
+    """Merge streams of lists, each in key order, oldest stream first, into lists in key order.
+
+    Of several items with one key the one of the newest stream remains. `key_of` returns
+    whatever orders the items. Empty lists are allowed and none is returned. The first list
+    takes one of each stream; the more are asked for, the more are merged at a time.
+    """
+    streams = [iter(source) for source in sources]
+    blocks: list[list[_T]] = [[] for _ in streams]
+    starts = [0] * len(streams)
+    active = list(range(len(streams)))
+    window = 1
+    while True:
+        for stream in active:
+            if starts[stream] == len(blocks[stream]):
+                blocks[stream], starts[stream] = _next_items(streams[stream], window), 0
+        active = [stream for stream in active if blocks[stream]]
+        if len(active) < 2:
+            break
+        window = min(2 * window, _LARGEST_WINDOW)
+        limit = min(key_of(blocks[stream][-1]) for stream in active)
+        parts: list[list[_T]] = []
+        for stream in active:
+            block, start = blocks[stream], starts[stream]
+            stop = bisect_right(block, limit, start, key=key_of)
+            if stop > start:
+                parts.append(block if stop - start == len(block) else block[start:stop])
+                starts[stream] = stop
+        if len(parts) == 1:
+            yield parts[0]
+        elif not parts:
+            # Only keys in disorder come here; what they cost is order, not a loop without end.
+            stream = min(active, key=lambda stream: key_of(blocks[stream][-1]))
+            yield blocks[stream][starts[stream] :]
+            starts[stream] = len(blocks[stream])
+        else:
+            yield _merge_parts(parts, key_of)
+    for stream in active:
+        yield blocks[stream][starts[stream] :]
+        yield from filter(None, streams[stream])
+
+
+def _next_items(stream: Iterator[list[_T]], count: int) -> list[_T]:
+    """The next lists of a stream as one, until they have `count` items; empty at its end."""
+    items: list[_T] = []
+    for following in stream:
+        items = items + following if items else following
+        if len(items) >= count:
+            break
+    return items
+
+
+def _merge_parts(parts: list[list[_T]], key_of: Callable[[_T], _K]) -> list[_T]:
+    """Merge lists in key order, oldest first, of which the newest wins."""
+    # Sorting takes up runs that are in order and gallops through the long ones. It is stable:
+    # of one key, the newest comes last.
+    items = sorted(chain.from_iterable(parts), key=key_of)
+    keys = list(map(key_of, items))
+    if any(map(eq, keys, islice(keys, 1, None))):
+        following = chain(islice(keys, 1, None), (None,))
+        return [item for item, key, after in zip(items, keys, following, strict=True) if key != after]
+    return items
+
+
+@dataclass(slots=True, frozen=True)
+class Version:
+    """One version of a ref: the table it lies in and where, and whether it is the one that counts.
+
+    `position` is the table's place in the stack (0 is the oldest), `offset` that of the block
+    which holds the record. A tombstone that wins hides the ref.
+    """
+
+    table: Table
+    position: int
+    offset: int
+    record: RefRecord
+    wins: bool
+
+
+_value = attrgetter("value")
+_name: Callable[[RefRecord], bytes] = attrgetter("name")
+
+
+def _log_order(record: LogRecord) -> tuple[bytes, int]:
+    return record.name, -record.update_index
+
+
+def _origin_name(origin: tuple[RefRecord, Table]) -> bytes:
+    return origin[0].name
+
+
+def _origin_log_order(origin: tuple[LogRecord, Table]) -> tuple[bytes, int]:
+    return origin[0].name, -origin[0].update_index
+
+
+def _live_refs(records: list[RefRecord]) -> list[RefRecord]:
+    # Few blocks hold a record without an object id; asking for one costs less than asking each.
+    if None not in map(_value, records):
+        return records
+    return [record for record in records if record.value is not None or record.target is not None]
+
+
+def _live_logs(records: list[LogRecord]) -> list[LogRecord]:
+    return [record for record in records if record.old is not None or record.new is not None]
+
+
+class MergedTable:
+    """An immutable view of some tables of one hash function, oldest first.
+
+    Raises `FormatError` when the tables have different hash functions. Views stay valid when
+    the stack they came from is reloaded.
+    """
+
+    __slots__ = ("tables",)
+
+    def __init__(self, tables: Sequence[Table]) -> None:
+        self.tables = tuple(tables)
+        for table in self.tables:
+            if table.hash_id is not self.tables[0].hash_id:
+                what = f"a {table.hash_id} table in a stack of {self.tables[0].hash_id} tables"
+                raise FormatError(table.name, None, what)
+
+    @property
+    def min_update_index(self) -> int:
+        """The lowest update index of the tables, 0 if there are none."""
+        return min((table.min_update_index for table in self.tables), default=0)
+
+    @property
+    def max_update_index(self) -> int:
+        """The highest update index of the tables, 0 if there are none."""
+        return max((table.max_update_index for table in self.tables), default=0)
+
+    def as_of(self, count: int) -> MergedTable:
+        """The view as it was when the stack had only its first `count` tables."""
+        if not 0 <= count <= len(self.tables):
+            raise ApiError(f"{count} of {len(self.tables)} tables")
+        return MergedTable(self.tables[:count])
+
+    def find_ref(self, name: bytes) -> tuple[Table, RefRecord] | None:
+        """The record that counts for this name, be it a tombstone, and its table."""
+        for table in reversed(self.tables):
+            record = table.read_ref(name)
+            if record is not None:
+                return table, record
+        return None
+
+    def read_ref(self, name: bytes) -> RefRecord | None:
+        """The ref of this name, or None if there is none or it was deleted."""
+        found = self.find_ref(name)
+        return None if found is None or found[1].is_deletion else found[1]
+
+    def read_log(self, name: bytes) -> LogRecord | None:
+        """The newest log entry of this ref that was not deleted, or None."""
+        return next(self.logs(name), None)
+
+    def versions(self, name: bytes) -> list[Version]:
+        """Every version of a ref in every table, newest first."""
+        found: list[Version] = []
+        for position in reversed(range(len(self.tables))):
+            table = self.tables[position]
+            located = table.locate_ref(name)
+            if located is not None:
+                found.append(Version(table, position, *located, wins=not found))
+        return found
+
+    def ref_blocks(self, start: bytes = b"", *, deletions: bool = False) -> Iterator[list[RefRecord]]:
+        """The refs from the first name >= `start` on, in lists of no particular length."""
+        sources = [_from(start, table.ref_blocks(start), _name) for table in self.tables]
+        merged = merge_blocks(sources, _name)
+        return merged if deletions else filter(None, map(_live_refs, merged))
+
+    def log_blocks(
+        self, start: bytes = b"", update_index: int = U64_MAX, *, deletions: bool = False
+    ) -> Iterator[list[LogRecord]]:
+        """The log entries from (`start`, `update_index`) on: by name, newest first."""
+        first = (start, -update_index)
+        sources = [_from(first, table.log_blocks(start, update_index), _log_order) for table in self.tables]
+        merged = merge_blocks(sources, _log_order)
+        return merged if deletions else filter(None, map(_live_logs, merged))
+
+    def refs(self, prefix: bytes = b"", *, deletions: bool = False) -> Iterator[RefRecord]:
+        """The refs whose names begin with `prefix`, in name order; tombstones on request."""
+        for records in self.ref_blocks(prefix, deletions=deletions):
+            if not records[-1].name.startswith(prefix):
+                yield from (record for record in records if record.name.startswith(prefix))
+                return
+            yield from records
+
+    def logs(self, name: bytes | None = None, *, deletions: bool = False) -> Iterator[LogRecord]:
+        """The log entries of all refs or of one, by name and newest first; tombstones on request."""
+        for records in self.log_blocks(name or b"", deletions=deletions):
+            if name is not None and records[-1].name != name:
+                yield from (record for record in records if record.name == name)
+                return
+            yield from records
+
+    def ref_origins(
+        self, start: bytes = b"", *, deletions: bool = False
+    ) -> Iterator[list[tuple[RefRecord, Table]]]:
+        """As `ref_blocks`, each record with the table it came from."""
+        sources = [_tagged(_from(start, table.ref_blocks(start), _name), table) for table in self.tables]
+        for origins in merge_blocks(sources, _origin_name):
+            kept = origins if deletions else [origin for origin in origins if not origin[0].is_deletion]
+            if kept:
+                yield kept
+
+    def log_origins(
+        self, start: bytes = b"", update_index: int = U64_MAX, *, deletions: bool = False
+    ) -> Iterator[list[tuple[LogRecord, Table]]]:
+        """As `log_blocks`, each record with the table it came from."""
+        first = (start, -update_index)
+        sources = [
+            _tagged(_from(first, table.log_blocks(start, update_index), _log_order), table)
+            for table in self.tables
+        ]
+        for origins in merge_blocks(sources, _origin_log_order):
+            kept = origins if deletions else [origin for origin in origins if not origin[0].is_deletion]
+            if kept:
+                yield kept
+
+    def refs_for(self, oid: bytes) -> Iterator[RefRecord]:
+        """The refs whose value or peeled value is `oid`, in name order.
+
+        A table's answer may be shadowed by a newer table, so each candidate is looked up.
+        """
+        names = {record.name for table in self.tables for record in table.refs_for(oid)}
+        for name in sorted(names):
+            record = self.read_ref(name)
+            if record is not None and oid in (record.value, record.peeled):
+                yield record
+
+
+def _from(first: _K, blocks: Iterable[list[_T]], key_of: Callable[[_T], _K]) -> Iterator[list[_T]]:
+    """The same blocks without the records in front of the first key."""
+    stream = iter(blocks)
+    for records in stream:
+        at = bisect_left(records, first, key=key_of)
+        yield records[at:] if at else records
+        break
+    yield from stream
+
+
+def _tagged(blocks: Iterable[list[_T]], table: Table) -> Iterator[list[tuple[_T, Table]]]:
+    for records in blocks:
+        yield [(record, table) for record in records]

@@ -1,0 +1,342 @@
+"""A table of which everything readable is read, whatever is wrong with the rest.
+
+`ReadableTable` is a `Table`. As long as its bytes are sound it is read as any other; where they are not,
+the file is salvaged (`salvage.py`) and the scan goes on with what comes behind the damage. For a file that
+does not open as a table, or is not there at all, there is a `StandIn`: name, size and header as far as they
+can be told, and what salvaging brings.
+
+What is looked up may have been lost, and that is said where it matters:
+
+    read_ref, read_log, scans      what can be read; never `FormatError`
+    locate_ref, locate_log         the same, but they raise when what they do not find may have been lost
+    may_have_lost                  the same question without reading anything
+
+What is made of whole tables, for compactions, is refused as by any table that is damaged. Salvaging reads the
+file once, the first time that damage is met; what it keeps in memory is told in `salvaged.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from operator import attrgetter, le, lt
+from typing import TypeVar
+
+from engine.errors import ApiError, FormatError, MissingTableError
+from engine.format import (
+    U64_MAX,
+    Block,
+    Encoded,
+    Footer,
+    Header,
+    LogRecord,
+    RefRecord,
+    footer_size,
+    read_block,
+)
+from engine.layout import TableLayout
+from engine.salvage import Salvaged, log_order, ref_key, salvage
+from engine.table import Table
+
+_name: Callable[[RefRecord | LogRecord], bytes] = attrgetter("name")
+_R = TypeVar("_R", RefRecord, LogRecord)
+_K = TypeVar("_K", bytes, tuple[bytes, int])
+
+Fault = FormatError | MissingTableError | OSError
+"""Why a table cannot be opened."""
+
+
+@dataclass(slots=True, frozen=True)
+class Losses:
+    """What salvaging a table came to: how many records can be read, and of what size the rest of it is.
+
+    `stretches` that cannot be read have `size` bytes together; `first` says what is wrong with the first
+    of them. `uncertain_logs` come from damaged deflate streams. `left_out` are records that are readable but
+    beyond what is kept in memory.
+    """
+
+    refs: int
+    logs: int
+    uncertain_logs: int
+    stretches: int
+    size: int
+    first: FormatError | None
+    left_out: int
+
+
+class ReadableTable(Table):
+    """A table that is read past its damage; see the module's text. Safe to read from several threads.
+
+    `fault` is why the file cannot be opened as a table, None where it can.
+    """
+
+    __slots__ = ("_header_to_go_by", "_lock", "_salvaged", "fault")
+
+    def __init__(self, fd: int, path: str, name: str) -> None:
+        super().__init__(fd, path, name)
+        self._salvaged: Salvaged | None = None
+        self._lock = threading.Lock()
+        self.fault: Fault | None = None
+        self._header_to_go_by: Header | None = self.header
+
+    @property
+    def has_logs(self) -> bool:
+        """Whether there is a log section, or may be one in a file that is stood in for."""
+        return super().has_logs if self.fault is None else self._header_to_go_by is not None
+
+    def read(self, offset: int, size: int) -> bytes:
+        """At most `size` bytes of the file, none where there is no file. Raises `OSError`."""
+        if self._fd < 0 and self.fault is not None:
+            return b""
+        return super().read(offset, size)
+
+    @property
+    def _looks_sound(self) -> bool:
+        """Whether the table is to be read as it stands: it opens, and no damage was met so far."""
+        return self.fault is None and self._salvaged is None
+
+    @property
+    def losses(self) -> Losses | None:
+        """What salvaging came to; None if no damage was met so far, or where nothing can be salvaged."""
+        salvaged = self._salvaged
+        if salvaged is None:
+            return None
+        first = next(iter(salvaged.stretches), None)
+        return Losses(
+            salvaged.refs.count,
+            salvaged.logs.count,
+            salvaged.uncertain,
+            len(salvaged.stretches),
+            salvaged.size,
+            FormatError(self.name, first.start, first.reason) if first else None,
+            salvaged.left_out,
+        )
+
+    def may_have_lost(self, name: bytes) -> bool:
+        """Whether a version of the ref `name` may be in what cannot be read, as far as damage is known.
+
+        Reads nothing. A table that opens has none until it is met.
+        """
+        salvaged = self._salvaged
+        if salvaged is None:
+            return self.fault is not None
+        return any(gap.holds(name) for gap in salvaged.gaps)
+
+    def loss(self) -> Fault:
+        """The error that says why something of this table cannot be read."""
+        if self.fault is not None:
+            return self.fault
+        first = self.losses.first if self.losses is not None else None
+        return first or FormatError(self.name, None, "records of damaged blocks are left out")
+
+    # Lookups.
+
+    def read_ref(self, name: bytes) -> RefRecord | None:
+        """The record of exactly this name, as far as it can be read."""
+        found = self._find_ref(name)
+        return found[1] if found else None
+
+    def locate_ref(self, name: bytes) -> tuple[int, RefRecord] | None:
+        """As `read_ref`, with the offset of the block that holds the record.
+
+        Raises what `loss` returns when there is none and may have been one.
+        """
+        found = self._find_ref(name)
+        if found is None and self.may_have_lost(name):
+            raise self.loss()
+        return found
+
+    def _find_ref(self, name: bytes) -> tuple[int, RefRecord] | None:
+        if self._looks_sound:
+            with suppress(FormatError):
+                return super().locate_ref(name)
+        salvaged = self._salvage()
+        found = salvaged and salvaged.refs.find(name)
+        return found if found and found[1].name == name else None
+
+    def read_log(self, name: bytes, update_index: int = U64_MAX) -> LogRecord | None:
+        """The newest log record of this ref at or below `update_index`, of those that can be read."""
+        found = self._find_log(name, update_index)
+        return found[1] if found else None
+
+    def locate_log(self, name: bytes, update_index: int = U64_MAX) -> tuple[int, LogRecord] | None:
+        """As `read_log`, with the offset of the block. Raises as `locate_ref` does."""
+        found = self._find_log(name, update_index)
+        if found is None and not self._looks_sound:
+            salvaged = self._salvaged
+            if salvaged is None or salvaged.lost_logs:
+                raise self.loss()
+        return found
+
+    def _find_log(self, name: bytes, update_index: int) -> tuple[int, LogRecord] | None:
+        if self._looks_sound:
+            with suppress(FormatError):
+                return super().locate_log(name, update_index)
+        salvaged = self._salvage()
+        found = salvaged and salvaged.logs.find((name, -update_index))
+        return found if found and found[1].name == name else None
+
+    # Scans.
+
+    def ref_blocks(self, start: bytes = b"") -> Iterator[list[RefRecord]]:
+        """The refs from the first name >= `start` on, as far as they can be read."""
+        last: bytes | None = None
+        if self._looks_sound:
+            with suppress(FormatError):
+                for block in self._in_order(super().ref_blocks(start), lt):
+                    yield block
+                    last = block[-1].name
+                return
+        salvaged = self._salvage()
+        if salvaged is not None:
+            yield from _behind(last, salvaged.refs.blocks(start if last is None else last), ref_key)
+
+    def log_blocks(self, start: bytes = b"", update_index: int = U64_MAX) -> Iterator[list[LogRecord]]:
+        """The logs from the first key >= (`start`, `update_index`) on, as far as they can be read."""
+        last: tuple[bytes, int] | None = None
+        if self._looks_sound:
+            with suppress(FormatError):
+                # One ref has many entries; to look at names alone costs little and shows most.
+                for block in self._in_order(super().log_blocks(start, update_index), le):
+                    yield block
+                    last = log_order(block[-1])
+                return
+        salvaged = self._salvage()
+        if salvaged is not None:
+            first = (start, -update_index) if last is None else last
+            yield from _behind(last, salvaged.logs.blocks(first), log_order)
+
+    def _in_order(
+        self, blocks: Iterator[list[_R]], follows: Callable[[bytes, bytes], bool]
+    ) -> Iterator[list[_R]]:
+        """The same blocks, each as soon as it is seen that the next one follows it.
+
+        Raises `FormatError` where names do not ascend, and does not hand out the block before: its last
+        name may be the wrong one.
+        """
+        before: list[_R] = []
+        block: list[_R]
+        for block in blocks:
+            names: list[bytes] = [*map(_name, before[-1:]), *map(_name, block)]
+            if not all(map(follows, names, islice(names, 1, None))):
+                raise FormatError(self.name, None, "keys that do not ascend")
+            if before:
+                yield before
+            before = block
+        if before:
+            yield before
+
+    def refs_for(self, oid: bytes) -> Iterator[RefRecord]:
+        """The refs of this table whose value or peeled value is `oid`, of those that can be read."""
+        if len(oid) != self.hash_id.size:
+            raise ApiError(f"an object id of {len(oid)} bytes in a {self.hash_id} table")
+        last: bytes | None = None
+        if self._looks_sound:
+            with suppress(FormatError):
+                for record in super().refs_for(oid):
+                    yield record
+                    last = record.name
+                return
+        for refs in self.ref_blocks(last or b""):
+            for record in refs:
+                if (last is None or record.name > last) and oid in (record.value, record.peeled):
+                    yield record
+
+    # What is made from whole tables.
+
+    def encoded_ref_blocks(self, min_update_index: int) -> Iterator[tuple[Block, list[Encoded]]]:
+        """As in any table. Raises `fault`, and `FormatError` for damaged blocks."""
+        self._require_table()
+        return super().encoded_ref_blocks(min_update_index)
+
+    def encoded_log_blocks(self) -> Iterator[tuple[Block, list[Encoded]]]:
+        """As in any table. Raises `fault`, and `FormatError` for damaged blocks."""
+        self._require_table()
+        return super().encoded_log_blocks()
+
+    def blocks(self) -> Iterator[Block]:
+        """As in any table. Raises `fault`, and `FormatError` for damaged blocks."""
+        self._require_table()
+        return super().blocks()
+
+    def _require_table(self) -> None:
+        if self.fault is not None:
+            raise self.fault
+
+    # Salvage.
+
+    def _salvage(self) -> Salvaged | None:
+        """What is left of the table; None for a file that nothing can be taken from."""
+        with self._lock:
+            if self._salvaged is None:
+                header = self._header_to_go_by
+                if header is None:
+                    return None
+                salvaged = self._look_through(header, blind=False)
+                if self.fault is not None and salvaged.stretches:
+                    # Header or footer may lead astray: then there is more to find without them.
+                    other = self._look_through(header, blind=True)
+                    if other.count > salvaged.count:
+                        salvaged = other
+                self._salvaged = salvaged
+            return self._salvaged
+
+    def _look_through(self, header: Header, *, blind: bool) -> Salvaged:
+        salvaged = Salvaged(self._refs_at, self._logs_at)
+        layout = TableLayout(self.name, self.size, self.read)
+        salvaged.take(salvage(layout, header, blind=blind), is_cut=layout.footer is None)
+        return salvaged
+
+    def _refs_at(self, offset: int) -> list[RefRecord]:
+        """The refs of the sound block at `offset` of a damaged file. Raises `FormatError`."""
+        header = self._header_to_go_by or self.header
+        return self._sound_block(offset, header).refs(header.hash_id.size, header.min_update_index)
+
+    def _logs_at(self, offset: int) -> list[LogRecord]:
+        """The logs of the sound block at `offset` likewise."""
+        header = self._header_to_go_by or self.header
+        return self._sound_block(offset, header).logs(header.hash_id.size)
+
+    def _sound_block(self, offset: int, header: Header) -> Block:
+        first = 0 if offset else header.size
+        data = read_block(self.read, offset, self.size - offset, first, header.block_size)
+        return Block.parse(self.name, data, offset, first, 0)
+
+
+class StandIn(ReadableTable):
+    """What stands for a file that is no table, or for one that is not there, as `fault` says.
+
+    `header` is what to show of it. It is salvaged by `header_to_go_by`, or not at all if that is None. It
+    takes over `fd`, -1 where there is no file.
+    """
+
+    __slots__ = ()
+
+    def __init__(  # of a table, there is nothing to read
+        self, fd: int, path: str, name: str, fault: Fault, header: Header, header_to_go_by: Header | None
+    ) -> None:
+        self._fd = fd
+        self.path = path
+        self.name = name
+        self.reads = 0
+        self.size = os.fstat(fd).st_size if fd >= 0 else 0
+        self.header = header
+        self.footer = Footer()
+        self._end = max(self.size - footer_size(header.version), header.size)
+        self._first_type = None
+        self._salvaged = None
+        self._lock = threading.Lock()
+        self.fault = fault
+        self._header_to_go_by = header_to_go_by if fd >= 0 else None
+
+
+def _behind(last: _K | None, blocks: Iterator[list[_R]], key_of: Callable[[_R], _K]) -> Iterator[list[_R]]:
+    """The same blocks without the records up to the key `last`."""
+    for records in blocks:
+        kept = records if last is None else [record for record in records if key_of(record) > last]
+        if kept:
+            yield kept

@@ -1,0 +1,36 @@
+"""Repairing a stack: a plan, what it means for each ref, and carrying it out.
+
+May import all wings but `update`.
+
+    plan          a repair as data
+    choice        which tables make up a stack when its list does not say
+    files         what each file is worth that may be a table
+    table_list, leftovers
+                  the list, locks and what killed writers left
+    planner       making the plan
+    outcome       what becomes of each ref and log entry
+    execute       carrying out a plan: `repair`
+"""
+
+from engine.repair.execute import RepairResult, repair
+from engine.repair.leftovers import lock_files
+from engine.repair.outcome import LogOutcomes, Outcome, RefOutcome, damages, log_outcomes, ref_outcomes
+from engine.repair.plan import RepairPlan, Step, StepKind, table_files
+from engine.repair.planner import plan_repair
+
+__all__ = [
+    "LogOutcomes",
+    "Outcome",
+    "RefOutcome",
+    "RepairPlan",
+    "RepairResult",
+    "Step",
+    "StepKind",
+    "damages",
+    "lock_files",
+    "log_outcomes",
+    "plan_repair",
+    "ref_outcomes",
+    "repair",
+    "table_files",
+]

@@ -1,0 +1,367 @@
+"""Repairing a stack: carrying out a plan that `plan_repair` has made, and nothing else.
+
+The order of steps, of which each leaves the old stack or the new one, should the next not come:
+
+ 1. take a stale lock on the list out of the way, if the plan says so and nobody has it open;
+ 2. lock the list, and see that every file is still what it was for the plan;
+ 3. take a snapshot; put what is set aside into its `lost/` as well, which is never pruned;
+ 4. write the new tables to temporary files, read them back and check them;
+ 5. rename them, then the list that names them;
+ 6. remove what is listed no more, stale locks and leftovers: all of it, but the locks, is in the snapshot.
+
+Undoing is `snapshot.restore`, as for any other change.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from typing import Final, TypeVar
+
+from engine.errors import EntryTooBigError, FormatError, LockError, OutdatedError
+from engine.format import MAX_BLOCK_SIZE, LogRecord, RefRecord
+from engine.fsck import YOUNG_LOCK_SECONDS, Severity, read_list
+from engine.progress import Progress, ProgressCallback
+from engine.repair.files import check_file
+from engine.repair.leftovers import lock_files
+from engine.repair.outcome import (
+    Damage,
+    LogOutcomes,
+    Outcome,
+    RefOutcome,
+    damages,
+    log_outcomes,
+    ref_outcomes,
+)
+from engine.repair.plan import LeftOut, PlannedTable, RepairPlan, Step, StepKind, table_files, trace
+from engine.repair.planner import plan_repair
+from engine.salvage import Account, Source
+from engine.snapshot import Snapshot, keep, list_snapshots, set_aside, settle, take_snapshot
+from engine.stack import (
+    LOCK_SUFFIX,
+    TABLES_LIST,
+    TEMPORARY_MARK,
+    LockFile,
+    TemporaryTable,
+    find_holders,
+    read_table_list,
+    sync_directory,
+)
+from engine.table import Table, TableWriter, WriteOptions
+
+__all__ = [
+    "Account",
+    "Damage",
+    "LeftOut",
+    "LogOutcomes",
+    "Outcome",
+    "PlannedTable",
+    "RefOutcome",
+    "RepairPlan",
+    "RepairResult",
+    "Step",
+    "StepKind",
+    "damages",
+    "lock_files",
+    "log_outcomes",
+    "plan_repair",
+    "ref_outcomes",
+    "repair",
+    "table_files",
+]
+
+_R = TypeVar("_R", RefRecord, LogRecord)
+_COPIED: Final = 2**20
+_LIST_LOCK: Final = TABLES_LIST + LOCK_SUFFIX
+
+
+@dataclass(slots=True, frozen=True)
+class RepairResult:
+    """What a repair has done: the tables of the stack, the files that are gone, and how to undo it.
+
+    `snapshot` is None when there was nothing that a snapshot holds: locks are not brought back.
+    """
+
+    tables: tuple[str, ...]
+    removed: tuple[str, ...]
+    snapshot: Snapshot | None
+
+
+def repair(
+    directory: str | os.PathLike[str],
+    plan: RepairPlan,
+    *,
+    now: float | None = None,
+    force: bool = False,
+    progress: ProgressCallback | None = None,
+) -> RepairResult:
+    """Do what `plan` says to the stack that it was made for.
+
+    With `force`, steps that need it are done too: locks are removed that somebody may hold. Raises
+    `OutdatedError` when any file is not what it was for the plan, `LockError`, `FormatError` when a table
+    does not read back as it was written, `OSError`, and what `progress` raises. The stack is then as it was,
+    or repaired, when nothing failed but to remove what it needs no more.
+    """
+    now = time.time() if now is None else now
+    work = _Work(Path(directory), plan, now, force, progress or (lambda _: None))
+    return work.run()
+
+
+class _Work:
+    """One repair."""
+
+    def __init__(
+        self, path: Path, plan: RepairPlan, now: float, force: bool, progress: ProgressCallback
+    ) -> None:
+        self._path = path
+        self._plan = plan
+        self._now = now
+        self._force = force
+        self._progress = progress
+        self._steps = [step for step in plan.steps if force or not step.needs_force]
+        self._removed: list[str] = []
+
+    def file(self, name: str) -> str:
+        """The path of a file of the stack."""
+        return os.path.join(self._path, name)
+
+    def run(self) -> RepairResult:
+        """All steps in their order."""
+        plan = self._plan
+        tables = tuple(table.name for table in plan.tables)
+        if not self._steps:
+            return RepairResult(tables, (), None)
+        self._require_unchanged()
+        locks = self._files(StepKind.REMOVE_LOCK)
+        if _LIST_LOCK in locks:
+            self._remove_lock(_LIST_LOCK)
+        mode = self._mode()
+        timeout = plan.options.lock_timeout_ms
+        with LockFile(self.file(TABLES_LIST), timeout_ms=timeout, mode=mode) as lock:
+            self._require_unchanged()
+            self._require_free(locks)
+            aside = self._files(StepKind.SET_ASIDE)
+            leftovers = self._files(StepKind.REMOVE_FILE)
+            replaced = [table.source for table in plan.tables if not table.is_kept]
+            gone = [*replaced, *aside, *leftovers]
+            # Tables that nobody listed are in it too, so that undoing leaves them where they were.
+            files = [*gone, *(table.source for table in plan.tables)]
+            snapshot = take_snapshot(self._path, "repair", self._now, extra=files)
+            try:
+                if aside or any(table.account and table.account.unreadable for table in plan.tables):
+                    set_aside(self._path, snapshot, aside)
+                    snapshot = keep(snapshot, kept=True)
+                self._replace_list(lock, mode)
+                for name in locks:
+                    if name != _LIST_LOCK:
+                        self._remove_lock(name)
+                self._remove(name for name in gone if name in snapshot.files)
+                sync_directory(self._path)
+            finally:
+                settle(self._path, snapshot, self._now)
+        # As it is on the disk: with what the list is now, or not at all if nothing but locks is gone.
+        taken = [one for one in list_snapshots(self._path) if one.id == snapshot.id]
+        return RepairResult(tables, tuple(self._removed), taken[0] if taken else None)
+
+    def _files(self, kind: StepKind) -> list[str]:
+        return [step.file for step in self._steps if step.kind is kind]
+
+    def _mode(self) -> int | None:
+        """The permissions of the files that are written: those of the list, or of a table."""
+        plan = self._plan
+        if plan.options.default_permissions is not None:
+            return plan.options.default_permissions
+        for name in (TABLES_LIST, *(table.source for table in plan.tables)):
+            try:
+                return stat.S_IMODE(os.stat(self.file(name)).st_mode)
+            except FileNotFoundError:
+                continue
+        return None
+
+    # Guards
+
+    def _require_unchanged(self) -> None:
+        """Raise `OutdatedError` unless list and files are those that the plan was made for."""
+        plan = self._plan
+        gone = set(self._removed)
+        for before in plan.files:
+            if before[0] not in gone and trace(self._path, before[0]) != before:
+                raise OutdatedError(self.file(before[0]), "is not what it was when the repair was planned")
+        if read_list(os.fspath(self._path)) != plan.list_before:
+            reason = "is not what it was when the repair was planned"
+            raise OutdatedError(self.file(TABLES_LIST), reason)
+
+    def _require_free(self, locks: Sequence[str]) -> None:
+        """Raise `LockError` if a table that goes is locked by somebody who may be at work."""
+        for name in [table.source for table in self._plan.tables if not table.is_kept]:
+            lock = name + LOCK_SUFFIX
+            if lock not in locks and os.path.lexists(self.file(lock)):
+                reason = "is there: somebody may be compacting the table (--force goes on all the same)"
+                raise LockError(self.file(lock), reason)
+
+    def _remove_lock(self, name: str) -> None:
+        """Remove a lock that is still the one of the plan; one that is held only by force."""
+        path = self.file(name)
+        try:
+            found = os.lstat(path)
+        except FileNotFoundError:
+            return
+        if not self._force:
+            if self._now - found.st_mtime < YOUNG_LOCK_SECONDS:
+                raise LockError(path, "is young: somebody may be at work")
+            holder = find_holders([os.path.realpath(path)]).found.get(os.path.realpath(path))
+            if holder is not None:
+                raise LockError(path, f"process {holder.pid} has it open")
+        # Out of the way first, then looked at: in between, somebody else may have put a lock there.
+        aside = f"{path}{TEMPORARY_MARK}{secrets.token_hex(3)}"
+        os.rename(path, aside)
+        if os.lstat(aside).st_ino != found.st_ino:
+            try:
+                os.link(aside, path)
+            finally:
+                os.unlink(aside)
+            raise OutdatedError(path, "is another lock than a moment ago")
+        os.unlink(aside)
+        self._removed.append(name)
+
+    # Tables
+
+    def _replace_list(self, lock: LockFile, mode: int | None) -> None:
+        """Make the tables, and the list that names them."""
+        plan = self._plan
+        made: list[str] = []
+        try:
+            for table in plan.tables:
+                if not table.is_kept:
+                    self._make(table, mode, made)
+            if plan.of(StepKind.WRITE_LIST):
+                lock.write(plan.list_after)
+                sync_directory(self._path)
+                lock.commit()
+                sync_directory(self._path)
+        except BaseException:
+            # The list has the last word: an interrupt may have come just behind the rename.
+            named = _names(self.file(TABLES_LIST))
+            for name in made:
+                if name not in named:
+                    # It was noted before it got its name, which may be what failed.
+                    with suppress(FileNotFoundError):
+                        os.unlink(self.file(name))
+            raise
+
+    def _make(self, table: PlannedTable, mode: int | None, made: list[str]) -> None:
+        """Write one table, check it, and give it its name."""
+        if not table.is_rewritten:
+            self._copy(table, mode, made)
+            return
+        with Source(self._path, table.reading) as source:
+            options = self._layout_of(table)
+            while True:
+                with TemporaryTable(self, table.name.removesuffix(".ref"), mode) as temporary:
+                    try:
+                        self._write(source, table, temporary.write, options)
+                    except EntryTooBigError:
+                        if options.block_size == MAX_BLOCK_SIZE:
+                            raise
+                        options = replace(options, block_size=min(2 * options.block_size, MAX_BLOCK_SIZE))
+                        continue
+                    temporary.finish()
+                    self._verify(source, table, temporary.path)
+                    made.append(table.name)
+                    temporary.rename(table.name)
+                    return
+
+    def _layout_of(self, table: PlannedTable) -> WriteOptions:
+        """The options that the table was written with, as far as they can be told."""
+        options, reading = self._plan.options, table.reading
+        stated = 0
+        if reading.header is not None:
+            stated = 0 if reading.is_blind else reading.header.block_size
+        else:
+            with Table.open(self.file(reading.file), reading.file) as sound:
+                stated = sound.block_size
+        return WriteOptions(
+            block_size=stated or options.block_size,
+            restart_interval=options.restart_interval,
+            unpadded=options.unpadded,
+            skip_index_objects=options.skip_index_objects,
+            exact_log_message=True,
+            hash_id=self._plan.hash_id,
+        )
+
+    def _write(
+        self, source: Source, table: PlannedTable, write: Callable[[bytes], object], options: WriteOptions
+    ) -> None:
+        writer = TableWriter(write, options)
+        writer.set_limits(*table.reading.limits)
+        done = 0
+        for refs in source.refs():
+            for ref in refs:
+                writer.add_ref(ref)
+            done += len(refs)
+            self._progress(Progress("write tables", done, table.refs + table.logs))
+        for logs in source.logs():
+            for log in logs:
+                writer.add_log(log)
+            done += len(logs)
+            self._progress(Progress("write tables", done, table.refs + table.logs))
+        writer.close()
+
+    def _verify(self, source: Source, table: PlannedTable, path: str) -> None:
+        """Read a new table back: the same records, and nothing wrong with it."""
+        name = os.path.basename(path)
+        self._progress(Progress("verify tables", 0, None))
+        errors = [one for one in check_file(self._path, name) if one.severity is Severity.ERROR]
+        if errors:
+            raise FormatError(name, errors[0].offset, f"was written wrong: {errors[0].message}")
+        with Table.open(path, name) as written:
+            refs, logs = (
+                _same(source.refs(), written.ref_blocks()),
+                _same(source.logs(), written.log_blocks()),
+            )
+            if (refs, logs) != (table.refs, table.logs):
+                raise FormatError(name, None, f"{refs} refs and {logs} log entries are not those planned")
+
+    def _copy(self, table: PlannedTable, mode: int | None, made: list[str]) -> None:
+        """The same bytes under another name."""
+        with (
+            TemporaryTable(self, table.name.removesuffix(".ref"), mode) as temporary,
+            Table.open(self.file(table.source), table.source) as source,
+        ):
+            for offset in range(0, source.size, _COPIED):
+                temporary.write(source.read(offset, _COPIED))
+            temporary.finish()
+            made.append(table.name)
+            temporary.rename(table.name)
+
+    def _remove(self, names: Iterator[str]) -> None:
+        for name in names:
+            # A git that had read the old list removes what the new one does not name, as soon as it sees it.
+            with suppress(FileNotFoundError):
+                os.unlink(self.file(name))
+            self._removed.append(name)
+
+
+def _same(source: Iterator[list[_R]], written: Iterator[list[_R]]) -> int:
+    """How many records both have, all of which must be the same; -1 if they are not."""
+    count = 0
+    others = chain.from_iterable(written)
+    for record in chain.from_iterable(source):
+        if next(others, None) != record:
+            return -1
+        count += 1
+    return count if next(others, None) is None else -1
+
+
+def _names(path: str) -> list[str]:
+    try:
+        return read_table_list(path)
+    except FormatError:
+        return []

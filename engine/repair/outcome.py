@@ -1,0 +1,330 @@
+"""What a repair means, ref by ref: what stays, what changes, what comes back, what is lost.
+
+Two views are laid side by side, the one of everything that can be read of the tables that the list names, and
+the one of the repaired stack. Where something cannot be read, two more things are asked of each ref:
+
+    may a newer value have been lost?   then the one that is left is doubtful
+    what does its reflog say?           it may confirm the value, or know a newer one
+
+so that "lost" and "revived" name refs that have left a trace in the reflogs, and not only those that were
+still readable. Both views pass as streams: memory does not grow with the number of refs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import groupby
+from pathlib import Path
+from typing import Final, TypeVar
+
+from engine.format import U64_MAX, LogRecord, RefRecord
+from engine.merge import merge_blocks
+from engine.progress import Progress, ProgressCallback
+from engine.repair.plan import RepairPlan
+from engine.salvage import Gap, Reading, Source
+
+_BATCH: Final = 1024
+
+
+class Outcome(StrEnum):
+    """What a repair does to a ref."""
+
+    KEPT = "kept"
+    CHANGED = "changed"
+    RETURNED = "returned"  # it was not to be seen
+    DOUBTFUL = "doubtful"  # kept, but a newer value may have been lost
+    REVIVED = "revived"  # an older value, since the newer one is lost
+    LOST = "lost"
+
+
+@dataclass(slots=True, frozen=True)
+class RefOutcome:
+    """A ref and what becomes of it: its record in what can be read now, and afterwards; None for none.
+
+    `why` is in words, and quotes nothing of the file but object ids.
+    """
+
+    name: bytes
+    outcome: Outcome
+    before: RefRecord | None
+    after: RefRecord | None
+    why: str
+
+
+@dataclass(slots=True, frozen=True)
+class LogOutcomes:
+    """Numbers of log entries: in both views, in one alone; `uncertain` ones may be wrong.
+
+    `may_be_lost` when there may have been others, in what cannot be read.
+    """
+
+    kept: int
+    lost: int
+    returned: int
+    uncertain: int
+    may_be_lost: bool
+
+
+@dataclass(slots=True, frozen=True)
+class Damage:
+    """What a table may have held that cannot be read: refs in `gaps`, of update indexes up to `high`.
+
+    With `lost_logs` log entries as well. `position` is that of the table in the repaired stack, None for one
+    that is not in it.
+    """
+
+    file: str
+    position: int | None
+    high: int
+    gaps: tuple[Gap, ...]
+    lost_logs: bool
+
+
+_EVERYTHING: Final = (Gap(b"", None),)
+
+
+def ref_outcomes(
+    plan: RepairPlan, progress: ProgressCallback | None = None, *, kept: bool = False
+) -> Iterator[list[RefOutcome]]:
+    """What becomes of each ref, in name order, in lists; refs that are simply kept only on request.
+
+    Lists are empty where nothing is to be told, so that whoever reads them can stop anywhere. Raises
+    `OSError`, `FormatError` when the files have changed since, and what `progress` raises.
+    """
+    judge = _Judge(plan)
+    batch: list[RefOutcome] = []
+    with ExitStack() as stack:
+        before = _opened(stack, plan.directory, plan.before)
+        after = _opened(stack, plan.directory, [table.reading for table in plan.tables])
+        logs = _newest_logs(after) if judge.listens else iter(())
+        rows = _side_by_side(_located_refs(before), _located_refs(after), logs)
+        for number, (name, was, will, log) in enumerate(rows, 1):
+            outcome = judge.outcome(name, was, will, log)
+            if outcome is not None and (kept or outcome.outcome is not Outcome.KEPT):
+                batch.append(outcome)
+            if number % _BATCH == 0:
+                if progress is not None:
+                    progress(Progress("compare refs", number, None))
+                yield batch
+                batch = []
+    yield batch
+
+
+def log_outcomes(plan: RepairPlan, progress: ProgressCallback | None = None) -> LogOutcomes:
+    """What becomes of the log entries. Raises as `ref_outcomes` does."""
+    kept = lost = returned = 0
+    with ExitStack() as stack:
+        before = _opened(stack, plan.directory, plan.before)
+        after = _opened(stack, plan.directory, [table.reading for table in plan.tables])
+        rows = _side_by_side(_keyed_logs(before), _keyed_logs(after), iter(()))
+        for number, (_, was, will, _) in enumerate(rows, 1):
+            kept += was is not None and will is not None
+            lost += will is None
+            returned += was is None
+            if progress is not None and number % _BATCH == 0:
+                progress(Progress("compare logs", number, None))
+    accounts = [table.account for table in plan.tables if table.account is not None]
+    uncertain = sum(account.uncertain_logs for account in accounts)
+    missing = any(account.lost_logs for account in accounts)
+    missing = missing or any(left.is_listed and not left.logs for left in plan.left_out)
+    return LogOutcomes(kept, lost, returned, uncertain, missing)
+
+
+def _opened(stack: ExitStack, directory: Path, readings: Sequence[Reading]) -> list[Source]:
+    return [stack.enter_context(Source(directory, reading)) for reading in readings]
+
+
+_Located = tuple[RefRecord, int]
+
+
+def _located_refs(sources: Sequence[Source]) -> Iterator[tuple[bytes, _Located]]:
+    """The record that counts for each name, with its table's place."""
+    streams = [_tagged(source.refs(), number) for number, source in enumerate(sources)]
+    for refs in merge_blocks(streams, _located_name):
+        for located in refs:
+            yield located[0].name, located
+
+
+def _located_name(located: _Located) -> bytes:
+    return located[0].name
+
+
+def _tagged(blocks: Iterator[list[RefRecord]], number: int) -> Iterator[list[_Located]]:
+    for refs in blocks:
+        yield [(ref, number) for ref in refs]
+
+
+def _log_key(log: LogRecord) -> tuple[bytes, int]:
+    return log.name, -log.update_index
+
+
+def _live_logs(sources: Sequence[Source], *, certain: bool = False) -> Iterator[LogRecord]:
+    for logs in merge_blocks([source.logs(certain=certain) for source in sources], _log_key):
+        yield from (log for log in logs if not log.is_deletion)
+
+
+def _newest_logs(sources: Sequence[Source]) -> Iterator[tuple[bytes, LogRecord]]:
+    for name, logs in groupby(_live_logs(sources, certain=True), _name_of_log):
+        yield name, next(logs)
+
+
+def _name_of_log(log: LogRecord) -> bytes:
+    return log.name
+
+
+def _keyed_logs(sources: Sequence[Source]) -> Iterator[tuple[tuple[bytes, int], LogRecord]]:
+    for log in _live_logs(sources):
+        yield _log_key(log), log
+
+
+_T = TypeVar("_T")
+_L = TypeVar("_L")
+_K = TypeVar("_K", bytes, tuple[bytes, int])
+
+
+def _side_by_side(
+    one: Iterator[tuple[_K, _T]], other: Iterator[tuple[_K, _T]], third: Iterator[tuple[_K, _L]]
+) -> Iterator[tuple[_K, _T | None, _T | None, _L | None]]:
+    """Streams in key order as rows: a key, and what each stream has for it."""
+    left, right, last = next(one, None), next(other, None), next(third, None)
+    while left is not None or right is not None or last is not None:
+        key = min(head[0] for head in (left, right, last) if head is not None)
+        row: list[_T | None] = [None, None]
+        extra: _L | None = None
+        if left is not None and left[0] == key:
+            row[0], left = left[1], next(one, None)
+        if right is not None and right[0] == key:
+            row[1], right = right[1], next(other, None)
+        if last is not None and last[0] == key:
+            extra, last = last[1], next(third, None)
+        yield key, row[0], row[1], extra
+
+
+class _Judge:
+    """Knows the damage, and says what becomes of a ref."""
+
+    def __init__(self, plan: RepairPlan) -> None:
+        self._damages = damages(plan)
+        self._rewritten = {number for number, table in enumerate(plan.tables) if table.is_rewritten}
+
+    @property
+    def listens(self) -> bool:
+        """Whether it matters what the reflogs say."""
+        return bool(self._damages or self._rewritten)
+
+    def outcome(
+        self, name: bytes, was: _Located | None, will: _Located | None, log: LogRecord | None
+    ) -> RefOutcome | None:
+        """The outcome for a name; None if there is no such ref, neither now nor then."""
+        before = was[0] if was is not None and not was[0].is_deletion else None
+        after = will[0] if will is not None and not will[0].is_deletion else None
+        if after is None or will is None:
+            return self._without(name, before, will, log)
+        if before is None:
+            if was is not None and was[0].update_index > after.update_index:
+                why = "it was deleted, in a table that does not count any more"
+                return RefOutcome(name, Outcome.REVIVED, None, after, why)
+            return RefOutcome(name, Outcome.RETURNED, None, after, "its table counts again")
+        if not _is_same(before, after):
+            is_older = after.update_index < before.update_index
+            outcome = Outcome.REVIVED if is_older else Outcome.CHANGED
+            why = f"{'an older' if is_older else 'another'} table counts"
+            return RefOutcome(name, outcome, before, after, why)
+        return self._same(name, before, will, log)
+
+    def _without(
+        self, name: bytes, before: RefRecord | None, will: _Located | None, log: LogRecord | None
+    ) -> RefOutcome | None:
+        """The outcome for a ref that will not be there."""
+        if before is not None:
+            if will is not None:
+                return RefOutcome(name, Outcome.CHANGED, before, None, "a newer table deletes it")
+            return RefOutcome(name, Outcome.LOST, before, None, "its record cannot be kept")
+        if log is None or log.new is None or not any(log.new):
+            return None
+        index = -1 if will is None else will[0].update_index
+        if index >= log.update_index or not self._doubting(name, index, None):
+            return None
+        why = f"its record cannot be read; its reflog ends with {log.new.hex()}"
+        return RefOutcome(name, Outcome.LOST, None, None, why)
+
+    def _same(self, name: bytes, before: RefRecord, will: _Located, log: LogRecord | None) -> RefOutcome:
+        """The outcome for a ref that shows what it showed before, which may not be the latest."""
+        after, position = will
+        doubting = self._doubting(name, after.update_index, position)
+        if position in self._rewritten and _contradicts(log, after):
+            why = f"its reflog says {_hex(log.new if log else None)} of the same update"
+            return RefOutcome(name, Outcome.DOUBTFUL, before, after, why)
+        if doubting and log is not None and log.new is not None and after.value is not None:
+            if log.update_index > after.update_index and log.new != after.value and any(log.new):
+                why = f"a newer value cannot be read; its reflog ends with {log.new.hex()}"
+                return RefOutcome(name, Outcome.REVIVED, before, after, why)
+            if log.new == after.value:
+                # What a reflog confirms is certain, if the reflog itself is whole.
+                doubting = [one for one in doubting if one.lost_logs and log.update_index < one.high]
+        if not doubting:
+            return RefOutcome(name, Outcome.KEPT, before, after, "")
+        why = f"a newer value may have been in what is lost of {doubting[-1].file}"
+        return RefOutcome(name, Outcome.DOUBTFUL, before, after, why)
+
+    def _doubting(self, name: bytes, update_index: int, position: int | None) -> list[Damage]:
+        """The damage that may have cost a newer value than this."""
+        return [
+            damage
+            for damage in self._damages
+            if (
+                damage.high > update_index
+                if damage.position is None or position is None
+                else damage.position > position
+            )
+            and any(gap.holds(name) for gap in damage.gaps)
+        ]
+
+
+def _contradicts(log: LogRecord | None, ref: RefRecord) -> bool:
+    """Whether the reflog has another value of the very update that the ref is from."""
+    if log is None or ref.value is None:
+        return False
+    return log.update_index == ref.update_index and log.new != ref.value
+
+
+def _hex(oid: bytes | None) -> str:
+    return oid.hex() if oid is not None else "nothing"
+
+
+def _is_same(one: RefRecord, other: RefRecord) -> bool:
+    return (one.value, one.peeled, one.target) == (other.value, other.peeled, other.target)
+
+
+def _cover(ranges: Sequence[tuple[int, int]], low: int, high: int) -> bool:
+    """Whether ascending ranges of update indexes hold all of [low, high]."""
+    for first, last in ranges:
+        if first <= low <= last:
+            low = last + 1
+    return low > high
+
+
+def damages(plan: RepairPlan) -> list[Damage]:
+    """What may be lost that nothing tells of, for each table, the oldest first; then of those left out."""
+    found: list[Damage] = []
+    for position, table in enumerate(plan.tables):
+        account = table.account
+        if account is not None and (account.gaps or account.lost_logs):
+            high = table.reading.limits[1]
+            found.append(Damage(table.source, position, high, account.gaps, account.lost_logs))
+    for left in plan.left_out:
+        if not left.is_listed:
+            continue
+        low, high = left.limits or (0, U64_MAX)
+        if left.refs or left.logs:  # it can be read, but for what its account says
+            if left.account is not None and (left.account.gaps or left.account.lost_logs):
+                lost_logs = left.account.lost_logs
+                found.append(Damage(left.file, None, high, left.account.gaps, lost_logs))
+            continue
+        ranges = [table.reading.limits for table in plan.tables]
+        if not _cover(ranges, low, high):
+            found.append(Damage(left.file, None, high, _EVERYTHING, lost_logs=True))
+    return found

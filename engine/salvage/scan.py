@@ -1,0 +1,332 @@
+"""Every record of a table that can still be read, whatever is wrong with the rest of it.
+
+Blocks are found as the layout of the file finds them (`layout.py`): behind a damaged one by the index or the
+block size, and whatever the footer is worth. In what is left over, block starts are looked for byte by byte.
+Of a damaged block there remain
+
+    records damaged     those before, and those from the next restart point on
+    frame damaged       the records from its beginning, as long as they are sound and their keys ascend
+    log block cut off   what inflates of it, read likewise
+
+Nothing is guessed: a record that is handed out has been read whole, in its place, and its key comes behind
+the one before or is stored whole. What could not be read is handed out too, as a stretch of the file with
+the reason. A repair (`repair.py`) decides what to do with all this.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from operator import lt
+from typing import Final
+
+from engine.errors import FormatError
+from engine.format import (
+    BLOCK_HEADER_SIZE,
+    LOG,
+    MAGIC,
+    REF,
+    RESTART_COUNT_SIZE,
+    Block,
+    Header,
+    LogRecord,
+    RefRecord,
+    footer_size,
+    get_u24,
+)
+from engine.layout import BlockSpan, Contents, Record, Span, TableLayout
+
+_LARGEST_BLOCK: Final = 2**24
+_ZLIB: Final = 0x78  # how every deflate stream of a log block begins: its window is of 32 KiB
+_OVERRUN: Final = 2**16
+_MOST_EFFORT: Final = (
+    2**30
+)  # bytes looked at again and again in one stretch; hostile ones could take for ever
+
+
+@dataclass(slots=True, frozen=True)
+class Readable:
+    """Records of one block (or of what is left of it), in key order: refs or logs, one list is empty.
+
+    Where keys of a block are out of order, there are several of it, each in order.
+
+    `offset` is where the block begins; up to `end` the file was looked at. `is_whole` when nothing of the
+    block is missing. `is_certain` is False for a log block whose deflate stream is damaged: what comes out
+    of one may be wrong for some bytes before that shows. `is_front` when all that is missing comes behind the
+    last record.
+    """
+
+    offset: int
+    end: int
+    refs: list[RefRecord]
+    logs: list[LogRecord]
+    is_whole: bool
+    is_certain: bool = True
+    is_front: bool = False
+
+
+@dataclass(slots=True, frozen=True)
+class Unreadable:
+    """Bytes [start, end) of the file in which records may have been, and why they cannot be read.
+
+    `section` is the type of the blocks that were there, as far as that can be told.
+    """
+
+    start: int
+    end: int
+    reason: str
+    section: int | None = None
+
+
+def salvage(layout: TableLayout, header: Header, *, blind: bool = False) -> Iterator[Readable | Unreadable]:
+    """What is in the ref and log blocks of a table, in the order of the file.
+
+    `header` is what to go by: the layout's own, or one made up for a file that has lost its header. `blind`
+    looks for blocks at every byte instead of where footer, indexes and block size lead: for files in which
+    these are wrong. Raises nothing for wrong bytes; `OSError` passes through. A block is in memory at a time.
+    """
+    limit = layout.footer.start if layout.footer is not None else layout.end
+    if blind or layout.header is None:
+        reason = "no block can be made out" if layout.header else "neither a header nor a footer"
+        yield from _search(layout, header.size, limit, limit, header, reason)
+        return
+    done = 0
+    for section in layout.sections:
+        holds_records = section.of in (REF, LOG, None) and not section.level
+        for span in section.children():
+            if isinstance(span, BlockSpan):
+                if span.type in (REF, LOG) and span.start >= done:
+                    yield from _block(span, header)
+                continue
+            reason = span.error.reason if span.error else "bytes that are no block"
+            for found in _search(layout, max(span.start, done), span.end, limit, header, reason):
+                done = max(done, found.end)
+                if isinstance(found, Readable):
+                    yield found
+                elif holds_records:
+                    yield replace(found, section=found.section or section.of)
+
+
+def _block(span: BlockSpan, header: Header) -> Iterator[Readable | Unreadable]:
+    """A block whose frame is sound."""
+    try:
+        contents = span.contents()
+    except FormatError as error:
+        yield Unreadable(span.start, span.end, error.reason, span.type)
+        return
+    whole = _whole(contents.block, header, span.end)
+    if whole is not None:
+        yield whole
+        return
+    runs, reasons = _sound_records(contents)
+    for run in runs:
+        yield _readable(contents, run, span.end)
+    for reason in reasons:
+        yield Unreadable(span.start, span.end, reason, span.type)
+
+
+def _whole(block: Block, header: Header, end: int) -> Readable | None:
+    """A block of which nothing is damaged, as nearly all are: read by the table's own, fast decoders."""
+    try:
+        if block.type == REF:
+            refs = block.refs(header.hash_id.size, header.min_update_index)
+            names = [ref.name for ref in refs]
+            ascends = all(map(lt, names, islice(names, 1, None)))
+            return Readable(block.offset, end, refs, [], is_whole=True) if ascends else None
+        logs = block.logs(header.hash_id.size)
+        keys = [(log.name, -log.update_index) for log in logs]
+        ascends = all(map(lt, keys, islice(keys, 1, None)))
+        return Readable(block.offset, end, [], logs, is_whole=True) if ascends else None
+    except FormatError:
+        return None
+
+
+def _sound_records(contents: Contents, *, stop: bool = False) -> tuple[list[list[Record]], list[str]]:
+    """The records that can be read, in runs of ascending keys, and what is wrong with the others.
+
+    A key that does not ascend begins a new run if it is stored whole; otherwise it is made of one that may
+    have been altered. With `stop`, all up to the first that cannot be read or does not ascend.
+    """
+    runs: list[list[Record]] = [[]]
+    reasons: list[str] = []
+    for span in contents.records(0):
+        if not isinstance(span, Record):
+            reasons.append(span.error.reason if span.error else "a damaged record")
+        elif not runs[-1] or span.key > runs[-1][-1].key:
+            runs[-1].append(span)
+        elif stop or next(iter(span.children())).value:
+            reasons.append("a key that does not come behind the one before it")
+        else:
+            runs.append([span])
+        if stop and reasons:
+            break
+    return [run for run in runs if run], reasons
+
+
+def _readable(contents: Contents, found: list[Record], end: int) -> Readable:
+    block = contents.block
+    refs = [_ref(record) for record in found] if block.type == REF else []
+    logs = [_log(record) for record in found] if block.type == LOG else []
+    return Readable(block.offset, end, refs, logs, is_whole=False)
+
+
+def _ref(record: Record) -> RefRecord:
+    fields = {field.name: field for field in record.children()}
+    return RefRecord(
+        record.key,
+        _number(fields["update index"].meaning),
+        _bytes(fields.get("object id")),
+        _bytes(fields.get("peeled object id")),
+        # An empty string has a length and no field.
+        _bytes(fields.get("target")) or (b"" if "target length" in fields else None),
+    )
+
+
+def _log(record: Record) -> LogRecord:
+    fields = {field.name: field for field in record.children()}
+    name, update_index = record.value, _number(record.meaning)
+    assert isinstance(name, bytes)  # noqa: S101 - what a log record's value is
+    if "old object id" not in fields:
+        return LogRecord(name, update_index)
+    return LogRecord(
+        name,
+        update_index,
+        _bytes(fields["old object id"]),
+        _bytes(fields["new object id"]),
+        _bytes(fields.get("committer")) or b"",
+        _bytes(fields.get("email")) or b"",
+        _number(fields["time"].value),
+        _number(fields["zone"].value),
+        _bytes(fields.get("message")) or b"",
+    )
+
+
+def _number(value: object) -> int:
+    assert isinstance(value, int)  # noqa: S101 - what spans of numbers hold
+    return value
+
+
+def _bytes(field: Span | None) -> bytes | None:
+    return field.value if field is not None and isinstance(field.value, bytes) else None
+
+
+def _search(
+    layout: TableLayout, start: int, end: int, limit: int, header: Header, reason: str
+) -> Iterator[Readable | Unreadable]:
+    """What can be found in a stretch of the file that the layout could make nothing of.
+
+    It begins where a block should, so what is left of that one comes first; further on, only whole blocks are
+    believed. The last one may run over the end, up to `limit`: where the stretch ends was a guess as well.
+    """
+    name = layout.name
+    size = max(end - start, 0)
+    data = layout.read(start, min(size + _OVERRUN, max(limit - start, 0)))
+    effort = _MOST_EFFORT
+    # Nothing but logs comes behind the first log block; two bytes of a deflate stream show one.
+    section = LOG if data[:1] == b"g" and data[BLOCK_HEADER_SIZE : BLOCK_HEADER_SIZE + 1] == b"x" else None
+    lost = at = 0
+    while at < min(size, len(data)) and effort >= 0:
+        # Restart offsets of a file's first block count from the start of the file.
+        first = header.size if start + at == header.size else 0
+        offset = start + at - first
+        block, used, cost = _whole_block(name, data, at, offset, first)
+        effort -= cost
+        readables = _readables_of(block, header, start + at + used) if block is not None else []
+        if not readables and at == 0:
+            readables = _cut_block(name, data[:size], offset, first, header)
+            used = 1
+        if not readables:
+            at += 1
+            continue
+        if lost < at:
+            yield Unreadable(start + lost, start + at, reason, section)
+        if readables[0].logs:
+            section = LOG
+        yield from readables
+        at += used
+        lost = at if readables[0].is_whole else at - used
+    if lost < size and not _is_footer(data[lost:size]):
+        yield Unreadable(start + lost, end, reason, section)
+
+
+def _is_footer(rest: bytes) -> bool:
+    """Whether these bytes at the end of a file are what is left of a footer: no block begins like one."""
+    return 0 < len(rest) < footer_size(2) and MAGIC.startswith(rest[: len(MAGIC)])
+
+
+def _whole_block(name: str, data: bytes, at: int, offset: int, first: int) -> tuple[Block | None, int, int]:
+    """The block whose type is at `data[at]`, if there is a whole one; its length there, and the effort.
+
+    `offset` is that of the block in the file, `first` the size of the file header that lies in front of it.
+    """
+    block_type = data[at]
+    left = len(data) - at
+    if block_type not in (REF, LOG) or left <= BLOCK_HEADER_SIZE + RESTART_COUNT_SIZE:
+        return None, 0, 0
+    stated = get_u24(data, at + 1) - first
+    if block_type == LOG:
+        # Two bytes of a deflate stream tell noise from it, nearly always.
+        if data[at + BLOCK_HEADER_SIZE] != _ZLIB or int.from_bytes(data[at + 4 : at + 6], "big") % 31:
+            return None, 0, 0
+    elif stated > left:
+        return None, 0, 0
+    head = bytes(first) + data[at : at + BLOCK_HEADER_SIZE]
+    # Deflating never makes a block much longer.
+    body = data[at : at + stated + (stated >> 8) + 1024] if block_type == LOG else data[at : at + stated]
+    try:
+        block = Block.parse(name, head + body[BLOCK_HEADER_SIZE:], offset, first, 0)
+    except FormatError:
+        return None, 0, len(body)
+    if get_u24(block.data, block.records_end) != block.records_start:
+        return None, 0, len(body)
+    return block, block.next_offset - block.offset - first, len(body)
+
+
+def _cut_block(name: str, data: bytes, offset: int, first: int, header: Header) -> list[Readable]:
+    """What is left of the block at the beginning of `data`, up to the first record that cannot be read."""
+    if data[0] not in (REF, LOG):
+        return []
+    body, is_certain = data[BLOCK_HEADER_SIZE : BLOCK_HEADER_SIZE + _LARGEST_BLOCK], True
+    if data[0] == LOG:
+        body, is_certain = _inflated_part(body)
+    head = bytes(first) + data[:BLOCK_HEADER_SIZE]
+    end = len(head) + len(body)
+    # A frame is made up for it: all that follows are records, as far as they look like that.
+    block = Block(name, offset, data[0], head + body + bytes(RESTART_COUNT_SIZE), len(head), end, 0, 0, 0)
+    found = _readables_of(block, header, offset + first + 1, stop=True)
+    return [replace(one, is_certain=is_certain, is_whole=False, is_front=True) for one in found]
+
+
+def _readables_of(block: Block, header: Header, end: int, *, stop: bool = False) -> list[Readable]:
+    """The records of a block that was found; none at all if they cannot be of this table."""
+    whole = None if stop else _whole(block, header, end)
+    if whole is not None:
+        found = [whole] if whole.refs or whole.logs else []
+    else:
+        contents = Contents(block, header)
+        runs, reasons = _sound_records(contents, stop=stop)
+        is_whole = not reasons and len(runs) == 1
+        found = [replace(_readable(contents, run, end), is_whole=is_whole) for run in runs]
+    highest = max((ref.update_index for one in found for ref in one.refs), default=0)
+    return found if highest <= header.max_update_index else []
+
+
+def _inflated_part(data: bytes) -> tuple[bytes, bool]:
+    """What inflates of a stream: byte by byte, so that all in front of damage comes out.
+
+    False with it when the stream does not just end too early, but is wrong somewhere.
+    """
+    inflater = zlib.decompressobj()
+    parts: list[bytes] = []
+    size = 0
+    for at in range(len(data)):
+        try:
+            parts.append(inflater.decompress(data[at : at + 1], _LARGEST_BLOCK - size + 1))
+        except zlib.error:
+            return b"".join(parts), False
+        size += len(parts[-1])
+        if inflater.eof or size > _LARGEST_BLOCK:
+            break
+    return b"".join(parts)[:_LARGEST_BLOCK], True

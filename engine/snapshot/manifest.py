@@ -1,0 +1,127 @@
+"""What a snapshot is: a directory with a manifest, beside the stack that it was taken of.
+
+    manifest.json       time, operation, tables, files, missing, after, kept: the fields of `Snapshot`
+    files/, lost/       files of the stack
+
+How one is taken and gone back to is `snapshot.py`'s.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from engine.errors import ApiError
+from engine.stack import write_file
+
+MANIFEST: Final = "manifest.json"
+FILES: Final = "files"
+PARTIAL: Final = ".partial"
+"""What the names of unfinished snapshots, and of unfinished manifests, end in."""
+
+
+@dataclass(slots=True, frozen=True)
+class Snapshot:
+    """A stack as it was before a change.
+
+    `time` is in seconds since 1970, `tables` what the list named (empty where it could not be
+    parsed), `files` what is in the snapshot, `missing` listed tables that were not there. `after` is what
+    the list named when the change was done: None when that is not known, because the change was interrupted.
+    """
+
+    id: str
+    path: Path
+    time: float
+    operation: str
+    tables: tuple[str, ...]
+    files: tuple[str, ...]
+    missing: tuple[str, ...]
+    after: tuple[str, ...] | None
+    kept: bool
+
+    @property
+    def lost(self) -> Path:
+        """Where a repair puts tables that it sets aside."""
+        return self.path / "lost"
+
+    @property
+    def directory(self) -> Path:
+        """Where its files lie."""
+        return self.path / FILES
+
+    def file(self, name: str) -> Path:
+        """The path of a file of the snapshot."""
+        return self.directory / name
+
+
+def snapshots_directory(directory: str | os.PathLike[str]) -> Path:
+    """Where the snapshots of the stack in `directory` lie."""
+    path = Path(directory).resolve()
+    return path.with_name(path.name + "-snapshots")
+
+
+def list_snapshots(directory: str | os.PathLike[str]) -> list[Snapshot]:
+    """The snapshots of a stack, newest first."""
+    parent = snapshots_directory(directory)
+    try:
+        names = [entry.name for entry in os.scandir(parent) if entry.is_dir(follow_symlinks=False)]
+    except FileNotFoundError:
+        return []
+    found = [load_snapshot(parent / name) for name in names if not name.endswith(PARTIAL)]
+    return sorted((snapshot for snapshot in found if snapshot), key=lambda one: one.id, reverse=True)
+
+
+def find_snapshot(directory: str | os.PathLike[str], id: str | None = None) -> Snapshot:  # noqa: A002 - its name
+    """The snapshot with this id, or the newest one. Raises `ApiError` when there is none."""
+    snapshots = list_snapshots(directory)
+    for snapshot in snapshots:
+        if id in (None, snapshot.id):
+            return snapshot
+    what = "no snapshot of this stack" if id is None else f"no snapshot {id!r} of this stack"
+    raise ApiError(f"{what}: nothing was changed through this tool, or it was pruned")
+
+
+def save_snapshot(snapshot: Snapshot, path: Path) -> None:
+    """Make `snapshot` what the manifest in `path` says, in one rename. Raises `OSError`."""
+    fields = {
+        "time": snapshot.time,
+        "operation": snapshot.operation,
+        "tables": snapshot.tables,
+        "files": snapshot.files,
+        "missing": snapshot.missing,
+        "after": snapshot.after,
+        "kept": snapshot.kept,
+    }
+    temporary = path / (MANIFEST + PARTIAL)
+    write_file(os.fspath(temporary), json.dumps(fields, indent=1).encode("ascii"))
+    temporary.rename(path / MANIFEST)
+
+
+def load_snapshot(path: Path) -> Snapshot | None:
+    """The snapshot in `path`; None for a directory that is none."""
+    try:
+        fields: Any = json.loads((path / MANIFEST).read_bytes())
+        return Snapshot(
+            path.name,
+            path,
+            float(fields["time"]),
+            str(fields["operation"]),
+            _file_names(fields["tables"]),
+            _file_names(fields["files"]),
+            _file_names(fields["missing"]),
+            None if fields["after"] is None else _file_names(fields["after"]),
+            bool(fields["kept"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _file_names(names: list[str]) -> tuple[str, ...]:
+    """The names of a manifest. Raises `ValueError` for one that leads out of a directory."""
+    for name in names:
+        if not name or "/" in name or "\0" in name or name in {".", ".."}:
+            raise ValueError(name)
+    return tuple(names)

@@ -1,0 +1,150 @@
+"""A transaction that puts new tables on top of a stack.
+
+The lock on `tables.list` is held from the beginning, so nobody else can add in the meantime.
+Tables get their names as they are finished, and become part of the stack all together, when
+the list that names them is renamed into place. Until then a failure removes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from engine.errors import ApiError
+from engine.format import RefRecord, check_conflicts, check_refname
+from engine.merge import MergedTable
+from engine.stack.directory import StackDirectory
+from engine.stack.lock import LockFile
+from engine.table import Table, TableWriter
+
+
+class Addition:
+    """A held lock and the tables written under it so far.
+
+    A context manager: a clean exit commits, an exception leaves the stack as it was. Raises
+    `LockError` when somebody else holds the lock, and `OutdatedError` when the stack has
+    changed since it was loaded, unless `reload` says to load it again under the lock.
+    `has_changed_stack` says afterwards whether anything was added.
+    """
+
+    __slots__ = ("_added", "_directory", "_lock", "_names", "_update_index", "has_changed_stack")
+
+    def __init__(self, directory: StackDirectory, *, reload: bool) -> None:
+        self._directory = directory
+        self._added: list[Table] = []
+        self._names: list[str] = []
+        self.has_changed_stack = False
+        self._lock: LockFile = directory.lock_list()
+        try:
+            if reload and not directory.is_current():
+                directory.load()
+            directory.require_current()
+            self._update_index = directory.merged.max_update_index + 1
+        except BaseException:
+            self._lock.release()
+            raise
+
+    @property
+    def update_index(self) -> int:
+        """The lowest update index that the next table may begin with."""
+        return self._update_index
+
+    @contextmanager
+    def table(self) -> Iterator[TableWriter]:
+        """Write one table; its limits are `update_index` unless the writer is told otherwise.
+
+        An empty table is dropped. On leaving, raises `ApiError` for limits that begin below
+        `update_index`, `RefnameError` and `NameConflictError` unless names are not checked.
+        """
+        directory = self._directory
+        with directory.temporary_table(self._update_index, self._update_index) as temporary:
+            writer = TableWriter(temporary.write, directory.write_options)
+            writer.set_limits(self._update_index, self._update_index)
+            yield writer
+            stats = writer.close()
+            if stats.is_empty:
+                return
+            if writer.min_update_index < self._update_index:
+                raise ApiError(
+                    f"update index {writer.min_update_index} has been used: {self._update_index} is the next"
+                )
+            temporary.finish()
+            if not directory.options.skip_name_check:
+                with Table.open(temporary.path) as table:
+                    check_names(table.refs(), MergedTable((*directory.tables, *self._added)))
+            name = directory.table_name(writer.min_update_index, writer.max_update_index)
+            # Noted first: an interrupt just behind the rename must not leave it lying about.
+            self._names.append(name)
+            temporary.rename(name)
+            self._added.append(directory.open_table(name))
+            # Git lets tables of one transaction share an index; here ranges never overlap.
+            self._update_index = writer.max_update_index + 1
+
+    def add(self, write: Callable[[TableWriter], object]) -> None:
+        """Write one table with a function, as `table` does."""
+        with self.table() as writer:
+            write(writer)
+
+    def commit(self) -> None:
+        """Make the new tables part of the stack and let go of the lock."""
+        if not self._added:
+            self._lock.release()
+            return
+        self._directory.install(self._lock, [*self._directory.names, *self._names])
+        # From here on they are part of the stack, whatever happens.
+        self.has_changed_stack = True
+        self._names = []
+        self._close_added()
+        self._directory.sync()
+        self._directory.load()
+
+    def abort(self) -> None:
+        """Remove the tables written so far and let go of the lock."""
+        self._close_added()
+        try:
+            self._directory.discard(self._names)
+        finally:
+            self._lock.release()
+
+    def _close_added(self) -> None:
+        for table in self._added:
+            table.close()
+        self._added = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            self.abort()
+            return
+        try:
+            self.commit()
+        except BaseException:
+            self.abort()
+            raise
+
+
+def check_names(records: Iterable[RefRecord], view: MergedTable) -> None:
+    """Raise if a stack that shows `view` must not take these records of one transaction.
+
+    `RefnameError` for a name that git would refuse, `NameConflictError` for one that is a directory of
+    another, among the records or in the view. A deletion is never refused.
+    """
+    added: list[bytes] = []
+    removed: set[bytes] = set()
+    for record in records:
+        if record.is_deletion:
+            removed.add(record.name)
+        else:
+            check_refname(record.name)
+            added.append(record.name)
+
+    def names_from(start: bytes) -> Iterator[bytes]:
+        return (record.name for records in view.ref_blocks(start) for record in records)
+
+    check_conflicts(added, removed, names_from)

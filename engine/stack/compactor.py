@@ -1,0 +1,147 @@
+"""Replacing a range of tables by their compaction while others go on writing.
+
+The order of steps is git's, and each guards against one kind of neighbour:
+
+ 1. lock `tables.list` and see that it is the one we know: the range is a range of its tables;
+ 2. lock the tables of the range, newest first: a process that compacts what it just added is
+    not stopped by one that is busy with old tables, and may do with the newer part of its range;
+ 3. let go of the list, so that others can add while we merge;
+ 4. merge into a temporary file;
+ 5. lock the list again and read it again: tables may have been added behind our range, and
+    others compacted in front of it. Find the range by name;
+ 6. rename the new table into place, then the list that names it;
+ 7. load the new list, unlink the tables of the range, and let go of their locks.
+
+A crash before the rename of the list leaves the old stack and clutter, after it the new one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from engine.errors import LockError, OutdatedError
+from engine.format import footer_size
+from engine.merge import Compacted, Expiry, compact_tables, is_noop
+from engine.progress import ProgressCallback
+from engine.stack.directory import StackDirectory, TemporaryTable
+from engine.stack.lock import LockFile
+from engine.table import Table
+
+
+@dataclass(slots=True)
+class CompactionStats:
+    """What compactions of one handle have done so far.
+
+    `bytes` and `entries_written` count what went into merges (tables without footers) and came
+    out of them, `attempts` every compaction begun, `failures` those that met a lock or, after
+    an addition, any other obstacle.
+    """
+
+    bytes: int = 0
+    entries_written: int = 0
+    attempts: int = 0
+    failures: int = 0
+
+
+def compact_range(
+    directory: StackDirectory,
+    first: int,
+    end: int,
+    stats: CompactionStats,
+    *,
+    expiry: Expiry | None = None,
+    best_effort: bool = False,
+    progress: ProgressCallback | None = None,
+) -> None:
+    """Replace the tables [first, end) by one. Nothing happens to a single table without expiry.
+
+    `best_effort` makes do with the newer tables of the range, two or more, when an older one
+    is locked. Raises `LockError`, `OutdatedError`, `FormatError` for a damaged table, `OSError`.
+    """
+    if is_noop(first, end, expiry):
+        return
+    stats.attempts += 1
+    with ExitStack() as locks:
+        try:
+            start = _lock_range(directory, first, end, locks, best_effort=best_effort)
+        except OutdatedError:
+            raise
+        except LockError:
+            stats.failures += 1
+            raise
+        tables = directory.tables[start:end]
+        low = min(table.min_update_index for table in tables)
+        high = max(table.max_update_index for table in tables)
+        with directory.temporary_table(low, high) as temporary:
+            stats.bytes += sum(table.size - footer_size(table.version) for table in tables)
+            compacted = compact_tables(
+                tables,
+                temporary.write,
+                directory.write_options,
+                drop_tombstones=start == 0,
+                expiry=expiry,
+                progress=progress,
+            )
+            temporary.finish()
+            stats.entries_written += compacted.entries
+            try:
+                with directory.lock_list() as lock:
+                    _replace_range(directory, lock, tables, temporary, compacted)
+            except OutdatedError:
+                raise
+            except LockError:
+                stats.failures += 1
+                raise
+        directory.sync()
+        directory.load()
+        # A table that a damaged list names twice may be needed still.
+        directory.unlink({table.name for table in tables}.difference(directory.names))
+
+
+def _lock_range(
+    directory: StackDirectory, first: int, end: int, locks: ExitStack, *, best_effort: bool
+) -> int:
+    """Lock the tables of the range, or those from the position on that is returned."""
+    with directory.lock_list():
+        directory.require_current()
+        for position in reversed(range(first, end)):
+            try:
+                lock = LockFile(directory.file(directory.tables[position].name))
+            except LockError:
+                if best_effort and end - (position + 1) >= 2:
+                    return position + 1
+                raise
+            locks.enter_context(lock)
+            lock.close()
+    return first
+
+
+def _replace_range(
+    directory: StackDirectory,
+    lock: LockFile,
+    tables: Sequence[Table],
+    temporary: TemporaryTable,
+    compacted: Compacted,
+) -> None:
+    """Name the new table, unless nothing is left of it, in the place of the range's tables."""
+    names = directory.read_list()
+    merged = [table.name for table in tables]
+    start = names.index(merged[0]) if merged[0] in names else len(names)
+    end = start + len(merged)
+    if names[start:end] != merged:
+        reason = "the tables were changed while they were locked for compaction"
+        raise OutdatedError(directory.list_path, reason)
+    replacement: list[str] = []
+    if not compacted.table.is_empty:
+        low = min(table.min_update_index for table in tables)
+        high = max(table.max_update_index for table in tables)
+        replacement = [directory.table_name(low, high)]
+    try:
+        for name in replacement:
+            temporary.rename(name)
+        directory.install(lock, [*names[:start], *replacement, *names[end:]])
+    except BaseException:
+        directory.discard(replacement)
+        raise

@@ -1,0 +1,119 @@
+"""Lock files, as git makes them: `<path>.lock`, created only if it does not exist.
+
+Whoever created it owns `path`, may write the new content into the lock, and either commits
+(the lock is renamed onto `path`) or releases it (the lock is unlinked). A lock that a dead
+process left behind looks like a held one; nothing here removes it.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from contextlib import suppress
+from types import TracebackType
+from typing import Final, Self
+
+from engine.errors import LockError
+from engine.stack.durable import change_mode, sync, write_all
+
+_FIRST_WAIT_MS: Final = 1
+_LONGEST_WAIT_MS: Final = 1000
+_DEFAULT_MODE: Final = 0o666
+
+
+class LockFile:
+    """A held lock on `path`; a context manager that releases unless committed.
+
+    `mode` are the permissions of the lock, and so of the file it may become: None leaves them
+    to the umask. `timeout_ms` is how long to wait for another holder: 0 not at all, negative
+    for ever. Raises `LockError`, `OSError`.
+    """
+
+    __slots__ = ("_fd", "_held", "lock_path", "path")
+
+    def __init__(self, path: str, *, timeout_ms: int = 0, mode: int | None = None) -> None:
+        self.path = path
+        self.lock_path = path + ".lock"
+        self._held = False
+        self._fd = _create(self.lock_path, timeout_ms)
+        self._held = True
+        if mode is not None:
+            try:
+                change_mode(self._fd, mode, self.lock_path)
+            except BaseException:
+                self.release()
+                raise
+
+    def write(self, data: bytes) -> None:
+        """Append to the lock file and make it durable."""
+        write_all(self._fd, data, self.lock_path)
+        sync(self._fd, self.lock_path)
+
+    def close(self) -> None:
+        """Close the file but keep the lock: many may be held without running out of descriptors."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def commit(self) -> None:
+        """Make what was written the content of `path`, in one rename, and let go of the lock."""
+        self.close()
+        # Not ours any more from here on: an interrupt behind the rename must not make `release`
+        # unlink the lock that somebody else may hold by then.
+        self._held = False
+        try:
+            os.replace(self.lock_path, self.path)
+        except OSError:
+            os.unlink(self.lock_path)
+            raise
+
+    def release(self) -> None:
+        """Let go of the lock; nothing happens after a commit or a second time."""
+        self.close()
+        if self._held:
+            self._held = False
+            # Somebody may have removed the lock by hand, which is as good as released.
+            with suppress(FileNotFoundError):
+                os.unlink(self.lock_path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+def _create(lock_path: str, timeout_ms: int) -> int:
+    """Create the lock file, trying again with growing, jittered pauses until the timeout."""
+    deadline = None if timeout_ms < 0 else time.monotonic() + timeout_ms / 1000
+    wait_ms = _FIRST_WAIT_MS
+    attempt = 1
+    while True:
+        try:
+            return os.open(lock_path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, _DEFAULT_MODE)
+        except FileExistsError:
+            pass
+        pause = wait_ms * random.uniform(0.75, 1.25) / 1000  # noqa: S311 - jitter, not a secret
+        if deadline is not None:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise LockError(lock_path, _describe_holder(lock_path))
+            pause = min(pause, left)
+        time.sleep(pause)
+        # Quadratic, as git's lockfile.c: the first waiters try often, the late ones seldom.
+        attempt += 1
+        wait_ms = min(attempt * attempt, _LONGEST_WAIT_MS)
+
+
+def _describe_holder(lock_path: str) -> str:
+    try:
+        age = max(time.time() - os.stat(lock_path).st_mtime, 0)
+    except OSError:
+        return "is locked by another process"
+    return (
+        f"has existed for {age:.0f} s; another process holds it, "
+        "or one that died left it behind (then it can be removed)"
+    )

@@ -1,0 +1,51 @@
+"""What a stack is opened with: how its tables are written, and how it is kept."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from engine.errors import ApiError
+from engine.merge import DEFAULT_FACTOR
+from engine.table import WriteOptions
+
+Policy = Literal["log2", "geometric"]
+
+DEFAULT_LOCK_TIMEOUT_MS: Final = 100
+
+
+def random_suffix() -> int:
+    """32 random bits for a table's name, so that no two tables ever share one."""
+    return secrets.randbits(32)
+
+
+@dataclass(slots=True, frozen=True)
+class StackOptions(WriteOptions):
+    """Options of a stack, on top of those of the tables that it writes.
+
+    `hash_id` None takes the hash function of the tables (SHA-1 for an empty stack); with a
+    value, tables of another one are refused. `skip_name_check` lets in any ref name.
+    `default_permissions` is the mode of new files (like 0o660); None keeps that of
+    `tables.list`, and leaves a first one to the umask. `auto_compact` runs the `policy`
+    ("log2", or "geometric" with `factor` 1..255, git's since 2.45) after each addition.
+    `lock_timeout_ms` is how long to wait for the lock on `tables.list`: 0 not at all, negative
+    for ever. `suffix` makes table names unique; a fixed sequence makes a stack reproducible.
+    """
+
+    skip_name_check: bool = False
+    default_permissions: int | None = None
+    auto_compact: bool = True
+    policy: Policy = "log2"
+    factor: int = DEFAULT_FACTOR
+    lock_timeout_ms: int = DEFAULT_LOCK_TIMEOUT_MS
+    suffix: Callable[[], int] = random_suffix
+
+    def __post_init__(self) -> None:
+        # Zero-argument super() does not survive the class that slots=True makes anew.
+        WriteOptions.__post_init__(self)
+        if self.policy not in ("log2", "geometric"):
+            raise ApiError(f"unknown compaction policy {self.policy!r}")
+        if not 1 <= self.factor <= 255:
+            raise ApiError(f"factor {self.factor} is not in 1..255")

@@ -1,0 +1,242 @@
+"""A stack of tables: the one object through which a program reads and changes refs and reflogs.
+
+    with Stack.open(".git/reftable") as stack:
+        head = stack.read_ref(b"HEAD")
+        with stack.addition() as addition, addition.table() as writer:
+            writer.add_ref(RefRecord(b"refs/heads/x", addition.update_index, value=oid))
+
+A handle is a view of the stack as it was when it was opened or last reloaded; it changes only
+by `reload` and by changes made through it. Tables and merged views taken from it stay good
+for as long as somebody uses them. One handle is for one thread at a time (views are for any).
+
+The steps that make changes safe between processes are in `addition.py` and `compactor.py`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from engine.errors import OutdatedError, ReftableError
+from engine.format import HashId, LogRecord, RefRecord
+from engine.merge import (
+    CompactionPlan,
+    Expiry,
+    MergedTable,
+    Segment,
+    check_range,
+    plan_compaction,
+    suggest_compaction_segment,
+    suggest_geometric_segment,
+)
+from engine.progress import ProgressCallback
+from engine.stack import clean as cleaning
+from engine.stack.addition import Addition
+from engine.stack.clean import CleanPlan
+from engine.stack.compactor import CompactionStats, compact_range
+from engine.stack.directory import StackDirectory
+from engine.stack.options import StackOptions
+from engine.table import Table, TableWriter
+
+
+class Stack:
+    """An open stack; a context manager.
+
+    A stack opened with `read_only` never locks and never unlinks; every change is refused with
+    `ApiError`. Closing a writable one removes tables that others have compacted away.
+    """
+
+    __slots__ = ("_directory", "_stats")
+
+    def __init__(self, directory: StackDirectory) -> None:
+        self._directory = directory
+        self._stats = CompactionStats()
+
+    @classmethod
+    def open(
+        cls,
+        directory: str | os.PathLike[str],
+        options: StackOptions | None = None,
+        read_only: bool = False,
+    ) -> Self:
+        """Open the stack in `directory`; a missing `tables.list` is an empty stack.
+
+        Raises `FormatError` (also for tables of another hash function than `options` states),
+        `MissingTableError`, and `OSError` when there is no such directory.
+        """
+        return cls(StackDirectory(directory, options or StackOptions(), read_only=read_only))
+
+    def close(self) -> None:
+        """Close the tables. Iterators that still read them cannot go on."""
+        self._directory.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def directory(self) -> Path:
+        """Where the stack lies."""
+        return Path(self._directory.path)
+
+    @property
+    def options(self) -> StackOptions:
+        """What the stack was opened with."""
+        return self._directory.options
+
+    @property
+    def read_only(self) -> bool:
+        """Whether changes are refused."""
+        return self._directory.read_only
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The tables, oldest first; replaced as a whole by `reload` and by changes."""
+        return self._directory.tables
+
+    @property
+    def merged(self) -> MergedTable:
+        """All tables as one."""
+        return self._directory.merged
+
+    @property
+    def hash_id(self) -> HashId:
+        """The hash function of the object ids."""
+        return self._directory.hash_id
+
+    @property
+    def next_update_index(self) -> int:
+        """The update index at which the next table begins; 1 in an empty stack."""
+        return self.merged.max_update_index + 1
+
+    @property
+    def stats(self) -> CompactionStats:
+        """What compactions through this handle have done."""
+        return self._stats
+
+    def reload(self) -> bool:
+        """Take up changes by others; whether there were any. One `stat` if there were none.
+
+        When it raises (as `open` does), the handle stays as it was.
+        """
+        if self._directory.is_current():
+            return False
+        self._directory.load()
+        return True
+
+    def read_ref(self, name: bytes) -> RefRecord | None:
+        """The ref of this name, or None if there is none or it was deleted."""
+        return self.merged.read_ref(name)
+
+    def read_log(self, name: bytes) -> LogRecord | None:
+        """The newest log entry of this ref, or None."""
+        return self.merged.read_log(name)
+
+    def refs(self, prefix: bytes = b"") -> Iterator[RefRecord]:
+        """The refs whose names begin with `prefix`, in name order."""
+        return self.merged.refs(prefix)
+
+    def logs(self, name: bytes | None = None) -> Iterator[LogRecord]:
+        """The log entries of all refs or of one, by name and newest first."""
+        return self.merged.logs(name)
+
+    def refs_for(self, oid: bytes) -> Iterator[RefRecord]:
+        """The refs whose value or peeled value is `oid`, in name order."""
+        return self.merged.refs_for(oid)
+
+    @contextmanager
+    def addition(self, *, reload: bool = False) -> Iterator[Addition]:
+        """A transaction that adds tables; auto-compaction follows if the options say so.
+
+        Holds the lock on the list. A clean exit commits, an exception leaves nothing behind.
+        Raises `LockError`, and `OutdatedError` when the stack has changed since it was loaded,
+        unless `reload` is set (git since 2.48).
+        """
+        with Addition(self._directory, reload=reload) as addition:
+            yield addition
+        if addition.has_changed_stack and self.options.auto_compact:
+            self._tidy_up()
+
+    def add(self, write: Callable[[TableWriter], object]) -> None:
+        """Add one table, which `write(writer)` fills; an empty one is dropped.
+
+        Raises as `addition` does; after an `OutdatedError` the handle has been reloaded, and
+        the caller may try again.
+        """
+        try:
+            with self.addition() as addition:
+                addition.add(write)
+        except OutdatedError:
+            self.reload()
+            raise
+
+    def _tidy_up(self) -> None:
+        """Auto-compact after a commit, which must not look like a failure when this fails."""
+        failures = self._stats.failures
+        try:
+            self.auto_compact()
+        except OutdatedError:
+            pass  # another process is at it, or has been
+        except (ReftableError, OSError):
+            self._stats.failures = failures + 1
+
+    @property
+    def sizes(self) -> list[int]:
+        """The sizes by which the policies judge the tables (see `Table.policy_size`)."""
+        return [table.policy_size for table in self.tables]
+
+    def suggestion(self) -> Segment:
+        """The tables that auto-compaction would merge now; an empty segment for none."""
+        if self.options.policy == "geometric":
+            return suggest_geometric_segment(self.sizes, self.options.factor)
+        return suggest_compaction_segment(self.sizes)
+
+    def auto_compact(self, progress: ProgressCallback | None = None) -> None:
+        """Merge the tables that the policy suggests; those that are not locked, if some are."""
+        segment = self.suggestion()
+        compact_range(
+            self._directory, segment.start, segment.end, self._stats, best_effort=True, progress=progress
+        )
+
+    def compact_all(self, expiry: Expiry | None = None, progress: ProgressCallback | None = None) -> None:
+        """Merge all tables into one, dropping tombstones and expired log entries.
+
+        Raises `LockError` if any table is locked, `OutdatedError`, `FormatError`, `OSError`.
+        """
+        self.compact(0, len(self.tables), expiry, progress)
+
+    def compact(
+        self, first: int, end: int, expiry: Expiry | None = None, progress: ProgressCallback | None = None
+    ) -> None:
+        """Merge the tables [first, end) into one. A single table is rewritten only to expire logs."""
+        check_range(self.tables, first, end)
+        compact_range(self._directory, first, end, self._stats, expiry=expiry, progress=progress)
+
+    def plan_compaction(
+        self, first: int, end: int, expiry: Expiry | None = None, progress: ProgressCallback | None = None
+    ) -> CompactionPlan:
+        """Compact the tables [first, end) into nothing: exact sizes and counts, no file touched."""
+        return plan_compaction(self.tables, first, end, self._directory.write_options, expiry, progress)
+
+    def apply(self, plan: CompactionPlan, progress: ProgressCallback | None = None) -> None:
+        """Do what a plan says. Raises `OutdatedError` if the stack is not the plan's any more."""
+        self.reload()
+        if plan.names != tuple(table.name for table in self.tables):
+            raise OutdatedError(self._directory.list_path, "the stack is not the one that was planned for")
+        self.compact(plan.first, plan.end, plan.expiry, progress)
+
+    def plan_clean(self) -> CleanPlan:
+        """Which files in the directory are stale, and which are not and why; changes nothing."""
+        return cleaning.plan_clean(self._directory)
+
+    def clean(self, plan: CleanPlan | None = None) -> list[str]:
+        """Remove stale files, or those of them that a plan names; returns their names."""
+        return cleaning.clean(self._directory, plan)

@@ -1,0 +1,18 @@
+"""One immutable table file, read and written.
+
+Owns lookups, scans and seeks within a table, and writing one byte for byte as git does. May import `format`.
+
+    reader        opening, point lookups, scans, refs by object id
+    writer        sections, indexes, the object index, the footer
+"""
+
+from engine.table.reader import Table, open_regular
+from engine.table.writer import TableStats, TableWriter, WriteOptions
+
+__all__ = [
+    "Table",
+    "TableStats",
+    "TableWriter",
+    "WriteOptions",
+    "open_regular",
+]

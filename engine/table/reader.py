@@ -1,0 +1,450 @@
+"""One immutable table file: opening, point lookups, scans, refs by object id.
+
+Opening reads header and footer. A lookup walks the index from its root down (the root may be
+several sibling blocks) and then reads one block; without an index it goes from block to block,
+of which git leaves at most three. A scan goes block by block and never through an index, so a
+damaged index hides no record from it; and a lookup whose index turns out to be damaged (as
+that of logs written by the Go library of 2020) falls back to a scan.
+
+A table returns tombstones like any other record: what they hide lies in other tables, which
+only `merged.py` knows.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self, TypeVar
+
+from engine.errors import ApiError, FormatError, shown
+from engine.format.block import Block, read_block
+from engine.format.header import (
+    BLOCK_HEADER_SIZE,
+    INDEX,
+    LOG,
+    OBJ,
+    REF,
+    SECTION_NAMES,
+    SMALLEST_TABLE,
+    U64_MAX,
+    Footer,
+    HashId,
+    Header,
+    footer_size,
+    header_size,
+)
+from engine.format.raw_record import Encoded
+from engine.format.record import LogRecord, RefRecord, log_key
+
+_T = TypeVar("_T")
+
+
+@dataclass(slots=True, frozen=True)
+class _Section:
+    """Where a section and its index begin."""
+
+    type: int
+    offset: int
+    index_offset: int
+
+
+class Table:
+    """An open table. Safe to read from several threads; immutable.
+
+    `name` is the file's name in its directory, `size` that of the file, `reads` the number of
+    reads from it so far. The file stays readable after it was unlinked, until the last user of
+    this object lets go of it or `close` is called.
+    """
+
+    __slots__ = ("_end", "_fd", "_first_type", "footer", "header", "name", "path", "reads", "size")
+
+    def __init__(self, fd: int, path: str, name: str) -> None:
+        self._fd = fd
+        self.path = path
+        self.name = name
+        self.reads = 0
+        self.size = os.fstat(fd).st_size
+        if self.size < SMALLEST_TABLE:
+            raise FormatError(name, None, f"{self.size} bytes are too few for a table: cut short?")
+        # One byte more than the larger header: the first block's type says what the file begins with.
+        head = self.read(0, header_size(2) + 1)
+        self.header = Header.parse(name, head)
+        self._end = self.size - footer_size(self.header.version)
+        if self._end < self.header.size:
+            raise FormatError(name, None, f"{self.size} bytes are too few for a table: cut short?")
+        footer = self.read(self._end, self.size - self._end)
+        if len(footer) < self.size - self._end:
+            raise FormatError(name, self._end, "the footer could not be read: the file is being cut short")
+        self.footer = Footer.parse(name, footer, self._end, head[: self.header.size])
+        self._first_type = head[self.header.size] if self._end > self.header.size else None
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str], name: str | None = None) -> Self:
+        """Open the table at `path`. Raises `FormatError`, `OSError`."""
+        path = os.fspath(path)
+        name = name or os.path.basename(path)
+        fd = open_regular(path, name)
+        try:
+            return cls(fd, path, name)
+        except BaseException:
+            os.close(fd)
+            raise
+
+    def close(self) -> None:
+        """Close the file; the table cannot be read any more."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        # Iterators outlive the reload that drops their tables: the last one closes the file.
+        if getattr(self, "_fd", -1) >= 0 and hasattr(self, "_first_type"):
+            self.close()
+
+    def __repr__(self) -> str:
+        return f"Table({self.name!r})"
+
+    @property
+    def version(self) -> int:
+        """The format version: 1 or 2."""
+        return self.header.version
+
+    @property
+    def hash_id(self) -> HashId:
+        """The hash function of the object ids."""
+        return self.header.hash_id
+
+    @property
+    def block_size(self) -> int:
+        """The block size that the header states; 0 in an unaligned table."""
+        return self.header.block_size
+
+    @property
+    def min_update_index(self) -> int:
+        """The lowest update index of the table's refs."""
+        return self.header.min_update_index
+
+    @property
+    def max_update_index(self) -> int:
+        """The highest update index of the table's records."""
+        return self.header.max_update_index
+
+    @property
+    def policy_size(self) -> int:
+        """The size by which compaction policies judge a table: without footer and most of the header.
+
+        As git computes it, so that a table with one record weighs little more than nothing.
+        """
+        return self._end - (self.header.size - 1)
+
+    @property
+    def has_logs(self) -> bool:
+        """Whether there is a log section."""
+        return self._first_type == LOG or self.footer.log_offset > 0
+
+    def read(self, offset: int, size: int) -> bytes:
+        """At most `size` bytes of the file, fewer at its end. Raises `OSError`."""
+        self.reads += 1
+        return os.pread(self._fd, size, offset)
+
+    def read_ref(self, name: bytes) -> RefRecord | None:
+        """The record of exactly this name, which may be a tombstone. Raises `FormatError`."""
+        located = self.locate_ref(name)
+        return located[1] if located else None
+
+    def locate_ref(self, name: bytes) -> tuple[int, RefRecord] | None:
+        """As `read_ref`, with the offset of the block that holds the record."""
+        size, base = self.hash_id.size, self.min_update_index
+        section = self._refs_section()
+        found = section and self._seek(section, name, lambda block: block.seek_ref(name, size, base))
+        return (found[0].offset, found[1]) if found and found[1].name == name else None
+
+    def read_log(self, name: bytes, update_index: int = U64_MAX) -> LogRecord | None:
+        """The newest log record of this ref at or below `update_index`; may be a tombstone."""
+        located = self.locate_log(name, update_index)
+        return located[1] if located else None
+
+    def locate_log(self, name: bytes, update_index: int = U64_MAX) -> tuple[int, LogRecord] | None:
+        """As `read_log`, with the offset of the block that holds the record."""
+        size = self.hash_id.size
+        key = log_key(name, update_index)
+        section = self._logs_section()
+        found = section and self._seek(section, key, lambda block: block.seek_log(key, size))
+        return (found[0].offset, found[1]) if found and found[1].name == name else None
+
+    def ref_blocks(self, start: bytes = b"") -> Iterator[list[RefRecord]]:
+        """The refs from the first name >= `start` on, a list for each block. Raises `FormatError`."""
+        size, base = self.hash_id.size, self.min_update_index
+        section = self._refs_section()
+        for block in self._blocks_from(section, start, lambda block: block.seek_ref(start, size, base)):
+            yield block.refs(size, base)
+
+    def log_blocks(self, start: bytes = b"", update_index: int = U64_MAX) -> Iterator[list[LogRecord]]:
+        """The logs from the first key >= (`start`, `update_index`) on, a list for each block.
+
+        The first list of this and of `ref_blocks` may begin with records before the start.
+        """
+        size = self.hash_id.size
+        key = log_key(start, update_index) if start else b""
+        for block in self._blocks_from(self._logs_section(), key, lambda block: block.seek_log(key, size)):
+            yield block.logs(size)
+
+    def refs(self, prefix: bytes = b"") -> Iterator[RefRecord]:
+        """The refs whose names begin with `prefix`, tombstones among them, in name order."""
+        for records in self.ref_blocks(prefix):
+            for record in records:
+                if record.name.startswith(prefix):
+                    yield record
+                elif record.name > prefix:
+                    return
+
+    def logs(self, name: bytes | None = None) -> Iterator[LogRecord]:
+        """The log records of all refs or of one, by name and newest first, tombstones among them."""
+        for records in self.log_blocks(name or b""):
+            for record in records:
+                if name is None or record.name == name:
+                    yield record
+                elif record.name > name:
+                    return
+
+    def refs_for(self, oid: bytes) -> Iterator[RefRecord]:
+        """The refs of this table whose value or peeled value is `oid`, in name order.
+
+        Through the object section where there is one, by a scan where there is none or where
+        it is damaged: the answer is the same. Raises `ApiError` for an id of another length.
+        """
+        if len(oid) != self.hash_id.size:
+            raise ApiError(f"an object id of {len(oid)} bytes in a {self.hash_id} table")
+        for block in self._blocks_mentioning(oid):
+            for record in block.refs(self.hash_id.size, self.min_update_index):
+                if oid in (record.value, record.peeled):
+                    yield record
+
+    def encoded_ref_blocks(self, min_update_index: int) -> Iterator[tuple[Block, list[Encoded]]]:
+        """Block by block, the ref records cut out for a table with this lower limit.
+
+        Raises `FormatError`, also where names do not ascend.
+        """
+        shift = self.min_update_index - min_update_index
+        return self._encoded_blocks(
+            self._refs_section(),
+            lambda block: block.encoded_refs(self.hash_id.size, self.min_update_index, shift),
+        )
+
+    def encoded_log_blocks(self) -> Iterator[tuple[Block, list[Encoded]]]:
+        """Block by block, the log records cut out. Raises `FormatError`, also for keys in disorder."""
+        return self._encoded_blocks(self._logs_section(), lambda block: block.encoded_logs(self.hash_id.size))
+
+    def blocks(self) -> Iterator[Block]:
+        """Every block of the file in the order of the file. Raises `FormatError`."""
+        offset = 0
+        while self._first_type is not None and offset < self._end:
+            block = self.block_at(offset)
+            yield block
+            offset = block.next_offset
+
+    def block_at(self, offset: int) -> Block:
+        """The block that begins at `offset` (0 for the first). Raises `FormatError`."""
+        return self._parse(offset, self._bytes_at(offset))
+
+    def _bytes_at(self, offset: int) -> bytes:
+        """The bytes from a block's beginning on, as many as it may have."""
+        if not 0 <= offset < self._end:
+            what = f"a block is said to be at {offset}, outside of the table's {self._end} bytes of blocks"
+            raise FormatError(self.name, None, what)
+        first = 0 if offset else self.header.size
+        data = read_block(self.read, offset, self._end - offset, first, self.block_size)
+        if len(data) < first + BLOCK_HEADER_SIZE:
+            raise FormatError(self.name, offset, f"{len(data)} bytes are too few for a block")
+        return data
+
+    def _parse(self, offset: int, data: bytes) -> Block:
+        first = 0 if offset else self.header.size
+        block = Block.parse(self.name, data, offset, first, self.block_size)
+        if block.next_offset > self._end:
+            # The last block of a table is not padded.
+            block.padding -= block.next_offset - self._end
+            block.next_offset = self._end
+        return block
+
+    def _refs_section(self) -> _Section | None:
+        if self._first_type == LOG or self._first_type is None:
+            return None
+        return _Section(REF, 0, self.footer.ref_index_offset)
+
+    def _logs_section(self) -> _Section | None:
+        if not self.has_logs:
+            return None
+        return _Section(LOG, self.footer.log_offset, self.footer.log_index_offset)
+
+    def _scan(self, section: _Section, offset: int | None = None) -> Iterator[Block]:
+        """The blocks of a section without its index: all, or those from `offset` on."""
+        at = section.offset if offset is None else offset
+        while at < self._end or (at == section.offset and offset is None):
+            data = self._bytes_at(at)
+            block_type = data[0 if at else self.header.size]
+            if block_type != section.type:
+                # Not parsed: damage in the next section is no damage to this one.
+                self._check_section_end(section, at, block_type)
+                return
+            block = self._parse(at, data)
+            yield block
+            at = block.next_offset
+
+    def _check_section_end(self, section: _Section, offset: int, block_type: int) -> None:
+        """A section ends where the footer says another begins, or its type byte is damaged."""
+        expected = {
+            INDEX: section.index_offset > 0,
+            OBJ: offset == self.footer.obj_offset,
+            LOG: offset == self.footer.log_offset,
+        }
+        if offset == section.offset or not expected.get(block_type, False):
+            what = f"a block of type 0x{block_type:02x} in the {SECTION_NAMES[section.type]} section"
+            raise FormatError(self.name, offset, what)
+
+    def _blocks_from(
+        self, section: _Section | None, key: bytes, seek: Callable[[Block], object | None]
+    ) -> Iterator[Block]:
+        """The blocks of a section from the one on that holds the first key >= `key`."""
+        if section is None:
+            return
+        if not key:
+            yield from self._scan(section)
+            return
+        found = self._seek(section, key, seek)
+        if found is not None:
+            yield found[0]
+            yield from self._scan(section, found[0].next_offset)
+
+    def _lookup(self, section: _Section | None, key: bytes, seek: Callable[[Block], _T | None]) -> _T | None:
+        found = self._seek(section, key, seek) if section else None
+        return found[1] if found else None
+
+    def _seek(
+        self, section: _Section, key: bytes, seek: Callable[[Block], _T | None]
+    ) -> tuple[Block, _T] | None:
+        """The first record with a key >= `key` and its block, or None if all keys are smaller."""
+        if section.index_offset:
+            # Or scan, where the index is damaged: what it hides can still be read.
+            with suppress(FormatError):
+                return self._descend(section, key, seek)
+        for block in self._scan(section):
+            record = seek(block)
+            if record is not None:
+                return block, record
+        return None
+
+    def _descend(
+        self, section: _Section, key: bytes, seek: Callable[[Block], _T | None]
+    ) -> tuple[Block, _T] | None:
+        """As `_seek`, by way of the index. Raises `FormatError`.
+
+        Whether an index belongs to its section, and covers it, shows at the leaves only. So the
+        answer that all keys are smaller is not given before the last leaf has been seen.
+        """
+        block = self.block_at(section.index_offset)
+        if block.type != INDEX:
+            raise FormatError(self.name, block.offset, "no index block where the footer has one")
+        entry = block.seek_index(key)
+        while entry is None and (sibling := self._next_of_type(INDEX, block)) is not None:
+            block = sibling
+            entry = block.seek_index(key)
+        beyond = entry is None
+        while block.type == INDEX:
+            if beyond:
+                entry = block.index()[-1]
+            elif entry is None:
+                entry = block.seek_index(key)
+            if entry is None:
+                raise FormatError(self.name, block.offset, "an index block without the key promised above it")
+            # Downwards is backwards in the file, so a damaged index cannot make a loop.
+            if entry.offset >= block.offset:
+                what = f"an index entry points ahead, to {entry.offset}"
+                raise FormatError(self.name, block.offset, what)
+            block = self.block_at(entry.offset)
+            entry = None
+        if block.type != section.type:
+            what = f"the {SECTION_NAMES[section.type]} index leads to a block of another section"
+            raise FormatError(self.name, block.offset, what)
+        record = seek(block)
+        if (record is None) != beyond or (beyond and self._next_of_type(section.type, block) is not None):
+            what = "the index and this block do not agree on the block's last key"
+            raise FormatError(self.name, block.offset, what)
+        return None if record is None else (block, record)
+
+    def _next_of_type(self, block_type: int, block: Block) -> Block | None:
+        """The block behind this one if it is of a certain type; index blocks are siblings in a root then."""
+        if block.next_offset >= self._end:
+            return None
+        data = self._bytes_at(block.next_offset)
+        return self._parse(block.next_offset, data) if data[0] == block_type else None
+
+    def _blocks_mentioning(self, oid: bytes) -> Iterator[Block]:
+        """The ref blocks that may hold refs with this id."""
+        section = self._refs_section()
+        if section is None:
+            return
+        done = -1
+        with suppress(FormatError):
+            offsets = self._offsets_of(oid)
+            for offset in offsets or ():
+                block = self.block_at(offset)
+                if block.type != REF:
+                    break
+                yield block
+                done = offset
+            else:
+                if offsets is not None:
+                    return
+        # What the object section says cannot be followed, or it says that only a scan can tell.
+        for block in self._scan(section):
+            if block.offset > done:
+                yield block
+
+    def _offsets_of(self, oid: bytes) -> list[int] | None:
+        """Offsets of ref blocks by the object section; None if only a scan can tell."""
+        footer = self.footer
+        if not footer.obj_offset:
+            return None
+        prefix = oid[: footer.object_id_len]
+        section = _Section(OBJ, footer.obj_offset, footer.obj_index_offset)
+        record = self._lookup(section, prefix, lambda block: block.seek_object(prefix))
+        if record is None or record.prefix != prefix:
+            return []
+        return record.offsets or None
+
+    def _encoded_blocks(
+        self, section: _Section | None, split: Callable[[Block], list[Encoded]]
+    ) -> Iterator[tuple[Block, list[Encoded]]]:
+        last_key = b""
+        for block in self._scan(section) if section else ():
+            items = split(block)
+            if items[0][0] <= last_key:
+                what = f"{shown(items[0][0])} does not come behind {shown(last_key)} of the block before"
+                raise FormatError(self.name, block.offset, what)
+            last_key = items[-1][0]
+            yield block, items
+
+
+def open_regular(path: str, name: str) -> int:
+    """Open a file for reading; `name` is for the error. Raises `FormatError` if it is no file.
+
+    Not blocking, so that a named pipe in the place of a file is an error and no hang.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise FormatError(name, None, "is no regular file")
+    return fd

@@ -1,0 +1,442 @@
+"""Writing one table, byte for byte as git does.
+
+Sections come in the order refs, ref index, objects, object index, logs, log index, footer.
+A section is indexed when it has more than 3 blocks (1 in unpadded tables); index levels are
+added while the level below has more than that many, so the root may be several sibling blocks.
+The object section exists only beside a ref index: it maps the shortest unique beginnings of
+object ids (2 bytes or more) to the ref blocks that mention them.
+
+Padding is written in front of what follows it: the last block of a file has none, and neither
+has a block in front of the first log block.
+
+This module knows bytes and offsets only: temporary files, names and locks are `stack.py`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Final
+
+from engine.errors import ApiError, EntryTooBigError, shown
+from engine.format.block import BlockWriter
+from engine.format.header import (
+    DEFAULT_BLOCK_SIZE,
+    DEFAULT_RESTART_INTERVAL,
+    INDEX,
+    LOG,
+    MAX_BLOCK_SIZE,
+    MAX_OBJECT_ID_LEN,
+    MAX_RESTARTS,
+    MIN_OBJECT_ID_LEN,
+    OBJ,
+    REF,
+    U64_MAX,
+    Footer,
+    HashId,
+    Header,
+    put_varint,
+)
+from engine.format.raw_record import Encoded
+from engine.format.record import (
+    VAL1,
+    VAL2,
+    LogRecord,
+    RefRecord,
+    Varints,
+    encode_log,
+    encode_object,
+    encode_ref,
+    log_key,
+)
+
+_INDEX_THRESHOLD: Final = 3
+_INDEX_THRESHOLD_UNPADDED: Final = 1
+
+
+@dataclass(slots=True, frozen=True)
+class WriteOptions:
+    """How a table is laid out.
+
+    `block_size` 1..2**24-1 bytes; `restart_interval` 1..65535 records; `unpadded` leaves out
+    the padding between blocks; `skip_index_objects` leaves out the object section;
+    `exact_log_message` writes messages as they are (otherwise trailing newlines become one, an
+    inner one is refused, and only no message at all stays without); `hash_id` None means SHA-1.
+
+    Raises `ApiError` for values out of range (git since 2.45 for block sizes).
+    """
+
+    block_size: int = DEFAULT_BLOCK_SIZE
+    restart_interval: int = DEFAULT_RESTART_INTERVAL
+    unpadded: bool = False
+    skip_index_objects: bool = False
+    exact_log_message: bool = False
+    hash_id: HashId | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.block_size <= MAX_BLOCK_SIZE:
+            raise ApiError(f"block size {self.block_size} is not in 1..{MAX_BLOCK_SIZE}")
+        if not 1 <= self.restart_interval <= MAX_RESTARTS:
+            raise ApiError(f"restart interval {self.restart_interval} is not in 1..{MAX_RESTARTS}")
+
+
+@dataclass(slots=True)
+class SectionStats:
+    """What was written of one block type."""
+
+    entries: int = 0
+    restarts: int = 0
+    blocks: int = 0
+    index_blocks: int = 0
+    max_index_level: int = 0
+    offset: int = 0
+    index_offset: int = 0
+
+
+@dataclass(slots=True)
+class TableStats:
+    """What was written; `size` is that of the whole file, complete once the writer is closed."""
+
+    ref: SectionStats = field(default_factory=SectionStats)
+    obj: SectionStats = field(default_factory=SectionStats)
+    log: SectionStats = field(default_factory=SectionStats)
+    idx: SectionStats = field(default_factory=SectionStats)
+    object_id_len: int = 0
+    size: int = 0
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of all sections."""
+        return self.ref.blocks + self.obj.blocks + self.log.blocks + self.idx.blocks
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the table holds no record at all."""
+        return not self.blocks
+
+
+class TableWriter:
+    """Writes a table's bytes, front to back, to `write`.
+
+    Refs are added in name order, then logs in key order (name, newest first). `set_limits`
+    comes first. Every method raises `ApiError` for input out of order or out of range (with
+    nothing of it written), and `EntryTooBigError` for a record that no block can hold.
+    """
+
+    __slots__ = (
+        "_block",
+        "_hash_size",
+        "_index",
+        "_last_key",
+        "_mentioned",
+        "_objects",
+        "_pending_padding",
+        "_position",
+        "_section",
+        "_write",
+        "hash_id",
+        "max_update_index",
+        "min_update_index",
+        "options",
+        "stats",
+    )
+
+    def __init__(self, write: Callable[[bytes], object], options: WriteOptions | None = None) -> None:
+        self.options = options or WriteOptions()
+        self.hash_id = self.options.hash_id or HashId.SHA1
+        self.min_update_index = 0
+        self.max_update_index = 0
+        self.stats = TableStats()
+        self._write = write
+        self._hash_size = self.hash_id.size
+        self._position = 0
+        self._pending_padding = 0
+        self._section = REF
+        self._block: BlockWriter | None = None
+        self._last_key = b""
+        self._index: list[tuple[bytes, int]] = []
+        self._mentioned: set[bytes] = set()  # by the refs of the current block
+        # Object id -> offset of the only ref block that mentions it, or a list of several.
+        # Most ids are mentioned by one block, and a list for each would be most of the memory.
+        self._objects: dict[bytes, int | list[int]] = {}
+
+    def set_limits(self, min_update_index: int, max_update_index: int) -> None:
+        """State the update indexes that the table's records lie in; before the first record."""
+        if self._position or self._last_key:
+            raise ApiError("limits are set before the first record (git since 2.48)")
+        if not 0 <= min_update_index <= max_update_index <= U64_MAX:
+            raise ApiError(f"update index limits {min_update_index}..{max_update_index} are no range")
+        self.min_update_index = min_update_index
+        self.max_update_index = max_update_index
+
+    def add_ref(self, record: RefRecord) -> None:
+        """Append one ref record; names ascend strictly."""
+        if self._section != REF:
+            raise ApiError(f"ref {shown(record.name)} comes behind the first log record")
+        if not self.min_update_index <= record.update_index <= self.max_update_index:
+            raise ApiError(
+                f"ref {shown(record.name)}: update index {record.update_index} is outside "
+                f"{self.min_update_index}..{self.max_update_index}"
+            )
+        self._check_name(record.name)
+        kind, tail = encode_ref(record, self.min_update_index, self._hash_size)
+        self._add(record.name, kind, tail)
+        if record.value is not None and not self.options.skip_index_objects:
+            self._mentioned.add(record.value)
+            if record.peeled is not None:
+                self._mentioned.add(record.peeled)
+
+    def add_log(self, record: LogRecord) -> None:
+        """Append one log record; keys (name, newest first) ascend strictly.
+
+        Only the upper limit holds for its update index: an entry of an older transaction may
+        be replaced. A tombstone may have any (git since 2.49).
+        """
+        if not record.is_deletion:
+            if not 0 <= record.update_index <= self.max_update_index:
+                index = record.update_index
+                raise ApiError(f"log of {shown(record.name)}: update index {index} > {self.max_update_index}")
+            if record.message and not self.options.exact_log_message:
+                message = record.message.rstrip(b"\n")
+                if b"\n" in message:
+                    raise ApiError(f"log of {shown(record.name)}: the message has several lines")
+                record = _with_message(record, message + b"\n")
+        elif not 0 <= record.update_index <= U64_MAX:
+            raise ApiError(f"log of {shown(record.name)}: update index {record.update_index} is out of range")
+        kind, tail = encode_log(record, self._hash_size)
+        self._check_name(record.name)
+        self._begin_logs()
+        self._add(log_key(record.name, record.update_index), kind, tail)
+
+    def add_refs(self, records: Iterable[RefRecord]) -> None:
+        """Append ref records in any order: they are sorted first."""
+        for record in sorted(records, key=lambda record: record.name):
+            self.add_ref(record)
+
+    def add_logs(self, records: Iterable[LogRecord]) -> None:
+        """Append log records in any order: they are sorted first."""
+        for record in sorted(records, key=lambda record: (record.name, -record.update_index)):
+            self.add_log(record)
+
+    def add_encoded_refs(self, items: Sequence[Encoded]) -> None:
+        """Append ref records that were cut out of blocks; tails fit this table's limits."""
+        hash_size = self._hash_size
+        mentioned = self._mentioned
+        done = 0
+        while done < len(items):
+            first = done
+            done = self._extend(REF, items, first)
+            if self.options.skip_index_objects:
+                continue
+            written = items[first:done]
+            values = [item for item in written if item[3] in (VAL1, VAL2)]
+            mentioned.update([item[5][-hash_size:] for item in values])
+            mentioned.update([item[5][-2 * hash_size : -hash_size] for item in values if item[3] == VAL2])
+
+    def add_encoded_logs(self, items: Sequence[Encoded]) -> None:
+        """Append log records that were cut out of blocks, messages as they are."""
+        if items:
+            self._begin_logs()
+        done = 0
+        while done < len(items):
+            done = self._extend(LOG, items, done)
+
+    def close(self) -> TableStats:
+        """Write what is still to be written, and the footer; returns the statistics.
+
+        A table without records is header and footer (92 bytes in version 1); whether such a
+        table should exist is for the caller to decide (`stats.is_empty`).
+        """
+        self._finish_section()
+        if self._section == REF:
+            self._finish_refs()
+        self._drop_padding()
+        header = self._header()
+        if not self._position:
+            self._write_out(header.pack(), 0)
+        stats = self.stats
+        footer = Footer(
+            ref_index_offset=stats.ref.index_offset,
+            obj_offset=stats.obj.offset,
+            object_id_len=stats.object_id_len,
+            obj_index_offset=stats.obj.index_offset,
+            log_offset=stats.log.offset,
+            log_index_offset=stats.log.index_offset,
+        )
+        self._write_out(footer.pack(header), 0)
+        stats.size = self._position
+        return stats
+
+    def _header(self) -> Header:
+        # Unpadded tables state their block size too; readers see the lack of padding.
+        return Header(
+            version=self.hash_id.version,
+            block_size=self.options.block_size,
+            min_update_index=self.min_update_index,
+            max_update_index=self.max_update_index,
+            hash_id=self.hash_id,
+        )
+
+    def _section_stats(self, section: int) -> SectionStats:
+        stats = self.stats
+        return {REF: stats.ref, OBJ: stats.obj, LOG: stats.log, INDEX: stats.idx}[section]
+
+    def _note_mentioned(self) -> None:
+        """Take up the object ids of the ref block that is being flushed."""
+        offset = self._position
+        objects = self._objects
+        for oid in self._mentioned:
+            known = objects.get(oid)
+            if known is None:
+                objects[oid] = offset
+            elif isinstance(known, int):
+                objects[oid] = [known, offset]
+            else:
+                known.append(offset)
+        self._mentioned.clear()
+
+    def _new_block(self, section: int) -> BlockWriter:
+        header_size = 0 if self._position else self._header().size
+        self._block = BlockWriter(
+            section, self.options.block_size, header_size, self.options.restart_interval
+        )
+        return self._block
+
+    def _check_name(self, name: bytes) -> None:
+        if not name:
+            raise ApiError("a record without a name")
+        if b"\0" in name:
+            raise ApiError(f"a NUL in the name {shown(name)}")
+
+    def _add(self, key: bytes, kind: int, tail: bytes) -> None:
+        if key <= self._last_key:
+            raise ApiError(f"{shown(key)} does not come behind {shown(self._last_key)}")
+        self._append(self._section, key, kind, tail)
+        self._last_key = key
+
+    def _append(self, section: int, key: bytes, kind: int, tail: bytes) -> None:
+        block = self._block or self._new_block(section)
+        if block.add(key, kind, tail):
+            return
+        self._flush()
+        if not self._new_block(section).add(key, kind, tail):
+            raise self._too_big(key)
+
+    def _extend(self, section: int, items: Sequence[Encoded], start: int) -> int:
+        """Fill the current block, or a new one if it is full, with items from `start` on."""
+        if items[start][0] <= self._last_key:
+            raise ApiError(f"{shown(items[start][0])} does not come behind {shown(self._last_key)}")
+        block = self._block or self._new_block(section)
+        stop = block.extend(items, start)
+        if stop == start:
+            self._flush()
+            block = self._new_block(section)
+            stop = block.extend(items, start)
+            if stop == start:
+                raise self._too_big(items[start][0])
+        self._last_key = block.last_key
+        return stop
+
+    def _too_big(self, key: bytes) -> EntryTooBigError:
+        size = self.options.block_size
+        return EntryTooBigError(f"the record {shown(key)} does not fit into a block of {size} bytes")
+
+    def _begin_logs(self) -> None:
+        if self._section == REF:
+            self._finish_section()
+            self._finish_refs()
+            self._section = LOG
+            self._last_key = b""
+            self._drop_padding()
+
+    def _drop_padding(self) -> None:
+        self._position -= self._pending_padding
+        self._pending_padding = 0
+
+    def _flush(self) -> None:
+        """Write the current block, if it has entries, and note its last key for the index."""
+        block, self._block = self._block, None
+        if block is None or not block.entries:
+            return
+        stats = self._section_stats(block.type)
+        if not stats.blocks:
+            stats.offset = self._position
+        stats.entries += block.entries
+        stats.restarts += len(block.restarts)
+        stats.blocks += 1
+        raw = block.finish(b"" if self._position else self._header().pack())
+        self._index.append((block.last_key, self._position))
+        self._note_mentioned()
+        unpadded = self.options.unpadded or block.type == LOG
+        self._write_out(raw, 0 if unpadded else self.options.block_size - len(raw))
+
+    def _write_out(self, data: bytes, padding: int) -> None:
+        if self._pending_padding:
+            self._write(bytes(self._pending_padding))
+        self._pending_padding = padding
+        self._write(data)
+        self._position += len(data) + padding
+
+    def _finish_section(self, section: int | None = None) -> None:
+        """Flush the section's last block and write the index levels over its blocks."""
+        stats = self._section_stats(self._section if section is None else section)
+        self._flush()
+        threshold = _INDEX_THRESHOLD_UNPADDED if self.options.unpadded else _INDEX_THRESHOLD
+        before = self.stats.idx.blocks
+        while len(self._index) > threshold:
+            level, self._index = self._index, []
+            stats.max_index_level += 1
+            stats.index_offset = self._position
+            for key, offset in level:
+                self._append(INDEX, key, 0, put_varint(offset))
+            self._flush()
+            if len(self._index) >= len(level):
+                # Each block holds a single key: levels would be added for ever (git's are).
+                raise EntryTooBigError(
+                    f"the index over keys as long as {len(level[-1][0])} bytes does not converge "
+                    f"in blocks of {self.options.block_size} bytes"
+                )
+        self._index = []
+        stats.index_blocks = self.stats.idx.blocks - before
+
+    def _finish_refs(self) -> None:
+        """Write the object section, if the refs got an index."""
+        if self.stats.ref.index_blocks and not self.options.skip_index_objects:
+            self._write_objects()
+        self._objects = {}
+
+    def _write_objects(self) -> None:
+        oids = sorted(self._objects)
+        length = MIN_OBJECT_ID_LEN
+        for oid, following in pairwise(oids):
+            while oid[:length] == following[:length]:
+                length += 1
+        if length > MAX_OBJECT_ID_LEN:
+            # The footer has five bits for the length: ids this alike cannot be indexed.
+            return
+        self.stats.object_id_len = length
+        varints = Varints()
+        for oid in oids:
+            known = self._objects[oid]
+            kind, tail = encode_object([known] if isinstance(known, int) else known, varints)
+            prefix = oid[:length]
+            try:
+                self._append(OBJ, prefix, kind, tail)
+            except EntryTooBigError:
+                self._append(OBJ, prefix, *encode_object([], varints))
+        self._finish_section(OBJ)
+
+
+def _with_message(record: LogRecord, message: bytes) -> LogRecord:
+    return LogRecord(
+        record.name,
+        record.update_index,
+        record.old,
+        record.new,
+        record.committer,
+        record.email,
+        record.time,
+        record.tz,
+        message,
+    )

@@ -1,0 +1,177 @@
+"""Finding the refs that updates really change, in a stack as it is now, and whether they may.
+
+An update of a symbolic ref is one of the ref it points to, unless it says `no_deref`; an update of the branch
+that HEAD points to is logged for HEAD as well. Expected old values are compared with what each ref holds.
+
+What is written for a change (records, reflog entries) is the business of `transaction.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from typing import Final, TypeAlias
+
+from engine.errors import ApiError, ExpectationError, shown
+from engine.format import RefRecord
+from engine.stack import Stack
+from engine.update.commands import RefUpdate, RefValue, Symref, is_null
+
+ReadRef: TypeAlias = Callable[[bytes], RefRecord | None]
+"""`Stack.read_ref` of some stack."""
+
+ROOT_REF: Final = re.compile(rb"[A-Z_-]+")
+_PER_WORKTREE: Final = (b"refs/worktree/", b"refs/bisect/", b"refs/rewritten/")
+_MAX_SYMREF_DEPTH: Final = 5
+"""git's limit on the refs read to find the object id behind a symbolic ref."""
+
+
+@dataclass(slots=True)
+class Change:
+    """What is to become of one ref. `update` asked for it, if only through a symref or the branch of HEAD."""
+
+    name: bytes
+    new: RefValue | None
+    old: RefValue | None
+    no_deref: bool
+    update: RefUpdate
+    log_only: bool = False
+    through_head: bool = False
+    is_symref: bool = False
+    current: bytes = b""
+
+    def __str__(self) -> str:
+        source = self.update.place or "the update"
+        return source if self.name == self.update.name else f"{source} (through {shown(self.update.name)})"
+
+
+class Resolution:
+    """Finds the refs that updates really change, in the stack as it is under the lock."""
+
+    def __init__(self, stack: Stack, shared: ReadRef | None) -> None:
+        self._stack = stack
+        self._shared = shared
+        self._null = bytes(stack.hash_id.size)
+        self._claimed: dict[bytes, Change] = {}
+
+    def changes_to_write(self, updates: Iterable[RefUpdate]) -> list[Change]:
+        """The changes that leave a record, sorted by name, once every expectation is met."""
+        queue = [Change(update.name, update.new, update.old, update.no_deref, update) for update in updates]
+        for change in queue:
+            self._claim(change)
+        head = self._read(b"HEAD")
+        branch = None if head is None else head.target
+        kept = []
+        for change in queue:  # which grows on the way
+            if change.name == branch and not change.log_only and not change.through_head:
+                queue.append(self._claim(_log_for_head(change)))
+            record = self._read(change.name)
+            change.current = self._null
+            if record is None:
+                if _expects_a_ref(change):
+                    raise _unexpected(change, "it does not exist")
+                if change.new is not None and not is_null(change.new):
+                    kept.append(change)
+                continue
+            if record.target is not None:
+                change.is_symref = True
+                change.current = self.follow(change.name) or self._null
+                if not change.no_deref:
+                    queue.append(self._claim(_behind(change, record.target)))
+                    change.log_only = True
+            elif record.value is not None:
+                change.current = record.value
+            self._check_expectation(change, record)
+            if change.new is not None and (change.is_symref or change.new != change.current):
+                kept.append(change)
+        return sorted(kept, key=attrgetter("name"))
+
+    def follow(self, name: bytes) -> bytes | None:
+        """The object id that `name` leads to: null if the last ref is missing, None if there is no last."""
+        for _ in range(_MAX_SYMREF_DEPTH):
+            record = self._read(name)
+            if record is None:
+                return self._null
+            if record.target is None:
+                return record.value
+            name = record.target
+        return None
+
+    def logged_id(self, new: RefValue | None) -> bytes | None:
+        """The new object id in the reflog entry of a change; None if the change is not logged.
+
+        A symbolic ref is logged with the id that it leads to before the transaction. Without one git logs
+        nothing, even if the ref at its end comes into being in the same transaction.
+        """
+        if not isinstance(new, Symref):
+            return new
+        oid = self.follow(new.target)
+        return None if is_null(oid) else oid
+
+    def _read(self, name: bytes) -> RefRecord | None:
+        if self._shared is not None and not _is_per_worktree(name):
+            return self._shared(name)
+        return self._stack.read_ref(name)
+
+    def _claim(self, change: Change) -> Change:
+        """Refuse a second change of a ref, and one that belongs in another stack."""
+        other = self._claimed.setdefault(change.name, change)
+        if other.update is not change.update:
+            raise ApiError(
+                f"{shown(change.name)} is named twice in one transaction: by {other} and by {change}"
+            )
+        if other is not change:
+            raise ApiError(f"{change}: the symbolic refs from {shown(change.name)} lead in a circle")
+        if change.name.startswith((b"worktrees/", b"main-worktree/")):
+            raise ApiError(f"{change}: {shown(change.name)} is in the stack of another worktree")
+        if self._shared is not None and not _is_per_worktree(change.name):
+            raise ApiError(
+                f"{change}: {shown(change.name)} is no ref of this worktree, but of the main stack"
+            )
+        return change
+
+    def _check_expectation(self, change: Change, record: RefRecord) -> None:
+        if isinstance(change.old, Symref):
+            if record.target is None:
+                raise _unexpected(change, "it is no symbolic ref")
+            if record.target != change.old.target:
+                raise _unexpected(change, f"it points to {shown(record.target)}")
+        elif change.old is not None and not change.log_only:
+            if change.is_symref and is_null(change.old):
+                # A dangling symref holds the null id, and is a ref that would be overwritten all the same.
+                raise _unexpected(change, "it is a symbolic ref")
+            if change.current != change.old:
+                gone = is_null(change.current)
+                raise _unexpected(change, "it leads nowhere" if gone else f"it is at {change.current.hex()}")
+
+
+def _expects_a_ref(change: Change) -> bool:
+    return change.old is not None and not is_null(change.old)
+
+
+def _unexpected(change: Change, found: str) -> ExpectationError:
+    if isinstance(change.old, Symref):
+        expected = f"a symbolic ref to {shown(change.old.target)}"
+    elif change.old is None or is_null(change.old):
+        expected = "that there is no such ref"
+    else:
+        expected = change.old.hex()
+    return ExpectationError(change.name, f"{change} expects {expected}, but {found}")
+
+
+def _log_for_head(change: Change) -> Change:
+    """What a change of the branch that HEAD points to means for HEAD: an entry in its reflog."""
+    return Change(b"HEAD", change.new, None, no_deref=True, update=change.update, log_only=True)
+
+
+def _behind(change: Change, target: bytes) -> Change:
+    """What a change of a symbolic ref means for the ref it points to."""
+    through_head = change.through_head or change.name == b"HEAD"
+    return replace(change, name=target, through_head=through_head, is_symref=False)
+
+
+def _is_per_worktree(name: bytes) -> bool:
+    """Whether every worktree has a ref of this name for itself (git's is_current_worktree_ref)."""
+    return bool(ROOT_REF.fullmatch(name)) or name.startswith(_PER_WORKTREE)

@@ -1,0 +1,275 @@
+"""Applying ref updates to a stack, as `git update-ref --stdin` does on git's reftable backend.
+
+A transaction is one table: every change or none. Under the lock of `tables.list`, and against the stack
+as it is on disk by then:
+
+- a symbolic ref is followed unless the update says `no_deref`: the change goes to the ref it points to, and
+  the symbolic ref gets a reflog entry only. Changing the branch that HEAD points to logs for HEAD as well;
+- expected old values are compared;
+- an update that leaves an object id as it is writes nothing (but is logged for a symref on the way);
+- each change gets a reflog entry if the ref has a reflog, or is one that gets a reflog by itself. Deleting
+  a ref deletes its whole reflog, one tombstone for each entry; deleting a symbolic ref is logged instead.
+
+Three things differ from git, for the better:
+
+- ref names and directory/file conflicts are judged by the stack's addition, on the outcome. Deleting `a` and
+  creating `a/b` together is fine, which git refuses for the sake of its files backend;
+- when the branch of HEAD becomes a symbolic ref, the log of HEAD gets the object id at its end. git writes a
+  null id, as if the branch were gone;
+- symbolic refs that lead in a circle can be verified and deleted by their target.
+
+The engine has no object database: whether an object exists, and what a tag points to, is for the caller to
+find out (`Peel`). In a repository with linked worktrees a ref that belongs in another stack is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain, islice
+from typing import Final, TypeAlias
+
+from engine.errors import ApiError, OutdatedError, RefnameError, shown
+from engine.format import LogRecord, RefRecord, check_refname
+from engine.git import Identity
+from engine.merge import MergedTable, TableSummary
+from engine.stack import TABLES_LIST, Stack, check_names
+from engine.table import TableWriter
+from engine.update.commands import RefUpdate, Symref, is_null
+from engine.update.resolution import ROOT_REF, Change, ReadRef, Resolution
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionResult:
+    """The records that a transaction wrote, tombstones too, in key order; none if nothing had to change."""
+
+    refs: tuple[RefRecord, ...] = ()
+    logs: tuple[LogRecord, ...] = ()
+
+
+Peel: TypeAlias = Callable[[Collection[bytes]], Mapping[bytes, bytes | None]]
+"""Finds out where the annotated tags among some object ids lead in the end; None or absent: no tag."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpdatePlan:
+    """What a transaction would write to the stack of exactly these tables.
+
+    `names` are the tables, oldest first; `before` has for each ref of `result` its record in them, if any;
+    `table` is what would be written, None when nothing has to change. `request` is for `apply_planned`.
+    """
+
+    names: tuple[str, ...]
+    result: TransactionResult
+    before: tuple[RefRecord | None, ...]
+    table: TableSummary | None
+    request: _Request
+
+
+def apply_updates(
+    stack: Stack,
+    updates: Iterable[RefUpdate],
+    *,
+    committer: Identity,
+    message: bytes = b"",
+    autocreates_reflog: Callable[[bytes], bool],
+    peel: Peel | None = None,
+    shared: ReadRef | None = None,
+) -> TransactionResult:
+    """Apply all `updates` to `stack` as one transaction, or raise and leave the stack as it was.
+
+    `committer` and `message` are for the reflogs; the message becomes one line: each run of white space is a
+    space, and what exceeds half a block is cut off. `autocreates_reflog` says of a ref without a reflog
+    whether it gets one (`Repository.autocreates_reflog`). `peel` is called once, before the lock is taken,
+    with the object ids to be written. `shared` is given when `stack` is that of a linked worktree: it reads
+    the repository's main stack, where the symbolic refs of a worktree lead to.
+
+    Raises ExpectationError when a ref does not hold its expected old value; ApiError for two updates of one
+    ref, an object id of another length than the stack's, and a ref that belongs in another stack;
+    RefnameError and NameConflictError for refs that git would refuse; LockError without the lock.
+    """
+    request = _request(stack, updates, committer, message, autocreates_reflog, peel)
+    if not request.updates:
+        return TransactionResult()
+    with stack.addition(reload=True) as addition:
+        result = request.result(stack, shared)
+        with addition.table() as writer:
+            _write(writer, result)
+    return result
+
+
+def plan_updates(
+    stack: Stack,
+    updates: Iterable[RefUpdate],
+    *,
+    committer: Identity,
+    message: bytes = b"",
+    autocreates_reflog: Callable[[bytes], bool],
+    peel: Peel | None = None,
+    shared: ReadRef | None = None,
+) -> UpdatePlan:
+    """What `apply_updates` would do to the stack as this handle knows it: takes no lock, writes nothing.
+
+    Raises as `apply_updates` does, and EntryTooBigError for a record that no block holds.
+    """
+    request = _request(stack, updates, committer, message, autocreates_reflog, peel)
+    result = request.result(stack, shared)
+    if not stack.options.skip_name_check:
+        check_names(result.refs, stack.merged)
+    table = None
+    if result.refs or result.logs:
+        index = stack.next_update_index
+        writer = TableWriter(len, replace(stack.options, hash_id=stack.hash_id))
+        writer.set_limits(index, index)
+        _write(writer, result)
+        table = TableSummary(None, writer.close().size, index, index)
+    return UpdatePlan(_names(stack), result, _before(stack, result), table, request)
+
+
+def apply_planned(stack: Stack, plan: UpdatePlan, *, shared: ReadRef | None = None) -> TransactionResult:
+    """Do what a plan says, or raise and leave the stack as it was.
+
+    Raises OutdatedError if the stack is not the plan's any more, or if, seen through `shared`, the outcome
+    would be another one; LockError without the lock.
+    """
+    if plan.table is None:
+        return plan.result
+    with stack.addition(reload=True) as addition:
+        if _names(stack) != plan.names or plan.request.result(stack, shared) != plan.result:
+            raise OutdatedError(
+                str(stack.directory / TABLES_LIST), "the stack is not the one that was planned for"
+            )
+        with addition.table() as writer:
+            _write(writer, plan.result)
+    return plan.result
+
+
+def _names(stack: Stack) -> tuple[str, ...]:
+    return tuple(table.name for table in stack.tables)
+
+
+def _before(stack: Stack, result: TransactionResult) -> tuple[RefRecord | None, ...]:
+    return tuple(stack.read_ref(record.name) for record in result.refs)
+
+
+def _write(writer: TableWriter, result: TransactionResult) -> None:
+    writer.add_refs(result.refs)
+    writer.add_logs(result.logs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """Updates that keep the rules which hold whatever is in the stack, and what goes into their records."""
+
+    updates: tuple[RefUpdate, ...]
+    committer: Identity
+    message: bytes
+    peeled: Mapping[bytes, bytes | None]
+    autocreates_reflog: Callable[[bytes], bool]
+
+    def result(self, stack: Stack, shared: ReadRef | None) -> TransactionResult:
+        """The records to write to the stack as it is now, if every expectation is met."""
+        entry = partial(
+            LogRecord,
+            update_index=stack.next_update_index,
+            committer=self.committer.name,
+            email=self.committer.email,
+            time=self.committer.time,
+            tz=self.committer.tz,
+            message=_one_line(self.message)[: stack.options.block_size // 2] + b"\n",
+        )
+        refs: list[RefRecord] = []
+        logs: list[LogRecord] = []
+        resolution = Resolution(stack, shared)
+        reflogs = _Reflogs(stack.merged)
+        for change in resolution.changes_to_write(self.updates):
+            if is_null(change.new) and not change.is_symref:
+                logs += [LogRecord(change.name, log.update_index) for log in reflogs.entries(change.name)]
+            elif self.autocreates_reflog(change.name) or reflogs.entries(change.name):
+                new = resolution.logged_id(change.new)
+                if new is not None:
+                    logs.append(entry(change.name, old=change.current, new=new))
+            if not change.log_only:
+                refs.append(_ref_record(change, stack.next_update_index, self.peeled))
+        return TransactionResult(tuple(refs), tuple(logs))
+
+
+def _request(
+    stack: Stack,
+    updates: Iterable[RefUpdate],
+    committer: Identity,
+    message: bytes,
+    autocreates_reflog: Callable[[bytes], bool],
+    peel: Peel | None,
+) -> _Request:
+    wanted = tuple(updates)
+    for update in wanted:
+        _check_update(update, stack.hash_id.size)
+    new_ids = {update.new for update in wanted if isinstance(update.new, bytes) and not is_null(update.new)}
+    peeled = peel(new_ids) if peel is not None and new_ids else {}
+    return _Request(wanted, committer, message, peeled, autocreates_reflog)
+
+
+def _ref_record(change: Change, update_index: int, peeled: Mapping[bytes, bytes | None]) -> RefRecord:
+    if isinstance(change.new, Symref):
+        return RefRecord(change.name, update_index, target=change.new.target)
+    if change.new is None or is_null(change.new):
+        return RefRecord(change.name, update_index)
+    return RefRecord(change.name, update_index, value=change.new, peeled=peeled.get(change.new))
+
+
+class _Reflogs:
+    """The reflogs of refs, asked for in ascending order: one walk over all logs, seeking across gaps.
+
+    A seek inflates and decodes a block in each table. Doing so for each of thousands of refs that are deleted
+    together would keep the lock for as many milliseconds.
+    """
+
+    def __init__(self, merged: MergedTable) -> None:
+        self._merged = merged
+        self._walk: Iterator[LogRecord] = iter(())
+        self._next: LogRecord | None = None
+
+    def entries(self, name: bytes) -> list[LogRecord]:
+        """All entries of one ref."""
+        if self._next is None or self._next.name < name:
+            nearby = islice(self._walk, _STEPS_BEFORE_SEEK)
+            self._next = next((log for log in nearby if log.name >= name), None)
+            if self._next is None:
+                self._walk = chain.from_iterable(self._merged.log_blocks(name))
+                self._next = next(self._walk, None)
+        found = []
+        while self._next is not None and self._next.name == name:
+            found.append(self._next)
+            self._next = next(self._walk, None)
+        return found
+
+
+_STEPS_BEFORE_SEEK: Final = 128
+"""About a block of log records, which has to be decoded for a seek anyway."""
+
+
+_PSEUDOREFS: Final = (b"FETCH_HEAD", b"MERGE_HEAD")
+
+
+def _check_update(update: RefUpdate, id_size: int) -> None:
+    """The rules for an update that hold whatever is in the stack."""
+    where = update.place or "the update"
+    for value in (update.new, update.old):
+        if isinstance(value, bytes) and len(value) != id_size:
+            raise ApiError(f"{where}: {value.hex()!r} is not an object id of {id_size} bytes")
+    if update.name in _PSEUDOREFS:
+        raise ApiError(
+            f"{where}: {shown(update.name)} is a file of the git directory, never a ref in a stack"
+        )
+    if isinstance(update.new, Symref):
+        check_refname(update.new.target)
+    names_an_object = isinstance(update.new, bytes) and not is_null(update.new)
+    if not (names_an_object or update.name.startswith(b"refs/") or ROOT_REF.fullmatch(update.name)):
+        raise RefnameError(update.name, "outside refs/ a name has upper-case letters, '_' and '-' only")
+
+
+def _one_line(message: bytes) -> bytes:
+    return re.sub(rb"[ \t\r\n]+", b" ", message).strip(b" ")
