@@ -9,9 +9,12 @@ from __future__ import annotations
 import errno
 from enum import IntEnum
 
-from engine import errors
+import click
 
-__all__ = ["ExitCode", "describe"]
+from engine import errors
+from inspector.text import safe_name
+
+__all__ = ["ExitCode", "describe", "note"]
 
 
 class ExitCode(IntEnum):
@@ -56,3 +59,8 @@ def describe(error: BaseException) -> tuple[ExitCode, str]:
             return ExitCode.UNREADABLE, f"{error}; {advice}"
         case _:
             return ExitCode.UNREADABLE, str(error)
+
+
+def note(text: str) -> None:
+    """A line on standard error, fit for a terminal whatever it quotes."""
+    click.echo(f"reftable-inspector: {safe_name(text)}", err=True)

@@ -18,10 +18,9 @@ HERE: Final = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))  # runs from a checkout, installed or not
 
 from engine.stack import StackOptions  # noqa: E402
-from inspector.app import InspectorApp  # noqa: E402
 from inspector.demo import build_demo  # noqa: E402
-from inspector.screens.main import MainScreen  # noqa: E402
-from inspector.session import Session  # noqa: E402
+from inspector.model import Session  # noqa: E402
+from inspector.tui import InspectorApp, MainScreen  # noqa: E402
 
 SIZE: Final = (120, 36)
 NOW: Final = 1_790_000_000.0

@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 import textual.constants
 
-from inspector.terminal import collect_garbage_seldom
+from inspector.tui.terminal import collect_garbage_seldom
 from tests.support.git import Git, GitNotFoundError, Repository, find_git
 
 # The default draws the same examples on every run, and takes no notice of a busy machine. `thorough`

@@ -37,8 +37,20 @@ HOT_WINGS = {"format", "table", "merge"}
 # Files of the engine that belong to no wing, since every wing uses them.
 SHARED = {"errors", "progress"}
 
-# rich is what Textual draws with: Textual's own interface hands out its segments and styles.
-INSPECTOR_MAY_IMPORT = {"click", "engine", "inspector", "rich", "textual"}
+INSPECTOR_WINGS = {
+    "text": "",
+    "rows": "text",
+    "model": "rows",
+    "actions": "model",
+    "demo": "actions",
+    "tui": "demo",
+    "cli": "tui",
+}
+# Files of the inspector that belong to no wing: what a process says at its end, and how it is started.
+INSPECTOR_TOP = {"exit_codes": {"text"}, "__main__": {"cli"}, "__init__": set[str]()}
+# Which wing may import which library. rich is what Textual draws with: Textual's own interface hands out its
+# segments and styles.
+LIBRARIES = {"click": {"cli", "exit_codes", "tui"}, "textual": {"tui"}, "rich": {"tui"}}
 
 # Ways to get at a file. `.open(` is judged apart: `Stack.open(...)` is the engine's.
 FILE_MODULES = {"fcntl", "fileinput", "mmap", "shutil"}
@@ -73,14 +85,14 @@ FILE_METHODS = {
 
 # (module, way): why it is no file of a stack. Package data and files that the user named belong here.
 FILE_ACCESS_ALLOWED = {
-    ("inspector/export.py", "open"): "the new file that the user asked rows to be exported to",
-    ("inspector/export.py", "os.unlink"): "the same, when it could not be finished",
+    ("inspector/rows/export.py", "open"): "the new file that the user asked rows to be exported to",
+    ("inspector/rows/export.py", "os.unlink"): "the same, when it could not be finished",
     **{
-        ("inspector/damaged_demo.py", way): "files of its own making, which it is to damage"
+        ("inspector/demo/damaged.py", way): "files of its own making, which it is to damage"
         for way in (".read_bytes", ".read_text", ".touch", ".write_bytes", "os.utime")
     },
-    ("inspector/cli.py", "os.open"): "the null device, in place of a pipe whose reader has gone",
-    ("inspector/terminal.py", "os.open"): "the null device, in place of a terminal that has gone",
+    ("inspector/cli/entry.py", "os.open"): "the null device, in place of a pipe whose reader has gone",
+    ("inspector/tui/terminal.py", "os.open"): "the null device, in place of a terminal that has gone",
 }
 
 FORBIDDEN_TEXT = {
@@ -167,6 +179,36 @@ def engine_faults(path: str, source: str) -> list[str]:
     return faults
 
 
+def inspector_faults(path: str, source: str) -> list[str]:
+    """What is wrong with the imports of one file of the inspector, given by its path below `inspector/`."""
+    folder, _, inner = path.removesuffix(".py").rpartition("/")
+    wing = folder.partition("/")[0]
+    place = wing or inner
+    if place not in {*INSPECTOR_WINGS, *INSPECTOR_TOP}:
+        return [f"inspector/{path} has no place: give it a wing of INSPECTOR_WINGS"]
+    faults = []
+    package = ".".join(["inspector", *(folder.split("/") if folder else [])])
+    for imported in sorted(imported_modules(source, package)):
+        top, *rest = imported.split(".")
+        other = rest[0] if rest else ""
+        if top == "inspector":
+            if other == wing:
+                is_allowed = len(rest) > 1
+            elif other in INSPECTOR_TOP:
+                is_allowed = wing in {"cli", "tui"}
+            elif wing:
+                is_allowed = len(rest) == 1 and other in below(wing, INSPECTOR_WINGS)
+            else:
+                is_allowed = len(rest) == 1 and other in INSPECTOR_TOP[inner]
+        elif top == "engine":
+            is_allowed = len(rest) <= 1
+        else:
+            is_allowed = place in LIBRARIES.get(top, set()) or top in sys.stdlib_module_names
+        if not is_allowed:
+            faults.append(f"inspector/{path} may not import {imported}")
+    return faults
+
+
 def import_circles(package: str) -> list[list[str]]:
     """The modules of a package that import each other in a circle, by their paths; none if there is none."""
     sources = modules(package)
@@ -224,15 +266,13 @@ def test_no_file_of_the_engine_is_on_a_circle_of_imports() -> None:
     assert import_circles("engine") == []
 
 
-def test_inspector_imports_the_engine_and_its_two_dependencies_only() -> None:
-    allowed = INSPECTOR_MAY_IMPORT | sys.stdlib_module_names
-    faults = {}
-    for path, source in modules("inspector").items():
-        package = ".".join(Path(path).parent.parts)
-        tops = {name.partition(".")[0] for name in imported_modules(source, package)}
-        if tops - allowed:
-            faults[path] = tops - allowed
-    assert faults == {}
+def test_inspector_imports_wings_below_and_each_library_where_it_belongs() -> None:
+    faults = [
+        fault
+        for path, source in modules("inspector").items()
+        for fault in inspector_faults(path.removeprefix("inspector/"), source)
+    ]
+    assert faults == []
 
 
 def test_inspector_leaves_the_files_of_a_stack_to_the_engine() -> None:
@@ -293,6 +333,28 @@ def test_an_import_that_points_up_or_past_a_door_is_a_fault(path: str, source: s
 )
 def test_an_import_that_points_down_is_none(path: str, source: str) -> None:
     assert engine_faults(path, source) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("text/facts.py", "import textual"),
+        ("text/facts.py", "import click"),
+        ("text/facts.py", "from inspector.rows import RefRows"),
+        ("rows/rows.py", "from inspector.text.facts import shown"),
+        ("rows/rows.py", "from inspector.rows import RefRows"),
+        ("rows/rows.py", "from engine.stack.lock import LockFile"),
+        ("model/view.py", "def late():\n    from inspector.actions import run"),
+        ("model/view.py", "import numpy"),
+        ("actions/base.py", "from inspector.cli import main"),
+        ("tui/app.py", "from inspector.cli import main"),
+        ("exit_codes.py", "from inspector.rows import RefRows"),
+        ("nowhere.py", ""),
+        ("nowhere/at_all.py", ""),
+    ],
+)
+def test_an_import_of_the_inspector_that_points_up_or_past_a_door_is_a_fault(path: str, source: str) -> None:
+    assert len(inspector_faults(path, source)) == 1
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ compaction, cleaning. May import `merge`.
     compactor     replacing a range of tables while others go on writing
     holders       which processes have a file open
     clean         files that nothing needs
-    neighbours    the files beside the tables, and who has them open
+    unlisted      the files beside the tables, and who has them open
     stack         the object that programs use
 """
 
@@ -29,9 +29,9 @@ from engine.stack.directory import (
 from engine.stack.durable import sync_directory, sync_file, write_file
 from engine.stack.holders import Holder, find_holders
 from engine.stack.lock import LockFile
-from engine.stack.neighbours import Neighbour, neighbours
 from engine.stack.options import DEFAULT_LOCK_TIMEOUT_MS, Policy, StackOptions
 from engine.stack.stack import Stack
+from engine.stack.unlisted import Neighbour, neighbours
 
 __all__ = [
     "DEFAULT_LOCK_TIMEOUT_MS",

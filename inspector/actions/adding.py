@@ -21,7 +21,7 @@ from engine.update import ReadRef, UpdatePlan, apply_planned, parse_commands, pl
 from inspector.actions.base import Plan, Result, Workplace
 from inspector.actions.shell import command, word
 from inspector.actions.words import counted
-from inspector.safe_text import safe_name, safe_text
+from inspector.text import safe_name, safe_text
 
 __all__ = ["AddAction", "peel_tags", "shared_refs"]
 

@@ -15,7 +15,7 @@ from engine.progress import ProgressCallback
 from engine.stack import TABLES_LIST, Stack, StackOptions
 from inspector.actions.shell import word
 from inspector.actions.undoing import undoable
-from inspector.safe_text import safe_name
+from inspector.text import safe_name
 
 __all__ = [
     "Action",

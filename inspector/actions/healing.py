@@ -18,7 +18,7 @@ from inspector.actions.base import Plan, Result, Typed, Workplace, listed_names
 from inspector.actions.compacting import utc_time
 from inspector.actions.shell import command, word
 from inspector.actions.words import counted
-from inspector.safe_text import safe_name
+from inspector.text import safe_name
 
 __all__ = ["PruneAction", "UndoAction"]
 

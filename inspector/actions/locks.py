@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.stack import LOCK_SUFFIX, Holder, find_holders
-from inspector.safe_text import safe_name
-from inspector.widgets.facts import age_text
+from inspector.text import age_text, safe_name
 
 __all__ = ["SeenLock", "seen_locks"]
 

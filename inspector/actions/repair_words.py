@@ -7,7 +7,7 @@ from typing import Final
 
 from engine.repair import LogOutcomes, Outcome, RepairPlan, Step, damages
 from inspector.actions.words import counted
-from inspector.safe_text import safe_name, safe_text
+from inspector.text import safe_name, safe_text
 
 __all__ = ["gap_lines", "is_chosen", "lines_of_step", "log_words", "ref_words", "step_lines"]
 

@@ -25,8 +25,8 @@ from inspector.actions.base import Plan, Result, Typed, Workplace, listed_names
 from inspector.actions.repair_words import gap_lines, log_words, ref_words, step_lines
 from inspector.actions.shell import command, word
 from inspector.actions.words import counted
-from inspector.outcome_rows import OutcomeStore
-from inspector.safe_text import safe_name
+from inspector.rows import OutcomeStore
+from inspector.text import safe_name
 
 __all__ = ["RepairAction"]
 

@@ -13,8 +13,7 @@ from engine import errors
 from engine.stack import LOCK_SUFFIX
 from inspector.actions.base import RefusedError
 from inspector.actions.locks import seen_locks
-from inspector.safe_text import safe_name
-from inspector.widgets.facts import age_text
+from inspector.text import age_text, safe_name
 
 __all__ = ["Remedy", "Trouble", "explain"]
 

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from engine.merge import CompactionPlan
 from engine.stack import CleanPlan
-from inspector.output import columns
-from inspector.safe_text import safe_name
+from inspector.text import columns, safe_name
 
 __all__ = ["clean_lines", "compaction_lines", "counted"]
 

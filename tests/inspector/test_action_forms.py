@@ -11,15 +11,15 @@ from textual.widgets import Button, Input, Static, TextArea
 
 from engine.format import HashId, RefRecord
 from engine.stack import Stack, StackOptions
-from inspector.actions.compacting import CleanAction
-from inspector.screens.add import AddScreen
-from inspector.screens.compact import CompactScreen
-from inspector.screens.expire import ExpireScreen
-from inspector.screens.form import FormScreen
-from inspector.screens.journal import JournalScreen
-from inspector.screens.plan import ActionScreen, Phase
-from inspector.session import Session
-from inspector.widgets.choice import Choice
+from inspector.actions import CleanAction
+from inspector.model import Session
+from inspector.tui.screens.add import AddScreen
+from inspector.tui.screens.compact import CompactScreen
+from inspector.tui.screens.expire import ExpireScreen
+from inspector.tui.screens.form import FormScreen
+from inspector.tui.screens.journal import JournalScreen
+from inspector.tui.screens.plan import ActionScreen, Phase
+from inspector.tui.widgets.choice import Choice
 from tests.support.actions import ActionApp, act, confirm, journal, lines, phase, sentence, until, workplace
 from tests.support.screens import branch, branches, log, make_stack, shown_lines
 from tests.support.tables import oid, stack_files

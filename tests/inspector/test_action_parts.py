@@ -15,11 +15,10 @@ from engine.errors import Cancelled, FormatError
 from engine.format import HashId, RefRecord
 from engine.update import parse_commands
 from engine.update.commands import RefUpdate, Symref
-from inspector.actions.ref_form import Kind, RefForm, name_field, value_field
+from inspector.actions import Kind, RefForm, explain, name_field, value_field
 from inspector.actions.shell import command, word
-from inspector.actions.trouble import explain
-from inspector.widgets.choice import Choice
-from inspector.widgets.line_list import Line, LineList, wrapped
+from inspector.tui.widgets.choice import Choice
+from inspector.tui.widgets.line_list import Line, LineList, wrapped
 from tests.support.screens import drive, shown_lines
 
 A, B, NULL = "12" * 20, "Ab" * 20, "0" * 40

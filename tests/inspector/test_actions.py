@@ -23,10 +23,20 @@ from engine.format import RefRecord
 from engine.merge import CompactionPlan
 from engine.progress import Progress, ProgressCallback
 from engine.stack import Stack, StackOptions
-from inspector.actions.adding import AddAction
-from inspector.actions.base import Action, Plan, RefusedError, Result, Workplace, run
-from inspector.actions.compacting import CleanAction, CompactAction, ExpireAction, TableRange
-from inspector.screens.plan import ActionScreen, ConfirmScreen, Phase
+from inspector.actions import (
+    Action,
+    AddAction,
+    CleanAction,
+    CompactAction,
+    ExpireAction,
+    Plan,
+    RefusedError,
+    Result,
+    TableRange,
+    Workplace,
+    run,
+)
+from inspector.tui.screens.plan import ActionScreen, ConfirmScreen, Phase
 from tests.support import cli
 from tests.support.actions import (
     NOW,

@@ -11,9 +11,9 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from inspector.screens.main import MainScreen
-from inspector.screens.plan import Phase
-from inspector.widgets.health_pane import HealthPane
+from inspector.tui import MainScreen
+from inspector.tui.screens.plan import Phase
+from inspector.tui.widgets.health_pane import HealthPane
 from tests.support.actions import confirm, phase, until
 from tests.support.handmade import change_byte
 from tests.support.screens import branches, inspect, make_stack, names, press

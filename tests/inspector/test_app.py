@@ -15,11 +15,10 @@ from textual.widgets import Static, TabbedContent
 from engine.errors import FormatError
 from engine.format import LogRecord, RefRecord
 from engine.stack import Stack, StackOptions
-from inspector.actions.base import Workplace
-from inspector.app import InspectorApp, run_inspector
-from inspector.screens.main import MainScreen
-from inspector.session import News
-from inspector.widgets.virtual_list import VirtualList
+from inspector.actions import Workplace
+from inspector.model import News
+from inspector.tui import InspectorApp, MainScreen, run_inspector
+from inspector.tui.widgets.virtual_list import VirtualList
 from tests.support.git import Repository
 from tests.support.screens import (
     NARROW,
@@ -347,7 +346,7 @@ def test_a_look_that_fails_is_told_and_the_screen_stays(stack: Path) -> None:
 def test_keys_work_while_refs_are_still_being_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inspector.row_pages.SCAN_RECORDS", 1)
+    monkeypatch.setattr("inspector.rows.row_pages.SCAN_RECORDS", 1)
     directory = make_stack(tmp_path / "reftable", (branches(20_000), []))
     with open_session(directory) as session:
         app = InspectorApp(session)

@@ -10,10 +10,11 @@ import pytest
 
 from engine.format import RefRecord
 from engine.table import Table, WriteOptions
-from inspector.layout_nodes import GROUP, Place, read_path
-from inspector.layout_reader import PathRead
-from inspector.widgets.block_tree import BlockTree
-from inspector.widgets.hex_view import HexView
+from inspector.model import PathRead
+from inspector.rows import Place, read_path
+from inspector.rows.layout_nodes import GROUP
+from inspector.tui.widgets.block_tree import BlockTree
+from inspector.tui.widgets.hex_view import HexView
 from tests.support.block_view import View, block_view
 from tests.support.git import Repository
 from tests.support.layouts import run

@@ -9,11 +9,11 @@ import pytest
 from textual.pilot import Pilot
 
 from engine.stack import Stack
-from inspector.screens.compact import CompactScreen
-from inspector.screens.main import MainScreen
-from inspector.screens.plan import ActionScreen, Phase
-from inspector.screens.repair import RepairScreen
-from inspector.widgets.compaction_pane import CompactionPane
+from inspector.tui import MainScreen
+from inspector.tui.screens.compact import CompactScreen
+from inspector.tui.screens.plan import ActionScreen, Phase
+from inspector.tui.screens.repair import RepairScreen
+from inspector.tui.widgets.compaction_pane import CompactionPane
 from tests.support.actions import phase, sentence
 from tests.support.handmade import change_byte
 from tests.support.screens import NARROW, WIDE, branches, inspect, make_stack, names, press, shown_lines

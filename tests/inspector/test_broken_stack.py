@@ -14,10 +14,9 @@ from textual.widgets import TabbedContent
 from engine.errors import FormatError, MissingTableError
 from engine.format import HashId, RefRecord
 from engine.stack import Stack, StackOptions
-from inspector.damage import broken_text
-from inspector.screens.main import MainScreen
-from inspector.session import Session
-from inspector.trace import trace_ref
+from inspector.model import Session, broken_text
+from inspector.model.trace import trace_ref
+from inspector.tui import MainScreen
 from tests.support.screens import (
     NARROW,
     OPTIONS,

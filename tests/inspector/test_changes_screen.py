@@ -11,8 +11,8 @@ from textual.pilot import Pilot
 
 from engine.format import RefRecord
 from engine.merge import MergedTable, RefChange
-from inspector.screens.changes import ChangesScreen
-from inspector.widgets.virtual_list import VirtualList
+from inspector.tui.screens.changes import ChangesScreen
+from inspector.tui.widgets.virtual_list import VirtualList
 from tests.support.screens import NARROW, WIDE, branch, branches, log, make_stack, shown_lines
 from tests.support.tables import oid
 from tests.support.travel import ScreenApp, drive_screen, open_view, press_keys

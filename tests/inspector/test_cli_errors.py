@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-import inspector.app
+import inspector.tui.app
 from engine import errors
 from engine.format import RefRecord
 from engine.stack import Stack, StackOptions
-from inspector.actions.base import Workplace
+from inspector.actions import Workplace
 from inspector.exit_codes import ExitCode, describe
 from tests.support.cli import Outcome, ok, run, start
 from tests.support.git import Git, Repository
@@ -217,7 +217,7 @@ class Screen:
 def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
     """Stand in for the terminal screen, which has tests of its own."""
     screen = Screen()
-    monkeypatch.setattr(inspector.app, "run_inspector", screen)
+    monkeypatch.setattr(inspector.tui.app, "run_inspector", screen)
     return screen
 
 

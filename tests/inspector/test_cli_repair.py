@@ -11,7 +11,7 @@ from engine.format import LogRecord, RefRecord
 from engine.snapshot import list_snapshots
 from engine.stack import Stack, StackOptions
 from engine.table import WriteOptions
-from inspector.damaged_demo import build_damaged_demo
+from inspector.demo import build_damaged_demo
 from tests.support.cli import ok, run
 from tests.support.findings import write_stack
 from tests.support.stacks import listed, lock

@@ -17,12 +17,11 @@ from textual.widgets import Footer
 from engine.format import RefRecord
 from engine.merge import plan_compaction
 from engine.stack import Stack, StackOptions
-from inspector.compaction_study import Blocked, Outcome
-from inspector.session import Session, StackView
-from inspector.widgets.compaction_pane import CompactionPane
-from inspector.widgets.dry_run import DryRun
-from inspector.widgets.geometry import BarList, BarRow, BeforeBars
-from inspector.widgets.what_if_plot import WhatIf
+from inspector.model import Blocked, Outcome, Session, StackView
+from inspector.tui.widgets.compaction_pane import CompactionPane
+from inspector.tui.widgets.dry_run import DryRun
+from inspector.tui.widgets.geometry import BarList, BarRow, BeforeBars
+from inspector.tui.widgets.what_if_plot import WhatIf
 from tests.support.handmade import change_byte
 from tests.support.screens import (
     NARROW,

@@ -11,9 +11,8 @@ import pytest
 
 from engine.errors import FormatError
 from engine.stack import Policy, StackOptions
-from inspector.compaction_study import Blocked, Study
-from inspector.session import Session
-from inspector.widgets.compaction_words import (
+from inspector.model import Blocked, Session, Study
+from inspector.tui.widgets.compaction_words import (
     LEGEND,
     merge_lines,
     percent,

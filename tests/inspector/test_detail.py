@@ -13,10 +13,10 @@ from textual.widgets import Static
 
 from engine.format import LogRecord, RefRecord
 from engine.stack import Stack, StackOptions, neighbours
+from inspector.model import StackView
+from inspector.model.trace import trace_ref
 from inspector.rows import LogRow, RefRow
-from inspector.session import StackView
-from inspector.trace import trace_ref
-from inspector.widgets.detail import Detail
+from inspector.tui.widgets.detail import Detail
 from tests.support.screens import WIDE, drive, log, make_stack
 from tests.support.tables import oid
 

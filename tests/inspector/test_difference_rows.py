@@ -11,7 +11,7 @@ import pytest
 from engine.format import RefRecord
 from engine.merge import ChangeKind, MergedTable, RefChange, ref_changes
 from engine.table import Table
-from inspector.difference_rows import KINDS, ChangeRows, Changes
+from inspector.rows import KINDS, ChangeRows, Changes
 from tests.support.screens import branch, branches
 from tests.support.tables import oid, write_table
 
@@ -48,7 +48,7 @@ def test_every_row_is_found_however_few_names_are_kept(
     kinds: frozenset[ChangeKind],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("inspector.difference_rows.MAX_NAMES", names)
+    monkeypatch.setattr("inspector.rows.difference_rows.MAX_NAMES", names)
     expected = [change for part in ref_changes(*views) for change in part if change.kind in kinds]
     changes = Changes(*views)
     rows = ChangeRows(changes, kinds)
@@ -67,7 +67,7 @@ def test_every_row_is_found_however_few_names_are_kept(
 
 
 def test_names_that_are_long_are_kept_in_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inspector.difference_rows.NAME_BYTES", 10_000)
+    monkeypatch.setattr("inspector.rows.difference_rows.NAME_BYTES", 10_000)
     records = [RefRecord(b"%03d" % number + b"x" * 1000, 1, oid(1)) for number in range(100)]
     write_table(tmp_path / "1.ref", records)
     changes = Changes(MergedTable([]), MergedTable([Table.open(tmp_path / "1.ref")]))
@@ -81,7 +81,7 @@ def test_names_that_are_long_are_kept_in_bounds(tmp_path: Path, monkeypatch: pyt
 def test_rows_can_be_read_while_others_are_still_being_found(
     views: tuple[MergedTable, MergedTable], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inspector.difference_rows.SCAN_RECORDS", 1)
+    monkeypatch.setattr("inspector.rows.difference_rows.SCAN_RECORDS", 1)
     rows = ChangeRows(Changes(*views), frozenset(KINDS))
     counts = [0]
     while rows.scan():
@@ -96,7 +96,7 @@ def test_rows_can_be_read_while_others_are_still_being_found(
 def test_where_a_change_will_be_is_not_said_before_it_is_known(
     views: tuple[MergedTable, MergedTable], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inspector.difference_rows.SCAN_RECORDS", 1)
+    monkeypatch.setattr("inspector.rows.difference_rows.SCAN_RECORDS", 1)
     rows = ChangeRows(Changes(*views), frozenset(KINDS))
     rows.scan()
     assert rows.rank(branch(0)) == 0

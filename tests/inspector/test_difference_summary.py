@@ -9,7 +9,7 @@ import pytest
 from engine.format import LogRecord, RefRecord
 from engine.merge import MergedTable
 from engine.stack import Stack, StackOptions
-from inspector.difference_summary import summarise
+from inspector.model import summarise
 from tests.support.screens import branch, branches, log, make_stack
 from tests.support.tables import oid
 

@@ -15,10 +15,9 @@ from textual.widgets import Input, OptionList
 from engine.errors import Cancelled
 from engine.format import LogRecord, RefRecord
 from engine.stack import Stack
-from inspector.export import ExportError, check_export_path, export_rows
-from inspector.rows import LogRow, RefRow
-from inspector.screens.copy_row import CopyScreen, copy_choices
-from inspector.screens.export_rows import ExportScreen
+from inspector.rows import ExportError, LogRow, RefRow, check_export_path, export_rows
+from inspector.tui.screens.copy_row import CopyScreen, copy_choices
+from inspector.tui.screens.export_rows import ExportScreen
 from tests.support.cli import ok
 from tests.support.panes import PaneApp, enter, press, settle, with_panes
 from tests.support.screens import branch, branches, log, make_stack, shown_lines

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from engine.format import LogRecord, RefRecord
-from inspector.widgets.facts import (
-    SHOWN_BYTES,
+from inspector.text import (
     age_text,
     error_text,
     file_size,
@@ -18,8 +17,9 @@ from inspector.widgets.facts import (
     update_range,
     value_text,
 )
-from inspector.widgets.stack_list import bar
-from inspector.widgets.status_line import shorten_middle
+from inspector.text.facts import SHOWN_BYTES
+from inspector.tui.widgets.stack_list import bar
+from inspector.tui.widgets.status_line import shorten_middle
 from tests.support.tables import oid
 
 

@@ -12,11 +12,11 @@ from textual.events import Key, Paste
 from textual.pilot import Pilot
 from textual.widgets import Input, TabbedContent
 
-from inspector.late_errors import came_too_late
-from inspector.screens.journal import JournalScreen
-from inspector.screens.main import MainScreen
-from inspector.widgets.record_bar import Prompt
-from inspector.widgets.record_pane import RefsPane
+from inspector.tui import MainScreen
+from inspector.tui.late_errors import came_too_late
+from inspector.tui.screens.journal import JournalScreen
+from inspector.tui.widgets.record_bar import Prompt
+from inspector.tui.widgets.record_pane import RefsPane
 from tests.support.screens import branches, inspect, log, make_stack, press, settle
 
 
@@ -180,7 +180,7 @@ def test_only_what_is_gone_may_miss_its_parts(stack: Path) -> None:
 
 @pytest.mark.parametrize(
     ("module", "harmless"),
-    [("textual.widgets", True), ("inspector.palette", False), ("engine.stack", False)],
+    [("textual.widgets", True), ("inspector.tui.palette", False), ("engine.stack", False)],
 )
 def test_the_palette_may_trip_over_itself_but_not_over_us(module: str, harmless: bool) -> None:
     palette: dict[str, Any] = {"__name__": "textual.command"}

@@ -14,14 +14,13 @@ from engine.errors import OutdatedError
 from engine.repair import plan_repair, repair
 from engine.snapshot import list_snapshots
 from engine.stack import Stack
-from inspector.actions.base import Workplace, run
-from inspector.actions.compacting import CompactAction
-from inspector.actions.healing import FORCE, PruneAction, UndoAction
-from inspector.screens.changes import ChangesScreen
-from inspector.screens.main import MainScreen
-from inspector.screens.plan import ActionScreen, ConfirmScreen, Phase
-from inspector.screens.snapshots import SnapshotsScreen
-from inspector.session import StackView
+from inspector.actions import CompactAction, PruneAction, UndoAction, Workplace, run
+from inspector.actions.healing import FORCE
+from inspector.model import StackView
+from inspector.tui import MainScreen
+from inspector.tui.screens.changes import ChangesScreen
+from inspector.tui.screens.plan import ActionScreen, ConfirmScreen, Phase
+from inspector.tui.screens.snapshots import SnapshotsScreen
 from tests.support.actions import ActionApp, act, confirm, journal, lines, phase, sentence, until, warnings
 from tests.support.screens import OPTIONS, branches, inspect, make_stack, press, shown_lines
 

@@ -8,17 +8,11 @@ from pathlib import Path
 import pytest
 
 from engine.format import RefRecord
-from engine.fsck import Fault
+from engine.fsck import Fault, Finding, Severity
 from engine.stack import FileKind, Holder, Neighbour, StackOptions
 from engine.table import Table
-from inspector.health import (
-    YOUNG_LOCK,
-    Finding,
-    Health,
-    HealthMark,
-    Severity,
-    findings_at_hand,
-)
+from inspector.model import Health, HealthMark, findings_at_hand
+from inspector.model.health import YOUNG_LOCK
 from tests.support.screens import branches, log
 from tests.support.tables import oid, write_table
 

@@ -16,12 +16,11 @@ from textual.pilot import Pilot
 from engine.fsck import FAULTS, fsck
 from engine.progress import Progress, ProgressCallback
 from engine.stack import FileKind, Neighbour, Stack, StackOptions
-from inspector.health import Check, Finding, HealthMark, Severity
-from inspector.screens.main import MainScreen
-from inspector.screens.plan import Phase
-from inspector.screens.repair import RepairScreen
-from inspector.session import StackView
-from inspector.widgets.health_pane import HealthPane
+from inspector.model import Check, Finding, HealthMark, Severity, StackView
+from inspector.tui import MainScreen
+from inspector.tui.screens.plan import Phase
+from inspector.tui.screens.repair import RepairScreen
+from inspector.tui.widgets.health_pane import HealthPane
 from tests.support.actions import phase
 from tests.support.handmade import change_byte
 from tests.support.screens import NARROW, WIDE, branches, drive, inspect, make_stack, settle, shown_lines

@@ -10,9 +10,9 @@ from textual.containers import VerticalScroll
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from inspector.help_texts import GENERAL, GLOSSARY
-from inspector.key_actions import key_actions, key_label
-from inspector.screens.help import HelpScreen, paragraphs, subject_of
+from inspector.tui.help_texts import GENERAL, GLOSSARY
+from inspector.tui.key_actions import key_actions, key_label
+from inspector.tui.screens.help import HelpScreen, paragraphs, subject_of
 from tests.support.habits import HabitsApp, Tables
 from tests.support.screens import NARROW, drive, shown_lines
 

@@ -19,8 +19,8 @@ from textual.widgets import TabbedContent, TabPane
 
 from engine.format import LogRecord, RefRecord
 from engine.stack import StackOptions
-from inspector.safe_text import MAX_MARKS
-from inspector.screens.main import MainScreen
+from inspector.text.safe import MAX_MARKS
+from inspector.tui import MainScreen
 from tests.support.screens import NARROW, WIDE, inspect, make_stack, settle, shown_lines
 from tests.support.tables import oid
 from tests.support.terminal import SEQUENCE, inspector

@@ -11,9 +11,7 @@ from engine.format import INDEX, LOG, OBJ, REF, RefRecord
 from engine.format.header import put_varint
 from engine.layout import BlockSpan, Group, Kind, Record, Span, TableLayout
 from engine.table import WriteOptions
-from inspector.layout_nodes import (
-    GROUP,
-    KEY_LIMIT,
+from inspector.rows import (
     Node,
     Place,
     damages,
@@ -23,7 +21,8 @@ from inspector.layout_nodes import (
     read_record_place,
     root_node,
 )
-from inspector.layout_words import copied_value, explanation
+from inspector.rows.layout_nodes import GROUP, KEY_LIMIT
+from inspector.text import copied_value, explanation
 from tests.support.handmade import Handmade, raw_block, raw_record
 from tests.support.layouts import open_node, run
 from tests.support.screens import branch, branches, log

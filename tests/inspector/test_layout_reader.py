@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.format import REF, RefRecord
-from inspector.byte_pages import MAX_PAGES, MAX_WANTS, PAGE_BYTES, BytePages, HeldBytes
-from inspector.layout_nodes import Place, place_of
-from inspector.layout_reader import (
+from inspector.model import (
     COPY_LIMIT,
     BytesRead,
     ChildrenRead,
@@ -21,6 +19,8 @@ from inspector.layout_reader import (
     PathRead,
     ReadFailed,
 )
+from inspector.rows import BytePages, HeldBytes, Place, place_of
+from inspector.rows.byte_pages import MAX_PAGES, MAX_WANTS, PAGE_BYTES
 from tests.support.layouts import reader_at
 from tests.support.screens import branches
 from tests.support.tables import write_table

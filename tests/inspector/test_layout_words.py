@@ -9,7 +9,8 @@ import pytest
 from engine.format import HashId, LogRecord, RefRecord
 from engine.layout import BlockSpan, Group, Kind, Span
 from engine.table import WriteOptions
-from inspector.layout_words import copied_value, explanation, title, value_text
+from inspector.text import copied_value, explanation, title
+from inspector.text.layout_words import span_value_text
 from tests.support.spans import everything
 from tests.support.tables import oid, write_table
 from tests.support.varied import layout_at, write_varied
@@ -38,13 +39,13 @@ def test_every_part_of_a_table_is_explained(path: Path) -> None:
         block = span if isinstance(span, BlockSpan) else block
         assert explanation(span, block), span
         if not isinstance(span, Group) and span.kind is not Kind.PADDING:
-            assert title(span) == f"{span.name}  {value_text(span)}"
+            assert title(span) == f"{span.name}  {span_value_text(span)}"
             assert copied_value(span)
 
 
 def test_no_words_carry_what_a_terminal_obeys(path: Path) -> None:
     for span in everything(layout_at(path)):
-        for words in (title(span, 1), value_text(span), explanation(span), copied_value(span)):
+        for words in (title(span, 1), span_value_text(span), explanation(span), copied_value(span)):
             assert words.isprintable(), words
 
 
@@ -90,7 +91,8 @@ def test_damage_is_a_word_in_the_title(tmp_path: Path) -> None:
 
 def test_times_beyond_any_calendar_are_no_reason_to_fail() -> None:
     span = Span(0, 9, "time", Kind.NUMBER, 2**64 - 1)
-    assert value_text(span) == "18446744073709551615 (beyond any calendar)"
+    assert span_value_text(span) == "18446744073709551615 (beyond any calendar)"
     assert (
-        value_text(Span(0, 9, "time", Kind.NUMBER, 1_700_000_000)) == "1700000000 (2023-11-14 22:13:20 UTC)"
+        span_value_text(Span(0, 9, "time", Kind.NUMBER, 1_700_000_000))
+        == "1700000000 (2023-11-14 22:13:20 UTC)"
     )

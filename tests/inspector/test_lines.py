@@ -14,10 +14,10 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from engine.stack import Stack
-from inspector.session import StackView
-from inspector.widgets.breadcrumbs import Breadcrumbs
-from inspector.widgets.status_line import StatusLine
-from inspector.widgets.too_small import LEAST_COLUMNS, LEAST_LINES, TooSmall
+from inspector.model import StackView
+from inspector.tui.widgets.breadcrumbs import Breadcrumbs
+from inspector.tui.widgets.status_line import StatusLine
+from inspector.tui.widgets.too_small import LEAST_COLUMNS, LEAST_LINES, TooSmall
 from tests.support.screens import branches, drive, make_stack, shown_lines
 
 Steps = Callable[[Pilot[Any], "Host"], Awaitable[None]]

@@ -16,21 +16,20 @@ from textual.widgets import TabbedContent
 from engine.format import RefRecord
 from engine.git import find_repository
 from engine.stack import Stack
-from inspector.actions.base import Workplace
-from inspector.app import InspectorApp
-from inspector.scope import AsOf, OneTable, WholeStack
-from inspector.screens.changes import ChangesScreen
-from inspector.screens.compact import CompactScreen
-from inspector.screens.main import MainScreen
-from inspector.screens.picker import PickerScreen
-from inspector.screens.plan import ActionScreen
-from inspector.widgets.block_pane import BlockPane
-from inspector.widgets.breadcrumbs import Breadcrumbs
-from inspector.widgets.detail import Detail
-from inspector.widgets.health_pane import HealthPane
-from inspector.widgets.record_pane import LogsPane, RefsPane
-from inspector.widgets.stack_list import StackPane
-from inspector.widgets.status_line import StatusLine
+from inspector.actions import Workplace
+from inspector.model import AsOf, OneTable, WholeStack
+from inspector.tui import InspectorApp, MainScreen
+from inspector.tui.screens.changes import ChangesScreen
+from inspector.tui.screens.compact import CompactScreen
+from inspector.tui.screens.picker import PickerScreen
+from inspector.tui.screens.plan import ActionScreen
+from inspector.tui.widgets.block_pane import BlockPane
+from inspector.tui.widgets.breadcrumbs import Breadcrumbs
+from inspector.tui.widgets.detail import Detail
+from inspector.tui.widgets.health_pane import HealthPane
+from inspector.tui.widgets.record_pane import LogsPane, RefsPane
+from inspector.tui.widgets.stack_list import StackPane
+from inspector.tui.widgets.status_line import StatusLine
 from tests.support.git import Git, Repository
 from tests.support.handmade import change_byte
 from tests.support.screens import (

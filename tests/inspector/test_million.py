@@ -16,9 +16,8 @@ from textual.pilot import Pilot
 import engine.format.block
 from engine.format import RefRecord
 from engine.stack import Stack, StackOptions
-from inspector.app import InspectorApp
-from inspector.screens.main import MainScreen
-from inspector.widgets.record_pane import RefsPane
+from inspector.tui import InspectorApp, MainScreen
+from inspector.tui.widgets.record_pane import RefsPane
 from tests.support.screens import branch, drive, open_session, settle
 from tests.support.tables import oid
 

@@ -9,9 +9,9 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Footer, TabbedContent, TabPane
 
-from inspector.screens.help import HelpScreen
-from inspector.screens.main import MainScreen
-from inspector.widgets.virtual_list import VirtualList
+from inspector.tui import MainScreen
+from inspector.tui.screens.help import HelpScreen
+from inspector.tui.widgets.virtual_list import VirtualList
 from tests.support.screens import branches, inspect, log, make_stack, settle, shown_lines
 
 

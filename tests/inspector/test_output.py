@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 
 from engine.format import LogRecord, RefRecord
 from engine.progress import Progress
-from inspector.output import (
-    Output,
-    ProgressLine,
+from inspector.cli.output import Output, ProgressLine
+from inspector.exit_codes import note
+from inspector.text import (
     columns,
     json_line,
     log_json,
     log_line,
-    note,
     print_log,
     print_ref,
     ref_json,

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.widgets import OptionList, TabbedContent
 from textual.worker import WorkerFailed
 
-from inspector.palette import InspectorCommands
+from inspector.tui.palette import InspectorCommands
 from tests.support.habits import HabitsApp, Tables
 from tests.support.screens import drive
 

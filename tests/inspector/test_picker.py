@@ -11,8 +11,8 @@ from textual.pilot import Pilot
 
 from engine.git import StackLocation, find_repository
 from engine.stack import StackOptions
-from inspector.screens.picker import PickerScreen
-from inspector.widgets.virtual_list import VirtualList
+from inspector.tui.screens.picker import PickerScreen
+from inspector.tui.widgets.virtual_list import VirtualList
 from tests.support.git import Repository
 from tests.support.screens import NARROW, WIDE, branches, drive, make_stack, shown_lines
 from tests.support.stacks import traces

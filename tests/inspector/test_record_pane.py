@@ -11,11 +11,10 @@ from textual.pilot import Pilot
 
 from engine.format import RefRecord
 from engine.stack import Stack
-from inspector import row_pages
-from inspector.rows import PAGE_ROWS, RefRows
-from inspector.scope import AsOf, OneTable, WholeStack
-from inspector.session import News, Reloaded, Session
-from inspector.widgets.record_pane import RecordPane
+from inspector.model import AsOf, News, OneTable, Reloaded, Session, WholeStack
+from inspector.rows import RefRows
+from inspector.rows.rows import PAGE_ROWS, row_pages
+from inspector.tui.widgets.record_pane import RecordPane
 from tests.support.panes import PaneApp, enter, press, settle, with_panes
 from tests.support.screens import OPTIONS, branch, branches, log, make_stack, shown_lines
 from tests.support.tables import oid

@@ -16,9 +16,9 @@ from textual.widgets import Button, Input
 from engine.format import LogRecord
 from engine.fsck import fsck
 from engine.stack import LockFile, Stack
-from inspector.screens.plan import ConfirmScreen, Phase
-from inspector.screens.repair import RepairScreen
-from inspector.widgets.line_list import LineList
+from inspector.tui.screens.plan import ConfirmScreen, Phase
+from inspector.tui.screens.repair import RepairScreen
+from inspector.tui.widgets.line_list import LineList
 from tests.support import cli
 from tests.support.actions import (
     ActionApp,

@@ -12,10 +12,10 @@ from textual.widgets import Button, Input
 from engine.fsck import Severity, fsck
 from engine.repair import Outcome, RefOutcome
 from engine.stack import Stack, StackOptions
-from inspector.actions.base import Workplace
-from inspector.outcome_rows import OutcomeRows, OutcomeStore
-from inspector.screens.plan import ConfirmScreen, Phase
-from inspector.screens.repair import OutcomesScreen, RepairScreen
+from inspector.actions import Workplace
+from inspector.rows import OutcomeRows, OutcomeStore
+from inspector.tui.screens.plan import ConfirmScreen, Phase
+from inspector.tui.screens.repair import OutcomesScreen, RepairScreen
 from tests.support.actions import ActionApp, act, confirm, journal, lines, phase, sentence, until
 from tests.support.handmade import change_byte
 from tests.support.screens import branches, log, make_stack, shown_lines

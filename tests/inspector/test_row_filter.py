@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from inspector import regex_search
-from inspector.regex_search import TEXT_BYTES, RegexSearch, TooSlowError
-from inspector.row_filter import FilterError, Matcher, RowFilter
+from inspector.rows import FilterError, Matcher, RowFilter
+from inspector.rows.regex_search import TEXT_BYTES, RegexSearch, TooSlowError
+from inspector.rows.rows import regex_search
 
 
 def never() -> bool:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspector.safe_text import json_text, safe_text
+from inspector.text import json_text, safe_text
 
 _ESCAPE = re.compile(
     r"\\x(?P<x>[0-9a-f]{2})|\\u(?P<u>[0-9a-f]{4})|\\U(?P<U>[0-9a-f]{8})|(?P<b>\\\\)|(?P<c>.)", re.DOTALL

@@ -8,7 +8,7 @@ import pytest
 
 from engine.format import RefRecord
 from engine.stack import Stack
-from inspector.scope import AsOf, OneTable, Scope, WholeStack
+from inspector.model import AsOf, OneTable, Scope, WholeStack
 from tests.support.screens import branch, make_stack, open_session
 from tests.support.tables import oid
 

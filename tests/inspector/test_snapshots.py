@@ -11,7 +11,7 @@ import pytest
 from textual.app import App
 from textual.pilot import Pilot
 
-from inspector.app import InspectorApp
+from inspector.tui import InspectorApp
 from tests.support.demo import copy_demo
 from tests.support.screens import NARROW, WIDE, make_stack, make_tall_stack, open_session, press, settle
 

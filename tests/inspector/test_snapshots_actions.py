@@ -12,16 +12,14 @@ from textual.widgets import TextArea
 
 from engine.format import HashId, RefRecord
 from engine.stack import StackOptions
-from inspector.actions.adding import AddAction
-from inspector.actions.base import Workplace
-from inspector.actions.compacting import CleanAction, CompactAction
-from inspector.screens.add import AddScreen
-from inspector.screens.compact import CompactScreen
-from inspector.screens.expire import ExpireScreen
-from inspector.screens.journal import JournalScreen
-from inspector.screens.plan import ActionScreen, Phase
-from inspector.session import Session
-from inspector.widgets.choice import Choice
+from inspector.actions import AddAction, CleanAction, CompactAction, Workplace
+from inspector.model import Session
+from inspector.tui.screens.add import AddScreen
+from inspector.tui.screens.compact import CompactScreen
+from inspector.tui.screens.expire import ExpireScreen
+from inspector.tui.screens.journal import JournalScreen
+from inspector.tui.screens.plan import ActionScreen, Phase
+from inspector.tui.widgets.choice import Choice
 from tests.support.actions import confirm, journal, phase
 from tests.support.demo import copy_demo
 from tests.support.pictures import SIZES, Compare, Somewhere, comparing

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from inspector.themes import THEMES
+from inspector.tui.themes import THEMES
 from tests.support.habits import HabitsApp
 from tests.support.screens import NARROW, WIDE
 

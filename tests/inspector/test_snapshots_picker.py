@@ -11,7 +11,7 @@ from textual.app import App
 from textual.pilot import Pilot
 
 from engine.stack import StackOptions
-from inspector.screens.picker import PickerScreen
+from inspector.tui.screens.picker import PickerScreen
 from tests.inspector.test_picker import Host, locations
 from tests.support.screens import NARROW, WIDE
 

@@ -12,15 +12,13 @@ from textual.pilot import Pilot
 
 from engine.snapshot import keep, settle, take_snapshot
 from engine.stack import StackOptions
-from inspector.actions.base import Workplace
-from inspector.actions.compacting import CompactAction
-from inspector.app import InspectorApp
-from inspector.damaged_demo import build_damaged_demo
-from inspector.demo import build_demo
-from inspector.screens.plan import ActionScreen, Phase
-from inspector.screens.repair import OutcomesScreen, RepairScreen
-from inspector.screens.snapshots import SnapshotsScreen
-from inspector.session import Session
+from inspector.actions import CompactAction, Workplace
+from inspector.demo import build_damaged_demo, build_demo
+from inspector.model import Session
+from inspector.tui import InspectorApp
+from inspector.tui.screens.plan import ActionScreen, Phase
+from inspector.tui.screens.repair import OutcomesScreen, RepairScreen
+from inspector.tui.screens.snapshots import SnapshotsScreen
 from tests.support.actions import NOW, journal, phase, until
 from tests.support.handmade import change_byte
 from tests.support.pictures import SIZES, Compare, Somewhere, comparing

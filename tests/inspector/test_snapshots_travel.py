@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from inspector.screens.moments import MomentsScreen
+from inspector.tui.screens.moments import MomentsScreen
 from tests.support.demo import copy_demo
 from tests.support.screens import NARROW, WIDE
 from tests.support.travel import ScreenApp, open_view, press_keys, settle_screen

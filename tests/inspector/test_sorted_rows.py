@@ -12,11 +12,21 @@ import pytest
 from engine.format import RefRecord
 from engine.merge import MergedTable
 from engine.stack import Stack
-from inspector import row_pages, sorted_rows
-from inspector.row_filter import Matcher, RowFilter
-from inspector.row_pages import PAGE_ROWS, RowPages
-from inspector.rows import LogRow, LogRows, RefRow, RefRows
-from inspector.sorted_rows import LOG_ORDERS, REF_ORDERS, Order, SortedRows
+from inspector.rows import (
+    LOG_ORDERS,
+    PAGE_ROWS,
+    REF_ORDERS,
+    LogRow,
+    LogRows,
+    Matcher,
+    Order,
+    RefRow,
+    RefRows,
+    RowFilter,
+    RowPages,
+    SortedRows,
+)
+from inspector.rows.rows import row_pages, sorted_rows
 from tests.support.screens import branch, branches, log, make_stack
 from tests.support.tables import oid
 

@@ -15,9 +15,8 @@ from textual.message import Message
 from textual.pilot import Pilot
 
 from engine.stack import FileKind, Holder, Neighbour, Stack, StackOptions, neighbours
-from inspector.health import HealthMark
-from inspector.session import StackView
-from inspector.widgets.stack_list import StackPane
+from inspector.model import HealthMark, StackView
+from inspector.tui.widgets.stack_list import StackPane
 from tests.support.screens import branches, drive, make_stack, make_tall_stack, shown_lines
 
 NOW = 10_000.0

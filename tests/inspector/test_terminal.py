@@ -84,7 +84,7 @@ def test_a_repository_with_loose_refs_is_named_as_such(git: Git, tmp_path: Path)
 
 def test_more_tables_than_a_process_may_open_is_said_with_what_to_do(tmp_path: Path) -> None:
     place = make_tall_stack(tmp_path / "reftable", 60)
-    limit = "import resource, inspector.app; resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))"
+    limit = "import resource, inspector.tui.app; resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))"
     with inspector(place, prelude=limit) as terminal:
         assert_refused(terminal, 3, "ulimit -n")
 
@@ -156,7 +156,7 @@ def test_a_signal_ends_it_and_the_terminal_is_as_it_was(stack: Path, number: sig
 
 def test_a_signal_before_the_first_screen_ends_it_too(stack: Path) -> None:
     early = (
-        "import os, signal, inspector.app as app\n"
+        "import os, signal, inspector.tui.app as app\n"
         "real = app.run_on_terminal\n"
         "def run(*args, **options):\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
@@ -177,9 +177,9 @@ def test_a_window_that_is_closed_ends_it(stack: Path) -> None:
 
 
 CRASHES = {
-    "in a key": "from inspector.screens.main import MainScreen as M\nM.action_reload = lambda self: {}[%r]",
-    "in a worker": "from inspector.session import Session as S\nS.work = lambda self: {}[%r]",
-    "before the first screen": "from inspector.screens.main import MainScreen as M\n"
+    "in a key": "from inspector.tui import MainScreen as M\nM.action_reload = lambda self: {}[%r]",
+    "in a worker": "from inspector.model.session import Session as S\nS.work = lambda self: {}[%r]",
+    "before the first screen": "from inspector.tui.screens.main import MainScreen as M\n"
     "M.compose = lambda self: {}[%r]",
 }
 

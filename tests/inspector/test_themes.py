@@ -14,9 +14,9 @@ from textual.theme import BUILTIN_THEMES, Theme
 
 from engine.format import RefRecord
 from inspector.rows import SequenceRows
-from inspector.screens.main import MainScreen
-from inspector.themes import DEFAULT_THEME, THEMES, register_themes
-from inspector.widgets.virtual_list import Cell, Column, ListPane, VirtualList
+from inspector.tui import MainScreen
+from inspector.tui.themes import DEFAULT_THEME, THEMES, register_themes
+from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, VirtualList
 from tests.support.screens import (
     branch,
     branches,

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from inspector.times import parse_time
+from inspector.text import parse_time
 
 NOW = 1_700_000_000
 

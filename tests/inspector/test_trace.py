@@ -8,8 +8,8 @@ import pytest
 
 from engine.format import LogRecord, RefRecord
 from engine.stack import Stack, StackOptions
-from inspector.session import StackView
-from inspector.trace import MAX_LINKS, MAX_LOGS, MAX_TEXT, RefTrace, trace_ref
+from inspector.model import RefTrace, StackView
+from inspector.model.trace import MAX_LINKS, MAX_LOGS, MAX_TEXT, trace_ref
 from tests.support.git import Repository
 from tests.support.screens import branch, branches, log, make_stack
 from tests.support.tables import oid
@@ -117,7 +117,7 @@ def test_more_log_entries_than_are_kept_are_said_to_be_there(tmp_path: Path) -> 
 def test_tombstones_in_front_of_the_first_entry_are_not_read_without_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inspector.trace.MAX_LOG_RECORDS", 10)
+    monkeypatch.setattr("inspector.model.trace.MAX_LOG_RECORDS", 10)
     gone = [LogRecord(NAME, index) for index in range(2, 12)]
     found = trace(make_stack(tmp_path / "reftable", ([], [log(NAME, 1), *gone])))
     assert (found.logs, found.more_logs) == ((), True)

@@ -8,8 +8,7 @@ import pytest
 
 from engine.snapshot import find_snapshot, list_snapshots, restore
 from engine.stack import StackOptions
-from inspector.actions.base import Action, RefusedError, Workplace, run
-from inspector.actions.compacting import CleanAction, CompactAction
+from inspector.actions import Action, CleanAction, CompactAction, RefusedError, Workplace, run
 from tests.support.stacks import make_stack
 from tests.support.tables import stack_files
 

@@ -12,10 +12,10 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
-from inspector.actions.compacting import CompactAction
-from inspector.screens.main import MainScreen
-from inspector.screens.plan import ActionScreen, ConfirmScreen, Phase
-from inspector.screens.repair import RepairScreen
+from inspector.actions import CompactAction
+from inspector.tui import MainScreen
+from inspector.tui.screens.plan import ActionScreen, ConfirmScreen, Phase
+from inspector.tui.screens.repair import RepairScreen
 from tests.support import cli
 from tests.support.actions import (
     ActionApp,

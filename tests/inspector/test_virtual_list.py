@@ -12,7 +12,7 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
 from inspector.rows import RowSource, SequenceRows
-from inspector.widgets.virtual_list import Cell, Column, ListPane, VirtualList, fit_columns, fit_text
+from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, VirtualList, fit_columns, fit_text
 from tests.support.screens import drive, shown_lines
 
 

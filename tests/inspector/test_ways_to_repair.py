@@ -12,13 +12,10 @@ from textual.pilot import Pilot
 
 from engine.errors import LockError
 from engine.stack import Stack
-from inspector.actions.compacting import CompactAction, ExpireAction, TableRange
-from inspector.actions.healing import UndoAction
-from inspector.actions.locks import seen_locks
-from inspector.actions.trouble import explain
-from inspector.screens.main import MainScreen
-from inspector.screens.plan import ActionScreen, Phase
-from inspector.screens.repair import RepairScreen
+from inspector.actions import CompactAction, ExpireAction, TableRange, UndoAction, explain, seen_locks
+from inspector.tui import MainScreen
+from inspector.tui.screens.plan import ActionScreen, Phase
+from inspector.tui.screens.repair import RepairScreen
 from tests.support.actions import (
     ActionApp,
     act,

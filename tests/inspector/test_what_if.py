@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from engine.format import RefRecord
 from engine.merge import Segment, suggest_compaction_segment, suggest_geometric_segment
 from engine.stack import Policy, Stack, StackOptions
-from inspector.what_if import FRAME, Moment, replay
-from inspector.widgets.what_if_plot import plot
+from inspector.model import Moment, replay
+from inspector.model.what_if import FRAME
+from inspector.tui.widgets.what_if_plot import plot
 from tests.support.tables import oid
 
 Suggest = Callable[[Sequence[int]], Segment]

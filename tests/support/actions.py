@@ -17,10 +17,10 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from engine.git import find_repository
-from inspector.actions.base import Workplace
-from inspector.journal import Journal
-from inspector.screens.plan import ActionScreen, Phase
-from inspector.widgets.line_list import LineList
+from inspector.actions import Workplace
+from inspector.model import Journal
+from inspector.tui.screens.plan import ActionScreen, Phase
+from inspector.tui.widgets.line_list import LineList
 from tests.support.screens import WIDE
 
 NOW = 1_700_500_000.0

@@ -10,10 +10,10 @@ from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
 from engine.table import Table
-from inspector.layout_nodes import Node
-from inspector.widgets.block_pane import BlockPane
-from inspector.widgets.block_tree import BlockTree
-from inspector.widgets.hex_view import HexView
+from inspector.rows import Node
+from inspector.tui.widgets.block_pane import BlockPane
+from inspector.tui.widgets.block_tree import BlockTree
+from inspector.tui.widgets.hex_view import HexView
 from tests.support.screens import WIDE, drive, shown_lines
 
 Steps = Callable[["View"], Awaitable[None]]

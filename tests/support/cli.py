@@ -13,7 +13,7 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from inspector.cli import cli
+from inspector.cli.entry import cli
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,10 +10,10 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Input, Static, TabbedContent, TabPane
 
-from inspector.palette import InspectorCommands
-from inspector.screens.help import HelpScreen, subject_of
-from inspector.terminal import TerminalApp
-from inspector.themes import register_themes
+from inspector.tui.palette import InspectorCommands
+from inspector.tui.screens.help import HelpScreen, subject_of
+from inspector.tui.terminal import TerminalApp
+from inspector.tui.themes import register_themes
 
 
 class Pane(Vertical):

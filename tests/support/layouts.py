@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from inspector.layout_nodes import Node, read_children
-from inspector.layout_reader import LayoutReader
+from inspector.model import LayoutReader
+from inspector.rows import Node, read_children
 
 
 def reader_at(path: Path) -> LayoutReader:

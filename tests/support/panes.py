@@ -15,9 +15,9 @@ from textual.pilot import Pilot
 from textual.widgets import Footer
 from textual.worker import Worker, WorkerState, get_current_worker
 
-from inspector.session import News, Reloaded, Session
-from inspector.widgets.record_pane import LogsPane, RecordPane, RefsPane
-from inspector.widgets.virtual_list import VirtualList
+from inspector.model import News, Reloaded, Session
+from inspector.tui.widgets.record_pane import LogsPane, RecordPane, RefsPane
+from inspector.tui.widgets.virtual_list import VirtualList
 from tests.support.screens import open_session
 
 

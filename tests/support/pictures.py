@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input, TextArea
 
-from inspector.actions.base import Workplace
+from inspector.actions import Workplace
 from tests.support.actions import ActionApp
 from tests.support.screens import NARROW, WIDE
 

@@ -12,9 +12,8 @@ from textual.pilot import Pilot
 
 from engine.format import LogRecord, RefRecord, format_table_name
 from engine.stack import Stack, StackOptions
-from inspector.app import InspectorApp
-from inspector.screens.main import MainScreen
-from inspector.session import Session
+from inspector.model import Session
+from inspector.tui import InspectorApp, MainScreen
 from tests.support.tables import oid, write_table
 
 OPTIONS = StackOptions(auto_compact=False, skip_name_check=True, suffix=lambda: 0x5EED)

@@ -12,8 +12,8 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 
 from engine.stack import Stack, StackOptions
-from inspector.screens.changes import ChangesScreen
-from inspector.session import StackView
+from inspector.model import StackView
+from inspector.tui.screens.changes import ChangesScreen
 from tests.support.screens import WIDE, drive
 
 

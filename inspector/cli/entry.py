@@ -1,0 +1,169 @@
+"""The command line: `reftable-inspector [PATH]` opens the terminal inspector, a verb is for scripts.
+
+A first argument that is a verb is the verb; everything else belongs to the inspector, which is
+the verb with no name (so `./refs` is how to open a directory named `refs`).
+
+Errors pass through the verbs untouched. They become an exit code and a line on standard error here.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+from engine.errors import ReftableError
+from engine.stack import StackOptions
+from inspector.cli import changes, fsck, layout, records, repair, shape, snapshots
+from inspector.cli.opening import find_stack, path_options
+from inspector.demo import build_damaged_demo, build_demo
+from inspector.exit_codes import describe, note
+
+__all__ = ["cli", "main"]
+
+_NO_NAME = ""
+
+
+class _NamelessContext(click.Context):
+    """Usage and errors of the inspector speak of the program, not of a verb with an empty name."""
+
+    @property
+    def command_path(self) -> str:
+        return self.parent.command_path if self.parent else super().command_path
+
+
+class _Nameless(click.Command):
+    context_class = _NamelessContext
+
+
+class _CommandLine(click.Group):
+    """Verbs by their first argument, the inspector for everything else; errors become exit codes."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.list_commands(ctx) and args[0] not in ctx.help_option_names):
+            args = [_NO_NAME, *args]
+        return super().parse_args(ctx, args)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return [name for name in self.commands if name != _NO_NAME]
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write_usage(
+            ctx.command_path, "[PATH] [--demo[=damaged]] [--read-only] [--worktree NAME] [--no-mouse]"
+        )
+        formatter.write_usage(ctx.command_path, "VERB [OPTIONS] [PATH]", prefix=" " * len("Usage: "))
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        self.commands[_NO_NAME].format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+    def invoke(self, ctx: click.Context) -> None:
+        try:
+            super().invoke(ctx)
+            # An error of writing belongs here, and not to the end of the process.
+            sys.stdout.flush()
+        except (ReftableError, OSError, KeyboardInterrupt) as error:
+            _settle_output()
+            code, line = describe(error)
+            if line:
+                note(line)
+            ctx.exit(code)
+
+
+def _settle_output() -> None:
+    """Write what is buffered; where that fails, forget it, or the interpreter fails with it once more."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@click.group(cls=_CommandLine, context_settings={"help_option_names": ["-h", "--help"]})
+def cli() -> None:
+    """Look into the reftable stacks of a git repository: in a terminal screen, or verb by verb.
+
+    PATH is a work tree, a .git directory, a bare repository, a linked worktree or a reftable directory
+    (default: here). A path that is named like a verb is written ./refs.
+
+    \b
+    Exit codes: 0 fine; 1 fsck found errors; 2 usage; 3 cannot be read; 4 locked;
+    5 the stack changed since the plan; 70 the program failed; 130 interrupted.
+    """  # noqa: D301 - the backspace tells click to keep the lines
+
+
+@cli.command(_NO_NAME, cls=_Nameless)
+@click.option(
+    "--demo",
+    type=click.Choice(["sound", "damaged"]),
+    is_flag=False,
+    flag_value="sound",
+    metavar="[=damaged]",
+    help="Open the stack of an invented repository, made for the occasion; a damaged one to repair.",
+)
+@click.option("--read-only", is_flag=True, help="Refuse every change of the stack.")
+@click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal.")
+@path_options
+@click.pass_context
+def inspect(
+    ctx: click.Context,
+    path: Path | None,
+    worktree: str | None,
+    demo: str | None,
+    read_only: bool,
+    no_mouse: bool,
+) -> None:
+    """Open the terminal inspector on the stack behind PATH. Looking changes nothing in it.
+
+    Where there are several stacks, and --worktree does not say which, it asks.
+    """
+    # Textual takes a third of a second to import, which no verb should have to wait for.
+    from inspector.actions import Workplace
+    from inspector.tui import run_inspector
+
+    if demo is None:
+        found = find_stack(path, worktree)
+        repository = found.repository
+        workplace = Workplace(found.location.directory, found.options, repository, read_only)
+        ask = worktree is None and len(repository.stacks) > 1
+        label = str(repository.path) if worktree is None else f"{repository.path} ({worktree})"
+        ctx.exit(run_inspector(workplace, label=label, ask=ask, mouse=not no_mouse))
+    if path is not None or worktree is not None:
+        raise click.UsageError("--demo opens a stack of its own: leave out PATH and --worktree")
+    with tempfile.TemporaryDirectory(prefix="reftable-demo-") as parent:
+        directory = Path(parent, "reftable")
+        if demo == "damaged":
+            build_damaged_demo(directory, time.time())
+        else:
+            build_demo(directory)
+        workplace = Workplace(directory, StackOptions(), None, read_only)
+        code = run_inspector(workplace, label="demo", mouse=not no_mouse)
+    ctx.exit(code)
+
+
+for verb in (
+    *shape.VERBS,
+    *records.VERBS,
+    *layout.VERBS,
+    *fsck.VERBS,
+    *repair.VERBS,
+    *changes.VERBS,
+    *snapshots.VERBS,
+):
+    cli.add_command(verb)
+
+
+def main() -> None:
+    """The entry point of the installed command."""
+    # Being told to end is an interruption: locks and temporary files go on the way out.
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)
+    # Every table is an open file, and a stack that is kept badly may have thousands.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    cli(prog_name="reftable-inspector")

@@ -1,0 +1,85 @@
+"""The verb that checks a stack: fsck.
+
+It opens no stack, so that one which git and every other verb refuse can be checked all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine.fsck import Finding, Severity
+from engine.fsck import fsck as check
+from inspector.cli.opening import find_stack, stack_verb
+from inspector.cli.output import Output, ProgressLine
+from inspector.exit_codes import ExitCode, note
+from inspector.text import json_line, safe_name
+
+__all__ = ["VERBS"]
+
+
+@click.command()
+@stack_verb
+@click.pass_context
+def fsck(ctx: click.Context, path: Path | None, worktree: str | None, as_json: bool) -> None:
+    """Check the stack: list, files, tables, blocks, indexes, refs.
+
+    Prints what is wrong, the worst first, with what git does with it and which repairs apply, the safest
+    first. Errors lose, hide or falsify data; warnings are clutter and oddities. Nothing is written. The
+    exit code is 1 when there are errors.
+    """
+    found = find_stack(path, worktree)
+    with ProgressLine() as progress:
+        findings = sorted(
+            check(found.location.directory, found.options, progress),
+            key=lambda finding: finding.severity.rank,
+        )
+    out = Output.standard()
+    if as_json:
+        out.json([json_line(_fields(finding)) for finding in findings])
+    else:
+        for number, finding in enumerate(findings):
+            out.text([""] if number else [])
+            out.text(_lines(finding))
+        note(_summary(findings))
+        others = [safe_name(one.name) for one in found.repository.stacks if one is not found.location]
+        if others:
+            note(f"not checked: the stacks of other worktrees (--worktree {', '.join(others)})")
+    if any(finding.severity is Severity.ERROR for finding in findings):
+        ctx.exit(ExitCode.FINDINGS)
+
+
+def _fields(finding: Finding) -> dict[str, Any]:
+    return {
+        "severity": finding.severity.value,
+        "code": finding.code,
+        "table": finding.file,
+        "offset": finding.offset,
+        "message": finding.message,
+        "fix": list(finding.fixes),
+        "git": finding.git,
+        "meaning": finding.fault.meaning,
+    }
+
+
+def _lines(finding: Finding) -> Iterator[str]:
+    at = "" if finding.offset is None else f" at byte {finding.offset}"
+    where = f"{safe_name(finding.file)}{at}: " if finding.file else ""
+    yield f"{finding.severity.value}: {finding.code}: {where}{safe_name(finding.message)}"
+    yield f"    {finding.fault.meaning}"
+    yield f"    git: {finding.git}"
+    if finding.fixes:
+        yield f"    fix: {', or '.join(finding.fixes)}"
+
+
+def _summary(findings: Sequence[Finding]) -> str:
+    counts = {severity: sum(finding.severity is severity for finding in findings) for severity in Severity}
+    names = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "remark"}
+    parts = [f"{count} {names[severity]}{'' if count == 1 else 's'}" for severity, count in counts.items()]
+    return ", ".join(parts)
+
+
+VERBS = (fsck,)

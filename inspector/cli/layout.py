@@ -1,0 +1,147 @@
+"""The verb that looks at the bytes of tables: layout.
+
+It goes on behind whatever it cannot read. When everything else has been printed, each fault is a note, and
+the exit code says that there were some.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from engine.errors import FormatError
+from engine.format import SECTION_NAMES
+from engine.layout import BlockSpan, Fields, Kind, Section, Span, TableLayout
+from engine.readable import ReadableStack, ReadableTable, open_best
+from engine.table import Table
+from inspector.cli.opening import (
+    chosen_tables,
+    end_with_faults,
+    find_stack,
+    stack_verb,
+    table_option,
+)
+from inspector.cli.output import Output
+from inspector.exit_codes import note
+from inspector.text import json_line, safe_name, safe_text
+
+__all__ = ["VERBS"]
+
+_BLOCK_HEADINGS = ("length", "records end", "records", "restarts", "padding")
+_BLOCK_ROW = "{:<20}{:>9}{:>13}{:>9}{:>10}{:>9}"
+
+
+@click.command()
+@table_option
+@stack_verb
+def layout(path: Path | None, worktree: str | None, as_json: bool, table_name: str | None) -> None:
+    """Where everything lies in the tables: header, sections, blocks, footer.
+
+    Oldest table first, blocks in the order of the file. `bytes` is what something takes in the file, padding
+    not included; `length` is what the block's own header says, which in a log block is its length
+    when inflated. `records end` is where the records end in the block. In the first block of a table both
+    count from the start of the file. With --json, one object for each block, and none for what cannot
+    be read.
+    """
+    out = Output.standard()
+    found = find_stack(path, worktree)
+    faults: list[Exception] = []
+    with open_best(found.location.directory, found.options) as stack:
+        if not stack.tables and not as_json:
+            note("the stack is empty: it has no table")
+        of_tables: dict[Table, Exception | None] = {
+            table: table.fault for table in stack.tables if isinstance(table, ReadableTable)
+        }
+        if isinstance(stack, ReadableStack):
+            faults += [fault for fault in stack.faults if fault not in of_tables.values()]
+        for number, table in enumerate(chosen_tables(stack, table_name)):
+            if number and not as_json:
+                out.text([""])
+            spans = TableLayout(table.name, table.size, table.read)
+            errors = (_print_json if as_json else _print_text)(out, spans)
+            fault = of_tables.get(table)
+            # The layout says more of it, but not of a file that is not there, or of another hash function.
+            faults += errors or ([fault] if fault is not None else [])
+    end_with_faults(faults)
+
+
+def _print_json(out: Output, table: TableLayout) -> list[FormatError]:
+    errors = table.errors()
+    for span in table.blocks():
+        if isinstance(span, BlockSpan):
+            records, found = _records(span)
+            out.json([_block_json(table.name, span, records)])
+            errors += found
+        elif span.error is not None:
+            errors.append(span.error)
+    return errors
+
+
+def _block_json(table_name: str, block: BlockSpan, records: int) -> str:
+    return json_line(
+        {
+            "table": table_name,
+            "offset": block.offset,
+            "type": SECTION_NAMES[block.type],
+            "block_len": block.block_len,
+            "records_end": block.records_end,
+            "restarts": block.restart_count,
+            "records": records,
+            "padding": block.padding,
+            "next_offset": block.next_offset,
+            "file_len": block.file_len,
+            "section": SECTION_NAMES[block.section] if block.section is not None else None,
+            "level": block.level,
+        }
+    )
+
+
+def _records(block: BlockSpan) -> tuple[int, list[FormatError]]:
+    """How many records of a block can be read, and what is wrong with the block and with the others."""
+    records = block.records()
+    errors = records.errors()
+    return records.count() - len(errors), [block.error, *errors] if block.error is not None else errors
+
+
+def _print_text(out: Output, table: TableLayout) -> list[FormatError]:
+    errors = table.errors()
+    width = max(len("offset"), len(str(table.end)))
+
+    def line(offset: int | str, size: int | str, text: str) -> str:
+        return f"{offset:>{width}}  {size:>{width}}  {text}"
+
+    out.text([f"{safe_name(table.name)}: {table.end} bytes"])
+    for group in table.children():
+        if isinstance(group, Fields):
+            rows = [line(field.start, field.end - field.start, _field(field)) for field in group.fields]
+            out.text(["", line("offset", "bytes", group.name), *rows])
+        elif isinstance(group, Section):
+            out.text(["", line("offset", "bytes", _BLOCK_ROW.format(group.name, *_BLOCK_HEADINGS))])
+            for span in group.children():
+                if isinstance(span, BlockSpan):
+                    records, found = _records(span)
+                    out.text([line(span.offset, span.file_len, _block_row(span, records))])
+                    errors += found
+                elif span.error is not None:
+                    reason = safe_name(span.error.reason)
+                    out.text([line(span.start, span.end - span.start, f"damaged: {reason}")])
+                    errors.append(span.error)
+    return errors
+
+
+def _block_row(block: BlockSpan, records: int) -> str:
+    numbers = (block.block_len, block.records_end, records, block.restart_count, block.padding)
+    return _BLOCK_ROW.format(SECTION_NAMES[block.type], *numbers)
+
+
+def _field(field: Span) -> str:
+    if isinstance(field.value, bytes):
+        value = safe_text(field.value)
+    else:
+        value = f"{field.value:08x}" if field.kind is Kind.CHECKSUM else f"{field.value}"
+    wrong = f" (damaged: {safe_name(field.error.reason)})" if field.error is not None else ""
+    return f"{field.name:<18}{value}{wrong}"
+
+
+VERBS = (layout,)

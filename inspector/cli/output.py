@@ -1,0 +1,89 @@
+"""Where a verb's output goes.
+
+Standard output carries data only; notes, warnings and progress go to standard error, progress only
+when that is a terminal.
+
+Plain text is made of the bytes of the stack. A terminal gets them through `safe_text`; a pipe or
+a file gets them as they are, as git gives them, so that `cut` and `xargs` see real names.
+A batch of lines is one write.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable
+from types import TracebackType
+from typing import BinaryIO, Self
+
+import click
+
+from engine.progress import Progress
+from inspector.text import safe_text
+
+__all__ = ["Output", "ProgressLine"]
+
+
+class Output:
+    """Standard output for one verb: lines of bytes, and how names are shown on it."""
+
+    def __init__(self, stream: BinaryIO, *, terminal: bool, encoding: str = "utf-8") -> None:
+        self._stream = stream
+        self._terminal = terminal
+        self._encoding = encoding
+
+    @classmethod
+    def standard(cls) -> Output:
+        """The process's standard output, a terminal or not."""
+        return cls(sys.stdout.buffer, terminal=sys.stdout.isatty(), encoding=sys.stdout.encoding)
+
+    def show(self, data: bytes) -> bytes:
+        """`data` of the stack as it goes into a line of text: safe on a terminal, else unchanged."""
+        return safe_text(data).encode(self._encoding, "backslashreplace") if self._terminal else data
+
+    def text(self, lines: Iterable[str]) -> None:
+        """Write lines of our own making, from `columns` for example; names in them are safe already."""
+        self.lines(line.encode(self._encoding, "backslashreplace") for line in lines)
+
+    def lines(self, lines: Iterable[bytes]) -> None:
+        """Write a batch of lines, given without their newlines."""
+        self._stream.write(b"".join([line + b"\n" for line in lines]))
+
+    def json(self, lines: Iterable[str]) -> None:
+        """Write a batch of JSON documents, each a line."""
+        self._stream.write("".join([line + "\n" for line in lines]).encode("ascii"))
+
+    def flush(self) -> None:
+        """Hand everything to the system: an error of writing shows here, not after the verb."""
+        self._stream.flush()
+
+
+class ProgressLine:
+    """A progress callback for the engine: one line on standard error that rewrites itself.
+
+    Silent when standard error is no terminal. The line is gone when the `with` ends, also by an error.
+    """
+
+    _INTERVAL = 0.1  # seconds between two paints; the engine reports far more often
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._painted = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __call__(self, progress: Progress) -> None:
+        """Show how far the operation is, unless that was done a moment ago."""
+        now = time.monotonic()
+        if not self._terminal or now - self._painted < self._INTERVAL:
+            return
+        self._painted = now
+        share = f"{progress.done:,}" if not progress.total else f"{100 * progress.done // progress.total}%"
+        click.echo(f"\r\x1b[K{progress.phase}: {share}", err=True, nl=False)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._painted:
+            click.echo("\r\x1b[K", err=True, nl=False)

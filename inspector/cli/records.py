@@ -1,0 +1,247 @@
+"""The verbs that look at what a stack holds: refs, logs, trace, print.
+
+Records go from the engine to the output a block at a time, so that a million refs take the memory of one.
+Names come from the command line as bytes (`os.fsencode`), so that one that is not UTF-8 can be asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from engine.format import LogRecord, RefRecord
+from engine.merge import MergedTable, Version
+from engine.readable import ReadableStack
+from engine.stack import Stack
+from engine.table import Table
+from inspector.cli.opening import chosen_tables, readable_stack, stack_verb, table_option
+from inspector.cli.output import Output
+from inspector.exit_codes import note
+from inspector.model import find_versions
+from inspector.text import (
+    columns,
+    json_line,
+    json_text,
+    log_json,
+    log_line,
+    print_log,
+    print_ref,
+    ref_json,
+    ref_line,
+    reflog_line,
+    safe_name,
+    safe_text,
+)
+
+__all__ = ["VERBS"]
+
+Record = TypeVar("Record", RefRecord, LogRecord)
+
+
+@click.command()
+@click.option("--prefix", default="", metavar="P", help="Only refs whose names begin with P.")
+@click.option("--points-at", metavar="OID", help="Only refs with this object id, and tags that peel to it.")
+@table_option
+@click.option(
+    "--as-of",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Only tables that end at or before update index N.",
+)
+@click.option("--deletions", is_flag=True, help="Tombstones too, as `deleted NAME`.")
+@stack_verb
+def refs(
+    path: Path | None,
+    worktree: str | None,
+    as_json: bool,
+    prefix: str,
+    points_at: str | None,
+    table_name: str | None,
+    as_of: int | None,
+    deletions: bool,
+) -> None:
+    """The refs of the merged view, by name.
+
+    A line is `OID NAME` or `ref: TARGET NAME`. A pipe gets names as they are stored; a terminal gets
+    escapes for what it could not show.
+    """
+    if table_name is not None and as_of is not None:
+        raise click.UsageError("--table and --as-of name two different views: give one of them")
+    out = Output.standard()
+    start = os.fsencode(prefix)
+    with readable_stack(path, worktree) as stack:
+        view = _view(stack, table_name)
+        if as_of is not None:
+            view = MergedTable([table for table in view.tables if table.max_update_index <= as_of])
+        if points_at is None:
+            batches = _while(
+                view.ref_origins(start, deletions=deletions), lambda record: record.name.startswith(start)
+            )
+        else:
+            batches = _pointing_at(view, _object_id(stack, points_at), start)
+        for batch in batches:
+            if as_json:
+                out.json(ref_json(record, table.name) for record, table in batch)
+            else:
+                out.lines(ref_line(record, out.show) for record, _ in batch)
+
+
+@click.command()
+@click.option("--ref", "name", metavar="NAME", help="Only the reflog of this ref, without the name.")
+@table_option
+@click.option("--deletions", is_flag=True, help="Tombstones too, as `deleted UPDATE_INDEX`.")
+@stack_verb
+def logs(
+    path: Path | None,
+    worktree: str | None,
+    as_json: bool,
+    name: str | None,
+    table_name: str | None,
+    deletions: bool,
+) -> None:
+    """The reflogs of the merged view.
+
+    By name, newest entry first. A line is the ref's name, a space, and a line of git's reflog files:
+    `OLD NEW COMMITTER <EMAIL> TIME ZONE`, a tab, and the message. With --ref the name is left out.
+    """
+    out = Output.standard()
+    with readable_stack(path, worktree) as stack:
+        null_id = bytes(stack.hash_id.size)
+        only = os.fsencode(name or "")
+        line = log_line if name is None else reflog_line
+        entries = _view(stack, table_name).log_origins(only, deletions=deletions)
+        for batch in _while(entries, lambda record: name is None or record.name == only):
+            if as_json:
+                out.json(log_json(record, table.name) for record, table in batch)
+            else:
+                out.lines(line(record, null_id, out.show) for record, _ in batch)
+
+
+@click.command()
+@click.argument("ref")
+@stack_verb
+def trace(path: Path | None, worktree: str | None, as_json: bool, ref: str) -> None:
+    """Every version of a ref in every table.
+
+    The newest comes first, and wins. When it is a deletion, there is no such ref: it hides the versions
+    below.
+    """
+    out = Output.standard()
+    name = os.fsencode(ref)
+    with readable_stack(path, worktree) as stack:
+        tables = stack.merged.tables
+        versions, unread = find_versions(tables, tables, name)
+        if as_json:
+            out.json(map(_version_json, versions))
+        elif versions:
+            headings = ("", "update index", "#", "table", "offset", "value")
+            out.text(columns(headings, map(_version_row, versions), "<>><><"))
+        elif not unread:
+            note(f"{ref}: no table of the stack has a version of it")
+        for table in unread:
+            note(f"{safe_name(table.table.name)} may hold a version of it that cannot be read")
+
+
+def _version_json(version: Version) -> str:
+    record = version.record
+    return json_line(
+        {
+            "name": json_text(record.name),
+            "table": version.table.name,
+            "offset": version.offset,
+            "update_index": record.update_index,
+            "type": record.type,
+            "value": record.value.hex() if record.value is not None else None,
+            "peeled": record.peeled.hex() if record.peeled is not None else None,
+            "target": json_text(record.target) if record.target is not None else None,
+            "wins": version.wins,
+        }
+    )
+
+
+def _version_row(version: Version) -> tuple[str, ...]:
+    record = version.record
+    if record.target is not None:
+        value = f"ref: {safe_text(record.target)}"
+    elif record.value is not None:
+        value = record.value.hex()
+        if record.peeled is not None:
+            value += f" (peels to {record.peeled.hex()})"
+    else:
+        value = "deleted"
+    wins = "wins" if version.wins else ""
+    place = (str(version.position), safe_name(version.table.name), str(version.offset))
+    return (wins, str(record.update_index), *place, value)
+
+
+@click.command("print")
+@stack_verb
+def print_view(path: Path | None, worktree: str | None, as_json: bool) -> None:
+    """Everything in the merged view.
+
+    Refs and then logs, as git's test tool dumps them; tombstones are left out.
+
+    \b
+    ref{NAME(INDEX) val 1 OID}
+    ref{NAME(INDEX) val 2 OID(T OID)}
+    ref{NAME(INDEX) => TARGET}
+    log{NAME(INDEX) WHO <MAIL> TIME ZONE
+    OLD => NEW
+
+    \b
+    MESSAGE
+    }
+    """  # noqa: D301 - the backspaces tell click to keep the lines
+    out = Output.standard()
+    with readable_stack(path, worktree) as stack:
+        null_id = bytes(stack.hash_id.size)
+        for refs_of_block in stack.merged.ref_origins():
+            if as_json:
+                out.json(ref_json(record, table.name, '"kind":"ref",') for record, table in refs_of_block)
+            else:
+                out.lines(print_ref(record, out.show) for record, _ in refs_of_block)
+        for logs_of_block in stack.merged.log_origins():
+            if as_json:
+                out.json(log_json(record, table.name, '"kind":"log",') for record, table in logs_of_block)
+            else:
+                out.lines(print_log(record, null_id, out.show) for record, _ in logs_of_block)
+
+
+def _view(stack: Stack | ReadableStack, table_name: str | None) -> MergedTable:
+    """The merged view, or that of the one table which a user's `table_name` means."""
+    return stack.merged if table_name is None else MergedTable(chosen_tables(stack, table_name))
+
+
+def _while(
+    batches: Iterable[Sequence[tuple[Record, Table]]], belongs: Callable[[Record], bool]
+) -> Iterator[Sequence[tuple[Record, Table]]]:
+    """`batches` up to the last record that belongs; they begin with the first."""
+    for batch in batches:
+        if not belongs(batch[-1][0]):
+            yield [origin for origin in batch if belongs(origin[0])]
+            return
+        yield batch
+
+
+def _pointing_at(view: MergedTable, oid: bytes, prefix: bytes) -> Iterator[Sequence[tuple[RefRecord, Table]]]:
+    for record in view.refs_for(oid):
+        found = view.find_ref(record.name)
+        if found is not None and record.name.startswith(prefix):
+            yield [(record, found[0])]
+
+
+def _object_id(stack: Stack | ReadableStack, text: str) -> bytes:
+    """The full object id that `text` is, of the length that the stack's hash has."""
+    digits = 2 * stack.hash_id.size
+    if not re.fullmatch(f"[0-9a-fA-F]{{{digits}}}", text):
+        what = f"{text!r} is not {digits} hexadecimal digits, as a {stack.hash_id} object id is"
+        raise click.BadParameter(what, param_hint="--points-at")
+    return bytes.fromhex(text)
+
+
+VERBS = (refs, logs, trace, print_view)

@@ -1,0 +1,129 @@
+"""The verbs that look at the stack as a stack: tables, segments."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine.merge import Segment, sizes_to_segments, suggest_compaction_segment, suggest_geometric_segment
+from engine.table import Table
+from inspector.cli.opening import find_stack, readable_stack, stack_verb
+from inspector.cli.output import Output
+from inspector.exit_codes import note
+from inspector.text import columns, json_line, safe_name
+
+__all__ = ["VERBS"]
+
+_BAR_WIDTH = 32
+
+
+@click.command()
+@stack_verb
+def tables(path: Path | None, worktree: str | None, as_json: bool) -> None:
+    """The tables of the stack, oldest first."""
+    out = Output.standard()
+    with readable_stack(path, worktree) as stack:
+        rows = [_table_fields(position, table) for position, table in enumerate(stack.tables)]
+        if as_json:
+            out.json(map(json_line, rows))
+        elif rows:
+            headings = ("#", "name", "bytes", "format", "block", "update indexes")
+            out.text(columns(headings, map(_table_row, rows), "><><><"))
+        else:
+            note("the stack is empty: it has no table")
+
+
+def _table_fields(position: int, table: Table) -> dict[str, Any]:
+    return {
+        "name": table.name,
+        "size": table.size,
+        "version": table.version,
+        "hash": table.hash_id.value,
+        "block_size": table.block_size,
+        "min_update_index": table.min_update_index,
+        "max_update_index": table.max_update_index,
+        "position": position,
+    }
+
+
+def _table_row(fields: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        str(fields["position"]),
+        safe_name(fields["name"]),
+        f"{fields['size']:,}",
+        f"v{fields['version']} {fields['hash']}",
+        str(fields["block_size"]),
+        f"{fields['min_update_index']}-{fields['max_update_index']}",
+    )
+
+
+@click.command()
+@stack_verb
+def segments(path: Path | None, worktree: str | None, as_json: bool) -> None:
+    """What both compaction rules would merge.
+
+    A size is a table's without footer and most of the header, as the rules count it. The log2 rule
+    merges the smallest tables that lie between the same two powers of two, and all older ones that the
+    result would outgrow. The geometric rule, git's since 2.45, has each table at least FACTOR times
+    as large as the one behind it.
+    """
+    out = Output.standard()
+    with find_stack(path, worktree).opened(read_only=True) as stack:
+        sizes = stack.sizes
+        factor = stack.options.factor
+    parts = sizes_to_segments(sizes)
+    log2 = suggest_compaction_segment(sizes)
+    geometric = suggest_geometric_segment(sizes, factor)
+    if as_json:
+        fields = {
+            "sizes": sizes,
+            "log2": {"segments": list(map(asdict, parts)), "suggestion": _suggestion(log2)},
+            "geometric": {"factor": factor, "suggestion": _suggestion(geometric)},
+        }
+        out.json([json_line(fields)])
+        return
+    rows = [
+        (
+            str(position),
+            f"{sizes[position]:,}",
+            "#" * max(1, round(_BAR_WIDTH * sizes[position] / max(sizes))),
+            f"{_bracket(position, part)} 2^{part.log}",
+            _bracket(position, log2),
+            _bracket(position, geometric),
+        )
+        for part in parts
+        for position in range(part.start, part.end)
+    ]
+    out.text(columns(("#", "bytes", "", "segment", "log2", "geometric"), rows, ">><<<<"))
+    out.text(["", _advice("log2", log2), _advice(f"geometric, factor {factor}", geometric)])
+
+
+def _suggestion(segment: Segment) -> dict[str, int] | None:
+    if segment.start == segment.end:
+        return None
+    return {"start": segment.start, "end": segment.end, "bytes": segment.bytes}
+
+
+def _bracket(position: int, segment: Segment) -> str:
+    """What stands in row `position` of a bracket around a segment."""
+    if not segment.start <= position < segment.end:
+        return ""
+    if segment.end - segment.start == 1:
+        return "-"
+    if position == segment.start:
+        return "/"
+    return "\\" if position == segment.end - 1 else "|"
+
+
+def _advice(rule: str, segment: Segment) -> str:
+    start, end = segment.start, segment.end
+    if start == end:
+        return f"{rule}: nothing to merge"
+    what = f"tables {start} to {end - 1}, {segment.bytes:,} bytes"
+    return f"{rule}: merge {what} (compact --range {start}:{end})"
+
+
+VERBS = (tables, segments)

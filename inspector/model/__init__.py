@@ -1,0 +1,98 @@
+"""One stack as the inspector knows it: what was read of it, and what is to be read next. No Textual.
+
+May import `rows`.
+
+    view          one state of the stack
+    session       the one door to the engine: opened read-only, read in pieces
+    scope, arrangement
+                  what the lists are about, and the rows that are drawn
+    trace         all that a stack holds about one ref
+    layout_reader one table for the block view
+    health, damage
+                  what is wrong, and what the main screen says of it
+    compaction_study, what_if
+                  a compaction rule at one of its steps; the next additions
+    difference_summary
+                  what changed, in one line
+    journal       what was changed in this session
+"""
+
+from inspector.model.arrangement import LOGS, REFS, Arrangement, Kind, Shape, arrange
+from inspector.model.compaction_study import Blocked, Damage, MergeKey, Outcome, Study, merge_outcome
+from inspector.model.damage import broken_text, damage_text
+from inspector.model.difference_summary import DifferenceSummary, summarise
+from inspector.model.health import Check, Counts, Health, HealthMark, findings_at_hand, identity
+from inspector.model.journal import Ending, Entry, Journal
+from inspector.model.layout_reader import (
+    COPY_LIMIT,
+    BytesRead,
+    ChildrenRead,
+    Copied,
+    DamageFound,
+    LayoutNews,
+    LayoutOpened,
+    LayoutReader,
+    Looking,
+    PathRead,
+    ReadFailed,
+)
+from inspector.model.scope import AsOf, OneTable, Scope, WholeStack
+from inspector.model.session import KeyFound, News, Reloaded, RowsRead, Session, VersionsRead
+from inspector.model.trace import ChainEnd, RefTrace, find_versions
+from inspector.model.view import StackView
+from inspector.model.what_if import Moment, replay
+
+__all__ = [
+    "COPY_LIMIT",
+    "LOGS",
+    "REFS",
+    "Arrangement",
+    "AsOf",
+    "Blocked",
+    "BytesRead",
+    "ChainEnd",
+    "Check",
+    "ChildrenRead",
+    "Copied",
+    "Counts",
+    "Damage",
+    "DamageFound",
+    "DifferenceSummary",
+    "Ending",
+    "Entry",
+    "Health",
+    "HealthMark",
+    "Journal",
+    "KeyFound",
+    "Kind",
+    "LayoutNews",
+    "LayoutOpened",
+    "LayoutReader",
+    "Looking",
+    "MergeKey",
+    "Moment",
+    "News",
+    "OneTable",
+    "Outcome",
+    "PathRead",
+    "ReadFailed",
+    "RefTrace",
+    "Reloaded",
+    "RowsRead",
+    "Scope",
+    "Session",
+    "Shape",
+    "StackView",
+    "Study",
+    "VersionsRead",
+    "WholeStack",
+    "arrange",
+    "broken_text",
+    "damage_text",
+    "find_versions",
+    "findings_at_hand",
+    "identity",
+    "merge_outcome",
+    "replay",
+    "summarise",
+]

@@ -1,0 +1,227 @@
+"""What is known of the health of a stack: findings, where they come from, and what they add up to.
+
+Findings have two sources. `findings_at_hand` needs nothing but what is known anyway: the headers of the
+tables and the files beside them. A check (`engine.fsck.fsck`, by its type `Check`) looks at the stack from
+its list to its last byte, once somebody asks for it. `Health` keeps what both have told, and forgets what is
+not true any more: findings of tables that are gone, and, when the stack is another one, those of the list.
+
+Nothing here raises for wrong bytes, and nothing writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from engine.errors import FormatError
+from engine.fsck import FAULTS, Fault, Finding, Severity
+from engine.progress import ProgressCallback
+from engine.stack import FileKind, Neighbour, StackOptions
+from engine.table import Table
+from inspector.text import age_text
+
+__all__ = ["Check", "Counts", "Finding", "Health", "HealthMark", "Severity", "findings_at_hand", "identity"]
+
+YOUNG_LOCK: Final = 60.0
+"""Seconds for which a lock is nothing to wonder at."""
+
+_COMPACTION_DUE: Final = Fault(
+    "compaction-due",
+    Severity.INFO,
+    "By the rule of the stack, tables are due to be merged.",
+    "git does that after each write, unless it is told not to or somebody holds a lock",
+    ("leave it to the next write", "compact (c)"),
+)
+_ORPHAN_DOUBTFUL: Final = Fault(
+    "orphan-doubtful",
+    Severity.WARNING,
+    "A table that is not listed, and that cannot simply be removed: a check (v) tells more.",
+    "git ignores it",
+)
+
+
+class HealthMark(StrEnum):
+    """What is known of one table, as the letters that stand for it."""
+
+    UNCHECKED = "."
+    SOUND = "ok"
+    DOUBTFUL = "!"
+    DAMAGED = "X"
+
+
+Check = Callable[[Path, StackOptions, ProgressCallback], Iterator[Finding]]
+"""Looks at the stack in a directory and tells what is wrong with it, as it is found. Raises what the
+callback raises, and `OSError` when there is no such directory."""
+
+
+def identity(finding: Finding) -> tuple[str, str, int | None]:
+    """What stays when the same fault is found again, though its words may change."""
+    return finding.code, finding.file, finding.offset
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many findings there are of each severity, and how many tables of all have been checked."""
+
+    errors: int
+    warnings: int
+    notes: int
+    checked: int
+    tables: int
+
+
+class Health:
+    """What is known of the stack now on screen. Belongs to one thread, which never waits here."""
+
+    def __init__(self) -> None:
+        self._tables: Sequence[Table] = ()
+        self._positions: dict[str, int] = {}
+        self._at_hand: list[Finding] = []
+        self._beside: frozenset[str] = frozenset()
+        self._found: list[Finding] = []
+        self._checked: set[str] = set()
+        self._whole = False
+
+    def show(self, tables: Sequence[Table], at_hand: Iterable[Finding], beside: Iterable[str]) -> None:
+        """The stack has these tables now, and these are the names of the files beside them.
+
+        What was found of tables and files that are gone is forgotten.
+        """
+        names = [table.name for table in tables]
+        is_other = names != list(self._positions)
+        gone = self._beside.difference(beside)
+        self._tables = tables
+        self._positions = {name: position for position, name in enumerate(names)}
+        self._at_hand = list(at_hand)
+        self._beside = frozenset(beside)
+        # Tables never change, so what was found in those that stayed stays true. The list is another one.
+        self._found = [
+            one for one in self._found if one.file in self._positions or not (is_other or one.file in gone)
+        ]
+        self._checked.intersection_update(names)
+        self._whole = self._whole and not is_other
+
+    def add(self, finding: Finding) -> None:
+        """Take up what a check has found."""
+        self._found.append(finding)
+
+    def finish(self, names: Iterable[str]) -> None:
+        """A check has come to its end, which began when the stack had tables of these names."""
+        names = list(names)
+        self._checked.update(name for name in names if name in self._positions)
+        self._whole = names == list(self._positions)
+
+    def forget(self) -> None:
+        """Forget what was found: everything is looked at again."""
+        self._found.clear()
+        self._checked.clear()
+        self._whole = False
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether a check of the stack as it is now has come to its end."""
+        return self._whole
+
+    def position(self, name: str) -> int | None:
+        """The position of a table of this name, None for any other file."""
+        return self._positions.get(name)
+
+    def table(self, name: str) -> Table | None:
+        """The table of this name."""
+        position = self._positions.get(name)
+        return None if position is None else self._tables[position]
+
+    def findings(self) -> list[Finding]:
+        """All findings, worst first, then by table (the files beside them first) and offset."""
+
+        def order(finding: Finding) -> tuple[int, int, int]:
+            offset = -1 if finding.offset is None else finding.offset
+            return finding.severity.rank, self._positions.get(finding.file, -1), offset
+
+        # What a check has found of a file says more than what is known without one.
+        told = {one.file for one in self._found if one.file not in self._positions}
+        same = {(one.code, one.file) for one in self._found}
+        at_hand = [one for one in self._at_hand if one.file not in told and (one.code, one.file) not in same]
+        return sorted([*at_hand, *self._found], key=order)
+
+    def counts(self) -> Counts:
+        """How many there are."""
+        severities = [finding.severity for finding in self.findings()]
+        return Counts(
+            severities.count(Severity.ERROR),
+            severities.count(Severity.WARNING),
+            severities.count(Severity.INFO),
+            len(self._checked),
+            len(self._tables),
+        )
+
+    def damage(self) -> dict[str, FormatError]:
+        """The worst finding of each damaged table, by name, as the error that a reader would meet."""
+        return {
+            one.file: FormatError(one.file, one.offset, one.message)
+            for one in reversed(self.findings())
+            if one.file in self._positions and one.severity is Severity.ERROR
+        }
+
+    def marks(self) -> dict[str, HealthMark]:
+        """The mark of every table, by name."""
+        marks = dict.fromkeys(self._positions, HealthMark.UNCHECKED)
+        marks |= dict.fromkeys(self._checked, HealthMark.SOUND)
+        for finding in reversed(self.findings()):  # the worst last, so that it stays
+            if finding.file in marks and finding.severity is not Severity.INFO:
+                worst = finding.severity is Severity.ERROR
+                marks[finding.file] = HealthMark.DAMAGED if worst else HealthMark.DOUBTFUL
+        return marks
+
+
+# What is known without reading.
+
+
+def findings_at_hand(
+    tables: Sequence[Table], suggested: range, policy: str, neighbours: Iterable[Neighbour]
+) -> list[Finding]:
+    """What headers and the files beside the tables tell.
+
+    `suggested` are the positions that auto-compaction under `policy` would merge, empty for none.
+    """
+    found = [_of_neighbour(neighbour) for neighbour in neighbours]
+    found += _of_ranges(tables)
+    if suggested:
+        what = (
+            f"by the {policy} rule, tables #{suggested.start} to #{suggested.stop - 1} are due to be merged"
+        )
+        found.append(Finding(_COMPACTION_DUE, tables[suggested.start].name, None, what))
+    return found
+
+
+def _of_ranges(tables: Sequence[Table]) -> Iterator[Finding]:
+    before = 0
+    for position, table in enumerate(tables):
+        low, high = table.min_update_index, table.max_update_index
+        if low > high:
+            what = f"the header says update indexes {low} to {high}, which is no range"
+            yield Finding(FAULTS["limits-reversed"], table.name, None, what)
+        elif position and low <= before:
+            what = f"begins at update index {low}, but older tables go up to {before}"
+            yield Finding(FAULTS["ranges-overlap"], table.name, None, what)
+        before = max(before, high)
+
+
+def _of_neighbour(neighbour: Neighbour) -> Finding:
+    what = f"{neighbour.reason}; {age_text(neighbour.age)} old"
+    if neighbour.holder is not None or neighbour.kind is FileKind.LOCK:
+        what += f"; {neighbour.holding}"
+    match neighbour.kind:
+        case FileKind.LOCK:
+            is_held = neighbour.holder is not None or neighbour.age < YOUNG_LOCK
+            fault = FAULTS["lock-held" if is_held else "lock-stale"]
+        case FileKind.TEMPORARY:
+            fault = FAULTS["temporary-file" if neighbour.removable else "temporary-in-use"]
+        case FileKind.ORPHAN:
+            fault = FAULTS["orphan-table"] if neighbour.removable else _ORPHAN_DOUBTFUL
+        case _:
+            fault = FAULTS["foreign-file"]
+    return Finding(fault, neighbour.name, None, what)

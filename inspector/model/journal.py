@@ -1,0 +1,38 @@
+"""The journal of a session: each change that was tried, how it ended, and the command line that does it.
+
+In memory, and gone with the program: it is for learning the command line, and for repeating or reporting
+what was done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Ending", "Entry", "Journal"]
+
+Ending = Literal["done", "stopped", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A change that was tried: when (seconds since 1970), what, how it ended, and the command line."""
+
+    time: float
+    title: str
+    outcome: Ending
+    sentence: str
+    command: str
+
+
+class Journal:
+    """The entries of one session, oldest first. `clock` returns seconds since 1970."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self.entries: list[Entry] = []
+        self.clock = clock
+
+    def note(self, title: str, outcome: Ending, sentence: str, command: str) -> None:
+        """Add an entry of now."""
+        self.entries.append(Entry(self.clock(), title, outcome, sentence, command))

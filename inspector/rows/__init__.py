@@ -1,0 +1,77 @@
+"""Lists of any length that are never built: rows are read a page at a time, and forgotten again.
+
+May import `text`.
+
+    row_pages     what the sources of records have in common
+    rows          refs and reflog entries as rows
+    row_filter, regex_search
+                  which rows a filter lets through
+    sorted_rows   rows in another order
+    difference_rows, outcome_rows
+                  what changed between two views, and what a repair does, as rows
+    byte_pages    bytes of a file
+    layout_nodes  the parts of a table as a tree
+    export        rows into a file of the user's
+"""
+
+from inspector.rows.byte_pages import BytePages, ByteSource, HeldBytes
+from inspector.rows.difference_rows import KINDS, SCAN_RECORDS, ChangeRows, Changes
+from inspector.rows.export import Entries, ExportError, check_export_path, entry_json, export_rows
+from inspector.rows.layout_nodes import (
+    Node,
+    Place,
+    damages,
+    place_of,
+    read_children,
+    read_path,
+    read_record_place,
+    root_node,
+)
+from inspector.rows.outcome_rows import ORDER, OutcomeRows, OutcomeStore
+from inspector.rows.row_filter import FilterError, Matcher, RowFilter
+from inspector.rows.row_pages import PAGE_ROWS, READ_ERRORS, PagedRows, RowPages
+from inspector.rows.rows import LogRow, LogRows, RefRow, RefRows, RowSource, SequenceRows
+from inspector.rows.sorted_rows import LOG_ORDERS, REF_ORDERS, Order, SortedRows
+
+__all__ = [
+    "KINDS",
+    "LOG_ORDERS",
+    "ORDER",
+    "PAGE_ROWS",
+    "READ_ERRORS",
+    "REF_ORDERS",
+    "SCAN_RECORDS",
+    "BytePages",
+    "ByteSource",
+    "ChangeRows",
+    "Changes",
+    "Entries",
+    "ExportError",
+    "FilterError",
+    "HeldBytes",
+    "LogRow",
+    "LogRows",
+    "Matcher",
+    "Node",
+    "Order",
+    "OutcomeRows",
+    "OutcomeStore",
+    "PagedRows",
+    "Place",
+    "RefRow",
+    "RefRows",
+    "RowFilter",
+    "RowPages",
+    "RowSource",
+    "SequenceRows",
+    "SortedRows",
+    "check_export_path",
+    "damages",
+    "entry_json",
+    "export_rows",
+    "place_of",
+    "read_children",
+    "read_path",
+    "read_record_place",
+    "root_node",
+]

@@ -1,0 +1,214 @@
+"""What changed between two views, as rows: a million changes as a list that is never built.
+
+`Changes` goes once through the difference, a stretch at a time, counts what it finds by kind, and keeps an
+index: the names of every n-th change with the counts before it. n begins at 1, so the names of up to
+MAX_NAMES changes are known and each row is a look-up in both views; whenever there would be more names
+(or NAME_BYTES of them), every second one is dropped and n doubles, and rows are found again from the
+name before them.
+
+`ChangeRows` are the changes of some kinds as a source for a list; any number of them can share one `Changes`.
+All reading is for one worker thread; counts may be asked from the thread that draws.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final
+
+from engine.merge import ChangeKind, MergedTable, RefChange, ref_changes
+from engine.progress import Progress
+from inspector.rows.row_pages import READ_ERRORS, RowError, RowPages
+
+__all__ = ["KINDS", "SCAN_RECORDS", "ChangeRows", "Changes"]
+
+MAX_NAMES: Final = 65536
+NAME_BYTES: Final = 8 * 2**20
+SCAN_RECORDS: Final = 4096
+"""Records that are compared at a time, about."""
+
+KINDS: Final[tuple[ChangeKind, ...]] = ("created", "updated", "deleted")
+
+
+class Changes:
+    """The difference of two views, as far as it is known by now."""
+
+    def __init__(self, old: MergedTable, new: MergedTable) -> None:
+        self.old = old
+        self.new = new
+        self.counts: dict[ChangeKind, int] = dict.fromkeys(KINDS, 0)
+        """How many changes of each kind are known."""
+        self.compared = 0
+        """Records of the tables that are not shared that were compared."""
+        self.complete = False
+        """Whether these are all."""
+        self.error: RowError | None = None
+        """Why the views cannot be compared (any further), or None."""
+        self._stretches: Iterator[list[RefChange]] | None = None
+        self._names: list[bytes] = []
+        self._name_bytes = 0
+        self._before: dict[ChangeKind, array[int]] = {kind: array("Q") for kind in KINDS}
+        self._spacing = 1
+        self._passed = b""
+
+    def count(self, kinds: frozenset[ChangeKind]) -> int:
+        """How many changes of these kinds are known."""
+        return sum(self.counts[kind] for kind in kinds)
+
+    @property
+    def ended(self) -> bool:
+        """Whether no more changes will be known."""
+        return self.complete or self.error is not None
+
+    def scan(self) -> bool:
+        """Compare about SCAN_RECORDS more records; False when there is nothing left to compare."""
+        if self.ended:
+            return False
+        if self._stretches is None:
+            self._stretches = ref_changes(self.old, self.new, progress=self._note)
+        until = self.compared + SCAN_RECORDS
+        try:
+            while self.compared < until:
+                changes = next(self._stretches, None)
+                if changes is None:
+                    self.complete = True
+                    break
+                for change in changes:
+                    self._remember(change)
+        except READ_ERRORS as error:
+            self.error = error
+        return True
+
+    def _note(self, progress: Progress) -> None:
+        self.compared = progress.done
+
+    def _remember(self, change: RefChange) -> None:
+        number = sum(self.counts.values())
+        if number % self._spacing == 0:
+            self._names.append(change.name)
+            self._name_bytes += len(change.name)
+            for kind, counts in self._before.items():
+                counts.append(self.counts[kind])
+            if len(self._names) > MAX_NAMES or (self._name_bytes > NAME_BYTES and len(self._names) > 1):
+                self._thin_out()
+        self.counts[change.kind] += 1
+        self._passed = change.name
+
+    def _thin_out(self) -> None:
+        del self._names[1::2]
+        for counts in self._before.values():
+            del counts[1::2]
+        self._spacing *= 2
+        self._name_bytes = sum(map(len, self._names))
+
+    # The changes of some kinds, by number. `place` is that of a name in the index.
+
+    def _counted_before(self, place: int, kinds: frozenset[ChangeKind]) -> int:
+        if place == len(self._names):
+            return self.count(kinds)
+        return sum(self._before[kind][place] for kind in kinds)
+
+    def rows(self, start: int, kinds: frozenset[ChangeKind]) -> Iterator[RefChange]:
+        """The known changes of these kinds from number `start` on. Raises what reading raises."""
+        number = start
+        while number < self.count(kinds):
+            places = range(len(self._names))
+            place = bisect_right(places, number, key=lambda at: self._counted_before(at, kinds)) - 1
+            skip = number - self._counted_before(place, kinds)
+            for change in islice(self._changes_at(place, kinds), skip, None):
+                yield change
+                number += 1
+            if number < self._counted_before(place + 1, kinds):
+                return  # what was there cannot be found again
+
+    def _changes_at(self, place: int, kinds: frozenset[ChangeKind]) -> Iterator[RefChange]:
+        """The changes of these kinds from one name of the index to the next."""
+        name = self._names[place]
+        if self._spacing == 1:
+            change = RefChange(name, self.old.read_ref(name), self.new.read_ref(name))
+            if change.kind in kinds and (change.before or change.after):
+                yield change
+            return
+        left = self._counted_before(place + 1, kinds) - self._counted_before(place, kinds)
+        if left:
+            for changes in ref_changes(self.old, self.new, name):
+                for change in changes:
+                    if change.kind in kinds:
+                        yield change
+                        left -= 1
+                        if not left:
+                            return
+
+    def rank(self, name: bytes, kinds: frozenset[ChangeKind]) -> int | None:
+        """How many changes of these kinds come before `name`; None until it is known."""
+        if not self.ended and self._passed < name:
+            return None
+        place = bisect_right(self._names, name) - 1
+        if place < 0:
+            return 0
+        number = self._counted_before(place, kinds)
+        for change in self._changes_at(place, kinds):
+            if change.name >= name:
+                break
+            number += 1
+        return number
+
+
+class ChangeRows(RowPages[RefChange, bytes]):
+    """The changes of some kinds, in name order."""
+
+    def __init__(self, changes: Changes, kinds: frozenset[ChangeKind]) -> None:
+        super().__init__()
+        self.changes = changes
+        self.kinds = kinds
+
+    @property
+    def count(self) -> int:
+        """Changes known so far."""
+        return self.changes.count(self.kinds)
+
+    @property
+    def complete(self) -> bool:
+        """Whether these are all."""
+        return self.changes.complete
+
+    @property
+    def error(self) -> RowError | None:
+        """Why the changes cannot be read (any further), or None."""
+        return self.changes.error or self._error
+
+    @property
+    def ended(self) -> bool:
+        """Whether no more changes will be known."""
+        return self.changes.ended
+
+    @property
+    def progress(self) -> Progress:
+        """Records compared so far."""
+        return Progress("comparing", self.changes.compared, None)
+
+    @property
+    def _reachable(self) -> int:
+        return self.count
+
+    def scan(self) -> bool:
+        """Look for more changes."""
+        return self.changes.scan()
+
+    def read_page(self) -> bool:
+        """Read the page that was wanted last; False when none is."""
+        self._complete = self.changes.ended  # so that a row which is not found now is not wanted again
+        return super().read_page()
+
+    def rank(self, key: bytes) -> int | None:
+        """The number of the first change that is not before the name `key`; None until it is known."""
+        try:
+            return self.changes.rank(key, self.kinds)
+        except READ_ERRORS as error:
+            self._error = error
+            return None
+
+    def _rows_from(self, start: int) -> Iterator[RefChange]:
+        return self.changes.rows(start, self.kinds)

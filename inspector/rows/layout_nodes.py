@@ -1,0 +1,372 @@
+"""The parts of a table as nodes of a tree, whose children are read when they are asked for.
+
+A node stands for one span of a table's layout, or for a run of up to GROUP children of one ("blocks
+500–999"), so that no node ever gets thousands of children at a time. What is long to read is a
+generator that yields None between bounded pieces, and so can be given up between two of them; its
+result is what it returns. All of them read the layout, so they are for the one thread that does.
+
+Who draws nodes sets `children` and `opened`; the rest of a node never changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Final
+
+from engine.format import RESTART_SIZE
+from engine.layout import (
+    BlockSpan,
+    Fields,
+    Group,
+    Kind,
+    Record,
+    Records,
+    Restarts,
+    Section,
+    Span,
+    TableLayout,
+)
+from inspector.text import title
+
+__all__ = [
+    "GROUP",
+    "Node",
+    "Place",
+    "Run",
+    "damages",
+    "place_of",
+    "read_children",
+    "read_path",
+    "read_record_place",
+    "root_node",
+]
+
+GROUP: Final = 500
+"""The most children that a node has."""
+
+PIECE: Final = 100
+"""Spans that are made between two chances to stop."""
+
+KEY_LIMIT: Final = 4096
+"""Bytes of a record's key that its node keeps: a few bytes of a block may stand for megabytes."""
+
+Pieces = Generator[None, None, "list[Node]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Children `first` to `first + count` of a group, as a node of their own."""
+
+    group: Group
+    first: int
+    count: int
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One row of the tree.
+
+    `span` says where it lies; for a run, from the start of its first child to the end of its last.
+    `block` is the block that it lies in or is, and `inflated` the bytes that its positions count in
+    if those are not the file's. `linked` tells that it was opened to show something below it, not by
+    the user.
+    """
+
+    span: Span
+    title: str
+    parent: Node | None = None
+    run: Run | None = None
+    block: BlockSpan | None = None
+    inflated: bytes | None = None
+    children: list[Node] | None = None
+    opened: bool = False
+    linked: bool = False
+    depth: int = field(init=False, default=0)
+    """The number of nodes above it."""
+
+    def __post_init__(self) -> None:
+        if self.parent is not None:
+            self.depth = self.parent.depth + 1
+
+    @property
+    def expandable(self) -> bool:
+        """Whether there may be nodes below it."""
+        return self.run is not None or isinstance(self.span, Group)
+
+    def ancestors(self) -> list[Node]:
+        """The nodes above it, the root first."""
+        found: list[Node] = []
+        node = self.parent
+        while node is not None:
+            found.append(node)
+            node = node.parent
+        return found[::-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a node is to be found: the first and deepest over a position.
+
+    `position` is one of the file; with `inner`, it is one in the deflated bytes of a log block, and
+    `inner` the one in the inflated block. `kind` and `name` stop the way down at the first
+    span of that kind and name, where several lie over the position.
+    """
+
+    position: int
+    inner: int | None = None
+    kind: Kind | None = None
+    name: str | None = None
+    size: int = 0
+
+    @property
+    def order(self) -> tuple[int, int, int]:
+        """Sorts places as the tree does: by position, and what is around something before it."""
+        return self.position, -1 if self.inner is None else self.inner, -self.size
+
+
+def root_node(layout: TableLayout) -> Node:
+    """The node of the table, with its children."""
+    root = Node(layout, title(layout), opened=True)
+    root.children = [_node(root, span) for span in layout.children()]
+    return root
+
+
+def place_of(node: Node) -> Place:
+    """Where `node` lies."""
+    span = node.span
+    size = span.end - span.start
+    if not span.inflated:
+        return Place(span.start, None, span.kind, span.name, size)
+    deflated = next(above for above in node.ancestors() if above.span.kind is Kind.DEFLATED)
+    return Place(deflated.span.start, span.start, span.kind, span.name, size)
+
+
+# Children.
+
+
+def read_children(node: Node) -> Pieces:
+    """The nodes below `node`, made in pieces. Raises `FormatError`, `OSError`."""
+    run, span = node.run, node.span
+    if run is not None:
+        if isinstance(run.group, Section):
+            return (yield from _collect(node, _blocks(run.group, span), run.group, run.first))
+        return (yield from _collect(node, (yield from _children_from(run)), run.group, run.first))
+    match span:
+        case Section() if len(listed := span.listed()) > GROUP:
+            return _runs(node, span, _cuts(span, listed), len(listed))
+        case Restarts():
+            count = (span.end - span.start) // RESTART_SIZE
+            if count > GROUP:
+                cuts = list(range(span.start, span.end, RESTART_SIZE * GROUP))
+                return _runs(node, span, cuts, count)
+            return (yield from _collect(node, span.children(), span, 0))
+        case Records():
+            if (found := (yield from _record_cuts(span))) is not None:
+                return _runs(node, span, *found)
+            return (yield from _collect(node, span.children(), span, 0))
+        case Group():
+            return (yield from _collect(node, span.children(), span, 0))
+    return []
+
+
+def _cuts(section: Section, listed: list[int]) -> list[int]:
+    # An index need not list the first block where a scan finds it.
+    return [section.start, *listed[GROUP::GROUP]]
+
+
+def _record_cuts(records: Records) -> Generator[None, None, tuple[list[int], int] | None]:
+    """Where each run of records begins, and how many records there are; None if they need no runs."""
+    if records.start_of(GROUP) is None:
+        return None
+    cuts: list[int] = []
+    while (start := records.start_of(len(cuts) * GROUP)) is not None:
+        cuts.append(start)
+        yield
+    return cuts, records.count()
+
+
+def _blocks(section: Section, within: Span) -> Iterator[Span]:
+    start = section.first if within.start == section.start else within.start
+    for block in section.blocks(start):
+        if block.start >= within.end:
+            return
+        yield block
+
+
+def _children_from(run: Run) -> Generator[None, None, Iterator[Span]]:
+    match run.group:
+        case Records() | Restarts() as group:
+            children = group.children(run.first)
+        case group:
+            children = group.children()
+            for number in range(run.first):
+                next(children, None)
+                if number % PIECE == 0:
+                    yield
+    return (span for span, _ in zip(children, range(run.count), strict=False))
+
+
+def _collect(node: Node, spans: Iterable[Span], group: Group, first: int) -> Pieces:
+    """Nodes of `spans`, which are children of `group` from number `first` on; runs if there are too many."""
+    numbered = isinstance(group, Section | Records | Restarts) or (
+        isinstance(group, Record) and group.end - group.start > GROUP
+    )
+    nodes: list[Node] = []
+    cuts: list[int] = []
+    count = 0
+    for span in spans:
+        if count % GROUP == 0:
+            cuts.append(span.start)
+        if count < GROUP:
+            nodes.append(_node(node, span, first + count if numbered else None))
+        count += 1
+        if count % PIECE == 0:
+            yield
+    return nodes if count <= GROUP else _runs(node, group, cuts, count, first)
+
+
+def _runs(node: Node, group: Group, cuts: list[int], count: int, first: int = 0) -> list[Node]:
+    """Nodes for runs of `count` children, which begin at `cuts`; runs of runs if there are too many."""
+    starts = [*cuts, node.span.end]
+    noun = {Kind.SECTION: "blocks", Kind.RECORDS: "records", Kind.RESTARTS: "restarts"}
+    name = noun.get(group.kind, "fields")
+
+    def run(parent: Node, number: int, children: int, start: int, end: int) -> Node:
+        words = f"{name} {number:,}–{number + children - 1:,}"
+        span = Span(start, end, words, group.kind, inflated=group.inflated)
+        return Node(span, words, parent, Run(group, number, children), node.block, node.inflated)
+
+    size = GROUP if len(cuts) <= GROUP else GROUP * GROUP
+    nodes: list[Node] = []
+    for index, (start, end) in enumerate(pairwise(starts[: -1 : size // GROUP] + starts[-1:])):
+        number = index * size
+        above = run(node, first + number, min(size, count - number), start, end)
+        if size > GROUP:
+            inner = starts[index * GROUP : (index + 1) * GROUP + 1]
+            above.children = [
+                run(above, first + number + GROUP * at, min(GROUP, count - number - GROUP * at), low, high)
+                for at, (low, high) in enumerate(pairwise(inner))
+            ]
+        nodes.append(above)
+    return nodes
+
+
+def _node(parent: Node, span: Span, number: int | None = None) -> Node:
+    words = title(span, number)
+    if isinstance(span, Record) and len(span.key) > KEY_LIMIT:
+        span.key = span.key[:KEY_LIMIT]
+        span.value = span.key
+    block = span if isinstance(span, BlockSpan) else parent.block
+    inflated = parent.inflated
+    if parent.span.kind is Kind.DEFLATED and block is not None:
+        inflated = block.data()
+    return Node(span, words, parent, None, block, inflated)
+
+
+# Ways down.
+
+
+def read_path(root: Node, place: Place) -> Generator[None, None, tuple[Node, list[tuple[Node, list[Node]]]]]:
+    """The node at `place`, and the children that had to be read on the way down to it."""
+    node, position, read = root, place.position, list[tuple[Node, list[Node]]]()
+    while node.expandable and not _meant(node, place):
+        if node.span.kind is Kind.DEFLATED:
+            if place.inner is None:
+                break
+            position = place.inner
+        children = node.children
+        if children is None:
+            children = yield from read_children(node)
+            read.append((node, children))
+        yield
+        over = [child for child in children if child.span.start <= position < child.span.end]
+        if not over:
+            break
+        node = next((child for child in over if _meant(child, place)), over[0])
+    return node, read
+
+
+def _meant(node: Node, place: Place) -> bool:
+    span = node.span
+    if node.run is not None or (place.inner is not None and not span.inflated):
+        return False
+    return span.kind is place.kind and (place.name is None or span.name == place.name)
+
+
+def read_record_place(layout: TableLayout, offset: int, key: bytes | None) -> Generator[None, None, Place]:
+    """The place of the block at `offset`, or of the record of this key in it if there is one.
+
+    Where no block begins, it is that of the byte.
+    """
+    section = next((found for found in layout.sections if found.first <= offset < found.end), None)
+    block = section.child_at(max(offset, section.start)) if section is not None else None
+    if block is None:
+        return Place(offset)
+    if key is not None and isinstance(block, BlockSpan):
+        for number, record in enumerate(block.records().children()):
+            if isinstance(record, Record) and record.key == key:
+                start = record.start
+                deflated = next((part for part in block.children() if part.kind is Kind.DEFLATED), None)
+                if deflated is None:
+                    return Place(start, None, Kind.RECORD)
+                return Place(deflated.start, start, Kind.RECORD)
+            if number % PIECE == 0:
+                yield
+    # Any other offset is one that somebody speaks of, such as that of damage.
+    return Place(block.start, None, Kind.BLOCK) if offset in {0, block.start} else Place(offset)
+
+
+# Damage.
+
+
+def damages(layout: TableLayout) -> Iterator[Place | int]:
+    """The places of all that is damaged, in the order of the tree; between pieces of work, how far it is."""
+    if layout.error is not None:
+        yield Place(0, None, Kind.TABLE, layout.name, layout.end)
+    for part in layout.children():
+        if isinstance(part, Fields):
+            yield from (_at(field) for field in part.fields if field.error is not None)
+        elif isinstance(part, Section):
+            if part.error is not None:
+                yield _at(part)
+            for block in part.children():
+                yield block.start
+                yield from _damages_in(block)
+        elif part.error is not None:
+            yield _at(part)
+
+
+def _damages_in(block: Span) -> Iterator[Place | int]:
+    if block.error is not None:
+        yield _at(block)
+    if not isinstance(block, BlockSpan):
+        return
+    for part in block.children():
+        if isinstance(part, Group) and part.kind is Kind.DEFLATED:
+            for inner in part.children():
+                yield from _damages_of(inner, part.start)
+        else:
+            yield from _damages_of(part, None)
+
+
+def _damages_of(part: Span, deflated: int | None) -> Iterator[Place | int]:
+    match part:
+        case Records():
+            yield from (_at(span, deflated) for span in part.damaged())
+        case Restarts():
+            for number, span in enumerate(part.children()):
+                if span.error is not None:
+                    yield _at(span, deflated)
+                elif number % PIECE == 0:
+                    yield part.start if deflated is None else deflated
+        case _ if part.error is not None:
+            yield _at(part, deflated)
+
+
+def _at(span: Span, deflated: int | None = None) -> Place:
+    size = span.end - span.start
+    if deflated is None:
+        return Place(span.start, None, span.kind, span.name, size)
+    return Place(deflated, span.start, span.kind, span.name, size)

@@ -1,0 +1,132 @@
+"""Facts of a stack as short texts, the same wherever they are shown.
+
+Bytes of the stack become text here, through `safe_text`; long ones are cut first, since nobody reads
+the rest and a name may have megabytes.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from engine.format import LogRecord, RefRecord, parse_table_name
+from engine.readable import Losses
+from inspector.text.safe import safe_text
+
+__all__ = [
+    "age_text",
+    "error_text",
+    "file_size",
+    "log_time",
+    "log_zone",
+    "loss_text",
+    "short_id",
+    "short_table_name",
+    "shorten_middle",
+    "shown",
+    "update_range",
+    "value_text",
+]
+
+SHOWN_BYTES: Final = 1024
+
+
+def shown(data: bytes) -> str:
+    """`data` of a stack as text on one line; more than SHOWN_BYTES bytes end in an ellipsis."""
+    return safe_text(data) if len(data) <= SHOWN_BYTES else safe_text(data[:SHOWN_BYTES]) + "…"
+
+
+def error_text(error: BaseException) -> str:
+    """An error as one line, fit for a terminal whatever it quotes."""
+    return shown(str(error).encode("utf-8", "surrogateescape"))
+
+
+def file_size(size: int) -> str:
+    """Bytes with a unit, at most seven characters: `92`, `4.0K`, `1023.9M`."""
+    if size < 1024:
+        return str(size)
+    amount, units = size / 1024, "KMGTPE"
+    while amount >= 1023.95:  # what would be rounded to 1024.0 goes to the next unit
+        amount, units = amount / 1024, units[1:]
+    return f"{amount:.1f}{units[0]}"
+
+
+def age_text(seconds: float) -> str:
+    """How long ago, in the largest unit of which there are two or more: `45s`, `90s`, `3m`, `47h`, `12d`."""
+    whole = max(0, int(seconds))
+    for unit, name in ((86400, "d"), (3600, "h"), (60, "m")):
+        if whole >= 2 * unit:
+            return f"{whole // unit}{name}"
+    return f"{whole}s"
+
+
+def short_table_name(name: str) -> str:
+    """What tells tables of one stack apart: the random suffix of `name`, or its last characters."""
+    parsed = parse_table_name(name)
+    if parsed is not None and parsed.suffix:
+        return "…" + parsed.suffix
+    return safe_text(name.encode("utf-8", "surrogateescape"))
+
+
+def shorten_middle(text: str, width: int) -> str:
+    """`text` in at most `width` characters, its middle replaced by an ellipsis: both ends of a path tell."""
+    if len(text) <= width:
+        return text
+    tail = max(0, width - 1) * 2 // 3
+    return text[: max(0, width - 1 - tail)] + "…" + text[len(text) - tail :]
+
+
+def update_range(low: int, high: int) -> str:
+    """A range of update indices: `1-3600`, or `7` when it is one."""
+    return str(low) if low == high else f"{low}-{high}"
+
+
+def short_id(oid: bytes | None) -> str:
+    """The first seven digits of an object id; zeros for none, which is how git shows none."""
+    return oid.hex()[:7] if oid is not None else "0000000"
+
+
+def loss_text(losses: Losses) -> str:
+    """What can be read of a damaged table, and what cannot."""
+    text = f"{_some(losses.refs, 'ref')}, {_some(losses.logs, 'log entr', 'y', 'ies')}"
+    if losses.uncertain_logs:
+        text += f" ({losses.uncertain_logs:,} uncertain)"
+    if losses.size:
+        text += f"; {_some(losses.size, 'byte')} in {_some(losses.stretches, 'place')} cannot be read"
+    if losses.left_out:
+        text += f"; {_some(losses.left_out, 'more record')} left out"
+    return text
+
+
+def _some(number: int, noun: str, one: str = "", many: str = "s") -> str:
+    return f"{number:,} {noun}{one if number == 1 else many}"
+
+
+def value_text(record: RefRecord, width: int = 10) -> str:
+    """What a ref record says, in `width` cells if it can: an id, `id ^peeled`, `-> target`, `(deleted)`."""
+    if record.target is not None:
+        return "-> " + shown(record.target)
+    if record.value is None:
+        return "(deleted)"
+    if record.peeled is None:
+        return record.value.hex()[: max(width, 7)]
+    digits = max(7, min((width - 2) // 2, 2 * len(record.value)))
+    return f"{record.value.hex()[:digits]} ^{record.peeled.hex()[:digits]}"
+
+
+def log_zone(tz: int) -> str:
+    """A stored zone as git shows it: its decimal reading with sign and four digits, `+0530`."""
+    return f"{tz:+05d}"
+
+
+def log_time(record: LogRecord) -> str:
+    """When an entry was made, to the minute, in its own zone: `2023-11-14 22:13`.
+
+    A time that no calendar has is shown as the number it is.
+    """
+    hours, minutes = divmod(abs(record.tz), 100)
+    offset = (hours * 60 + minutes) * (60 if record.tz >= 0 else -60)
+    try:
+        return datetime.fromtimestamp(record.time + offset, UTC).isoformat(" ")[:16]
+    except (OverflowError, ValueError, OSError):
+        return str(record.time)

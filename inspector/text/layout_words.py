@@ -1,0 +1,353 @@
+"""What the bytes of a table mean, in words: for the tree of its parts, and for the line that explains one.
+
+A title is a few words for a row of the tree; an explanation is a sentence or two that teach the
+format. Both are made of a span alone (see `engine/span.py`), so nothing is read for them. Bytes of
+the file become text here, through `shown`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from engine.format import INDEX, LOG, OBJ, REF, SECTION_NAMES
+from engine.layout import BlockSpan, Group, Kind, Record, Section, Span
+from inspector.text.facts import error_text, log_zone, short_table_name, shown
+from inspector.text.safe import safe_text
+
+__all__ = ["copied_value", "explanation", "size_text", "span_value_text", "title"]
+
+_TYPES: Final = {bytes((kind,)): name for kind, name in SECTION_NAMES.items()}
+
+_GROUPS: Final = {
+    Kind.TABLE: "One table of the stack: header, sections of blocks, footer. It never changes once written.",
+    Kind.HEADER: "What a reader needs first. The footer repeats it.",
+    Kind.FOOTER: "A copy of the header, where the sections begin, and a checksum. Readers begin here.",
+    Kind.DEFLATED: "The rest of the log block, compressed with zlib. Positions below it, written with a +, "
+    "are those in the inflated block.",
+    Kind.RECORDS: "Records in key order. Each stores only what differs from the key before.",
+    Kind.RESTARTS: "Where records with a whole key begin: a search starts from the nearest one.",
+    Kind.PADDING: "Zeros up to the next multiple of the block size.",
+    Kind.UNKNOWN: "Nothing is known of these bytes.",
+}
+_SECTIONS: Final = {
+    REF: "Refs in name order.",
+    LOG: "Reflog entries, by name and then newest first. Each block is compressed, and none is padded.",
+    OBJ: "Which ref blocks mention an object: for each beginning of an id, their offsets.",
+    INDEX: "Index blocks.",
+}
+_BLOCKS: Final = {
+    REF: "a ref block",
+    LOG: "a log block; what follows the length is compressed",
+    OBJ: "an object block",
+    INDEX: "an index block",
+}
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def size_text(span: Span) -> str:
+    """How many bytes a span has: `1 byte`, `4,096 bytes`."""
+    return _count(span.end - span.start, "byte")
+
+
+def _number(span: Span) -> int:
+    return span.value if isinstance(span.value, int) else 0
+
+
+def _bytes(span: Span) -> bytes:
+    return span.value if isinstance(span.value, bytes) else b""
+
+
+# Values, as the tree shows them behind a field's name.
+
+
+def span_value_text(span: Span) -> str:
+    """The value of a field as it is read, on one line; empty for what has none."""
+    value, meaning = span.value, span.meaning
+    if span.kind is Kind.CHECKSUM:
+        return f"{_number(span):08x}"
+    if isinstance(value, int) and isinstance(meaning, int):  # an update index, an offset of an object record
+        return f"{meaning} (delta {value})" if span.kind is Kind.NUMBER else f"{meaning:,} (delta {value:,})"
+    if span.name == "time":
+        return f"{_number(span)} ({_time(_number(span))})"
+    if span.name == "zone":
+        return log_zone(_number(span))
+    if span.name == "type" and isinstance(value, bytes):
+        return f"{shown(value)} ({_TYPES[value]})" if value in _TYPES else shown(value)
+    if span.kind is Kind.HASH:
+        return _bytes(span)[:64].hex()
+    if isinstance(value, bytes):
+        return shown(value)
+    if isinstance(value, int):
+        number = f"{value:,}" if span.kind is Kind.POSITION else str(value)
+        if isinstance(meaning, str):
+            return f"{number} ({meaning})"
+        return f"{number} {shown(meaning)}" if isinstance(meaning, bytes) else number
+    return ""
+
+
+def _time(seconds: int) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (OverflowError, ValueError, OSError):
+        return "beyond any calendar"
+
+
+def copied_value(span: Span) -> str:
+    """What a copy of a span's value is: a field's value, a record's key; empty for what has neither.
+
+    Escaped as on screen, but not cut: what goes to a clipboard is pasted somewhere.
+    """
+    value = span.value if span.meaning is None or isinstance(span, Record) else span.meaning
+    if span.kind is Kind.HASH and isinstance(value, bytes):
+        return value.hex()
+    if span.kind is Kind.CHECKSUM:
+        return span_value_text(span)
+    if isinstance(span, Record) and span.type == OBJ:
+        return span.key.hex()
+    if isinstance(value, bytes):
+        return safe_text(value)
+    if isinstance(span.value, int) and isinstance(value, str):
+        return str(span.value)
+    return "" if value is None else str(value)
+
+
+# Titles.
+
+
+def title(span: Span, number: int | None = None) -> str:
+    """A row of the tree: name, number among its kind, and what tells it apart. `number` counts from 0."""
+    name = span.name
+    if span.kind is Kind.TABLE:
+        name = f"table {short_table_name(span.name)}"
+    elif number is not None:
+        # The section says which type they are of.
+        noun = span.kind.value if span.kind in {Kind.BLOCK, Kind.RECORD} else span.name
+        name = f"{noun} {number:,}"
+    if span.error is not None:
+        value = "" if isinstance(span, Group) else span_value_text(span)
+        named = f"{name}  {value}" if value else name
+        return f"{named}  damaged: {error_text(ValueError(span.error.reason))}"
+    match span:
+        case BlockSpan():
+            return f"{name}{_first_key(span)}"
+        case Record():
+            return f"{name}  {_record(span)}"
+        case Group():
+            return name
+    return f"{name}  {span_value_text(span)}".rstrip()
+
+
+def _first_key(block: BlockSpan) -> str:
+    first = next(block.records().children(), None)
+    return f"  {_key(first)}" if isinstance(first, Record) else ""
+
+
+def _index(record: Record) -> int:
+    return record.meaning if isinstance(record.meaning, int) else 0
+
+
+def _key(record: Record) -> str:
+    if record.type == OBJ:
+        return record.key[:32].hex()
+    name = shown(_bytes(record))
+    return f"{name} @{_index(record)}" if record.type == LOG else name
+
+
+def _record(record: Record) -> str:
+    fields: dict[str, Span] = {}
+    for span in record.children():
+        fields[span.name] = span
+        if len(fields) > 8:  # an object record may have a field for each block of the table
+            break
+    if record.type == INDEX:
+        return f"{_key(record)} → block {_number(fields['block offset']):,}"
+    if record.type == OBJ:
+        count = fields.get("long offset count", fields["offset count"])
+        return f"{_key(record)} in {_count(_number(count), 'block')}"
+    kind = fields.get("value type", fields.get("log type"))
+    return f"{_key(record)} ({kind.meaning})" if kind and isinstance(kind.meaning, str) else _key(record)
+
+
+# Explanations.
+
+
+def explanation(span: Span, block: BlockSpan | None = None) -> str:
+    """What a span is and says, in a sentence or two; `block` is the one that it lies in."""
+    match span:
+        case Section():
+            return _section(span)
+        case BlockSpan():
+            return _block(span)
+        case Record():
+            return _record_text(span)
+    if isinstance(span, Group) or span.kind in {Kind.PADDING, Kind.UNKNOWN}:
+        return _GROUPS.get(span.kind, "")
+    say = _FIELDS.get(span.name)
+    if say is None or (span.value is None and span.error is not None):
+        return ""
+    if span.name == "type" and isinstance(span.value, int):
+        return "Always 0 in an index record."
+    if span.name == "suffix" and block is not None and block.type == LOG:
+        return "The key of a reflog entry: the name, a NUL, and the update index inverted, newest first."
+    return say(span)
+
+
+def _section(span: Section) -> str:
+    if span.of is None:
+        return "Blocks that no index or footer tells of."
+    if span.level == 0:
+        return _SECTIONS[span.of]
+    of = SECTION_NAMES[span.of]
+    if span.level is None:
+        return f"The index of the {of} blocks."
+    below = f"{of} block" if span.level == 1 else "block of the level below"
+    return f"An index: the last key and the offset of each {below}. A lookup goes through it to one block."
+
+
+def _block(span: BlockSpan) -> str:
+    parts = [_count(span.restart_count, "restart point")]
+    if span.type == LOG:
+        parts.append(f"{span.file_len:,} bytes compressed, {span.block_len:,} inflated")
+    else:
+        parts.append(f"{span.block_len:,} bytes")
+    parts.append(f"{span.padding:,} of padding" if span.padding else "no padding")
+    extra = " Its offset counts from the file's start: the header belongs to it." if span.offset == 0 else ""
+    return ", ".join(parts) + "." + extra
+
+
+def _record_text(span: Record) -> str:
+    if span.type == OBJ:
+        return f"Object ids that begin with {span.key[:32].hex()}: the ref blocks that mention them."
+    if span.type == INDEX:
+        return f"The block that it leads to ends with the key {shown(_bytes(span))}."
+    if span.type == LOG:
+        return f"{shown(_bytes(span))} at update index {_index(span)}. Its key ends in the index, inverted."
+    return shown(_bytes(span))
+
+
+def _version(span: Span) -> str:
+    return {1: "Object ids are SHA-1.", 2: "The header names the hash function."}.get(_number(span), "")
+
+
+def _block_size(span: Span) -> str:
+    if not _number(span):
+        return "None: blocks follow each other without padding."
+    return f"All blocks but those of the logs begin at multiples of {_number(span):,}."
+
+
+def _offset_of(what: str) -> Callable[[Span], str]:
+    def say(span: Span) -> str:
+        at = _number(span)
+        return f"{what} begins at {at:,}." if at else f"0: there is none. ({what})"
+
+    return say
+
+
+def _prefix(span: Span) -> str:
+    shared = _number(span)
+    if not shared:
+        return "Nothing is shared with the record before: the key is stored whole."
+    return f"The key begins with the first {_count(shared, 'byte')} of the key before."
+
+
+def _update_index(span: Span) -> str:
+    delta, value = _number(span), span.meaning
+    if not isinstance(value, int):
+        return ""
+    return (
+        f"Stored as what it is above the table's lowest: delta {delta} → {value - delta} + {delta} = {value}."
+    )
+
+
+def _object_id(what: str) -> Callable[[Span], str]:
+    def say(span: Span) -> str:
+        return what if any(_bytes(span)) else f"{what} All zeros stand for none."
+
+    return say
+
+
+def _fixed(text: str) -> Callable[[Span], str]:
+    return lambda _span: text
+
+
+def _length_of(what: str) -> Callable[[Span], str]:
+    return lambda span: (
+        f"{_count(_number(span), 'byte')} of {what} follow{'s' if _number(span) == 1 else ''}."
+    )
+
+
+def _crc(span: Span) -> str:
+    if span.error is None:
+        return "It is that of the footer's bytes."
+    return "No reader takes a table whose footer fails its checksum."
+
+
+def _restart(span: Span) -> str:
+    if not isinstance(span.meaning, bytes):
+        return ""
+    return f"The record at byte {_number(span):,} of the block has a whole key; enter goes there."
+
+
+def _value_type(span: Span) -> str:
+    return {
+        0: "A deletion: the ref is gone, whatever older tables say.",
+        1: "One object id.",
+        2: "Two object ids: a tag, and what it points to.",
+        3: "A symbolic ref: the name of another ref.",
+    }.get(_number(span), "")
+
+
+_PACKED: Final = "The upper bits of one number; the lower three are the type."
+_FIELDS: Final[dict[str, Callable[[Span], str]]] = {
+    "magic": _fixed("REFT: this is a reftable."),
+    "version": _version,
+    "block size": _block_size,
+    "min update index": _fixed("The lowest update index in the table. Refs store what theirs is above it."),
+    "max update index": _fixed("The highest update index in the table."),
+    "hash id": _fixed("The hash function of the object ids: sha1, or s256 for SHA-256."),
+    "ref index offset": _offset_of("The root of the ref index"),
+    "obj offset": _offset_of("The object section"),
+    "object id length": lambda span: (
+        f"The object section keeps the first {_count(_number(span), 'byte')} of each id. "
+        "Packed into the lowest five bits."
+    ),
+    "obj index offset": _offset_of("The root of the object index"),
+    "log offset": _offset_of("The log section"),
+    "log index offset": _offset_of("The root of the log index"),
+    "CRC-32": _crc,
+    "type": lambda span: f"{_BLOCKS[_bytes(span)[0]]}." if _bytes(span) in _TYPES else "",
+    "block length": _fixed("From the block's start to the end of its restart count, inflated."),
+    "prefix length": _prefix,
+    "suffix length": lambda span: f"{_count(_number(span), 'byte')} of the key follow. {_PACKED}",
+    "suffix": _fixed("What differs from the key before: it follows the prefix that the two share."),
+    "value type": _value_type,
+    "log type": lambda span: "A deletion of a reflog entry." if not _number(span) else "A reflog entry.",
+    "offset count": lambda span: (
+        f"{_count(_number(span), 'offset')} follow." if _number(span) else "0: a count of its own follows."
+    ),
+    "long offset count": lambda span: f"{_count(_number(span), 'offset')} follow.",
+    "update index": _update_index,
+    "object id": _object_id("What the ref points to."),
+    "peeled object id": _object_id("What the tag points to, peeled."),
+    "target length": _length_of("the target"),
+    "target": _fixed("The ref that this one stands for."),
+    "old object id": _object_id("Where the ref pointed before."),
+    "new object id": _object_id("Where the ref points afterwards."),
+    "committer length": _length_of("the name"),
+    "committer": _fixed("Who changed the ref."),
+    "email length": _length_of("the address"),
+    "email": _fixed("The address of who changed the ref."),
+    "time": _fixed("Seconds since 1970."),
+    "zone": _fixed("Its decimal digits are hours and minutes east of UTC."),
+    "message length": _length_of("the message"),
+    "message": _fixed("Why the ref was changed."),
+    "block offset": lambda span: f"The block begins at {_number(span):,}; enter goes there.",
+    "ref block offset": _fixed("A ref block that mentions the object; enter goes there."),
+    "restart offset": _restart,
+    "restart count": lambda span: f"{_count(_number(span), 'restart point')}: records with a whole key.",
+}  # fmt: skip

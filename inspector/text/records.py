@@ -1,0 +1,154 @@
+r"""The form of a record in the output of the verbs: as JSON, as a line of text.
+
+JSON is ASCII everywhere: one object a line, no space between tokens, keys always in the same order, bytes
+that are not UTF-8 as lone surrogates (`\udcXX`), object ids as hex, absent values as null.
+
+The functions that form a record run once per record of a stack that may hold millions: each is one
+expression.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from engine.format import LogRecord, RefRecord
+from inspector.text.safe import json_text
+
+__all__ = [
+    "Show",
+    "columns",
+    "json_line",
+    "log_json",
+    "log_line",
+    "print_log",
+    "print_ref",
+    "ref_json",
+    "ref_line",
+    "reflog_line",
+]
+
+Show = Callable[[bytes], bytes]
+"""How bytes of the stack go into a line of text: `Output.show`."""
+
+# What `json.dumps` comes down to for a string, without the steps in between: half of a record's time.
+_quote = json.encoder.encode_basestring_ascii
+
+
+def json_line(fields: dict[str, Any]) -> str:
+    """One JSON object on one line, for objects of which there are few."""
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def ref_json(record: RefRecord, table: str | None, lead: str = "") -> str:
+    """A ref record as a JSON object; `lead` is JSON that goes before the name (`"kind":"ref",`).
+
+    `table` is where it was read, None for one that was just written: the compaction that follows an
+    addition may have moved it already.
+    """
+    return (
+        f'{{{lead}"name":{_string(record.name)},"update_index":{record.update_index},'
+        f'"type":"{record.type}","value":{_hex(record.value)},"peeled":{_hex(record.peeled)},'
+        f'"target":{_string(record.target)},"table":{_quote(table) if table is not None else "null"}}}'
+    )
+
+
+def log_json(record: LogRecord, table: str | None, lead: str = "") -> str:
+    """A log record as a JSON object; a deletion has neither ids nor anything that was logged."""
+    if record.is_deletion:
+        logged = '"committer":null,"email":null,"time":null,"tz":null,"message":null'
+    else:
+        logged = (
+            f'"committer":{_string(record.committer)},"email":{_string(record.email)},'
+            f'"time":{record.time},"tz":{record.tz},"message":{_string(record.message)}'
+        )
+    return (
+        f'{{{lead}"name":{_string(record.name)},"update_index":{record.update_index},'
+        f'"type":"{record.type}","old":{_hex(record.old)},"new":{_hex(record.new)},'
+        f'{logged},"table":{_quote(table) if table is not None else "null"}}}'
+    )
+
+
+def ref_line(record: RefRecord, show: Show) -> bytes:
+    """A ref record as the verb `refs` has it; what it peels to is not part of it, as in `git show-ref`."""
+    name = show(record.name)
+    if record.value is not None:
+        return b"%s %s" % (record.value.hex().encode(), name)
+    if record.target is not None:
+        return b"ref: %s %s" % (show(record.target), name)
+    return b"deleted %s" % name
+
+
+def reflog_line(record: LogRecord, null_id: bytes, show: Show) -> bytes:
+    """A log record as a line of a reflog file: `OLD NEW COMMITTER <EMAIL> TIME TZ<TAB>MESSAGE`.
+
+    As git writes them: the zone with sign and four digits, no tab when the message is empty, newlines
+    within it as spaces, so that one record is one line. `null_id` stands in for an absent id.
+    A tombstone is `deleted UPDATE_INDEX`.
+    """
+    if record.is_deletion:
+        return b"deleted %d" % record.update_index
+    message = record.message.rstrip(b"\n").replace(b"\n", b" ")
+    return b"%s %s %s <%s> %d %+05d%s" % (
+        (record.old or null_id).hex().encode(),
+        (record.new or null_id).hex().encode(),
+        show(record.committer),
+        show(record.email),
+        record.time,
+        record.tz,
+        b"\t" + show(message) if message else b"",
+    )
+
+
+def log_line(record: LogRecord, null_id: bytes, show: Show) -> bytes:
+    """A log record as a line among those of other refs: the ref's name, a space, `reflog_line`."""
+    return b"%s %s" % (show(record.name), reflog_line(record, null_id, show))
+
+
+def print_ref(record: RefRecord, show: Show) -> bytes:
+    """A ref record as git's test tool dumps it: `ref{NAME(IDX) val 1 HEX}` and so on."""
+    if record.target is not None:
+        value = b"=> " + show(record.target)
+    elif record.value is None:
+        value = b"delete"
+    elif record.peeled is None:
+        value = b"val 1 " + record.value.hex().encode()
+    else:
+        value = b"val 2 %s(T %s)" % (record.value.hex().encode(), record.peeled.hex().encode())
+    return b"ref{%s(%d) %s}" % (show(record.name), record.update_index, value)
+
+
+def print_log(record: LogRecord, null_id: bytes, show: Show) -> bytes:
+    """A log record as git's test tool dumps it, on several lines; the message keeps its own newline."""
+    head = b"log{%s(%d) " % (show(record.name), record.update_index)
+    if record.is_deletion:
+        return head + b"delete}"
+    return head + b"%s <%s> %d %04d\n%s => %s\n\n%s\n}" % (
+        show(record.committer),
+        show(record.email),
+        record.time,
+        record.tz,
+        (record.old or null_id).hex().encode(),
+        (record.new or null_id).hex().encode(),
+        b"\n".join(map(show, record.message.split(b"\n"))),
+    )
+
+
+def columns(headings: Sequence[str], rows: Iterable[Sequence[str]], align: str) -> list[str]:
+    """Headings and rows as lines with aligned columns; `align` has `<` or `>` for each of them.
+
+    Widths count characters, so text that may hold wide ones belongs into the last column.
+    """
+    table = [headings, *rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    layout = "  ".join(f"{{:{side}{width}}}" for side, width in zip(align, widths, strict=True))
+    return [layout.format(*row).rstrip() for row in table]
+
+
+def _string(data: bytes | None) -> str:
+    return _quote(json_text(data)) if data is not None else "null"
+
+
+def _hex(oid: bytes | None) -> str:
+    return f'"{oid.hex()}"' if oid is not None else "null"

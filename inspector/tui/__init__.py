@@ -1,0 +1,21 @@
+"""The terminal inspector: screens over the model, and keys that lead to actions.
+
+The only wing that knows Textual. May import `actions`.
+
+    terminal      the process and its terminal
+    app           which stack, its session, its screens
+    keys_in_turn, key_actions, palette, help_texts
+                  keys, what they do, and how one finds them
+    themes        colours
+    widgets/      parts of screens: they are given rows and facts to draw
+    screens/      the main screen, and those on top of it
+"""
+
+from inspector.tui.app import InspectorApp, run_inspector
+from inspector.tui.screens.main import MainScreen
+
+__all__ = [
+    "InspectorApp",
+    "MainScreen",
+    "run_inspector",
+]

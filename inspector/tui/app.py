@@ -1,0 +1,150 @@
+"""The terminal inspector as an application: which stack, its session, its screens, its style."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from typing import ClassVar, Final
+
+from textual import on
+from textual.message import Message
+
+from engine.errors import ReftableError
+from engine.git import StackLocation
+from inspector.actions import Workplace
+from inspector.model import Session
+from inspector.text import error_text
+from inspector.tui.palette import InspectorCommands
+from inspector.tui.screens.main import MainScreen
+from inspector.tui.screens.picker import PickerScreen
+from inspector.tui.terminal import TerminalApp, run_on_terminal
+from inspector.tui.themes import register_themes
+
+__all__ = ["InspectorApp", "run_inspector"]
+
+WATCH_SECONDS: Final = 0.5
+
+
+class InspectorApp(TerminalApp):
+    """Shows one stack at a time, and lets the user choose where there are several."""
+
+    TITLE = "reftable-inspector"
+    CSS_PATH = "main.tcss"
+    COMMANDS: ClassVar = {InspectorCommands}
+
+    class Opened(Message):
+        """The stack that was chosen is open, or cannot be opened."""
+
+        def __init__(self, opened: tuple[Session, Workplace] | None, error: Exception | None) -> None:
+            super().__init__()
+            self.opened = opened
+            self.error = error
+
+    def __init__(
+        self,
+        session: Session | None,
+        workplace: Workplace | None = None,
+        *,
+        label: str = "",
+        clock: Callable[[], float] = time.time,
+        watch: float | None = None,
+    ) -> None:
+        """Without a `session`, the user is asked for one of the stacks of the workplace's repository.
+
+        `workplace` is where changes are made, by default the session's stack; `label` is what the user
+        calls the repository, `watch` as for `MainScreen`. A session that the application opens belongs to
+        `sessions`, which somebody closes when it has ended.
+        """
+        super().__init__()
+        self.sessions = ExitStack()
+        self._session = session
+        if workplace is None and session is not None:
+            workplace = Workplace(session.view.directory, session.view.options)
+        if workplace is None:
+            raise ValueError("an application without a stack")
+        self._workplace = workplace
+        self._label = label
+        self._clock = clock
+        self._watch = watch
+        register_themes(self)
+
+    def on_mount(self) -> None:
+        """Show the stack, or ask which one if nobody has said."""
+        if self._session is None:
+            self.action_pick()
+        else:
+            self._show(self._session, self._workplace)
+
+    def _show(self, session: Session, workplace: Workplace) -> None:
+        """Put the main screen of this stack in the place of the one there is."""
+        self._session, self._workplace = session, workplace
+        screen = MainScreen(session, workplace, clock=self._clock, watch=self._watch)
+        # The screen at the bottom is Textual's, which cannot be replaced.
+        if isinstance(self.screen, MainScreen):
+            self.switch_screen(screen)
+        else:
+            self.push_screen(screen)
+
+    def _locations(self) -> tuple[StackLocation, ...]:
+        repository = self._workplace.repository
+        return repository.stacks if repository is not None else ()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Where there is one stack there is no choice."""
+        if action == "pick":
+            return len(self._locations()) > 1
+        return super().check_action(action, parameters)
+
+    def action_pick(self) -> None:
+        """Choose among the stacks of the repository."""
+        repository = self._workplace.repository
+        base = repository.common_dir if repository is not None else None
+        self.push_screen(PickerScreen(self._locations(), self._workplace.options, base=base), self._picked)
+
+    def _picked(self, location: StackLocation | None) -> None:
+        if location is not None:
+            self.run_worker(partial(self._open, location), thread=True, group="open")
+        elif self._session is None:
+            self.exit()
+
+    def _open(self, location: StackLocation) -> None:
+        workplace = replace(self._workplace, directory=location.directory)
+        label = f"{self._label} ({location.name})"
+        try:
+            session = Session.open(location.directory, label=label, options=workplace.options)
+        except (ReftableError, OSError) as error:
+            self.post_message(self.Opened(None, error))
+        else:
+            # Closed at the end: a worker of the screen that is left may read until then.
+            self.sessions.push(session)
+            self.post_message(self.Opened((session, workplace), None))
+
+    @on(Opened)
+    def _show_opened(self, event: Opened) -> None:
+        if event.opened is None:
+            if event.error is not None:
+                self.notify(error_text(event.error), severity="error", timeout=20, markup=False)
+            if self._session is None:
+                self.action_pick()
+            return
+        self._show(*event.opened)
+
+
+def run_inspector(workplace: Workplace, *, label: str, ask: bool = False, mouse: bool = True) -> int:
+    """Show a stack until the user leaves; the process's exit code.
+
+    `label` is what the user calls the repository. With `ask`, the user chooses among its stacks. Raises
+    `ReftableError` or `OSError` when the stack cannot be opened, before the terminal is touched, and what
+    `run_on_terminal` raises.
+    """
+    with ExitStack() as sessions:
+        session = None
+        if not ask:
+            opened = Session.open(workplace.directory, label=label, options=workplace.options)
+            session = sessions.enter_context(opened)
+        app = InspectorApp(session, workplace, label=label, watch=WATCH_SECONDS)
+        sessions.enter_context(app.sessions)
+        return run_on_terminal(app, mouse=mouse)

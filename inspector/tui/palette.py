@@ -1,0 +1,103 @@
+"""The command palette: every action that is possible now, by name.
+
+Actions are those of the active bindings, so none is forgotten and none is offered that is hidden or dimmed.
+Besides them: the tabs of the screen, the themes, and a picture of the screen.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.content import Content
+from textual.markup import escape
+from textual.widgets import TabbedContent, TabPane
+
+from inspector.tui.key_actions import key_actions
+from inspector.tui.themes import THEMES
+
+__all__ = ["InspectorCommands"]
+
+# Choosing it from the palette would be to open it in order to open it.
+_POINTLESS: Final = {"command_palette"}
+
+# What moves the cursor or the focus is done by its key or not at all: it is found, but not listed.
+_MOVING: Final = re.compile("move|page|first|last|home|end|cursor|scroll|focus|tab|show_tab|copy_text")
+
+
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """What the palette offers: `listed` before anything is typed, or only found by typing."""
+
+    title: str
+    keys: tuple[str, ...]
+    hint: str
+    run: Callable[[], Any]
+    listed: bool
+
+
+class InspectorCommands(Provider):
+    """Actions of the focused pane, then of the screen, then what has no key."""
+
+    async def startup(self) -> None:
+        """Take the actions as they are when the palette opens: it has the focus from then on."""
+        self._commands = [*self._actions(), *self._tabs(), *self._general(), *self._themes()]
+
+    async def discover(self) -> Hits:
+        """Everything but movements and single themes, which are found by typing."""
+        for command in self._commands:
+            if command.listed:
+                yield DiscoveryHit(
+                    _prompt(Content(command.title), command.keys),
+                    command.run,
+                    command.title,
+                    escape(command.hint) or None,
+                )
+
+    async def search(self, query: str) -> Hits:
+        """Whatever contains the letters of `query` in their order; a space is any gap."""
+        matcher = self.matcher(query.replace(" ", ""))
+        for command in self._commands:
+            score = matcher.match(command.title)
+            if score > 0:
+                yield Hit(
+                    score,
+                    _prompt(matcher.highlight(command.title), command.keys),
+                    command.run,
+                    command.title,
+                    escape(command.hint) or None,
+                )
+
+    def _actions(self) -> Iterator[_Command]:
+        for action in key_actions(self.screen):
+            if action.action not in _POINTLESS:
+                run = partial(self.app.run_action, action.action, action.node)
+                listed = _MOVING.match(action.action) is None
+                yield _Command(action.title, action.keys, action.hint, run, listed)
+
+    def _tabs(self) -> Iterator[_Command]:
+        for tabs in self.screen.query(TabbedContent):
+            for pane in tabs.query(TabPane):
+                if pane.id is not None and pane.id != tabs.active:
+                    title = f"Go to tab: {tabs.get_tab(pane.id).label_text}"
+                    yield _Command(title, (), "", partial(setattr, tabs, "active", pane.id), listed=True)
+
+    def _general(self) -> Iterator[_Command]:
+        yield _Command("Theme…", (), "Choose the colours", self.app.action_change_theme, listed=True)
+        # A moment later, or the picture would be one of the palette.
+        picture = partial(self.app.set_timer, 0.1, self.app.deliver_screenshot)
+        yield _Command("Screenshot", (), "Save a picture of the screen as SVG", picture, listed=True)
+
+    def _themes(self) -> Iterator[_Command]:
+        ours = [theme.name for theme in THEMES]
+        for name in [*ours, *(name for name in self.app.available_themes if name not in ours)]:
+            run = partial(setattr, self.app, "theme", name)
+            yield _Command(f"Theme: {name}", (), "", run, listed=False)
+
+
+def _prompt(title: Content, keys: tuple[str, ...]) -> Content:
+    return Content.assemble(title, ("  " + " ".join(keys), "$foreground-muted")) if keys else title

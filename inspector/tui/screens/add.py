@@ -1,0 +1,175 @@
+"""The form for a transaction: a change of one ref, or `git update-ref --stdin` commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, Literal
+
+from textual import on
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Input, Static, TextArea
+
+from engine.errors import ApiError
+from engine.format import HashId, RefRecord
+from engine.update import parse_commands
+from inspector.actions import AddAction, Kind, RefForm, Workplace, counted, name_field, value_field
+from inspector.model import Journal
+from inspector.text import safe_name
+from inspector.tui.screens.form import FormScreen, field
+from inspector.tui.widgets.choice import Choice
+
+__all__ = ["AddScreen"]
+
+_CHECKED_CHARACTERS: Final = 32768
+"""Longer commands are checked by the plan, in its thread, rather than while they are typed."""
+
+
+class AddScreen(FormScreen):
+    """Changes refs of a stack with object ids of `hash_id`. `ref` is what the form begins with."""
+
+    FORM_TITLE = "Add a transaction"
+
+    HELP = """
+    A transaction changes refs, all of them or none, and is written as one table on top of the stack. It also
+    has the reflog entries, by the committer that git knows. A deleted ref leaves a tombstone that hides it in
+    the older tables.
+
+    One ref: create demands that there is none of that name; update and delete can demand an old value, and
+    are refused if the ref holds another one; symref makes a symbolic ref, like HEAD, point to another ref.
+    An update of a symbolic ref changes the ref at its end, unless it is to be the ref itself.
+
+    Commands: what git update-ref --stdin reads, one a line: create REF NEW, update REF NEW OLD, delete REF
+    OLD, verify REF OLD, symref-update REF TARGET, option no-deref, and so on. Object ids are written in full.
+    Tab leads out of the box; ctrl+g makes the plan.
+
+    Whether the repository has the objects is looked up for the plan, which warns if it has not.
+    """
+
+    DEFAULT_CSS = """
+    AddScreen {
+        & #commands { height: 10; border: solid $surface-lighten-3; }
+        & #commands:focus { border: heavy $accent; }
+        & #box { height: auto; }
+    }
+    """
+
+    def __init__(
+        self, workplace: Workplace, journal: Journal, hash_id: HashId, *, ref: RefRecord | None = None
+    ) -> None:
+        super().__init__(workplace, journal)
+        self._hash_id = hash_id
+        self._mode: Choice[Literal["ref", "commands"]] = Choice(
+            [("ref", "one ref"), ("commands", "update-ref commands")], id="mode"
+        )
+        kinds: list[tuple[Kind, str]] = [
+            ("create", "create"), ("update", "update"), ("delete", "delete"), ("symref", "symref"),
+        ]  # fmt: skip
+        self._kind: Choice[Kind] = Choice(kinds, id="kind")
+        self._given = ref
+        self._ref = Input(placeholder="e.g. refs/heads/topic", compact=True, id="name")
+        self._new = Input(compact=True, id="new")
+        self._old = Input(placeholder="any", compact=True, id="old")
+        self._itself: Choice[bool] = Choice(
+            [(False, "the ref it points to"), (True, "the ref itself")], id="itself"
+        )
+        self._message = Input(placeholder="none", compact=True, id="message")
+        self._commands = TextArea(
+            id="commands", soft_wrap=False, tab_behavior="focus", highlight_cursor_line=False
+        )
+
+    def on_mount(self) -> None:
+        """What is left to say of a ref that is given is its new value."""
+        ref = self._given
+        if ref is not None:
+            self._ref.value = name_field(ref.name)
+            self._old.value = value_field(ref)
+            if not ref.is_deletion:
+                self._kind.value = "update" if ref.target is None else "symref"
+            self._new.focus()
+
+    def fields(self) -> Iterator[Widget]:
+        """Either the parts of one change, or a box; then the message for the reflogs."""
+        yield field("change", self._mode)
+        yield field("what", self._kind, id="kind-line")
+        yield field("ref", self._ref, id="name-line")
+        yield field("new value", self._new, id="new-line")
+        yield field("old value", self._old, id="old-line")
+        yield field("symref means", self._itself, id="itself-line")
+        yield self._commands
+        yield field("reflog says", self._message)
+        yield Static(id="said", classes="said", markup=False)
+
+    def _form(self) -> RefForm:
+        old = self._old.value.strip() if self._kind.value != "create" else ""
+        new = self._new.value.strip() if self._kind.value != "delete" else ""
+        return RefForm(self._kind.value, self._ref.value.strip(), new, old, self._itself.value)
+
+    def _data(self) -> bytes:
+        if self._mode.value == "ref":
+            return self._form().commands(self._hash_id)
+        text = self._commands.text
+        return (text if text.endswith("\n") else f"{text}\n").encode("utf-8", "surrogateescape")
+
+    def refresh_said(self) -> None:
+        """The lines that this kind of change has, and the commands that come out of them."""
+        one, kind = self._mode.value == "ref", self._kind.value
+        shown = {
+            "kind-line": one,
+            "name-line": one,
+            "new-line": one and kind != "delete",
+            "old-line": one and kind != "create",
+            "itself-line": one and kind in ("update", "delete"),
+            "commands": not one,
+        }
+        for name, visible in shown.items():
+            self.query_one(f"#{name}").display = visible
+        digits = f"{2 * self._hash_id.size} hexadecimal digits"
+        self._new.placeholder = "e.g. refs/heads/topic" if kind == "symref" else digits
+        self.query_one("#said", Static).update(Content(safe_name(self._saying())))
+
+    def _saying(self) -> str:
+        if self._mode.value == "ref":
+            form = self._form()
+            if form.problem(self._hash_id) is not None:
+                return ""
+            commands = form.commands(self._hash_id).decode("utf-8", "surrogateescape")
+            return f"As a command: {'; '.join(commands.splitlines())}"
+        if self._problem_of_commands() is None and self._is_checked():
+            count = len(parse_commands(self._data(), self._hash_id))
+            return f"These are {counted(count, 'update')}."
+        return ""
+
+    def problem(self) -> str | None:
+        """What is wrong with the change, as far as it can be told without the stack."""
+        wrong = (
+            self._form().problem(self._hash_id) if self._mode.value == "ref" else self._problem_of_commands()
+        )
+        return None if wrong is None else safe_name(wrong)
+
+    @property
+    def hint(self) -> str:
+        """In the box, enter begins a line."""
+        key = "Enter" if self._mode.value == "ref" else "ctrl+g"
+        return f"{key} makes a plan; nothing is changed yet."
+
+    def _is_checked(self) -> bool:
+        return len(self._commands.text) <= _CHECKED_CHARACTERS
+
+    def _problem_of_commands(self) -> str | None:
+        if not self._commands.text.strip():
+            return "no commands yet: one a line, like create refs/heads/topic and an object id"
+        if self._is_checked():
+            try:
+                parse_commands(self._data(), self._hash_id)
+            except ApiError as error:
+                return str(error)
+        return None
+
+    @on(TextArea.Changed)
+    def _commands_changed(self) -> None:
+        self.refresh_form()
+
+    def action(self) -> AddAction:
+        """Write what the form says."""
+        return AddAction(self._workplace, self._data(), self._message.value)

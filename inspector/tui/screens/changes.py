@@ -1,0 +1,305 @@
+"""What changed between two views of a stack: the refs created, updated and deleted, as a list.
+
+The screen compares in a worker from the moment it opens, a piece at a time; counts and rows grow
+meanwhile, and `escape` stops it. Rows come from `difference_rows.ChangeRows`, so neither the time until they
+are on screen nor memory depends on how much changed.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import ClassVar, Final
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Footer, Static
+from textual.worker import Worker, WorkerState, get_current_worker
+
+from engine.format import RefRecord
+from engine.merge import ChangeKind, LogChanges, MergedTable, RefChange, log_changes
+from engine.progress import Progress
+from inspector.rows import KINDS, READ_ERRORS, SCAN_RECORDS, ChangeRows, Changes
+from inspector.text import error_text, shown, value_text
+from inspector.tui.screens.dialog import Dialog, box
+from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, Look, VirtualList
+
+__all__ = ["ChangesScreen"]
+
+PIECES_TOLD: Final = 16
+"""Pieces of comparing after which the screen is told how far it is: to draw costs as much as some of them."""
+
+MARKS: Final[dict[ChangeKind, str]] = {"created": "+", "updated": "~", "deleted": "-"}
+LOOKS: Final[dict[ChangeKind, Look]] = {"created": "accent", "updated": "plain", "deleted": "warning"}
+
+
+class ChangesScreen(Dialog[None]):
+    """The changes from one view to another; it is closed with nothing."""
+
+    HELP = """\
+What changed: every ref that does not mean the same in the two states compared.
+
++ created    ~ updated    - deleted
+
+Only tables that one of the two states has alone can hold a difference, so only these are read, side by \
+side. A compaction writes other tables with the same refs: it changes nothing here. A ref that was written \
+again with the value it had has not changed either. Log entries are counted, not listed.
+
++ ~ - hide and show each kind. y copies the change under the cursor as one line: old value, new value and \
+name, as git gives them to a reference-transaction hook. escape stops comparing, and leaves when there is \
+nothing to stop.
+"""
+
+    DEFAULT_CSS = """
+    ChangesScreen {
+        & > .box { max-width: 160; padding: 0; }
+        #change-state { height: auto; padding: 0 1; }
+        #change-detail { height: 6; padding: 0 1; border-top: solid $surface-lighten-3; }
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("plus", "toggle_kind('created')", "Created", key_display="+"),
+        Binding("tilde", "toggle_kind('updated')", "Updated", key_display="~"),
+        Binding("minus", "toggle_kind('deleted')", "Deleted", key_display="-"),
+        Binding("y", "copy", "Copy"),
+        Binding("escape", "back", "Stop/back", key_display="esc"),
+        Binding("q,L", "back", "Back", show=False),
+    ]
+
+    class Found(Message):
+        """The worker has read rows, or compared some more."""
+
+    class Ranked(Message):
+        """The worker knows where in `rows` the change is that was under the cursor before."""
+
+        def __init__(self, rows: ChangeRows, number: int) -> None:
+            super().__init__()
+            self.rows = rows
+            self.number = number
+
+    def __init__(self, old: MergedTable, new: MergedTable, title: str, hash_size: int) -> None:
+        """`title` says, as plain text, which states these are; `hash_size` is the bytes of an object id."""
+        super().__init__()
+        self._title = title
+        self._hash_size = hash_size
+        self._changes = Changes(old, new)
+        self._logs = LogChanges(0, 0)
+        self._logs_counted = False
+        self._logs_compared = 0
+        self._rows = ChangeRows(self._changes, frozenset(KINDS))
+        self._wanted_ranks: deque[tuple[ChangeRows, bytes]] = deque(maxlen=1)
+        self._worker: Worker[None] | None = None
+        self._stopped = False
+        self._failure: BaseException | None = None
+        self._list: VirtualList[RefChange] = VirtualList(_COLUMNS, self._rows, empty="no changes")
+
+    def compose(self) -> ComposeResult:
+        """What is known, the changes, and the one under the cursor in full."""
+        with box(self._title, id="changes"):
+            yield Static(id="change-state", markup=False)
+            yield ListPane(self._list)
+            with VerticalScroll(id="change-detail", can_focus=False):
+                yield Static(id="change-text", markup=False)
+        yield Footer(compact=True, show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Begin to compare."""
+        self._list.focus()
+        self._show_state()
+        self._work()
+
+    def on_unmount(self) -> None:
+        """Nobody wants to know any more."""
+        if self._worker is not None:
+            self._worker.cancel()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being compared or read, and nothing is waiting for it."""
+        return not self._wants_work and (self._worker is None or self._worker.is_finished)
+
+    # Comparing and reading, in one worker at a time.
+
+    @property
+    def _comparing(self) -> bool:
+        return not (self._stopped or (self._changes.ended and self._logs_counted))
+
+    @property
+    def _wants_work(self) -> bool:
+        wanted = self._rows.wanting or bool(self._wanted_ranks) or self._comparing
+        return wanted and self._failure is None
+
+    def _work(self) -> None:
+        if self._worker is None or self._worker.is_finished:
+            self._worker = self.run_worker(self._drive, thread=True, group="changes", exit_on_error=False)
+
+    def _drive(self) -> None:
+        worker = get_current_worker()
+        pieces = 0
+        while not worker.is_cancelled:
+            if self._serve():
+                continue
+            if not self._stopped and self._changes.scan():
+                pieces += 1
+                if pieces == 1 or pieces % PIECES_TOLD == 0 or self._changes.ended:
+                    self.post_message(self.Found())
+            elif self._comparing:
+                self._count_logs(worker)
+            else:
+                break
+        self.post_message(self.Found())
+
+    def _serve(self) -> bool:
+        """Read what the list waits for; False when it waits for nothing."""
+        if self._rows.read_page():
+            self.post_message(self.Found())
+            return True
+        if not self._wanted_ranks:
+            return False
+        rows, name = self._wanted_ranks.pop()
+        number = rows.rank(name)
+        if number is not None:
+            self.post_message(self.Ranked(rows, number))
+        return True
+
+    def _count_logs(self, worker: Worker[None]) -> None:
+        def note(progress: Progress) -> None:
+            self._logs_compared = progress.done
+
+        added = dropped = told = 0
+        try:
+            for part in log_changes(self._changes.old, self._changes.new, note):
+                added, dropped = added + part.added, dropped + part.dropped
+                if worker.is_cancelled or self._stopped:
+                    return
+                while self._serve():
+                    pass
+                if self._logs_compared >= told + PIECES_TOLD * SCAN_RECORDS:
+                    told = self._logs_compared
+                    self.post_message(self.Found())
+        except READ_ERRORS as error:
+            self._changes.error = self._changes.error or error
+        self._logs = LogChanges(added, dropped)
+        self._logs_counted = True
+
+    @on(VirtualList.RowsWanted)
+    def _read_wanted_rows(self) -> None:
+        self._work()
+
+    @on(Found)
+    def _take_rows(self) -> None:
+        self._list.source_changed()
+        self._show_state()
+
+    @on(Ranked)
+    def _go_back_to_change(self, event: Ranked) -> None:
+        if event.rows is self._rows and self._list.cursor == 0:  # else the user has gone elsewhere
+            self._list.cursor = event.number
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """What was wanted while the worker was about to end is not forgotten; nor is a failure."""
+        if event.worker is not self._worker:
+            return
+        if event.state is WorkerState.ERROR:
+            self._failure = event.worker.error
+            self._show_state()
+        elif event.state is WorkerState.SUCCESS and self._wants_work:
+            self._work()
+
+    # What is shown.
+
+    def _show_state(self) -> None:
+        parts: list[Content | str | tuple[str, str]] = []
+        for kind, count in self._changes.counts.items():
+            text = f"{MARKS[kind]} {count:,} {kind}"
+            hidden = kind not in self._rows.kinds
+            parts += [(f"({text}, hidden)", "$foreground-muted") if hidden else (text, "bold"), "   "]
+        error = self._failure or self._rows.error
+        if error is not None:
+            parts.append((f"! {error_text(error)}", "$text-error"))
+        elif self._comparing:
+            refs, logs = self._changes.compared, self._logs_compared
+            what = f"counting logs … {logs:,}" if self._changes.ended else f"comparing … {refs:,}"
+            parts.append((f"{what} records  (esc stops)", "$text-warning"))
+        elif self._stopped:
+            parts.append(("stopped: there may be more", "$text-warning"))
+        else:
+            parts.append(f"logs: {self._logs.added:,} added, {self._logs.dropped:,} removed")
+        self.query_one("#change-state", Static).update(Content.assemble(*parts))
+
+    @on(VirtualList.Highlighted)
+    def _show_detail(self) -> None:
+        change = self._list.current
+        lines = [] if change is None else _detail(change)
+        self.query_one("#change-text", Static).update(Content("\n").join(lines))
+
+    # Keys.
+
+    def action_toggle_kind(self, kind: ChangeKind) -> None:
+        """Show a kind of change, or hide it; the cursor stays on its change, or goes to what follows it."""
+        current = self._list.current
+        self._rows = ChangeRows(self._changes, self._rows.kinds ^ {kind})
+        self._list.cursor = 0
+        self._list.show(self._rows)
+        if current is not None:
+            self._wanted_ranks.append((self._rows, current.name))
+        self._show_state()
+        self._show_detail()
+        self._work()
+
+    def action_copy(self) -> None:
+        """Copy the change under the cursor as one line."""
+        change = self._list.current
+        if change is not None:
+            name = shown(change.name)
+            values = [_hook_value(record, self._hash_size) for record in (change.before, change.after)]
+            self.app.copy_to_clipboard(" ".join([*values, name]))
+            self.notify(f"Copied: old value, new value and name of {name}", markup=False)
+
+    def action_back(self) -> None:
+        """Stop comparing, or leave."""
+        if self._comparing and self._failure is None:
+            self._stopped = True
+            self._show_state()
+        else:
+            self.dismiss()
+
+
+def _value_cell(record: RefRecord | None, width: int) -> Cell:
+    if record is None:
+        return Cell("none", "muted")
+    return Cell(value_text(record, width), "plain" if record.target is None else "accent")
+
+
+_COLUMNS: Final[list[Column[RefChange]]] = [
+    Column("", lambda change, _width: Cell(MARKS[change.kind], LOOKS[change.kind]), width=1),
+    Column("ref", lambda change, _width: Cell(shown(change.name)), width=24, flex=4),
+    Column("before", lambda change, width: _value_cell(change.before, width), width=10, flex=1),
+    Column("after", lambda change, width: _value_cell(change.after, width), width=10, flex=1),
+]
+
+
+def _detail(change: RefChange) -> list[Content]:
+    lines = [Content.assemble((shown(change.name), "bold"), f"  {change.kind}")]
+    for label, record in (("before", change.before), ("after", change.after)):
+        if record is None:
+            text = "none"
+        elif record.target is not None:
+            text = f"-> {shown(record.target)}"
+        else:
+            text = (record.value or b"").hex()
+        update = "" if record is None else f"  update {record.update_index}"
+        lines.append(Content.assemble((f"{label:<8}", "$foreground-muted"), text + update))
+        if record is not None and record.peeled is not None:
+            lines.append(Content.assemble(("  peeled", "$foreground-muted"), f" {record.peeled.hex()}"))
+    return lines
+
+
+def _hook_value(record: RefRecord | None, hash_size: int) -> str:
+    if record is None:
+        return "0" * (2 * hash_size)
+    return f"ref:{shown(record.target)}" if record.target is not None else (record.value or b"").hex()

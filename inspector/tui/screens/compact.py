@@ -1,0 +1,121 @@
+"""The form for compacting: all tables, what one of the rules suggests, or a range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+from textual.widget import Widget
+from textual.widgets import Input
+
+from engine.merge import Segment, suggest_compaction_segment, suggest_geometric_segment
+from engine.stack import Policy
+from inspector.actions import CompactAction, TableRange, Workplace, counted
+from inspector.model import Journal, StackView
+from inspector.text import safe_name
+from inspector.tui.screens.form import FormScreen, field
+from inspector.tui.widgets.choice import Choice
+
+__all__ = ["CompactScreen", "range_action"]
+
+_Which = Literal["all", "range"] | Policy
+
+
+def range_action(workplace: Workplace, view: StackView, first: int, end: int) -> CompactAction:
+    """Compact the tables [first, end) of `view`: these, whatever happens to the stack until then."""
+    names = tuple(table.name for table in view.tables[first:end])
+    return CompactAction(workplace, TableRange(first, end, names))
+
+
+class CompactScreen(FormScreen):
+    """Which tables of `view` to merge."""
+
+    FORM_TITLE = "Compact: merge tables into one"
+
+    HELP = """
+    A compaction writes neighbouring tables anew as one. Refs and reflogs stay what they are: what drops out
+    are versions that a newer table of the range shadows. Tombstones, the records of deletions, drop out only
+    when the oldest table is among those merged, since below it there is nothing left that they could hide.
+
+    git compacts by itself after each transaction, by one of two rules. Merging everything makes the smallest
+    stack and the fastest lookups, and rewrites all of it.
+    """
+
+    def __init__(
+        self,
+        workplace: Workplace,
+        journal: Journal,
+        view: StackView,
+        damage: Mapping[int, str] | None = None,
+    ) -> None:
+        """`damage` is what is known to be wrong with tables of `view`, by position."""
+        super().__init__(workplace, journal)
+        self._view = view
+        self._damage = damage or {}
+        sizes = [table.policy_size for table in view.tables]
+        factor = workplace.options.factor
+        rules: dict[Policy, tuple[str, Segment]] = {
+            "log2": ("log2 rule", suggest_compaction_segment(sizes)),
+            "geometric": (f"geometric rule, factor {factor}", suggest_geometric_segment(sizes, factor)),
+        }
+        self._ranges: dict[_Which, range] = {"all": range(len(sizes))}
+        options: list[tuple[_Which, str]] = [("all", f"all: {counted(len(sizes), 'table')}")]
+        for policy, (name, segment) in rules.items():
+            own = ", the rule of this stack" if policy == workplace.options.policy else ""
+            self._ranges[policy] = range(segment.start, segment.end)
+            options.append((policy, f"{name}: {_suggestion(segment)}{own}"))
+        options.append(("range", "a range of tables, as numbered on the main screen"))
+        self._which: Choice[_Which] = Choice(options, vertical=True, id="which")
+        self._first = Input(placeholder="0 is the oldest", compact=True, id="first")
+        self._last = Input(placeholder=str(max(len(sizes) - 1, 0)), compact=True, id="last")
+
+    def fields(self) -> Iterator[Widget]:
+        """How to choose; the range only for who chose to give one."""
+        yield field("merge", self._which)
+        yield field("from #", self._first, id="from")
+        yield field("to #", self._last, id="to")
+
+    def refresh_said(self) -> None:
+        """Two more lines for a range."""
+        for line in ("#from", "#to"):
+            self.query_one(line).display = self._which.value == "range"
+
+    def _range(self) -> tuple[int, int]:
+        """First and end of the range. Raises ValueError."""
+        count = len(self._view.tables)
+        numbers = []
+        for text in (self._first.value.strip(), self._last.value.strip()):
+            if not text:
+                raise ValueError(f"from which table to which? They are numbered 0 to {count - 1}")
+            if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) < count):
+                raise ValueError(f"{text!r} is no table: they are numbered 0 to {count - 1}")
+            numbers.append(int(text))
+        first, last = numbers
+        if first >= last:
+            raise ValueError("a range needs two tables, the older one first")
+        return first, last + 1
+
+    def problem(self) -> str | None:
+        """A range that is none, or with a table that is known to be damaged."""
+        which = self._which.value
+        try:
+            tables = range(*self._range()) if which == "range" else self._ranges[which]
+        except ValueError as error:
+            return safe_name(str(error))
+        damage = next((self._damage[at] for at in tables if at in self._damage), None)
+        if damage is None or len(tables) < 2:
+            return None
+        return f"BLOCKED: {damage}\nEscape, then 5 and r, show what repairs it."
+
+    def action(self) -> CompactAction:
+        """Compact what was chosen. A rule is asked again by the plan, for the stack as it is by then."""
+        which = self._which.value
+        if which == "range":
+            return range_action(self._workplace, self._view, *self._range())
+        return CompactAction(self._workplace, which, self._workplace.options.factor)
+
+
+def _suggestion(segment: Segment) -> str:
+    if not len(segment):
+        return "nothing to merge"
+    return f"#{segment.start} to #{segment.end - 1} ({counted(len(segment), 'table')})"

@@ -1,0 +1,78 @@
+"""The form for expiring reflog entries: by time, by update index, or both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from textual.content import Content
+from textual.widget import Widget
+from textual.widgets import Input, Static
+
+from engine.format import U64_MAX
+from inspector.actions import ExpireAction, Workplace, utc_time
+from inspector.model import Journal
+from inspector.text import parse_time, safe_name
+from inspector.tui.screens.form import FormScreen, field
+
+__all__ = ["ExpireScreen"]
+
+
+class ExpireScreen(FormScreen):
+    """What is old; times are relative to the journal's clock."""
+
+    FORM_TITLE = "Expire reflog entries"
+
+    HELP = """
+    Expiry drops old reflog entries. Tables are never changed, so it merges all tables into one and leaves the
+    old entries out; refs stay what they are. Until then git needs the old objects that the entries name.
+
+    A time is a date (2026-01-31, 2026-01-31T09:30, with +01:00 or Z at the end for another zone than the
+    local one), seconds since 1970, now, or 90.days.ago (seconds, minutes, hours, days, weeks). An entry goes
+    if it is older than the time, or was written by an update below the update index.
+
+    The plan says exactly how many entries go, before anything is changed.
+    """
+
+    def __init__(self, workplace: Workplace, journal: Journal) -> None:
+        super().__init__(workplace, journal)
+        self._time = Input(placeholder="e.g. 90.days.ago or 2026-01-31", compact=True, id="time")
+        self._index = Input(placeholder="none", compact=True, id="index")
+
+    def fields(self) -> Iterator[Widget]:
+        """Two limits, and how the time was understood."""
+        yield field("older than", self._time)
+        yield field("below index", self._index)
+        yield Static(id="understood", classes="said", markup=False)
+
+    def _limits(self) -> tuple[int, int]:
+        """Time and update index; 0 for none. Raises ValueError."""
+        text = self._time.value.strip()
+        before = parse_time(text, int(self._journal.clock())) if text else 0
+        index = self._index.value.strip()
+        if index and not (index.isascii() and index.isdigit() and int(index) <= U64_MAX):
+            raise ValueError(f"{index!r} is no update index: write a whole number")
+        return before, int(index or 0)
+
+    def refresh_said(self) -> None:
+        """The time in UTC, whatever notation it was written in."""
+        try:
+            before, index = self._limits()
+        except ValueError:
+            before = index = 0
+        parts = [f"older than {utc_time(before)}"] if before else []
+        if index:
+            parts.append(f"written by an update below {index:,}")
+        said = f"Goes: what is {' or '.join(parts)}." if parts else "Give a time, an update index, or both."
+        self.query_one("#understood", Static).update(Content(said))
+
+    def problem(self) -> str | None:
+        """No limit at all, or one that makes no sense."""
+        try:
+            limits = self._limits()
+        except ValueError as error:
+            return safe_name(str(error))
+        return None if any(limits) else "what is old? There is no limit yet"
+
+    def action(self) -> ExpireAction:
+        """Expire by these limits; a relative time is relative to now."""
+        return ExpireAction(self._workplace, *self._limits())

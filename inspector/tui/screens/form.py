@@ -1,0 +1,146 @@
+"""A form that becomes an action: fields, what is wrong with them, and the way on to the plan."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Button, Footer, Input, Static
+
+from inspector.actions import Action, RefusedError, Workplace
+from inspector.model import Journal
+from inspector.tui.screens.dialog import Dialog, box
+from inspector.tui.screens.plan import ActionScreen, Phase
+from inspector.tui.widgets.choice import Choice
+
+__all__ = ["FormScreen", "field"]
+
+
+def field(label: str, widget: Widget, *, id: str | None = None) -> Horizontal:  # noqa: A002 - Textual's name
+    """A line of a form: what it is, and where it is typed or chosen."""
+    return Horizontal(Static(label, classes="label", markup=False), widget, classes="field", id=id)
+
+
+class FormScreen(Dialog[bool]):
+    """The answer says whether the stack may have been changed."""
+
+    FORM_TITLE: ClassVar[str] = ""
+
+    DEFAULT_CSS = """
+    FormScreen {
+        & > .box { max-width: 100; height: auto; max-height: 1fr; padding: 1 1 0 1; }
+        & #fields { height: auto; max-height: 1fr; }
+        & .field { height: auto; }
+        & .label { width: 14; color: $foreground-muted; }
+        & .said { height: auto; margin: 1 0 0 0; color: $foreground-muted; }
+        & #problem { height: auto; min-height: 1; margin: 1 0; }
+        & #problem.-wrong { color: $text-warning; }
+        & Input { width: 1fr; }
+        & Input:focus { background: $surface-lighten-1; }
+        & #plan { margin: 0 0 1 0; }
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "plan", "Plan"),
+        Binding("ctrl+g", "plan", "Plan", show=False),
+        Binding("tab", "app.focus_next", "Next field"),
+        Binding("shift+tab", "app.focus_previous", "Field before", show=False),
+        Binding("escape", "leave", "Cancel"),
+    ]
+
+    class Refused(Message):
+        """Nothing may be changed here."""
+
+        def __init__(self, reason: str) -> None:
+            super().__init__()
+            self.reason = reason
+
+    def __init__(self, workplace: Workplace, journal: Journal) -> None:
+        super().__init__()
+        self._workplace = workplace
+        self._journal = journal
+        self._refused: str | None = None
+        self._changed = False
+
+    @property
+    def hint(self) -> str:
+        """How it goes on once nothing is wrong."""
+        return "Enter makes a plan; nothing is changed yet."
+
+    @abstractmethod
+    def fields(self) -> Iterable[Widget]:
+        """The lines of the form."""
+
+    @abstractmethod
+    def problem(self) -> str | None:
+        """What keeps the form from becoming an action, fit for a terminal; None if nothing does."""
+
+    @abstractmethod
+    def action(self) -> Action[Any]:
+        """What the form says to do. Called when there is no problem."""
+
+    @abstractmethod
+    def refresh_said(self) -> None:
+        """Show what depends on the fields, besides the problem."""
+
+    def compose(self) -> ComposeResult:
+        """Fields, what is wrong with them, and the button."""
+        with box(self.FORM_TITLE, id="form"):
+            yield VerticalScroll(*self.fields(), id="fields", can_focus=False)
+            yield Static(id="problem", markup=False)
+            yield Button("Plan…", id="plan", compact=True)
+        yield Footer(compact=True, show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Say at once if it is of no use to fill it in."""
+        self.run_worker(self._look_for_refusal, thread=True, exit_on_error=False)
+        self.refresh_form()
+
+    def _look_for_refusal(self) -> None:
+        try:
+            self._workplace.require_writable()
+        except (RefusedError, OSError) as error:
+            self.post_message(self.Refused(str(error)))
+
+    @on(Refused)
+    def _refuse(self, event: Refused) -> None:
+        self._refused = event.reason
+        self.refresh_form()
+
+    @on(Input.Changed)
+    @on(Choice.Changed)
+    def refresh_form(self) -> None:
+        """Show what is wrong with what the fields say by now."""
+        self.refresh_said()
+        problem = self._refused or self.problem()
+        shown = self.query_one("#problem", Static)
+        shown.set_class(problem is not None, "-wrong")
+        shown.update(Content(f"! {problem}" if problem is not None else self.hint))
+        self.query_one("#plan", Button).disabled = problem is not None
+
+    @on(Input.Submitted)
+    @on(Button.Pressed, "#plan")
+    def action_plan(self) -> None:
+        """Go on to the plan, if the form makes one."""
+        self.refresh_form()
+        if self._refused is None and self.problem() is None:
+            screen = ActionScreen(self.action(), self._journal)
+            self.app.push_screen(screen, lambda changed: self._back_from(screen, changed=bool(changed)))
+
+    def _back_from(self, screen: ActionScreen, *, changed: bool) -> None:
+        self._changed |= changed
+        if screen.phase is Phase.DONE:
+            self.action_leave()
+
+    def action_leave(self) -> None:
+        """Close the form."""
+        self.dismiss(self._changed)

@@ -1,0 +1,301 @@
+"""Time travel: the states of the stack that its tables still tell apart, to be looked at or compared.
+
+A moment is the end of a table: the stack as it was when that table was the newest. The screen lists them
+newest first and is dismissed with the scope that shows the one chosen; two of them are compared on a
+`ChangesScreen`. When each moment was is read in a worker, from the log entries of its table.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from typing import ClassVar, Final, NamedTuple
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Footer, Static
+from textual.worker import Worker, WorkerState, get_current_worker
+
+from engine.errors import ReftableError
+from engine.format import LogRecord
+from engine.merge import MergedTable
+from engine.table import Table
+from inspector.model import AsOf, Scope, StackView, WholeStack
+from inspector.rows import SequenceRows
+from inspector.text import error_text, file_size, log_time, short_table_name, update_range
+from inspector.tui.screens.changes import ChangesScreen
+from inspector.tui.screens.dialog import Dialog, box
+from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, VirtualList
+
+__all__ = ["Moment", "MomentsScreen", "moments_of", "newest_entry"]
+
+LOG_BYTES: Final = 2**20
+"""Size of a table's log section up to which all of its entries are read to find the newest."""
+
+TABLES_TOLD: Final = 64
+"""Tables whose times are read before they are shown."""
+
+
+class Moment(NamedTuple):
+    """The stack up to `update_index`: how many of its tables end there or before, and their size in bytes.
+
+    `table` is the one that ends there, at `position` in the stack.
+    """
+
+    update_index: int
+    tables: int
+    size: int
+    table: Table
+    position: int
+
+
+class NewestEntry(NamedTuple):
+    """The newest log entry found in a table; `exact` unless others may be newer."""
+
+    record: LogRecord
+    exact: bool
+
+
+def moments_of(tables: Sequence[Table]) -> list[Moment]:
+    """A moment for each table, that of the newest first."""
+    ends = sorted((table.max_update_index, table.size) for table in tables)
+    sizes = [0, *accumulate(size for _, size in ends)]
+    found = []
+    for position, table in reversed(list(enumerate(tables))):
+        count = bisect_right(ends, table.max_update_index, key=lambda end: end[0])
+        found.append(Moment(table.max_update_index, count, sizes[count], table, position))
+    return found
+
+
+def newest_entry(table: Table, stopped: Callable[[], bool] = lambda: False) -> NewestEntry | None:
+    """The log entry of the highest update index in a table; None if it has none.
+
+    Reads up to LOG_BYTES of compressed entries; of a larger section only the newest entry of HEAD's log.
+    Raises `FormatError`, `OSError`.
+    """
+    if not table.has_logs:
+        return None
+    if (table.footer.log_index_offset or table.size) - table.footer.log_offset > LOG_BYTES:
+        head = table.read_log(b"HEAD")
+        return None if head is None or head.is_deletion else NewestEntry(head, exact=False)
+    newest: LogRecord | None = None
+    for records in table.log_blocks():
+        for record in records:
+            if not record.is_deletion and (newest is None or record.update_index > newest.update_index):
+                newest = record
+        if stopped():
+            break
+    return None if newest is None else NewestEntry(newest, exact=True)
+
+
+class MomentsScreen(Dialog[Scope | None]):
+    """The moments of a stack; dismissed with the scope that was chosen, or None."""
+
+    HELP = """\
+Time travel: each row is the stack as it was when the table of that row was its newest.
+
+Tables are only ever added on top or merged, never changed, so an older state is simply the stack without \
+its newest tables. But a compaction merges neighbours, keeps the newest version of each ref and forgets the \
+others: what was between the ends of the tables that are there now cannot be seen any more. The update \
+index counts transactions; the time is that of the newest log entry in the table. Where a table has so many \
+that only HEAD's were looked at, it was then or later.
+
+enter shows refs and logs as of that moment; the newest row leads back to now. = shows what the table of \
+the row changed. space marks a moment: = and enter on another row then show what changed between the two.
+"""
+
+    DEFAULT_CSS = """
+    MomentsScreen {
+        & > .box { padding: 0; }
+        #moment-words { height: auto; padding: 0 1 1 1; }
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "choose", "Show"),
+        Binding("space", "mark", "Mark"),
+        Binding("equals_sign", "compare", "What changed", key_display="="),
+        Binding("escape", "dismiss(None)", "Back", key_display="esc"),
+        Binding("q,T", "dismiss(None)", "Back", show=False),
+    ]
+
+    class TimesRead(Message):
+        """The worker has read the times of some more tables."""
+
+    def __init__(self, view: StackView, at: int | None = None) -> None:
+        """`at` is the update index that is shown now, if it is not the newest: the cursor begins there."""
+        super().__init__()
+        self._view = view
+        self._moments = moments_of(view.tables)
+        self._at = at
+        self._marked: int | None = None
+        self._entries: dict[int, NewestEntry | ReftableError | OSError | None] = {}  # by position
+        self._worker: Worker[None] | None = None
+        self._list: VirtualList[Moment] = VirtualList((), empty="no tables: there is nothing to go back to")
+
+    def compose(self) -> ComposeResult:
+        """What the rows are, the rows, the keys."""
+        with box("Time travel", id="moments"):
+            yield Static(id="moment-words", markup=False)
+            yield ListPane(self._list)
+        yield Footer(compact=True, show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Show the moments, and have their times read."""
+        self._list.show(SequenceRows(self._moments), self._columns())
+        if self._at is not None:
+            rows = [row for row, moment in enumerate(self._moments) if moment.update_index <= self._at]
+            self._list.cursor = rows[0] if rows else len(self._moments) - 1
+        self._list.focus()
+        self._show_words()
+        self._worker = self.run_worker(self._read_times, thread=True, group="moments", exit_on_error=False)
+
+    def on_unmount(self) -> None:
+        """Nobody wants to know any more."""
+        if self._worker is not None:
+            self._worker.cancel()
+
+    def _read_times(self) -> None:
+        worker = get_current_worker()
+        for number, moment in enumerate(self._moments, start=1):
+            try:
+                entry: NewestEntry | ReftableError | OSError | None = newest_entry(
+                    moment.table, lambda: worker.is_cancelled
+                )
+            except (ReftableError, OSError) as error:
+                entry = error
+            if worker.is_cancelled:
+                return
+            self._entries[moment.position] = entry
+            if number % TABLES_TOLD == 0 or number == len(self._moments):
+                self.post_message(self.TimesRead())
+
+    @on(TimesRead)
+    def _show_times(self) -> None:
+        self._redraw()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """A failure is told; the moments can be used all the same."""
+        if event.state is WorkerState.ERROR and event.worker is self._worker:
+            error = event.worker.error or RuntimeError("the times could not be read")
+            self.notify(error_text(error), severity="error", markup=False)
+
+    # What is shown.
+
+    def _redraw(self) -> None:
+        self._list.show(self._list.source, self._columns())
+        self._show_words()
+
+    def _show_words(self) -> None:
+        if self._marked is None:
+            words = (
+                "Each row is the stack when that table was its newest. States between two rows are gone: "
+                "a compaction has merged them."
+            )
+        else:
+            moment = self._moments[self._marked]
+            words = (
+                f"* as of {moment.update_index} is marked. On another row, = or enter shows what changed "
+                "between the two; space on the marked row takes the mark away."
+            )
+        self.query_one("#moment-words", Static).update(Content(words))
+
+    def _columns(self) -> list[Column[Moment]]:
+        marked = None if self._marked is None else self._moments[self._marked]
+        ranges = [update_range(table.min_update_index, table.max_update_index) for table in self._view.tables]
+        highest = max((moment.update_index for moment in self._moments), default=0)
+        return [
+            Column("", lambda moment, _width: Cell("*" if moment is marked else "", "accent"), width=1),
+            Column(
+                "as of",
+                lambda moment, _width: Cell(str(moment.update_index)),
+                width=max(len(str(highest)), len("as of")),
+                align="right",
+            ),
+            Column(
+                "tables", lambda moment, _width: Cell(f"{moment.tables:,}", "muted"), width=6, align="right"
+            ),
+            Column(
+                "size",
+                lambda moment, _width: Cell(file_size(moment.size)),
+                width=7,
+                align="right",
+                priority=3,
+            ),
+            Column(
+                "newest table",
+                lambda moment, _width: Cell(
+                    f"#{moment.position} {short_table_name(moment.table.name)}", "muted"
+                ),
+                width=13,
+                flex=1,
+                priority=2,
+            ),
+            Column(
+                "its updates",
+                lambda moment, _width: Cell(
+                    update_range(moment.table.min_update_index, moment.table.max_update_index)
+                ),
+                width=max(len(text) for text in [*ranges, "its updates"]),
+                align="right",
+                priority=1,
+            ),
+            Column("newest log entry", self._time_cell, width=25, flex=1),
+        ]
+
+    def _time_cell(self, moment: Moment, _width: int) -> Cell:
+        now = "  now" if moment is self._moments[0] else ""
+        if moment.position not in self._entries:
+            return Cell("…" + now, "muted")
+        entry = self._entries[moment.position]
+        if entry is None:
+            return Cell("none" + now, "muted")
+        if not isinstance(entry, NewestEntry):
+            return Cell("! cannot be read" + now, "error")
+        return Cell(log_time(entry.record) + ("" if entry.exact else " or later") + now)
+
+    # Keys.
+
+    @on(VirtualList.Opened)
+    def action_choose(self) -> None:
+        """Go to the moment under the cursor; with another one marked, compare the two."""
+        if self._marked not in (None, self._list.cursor):
+            self.action_compare()
+        elif self._moments:
+            row = self._list.cursor
+            self.dismiss(AsOf(self._moments[row].update_index) if row else WholeStack())
+
+    def action_mark(self) -> None:
+        """Mark the moment under the cursor, or take its mark away."""
+        if self._moments:
+            self._marked = None if self._marked == self._list.cursor else self._list.cursor
+            self._redraw()
+
+    def action_compare(self) -> None:
+        """Show what changed between the mark and the cursor, or what the table under the cursor changed."""
+        if not self._moments:
+            return
+        row = self._list.cursor
+        newer, older = sorted((row, row + 1 if self._marked in (None, row) else self._marked))
+        self.app.push_screen(
+            ChangesScreen(
+                self._tables_until(older),
+                self._tables_until(newer),
+                f"What changed from {self._label(older)} to {self._label(newer)}",
+                self._view.hash_id.size,
+            )
+        )
+
+    def _tables_until(self, row: int) -> MergedTable:
+        if row == len(self._moments):
+            return MergedTable(())
+        return AsOf(self._moments[row].update_index).resolve(self._view)
+
+    def _label(self, row: int) -> str:
+        if row == len(self._moments):
+            return "the empty stack"
+        return f"{self._moments[row].update_index}" + (" (now)" if row == 0 else "")

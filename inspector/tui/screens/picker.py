@@ -1,0 +1,192 @@
+"""The choice between several stacks: a repository has one of its own, and one for each linked worktree.
+
+Each stack is opened in a worker thread, read-only and one after the other, for the number and the size of its
+tables; of a stack that cannot be opened the list says why. It can be chosen all the same: whoever opens
+it then says more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widgets import Footer, Static
+from textual.worker import get_current_worker
+
+from engine.errors import ReftableError
+from engine.git import StackLocation
+from engine.stack import Stack, StackOptions
+from inspector.rows import SequenceRows
+from inspector.text import error_text, file_size, safe_name, shorten_middle
+from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, VirtualList
+
+__all__ = ["PickerScreen", "StackSummary"]
+
+
+@dataclass(frozen=True, slots=True)
+class StackSummary:
+    """How many tables a stack has, and their size in bytes; or why it cannot be opened."""
+
+    tables: int = 0
+    size: int = 0
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    location: StackLocation
+    path: str
+    summary: StackSummary | None
+
+
+class PickerScreen(ModalScreen[StackLocation | None]):
+    """Asks which stack; the answer is its location, or None when the user wants none."""
+
+    HELP: ClassVar[str] = """\
+A repository keeps its refs in one stack, which all its worktrees share. Each linked worktree (git \
+worktree add) has a second one, for what is its own: HEAD, refs/bisect, refs/worktree, refs/rewritten. They \
+are independent: choose the one to look at. "main" is the one that all share.
+
+enter opens the stack under the cursor, escape leaves."""
+
+    DEFAULT_CSS = """
+    PickerScreen { align: center middle; }
+    PickerScreen > Vertical {
+        width: 90%;
+        max-width: 110;
+        height: auto;
+        max-height: 90%;
+        border: heavy $accent;
+        border-title-color: $text-accent;
+        background: $surface;
+        padding: 0 1;
+    }
+    PickerScreen ListPane { height: auto; max-height: 100%; }
+    PickerScreen VirtualList { height: auto; max-height: 60vh; }
+    PickerScreen #picker-words { margin: 1 0 0 0; height: auto; max-height: 4; color: $foreground-muted; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "choose", "Open"),
+        Binding("escape,q", "dismiss(None)", "Leave"),
+    ]
+
+    class _Summarised(Message):
+        """What is known of one of the stacks, from the thread that opened it."""
+
+        def __init__(self, number: int, summary: StackSummary) -> None:
+            super().__init__()
+            self.number = number
+            self.summary = summary
+
+    def __init__(
+        self, choices: Sequence[StackLocation], options: StackOptions, *, base: Path | None = None
+    ) -> None:
+        """`options` are those to open the stacks with; paths below `base` are shown relative to it."""
+        super().__init__()
+        self._options = options
+        self._choices = [
+            _Choice(location, _shown_path(location.directory, base), None) for location in choices
+        ]
+        self._list: VirtualList[_Choice] = VirtualList((), empty="no stacks", id="stacks")
+        self._words = Static(id="picker-words", markup=False)
+
+    def compose(self) -> ComposeResult:
+        """The list, and what to say of the stack under the cursor."""
+        with Vertical() as box:
+            box.border_title = "Which stack?"
+            yield ListPane(self._list)
+            yield self._words
+        yield Footer(compact=True, show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Show the names, with the cursor on the stack that the path stands for, and have the rest read."""
+        self._draw()
+        current = [number for number, choice in enumerate(self._choices) if choice.location.is_current]
+        self._list.cursor = current[0] if current else 0
+        self._list.focus()
+        self.run_worker(self._read, thread=True, exit_on_error=False)
+
+    def _draw(self) -> None:
+        self._list.show(SequenceRows(self._choices), self._columns())
+        self._show_words()
+
+    def _columns(self) -> list[Column[_Choice]]:
+        names = max((len(_name(choice, 0).text) for choice in self._choices), default=0)
+        return [
+            Column("stack", _name, width=max(5, min(names, 24)), flex=1),
+            Column(
+                "path", lambda row, width: Cell(shorten_middle(row.path, width), "muted"), width=16, flex=3
+            ),
+            Column("tables", _tables, width=7, align="right"),
+            Column("size", _size, width=7, align="right"),
+        ]
+
+    def _read(self) -> None:
+        worker = get_current_worker()
+        for number, choice in enumerate(self._choices):
+            if worker.is_cancelled:
+                return
+            self.post_message(self._Summarised(number, self._summarise(choice.location.directory)))
+
+    def _summarise(self, directory: Path) -> StackSummary:
+        try:
+            with Stack.open(directory, self._options, read_only=True) as stack:
+                return StackSummary(len(stack.tables), sum(table.size for table in stack.tables))
+        except (ReftableError, OSError) as error:
+            return StackSummary(error=error_text(error))
+
+    @on(_Summarised)
+    def _take_summary(self, event: _Summarised) -> None:
+        choice = self._choices[event.number]
+        self._choices[event.number] = _Choice(choice.location, choice.path, event.summary)
+        self._draw()
+
+    @on(VirtualList.Highlighted)
+    def _show_words(self) -> None:
+        choice = self._list.current
+        if choice is None:
+            return
+        here = "the stack of this path" if choice.location.is_current else "another stack of this repository"
+        error = choice.summary.error if choice.summary is not None else None
+        self._words.update(here if error is None else f"! cannot be opened: {error}")
+
+    @on(VirtualList.Opened)
+    def _row_opened(self) -> None:
+        self.action_choose()
+
+    def action_choose(self) -> None:
+        """Answer with the stack under the cursor."""
+        if (choice := self._list.current) is not None:
+            self.dismiss(choice.location)
+
+
+def _shown_path(directory: Path, base: Path | None) -> str:
+    if base is not None and directory.is_relative_to(base):
+        directory = directory.relative_to(base)
+    return safe_name(str(directory))
+
+
+def _name(row: _Choice, _width: int) -> Cell:
+    name = safe_name(row.location.name)
+    return Cell(f"{name} (here)", "accent") if row.location.is_current else Cell(name)
+
+
+def _tables(row: _Choice, _width: int) -> Cell:
+    if row.summary is None:
+        return Cell("…", "muted")
+    return Cell("! error", "error") if row.summary.error is not None else Cell(f"{row.summary.tables:,}")
+
+
+def _size(row: _Choice, _width: int) -> Cell:
+    if row.summary is None or row.summary.error is not None:
+        return Cell("")
+    return Cell(file_size(row.summary.size))

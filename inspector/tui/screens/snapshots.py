@@ -1,0 +1,250 @@
+"""The snapshots of a stack: what there is to go back to, how it differs from now, going back, removing.
+
+Whatever touches the disk runs in a worker thread. Going back and removing are actions, with a plan and a
+confirmation like all others; to except a snapshot from pruning changes nothing but its manifest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Footer, Static
+from textual.worker import Worker, WorkerState
+
+from engine.errors import ReftableError
+from engine.merge import MergedTable
+from engine.readable import readable_tables
+from engine.snapshot import Snapshot, keep, list_snapshots
+from engine.table import Table
+from inspector.actions import PruneAction, UndoAction, Workplace, counted, utc_time
+from inspector.model import Journal, StackView
+from inspector.rows import SequenceRows
+from inspector.text import age_text, error_text, safe_name, short_table_name
+from inspector.tui.screens.changes import ChangesScreen
+from inspector.tui.screens.dialog import Dialog, box
+from inspector.tui.screens.plan import ActionScreen
+from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, VirtualList
+
+__all__ = ["SnapshotsScreen"]
+
+
+class SnapshotsScreen(Dialog[bool]):
+    """What was kept before each change; the answer says whether the stack may have been changed."""
+
+    HELP = """
+    A snapshot is taken before each change that is made through this program: the list, and hard links to its
+    tables, which cost no room until a compaction removes the tables themselves. The newest 20 stay, and
+    those that are kept; a repair that could not read everything keeps its own.
+
+    Enter shows how to go back to the snapshot, which is a change like others and can be undone. d compares
+    the refs of then and now. K keeps a snapshot, or no longer; P removes those that are older than the one
+    under the cursor.
+    """
+
+    DEFAULT_CSS = """
+    SnapshotsScreen {
+        & #snapshot {
+            height: 10;
+            padding: 0 1;
+            border-top: solid $surface-lighten-3;
+        }
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "restore", "Go back…"),
+        Binding("d", "compare", "Refs then and now"),
+        Binding("K", "keep", "Keep", key_display="K"),
+        Binding("P", "prune", "Remove older…", key_display="P"),
+        Binding("escape", "leave", "Back"),
+        Binding("q,B", "leave", "Back", show=False),
+    ]
+
+    class Loaded(Message):
+        """The snapshots as they are now, newest first."""
+
+        def __init__(self, found: Sequence[Snapshot]) -> None:
+            super().__init__()
+            self.found = found
+
+    class Opened(Message):
+        """The tables of a snapshot are open."""
+
+        def __init__(self, snapshot: Snapshot, tables: Sequence[Table], opened: ExitStack) -> None:
+            super().__init__()
+            self.snapshot = snapshot
+            self.tables = tables
+            self.opened = opened
+
+    def __init__(self, workplace: Workplace, journal: Journal, view: StackView) -> None:
+        super().__init__()
+        self._workplace = workplace
+        self._journal = journal
+        self._view = view
+        self._changed = False
+        self._tables = ExitStack()
+        columns: list[Column[Snapshot]] = [
+            Column("time", lambda one, _width: Cell(utc_time(int(one.time)), "muted"), width=23, priority=1),
+            Column("age", self._age, width=6, align="right", priority=2),
+            Column("before", lambda one, _width: Cell(safe_name(one.operation)), width=10, flex=1),
+            Column("tables", lambda one, _width: Cell(f"{len(one.tables):,}"), width=6, align="right"),
+            Column("kept", lambda one, _width: Cell("kept" if one.kept else ""), width=4),
+        ]
+        empty = "no snapshot: nothing was changed through this program yet"
+        self._list: VirtualList[Snapshot] = VirtualList(columns, SequenceRows(), empty=empty)
+
+    def compose(self) -> ComposeResult:
+        """The list, and what differs from now in the one under the cursor."""
+        with box("Snapshots, newest first", id="snapshots"):
+            yield ListPane(self._list)
+            with VerticalScroll(id="snapshot", can_focus=False):
+                yield Static(id="snapshot-text", markup=False)
+        yield Footer(compact=True, show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Keys go to the list."""
+        self._list.focus()
+        self._load()
+
+    def on_unmount(self) -> None:
+        """Nobody reads the tables of snapshots any more."""
+        self._tables.close()
+
+    def _age(self, one: Snapshot, _width: int) -> Cell:
+        return Cell(age_text(max(self._journal.clock() - one.time, 0)), "muted")
+
+    # Reading, in threads.
+
+    def _run(self, work: Any) -> None:  # noqa: ANN401 - a function without arguments
+        self.run_worker(work, thread=True, group="snapshots", exit_on_error=False)
+
+    def _load(self) -> None:
+        self._run(self._find)
+
+    def _find(self) -> None:
+        self.post_message(self.Loaded(list_snapshots(self._workplace.directory)))
+
+    def _open(self, snapshot: Snapshot) -> None:
+        # It may be of a stack that was broken: what could be read of that is compared.
+        tables = readable_tables(snapshot.directory, snapshot.tables)
+        opened = ExitStack()
+        for table in tables:
+            opened.callback(table.close)
+        self.post_message(self.Opened(snapshot, tables, opened))
+
+    def _keep(self, snapshot: Snapshot) -> None:
+        keep(snapshot, kept=not snapshot.kept)
+        self._find()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """What cannot be read is said."""
+        event.stop()
+        error = event.worker.error
+        if event.state is WorkerState.ERROR and error is not None:
+            is_damage = isinstance(error, ReftableError | OSError)
+            what = error_text(error) if is_damage else f"{type(error).__name__}: {error_text(error)}"
+            self.notify(what, severity="error", markup=False)
+
+    @on(Loaded)
+    def _show_snapshots(self, event: Loaded) -> None:
+        current = self._list.current
+        ids = [one.id for one in event.found]
+        cursor = ids.index(current.id) if current is not None and current.id in ids else 0
+        self._list.show(SequenceRows(event.found), cursor=cursor)
+        self._show_snapshot()
+        self.refresh_bindings()
+
+    @on(Opened)
+    def _compare(self, event: Opened) -> None:
+        self._tables.push(event.opened)
+        title = f"From the snapshot of {utc_time(int(event.snapshot.time))} to now"
+        then = MergedTable(event.tables)
+        self.app.push_screen(ChangesScreen(then, self._view.merged, title, self._view.hash_id.size))
+
+    # Drawing.
+
+    @on(VirtualList.Highlighted)
+    def _show_snapshot(self) -> None:
+        one = self._list.current
+        text = Content("") if one is None else Content("\n").join(self._words(one))
+        self.query_one("#snapshot-text", Static).update(text)
+
+    def _words(self, one: Snapshot) -> list[Content]:
+        now = [table.name for table in self._view.tables]
+        lines = [Content.styled(safe_name(one.id), "bold")]
+        back = [name for name in one.tables if name not in now]
+        gone = [name for name in now if name not in one.tables]
+        if not back and not gone:
+            lines.append(Content("The same tables as now."))
+        for mark, names, what in (("+", back, "come back"), ("-", gone, "go")):
+            if names:
+                shown = ", ".join(safe_name(short_table_name(name)) for name in names)
+                lines.append(Content(f"{mark} {counted(len(names), 'table')} would {what}: {shown}"))
+        if one.missing:
+            missing = ", ".join(safe_name(short_table_name(name)) for name in one.missing)
+            lines.append(Content.styled(f"! missing already then: {missing}", "$text-warning"))
+        if one.after is None:
+            lines.append(Content.styled("! the change that followed was interrupted", "$text-warning"))
+        return lines
+
+    # Keys.
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Without a snapshot there is nothing to do but to leave."""
+        return action not in {"restore", "compare", "keep", "prune"} or self._list.source.count > 0
+
+    @on(VirtualList.Opened)
+    def _opened(self, event: VirtualList.Opened) -> None:
+        event.stop()
+        self.action_restore()
+
+    def action_restore(self) -> None:
+        """Show how to go back to the snapshot."""
+        one = self._list.current
+        if one is not None:
+            self._act(ActionScreen(UndoAction(self._workplace, one.id), self._journal))
+
+    def action_compare(self) -> None:
+        """Compare the refs of the snapshot with those of now."""
+        if (one := self._list.current) is not None:
+            self._run(partial(self._open, one))
+
+    def action_keep(self) -> None:
+        """Except the snapshot from pruning, or no longer."""
+        one = self._list.current
+        if self._workplace.read_only:
+            self.notify("Opened with --read-only: nothing is changed.", severity="warning", markup=False)
+        elif one is not None:
+            self._run(partial(self._keep, one))
+
+    def action_prune(self) -> None:
+        """Show which snapshots would go that are older than this one."""
+        one = self._list.current
+        if one is not None:
+            found = [
+                row for number in range(self._list.source.count) if (row := self._list.source.row(number))
+            ]
+            older = tuple(row for row in found if row.id < one.id and not row.kept)
+            action = PruneAction(self._workplace, one.id, older)
+            self._act(ActionScreen(action, self._journal))
+
+    def _act(self, screen: ActionScreen) -> None:
+        def done(changed: bool | None) -> None:
+            if changed:
+                self._changed = True
+                self._load()
+
+        self.app.push_screen(screen, done)
+
+    def action_leave(self) -> None:
+        """Back to the stack; after going back, so that it is shown as it is now."""
+        self.dismiss(self._changed)

@@ -1,0 +1,458 @@
+"""The compaction pane: the tables as bars, a rule step by step, a range, and what merging it would do.
+
+What is studied, and every judgement, is a `Study`; this module gives it keys, has dry runs made in
+a thread, and draws. `w` changes to the what-if plots and back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Final
+
+from textual import on
+from textual.actions import SkipAction
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.events import Resize
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Static
+from textual.worker import Worker
+
+from engine.table import WriteOptions
+from inspector.model import Damage, StackView, Study
+from inspector.tui.widgets.compaction_words import (
+    DAMAGE_LEGEND,
+    LEGEND,
+    damage_text,
+    fault_line,
+    merge_lines,
+    progress_line,
+    rule_line,
+    step_lines,
+    tables_text,
+)
+from inspector.tui.widgets.dry_run import DryRun
+from inspector.tui.widgets.geometry import AfterBars, BarList, BeforeBars, after_columns, before_columns
+from inspector.tui.widgets.virtual_list import ListPane, VirtualList
+from inspector.tui.widgets.what_if_plot import WhatIf
+
+__all__ = ["CompactionPane"]
+
+LOW: Final = 16
+HIGH: Final = 24
+"""Lines below which the words are cut short, so that bars are left, and from which they have all the room."""
+SLIM: Final = 64
+"""Cells below which the bars after a merge are left out."""
+
+
+class CompactionPane(Vertical):
+    """What compaction would make of the stack, and why."""
+
+    HELP: ClassVar[str] = """\
+A reftable stack grows by a table with each transaction. Every read has to look into all of them, so now \
+and then neighbouring tables are merged into one: compaction. Merging everything each time would write the \
+whole stack again and again; a rule decides which tables are worth it, from their sizes alone.
+
+Sizes are as the rules count them: the file without its footer and without its header but for one byte, so \
+that a table of one small record weighs little. u shows the sizes of the files instead.
+
+The log2 rule (git before 2.45, JGit, the Go library): a table's magnitude is the power of two below its \
+size. Neighbours of one magnitude form a segment, drawn as a bracket with its 2^k. The segment of the \
+smallest magnitude that has two tables or more is merged, with all older tables that the result would \
+outgrow.
+
+The geometric rule (git since 2.45): each table should be at least FACTOR times as large as the one behind \
+it; the column ×next shows how many times it is. The range ends with the newest table that breaks this, and \
+begins with the oldest that is too small for all behind it put together.
+
+Columns: ? the table that a step asks about, = those it is compared with, R the range of the rule so far, \
+L and G what the log2 and the geometric rule suggest in the end, M (*) tables marked by hand, X tables \
+that are known to be damaged.
+
+Steps: . next, , back, home first, end result. r the other rule, + and - the factor.
+A range of your own: space marks the table under the cursor and all between it and those marked (or takes it \
+out), v marks along with the cursor, shift and the arrows likewise, A marks all, escape clears.
+Before and after: sizes alone give an estimate at once (~). enter makes a dry run: the merge as it would be, \
+written nowhere. It tells the exact size and what would drop out: shadowed versions, which a newer table \
+overrides, and tombstones, which say that something was deleted. Tombstones can only go when the range \
+begins with table 0: else they may hide something in an older table. C goes on to compacting the range.
+A range with a damaged table is BLOCKED as soon as reading, a check (v in Health) or a dry run has met the \
+damage: a merge reads every record. enter then shows what repairs the stack, and C has nothing to offer.
+What if (w): the next additions, replayed under both rules. More tables make reads slower, more bytes \
+written make additions slower: each rule is a trade between the two. 6.8× says that 6.8 bytes were written \
+for each one added. Arrows change how many additions come \
+and how large they are."""
+
+    BINDING_GROUP_TITLE = "Compaction"
+
+    DEFAULT_CSS = """
+    CompactionPane {
+        height: 1fr;
+        & > .compaction--study { height: 1fr; }
+        & > .compaction--what-if { height: 1fr; display: none; }
+        &.-what-if > .compaction--study { display: none; }
+        &.-what-if > .compaction--what-if { display: block; }
+        & .compaction--bars { height: 1fr; min-height: 2; }
+        & .compaction--bars > ListPane { width: 4fr; }
+        & .compaction--bars > .compaction--after { width: 3fr; margin-left: 1; }
+        & .compaction--line { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
+        & .compaction--legend { color: $foreground-muted; }
+        &.-low .compaction--legend { display: none; }
+        & .compaction--step { height: 4; padding: 0 1; }
+        & .compaction--merge { height: 3; padding: 0 1; }
+        &.-high .compaction--step { height: 6; border-top: solid $surface-lighten-3; }
+        &.-high .compaction--merge { height: 6; border-top: solid $surface-lighten-3; }
+        &.-low .compaction--step { height: 3; }
+        &.-slim .compaction--after { display: none; }
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("full_stop", "step(1)", "Step", key_display=". ,"),
+        Binding("comma", "step(-1)", "Step back", show=False),
+        Binding("home", "first_step", "First step", show=False),
+        Binding("end", "last_step", "Result", show=False),
+        Binding("r", "switch_rule", "Rule"),
+        Binding("plus,equals_sign", "factor(1)", "Larger factor", show=False),
+        Binding("minus", "factor(-1)", "Smaller factor", show=False),
+        Binding("space", "mark", "Mark", show=False),
+        Binding("v", "mark_along", "Mark along", show=False),
+        Binding("shift+down", "extend(1)", "Mark on", show=False),
+        Binding("shift+up", "extend(-1)", "Mark back", show=False),
+        Binding("A", "mark_all", "Mark all", show=False, key_display="A"),
+        Binding("enter", "dry_run", "Dry run"),
+        Binding("enter", "repair", "Repair…"),
+        Binding("C", "compact", "Compact", key_display="C"),
+        Binding("u", "measure", "File sizes", show=False),
+        Binding("w", "what_if", "What if"),
+        Binding("escape", "leave", "Clear or stop", show=False),
+    ]
+
+    class CompactWanted(Message):
+        """The user wants the tables [first, end) merged, two at least."""
+
+        def __init__(self, first: int, end: int) -> None:
+            super().__init__()
+            self.first = first
+            self.end = end
+
+    class RepairWanted(Message):
+        """The user wants to see what repairs the damage that blocks a range."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id)
+        self._study = Study()
+        self._options = WriteOptions()
+        self._file_sizes = False
+        self._anchor: int | None = None
+        self._along = False
+        self._dry_run = DryRun(self)
+        self._before = BarList((), empty="no tables")
+        self._after = BarList((), empty="no table is left")
+        self._after.can_focus = False
+        self._what_if = WhatIf()
+
+    def compose(self) -> ComposeResult:
+        """Rules on top, bars before and after beside each other, the step and the merge in words below."""
+        with Vertical(classes="compaction--study"):
+            yield Static(classes="compaction--line compaction--rule", markup=False)
+            with Horizontal(classes="compaction--bars"):
+                yield ListPane(self._before)
+                after = ListPane(self._after)
+                after.add_class("compaction--after")
+                yield after
+            yield Static(LEGEND, classes="compaction--line compaction--legend", markup=False)
+            yield Static(classes="compaction--step", markup=False)
+            yield Static(classes="compaction--merge", markup=False)
+        with Vertical(classes="compaction--what-if"):
+            yield self._what_if
+
+    @property
+    def focus_target(self) -> Widget:
+        """What is to have the keys when the pane gets them."""
+        return self._what_if if self.has_class("-what-if") else self._before
+
+    @property
+    def study(self) -> Study:
+        """What is on screen."""
+        return self._study
+
+    @property
+    def running(self) -> bool:
+        """Whether a dry run is on its way."""
+        return self._dry_run.key is not None
+
+    def show(self, view: StackView) -> None:
+        """Study this state of the stack; what the user set stays, marks and cursor by the tables' names."""
+        current = self._current_name()
+        if view.tables != self._study.tables:  # a position is another table's now
+            self._anchor, self._along = None, False
+        self._study.show(view)
+        self._options = view.options
+        self._dry_run.follow(self._study)
+        names = [table.name for table in view.tables]
+        self._draw()
+        if current in names:
+            self._before.cursor = names.index(current)
+
+    def show_damage(self, damage: Mapping[str, Damage]) -> None:
+        """Ranges with these tables, by name, are blocked."""
+        known = self._study.damage
+        if {name: str(error) for name, error in damage.items()} != {name: str(known[name]) for name in known}:
+            self._study.damage = damage
+            self._draw()
+
+    def refuses(self, tables: range) -> bool:
+        """Whether merging the tables at these positions is blocked; says why, and which key repairs."""
+        blocked = self._study.blocked if tables == self._study.target else self._study.blocked_in(tables)
+        if blocked is None:
+            return False
+        # Here, r is another key, and enter is about the range on screen.
+        here = "enter" if self._blocked else "5, then r,"
+        key = here if self.has_focus_within else "r"
+        text = f"{damage_text(blocked)}\nPress {key} to see what repairs it."
+        title = f"BLOCKED: {tables_text(tables)}"
+        self.notify(text, title=title, severity="warning", markup=False)
+        return True
+
+    def _current_name(self) -> str | None:
+        tables, cursor = self._study.tables, self._before.cursor
+        return tables[cursor].name if cursor < len(tables) else None
+
+    def on_mount(self) -> None:
+        """Draw what there is."""
+        self._draw()
+
+    def on_resize(self, event: Resize) -> None:
+        """Low or narrow panes show less."""
+        self.set_class(event.size.height < LOW, "-low")
+        self.set_class(event.size.height >= HIGH, "-high")
+        self.set_class(event.size.width < SLIM, "-slim")
+        self._say()
+
+    @property
+    def _blocked(self) -> bool:
+        return self._study.mergeable and self._study.blocked is not None
+
+    # Drawing.
+
+    def _draw(self) -> None:
+        """Everything, after any change of the study: only what is on screen is made."""
+        study = self._study
+        before = BeforeBars(study, file_sizes=self._file_sizes)
+        after = AfterBars(study, file_sizes=self._file_sizes)
+        largest = max((table.size for table in study.tables), default=0)
+        if not self._file_sizes:
+            largest = max(study.sizes, default=0)
+        if study.mergeable:
+            largest = max(largest, study.merged_size(file_sizes=self._file_sizes) or 0)
+        self._before.show(before, before_columns(study, largest))
+        self._after.show(after, after_columns(study, largest))
+        self._follow_cursor()
+        if self._what_if.display and self.has_class("-what-if"):
+            self._what_if.ask(study.sizes, study.factor)
+        self._say()
+        self.refresh_bindings()
+
+    def _say(self) -> None:
+        if not self.is_mounted:
+            return
+        study = self._study
+        low = self.has_class("-low")
+        legend = DAMAGE_LEGEND if study.knows_damage else LEGEND
+        self.query_one(".compaction--legend", Static).update(legend)
+        self.query_one(".compaction--rule", Static).update(rule_line(study, file_sizes=self._file_sizes))
+        steps = step_lines(study)
+        if low:  # without the rule in a sentence
+            steps = [Content("  ").join([steps[0], steps[-1]])]
+        self.query_one(".compaction--step", Static).update(Content("\n").join(steps))
+        words = merge_lines(study)
+        if self.running:
+            words.insert(0, progress_line(self._dry_run.target, self._dry_run.progress))
+        elif self._dry_run.fault is not None:
+            words.insert(0, fault_line(self._dry_run.fault))
+        self.query_one(".compaction--merge", Static).update(Content("\n").join(words))
+
+    @on(VirtualList.Highlighted)
+    def _cursor_moved(self, event: VirtualList.Highlighted) -> None:
+        event.stop()
+        if event.rows is not self._before:
+            return
+        if self._along and self._anchor is not None:
+            self._mark_from(self._anchor)
+        self._follow_cursor()
+
+    def _follow_cursor(self) -> None:
+        """The cursor after the merge is on what becomes of the table under the cursor."""
+        source = self._after.source
+        if isinstance(source, AfterBars):
+            self._after.cursor = source.where(self._before.cursor)
+
+    def _show_step(self) -> None:
+        self._draw()
+        looked = self._study.step.looked
+        if looked:
+            self._before.reveal(looked[-1])
+            self._before.reveal(looked.start)
+
+    # Keys: the rule and its steps.
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """What is not on screen has no keys; what needs two tables is dimmed without them."""
+        if self.has_class("-what-if") and action in _STUDY_ACTIONS:
+            return False
+        if action in ("dry_run", "repair") and (action == "repair") != self._blocked:
+            return False
+        if action in ("dry_run", "compact") and not self._study.mergeable:
+            return None
+        return True
+
+    def action_step(self, steps: int) -> None:
+        """The next comparison, or the one before; round from the result to the first."""
+        self._study.go(steps)
+        self._show_step()
+
+    def action_first_step(self) -> None:
+        """The first comparison."""
+        self._study.go_first()
+        self._show_step()
+
+    def action_last_step(self) -> None:
+        """The result."""
+        self._study.go_last()
+        self._show_step()
+
+    def action_switch_rule(self) -> None:
+        """The other rule."""
+        self._study.switch_rule()
+        self._show_step()
+
+    def action_factor(self, by: int) -> None:
+        """Another factor for the geometric rule."""
+        self._study.change_factor(by)
+        self._draw()
+
+    def action_measure(self) -> None:
+        """Bars of the sizes that the rules count, or of the files."""
+        self._file_sizes = not self._file_sizes
+        self._draw()
+
+    def action_what_if(self) -> None:
+        """To the plots of the next additions, or back."""
+        had_keys = self.has_focus_within
+        self.toggle_class("-what-if")
+        if self.has_class("-what-if"):
+            self._what_if.ask(self._study.sizes, self._study.factor)
+        if had_keys:
+            self.focus_target.focus()
+        self.refresh_bindings()
+
+    # Keys: the range.
+
+    def action_mark(self) -> None:
+        """Mark the table under the cursor, with all up to those marked, or take it out."""
+        self._anchor, self._along = None, False
+        if self._study.tables:
+            self._study.toggle(self._before.cursor)
+            self._draw()
+
+    def action_mark_along(self) -> None:
+        """Begin a range at the cursor that follows it, or let it be."""
+        if self._along:
+            self._anchor, self._along = None, False
+        elif self._study.tables:
+            self._anchor, self._along = self._before.cursor, True
+            self._mark_from(self._anchor)
+
+    def action_extend(self, rows: int) -> None:
+        """Move the cursor, and mark from where that began to where it is."""
+        if not self._study.tables:
+            return
+        if self._anchor is None:
+            marked, cursor = self._study.marked, self._before.cursor
+            at_end = bool(marked) and cursor in (marked.start, marked[-1])
+            self._anchor = (marked[-1] if cursor == marked.start else marked.start) if at_end else cursor
+        self._before.action_move(rows)
+        self._mark_from(self._anchor)
+
+    def _mark_from(self, anchor: int) -> None:
+        marked, cursor = self._study.marked, self._before.cursor
+        self._study.mark(min(anchor, cursor), max(anchor, cursor) + 1)
+        if self._study.marked != marked:  # to draw is to be told of the cursor again
+            self._draw()
+
+    def action_mark_all(self) -> None:
+        """Mark every table."""
+        self._anchor, self._along = None, False
+        self._study.mark(0, len(self._study.tables))
+        self._draw()
+
+    def action_leave(self) -> None:
+        """Stop the dry run; or close the plots; or clear the marks. Otherwise the key is somebody else's."""
+        if self.running:
+            self._dry_run.stop()
+            self._draw()
+        elif self.has_class("-what-if"):
+            self.action_what_if()
+        elif self._study.marked or self._along:
+            self._anchor, self._along = None, False
+            self._study.mark(0, 0)
+            self._draw()
+        else:
+            raise SkipAction
+
+    def action_compact(self) -> None:
+        """Tell that the range is to be compacted, if it can be."""
+        target = self._study.target
+        if not self.refuses(target):
+            self.post_message(self.CompactWanted(target.start, target.stop))
+
+    def action_repair(self) -> None:
+        """Tell that the damage is to be repaired."""
+        self.post_message(self.RepairWanted())
+
+    # The dry run.
+
+    def action_dry_run(self) -> None:
+        """Merge the range into nothing, to know exactly; one at a time, of what is in question now."""
+        if self._study.outcome is None and self._dry_run.key != self._study.key:
+            self._dry_run.begin(self._study, self._options)
+            self._draw()
+
+    @on(DryRun.Advanced)
+    def _dry_run_advanced(self, event: DryRun.Advanced) -> None:
+        event.stop()
+        if self._dry_run.advance(event):
+            self._say()
+
+    @on(DryRun.Ended)
+    def _dry_run_ended(self, event: DryRun.Ended) -> None:
+        event.stop()
+        self._study.keep(event.key, event.outcome)
+        self._dry_run.end(event)
+        self._draw()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """A dry run that ended without a result is none any more."""
+        event.stop()
+        if self._dry_run.worker_changed(event):
+            self._draw()
+
+
+_STUDY_ACTIONS: Final = {
+    "step",
+    "first_step",
+    "last_step",
+    "switch_rule",
+    "mark",
+    "mark_along",
+    "extend",
+    "mark_all",
+    "dry_run",
+    "repair",
+    "compact",
+    "measure",
+}

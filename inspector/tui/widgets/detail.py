@@ -1,0 +1,273 @@
+"""The detail of what is selected: a ref with all that is known of it, a reflog entry, a table, another file.
+
+Made of facts that were read before, in plain `Content`: nothing from a stack is ever parsed as markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import ClassVar, Final, NamedTuple
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from engine.format import RefRecord
+from engine.readable import ReadableTable
+from engine.stack import Neighbour
+from engine.table import Table
+from inspector.model import ChainEnd, RefTrace
+from inspector.rows import LogRow, RefRow
+from inspector.text import (
+    age_text,
+    error_text,
+    log_time,
+    log_zone,
+    loss_text,
+    shown,
+    update_range,
+    value_text,
+)
+from inspector.tui.widgets.stack_list import StackRow
+
+__all__ = ["Detail"]
+
+MAX_VERSIONS: Final = 100
+"""Versions that are listed; `trace` on the command line prints them all."""
+
+
+class Detail(VerticalScroll):
+    """A text about one thing; it can be given the keys when it is longer than the pane, to scroll it."""
+
+    HELP = """\
+The detail of the selected row.
+
+Of a ref: its value, or where it leads when it is a symref. Below that every version of it in the tables of \
+the stack, newest first, each with its table (#0 is the oldest), update index and the offset of its \
+block. The newest one wins; it shadows the others, which stay in their tables until a compaction drops them. \
+A tombstone, (deleted), wins like any other and so hides the ref. A table that cannot be read is \
+named where its version would stand. Last come the newest log entries.
+
+Of a log entry: its message, who made it and when, and both object ids whole.
+
+j k scroll, g G go to the top and the end.
+"""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "scroll_down", "Scroll", key_display="j/k"),
+        Binding("up,k", "scroll_up", "Scroll up", show=False),
+        Binding("home,g", "scroll_home", "Top", show=False),
+        Binding("end,G", "scroll_end", "End", show=False),
+    ]
+
+    def allow_focus(self) -> bool:
+        """Not a stop on the way from pane to pane while there is nothing to scroll."""
+        return super().allow_focus() and self.max_scroll_y > 0
+
+    def compose(self) -> ComposeResult:
+        """What it is, in words that wrap; below it one line for each version."""
+        yield Static(id="detail-text")
+        yield Static(id="detail-versions")
+
+    def _show(self, lines: Sequence[Content], versions: Sequence[Content] = ()) -> None:
+        self.query_one("#detail-text", Static).update(Content("\n").join(lines))
+        self.query_one("#detail-versions", Static).update(Content("\n").join(versions))
+        self.scroll_home(animate=False)
+
+    def show_nothing(self) -> None:
+        """Nothing is selected."""
+        self._show([])
+
+    def show_table(self, row: StackRow) -> None:
+        """A table: its whole name, size, format, range, and where its footer says that sections are."""
+        table = row.table
+        footer = table.footer
+        sections = [
+            ("ref index", footer.ref_index_offset),
+            ("objects", footer.obj_offset),
+            ("object index", footer.obj_index_offset),
+            ("logs", footer.log_offset),
+            ("log index", footer.log_index_offset),
+        ]
+        found = [f"{name} {offset:,}" for name, offset in sections if offset]
+        self._show(
+            [
+                _heading(f"#{row.position}  {_safe(table.name)}"),
+                _field("size", f"{table.size:,} bytes"),
+                _field(
+                    "format", f"version {table.version}, {table.hash_id}, block size {table.block_size:,}"
+                ),
+                _field("updates", update_range(table.min_update_index, table.max_update_index)),
+                _field("offsets", ", ".join(found) or "none"),
+                *_damage_lines(table),
+            ]
+        )
+
+    def show_neighbour(self, neighbour: Neighbour) -> None:
+        """A file that is not in the list: what it is, why it is there, who has it open, what clean does."""
+        self._show(
+            [
+                _heading(_safe(neighbour.name)),
+                _field("kind", f"{neighbour.kind}, not in tables.list"),
+                _field("size", f"{neighbour.size:,} bytes, {age_text(neighbour.age)} old"),
+                _field("why", _safe(neighbour.reason)),
+                _field("open", _safe(neighbour.holding)),
+                _field("clean", "removes it" if neighbour.removable else "leaves it alone"),
+            ]
+        )
+
+    def show_ref(self, row: RefRow, trace: RefTrace | None = None) -> None:
+        """A ref: its value, and where it leads, its versions and newest log entries once they are traced."""
+        record = row.record
+        lines = [_heading(shown(record.name)), *_value_lines(record, trace)]
+        if trace is None:
+            lines.append(_field("versions", "…", "$foreground-muted"))
+            self._show(lines)
+            return
+        if trace.in_doubt:
+            lines.append(
+                _field("in doubt", "a table that cannot be read may hold a newer version", "$text-warning")
+            )
+        self._show(lines, [*_version_lines(trace), *_entry_lines(trace)])
+
+    def show_log(self, row: LogRow) -> None:
+        """A reflog entry: what changed, by whom and when, and why."""
+        record = row.record
+        lines = [_heading(f"{shown(record.name)}  update {record.update_index}  table #{row.position}")]
+        if record.is_deletion:
+            lines.append(_field("entry", "(deleted)", "$text-warning"))
+        else:
+            lines += [
+                _field("message", shown(record.message.rstrip(b"\n"))),
+                _field("change", f"{_id_or_none(record.old, 12)} -> {_id_or_none(record.new, 12)}"),
+                _field("who", f"{shown(record.committer)} <{shown(record.email)}>"),
+                _field("when", f"{log_time(record)} {log_zone(record.tz)}  ({record.time})"),
+                _field("old", _id_or_none(record.old)),
+                _field("new", _id_or_none(record.new)),
+            ]
+        self._show(lines)
+
+
+def _safe(text: str) -> str:
+    # Names of files, and what quotes them.
+    return shown(text.encode("utf-8", "surrogateescape"))
+
+
+def _heading(text: str) -> Content:
+    return Content.styled(text, "bold")
+
+
+def _field(name: str, text: str, style: str = "") -> Content:
+    return Content.assemble((f"{name:<9}", "$foreground-muted"), (text, style))
+
+
+def _id_or_none(oid: bytes | None, digits: int | None = None) -> str:
+    # The null id of an entry stands for no ref before, or none after.
+    return oid.hex()[:digits] if oid is not None and any(oid) else "none"
+
+
+def _value_lines(record: RefRecord, trace: RefTrace | None) -> list[Content]:
+    if record.target is not None:
+        if trace is None or trace.chain[0].record != record:  # traced at another moment
+            return [_field("symref", "-> " + shown(record.target))]
+        return [_chain_line(trace)]
+    if record.value is None:
+        return [_field("value", "(deleted)", "$text-warning")]
+    lines = [_field("value", record.value.hex())]
+    if record.peeled is not None:
+        lines.append(_field("peeled", record.peeled.hex()))
+    return lines
+
+
+def _chain_line(trace: RefTrace) -> Content:
+    path = " ".join(f"-> {shown(link.name)}" for link in trace.chain[1:])
+    last = trace.chain[-1].record
+    if last is not None and last.value is not None:
+        return _field("symref", f"{path} -> {last.value.hex()}")
+    reasons: dict[ChainEnd, str] = {
+        "missing": "dangling: this stack has no such ref",
+        "loop": "a loop",
+        "deep": "more symrefs in a row than git follows",
+        "unreadable": "cannot be read" if trace.chain_error is None else error_text(trace.chain_error),
+    }
+    return Content.assemble(
+        _field("symref", path + "  "), (f"({reasons.get(trace.chain_end, '')})", "$text-warning")
+    )
+
+
+def _damage_lines(table: Table) -> list[Content]:
+    """What is wrong with a table as far as it was read, and what can be read of it."""
+    if not isinstance(table, ReadableTable):
+        return []
+    lines = []
+    if table.fault is not None:
+        lines.append(_field("X", error_text(table.fault), "$text-error"))
+    if (losses := table.losses) is not None:
+        lines.append(_field("readable", loss_text(losses), "$text-warning"))
+    return lines
+
+
+class _Place(NamedTuple):
+    """Where a version is, as texts for columns: of its table the position, its update index, its block."""
+
+    position: str
+    update_index: str
+    offset: str
+
+
+def _version_lines(trace: RefTrace) -> list[Content]:
+    """A line for each version and each table that could not be read, newest first."""
+    listed = trace.versions[:MAX_VERSIONS]
+    places = [
+        _Place(f"#{version.position}", str(version.record.update_index), f"{version.offset:,}")
+        for version in listed
+    ]
+    widths = [max(map(len, column)) for column in zip(*places, strict=True)] or [0, 0, 0]
+    winner = trace.winner
+    lines: list[tuple[int, Content]] = []
+    for version, place in zip(listed, places, strict=True):
+        if version.wins:
+            verdict = ("wins     ", "bold $text-success")
+        elif winner is None or version.position > winner.position:
+            verdict = ("newer    ", "$foreground-muted")
+        else:
+            verdict = ("shadowed ", "$foreground-muted")
+        line = Content.assemble(
+            verdict,
+            f"{place.position:<{widths[0]}}  update {place.update_index:>{widths[1]}}"
+            f"  block {place.offset:>{widths[2]}}  ",
+            (value_text(version.record), "$text-warning" if version.record.is_deletion else ""),
+        )
+        lines.append((version.position, line))
+    for unread in trace.unread[:MAX_VERSIONS]:
+        text = f"#{unread.position:<{max(widths[0] - 1, 0)}}  {error_text(unread.error)}"
+        lines.append((unread.position, _field("unread", text, "$text-error")))
+    lines.sort(key=itemgetter(0), reverse=True)
+    shown_lines = [line for _, line in lines]
+    left_out = len(trace.versions) + len(trace.unread) - len(lines)
+    if left_out:
+        shown_lines.append(_field("", f"and {left_out:,} older ones"))
+    return shown_lines
+
+
+def _entry_lines(trace: RefTrace) -> list[Content]:
+    """A line for each log entry that was read."""
+    lines = []
+    for number, entry in enumerate(trace.logs):
+        record = entry.record
+        lines.append(
+            Content.assemble(
+                ("log      " if number == 0 else "         ", "$foreground-muted"),
+                f"{log_time(record)}  {_id_or_none(record.old, 7):>7} -> {_id_or_none(record.new, 7):<7}  ",
+                shown(record.message.rstrip(b"\n")),
+                (f"  {shown(record.committer)}", "$foreground-muted"),
+            )
+        )
+    if trace.logs_error is not None:
+        lines.append(_field("log", error_text(trace.logs_error), "$text-error"))
+    elif trace.more_logs:
+        lines.append(_field("" if lines else "log", "and older ones", "$foreground-muted"))
+    return lines

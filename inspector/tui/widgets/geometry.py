@@ -1,0 +1,221 @@
+"""The tables of a stack as bars, with what a compaction rule makes of them: before a merge, and after it.
+
+Rows are made of a `Study` when they are drawn, so that neither a step of a rule nor a table marked costs
+anything for tables that are not on screen. Every mark is a character: brackets, letters in the titles, `?`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import ClassVar, Final, NamedTuple
+
+from textual.binding import Binding, BindingType
+
+from inspector.model import Outcome, Study
+from inspector.text import file_size
+from inspector.tui.widgets.stack_list import bar
+from inspector.tui.widgets.virtual_list import Cell, Column, Look, VirtualList
+
+__all__ = ["AfterBars", "BarList", "BarRow", "BeforeBars", "after_columns", "before_columns", "bracket"]
+
+_RIGHT: Final = ("╴", "┐", "│", "┘")
+_LEFT: Final = (" ", "┌", "│", "└")
+
+
+def bracket(position: int, among: range, glyphs: tuple[str, str, str, str] = _RIGHT) -> str:
+    """The piece of a bracket around the positions `among` that stands in the row of one; a space outside."""
+    if position not in among:
+        return " "
+    if len(among) == 1:
+        return glyphs[0]
+    if position == among.start:
+        return glyphs[1]
+    return glyphs[3] if position == among.stop - 1 else glyphs[2]
+
+
+class BarRow(NamedTuple):
+    """A bar and the marks beside it."""
+
+    label: str
+    size: int
+    size_text: str
+    note: str = ""
+    asked: str = ""
+    step: str = ""
+    log2: str = ""
+    geometric: str = ""
+    hand: str = ""
+    damaged: str = ""
+    look: Look = "plain"
+
+
+class BeforeBars:
+    """The tables as they are."""
+
+    complete = True
+    wanting = False
+
+    def __init__(self, study: Study, *, file_sizes: bool) -> None:
+        self._study = study
+        self._file_sizes = file_sizes
+        self._starts = [segment.start for segment in study.segments]
+
+    @property
+    def count(self) -> int:
+        """As many as the stack has."""
+        return len(self._study.tables)
+
+    def row(self, index: int) -> BarRow | None:
+        """The bar of the table at position `index`."""
+        study = self._study
+        if not 0 <= index < self.count:
+            return None
+        step = study.step
+        marked = range(step.marked.start, step.marked.end)
+        damaged = study.damage_of(index) is not None
+        look: Look = "accent" if index in marked or index in study.marked else "plain"
+        asked = "?" if index in step.looked and step.kind != "result" else ""
+        size = study.tables[index].size if self._file_sizes else study.sizes[index]
+        return BarRow(
+            label=str(index),
+            size=size,
+            size_text=file_size(size),
+            note=self._segment(index) if study.rule == "log2" else self._ratio(index),
+            asked=asked or ("=" if index in step.against else ""),
+            step=bracket(index, marked).strip(),
+            log2=bracket(index, study.suggestion("log2")).strip(),
+            geometric=bracket(index, study.suggestion("geometric")).strip(),
+            hand="*" if index in study.marked else "",
+            damaged="X" if damaged else "",
+            look="error" if damaged else look,
+        )
+
+    def _segment(self, index: int) -> str:
+        """The bracket of a segment and its magnitude, as far as the rule has cut the stack by now."""
+        study = self._study
+        cut = study.step.looked.stop if study.step.kind == "cut" else self.count
+        if index >= cut:
+            return ""
+        segment = study.segments[bisect_right(self._starts, index) - 1]
+        piece = bracket(index, range(segment.start, min(segment.end, cut)), _LEFT)
+        return f"{piece}2^{segment.log}" if index == segment.start else piece
+
+    def _ratio(self, index: int) -> str:
+        """How many times as large as the table behind it."""
+        sizes = self._study.sizes
+        if index + 1 >= len(sizes) or not sizes[index + 1]:
+            return ""
+        ratio = sizes[index] / sizes[index + 1]
+        # Cut, not rounded: 1.96 times is less than twice.
+        return f"{int(ratio * 10) / 10:.1f}×" if ratio < 1000 else ">999×"
+
+
+class AfterBars:
+    """The tables as they would be, with the range merged; all of it as it is when there is no range."""
+
+    complete = True
+    wanting = False
+
+    def __init__(self, study: Study, *, file_sizes: bool) -> None:
+        self._study = study
+        self._file_sizes = file_sizes
+        self._target = study.target if study.mergeable else range(0)
+        self._blocked = study.blocked is not None
+        self._merged = study.merged_size(file_sizes=file_sizes) if self._target else None
+        self._new = 1 if self._merged is not None else 0
+
+    @property
+    def count(self) -> int:
+        """The tables that are left."""
+        return len(self._study.tables) - len(self._target) + self._new
+
+    def where(self, position: int) -> int:
+        """The row of the table that stands at `position` now, or of the one it goes into."""
+        if position < self._target.start or not self._target:
+            return position
+        if position in self._target:
+            return self._target.start
+        return position - len(self._target) + self._new
+
+    def row(self, index: int) -> BarRow | None:
+        """Bar `index` of the stack after the merge."""
+        if not 0 <= index < self.count:
+            return None
+        target, study = self._target, self._study
+        if self._merged is not None and index == target.start:
+            return self._merged_row(self._merged)
+        position = index if index < target.start else index + len(target) - self._new
+        size = study.tables[position].size if self._file_sizes else study.sizes[position]
+        return BarRow(str(position), size, file_size(size))
+
+    def _merged_row(self, size: int) -> BarRow:
+        target = self._target
+        label = f"{target.start}-{target[-1]}"
+        if self._blocked:
+            return BarRow(label, 0, "BLOCKED", note="!", look="warning")
+        about = "" if isinstance(self._study.outcome, Outcome) else "~"
+        return BarRow(label, size, about + file_size(size), note="new", look="accent")
+
+
+def before_columns(study: Study, largest: int) -> list[Column[BarRow]]:
+    """Columns for the bars before: `largest` is the size of a bar as long as there is room."""
+    damaged: Column[BarRow] = Column("X", lambda row, _width: Cell(row.damaged, "error"), width=1)
+    return [
+        Column(
+            "#",
+            lambda row, _width: Cell(row.label, "muted"),
+            width=max(1, len(str(len(study.tables) - 1))),
+            align="right",
+        ),
+        *([damaged] if study.knows_damage else []),
+        Column(
+            "2^k" if study.rule == "log2" else "×next",
+            lambda row, _width: Cell(row.note),
+            width=5,
+            align="left" if study.rule == "log2" else "right",
+            priority=2,
+        ),
+        Column("before", lambda row, width: Cell(bar(row.size, largest, width), row.look), width=4, flex=1),
+        Column("size", lambda row, _width: Cell(row.size_text), width=7, align="right", priority=1),
+        Column("?", lambda row, _width: Cell(row.asked, "warning"), width=1),
+        Column("R", lambda row, _width: Cell(row.step, "accent"), width=1),
+        Column("L", lambda row, _width: Cell(row.log2), width=1, priority=3),
+        Column("G", lambda row, _width: Cell(row.geometric), width=1, priority=3),
+        Column("M", lambda row, _width: Cell(row.hand, "accent"), width=1),
+    ]
+
+
+def after_columns(study: Study, largest: int) -> list[Column[BarRow]]:
+    """Columns for the bars after a merge."""
+    last = max(0, len(study.tables) - 1)
+    return [
+        Column(
+            "#", lambda row, _width: Cell(row.label, "muted"), width=2 * len(str(last)) + 1, align="right"
+        ),
+        Column("after", lambda row, width: Cell(bar(row.size, largest, width), row.look), width=4, flex=1),
+        Column("size", lambda row, _width: Cell(row.size_text, row.look), width=8, align="right"),
+        Column("", lambda row, _width: Cell(row.note, row.look), width=3, priority=1),
+    ]
+
+
+class BarList(VirtualList[BarRow], inherit_bindings=False):
+    """Bars under a cursor; `home` and `end` are left to the steps of the rule."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "move(1)", "Down", show=False),
+        Binding("up,k", "move(-1)", "Up", show=False),
+        Binding("pagedown", "page(1)", "Page down", show=False),
+        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("ctrl+d", "page(0.5)", "Half a page down", show=False),
+        Binding("ctrl+u", "page(-0.5)", "Half a page up", show=False),
+        Binding("g", "first", "Oldest table", show=False),
+        Binding("G", "last", "Newest table", show=False),
+    ]
+
+    def reveal(self, position: int) -> None:
+        """Scroll so that a row is on screen; the cursor stays."""
+        top, height = self.scroll_offset.y, self.size.height
+        if position < top:
+            self.scroll_to(y=position, animate=False, force=True)
+        elif height and position >= top + height:
+            self.scroll_to(y=position - height + 1, animate=False, force=True)

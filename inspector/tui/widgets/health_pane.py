@@ -1,0 +1,501 @@
+"""The Health tab: what is wrong with the stack, as far as it is known, and what to do about it.
+
+What headers and the directory tell is shown at once. Everything else is looked at only when somebody asks
+for it: by a check (`inspector.model.Check`, which is fsck) in a worker thread, with phases and progress,
+until it ends or is stopped. It needs nothing but the directory, so it works on a stack that does not open.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import ClassVar, Final, NamedTuple
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Static
+from textual.worker import Worker, WorkerState, get_current_worker
+
+from engine.errors import Cancelled, FormatError
+from engine.fsck import Finding, Severity, fsck
+from engine.progress import Progress, ProgressCallback
+from engine.stack import Neighbour, StackOptions
+from engine.table import Table
+from inspector.model import (
+    Check,
+    Counts,
+    Health,
+    HealthMark,
+    StackView,
+    findings_at_hand,
+    identity,
+)
+from inspector.rows import SequenceRows
+from inspector.text import error_text, file_size, safe_name, short_table_name, shorten_middle
+from inspector.tui.widgets.stack_rows import bar, geometry
+from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, Look, VirtualList
+
+__all__ = ["HealthPane"]
+
+_LETTERS: Final = {Severity.ERROR: "X", Severity.WARNING: "!", Severity.INFO: "i"}
+_LOOKS: Final[dict[Severity, Look]] = {
+    Severity.ERROR: "error",
+    Severity.WARNING: "warning",
+    Severity.INFO: "muted",
+}
+_STYLES: Final = {
+    Severity.ERROR: "bold $text-error",
+    Severity.WARNING: "bold $text-warning",
+    Severity.INFO: "bold",
+}
+_BAR_WIDTH: Final = 20
+_REPORTS_OF_A_CHECK: Final = 100
+
+
+class _StartRow(NamedTuple):
+    """The row that offers to check the stack."""
+
+    tables: int
+    size: int
+
+
+_Row = _StartRow | Finding
+
+
+class _Words(VerticalScroll):
+    """The words for one finding."""
+
+    def allow_focus(self) -> bool:
+        """Not a stop on the way from pane to pane while there is nothing to scroll."""
+        return super().allow_focus() and self.max_scroll_y > 0
+
+
+class HealthPane(Vertical):
+    """Findings, worst first, and the words for the one under the cursor."""
+
+    HELP: ClassVar[str] = """\
+Health: everything that is known to be wrong with this stack, worst first. X is an error (data is lost, \
+hidden or falsified), ! a warning (clutter, and what no known writer does), i is worth knowing.
+
+Locks, temporary files, tables without a place in the list and overlapping update indexes are known at \
+once. v checks everything: tables.list and the files beside it, then each table from end to end (header, \
+footer and its checksum, sections, every block, the order of keys, the indexes in both directions), and the \
+tables together as a stack. Blocks of refs have no checksum, so a changed letter in a name that leaves \
+names in order, or another digit in an object id, cannot be seen.
+
+Each finding says what git does with it, and which repairs apply, safest first. r shows a plan of the whole \
+repair; nothing is changed before you confirm it, and z takes it back.
+
+A check writes nothing. escape stops it; what was found stays.
+
+enter opens the block of a finding in the Blocks tab, y copies the finding."""
+
+    # A scope would be put in front of `Screen`, below which there is none.
+    SCOPED_CSS = False
+    DEFAULT_CSS = """
+    HealthPane > #health-state { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    HealthPane > #health-text {
+        height: 8;
+        padding: 0 1;
+        border-top: solid $surface-lighten-3;
+        scrollbar-size-vertical: 1;
+    }
+    HealthPane > #health-text:focus { border-top: heavy $accent; }
+    Screen.-short HealthPane > #health-text { height: 5; }
+    Screen.-tiny HealthPane > #health-text { display: none; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("v", "check", "Check"),
+        Binding("r", "repair", "Repair…"),
+        Binding("enter", "open", "Open"),
+        Binding("b", "open_block", "Block", show=False),
+        Binding("y", "copy", "Copy", show=False),
+        Binding("escape", "stop", "Stop"),
+    ]
+
+    class FindingOpened(Message):
+        """Somebody wants to see the block of a finding: `offset` is a position in `table`."""
+
+        def __init__(self, table: Table, position: int, offset: int) -> None:
+            super().__init__()
+            self.table = table
+            self.position = position
+            self.offset = offset
+
+    class RepairWanted(Message):
+        """Somebody wants to see how the stack could be repaired."""
+
+    class Changed(Message):
+        """There are other findings than before, or other tables have been read."""
+
+        def __init__(self, counts: Counts, marks: dict[str, HealthMark]) -> None:
+            super().__init__()
+            self.counts = counts
+            self.marks = marks
+
+    class _Told(Message):
+        """How far the check is, and what it has found since, from its thread; at its end no progress."""
+
+        def __init__(self, check: object, progress: Progress | None, found: Sequence[Finding]) -> None:
+            super().__init__()
+            self.check = check
+            self.progress = progress
+            self.found = found
+
+    def __init__(
+        self,
+        check: Check | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+        id: str | None = None,  # noqa: A002 - Textual's name
+    ) -> None:
+        """`check` is what looks at the stack; by default fsck, with ages by `clock`."""
+        super().__init__(id=id)
+        self._check = check or partial(_fsck, clock)
+        self._health = Health()
+        self._view: StackView | None = None
+        self._suggested = range(0)
+        self._rows: list[_Row] = []
+        self._list: VirtualList[_Row] = VirtualList((), empty="nothing was found", id="findings")
+        self._state = Static(id="health-state", markup=False)
+        self._words = Static(id="health-words", markup=False)
+        self._text = _Words(id="health-text")
+        self._worker: Worker[None] | None = None
+        self._begun: object = None
+        self._names: tuple[str, ...] = ()
+        self._progress: Progress | None = None
+        self._failed: BaseException | None = None
+        self._placed = 0  # where the cursor was put
+        self._followed: tuple[str, str, int | None] | None = None  # what the user has moved it to
+        self._known: tuple[Counts, dict[str, HealthMark]] | None = None
+
+    def compose(self) -> ComposeResult:
+        """How far it is, the findings, and the words for one of them."""
+        yield self._state
+        yield ListPane(self._list)
+        with self._text:
+            yield self._words
+
+    def show(self, view: StackView, neighbours: Sequence[Neighbour]) -> None:
+        """Show what is known of `view` and of the files beside its tables."""
+        if view is not self._view:
+            self._view = view
+            suggestion = geometry(view.tables, view.options).suggestion
+            self._suggested = range(suggestion.start, suggestion.end)
+        at_hand = findings_at_hand(view.tables, self._suggested, view.options.policy, neighbours)
+        self._health.show(view.tables, at_hand, [neighbour.name for neighbour in neighbours])
+        self._update()
+
+    @property
+    def running(self) -> bool:
+        """Whether tables are being read."""
+        return self._worker is not None
+
+    @property
+    def counts(self) -> Counts:
+        """How many findings there are."""
+        return self._health.counts()
+
+    @property
+    def marks(self) -> dict[str, HealthMark]:
+        """What is known of each table, by name."""
+        return self._health.marks()
+
+    @property
+    def damage(self) -> dict[str, FormatError]:
+        """What is wrong with the tables that are damaged, by name."""
+        return self._health.damage()
+
+    @property
+    def current(self) -> Finding | None:
+        """The finding under the cursor."""
+        row = self._list.current
+        return row if isinstance(row, Finding) else None
+
+    # Drawing.
+
+    def _update(self) -> None:
+        rows: list[_Row] = []
+        if self._view is not None and not self._health.is_checked and not self.running:
+            rows.append(_StartRow(len(self._view.tables), self._view.size))
+        rows += self._health.findings()
+        if rows != self._rows:
+            self._show_rows(rows)
+        known = self._health.counts(), self._health.marks()
+        self._update_state(known[0])
+        if known != self._known:
+            self._known = known
+            self.post_message(self.Changed(*known))
+
+    def _show_rows(self, rows: list[_Row]) -> None:
+        self._rows = rows
+        # Findings that come in between push the one that was gone to down, and the cursor stays with it.
+        # Otherwise it is at the top, with the worst.
+        cursor = self._list.cursor if self._followed is not None else 0
+        for number, row in enumerate(rows):
+            if isinstance(row, Finding) and identity(row) == self._followed:
+                cursor = number
+        self._placed = cursor
+        self._list.show(SequenceRows(rows), list(self._columns()), cursor=cursor, above=self._list.above)
+        self._show_words()
+
+    def _columns(self) -> Iterator[Column[_Row]]:
+        offsets = [row.offset for row in self._rows if isinstance(row, Finding) and row.offset is not None]
+        yield Column("", _severity, width=9)
+        yield Column("file", self._file, width=14, flex=1, priority=3)
+        if offsets:
+            width = max(len("offset"), len(f"{max(offsets):,}"))
+            yield Column("offset", _offset, width=width, align="right", priority=2)
+        yield Column("what", _what, width=20, flex=6)
+
+    def _file(self, row: _Row, width: int) -> Cell:
+        if isinstance(row, _StartRow):
+            return Cell("not checked", "accent")
+        position = self._health.position(row.file)
+        name = short_table_name(row.file)
+        return Cell(shorten_middle(name if position is None else f"#{position} {name}", width))
+
+    def _update_state(self, counts: Counts) -> None:
+        if self.running:
+            self._state.update(self._progress_text())
+        elif self._failed is not None:
+            self._state.update(
+                Content.styled(f"the check has failed: {error_text(self._failed)}", "$text-error")
+            )
+        else:
+            self._state.update(_summary(counts))
+
+    def _progress_text(self) -> Content:
+        progress = self._progress
+        if progress is None or not progress.total:
+            phase = f"checking: {safe_name(progress.phase)} …" if progress is not None else "checking …"
+            return Content(f"{phase}  (escape stops)")
+        share = progress.done * 100 // progress.total
+        drawn = bar(progress.done, progress.total, _BAR_WIDTH).ljust(_BAR_WIDTH, "░")
+        return Content.assemble(
+            f"{share:>3}% ",
+            (drawn, "$text-accent"),
+            f" {file_size(progress.done)} of {file_size(progress.total)}",
+            (f"  {safe_name(progress.phase)}  (escape stops)", "$foreground-muted"),
+        )
+
+    def _show_words(self) -> None:
+        self._words.update(self._wording())
+        self._text.scroll_home(animate=False)
+
+    def _wording(self) -> Content:
+        match self._list.current:
+            case _StartRow(tables, size):
+                return Content(
+                    f"Checks the list, the files beside it and {_plural(tables, 'table')}, "
+                    f"{file_size(size)}, from end to end, and writes nothing. ? says what is looked at."
+                )
+            case Finding() as finding:
+                position = self._health.position(finding.file)
+                where = (
+                    safe_name(finding.file) if position is None else f"#{position} {safe_name(finding.file)}"
+                )
+                if finding.offset is not None:
+                    where += f", byte {finding.offset:,}"
+                lines: list[tuple[str, str]] = [
+                    (f"{_LETTERS[finding.severity]} {finding.severity.value}", _STYLES[finding.severity]),
+                    (f"  {where}  ", ""),
+                    (f"({finding.code})", "$foreground-muted"),
+                    (f"\n{safe_name(finding.message)}", ""),
+                    (f"\n{finding.fault.meaning}", "$foreground-muted"),
+                ]
+                if finding.git:
+                    lines += [("\ngit    ", "$foreground-muted"), (safe_name(finding.git), "")]
+                for number, fix in enumerate(finding.fixes):
+                    lines.append(("\n       " if number else "\nrepair ", "$foreground-muted"))
+                    lines.append((safe_name(fix), ""))
+                return Content.assemble(*lines)
+            case _:
+                return Content("")
+
+    @on(VirtualList.Highlighted)
+    def _cursor_moved(self, event: VirtualList.Highlighted) -> None:
+        event.stop()
+        cursor, current = self._list.cursor, self.current
+        if cursor != self._placed:
+            self._placed = cursor
+            self._followed = identity(current) if cursor and current is not None else None
+        self._show_words()
+
+    # Checking.
+
+    def action_check(self) -> None:
+        """Look at everything, also at what was looked at before."""
+        if self.running or self._view is None:
+            return
+        self._health.forget()
+        self._progress, self._failed = None, None
+        self._names = tuple(table.name for table in self._view.tables)
+        self._begun = begun = object()
+        self._worker = self.run_worker(
+            partial(self._look, begun, self._view.directory, self._view.options),
+            thread=True,
+            exclusive=True,
+            group="health",
+            exit_on_error=False,
+        )
+        self._update()
+        self.refresh_bindings()
+
+    def check_again(self) -> None:
+        """Look at everything as it is now, whatever a check has found that is still running."""
+        self.action_stop()
+        self.action_check()
+
+    def action_stop(self) -> None:
+        """Stop looking; what was found stays."""
+        if self._worker is not None:
+            self._worker.cancel()
+            self._ended()
+
+    def action_repair(self) -> None:
+        """Ask for a plan of the repair."""
+        self.post_message(self.RepairWanted())
+
+    def _look(self, begun: object, directory: Path, options: StackOptions) -> None:
+        """Do the check, in its thread. Tells of it so many times at most, however large the stack is."""
+        worker = get_current_worker()
+        pending: list[Finding] = []
+        told: tuple[str, int] | None = None
+
+        def progress(now: Progress) -> None:
+            nonlocal told, pending
+            if worker.is_cancelled:
+                raise Cancelled
+            if (
+                told is None
+                or told[0] != now.phase
+                or (now.done - told[1]) * _REPORTS_OF_A_CHECK >= (now.total or 1)
+            ):
+                told = now.phase, now.done
+                self.post_message(self._Told(begun, now, pending))
+                pending = []
+
+        try:
+            for finding in self._check(directory, options, progress):
+                pending.append(finding)  # noqa: PERF402 - `progress` takes the list away meanwhile
+        except Cancelled:
+            pass
+        finally:
+            self.post_message(self._Told(begun, None, pending))
+
+    @on(_Told)
+    def _take_findings(self, event: _Told) -> None:
+        if event.check is not self._begun:
+            return  # of a check that was stopped, and begun again since
+        for finding in event.found:
+            self._health.add(finding)
+        if event.progress is not None:
+            self._progress = event.progress
+        self._update()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """The check has ended, or failed."""
+        if event.worker is self._worker and event.worker.is_finished:
+            if event.state is WorkerState.ERROR:
+                self._failed = event.worker.error
+            elif event.state is WorkerState.SUCCESS:
+                self._health.finish(self._names)
+            self._ended()
+
+    def _ended(self) -> None:
+        self._worker = None
+        self._update()
+        self.refresh_bindings()
+
+    # Keys and mouse.
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """`escape` means something else while nothing is read, and `v` has no use meanwhile."""
+        if action == "stop":
+            return self.running
+        return not self.running if action == "check" else True
+
+    @on(VirtualList.Opened)
+    def _row_opened(self, event: VirtualList.Opened) -> None:
+        event.stop()
+        self.action_open()
+
+    def action_open(self) -> None:
+        """Begin the check, or show the block of the finding."""
+        if isinstance(self._list.current, _StartRow):
+            self.action_check()
+        else:
+            self.action_open_block()
+
+    def action_open_block(self) -> None:
+        """Ask for the block that the finding is about."""
+        finding = self.current
+        if finding is None:
+            return
+        table, position = self._health.table(finding.file), self._health.position(finding.file)
+        if table is not None and position is not None:
+            self.post_message(self.FindingOpened(table, position, finding.offset or 0))
+        else:
+            self.notify("That file is no table of the stack: it has no blocks to show.", markup=False)
+
+    def action_copy(self) -> None:
+        """Copy the finding as one line of text."""
+        if (finding := self.current) is not None:
+            offset = "" if finding.offset is None else f" at byte {finding.offset}"
+            where = safe_name(finding.file) + offset
+            text = f"{finding.severity.value} {finding.code} {where}: {safe_name(finding.message)}"
+            self.app.copy_to_clipboard(text)
+            self.notify("The finding was copied.", markup=False)
+
+
+def _severity(row: _Row, _width: int) -> Cell:
+    if isinstance(row, _StartRow):
+        return Cell("v", "accent")
+    return Cell(f"{_LETTERS[row.severity]} {row.severity.value}", _LOOKS[row.severity])
+
+
+def _offset(row: _Row, _width: int) -> Cell:
+    return Cell(f"{row.offset:,}" if isinstance(row, Finding) and row.offset is not None else "")
+
+
+def _what(row: _Row, _width: int) -> Cell:
+    if isinstance(row, _StartRow):
+        what = f"enter or v checks {_plural(row.tables, 'table')}, {file_size(row.size)}"
+        return Cell(what, "accent")
+    return Cell(safe_name(row.message))
+
+
+def _summary(counts: Counts) -> Content:
+    parts: list[tuple[str, str]] = []
+    for number, letter, noun, style in (
+        (counts.errors, "X", "error", "bold $text-error"),
+        (counts.warnings, "!", "warning", "bold $text-warning"),
+        (counts.notes, "i", "note", ""),
+    ):
+        if number:
+            parts += [(f"{letter} {_plural(number, noun)}", style), ("  ", "")]
+    if counts.checked:
+        parts.append(
+            (f"{counts.checked:,} of {_plural(counts.tables, 'table')} checked", "$foreground-muted")
+        )
+    elif counts.tables:
+        parts.append(("no table has been checked yet", "$foreground-muted"))
+    return Content.assemble(*parts)
+
+
+def _plural(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _fsck(
+    clock: Callable[[], float], directory: Path, options: StackOptions, progress: ProgressCallback
+) -> Iterator[Finding]:
+    return fsck(directory, options, progress, clock())

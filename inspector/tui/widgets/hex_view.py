@@ -1,0 +1,347 @@
+"""A hex view: offsets, bytes and their characters, with a byte cursor and a run of bytes that is lit.
+
+It draws from a `ByteSource` and reads nothing: bytes that are not at hand are drawn as placeholders and
+wanted from then on, and `BytesWanted` tells whoever has them read. The run stands in brackets and the
+cursor's row has a mark, for terminals without colour. As many bytes make a row as there is room for: 16, 8
+or 4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.reactive import var
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from inspector.rows import ByteSource, HeldBytes
+
+__all__ = ["HexView"]
+
+_SIZES: Final = (16, 8, 4)
+_HALF: Final = 8
+_FEWEST_DIGITS: Final = 4
+_MARK: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Where things are in a row: mark, offset, a separator and two digits for each byte, characters.
+
+    The separator is where a bracket may stand.
+    """
+
+    per_row: int
+    digits: int
+    gap: int
+
+    @property
+    def left(self) -> int:
+        """The column of the first separator."""
+        return _MARK + self.digits
+
+    @property
+    def characters(self) -> int:
+        """The column of the first character."""
+        return self.left + 3 * self.per_row + self.gap + 1
+
+    @property
+    def width(self) -> int:
+        """The columns of a row."""
+        return self.characters + self.per_row
+
+    def byte_at(self, x: int) -> int | None:
+        """The number of the byte in column `x`, as digits or character; None between them."""
+        if self.characters <= x < self.width:
+            return x - self.characters
+        if not self.left <= x < self.characters - 1:
+            return None
+        middle = self.left + 3 * _HALF
+        if self.gap and x >= middle:
+            x = max(middle, x - self.gap)
+        return (x - self.left) // 3
+
+
+def _grid(width: int, digits: int) -> _Grid:
+    for per_row in _SIZES:
+        for gap in (1, 0) if per_row > _HALF else (0,):
+            grid = _Grid(per_row, digits, gap)
+            if grid.width <= width:
+                return grid
+    return _Grid(_SIZES[-1], digits, 0)
+
+
+class HexView(ScrollView, can_focus=True):
+    """The bytes of a source."""
+
+    ALLOW_SELECT = False
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "hex-view--byte",
+        "hex-view--muted",
+        "hex-view--lit",
+        "hex-view--cursor",
+    }
+
+    DEFAULT_CSS = """
+    HexView {
+        height: 1fr;
+        overflow-x: hidden;
+        overflow-y: auto;
+        scrollbar-gutter: stable;
+        scrollbar-size-vertical: 1;
+        background: transparent;
+        & > .hex-view--muted { color: $foreground-muted; }
+        & > .hex-view--lit { background: $surface-lighten-3; color: $foreground; text-style: bold; }
+        & > .hex-view--cursor { background: $foreground; color: $background; text-style: underline; }
+        &:focus > .hex-view--cursor {
+            background: $block-cursor-background;
+            color: $block-cursor-foreground;
+            text-style: bold underline;
+        }
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "step(-1)", "Byte back", show=False),
+        Binding("right", "step(1)", "Byte", key_display="← →"),
+        Binding("down,j", "rows(1)", "Row down", show=False),
+        Binding("up,k", "rows(-1)", "Row up", show=False),
+        Binding("pagedown", "page(1)", "Page down", show=False),
+        Binding("pageup", "page(-1)", "Page up", show=False),
+        Binding("ctrl+d", "page(0.5)", "Half a page down", show=False),
+        Binding("ctrl+u", "page(-0.5)", "Half a page up", show=False),
+        Binding("home", "row_start", "Start of the row", show=False),
+        Binding("end", "row_end", "End of the row", show=False),
+        Binding("g", "first", "Start", show=False),
+        Binding("G", "last", "End", show=False),
+    ]
+
+    cursor: var[int] = var(0, init=False)
+    """The offset of the byte that keys act on; 0 when there is none."""
+
+    class Moved(Message):
+        """The user moved the cursor."""
+
+        def __init__(self, offset: int) -> None:
+            super().__init__()
+            self.offset = offset
+
+    class BytesWanted(Message):
+        """Bytes were to be drawn that are not at hand: somebody should read them."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id)
+        self._source: ByteSource = HeldBytes(b"")
+        self._inflated = False
+        self._lit = range(0)
+        self._wants = False
+
+    @property
+    def inflated(self) -> bool:
+        """Whether the bytes are those of an inflated block rather than of the file."""
+        return self._inflated
+
+    @property
+    def lit(self) -> range:
+        """The offsets of the bytes that are lit."""
+        return self._lit
+
+    def show(self, source: ByteSource | None, *, inflated: bool = False) -> bool:
+        """Show the bytes of another source, from its start; False if it is the one that is shown."""
+        source = source if source is not None else HeldBytes(b"")
+        if source is self._source and inflated == self._inflated:
+            return False
+        self._source = source
+        self._inflated = inflated
+        self._lit = range(0)
+        self._fit()
+        self.set_reactive(HexView.cursor, 0)
+        self.scroll_to(0, 0, animate=False, force=True)
+        self.refresh()
+        return True
+
+    def light(self, start: int, end: int, *, move: bool) -> None:
+        """Light bytes `start` to `end`; with `move`, go to the first of them and have them on screen."""
+        self._lit = range(start, end)
+        if move:
+            self.cursor = start
+            first, last = self._row(start), self._row(max(start, end - 1))
+            self._reveal(first, last - first + 1)
+        self.refresh()
+
+    def bytes_read(self) -> None:
+        """Draw what was wanted."""
+        self.refresh()
+
+    def validate_cursor(self, cursor: int) -> int:
+        """Keep the cursor on a byte."""
+        return max(0, min(cursor, self._source.size - 1))
+
+    def watch_cursor(self) -> None:
+        """Keep the cursor on screen."""
+        self._reveal_cursor()
+        self.refresh()
+
+    def go_to(self, offset: int) -> None:
+        """Move the cursor to a byte, as the user does."""
+        self.cursor = offset
+        self._reveal_cursor()
+        self.post_message(self.Moved(self.cursor))
+
+    def _reveal_cursor(self) -> None:
+        self._reveal(self._row(self.cursor), 1)
+
+    def _reveal(self, first: int, rows: int) -> None:
+        height, top = self.size.height, self.scroll_offset.y
+        if not height:
+            return
+        if not top - 1 <= first <= top + height:
+            # Far away: not at the edge, so that it is seen between what is around it.
+            self.scroll_to(0, max(0, first - height // 3), animate=False, force=True)
+            top = self.scroll_offset.y
+        region = Region(0, first, 1, min(rows, height))
+        self.scroll_to_region(region, animate=False, force=True, x_axis=False)
+
+    def _row(self, offset: int) -> int:
+        return offset // self._grid().per_row
+
+    def _grid(self) -> _Grid:
+        digits = max(_FEWEST_DIGITS, len(f"{max(0, self._source.size - 1):x}")) + self._inflated
+        return _grid(self.scrollable_content_region.width, digits)
+
+    def _fit(self) -> None:
+        rows = -(-self._source.size // self._grid().per_row)
+        if rows != self.virtual_size.height:
+            self.virtual_size = Size(0, rows)
+
+    def on_resize(self) -> None:
+        """Rows of another length; the cursor stays on screen."""
+        self._fit()
+        self._reveal_cursor()
+
+    # Keys and mouse.
+
+    def action_step(self, count: int) -> None:
+        """Move the cursor by `count` bytes."""
+        self.go_to(self.cursor + count)
+
+    def action_rows(self, rows: int) -> None:
+        """Move the cursor by `rows`, to the same column where there is one."""
+        per_row = self._grid().per_row
+        target = self.cursor + rows * per_row
+        if target < 0 or target - target % per_row >= self._source.size:
+            target = self.cursor
+        self.go_to(target)
+
+    def action_page(self, pages: float) -> None:
+        """Move the cursor by so many screens."""
+        self.go_to(self.cursor + int(pages * max(1, self.size.height - 1)) * self._grid().per_row)
+
+    def action_row_start(self) -> None:
+        """Go to the first byte of the row."""
+        self.go_to(self.cursor - self.cursor % self._grid().per_row)
+
+    def action_row_end(self) -> None:
+        """Go to the last byte of the row."""
+        per_row = self._grid().per_row
+        self.go_to(self.cursor - self.cursor % per_row + per_row - 1)
+
+    def action_first(self) -> None:
+        """Go to the first byte."""
+        self.go_to(0)
+
+    def action_last(self) -> None:
+        """Go to the last byte."""
+        self.go_to(self._source.size - 1)
+
+    def on_click(self, event: events.Click) -> None:
+        """Go to the byte that was clicked."""
+        offset = event.get_content_offset(self)
+        grid = self._grid()
+        number = grid.byte_at(offset.x) if offset is not None else None
+        if offset is None or number is None:
+            return
+        target = (offset.y + self.scroll_offset.y) * grid.per_row + number
+        if target < self._source.size:
+            self.go_to(target)
+
+    # Drawing.
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Draw what is on screen, and ask for bytes that were missing."""
+        self._wants = False
+        lines = super().render_lines(crop)
+        if self._wants:
+            self.post_message(self.BytesWanted())
+        return lines
+
+    def render_line(self, y: int) -> Strip:
+        """Line `y` of the screen."""
+        width = self.scrollable_content_region.width
+        grid = self._grid()
+        start = (y + self.scroll_offset.y) * grid.per_row
+        end = min(start + grid.per_row, self._source.size)
+        if start >= end:
+            return Strip.blank(width, self.rich_style)
+        muted = self.get_component_rich_style("hex-view--muted")
+        mark = ">" if start <= self.cursor < end else " "
+        digits = grid.digits - self._inflated
+        segments = [Segment(f"{mark}{'+' if self._inflated else ''}{start:0{digits}x}", muted)]
+        data = self._source.bytes_at(start, end)
+        if data is None:
+            self._wants = True
+            segments.append(Segment(" …", muted))
+        else:
+            segments += self._bytes(grid, start, end, data, muted)
+        return Strip(segments).crop_extend(0, width, self.rich_style)
+
+    def _bytes(self, grid: _Grid, start: int, end: int, data: bytes, muted: Style) -> list[Segment]:
+        plain = self.get_component_rich_style("hex-view--byte")
+        lit = self.get_component_rich_style("hex-view--lit")
+        at_cursor = self.get_component_rich_style("hex-view--cursor", partial=True)
+        digits: list[Segment] = []
+        characters: list[Segment] = []
+        for number in range(grid.per_row + 1):
+            offset = start + number
+            within = offset in self._lit
+            gap = Segment(" ", lit if within and offset - 1 in self._lit else plain)
+            between = lit if within and offset != self._lit.start else plain
+            bracket = Segment(self._separator(offset, start, end), between)
+            if grid.gap and number == _HALF:
+                digits += [bracket, gap] if bracket.text == "]" else [gap, bracket]
+            else:
+                digits.append(bracket)
+            if number == grid.per_row:
+                break
+            if offset >= end:
+                digits.append(Segment("  ", plain))
+                continue
+            style = lit if within else plain
+            known = number < len(data)
+            byte = data[number] if known else 0
+            visible = known and 0x20 <= byte < 0x7F
+            character_style = style if visible or within else muted
+            if offset == self.cursor:
+                style += at_cursor
+                character_style = style
+            elif not byte and not within:
+                style = muted
+            digits.append(Segment(f"{byte:02x}" if known else "--", style))
+            characters.append(Segment(chr(byte) if visible else "·", character_style))
+        return digits + characters
+
+    def _separator(self, offset: int, start: int, end: int) -> str:
+        lit = self._lit
+        if not lit:
+            return " "
+        if offset == lit.start and offset < end:
+            return "["
+        return "]" if offset == lit.stop and start < offset <= end else " "

@@ -1,0 +1,502 @@
+"""A list of records with all that is done to it: filter, sort, jump, tombstones, scope, copy, export.
+
+What is drawn comes from an arrangement of sources (`arrangement.py`). Whenever the stack, the scope, the
+filter or the order change, the pane makes another one, has the session work on it, and goes on drawing
+the one before until the new one has something to draw at the row where the cursor belongs. So nothing
+flashes, and the cursor stays with its ref or log entry, or goes to a neighbour when that is gone.
+
+The pane reads what the session has at hand and says what it wants; it never calls the engine. What it
+copies and exports is read in workers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Final, Generic, TypeVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.message import Message
+from textual.timer import Timer
+from textual.widgets import Input
+
+from engine.table import Table
+from inspector.model import (
+    Arrangement,
+    KeyFound,
+    Kind,
+    News,
+    RowsRead,
+    Scope,
+    Session,
+    Shape,
+    StackView,
+    arrange,
+)
+from inspector.rows import FilterError, LogRow, RefRow, RowFilter, SequenceRows, SortedRows
+from inspector.text import error_text
+from inspector.tui.screens.copy_row import CopyScreen
+from inspector.tui.screens.export_rows import ExportScreen
+from inspector.tui.widgets.record_bar import Prompt, RecordBar
+from inspector.tui.widgets.record_columns import with_mark
+from inspector.tui.widgets.record_state import state_text
+from inspector.tui.widgets.virtual_list import Column, ColumnTitles, ListPane, VirtualList
+
+__all__ = ["DEBOUNCE", "RecordPane"]
+
+DEBOUNCE: Final = 0.12
+"""Seconds after a letter in which another one may come before the filter is applied."""
+
+Row = TypeVar("Row", RefRow, LogRow)
+
+
+@dataclass(slots=True)
+class _Coming(Generic[Row]):
+    """What is to be drawn as soon as it can be, and where the cursor goes then.
+
+    `key` is what the cursor is to be on, None for the first row; `row` its number once that is known.
+    """
+
+    arrangement: Arrangement[Row]
+    key: Any
+    above: int
+    row: int | None
+
+
+class RecordPane(Vertical, Generic[Row]):
+    """Refs or log entries; see the module's text."""
+
+    DEFAULT_CSS = """
+    RecordPane { height: 1fr; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "open", "Open", show=False),
+        # Done before the next key is given to anything: a name that comes at once is meant for the prompt.
+        Binding("slash", "filter", "Filter", key_display="/", priority=True),
+        Binding("f", "jump", "Jump", priority=True),
+        Binding("s", "sort", "Sort", key_display="s/S"),
+        Binding("S", "turn", "Reverse the order", show=False),
+        Binding("D", "deletions", "Tombstones", key_display="D", show=False),
+        Binding("b", "block", "Block"),
+        Binding("y", "copy", "Copy"),
+        Binding("E", "export", "Export", key_display="E", show=False),
+        Binding("escape", "back", "Stop, or drop the filter", show=False),
+    ]
+
+    KIND: ClassVar[Kind[Any]]
+    """What the records are."""
+
+    LIST_ID: ClassVar[str]
+    """The id of the list, and the name under which the session serves it."""
+
+    class RowChosen(Message):
+        """The cursor is on this row, or on none; also when it has only now been read."""
+
+        def __init__(self, pane: RecordPane[Any], row: RefRow | LogRow | None) -> None:
+            super().__init__()
+            self.pane = pane
+            self.row = row
+
+    class RowOpened(Message):
+        """`enter` on this row, or a second click."""
+
+        def __init__(self, row: RefRow | LogRow) -> None:
+            super().__init__()
+            self.row = row
+
+    class BlockWanted(Message):
+        """The block is wanted that holds this row in `table`."""
+
+        def __init__(self, row: RefRow | LogRow, table: Table) -> None:
+            super().__init__()
+            self.row = row
+            self.table = table
+
+    def __init__(self, session: Session, *, debounce: float = DEBOUNCE) -> None:
+        """`debounce` of 0 applies a filter with each letter."""
+        super().__init__()
+        self._kind: Kind[Row] = self.KIND
+        self._session = session
+        self._slot = self.LIST_ID
+        self._debounce = debounce
+        self._typing: Timer | None = None
+        self.rows: VirtualList[Row] = VirtualList((), empty=f"no {self._kind.noun}", id=self._slot)
+        self._bar = RecordBar(self.rows)
+        self._view: StackView | None = None
+        self._later: StackView | None = None
+        self._shape = Shape()
+        self._typed_wrong = ""
+        self._drawn: Arrangement[Row] | None = None
+        self._coming: _Coming[Row] | None = None
+        self._allowed: tuple[bool | None, ...] = ()
+        self._sought: Any = None  # the key that the cursor is to jump to
+        self._origin: Any = None  # the key where it was before
+
+    def compose(self) -> ComposeResult:
+        """The bar above, the list below."""
+        yield self._bar
+        yield ListPane(self.rows)
+
+    # What others ask of the pane.
+
+    @property
+    def current(self) -> Row | None:
+        """The row under the cursor, or None when there is none or it is not read yet."""
+        return self.rows.current
+
+    @property
+    def arrangement(self) -> Arrangement[Row] | None:
+        """What is drawn: its view, its scope, the tables that count, its sources."""
+        return self._drawn
+
+    @property
+    def scope(self) -> Scope:
+        """What the rows are of."""
+        return self._shape.scope
+
+    @scope.setter
+    def scope(self, scope: Scope) -> None:
+        self._reshape(replace(self._shape, scope=scope), keep=True)
+
+    @property
+    def error(self) -> Exception | None:
+        """What keeps the rows from being read (any further)."""
+        now = self._coming.arrangement if self._coming is not None else self._drawn
+        return now.source.error if now is not None else None
+
+    def show(self, view: StackView) -> None:
+        """Show this state of the stack; all that the user has set stays.
+
+        While the state before has yet to be drawn, this one waits for it: when a stack changes
+        without pause, rows come a little late, but they come.
+        """
+        if self._coming is not None and self._drawn is not None:
+            self._later = view
+        else:
+            self._view = view
+            self._arrange(keep=True)
+
+    def take(self, news: News) -> None:
+        """Take up what the session tells, if it is for this pane."""
+        match news:
+            case RowsRead():
+                self.rows.source_changed()
+                self._land()
+                self._say()
+            case KeyFound(source=source, key=key) as found:
+                coming = self._coming
+                if coming is not None and source is coming.arrangement.source and key == coming.key:
+                    coming.row = found.row
+                    self._land()
+                elif self._drawn is not None and source is self._drawn.source and key == self._sought:
+                    self._jumped(found)
+            case _:
+                pass
+
+    # From what is set to what is drawn.
+
+    def _reshape(self, shape: Shape, *, keep: bool) -> None:
+        if shape != self._shape:
+            self._shape = shape
+            self._arrange(keep=keep)
+
+    def _current_key(self) -> Any:  # noqa: ANN401 - of whichever kind
+        row = self.rows.current
+        if row is not None:
+            return row.key
+        return self._coming.key if self._coming is not None else None
+
+    def _arrange(self, *, keep: bool) -> None:
+        """Have what is set drawn; with `keep` the cursor stays with its row, else it goes to the first."""
+        if self._view is None:
+            return
+        key = self._current_key() if keep else None
+        self._give_up_jump()
+        before = self._coming.arrangement if self._coming is not None else self._drawn
+        arrangement = arrange(self._kind, self._view, self._shape, before)
+        if arrangement is None:
+            self._coming = self._drawn = None
+            self._serve()
+            self.rows.show(SequenceRows(), cursor=0)
+            self._say()
+            return
+        self._coming = _Coming(arrangement, key, self.rows.above if key is not None else 0, None)
+        if key is not None:
+            self._session.want_key(self._slot, arrangement.source, key)
+        else:
+            self._session.forget_key(self._slot)
+        if self._drawn is None:
+            self._draw(arrangement, 0, 0)
+            if key is None:
+                self._coming = None
+        self._serve()
+        self._land()
+        self._say()
+
+    def _serve(self) -> None:
+        coming = self._coming.arrangement if self._coming is not None else None
+        wanted = [arrangement for arrangement in (coming, self._drawn) if arrangement is not None]
+        sources = [source for arrangement in wanted for source in arrangement.sources]
+        self._session.serve(self._slot, *dict.fromkeys(sources))
+        self.post_message(VirtualList.RowsWanted())
+
+    def _land(self) -> None:
+        """Draw what is coming, if it has something to draw where the cursor goes."""
+        coming = self._coming
+        if coming is None:
+            return
+        source = coming.arrangement.source
+        if coming.key is not None and coming.row is None:
+            return
+        row = max(0, min(coming.row or 0, source.count - 1))
+        if source.count == 0:
+            if not source.ended:
+                return
+        elif source.row(row) is None and source.error is None:
+            self.post_message(VirtualList.RowsWanted())
+            return
+        self._coming = None
+        self._draw(coming.arrangement, row, coming.above)
+        self._serve()
+        self._say()
+        if self._later is not None:
+            self._view, self._later = self._later, None
+            self._arrange(keep=True)
+
+    def _draw(self, arrangement: Arrangement[Row], row: int, above: int) -> None:
+        self._drawn = arrangement
+        columns = self._columns(arrangement.view.tables, arrangement.merged.tables)
+        shape = arrangement.shape
+        if shape.order or shape.backwards:
+            title = self._kind.orders[shape.order].column
+            columns = with_mark(columns, title, backwards=shape.backwards)
+        self.rows.show(arrangement.source, columns, cursor=row, above=above)
+
+    def _columns(self, tables: Sequence[Table], counting: Sequence[Table]) -> list[Column[Row]]:
+        raise NotImplementedError
+
+    def _say(self) -> None:
+        now = self._coming.arrangement if self._coming is not None else self._drawn
+        gone = self._view is not None and now is None
+        state = state_text(self._kind, now, self._drawn, seeking=self._sought is not None)
+        wrong = self._typed_wrong
+        if gone:
+            state = "this table is not in the stack any more"
+        elif not wrong and now is not None and now.source.error is not None:
+            wrong = error_text(now.source.error)
+        self._bar.say(state, wrong)
+        allowed = (self.check_action("back", ()), self.check_action("deletions", ()))
+        if allowed != self._allowed:  # the footer is made anew then
+            self._allowed = allowed
+            self.refresh_bindings()
+
+    # What the list tells.
+
+    @on(VirtualList.Highlighted)
+    def _highlighted(self, event: VirtualList.Highlighted) -> None:
+        event.stop()
+        row = self.rows.current
+        coming = self._coming
+        if coming is not None and coming.key is not None and row is not None and row.key != coming.key:
+            # The cursor has moved on meanwhile, and what is coming follows it.
+            coming.key, coming.row, coming.above = row.key, None, self.rows.above
+            self._session.want_key(self._slot, coming.arrangement.source, row.key)
+            self.post_message(VirtualList.RowsWanted())
+        self.post_message(self.RowChosen(self, row))
+
+    @on(VirtualList.Opened)
+    def _opened(self, event: VirtualList.Opened) -> None:
+        event.stop()
+        self.action_open()
+
+    def action_open(self) -> None:
+        """Tell that the row under the cursor was opened."""
+        if (row := self.current) is not None:
+            self.post_message(self.RowOpened(row))
+
+    def action_block(self) -> None:
+        """Tell that its block is wanted."""
+        if (row := self.current) is not None and (table := self._table(row)) is not None:
+            self.post_message(self.BlockWanted(row, table))
+
+    def _table(self, row: Row) -> Table | None:
+        tables = self._drawn.view.tables if self._drawn is not None else ()
+        return tables[row.position] if row.position < len(tables) else None
+
+    # The filter.
+
+    def action_filter(self) -> None:
+        """Type a filter, or change the one that is set."""
+        self._bar.show_prompt(self._bar.filter)
+        self.screen.set_focus(self._bar.filter)
+
+    @on(Input.Changed, ".filter")
+    def _filter_typed(self, event: Input.Changed) -> None:
+        event.stop()
+        if self._typing is not None:
+            self._typing.stop()
+            self._typing = None
+        if self._debounce and event.value:
+            self._typing = self.set_timer(self._debounce, self.apply_filter)
+        else:
+            self.apply_filter()
+
+    def apply_filter(self) -> None:
+        """Filter by what is typed now."""
+        if self._typing is not None:
+            self._typing.stop()
+            self._typing = None
+        try:
+            row_filter = RowFilter.parse(self._bar.filter.value)
+        except FilterError as error:
+            self._typed_wrong = error_text(error)
+            self._say()
+            return
+        self._typed_wrong = ""
+        # With a filter the cursor goes to the first row found; without one it stays with what was found.
+        self._reshape(replace(self._shape, row_filter=row_filter), keep=row_filter is None)
+        self._say()
+
+    @on(Prompt.Left, ".filter")
+    def _filter_left(self, event: Prompt.Left) -> None:
+        event.stop()
+        if event.kept:
+            self.apply_filter()
+        else:
+            self._bar.filter.value = ""
+            self.apply_filter()
+        if not self._bar.filter.value:
+            self._bar.show_prompt(None)
+
+    # Jumping to a name.
+
+    def action_jump(self) -> None:
+        """Type the beginning of a name, and go there."""
+        self._origin = self._current_key()
+        self._bar.jump.value = ""
+        self._bar.show_prompt(self._bar.jump)
+        self.screen.set_focus(self._bar.jump)
+
+    @on(Input.Changed, ".jump")
+    def _jump_typed(self, event: Input.Changed) -> None:
+        event.stop()
+        if event.value:
+            name = event.value.encode("utf-8", "surrogateescape")
+            self._seek(self._kind.first_key(name))
+
+    @on(Prompt.Left, ".jump")
+    def _jump_left(self, event: Prompt.Left) -> None:
+        event.stop()
+        if not event.kept and self._origin is not None:
+            self._seek(self._origin)
+        self._bar.show_prompt(self._bar.filter if self._bar.filter.value else None)
+
+    def _seek(self, key: Any) -> None:  # noqa: ANN401
+        if self._drawn is None:
+            return
+        if self._coming is not None:
+            self._coming.key, self._coming.row = key, None
+            self._session.want_key(self._slot, self._coming.arrangement.source, key)
+        self._sought = key
+        self._session.want_key(f"{self._slot} jump", self._drawn.source, key, ahead=True)
+        self.post_message(VirtualList.RowsWanted())
+        self._say()
+
+    def _jumped(self, found: KeyFound) -> None:
+        if self._drawn is None:
+            return
+        if found.row is None:
+            # Not counted that far: these rows are drawn by themselves until their numbers are known.
+            self.rows.show(SequenceRows(found.ahead, complete=False), cursor=0)
+        elif self.rows.source is self._drawn.source:
+            self._sought = None
+            self.rows.show(self._drawn.source, cursor=found.row, above=self.rows.size.height // 3)
+        else:
+            self._sought = None
+            row = found.row + self.rows.cursor
+            self.rows.show(self._drawn.source, cursor=row, above=self.rows.above)
+        self._say()
+
+    def _give_up_jump(self) -> None:
+        if self._sought is not None:
+            self._sought = None
+            self._session.forget_key(f"{self._slot} jump")
+
+    # Order and tombstones.
+
+    def action_sort(self) -> None:
+        """Sort by what comes next."""
+        order = (self._shape.order + 1) % len(self._kind.orders)
+        self._reshape(replace(self._shape, order=order), keep=False)
+
+    def action_turn(self) -> None:
+        """Turn the order round."""
+        self._reshape(replace(self._shape, backwards=not self._shape.backwards), keep=False)
+
+    @on(ColumnTitles.Clicked)
+    def _title_clicked(self, event: ColumnTitles.Clicked) -> None:
+        event.stop()
+        for number, order in enumerate(self._kind.orders):
+            if order.column == event.title:
+                turned = not self._shape.backwards if number == self._shape.order else False
+                self._reshape(replace(self._shape, order=number, backwards=turned), keep=False)
+
+    def action_deletions(self) -> None:
+        """Show tombstones, or leave them out."""
+        self._reshape(replace(self._shape, deletions=not self._shape.deletions), keep=True)
+
+    # Stopping.
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """`escape` is the pane's only while there is something to stop or to drop; letters are a prompt's."""
+        if action in ("filter", "jump"):
+            return not isinstance(self.screen.focused, Prompt)
+        if action == "back":
+            return self._stoppable() or self._shape.row_filter is not None or bool(self._typed_wrong)
+        if action == "deletions" and self._shape.scope.shows_deletions:
+            return None
+        return True
+
+    def _stoppable(self) -> bool:
+        now = self._coming.arrangement if self._coming is not None else self._drawn
+        if now is None or now.source.ended:
+            return False
+        return now.source is not now.natural
+
+    def action_back(self) -> None:
+        """Stop filtering or sorting; when nothing is going on, drop the filter."""
+        if not self._stoppable():
+            self._bar.filter.value = ""
+            self.apply_filter()
+            self._bar.show_prompt(None)
+        elif self._coming is not None and self._drawn is not None and not self._filtering(self._coming):
+            # An order that is not known yet cannot be shown in part: back to the one before.
+            drawn = self._drawn.shape
+            self._reshape(replace(self._shape, order=drawn.order, backwards=drawn.backwards), keep=True)
+        else:
+            now = self._coming.arrangement if self._coming is not None else self._drawn
+            if now is not None:
+                now.source.stop()
+                self._land()
+                self._say()
+
+    def _filtering(self, coming: _Coming[Row]) -> bool:
+        return not isinstance(coming.arrangement.source, SortedRows)
+
+    # Copy and export.
+
+    def action_copy(self) -> None:
+        """Offer what can be copied of this row."""
+        row = self.current
+        if row is not None and (table := self._table(row)) is not None:
+            self.app.push_screen(CopyScreen(row, table))
+
+    def action_export(self) -> None:
+        """Ask for a path and write the rows to it."""
+        drawn = self._drawn
+        if drawn is not None:
+            self.app.push_screen(ExportScreen(drawn, self._kind.noun))

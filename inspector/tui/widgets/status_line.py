@@ -1,0 +1,100 @@
+"""The line at the top: which stack this is, how much is in it so far, and how the inspector looks at it.
+
+What does not fit is left out in whole parts, what matters least first; the label gives way last, in
+the middle.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, NamedTuple
+
+from rich.cells import cell_len
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from inspector.model import StackView
+from inspector.rows import RowSource
+from inspector.text import file_size, shorten_middle, shown
+
+__all__ = ["Fact", "StatusLine", "counted", "shorten_middle"]
+
+
+def counted(rows: RowSource[object], noun: str) -> str:
+    """`12,431 refs`; `8,192+ refs` as long as there may be more, `… refs` before the first is read."""
+    if not rows.count and not rows.complete:
+        return f"… {noun}s"
+    return f"{rows.count:,}{'' if rows.complete else '+'} {noun}{'' if rows.count == 1 else 's'}"
+
+
+class Fact(NamedTuple):
+    """A part of the line; where not all fit, those of least `priority` are left out."""
+
+    text: str
+    priority: int
+    style: str = ""
+
+
+class StatusLine(Widget):
+    """One line of facts about a stack, and about the way it is looked at."""
+
+    ALLOW_SELECT = False
+
+    DEFAULT_CSS: ClassVar[str] = """
+    StatusLine { height: 1; padding: 0 1; background: $panel; color: $foreground; }
+    """
+
+    facts: reactive[tuple[Fact, ...]] = reactive(())
+    watching: reactive[bool | None] = reactive(None)
+    """Whether changes are noticed as they come (True) or the user has paused that; None says nothing."""
+    read_only: reactive[bool] = reactive(False)
+    findings: reactive[tuple[int, int]] = reactive((0, 0))
+    """Errors and warnings that are known."""
+    broken: reactive[str] = reactive("")
+    """Why the stack cannot be opened as one, in a few words; empty for one that can."""
+
+    def __init__(self, label: str, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._label = shown(label.encode("utf-8", "surrogateescape"))
+
+    def show(self, view: StackView) -> None:
+        """Say what is known of `view` by now."""
+        tables = len(view.tables)
+        self.facts = (
+            Fact(counted(view.refs, "ref"), 8),
+            Fact(counted(view.logs, "log"), 6),
+            Fact(f"{tables:,} table{'' if tables == 1 else 's'}", 5),
+            Fact(file_size(view.size), 4),
+            Fact(str(view.hash_id), 2),
+        )
+
+    def shown_facts(self) -> list[Fact]:
+        """Those that there is room for, in the order of the line."""
+        facts = list(self.facts)
+        if self.watching is not None:
+            facts.append(Fact("watching", 1) if self.watching else Fact("paused", 7, "$text-warning"))
+        if self.read_only:
+            facts.append(Fact("read-only", 7))
+        if self.broken:
+            facts.append(Fact(f"X broken: {self.broken}", 10, "bold $text-error"))
+        errors, warnings = self.findings
+        if errors:
+            facts.append(Fact(f"X {errors:,} error{'' if errors == 1 else 's'}", 9, "bold $text-error"))
+        if warnings:
+            words = f"! {warnings:,} warning{'' if warnings == 1 else 's'}"
+            facts.append(Fact(words, 9, "bold $text-warning"))
+        room = self.size.width - min(cell_len(self._label), max(10, self.size.width // 4))
+        while facts and sum(3 + cell_len(fact.text) for fact in facts) > room:
+            least = min(fact.priority for fact in facts)
+            facts.remove([fact for fact in facts if fact.priority == least][-1])
+        return facts
+
+    def render(self) -> Content:
+        """The label, then as many facts as there is room for."""
+        facts = self.shown_facts()
+        taken = sum(3 + cell_len(fact.text) for fact in facts)
+        label = shorten_middle(self._label, max(10, self.size.width - taken))
+        parts = [(label, "bold")]
+        for fact in facts:
+            parts += [(" · ", "$foreground-muted"), (fact.text, fact.style)]
+        return Content.assemble(*parts)

@@ -1,0 +1,250 @@
+"""What if the next additions come: tables and bytes written under both rules, as plots side by side.
+
+The replay (`inspector.model.what_if`) runs in a thread and is begun again whenever a number is changed;
+until it has ended, the plots are those of the numbers before, and say so. Both plots of a line have one
+scale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import ClassVar, Final, NamedTuple
+
+from textual.app import RenderResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+from textual.worker import Worker, WorkerState, get_current_worker
+
+from engine.merge import DEFAULT_FACTOR, suggest_compaction_segment, suggest_geometric_segment
+from inspector.model import Moment, replay
+from inspector.text import error_text, file_size
+from inspector.tui.widgets.virtual_list import fit_text
+
+__all__ = ["WhatIf", "plot"]
+
+ADDITIONS: Final = (10, 20, 50, 100, 200, 500, 1000)
+SMALLEST: Final = 64
+LARGEST: Final = 1 << 30
+
+_EIGHTHS: Final = " ▁▂▃▄▅▆▇█"
+_SCALE: Final = 8
+"""Cells left of a plot: the number at its top, and a space."""
+
+
+def plot(values: Sequence[int], top: int, width: int, height: int) -> list[str]:
+    """Lines of a column chart of `width` by `height` cells, the highest first; `top` fills a column.
+
+    When there are more values than columns, a column is the largest of its values; when fewer, a value has
+    several columns. A value above 0 has at least an eighth of a cell.
+    """
+    if not values or width < 1:
+        return [" " * max(width, 0)] * height
+    count = len(values)
+    columns = [
+        max(values[x * count // width : max(x * count // width + 1, (x + 1) * count // width)])
+        for x in range(width)
+    ]
+    eighths = [max(value > 0, value * height * 8 // top) if top else 0 for value in columns]
+    return [
+        "".join(_EIGHTHS[max(0, min(8, filled - 8 * line))] for filled in eighths)
+        for line in reversed(range(height))
+    ]
+
+
+class _Question(NamedTuple):
+    """What is replayed."""
+
+    sizes: tuple[int, ...]
+    additions: int
+    size: int
+    factor: int
+
+
+class _Answer(NamedTuple):
+    """The moments under each rule."""
+
+    question: _Question
+    log2: tuple[Moment, ...]
+    geometric: tuple[Moment, ...]
+
+
+class WhatIf(Widget, can_focus=True):
+    """The plots, and the keys for the number and size of the additions."""
+
+    ALLOW_SELECT = False
+
+    DEFAULT_CSS = """
+    WhatIf { height: 1fr; width: 1fr; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("right", "additions(1)", "Additions", key_display="←→"),
+        Binding("left", "additions(-1)", "Fewer additions", show=False),
+        Binding("up", "size(1)", "Bytes each", key_display="↑↓"),
+        Binding("down", "size(-1)", "Fewer bytes each", show=False),
+    ]
+
+    class Replayed(Message):
+        """A replay has ended."""
+
+        def __init__(self, answer: _Answer) -> None:
+            super().__init__()
+            self.answer = answer
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id)
+        self._table_sizes: tuple[int, ...] = ()
+        self._factor = DEFAULT_FACTOR
+        self._additions = ADDITIONS.index(100)
+        self._addition_size: int | None = None
+        self._asked: _Question | None = None
+        self._answer: _Answer | None = None
+        self._error: BaseException | None = None
+
+    @property
+    def question(self) -> tuple[int, int]:
+        """The number of additions, and the bytes of each."""
+        return ADDITIONS[self._additions], self._addition_size or _first_size(self._table_sizes)
+
+    @property
+    def moments(self) -> tuple[tuple[Moment, ...], tuple[Moment, ...]] | None:
+        """The moments by the log2 and by the geometric rule; None until they are known."""
+        answer = self._answer
+        if answer is None or answer.question != self._asked:
+            return None
+        return answer.log2, answer.geometric
+
+    def ask(self, sizes: Sequence[int], factor: int) -> None:
+        """Replay from tables of these sizes, with this factor, unless that is what is shown already."""
+        self._table_sizes, self._factor = tuple(sizes), factor
+        self._replay()
+
+    def action_additions(self, by: int) -> None:
+        """The next larger or smaller number of additions."""
+        self._additions = max(0, min(self._additions + by, len(ADDITIONS) - 1))
+        self._replay()
+
+    def action_size(self, by: int) -> None:
+        """Additions twice or half as large."""
+        size = self.question[1]
+        self._addition_size = max(SMALLEST, min(size * 2 if by > 0 else size // 2, LARGEST))
+        self._replay()
+
+    def _replay(self) -> None:
+        question = _Question(self._table_sizes, *self.question, self._factor)
+        if question != self._asked:
+            self._asked, self._error = question, None
+            work = partial(self._work, question)
+            self.run_worker(work, thread=True, group="what-if", exclusive=True, exit_on_error=False)
+        self.refresh()
+
+    def _work(self, question: _Question) -> None:
+        worker = get_current_worker()
+        geometric = partial(suggest_geometric_segment, factor=question.factor)
+        found: list[tuple[Moment, ...]] = []
+        for suggest in (suggest_compaction_segment, geometric):
+            moments: list[Moment] = []
+            for moment in replay(question.sizes, question.additions, question.size, suggest):
+                if worker.is_cancelled:
+                    return
+                moments.append(moment)
+            found.append(tuple(moments))
+        self.post_message(self.Replayed(_Answer(question, found[0], found[1])))
+
+    def on_what_if_replayed(self, event: Replayed) -> None:
+        """Draw it, unless the numbers are others by now."""
+        event.stop()
+        if event.answer.question == self._asked:
+            self._answer = event.answer
+            self.refresh()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """A replay that fails is said on screen."""
+        event.stop()
+        if event.state is WorkerState.ERROR and event.worker.error is not None:
+            self._error = event.worker.error
+            self.refresh()
+
+    # Drawing.
+
+    def render(self) -> RenderResult:
+        """The question, then for each measure a plot for each rule and its numbers in words."""
+        additions, size = self.question
+        lines = [
+            Content.assemble(
+                ("What if ", "$foreground-muted"),
+                (f"the next {additions:,} additions have {size:,} bytes each?", "bold"),
+            ),
+            Content.styled(
+                "Estimate: a merge is as large as what goes into it; nothing is shadowed.",
+                "$foreground-muted",
+            ),
+        ]
+        if self._error is not None:
+            return Content("\n").join([*lines, Content.styled(error_text(self._error), "$text-error")])
+        if self._answer is None:
+            return Content("\n").join([*lines, Content("…")])
+        if self.moments is None:
+            lines[1] = Content.styled("… the plots are still those of the numbers before.", "$text-warning")
+        return Content("\n").join([*lines, *self._plots(self._answer)])
+
+    def _plots(self, answer: _Answer) -> list[Content]:
+        room = self.content_size
+        width = max(1, (room.width - 2) // 2)
+        height = max(1, (room.height - 6) // 2)
+        both = (answer.log2, answer.geometric)
+        factor = answer.question.factor
+        before, added = len(answer.question.sizes), answer.question.additions * answer.question.size
+        titles = ("log2", f"geometric ×{factor} (+ -)")
+        tables = [[moment.tables for moment in moments] for moments in both]
+        written = [[moment.written for moment in moments] for moments in both]
+        lines = [_beside([f"tables, {title}" for title in titles], width, "bold")]
+        lines += _charts(tables, width, height, str)
+        ends = [f"{before} → {counts[-1]} tables, at most {max(counts)}" for counts in tables]
+        lines.append(_beside(ends, width, ""))
+        lines.append(_beside([f"bytes written, {title}" for title in titles], width, "bold"))
+        lines += _charts(written, width, height, file_size)
+        sums = [
+            f"{total[-1] / added:.1f}×: {file_size(total[-1])} for {file_size(added)} added"
+            for total in written
+        ]
+        lines.append(_beside(sums, width, ""))
+        return lines
+
+
+def _first_size(sizes: Sequence[int]) -> int:
+    """Additions as large as the newest table, roughly: the power of two below it."""
+    return max(SMALLEST, 1 << max(0, sizes[-1].bit_length() - 1)) if sizes else 4 * SMALLEST
+
+
+def _beside(texts: Sequence[str], width: int, style: str) -> Content:
+    indent = " " * min(_SCALE, max(0, width - max(map(len, texts))))
+    return Content.styled("  ".join(fit_text(indent + text, width) for text in texts), style)
+
+
+def _charts(
+    values: Sequence[Sequence[int]], width: int, height: int, label: Callable[[int], str]
+) -> list[Content]:
+    """A plot for each rule, beside each other, with the number at the top of their scale."""
+    top = max(max(column) for column in values)
+    plots = [plot(column, top, width - _SCALE, height) for column in values]
+    scale = [label(top), *[""] * (height - 1)]
+    if height > 1:
+        scale[-1] = "0"
+    return [
+        Content.assemble(
+            *(
+                part
+                for number, chart in enumerate(plots)
+                for part in (
+                    ("  " if number else "", ""),
+                    (f"{scale[line]:>{_SCALE - 1}} ", "$foreground-muted"),
+                    (chart[line], "$text-accent"),
+                )
+            )
+        )
+        for line in range(height)
+    ]
