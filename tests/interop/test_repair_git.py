@@ -11,7 +11,7 @@ from engine.format import RefRecord
 from engine.repair import plan_repair
 from engine.snapshot import restore
 from engine.table import Table
-from tests.engine.test_fsck_git import TRIAL
+from tests.engine.fsck.test_git_stacks import TRIAL
 from tests.support.findings import NOW
 from tests.support.git import Git, Repository
 from tests.support.history import Layout

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-SCREENSHOTS = Path(__file__).resolve().parents[2] / "screenshots"
+SCREENSHOTS = Path(__file__).resolve().parents[3] / "screenshots"
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 
 from engine.stack import StackOptions
 from inspector.tui.screens.picker import PickerScreen
-from tests.inspector.test_picker import Host, locations
+from tests.inspector.tui.test_picker import Host, locations
 from tests.support.screens import NARROW, WIDE
 
 Compare = Callable[..., bool]

@@ -13,10 +13,10 @@ from textual import on
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
-from engine.fsck import FAULTS, fsck
+from engine.fsck import FAULTS, Finding, Severity, fsck
 from engine.progress import Progress, ProgressCallback
 from engine.stack import FileKind, Neighbour, Stack, StackOptions
-from inspector.model import Check, Finding, HealthMark, Severity, StackView
+from inspector.model import Check, HealthMark, StackView
 from inspector.tui import MainScreen
 from inspector.tui.screens.plan import Phase
 from inspector.tui.screens.repair import RepairScreen

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from inspector.rows import FilterError, Matcher, RowFilter
+from inspector.rows import FilterError, Matcher, RowFilter, regex_search
 from inspector.rows.regex_search import TEXT_BYTES, RegexSearch, TooSlowError
-from inspector.rows.rows import regex_search
 
 
 def never() -> bool:

@@ -25,8 +25,9 @@ from inspector.rows import (
     RowFilter,
     RowPages,
     SortedRows,
+    row_pages,
+    sorted_rows,
 )
-from inspector.rows.rows import row_pages, sorted_rows
 from tests.support.screens import branch, branches, log, make_stack
 from tests.support.tables import oid
 

@@ -12,8 +12,7 @@ from textual.pilot import Pilot
 from engine.format import RefRecord
 from engine.stack import Stack
 from inspector.model import AsOf, News, OneTable, Reloaded, Session, WholeStack
-from inspector.rows import RefRows
-from inspector.rows.rows import PAGE_ROWS, row_pages
+from inspector.rows import PAGE_ROWS, RefRows, row_pages
 from inspector.tui.widgets.record_pane import RecordPane
 from tests.support.panes import PaneApp, enter, press, settle, with_panes
 from tests.support.screens import OPTIONS, branch, branches, log, make_stack, shown_lines

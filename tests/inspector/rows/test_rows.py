@@ -10,9 +10,8 @@ import pytest
 
 from engine.format import LogRecord, RefRecord
 from engine.stack import Stack
-from inspector.rows import LogRows, RefRows, SequenceRows
+from inspector.rows import PAGE_ROWS, LogRows, PagedRows, RefRows, SequenceRows, row_pages, rows
 from inspector.rows.row_pages import MAX_PAGES, MAX_WANTS
-from inspector.rows.rows import PAGE_ROWS, PagedRows, row_pages, rows
 from tests.support.screens import branch, branches, log, make_stack
 from tests.support.tables import oid
 

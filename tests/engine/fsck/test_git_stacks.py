@@ -16,7 +16,7 @@ from engine.fsck import Severity, fsck
 from engine.stack import Stack
 from engine.stack.stack import StackOptions
 from engine.table import Table
-from tests.engine.test_fsck_stack import BROKEN_NAMES, UNSAFE_NAMES
+from tests.engine.fsck.test_whole_stack import BROKEN_NAMES, UNSAFE_NAMES
 from tests.support.findings import faults, findings
 from tests.support.git import Git, Repository
 from tests.support.handmade import change_byte, change_footer, change_header
