@@ -16,7 +16,8 @@ From the bytes upwards:
     readable    a stack that opens whatever is wrong with it
     repair      repairing a stack: the plan, what it means for each ref, and carrying it out
 
-`errors` is the one tree of errors, `progress` how a long operation says how far it is. Ref names and object
+The functions `fsck` and `repair` are not here, since their names are those of their wings: import them from
+`engine.fsck` and `engine.repair`. `errors` is the one tree of errors, `progress` how a long operation says how far it is. Ref names and object
 ids are `bytes`; nothing here depends on anything but the standard library, or prints.
 """
 
@@ -36,6 +37,8 @@ from engine.errors import (
     RepositoryError,
 )
 from engine.format import HashId, IndexRecord, LogRecord, ObjectRecord, RefRecord
+from engine.fsck import Finding
+from engine.git import Repository, find_repository
 from engine.merge import (
     CompactionPlan,
     Dropped,
@@ -55,6 +58,8 @@ from engine.merge import (
     suggest_geometric_segment,
 )
 from engine.progress import Progress, ProgressCallback
+from engine.readable import open_readable
+from engine.repair import plan_repair, ref_outcomes
 from engine.stack import CleanPlan, CompactionStats, Stack, StackOptions, StaleFile
 from engine.table import Table, TableStats, TableWriter, WriteOptions
 
@@ -69,6 +74,7 @@ __all__ = [
     "EntryTooBigError",
     "ExpectationError",
     "Expiry",
+    "Finding",
     "FormatError",
     "HashId",
     "IndexRecord",
@@ -86,6 +92,7 @@ __all__ = [
     "RefRecord",
     "RefnameError",
     "ReftableError",
+    "Repository",
     "RepositoryError",
     "Segment",
     "Stack",
@@ -98,9 +105,13 @@ __all__ = [
     "Version",
     "WriteOptions",
     "fastlog2",
+    "find_repository",
     "log_changes",
+    "open_readable",
     "plan_compaction",
+    "plan_repair",
     "ref_changes",
+    "ref_outcomes",
     "sizes_to_segments",
     "suggest_compaction_segment",
     "suggest_geometric_segment",
