@@ -17,9 +17,9 @@ From the bytes upwards:
     repair      repairing a stack: the plan, what it means for each ref, and carrying it out
 
 The functions `fsck` and `repair` are not here, since their names are those of their wings: import them from
-`engine.fsck` and `engine.repair`. `errors` is the one tree of errors, `progress` how a long operation says how
-far it is. Ref names and object ids are `bytes`; nothing here depends on anything but the standard library, or
-prints.
+`engine.fsck` and `engine.repair`. `errors` is the one tree of errors, `progress` how a long operation
+tells how far it is. Ref names and object ids are `bytes`; nothing here depends on anything but
+the standard library, or prints.
 """
 
 from engine.errors import (
