@@ -50,7 +50,7 @@ INSPECTOR_WINGS = {
 INSPECTOR_TOP = {"exit_codes": {"text"}, "__main__": {"cli"}, "__init__": set[str]()}
 # Which wing may import which library. rich is what Textual draws with: Textual's own interface hands out its
 # segments and styles.
-LIBRARIES = {"click": {"cli", "exit_codes", "tui"}, "textual": {"tui"}, "rich": {"tui"}}
+LIBRARIES = {"click": {"cli", "exit_codes", "tui"}, "regex": {"rows"}, "textual": {"tui"}, "rich": {"tui"}}
 
 # Ways to get at a file. `.open(` is judged apart: `Stack.open(...)` is the engine's.
 FILE_MODULES = {"fcntl", "fileinput", "mmap", "shutil"}

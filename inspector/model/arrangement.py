@@ -26,7 +26,6 @@ from inspector.rows import (
     REF_ORDERS,
     LogRow,
     LogRows,
-    Matcher,
     Order,
     PagedRows,
     RefRow,
@@ -69,9 +68,9 @@ class Kind(ABC, Generic[Row]):
 
     @abstractmethod
     def of_tables(
-        self, merged: MergedTable, deletions: bool, positions: Mapping[str, int], matcher: Matcher | None
+        self, merged: MergedTable, deletions: bool, positions: Mapping[str, int], row_filter: RowFilter | None
     ) -> PagedRows[Row, Any, Any]:
-        """Rows of some tables, those that `matcher` admits."""
+        """Rows of some tables, those that `row_filter` admits."""
 
     @abstractmethod
     def first_key(self, name: bytes) -> Any:  # noqa: ANN401 - the key of whichever kind
@@ -86,9 +85,9 @@ class _Refs(Kind[RefRow]):
         return view.refs
 
     def of_tables(
-        self, merged: MergedTable, deletions: bool, positions: Mapping[str, int], matcher: Matcher | None
+        self, merged: MergedTable, deletions: bool, positions: Mapping[str, int], row_filter: RowFilter | None
     ) -> PagedRows[RefRow, Any, Any]:
-        return RefRows(merged, deletions=deletions, positions=positions, matcher=matcher)
+        return RefRows(merged, deletions=deletions, positions=positions, row_filter=row_filter)
 
     def first_key(self, name: bytes) -> bytes:
         return name
@@ -102,9 +101,9 @@ class _Logs(Kind[LogRow]):
         return view.logs
 
     def of_tables(
-        self, merged: MergedTable, deletions: bool, positions: Mapping[str, int], matcher: Matcher | None
+        self, merged: MergedTable, deletions: bool, positions: Mapping[str, int], row_filter: RowFilter | None
     ) -> PagedRows[LogRow, Any, Any]:
-        return LogRows(merged, deletions=deletions, positions=positions, matcher=matcher)
+        return LogRows(merged, deletions=deletions, positions=positions, row_filter=row_filter)
 
     def first_key(self, name: bytes) -> tuple[bytes, int]:
         return name, U64_MAX
@@ -178,7 +177,7 @@ def _base(
         return natural
     if before is not None and before.shape.row_filter == shape.row_filter and not before.base.stopped:
         return before.base
-    return kind.of_tables(merged, shape.shows_deletions, natural.positions, Matcher(shape.row_filter))
+    return kind.of_tables(merged, shape.shows_deletions, natural.positions, shape.row_filter)
 
 
 def _ordered(

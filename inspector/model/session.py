@@ -11,7 +11,7 @@ bounded piece after the other, always the most urgent one, and tells what there 
     scan       filtering, sorting and counting on, a few thousand records at a time
 
 The sources worked on are those that the panes have put up with `serve`, each pane under a name of its own,
-and then the two of the view. A source that no pane serves any more is closed.
+and then the two of the view.
 
 One thread at a time may run `work`: nothing else touches the stack's handle. What is wanted is put down
 under a lock that is held for a moment only. What the screen sees is replaced whole, never changed:
@@ -108,11 +108,10 @@ class Session:
         self._sound: list[Stack] = []  # those that broke since: their tables may be read still
         self._trouble: str | None = None
         self._wanted_names: deque[tuple[bytes, MergedTable | None]] = deque(maxlen=1)
-        self._lock = threading.Lock()  # over the two that follow
+        self._lock = threading.RLock()  # over the two that follow
         self._wanted_keys: dict[str, _WantedKey] = {}
         self._served: dict[str, tuple[Source, ...]] = {}
         self._anew = True
-        self._open: list[Source] = []
 
     @classmethod
     def open(cls, directory: Path, *, label: str, options: StackOptions) -> Session:
@@ -128,8 +127,6 @@ class Session:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for source in self._open:
-            source.close()
         self._stack.close()
         for stack in self._sound:
             stack.close()
@@ -205,9 +202,7 @@ class Session:
         Whoever runs it may stop there, and begin again later.
         """
         while True:
-            if self._anew:
-                self._anew = False
-                self._close_unserved()
+            self._anew = False
             sources = self._sources()
             if self._wants_reload or self._wants_check:
                 yield self._reload()
@@ -222,17 +217,6 @@ class Session:
                 yield _told(scanned)
             else:
                 return
-
-    def _close_unserved(self) -> None:
-        sources = self._sources()
-        for source in self._open:
-            if source not in sources:
-                source.close()
-        self._open = sources
-        with self._lock:
-            for name, want in list(self._wanted_keys.items()):
-                if want.source not in sources:
-                    del self._wanted_keys[name]
 
     def _reload(self) -> Reloaded | None:
         asked = self._wants_reload
@@ -270,7 +254,9 @@ class Session:
 
     def _find_key(self) -> KeyFound | None:
         with self._lock:
-            wanted = list(self._wanted_keys.items())
+            sources = self._sources()
+            wanted = [(name, want) for name, want in self._wanted_keys.items() if want.source in sources]
+            self._wanted_keys = dict(wanted)
         for name, want in wanted:
             source, key = want.source, want.key
             row = source.rank(key)

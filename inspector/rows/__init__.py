@@ -4,8 +4,7 @@ May import `text`.
 
     row_pages     what the sources of records have in common
     rows          refs and reflog entries as rows
-    row_filter, regex_search
-                  which rows a filter lets through
+    row_filter    which rows a filter lets through
     sorted_rows   rows in another order
     difference_rows, outcome_rows
                   what changed between two views, and what a repair does, as rows
@@ -28,7 +27,7 @@ from inspector.rows.layout_nodes import (
     root_node,
 )
 from inspector.rows.outcome_rows import ORDER, OutcomeRows, OutcomeStore
-from inspector.rows.row_filter import FilterError, Matcher, RowFilter
+from inspector.rows.row_filter import FilterError, RowFilter
 from inspector.rows.row_pages import PAGE_ROWS, READ_ERRORS, PagedRows, RowPages
 from inspector.rows.rows import LogRow, LogRows, RefRow, RefRows, RowSource, SequenceRows
 from inspector.rows.sorted_rows import LOG_ORDERS, REF_ORDERS, Order, SortedRows
@@ -51,7 +50,6 @@ __all__ = [
     "HeldBytes",
     "LogRow",
     "LogRows",
-    "Matcher",
     "Node",
     "Order",
     "OutcomeRows",

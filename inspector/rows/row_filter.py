@@ -5,25 +5,44 @@ r"""The filter above a list: what the user types, and which records it lets thro
     !feature/      the others; `!re:...` likewise
 
 A log entry passes when its name, committer, email or message does; inverted, when none of them does.
-A filter is a value; a `Matcher` does its work, and may need a process for that (see `regex_search.py`).
+
+Expressions are those of Python's `re`, which backtracks: `(a+)+$` over thirty letters takes minutes and
+holds the interpreter's lock as long. So the `regex` module searches, which lets other threads run and
+gives up after a time.
 """
 
 from __future__ import annotations
 
 import re
-import threading
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Self
+from time import monotonic
+from typing import Final, Self
 
-from inspector.rows.regex_search import RegexSearch
+import regex
 
-__all__ = ["FilterError", "Matcher", "RowFilter"]
+__all__ = ["FilterError", "RowFilter", "TooSlowError"]
+
+SECONDS: Final = 2.0
+"""How long an expression may take for the texts of one call."""
+
+TEXT_SECONDS: Final = 0.5
+"""The same for one text: a search that is stopped ends no later."""
+
+TEXT_BYTES: Final = 4096
+"""What is searched of one text: its beginning."""
 
 
 class FilterError(ValueError):
     """What was typed is no filter; the message is for the user."""
+
+
+class TooSlowError(Exception):
+    """An expression takes too much time or memory for some text of the stack."""
+
+    def __init__(self) -> None:
+        super().__init__("the expression takes too long for some of these records: given up")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,42 +64,42 @@ class RowFilter:
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
-                    re.compile(pattern)
-            except (re.error, OverflowError, RecursionError) as error:
+                    re.compile(pattern)  # regex alone knows more, such as recursion, which eats memory
+                    regex.compile(pattern)
+            except (re.error, regex.error, ValueError, OverflowError, RecursionError) as error:
                 raise FilterError(f"no regular expression: {error}") from error
         return cls(pattern, is_regex, inverted) if pattern else None
-
-
-class Matcher:
-    """A filter at work; may be used from several threads, which take turns."""
-
-    def __init__(self, row_filter: RowFilter) -> None:
-        self.filter = row_filter
-        self._regex = RegexSearch(row_filter.pattern) if row_filter.is_regex else None
-        self._turn = threading.Lock()
 
     def admits(
         self, texts: Sequence[bytes], texts_per_row: int, stopped: Callable[[], bool]
     ) -> list[bool] | None:
         """Which rows pass, of `texts_per_row` texts each; None when `stopped()` came true meanwhile.
 
-        Raises `TooSlowError` for a regular expression that does not come to an end.
+        Raises `TooSlowError`.
         """
-        found: list[bool] | None
-        if self._regex is None:
-            pattern = self.filter.pattern
-            found = [pattern in text for text in texts]
+        if self.is_regex:
+            found = self._searched(texts, stopped)
+            if len(found) < len(texts):
+                return None
         else:
-            with self._turn:
-                found = self._regex.found(texts, stopped)
-        if found is None:
-            return None
+            found = [self.pattern in text for text in texts]
         if texts_per_row > 1:
             found = list(map(any, zip(*[iter(found)] * texts_per_row, strict=True)))
-        return [not hit for hit in found] if self.filter.inverted else found
+        return [not hit for hit in found] if self.inverted else found
 
-    def close(self) -> None:
-        """End what it has running. It can be used again."""
-        if self._regex is not None:
-            with self._turn:
-                self._regex.close()
+    def _searched(self, texts: Sequence[bytes], stopped: Callable[[], bool]) -> list[bool]:
+        """Whether each text has the expression; of fewer texts once `stopped()` is true."""
+        search = regex.compile(self.pattern).search
+        found: list[bool] = []
+        left, end = SECONDS, monotonic() + SECONDS
+        try:
+            for text in texts:
+                if stopped():
+                    break
+                found.append(search(text[:TEXT_BYTES], timeout=min(TEXT_SECONDS, left)) is not None)
+                left = end - monotonic()
+                if left <= 0:
+                    raise TooSlowError
+        except (TimeoutError, MemoryError):
+            raise TooSlowError from None
+        return found

@@ -18,7 +18,7 @@ that is wanted more.
 
 Two threads meet here. The one that draws calls `count`, `complete`, `row`, `wanting`, `progress`, `stop`:
 they answer at once and never read the stack. The one that works for the session calls `read_page`, `scan`,
-`rank`, `close`, the only methods that touch the engine, the anchors and the scan. They share pages and
+`rank`, the only methods that touch the engine, the anchors and the scan. They share pages and
 wants under a lock that is held for a few dictionary operations, never during a read.
 
 A view is immutable, so a row that was read once stays right. Another state of the stack
@@ -42,8 +42,7 @@ from engine.format import LogRecord, RefRecord
 from engine.merge import MergedTable
 from engine.progress import Progress
 from engine.table import Table
-from inspector.rows.regex_search import TooSlowError
-from inspector.rows.row_filter import Matcher
+from inspector.rows.row_filter import RowFilter, TooSlowError
 
 __all__ = ["PAGE_ROWS", "READ_ERRORS", "SCAN_RECORDS", "PagedRows", "RowError", "RowPages"]
 
@@ -104,7 +103,7 @@ class RowPages(ABC, Generic[Row, Key]):
 
     @property
     def stopped(self) -> bool:
-        """Whether `stop` or `close` kept the scan from its end."""
+        """Whether `stop` kept the scan from its end."""
         return self._stopped
 
     @property
@@ -171,10 +170,6 @@ class RowPages(ABC, Generic[Row, Key]):
     def _rows_from(self, start: int) -> Iterator[Row]:
         """The rows from number `start` on, as many as are known, or more."""
 
-    def close(self) -> None:
-        """Let go of what is no memory. Nothing more is scanned then."""
-        self._stopped = True
-
     def read_page(self) -> bool:
         """Read the page that was wanted last; False when none is.
 
@@ -221,12 +216,12 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
         first: Key,
         *,
         positions: Mapping[str, int] | None = None,
-        matcher: Matcher | None = None,
+        row_filter: RowFilter | None = None,
     ) -> None:
         """`first` is a key that no row comes before.
 
         `positions` are those of the tables in the stack, by name, if they are others than in `view`. Only
-        records that `matcher` admits are rows.
+        records that `row_filter` admits are rows.
         """
         super().__init__()
         self._view = view
@@ -235,15 +230,15 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
         self.positions = positions
         """The position in the stack of each table, by its name."""
         self._first = first
-        self._matcher = matcher
-        self._anchors: list[Key] = [] if matcher else [first]
+        self._filter = row_filter
+        self._anchors: list[Key] = [] if row_filter else [first]
         self._anchor_bytes = 0
-        self._spacing = 1 if matcher else PAGE_ROWS
+        self._spacing = 1 if row_filter else PAGE_ROWS
         self._looked = 0
         self._scanned = 0
         self._passed: Any = None  # the order of the last record that the scan has seen
         self._scanning: Iterator[list[Record]] | None = None
-        if matcher is None:
+        if row_filter is None:
             self._wants.append(0)
 
     @abstractmethod
@@ -283,23 +278,17 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
     @property
     def progress(self) -> Progress:
         """Records looked at so far."""
-        return Progress("scanning" if self._matcher else "counting", self._looked, None)
+        return Progress("scanning" if self._filter else "counting", self._looked, None)
 
     @property
     def _reachable(self) -> int:
-        return self._count if self._matcher else max(self._count, 1)
+        return self._count if self._filter else max(self._count, 1)
 
     # For the thread that works.
 
-    def close(self) -> None:
-        """End the filter's process, if it has one, and scan no further."""
-        super().close()
-        if self._matcher is not None:
-            self._matcher.close()
-
     def _page_read(self, number: int, rows: int) -> None:
         self._count = max(self._count, number * PAGE_ROWS + rows)
-        if not self._matcher and number == 0 and rows < PAGE_ROWS and self._error is None:
+        if not self._filter and number == 0 and rows < PAGE_ROWS and self._error is None:
             self._complete = True
 
     def _rows_from(self, start: int) -> Iterator[Row]:
@@ -316,7 +305,7 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
         this may be called from any thread.
         """
         anchor, skip = divmod(start, self._spacing)
-        if self._matcher is None:
+        if self._filter is None:
             yield from islice(chain.from_iterable(self._origins(self._anchors[anchor])), skip, None)
         elif self._spacing == 1:
             for number in range(start, len(self._anchors)):
@@ -338,7 +327,7 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
 
     def _stretches(self, numbers: Sequence[int]) -> Iterator[list[int]]:
         """Ascending numbers in parts between which it pays to seek."""
-        near = 1 if self._matcher is not None and self._spacing == 1 else PAGE_ROWS // 4
+        near = 1 if self._filter is not None and self._spacing == 1 else PAGE_ROWS // 4
         part: list[int] = []
         for number in numbers:
             if part and number - part[-1] > near and number // self._spacing > part[-1] // self._spacing:
@@ -354,7 +343,7 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
         Lists may be empty, so that whoever reads them can stop even where nothing passes the filter.
         """
         for origins in self._origins(self._first):
-            yield self._sift_origins(origins) if self._matcher else origins
+            yield self._sift_origins(origins) if self._filter else origins
 
     def rows_at(self, key: Key, count: int) -> tuple[Row, ...]:
         """Up to `count` rows from the first one on that is not before `key`, by a seek.
@@ -362,7 +351,7 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
         None with a filter, since what passes may be far away, or where the view cannot be read.
         """
         rows: list[Row] = []
-        if self._matcher is None:
+        if self._filter is None:
             with suppress(*READ_ERRORS):  # whoever reads the page itself tells of it
                 rows.extend(map(self.row_of, islice(chain.from_iterable(self._origins(key)), count)))
         return tuple(rows)
@@ -375,9 +364,9 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
         return list(compress(origins, self._admits([record for record, _ in origins])))
 
     def _admits(self, records: list[Record], stopped: Callable[[], bool] = lambda: False) -> list[bool]:
-        if self._matcher is None:
+        if self._filter is None:
             return [True] * len(records)
-        return self._matcher.admits(self._texts(records), self.texts_per_row, stopped) or []
+        return self._filter.admits(self._texts(records), self.texts_per_row, stopped) or []
 
     def scan(self) -> bool:
         """Look at about SCAN_RECORDS more records; False when there is nothing left to look at."""
@@ -409,7 +398,7 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
     def _take(self, blocks: list[list[Record]]) -> None:
         if not blocks:
             return
-        if self._matcher is None:
+        if self._filter is None:
             for block in blocks:
                 self._remember(block)
         else:
@@ -424,7 +413,7 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
             key = self._key(records[row - base])
             self._anchors.append(key)
             self._anchor_bytes += self._weight(key)
-            most = MAX_KEYS if self._matcher else MAX_ANCHORS
+            most = MAX_KEYS if self._filter else MAX_ANCHORS
             if len(self._anchors) > most or (self._anchor_bytes > ANCHOR_BYTES and len(self._anchors) > 1):
                 del self._anchors[1::2]
                 self._spacing *= 2

@@ -15,7 +15,7 @@ from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 from engine.format import U64_MAX, LogRecord, RefRecord
 from engine.merge import MergedTable
 from engine.table import Table
-from inspector.rows.row_filter import Matcher
+from inspector.rows.row_filter import RowFilter
 from inspector.rows.row_pages import PAGE_ROWS, PagedRows
 
 __all__ = ["PAGE_ROWS", "LogRow", "LogRows", "PagedRows", "RefRow", "RefRows", "RowSource", "SequenceRows"]
@@ -98,9 +98,9 @@ class RefRows(PagedRows[RefRow, RefRecord, bytes]):
         *,
         deletions: bool = False,
         positions: Mapping[str, int] | None = None,
-        matcher: Matcher | None = None,
+        row_filter: RowFilter | None = None,
     ) -> None:
-        super().__init__(view, b"", positions=positions, matcher=matcher)
+        super().__init__(view, b"", positions=positions, row_filter=row_filter)
         self._deletions = deletions
 
     def _blocks(self, start: bytes) -> Iterator[list[RefRecord]]:
@@ -134,9 +134,9 @@ class LogRows(PagedRows[LogRow, LogRecord, tuple[bytes, int]]):
         *,
         deletions: bool = False,
         positions: Mapping[str, int] | None = None,
-        matcher: Matcher | None = None,
+        row_filter: RowFilter | None = None,
     ) -> None:
-        super().__init__(view, (b"", U64_MAX), positions=positions, matcher=matcher)
+        super().__init__(view, (b"", U64_MAX), positions=positions, row_filter=row_filter)
         self._deletions = deletions
 
     def _blocks(self, start: tuple[bytes, int]) -> Iterator[list[LogRecord]]:

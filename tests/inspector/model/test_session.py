@@ -10,7 +10,7 @@ from engine.errors import FormatError
 from engine.format import HashId, RefRecord
 from engine.stack import Stack
 from inspector.model import KeyFound, News, Reloaded, RowsRead, Session, VersionsRead
-from inspector.rows import REF_ORDERS, Matcher, RefRows, RowFilter, SortedRows
+from inspector.rows import REF_ORDERS, RefRows, RowFilter, SortedRows
 from inspector.rows.rows import PAGE_ROWS
 from tests.support.screens import OPTIONS, branch, branches, log, make_stack, open_session
 from tests.support.tables import oid
@@ -268,35 +268,25 @@ def test_a_check_tells_trouble_once_and_that_it_has_passed(stack: Path) -> None:
         assert (news.error, news.asked) == (None, False)
 
 
-def test_a_served_source_is_worked_on_and_closed_when_nobody_serves_it(stack: Path) -> None:
+def test_a_served_source_is_worked_on_and_no_more_when_no_pane_serves_it(stack: Path) -> None:
     with open_session(stack) as session:
-        matcher = Matcher(RowFilter(b"[135]$", is_regex=True))
-        source = RefRows(session.view.merged, matcher=matcher)
+        source = RefRows(session.view.merged, row_filter=RowFilter(b"[135]$", is_regex=True))
         session.serve("refs", source)
         work(session)
         assert source.complete
         assert source.count > 0
-        search = matcher._regex
-        assert search is not None
-        assert search._child is not None
+        other = RefRows(session.view.merged, row_filter=RowFilter(b"1"))
+        session.serve("refs", other)
+        session.want_key("jump", other, b"\xff")
         session.serve("refs")
         assert session.wanting
-        work(session)
-        assert search._child is None
-
-
-def test_a_session_that_ends_leaves_no_process(stack: Path) -> None:
-    with open_session(stack) as session:
-        matcher = Matcher(RowFilter(b"1$", is_regex=True))
-        session.serve("refs", RefRows(session.view.merged, matcher=matcher))
-        work(session)
-    assert matcher._regex is not None
-    assert matcher._regex._child is None
+        assert not any(isinstance(news, KeyFound) for news in work(session))
+        assert not other.complete
 
 
 def test_what_is_served_first_is_scanned_first(stack: Path) -> None:
     with open_session(stack) as session:
-        filtered = RefRows(session.view.merged, matcher=Matcher(RowFilter(b"1")))
+        filtered = RefRows(session.view.merged, row_filter=RowFilter(b"1"))
         session.serve("refs", SortedRows(filtered, REF_ORDERS[1]), session.view.refs)
         for _ in session.work():
             if filtered.complete:

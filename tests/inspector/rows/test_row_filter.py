@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import threading
 import warnings
-from pathlib import Path
 
 import pytest
 
-from inspector.rows import FilterError, Matcher, RowFilter, regex_search
-from inspector.rows.regex_search import TEXT_BYTES, RegexSearch, TooSlowError
+from inspector.rows import FilterError, RowFilter
+from inspector.rows import row_filter as filters
+from inspector.rows.row_filter import TEXT_BYTES, TooSlowError
 
 
 def never() -> bool:
@@ -19,11 +19,7 @@ def never() -> bool:
 def passing(typed: str, *names: bytes) -> list[bytes]:
     row_filter = RowFilter.parse(typed)
     assert row_filter is not None
-    matcher = Matcher(row_filter)
-    try:
-        admitted = matcher.admits(names, 1, never)
-    finally:
-        matcher.close()
+    admitted = row_filter.admits(names, 1, never)
     assert admitted is not None
     return [name for name, passes in zip(names, admitted, strict=True) if passes]
 
@@ -57,11 +53,11 @@ def test_text_and_expressions_and_their_inverse(typed: str, expected: tuple[byte
 
 def test_a_row_of_several_texts_passes_when_one_of_them_does() -> None:
     texts = [b"refs/heads/a", b"ann", b"refs/heads/b", b"bob"]
-    assert Matcher(RowFilter(b"ann")).admits(texts, 2, never) == [True, False]
-    assert Matcher(RowFilter(b"ann", inverted=True)).admits(texts, 2, never) == [False, True]
+    assert RowFilter(b"ann").admits(texts, 2, never) == [True, False]
+    assert RowFilter(b"ann", inverted=True).admits(texts, 2, never) == [False, True]
 
 
-@pytest.mark.parametrize("typed", ["re:(", "re:*", "re:[z-a]", "!re:(?P<1>x)", r"re:\8"])
+@pytest.mark.parametrize("typed", ["re:(", "re:*", "re:[z-a]", "!re:(?P<1>x)", r"re:\8", "re:(?R)"])
 def test_what_is_no_expression_is_an_error_in_words(typed: str) -> None:
     with pytest.raises(FilterError, match=r"no regular expression: \w+"):
         RowFilter.parse(typed)
@@ -73,56 +69,50 @@ def test_a_doubtful_expression_prints_no_warning() -> None:
         assert RowFilter.parse("re:[[a]") is not None
 
 
+ENDLESS = RowFilter(rb"(a|aa)+$", is_regex=True)
+LONG = b"a" * 64 + b"b"
+
+
 def test_an_expression_without_end_is_given_up_and_others_work_after_it(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # The child reads its limit from its own file.
-    source = (
-        Path(regex_search.__file__)
-        .read_text("utf-8")
-        .replace("CPU_SECONDS: Final = 2.0", "CPU_SECONDS = 0.1")
-    )
-    (tmp_path / "impatient.py").write_text(source)
-    monkeypatch.setattr(regex_search, "__file__", str(tmp_path / "impatient.py"))
-    search = RegexSearch(rb"(a+)+$")
-    try:
-        with pytest.raises(TooSlowError, match="given up"):
-            search.found([b"b", b"a" * 64 + b"b"], never)
-        assert search.found([b"aaa", b"b"], never) == [True, False]
-    finally:
-        search.close()
+    monkeypatch.setattr(filters, "TEXT_SECONDS", 0.1)
+    with pytest.raises(TooSlowError, match="given up"):
+        ENDLESS.admits([b"b", LONG], 1, never)
+    assert ENDLESS.admits([b"aaa", b"b"], 1, never) == [True, False]
 
 
-def test_a_search_that_nobody_wants_any_more_ends_and_leaves_no_process() -> None:
-    search = RegexSearch(rb"(a+)+$")
-    asked = 0
+def test_texts_that_take_too_long_together_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filters, "SECONDS", 0.1)
+    texts = [b"a" * 10 + b"b"] * 100_000
+    assert ENDLESS.admits(texts[:10], 1, never) == [False] * 10
+    with pytest.raises(TooSlowError, match="given up"):
+        ENDLESS.admits(texts, 1, never)
 
-    def stopped() -> bool:
-        nonlocal asked
-        asked += 1
-        return asked > 1
 
-    assert search.found([b"a" * 64 + b"b"], stopped) is None
-    assert search._child is None
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
+def test_other_threads_run_while_an_expression_is_searched_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filters, "TEXT_SECONDS", 0.3)
+    lively = threading.Event()
+    other = threading.Timer(0.01, lively.set)
+    other.start()
+    with pytest.raises(TooSlowError):
+        ENDLESS.admits([LONG], 1, lively.is_set)
+    assert lively.is_set()
+    other.join()
+
+
+def test_a_search_that_is_not_wanted_any_more_ends() -> None:
+    answers = iter([False, True])
+    assert ENDLESS.admits([b"aaa", LONG, LONG], 1, lambda: next(answers)) is None
 
 
 def test_a_long_text_is_searched_at_its_beginning_only() -> None:
-    search = RegexSearch(b"z")
-    try:
-        inside, outside = b"a" * (TEXT_BYTES - 1) + b"z", b"a" * TEXT_BYTES + b"z"
-        assert search.found([inside, outside], never) == [True, False]
-    finally:
-        search.close()
+    inside, outside = b"a" * (TEXT_BYTES - 1) + b"z", b"a" * TEXT_BYTES + b"z"
+    assert RowFilter(b"z", is_regex=True).admits([inside, outside], 1, never) == [True, False]
 
 
 def test_thousands_of_texts_go_through_at_once() -> None:
-    search = RegexSearch(rb"7$")
-    try:
-        texts = [b"refs/heads/%d" % number for number in range(20_000)]
-        found = search.found(texts, never)
-        assert found == [text.endswith(b"7") for text in texts]
-        assert search.found([], never) == []
-    finally:
-        search.close()
+    row_filter = RowFilter(rb"7$", is_regex=True)
+    texts = [b"refs/heads/%d" % number for number in range(20_000)]
+    assert row_filter.admits(texts, 1, never) == [text.endswith(b"7") for text in texts]
+    assert row_filter.admits([], 1, never) == []

@@ -18,7 +18,6 @@ from inspector.rows import (
     REF_ORDERS,
     LogRow,
     LogRows,
-    Matcher,
     Order,
     RefRow,
     RefRows,
@@ -97,7 +96,7 @@ def test_a_filter_gives_the_rows_that_pass_and_no_others(
     merged: MergedTable, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
     monkeypatch.setattr(row_pages, "MAX_KEYS", most)
-    source = RefRows(merged, matcher=Matcher(RowFilter(b"7")), deletions=True)
+    source = RefRows(merged, row_filter=RowFilter(b"7"), deletions=True)
     work(source)
     expected = list(filter(matching(b"7"), ref_rows(merged, deletions=True)))
     assert source.complete
@@ -114,17 +113,17 @@ def test_keys_of_matches_are_thinned_by_their_bytes_too(
     merged: MergedTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(row_pages, "ANCHOR_BYTES", 4096)
-    source = RefRows(merged, matcher=Matcher(RowFilter(b"refs")))
+    source = RefRows(merged, row_filter=RowFilter(b"refs"))
     work(source)
     assert source._anchor_bytes <= 4096
     assert everything(source) == ref_rows(merged)
 
 
 def test_logs_are_filtered_by_who_and_what_as_well(merged: MergedTable) -> None:
-    source = LogRows(merged, matcher=Matcher(RowFilter(b"merge:")))
+    source = LogRows(merged, row_filter=RowFilter(b"merge:"))
     work(source)
     assert everything(source) == [row for row in log_rows(merged) if b"merge:" in row.record.message]
-    inverse = LogRows(merged, matcher=Matcher(RowFilter(b"A U Thor", inverted=True)))
+    inverse = LogRows(merged, row_filter=RowFilter(b"A U Thor", inverted=True))
     work(inverse)
     assert (inverse.count, inverse.complete) == (0, True)
 
@@ -133,7 +132,7 @@ def test_rows_that_pass_can_be_drawn_while_the_scan_goes_on(
     merged: MergedTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(row_pages, "SCAN_RECORDS", 1)
-    source = RefRows(merged, matcher=Matcher(RowFilter(b"3")))
+    source = RefRows(merged, row_filter=RowFilter(b"3"))
     expected = list(filter(matching(b"3"), ref_rows(merged)))
     seen = 0
     while source.scan():
@@ -148,7 +147,7 @@ def test_a_stopped_filter_keeps_what_it_found_and_looks_no_further(
     merged: MergedTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(row_pages, "SCAN_RECORDS", 1)
-    source = RefRows(merged, matcher=Matcher(RowFilter(b"3")))
+    source = RefRows(merged, row_filter=RowFilter(b"3"))
     while source.count < 10:
         source.scan()
     count = source.count
@@ -169,7 +168,7 @@ def test_refs_in_any_order(
     row_filter: RowFilter | None,
 ) -> None:
     monkeypatch.setattr(sorted_rows, "RUN_ROWS", 100)
-    base = RefRows(merged, matcher=Matcher(row_filter) if row_filter else None)
+    base = RefRows(merged, row_filter=row_filter)
     source = SortedRows(base, order, backwards=backwards)
     work(source)
     expected = [row for row in ref_rows(merged) if row_filter is None or b"1" in row.record.name]
