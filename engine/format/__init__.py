@@ -5,7 +5,9 @@ which ref names may exist. May import `engine.errors` and nothing else.
 
 Read in this order:
 
-    header        numbers, varints, header and footer, table names and `tables.list`
+    varint        integers of three bytes, and varints
+    header        the numbers of the format, header and footer
+    table_list    names of tables, and the lines of `tables.list`
     record        the four kinds of records and their codecs
     raw_record    records that pass through a compaction as the bytes they were stored as
     block         one block: parsed and searched, or filled and finished
@@ -16,33 +18,33 @@ from engine.format.block import Block, Read, read_block
 from engine.format.header import (
     BLOCK_HEADER_SIZE,
     BLOCK_TYPES,
+    CRC,
     DEFAULT_BLOCK_SIZE,
     DEFAULT_RESTART_INTERVAL,
+    FOOTER_FIELDS,
     INDEX,
     LOG,
     MAGIC,
     MAX_BLOCK_SIZE,
     MAX_OBJECT_ID_LEN,
     MAX_RESTARTS,
+    MIN_UPDATE_INDEX,
+    NO_OBJECT_ID_LEN,
     OBJ,
+    OBJ_OFFSET,
     OBJECT_ID_LEN_BITS,
     REF,
     RESTART_COUNT_SIZE,
     RESTART_SIZE,
     SECTION_NAMES,
-    U64_MAX,
     Footer,
     HashId,
     Header,
+    checksum_fault,
+    checksums,
     footer_size,
-    format_table_name,
-    get_u24,
-    get_varint,
+    header_fields,
     header_size,
-    is_table_file,
-    pack_table_list,
-    parse_table_list,
-    parse_table_name,
 )
 from engine.format.raw_record import Encoded, split_logs
 from engine.format.record import (
@@ -64,13 +66,28 @@ from engine.format.record import (
     log_key,
 )
 from engine.format.refname import check_conflicts, check_refname, is_refname, is_unsafe_refname
+from engine.format.table_list import (
+    TABLES_LIST,
+    ListFault,
+    ListLine,
+    TableList,
+    check_list_size,
+    format_table_name,
+    is_table_file,
+    pack_table_list,
+    parse_table_list,
+    parse_table_name,
+)
+from engine.format.varint import U64_MAX, get_u24, get_varint
 
 __all__ = [
     "BLOCK_HEADER_SIZE",
     "BLOCK_TYPES",
+    "CRC",
     "DEFAULT_BLOCK_SIZE",
     "DEFAULT_RESTART_INTERVAL",
     "DELETION",
+    "FOOTER_FIELDS",
     "INDEX",
     "LOG",
     "LOG_UPDATE",
@@ -78,13 +95,17 @@ __all__ = [
     "MAX_BLOCK_SIZE",
     "MAX_OBJECT_ID_LEN",
     "MAX_RESTARTS",
+    "MIN_UPDATE_INDEX",
+    "NO_OBJECT_ID_LEN",
     "OBJ",
     "OBJECT_ID_LEN_BITS",
+    "OBJ_OFFSET",
     "REF",
     "RESTART_COUNT_SIZE",
     "RESTART_SIZE",
     "SECTION_NAMES",
     "SYMREF",
+    "TABLES_LIST",
     "U64_MAX",
     "VAL1",
     "VAL2",
@@ -94,15 +115,21 @@ __all__ = [
     "HashId",
     "Header",
     "IndexRecord",
+    "ListFault",
+    "ListLine",
     "LogRecord",
     "Malformed",
     "ObjectRecord",
     "Read",
     "RefRecord",
+    "TableList",
     "add_up",
     "check_conflicts",
     "check_end",
+    "check_list_size",
     "check_refname",
+    "checksum_fault",
+    "checksums",
     "common_prefix",
     "decode_index",
     "decode_key",
@@ -110,6 +137,7 @@ __all__ = [
     "format_table_name",
     "get_u24",
     "get_varint",
+    "header_fields",
     "header_size",
     "is_refname",
     "is_table_file",

@@ -33,9 +33,6 @@ from engine.format.header import (
     RESTART_COUNT_SIZE,
     RESTART_SIZE,
     SECTION_NAMES,
-    get_u24,
-    get_varint,
-    put_u24,
 )
 from engine.format.raw_record import Encoded, split_logs, split_refs
 from engine.format.record import (
@@ -52,6 +49,7 @@ from engine.format.record import (
     encode_head,
     log_key,
 )
+from engine.format.varint import get_u24, get_varint, put_u24
 
 _T = TypeVar("_T")
 _COMPRESSION_LEVEL: Final = 9

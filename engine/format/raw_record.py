@@ -10,7 +10,6 @@ The grammar of a record is in `record.py`.
 from __future__ import annotations
 
 from engine.errors import shown
-from engine.format.header import U64_MAX, get_varint, put_varint
 from engine.format.record import (
     DELETION,
     LOG_UPDATE,
@@ -25,6 +24,7 @@ from engine.format.record import (
     decode_log_key,
     encode_head,
 )
+from engine.format.varint import U64_MAX, get_varint, put_varint
 
 Encoded = tuple[bytes, bytes, int, int, int, bytes]
 """A record that was cut out of a block but not decoded: (key, previous, prefix, kind, tail_len, encoded).

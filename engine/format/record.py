@@ -31,7 +31,7 @@ from operator import sub
 from typing import Final
 
 from engine.errors import ApiError, shown
-from engine.format.header import U64_MAX, get_varint, put_varint
+from engine.format.varint import U64_MAX, get_varint, put_varint
 
 DELETION: Final = 0
 VAL1: Final = 1

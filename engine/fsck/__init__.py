@@ -12,7 +12,7 @@ May import `stack`, `layout`, `merge` and `git`.
 """
 
 from engine.fsck.faults import FAULTS, REWRITE_TABLE, Fault, Severity
-from engine.fsck.files import YOUNG_LOCK_SECONDS, read_list
+from engine.fsck.files import YOUNG_LOCK_SECONDS
 from engine.fsck.finding import Finding, Report
 from engine.fsck.run import fsck
 from engine.fsck.table import CheckedTable, check_table
@@ -28,5 +28,4 @@ __all__ = [
     "Severity",
     "check_table",
     "fsck",
-    "read_list",
 ]

@@ -13,32 +13,15 @@ from contextlib import suppress
 from typing import Final
 
 from engine.errors import FormatError, shown
-from engine.format import is_table_file
+from engine.format import TABLES_LIST, ListFault, is_table_file, parse_table_list
 from engine.fsck.finding import Report
-from engine.stack import TABLES_LIST, TEMPORARY_MARK
-from engine.table import Table, open_regular
+from engine.stack import TEMPORARY_MARK, read_list_bytes
+from engine.table import Table
 
-_LARGEST_LIST: Final = 16 * 2**20
-_LONGEST_NAME: Final = 255
 _LOCK_SUFFIX: Final = ".lock"
 
 YOUNG_LOCK_SECONDS: Final = 60
 """How long a lock is taken for one that somebody holds: changes take milliseconds, compactions seconds."""
-
-
-def read_list(directory: str) -> bytes | None:
-    """The bytes of the list, or None if there is none. Raises `FormatError` if it is no list, `OSError`."""
-    try:
-        fd = open_regular(os.path.join(directory, TABLES_LIST), TABLES_LIST)
-    except FileNotFoundError:
-        return None
-    try:
-        size = os.fstat(fd).st_size
-        if size > _LARGEST_LIST:
-            raise FormatError(TABLES_LIST, None, f"{size} bytes are more than any stack needs")
-        return os.pread(fd, size, 0)
-    finally:
-        os.close(fd)
 
 
 def check_list(directory: str, entries: Sequence[str], report: Report) -> list[str]:
@@ -49,7 +32,7 @@ def check_list(directory: str, entries: Sequence[str], report: Report) -> list[s
     tables = sum(map(is_table_file, entries))
     present = "1 table is" if tables == 1 else f"{tables} tables are"
     try:
-        raw = read_list(directory)
+        raw = read_list_bytes(directory)
     except FormatError as error:
         report.add("list-unreadable", TABLES_LIST, None, error.reason)
         return []
@@ -62,42 +45,17 @@ def check_list(directory: str, entries: Sequence[str], report: Report) -> list[s
         else:
             report.add("stack-empty", TABLES_LIST, None, "there is neither a list nor a table")
         return []
-    if raw and not raw.endswith(b"\n"):
+    listed = parse_table_list(raw)
+    if not listed.is_whole:
         report.add("list-no-newline", TABLES_LIST, len(raw), "no newline at the end")
-    names = _parse(raw, report)
-    if not raw.strip(b"\n") and tables:
+    for number, line in enumerate(listed.lines, 1):
+        if line.fault is not None:
+            again = " again" if line.fault is ListFault.DUPLICATE else ""
+            what = f"{shown(line.raw)}{again}" if line.raw else "empty"
+            report.add(f"list-{line.fault}", TABLES_LIST, line.offset, f"line {number} is {what}")
+    if tables and not raw.strip(b"\n"):
         report.add("list-empty", TABLES_LIST, 0, f"the list names no table, but {present} here")
-    return names
-
-
-def _parse(raw: bytes, report: Report) -> list[str]:
-    names: dict[str, None] = {}
-    offset = 0
-    lines = raw.split(b"\n")
-    for number, line in enumerate(lines):
-        name = os.fsdecode(line)
-        fault = _fault(line)
-        if fault is not None:
-            report.add(fault, TABLES_LIST, offset, f"line {number + 1} is {shown(line)}")
-        elif not line:
-            if number < len(lines) - 1:
-                report.add("list-blank-line", TABLES_LIST, offset, f"line {number + 1} is empty")
-        elif name in names:
-            report.add("list-duplicate", TABLES_LIST, offset, f"line {number + 1} is {shown(line)} again")
-        else:
-            names[name] = None
-        offset += len(line) + 1
-    return list(names)
-
-
-def _fault(line: bytes) -> str | None:
-    if b"\0" in line:
-        return "list-nul"
-    if b"/" in line or line in {b".", b".."}:
-        return "list-leaves-directory"
-    if line.endswith(b"\r"):
-        return "list-carriage-return"
-    return "list-not-a-table" if len(line) > _LONGEST_NAME else None
+    return [line.name for line in listed.lines if line.name is not None and line.fault is None]
 
 
 def check_files(directory: str, listed: Collection[str], highest: int, now: float, report: Report) -> None:

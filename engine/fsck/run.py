@@ -24,13 +24,13 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from engine.errors import FormatError
-from engine.format import is_table_file
-from engine.fsck.files import check_files, check_list, read_list
+from engine.format import is_table_file, parse_table_list
+from engine.fsck.files import check_files, check_list
 from engine.fsck.finding import Finding, Report
 from engine.fsck.table import CheckedTable, check_table
 from engine.fsck.whole_stack import RefCheck, check_tables
 from engine.progress import Progress, ProgressCallback
-from engine.stack import StackOptions
+from engine.stack import StackOptions, read_list_bytes
 
 __all__ = ["PHASES", "Finding", "fsck"]
 
@@ -110,7 +110,7 @@ class _Run:
             report.forget()
             before = self._raw_list()
             # A table that was added since the list was read is no orphan either.
-            now_listed = [os.fsdecode(line) for line in (before or b"").split(b"\n")]
+            now_listed = parse_table_list(before or b"").names
             check_files(self._path, {*listed, *now_listed}, highest, self._now, report)
             if self._raw_list() == before:
                 break
@@ -139,7 +139,7 @@ class _Run:
 
     def _raw_list(self) -> bytes | None:
         try:
-            return read_list(self._path)
+            return read_list_bytes(self._path)
         except (FormatError, OSError):
             return None
 

@@ -18,6 +18,7 @@ from engine.format import (
     INDEX,
     LOG,
     MAGIC,
+    MIN_UPDATE_INDEX,
     OBJ,
     REF,
     SECTION_NAMES,
@@ -158,7 +159,7 @@ def _check_frame(file: CheckedTable, layout: TableLayout, report: Report) -> Non
     header = layout.believed
     if header is not None and header.min_update_index > header.max_update_index:
         what = f"update indexes from {header.min_update_index} to {header.max_update_index}"
-        report.add("limits-reversed", name, 8, what)
+        report.add("limits-reversed", name, MIN_UPDATE_INDEX.offset, what)
     if file.table is None and report.count(name) == before:
         report.add("footer-damaged", name, None, "the file does not open as a table")
 

@@ -17,49 +17,38 @@ Blocks are read when their section is opened, or when a position in them is look
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from typing import Final
 
 from engine.errors import ChecksumError, FormatError
 from engine.format import (
     BLOCK_TYPES,
+    CRC,
+    FOOTER_FIELDS,
     INDEX,
     LOG,
     MAGIC,
     MAX_OBJECT_ID_LEN,
+    NO_OBJECT_ID_LEN,
     OBJ,
+    OBJ_OFFSET,
     OBJECT_ID_LEN_BITS,
     REF,
     SECTION_NAMES,
     Footer,
     Header,
     Read,
+    checksum_fault,
+    checksums,
     footer_size,
+    header_fields,
     header_size,
 )
 from engine.layout.block import Record
 from engine.layout.section import BlockReader, Section
 from engine.layout.span import Group, Kind, Span
 
-_HEADER_FIELDS: Final = (
-    ("magic", 4, Kind.TEXT),
-    ("version", 1, Kind.NUMBER),
-    ("block size", 3, Kind.NUMBER),
-    ("min update index", 8, Kind.NUMBER),
-    ("max update index", 8, Kind.NUMBER),
-    ("hash id", 4, Kind.TEXT),  # in version 2 only
-)
-_OBJ_OFFSET: Final = "obj offset"
-_FOOTER_OFFSETS: Final = (
-    "ref index offset",
-    _OBJ_OFFSET,
-    "obj index offset",
-    "log offset",
-    "log index offset",
-)
-_OFFSET_SIZE: Final = 8
-_CRC_SIZE: Final = 4
+_TEXT_FIELDS: Final = {"magic", "hash id"}
 
 _MOST_LEVELS: Final = 1000
 """An index may lose a single block from one level to the next, but nobody has a use for such a table."""
@@ -146,55 +135,44 @@ class TableLayout(Group):
         right = self._reader.header.pack()
         raw = self.read(start, len(right))
         fields: list[Span] = []
-        at = 0
-        for name, size, kind in _HEADER_FIELDS:
-            if at == len(right):
-                break
-            stored = raw[at : at + size]
-            value = stored if kind is Kind.TEXT else int.from_bytes(stored, "big")
+        for field in header_fields(self._reader.header.version):
+            is_text = field.name in _TEXT_FIELDS
             error = None
-            if stored != right[at : at + size]:
-                error = FormatError(self.name, start + at, f"the {name} {reason}")
-            fields.append(Span(start + at, start + at + size, name, kind, value, error=error))
-            at += size
+            if field.raw(raw) != field.raw(right):
+                error = FormatError(self.name, start + field.offset, f"the {field.name} {reason}")
+            value = field.raw(raw) if is_text else field.number(raw)
+            kind = Kind.TEXT if is_text else Kind.NUMBER
+            fields.append(Span(start + field.offset, start + field.end, field.name, kind, value, error=error))
         return fields
 
     def _footer_fields(self) -> tuple[list[Span], Footer]:
         """The fields of the footer, and its offsets as far as they lead to blocks."""
-        end = self._reader.end
+        end, first = self._reader.end, self._reader.header.size
         fields = self._header_fields(end, "differs from the header's")
-        at = fields[-1].end
-        raw = self.read(at, self.end - at)
+        footer = self.read(end, self.end - end)
         values: list[int] = []
-        for index, name in enumerate(_FOOTER_OFFSETS):
-            stop = at + _OFFSET_SIZE
-            value = int.from_bytes(raw[index * _OFFSET_SIZE :][:_OFFSET_SIZE], "big")
+
+        for field in FOOTER_FIELDS:
+            at, stop = end + first + field.offset, end + first + field.end
+            value = field.number(footer[first:])
+            if field is CRC:
+                what = checksum_fault(footer)
+                wrong = ChecksumError(self.name, at, what) if what is not None else None
+                fields.append(Span(at, stop, field.name, Kind.CHECKSUM, *checksums(footer), wrong))
+                break
             id_len = value & MAX_OBJECT_ID_LEN
-            if name == _OBJ_OFFSET:
+            if field is OBJ_OFFSET:
                 value >>= OBJECT_ID_LEN_BITS
             error = None
-            if value and not self._reader.header.size < value < end:
-                error = FormatError(self.name, at, f"{name} {value} leads out of the table's blocks")
-            fields.append(Span(at, stop, name, Kind.POSITION, value, error=error))
+            if value and not first < value < end:
+                error = FormatError(self.name, at, f"{field.name} {value} leads out of the table's blocks")
+            fields.append(Span(at, stop, field.name, Kind.POSITION, value, error=error))
             values.append(0 if error else value)
-            if name == _OBJ_OFFSET:
-                error = None
-                if value and not id_len:
-                    error = FormatError(self.name, at, "an object section with an id length of 0")
+            if field is OBJ_OFFSET:
+                error = FormatError(self.name, at, NO_OBJECT_ID_LEN) if value and not id_len else None
                 fields.append(Span(at, stop, "object id length", Kind.NUMBER, id_len, error=error))
                 values.append(id_len)
-            at = stop
-        fields.append(self._crc_field(at))
         return fields, Footer(*values)
-
-    def _crc_field(self, at: int) -> Span:
-        raw = self.read(self._reader.end, self.end - self._reader.end)
-        stored, computed = int.from_bytes(raw[-_CRC_SIZE:], "big"), zlib.crc32(raw[:-_CRC_SIZE])
-        error = None
-        if stored != computed:
-            reason = f"footer CRC is {stored:08x}, its bytes have {computed:08x}"
-            error = ChecksumError(self.name, at, reason)
-        return Span(at, self.end, "CRC-32", Kind.CHECKSUM, stored, computed, error)
 
     def _find_sections(self, footer: Footer) -> tuple[Section, ...]:
         """The sections that footer and indexes tell of, in the order of the file."""
@@ -287,7 +265,7 @@ def _believed_header(name: str, size: int, read: Read) -> tuple[Header | None, i
         except FormatError:
             continue
         if copy.version == version:
-            if zlib.crc32(raw[:-_CRC_SIZE]) == int.from_bytes(raw[-_CRC_SIZE:], "big"):
+            if checksum_fault(raw) is None:
                 return copy, end
             copies.append((copy, end))
     try:

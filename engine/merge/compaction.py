@@ -26,9 +26,10 @@ from typing import Final
 
 from engine.errors import ApiError, FormatError
 from engine.format.block import Block
-from engine.format.header import U64_MAX
+from engine.format.header import MIN_UPDATE_INDEX
 from engine.format.raw_record import Encoded, log_time, normalised
 from engine.format.record import DELETION
+from engine.format.varint import U64_MAX
 from engine.merge.merged import merge_blocks
 from engine.progress import Progress, ProgressCallback
 from engine.table.reader import Table
@@ -186,7 +187,7 @@ def compact_tables(
     for table in tables:
         if table.min_update_index > table.max_update_index:
             what = f"the update index limits {table.min_update_index}..{table.max_update_index} are no range"
-            raise FormatError(table.name, 8, what)
+            raise FormatError(table.name, MIN_UPDATE_INDEX.offset, what)
     hash_size = tables[0].hash_id.size
     writer = TableWriter(write, options)
     low = min(table.min_update_index for table in tables)

@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final, Generic, Literal, TypeVar
 
-from engine.format.header import U64_MAX
 from engine.format.record import LogRecord, RefRecord
+from engine.format.varint import U64_MAX
 from engine.merge.merged import MergedTable
 from engine.progress import Progress, ProgressCallback
 from engine.table.reader import Table

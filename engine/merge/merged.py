@@ -16,8 +16,8 @@ from operator import attrgetter, eq
 from typing import Final, TypeVar
 
 from engine.errors import ApiError, FormatError
-from engine.format.header import U64_MAX
 from engine.format.record import LogRecord, RefRecord
+from engine.format.varint import U64_MAX
 from engine.table.reader import Table
 
 _T = TypeVar("_T")

@@ -26,11 +26,19 @@ from types import TracebackType
 from typing import Final, Self
 
 from engine.errors import FormatError, MissingTableError, ReftableError
-from engine.format import HashId, Header, is_table_file, parse_table_list, parse_table_name
+from engine.format import (
+    TABLES_LIST,
+    HashId,
+    Header,
+    ListFault,
+    is_table_file,
+    parse_table_list,
+    parse_table_name,
+)
 from engine.merge import MergedTable
 from engine.readable.table import Fault, ReadableTable, StandIn
 from engine.salvage import header_to_go_by
-from engine.stack import TABLES_LIST, Stack, StackDirectory, StackOptions
+from engine.stack import Stack, StackDirectory, StackOptions, read_list_bytes
 from engine.table import Table, open_regular
 
 __all__ = [
@@ -44,10 +52,6 @@ __all__ = [
     "readable_tables",
 ]
 
-MOST_NAMES: Final = 10_000
-"""Names of a damaged list that are believed to be tables."""
-
-_LARGEST_LIST: Final = 2**22
 _OUT_OF_FILES: Final = {errno.EMFILE, errno.ENFILE}
 
 
@@ -229,41 +233,18 @@ def _signature(path: str) -> tuple[object, ...]:
 
 
 def _listed(path: str) -> tuple[list[str], Fault | None]:
-    """The names in `tables.list`, each line for itself, and what is wrong with it."""
+    """The names in `tables.list`, each line for itself, and the first thing that is wrong with it."""
     try:
-        fd = open_regular(os.path.join(path, TABLES_LIST), TABLES_LIST)
-    except FileNotFoundError:
-        return [], FormatError(TABLES_LIST, None, "there is no such file")
+        data = read_list_bytes(path)
     except FormatError as error:
         return [], error
     except OSError as error:
         _require_descriptors(error)
         return [], error
-    try:
-        data = os.pread(fd, _LARGEST_LIST, 0)
-    except OSError as error:
-        return [], error
-    finally:
-        os.close(fd)
-    fault: Fault | None = None
-    names: list[str] = []
-    try:
-        parse_table_list(TABLES_LIST, data)
-    except FormatError as error:
-        fault = error
-    at = 0
-    for line in data.split(b"\n"):
-        try:
-            names += parse_table_list(TABLES_LIST, line + b"\n")
-        except FormatError as error:
-            fault = fault or FormatError(TABLES_LIST, at, error.reason)
-        at += len(line) + 1
-    single = list(dict.fromkeys(names))
-    if len(single) < len(names):
-        fault = fault or FormatError(TABLES_LIST, None, "names a table more than once")
-    if len(single) > MOST_NAMES:
-        fault = FormatError(TABLES_LIST, None, f"{len(single):,} lines: only {MOST_NAMES:,} are looked at")
-    return single[:MOST_NAMES], fault
+    if data is None:
+        return [], FormatError(TABLES_LIST, None, "there is no such file")
+    listed = parse_table_list(data)
+    return listed.names, listed.first_error(frozenset(ListFault) - {ListFault.BLANK_LINE})
 
 
 def _require_descriptors(error: OSError) -> None:

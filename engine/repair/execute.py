@@ -27,7 +27,7 @@ from typing import Final, TypeVar
 
 from engine.errors import EntryTooBigError, FormatError, LockError, OutdatedError
 from engine.format import MAX_BLOCK_SIZE, LogRecord, RefRecord
-from engine.fsck import YOUNG_LOCK_SECONDS, Severity, read_list
+from engine.fsck import YOUNG_LOCK_SECONDS, Severity
 from engine.progress import Progress, ProgressCallback
 from engine.repair.files import check_file
 from engine.repair.leftovers import lock_files
@@ -51,6 +51,7 @@ from engine.stack import (
     LockFile,
     TemporaryTable,
     find_holders,
+    read_list_bytes,
     read_table_list,
     sync_directory,
 )
@@ -194,7 +195,7 @@ class _Work:
         for before in plan.files:
             if before[0] not in gone and trace(self._path, before[0]) != before:
                 raise OutdatedError(self.file(before[0]), "is not what it was when the repair was planned")
-        if read_list(os.fspath(self._path)) != plan.list_before:
+        if read_list_bytes(self._path) != plan.list_before:
             reason = "is not what it was when the repair was planned"
             raise OutdatedError(self.file(TABLES_LIST), reason)
 
@@ -248,7 +249,7 @@ class _Work:
                 sync_directory(self._path)
         except BaseException:
             # The list has the last word: an interrupt may have come just behind the rename.
-            named = _names(self.file(TABLES_LIST))
+            named = _names(self._path)
             for name in made:
                 if name not in named:
                     # It was noted before it got its name, which may be what failed.
@@ -360,8 +361,8 @@ def _same(source: Iterator[list[_R]], written: Iterator[list[_R]]) -> int:
     return count if next(others, None) is None else -1
 
 
-def _names(path: str) -> list[str]:
+def _names(directory: Path) -> list[str]:
     try:
-        return read_table_list(path)
+        return read_table_list(directory)
     except FormatError:
         return []

@@ -25,7 +25,7 @@ from typing import Final
 
 from engine.errors import ApiError, FormatError, OutdatedError
 from engine.format import HashId, is_table_file, is_unsafe_refname, pack_table_list
-from engine.fsck import Finding, Severity, fsck, read_list
+from engine.fsck import Finding, Severity, fsck
 from engine.progress import Progress, ProgressCallback
 from engine.repair.choice import choose, follow_each_other
 from engine.repair.files import (
@@ -43,7 +43,7 @@ from engine.repair.plan import LeftOut, PlannedTable, RepairPlan, Step, StepKind
 from engine.repair.table_list import around, read_lines, require_same_lines
 from engine.salvage import Account, Reading, Source
 from engine.snapshot import left_by_undo
-from engine.stack import LOCK_SUFFIX, TABLES_LIST, StackOptions, unused_table_name
+from engine.stack import LOCK_SUFFIX, TABLES_LIST, StackOptions, read_list_bytes, unused_table_name
 
 _HIGHEST_LIMIT: Final = 2**62
 _MOST_FAULTS: Final = 3
@@ -84,7 +84,7 @@ def plan_repair(
         raise ApiError("to choose what becomes of tables, the stack has to be repaired as a whole")
     choices = _Choices(frozenset(set_aside), frozenset(take_up))
     for _ in range(_ATTEMPTS):
-        before = read_list(os.fspath(path))
+        before = read_list_bytes(path)
         findings = list(fsck(path, options, progress, now))
         try:
             plan = _Planner(path, options or StackOptions(), findings, tables, choices, progress).plan()
@@ -92,7 +92,7 @@ def plan_repair(
             # A table that is gone since it was checked, from the list or from beside it: others compact.
             continue
         except FormatError:
-            if read_list(os.fspath(path)) == before:
+            if read_list_bytes(path) == before:
                 raise
         else:
             if plan.list_before == before:
@@ -127,7 +127,7 @@ class _Planner:
         self._choices = choices
         self._progress = progress
         self._entries = sorted(os.listdir(path))
-        self._raw = read_list(os.fspath(path))
+        self._raw = read_list_bytes(path)
         self._steps: list[Step] = []
         self._left: list[LeftOut] = []
         self._listed: frozenset[str] = frozenset()
@@ -334,9 +334,9 @@ class _Planner:
 
     def _with_unsafe_names(self, chosen: Sequence[TableFile]) -> set[str]:
         """The tables with refs that git dies of, if the stack shows any."""
-        listed = [line for line in (self._raw or b"").split(b"\n") if line]
         looked_at: Sequence[TableFile] = chosen
-        if not self._codes("ref-name-unsafe") and [os.fsencode(file.file) for file in chosen] == listed:
+        is_as_listed = pack_table_list(file.file for file in chosen) == self._raw
+        if is_as_listed and not self._codes("ref-name-unsafe"):
             # fsck has seen all names, but for those that only salvaging brings to light.
             looked_at = [file for file in chosen if file.rewrites]
         found: set[str] = set()
@@ -425,10 +425,10 @@ class _Planner:
             return  # it may be damaged: that has nothing to do with a lock
         if self._only is not None and self._raw is not None:
             require_same_lines(before, tables, {left.file for left in self._left})
-        if pack_table_list([table.name for table in tables]) == before:
+        if pack_table_list(table.name for table in tables) == before:
             return
         found = [one for one in self._findings_of(TABLES_LIST) if one.severity is not Severity.INFO]
-        same = before.split(b"\n")[:-1] == [os.fsencode(table.source) for table in tables]
+        same = before == pack_table_list(table.source for table in tables)
         faults = [one.message for one in found[:_MOST_FAULTS]]
         why = "; ".join(faults) or ("tables got new names" if same else "other tables count")
         reasons = {one.severity for one in found} | {step.severity for step in self._steps}

@@ -7,14 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
-from typing import Final
 
 from engine.errors import FormatError, shown
-from engine.format import is_table_file, pack_table_list, parse_table_name
+from engine.format import TABLES_LIST, is_table_file, pack_table_list, parse_table_list, parse_table_name
 from engine.repair.plan import LeftOut, PlannedTable
-from engine.stack import TABLES_LIST
-
-_LONGEST_NAME: Final = 255
 
 
 def read_lines(raw: bytes, entries: Collection[str]) -> tuple[list[str], list[LeftOut]]:
@@ -25,17 +21,18 @@ def read_lines(raw: bytes, entries: Collection[str]) -> tuple[list[str], list[Le
     """
     names: dict[str, None] = {}
     left: list[LeftOut] = []
-    lines = raw.split(b"\n")
-    for number, line in enumerate(lines):
-        name = os.fsdecode(line.split(b"\0")[0].rstrip(b"\r"))
-        if name not in entries and number == len(lines) - 1 and name:
-            begun = [entry for entry in entries if is_table_file(entry) and entry.startswith(name)]
-            name = begun[0] if len(begun) == 1 else name
-        if name and "/" not in name and name not in (".", "..") and len(line) <= _LONGEST_NAME:
+    listed = parse_table_list(raw)
+    for line in listed.lines:
+        name = line.name
+        if name is not None:
+            if name not in entries and line is listed.lines[-1] and not listed.is_whole:
+                begun = [entry for entry in entries if is_table_file(entry) and entry.startswith(name)]
+                name = begun[0] if len(begun) == 1 else name
             names[name] = None
-        elif line:
-            what = f"{shown(line)} in tables.list is no table of this directory"
-            left.append(LeftOut(name, what, None, 0, 0, is_listed=True, is_missing=True))
+        elif line.raw:
+            what = f"{shown(line.raw)} in tables.list is no table of this directory"
+            unusable = os.fsdecode(line.raw.partition(b"\0")[0])
+            left.append(LeftOut(unusable, what, None, 0, 0, is_listed=True, is_missing=True))
     return list(names), left
 
 
@@ -55,9 +52,8 @@ def require_same_lines(raw: bytes, tables: Sequence[PlannedTable], gone: Collect
     Raises `FormatError` where it has not: then more is damaged than somebody asked to repair.
     """
     names = {table.source: table.name for table in tables}
-    lines = [os.fsdecode(line) for line in raw.split(b"\n")]
-    kept = [names.get(line, line) for line in lines if line not in gone]
-    after = pack_table_list([table.name for table in tables])
-    if len(kept) != len(tables) + 1 or os.fsencode("\n".join(kept)) != after:
+    listed = parse_table_list(raw).names
+    kept = [names.get(name, name) for name in listed if name not in gone]
+    if pack_table_list(listed) != raw or kept != [table.name for table in tables]:
         what = "the list or other tables are damaged too: repair the whole stack"
         raise FormatError(TABLES_LIST, None, what)

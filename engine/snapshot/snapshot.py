@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import ApiError, FormatError, OutdatedError
-from engine.format import parse_table_list
+from engine.format import TABLES_LIST, parse_table_list
 from engine.snapshot.manifest import (
     FILES,
     MANIFEST,
@@ -45,7 +45,14 @@ from engine.snapshot.manifest import (
     save_snapshot,
     snapshots_directory,
 )
-from engine.stack import DEFAULT_LOCK_TIMEOUT_MS, LockFile, sync_directory, sync_file, write_file
+from engine.stack import (
+    DEFAULT_LOCK_TIMEOUT_MS,
+    LockFile,
+    read_list_bytes,
+    sync_directory,
+    sync_file,
+    write_file,
+)
 
 __all__ = [
     "SNAPSHOTS_KEPT",
@@ -67,7 +74,6 @@ __all__ = [
 SNAPSHOTS_KEPT: Final = 20
 """How many snapshots `prune` leaves, besides those that are kept on purpose."""
 
-_LIST: Final = "tables.list"
 _UNDO: Final = "undo"
 _PARTIAL_SECONDS: Final = 24 * 3600
 # What link(2) says where there are no hard links, or no more of them.
@@ -96,17 +102,17 @@ def take_snapshot(
     try:
         (partial / FILES).mkdir()
         while True:
-            data = _read_list(stack)
+            data = read_list_bytes(stack)
             tables = _names(data)
             files = sorted({*tables, *extra})
             missing = [name for name in files if not _put(stack / name, partial / FILES / name)]
             # A table that is not there may have been compacted away since; then the list has changed as well.
-            if not missing or _read_list(stack) == data:
+            if not missing or read_list_bytes(stack) == data:
                 break
             shutil.rmtree(partial / FILES)
             (partial / FILES).mkdir()
         if data is not None:
-            write_file(os.fspath(partial / _LIST), data)
+            write_file(os.fspath(partial / TABLES_LIST), data)
         snapshot = Snapshot(
             path.name,
             path,
@@ -155,7 +161,7 @@ def settle(directory: str | os.PathLike[str], snapshot: Snapshot, now: float) ->
     if _is_unchanged(stack, snapshot):
         _remove(snapshot)
         return
-    save_snapshot(replace(snapshot, after=tuple(_names(_read_list(stack)))), snapshot.path)
+    save_snapshot(replace(snapshot, after=tuple(_names(read_list_bytes(stack)))), snapshot.path)
     prune(stack, now)
 
 
@@ -201,9 +207,9 @@ def prune(directory: str | os.PathLike[str], now: float, count: int = SNAPSHOTS_
 
 def is_last_change(directory: str | os.PathLike[str], snapshot: Snapshot) -> bool:
     """Whether the stack is as the change behind this snapshot left it: undoing it undoes nobody else's."""
-    data = _read_list(Path(directory))
+    data = read_list_bytes(directory)
     if snapshot.after is None:
-        return data == _stored_list(snapshot)
+        return data == read_list_bytes(snapshot.path)
     return tuple(_names(data)) == snapshot.after
 
 
@@ -215,8 +221,8 @@ def left_by_undo(directory: str | os.PathLike[str]) -> frozenset[str]:
     stack, snapshots = Path(directory), list_snapshots(directory)
     if not snapshots or snapshots[0].operation != _UNDO or snapshots[0].after is not None:
         return frozenset()
-    data = _read_list(stack)
-    if all((_stored_list(one) or b"") != data for one in snapshots[1:]):
+    data = read_list_bytes(stack)
+    if all((read_list_bytes(one.path) or b"") != data for one in snapshots[1:]):
         return frozenset()  # it did not come as far, or somebody has changed the stack since
     return frozenset(snapshots[0].tables).difference(_names(data))
 
@@ -236,7 +242,7 @@ def restore(
     The stack is then as it was.
     """
     stack = Path(directory)
-    list_path = stack / _LIST
+    list_path = stack / TABLES_LIST
     for name in snapshot.tables:
         if name not in snapshot.missing and not snapshot.file(name).is_file():
             raise FormatError(name, None, f"is gone from the snapshot {snapshot.id}")
@@ -259,7 +265,7 @@ def restore(
                     _install(snapshot.file(name), stack / name)
                 elif name in replaced:
                     _install(snapshot.file(name), stack / name)
-            lock.write(_stored_list(snapshot) or b"")
+            lock.write(read_list_bytes(snapshot.path) or b"")
             sync_directory(stack)
             lock.commit()
             installed = []
@@ -279,7 +285,7 @@ def _drop_unlisted(stack: Path, snapshot: Snapshot, before: Snapshot, installed:
     being listed. The list has the last word, as an interrupt may come just behind its rename.
     """
     taken = [name for name in before.tables if name in before.files and name not in snapshot.files]
-    for name in {*taken, *installed}.difference(_names(_read_list(stack))):
+    for name in {*taken, *installed}.difference(_names(read_list_bytes(stack))):
         (stack / name).unlink(missing_ok=True)
 
 
@@ -355,26 +361,11 @@ def _is_same(one: Path, other: Path) -> bool:
 
 
 def _is_unchanged(stack: Path, snapshot: Snapshot) -> bool:
-    return _read_list(stack) == _stored_list(snapshot) and all(
+    return read_list_bytes(stack) == read_list_bytes(snapshot.path) and all(
         (stack / name).exists() and _is_same(stack / name, snapshot.file(name)) for name in snapshot.files
     )
 
 
-def _stored_list(snapshot: Snapshot) -> bytes | None:
-    return _read_list(snapshot.path)
-
-
-def _read_list(directory: Path) -> bytes | None:
-    try:
-        return (directory / _LIST).read_bytes()
-    except FileNotFoundError:
-        return None
-
-
 def _names(data: bytes | None) -> list[str]:
-    """The tables that a list names: each line that is a name, also in a list that is damaged."""
-    names: list[str] = []
-    for line in (data or b"").split(b"\n"):
-        with suppress(FormatError):
-            names += parse_table_list(_LIST, line + b"\n")
-    return list(dict.fromkeys(names))
+    """The tables that a list names, also one that is damaged."""
+    return parse_table_list(data or b"").names

@@ -15,14 +15,15 @@ compaction, cleaning. May import `merge`.
     stack         the object that programs use
 """
 
+from engine.format import TABLES_LIST
 from engine.stack.addition import check_names
 from engine.stack.clean import LOCK_SUFFIX, CleanPlan, FileKind, StaleFile
 from engine.stack.compactor import CompactionStats
 from engine.stack.directory import (
-    TABLES_LIST,
     TEMPORARY_MARK,
     StackDirectory,
     TemporaryTable,
+    read_list_bytes,
     read_table_list,
     unused_table_name,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "check_names",
     "find_holders",
     "neighbours",
+    "read_list_bytes",
     "read_table_list",
     "sync_directory",
     "sync_file",

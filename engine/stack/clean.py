@@ -21,8 +21,8 @@ from enum import StrEnum
 from typing import Final
 
 from engine.errors import FormatError
-from engine.format import is_table_file
-from engine.stack.directory import TABLES_LIST, TEMPORARY_MARK, StackDirectory
+from engine.format import TABLES_LIST, is_table_file
+from engine.stack.directory import TEMPORARY_MARK, StackDirectory
 from engine.table import Table
 
 LOCK_SUFFIX: Final = ".lock"

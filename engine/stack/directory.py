@@ -22,18 +22,23 @@ from types import TracebackType
 from typing import Final, Protocol, Self
 
 from engine.errors import ApiError, FormatError, MissingTableError, OutdatedError
-from engine.format import HashId, format_table_name, pack_table_list, parse_table_list
+from engine.format import (
+    TABLES_LIST,
+    HashId,
+    check_list_size,
+    format_table_name,
+    pack_table_list,
+    parse_table_list,
+)
 from engine.merge import MergedTable
 from engine.stack.durable import change_mode, sync, sync_directory, write_all
 from engine.stack.lock import LockFile
 from engine.stack.options import StackOptions
 from engine.table import Table, WriteOptions, open_regular
 
-TABLES_LIST: Final = "tables.list"
 TEMPORARY_MARK: Final = ".temp."
 
 _RELOAD_SECONDS: Final = 3.0
-_LARGEST_LIST: Final = 16 * 2**20
 _WRITE_BUFFER: Final = 2**18
 _NAME_ATTEMPTS: Final = 1000
 
@@ -83,7 +88,7 @@ class StackDirectory:
 
     def read_list(self) -> list[str]:
         """The names that `tables.list` holds now; none if there is no such file."""
-        return read_table_list(self.list_path)
+        return read_table_list(self.path)
 
     def is_current(self) -> bool:
         """Whether `tables.list` is still the one that was loaded: one stat, as a rule."""
@@ -119,7 +124,7 @@ class StackDirectory:
                 fd = -1
             names: list[str] = []
             try:
-                names = _read_list(fd) if fd >= 0 else []
+                names = parse_table_list(_list_bytes(fd)).require_names() if fd >= 0 else []
                 tables = self._open_tables(names)
                 merged = MergedTable(tables)
             except BaseException as error:
@@ -347,27 +352,36 @@ def unused_table_name(
     raise ApiError(f"{name} and all other names tried for a new table are taken: suffixes must differ")
 
 
-def read_table_list(path: str) -> list[str]:
-    """The names that the list at `path` holds now, oldest first; none if there is no such file.
+def read_list_bytes(directory: str | os.PathLike[str]) -> bytes | None:
+    """The bytes of the `tables.list` in `directory`, or None if there is none.
+
+    Raises `FormatError` for what is no regular file, or larger than any stack needs, and `OSError`.
+    """
+    try:
+        fd = open_regular(os.path.join(directory, TABLES_LIST), TABLES_LIST)
+    except FileNotFoundError:
+        return None
+    try:
+        return _list_bytes(fd)
+    finally:
+        os.close(fd)
+
+
+def read_table_list(directory: str | os.PathLike[str]) -> list[str]:
+    """The names in the `tables.list` in `directory`, oldest first; none if there is no such file.
 
     Raises `FormatError`, `OSError`.
     """
-    try:
-        fd = open_regular(path, TABLES_LIST)
-    except FileNotFoundError:
-        return []
-    try:
-        return _read_list(fd)
-    finally:
-        os.close(fd)
+    return parse_table_list(read_list_bytes(directory) or b"").require_names()
 
 
 def _identity(found: os.stat_result) -> tuple[int, ...]:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _read_list(fd: int) -> list[str]:
+def _list_bytes(fd: int) -> bytes:
     size = os.fstat(fd).st_size
-    if size > _LARGEST_LIST:
-        raise FormatError(TABLES_LIST, None, f"{size} bytes are more than any stack needs")
-    return parse_table_list(TABLES_LIST, os.pread(fd, size, 0))
+    check_list_size(size, 0)
+    data = os.pread(fd, size, 0)
+    check_list_size(len(data), data.count(b"\n"))
+    return data

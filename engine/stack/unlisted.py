@@ -18,8 +18,9 @@ from itertools import islice
 from typing import Final
 
 from engine.errors import FormatError
+from engine.format import TABLES_LIST
 from engine.stack.clean import LOCK_SUFFIX, FileKind, file_kind, judge
-from engine.stack.directory import TABLES_LIST, read_table_list
+from engine.stack.directory import read_table_list
 from engine.stack.holders import Holder, Holders, find_holders
 from engine.table import Table
 
@@ -97,7 +98,7 @@ def neighbours(
 
 def _listed_now(path: str) -> list[str]:
     try:
-        return read_table_list(os.path.join(path, TABLES_LIST))
+        return read_table_list(path)
     except (FormatError, OSError):
         return []
 

@@ -30,7 +30,6 @@ from engine.format.header import (
     REF,
     SECTION_NAMES,
     SMALLEST_TABLE,
-    U64_MAX,
     Footer,
     HashId,
     Header,
@@ -39,6 +38,7 @@ from engine.format.header import (
 )
 from engine.format.raw_record import Encoded
 from engine.format.record import LogRecord, RefRecord, log_key
+from engine.format.varint import U64_MAX
 
 _T = TypeVar("_T")
 

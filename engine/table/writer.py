@@ -32,11 +32,9 @@ from engine.format.header import (
     MIN_OBJECT_ID_LEN,
     OBJ,
     REF,
-    U64_MAX,
     Footer,
     HashId,
     Header,
-    put_varint,
 )
 from engine.format.raw_record import Encoded
 from engine.format.record import (
@@ -50,6 +48,7 @@ from engine.format.record import (
     encode_ref,
     log_key,
 )
+from engine.format.varint import U64_MAX, put_varint
 
 _INDEX_THRESHOLD: Final = 3
 _INDEX_THRESHOLD_UNPADDED: Final = 1

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from engine.errors import ReftableError
-from engine.fsck import read_list
+from engine.format import parse_table_list
 from engine.git import Repository, find_repository
 from engine.progress import ProgressCallback
-from engine.stack import TABLES_LIST, Stack, StackOptions
+from engine.stack import TABLES_LIST, Stack, StackOptions, read_list_bytes
 from inspector.actions.shell import word
 from inspector.actions.undoing import undoable
 from inspector.text import safe_name
@@ -171,9 +171,9 @@ def run(action: Action[Made], plan: Plan[Made], progress: ProgressCallback) -> R
 
 
 def listed_names(directory: Path) -> tuple[str, ...]:
-    """The lines of tables.list, whatever is in them; empty if there is none. Raises as `read_list` does."""
-    lines = (read_list(os.fspath(directory)) or b"").split(b"\n")
-    return tuple(os.fsdecode(line) for line in lines if line)
+    """The lines of tables.list, whatever is in them. Raises as `read_list_bytes` does."""
+    listed = parse_table_list(read_list_bytes(directory) or b"")
+    return tuple(os.fsdecode(line.raw) for line in listed.lines if line.raw)
 
 
 def is_as_planned_for(workplace: Workplace, names: tuple[str, ...]) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from engine.format import footer_size, header_size
-from engine.format.header import put_u24, put_varint
+from engine.format.varint import put_u24, put_varint
 from tests.support.damage import with_checksum
 
 _NUMBERS: Final = (0, 1, 2, 3, 7, 15, 16, 31, 32, 63, 127, 128, 255, 256, 4095, 4096, 65535, 65536, 2**24 - 1)

@@ -12,7 +12,7 @@ import pytest
 
 from engine.errors import FormatError
 from engine.format import INDEX, LOG, OBJ, REF, U64_MAX, RefRecord, log_key
-from engine.format.header import put_u24, put_varint
+from engine.format.varint import put_u24, put_varint
 from engine.merge import compact_tables
 from engine.table import Table, WriteOptions
 from tests.hostile.ordeal import Answers, interrogate, limited_reads

@@ -10,8 +10,8 @@ import pytest
 from engine.errors import FormatError
 from engine.format import LOG, MAX_RESTARTS, OBJ, REF, Block, LogRecord, RefRecord
 from engine.format.block import BlockWriter, read_size
-from engine.format.header import put_u24
 from engine.format.record import encode_ref
+from engine.format.varint import put_u24
 from tests.support.handmade import Handmade, raw_block, raw_record
 from tests.support.stacks import branch, entry, same
 

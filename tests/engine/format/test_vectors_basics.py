@@ -6,7 +6,7 @@ import pytest
 
 from engine.errors import FormatError
 from engine.format import OBJ, Block, common_prefix, get_u24, get_varint, pack_table_list, parse_table_list
-from engine.format.header import put_u24, put_varint
+from engine.format.varint import put_u24, put_varint
 from tests.support.handmade import Handmade
 
 
@@ -55,13 +55,13 @@ def test_the_common_prefix_of_two_keys(a: bytes, b: bytes, length: int) -> None:
     ],
 )
 def test_the_list_of_tables_is_one_name_a_line(data: bytes, names: list[str]) -> None:
-    assert parse_table_list("tables.list", data) == names
-    assert parse_table_list("tables.list", pack_table_list(names)) == names
+    assert parse_table_list(data).require_names() == names
+    assert parse_table_list(pack_table_list(names)).require_names() == names
 
 
 def test_a_list_that_may_have_been_cut_short_is_refused() -> None:
     with pytest.raises(FormatError) as caught:
-        parse_table_list("tables.list", b"line\nline2")
+        parse_table_list(b"line\nline2").require_names()
     assert (caught.value.name, caught.value.offset) == ("tables.list", 10)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import engine.fsck.objects
 from engine.format import INDEX, LOG, OBJ, REF, Block, LogRecord, RefRecord, log_key
-from engine.format.header import put_varint
+from engine.format.varint import put_varint
 from engine.fsck import Severity
 from engine.table import Table, WriteOptions
 from tests.support.findings import codes, faults, findings, install, only, write_stack

@@ -10,7 +10,7 @@ import pytest
 
 from engine.errors import FormatError
 from engine.format import INDEX, LOG, OBJ, REF, Block, HashId, Header, LogRecord, RefRecord, log_key
-from engine.format.header import put_varint
+from engine.format.varint import put_varint
 from engine.layout import Contents, Kind, Record, Records, Restarts, Span
 from tests.support.handmade import Handmade, raw_block, raw_record
 from tests.support.spans import everything

@@ -329,12 +329,13 @@ def test_a_list_that_names_none_of_the_tables_there_leaves_all_in_doubt(
         ("{0}\n{1}\n{2}", "no newline at the end", [0, 1, 2]),
         ("{0}\n{1}\n{1}\n{2}\n", "more than once", [0, 1, 2]),
         ("{0}\n../{1}\n{2}\n", "no name of a table", [0, 2]),
+        ("{0}\r\n{1}\0\0\n{2}\n", "ends in a carriage return", [0, 1, 2]),
     ],
 )
 def test_each_line_of_a_damaged_list_stands_for_itself(
     tmp_path: Path, names: list[str], text: str, reason: str, shown: list[int]
 ) -> None:
-    (tmp_path / "tables.list").write_text(text.format(*names))
+    (tmp_path / "tables.list").write_bytes(text.format(*names).encode())
     with open_readable(tmp_path) as stack:
         assert [table.name for table in stack.tables] == [names[number] for number in shown]
         assert reason in str(stack.faults[0])

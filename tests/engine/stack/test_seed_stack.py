@@ -62,13 +62,13 @@ def test_lists_are_the_same_stack_if_they_hold_the_same_names(
 
 def test_table_names_are_the_lines_of_the_list() -> None:
     """Seed: test_parse_names."""
-    assert parse_table_list("tables.list", b"line\n") == ["line"]
+    assert parse_table_list(b"line\n").require_names() == ["line"]
 
 
 def test_empty_lines_are_dropped_and_a_missing_last_newline_is_refused(tmp_path: Path) -> None:
     """Seed: test_read_file; its last line had no newline, which git now refuses."""
     path = tmp_path / "tables.list"
-    assert parse_table_list("tables.list", b"line1\n\nline2\nline3\n") == ["line1", "line2", "line3"]
+    assert parse_table_list(b"line1\n\nline2\nline3\n").require_names() == ["line1", "line2", "line3"]
     path.write_bytes(b"line1\n\nline2\nline3")
     with pytest.raises(FormatError, match="newline"):
         Stack.open(tmp_path)

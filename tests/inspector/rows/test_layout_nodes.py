@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.format import INDEX, LOG, OBJ, REF, RefRecord
-from engine.format.header import put_varint
+from engine.format.varint import put_varint
 from engine.layout import BlockSpan, Group, Kind, Record, Span, TableLayout
 from engine.table import WriteOptions
 from inspector.rows import (

@@ -1,0 +1,174 @@
+"""Names of tables, and the lines of `tables.list`.
+
+A list has one name a line, oldest table first. `parse_table_list` is the one parser, for lists in any state:
+it gives every line with its offset, the name that it means and what is wrong with it. A strict reader asks
+for `require_names`, which refuses what git refuses; whoever reads damaged lists takes `names`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from engine.errors import FormatError, shown
+
+TABLES_LIST: Final = "tables.list"
+
+_LARGEST_LIST: Final = 16 * 2**20
+_MOST_LINES: Final = 2**16
+_LONGEST_FILE_NAME: Final = 255
+
+
+@dataclass(slots=True, frozen=True)
+class TableName:
+    """The parts of a table's file name: update-index range, suffix, kind of file."""
+
+    min_update_index: int
+    max_update_index: int
+    suffix: str
+    extension: str
+
+
+# git: 0x%012x-0x%012x-%08x.ref; JGit leaves 0x out and calls log-only tables .log;
+# the Go library of 2020 has no suffix.
+_TABLE_NAME = re.compile(r"(?:0x)?([0-9a-f]{12,16})-(?:0x)?([0-9a-f]{12,16})(?:-([0-9a-f]{1,8}))?\.(ref|log)")
+
+
+def format_table_name(min_update_index: int, max_update_index: int, suffix: int) -> str:
+    """The name git gives a table, without extension; `suffix` is 32 random bits."""
+    return f"0x{min_update_index:012x}-0x{max_update_index:012x}-{suffix:08x}"
+
+
+def parse_table_name(name: str) -> TableName | None:
+    """The parts of a table name as git, JGit or the Go library write it, or None."""
+    found = _TABLE_NAME.fullmatch(name)
+    if found is None:
+        return None
+    return TableName(int(found[1], 16), int(found[2], 16), found[3] or "", found[4])
+
+
+def is_table_file(name: str) -> bool:
+    """Whether a directory entry of this name is meant to be a table, listed or not."""
+    return name.endswith((".ref", ".log")) and not name.startswith(".")
+
+
+class ListFault(StrEnum):
+    """What is wrong with a line of a list, as the codes of fsck's findings name it behind `list-`."""
+
+    BLANK_LINE = "blank-line"
+    NUL = "nul"
+    LEAVES_DIRECTORY = "leaves-directory"
+    CARRIAGE_RETURN = "carriage-return"
+    NOT_A_TABLE = "not-a-table"
+    DUPLICATE = "duplicate"
+    NO_NEWLINE = "no-newline"
+
+
+_REFUSED: Final = frozenset(
+    {ListFault.NUL, ListFault.LEAVES_DIRECTORY, ListFault.NOT_A_TABLE, ListFault.NO_NEWLINE}
+)
+_NO_NAME: Final = "{} is no name of a table in this directory"
+_REASONS: Final = {
+    ListFault.BLANK_LINE: "an empty line",
+    ListFault.NUL: _NO_NAME,
+    ListFault.LEAVES_DIRECTORY: _NO_NAME,
+    ListFault.CARRIAGE_RETURN: "{} ends in a carriage return",
+    ListFault.NOT_A_TABLE: _NO_NAME,
+    ListFault.DUPLICATE: "{} is named more than once",
+}
+
+
+@dataclass(slots=True, frozen=True)
+class ListLine:
+    """A line of a list: where it begins, its bytes without the newline, and what is wrong with it.
+
+    `name` is the file that the line means, without a carriage return at its end, or a NUL and what follows;
+    None where no file of the directory can have it.
+    """
+
+    offset: int
+    raw: bytes
+    name: str | None
+    fault: ListFault | None
+
+
+@dataclass(slots=True, frozen=True)
+class TableList:
+    """What a `tables.list` of `size` bytes holds. Without `is_whole`, no newline ends its last line."""
+
+    lines: tuple[ListLine, ...]
+    size: int
+    is_whole: bool
+
+    @property
+    def names(self) -> list[str]:
+        """The names that the lines mean, however damaged: each once, oldest first."""
+        return list(dict.fromkeys(line.name for line in self.lines if line.name is not None))
+
+    def require_names(self) -> list[str]:
+        """The names as they stand in the list, for a strict reader. Raises `FormatError`.
+
+        Empty lines are dropped; a missing final newline is refused, as by git since 2.52 (a list cut short
+        must not pass for a shorter stack), and so is a name that leads out of the directory.
+        """
+        error = self.first_error(_REFUSED)
+        if error is not None:
+            raise error
+        return [os.fsdecode(line.raw) for line in self.lines if line.raw]
+
+    def first_error(self, faults: Collection[ListFault] = frozenset(ListFault)) -> FormatError | None:
+        """The first of these faults in the list, or None."""
+        if not self.is_whole and ListFault.NO_NEWLINE in faults:
+            what = "no newline at the end: the list may have been cut short"
+            return FormatError(TABLES_LIST, self.size, what)
+        for line in self.lines:
+            if line.fault is not None and line.fault in faults:
+                return FormatError(TABLES_LIST, line.offset, _REASONS[line.fault].format(shown(line.raw)))
+        return None
+
+
+def check_list_size(size: int, lines: int) -> None:
+    """Raise `FormatError` for a list that is larger than any stack needs."""
+    if size > _LARGEST_LIST or lines > _MOST_LINES:
+        what = f"{size} bytes" if size > _LARGEST_LIST else f"{lines} lines"
+        raise FormatError(TABLES_LIST, None, f"{what} are more than any stack needs")
+
+
+def parse_table_list(data: bytes) -> TableList:
+    """The lines of a `tables.list`, however wrong they are."""
+    lines: list[ListLine] = []
+    seen: set[str] = set()
+    offset = 0
+    for raw in data.removesuffix(b"\n").split(b"\n") if data else ():
+        meant = raw.partition(b"\0")[0].rstrip(b"\r")
+        is_name = meant not in {b"", b".", b".."} and b"/" not in meant and len(meant) <= _LONGEST_FILE_NAME
+        name = os.fsdecode(meant) if is_name else None
+        fault = _fault(raw, is_again=name in seen)
+        lines.append(ListLine(offset, raw, name, fault))
+        if name is not None and fault is None:
+            seen.add(name)
+        offset += len(raw) + 1
+    return TableList(tuple(lines), len(data), not data or data.endswith(b"\n"))
+
+
+def _fault(raw: bytes, *, is_again: bool) -> ListFault | None:
+    if not raw:
+        return ListFault.BLANK_LINE
+    if b"\0" in raw:
+        return ListFault.NUL
+    if b"/" in raw or raw in {b".", b".."}:
+        return ListFault.LEAVES_DIRECTORY
+    if raw.endswith(b"\r"):
+        return ListFault.CARRIAGE_RETURN
+    if len(raw) > _LONGEST_FILE_NAME:
+        return ListFault.NOT_A_TABLE
+    return ListFault.DUPLICATE if is_again else None
+
+
+def pack_table_list(names: Iterable[str]) -> bytes:
+    """The bytes of a `tables.list` with these names."""
+    return b"".join(os.fsencode(name) + b"\n" for name in names)
