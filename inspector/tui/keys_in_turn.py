@@ -55,6 +55,8 @@ class KeysInTurnApp(App[ReturnType], Generic[ReturnType]):
                 if self._giver is None or self._giver.is_finished:
                     self._giver = self.run_worker(self._give_turns(), group="keys")
                 return
+            if not self._screen_stack:  # the application ends: a key that is still on its way has no taker
+                return
             if event.is_forwarded:
                 self._turn.has_climbed = True
             else:

@@ -12,21 +12,34 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.markup import escape
-from textual.widgets import TabbedContent, TabPane
+from textual.widgets import OptionList, TabbedContent, TabPane
 
 from inspector.tui.key_actions import key_actions
 from inspector.tui.themes import THEMES
 
-__all__ = ["InspectorCommands"]
+__all__ = ["InspectorCommands", "Palette"]
 
 # Choosing it from the palette would be to open it in order to open it.
 _POINTLESS: Final = {"command_palette"}
 
 # What moves the cursor or the focus is done by its key or not at all: it is found, but not listed.
 _MOVING: Final = re.compile("move|page|first|last|home|end|cursor|scroll|focus|tab|show_tab|copy_text")
+
+
+class Palette(CommandPalette):
+    """Textual's palette, without keys for a list that has no rows."""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Textual turns a page of the list, which fails before that has rows, and where it has no room."""
+        if action == "command_list":
+            rows = self.query_one_optional(OptionList)  # none once the palette is closed
+            return bool(
+                rows and rows.option_count and rows.scrollable_content_region and rows.virtual_size.height
+            )
+        return super().check_action(action, parameters)
 
 
 @dataclass(frozen=True, slots=True)

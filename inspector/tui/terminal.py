@@ -25,6 +25,7 @@ import click
 from textual import on
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.worker import WorkerFailed
@@ -32,7 +33,7 @@ from textual.worker import WorkerFailed
 from inspector.exit_codes import ExitCode, note
 from inspector.text import safe_name
 from inspector.tui.keys_in_turn import KeysInTurnApp
-from inspector.tui.late_errors import came_too_late
+from inspector.tui.palette import Palette
 
 __all__ = ["TerminalApp", "collect_garbage_seldom", "run_on_terminal", "terminal_trouble"]
 
@@ -87,14 +88,17 @@ class TerminalApp(KeysInTurnApp[None]):
         # What was drawn went away with the alternate screen, and Textual draws only what has changed.
         self.refresh(layout=True)
 
+    def action_command_palette(self) -> None:
+        """Show the palette."""
+        if not CommandPalette.is_open(self):
+            self.push_screen(Palette(id="--command-palette"))
+
     def get_driver_class(self) -> type[Driver]:
         """The usual driver, made to outlast its terminal."""
         driver = super().get_driver_class()
         return _LastingDriver if driver is LinuxDriver else driver
 
     def _handle_exception(self, error: Exception) -> None:
-        if came_too_late(error):
-            return
         if self.crash is None:
             self.crash = error
         super()._handle_exception(error)

@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.css.query import NoMatches
 from textual.events import Key, Paste
 from textual.pilot import Pilot
 from textual.widgets import Input, TabbedContent
 
 from inspector.tui import MainScreen
-from inspector.tui.late_errors import came_too_late
 from inspector.tui.screens.journal import JournalScreen
 from inspector.tui.widgets.record_bar import Prompt
 from inspector.tui.widgets.record_pane import RefsPane
@@ -160,33 +158,3 @@ def test_what_is_typed_after_a_dialog_is_asked_for_is_for_its_field(
         assert pilot.app.screen.query_one(field, Input).value == "now"
 
     inspect(stack, steps)
-
-
-def test_only_what_is_gone_may_miss_its_parts(stack: Path) -> None:
-    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
-        with pytest.raises(NoMatches) as error:
-            screen.query_one("#nowhere")
-        assert not came_too_late(error.value)
-        await pilot.press("question_mark")
-        left = pilot.app.screen
-        await pilot.press("escape")
-        with pytest.raises(NoMatches) as late:
-            left.query_one("#nowhere")
-        assert came_too_late(late.value)
-        assert not came_too_late(KeyError("nowhere"))
-
-    inspect(stack, steps)
-
-
-@pytest.mark.parametrize(
-    ("module", "harmless"),
-    [("textual.widgets", True), ("inspector.tui.palette", False), ("engine.stack", False)],
-)
-def test_the_palette_may_trip_over_itself_but_not_over_us(module: str, harmless: bool) -> None:
-    palette: dict[str, Any] = {"__name__": "textual.command"}
-    exec("def turn_the_page(what): what()", palette)  # noqa: S102 - a frame of that module
-    inner: dict[str, Any] = {"__name__": module}
-    exec("def fail(): {}[0]", inner)  # noqa: S102 - the same
-    with pytest.raises(KeyError) as error:
-        palette["turn_the_page"](inner["fail"])
-    assert came_too_late(error.value) is harmless
