@@ -90,7 +90,7 @@ class TerminalApp(KeysInTurnApp[None]):
 
     def action_command_palette(self) -> None:
         """Show the palette."""
-        if not CommandPalette.is_open(self):
+        if not isinstance(self.screen, CommandPalette):
             self.push_screen(Palette(id="--command-palette"))
 
     def get_driver_class(self) -> type[Driver]:
