@@ -25,7 +25,7 @@ from inspector.actions.base import Plan, Result, Typed, Workplace, listed_names
 from inspector.actions.repair_words import gap_lines, log_words, ref_words, step_lines
 from inspector.actions.shell import command, word
 from inspector.actions.words import counted
-from inspector.rows import OutcomeStore
+from inspector.rows import OutcomeRows
 from inspector.text import safe_name
 
 __all__ = ["RepairAction"]
@@ -42,7 +42,7 @@ class RepairAction:
     """
 
     workplace: Workplace
-    store: OutcomeStore
+    store: OutcomeRows
     force: bool = False
     set_aside: tuple[str, ...] = ()
     take_up: tuple[str, ...] = ()
@@ -108,8 +108,7 @@ class RepairAction:
         )
         self.store.clear()
         for outcomes in ref_outcomes(made, progress, kept=True):
-            for one in outcomes:
-                self.store.add(one)
+            self.store.add(outcomes)
         logs = log_outcomes(made, progress)
         if not made.steps:
             nothing = "Nothing to repair: the check finds no fault that has a repair."

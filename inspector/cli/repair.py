@@ -33,7 +33,7 @@ from inspector.actions import gap_lines, log_words, ref_words, step_lines
 from inspector.cli.opening import FoundStack, find_stack, stack_verb
 from inspector.cli.output import Output, ProgressLine
 from inspector.exit_codes import ExitCode, note
-from inspector.rows import OutcomeStore
+from inspector.rows import OutcomeRows
 from inspector.text import json_line, json_text, safe_name, safe_text
 
 __all__ = ["VERBS"]
@@ -113,13 +113,12 @@ def repair(
         out.text(step_lines(plan, "only with --force"))
         out.text([""] if plan.steps else [])
     # Told before anything is changed: afterwards, the files that they are read from are gone.
-    with closing(OutcomeStore()) as store:
+    with closing(OutcomeRows()) as store:
         with ProgressLine() as progress:
             for outcomes in ref_outcomes(plan, progress, kept=True):
-                for one in outcomes:
-                    store.add(one)
+                store.add(outcomes)
             logs = log_outcomes(plan, progress)
-        counts, rows = store.counts, store.rows(0)
+        counts, rows = store.counts, iter(store)
         while told := list(islice(rows, _BATCH)):
             if as_json:
                 out.json(json_line(_outcome_fields(one)) for one in told)

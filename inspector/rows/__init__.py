@@ -26,7 +26,7 @@ from inspector.rows.layout_nodes import (
     read_record_place,
     root_node,
 )
-from inspector.rows.outcome_rows import ORDER, OutcomeRows, OutcomeStore
+from inspector.rows.outcome_rows import ORDER, OutcomeRows
 from inspector.rows.row_filter import FilterError, RowFilter
 from inspector.rows.row_pages import PAGE_ROWS, READ_ERRORS, PagedRows, RowPages
 from inspector.rows.rows import LogRow, LogRows, RefRow, RefRows, RowSource, SequenceRows
@@ -53,7 +53,6 @@ __all__ = [
     "Node",
     "Order",
     "OutcomeRows",
-    "OutcomeStore",
     "PagedRows",
     "Place",
     "RefRow",

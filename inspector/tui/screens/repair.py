@@ -10,16 +10,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.message import Message
 from textual.widgets import Footer, Static
-from textual.worker import Worker, WorkerState
 
 from engine.format import RefRecord
 from engine.repair import Outcome, RefOutcome, RepairPlan, Step
 from inspector.actions import Plan, RepairAction, Workplace, is_chosen, lines_of_step
 from inspector.model import Journal
-from inspector.rows import ORDER, OutcomeRows, OutcomeStore
-from inspector.text import error_text, shown, value_text
+from inspector.rows import ORDER, OutcomeRows
+from inspector.text import shown, value_text
 from inspector.tui.screens.dialog import Dialog, box
 from inspector.tui.screens.plan import ActionScreen, Phase
 from inspector.tui.widgets.line_list import Line, LineList
@@ -62,20 +60,20 @@ class RepairScreen(ActionScreen):
 
     def __init__(self, workplace: Workplace, journal: Journal, *, locks: tuple[str, ...] = ()) -> None:
         """With `locks`, names of lock files, these are removed, and nothing else is done."""
-        self._store = OutcomeStore()
-        self._repair = RepairAction(workplace, self._store, locks=locks)
+        self._outcomes = OutcomeRows()
+        self._repair = RepairAction(workplace, self._outcomes, locks=locks)
         self._chosen: str | None = None
         super().__init__(self._repair, journal)
 
     def on_unmount(self) -> None:
         """Nobody looks at the refs any more."""
-        self._store.close()
+        self._outcomes.close()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The list is there once the plan is; options and force as far as the plan has a use for them."""
         match action:
             case "outcomes":
-                return self.phase in (Phase.PLANNED, Phase.DONE) and self._store.listed > 0
+                return self.phase in (Phase.PLANNED, Phase.DONE) and self._outcomes.count > 0
             case "force":
                 use = self._repair.force or any(step.needs_force for step in self._steps)
                 return use and parameters[0] is not self._repair.force
@@ -151,7 +149,7 @@ class RepairScreen(ActionScreen):
 
     def action_outcomes(self) -> None:
         """List the refs that do not simply stay."""
-        self.app.push_screen(OutcomesScreen(self._store))
+        self.app.push_screen(OutcomesScreen(self._outcomes))
 
 
 class OutcomesScreen(Dialog[None]):
@@ -175,19 +173,14 @@ class OutcomesScreen(Dialog[None]):
         Binding("q,d", "dismiss(None)", "Back", show=False),
     ]
 
-    class Read(Message):
-        """A page was read."""
-
-    def __init__(self, store: OutcomeStore) -> None:
+    def __init__(self, outcomes: OutcomeRows) -> None:
         super().__init__()
-        self._store = store
-        self._rows = OutcomeRows(store)
-        self._worker: Worker[None] | None = None
-        self._list: VirtualList[RefOutcome] = VirtualList(_COLUMNS, self._rows, empty="no ref changes")
+        self._outcomes = outcomes
+        self._list: VirtualList[RefOutcome] = VirtualList(_COLUMNS, outcomes, empty="no ref changes")
 
     def compose(self) -> ComposeResult:
         """How many of each kind, the list, and the one under the cursor in full."""
-        counts = self._store.counts
+        counts = self._outcomes.counts
         parts = [f"{_MARKS[kind]} {counts[kind]:,} {kind}" for kind in ORDER if counts[kind]]
         with box("What becomes of refs", id="outcomes"):
             yield Static(
@@ -201,35 +194,7 @@ class OutcomesScreen(Dialog[None]):
     def on_mount(self) -> None:
         """Keys go to the list."""
         self._list.focus()
-        self._read()
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing is read or waited for."""
-        return not self._rows.wanting and (self._worker is None or self._worker.is_finished)
-
-    @on(VirtualList.RowsWanted)
-    def _read(self) -> None:
-        if self._worker is None or self._worker.is_finished:
-            self._worker = self.run_worker(self._read_pages, thread=True, exit_on_error=False)
-
-    def _read_pages(self) -> None:
-        while self._rows.read_page():
-            pass
-        self.post_message(self.Read())
-
-    @on(Read)
-    def _show_rows(self) -> None:
         self._list.source_changed()
-        self._show_outcome()
-
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """What was wanted while the worker was about to end is not forgotten."""
-        event.stop()
-        if event.state is WorkerState.ERROR and event.worker.error is not None:
-            self.notify(error_text(event.worker.error), severity="error", markup=False)
-        elif event.state is WorkerState.SUCCESS and self._rows.wanting:
-            self._read()
 
     @on(VirtualList.Highlighted)
     def _show_outcome(self) -> None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
 from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
 from engine.fsck import Severity, fsck
-from engine.repair import Outcome, RefOutcome
+from engine.repair import Outcome
 from engine.stack import Stack, StackOptions
 from inspector.actions import Workplace
-from inspector.rows import OutcomeRows, OutcomeStore
 from inspector.tui.screens.plan import ConfirmScreen, Phase
 from inspector.tui.screens.repair import OutcomesScreen, RepairScreen
 from tests.support.actions import ActionApp, act, confirm, journal, lines, phase, sentence, until
@@ -67,7 +65,7 @@ def test_a_repair_is_planned_confirmed_checked_and_undone(tmp_path: Path) -> Non
         assert isinstance(shown, RepairScreen)
         assert any("rewrite-table" in line for line in lines(shown))
         assert files(stack) == before
-        lost = shown._store.counts[Outcome.LOST]
+        lost = shown._outcomes.counts[Outcome.LOST]
         assert lost
         assert f"{lost} lost" in sentence(shown)
         await agree(pilot, shown, str(lost))
@@ -90,7 +88,7 @@ def test_the_refs_that_do_not_stay_are_listed_worst_first(tmp_path: Path) -> Non
     async def steps(pilot: Pilot[Any], app: ActionApp) -> None:
         shown = await phase(pilot, Phase.PLANNED)
         await pilot.press("d")
-        await until(pilot, lambda: isinstance(app.screen, OutcomesScreen) and app.screen.idle)
+        await until(pilot, lambda: isinstance(app.screen, OutcomesScreen))
         await pilot.pause()
         text = "\n".join(shown_lines(app))
         assert "- refs/heads/branch-" in text
@@ -113,19 +111,3 @@ def test_a_sound_stack_has_nothing_to_repair(tmp_path: Path) -> None:
 
     act(screen(stack), steps)
     assert files(stack) == before
-
-
-@pytest.mark.parametrize("start", [0, 1, 63, 64, 65, 199, 200, 263, 399, 400])
-def test_stored_outcomes_come_back_as_they_were(start: int) -> None:
-    refs = branches(400)
-    made = [
-        RefOutcome(ref.name, Outcome.LOST if number % 2 else Outcome.DOUBTFUL, ref, None, "why")
-        for number, ref in enumerate(refs)
-    ]
-    store = OutcomeStore()
-    for one in made:
-        store.add(one)
-    expected = made[1::2] + made[::2]
-    assert OutcomeRows(store).count == 400
-    assert list(store.rows(start)) == expected[start:]
-    store.close()

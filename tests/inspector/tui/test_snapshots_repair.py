@@ -93,7 +93,8 @@ def test_outcomes(picture: Compare, place: Somewhere, size: tuple[int, int]) -> 
     async def steps(pilot: Pilot[Any]) -> None:
         await planned(pilot)
         await pilot.press("d")
-        await until(pilot, lambda: isinstance(pilot.app.screen, OutcomesScreen) and pilot.app.screen.idle)
+        await until(pilot, lambda: isinstance(pilot.app.screen, OutcomesScreen))
+        await pilot.pause()
 
     assert picture(repair(place), size, steps)
 
