@@ -12,23 +12,25 @@ import textual.constants
 
 from inspector.tui.terminal import collect_garbage_seldom
 from tests.support.git import Git, GitNotFoundError, Repository, find_git
+from tests.support.thinning import ALL
 
-# The default draws the same examples on every run, and takes no notice of a busy machine. `thorough`
-# draws more, and others each time.
+# The default draws the same examples on every run, and takes no notice of a busy machine. `all` draws more of
+# them, and `thorough` still more, and others each time.
 hypothesis.settings.register_profile(
     "default",
     deadline=None,
     derandomize=True,
-    max_examples=100,
+    max_examples=30,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
+hypothesis.settings.register_profile("all", hypothesis.settings.get_profile("default"), max_examples=100)
 hypothesis.settings.register_profile(
     "thorough",
     hypothesis.settings.get_profile("default"),
     derandomize=False,
     max_examples=5000,
 )
-hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "all" if ALL else "default"))
 
 # A screen without a terminal has nobody to see a line glide to another tab, and each key would wait for it.
 # The plugin for snapshots has imported Textual by now, so the variable of the environment comes too late.
@@ -58,6 +60,16 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     _fail_if_skipped(report)
     return report
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is marked as `whole` unless everything is run."""
+    if ALL:
+        return
+    left_out = [item for item in items if item.get_closest_marker("whole") is not None]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item.get_closest_marker("whole") is None]
 
 
 def pytest_collection_finish() -> None:

@@ -13,6 +13,9 @@ from tests.fuzz.corpus import tables
 from tests.fuzz.mutator import Mutator
 from tests.fuzz.search import DefectError, search
 
+# The search has an alarm of its own, for each input.
+pytestmark = pytest.mark.timeout(600, method="thread")
+
 SECONDS = float(os.environ.get("REFTABLE_FUZZ_SECONDS", "3"))
 SEED = int(os.environ.get("REFTABLE_FUZZ_SEED", "1"))
 

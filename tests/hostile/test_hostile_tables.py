@@ -5,7 +5,6 @@ Whatever the damage, the answer is `FormatError` or a normal one; see `ordeal.py
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,11 +31,12 @@ from engine.table import Table, WriteOptions
 from tests.hostile.ordeal import Answers, interrogate, overwrite
 from tests.support.damage import flipped, with_checksum
 from tests.support.tables import oid, write_table
+from tests.support.thinning import ALL, THOROUGH, thinned
 
 # Every bit in the long run, the telling ones in the short.
-MASKS = [1 << bit for bit in range(8)] if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else [0x01, 0x80]
+MASKS = [1 << bit for bit in range(8)] if THOROUGH else thinned([0x01, 0x80], 2)
 MASKS += [0xFF]
-STRIDE = 1 if len(MASKS) > 3 else 11
+STRIDE = 1 if THOROUGH else 11 if ALL else 37
 
 
 def log(name: bytes, update_index: int, time: int = 1, size: int = 20) -> LogRecord:
@@ -122,7 +122,7 @@ def test_the_sound_tables_answer_everything(tmp_path: Path, victim: Victim) -> N
 def test_any_byte_may_be_wrong(tmp_path: Path, victim: Victim) -> None:
     path = tmp_path / "damaged.ref"
     data = victim.write(path)
-    for position in range(len(data)):
+    for position in thinned(range(len(data)), 5):
         for mask in MASKS:
             victim.interrogate(path, flipped(data, position, mask), f"byte {position} ^ {mask:#x}")
 
@@ -135,7 +135,7 @@ def test_damage_in_one_section_is_no_matter_to_scans_of_another(tmp_path: Path, 
         blocks = list(table.blocks())
     for block in blocks:
         # The type of a block is what tells where a section ends.
-        for position in range(block.offset + block.records_start - 3, block.next_offset):
+        for position in thinned(range(block.offset + block.records_start - 3, block.next_offset), 5):
             answers = victim.interrogate(path, flipped(data, position, 0x81))
             questions = {REF: ["logs"], LOG: ["refs"]}.get(block.type, ["refs", "logs", "compaction"])
             for question in questions:

@@ -1,6 +1,6 @@
 """A process dies or a call fails, at each system call that changes the disk: the stack is the old or the new.
 
-`pytest -s` shows how many calls each operation makes, all of which are tried.
+`pytest -s` shows how many calls each operation makes. By default some of them are tried, the same each time.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from tests.support.faults import GO_ON, REMOVING, Call, faults, survives
 from tests.support.findings import faults as what_is_wrong
 from tests.support.git import Git, Repository
 from tests.support.operations import MENDED, NAMES, NOW, OPERATIONS, Operation, prepare
+from tests.support.thinning import ALL, thinned
 
 Shape = tuple[bytes | None, tuple[bytes | None, ...]]
 """The list, but for what is random in it, and the bytes of its tables: any stack, sound or not."""
@@ -33,6 +34,8 @@ Shape = tuple[bytes | None, tuple[bytes | None, ...]]
 LATER = NOW + 10**6
 OPTIONS = StackOptions(auto_compact=False, lock_timeout_ms=0)
 MOST_CALLS = 400
+
+pytestmark = pytest.mark.timeout(300)
 
 
 def shape(directory: Path) -> Shape:
@@ -87,7 +90,7 @@ def source(tmp_path: Path, operation: Operation) -> Path:
 
 def copies(source: Path, tmp_path: Path) -> Iterator[tuple[int, Path]]:
     """Copy the stack with its snapshots, again and again: by links, as nothing may edit a file in place."""
-    for call in range(MOST_CALLS):
+    for call in thinned(range(MOST_CALLS), 7):
         parent = tmp_path / f"copy-{call:03}"
         shutil.copytree(source.parent, parent, copy_function=os.link)
         yield call, parent / source.name
@@ -174,7 +177,7 @@ def test_a_death_at_any_system_call_leaves_the_old_stack_or_the_new(
     print(f"\n{request.node.callspec.id}: {call} deaths", end=" ")  # noqa: T201 - for whoever asks with -s
 
 
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EACCES], ids=errno.errorcode.get)
+@pytest.mark.parametrize("code", thinned([errno.ENOSPC, errno.EIO, errno.EACCES], 3), ids=errno.errorcode.get)
 def test_a_failure_of_any_system_call_is_told_and_leaves_no_lock(
     source: Path, tmp_path: Path, operation: Operation, code: int, request: pytest.FixtureRequest
 ) -> None:
@@ -232,7 +235,7 @@ def fail_everywhere(source: Path, tmp_path: Path, operation: Operation, code: in
             if operation.keeps_all:
                 assert tables <= tables_anywhere(directory.parent)
             assert_usable(directory)
-    assert len(told) >= 3
+    assert len(told) >= (3 if ALL else 1)
     for failed, text in told:
         assert any(os.path.basename(call.path) in text for call in failed), (failed, text)
     assert everything_in(source.parent) == untouched

@@ -39,9 +39,9 @@ def comparing(snap_compare: Compare) -> Compare:
 
     def compare(
         screen: Screen[Any],
-        size: tuple[int, int],
         steps: Callable[[Pilot[Any]], Any] | None = None,
         keys: Sequence[str] = (),
+        size: tuple[int, int] = WIDE,
     ) -> bool:
         async def before(pilot: Pilot[Any]) -> None:
             await pilot.pause()

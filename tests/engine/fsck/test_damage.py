@@ -8,8 +8,6 @@ give the same bytes again.
 
 from __future__ import annotations
 
-import os
-import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,9 +25,10 @@ from tests.hostile.ordeal import overwrite
 from tests.support.damage import flipped, with_checksum, written_anew
 from tests.support.findings import NOW, codes, findings, write_stack
 from tests.support.tables import oid
+from tests.support.thinning import THOROUGH
 
 # Every bit in the long run, the telling ones in the short.
-MASKS = [1 << bit for bit in range(8)] if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else [0x01, 0x80]
+MASKS = [1 << bit for bit in range(8)] if THOROUGH else [0x01, 0x80]
 MASKS += [0xFF]
 
 
@@ -197,14 +196,6 @@ def test_holes_are_an_error_or_change_nothing(path: Path, victim: Victim) -> Non
             assert verdict(path, victim, hole, sound) != "MISSED", (size, start)
 
 
-@pytest.fixture
-def end_of_waiting() -> Iterator[None]:
-    """Make a hang a failure."""
-    signal.alarm(600)
-    yield
-    signal.alarm(0)
-
-
 @pytest.fixture(scope="module")
 def stacks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, bytes]]:
     """A stack for each table, with the bytes of the table."""
@@ -224,7 +215,7 @@ EDITS = st.lists(
 """Pieces of one table, or any bytes, that replace others: (where, from where, how much) or (where, bytes)."""
 
 
-@pytest.mark.usefixtures("end_of_waiting")
+@pytest.mark.timeout(600)
 @given(name=st.sampled_from(sorted(VICTIMS)), other=st.sampled_from(sorted(VICTIMS)), edits=EDITS)
 def test_tables_spliced_from_pieces_are_errors_or_as_good_as_written(
     stacks: dict[str, tuple[Path, bytes]], name: str, other: str, edits: list[tuple[float, ...]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -36,8 +35,7 @@ from tests.support.handmade import Handmade
 from tests.support.history import Layout, write_busy_history
 from tests.support.spans import assert_tiled, block_spans, errors_below, everything, layout_of, leaves
 from tests.support.stacks import branch, entry, same
-
-THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
+from tests.support.thinning import THOROUGH
 
 
 def table_of(

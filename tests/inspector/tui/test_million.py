@@ -20,8 +20,9 @@ from inspector.tui import InspectorApp, MainScreen
 from inspector.tui.widgets.record_pane import RefsPane
 from tests.support.screens import branch, drive, open_session, settle
 from tests.support.tables import oid
+from tests.support.thinning import ALL
 
-REFS = 1_000_000
+REFS = 1_000_000 if ALL else 200_000
 KEYS = (
     "j",
     "k",

@@ -1,4 +1,4 @@
-"""Pictures of the screens that change a stack, wide and narrow; `--snapshot-update` accepts new ones."""
+"""Pictures of the screens that change a stack; `--snapshot-update` accepts new ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from textual.widgets import TextArea
 
 from engine.format import HashId, RefRecord
 from engine.stack import StackOptions
-from inspector.actions import AddAction, CleanAction, CompactAction, Workplace
+from inspector.actions import AddAction, CompactAction, Workplace
 from inspector.model import Session
 from inspector.tui.screens.add import AddScreen
 from inspector.tui.screens.compact import CompactScreen
@@ -22,8 +22,7 @@ from inspector.tui.screens.plan import ActionScreen, Phase
 from inspector.tui.widgets.choice import Choice
 from tests.support.actions import confirm, journal, phase
 from tests.support.demo import copy_demo
-from tests.support.pictures import SIZES, Compare, Somewhere, comparing
-from tests.support.screens import WIDE
+from tests.support.pictures import Compare, Somewhere, comparing
 
 TOPIC = RefRecord(b"refs/heads/maeve/fix-tile-cache", 1960, bytes.fromhex("5a" * 20))
 COMMANDS = f"create refs/heads/new {'12' * 20}\nsymref-create refs/heads/alias refs/heads/new\n"
@@ -65,13 +64,11 @@ async def done(pilot: Pilot[Any]) -> None:
     await phase(pilot, Phase.DONE)
 
 
-@SIZES
-def test_form_for_a_ref(picture: Compare, place: Workplace, size: tuple[int, int]) -> None:
-    assert picture(AddScreen(place, journal(), HashId.SHA1, ref=TOPIC), size, keys=["1", "2", "g"])
+def test_form_for_a_ref(picture: Compare, place: Workplace) -> None:
+    assert picture(AddScreen(place, journal(), HashId.SHA1, ref=TOPIC), keys=["1", "2", "g"])
 
 
-@SIZES
-def test_form_for_commands(picture: Compare, place: Workplace, size: tuple[int, int]) -> None:
+def test_form_for_commands(picture: Compare, place: Workplace) -> None:
     screen = AddScreen(place, journal(), HashId.SHA1)
 
     async def steps(pilot: Pilot[Any]) -> None:
@@ -79,72 +76,54 @@ def test_form_for_commands(picture: Compare, place: Workplace, size: tuple[int, 
         screen.query_one(TextArea).text = COMMANDS
         await pilot.pause()
 
-    assert picture(screen, size, steps)
+    assert picture(screen, steps)
 
 
-@SIZES
-def test_plan_of_a_transaction(picture: Compare, place: Workplace, size: tuple[int, int]) -> None:
-    action = AddAction(place, COMMANDS.encode(), "made by hand")
-    assert picture(ActionScreen(action, journal()), size, planned)
-
-
-@SIZES
-def test_form_for_a_compaction(picture: Compare, place: Workplace, size: tuple[int, int]) -> None:
+def test_form_for_a_compaction(picture: Compare, place: Workplace) -> None:
     with Session.open(place.directory, label="demo", options=place.options) as session:
         screen = CompactScreen(place, journal(), session.view)
-    assert picture(screen, size, keys=["up"])
+    assert picture(screen, keys=["up"])
 
 
-@SIZES
-def test_plan_of_a_compaction(picture: Compare, place: Workplace, size: tuple[int, int]) -> None:
-    assert picture(ActionScreen(CompactAction(place, "geometric"), journal()), size, planned)
+def test_plan_of_a_compaction(picture: Compare, place: Workplace) -> None:
+    assert picture(ActionScreen(CompactAction(place, "geometric"), journal()), planned)
 
 
-@SIZES
-def test_confirmation(picture: Compare, place: Workplace, size: tuple[int, int]) -> None:
-    assert picture(ActionScreen(CompactAction(place, "all"), journal()), size, planned, keys=["enter"])
+def test_confirmation(picture: Compare, place: Workplace) -> None:
+    assert picture(ActionScreen(CompactAction(place, "all"), journal()), planned, keys=["enter"])
 
 
-@SIZES
-def test_result_of_a_compaction(picture: Compare, place: Workplace, size: tuple[int, int]) -> None:
-    assert picture(ActionScreen(CompactAction(place, "all"), journal()), size, done)
+def test_result_of_a_compaction(picture: Compare, place: Workplace) -> None:
+    assert picture(ActionScreen(CompactAction(place, "all"), journal()), done)
 
 
-@SIZES
-def test_form_for_an_expiry(picture: Compare, place: Workplace, size: tuple[int, int]) -> None:
+def test_form_for_an_expiry(picture: Compare, place: Workplace) -> None:
     screen = ExpireScreen(place, journal())
-    assert picture(screen, size, keys=list("90.days.ago"))
+    assert picture(screen, keys=list("90.days.ago"))
 
 
-@SIZES
-def test_plan_of_cleaning(picture: Compare, place: Workplace, size: tuple[int, int]) -> None:
-    assert picture(ActionScreen(CleanAction(place), journal()), size, planned)
-
-
-@SIZES
-def test_locked(picture: Compare, place: Workplace, size: tuple[int, int]) -> None:
+def test_locked(picture: Compare, place: Workplace) -> None:
     async def steps(pilot: Pilot[Any]) -> None:
         await phase(pilot, Phase.PLANNED)
         lock_forever(place.directory)
         await confirm(pilot)
         await phase(pilot, Phase.FAILED)
 
-    assert picture(ActionScreen(CompactAction(place, "all"), journal()), size, steps)
+    assert picture(ActionScreen(CompactAction(place, "all"), journal()), steps)
 
 
-@SIZES
-def test_journal(picture: Compare, size: tuple[int, int]) -> None:
+def test_journal(picture: Compare) -> None:
     kept = journal()
     place = Somewhere(Path("reftable"), StackOptions())
     compact, add = CompactAction(place, "all"), AddAction(place, COMMANDS.encode(), "made by hand")
     kept.note(compact.title, "failed", "The stack is locked.", compact.command_line)
     kept.note(compact.title, "done", "Done: 8 tables became one.", compact.command_line)
     kept.note(add.title, "done", "Done: 2 refs and 1 reflog entry written.", add.command_line)
-    assert picture(JournalScreen(kept), size)
+    assert picture(JournalScreen(kept))
 
 
 def test_confirmation_without_colour(
     picture: Compare, place: Workplace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    assert picture(ActionScreen(CompactAction(place, "all"), journal()), WIDE, planned, keys=["enter"])
+    assert picture(ActionScreen(CompactAction(place, "all"), journal()), planned, keys=["enter"])

@@ -22,7 +22,7 @@ from inspector.tui.screens.snapshots import SnapshotsScreen
 from tests.support.actions import NOW, journal, phase, until
 from tests.support.handmade import change_byte
 from tests.support.pictures import SIZES, Compare, Somewhere, comparing
-from tests.support.screens import branches, log, make_stack, open_session, press
+from tests.support.screens import WIDE, branches, log, make_stack, open_session, press
 from tests.support.screens import settle as settled
 
 CLOCKS = ("engine.repair.execute", "engine.repair.planner", "engine.fsck.run", "inspector.actions.locks")
@@ -70,82 +70,47 @@ async def done(pilot: Pilot[Any]) -> None:
 
 @SIZES
 def test_plan_of_a_repair(picture: Compare, place: Somewhere, size: tuple[int, int]) -> None:
-    assert picture(repair(place), size, planned)
+    assert picture(repair(place), planned, size=size)
 
 
-@SIZES
-def test_end_of_the_plan(picture: Compare, place: Somewhere, size: tuple[int, int]) -> None:
-    assert picture(repair(place), size, planned, keys=["G"])
-
-
-@SIZES
-def test_another_option_chosen(picture: Compare, place: Somewhere, size: tuple[int, int]) -> None:
+def test_another_option_chosen(picture: Compare, place: Somewhere) -> None:
     async def steps(pilot: Pilot[Any]) -> None:
         await planned(pilot)
         await pilot.press("j", "j", "j", "j", "j", "j", "o")
         await planned(pilot)
 
-    assert picture(repair(place), size, steps)
+    assert picture(repair(place), steps)
 
 
-@SIZES
-def test_outcomes(picture: Compare, place: Somewhere, size: tuple[int, int]) -> None:
+def test_outcomes(picture: Compare, place: Somewhere) -> None:
     async def steps(pilot: Pilot[Any]) -> None:
         await planned(pilot)
         await pilot.press("d")
         await until(pilot, lambda: isinstance(pilot.app.screen, OutcomesScreen))
         await pilot.pause()
 
-    assert picture(repair(place), size, steps)
+    assert picture(repair(place), steps)
 
 
-@SIZES
-def test_confirmation_by_typing(picture: Compare, place: Somewhere, size: tuple[int, int]) -> None:
+def test_confirmation_by_typing(picture: Compare, place: Somewhere) -> None:
     make_lock_young(place)
-    assert picture(repair(place), size, by_force, keys=["enter", "tab", "tab", "tab"])
+    assert picture(repair(place), by_force, keys=["enter", "tab", "tab", "tab"])
 
 
-@SIZES
-def test_plan_by_force(picture: Compare, place: Somewhere, size: tuple[int, int]) -> None:
-    make_lock_young(place)
-    assert picture(repair(place), size, by_force)
+def test_result_of_a_repair(picture: Compare, place: Somewhere) -> None:
+    assert picture(repair(place), done)
 
 
-@SIZES
-def test_result_of_a_repair(picture: Compare, place: Somewhere, size: tuple[int, int]) -> None:
-    assert picture(repair(place), size, done)
-
-
-@SIZES
-def test_plan_of_undoing_a_repair(picture: Compare, place: Somewhere, size: tuple[int, int]) -> None:
-    async def steps(pilot: Pilot[Any]) -> None:
-        await done(pilot)
-        await pilot.press("z")
-        await planned(pilot)
-
-    assert picture(repair(place), size, steps)
-
-
-@SIZES
-def test_plan_with_a_lock_in_its_way(picture: Compare, place: Somewhere, size: tuple[int, int]) -> None:
+def test_plan_with_a_lock_in_its_way(picture: Compare, place: Somewhere) -> None:
     build_demo(Path("sound"))
     lock = Path("sound", "tables.list.lock")
     lock.touch()
     os.utime(lock, (NOW - 3 * 3600, NOW - 3 * 3600))
     sound = Somewhere(Path("sound"), place.options)
-    assert picture(ActionScreen(CompactAction(sound, "all"), journal()), size, planned)
+    assert picture(ActionScreen(CompactAction(sound, "all"), journal()), planned)
 
 
-@SIZES
-def test_plan_that_met_damage(picture: Compare, place: Somewhere, size: tuple[int, int]) -> None:
-    async def steps(pilot: Pilot[Any]) -> None:
-        await phase(pilot, Phase.FAILED)
-
-    assert picture(ActionScreen(CompactAction(place, "all"), journal()), size, steps)
-
-
-@SIZES
-def test_snapshots(picture: Compare, place: Somewhere, size: tuple[int, int]) -> None:
+def test_snapshots(picture: Compare, place: Somewhere) -> None:
     stack = place.directory
     names = (stack / "tables.list").read_text().splitlines()
 
@@ -160,11 +125,10 @@ def test_snapshots(picture: Compare, place: Somewhere, size: tuple[int, int]) ->
         if operation == "undo":
             keep(snapshot, kept=True)
     with Session.open(stack, label="demo", options=place.options) as session:
-        assert picture(SnapshotsScreen(place, journal(), session.view), size, keys=["j"])
+        assert picture(SnapshotsScreen(place, journal(), session.view), keys=["j"])
 
 
-@SIZES
-def test_blocked_range(snap_compare: Compare, place: Somewhere, size: tuple[int, int]) -> None:
+def test_blocked_range(snap_compare: Compare, place: Somewhere) -> None:
     with open_session(place.directory, "demo") as session:
         app = InspectorApp(session, clock=lambda: NOW)
 
@@ -172,28 +136,18 @@ def test_blocked_range(snap_compare: Compare, place: Somewhere, size: tuple[int,
             await settled(pilot)
             await press(pilot, "4", "A")
 
-        assert snap_compare(app, terminal_size=size, run_before=before)
+        assert snap_compare(app, terminal_size=WIDE, run_before=before)
 
 
 def unlock(place: Workplace) -> RepairScreen:
     return RepairScreen(place, journal(), locks=("tables.list.lock",))
 
 
-@SIZES
-def test_plan_of_unlocking(picture: Compare, place: Somewhere, size: tuple[int, int]) -> None:
-    assert picture(unlock(place), size, planned)
+def test_plan_of_unlocking(picture: Compare, place: Somewhere) -> None:
+    assert picture(unlock(place), planned)
 
 
-@SIZES
-def test_plan_of_unlocking_that_needs_force(
-    picture: Compare, place: Somewhere, size: tuple[int, int]
-) -> None:
-    make_lock_young(place)
-    assert picture(unlock(place), size, planned)
-
-
-@SIZES
-def test_confirmation_with_lost_refs(picture: Compare, place: Somewhere, size: tuple[int, int]) -> None:
+def test_confirmation_with_lost_refs(picture: Compare, place: Somewhere) -> None:
     """Logs tell of refs that no table holds any more."""
     stack = make_stack(Path("lost"), (branches(500), [log(ref.name, 1) for ref in branches(500)]))
     [table] = (stack / "tables.list").read_text().split()
@@ -201,7 +155,7 @@ def test_confirmation_with_lost_refs(picture: Compare, place: Somewhere, size: t
     lock = stack / "tables.list.lock"
     lock.touch()
     os.utime(lock, (NOW - 7, NOW - 7))
-    assert picture(repair(Somewhere(stack, place.options)), size, by_force, keys=["enter"])
+    assert picture(repair(Somewhere(stack, place.options)), by_force, keys=["enter"])
 
 
 def sound_demo(monkeypatch: pytest.MonkeyPatch, path: Path) -> Path:
@@ -210,9 +164,8 @@ def sound_demo(monkeypatch: pytest.MonkeyPatch, path: Path) -> Path:
     return Path("reftable")
 
 
-@SIZES
 def test_form_with_a_blocked_range(
-    snap_compare: Compare, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, size: tuple[int, int]
+    snap_compare: Compare, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     stack = sound_demo(monkeypatch, tmp_path)
     change_byte(stack / (stack / "tables.list").read_text().split()[1], 4096)
@@ -223,12 +176,11 @@ def test_form_with_a_blocked_range(
             await settled(pilot)
             await press(pilot, "5", "v", "c")
 
-        assert snap_compare(app, terminal_size=size, run_before=before)
+        assert snap_compare(app, terminal_size=WIDE, run_before=before)
 
 
-@SIZES
 def test_health_of_a_stack_with_a_lock_left_behind(
-    snap_compare: Compare, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, size: tuple[int, int]
+    snap_compare: Compare, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     stack = sound_demo(monkeypatch, tmp_path)
     lock = stack / "tables.list.lock"
@@ -241,4 +193,4 @@ def test_health_of_a_stack_with_a_lock_left_behind(
             await settled(pilot)
             await press(pilot, "5", "v")
 
-        assert snap_compare(app, terminal_size=size, run_before=before)
+        assert snap_compare(app, terminal_size=WIDE, run_before=before)

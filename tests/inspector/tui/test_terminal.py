@@ -14,6 +14,7 @@ import pytest
 from tests.support.git import Git
 from tests.support.screens import branches, log, make_stack, make_tall_stack
 from tests.support.terminal import MODES, Terminal, inspector
+from tests.support.thinning import thinned
 
 
 @pytest.fixture
@@ -58,16 +59,15 @@ def list_in_disguise(place: Path) -> Path:
     return place
 
 
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda place: place, "no such"),
-        (empty_directory, "reftable"),
-        (only_a_list, "tables.list"),
-        (list_in_disguise, "tables.list"),
-    ],
-    ids=["missing path", "no repository", "damaged list", "list is a directory"],
-)
+UNREADABLE = {
+    "damaged list": (only_a_list, "tables.list"),
+    "missing path": (lambda place: place, "no such"),
+    "no repository": (empty_directory, "reftable"),
+    "list is a directory": (list_in_disguise, "tables.list"),
+}
+
+
+@pytest.mark.parametrize(("make", "message"), thinned(UNREADABLE.values(), 4), ids=thinned(UNREADABLE, 4))
 def test_what_cannot_be_opened_is_a_line_and_no_screen(
     tmp_path: Path, make: Callable[[Path], Path], message: str
 ) -> None:
@@ -77,11 +77,13 @@ def test_what_cannot_be_opened_is_a_line_and_no_screen(
         assert terminal.text.count("\n") == 1
 
 
+@pytest.mark.whole
 def test_a_repository_with_loose_refs_is_named_as_such(git: Git, tmp_path: Path) -> None:
     with inspector(files_backend(git, tmp_path / "place")) as terminal:
         assert_refused(terminal, 3, "files")
 
 
+@pytest.mark.whole
 def test_more_tables_than_a_process_may_open_is_said_with_what_to_do(tmp_path: Path) -> None:
     place = make_tall_stack(tmp_path / "reftable", 60)
     limit = "import resource, inspector.tui.app; resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))"
@@ -89,7 +91,7 @@ def test_more_tables_than_a_process_may_open_is_said_with_what_to_do(tmp_path: P
         assert_refused(terminal, 3, "ulimit -n")
 
 
-@pytest.mark.parametrize("redirection", ["</dev/null", ">/dev/null", "2>$NOTES", "<&-"])
+@pytest.mark.parametrize("redirection", thinned(["</dev/null", ">/dev/null", "2>$NOTES", "<&-"], 4))
 def test_without_a_terminal_there_is_no_screen_but_a_message(
     stack: Path, tmp_path: Path, redirection: str
 ) -> None:
@@ -103,6 +105,7 @@ def test_without_a_terminal_there_is_no_screen_but_a_message(
         assert "--help" in text
 
 
+@pytest.mark.whole
 def test_a_terminal_that_cannot_move_its_cursor_is_refused(stack: Path) -> None:
     with inspector(stack, env={"TERM": "dumb"}) as terminal:
         assert_refused(terminal, 2, "TERM")
@@ -119,6 +122,7 @@ def test_q_leaves_the_terminal_as_it_was(stack: Path) -> None:
         assert terminal.after_screen == ""
 
 
+@pytest.mark.whole
 def test_ctrl_c_says_how_to_leave_and_leaves_nothing_to_guess(stack: Path) -> None:
     with inspector(stack) as terminal:
         shown(terminal)
@@ -128,6 +132,7 @@ def test_ctrl_c_says_how_to_leave_and_leaves_nothing_to_guess(stack: Path) -> No
         assert terminal.faults() == []
 
 
+@pytest.mark.whole
 def test_ctrl_z_gives_the_terminal_to_the_shell_until_it_is_continued(stack: Path) -> None:
     with inspector(stack) as terminal:
         shown(terminal)
@@ -144,7 +149,9 @@ def test_ctrl_z_gives_the_terminal_to_the_shell_until_it_is_continued(stack: Pat
         assert terminal.faults() == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
+@pytest.mark.parametrize(
+    "number", thinned([signal.SIGTERM, signal.SIGINT, signal.SIGHUP], 3), ids=lambda n: n.name
+)
 def test_a_signal_ends_it_and_the_terminal_is_as_it_was(stack: Path, number: signal.Signals) -> None:
     with inspector(stack) as terminal:
         shown(terminal)
@@ -154,6 +161,7 @@ def test_a_signal_ends_it_and_the_terminal_is_as_it_was(stack: Path, number: sig
         assert terminal.after_screen == "reftable-inspector: interrupted\r\n"
 
 
+@pytest.mark.whole
 def test_a_signal_before_the_first_screen_ends_it_too(stack: Path) -> None:
     early = (
         "import os, signal, inspector.tui.app as app\n"
@@ -184,7 +192,7 @@ CRASHES = {
 }
 
 
-@pytest.mark.parametrize("place", CRASHES)
+@pytest.mark.parametrize("place", thinned(CRASHES, 3))
 def test_a_crash_gives_the_terminal_back_and_says_whose_fault_it_is(stack: Path, place: str) -> None:
     class_ = "class Hostile(Exception): __str__ = lambda self: chr(27) + '[2J' + 'boom'\n"
     raising = CRASHES[place].replace("{}[%r]", "(_ for _ in ()).throw(Hostile())")
@@ -201,6 +209,7 @@ def test_a_crash_gives_the_terminal_back_and_says_whose_fault_it_is(stack: Path,
         assert "locals" not in terminal.after_screen
 
 
+@pytest.mark.whole
 def test_no_mouse_leaves_the_mouse_to_the_terminal(stack: Path) -> None:
     with inspector("--no-mouse", stack) as terminal:
         shown(terminal)
@@ -210,6 +219,7 @@ def test_no_mouse_leaves_the_mouse_to_the_terminal(stack: Path) -> None:
             assert (on in terminal.written) == ("mouse" not in name), name
 
 
+@pytest.mark.whole
 def test_resizing_while_it_works_does_no_harm(stack: Path) -> None:
     with inspector(stack) as terminal:
         shown(terminal)
@@ -225,6 +235,7 @@ def test_resizing_while_it_works_does_no_harm(stack: Path) -> None:
         assert terminal.faults() == []
 
 
+@pytest.mark.whole
 def test_with_no_color_there_are_greys_and_nothing_else(stack: Path) -> None:
     painted = re.compile(rb"[34]8;2;(\d+);(\d+);(\d+)")
     for no_color in (False, True):

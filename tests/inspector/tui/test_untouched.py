@@ -52,6 +52,8 @@ def littered(git: Git, tmp_path: Path) -> Path:
     return repo.git_dir
 
 
+@pytest.mark.whole
+@pytest.mark.timeout(300)
 def test_looking_at_everything_changes_nothing(littered: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -82,6 +84,7 @@ def test_a_directory_in_which_nobody_may_write_is_shown_like_any_other(littered:
         stack.chmod(0o755)
 
 
+@pytest.mark.whole
 def test_a_stack_that_is_changed_meanwhile_is_read_and_left_alone(littered: Path) -> None:
     stack = littered / "reftable"
     gone = (stack / "tables.list").read_text().splitlines()[-1]

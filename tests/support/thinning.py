@@ -1,0 +1,20 @@
+"""How much of the exhaustive loops runs: the same small part each time, or all of it if asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TypeVar
+
+ALL = os.environ.get("REFTABLE_TESTS") == "all"
+"""Whether everything is run, as in CI."""
+
+THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
+"""Whether even more is wanted, such as each bit of a byte: for somebody who waits for hours."""
+
+T = TypeVar("T")
+
+
+def thinned(cases: Iterable[T], part: int) -> list[T]:
+    """Return every `part`-th of these cases, the first one among them; all if everything is run."""
+    return list(cases)[:: 1 if ALL else part]
