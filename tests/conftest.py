@@ -8,11 +8,9 @@ from pathlib import Path
 
 import hypothesis
 import pytest
-import textual.constants
 
-from inspector.tui.terminal import collect_garbage_seldom
 from tests.support.git import Git, GitNotFoundError, Repository, find_git
-from tests.support.thinning import ALL
+from tests.support.thinning import ALL, WITH_GIT
 
 # The default draws the same examples on every run, and takes no notice of a busy machine. `all` draws more of
 # them, and `thorough` still more, and others each time.
@@ -31,10 +29,6 @@ hypothesis.settings.register_profile(
     max_examples=5000,
 )
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "all" if ALL else "default"))
-
-# A screen without a terminal has nobody to see a line glide to another tab, and each key would wait for it.
-# The plugin for snapshots has imported Textual by now, so the variable of the environment comes too late.
-textual.constants.TEXTUAL_ANIMATIONS = "none"  # type: ignore[misc]
 
 _NOTHING_SKIPS = os.environ.get("CI") == "true" or os.environ.get("REFTABLE_NO_SKIP") == "1"
 
@@ -62,19 +56,17 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
+def _is_asked_for(item: pytest.Item) -> bool:
+    if WITH_GIT and "git" not in getattr(item, "fixturenames", ()):
+        return False
+    return ALL or item.get_closest_marker("whole") is None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is marked as `whole` unless everything is run."""
-    if ALL:
-        return
-    left_out = [item for item in items if item.get_closest_marker("whole") is not None]
+    left_out = [item for item in items if not _is_asked_for(item)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item.get_closest_marker("whole") is None]
-
-
-def pytest_collection_finish() -> None:
-    # As in the program itself: see there.
-    collect_garbage_seldom()
+        items[:] = [item for item in items if _is_asked_for(item)]
 
 
 @pytest.fixture(scope="session")

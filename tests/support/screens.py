@@ -14,9 +14,9 @@ from engine.format import LogRecord, RefRecord, format_table_name
 from engine.stack import Stack, StackOptions
 from inspector.model import Session
 from inspector.tui import InspectorApp, MainScreen
+from tests.support.stacks import OPTIONS
 from tests.support.tables import oid, write_table
 
-OPTIONS = StackOptions(auto_compact=False, skip_name_check=True, suffix=lambda: 0x5EED)
 WIDE = (120, 36)
 NARROW = (80, 24)
 

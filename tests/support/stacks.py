@@ -13,6 +13,9 @@ from engine.table import TableWriter
 LOOSE = StackOptions(auto_compact=False)
 """Every addition stays a table of its own."""
 
+OPTIONS = StackOptions(auto_compact=False, skip_name_check=True, suffix=lambda: 0x5EED)
+"""Likewise, and the tables have the same names each time."""
+
 
 def same(number: int, size: int = 20) -> bytes:
     """Return the object id that repeats one byte, as the tests of git's library have them."""

@@ -9,6 +9,9 @@ from typing import TypeVar
 ALL = os.environ.get("REFTABLE_TESTS") == "all"
 """Whether everything is run, as in CI."""
 
+WITH_GIT = os.environ.get("REFTABLE_TESTS") == "git"
+"""Whether nothing is run but what works together with a real git."""
+
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 """Whether even more is wanted, such as each bit of a byte: for somebody who waits for hours."""
 

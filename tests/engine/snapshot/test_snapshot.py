@@ -23,7 +23,7 @@ from engine.snapshot import (
 )
 from engine.snapshot.snapshot import snapshots_directory
 from engine.stack import LockFile, Stack
-from tests.support.screens import OPTIONS
+from tests.support.stacks import OPTIONS
 from tests.support.tables import oid
 
 NOW = 1_700_000_000.25
