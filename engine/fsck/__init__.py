@@ -11,7 +11,7 @@ May import `stack`, `layout`, `merge` and `git`.
     run           all of it in order: `fsck`
 """
 
-from engine.fsck.faults import FAULTS, REWRITE_TABLE, Fault, Severity
+from engine.fsck.faults import FAULTS, REWRITE_TABLE, FaultKind, Severity
 from engine.fsck.files import YOUNG_LOCK_SECONDS
 from engine.fsck.finding import Finding, Report
 from engine.fsck.run import fsck
@@ -22,7 +22,7 @@ __all__ = [
     "REWRITE_TABLE",
     "YOUNG_LOCK_SECONDS",
     "CheckedTable",
-    "Fault",
+    "FaultKind",
     "Finding",
     "Report",
     "Severity",

@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
-from engine.fsck.faults import FAULTS, Fault, Severity
+from engine.fsck.faults import FAULTS, FaultKind, Severity
 
 
 @dataclass(slots=True, frozen=True)
@@ -21,7 +21,7 @@ class Finding:
     `message` says what is wrong here; it may quote bytes of the file, escaped by `repr`.
     """
 
-    fault: Fault
+    fault: FaultKind
     file: str
     offset: int | None
     message: str

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import FormatError
-from engine.fsck import FAULTS, Fault, Finding, Severity
+from engine.fsck import FAULTS, FaultKind, Finding, Severity
 from engine.progress import ProgressCallback
 from engine.stack import FileKind, Neighbour, StackOptions
 from engine.table import Table
@@ -28,14 +28,14 @@ __all__ = ["Check", "Counts", "Finding", "Health", "HealthMark", "Severity", "fi
 YOUNG_LOCK: Final = 60.0
 """Seconds for which a lock is nothing to wonder at."""
 
-_COMPACTION_DUE: Final = Fault(
+_COMPACTION_DUE: Final = FaultKind(
     "compaction-due",
     Severity.INFO,
     "By the rule of the stack, tables are due to be merged.",
     "git does that after each write, unless it is told not to or somebody holds a lock",
     ("leave it to the next write", "compact (c)"),
 )
-_ORPHAN_DOUBTFUL: Final = Fault(
+_ORPHAN_DOUBTFUL: Final = FaultKind(
     "orphan-doubtful",
     Severity.WARNING,
     "A table that is not listed, and that cannot simply be removed: a check (v) tells more.",

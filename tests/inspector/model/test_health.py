@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.format import RefRecord
-from engine.fsck import Fault, Finding, Severity
+from engine.fsck import FaultKind, Finding, Severity
 from engine.stack import FileKind, Holder, Neighbour, StackOptions
 from engine.table import Table
 from inspector.model import Health, HealthMark, findings_at_hand
@@ -98,7 +98,7 @@ def test_a_compaction_that_is_due_is_worth_knowing(tmp_path: Path, opened: list[
 
 
 def finding(severity: Severity, file: str, offset: int | None = None, code: str = "x") -> Finding:
-    return Finding(Fault(code, severity, "meaning", "git", ("fix",)), file, offset, "message")
+    return Finding(FaultKind(code, severity, "meaning", "git", ("fix",)), file, offset, "message")
 
 
 def shown(tables: Sequence[Table], at_hand: Sequence[Finding] = (), found: Sequence[Finding] = ()) -> Health:

@@ -166,7 +166,7 @@ def test_the_words_for_a_finding_say_what_git_does_and_what_to_do(stack: Path) -
         await checked(pilot)
         words = app.text[app.text.rindex("X error") :]
         assert re.search(r"#1 0x0\S+-00005eed.ref, byte \d,\d+", words)
-        assert "git    git stops where it meets the damage" in words
+        assert "git    git stops at the damage" in words
         assert "repair rewrite the table from its readable records" in words
 
     host(view(stack), steps)
