@@ -2,14 +2,12 @@
 
 May import `rows`.
 
-    view          one state of the stack
+    view          one state of the stack, and what lists can be about
     session       the one door to the engine: opened read-only, read in pieces
-    scope, arrangement
-                  what the lists are about, and the rows that are drawn
+    arrangement   the rows that are drawn
     trace         all that a stack holds about one ref
     layout_reader one table for the block view
-    health, damage
-                  what is wrong, and what the main screen says of it
+    health        what is wrong
     compaction_study, what_if
                   a compaction rule at one of its steps; the next additions
     difference_summary
@@ -17,11 +15,19 @@ May import `rows`.
     journal       what was changed in this session
 """
 
-from inspector.model.arrangement import LOGS, REFS, Arrangement, Kind, Shape, arrange
-from inspector.model.compaction_study import Blocked, Damage, MergeKey, Outcome, Study, merge_outcome
-from inspector.model.damage import broken_text, damage_text
+from inspector.model.arrangement import LOGS, REFS, Arrangement, RecordKind, Shape, arrange
+from inspector.model.compaction_study import Blocked, Damage, MergeKey, MergeResult, Study, merge_result
 from inspector.model.difference_summary import DifferenceSummary, summarise
-from inspector.model.health import Check, Counts, Health, HealthMark, findings_at_hand, identity
+from inspector.model.health import (
+    Check,
+    Counts,
+    Health,
+    HealthMark,
+    broken_text,
+    damage_text,
+    findings_at_hand,
+    identity,
+)
 from inspector.model.journal import Ending, Entry, Journal
 from inspector.model.layout_reader import (
     COPY_LIMIT,
@@ -36,10 +42,9 @@ from inspector.model.layout_reader import (
     PathRead,
     ReadFailed,
 )
-from inspector.model.scope import AsOf, OneTable, Scope, WholeStack
 from inspector.model.session import KeyFound, News, Reloaded, RowsRead, Session, VersionsRead
 from inspector.model.trace import ChainEnd, RefTrace, find_versions
-from inspector.model.view import StackView
+from inspector.model.view import AsOf, OneTable, Scope, StackView, WholeStack
 from inspector.model.what_if import Moment, replay
 
 __all__ = [
@@ -64,18 +69,18 @@ __all__ = [
     "HealthMark",
     "Journal",
     "KeyFound",
-    "Kind",
     "LayoutNews",
     "LayoutOpened",
     "LayoutReader",
     "Looking",
     "MergeKey",
+    "MergeResult",
     "Moment",
     "News",
     "OneTable",
-    "Outcome",
     "PathRead",
     "ReadFailed",
+    "RecordKind",
     "RefTrace",
     "Reloaded",
     "RowsRead",
@@ -92,7 +97,7 @@ __all__ = [
     "find_versions",
     "findings_at_hand",
     "identity",
-    "merge_outcome",
+    "merge_result",
     "replay",
     "summarise",
 ]

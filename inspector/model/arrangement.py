@@ -12,15 +12,13 @@ changed, and turning an order round sorts nothing. The functions here read nothi
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from engine.format import U64_MAX
 from engine.merge import MergedTable
-from inspector.model.scope import Scope, WholeStack
-from inspector.model.view import StackView
+from inspector.model.view import Scope, StackView, WholeStack
 from inspector.rows import (
     LOG_ORDERS,
     REF_ORDERS,
@@ -35,7 +33,7 @@ from inspector.rows import (
     SortedRows,
 )
 
-__all__ = ["LOGS", "REFS", "Arrangement", "Kind", "Shape", "arrange"]
+__all__ = ["LOGS", "REFS", "Arrangement", "RecordKind", "Shape", "arrange"]
 
 Row = TypeVar("Row", RefRow, LogRow)
 
@@ -56,61 +54,26 @@ class Shape:
         return self.deletions or self.scope.shows_deletions
 
 
-class Kind(ABC, Generic[Row]):
+@dataclass(frozen=True, slots=True)
+class RecordKind(Generic[Row]):
     """What refs and log entries differ in; keys are whatever `Row.key` is."""
 
-    noun: ClassVar[str]
-    orders: ClassVar[Sequence[Order[Any]]]
-
-    @abstractmethod
-    def of_view(self, view: StackView) -> PagedRows[Row, Any, Any]:
-        """The rows of the whole stack, which the view itself has."""
-
-    @abstractmethod
-    def of_tables(
-        self, merged: MergedTable, deletions: bool, positions: Mapping[str, int], row_filter: RowFilter | None
-    ) -> PagedRows[Row, Any, Any]:
-        """Rows of some tables, those that `row_filter` admits."""
-
-    @abstractmethod
-    def first_key(self, name: bytes) -> Any:  # noqa: ANN401 - the key of whichever kind
-        """The key of the first row that a name can have."""
+    noun: str
+    orders: Sequence[Order[Any]]
+    rows: Callable[..., PagedRows[Row, Any, Any]]
+    """Makes the rows of a merged view."""
+    of_view: Callable[[StackView], PagedRows[Row, Any, Any]]
+    """The rows of the whole stack, which the view itself has."""
+    first_key: Callable[[bytes], Any]
+    """The key of the first row that a name can have."""
 
 
-class _Refs(Kind[RefRow]):
-    noun = "refs"
-    orders = REF_ORDERS
-
-    def of_view(self, view: StackView) -> PagedRows[RefRow, Any, Any]:
-        return view.refs
-
-    def of_tables(
-        self, merged: MergedTable, deletions: bool, positions: Mapping[str, int], row_filter: RowFilter | None
-    ) -> PagedRows[RefRow, Any, Any]:
-        return RefRows(merged, deletions=deletions, positions=positions, row_filter=row_filter)
-
-    def first_key(self, name: bytes) -> bytes:
-        return name
-
-
-class _Logs(Kind[LogRow]):
-    noun = "reflog entries"
-    orders = LOG_ORDERS
-
-    def of_view(self, view: StackView) -> PagedRows[LogRow, Any, Any]:
-        return view.logs
-
-    def of_tables(
-        self, merged: MergedTable, deletions: bool, positions: Mapping[str, int], row_filter: RowFilter | None
-    ) -> PagedRows[LogRow, Any, Any]:
-        return LogRows(merged, deletions=deletions, positions=positions, row_filter=row_filter)
-
-    def first_key(self, name: bytes) -> tuple[bytes, int]:
-        return name, U64_MAX
-
-
-REFS = _Refs()
-LOGS = _Logs()
+REFS: Final[RecordKind[RefRow]] = RecordKind(
+    "refs", REF_ORDERS, RefRows, lambda view: view.refs, lambda name: name
+)
+LOGS: Final[RecordKind[LogRow]] = RecordKind(
+    "reflog entries", LOG_ORDERS, LogRows, lambda view: view.logs, lambda name: (name, U64_MAX)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +94,7 @@ class Arrangement(Generic[Row]):
 
 
 def arrange(
-    kind: Kind[Row], view: StackView, shape: Shape, before: Arrangement[Row] | None
+    kind: RecordKind[Row], view: StackView, shape: Shape, before: Arrangement[Row] | None
 ) -> Arrangement[Row] | None:
     """The arrangement for a view and a shape; None when the scope's table has gone from the stack."""
     merged = shape.scope.resolve(view)
@@ -139,49 +102,28 @@ def arrange(
         return None
     if before is not None and before.view is not view:
         before = None
-    natural = _natural(kind, view, merged, shape, before)
-    if before is not None and before.natural is not natural:
+    deletions, row_filter = shape.shows_deletions, shape.row_filter
+    if before and before.shape.scope == shape.scope and before.shape.shows_deletions == deletions:
+        natural = before.natural
+    elif merged is view.merged and not deletions:
+        natural = kind.of_view(view)
+    else:
+        natural = kind.rows(merged, deletions=deletions, positions=view.positions)
+    if before and before.natural is not natural:
         before = None
-    base = _base(kind, natural, merged, shape, before)
-    if before is not None and before.base is not base:
+    if row_filter is None:
+        base = natural
+    elif before and before.shape.row_filter == row_filter and not before.base.stopped:
+        base = before.base
+    else:
+        base = kind.rows(merged, deletions=deletions, positions=view.positions, row_filter=row_filter)
+    if before and before.base is not base:
         before = None
     return Arrangement(view, shape, merged, natural, base, _ordered(kind, base, shape, before))
 
 
-def _natural(
-    kind: Kind[Row],
-    view: StackView,
-    merged: MergedTable,
-    shape: Shape,
-    before: Arrangement[Row] | None,
-) -> PagedRows[Row, Any, Any]:
-    if (
-        before is not None
-        and before.shape.scope == shape.scope
-        and before.shape.shows_deletions == shape.shows_deletions
-    ):
-        return before.natural
-    if merged is view.merged and not shape.shows_deletions:
-        return kind.of_view(view)
-    return kind.of_tables(merged, shape.shows_deletions, _positions(view), None)
-
-
-def _base(
-    kind: Kind[Row],
-    natural: PagedRows[Row, Any, Any],
-    merged: MergedTable,
-    shape: Shape,
-    before: Arrangement[Row] | None,
-) -> PagedRows[Row, Any, Any]:
-    if shape.row_filter is None:
-        return natural
-    if before is not None and before.shape.row_filter == shape.row_filter and not before.base.stopped:
-        return before.base
-    return kind.of_tables(merged, shape.shows_deletions, natural.positions, shape.row_filter)
-
-
 def _ordered(
-    kind: Kind[Row], base: PagedRows[Row, Any, Any], shape: Shape, before: Arrangement[Row] | None
+    kind: RecordKind[Row], base: PagedRows[Row, Any, Any], shape: Shape, before: Arrangement[Row] | None
 ) -> RowPages[Row, Any]:
     if not shape.order and not shape.backwards:
         return base
@@ -191,7 +133,3 @@ def _ordered(
         if before.shape == replace(shape, backwards=not shape.backwards):
             return before.source.turned()
     return SortedRows(base, kind.orders[shape.order], backwards=shape.backwards)
-
-
-def _positions(view: StackView) -> dict[str, int]:
-    return {table.name: position for position, table in enumerate(view.tables)}

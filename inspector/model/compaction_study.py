@@ -1,7 +1,7 @@
 """A stack's compaction as it is studied: a rule at one of its steps, a range, and what merging it would do.
 
 A `Study` holds no widget and does no work that grows with the records of a stack: it judges tables by their
-sizes. What needs their records, the exact result of a merge, is made elsewhere (`merge_outcome`, in a
+sizes. What needs their records, the exact result of a merge, is made elsewhere (`merge_result`, in a
 thread) and kept here by the names of the tables, which never change: it stays right when the stack grows.
 
 The range in question, `target`, is the one that was marked by hand, or what the rule suggests.
@@ -24,15 +24,13 @@ from engine.merge import (
     log2_steps,
     plan_compaction,
     sizes_to_segments,
-    suggest_compaction_segment,
-    suggest_geometric_segment,
 )
 from engine.progress import ProgressCallback
 from engine.stack import Policy
 from engine.table import Table, WriteOptions
 from inspector.model.view import StackView
 
-__all__ = ["MAX_FACTOR", "Blocked", "Damage", "Estimate", "MergeKey", "Outcome", "Study", "merge_outcome"]
+__all__ = ["MAX_FACTOR", "Blocked", "Damage", "Estimate", "MergeKey", "MergeResult", "Study", "merge_result"]
 
 Damage = ReftableError | OSError
 """What is wrong with a table."""
@@ -50,7 +48,7 @@ class MergeKey:
 
 
 @dataclass(slots=True, frozen=True)
-class Outcome:
+class MergeResult:
     """The exact result of a merge: bytes of the file that it would write (0 for none), records dropped."""
 
     bytes: int
@@ -74,9 +72,9 @@ class Estimate:
     tables_after: int
 
 
-def merge_outcome(
+def merge_result(
     tables: Sequence[Table], target: range, options: WriteOptions, progress: ProgressCallback
-) -> Outcome | Blocked:
+) -> MergeResult | Blocked:
     """Merge the tables of `target` into nothing. For a worker thread: as slow as the merge itself.
 
     A table that cannot be read is the result, not an error. Lets through the `Cancelled` of `progress`.
@@ -87,7 +85,7 @@ def merge_outcome(
         raise
     except (ReftableError, OSError) as error:
         return Blocked(error)
-    return Outcome(plan.bytes, plan.dropped)
+    return MergeResult(plan.bytes, plan.dropped)
 
 
 class Study:
@@ -102,13 +100,12 @@ class Study:
         self.factor = DEFAULT_FACTOR
         self.at = 0
         self.marked = range(0)
-        self.steps: list[Step] = []
         self.segments: list[Segment] = []
         self.damage: Mapping[str, Damage] = {}
         """The tables that others found damaged, by name."""
         self._met: dict[str, Damage] = {}
-        self._suggestions: dict[Policy, Segment] = {}
-        self._outcomes: OrderedDict[MergeKey, Outcome | Blocked] = OrderedDict()
+        self._steps: dict[Policy, list[Step]] = {}
+        self._outcomes: OrderedDict[MergeKey, MergeResult | Blocked] = OrderedDict()
         self._opened = False
         self._judge()
 
@@ -132,18 +129,17 @@ class Study:
         self._judge(at_result=finished)
 
     def _judge(self, *, at_result: bool = True) -> None:
-        self.steps = (
-            log2_steps(self.sizes) if self.rule == "log2" else geometric_steps(self.sizes, self.factor)
-        )
+        self._steps = {"log2": log2_steps(self.sizes), "geometric": geometric_steps(self.sizes, self.factor)}
         self.segments = sizes_to_segments(self.sizes)
-        self._suggestions = {
-            "log2": suggest_compaction_segment(self.sizes),
-            "geometric": suggest_geometric_segment(self.sizes, self.factor),
-        }
         if at_result:
-            self.at = len(self.steps) - 1
+            self.go_last()
 
     # The rule and its steps.
+
+    @property
+    def steps(self) -> list[Step]:
+        """Every comparison of the rule, the result last."""
+        return self._steps[self.rule]
 
     @property
     def step(self) -> Step:
@@ -174,8 +170,7 @@ class Study:
 
     def suggestion(self, rule: Policy) -> range:
         """The positions that `rule` would merge."""
-        segment = self._suggestions[rule]
-        return range(segment.start, segment.end)
+        return self._steps[rule][-1].looked
 
     # The range.
 
@@ -254,11 +249,11 @@ class Study:
         return self.blocked_in(self.target)
 
     @property
-    def outcome(self) -> Outcome | Blocked | None:
+    def outcome(self) -> MergeResult | Blocked | None:
         """The exact result for the range, if it has been made."""
         return self._outcomes.get(self.key)
 
-    def keep(self, key: MergeKey, outcome: Outcome | Blocked) -> None:
+    def keep(self, key: MergeKey, outcome: MergeResult | Blocked) -> None:
         """Keep a result; the oldest of MAX_OUTCOMES goes."""
         self._outcomes[key] = outcome
         if isinstance(outcome, Blocked) and isinstance(outcome.error, FormatError | MissingTableError):
@@ -283,6 +278,6 @@ class Study:
         target, outcome = self.target, self.outcome
         oldest = self.tables[target.start]
         frame = 0 if file_sizes else oldest.size - oldest.policy_size
-        if isinstance(outcome, Outcome):
+        if isinstance(outcome, MergeResult):
             return outcome.bytes - frame if outcome.bytes else None
         return self.estimate.written - frame

@@ -16,14 +16,26 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from engine.errors import FormatError
+from engine.errors import FormatError, MissingTableError
+from engine.format import TABLES_LIST
 from engine.fsck import FAULTS, FaultKind, Finding, Severity
 from engine.progress import ProgressCallback
+from engine.readable import Fault, ReadableTable
 from engine.stack import FileKind, Neighbour, StackOptions
 from engine.table import Table
-from inspector.text import age_text
+from inspector.model.view import StackView
+from inspector.text import age_text, error_text, loss_text
 
-__all__ = ["Check", "Counts", "Finding", "Health", "HealthMark", "Severity", "findings_at_hand", "identity"]
+__all__ = [
+    "Check",
+    "Counts",
+    "Health",
+    "HealthMark",
+    "broken_text",
+    "damage_text",
+    "findings_at_hand",
+    "identity",
+]
 
 YOUNG_LOCK: Final = 60.0
 """Seconds for which a lock is nothing to wonder at."""
@@ -225,3 +237,31 @@ def _of_neighbour(neighbour: Neighbour) -> Finding:
         case _:
             fault = FAULTS["foreign-file"]
     return Finding(fault, neighbour.name, None, what)
+
+
+# What the main screen says, in few words: the Health tab and the detail of a table say more.
+
+
+def broken_text(faults: Sequence[Fault]) -> str:
+    """How much of a stack keeps it from being opened: `1 table damaged, 2 missing`; empty for nothing."""
+    of_list = [fault for fault in faults if isinstance(fault, FormatError) and fault.name == TABLES_LIST]
+    missing = sum(isinstance(fault, MissingTableError) for fault in faults)
+    damaged = len(faults) - missing - len(of_list)
+    parts = [f"{number} {word}" for number, word in ((damaged, "damaged"), (missing, "missing")) if number]
+    if parts:
+        noun = "table" if (damaged or missing) == 1 else "tables"
+        number, _, word = parts[0].partition(" ")
+        parts[0] = f"{number} {noun} {word}"
+    return ", ".join([*parts, *([TABLES_LIST] if of_list else [])])
+
+
+def damage_text(view: StackView) -> str:
+    """The first fault of the stack, or the first damage met in a table, as a line; empty if there is none."""
+    if view.faults:
+        more = len(view.faults) - 1
+        return error_text(view.faults[0]) + (f" (and {more} more: see Health)" if more else "")
+    for table in view.tables:
+        losses = table.losses if isinstance(table, ReadableTable) else None
+        if isinstance(table, ReadableTable) and losses is not None and (losses.size or losses.left_out):
+            return f"{error_text(table.loss())} ({loss_text(losses)})"
+    return ""

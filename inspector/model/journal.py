@@ -21,7 +21,7 @@ class Entry:
 
     time: float
     title: str
-    outcome: Ending
+    ending: Ending
     sentence: str
     command: str
 
@@ -33,6 +33,6 @@ class Journal:
         self.entries: list[Entry] = []
         self.clock = clock
 
-    def note(self, title: str, outcome: Ending, sentence: str, command: str) -> None:
+    def note(self, title: str, ending: Ending, sentence: str, command: str) -> None:
         """Add an entry of now."""
-        self.entries.append(Entry(self.clock(), title, outcome, sentence, command))
+        self.entries.append(Entry(self.clock(), title, ending, sentence, command))

@@ -1,13 +1,21 @@
-"""One state of a stack, as the panes draw it."""
+"""One state of a stack, as the panes draw it, and what the lists of refs and logs are about.
+
+A scope (the whole stack, one of its tables, an earlier state of it) is a value that outlives any one view of
+the stack: it names a table or a moment, and is resolved anew against each view.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from engine.merge import MergedTable
 from engine.readable import Fault, ReadableStack, in_doubt
 from engine.stack import Stack
 from engine.table import Table
 from inspector.rows import LogRows, RefRows
+from inspector.text import short_table_name
 
-__all__ = ["StackView"]
+__all__ = ["AsOf", "OneTable", "Scope", "StackView", "WholeStack"]
 
 
 class StackView:
@@ -23,6 +31,8 @@ class StackView:
         self.hash_id = stack.hash_id
         self.faults: tuple[Fault, ...] = stack.faults if isinstance(stack, ReadableStack) else ()
         self.tables: tuple[Table, ...] = self.merged.tables
+        self.positions = {table.name: position for position, table in enumerate(self.tables)}
+        """The position of each table, by its name."""
         self.size = sum(table.size for table in self.tables)
         self.refs = RefRows(self.merged)
         self.logs = LogRows(self.merged)
@@ -30,3 +40,59 @@ class StackView:
     def in_doubt(self, position: int, name: bytes) -> bool:
         """Whether a table newer than this may have lost a version of the ref, as far as damage is known."""
         return in_doubt(self.tables, position, name)
+
+
+@dataclass(frozen=True, slots=True)
+class WholeStack:
+    """The merged view of all tables."""
+
+    shows_deletions = False
+
+    def resolve(self, view: StackView) -> MergedTable:
+        """The merged view of `view`."""
+        return view.merged
+
+    def label(self, view: StackView) -> str:  # noqa: ARG002 - the same for every view
+        """What a breadcrumb says."""
+        return "merged view"
+
+
+@dataclass(frozen=True, slots=True)
+class OneTable:
+    """The records of the table of this file name, tombstones among them."""
+
+    name: str
+    shows_deletions = True
+
+    def resolve(self, view: StackView) -> MergedTable | None:
+        """The table as a view of its own, or None when the stack has it no more."""
+        position = view.positions.get(self.name)
+        return None if position is None else MergedTable([view.tables[position]])
+
+    def label(self, view: StackView) -> str:
+        """`#3 …5eed1234`: its position and the part of its name that tells it apart."""
+        name, position = short_table_name(self.name), view.positions.get(self.name)
+        return f"{name} (gone)" if position is None else f"#{position} {name}"
+
+
+@dataclass(frozen=True, slots=True)
+class AsOf:
+    """The stack as of an update index: the tables that end at or before it, as `refs --as-of` has them."""
+
+    update_index: int
+    shows_deletions = False
+
+    def resolve(self, view: StackView) -> MergedTable:
+        """The merged view of those tables; it may have none."""
+        return MergedTable([table for table in view.tables if table.max_update_index <= self.update_index])
+
+    def label(self, view: StackView) -> str:
+        """`as of 1930 (3 of 7 tables)`; says what is shown when a compaction has merged that moment away."""
+        shown = self.resolve(view)
+        moment = f"{self.update_index}"
+        if any(table.min_update_index <= self.update_index < table.max_update_index for table in view.tables):
+            moment = f"{shown.max_update_index}, {self.update_index} is inside a table"
+        return f"as of {moment} ({len(shown.tables)} of {len(view.tables)} tables)"
+
+
+Scope = WholeStack | OneTable | AsOf

@@ -94,4 +94,4 @@ class JournalScreen(Dialog[None]):
 
 
 def _outcome(entry: Entry) -> Cell:
-    return Cell(entry.outcome, "plain" if entry.outcome == "done" else "warning")
+    return Cell(entry.ending, "plain" if entry.ending == "done" else "warning")

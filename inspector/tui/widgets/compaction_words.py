@@ -9,7 +9,7 @@ from textual.content import Content
 from engine.merge import Step, StepKind
 from engine.progress import Progress
 from engine.stack import Policy
-from inspector.model import Blocked, Outcome, Study
+from inspector.model import Blocked, MergeResult, Study
 from inspector.text import error_text, file_size
 
 __all__ = [
@@ -237,7 +237,7 @@ def merge_lines(study: Study) -> list[Content]:
             _hint("A merge reads every record of its tables, and so does git's."),
         ]
     after = estimate.tables_after
-    if isinstance(outcome, Outcome):
+    if isinstance(outcome, MergeResult):
         dropped = outcome.dropped
         after -= 0 if outcome.bytes else 1
         bytes_text = (

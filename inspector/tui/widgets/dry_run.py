@@ -15,7 +15,7 @@ from textual.worker import Worker, WorkerState, get_current_worker
 from engine.errors import Cancelled
 from engine.progress import Progress
 from engine.table import Table, WriteOptions
-from inspector.model import Blocked, MergeKey, Outcome, Study, merge_outcome
+from inspector.model import Blocked, MergeKey, MergeResult, Study, merge_result
 
 __all__ = ["DryRun"]
 
@@ -34,7 +34,7 @@ class DryRun:
     class Ended(Message):
         """The run has its result."""
 
-        def __init__(self, key: MergeKey, outcome: Outcome | Blocked) -> None:
+        def __init__(self, key: MergeKey, outcome: MergeResult | Blocked) -> None:
             super().__init__()
             self.key = key
             self.outcome = outcome
@@ -108,7 +108,7 @@ class DryRun:
                 self._widget.post_message(self.Advanced(key, progress))
 
         try:
-            outcome = merge_outcome(tables, target, options, tell)
+            outcome = merge_result(tables, target, options, tell)
         except Cancelled:
             return
         self._widget.post_message(self.Ended(key, outcome))

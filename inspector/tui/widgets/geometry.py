@@ -11,7 +11,7 @@ from typing import ClassVar, Final, NamedTuple
 
 from textual.binding import Binding, BindingType
 
-from inspector.model import Outcome, Study
+from inspector.model import MergeResult, Study
 from inspector.text import file_size
 from inspector.tui.widgets.stack_list import bar
 from inspector.tui.widgets.virtual_list import Cell, Column, Look, VirtualList
@@ -153,7 +153,7 @@ class AfterBars:
         label = f"{target.start}-{target[-1]}"
         if self._blocked:
             return BarRow(label, 0, "BLOCKED", note="!", look="warning")
-        about = "" if isinstance(self._study.outcome, Outcome) else "~"
+        about = "" if isinstance(self._study.outcome, MergeResult) else "~"
         return BarRow(label, size, about + file_size(size), note="new", look="accent")
 
 

@@ -27,8 +27,8 @@ from engine.table import Table
 from inspector.model import (
     Arrangement,
     KeyFound,
-    Kind,
     News,
+    RecordKind,
     RowsRead,
     Scope,
     Session,
@@ -87,7 +87,7 @@ class RecordPane(Vertical, Generic[Row]):
         Binding("escape", "back", "Stop, or drop the filter", show=False),
     ]
 
-    KIND: ClassVar[Kind[Any]]
+    KIND: ClassVar[RecordKind[Any]]
     """What the records are."""
 
     LIST_ID: ClassVar[str]
@@ -119,7 +119,7 @@ class RecordPane(Vertical, Generic[Row]):
     def __init__(self, session: Session, *, debounce: float = DEBOUNCE) -> None:
         """`debounce` of 0 applies a filter with each letter."""
         super().__init__()
-        self._kind: Kind[Row] = self.KIND
+        self._kind: RecordKind[Row] = self.KIND
         self._session = session
         self._slot = self.LIST_ID
         self._debounce = debounce

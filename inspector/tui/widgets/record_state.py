@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from inspector.model import Arrangement, Kind, WholeStack
+from inspector.model import Arrangement, RecordKind, WholeStack
 from inspector.rows import RowPages
 from inspector.tui.widgets.record_columns import MARKS
 
@@ -12,7 +12,7 @@ __all__ = ["state_text"]
 
 
 def state_text(
-    kind: Kind[Any], now: Arrangement[Any] | None, drawn: Arrangement[Any] | None, *, seeking: bool
+    kind: RecordKind[Any], now: Arrangement[Any] | None, drawn: Arrangement[Any] | None, *, seeking: bool
 ) -> str:
     """The state of an arrangement, `drawn` or on its way to it; empty when all is as it was at first.
 

@@ -175,7 +175,7 @@ def test_what_was_confirmed_is_done_and_kept_in_the_journal(stack: Path) -> None
     act(ActionScreen(action, kept), steps)
     assert len(names(stack)) == 1
     [entry] = kept.entries
-    assert (entry.time, entry.title, entry.outcome) == (NOW, "Compact all tables", "done")
+    assert (entry.time, entry.title, entry.ending) == (NOW, "Compact all tables", "done")
     assert entry.command == action.command_line
 
 
@@ -239,7 +239,7 @@ def test_what_is_stopped_while_it_is_applied_leaves_every_file_as_it_was(stack: 
         assert app.answers == [False]
 
     act(ActionScreen(Held(workplace(stack), "all"), kept), steps)
-    assert [entry.outcome for entry in kept.entries] == ["stopped"]
+    assert [entry.ending for entry in kept.entries] == ["stopped"]
 
 
 def test_leaving_the_program_while_it_works_leaves_every_file_as_it_was(stack: Path) -> None:
@@ -314,7 +314,7 @@ def test_a_lock_is_explained_and_tried_again_when_it_is_gone(stack: Path) -> Non
 
     kept = journal()
     act(ActionScreen(CompactAction(workplace(stack), "all"), kept), steps)
-    assert [entry.outcome for entry in kept.entries] == ["failed", "failed", "done"]
+    assert [entry.ending for entry in kept.entries] == ["failed", "failed", "done"]
 
 
 def test_the_lock_of_a_table_is_explained_as_such(stack: Path) -> None:

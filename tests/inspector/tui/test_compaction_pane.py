@@ -17,7 +17,7 @@ from textual.widgets import Footer
 from engine.format import RefRecord
 from engine.merge import plan_compaction
 from engine.stack import Stack, StackOptions
-from inspector.model import Blocked, Outcome, Session, StackView
+from inspector.model import Blocked, MergeResult, Session, StackView
 from inspector.tui.widgets.compaction_pane import CompactionPane
 from inspector.tui.widgets.dry_run import DryRun
 from inspector.tui.widgets.geometry import BarList, BarRow, BeforeBars
@@ -260,7 +260,7 @@ def test_a_dry_run_says_exactly_what_the_merge_would_do(stack: Path) -> None:
         assert "7 → 1 tables" in words(pane)
         await press(pilot, "enter")
         plan = plan_compaction(pane.study.tables, 0, 7, StackOptions())
-        assert pane.study.outcome == Outcome(plan.bytes, plan.dropped)
+        assert pane.study.outcome == MergeResult(plan.bytes, plan.dropped)
         assert f"Exactly {plan.bytes:,} bytes out of " in words(pane)
         assert f"drops {plan.dropped.shadowed:,} shadowed, 0 tombstones. Tombstones go" in words(pane)
         await press(pilot, "escape", "j", "space", "j", "space")
@@ -402,7 +402,7 @@ def test_marks_cursor_and_results_stay_when_the_stack_grows(stack: Path) -> None
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
         await press(pilot, "j", "space", "j", "space", "enter")
         exact = pane.study.outcome
-        assert isinstance(exact, Outcome)
+        assert isinstance(exact, MergeResult)
         with Stack.open(stack, StackOptions(auto_compact=False)) as writer:
             writer.compact(3, 7)
         make_stack(stack, (branches(3, 8), []))
