@@ -64,6 +64,8 @@ from engine.format.record import (
     decode_index,
     decode_key,
     log_key,
+    log_order,
+    ref_key,
 )
 from engine.format.refname import check_conflicts, check_refname, is_refname, is_unsafe_refname
 from engine.format.table_list import (
@@ -143,9 +145,11 @@ __all__ = [
     "is_table_file",
     "is_unsafe_refname",
     "log_key",
+    "log_order",
     "pack_table_list",
     "parse_table_list",
     "parse_table_name",
     "read_block",
+    "ref_key",
     "split_logs",
 ]

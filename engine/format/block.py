@@ -30,6 +30,7 @@ from engine.format.header import (
     DEFAULT_BLOCK_SIZE,
     LOG,
     MAX_RESTARTS,
+    REF,
     RESTART_COUNT_SIZE,
     RESTART_SIZE,
     SECTION_NAMES,
@@ -47,7 +48,8 @@ from engine.format.record import (
     decode_objects,
     decode_refs,
     encode_head,
-    log_key,
+    log_record_key,
+    ref_key,
 )
 from engine.format.varint import get_u24, get_varint, put_u24
 
@@ -55,13 +57,8 @@ _T = TypeVar("_T")
 _COMPRESSION_LEVEL: Final = 9
 _LARGEST_GUESS: Final = 2**16
 
-_ref_key = attrgetter("name")
 _object_key = attrgetter("prefix")
 _index_key = attrgetter("last_key")
-
-
-def _log_record_key(record: LogRecord) -> bytes:
-    return log_key(record.name, record.update_index)
 
 
 Read = Callable[[int, int], bytes]
@@ -190,11 +187,17 @@ class Block:
             middle = (low + high) >> 1
             at = end + RESTART_SIZE * middle
             at = data[at] << 16 | data[at + 1] << 8 | data[at + 2]
-            # As good as every key at a restart point has two one-byte varints in front, and is whole.
-            if start <= at < end - 1 and not data[at] and data[at + 1] < 0x80:
-                stop = at + 2 + (data[at + 1] >> 3)
-                at_restart = data[at + 2 : stop] if stop <= end else self.restart_key(middle)
-            else:
+            at_restart = b""
+            # As good as every key at a restart point is whole, and its length a varint of two bytes at most.
+            if start <= at < end - 2 and not data[at]:
+                length, key_at = data[at + 1], at + 2
+                if length >= 0x80 and data[key_at] < 0x80:
+                    length = (length - 0x7F << 7) + data[key_at]
+                    key_at += 1
+                stop = key_at + (length >> 3)
+                if data[key_at - 1] < 0x80 and stop <= end:
+                    at_restart = data[key_at:stop]
+            if not at_restart:
                 at_restart = self.restart_key(middle)
             if at_restart <= key:
                 low = middle + 1
@@ -202,73 +205,79 @@ class Block:
                 high = middle
         return low
 
-    def _stretch(self, index: int) -> tuple[int, int]:
-        """The records from one restart point to the next."""
-        start = self.restart(index)
-        return start, self.restart(index + 1) if index + 1 < self.restart_count else self.records_end
+    def _fault(self, error: Exception) -> FormatError:
+        """What a decoder has tripped over, as the error that says where."""
+        if isinstance(error, Malformed):
+            return self._error(error.pos, error.reason)
+        section = SECTION_NAMES[self.type]
+        return FormatError(self.name, self.offset, f"a {section} record runs over its block")
 
-    def _decoded(self, decode: Callable[[int, int], _T], start: int, end: int) -> _T:
-        # The one place where whatever a decoder trips over becomes a FormatError.
+    def _all(self, decode: Callable[..., list[_T]], *args: int) -> list[_T]:
         try:
-            return decode(start, end)
-        except Malformed as error:
-            raise self._error(error.pos, error.reason) from error
+            return decode(self.data, self.records_start, self.records_end, *args)
         except (IndexError, ValueError) as error:
-            section = SECTION_NAMES[self.type]
-            raise FormatError(self.name, self.offset, f"a {section} record runs over its block") from error
-
-    def _all(self, decode: Callable[[int, int], _T]) -> _T:
-        return self._decoded(decode, self.records_start, self.records_end)
+            raise self._fault(error) from error
 
     def refs(self, hash_size: int, min_update_index: int) -> list[RefRecord]:
         """All ref records. Raises `FormatError`."""
-        return self._all(lambda pos, end: decode_refs(self.data, pos, end, hash_size, min_update_index))
+        return self._all(decode_refs, hash_size, min_update_index)
 
     def logs(self, hash_size: int) -> list[LogRecord]:
         """All log records. Raises `FormatError`."""
-        return self._all(lambda pos, end: decode_logs(self.data, pos, end, hash_size))
+        return self._all(decode_logs, hash_size)
 
     def objects(self) -> list[ObjectRecord]:
         """All object records. Raises `FormatError`."""
-        return self._all(lambda pos, end: decode_objects(self.data, pos, end))
+        return self._all(decode_objects)
 
     def index(self) -> list[IndexRecord]:
         """All index records. Raises `FormatError`."""
-        return self._all(lambda pos, end: decode_index(self.data, pos, end))
+        return self._all(decode_index)
 
     def encoded_refs(self, hash_size: int, min_update_index: int, shift: int) -> list[Encoded]:
         """All ref records, cut out (see `split_refs`). Raises `FormatError`."""
-        return self._all(lambda pos, end: split_refs(self.data, pos, end, hash_size, min_update_index, shift))
+        return self._all(split_refs, hash_size, min_update_index, shift)
 
     def encoded_logs(self, hash_size: int) -> list[Encoded]:
         """All log records, cut out. Raises `FormatError`."""
-        return self._all(lambda pos, end: split_logs(self.data, pos, end, hash_size))
+        return self._all(split_logs, hash_size)
 
-    def seek_ref(self, key: bytes, hash_size: int, min_update_index: int) -> RefRecord | None:
-        """The first ref with a name >= `key`, or None if all are smaller."""
-        return self._seek(
-            key, _ref_key, lambda pos, end: decode_refs(self.data, pos, end, hash_size, min_update_index)
-        )
+    def seek(
+        self, key: bytes, hash_size: int, min_update_index: int
+    ) -> RefRecord | LogRecord | ObjectRecord | None:
+        """The first record with a key >= `key`, or None if all are smaller. Raises `FormatError`.
 
-    def seek_log(self, key: bytes, hash_size: int) -> LogRecord | None:
-        """The first log record with a key >= `key`, or None."""
-        return self._seek(key, _log_record_key, lambda pos, end: decode_logs(self.data, pos, end, hash_size))
-
-    def seek_object(self, key: bytes) -> ObjectRecord | None:
-        """The first object record with a prefix >= `key`, or None."""
-        return self._seek(key, _object_key, lambda pos, end: decode_objects(self.data, pos, end))
+        For all blocks but those of an index. What is no ref needs no `min_update_index`.
+        """
+        if self.type == REF:
+            return self._seek(key, ref_key, decode_refs, hash_size, min_update_index)
+        if self.type == LOG:
+            return self._seek(key, log_record_key, decode_logs, hash_size)
+        return self._seek(key, _object_key, decode_objects)
 
     def seek_index(self, key: bytes) -> IndexRecord | None:
         """The entry of the one block below that can hold `key`, or None if all are before it."""
-        return self._seek(key, _index_key, lambda pos, end: decode_index(self.data, pos, end, key))
+        return self._seek(key, _index_key, decode_index, key)
 
     def _seek(
-        self, key: bytes, key_of: Callable[[_T], bytes], decode: Callable[[int, int], list[_T]]
+        self,
+        key: bytes,
+        key_of: Callable[[_T], bytes],
+        decode: Callable[..., list[_T]],
+        *args: int | bytes,
     ) -> _T | None:
         # The record sought lies behind the last restart point <= key, or is the one at the next.
         following = self._restarts_up_to(key)
         for index in range(max(following - 1, 0), min(following + 1, self.restart_count)):
-            records = self._decoded(decode, *self._stretch(index))
+            # Other writers may have their first restart point behind the first record.
+            start = self.restart(index) if index else self.records_start
+            end = self.restart(index + 1) if index + 1 < self.restart_count else self.records_end
+            if end <= start:
+                raise self._error(self.records_end + RESTART_SIZE * index, "restart points do not ascend")
+            try:
+                records = decode(self.data, start, end, *args)
+            except (IndexError, ValueError) as error:
+                raise self._fault(error) from error
             at = bisect_left(records, key, key=key_of)
             if at < len(records):
                 return records[at]

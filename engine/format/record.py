@@ -26,8 +26,9 @@ A compaction needs no records, only their keys and bytes: that is `encoded.py`'s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from operator import sub
+from operator import attrgetter, sub
 from typing import Final
 
 from engine.errors import ApiError, shown
@@ -150,6 +151,20 @@ def log_key(name: bytes, update_index: int) -> bytes:
     return name + b"\0" + (U64_MAX - update_index).to_bytes(8, "big")
 
 
+ref_key: Callable[[RefRecord], bytes] = attrgetter("name")
+"""What refs are ordered by."""
+
+
+def log_order(record: LogRecord) -> tuple[bytes, int]:
+    """What log records are ordered by: as their keys are, and cheaper to make."""
+    return record.name, -record.update_index
+
+
+def log_record_key(record: LogRecord) -> bytes:
+    """The key that a log record is stored under."""
+    return log_key(record.name, record.update_index)
+
+
 def common_prefix(a: bytes, b: bytes) -> int:
     """The number of leading bytes that two keys share."""
     size = min(len(a), len(b))
@@ -170,7 +185,10 @@ def decode_key(data: bytes, pos: int, previous: bytes) -> tuple[bytes, int, int]
     prefix = data[pos]
     second = data[pos + 1]
     at = pos + 2
-    if (prefix | second) >= 0x80:
+    if prefix < 0x80 and second >= 0x80 and data[at] < 0x80:  # two bytes, as in front of most whole keys
+        second = (second - 0x7F << 7) + data[at]
+        at += 1
+    elif (prefix | second) >= 0x80:
         prefix, at = get_varint(data, pos)
         second, at = get_varint(data, at)
     stop = at + (second >> 3)
@@ -334,8 +352,16 @@ def decode_index(data: bytes, pos: int, end: int, until: bytes | None = None) ->
     key = b""
     spent = 0
     while pos < end:
-        key, kind, at = decode_key(data, pos, key)
-        spent = add_up(spent, key, pos)
+        prefix = data[pos]
+        kind = data[pos + 1]
+        at = pos + 2
+        if prefix < 0x80 and kind < 0x80 and prefix <= len(key) and kind >> 3:
+            stop = at + (kind >> 3)
+            key = key[:prefix] + data[at:stop]
+            kind, at = kind & 7, stop
+        else:
+            key, kind, at = decode_key(data, pos, key)
+            spent = add_up(spent, key, pos)
         if kind:
             raise Malformed(pos, f"unknown index record type {kind}")
         offset, pos = get_varint(data, at)

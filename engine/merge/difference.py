@@ -20,10 +20,9 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Final, Generic, Literal, TypeVar
 
-from engine.format.record import LogRecord, RefRecord
+from engine.format.record import LogRecord, RefRecord, log_order, ref_key
 from engine.format.varint import U64_MAX
 from engine.merge.merged import MergedTable
 from engine.progress import Progress, ProgressCallback
@@ -75,13 +74,13 @@ class _Kind(Generic[_R, _K]):
 _REFS: Final[_Kind[RefRecord, bytes]] = _Kind(
     "compare refs",
     lambda view, start: view.ref_blocks(start, deletions=True),
-    attrgetter("name"),
+    ref_key,
 )
 
 _LOGS: Final[_Kind[LogRecord, tuple[bytes, int]]] = _Kind(
     "compare logs",
     lambda view, start: view.log_blocks(start[0], -start[1], deletions=True),
-    lambda record: (record.name, -record.update_index),
+    log_order,
 )
 
 

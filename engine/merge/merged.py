@@ -16,7 +16,7 @@ from operator import attrgetter, eq
 from typing import Final, TypeVar
 
 from engine.errors import ApiError, FormatError
-from engine.format.record import LogRecord, RefRecord
+from engine.format.record import LogRecord, RefRecord, log_order, ref_key
 from engine.format.varint import U64_MAX
 from engine.table.reader import Table
 
@@ -109,11 +109,6 @@ class Version:
 
 
 _value = attrgetter("value")
-_name: Callable[[RefRecord], bytes] = attrgetter("name")
-
-
-def _log_order(record: LogRecord) -> tuple[bytes, int]:
-    return record.name, -record.update_index
 
 
 def _origin_name(origin: tuple[RefRecord, Table]) -> bytes:
@@ -121,7 +116,7 @@ def _origin_name(origin: tuple[RefRecord, Table]) -> bytes:
 
 
 def _origin_log_order(origin: tuple[LogRecord, Table]) -> tuple[bytes, int]:
-    return origin[0].name, -origin[0].update_index
+    return log_order(origin[0])
 
 
 def _live_refs(records: list[RefRecord]) -> list[RefRecord]:
@@ -196,8 +191,8 @@ class MergedTable:
 
     def ref_blocks(self, start: bytes = b"", *, deletions: bool = False) -> Iterator[list[RefRecord]]:
         """The refs from the first name >= `start` on, in lists of no particular length."""
-        sources = [_from(start, table.ref_blocks(start), _name) for table in self.tables]
-        merged = merge_blocks(sources, _name)
+        sources = [_from(start, table.ref_blocks(start), ref_key) for table in self.tables]
+        merged = merge_blocks(sources, ref_key)
         return merged if deletions else filter(None, map(_live_refs, merged))
 
     def log_blocks(
@@ -205,8 +200,8 @@ class MergedTable:
     ) -> Iterator[list[LogRecord]]:
         """The log entries from (`start`, `update_index`) on: by name, newest first."""
         first = (start, -update_index)
-        sources = [_from(first, table.log_blocks(start, update_index), _log_order) for table in self.tables]
-        merged = merge_blocks(sources, _log_order)
+        sources = [_from(first, table.log_blocks(start, update_index), log_order) for table in self.tables]
+        merged = merge_blocks(sources, log_order)
         return merged if deletions else filter(None, map(_live_logs, merged))
 
     def refs(self, prefix: bytes = b"", *, deletions: bool = False) -> Iterator[RefRecord]:
@@ -229,7 +224,7 @@ class MergedTable:
         self, start: bytes = b"", *, deletions: bool = False
     ) -> Iterator[list[tuple[RefRecord, Table]]]:
         """As `ref_blocks`, each record with the table it came from."""
-        sources = [_tagged(_from(start, table.ref_blocks(start), _name), table) for table in self.tables]
+        sources = [_tagged(_from(start, table.ref_blocks(start), ref_key), table) for table in self.tables]
         for origins in merge_blocks(sources, _origin_name):
             kept = origins if deletions else [origin for origin in origins if not origin[0].is_deletion]
             if kept:
@@ -241,7 +236,7 @@ class MergedTable:
         """As `log_blocks`, each record with the table it came from."""
         first = (start, -update_index)
         sources = [
-            _tagged(_from(first, table.log_blocks(start, update_index), _log_order), table)
+            _tagged(_from(first, table.log_blocks(start, update_index), log_order), table)
             for table in self.tables
         ]
         for origins in merge_blocks(sources, _origin_log_order):

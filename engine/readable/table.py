@@ -36,10 +36,12 @@ from engine.format import (
     LogRecord,
     RefRecord,
     footer_size,
+    log_order,
     read_block,
+    ref_key,
 )
 from engine.layout import TableLayout
-from engine.salvage import Salvaged, log_order, ref_key, salvage
+from engine.salvage import Salvaged, salvage
 from engine.table import Table
 
 _name: Callable[[RefRecord | LogRecord], bytes] = attrgetter("name")

@@ -20,7 +20,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final, TypeVar
 
-from engine.format import U64_MAX, LogRecord, RefRecord
+from engine.format import U64_MAX, LogRecord, RefRecord, log_order
 from engine.merge import merge_blocks
 from engine.progress import Progress, ProgressCallback
 from engine.repair.plan import RepairPlan
@@ -157,12 +157,8 @@ def _tagged(blocks: Iterator[list[RefRecord]], number: int) -> Iterator[list[_Lo
         yield [(ref, number) for ref in refs]
 
 
-def _log_key(log: LogRecord) -> tuple[bytes, int]:
-    return log.name, -log.update_index
-
-
 def _live_logs(sources: Sequence[Source], *, certain: bool = False) -> Iterator[LogRecord]:
-    for logs in merge_blocks([source.logs(certain=certain) for source in sources], _log_key):
+    for logs in merge_blocks([source.logs(certain=certain) for source in sources], log_order):
         yield from (log for log in logs if not log.is_deletion)
 
 
@@ -177,7 +173,7 @@ def _name_of_log(log: LogRecord) -> bytes:
 
 def _keyed_logs(sources: Sequence[Source]) -> Iterator[tuple[tuple[bytes, int], LogRecord]]:
     for log in _live_logs(sources):
-        yield _log_key(log), log
+        yield log_order(log), log
 
 
 _T = TypeVar("_T")

@@ -7,7 +7,7 @@ May import `layout`, `table` and `merge`.
     recovered     what salvage leaves, kept so that it can be searched
 """
 
-from engine.salvage.recovered import Salvaged, log_order, ref_key
+from engine.salvage.recovered import Salvaged
 from engine.salvage.scan import salvage
 from engine.salvage.source import Account, Gap, Reading, Source, examine, header_to_go_by
 
@@ -19,7 +19,5 @@ __all__ = [
     "Source",
     "examine",
     "header_to_go_by",
-    "log_order",
-    "ref_key",
     "salvage",
 ]

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Generic, TypeVar
 
-from engine.format import LOG, LogRecord, RefRecord, is_refname
+from engine.format import LOG, LogRecord, RefRecord, is_refname, log_order, ref_key
 from engine.merge import merge_blocks
 from engine.salvage.scan import Readable, Unreadable
 from engine.salvage.source import MOST_GAPS, Gap
@@ -33,16 +33,6 @@ _RECORD_BYTES: Final = 200
 
 _R = TypeVar("_R", RefRecord, LogRecord)
 _K = TypeVar("_K", bytes, tuple[bytes, int])
-
-
-def ref_key(record: RefRecord) -> bytes:
-    """What orders refs."""
-    return record.name
-
-
-def log_order(record: LogRecord) -> tuple[bytes, int]:
-    """What orders log entries."""
-    return record.name, -record.update_index
 
 
 @dataclass(slots=True, frozen=True)

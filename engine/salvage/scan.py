@@ -35,6 +35,7 @@ from engine.format import (
     RefRecord,
     footer_size,
     get_u24,
+    log_order,
 )
 from engine.layout import BlockSpan, Contents, Record, Span, TableLayout
 
@@ -136,7 +137,7 @@ def _whole(block: Block, header: Header, end: int) -> Readable | None:
             ascends = all(map(lt, names, islice(names, 1, None)))
             return Readable(block.offset, end, refs, [], is_whole=True) if ascends else None
         logs = block.logs(header.hash_id.size)
-        keys = [(log.name, -log.update_index) for log in logs]
+        keys = list(map(log_order, logs))
         ascends = all(map(lt, keys, islice(keys, 1, None)))
         return Readable(block.offset, end, [], logs, is_whole=True) if ascends else None
     except FormatError:

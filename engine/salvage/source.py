@@ -25,7 +25,9 @@ from engine.format import (
     RefRecord,
     is_refname,
     is_unsafe_refname,
+    log_order,
     parse_table_name,
+    ref_key,
 )
 from engine.layout import Kind, TableLayout
 from engine.salvage.scan import Readable, Unreadable, salvage
@@ -135,7 +137,7 @@ class Source:
             blocks = self._table.ref_blocks()
         else:
             parts = (found.refs for found in self._parts() if found.refs)
-            blocks = parts if self.reading.is_ordered else _sorted(parts, _ref_key)
+            blocks = parts if self.reading.is_ordered else _sorted(parts, ref_key)
         for refs in blocks:
             kept = [ref for ref in map(self._fitted_ref, refs) if ref is not None]
             if kept:
@@ -148,7 +150,7 @@ class Source:
         else:
             found = (one for one in self._parts() if one.logs and (one.is_certain or not certain))
             parts = (one.logs if one.is_certain else _plausible(one.logs) for one in found)
-            blocks = parts if self.reading.is_ordered else _sorted(parts, _log_key)
+            blocks = parts if self.reading.is_ordered else _sorted(parts, log_order)
         highest = self.reading.limits[1]
         for logs in blocks:
             kept = [
@@ -298,10 +300,10 @@ class _Tally:
         if self.open_gap is not None:
             self.lost_logs = self.lost_logs or self.unreadable[-1].section is None
             self._close_gap(None)
-        first = _log_key(found.logs[0])
+        first = log_order(found.logs[0])
         if self.logs and first <= self.last_log:
             self.is_ordered = False
-        self.last_log = _log_key(found.logs[-1])
+        self.last_log = log_order(found.logs[-1])
         self.logs += len(found.logs)
         if not found.is_certain:
             self.uncertain += len(found.logs)
@@ -342,14 +344,6 @@ class _Tally:
 def _plausible(logs: list[LogRecord]) -> list[LogRecord]:
     """Out of damaged bytes: without what cannot be."""
     return [log for log in logs if is_refname(log.name)]
-
-
-def _ref_key(record: RefRecord) -> bytes:
-    return record.name
-
-
-def _log_key(record: LogRecord) -> tuple[bytes, int]:
-    return record.name, -record.update_index
 
 
 def _sorted(parts: Iterator[list[_R]], key_of: Callable[[_R], _K]) -> Iterator[list[_R]]:

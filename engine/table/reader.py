@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
 from engine.errors import ApiError, FormatError, shown
 from engine.format.block import Block, read_block
@@ -37,10 +37,10 @@ from engine.format.header import (
     header_size,
 )
 from engine.format.raw_record import Encoded
-from engine.format.record import LogRecord, RefRecord, log_key
+from engine.format.record import LogRecord, ObjectRecord, RefRecord, log_key
 from engine.format.varint import U64_MAX
 
-_T = TypeVar("_T")
+_Record = RefRecord | LogRecord | ObjectRecord
 
 
 @dataclass(slots=True, frozen=True)
@@ -161,15 +161,16 @@ class Table:
 
     def read_ref(self, name: bytes) -> RefRecord | None:
         """The record of exactly this name, which may be a tombstone. Raises `FormatError`."""
-        located = self.locate_ref(name)
-        return located[1] if located else None
+        found = self._find(self._refs_section(), name)
+        record = found and found[1]
+        return record if isinstance(record, RefRecord) and record.name == name else None
 
     def locate_ref(self, name: bytes) -> tuple[int, RefRecord] | None:
         """As `read_ref`, with the offset of the block that holds the record."""
-        size, base = self.hash_id.size, self.min_update_index
-        section = self._refs_section()
-        found = section and self._seek(section, name, lambda block: block.seek_ref(name, size, base))
-        return (found[0].offset, found[1]) if found and found[1].name == name else None
+        block, record = self._find(self._refs_section(), name) or (None, None)
+        if block is None or not isinstance(record, RefRecord) or record.name != name:
+            return None
+        return block.offset, record
 
     def read_log(self, name: bytes, update_index: int = U64_MAX) -> LogRecord | None:
         """The newest log record of this ref at or below `update_index`; may be a tombstone."""
@@ -178,17 +179,15 @@ class Table:
 
     def locate_log(self, name: bytes, update_index: int = U64_MAX) -> tuple[int, LogRecord] | None:
         """As `read_log`, with the offset of the block that holds the record."""
-        size = self.hash_id.size
-        key = log_key(name, update_index)
-        section = self._logs_section()
-        found = section and self._seek(section, key, lambda block: block.seek_log(key, size))
-        return (found[0].offset, found[1]) if found and found[1].name == name else None
+        block, record = self._find(self._logs_section(), log_key(name, update_index)) or (None, None)
+        if block is None or not isinstance(record, LogRecord) or record.name != name:
+            return None
+        return block.offset, record
 
     def ref_blocks(self, start: bytes = b"") -> Iterator[list[RefRecord]]:
         """The refs from the first name >= `start` on, a list for each block. Raises `FormatError`."""
         size, base = self.hash_id.size, self.min_update_index
-        section = self._refs_section()
-        for block in self._blocks_from(section, start, lambda block: block.seek_ref(start, size, base)):
+        for block in self._blocks_from(self._refs_section(), start):
             yield block.refs(size, base)
 
     def log_blocks(self, start: bytes = b"", update_index: int = U64_MAX) -> Iterator[list[LogRecord]]:
@@ -198,7 +197,7 @@ class Table:
         """
         size = self.hash_id.size
         key = log_key(start, update_index) if start else b""
-        for block in self._blocks_from(self._logs_section(), key, lambda block: block.seek_log(key, size)):
+        for block in self._blocks_from(self._logs_section(), key):
             yield block.logs(size)
 
     def refs(self, prefix: bytes = b"") -> Iterator[RefRecord]:
@@ -237,15 +236,16 @@ class Table:
 
         Raises `FormatError`, also where names do not ascend.
         """
-        shift = self.min_update_index - min_update_index
-        return self._encoded_blocks(
-            self._refs_section(),
-            lambda block: block.encoded_refs(self.hash_id.size, self.min_update_index, shift),
-        )
+        size, base = self.hash_id.size, self.min_update_index
+        shift = base - min_update_index
+        blocks = self._scan(self._refs_section())
+        return self._ascending((block, block.encoded_refs(size, base, shift)) for block in blocks)
 
     def encoded_log_blocks(self) -> Iterator[tuple[Block, list[Encoded]]]:
         """Block by block, the log records cut out. Raises `FormatError`, also for keys in disorder."""
-        return self._encoded_blocks(self._logs_section(), lambda block: block.encoded_logs(self.hash_id.size))
+        size = self.hash_id.size
+        blocks = self._scan(self._logs_section())
+        return self._ascending((block, block.encoded_logs(size)) for block in blocks)
 
     def blocks(self) -> Iterator[Block]:
         """Every block of the file in the order of the file. Raises `FormatError`."""
@@ -289,8 +289,10 @@ class Table:
             return None
         return _Section(LOG, self.footer.log_offset, self.footer.log_index_offset)
 
-    def _scan(self, section: _Section, offset: int | None = None) -> Iterator[Block]:
-        """The blocks of a section without its index: all, or those from `offset` on."""
+    def _scan(self, section: _Section | None, offset: int | None = None) -> Iterator[Block]:
+        """The blocks of a section, if there is one, without its index: all, or those from `offset` on."""
+        if section is None:
+            return
         at = section.offset if offset is None else offset
         while at < self._end or (at == section.offset and offset is None):
             data = self._bytes_at(at)
@@ -314,42 +316,31 @@ class Table:
             what = f"a block of type 0x{block_type:02x} in the {SECTION_NAMES[section.type]} section"
             raise FormatError(self.name, offset, what)
 
-    def _blocks_from(
-        self, section: _Section | None, key: bytes, seek: Callable[[Block], object | None]
-    ) -> Iterator[Block]:
+    def _blocks_from(self, section: _Section | None, key: bytes) -> Iterator[Block]:
         """The blocks of a section from the one on that holds the first key >= `key`."""
-        if section is None:
-            return
         if not key:
             yield from self._scan(section)
             return
-        found = self._seek(section, key, seek)
+        found = self._find(section, key)
         if found is not None:
             yield found[0]
             yield from self._scan(section, found[0].next_offset)
 
-    def _lookup(self, section: _Section | None, key: bytes, seek: Callable[[Block], _T | None]) -> _T | None:
-        found = self._seek(section, key, seek) if section else None
-        return found[1] if found else None
-
-    def _seek(
-        self, section: _Section, key: bytes, seek: Callable[[Block], _T | None]
-    ) -> tuple[Block, _T] | None:
+    def _find(self, section: _Section | None, key: bytes) -> tuple[Block, _Record] | None:
         """The first record with a key >= `key` and its block, or None if all keys are smaller."""
-        if section.index_offset:
+        if section is not None and section.index_offset:
             # Or scan, where the index is damaged: what it hides can still be read.
             with suppress(FormatError):
-                return self._descend(section, key, seek)
+                return self._descend(section, key)
+        size, base = self.header.hash_id.size, self.header.min_update_index
         for block in self._scan(section):
-            record = seek(block)
+            record = block.seek(key, size, base)
             if record is not None:
                 return block, record
         return None
 
-    def _descend(
-        self, section: _Section, key: bytes, seek: Callable[[Block], _T | None]
-    ) -> tuple[Block, _T] | None:
-        """As `_seek`, by way of the index. Raises `FormatError`.
+    def _descend(self, section: _Section, key: bytes) -> tuple[Block, _Record] | None:
+        """As `_find`, by way of the index. Raises `FormatError`.
 
         Whether an index belongs to its section, and covers it, shows at the leaves only. So the
         answer that all keys are smaller is not given before the last leaf has been seen.
@@ -378,7 +369,7 @@ class Table:
         if block.type != section.type:
             what = f"the {SECTION_NAMES[section.type]} index leads to a block of another section"
             raise FormatError(self.name, block.offset, what)
-        record = seek(block)
+        record = block.seek(key, self.header.hash_id.size, self.header.min_update_index)
         if (record is None) != beyond or (beyond and self._next_of_type(section.type, block) is not None):
             what = "the index and this block do not agree on the block's last key"
             raise FormatError(self.name, block.offset, what)
@@ -420,17 +411,18 @@ class Table:
             return None
         prefix = oid[: footer.object_id_len]
         section = _Section(OBJ, footer.obj_offset, footer.obj_index_offset)
-        record = self._lookup(section, prefix, lambda block: block.seek_object(prefix))
-        if record is None or record.prefix != prefix:
+        found = self._find(section, prefix)
+        record = found and found[1]
+        if not isinstance(record, ObjectRecord) or record.prefix != prefix:
             return []
         return record.offsets or None
 
-    def _encoded_blocks(
-        self, section: _Section | None, split: Callable[[Block], list[Encoded]]
+    def _ascending(
+        self, blocks: Iterable[tuple[Block, list[Encoded]]]
     ) -> Iterator[tuple[Block, list[Encoded]]]:
+        """The same blocks. Raises `FormatError` where the keys of one do not come behind those before it."""
         last_key = b""
-        for block in self._scan(section) if section else ():
-            items = split(block)
+        for block, items in blocks:
             if items[0][0] <= last_key:
                 what = f"{shown(items[0][0])} does not come behind {shown(last_key)} of the block before"
                 raise FormatError(self.name, block.offset, what)

@@ -47,6 +47,8 @@ from engine.format.record import (
     encode_object,
     encode_ref,
     log_key,
+    log_order,
+    ref_key,
 )
 from engine.format.varint import U64_MAX, put_varint
 
@@ -210,12 +212,12 @@ class TableWriter:
 
     def add_refs(self, records: Iterable[RefRecord]) -> None:
         """Append ref records in any order: they are sorted first."""
-        for record in sorted(records, key=lambda record: record.name):
+        for record in sorted(records, key=ref_key):
             self.add_ref(record)
 
     def add_logs(self, records: Iterable[LogRecord]) -> None:
         """Append log records in any order: they are sorted first."""
-        for record in sorted(records, key=lambda record: (record.name, -record.update_index)):
+        for record in sorted(records, key=log_order):
             self.add_log(record)
 
     def add_encoded_refs(self, items: Sequence[Encoded]) -> None:

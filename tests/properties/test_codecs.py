@@ -144,7 +144,7 @@ def test_ref_records_read_back(
         return [(ref.name, *encode_ref(ref, base, size)) for ref in refs]
 
     def seek(block: Block, name: bytes) -> RefRecord | None:
-        return block.seek_ref(name, size, low)
+        return block.seek(name, size, low)
 
     for header in headers(hash_id):
         block = parse_block(write_block(REF, entries(low), interval, header), header)
@@ -163,7 +163,7 @@ def test_log_records_read_back(
         return log_key(log.name, log.update_index)
 
     def seek(block: Block, key: bytes) -> LogRecord | None:
-        return block.seek_log(key, hash_id.size)
+        return block.seek(key, hash_id.size, 0)
 
     logs = data.draw(st.lists(log_records(hash_id), min_size=1, max_size=12, unique_by=key))
     logs.sort(key=key)
@@ -189,7 +189,9 @@ def test_object_records_read_back(data: st.DataObject, interval: int) -> None:
     entries = [(record.prefix, *encode_object(record.offsets, varints)) for record in records]
     block = parse_block(write_block(OBJ, entries, interval, b""), b"")
     assert block.objects() == records
-    check_seeks(block, [record.prefix for record in records], records, Block.seek_object)
+    check_seeks(
+        block, [record.prefix for record in records], records, lambda block, key: block.seek(key, 0, 0)
+    )
 
 
 @given(st.dictionaries(NAMES, NUMBERS, min_size=1), RESTART_INTERVALS)

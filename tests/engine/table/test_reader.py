@@ -13,7 +13,7 @@ import pytest
 from engine.errors import ApiError, FormatError
 from engine.format import INDEX, LOG, REF, U64_MAX, HashId, LogRecord, RefRecord, log_key
 from engine.table import Table, WriteOptions
-from tests.support.handmade import Handmade, change_footer, change_header
+from tests.support.handmade import Handmade, change_footer, change_header, raw_block, raw_record
 from tests.support.stacks import branch, entry, same
 from tests.support.tables import oid, write_table
 
@@ -569,6 +569,25 @@ def test_a_block_of_an_unexpected_type_does_not_end_a_section_in_silence(tmp_pat
         path = table.write(tmp_path / "t.ref")
         with Table.open(path) as opened, pytest.raises(FormatError):
             list(opened.refs())
+
+
+@pytest.mark.parametrize("has_index", [True, False])
+def test_records_in_front_of_the_first_restart_point_are_found(tmp_path: Path, has_index: bool) -> None:
+    """Other writers need not make the first record of a block a restart point."""
+    table = Handmade()
+    records = b"".join(
+        raw_record(0, b"refs/heads/" + letter, 1, b"\0" + oid(4)) for letter in (b"a", b"b", b"c")
+    )
+    size = len(records) // 3
+    first = len(table.header.pack()) + 4
+    table.append(raw_block(REF, records, [first + size, first + 2 * size], table.header.pack()))
+    root = table.index([(b"refs/heads/c", 0)]) if has_index else 0
+    path = table.write(tmp_path / "t.ref", ref_index_offset=root)
+    with Table.open(path) as opened:
+        refs = list(opened.refs())
+        assert len(refs) == 3
+        assert [opened.read_ref(ref.name) for ref in refs] == refs
+        assert list(opened.refs(b"refs/heads/a")) == refs[:1]
 
 
 def test_offsets_of_objects_that_are_no_ref_blocks_lead_to_a_scan(tmp_path: Path) -> None:
