@@ -3,27 +3,10 @@
 May import `salvage` and `stack`.
 
     table         a table of which everything readable is read
-    stack         the same for a stack: `open_readable`, `open_best`
+    stack         the same for a stack: `open_readable`
 """
 
-from engine.readable.stack import (
-    ReadableStack,
-    damage_met,
-    in_doubt,
-    open_best,
-    open_readable,
-    readable_tables,
-)
-from engine.readable.table import Fault, Losses, ReadableTable
+from engine.readable.stack import ReadableStack, damage_met, in_doubt, open_readable
+from engine.readable.table import OpenError, ReadableTable
 
-__all__ = [
-    "Fault",
-    "Losses",
-    "ReadableStack",
-    "ReadableTable",
-    "damage_met",
-    "in_doubt",
-    "open_best",
-    "open_readable",
-    "readable_tables",
-]
+__all__ = ["OpenError", "ReadableStack", "ReadableTable", "damage_met", "in_doubt", "open_readable"]

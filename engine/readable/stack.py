@@ -1,16 +1,15 @@
 """A stack of which everything readable is shown, whatever is wrong with it.
 
-Two ways lead to `ReadableTable`s, and `open_best` takes the right one. `open_tolerant` opens what git would
-open, and reads past damaged blocks. `open_readable` opens anything that is a directory:
+`open_readable` opens anything that is a directory. What git would open is opened as git would, and its tables
+are read past damaged blocks. Otherwise
 
-    tables.list     each line that can be a name; where it names no file that is there, or nothing at all, the
-                    table files of the directory stand in, in the order of their update indexes
-    a listed table  as itself where it opens; otherwise something stands in for it, which is salvaged
-                    where there is a file, and keeps its place in the order
+    tables.list     counts line by line; where it names no file that is there, or nothing at all, all table
+                    files of the directory are shown, in the order of their update indexes
+    a listed table  keeps its place in the order, and is salvaged if there is a file
 
 A table that cannot be read whole may hold a newer version of what older tables hold: `in_doubt` says when.
 
-Nothing here writes, locks, or repairs: that is `repair.py`'s.
+Nothing here writes, locks, or repairs.
 """
 
 from __future__ import annotations
@@ -35,22 +34,12 @@ from engine.format import (
     parse_table_list,
     parse_table_name,
 )
+from engine.layout import TableLayout
 from engine.merge import MergedTable
-from engine.readable.table import Fault, ReadableTable, StandIn
-from engine.salvage import header_to_go_by
-from engine.stack import Stack, StackDirectory, StackOptions, read_list_bytes
+from engine.readable.table import BrokenTable, OpenError, ReadableTable
+from engine.salvage import assumed_header
+from engine.stack import StackDirectory, StackOptions, read_list_bytes
 from engine.table import Table, open_regular
-
-__all__ = [
-    "Fault",
-    "ReadableStack",
-    "damage_met",
-    "in_doubt",
-    "open_best",
-    "open_readable",
-    "open_tolerant",
-    "readable_tables",
-]
 
 _OUT_OF_FILES: Final = {errno.EMFILE, errno.ENFILE}
 
@@ -67,35 +56,7 @@ class _TolerantDirectory(StackDirectory):
             raise MissingTableError(name) from None
 
 
-def open_tolerant(directory: str | os.PathLike[str], options: StackOptions) -> Stack:
-    """A read-only stack whose tables show what is readable of damaged blocks. Raises as `Stack.open` does."""
-    return Stack(_TolerantDirectory(directory, options, read_only=True))
-
-
-def open_best(directory: str | os.PathLike[str], options: StackOptions) -> Stack | ReadableStack:
-    """The stack, or what can be read of one that is broken or whose list has lost all of its tables.
-
-    Raises `ReftableError` for a stack of which there is no table to read, and `OSError`.
-    """
-    stack: Stack | None = None
-    broken: ReftableError | None = None
-    try:
-        stack = open_tolerant(directory, options)
-    except ReftableError as error:
-        broken = error
-    if stack is not None and stack.tables:
-        return stack
-    readable = open_readable(directory, options)
-    if stack is not None and not readable.tables:
-        readable.close()
-        return stack
-    if broken is not None and not readable.tables:
-        readable.close()
-        raise broken
-    return readable
-
-
-def damage_met(tables: Sequence[Table]) -> dict[str, Fault]:
+def damage_met(tables: Sequence[Table]) -> dict[str, OpenError]:
     """What is wrong with those of these tables that are damaged, by name: as far as reading has met it."""
     readable = [table for table in tables if isinstance(table, ReadableTable)]
     return {table.name: table.loss() for table in readable if table.fault is not None or table.losses}
@@ -107,42 +68,101 @@ def in_doubt(tables: Sequence[Table | None], position: int, name: bytes) -> bool
     As far as damage is known (see `ReadableTable.may_have_lost`); reads nothing. -1 asks all tables; None
     stands for one that is not to be asked.
     """
-    for number in range(position + 1, len(tables)):
-        table = tables[number]
-        if isinstance(table, ReadableTable) and table.may_have_lost(name):
-            return True
-    return False
+    newer = (table for table in tables[position + 1 :] if isinstance(table, ReadableTable))
+    return any(table.may_have_lost(name) for table in newer)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, frozen=True)
+class _Contents:
+    """What a stack shows: its tables, and why it cannot be opened as a stack."""
+
+    tables: tuple[Table, ...]
+    merged: MergedTable
+    hash_id: HashId
+    faults: tuple[OpenError, ...] = ()
+    is_guessed: bool = False
+    seen: tuple[object, ...] = ()
+
+
 class ReadableStack:
-    """What can be read of a stack; a context manager that closes its files.
+    """What can be read of a stack, read-only; a context manager that closes its files.
 
-    `faults` are what keeps it from being opened as one, the list's first, then those of the tables. With
-    `is_guessed` the list did not say which tables there are, or not all of them could be found by it.
+    Tables and merged views taken from it stay good when it is reloaded, for as long as somebody uses them.
+    One object is for one thread at a time; its tables are for any.
     """
 
-    directory: Path
-    options: StackOptions
-    hash_id: HashId
-    tables: tuple[ReadableTable, ...]
-    merged: MergedTable
-    faults: tuple[Fault, ...]
-    is_guessed: bool
-    _seen: tuple[object, ...]
+    __slots__ = ("_directory", "_names", "_now", "directory", "options")
 
-    def has_changed(self) -> bool:
-        """Whether the list, or a file of a table, differs from when the stack was opened; a stat for each."""
-        return _signature(os.fspath(self.directory)) != self._seen
+    def __init__(
+        self, directory: str | os.PathLike[str], options: StackOptions, names: Sequence[str] | None = None
+    ) -> None:
+        """As `open_readable`."""
+        self.directory = Path(directory)
+        self.options = options
+        self._names = names
+        self._directory: _TolerantDirectory | None = None
+        self._now = self._opened()
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The tables, oldest first."""
+        return self._now.tables
+
+    @property
+    def merged(self) -> MergedTable:
+        """The tables as one."""
+        return self._now.merged
+
+    @property
+    def hash_id(self) -> HashId:
+        """The hash function of the tables."""
+        return self._now.hash_id
+
+    @property
+    def faults(self) -> tuple[OpenError, ...]:
+        """What keeps it from being opened as a stack: the list's fault first, then those of the tables."""
+        return self._now.faults
+
+    @property
+    def is_guessed(self) -> bool:
+        """Whether the list did not say which tables there are, or not all of them could be found by it."""
+        return self._now.is_guessed
 
     def in_doubt(self, position: int, name: bytes) -> bool:
         """Whether the version of the ref `name` in the table at `position` may not be the newest."""
         return in_doubt(self.tables, position, name)
 
+    def damage_met(self) -> list[OpenError]:
+        """The faults, and the damage that reading has met in tables that open."""
+        tables = [table for table in self.tables if isinstance(table, ReadableTable) and table.fault is None]
+        return [*self.faults, *damage_met(tables).values()]
+
+    def require_tables(self) -> None:
+        """Raise the first fault of a stack of which there is no table to read."""
+        if self.faults and not self.tables:
+            raise self.faults[0]
+
+    def reload(self, *, accept_broken: bool = True) -> bool:
+        """Look at the stack again; whether there is anything else to see now.
+
+        Raises `ReftableError` for a stack that was sound and is broken now, unless `accept_broken`, and
+        `OSError`. Then, it stays as it was.
+        """
+        before = self._now
+        if before.faults:
+            if _signature(os.fspath(self.directory)) == before.seen:
+                return False
+        elif self._directory is not None and self._directory.is_current():
+            return False
+        self._now = self._opened(accept_broken=accept_broken)
+        return True
+
     def close(self) -> None:
         """Close the tables."""
         for table in self.tables:
             table.close()
+        if self._directory is not None:
+            self._directory.close()
 
     def __enter__(self) -> Self:
         return self
@@ -152,73 +172,78 @@ class ReadableStack:
     ) -> None:
         self.close()
 
+    def _opened(self, *, accept_broken: bool = True) -> _Contents:
+        """What git would open, if there is a table in it; otherwise what can be read."""
+        if self._names is not None:
+            return _whatever_is_there(os.fspath(self.directory), self.options, self._names)
+        sound: _Contents | None = None
+        try:
+            if self._directory is None:
+                self._directory = _TolerantDirectory(self.directory, self.options, read_only=True)
+            else:
+                self._directory.load()
+            opened = self._directory
+            sound = _Contents(opened.tables, opened.merged, opened.hash_id)
+        except ReftableError:
+            if not accept_broken:
+                raise
+        if sound is not None and sound.tables:
+            return sound
+        found = _whatever_is_there(os.fspath(self.directory), self.options)
+        if found.tables:
+            return found
+        return sound or found
 
-def open_readable(directory: str | os.PathLike[str], options: StackOptions | None = None) -> ReadableStack:
+
+def open_readable(
+    directory: str | os.PathLike[str],
+    options: StackOptions | None = None,
+    *,
+    names: Sequence[str] | None = None,
+) -> ReadableStack:
     """Open what can be read of the stack in `directory`, whatever its files hold.
 
-    Raises `OSError` when there is no such directory, when it cannot be listed, or when no more files
-    can be opened, and nothing else.
+    With `names`, these are its tables, whatever lists them: those of a snapshot. Raises `OSError` when there
+    is no such directory, when it cannot be listed, or when no more files can be opened, and nothing else.
     """
-    path = os.fspath(directory)
+    return ReadableStack(directory, options or StackOptions(), names)
+
+
+def _whatever_is_there(path: str, options: StackOptions, names: Sequence[str] | None = None) -> _Contents:
+    """What can be read of the tables that are listed, or of these. Raises `OSError`."""
     seen = _signature(path)
-    files = sorted(filter(is_table_file, os.listdir(path)))
-    names, list_fault = _listed(path)
-    present = set(files)
+    list_fault: OpenError | None = None
     is_guessed = False
-    if not present.intersection(names) and files:
+    files: list[str] = []
+    if names is None:
+        files = sorted(filter(is_table_file, os.listdir(path)))
+        names, list_fault = _listed(path)
+    if files and not set(files).intersection(names):
         why = "names no table that is there" if names else "names no table"
         if not names and list_fault is not None:
             why = list_fault.reason if isinstance(list_fault, FormatError) else str(list_fault)
         what = f"{why}; the {len(files)} table files of the directory are shown, by their update indexes"
         list_fault, is_guessed = FormatError(TABLES_LIST, None, what), True
-    opened: dict[str, Table | Fault] = {}
+    opened: dict[str, ReadableTable | OpenError] = {}
     try:
         for name in chain(names, files) if is_guessed else names:
             opened[name] = _opened(path, name)
         if is_guessed:
-            names = sorted({*names, *files}, key=lambda name: _age(name, opened[name]))
+            names = sorted({*names, *files}, key=lambda name: _by_update_index(name, opened[name]))
         hash_id = _common_hash(options, opened)
         tables = _all_tables(path, names, opened, hash_id)
     except BaseException:
-        _close(opened)
+        for one in opened.values():
+            if isinstance(one, Table):
+                one.close()
         raise
     faults = [table.fault for table in tables if table.fault is not None]
-    if options is not None and options.hash_id not in (None, hash_id):
+    if options.hash_id not in (None, hash_id):
         what = f"a {hash_id} table, {options.hash_id} is wanted; so are all that can be read"
         faults.insert(0, FormatError(next(iter(opened)), None, what))
-    return ReadableStack(
-        Path(path),
-        options or StackOptions(),
-        hash_id,
-        tables,
-        MergedTable(tables),
-        (*([list_fault] if list_fault is not None else []), *faults),
-        is_guessed,
-        seen,
-    )
-
-
-def readable_tables(directory: str | os.PathLike[str], names: Sequence[str]) -> tuple[ReadableTable, ...]:
-    """The tables of these names, each as far as it can be read, whatever lists them: those of a snapshot.
-
-    What is missing, or of another hash function than most, is stood in for. Whoever asks for them closes
-    them. Raises `OSError` when no more files can be opened.
-    """
-    path = os.fspath(directory)
-    opened: dict[str, Table | Fault] = {}
-    try:
-        for name in names:
-            opened[name] = _opened(path, name)
-        return _all_tables(path, names, opened, _common_hash(None, opened))
-    except BaseException:
-        _close(opened)
-        raise
-
-
-def _close(opened: dict[str, Table | Fault]) -> None:
-    for one in opened.values():
-        if isinstance(one, Table):
-            one.close()
+    if list_fault is not None:
+        faults.insert(0, list_fault)
+    return _Contents(tables, MergedTable(tables), hash_id, tuple(faults), is_guessed, seen)
 
 
 def _signature(path: str) -> tuple[object, ...]:
@@ -232,7 +257,7 @@ def _signature(path: str) -> tuple[object, ...]:
     return tuple(found)
 
 
-def _listed(path: str) -> tuple[list[str], Fault | None]:
+def _listed(path: str) -> tuple[list[str], OpenError | None]:
     """The names in `tables.list`, each line for itself, and the first thing that is wrong with it."""
     try:
         data = read_list_bytes(path)
@@ -253,7 +278,7 @@ def _require_descriptors(error: OSError) -> None:
         raise error
 
 
-def _opened(path: str, name: str) -> Table | Fault:
+def _opened(path: str, name: str) -> ReadableTable | OpenError:
     try:
         return ReadableTable.open(os.path.join(path, name), name)
     except FileNotFoundError:
@@ -265,7 +290,7 @@ def _opened(path: str, name: str) -> Table | Fault:
         return error
 
 
-def _age(name: str, opened: Table | Fault) -> tuple[int, int, str]:
+def _by_update_index(name: str, opened: ReadableTable | OpenError) -> tuple[int, int, str]:
     """What orders the tables of a directory: newest last. What tells no update index comes last."""
     if isinstance(opened, Table):
         return opened.max_update_index, -opened.min_update_index, name
@@ -273,9 +298,9 @@ def _age(name: str, opened: Table | Fault) -> tuple[int, int, str]:
     return (parts.max_update_index, -parts.min_update_index, name) if parts else (2**64, 0, name)
 
 
-def _common_hash(options: StackOptions | None, opened: dict[str, Table | Fault]) -> HashId:
+def _common_hash(options: StackOptions, opened: dict[str, ReadableTable | OpenError]) -> HashId:
     """The hash function that is stated, if any table has it; otherwise that of most tables."""
-    stated = options.hash_id if options is not None else None
+    stated = options.hash_id
     hashes = [one.hash_id for one in opened.values() if isinstance(one, Table)]
     if stated is not None and (stated in hashes or not hashes):
         return stated
@@ -283,43 +308,39 @@ def _common_hash(options: StackOptions | None, opened: dict[str, Table | Fault])
 
 
 def _all_tables(
-    path: str, names: Sequence[str], opened: dict[str, Table | Fault], hash_id: HashId
+    path: str, names: Sequence[str], opened: dict[str, ReadableTable | OpenError], hash_id: HashId
 ) -> tuple[ReadableTable, ...]:
     tables: list[ReadableTable] = []
     for name in names:
         one = opened[name]
-        if isinstance(one, ReadableTable) and one.hash_id is hash_id:
-            tables.append(one)
-            continue
         if isinstance(one, ReadableTable):
-            fault: Fault = FormatError(name, None, f"a {one.hash_id} table among tables of {hash_id}")
+            if one.hash_id is hash_id:
+                tables.append(one)
+                continue
             one.close()
-        else:
-            assert not isinstance(one, Table)  # noqa: S101 - only readable ones are opened
-            fault = one
+            one = FormatError(name, None, f"a {one.hash_id} table among tables of {hash_id}")
         before = tables[-1].max_update_index if tables else 0
-        tables.append(_stand_in(path, name, fault, hash_id, before))
+        tables.append(_broken_table(path, name, one, hash_id, before))
     return tuple(tables)
 
 
-def _stand_in(path: str, name: str, fault: Fault, hash_id: HashId, before: int) -> StandIn:
-    """What stands for a table that does not open; `before` is the highest update index of those older."""
+def _broken_table(path: str, name: str, fault: OpenError, hash_id: HashId, before: int) -> BrokenTable:
+    """A table that does not open; `before` is the highest update index of those older."""
     parts = parse_table_name(name)
-    low, high = (parts.min_update_index, parts.max_update_index) if parts else (before, before)
-    shown = Header(hash_id.version, 0, min(low, high), max(low, high), hash_id)
+    low, high = sorted((parts.min_update_index, parts.max_update_index)) if parts else (before, before)
+    shown = Header(hash_id.version, 0, low, high, hash_id)
     file = os.path.join(path, name)
     try:
-        header, is_certain = header_to_go_by(path, name, hash_id, None)
         fd = open_regular(file, name)
+    except FormatError:
+        return BrokenTable(-1, file, name, fault, shown, None)
     except OSError as error:
         _require_descriptors(error)
-        return StandIn(-1, file, name, fault, shown, None)
-    except FormatError:
-        return StandIn(-1, file, name, fault, shown, None)
+        return BrokenTable(-1, file, name, fault, shown, None)
+    layout = TableLayout(name, os.fstat(fd).st_size, lambda offset, size: os.pread(fd, size, offset))
+    header, is_known = assumed_header(layout, name, hash_id)
     if header.hash_id is not hash_id:
-        return StandIn(fd, file, name, fault, shown, None)
-    if is_certain:
+        return BrokenTable(fd, file, name, fault, shown, None)
+    if is_known:
         shown = replace(header, version=header.hash_id.version)
-        return StandIn(fd, file, name, fault, shown, header)
-    # Nothing tells the update indexes: names and values can be read all the same.
-    return StandIn(fd, file, name, fault, shown, replace(header, min_update_index=shown.min_update_index))
+    return BrokenTable(fd, file, name, fault, shown, header)

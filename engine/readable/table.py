@@ -1,18 +1,18 @@
 """A table of which everything readable is read, whatever is wrong with the rest.
 
-`ReadableTable` is a `Table`. As long as its bytes are sound it is read as any other; where they are not,
-the file is salvaged (`salvage.py`) and the scan goes on with what comes behind the damage. For a file that
-does not open as a table, or is not there at all, there is a `StandIn`: name, size and header as far as they
-can be told, and what salvaging brings.
+`ReadableTable` is a `Table`. As long as its bytes are sound it is read as any other; where they are not, the
+file is salvaged and the scan goes on with what comes behind the damage. For a file that does not open as a
+table, or is not there at all, there is a `BrokenTable`: name, size and header as far as they can be told, and
+what salvaging brings.
 
-What is looked up may have been lost, and that is said where it matters:
+What is looked up may be lost, and that is said where it matters:
 
     read_ref, read_log, scans      what can be read; never `FormatError`
-    locate_ref, locate_log         the same, but they raise when what they do not find may have been lost
+    locate_ref, locate_log         the same, but they raise when what they do not find may be lost
     may_have_lost                  the same question without reading anything
 
 What is made of whole tables, for compactions, is refused as by any table that is damaged. Salvaging reads the
-file once, the first time that damage is met; what it keeps in memory is told in `salvaged.py`.
+file once, the first time that damage is met.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter, le, lt
 from typing import TypeVar
@@ -37,37 +36,17 @@ from engine.format import (
     RefRecord,
     footer_size,
     log_order,
-    read_block,
     ref_key,
 )
-from engine.layout import TableLayout
-from engine.salvage import Salvaged, salvage
+from engine.salvage import Losses, Salvaged, salvage_table
 from engine.table import Table
 
 _name: Callable[[RefRecord | LogRecord], bytes] = attrgetter("name")
 _R = TypeVar("_R", RefRecord, LogRecord)
 _K = TypeVar("_K", bytes, tuple[bytes, int])
 
-Fault = FormatError | MissingTableError | OSError
+OpenError = FormatError | MissingTableError | OSError
 """Why a table cannot be opened."""
-
-
-@dataclass(slots=True, frozen=True)
-class Losses:
-    """What salvaging a table came to: how many records can be read, and of what size the rest of it is.
-
-    `stretches` that cannot be read have `size` bytes together; `first` says what is wrong with the first
-    of them. `uncertain_logs` come from damaged deflate streams. `left_out` are records that are readable but
-    beyond what is kept in memory.
-    """
-
-    refs: int
-    logs: int
-    uncertain_logs: int
-    stretches: int
-    size: int
-    first: FormatError | None
-    left_out: int
 
 
 class ReadableTable(Table):
@@ -76,19 +55,19 @@ class ReadableTable(Table):
     `fault` is why the file cannot be opened as a table, None where it can.
     """
 
-    __slots__ = ("_header_to_go_by", "_lock", "_salvaged", "fault")
+    __slots__ = ("_lock", "_read_by", "_salvaged", "fault")
 
     def __init__(self, fd: int, path: str, name: str) -> None:
         super().__init__(fd, path, name)
         self._salvaged: Salvaged | None = None
         self._lock = threading.Lock()
-        self.fault: Fault | None = None
-        self._header_to_go_by: Header | None = self.header
+        self.fault: OpenError | None = None
+        self._read_by: Header | None = self.header
 
     @property
     def has_logs(self) -> bool:
         """Whether there is a log section, or may be one in a file that is stood in for."""
-        return super().has_logs if self.fault is None else self._header_to_go_by is not None
+        return super().has_logs if self.fault is None else self._read_by is not None
 
     def read(self, offset: int, size: int) -> bytes:
         """At most `size` bytes of the file, none where there is no file. Raises `OSError`."""
@@ -104,36 +83,24 @@ class ReadableTable(Table):
     @property
     def losses(self) -> Losses | None:
         """What salvaging came to; None if no damage was met so far, or where nothing can be salvaged."""
-        salvaged = self._salvaged
-        if salvaged is None:
-            return None
-        first = next(iter(salvaged.stretches), None)
-        return Losses(
-            salvaged.refs.count,
-            salvaged.logs.count,
-            salvaged.uncertain,
-            len(salvaged.stretches),
-            salvaged.size,
-            FormatError(self.name, first.start, first.reason) if first else None,
-            salvaged.left_out,
-        )
+        return self._salvaged.losses if self._salvaged is not None else None
 
     def may_have_lost(self, name: bytes) -> bool:
         """Whether a version of the ref `name` may be in what cannot be read, as far as damage is known.
 
         Reads nothing. A table that opens has none until it is met.
         """
-        salvaged = self._salvaged
-        if salvaged is None:
-            return self.fault is not None
-        return any(gap.holds(name) for gap in salvaged.gaps)
+        losses = self.losses
+        return self.fault is not None if losses is None else losses.may_have_lost(name)
 
-    def loss(self) -> Fault:
+    def loss(self) -> OpenError:
         """The error that says why something of this table cannot be read."""
         if self.fault is not None:
             return self.fault
         first = self.losses.first if self.losses is not None else None
-        return first or FormatError(self.name, None, "records of damaged blocks are left out")
+        if first is not None:
+            return FormatError(self.name, first.start, first.reason)
+        return FormatError(self.name, None, "records of damaged blocks are left out")
 
     # Lookups.
 
@@ -157,8 +124,7 @@ class ReadableTable(Table):
             with suppress(FormatError):
                 return super().locate_ref(name)
         salvaged = self._salvage()
-        found = salvaged and salvaged.refs.find(name)
-        return found if found and found[1].name == name else None
+        return salvaged.locate_ref(name) if salvaged is not None else None
 
     def read_log(self, name: bytes, update_index: int = U64_MAX) -> LogRecord | None:
         """The newest log record of this ref at or below `update_index`, of those that can be read."""
@@ -170,7 +136,7 @@ class ReadableTable(Table):
         found = self._find_log(name, update_index)
         if found is None and not self._looks_sound:
             salvaged = self._salvaged
-            if salvaged is None or salvaged.lost_logs:
+            if salvaged is None or salvaged.losses.lost_logs:
                 raise self.loss()
         return found
 
@@ -179,8 +145,7 @@ class ReadableTable(Table):
             with suppress(FormatError):
                 return super().locate_log(name, update_index)
         salvaged = self._salvage()
-        found = salvaged and salvaged.logs.find((name, -update_index))
-        return found if found and found[1].name == name else None
+        return salvaged.locate_log(name, update_index) if salvaged is not None else None
 
     # Scans.
 
@@ -195,7 +160,7 @@ class ReadableTable(Table):
                 return
         salvaged = self._salvage()
         if salvaged is not None:
-            yield from _behind(last, salvaged.refs.blocks(start if last is None else last), ref_key)
+            yield from _behind(last, salvaged.table.ref_blocks(start if last is None else last), ref_key)
 
     def log_blocks(self, start: bytes = b"", update_index: int = U64_MAX) -> Iterator[list[LogRecord]]:
         """The logs from the first key >= (`start`, `update_index`) on, as far as they can be read."""
@@ -209,8 +174,9 @@ class ReadableTable(Table):
                 return
         salvaged = self._salvage()
         if salvaged is not None:
-            first = (start, -update_index) if last is None else last
-            yield from _behind(last, salvaged.logs.blocks(first), log_order)
+            if last is not None:
+                start, update_index = last[0], -last[1]
+            yield from _behind(last, salvaged.log_blocks(start, update_index), log_order)
 
     def _in_order(
         self, blocks: Iterator[list[_R]], follows: Callable[[bytes, bytes], bool]
@@ -269,57 +235,25 @@ class ReadableTable(Table):
         if self.fault is not None:
             raise self.fault
 
-    # Salvage.
-
     def _salvage(self) -> Salvaged | None:
         """What is left of the table; None for a file that nothing can be taken from."""
         with self._lock:
-            if self._salvaged is None:
-                header = self._header_to_go_by
-                if header is None:
-                    return None
-                salvaged = self._look_through(header, blind=False)
-                if self.fault is not None and salvaged.stretches:
-                    # Header or footer may lead astray: then there is more to find without them.
-                    other = self._look_through(header, blind=True)
-                    if other.count > salvaged.count:
-                        salvaged = other
-                self._salvaged = salvaged
+            if self._salvaged is None and self._read_by is not None:
+                self._salvaged = salvage_table(self.name, self.size, self.read, self._read_by)
             return self._salvaged
 
-    def _look_through(self, header: Header, *, blind: bool) -> Salvaged:
-        salvaged = Salvaged(self._refs_at, self._logs_at)
-        layout = TableLayout(self.name, self.size, self.read)
-        salvaged.take(salvage(layout, header, blind=blind), is_cut=layout.footer is None)
-        return salvaged
 
-    def _refs_at(self, offset: int) -> list[RefRecord]:
-        """The refs of the sound block at `offset` of a damaged file. Raises `FormatError`."""
-        header = self._header_to_go_by or self.header
-        return self._sound_block(offset, header).refs(header.hash_id.size, header.min_update_index)
+class BrokenTable(ReadableTable):
+    """A file that is no table, or one that is not there, as `fault` says.
 
-    def _logs_at(self, offset: int) -> list[LogRecord]:
-        """The logs of the sound block at `offset` likewise."""
-        header = self._header_to_go_by or self.header
-        return self._sound_block(offset, header).logs(header.hash_id.size)
-
-    def _sound_block(self, offset: int, header: Header) -> Block:
-        first = 0 if offset else header.size
-        data = read_block(self.read, offset, self.size - offset, first, header.block_size)
-        return Block.parse(self.name, data, offset, first, 0)
-
-
-class StandIn(ReadableTable):
-    """What stands for a file that is no table, or for one that is not there, as `fault` says.
-
-    `header` is what to show of it. It is salvaged by `header_to_go_by`, or not at all if that is None. It
-    takes over `fd`, -1 where there is no file.
+    `header` is what to show of it. It is salvaged by `read_by`, or not at all if that is None. It takes over
+    `fd`, -1 where there is no file.
     """
 
     __slots__ = ()
 
     def __init__(  # of a table, there is nothing to read
-        self, fd: int, path: str, name: str, fault: Fault, header: Header, header_to_go_by: Header | None
+        self, fd: int, path: str, name: str, fault: OpenError, header: Header, read_by: Header | None
     ) -> None:
         self._fd = fd
         self.path = path
@@ -333,7 +267,7 @@ class StandIn(ReadableTable):
         self._salvaged = None
         self._lock = threading.Lock()
         self.fault = fault
-        self._header_to_go_by = header_to_go_by if fd >= 0 else None
+        self._read_by = read_by if fd >= 0 else None
 
 
 def _behind(last: _K | None, blocks: Iterator[list[_R]], key_of: Callable[[_R], _K]) -> Iterator[list[_R]]:

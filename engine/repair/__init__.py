@@ -3,7 +3,9 @@
 May import all wings but `update`.
 
     plan          a repair as data
+    inputs        files, and their records as they come into the repaired stack
     choice        which tables make up a stack when its list does not say
+    merging       tables that cannot be a stack as they are, as one
     files         what each file is worth that may be a table
     table_list, leftovers
                   the list, locks and what killed writers left

@@ -17,18 +17,32 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 
 @dataclass(slots=True, frozen=True)
 class Candidate:
-    """A file that may be a table of the stack, and the update indexes that it covers."""
+    """A file that may be a table of the stack, or several to be merged, and the update indexes covered."""
 
-    file: str
+    files: tuple[str, ...]
     low: int
     high: int
     is_sound: bool
     is_listed: bool
+
+    @property
+    def names(self) -> str:
+        """The files in words."""
+        return " and ".join(self.files)
+
+    def with_newer(self, other: Candidate) -> Candidate:
+        """Both merged; of one key, the record of the other one counts."""
+        return Candidate(
+            self.files + other.files,
+            min(self.low, other.low),
+            max(self.high, other.high),
+            self.is_sound and other.is_sound,
+            self.is_listed and other.is_listed,
+        )
 
 
 @dataclass(slots=True, frozen=True)
@@ -42,18 +56,9 @@ class Choice:
 _Score = tuple[int, int, int, int]
 
 
-def follow_each_other(candidates: Sequence[Candidate]) -> bool:
-    """Whether these tables, in this order, can be a stack. Neighbours may share an update index."""
-    return all(_may_follow(one, other) for one, other in pairwise(candidates))
-
-
-def _may_follow(one: Candidate, other: Candidate) -> bool:
-    return other.low > one.high or (other.low == one.high and other.high >= one.high)
-
-
 def choose(candidates: Sequence[Candidate]) -> Choice:
     """Choose among candidates; those that the list names come in its order."""
-    units = sorted(_units(candidates), key=lambda unit: (unit[-1].high, unit[0].low, unit[0].file))
+    units = sorted(_units(candidates), key=lambda unit: (unit[-1].high, unit[0].low, unit[0].files))
     highs = [unit[-1].high for unit in units]
     # For each number of units, the best selection of these: its score, and how it was come by.
     best: list[tuple[_Score, int | None]] = [((0, 0, 0, 0), None)]
@@ -68,13 +73,12 @@ def choose(candidates: Sequence[Candidate]) -> Choice:
         if origin is not None:
             chosen[:0] = units[number - 1]
         number = number - 1 if origin is None else origin
-    names = {candidate.file for candidate in chosen}
-    passed_over = [(one, _why(one, chosen)) for one in candidates if one.file not in names]
+    passed_over = [(one, _why(one, chosen)) for one in candidates if one not in chosen]
     return Choice(tuple(chosen), tuple(passed_over))
 
 
 def _units(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
-    """Tables that stand or fall together: neighbours in the list that share an update index."""
+    """Tables that stand or fall together: those that follow each other in the list and share an index."""
     units: list[list[Candidate]] = []
     for candidate in candidates:
         before = units[-1][-1] if units else None
@@ -102,12 +106,12 @@ def _why(one: Candidate, chosen: Sequence[Candidate]) -> str:
         other = over[0]
         if other.low <= one.low and one.high <= other.high:
             if (other.low, other.high) == (one.low, one.high):
-                return f"{other.file} has the same update indexes, {one.low} to {one.high}" + (
+                return f"{other.names} has the same update indexes, {one.low} to {one.high}" + (
                     ", and is sound" if other.is_sound and not one.is_sound else ""
                 )
             return (
-                f"{other.file} covers its update indexes ({one.low} to {one.high}) and more: "
+                f"{other.names} covers its update indexes ({one.low} to {one.high}) and more: "
                 "it is what a compaction made of it, or the table in its place"
             )
-    names = " and ".join(other.file for other in over[:2]) + (f" and {len(over) - 2} more" * (len(over) > 2))
+    names = " and ".join(other.names for other in over[:2]) + (f" and {len(over) - 2} more" * (len(over) > 2))
     return f"{names} together cover more update indexes than it does ({one.low} to {one.high})"

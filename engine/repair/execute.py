@@ -30,19 +30,8 @@ from engine.format import MAX_BLOCK_SIZE, LogRecord, RefRecord
 from engine.fsck import YOUNG_LOCK_SECONDS, Severity
 from engine.progress import Progress, ProgressCallback
 from engine.repair.files import check_file
-from engine.repair.leftovers import lock_files
-from engine.repair.outcome import (
-    Damage,
-    LogOutcomes,
-    Outcome,
-    RefOutcome,
-    damages,
-    log_outcomes,
-    ref_outcomes,
-)
-from engine.repair.plan import LeftOut, PlannedTable, RepairPlan, Step, StepKind, table_files, trace
-from engine.repair.planner import plan_repair
-from engine.salvage import Account, Source
+from engine.repair.inputs import OpenInputs
+from engine.repair.plan import PlannedTable, RepairPlan, StepKind, trace
 from engine.snapshot import Snapshot, keep, list_snapshots, set_aside, settle, take_snapshot
 from engine.stack import (
     LOCK_SUFFIX,
@@ -56,27 +45,6 @@ from engine.stack import (
     sync_directory,
 )
 from engine.table import Table, TableWriter, WriteOptions
-
-__all__ = [
-    "Account",
-    "Damage",
-    "LeftOut",
-    "LogOutcomes",
-    "Outcome",
-    "PlannedTable",
-    "RefOutcome",
-    "RepairPlan",
-    "RepairResult",
-    "Step",
-    "StepKind",
-    "damages",
-    "lock_files",
-    "log_outcomes",
-    "plan_repair",
-    "ref_outcomes",
-    "repair",
-    "table_files",
-]
 
 _R = TypeVar("_R", RefRecord, LogRecord)
 _COPIED: Final = 2**20
@@ -150,13 +118,13 @@ class _Work:
             self._require_free(locks)
             aside = self._files(StepKind.SET_ASIDE)
             leftovers = self._files(StepKind.REMOVE_FILE)
-            replaced = [table.source for table in plan.tables if not table.is_kept]
+            replaced = [name for table in plan.tables if not table.is_kept for name in table.files]
             gone = [*replaced, *aside, *leftovers]
-            # Tables that nobody listed are in it too, so that undoing leaves them where they were.
-            files = [*gone, *(table.source for table in plan.tables)]
+            # Tables that no list names are in it too, so that undoing leaves them where they were.
+            files = [*gone, *(name for table in plan.tables for name in table.files)]
             snapshot = take_snapshot(self._path, "repair", self._now, extra=files)
             try:
-                if aside or any(table.account and table.account.unreadable for table in plan.tables):
+                if aside or self._loses_any():
                     set_aside(self._path, snapshot, aside)
                     snapshot = keep(snapshot, kept=True)
                 self._replace_list(lock, mode)
@@ -171,6 +139,11 @@ class _Work:
         taken = [one for one in list_snapshots(self._path) if one.id == snapshot.id]
         return RepairResult(tables, tuple(self._removed), taken[0] if taken else None)
 
+    def _loses_any(self) -> bool:
+        """Whether a table has bytes that the repaired stack has nothing of."""
+        losses = [one.losses for table in self._plan.tables for one in table.inputs if one.losses is not None]
+        return any(one.stretches or one.uncertain_logs for one in losses)
+
     def _files(self, kind: StepKind) -> list[str]:
         return [step.file for step in self._steps if step.kind is kind]
 
@@ -179,7 +152,7 @@ class _Work:
         plan = self._plan
         if plan.options.default_permissions is not None:
             return plan.options.default_permissions
-        for name in (TABLES_LIST, *(table.source for table in plan.tables)):
+        for name in (TABLES_LIST, *(name for table in plan.tables for name in table.files)):
             try:
                 return stat.S_IMODE(os.stat(self.file(name)).st_mode)
             except FileNotFoundError:
@@ -200,8 +173,8 @@ class _Work:
             raise OutdatedError(self.file(TABLES_LIST), reason)
 
     def _require_free(self, locks: Sequence[str]) -> None:
-        """Raise `LockError` if a table that goes is locked by somebody who may be at work."""
-        for name in [table.source for table in self._plan.tables if not table.is_kept]:
+        """Raise `LockError` if a table that goes is locked by a process that may be at work."""
+        for name in [name for table in self._plan.tables if not table.is_kept for name in table.files]:
             lock = name + LOCK_SUFFIX
             if lock not in locks and os.path.lexists(self.file(lock)):
                 reason = "is there: somebody may be compacting the table (--force goes on all the same)"
@@ -262,7 +235,7 @@ class _Work:
         if not table.is_rewritten:
             self._copy(table, mode, made)
             return
-        with Source(self._path, table.reading) as source:
+        with OpenInputs(self._path, table.inputs) as source:
             options = self._layout_of(table)
             while True:
                 with TemporaryTable(self, table.name.removesuffix(".ref"), mode) as temporary:
@@ -281,12 +254,11 @@ class _Work:
 
     def _layout_of(self, table: PlannedTable) -> WriteOptions:
         """The options that the table was written with, as far as they can be told."""
-        options, reading = self._plan.options, table.reading
-        stated = 0
-        if reading.header is not None:
-            stated = 0 if reading.is_blind else reading.header.block_size
+        options, newest = self._plan.options, table.inputs[-1]
+        if newest.salvaged is not None:
+            stated = newest.salvaged.header.block_size
         else:
-            with Table.open(self.file(reading.file), reading.file) as sound:
+            with Table.open(self.file(newest.file), newest.file) as sound:
                 stated = sound.block_size
         return WriteOptions(
             block_size=stated or options.block_size,
@@ -298,10 +270,10 @@ class _Work:
         )
 
     def _write(
-        self, source: Source, table: PlannedTable, write: Callable[[bytes], object], options: WriteOptions
+        self, source: OpenInputs, table: PlannedTable, write: Callable[[bytes], object], options: WriteOptions
     ) -> None:
         writer = TableWriter(write, options)
-        writer.set_limits(*table.reading.limits)
+        writer.set_limits(*table.limits)
         done = 0
         for refs in source.refs():
             for ref in refs:
@@ -315,7 +287,7 @@ class _Work:
             self._progress(Progress("write tables", done, table.refs + table.logs))
         writer.close()
 
-    def _verify(self, source: Source, table: PlannedTable, path: str) -> None:
+    def _verify(self, source: OpenInputs, table: PlannedTable, path: str) -> None:
         """Read a new table back: the same records, and nothing wrong with it."""
         name = os.path.basename(path)
         self._progress(Progress("verify tables", 0, None))

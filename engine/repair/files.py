@@ -1,7 +1,7 @@
 """What each file is worth that may be a table: read as it is, salvaged, or nothing at all.
 
-The judgement goes by what fsck finds in the file. How its records are read is `repair_source.py`'s, and
-whether the file becomes part of the repaired stack is for `repair_planner.py` to decide.
+The judgement goes by what fsck finds in the file. Whether it becomes part of the repaired stack is for the
+planner to decide.
 """
 
 from __future__ import annotations
@@ -16,26 +16,13 @@ from typing import Final
 from engine.format import HashId, parse_table_name
 from engine.fsck import REWRITE_TABLE, CheckedTable, Finding, Report, Severity, check_table
 from engine.repair.choice import Candidate
-from engine.salvage import Account, Reading, Source, examine, header_to_go_by
+from engine.repair.inputs import Input, count_records
+from engine.salvage import Losses, salvage_file
 
 _MOST_REASONS: Final = 3
 
 # These are about the name alone: the bytes stay as they are.
 _OF_THE_NAME: Final = {"name-range", "dulwich-table"}
-# What header or footer say leads astray.
-_MISLED: Final = {
-    "block-hidden",
-    "block-too-long",
-    "section-offset",
-    "section-order",
-    "header-damaged",
-    "footer-damaged",
-    "footer-checksum",
-    "cut-short",
-    "block-damaged",
-    "table-given-up",
-    "index-damaged",
-}
 # A table without these findings can be read as it is.
 _OF_THE_STACK: Final = {"ref-name-unsafe", "tables-out-of-order", "ranges-overlap", "hash-mixed"}
 
@@ -44,23 +31,28 @@ _OF_THE_STACK: Final = {"ref-name-unsafe", "tables-out-of-order", "ranges-overla
 class TableFile:
     """A file that may be a table, and what was made of it.
 
-    `reading` is None if nothing can be read of it. `reasons` are what is wrong with it, in words, `severity`
+    `input` is None if nothing can be read of it. `reasons` are what is wrong with it, in words, `severity`
     how bad that is; `rewrites` or `renames` when it cannot stay as it is.
     """
 
     file: str
-    reading: Reading | None
+    input: Input | None
     reasons: list[str]
     severity: Severity
     rewrites: bool
     renames: bool
     hash_id: HashId | None
-    account: Account | None = None
+    losses: Losses | None = None
+
+    @property
+    def readable(self) -> Input:
+        """How it is read; it can be."""
+        assert self.input is not None  # noqa: S101 - asked of readable files only
+        return self.input
 
     def candidate(self, *, is_listed: bool) -> Candidate:
         """It as one to choose from; it can be read."""
-        assert self.reading is not None  # noqa: S101 - asked of readable files only
-        return Candidate(self.file, *self.reading.limits, not self.rewrites, is_listed)
+        return Candidate((self.file,), *self.readable.limits, not self.rewrites, is_listed)
 
 
 def look_at(
@@ -86,12 +78,12 @@ def look_at(
         return file
     try:
         if rewrites or codes & {"table-unreadable", "orphan-damaged"}:
-            _salvage(path, file, codes, around, hash_id)
+            _salvage(path, file, around, hash_id)
         else:
             with _Opened(path, name) as table:
                 header = table.header
                 if header is not None:
-                    file.reading = Reading(name, (header.min_update_index, header.max_update_index))
+                    file.input = Input(name, (header.min_update_index, header.max_update_index))
                     file.hash_id = header.hash_id
     except PermissionError:
         raise
@@ -100,44 +92,38 @@ def look_at(
     return file
 
 
-def _salvage(
-    path: Path, file: TableFile, codes: set[str], around: tuple[int, int] | None, hash_id: HashId
-) -> None:
+def _salvage(path: Path, file: TableFile, around: tuple[int, int] | None, hash_id: HashId) -> None:
     file.rewrites = True
-    header, certain = header_to_go_by(path, file.file, hash_id, around)
+    salvaged, is_known = salvage_file(os.fspath(path / file.file), file.file, hash_id)
+    header = salvaged.header
     file.hash_id = header.hash_id
-    if not certain:
+    limits = (header.min_update_index, header.max_update_index) if is_known else around
+    if limits is None:
         return
-    account, blind = examine(path, file.file, header, blind=False), False
-    if codes & _MISLED:
-        other = examine(path, file.file, header, blind=True)
-        if other.records > account.records:
-            account, blind = other, True
-    file.account = account
-    if account.records:
-        limits = header.min_update_index, header.max_update_index
-        file.reading = Reading(file.file, limits, header, blind, account.is_ordered)
+    file.losses = salvaged.losses
+    if salvaged.losses.refs or salvaged.losses.logs > salvaged.losses.uncertain_logs:
+        file.input = Input(file.file, limits, salvaged)
 
 
-def correct_limits(path: Path, file: TableFile, hash_id: HashId) -> None:
+def correct_limits(path: Path, file: TableFile) -> None:
     """Go by the update indexes in the name of a table, if its records fit: those in its header overlap."""
-    parts = parse_table_name(file.file)
-    if parts is None or file.reading is None:
+    parts, found = parse_table_name(file.file), file.readable
+    if parts is None or parts.min_update_index > parts.max_update_index:
         return
     limits = parts.min_update_index, parts.max_update_index
-    if limits == file.reading.limits or limits[0] > limits[1]:
+    if limits == found.limits:
         return
-    header, _ = header_to_go_by(path, file.file, hash_id, limits)
-    header = replace(header, min_update_index=limits[0], max_update_index=limits[1])
-    account = examine(path, file.file, header, blind=file.reading.is_blind)
-    if max(account.highest_log, account.highest_ref) > limits[1] or not account.records:
+    counts = count_records(path, [found])
+    if not (counts.refs or counts.logs) or (counts.refs and counts.lowest_ref < limits[0]):
+        return
+    if max(counts.highest_ref, counts.highest_log) > limits[1]:
         return
     file.reasons.append(
-        f"its header states the update indexes {file.reading.limits[0]} to {file.reading.limits[1]}, "
+        f"its header states the update indexes {found.limits[0]} to {found.limits[1]}, "
         f"which overlap other tables; its records lie in those of its name, {limits[0]} to {limits[1]}"
     )
-    file.rewrites, file.severity, file.account = True, Severity.ERROR, account
-    file.reading = Reading(file.file, limits, header, file.reading.is_blind, account.is_ordered)
+    file.rewrites, file.severity = True, Severity.ERROR
+    file.input = replace(found, limits=limits)
 
 
 class _Opened:
@@ -173,12 +159,6 @@ def check_or_tell(path: Path, name: str) -> list[Finding]:
         report = Report()
         report.add("table-unreadable", name, None, error.strerror or str(error))
         return report.drain()
-
-
-def count_records(path: Path, reading: Reading) -> tuple[int, int]:
-    """How many refs and log entries a reading has, tombstones among them."""
-    with Source(path, reading) as source:
-        return sum(map(len, source.refs())), sum(map(len, source.logs()))
 
 
 def limits_of(name: str) -> tuple[int, int] | None:

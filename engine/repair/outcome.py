@@ -17,14 +17,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
-from pathlib import Path
 from typing import Final, TypeVar
 
 from engine.format import U64_MAX, LogRecord, RefRecord, log_order
 from engine.merge import merge_blocks
 from engine.progress import Progress, ProgressCallback
+from engine.repair.inputs import Input, OpenInputs
 from engine.repair.plan import RepairPlan
-from engine.salvage import Gap, Reading, Source
+from engine.salvage import EVERYWHERE, Gap, Losses
 
 _BATCH: Final = 1024
 
@@ -56,7 +56,7 @@ class RefOutcome:
 
 @dataclass(slots=True, frozen=True)
 class LogOutcomes:
-    """Numbers of log entries: in both views, in one alone; `uncertain` ones may be wrong.
+    """Numbers of log entries: in both views, in one alone; `uncertain` ones may be wrong and stay out.
 
     `may_be_lost` when there may have been others, in what cannot be read.
     """
@@ -83,9 +83,6 @@ class Damage:
     lost_logs: bool
 
 
-_EVERYTHING: Final = (Gap(b"", None),)
-
-
 def ref_outcomes(
     plan: RepairPlan, progress: ProgressCallback | None = None, *, kept: bool = False
 ) -> Iterator[list[RefOutcome]]:
@@ -97,8 +94,7 @@ def ref_outcomes(
     judge = _Judge(plan)
     batch: list[RefOutcome] = []
     with ExitStack() as stack:
-        before = _opened(stack, plan.directory, plan.before)
-        after = _opened(stack, plan.directory, [table.reading for table in plan.tables])
+        before, after = _opened(stack, plan)
         logs = _newest_logs(after) if judge.listens else iter(())
         rows = _side_by_side(_located_refs(before), _located_refs(after), logs)
         for number, (name, was, will, log) in enumerate(rows, 1):
@@ -117,8 +113,7 @@ def log_outcomes(plan: RepairPlan, progress: ProgressCallback | None = None) -> 
     """What becomes of the log entries. Raises as `ref_outcomes` does."""
     kept = lost = returned = 0
     with ExitStack() as stack:
-        before = _opened(stack, plan.directory, plan.before)
-        after = _opened(stack, plan.directory, [table.reading for table in plan.tables])
+        before, after = _opened(stack, plan)
         rows = _side_by_side(_keyed_logs(before), _keyed_logs(after), iter(()))
         for number, (_, was, will, _) in enumerate(rows, 1):
             kept += was is not None and will is not None
@@ -126,21 +121,26 @@ def log_outcomes(plan: RepairPlan, progress: ProgressCallback | None = None) -> 
             returned += was is None
             if progress is not None and number % _BATCH == 0:
                 progress(Progress("compare logs", number, None))
-    accounts = [table.account for table in plan.tables if table.account is not None]
-    uncertain = sum(account.uncertain_logs for account in accounts)
-    missing = any(account.lost_logs for account in accounts)
+    losses = [one.losses for table in plan.tables for one in table.inputs if one.losses is not None]
+    uncertain = sum(one.uncertain_logs for one in losses)
+    missing = any(one.lost_logs for one in losses)
     missing = missing or any(left.is_listed and not left.logs for left in plan.left_out)
     return LogOutcomes(kept, lost, returned, uncertain, missing)
 
 
-def _opened(stack: ExitStack, directory: Path, readings: Sequence[Reading]) -> list[Source]:
-    return [stack.enter_context(Source(directory, reading)) for reading in readings]
+def _opened(stack: ExitStack, plan: RepairPlan) -> tuple[list[OpenInputs], list[OpenInputs]]:
+    """The tables of both views, oldest first."""
+
+    def opened(inputs: Sequence[Input]) -> OpenInputs:
+        return stack.enter_context(OpenInputs(plan.directory, inputs))
+
+    return [opened([one]) for one in plan.before], [opened(table.inputs) for table in plan.tables]
 
 
 _Located = tuple[RefRecord, int]
 
 
-def _located_refs(sources: Sequence[Source]) -> Iterator[tuple[bytes, _Located]]:
+def _located_refs(sources: Sequence[OpenInputs]) -> Iterator[tuple[bytes, _Located]]:
     """The record that counts for each name, with its table's place."""
     streams = [_tagged(source.refs(), number) for number, source in enumerate(sources)]
     for refs in merge_blocks(streams, _located_name):
@@ -157,13 +157,13 @@ def _tagged(blocks: Iterator[list[RefRecord]], number: int) -> Iterator[list[_Lo
         yield [(ref, number) for ref in refs]
 
 
-def _live_logs(sources: Sequence[Source], *, certain: bool = False) -> Iterator[LogRecord]:
-    for logs in merge_blocks([source.logs(certain=certain) for source in sources], log_order):
+def _live_logs(sources: Sequence[OpenInputs]) -> Iterator[LogRecord]:
+    for logs in merge_blocks([source.logs() for source in sources], log_order):
         yield from (log for log in logs if not log.is_deletion)
 
 
-def _newest_logs(sources: Sequence[Source]) -> Iterator[tuple[bytes, LogRecord]]:
-    for name, logs in groupby(_live_logs(sources, certain=True), _name_of_log):
+def _newest_logs(sources: Sequence[OpenInputs]) -> Iterator[tuple[bytes, LogRecord]]:
+    for name, logs in groupby(_live_logs(sources), _name_of_log):
         yield name, next(logs)
 
 
@@ -171,7 +171,7 @@ def _name_of_log(log: LogRecord) -> bytes:
     return log.name
 
 
-def _keyed_logs(sources: Sequence[Source]) -> Iterator[tuple[tuple[bytes, int], LogRecord]]:
+def _keyed_logs(sources: Sequence[OpenInputs]) -> Iterator[tuple[tuple[bytes, int], LogRecord]]:
     for log in _live_logs(sources):
         yield log_order(log), log
 
@@ -205,6 +205,7 @@ class _Judge:
     def __init__(self, plan: RepairPlan) -> None:
         self._damages = damages(plan)
         self._rewritten = {number for number, table in enumerate(plan.tables) if table.is_rewritten}
+        self._merged = {number for number, table in enumerate(plan.tables) if len(table.inputs) > 1}
 
     @property
     def listens(self) -> bool:
@@ -274,7 +275,7 @@ class _Judge:
             if (
                 damage.high > update_index
                 if damage.position is None or position is None
-                else damage.position > position
+                else damage.position > position or damage.position == position in self._merged
             )
             and any(gap.holds(name) for gap in damage.gaps)
         ]
@@ -304,23 +305,22 @@ def _cover(ranges: Sequence[tuple[int, int]], low: int, high: int) -> bool:
 
 
 def damages(plan: RepairPlan) -> list[Damage]:
-    """What may be lost that nothing tells of, for each table, the oldest first; then of those left out."""
+    """What may be lost without trace, for each table, the oldest first; then of those left out."""
     found: list[Damage] = []
+
+    def add(file: str, position: int | None, high: int, losses: Losses | None) -> None:
+        if losses is not None and losses.may_have_lost_any:
+            found.append(Damage(file, position, high, losses.gaps, losses.lost_logs))
+
     for position, table in enumerate(plan.tables):
-        account = table.account
-        if account is not None and (account.gaps or account.lost_logs):
-            high = table.reading.limits[1]
-            found.append(Damage(table.source, position, high, account.gaps, account.lost_logs))
+        for one in table.inputs:
+            add(one.file, position, table.limits[1], one.losses)
     for left in plan.left_out:
+        low, high = left.limits or (0, U64_MAX)
         if not left.is_listed:
             continue
-        low, high = left.limits or (0, U64_MAX)
-        if left.refs or left.logs:  # it can be read, but for what its account says
-            if left.account is not None and (left.account.gaps or left.account.lost_logs):
-                lost_logs = left.account.lost_logs
-                found.append(Damage(left.file, None, high, left.account.gaps, lost_logs))
-            continue
-        ranges = [table.reading.limits for table in plan.tables]
-        if not _cover(ranges, low, high):
-            found.append(Damage(left.file, None, high, _EVERYTHING, lost_logs=True))
+        if left.refs or left.logs:  # it can be read, but for its losses
+            add(left.file, None, high, left.losses)
+        elif not _cover([table.limits for table in plan.tables], low, high):
+            found.append(Damage(left.file, None, high, EVERYWHERE, lost_logs=True))
     return found

@@ -1,7 +1,7 @@
 """How a stack is repaired, as data: the steps, the tables afterwards, and what is left out.
 
-A plan remembers what the files were when it was made: `repair.py` carries it out on exactly these. It is
-made by `repair_planner.py`; what it means ref by ref is told by `repair_outcome.py`.
+A plan remembers what the files were when it was made, and is carried out on exactly these. It holds what
+damaged files were salvaged into, which nobody has to do again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from pathlib import Path
 
 from engine.format import HashId, is_table_file, pack_table_list
 from engine.fsck import Severity
-from engine.salvage import Account, Reading
+from engine.repair.inputs import Input
+from engine.salvage import Losses
 from engine.stack import StackOptions
 
 
@@ -22,6 +23,7 @@ class StepKind(StrEnum):
 
     REMOVE_LOCK = "remove-lock"
     REWRITE_TABLE = "rewrite-table"
+    MERGE_TABLE = "merge-table"
     RENAME_TABLE = "rename-table"
     TAKE_UP = "take-up"
     SET_ASIDE = "set-aside"
@@ -34,9 +36,9 @@ class StepKind(StrEnum):
 class Step:
     """One step: what is done to which file, why, and how bad that is which it repairs.
 
-    `result` says what comes of it. One that `needs_force` is done only on demand: somebody may be at work.
-    `options` are all that can be done with the file, this among them, the safest first; empty where there is
-    no choice.
+    `result` says what comes of it. One that `needs_force` is done only on demand: another process may be at
+    work. `options` are all that can be done with the file, this among them, the safest first; empty where
+    there is no choice.
     """
 
     kind: StepKind
@@ -52,22 +54,27 @@ class Step:
 class PlannedTable:
     """A table of the repaired stack.
 
-    `name` is what it will be called, `reading` how its records are read now. `is_rewritten` when it is
-    made from these records; a table whose name alone changes is not. `account` is what can be read of a
-    damaged one, None for a sound one; of a table that is rewritten, `refs` and `logs` are written.
+    `name` is what it will be called, `limits` are its update indexes, and `inputs` the files that it is made
+    of: of one key, the record of the last one counts. `is_rewritten` when it is made from their records; a
+    table whose name alone changes is not. Of a table that is rewritten, `refs` and `logs` are written.
     """
 
     name: str
-    reading: Reading
+    limits: tuple[int, int]
+    inputs: tuple[Input, ...]
     is_rewritten: bool
-    account: Account | None = None
     refs: int = 0
     logs: int = 0
 
     @property
+    def files(self) -> tuple[str, ...]:
+        """The files that it is made of."""
+        return tuple(one.file for one in self.inputs)
+
+    @property
     def source(self) -> str:
-        """The file that it is made of."""
-        return self.reading.file
+        """The file that it is made of, or the newest of several."""
+        return self.inputs[-1].file
 
     @property
     def is_kept(self) -> bool:
@@ -80,7 +87,7 @@ class LeftOut:
     """A file that is not part of the repaired stack, or a listed one that is not there.
 
     `limits` are its update indexes as far as they are known. `refs` and `logs` are the records that can be
-    read of it, tombstones among them; `account` says what cannot be, if it is damaged. `is_listed` when it
+    read of it, tombstones among them; `losses` say what cannot be, if it is damaged. `is_listed` when it
     should have been part of the stack.
     """
 
@@ -91,7 +98,7 @@ class LeftOut:
     logs: int
     is_listed: bool
     is_missing: bool = False
-    account: Account | None = None
+    losses: Losses | None = None
 
 
 Trace = tuple[str, int, int, int]
@@ -113,7 +120,7 @@ class RepairPlan:
     hash_id: HashId
     steps: tuple[Step, ...]
     tables: tuple[PlannedTable, ...]
-    before: tuple[Reading, ...]
+    before: tuple[Input, ...]
     left_out: tuple[LeftOut, ...]
     list_before: bytes | None
     files: tuple[Trace, ...]
@@ -131,8 +138,8 @@ class RepairPlan:
     @property
     def changes_records(self) -> bool:
         """Whether other records may be seen afterwards than before."""
-        kept = [table.reading for table in self.tables if not table.is_rewritten]
-        return any(table.is_rewritten for table in self.tables) or tuple(kept) != self.before
+        inputs = tuple(one for table in self.tables for one in table.inputs)
+        return any(table.is_rewritten for table in self.tables) or inputs != self.before
 
     def of(self, kind: StepKind) -> tuple[Step, ...]:
         """The steps of one kind."""

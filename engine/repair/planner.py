@@ -1,15 +1,13 @@
 """Making a plan: what repairs a stack, from what fsck finds and what can be read.
 
-The parts are
-
-    the list       read line by line (`repair_list.py`); believed if its tables are all there and follow each
-                   other, otherwise chosen anew from all tables present (`repair_choice.py`)
+    the list       read line by line; where its tables are all there it stays, otherwise they are chosen
+                   anew from all that are present
+    its tables     merged where they cannot be a stack as they are
     each table     kept, kept under another name, written anew from its records, or set aside where nothing
-                   of it can be read (`repair_files.py`)
-    other files    stale locks and temporary files (`repair_leftovers.py`), tables that the stack has no use
-                   for
+                   of it can be read
+    other files    stale locks and temporary files, tables that the stack has no use for
 
-Nothing is written.
+Nothing is written to the stack.
 """
 
 from __future__ import annotations
@@ -24,28 +22,27 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import ApiError, FormatError, OutdatedError
-from engine.format import HashId, is_table_file, is_unsafe_refname, pack_table_list
+from engine.format import U64_MAX, HashId, is_table_file, is_unsafe_refname, pack_table_list
 from engine.fsck import Finding, Severity, fsck
 from engine.progress import Progress, ProgressCallback
-from engine.repair.choice import choose, follow_each_other
+from engine.repair.choice import Candidate, choose
 from engine.repair.files import (
     TableFile,
     check_or_tell,
     correct_limits,
-    count_records,
     joined,
     limits_of,
     look_at,
     number_of,
 )
+from engine.repair.inputs import Counts, OpenInputs, count_records
 from engine.repair.leftovers import leftover_steps, lock_steps
+from engine.repair.merging import HIGHEST_LIMIT, arranged, follow_each_other, inserted
 from engine.repair.plan import LeftOut, PlannedTable, RepairPlan, Step, StepKind, Trace, trace
 from engine.repair.table_list import around, read_lines, require_same_lines
-from engine.salvage import Account, Reading, Source
 from engine.snapshot import left_by_undo
 from engine.stack import LOCK_SUFFIX, TABLES_LIST, StackOptions, read_list_bytes, unused_table_name
 
-_HIGHEST_LIMIT: Final = 2**62
 _MOST_FAULTS: Final = 3
 
 _ATTEMPTS: Final = 10
@@ -70,10 +67,10 @@ def plan_repair(
     is but for them, and so do all others. The name of a lock stands for nothing but its removal, that of a
     table for the removal of its lock as well. Otherwise each file gets the safest of its options, but for
     those named here: tables in `set_aside` are no part of the stack afterwards, those in `take_up` are,
-    although they are not listed, if their update indexes fit. `now` is in seconds since 1970. Raises
-    `ApiError` for names of no table, `FormatError` when the list is no file, so that nothing can take its
-    place, `OutdatedError` when others change the stack faster than it can be looked at, `OSError`, and what
-    `progress` raises.
+    although they are not listed, where their update indexes place them. `now` is in seconds since 1970.
+    Raises `ApiError` for names of no table, and of one to be taken up that cannot be read, `FormatError` when
+    the list is no file, so that nothing can take its place, `OutdatedError` when others change the stack
+    faster than it can be looked at, `OSError`, and what `progress` raises.
     """
     path = Path(directory)
     now = time.time() if now is None else now
@@ -97,12 +94,12 @@ def plan_repair(
         else:
             if plan.list_before == before:
                 return plan
-    raise OutdatedError(os.fspath(path / TABLES_LIST), "changes all the time: somebody is at work")
+    raise OutdatedError(os.fspath(path / TABLES_LIST), "changes all the time: another process is at work")
 
 
 @dataclass(slots=True, frozen=True)
 class _Choices:
-    """The tables for which somebody wants another than the safest option."""
+    """The tables for which another than the safest option is wanted."""
 
     set_aside: frozenset[str]
     take_up: frozenset[str]
@@ -133,6 +130,7 @@ class _Planner:
         self._listed: frozenset[str] = frozenset()
         self._hash = options.hash_id or HashId.SHA1
         self._files: dict[str, TableFile] = {}
+        self._mergeable: frozenset[str] = frozenset()
         # Names that no new table may have: also those that the list alone has, which its tables may come
         # back to.
         self._taken = set(self._entries)
@@ -148,7 +146,7 @@ class _Planner:
                 self._path, name, self._findings_of(name), around(name, listed), self._hash
             )
         self._settle_hash(present)
-        before = tuple(reading for name in present if (reading := self._files[name].reading) is not None)
+        before = tuple(one for name in present if (one := self._files[name].input) is not None)
         locks = [*self._codes("lock-stale"), *self._codes("lock-held")]
         locks = [
             lock
@@ -188,17 +186,17 @@ class _Planner:
 
     def _settle_hash(self, present: Sequence[str]) -> None:
         """The hash function is the one stated, or that of most tables; others do not fit beside them."""
-        hashes = [self._files[name].hash_id for name in present if self._files[name].reading is not None]
+        hashes = [self._files[name].hash_id for name in present if self._files[name].input is not None]
         if self._options.hash_id is None and hashes:
             self._hash = max((one for one in hashes if one), key=hashes.count)
         for name in present:
             self._refuse_foreign(self._files[name])
 
     def _refuse_foreign(self, file: TableFile) -> None:
-        if file.reading is not None and file.hash_id is not self._hash:
+        if file.input is not None and file.hash_id is not self._hash:
             file.reasons.append(f"a {file.hash_id} table in a stack of {self._hash} tables")
             file.severity = Severity.ERROR
-            file.reading = None
+            file.input = None
 
     def _orphans(self) -> list[str]:
         """Files that are named like tables, regular ones, and not looked at yet."""
@@ -210,8 +208,8 @@ class _Planner:
             and stat.S_ISREG(os.lstat(self._path / name).st_mode)
         ]
 
-    def _take_up(self, name: str) -> TableFile:
-        """Look at a table, unless that was done before: at one that is not listed."""
+    def _look_at_unlisted(self, name: str) -> TableFile:
+        """What a table is worth that is not listed, unless it was looked at before."""
         if name not in self._files:
             self._tell("check tables that are not listed")
             file = look_at(self._path, name, check_or_tell(self._path, name), None, self._hash)
@@ -225,81 +223,125 @@ class _Planner:
 
     # The choice
 
-    def _choose(self, listed: Sequence[str], present: Sequence[str]) -> list[TableFile]:
-        """The tables of the repaired stack, oldest first."""
-        usable = [
-            file
-            for name in present
-            if (file := self._files[name]).reading is not None and name not in self._choices.set_aside
-        ]
+    def _choose(self, listed: Sequence[str], present: Sequence[str]) -> list[list[TableFile]]:
+        """The files of the repaired stack, oldest first, those together that become one table."""
+        usable = [file for name in present if (file := self._files[name]).input is not None]
         if self._only is not None:
-            return usable
+            return [[file] for file in usable]
         if not follow_each_other([file.candidate(is_listed=True) for file in usable]):
             for file in usable:
-                correct_limits(self._path, file, self._hash)
-        candidates = [file.candidate(is_listed=True) for file in usable]
+                correct_limits(self._path, file)
+        candidates = arranged([file.candidate(is_listed=True) for file in usable])
+        self._mergeable = frozenset(name for one in candidates if len(one.files) > 1 for name in one.files)
+        usable = [file for file in usable if file.file not in self._choices.set_aside]
+        candidates = arranged([file.candidate(is_listed=True) for file in usable])
         # The table that is cut short may have been half copied: what it lacks may be in another.
-        is_believed = bool(listed) and len(usable) == len(listed) and not self._left
-        is_believed = is_believed and follow_each_other(candidates)
+        is_complete = bool(listed) and len(usable) == len(listed) and not self._left
         # A list that is sound in itself may be older than its tables.
         others = self._orphans()
-        if is_believed:
+        if is_complete:
             ahead = {one.file for one in self._codes("orphan-ahead")} - left_by_undo(self._path)
-            others = [name for name in others if name in ahead | self._choices.take_up]
+            others = [name for name in others if name in ahead]
         found = [
-            file
-            for file in map(self._take_up, others)
-            if file.reading is not None and file.file not in self._choices.set_aside
+            file.candidate(is_listed=False)
+            for file in map(self._look_at_unlisted, others)
+            if file.input is not None and file.file not in self._choices.set_aside
         ]
-        if is_believed and not found:
-            return usable
-        candidates += [file.candidate(is_listed=False) for file in found]
-        choice = choose(candidates)
-        for candidate, why in choice.passed_over:
-            self._set_aside(self._files[candidate.file], why, is_listed=candidate.is_listed)
-        return [self._files[candidate.file] for candidate in choice.chosen]
+        if found or not is_complete:
+            choice = choose([*candidates, *found])
+            candidates = list(choice.chosen)
+            for passed_over, why in choice.passed_over:
+                for name in set(passed_over.files) - self._choices.take_up:
+                    self._set_aside(self._files[name], why, is_listed=passed_over.is_listed)
+        return [[self._files[name] for name in one.files] for one in self._with_taken_up(candidates)]
 
-    def _tables(self, chosen: Sequence[TableFile]) -> list[PlannedTable]:
+    def _with_taken_up(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """The tables chosen, and those that are to be taken up although nothing else speaks for them."""
+        chosen = list(candidates)
+        for name in sorted(self._choices.take_up.difference(*(one.files for one in candidates))):
+            file = self._look_at_unlisted(name)
+            if file.input is None:
+                raise ApiError(f"{name} cannot be taken up: {joined(file.reasons) or 'nothing can be read'}")
+            chosen = inserted(chosen, file.candidate(is_listed=False))
+        return chosen
+
+    def _tables(self, chosen: Sequence[Sequence[TableFile]]) -> list[PlannedTable]:
         """The tables of the repaired stack, with the steps that make them."""
-        refused = self._with_unsafe_names(chosen)
+        refused = self._with_unsafe_names([file for files in chosen for file in files])
         tables: list[PlannedTable] = []
-        for file in chosen:
-            if file.file not in self._listed:
-                self._plan_taking_up(file)
-        for number, file in enumerate(chosen):
-            reading = file.reading
-            assert reading is not None  # noqa: S101 - others are not chosen
-            if file.file in refused:
-                reading = replace(reading, drops_unsafe_names=True)
-                file.reasons.append("refs in it have names that git dies of; they are left out")
-                file.rewrites, file.severity = True, Severity.ERROR
-            if not self._selected(file.file) or not (file.rewrites or file.renames):
-                tables.append(PlannedTable(file.file, reading, is_rewritten=False))
-                continue
-            following = chosen[number + 1].reading if number + 1 < len(chosen) else None
-            reading = self._with_room(reading, file.account, following)
-            name = unused_table_name(reading.limits, self._options.suffix, self._taken.__contains__)
-            self._taken.add(name)
-            if file.rewrites:
-                tables.append(self._rewritten(file, reading, name))
-            else:
-                tables.append(PlannedTable(name, reading, is_rewritten=False))
-                self._step(StepKind.RENAME_TABLE, file, f"as {name}, with the same bytes")
+        for number, files in enumerate(chosen):
+            for file in files:
+                if file.file in refused:
+                    file.input = replace(file.readable, drops_unsafe_names=True)
+                    file.reasons.append("refs in it have names that git dies of; they are left out")
+                    file.rewrites, file.severity = True, Severity.ERROR
+            following = (
+                chosen[number + 1][0].readable.limits[0] if number + 1 < len(chosen) else HIGHEST_LIMIT
+            )
+            table = self._table(files, following)
+            tables.append(table)
+            for file in files:
+                if file.file not in self._listed:
+                    self._plan_taking_up(file, table)
+                elif len(files) > 1:
+                    self._plan_merging(file, files, table)
         return tables
 
-    def _plan_taking_up(self, file: TableFile) -> None:
+    def _table(self, files: Sequence[TableFile], following: int) -> PlannedTable:
+        """The table that is made of some files; the next one begins with the update index `following`."""
+        inputs = tuple(file.readable for file in files)
+        limits = min(one.limits[0] for one in inputs), max(one.limits[1] for one in inputs)
+        is_selected = any(self._selected(file.file) for file in files)
+        rewrites = len(files) > 1 or files[0].rewrites
+        if not is_selected or not (rewrites or files[0].renames):
+            return PlannedTable(files[0].file, limits, inputs, is_rewritten=False)
+        counts: Counts | None = None
+        if rewrites:
+            self._tell("read what is readable")
+            unlimited = [replace(one, limits=(one.limits[0], U64_MAX)) for one in inputs]
+            counts = count_records(self._path, unlimited)
+            limits = _fitting_limits(limits, counts, following)
+            inputs = tuple(replace(one, limits=(one.limits[0], limits[1])) for one in inputs)
+            if max(counts.highest_ref, counts.highest_log) > limits[1]:
+                counts = count_records(self._path, inputs)
+        name = unused_table_name(limits, self._options.suffix, self._taken.__contains__)
+        self._taken.add(name)
+        if counts is None:
+            self._step(StepKind.RENAME_TABLE, files[0], f"as {name}, with the same bytes")
+            return PlannedTable(name, limits, inputs, is_rewritten=False)
+        table = PlannedTable(name, limits, inputs, True, counts.refs, counts.logs)
+        if len(files) == 1:
+            self._plan_rewriting(files[0], table)
+        return table
+
+    def _plan_taking_up(self, file: TableFile, table: PlannedTable) -> None:
         why = "; ".join(f"{one.code}: {one.message}" for one in self._findings_of(file.file)) or "not listed"
-        assert file.reading is not None  # noqa: S101 - others are not chosen
-        refs, logs = count_records(self._path, file.reading)
-        result = f"it counts, with {_records(refs, logs)}"
+        counts = count_records(self._path, [file.readable])
+        result = f"it counts, with {_records(counts.refs, counts.logs)}"
+        if len(table.inputs) > 1:
+            result = f"merged into {table.name}, with {_records(counts.refs, counts.logs)}"
         options = self._options_of(file)
         step = Step(StepKind.TAKE_UP, file.file, why, result, Severity.ERROR, options=options)
         self._steps.append(step)
 
+    def _plan_merging(self, file: TableFile, files: Sequence[TableFile], table: PlannedTable) -> None:
+        others = " and ".join(other.file for other in files if other is not file)
+        low, high = file.readable.limits
+        reasons = [f"its update indexes, {low} to {high}, do not fit beside those of {others}", *file.reasons]
+        result = (
+            f"with {others} into {table.name}, which has {_records(table.refs, table.logs)}: "
+            "of one name, the table that is later in the list counts, as for git"
+        )
+        options = self._options_of(file)
+        step = Step(StepKind.MERGE_TABLE, file.file, joined(reasons), result, Severity.ERROR, options=options)
+        self._steps.append(step)
+
     def _options_of(self, file: TableFile) -> tuple[StepKind, ...]:
         """All that can be done with a table, the safest first; empty where there is no choice."""
-        if file.reading is None or self._only is not None:
+        if file.input is None or self._only is not None:
             return ()
+        if file.file in self._mergeable:
+            return (StepKind.MERGE_TABLE, StepKind.SET_ASIDE)
         if file.file in self._listed:
             return (StepKind.REWRITE_TABLE, StepKind.SET_ASIDE) if file.rewrites else ()
         codes = {finding.code for finding in self._findings_of(file.file)}
@@ -307,30 +349,22 @@ class _Planner:
             return (StepKind.SET_ASIDE, StepKind.TAKE_UP)
         return () if "orphan-table" in codes else (StepKind.TAKE_UP, StepKind.SET_ASIDE)
 
-    def _with_room(self, reading: Reading, account: Account | None, following: Reading | None) -> Reading:
-        """Widen the limits to what the records need, as far as the next table leaves room."""
-        highest = account.highest_log if account is not None else 0
-        room = following.limits[0] - 1 if following is not None else _HIGHEST_LIMIT
-        high = max(reading.limits[1], min(highest, room))
-        return replace(reading, limits=(reading.limits[0], high))
-
-    def _rewritten(self, file: TableFile, reading: Reading, name: str) -> PlannedTable:
-        self._tell("read what is readable")
-        refs, logs = count_records(self._path, reading)
-        account = file.account
-        result = f"as {name}, with {_records(refs, logs)}"
-        if account is not None:
-            if account.uncertain_logs:
-                result += f", of which {account.uncertain_logs} come from damaged bytes and may be wrong"
-            if account.unreadable:
-                stretches = number_of(len(account.unreadable), "stretch", "stretches")
-                result += f"; {stretches} ({account.unreadable_bytes} bytes) cannot be read"
-            surplus = account.records - refs - logs
+    def _plan_rewriting(self, file: TableFile, table: PlannedTable) -> None:
+        losses = file.losses
+        result = f"as {table.name}, with {_records(table.refs, table.logs)}"
+        if losses is not None:
+            if losses.uncertain_logs:
+                entries = number_of(losses.uncertain_logs, "log entry comes", "log entries come")
+                result += f"; {entries} from damaged bytes, may be wrong, and stays out"
+            if losses.stretches:
+                stretches = number_of(losses.stretches, "stretch", "stretches")
+                result += f"; {stretches} ({losses.size} bytes) cannot be read"
+            surplus = losses.refs + losses.logs - losses.uncertain_logs - table.refs - table.logs
+            surplus += losses.left_out
             if surplus > 0:
                 result += f"; {number_of(surplus, 'record')} repeated or impossible in a table, left out"
         options = self._options_of(file) if file.file in self._listed else ()
         self._step(StepKind.REWRITE_TABLE, file, result, options)
-        return PlannedTable(name, reading, is_rewritten=True, account=account, refs=refs, logs=logs)
 
     def _with_unsafe_names(self, chosen: Sequence[TableFile]) -> set[str]:
         """The tables with refs that git dies of, if the stack shows any."""
@@ -341,9 +375,8 @@ class _Planner:
             looked_at = [file for file in chosen if file.rewrites]
         found: set[str] = set()
         for file in looked_at:
-            assert file.reading is not None  # noqa: S101 - others are not chosen
-            with Source(self._path, file.reading) as source:
-                refs = chain.from_iterable(source.refs())
+            with OpenInputs(self._path, [file.readable]) as opened:
+                refs = chain.from_iterable(opened.refs())
                 if any(is_unsafe_refname(ref.name) and not ref.is_deletion for ref in refs):
                     found.add(file.file)
         return found
@@ -358,23 +391,29 @@ class _Planner:
         self, file: TableFile, why: str, *, is_listed: bool, options: tuple[StepKind, ...] = ()
     ) -> None:
         """Take a file out of the directory and keep it with the snapshot."""
-        refs, logs = count_records(self._path, file.reading) if file.reading is not None else (0, 0)
-        limits = file.reading.limits if file.reading is not None else limits_of(file.file)
-        self._left.append(LeftOut(file.file, why, limits, refs, logs, is_listed, account=file.account))
+        refs, logs = self._count(file)
+        limits = file.input.limits if file.input is not None else limits_of(file.file)
+        self._left.append(LeftOut(file.file, why, limits, refs, logs, is_listed, losses=file.losses))
         result = f"kept with the snapshot; {_records(refs, logs)} can be read of it"
         step = Step(StepKind.SET_ASIDE, file.file, why, result, file.severity, options=options)
         self._steps.append(step)
 
+    def _count(self, file: TableFile) -> tuple[int, int]:
+        if file.input is None:
+            return 0, 0
+        counts = count_records(self._path, [file.input])
+        return counts.refs, counts.logs
+
     def _plan_choices(self) -> None:
-        """Tables that somebody wants to be set aside."""
+        """Tables that are to be set aside."""
         decided = {left.file for left in self._left}
         for name in sorted(self._choices.set_aside - decided):
-            file = self._take_up(name)
+            file = self._look_at_unlisted(name)
             why = joined(["as was asked for", *file.reasons])
             self._set_aside(file, why, is_listed=name in self._listed, options=self._options_of(file))
 
     def _plan_left_out(self, listed: Sequence[str], tables: Sequence[PlannedTable]) -> None:
-        used = {table.source for table in tables}
+        used = {file for table in tables for file in table.files}
         self._plan_choices()
         decided = {left.file for left in self._left}
         for name in listed:
@@ -399,18 +438,18 @@ class _Planner:
     def _plan_orphans(self, used: set[str]) -> None:
         """Tables beside the list that are not taken up."""
         if self._codes("lock-held"):
-            return  # they may be of somebody who is at work
+            return  # they may be of a process that is at work
         decided = {left.file for left in self._left}
         for name in self._entries:
             findings = self._findings_of(name)
             codes = {finding.code for finding in findings}
             if name in used or name in decided or not codes & _ORPHANS:
                 continue
-            file = self._take_up(name)
+            file = self._look_at_unlisted(name)
             why = " ".join(f"{finding.fault.meaning} ({finding.message})" for finding in findings)
-            if codes & {"orphan-table"} and file.reading is not None:
-                refs, logs = count_records(self._path, file.reading)
-                self._left.append(LeftOut(name, why, file.reading.limits, refs, logs, is_listed=False))
+            if codes & {"orphan-table"} and file.input is not None:
+                refs, logs = self._count(file)
+                self._left.append(LeftOut(name, why, file.input.limits, refs, logs, is_listed=False))
                 result = f"it held {_records(refs, logs)}; the snapshot keeps it"
                 self._steps.append(Step(StepKind.REMOVE_FILE, name, why, result, Severity.WARNING))
             else:
@@ -442,6 +481,14 @@ class _Planner:
         for name in self._entries:
             if is_table_file(name) or name in used:
                 yield trace(self._path, name)
+
+
+def _fitting_limits(limits: tuple[int, int], counts: Counts, following: int) -> tuple[int, int]:
+    """Widen limits to what the records need, as far as the next table leaves room."""
+    low, high = limits
+    if high >= HIGHEST_LIMIT:
+        high = max(low, counts.highest_ref, counts.highest_log)
+    return low, max(high, min(counts.highest_log, following - 1))
 
 
 def _records(refs: int, logs: int) -> str:

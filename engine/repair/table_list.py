@@ -14,7 +14,7 @@ from engine.repair.plan import LeftOut, PlannedTable
 
 
 def read_lines(raw: bytes, entries: Collection[str]) -> tuple[list[str], list[LeftOut]]:
-    """The names in a list, each once; and the lines that are none of a file of this directory.
+    """The names in a list, each where it is last; and the lines that are none of a file of this directory.
 
     `entries` are the names of all files there are. The last line may have been cut short: it stands for the
     one table whose name begins like it.
@@ -28,6 +28,7 @@ def read_lines(raw: bytes, entries: Collection[str]) -> tuple[list[str], list[Le
             if name not in entries and line is listed.lines[-1] and not listed.is_whole:
                 begun = [entry for entry in entries if is_table_file(entry) and entry.startswith(name)]
                 name = begun[0] if len(begun) == 1 else name
+            names.pop(name, None)
             names[name] = None
         elif line.raw:
             what = f"{shown(line.raw)} in tables.list is no table of this directory"

@@ -3,21 +3,22 @@
 May import `layout`, `table` and `merge`.
 
     scan          the readable stretches of a file, in the order of its bytes
-    source        the records of one file, read as a table or salvaged; what may be lost of it
-    recovered     what salvage leaves, kept so that it can be searched
+    gaps          what may be lost: the one tally, for viewer and repair
+    salvaged      the records of a damaged file as a sound, temporary table
 """
 
-from engine.salvage.recovered import Salvaged
+from engine.salvage.gaps import EVERYWHERE, Gap, Losses, LossTally
+from engine.salvage.salvaged import Salvaged, assumed_header, salvage_file, salvage_table
 from engine.salvage.scan import salvage
-from engine.salvage.source import Account, Gap, Reading, Source, examine, header_to_go_by
 
 __all__ = [
-    "Account",
+    "EVERYWHERE",
     "Gap",
-    "Reading",
+    "LossTally",
+    "Losses",
     "Salvaged",
-    "Source",
-    "examine",
-    "header_to_go_by",
+    "assumed_header",
     "salvage",
+    "salvage_file",
+    "salvage_table",
 ]

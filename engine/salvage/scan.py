@@ -1,6 +1,6 @@
 """Every record of a table that can still be read, whatever is wrong with the rest of it.
 
-Blocks are found as the layout of the file finds them (`layout.py`): behind a damaged one by the index or the
+Blocks are found as the layout of the file finds them: behind a damaged one by the index or the
 block size, and whatever the footer is worth. In what is left over, block starts are looked for byte by byte.
 Of a damaged block there remain
 
@@ -10,11 +10,12 @@ Of a damaged block there remain
 
 Nothing is guessed: a record that is handed out has been read whole, in its place, and its key comes behind
 the one before or is stored whole. What could not be read is handed out too, as a stretch of the file with
-the reason. A repair (`repair.py`) decides what to do with all this.
+the reason.
 """
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -41,6 +42,7 @@ from engine.layout import BlockSpan, Contents, Record, Span, TableLayout
 
 _LARGEST_BLOCK: Final = 2**24
 _ZLIB: Final = 0x78  # how every deflate stream of a log block begins: its window is of 32 KiB
+_BLOCK_TYPE: Final = re.compile(b"[%c%c]" % (REF, LOG))
 _OVERRUN: Final = 2**16
 _MOST_EFFORT: Final = (
     2**30
@@ -94,6 +96,8 @@ def salvage(layout: TableLayout, header: Header, *, blind: bool = False) -> Iter
         yield from _search(layout, header.size, limit, limit, header, reason)
         return
     done = 0
+    # Without a footer that can be trusted, a section may go on with blocks of the next.
+    is_certain = layout.footer is not None and not layout.footer.errors()
     for section in layout.sections:
         holds_records = section.of in (REF, LOG, None) and not section.level
         for span in section.children():
@@ -107,7 +111,7 @@ def salvage(layout: TableLayout, header: Header, *, blind: bool = False) -> Iter
                 if isinstance(found, Readable):
                     yield found
                 elif holds_records:
-                    yield replace(found, section=found.section or section.of)
+                    yield replace(found, section=found.section or (section.of if is_certain else None))
 
 
 def _block(span: BlockSpan, header: Header) -> Iterator[Readable | Unreadable]:
@@ -218,8 +222,8 @@ def _search(
 ) -> Iterator[Readable | Unreadable]:
     """What can be found in a stretch of the file that the layout could make nothing of.
 
-    It begins where a block should, so what is left of that one comes first; further on, only whole blocks are
-    believed. The last one may run over the end, up to `limit`: where the stretch ends was a guess as well.
+    It begins where a block should, so what is left of that one comes first; further on, only whole blocks
+    count. The last one may run over the end, up to `limit`: where the stretch ends was a guess as well.
     """
     name = layout.name
     size = max(end - start, 0)
@@ -239,7 +243,8 @@ def _search(
             readables = _cut_block(name, data[:size], offset, first, header)
             used = 1
         if not readables:
-            at += 1
+            following = _BLOCK_TYPE.search(data, at + 1)
+            at = following.start() if following is not None else size
             continue
         if lost < at:
             yield Unreadable(start + lost, start + at, reason, section)

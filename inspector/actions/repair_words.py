@@ -48,13 +48,13 @@ def ref_words(counts: Mapping[Outcome, int]) -> str:
 def log_words(logs: LogOutcomes) -> str:
     """The same for log entries, with what is not known of them."""
     returned = f", {logs.returned:,} returned" if logs.returned else ""
-    uncertain = f"; {logs.uncertain:,} of them come from damaged bytes" if logs.uncertain else ""
-    unknown = "; others may be lost that nothing tells of" if logs.may_be_lost else ""
+    uncertain = f"; {logs.uncertain:,} stay out, they come from damaged bytes" if logs.uncertain else ""
+    unknown = "; others may be lost without trace" if logs.may_be_lost else ""
     return f"log entries: {logs.kept:,} kept{returned}, {logs.lost:,} lost{uncertain}{unknown}"
 
 
 def gap_lines(plan: RepairPlan) -> list[str]:
-    """Where refs may have been that nothing tells of any more: they are in none of the numbers."""
+    """Where refs may be lost without trace: they are in none of the numbers."""
     found = [(damage.file, gap) for damage in damages(plan) for gap in damage.gaps]
     if not found:
         return []
@@ -62,7 +62,7 @@ def gap_lines(plan: RepairPlan) -> list[str]:
     more = len(found) - _MOST_GAPS
     if more > 0:
         lines.append(f"  and in {counted(more, 'other place')}")
-    return ["refs that nothing tells of may have been lost:", *lines]
+    return ["refs may be lost without trace:", *lines]
 
 
 def _within(low: bytes, high: bytes | None) -> str:

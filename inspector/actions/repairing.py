@@ -190,6 +190,6 @@ def _warnings(counts: Mapping[Outcome, int], logs: LogOutcomes, gaps: list[str])
     if told:
         yield f"Refs: {', '.join(told)}. d lists them."
     if gaps:
-        yield "Refs may be lost that nothing tells of: the last lines say where."
+        yield "Refs may be lost without trace: the last lines say where."
     if logs.uncertain:
-        yield f"{counted(logs.uncertain, 'log entry', 'log entries')} come from damaged bytes."
+        yield f"{counted(logs.uncertain, 'log entry', 'log entries')} come from damaged bytes and stay out."

@@ -13,12 +13,12 @@ import click
 from engine.errors import FormatError
 from engine.format import SECTION_NAMES
 from engine.layout import BlockSpan, Fields, Kind, Section, Span, TableLayout
-from engine.readable import ReadableStack, ReadableTable, open_best
+from engine.readable import ReadableTable
 from engine.table import Table
 from inspector.cli.opening import (
     chosen_tables,
     end_with_faults,
-    find_stack,
+    open_stack,
     stack_verb,
     table_option,
 )
@@ -45,16 +45,14 @@ def layout(path: Path | None, worktree: str | None, as_json: bool, table_name: s
     be read.
     """
     out = Output.standard()
-    found = find_stack(path, worktree)
     faults: list[Exception] = []
-    with open_best(found.location.directory, found.options) as stack:
+    with open_stack(path, worktree) as stack:
         if not stack.tables and not as_json:
             note("the stack is empty: it has no table")
         of_tables: dict[Table, Exception | None] = {
             table: table.fault for table in stack.tables if isinstance(table, ReadableTable)
         }
-        if isinstance(stack, ReadableStack):
-            faults += [fault for fault in stack.faults if fault not in of_tables.values()]
+        faults += [fault for fault in stack.faults if fault not in of_tables.values()]
         for number, table in enumerate(chosen_tables(stack, table_name)):
             if number and not as_json:
                 out.text([""])

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from engine.git import Repository, StackLocation, find_repository
-from engine.readable import ReadableStack, damage_met, open_best
+from engine.readable import ReadableStack, open_readable
 from engine.stack import Stack, StackOptions
 from engine.table import Table
 from inspector.cli.output import Output
@@ -23,6 +23,7 @@ __all__ = [
     "chosen_tables",
     "end_with_faults",
     "find_stack",
+    "open_stack",
     "path_options",
     "readable_stack",
     "stack_verb",
@@ -86,16 +87,23 @@ def _named(repository: Repository, worktree: str) -> StackLocation:
 
 
 @contextmanager
-def readable_stack(path: Path | None, worktree: str | None) -> Iterator[Stack | ReadableStack]:
+def open_stack(path: Path | None, worktree: str | None) -> Iterator[ReadableStack]:
     """That stack, open to be looked at as far as it can be read: nothing is locked or written.
 
-    What the verb has met that cannot be read is told at its end, and ends it with the exit code for that.
-    Raises what `open_best` raises.
+    Raises `ReftableError` for a stack of which there is no table to read, and `OSError`.
     """
     found = find_stack(path, worktree)
-    with open_best(found.location.directory, found.options) as stack:
+    with open_readable(found.location.directory, found.options) as stack:
+        stack.require_tables()
         yield stack
-        faults = stack.faults if isinstance(stack, ReadableStack) else damage_met(stack.tables).values()
+
+
+@contextmanager
+def readable_stack(path: Path | None, worktree: str | None) -> Iterator[ReadableStack]:
+    """As `open_stack`. What the verb has met that cannot be read is told at its end, with an exit code."""
+    with open_stack(path, worktree) as stack:
+        yield stack
+        faults = stack.damage_met()
     end_with_faults(faults)
 
 
@@ -112,9 +120,9 @@ def end_with_faults(faults: Collection[Exception]) -> None:
     raise click.exceptions.Exit(ExitCode.UNREADABLE)
 
 
-def chosen_tables(stack: Stack | ReadableStack, table_name: str | None) -> tuple[Table, ...]:
+def chosen_tables(stack: ReadableStack, table_name: str | None) -> tuple[Table, ...]:
     """The one table that a user's `table_name` means; all of them, oldest first, when it is None."""
-    tables: tuple[Table, ...] = stack.tables
+    tables = stack.tables
     if table_name is None:
         return tables
     if re.fullmatch("[0-9]{1,7}", table_name):  # one digit less than the suffix of a name has

@@ -17,7 +17,6 @@ import click
 from engine.format import LogRecord, RefRecord
 from engine.merge import MergedTable, Version
 from engine.readable import ReadableStack
-from engine.stack import Stack
 from engine.table import Table
 from inspector.cli.opening import chosen_tables, readable_stack, stack_verb, table_option
 from inspector.cli.output import Output
@@ -212,7 +211,7 @@ def print_view(path: Path | None, worktree: str | None, as_json: bool) -> None:
                 out.lines(print_log(record, null_id, out.show) for record, _ in logs_of_block)
 
 
-def _view(stack: Stack | ReadableStack, table_name: str | None) -> MergedTable:
+def _view(stack: ReadableStack, table_name: str | None) -> MergedTable:
     """The merged view, or that of the one table which a user's `table_name` means."""
     return stack.merged if table_name is None else MergedTable(chosen_tables(stack, table_name))
 
@@ -235,7 +234,7 @@ def _pointing_at(view: MergedTable, oid: bytes, prefix: bytes) -> Iterator[Seque
             yield [(record, found[0])]
 
 
-def _object_id(stack: Stack | ReadableStack, text: str) -> bytes:
+def _object_id(stack: ReadableStack, text: str) -> bytes:
     """The full object id that `text` is, of the length that the stack's hash has."""
     digits = 2 * stack.hash_id.size
     if not re.fullmatch(f"[0-9a-fA-F]{{{digits}}}", text):

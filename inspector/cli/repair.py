@@ -92,9 +92,8 @@ def repair(
     are not deleted, but lie in the snapshot.
 
     With --json: one object with steps, tables and left_out; one for each such ref, with name, outcome,
-    before, after, why; one with the numbers of refs and logs, and the gaps, between which names refs may have
-    been lost that nothing tells of. The exit code is 1 when errors remain after
-    --apply.
+    before, after, why; one with the numbers of refs and logs, and the gaps, between whose names refs may be
+    lost without trace. The exit code is 1 when errors remain after --apply.
     """
     found = find_stack(path, worktree)
     directory = found.location.directory
@@ -207,8 +206,8 @@ def _plan_fields(plan: RepairPlan) -> dict[str, Any]:
                 "name": table.name,
                 "source": table.source,
                 "rewritten": table.is_rewritten,
-                "min_update_index": table.reading.limits[0],
-                "max_update_index": table.reading.limits[1],
+                "min_update_index": table.limits[0],
+                "max_update_index": table.limits[1],
             }
             for table in plan.tables
         ],

@@ -20,7 +20,7 @@ from engine.errors import FormatError, MissingTableError
 from engine.format import TABLES_LIST
 from engine.fsck import FAULTS, FaultKind, Finding, Severity
 from engine.progress import ProgressCallback
-from engine.readable import Fault, ReadableTable
+from engine.readable import OpenError, ReadableTable
 from engine.stack import FileKind, Neighbour, StackOptions
 from engine.table import Table
 from inspector.model.view import StackView
@@ -242,7 +242,7 @@ def _of_neighbour(neighbour: Neighbour) -> Finding:
 # What the main screen says, in few words: the Health tab and the detail of a table say more.
 
 
-def broken_text(faults: Sequence[Fault]) -> str:
+def broken_text(faults: Sequence[OpenError]) -> str:
     """How much of a stack keeps it from being opened: `1 table damaged, 2 missing`; empty for nothing."""
     of_list = [fault for fault in faults if isinstance(fault, FormatError) and fault.name == TABLES_LIST]
     missing = sum(isinstance(fault, MissingTableError) for fault in faults)

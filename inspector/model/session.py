@@ -31,8 +31,8 @@ from typing import Any, Final, Self
 
 from engine.errors import ReftableError
 from engine.merge import MergedTable
-from engine.readable import ReadableStack, open_best
-from engine.stack import Stack, StackOptions
+from engine.readable import ReadableStack, open_readable
+from engine.stack import StackOptions
 from inspector.model.trace import RefTrace, trace_ref
 from inspector.model.view import StackView
 from inspector.rows import PAGE_ROWS, PagedRows, RowPages
@@ -97,7 +97,7 @@ News = RowsRead | VersionsRead | KeyFound | Reloaded
 class Session:
     """One stack as the inspector sees it. Never locks, never writes; `with` closes its files."""
 
-    def __init__(self, stack: Stack | ReadableStack, label: str) -> None:
+    def __init__(self, stack: ReadableStack, label: str) -> None:
         """Takes over `stack`, a read-only handle; `label` is how the user knows it (a path)."""
         self._stack = stack
         self.label = label
@@ -105,7 +105,6 @@ class Session:
         self._wants_reload = False
         self._wants_check = False
         self._takes_broken = False
-        self._sound: list[Stack] = []  # those that broke since: their tables may be read still
         self._trouble: str | None = None
         self._wanted_names: deque[tuple[bytes, MergedTable | None]] = deque(maxlen=1)
         self._lock = threading.RLock()  # over the two that follow
@@ -119,7 +118,13 @@ class Session:
 
         Raises `ReftableError` for a stack of which there is no table to read, and `OSError`.
         """
-        return cls(open_best(directory, options), label)
+        stack = open_readable(directory, options)
+        try:
+            stack.require_tables()
+        except BaseException:
+            stack.close()
+            raise
+        return cls(stack, label)
 
     def __enter__(self) -> Self:
         return self
@@ -128,8 +133,6 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
-        for stack in self._sound:
-            stack.close()
 
     # For the thread of the screen.
 
@@ -237,20 +240,7 @@ class Session:
 
     def _take_up_changes(self) -> bool:
         takes_broken, self._takes_broken = self._takes_broken, False
-        stack = self._stack
-        if isinstance(stack, Stack):
-            try:
-                return stack.reload()
-            except ReftableError:
-                if not takes_broken:
-                    raise
-        elif not stack.has_changed():
-            return False
-        # The old tables are not closed: somebody may read them still. The last to let go of them does it.
-        self._stack = open_best(stack.directory, stack.options)
-        if isinstance(stack, Stack):
-            self._sound.append(stack)
-        return True
+        return self._stack.reload(accept_broken=takes_broken)
 
     def _find_key(self) -> KeyFound | None:
         with self._lock:

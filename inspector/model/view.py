@@ -9,8 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.merge import MergedTable
-from engine.readable import Fault, ReadableStack, in_doubt
-from engine.stack import Stack
+from engine.readable import OpenError, ReadableStack, in_doubt
 from engine.table import Table
 from inspector.rows import LogRows, RefRows
 from inspector.text import short_table_name
@@ -24,12 +23,12 @@ class StackView:
     `faults` are why it cannot be opened as a stack, in which case it shows what can be read all the same.
     """
 
-    def __init__(self, stack: Stack | ReadableStack) -> None:
+    def __init__(self, stack: ReadableStack) -> None:
         self.directory = stack.directory
         self.options = stack.options
         self.merged = stack.merged
         self.hash_id = stack.hash_id
-        self.faults: tuple[Fault, ...] = stack.faults if isinstance(stack, ReadableStack) else ()
+        self.faults: tuple[OpenError, ...] = stack.faults
         self.tables: tuple[Table, ...] = self.merged.tables
         self.positions = {table.name: position for position, table in enumerate(self.tables)}
         """The position of each table, by its name."""

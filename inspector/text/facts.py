@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from engine.format import LogRecord, RefRecord, parse_table_name
-from engine.readable import Losses
+from engine.salvage import Losses
 from inspector.text.safe import safe_text
 
 __all__ = [

@@ -21,10 +21,8 @@ from textual.widgets import Footer, Static
 from textual.worker import Worker, WorkerState
 
 from engine.errors import ReftableError
-from engine.merge import MergedTable
-from engine.readable import readable_tables
+from engine.readable import ReadableStack, open_readable
 from engine.snapshot import Snapshot, keep, list_snapshots
-from engine.table import Table
 from inspector.actions import PruneAction, UndoAction, Workplace, counted, utc_time
 from inspector.model import Journal, StackView
 from inspector.rows import SequenceRows
@@ -79,11 +77,10 @@ class SnapshotsScreen(Dialog[bool]):
     class Opened(Message):
         """The tables of a snapshot are open."""
 
-        def __init__(self, snapshot: Snapshot, tables: Sequence[Table], opened: ExitStack) -> None:
+        def __init__(self, snapshot: Snapshot, stack: ReadableStack) -> None:
             super().__init__()
             self.snapshot = snapshot
-            self.tables = tables
-            self.opened = opened
+            self.stack = stack
 
     def __init__(self, workplace: Workplace, journal: Journal, view: StackView) -> None:
         super().__init__()
@@ -135,11 +132,8 @@ class SnapshotsScreen(Dialog[bool]):
 
     def _open(self, snapshot: Snapshot) -> None:
         # It may be of a stack that was broken: what could be read of that is compared.
-        tables = readable_tables(snapshot.directory, snapshot.tables)
-        opened = ExitStack()
-        for table in tables:
-            opened.callback(table.close)
-        self.post_message(self.Opened(snapshot, tables, opened))
+        stack = open_readable(snapshot.directory, names=snapshot.tables)
+        self.post_message(self.Opened(snapshot, stack))
 
     def _keep(self, snapshot: Snapshot) -> None:
         keep(snapshot, kept=not snapshot.kept)
@@ -165,10 +159,11 @@ class SnapshotsScreen(Dialog[bool]):
 
     @on(Opened)
     def _compare(self, event: Opened) -> None:
-        self._tables.push(event.opened)
+        self._tables.push(event.stack)
         title = f"From the snapshot of {utc_time(int(event.snapshot.time))} to now"
-        then = MergedTable(event.tables)
-        self.app.push_screen(ChangesScreen(then, self._view.merged, title, self._view.hash_id.size))
+        self.app.push_screen(
+            ChangesScreen(event.stack.merged, self._view.merged, title, self._view.hash_id.size)
+        )
 
     # Drawing.
 

@@ -17,7 +17,7 @@ from engine.format import REF, HashId, LogRecord, RefRecord, log_key
 from engine.merge import Expiry
 from engine.progress import Progress
 from engine.repair import Outcome, StepKind, plan_repair, repair
-from engine.salvage import Gap, examine, header_to_go_by
+from engine.salvage import Gap, salvage_file
 from engine.snapshot import find_snapshot, list_snapshots, restore, snapshot_before
 from engine.stack import Stack, StackOptions
 from engine.table import Table, WriteOptions
@@ -349,13 +349,37 @@ def test_a_leftover_that_somebody_wants_to_keep_is_set_aside(directory: Path) ->
     assert [table.name for table in plan.tables] == names
 
 
-def test_what_does_not_fit_is_not_taken_up(directory: Path) -> None:
-    names = listed(directory)
+def test_a_table_is_taken_up_below_those_that_the_stack_has_moved_to(directory: Path) -> None:
+    """It adds what it alone holds, and changes no ref."""
+    before = refs(directory)
     other = "0x000000000002-0x000000000002-0badcafe.ref"
-    write_table(directory / other, [RefRecord(b"refs/heads/x", 2, oid(1))])
+    write_table(directory / other, [RefRecord(NAMES[0], 2, oid(1)), RefRecord(b"refs/heads/x", 2, oid(1))])
     plan = plan_repair(directory, now=NOW, take_up=[other])
-    assert plan.of(StepKind.TAKE_UP) == ()
-    assert [table.name for table in plan.tables] == names
+    assert [step.file for step in plan.of(StepKind.TAKE_UP)] == [other]
+    assert outcomes(plan) == {b"refs/heads/x": "returned"}
+    repair(directory, plan, now=NOW)
+    assert refs(directory) == before | {b"refs/heads/x": oid(1)}
+    assert errors(directory) == []
+
+
+def test_a_table_is_taken_up_into_the_one_that_covers_it(directory: Path) -> None:
+    before = refs(directory)
+    with Stack.open(directory, options()) as stack:
+        stack.compact_all()
+    other = "0x000000000002-0x000000000002-0badcafe.ref"
+    write_table(directory / other, [RefRecord(NAMES[0], 2, oid(1)), RefRecord(b"refs/heads/x", 2, oid(1))])
+    plan = plan_repair(directory, now=NOW, take_up=[other])
+    assert kinds(plan) == ["merge-table", "take-up", "write-list"]
+    repair(directory, plan, now=NOW)
+    assert refs(directory) == before | {b"refs/heads/x": oid(1)}
+    assert errors(directory) == []
+
+
+def test_what_cannot_be_read_is_not_taken_up_in_silence(directory: Path) -> None:
+    other = "0x000000000004-0x000000000004-0badcafe.ref"
+    (directory / other).write_bytes(b"no table")
+    with pytest.raises(ApiError, match="cannot be taken up"):
+        plan_repair(directory, now=NOW, take_up=[other])
 
 
 def test_only_tables_that_are_there_can_be_chosen(directory: Path) -> None:
@@ -655,8 +679,7 @@ def test_a_table_cut_off_between_two_blocks_is_not_taken_for_whole(tmp_path: Pat
     with Table.open(tmp_path / name) as table:
         ends = [block.next_offset for block in table.blocks() if block.type == REF]
     cut(tmp_path / name, ends[1])
-    header, _ = header_to_go_by(tmp_path, name, HashId.SHA1, None)
-    account = examine(tmp_path, name, header, blind=False)
-    assert 0 < account.refs < 40
-    assert account.gaps == (Gap(names[account.refs - 1], None),)
-    assert account.lost_logs
+    losses = salvage_file(os.fspath(tmp_path / name), name, HashId.SHA1)[0].losses
+    assert 0 < losses.refs < 40
+    assert losses.gaps == (Gap(names[losses.refs - 1], None),)
+    assert losses.lost_logs

@@ -227,7 +227,7 @@ def test_the_option_is_that_of_the_step_under_the_cursor(stack: Path) -> None:
 def test_gaps_are_told_on_the_screen_as_by_the_verb(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
         shown = await planned(pilot)
-        assert "refs that nothing tells of may have been lost:" in lines(shown)
+        assert "refs may be lost without trace:" in lines(shown)
         assert any(line.startswith("  between refs/heads/branch-") for line in lines(shown))
         assert "the last lines say where" in warnings(shown)
 

@@ -1,0 +1,146 @@
+"""The files that tables of the repaired stack are made of, and their records as they come into it.
+
+A sound file is read as it is, a damaged one through the table that it was salvaged into when the plan was
+made. Log entries that may be wrong stay out.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from types import TracebackType
+from typing import Self
+
+from engine.format import LogRecord, RefRecord, is_unsafe_refname, log_order, ref_key
+from engine.merge import merge_blocks
+from engine.salvage import Losses, Salvaged
+from engine.table import Table
+
+_name = attrgetter("name")
+_update_index = attrgetter("update_index")
+
+
+@dataclass(slots=True, frozen=True)
+class Input:
+    """A file and how it is read.
+
+    `limits` are the update indexes that the records are brought into. `salvaged` is what a damaged file came
+    to. `drops_unsafe_names` leaves out refs whose names git dies of.
+    """
+
+    file: str
+    limits: tuple[int, int]
+    salvaged: Salvaged | None = None
+    drops_unsafe_names: bool = False
+
+    @property
+    def losses(self) -> Losses | None:
+        """What may be lost of the file, None for a sound one."""
+        return self.salvaged.losses if self.salvaged is not None else None
+
+    def fitted_refs(self, blocks: Iterator[list[RefRecord]]) -> Iterator[list[RefRecord]]:
+        """The refs that the repaired stack takes, with update indexes in the limits."""
+        low, high = self.limits
+        for refs in blocks:
+            indexes = [*map(_update_index, refs)]
+            fits = low <= min(indexes) and max(indexes) <= high and b"\0" not in b"".join(map(_name, refs))
+            kept = refs
+            if not fits or self.drops_unsafe_names:
+                kept = [self._fitted(ref) for ref in refs if self._takes(ref)]
+            if kept:
+                yield kept
+
+    def _takes(self, ref: RefRecord) -> bool:
+        is_unsafe = self.drops_unsafe_names and not ref.is_deletion and is_unsafe_refname(ref.name)
+        return b"\0" not in ref.name and not is_unsafe
+
+    def _fitted(self, ref: RefRecord) -> RefRecord:
+        low, high = self.limits
+        fitted = min(max(ref.update_index, low), high)
+        return ref if ref.update_index == fitted else replace(ref, update_index=fitted)
+
+    def fitted_logs(self, blocks: Iterator[list[LogRecord]]) -> Iterator[list[LogRecord]]:
+        """The log entries that the repaired stack takes."""
+        high = self.limits[1]
+        for logs in blocks:
+            kept = [
+                log for log in logs if b"\0" not in log.name and (log.update_index <= high or log.is_deletion)
+            ]
+            if kept:
+                yield kept
+
+
+@dataclass(slots=True, frozen=True)
+class Counts:
+    """How many records there are, tombstones among them, and their update indexes, which may be none."""
+
+    refs: int
+    logs: int
+    lowest_ref: int
+    highest_ref: int
+    highest_log: int
+
+
+class OpenInputs:
+    """Inputs open to be read as one table, in which a later one wins; a context manager.
+
+    Raises `OSError`, and `FormatError` when a file is no longer what it was.
+    """
+
+    __slots__ = ("_files", "_inputs", "_tables")
+
+    def __init__(self, directory: str | os.PathLike[str], inputs: Sequence[Input]) -> None:
+        self._inputs = inputs
+        self._tables: list[Table] = []
+        with ExitStack() as files:
+            for one in inputs:
+                if one.salvaged is not None:
+                    self._tables.append(one.salvaged.table)
+                else:
+                    path = os.path.join(os.fspath(directory), one.file)
+                    self._tables.append(files.enter_context(Table.open(path, one.file)))
+            self._files = files.pop_all()
+
+    def close(self) -> None:
+        """Close the files. What was salvaged stays open, for as long as the plan is there."""
+        self._files.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def refs(self) -> Iterator[list[RefRecord]]:
+        """The refs in name order, tombstones among them."""
+        pairs = zip(self._inputs, self._tables, strict=True)
+        streams = [one.fitted_refs(table.ref_blocks()) for one, table in pairs]
+        return streams[0] if len(streams) == 1 else merge_blocks(streams, ref_key)
+
+    def logs(self) -> Iterator[list[LogRecord]]:
+        """The log entries by name, newest first, tombstones among them."""
+        pairs = zip(self._inputs, self._tables, strict=True)
+        streams = [one.fitted_logs(table.log_blocks()) for one, table in pairs]
+        return streams[0] if len(streams) == 1 else merge_blocks(streams, log_order)
+
+
+def count_records(directory: str | os.PathLike[str], inputs: Sequence[Input]) -> Counts:
+    """Read all records of some inputs, and count them."""
+    refs = logs = highest_ref = highest_log = 0
+    lowest_ref: int | None = None
+    with OpenInputs(directory, inputs) as opened:
+        for records in opened.refs():
+            refs += len(records)
+            indexes = [*map(_update_index, records)]
+            highest_ref = max(highest_ref, *indexes)
+            lowest_ref = min(indexes if lowest_ref is None else (lowest_ref, *indexes))
+        for entries in opened.logs():
+            logs += len(entries)
+            indexes = [log.update_index for log in entries if not log.is_deletion]
+            highest_log = max(highest_log, *indexes, 0)
+    return Counts(refs, logs, lowest_ref or 0, highest_ref, highest_log)

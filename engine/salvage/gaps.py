@@ -1,0 +1,146 @@
+"""What may be lost of a damaged table: the one tally, for whoever shows the table and whoever repairs it.
+
+It is fed what a scan finds, in the order of the file's bytes. Refs come in name order, so what cannot be read
+held names between those in front of it and those behind it: a gap. Names of a block that can be read in part
+bound no gap, unless all that is missing comes behind them. Logs come behind all refs, and of them it is told
+only whether some may be lost.
+
+A key in the wrong place was altered, or the file has more than one order: then any ref may be lost under its
+own name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from engine.format import LOG, log_order
+from engine.salvage.scan import Readable, Unreadable
+
+MOST_GAPS: Final = 1000
+"""Gaps that are told apart in one table; those behind them become one."""
+
+
+@dataclass(slots=True, frozen=True)
+class Gap:
+    """Refs may be lost whose names lie between two names; None is the end of the table."""
+
+    low: bytes
+    high: bytes | None
+
+    def holds(self, name: bytes) -> bool:
+        """Whether a ref of this name may be among the lost."""
+        return self.low < name and (self.high is None or name < self.high)
+
+
+EVERYWHERE: Final = (Gap(b"", None),)
+"""The gaps of a table of which nothing is known."""
+
+
+@dataclass(slots=True, frozen=True)
+class Losses:
+    """What salvaging a table came to: how much can be read, and what may be lost.
+
+    `refs` and `logs` are the records that can be read, `uncertain_logs` those of the latter that come from
+    damaged deflate streams. `left_out` records were read, but are repeated or impossible in a table.
+    `stretches` of `size` bytes together cannot be read; `first` is the first of them. Refs may be lost
+    between the names of `gaps`, and log entries if `lost_logs`.
+    """
+
+    refs: int
+    logs: int
+    uncertain_logs: int
+    left_out: int
+    stretches: int
+    size: int
+    first: Unreadable | None
+    gaps: tuple[Gap, ...]
+    lost_logs: bool
+
+    def may_have_lost(self, name: bytes) -> bool:
+        """Whether a ref of this name may be among the lost."""
+        return any(gap.holds(name) for gap in self.gaps)
+
+    @property
+    def may_have_lost_any(self) -> bool:
+        """Whether any record may be lost."""
+        return bool(self.gaps) or self.lost_logs
+
+
+class LossTally:
+    """Adds up what a scan finds, one after the other in the order of the file."""
+
+    __slots__ = ("_are_refs_ordered", "_has_logs", "_last_log", "_last_ref", "_may_hide_logs", "_opened",
+                 "_safe", "first", "gaps", "lost_logs", "size", "stretches")  # fmt: skip
+
+    def __init__(self) -> None:
+        self.gaps: list[Gap] = []
+        self.lost_logs = False
+        self.stretches = 0
+        self.size = 0
+        self.first: Unreadable | None = None
+        self._safe = b""  # up to this name, every ref that is missing is in a gap
+        self._opened: bytes | None = None  # where a gap begins that has not ended yet
+        self._may_hide_logs = False  # that gap may have held logs as well
+        self._last_ref = b""
+        self._last_log = (b"", 0)
+        self._has_logs = False
+        self._are_refs_ordered = True
+
+    def take(self, found: Readable | Unreadable) -> None:
+        """Take up what was found next."""
+        if isinstance(found, Unreadable):
+            self.stretches += 1
+            self.size += found.end - found.start
+            self.first = self.first or found
+            self._lose(found.section)
+            return
+        if found.refs:
+            self._take_refs(found)
+        if found.logs:
+            self._take_logs(found)
+
+    def end(self, *, is_cut: bool) -> None:
+        """All is found. `is_cut` if nothing shows where the file ended: it may have gone on."""
+        if is_cut:
+            self._lose(None)
+        self._end_gap(None)
+        self.lost_logs = self.lost_logs or self._may_hide_logs
+        if not self._are_refs_ordered:
+            self.gaps = list(EVERYWHERE)
+
+    def _take_refs(self, found: Readable) -> None:
+        first, last = found.refs[0].name, found.refs[-1].name
+        if first <= self._last_ref or self._has_logs:
+            self._are_refs_ordered = False
+        if found.is_whole or found.is_front:
+            # Logs come behind refs: what was lost in front of these held none.
+            self._end_gap(first)
+            self._may_hide_logs = False
+            self._safe = last
+        self._last_ref = last
+
+    def _take_logs(self, found: Readable) -> None:
+        self._end_gap(None)
+        first, last = map(log_order, (found.logs[0], found.logs[-1]))
+        if self._may_hide_logs or (self._has_logs and first <= self._last_log):
+            self.lost_logs = True
+        self._may_hide_logs = False
+        self._has_logs, self._last_log = True, last
+
+    def _lose(self, section: int | None) -> None:
+        if section == LOG or (section is None and self._has_logs):
+            self.lost_logs = True
+            return
+        if self._opened is None:
+            self._opened = self._safe
+        self._may_hide_logs = self._may_hide_logs or section is None
+
+    def _end_gap(self, high: bytes | None) -> None:
+        if self._opened is None:
+            return
+        if len(self.gaps) < MOST_GAPS:
+            self.gaps.append(Gap(self._opened, high))
+        else:
+            self.gaps[-1] = Gap(self.gaps[-1].low, high)
+        self._opened = None

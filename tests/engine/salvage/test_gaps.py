@@ -1,0 +1,128 @@
+"""What may be lost of a damaged table: one answer for viewer and repair, and the truth."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from engine.format import HashId, LogRecord, RefRecord
+from engine.readable import ReadableTable, open_readable
+from engine.repair import RepairPlan, log_outcomes, plan_repair, ref_outcomes, repair
+from engine.salvage import Losses, salvage_file, salvaged
+from engine.stack import Stack, StackOptions
+from engine.table import Table
+from tests.support.findings import NOW
+from tests.support.stacks import listed
+from tests.support.tables import oid
+
+STRIDE = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 23
+ENTRIES = (b"refs/heads/b01", b"refs/heads/b12", b"refs/heads/b30")
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """Make a stack of three tables, of which the second has several blocks of refs and of logs."""
+    options = StackOptions(auto_compact=False, block_size=256, restart_interval=4, suffix=count(1).__next__)
+    with Stack.open(tmp_path, options) as stack:
+        for number in range(3):
+            with stack.addition() as addition, addition.table() as writer:
+                index = addition.update_index
+                for at in range(number % 2, 40, 1 if number == 1 else 7):
+                    writer.add_ref(RefRecord(b"refs/heads/b%02d" % at, index, oid(100 * number + at)))
+                writer.add_logs(
+                    LogRecord(name, older, oid(0), oid(older), b"A", b"a@b", 1, 0, oid(older).hex().encode())
+                    for name in ENTRIES
+                    for older in range(index, 0, -1)
+                )
+    return tmp_path
+
+
+def contents(table: Table) -> tuple[list[RefRecord], list[LogRecord]]:
+    return list(table.refs()), list(table.logs())
+
+
+def damaged(data: bytes, kind: str) -> Iterator[tuple[int, bytes]]:
+    for at in range(1, len(data), STRIDE):
+        if kind == "cut":
+            yield at, data[:at]
+        elif kind == "zeros":
+            yield at, data[:at] + bytes(min(90, len(data) - at)) + data[at + 90 :]
+        else:
+            yield at, data[:at] + bytes((data[at] ^ (0xFF if kind == "flipped" else 0x01),)) + data[at + 1 :]
+
+
+def planned(plan: RepairPlan, name: str) -> Losses | None:
+    """Return what the plan says is lost of a file."""
+    inputs = [one for table in plan.tables for one in table.inputs if one.file == name]
+    return inputs[0].losses if inputs else next(one.losses for one in plan.left_out if one.file == name)
+
+
+@pytest.mark.parametrize("kind", ["cut", "zeros", "flipped", "off by one"])
+def test_viewer_and_repair_give_one_answer_and_the_truth_bears_it_out(directory: Path, kind: str) -> None:
+    name = listed(directory)[1]
+    path = directory / name
+    data = path.read_bytes()
+    with Table.open(path) as table:
+        sound = contents(table)
+    met = 0
+    for at, broken in damaged(data, kind):
+        path.write_bytes(broken)
+        losses = planned(plan_repair(directory, now=NOW), name)
+        with open_readable(directory) as stack:
+            viewed = stack.tables[1]
+            assert isinstance(viewed, ReadableTable)
+            refs, logs = contents(viewed)
+            if viewed.losses is not None:
+                met += 1
+                assert losses is None or viewed.losses == losses, at
+            lost = [ref.name for ref in sound[0] if ref not in refs and not viewed.may_have_lost(ref.name)]
+            # Of a byte inside a record, nothing shows that it is another one.
+            altered = [ref for ref in refs if ref not in sound[0]]
+            assert len(lost) <= len(altered), (at, lost)
+            if not all(entry in logs for entry in sound[1]):
+                assert viewed.losses is not None, at
+                assert viewed.losses.lost_logs, at
+    assert met
+
+
+def test_doubt_is_where_the_damage_is_and_nowhere_else(directory: Path) -> None:
+    path = directory / listed(directory)[1]
+    data = bytearray(path.read_bytes())
+    with Table.open(path) as table:
+        blocks = [block for block in table.blocks() if block.type == ord("r")]
+        sound, hash_size = contents(table), table.hash_id.size
+        first, last = (blocks[number].refs(hash_size, table.min_update_index) for number in (1, 3))
+    data[blocks[2].offset : blocks[2].offset + 250] = bytes(250)
+    path.write_bytes(data)
+    losses = salvage_file(os.fspath(path), path.name, HashId.SHA1)[0].losses
+    [gap] = losses.gaps
+    assert (gap.low, gap.high) == (first[-1].name, last[0].name)
+    # The block was one of refs, so that no log entry is lost.
+    assert not losses.lost_logs
+    assert losses.refs == len(sound[0]) - len(blocks[2].refs(hash_size, 2))
+    assert losses.logs == len(sound[1])
+
+
+def test_a_damaged_table_is_salvaged_once_between_plan_and_repair(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = listed(directory)
+    for name in names[:2]:
+        os.truncate(directory / name, 300)
+    passes: list[str] = []
+    scan = salvaged.salvage_table
+
+    def counting(name: str, *arguments: object) -> object:
+        passes.append(name)
+        return scan(name, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(salvaged, "salvage_table", counting)
+    plan = plan_repair(directory, now=NOW)
+    assert sum(map(len, ref_outcomes(plan)))
+    log_outcomes(plan)
+    repair(directory, plan, now=NOW)
+    assert sorted(passes) == names[:2]
