@@ -17,8 +17,8 @@ from tests.support.git import Git, Repository
 from tests.support.history import Layout
 from tests.support.objects import add_commits
 from tests.support.repairs import mend, refs
-from tests.support.stacks import listed
-from tests.support.tables import stack_files
+from tests.support.stacks import list_tables, listed
+from tests.support.tables import stack_files, write_table
 
 
 @pytest.fixture
@@ -170,3 +170,50 @@ def test_a_worktrees_stack_is_repaired_where_it_lies(git: Git, tmp_path: Path) -
     mend(directory)
     assert refs(directory) == before
     assert git.run("symbolic-ref", "HEAD", cwd=tmp_path / "topic").stdout == b"refs/heads/topic\n"
+
+
+# Tables of one list: update indexes, and which of two commits each ref has; None for a deletion.
+Shape = list[tuple[tuple[int, int], dict[bytes, int | None]]]
+MAIN, HERE = b"refs/heads/main", b"refs/heads/only-here"
+SHAPES: dict[str, Shape] = {
+    "inside": [((1, 3), {MAIN: 0}), ((2, 2), {HERE: 1})],
+    "inside, with an older value that counts": [((1, 3), {MAIN: 0}), ((2, 2), {MAIN: 1, HERE: 1})],
+    "around": [((2, 2), {MAIN: 1, HERE: 1}), ((1, 3), {MAIN: 0})],
+    "the same": [((1, 3), {MAIN: 0}), ((1, 3), {HERE: 1})],
+    "in part": [((1, 3), {MAIN: 0, HERE: 0}), ((2, 5), {HERE: 1})],
+    "deleted by what comes later": [((1, 3), {MAIN: 0, HERE: 0}), ((2, 2), {HERE: None})],
+    "with others around": [
+        ((1, 1), {HERE: 0}),
+        ((2, 4), {MAIN: 0}),
+        ((3, 3), {HERE: 1}),
+        ((5, 5), {MAIN: 1}),
+    ],
+    "a limit that was never set": [((1, 2**64 - 1), {MAIN: 0}), ((0, 0), {MAIN: 1, HERE: 1})],
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_tables_that_overlap_are_merged_and_git_sees_what_it_saw(repo: Repository, shape: str) -> None:
+    commits = [repo.commit("one"), repo.commit("two")]
+    for name in listed(repo.reftable):
+        (repo.reftable / name).unlink()
+    names = []
+    for number, ((low, high), values) in enumerate(SHAPES[shape]):
+        names.append(f"0x{low:012x}-0x{high:012x}-{number:08x}.ref")
+        refs_of = [
+            RefRecord(name, low, commits[at] if at is not None else None) for name, at in values.items()
+        ]
+        if not number:
+            refs_of.append(RefRecord(b"HEAD", low, target=MAIN))
+        write_table(repo.reftable / names[-1], refs_of, limits=(low, high))
+    list_tables(repo.reftable, names)
+    before = repo.git("for-each-ref").stdout, repo.git("rev-parse", "HEAD").stdout
+    assert MAIN in before[0]
+
+    mended = mend(repo.reftable)
+    assert "merge-table" in {step.kind for step in mended.plan.steps}
+    assert mended.told == {}
+    assert (repo.git("for-each-ref").stdout, repo.git("rev-parse", "HEAD").stdout) == before
+    assert repo.git("refs", "verify").stderr == b""
+    repo.git("update-ref", "refs/heads/after", commits[0].hex())
+    assert sees(repo)[b"refs/heads/after"] == commits[0]

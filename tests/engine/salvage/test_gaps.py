@@ -18,8 +18,8 @@ from engine.table import Table
 from tests.support.findings import NOW
 from tests.support.stacks import listed
 from tests.support.tables import oid
+from tests.support.thinning import thinned
 
-STRIDE = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 23
 ENTRIES = (b"refs/heads/b01", b"refs/heads/b12", b"refs/heads/b30")
 
 
@@ -46,7 +46,7 @@ def contents(table: Table) -> tuple[list[RefRecord], list[LogRecord]]:
 
 
 def damaged(data: bytes, kind: str) -> Iterator[tuple[int, bytes]]:
-    for at in range(1, len(data), STRIDE):
+    for at in thinned(range(1, len(data)), 29):
         if kind == "cut":
             yield at, data[:at]
         elif kind == "zeros":
