@@ -64,379 +64,147 @@ _LAST_WINS = "git lets the table win that is listed last"
 _BROKEN = "git treats the ref as broken"
 _NO_OBJECTS = "git never reads the object section; JGit"
 
-# fmt: off - a table, with as few lines a record as it needs
+# A table, with as few lines a record as it needs.
+# fmt: off
 _FAULTS = (
     # The list
-    FaultKind(
-        "list-missing",
-        _ERROR,
-        "There is no tables.list, but there are tables: which of them count is unknown.",
-        _EMPTY,
-        _REBUILD,
-    ),
+    FaultKind("list-missing", _ERROR, "There is no tables.list, but there are tables: which of them count is "
+        "unknown.", _EMPTY, _REBUILD),
     FaultKind("list-empty", _ERROR, "tables.list names no table, but there are tables.", _EMPTY, _REBUILD),
-    FaultKind(
-        "stack-empty", _INFO, "There is no tables.list and no table: a stack without refs.", "the same to git"
-    ),
-    FaultKind(
-        "list-unreadable",
-        _ERROR,
-        "tables.list cannot be read, or is no list.",
-        "git refuses the whole stack, or hangs",
-        _REBUILD,
-    ),
-    FaultKind(
-        "list-no-newline",
-        _ERROR,
-        "The last line of tables.list does not end: the list may have been "
-        "cut short. The Go library writes lists like this.",
-        f"git since 2.52 refuses {_CRASHES}",
-        _RELIST + _REBUILD,
-    ),
-    FaultKind(
-        "list-leaves-directory",
-        _ERROR,
-        "A line of tables.list leads out of the stack's directory.",
-        "git follows it, to whatever file is there",
-        _RELIST + _REBUILD,
-    ),
-    FaultKind(
-        "list-nul",
-        _ERROR,
-        "A line of tables.list holds a NUL, as a crash of the file system leaves them.",
-        "git reads the line up to the NUL, finds no such table, and refuses the whole stack",
-        _REBUILD,
-    ),
-    FaultKind(
-        "list-carriage-return",
-        _ERROR,
-        "A line of tables.list ends in a carriage return, as an editor may have left it.",
-        f"git finds no table of this name, and refuses {_CRASHES}",
-        _RELIST,
-    ),
-    FaultKind(
-        "list-not-a-table",
-        _ERROR,
-        "A line of tables.list is no name that a table could have.",
-        "git opens the file of this name, and refuses the whole stack if that is no table",
-        _REBUILD,
-    ),
-    FaultKind(
-        "list-duplicate",
-        _WARNING,
-        "tables.list names a table more than once.",
-        "git reads the table each time; a compaction of both lines fails",
-        _RELIST,
-    ),
-    FaultKind(
-        "list-blank-line", _WARNING, "tables.list has an empty line.", "git drops empty lines", _RELIST
-    ),
+    FaultKind("stack-empty", _INFO, "There is no tables.list and no table: a stack without refs.",
+        "the same to git"),
+    FaultKind("list-unreadable", _ERROR, "tables.list cannot be read, or is no list.",
+        "git refuses the whole stack, or hangs", _REBUILD),
+    FaultKind("list-no-newline", _ERROR, "The last line of tables.list does not end: the list may have been "
+        "cut short. The Go library writes lists like this.", f"git since 2.52 refuses {_CRASHES}",
+        _RELIST + _REBUILD),
+    FaultKind("list-leaves-directory", _ERROR, "A line of tables.list leads out of the stack's directory.",
+        "git follows it, to whatever file is there", _RELIST + _REBUILD),
+    FaultKind("list-nul", _ERROR, "A line of tables.list holds a NUL, as a crash of the file system leaves "
+        "them.", "git reads the line up to the NUL, finds no such table, and refuses the whole stack",
+        _REBUILD),
+    FaultKind("list-carriage-return", _ERROR, "A line of tables.list ends in a carriage return, as an editor "
+        "may have left it.", f"git finds no table of this name, and refuses {_CRASHES}", _RELIST),
+    FaultKind("list-not-a-table", _ERROR, "A line of tables.list is no name that a table could have.",
+        "git opens the file of this name, and refuses the whole stack if that is no table", _REBUILD),
+    FaultKind("list-duplicate", _WARNING, "tables.list names a table more than once.",
+        "git reads the table each time; a compaction of both lines fails", _RELIST),
+    FaultKind("list-blank-line", _WARNING, "tables.list has an empty line.", "git drops empty lines",
+        _RELIST),
     # Files
-    FaultKind(
-        "table-missing", _ERROR, "tables.list names a table, but there is no such file.", _REFUSES, _REBUILD
-    ),
-    FaultKind(
-        "table-unreadable",
-        _ERROR,
-        "A table cannot be read: the system answers with an error.",
-        "git fails with the same error",
-        _ASIDE,
-    ),
-    FaultKind(
-        "not-a-file",
-        _ERROR,
-        "What should be a table is no regular file.",
-        "git fails to read it, or hangs",
-        _ASIDE,
-    ),
-    FaultKind(
-        "table-link",
-        _WARNING,
-        "A table is a symbolic link: the file lies elsewhere, and may be changed or removed there.",
-        "git follows the link",
-    ),
-    FaultKind(
-        "orphan-table",
-        _WARNING,
-        "An orphan: tables.list does not name this table, and the stack has "
+    FaultKind("table-missing", _ERROR, "tables.list names a table, but there is no such file.", _REFUSES,
+        _REBUILD),
+    FaultKind("table-unreadable", _ERROR, "A table cannot be read: the system answers with an error.",
+        "git fails with the same error", _ASIDE),
+    FaultKind("not-a-file", _ERROR, "What should be a table is no regular file.",
+        "git fails to read it, or hangs", _ASIDE),
+    FaultKind("table-link", _WARNING, "A table is a symbolic link: the file lies elsewhere, and may be "
+        "changed or removed there.", "git follows the link"),
+    FaultKind("orphan-table", _WARNING, "An orphan: tables.list does not name this table, and the stack has "
         "reached its update indexes. Left by a crash, or by a process that still had it open.",
-        f"{_IGNORES}; `git pack-refs` removes it",
-        _REMOVE,
-    ),
-    FaultKind(
-        "orphan-newer",
-        _WARNING,
-        "An orphan that would be the next table of the stack: its "
-        "transaction was cut off before it was committed.",
-        _IGNORES,
-        _ASIDE + _REBUILD,
-    ),
-    FaultKind(
-        "orphan-ahead",
-        _ERROR,
-        "An orphan that is newer than the stack by more than one transaction: "
+        f"{_IGNORES}; `git pack-refs` removes it", _REMOVE),
+    FaultKind("orphan-newer", _WARNING, "An orphan that would be the next table of the stack: its "
+        "transaction was cut off before it was committed.", _IGNORES, _ASIDE + _REBUILD),
+    FaultKind("orphan-ahead", _ERROR, "An orphan that is newer than the stack by more than one transaction: "
         "the list is older than its tables (restored from a backup?), or has lost lines.",
         f"{_IGNORES}, and what is in it is lost; the next transaction uses its update index again",
-        _REBUILD + _ASIDE,
-    ),
-    FaultKind(
-        "orphan-in-use",
-        _INFO,
-        "An orphan while a process holds a lock: on its way into the stack, or out of it.",
-        _IGNORES,
-    ),
-    FaultKind(
-        "orphan-damaged",
-        _WARNING,
-        "An orphan by its name, which cannot be read as a table.",
-        f"{_IGNORES}; `git pack-refs` does not remove it",
-        _ASIDE,
-    ),
-    FaultKind(
-        "temporary-file",
-        _WARNING,
-        "A table that was never finished. No lock is held, so no process writes it any more.",
-        f"{_IGNORES}; nothing of git's removes it",
-        _REMOVE,
-    ),
+        _REBUILD + _ASIDE),
+    FaultKind("orphan-in-use", _INFO, "An orphan while a process holds a lock: on its way into the stack, or "
+        "out of it.", _IGNORES),
+    FaultKind("orphan-damaged", _WARNING, "An orphan by its name, which cannot be read as a table.",
+        f"{_IGNORES}; `git pack-refs` does not remove it", _ASIDE),
+    FaultKind("temporary-file", _WARNING, "A table that was never finished. No lock is held, so no process "
+        "writes it any more.", f"{_IGNORES}; nothing of git's removes it", _REMOVE),
     FaultKind("temporary-in-use", _INFO, "A table that is probably being written: a lock is held.", _IGNORES),
-    FaultKind(
-        "lock-stale",
-        _WARNING,
-        "A stale lock: it is old, so the process that made it has probably died.",
+    FaultKind("lock-stale", _WARNING, "A stale lock: it is old, so the process that made it has probably "
+        "died.",
         "what needs the lock fails: every change of a ref for tables.list.lock, compaction for a table's",
-        _UNLOCK,
-    ),
-    FaultKind(
-        "lock-held",
-        _INFO,
-        "A lock that is young: a process is at work.",
-        "what needs the lock waits, then fails",
-    ),
+        _UNLOCK),
+    FaultKind("lock-held", _INFO, "A lock that is young: a process is at work.",
+        "what needs the lock waits, then fails"),
     FaultKind("foreign-file", _INFO, "A file that no writer of reftables made.", _IGNORES),
     # A table as a file
-    FaultKind(
-        "not-a-table", _ERROR, "The file has neither the header nor the footer of a table.", _REFUSES, _ASIDE
-    ),
-    FaultKind(
-        "cut-short",
-        _ERROR,
-        "The file ends without a footer: it was cut short, or its end was overwritten.",
-        _REFUSES,
-        _TABLE,
-    ),
+    FaultKind("not-a-table", _ERROR, "The file has neither the header nor the footer of a table.", _REFUSES,
+        _ASIDE),
+    FaultKind("cut-short", _ERROR, "The file ends without a footer: it was cut short, or its end was "
+        "overwritten.", _REFUSES, _TABLE),
     FaultKind("header-damaged", _ERROR, "The header of a table is damaged.", _REFUSES, _TABLE),
     FaultKind("footer-damaged", _ERROR, "The footer of a table is damaged.", _REFUSES, _TABLE),
-    FaultKind(
-        "footer-checksum",
-        _ERROR,
-        "The CRC-32 in the footer is not that of the footer's bytes.",
-        _REFUSES,
-        _TABLE,
-    ),
-    FaultKind(
-        "limits-reversed",
-        _ERROR,
-        "The table's lowest update index is higher than its highest.",
-        _SILENT,
-        _TABLE,
-    ),
-    FaultKind(
-        "section-offset",
-        _ERROR,
-        "The footer says that a section begins where none does.",
-        "git fails when it goes there, or takes the section for missing",
-        _TABLE,
-    ),
+    FaultKind("footer-checksum", _ERROR, "The CRC-32 in the footer is not that of the footer's bytes.",
+        _REFUSES, _TABLE),
+    FaultKind("limits-reversed", _ERROR, "The table's lowest update index is higher than its highest.",
+        _SILENT, _TABLE),
+    FaultKind("section-offset", _ERROR, "The footer says that a section begins where none does.",
+        "git fails when it goes there, or takes the section for missing", _TABLE),
     FaultKind("section-order", _ERROR, "A block of one section lies among those of another.", _STOPS, _TABLE),
-    FaultKind(
-        "object-id-length",
-        _ERROR,
-        "The length of the object ids in the object section makes no sense.",
-        "git refuses a length of 0 and with it the stack; it never reads the section otherwise",
-        _TABLE,
-    ),
-    FaultKind(
-        "table-name",
-        _WARNING,
-        "A table has a name that no known writer gives.",
-        "`git refs verify` warns; reading works",
-    ),
-    FaultKind(
-        "name-range",
-        _WARNING,
-        "A table's name states another range of update indexes than its header.",
-        "git goes by the header",
-        _REWRITE,
-    ),
+    FaultKind("object-id-length", _ERROR, "The length of the object ids in the object section makes no "
+        "sense.", "git refuses a length of 0 and with it the stack; it never reads the section otherwise",
+        _TABLE),
+    FaultKind("table-name", _WARNING, "A table has a name that no known writer gives.",
+        "`git refs verify` warns; reading works"),
+    FaultKind("name-range", _WARNING, "A table's name states another range of update indexes than its "
+        "header.", "git goes by the header", _REWRITE),
     FaultKind("table-empty", _INFO, "A table without any record.", "git reads it; a compaction drops it"),
-    FaultKind(
-        "dulwich-table",
-        _WARNING,
-        "A table that dulwich wrote, as its name shows. dulwich stores long "
+    FaultKind("dulwich-table", _WARNING, "A table that dulwich wrote, as its name shows. dulwich stores long "
         "names in a way of its own, and everything in one block: what others cannot read of it is reported "
         "apart.",
         "git ignores the name; it sees the table's refs, some of them, wrong ones or none, as the errors say",
-        _REWRITE,
-    ),
+        _REWRITE),
     # Blocks and records
     FaultKind("block-damaged", _ERROR, "A block cannot be read.", _STOPS, _TABLE),
-    FaultKind(
-        "table-given-up",
-        _ERROR,
-        "So much of the table, or of one block, is damaged that the rest of it was not looked at.",
-        _STOPS,
-        _TABLE,
-    ),
-    FaultKind(
-        "block-inflate",
-        _ERROR,
-        "A log block does not inflate to the size that it states.",
-        "git fails to read the reflogs in it",
-        _TABLE,
-    ),
-    FaultKind(
-        "block-too-long",
-        _ERROR,
-        "A block is longer than the block size of its table.",
-        "git looks for the next block inside of this one",
-        _TABLE,
-    ),
-    FaultKind(
-        "block-hidden",
-        _ERROR,
-        "A block begins in the padding behind another one: the block size in the header is wrong.",
-        "git takes it for padding, and misses what is in it",
-        _TABLE,
-    ),
+    FaultKind("table-given-up", _ERROR, "So much of the table, or of one block, is damaged that the rest of "
+        "it was not looked at.", _STOPS, _TABLE),
+    FaultKind("block-inflate", _ERROR, "A log block does not inflate to the size that it states.",
+        "git fails to read the reflogs in it", _TABLE),
+    FaultKind("block-too-long", _ERROR, "A block is longer than the block size of its table.",
+        "git looks for the next block inside of this one", _TABLE),
+    FaultKind("block-hidden", _ERROR, "A block begins in the padding behind another one: the block size in "
+        "the header is wrong.", "git takes it for padding, and misses what is in it", _TABLE),
     FaultKind("padding", _WARNING, "The padding behind a block is not all zeros.", _SILENT, _REWRITE),
     FaultKind("record-damaged", _ERROR, "A record cannot be read.", _STOPS, _TABLE),
     FaultKind("key-order", _ERROR, "The keys of a section do not ascend.", _LOOKUPS, _TABLE),
-    FaultKind(
-        "key-encoding",
-        _ERROR,
-        "A key is stored with more or fewer bytes of its own than any known "
-        "writer would use behind the key in front of it: one of the two was altered.",
-        _SILENT,
-        _TABLE,
-    ),
-    FaultKind(
-        "key-nul", _ERROR, "The name of a ref holds a NUL.", "git reads the name up to the NUL", _TABLE
-    ),
-    FaultKind(
-        "update-index",
-        _ERROR,
-        "A record has a higher update index than its table may hold.",
-        f"{_SILENT}; a later transaction may reuse the index",
-        _TABLE,
-    ),
-    FaultKind(
-        "restart-offset",
-        _ERROR,
-        "A restart point of a block does not lead to a record with a whole key, or they do not ascend.",
-        _LOOKUPS,
-        _REWRITE,
-    ),
+    FaultKind("key-encoding", _ERROR, "A key is stored with more or fewer bytes of its own than any known "
+        "writer would use behind the key in front of it: one of the two was altered.", _SILENT, _TABLE),
+    FaultKind("key-nul", _ERROR, "The name of a ref holds a NUL.", "git reads the name up to the NUL",
+        _TABLE),
+    FaultKind("update-index", _ERROR, "A record has a higher update index than its table may hold.",
+        f"{_SILENT}; a later transaction may reuse the index", _TABLE),
+    FaultKind("restart-offset", _ERROR, "A restart point of a block does not lead to a record with a whole "
+        "key, or they do not ascend.", _LOOKUPS, _REWRITE),
     # Indexes
-    FaultKind(
-        "index-damaged",
-        _ERROR,
-        "An index does not lead to the blocks that it is there for.",
-        _LOOKUPS,
-        _REWRITE,
-    ),
-    FaultKind(
-        "index-incomplete",
-        _ERROR,
-        "An index leaves out blocks of its section, as one of several "
+    FaultKind("index-damaged", _ERROR, "An index does not lead to the blocks that it is there for.", _LOOKUPS,
+        _REWRITE),
+    FaultKind("index-incomplete", _ERROR, "An index leaves out blocks of its section, as one of several "
         "levels does that the Go library, or git before 2.44, has written.",
-        "git lists what is in these blocks, but finds none of it by name",
-        _REWRITE,
-    ),
-    FaultKind(
-        "index-foreign",
-        _ERROR,
-        "An index has entries that lead to another section, as the log index "
+        "git lists what is in these blocks, but finds none of it by name", _REWRITE),
+    FaultKind("index-foreign", _ERROR, "An index has entries that lead to another section, as the log index "
         "has in tables with several indexes that the Go library, or git before 2.44, has written.",
-        "git fails to find reflogs, or reports a damaged table; they can be read block by block",
-        _REWRITE,
-    ),
-    FaultKind(
-        "index-several-roots",
-        _INFO,
-        "The topmost level of an index has several blocks. git writes and reads such tables.",
-        "git reads it; JGit reads the first block only, and misses the refs behind it",
-        _REWRITE,
-    ),
-    FaultKind(
-        "objects-incomplete",
-        _ERROR,
-        "The object section does not mention a ref block that holds an object id.",
-        f"{_NO_OBJECTS} misses refs when it looks for those of an object",
-        _REWRITE,
-    ),
-    FaultKind(
-        "objects-wrong",
-        _ERROR,
-        "The object section says of a ref block that it holds an object id, which it does not.",
-        f"{_NO_OBJECTS} looks at blocks in vain",
-        _REWRITE,
-    ),
+        "git fails to find reflogs, or reports a damaged table; they can be read block by block", _REWRITE),
+    FaultKind("index-several-roots", _INFO, "The topmost level of an index has several blocks. git writes "
+        "and reads such tables.",
+        "git reads it; JGit reads the first block only, and misses the refs behind it", _REWRITE),
+    FaultKind("objects-incomplete", _ERROR, "The object section does not mention a ref block that holds an "
+        "object id.", f"{_NO_OBJECTS} misses refs when it looks for those of an object", _REWRITE),
+    FaultKind("objects-wrong", _ERROR, "The object section says of a ref block that it holds an object id, "
+        "which it does not.", f"{_NO_OBJECTS} looks at blocks in vain", _REWRITE),
     # The stack
-    FaultKind(
-        "hash-mixed",
-        _ERROR,
-        "A table has object ids of another hash function than the stack.",
-        "git refuses the whole stack",
-        _ASIDE,
-    ),
-    FaultKind(
-        "tables-out-of-order",
-        _ERROR,
-        "A table is listed behind one with higher update indexes, so that its older values win.",
-        "git goes by the list",
-        _REBUILD,
-    ),
-    FaultKind(
-        "ranges-overlap",
-        _ERROR,
-        "The update indexes of two tables overlap: a compaction and its "
-        "inputs are both listed, or tables of two histories.",
-        _LAST_WINS,
-        _REBUILD,
-    ),
-    FaultKind(
-        "update-index-shared",
-        _WARNING,
-        "Two adjacent tables share an update index, as a transaction of several tables may write them.",
-        _LAST_WINS,
-    ),
-    FaultKind(
-        "ref-name-unsafe",
-        _ERROR,
-        "A ref has a name that leads out of its place below refs/.",
-        "git dies as soon as it lists refs",
-        _REWRITE,
-    ),
+    FaultKind("hash-mixed", _ERROR, "A table has object ids of another hash function than the stack.",
+        "git refuses the whole stack", _ASIDE),
+    FaultKind("tables-out-of-order", _ERROR, "A table is listed behind one with higher update indexes, so "
+        "that its older values win.", "git goes by the list", _REBUILD),
+    FaultKind("ranges-overlap", _ERROR, "The update indexes of two tables overlap: a compaction and its "
+        "inputs are both listed, or tables of two histories.", _LAST_WINS, _REBUILD),
+    FaultKind("update-index-shared", _WARNING, "Two adjacent tables share an update index, as a transaction "
+        "of several tables may write them.", _LAST_WINS),
+    FaultKind("ref-name-unsafe", _ERROR, "A ref has a name that leads out of its place below refs/.",
+        "git dies as soon as it lists refs", _REWRITE),
     FaultKind("ref-name", _WARNING, "git does not allow this name for a ref.", "git leaves the ref out"),
-    FaultKind(
-        "ref-clash",
-        _WARNING,
-        "One ref's name is a directory of another's.",
-        "git reads both, and refuses to write them; a clone or a conversion to files fails",
-    ),
-    FaultKind(
-        "symref-dangling",
-        _INFO,
-        "A symbolic ref names a ref that is not in this stack: a branch without commits, or a deleted one.",
-        "git leaves the ref out of most listings",
-    ),
-    FaultKind(
-        "symref-loop",
-        _WARNING,
-        "Symbolic refs lead to each other in a circle, or through too many others.",
-        _BROKEN,
-    ),
+    FaultKind("ref-clash", _WARNING, "One ref's name is a directory of another's.",
+        "git reads both, and refuses to write them; a clone or a conversion to files fails"),
+    FaultKind("symref-dangling", _INFO, "A symbolic ref names a ref that is not in this stack: a branch "
+        "without commits, or a deleted one.", "git leaves the ref out of most listings"),
+    FaultKind("symref-loop", _WARNING, "Symbolic refs lead to each other in a circle, or through too many "
+        "others.", _BROKEN),
     FaultKind("symref-target", _WARNING, "A symbolic ref names something that cannot be a ref.", _BROKEN),
 )
 # fmt: on

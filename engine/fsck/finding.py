@@ -1,7 +1,4 @@
-"""Findings: one fault in one place each, and how they are gathered.
-
-What kinds of faults there are is told by `faults.py`; what looks for them is `fsck.py`.
-"""
+"""A finding is a fault in one place; a report gathers findings."""
 
 from __future__ import annotations
 
@@ -48,10 +45,10 @@ class Finding:
 
 
 class Report:
-    """Gathers findings, and takes care that no fault drowns the others.
+    """Findings so far; those of one kind do not drown the others.
 
     Of one kind, `MOST_ALIKE` findings are kept in one file, and `MOST_IN_ALL` in all of them; the others are
-    counted, and told by one more finding at the end (`close`).
+    counted, and `close` adds one finding that says how many.
     """
 
     MOST_ALIKE: Final = 20
@@ -66,7 +63,7 @@ class Report:
         self._in_all: Counter[str] = Counter()
 
     def add(self, code: str, file: str, offset: int | None, message: str) -> None:
-        """Take up a finding of the kind `code`."""
+        """Add a finding of the kind `code`."""
         self._in_file[file] += 1
         if self._in_all[code] >= self.MOST_IN_ALL and (file, code) not in self._counts:
             self._in_all[code] += 1
@@ -84,8 +81,8 @@ class Report:
         """Whether there has been a finding of one of these kinds in a file."""
         return any((file, code) in self._counts for code in codes)
 
-    def close(self) -> None:
-        """Say how many findings were left out."""
+    def close(self) -> list[Finding]:
+        """The findings since the last call of `drain`, and how many were left out."""
         for (file, code), count in self._counts.items():
             if count > self.MOST_ALIKE:
                 what = f"and {count - self.MOST_ALIKE} more of this kind"
@@ -94,12 +91,7 @@ class Report:
             if count > self.MOST_IN_ALL:
                 what = f"and {count - self.MOST_IN_ALL} more of this kind in other files"
                 self._findings.append(Finding(FAULTS[code], "", None, what))
-
-    def forget(self) -> None:
-        """Begin anew."""
-        self._findings.clear()
-        for counts in (self._counts, self._in_file, self._in_all):
-            counts.clear()
+        return self.drain()
 
     def drain(self) -> list[Finding]:
         """The findings since the last call."""

@@ -1,17 +1,17 @@
 """Checks a stack from its list to its last byte: what is wrong, what git does with it, what helps.
 
-    list      tables.list                                        fsck_list.py
-    files     what lies beside the tables                        fsck_list.py
-    tables    header, footer, sections, blocks, indexes          fsck_table.py, and what that stands on
-              and all of them as a stack                         fsck_stack.py
+    list      tables.list                                                             files.py
+    files     the files that tables.list does not name                                files.py
+    tables    header, footer, sections, blocks, indexes                               table.py
+              and all tables together                                                 whole_stack.py
 
-Nothing is written or locked, and nothing is believed: bytes may be anything, files may be pipes, and
-another process may change the stack meanwhile (the tables are opened at once, and stay readable). Memory
-does not grow with the number of refs.
+Nothing is written or locked. Bytes may be anything, files may be pipes, and another process may change the
+stack meanwhile (the tables are opened at once, and stay readable). Memory does not grow with the number of
+refs.
 
-What no check can know: bytes that some writer could have written for other records. A letter of a name that
-leaves names in order, a byte of an object id that no object section mentions, a symref's target, an update
-index within the limits. Blocks of refs have no checksum.
+No check can find bytes that some writer could have written for other records: a letter of a name that leaves
+names in order, a byte of an object id that no object section mentions, a symref's target, an update index
+within the limits. Blocks of refs have no checksum.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Final
 
 from engine.errors import FormatError
@@ -38,7 +39,7 @@ PHASES: Final = ("list", "files", "tables")
 """The phases, in order, as `Progress` names them; of the last, progress is in bytes of the tables."""
 
 _ATTEMPTS: Final = 20
-"""How often the list is read again because a compaction has overtaken us."""
+"""How often the list is read again because a compaction has replaced it meanwhile."""
 
 
 def fsck(
@@ -61,32 +62,29 @@ def fsck(
     return _Run(path, options or StackOptions(), progress, time.time() if now is None else now).findings()
 
 
+@dataclass(slots=True)
 class _Run:
     """One check of one stack."""
 
-    def __init__(
-        self, path: str, options: StackOptions, progress: ProgressCallback | None, now: float
-    ) -> None:
-        self._path = path
-        self._options = options
-        self._progress = progress
-        self._now = now
-        self._report = Report()
-        self._tables: list[CheckedTable] = []
-        self._done = 0
+    _path: str
+    _options: StackOptions
+    _progress: ProgressCallback | None
+    _now: float
+    _tables: list[CheckedTable] = field(default_factory=list)
+    _done: int = 0
 
     def findings(self) -> Iterator[Finding]:
         """Run the phases."""
-        report = self._report
         try:
             self._tell("list", 0, None)
-            listed = self._open_tables()
-            yield from report.drain()
+            listed, report = self._open_tables()
+            yield from report.close()
             self._tell("files", 0, None)
             highest = max(
                 (table.header.max_update_index for table in self._tables if table.header), default=0
             )
-            yield from self._check_files(listed, highest)
+            yield from self._check_files(listed, highest).close()
+            report = Report()
             total = sum(table.size for table in self._tables)
             self._tell("tables", 0, total)
             refs = RefCheck(self._tables, self._is_of_worktree(), report)
@@ -97,25 +95,20 @@ class _Run:
             for table in self._tables:
                 for _ in checks[table.name]:  # of tables that do not fit; all others are at their end
                     yield from report.drain()
-            report.close()
-            yield from report.drain()
+            yield from report.close()
             self._tell("tables", total, total)
         finally:
             self._close_tables()
 
-    def _check_files(self, listed: list[str], highest: int) -> list[Finding]:
+    def _check_files(self, listed: list[str], highest: int, attempts: int = _ATTEMPTS) -> Report:
         """What is wrong with the other files; looks again when the list was replaced meanwhile."""
-        report = Report()
-        for _ in range(_ATTEMPTS):
-            report.forget()
-            before = self._raw_list()
-            # A table that was added since the list was read is no orphan either.
-            now_listed = parse_table_list(before or b"").names
-            check_files(self._path, {*listed, *now_listed}, highest, self._now, report)
-            if self._raw_list() == before:
-                break
-        report.close()
-        return report.drain()
+        report, before = Report(), self._raw_list()
+        # A table that was added since the list was read is no orphan either.
+        now_listed = parse_table_list(before or b"").names
+        check_files(self._path, {*listed, *now_listed}, highest, self._now, report)
+        if attempts > 1 and self._raw_list() != before:
+            return self._check_files(listed, highest, attempts - 1)
+        return report
 
     def _tell(self, phase: str, done: int, total: int | None) -> None:
         if self._progress is not None:
@@ -143,39 +136,33 @@ class _Run:
         except (FormatError, OSError):
             return None
 
-    def _open_tables(self) -> list[str]:
-        """Check the list and open what it names; again, when it was replaced meanwhile. Returns the names."""
-        for attempt in range(_ATTEMPTS):
-            before = self._raw_list()
-            listed = check_list(self._path, os.listdir(self._path), self._report)
-            missing = [name for name in listed if not self._open(name)]
-            if missing and attempt < _ATTEMPTS - 1 and self._raw_list() != before:
-                self._close_tables()
-                self._report.forget()
-                continue
-            for name in missing:
-                code = "table-missing" if is_table_file(name) else "list-not-a-table"
-                self._report.add(code, name, None, "listed in tables.list, but there is no such file")
-            return listed
-        return []
+    def _open_tables(self, attempts: int = _ATTEMPTS) -> tuple[list[str], Report]:
+        """Check the list and open the tables that it names; again, when it was replaced meanwhile."""
+        report, before = Report(), self._raw_list()
+        listed = check_list(self._path, os.listdir(self._path), report)
+        missing = [name for name in listed if not self._open(name, report)]
+        if missing and attempts > 1 and self._raw_list() != before:
+            self._close_tables()
+            return self._open_tables(attempts - 1)
+        for name in missing:
+            code = "table-missing" if is_table_file(name) else "list-not-a-table"
+            report.add(code, name, None, "listed in tables.list, but there is no such file")
+        return listed, report
 
-    def _open(self, name: str) -> bool:
+    def _open(self, name: str, report: Report) -> bool:
         """Open a listed file, or report why that cannot be; False if it does not exist."""
         try:
-            table = CheckedTable(self._path, name)
+            self._tables.append(CheckedTable(self._path, name))
+            if os.path.islink(os.path.join(self._path, name)):
+                report.add("table-link", name, None, "a symbolic link")
         except FileNotFoundError:
             return False
         except FormatError as error:
-            self._report.add("not-a-file", name, None, error.reason)
-            return True
+            report.add("not-a-file", name, None, error.reason)
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 raise
-            self._report.add("table-unreadable", name, None, error.strerror or str(error))
-            return True
-        self._tables.append(table)
-        if os.path.islink(os.path.join(self._path, name)):
-            self._report.add("table-link", name, None, "a symbolic link")
+            report.add("table-unreadable", name, None, error.strerror or str(error))
         return True
 
     def _close_tables(self) -> None:

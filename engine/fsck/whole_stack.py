@@ -1,7 +1,7 @@
 """Checks of the tables as a stack: update indexes, hash functions, and the refs as seen through all of them.
 
-Refs are merged as a reader merges them, while the tables are being checked: what can be read of each flows
-in here. One list of names of each table is at hand at a time, whatever their size.
+Refs are merged as a reader merges them, while the tables are being checked. One list of names of each table
+is in memory at a time.
 """
 
 from __future__ import annotations
@@ -19,9 +19,14 @@ from engine.merge import merge_blocks
 _MOST_HOPS: Final = 5
 """How many symbolic refs git follows one after the other."""
 
-# The bytes that no name may have, and the sequences, of a name between slashes, that `refname.py` refuses.
+# The bytes that no name may have, and the sequences that no name between slashes may have: those with a dot,
+# an at sign or neither. Few names have a dot or an at sign.
 _FORBIDDEN_BYTES: Final = bytes(range(0x21)) + b"\x7f~^:?*[\\"
-_FORBIDDEN_SEQUENCES: Final = (b"//", b"/.", b"..", b".lock/", b"@{", b"./\n", b"\n/@/\n")
+_FORBIDDEN_SEQUENCES: Final = (
+    (b".", (b"/.", b"..", b".lock/", b"./\n")),
+    (b"@", (b"@{", b"\n/@/\n")),
+    (b"//", (b"//",)),
+)
 _PER_WORKTREE: Final = (b"refs/bisect/", b"refs/worktree/", b"refs/rewritten/")
 _OTHER_STACKS: Final = (b"main-worktree/", b"worktrees/")
 
@@ -31,7 +36,7 @@ def check_tables(
 ) -> list[CheckedTable]:
     """Report what is wrong with the headers together, oldest first; returns the tables that fit the stack.
 
-    `hash_id` is the stack's hash function, None if the tables are to tell.
+    `hash_id` is the hash function of the stack, None for that of the oldest table.
     """
     _check_ranges(tables, report)
     return _check_hashes(tables, hash_id, report)
@@ -39,25 +44,22 @@ def check_tables(
 
 def _check_ranges(tables: Sequence[CheckedTable], report: Report) -> None:
     high = -1
-    before: CheckedTable | None = None
+    low_before, high_before, name_before = 0, 0, ""
     for table in tables:
-        header = table.header
-        if header is None:
+        if table.header is None:
             continue
-        first, last = header.min_update_index, header.max_update_index
-        if before is not None and before.header is not None and first <= high:
-            earlier = before.header
-            ranges = f"{first} to {last}, behind {before.name} with {earlier.min_update_index} to "
-            what = f"update indexes {ranges}{earlier.max_update_index}"
-            if last < earlier.min_update_index:
+        first, last = table.header.min_update_index, table.header.max_update_index
+        if first <= high:
+            if last < low_before:
                 code = "tables-out-of-order"
-            elif first == high and before.header.max_update_index == high:
+            elif first == high == high_before:
                 code = "update-index-shared"
             else:
                 code = "ranges-overlap"
-            report.add(code, table.name, None, what)
+            what = f"{first} to {last}, behind {name_before} with {low_before} to {high_before}"
+            report.add(code, table.name, None, f"update indexes {what}")
         high = max(high, last)
-        before = table
+        low_before, high_before, name_before = first, last, table.name
 
 
 def _check_hashes(
@@ -184,4 +186,7 @@ def _may_be_refused(names: list[bytes]) -> bool:
     # Only the newlines between the names are left to be removed, if no name has a forbidden byte.
     if len(joined) - len(joined.translate(None, _FORBIDDEN_BYTES)) != len(names) + 1:
         return True
-    return any(sequence in joined for sequence in _FORBIDDEN_SEQUENCES)
+    return any(
+        part in joined and any(sequence in joined for sequence in sequences)
+        for part, sequences in _FORBIDDEN_SEQUENCES
+    )

@@ -145,8 +145,7 @@ def check_file(directory: str | os.PathLike[str], name: str) -> list[Finding]:
     with _Opened(Path(directory), name) as table:
         for _ in check_table(table, report, lambda _position: None):
             pass
-    report.close()
-    return report.drain()
+    return report.close()
 
 
 def check_or_tell(path: Path, name: str) -> list[Finding]:
