@@ -70,7 +70,7 @@ def gets_its_lock(repo: Repository, *args: str, input: bytes | None = None) -> b
     """Run a git command, and return whether it was done: others may hold the lock, or be faster."""
     done = repo.git(*args, input=input, check=False)
     if done.returncode and done.returncode != GIT_FOUND_ITSELF_OUTDATED:
-        assert re.search(rb"lock|outdated", done.stderr), done
+        assert re.search(rb"lock|outdated|concurrently modified", done.stderr), done
     return not done.returncode
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,10 @@ def test_what_git_does_not_survive_is_repaired(trial: Repository, damage: str) -
     assert stack_files(trial.reftable) == broken, "a plan writes nothing"
 
     mended = mend(trial.reftable)
-    assert trial.git("refs", "verify").stderr == b""
+    complaints = trial.git("refs", "verify").stderr
+    if damage == "a suffix that is not hexadecimal":  # it hurts nobody and stays, and newer gits warn of it
+        complaints = re.sub(rb"warning: 0x\S+: badReftableTableName: .*\n", b"", complaints)
+    assert complaints == b""
     after = known(trial.reftable)
     if damage != "a value":  # of which git would want to see the object
         assert sees(trial) == {name: after[name] for name in after if name.startswith(b"refs/")}

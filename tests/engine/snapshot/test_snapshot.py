@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,14 @@ from engine.snapshot import (
     list_snapshots,
     prune,
     restore,
+    set_aside,
     snapshot_before,
     take_snapshot,
 )
 from engine.snapshot.snapshot import snapshots_directory
 from engine.stack import LockFile, Stack
-from tests.support.stacks import OPTIONS
+from tests.support.durability import record_durability
+from tests.support.stacks import OPTIONS, listed
 from tests.support.tables import oid
 
 NOW = 1_700_000_000.25
@@ -290,3 +293,57 @@ def test_a_snapshot_that_is_not_durable_is_not_left(stack: Path, monkeypatch: py
     with pytest.raises(OSError, match=r"no disk left: '.*-snapshots'"):
         take_snapshot(stack, "add", NOW)
     assert list(snapshots_directory(stack).iterdir()) == []
+
+
+@pytest.fixture
+def events(stack: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is made durable and renamed, in that order; names without what is random in them."""
+
+    def kind(path: str) -> str:
+        name = re.sub(r"0x.*?\.ref", "table", os.path.relpath(path, stack.parent))
+        return re.sub(r"\d+T\d+\.\d+Z", "TIME", name).removeprefix("reftable-snapshots/")
+
+    return record_durability(monkeypatch, kind)
+
+
+def test_a_snapshot_is_durable_before_it_has_its_name(
+    stack: Path, monkeypatch: pytest.MonkeyPatch, events: list[str]
+) -> None:
+    """Its files are copies here, as a link needs no sync of the file."""
+
+    def no_links(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", no_links)
+    take_snapshot(stack, "add", NOW)
+    partial, whole = "TIME-add.partial", "TIME-add"
+    named = events.index(f"rename {partial} {whole}")
+    assert events[:named].count(f"fsync {partial}/files/table") == len(names(stack))
+    for path in ("tables.list", "files", ""):
+        assert f"fsync {partial}/{path}".rstrip("/") in events[:named]
+    assert any("manifest.json" in event for event in events[:named])
+    assert "fsync reftable-snapshots" in events[named:]
+
+
+def test_files_set_aside_are_durable_before_they_go(stack: Path, events: list[str]) -> None:
+    snapshot = take_snapshot(stack, "repair", NOW)
+    events.clear()
+    set_aside(stack, snapshot, [listed(stack)[0]])
+    assert events == ["fsync TIME-repair/lost", "fsync TIME-repair"]
+
+
+def test_going_back_makes_the_tables_durable_before_the_list_and_then_the_list(
+    stack: Path, events: list[str]
+) -> None:
+    with snapshot_before(stack, "compact", NOW):
+        compact(stack)
+    events.clear()
+    restore(stack, find_snapshot(stack), NOW + 1)
+    ours = [event for event in events if "TIME" not in event and "unlink" not in event]
+    assert ours[ours.index("rename reftable/table.temp.undo reftable/table") :] == [
+        *["rename reftable/table.temp.undo reftable/table"] * 3,
+        "fsync reftable/tables.list.lock",
+        "fsync reftable",
+        "rename reftable/tables.list.lock reftable/tables.list",
+        "fsync reftable",
+    ]

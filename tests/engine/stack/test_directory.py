@@ -6,7 +6,7 @@ import os
 import re
 import stat
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from engine.errors import ApiError, FormatError, LockError, MissingTableError
 from engine.format import HashId, RefRecord
 from engine.stack import Stack, StackDirectory, StackOptions
 from engine.table import Table, WriteOptions
+from tests.support.durability import record_durability
 from tests.support.stacks import (
     LOOSE,
     add,
@@ -466,8 +467,6 @@ def test_permissions_that_are_stated_hold_whatever_the_umask(
 @pytest.fixture
 def events(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """What is made durable and renamed, in that order; names without their random parts."""
-    found: list[str] = []
-    rename, replace_file, unlink = os.rename, os.replace, os.unlink
 
     def kind(path: str) -> str:
         name = os.path.basename(path)
@@ -477,21 +476,7 @@ def events(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
             return "temporary"
         return re.sub(r"^0x.*\.ref", "table", name)
 
-    def fsync(fd: int) -> None:
-        found.append(f"fsync {kind(os.readlink(f'/proc/self/fd/{fd}'))}")
-
-    def record(what: str, call: Callable[..., None]) -> Callable[..., None]:
-        def recording(*paths: str) -> None:
-            call(*paths)
-            found.append(" ".join([what, *map(kind, paths)]))
-
-        return recording
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    monkeypatch.setattr(os, "rename", record("rename", rename))
-    monkeypatch.setattr(os, "replace", record("rename", replace_file))
-    monkeypatch.setattr(os, "unlink", record("unlink", unlink))
-    return found
+    return record_durability(monkeypatch, kind)
 
 
 needs_proc = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="names files through /proc")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import inspector.tui.app
+import inspector.tui
 from engine import errors
 from engine.format import RefRecord
 from engine.stack import Stack, StackOptions
@@ -217,7 +217,7 @@ class Screen:
 def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
     """Stand in for the terminal screen, which has tests of its own."""
     screen = Screen()
-    monkeypatch.setattr(inspector.tui.app, "run_inspector", screen)
+    monkeypatch.setattr(inspector.tui, "run_inspector", screen)
     return screen
 
 
