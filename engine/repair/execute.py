@@ -141,7 +141,7 @@ class _Work:
 
     def _loses_any(self) -> bool:
         """Whether a table has bytes that the repaired stack has nothing of."""
-        losses = [one.losses for table in self._plan.tables for one in table.inputs if one.losses is not None]
+        losses = (one for table in self._plan.tables for one in table.losses.values())
         return any(one.stretches or one.uncertain_logs for one in losses)
 
     def _files(self, kind: StepKind) -> list[str]:

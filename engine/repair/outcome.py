@@ -121,7 +121,7 @@ def log_outcomes(plan: RepairPlan, progress: ProgressCallback | None = None) -> 
             returned += was is None
             if progress is not None and number % _BATCH == 0:
                 progress(Progress("compare logs", number, None))
-    losses = [one.losses for table in plan.tables for one in table.inputs if one.losses is not None]
+    losses = [one for table in plan.tables for one in table.losses.values()]
     uncertain = sum(one.uncertain_logs for one in losses)
     missing = any(one.lost_logs for one in losses)
     missing = missing or any(left.is_listed and not left.logs for left in plan.left_out)
@@ -313,8 +313,8 @@ def damages(plan: RepairPlan) -> list[Damage]:
             found.append(Damage(file, position, high, losses.gaps, losses.lost_logs))
 
     for position, table in enumerate(plan.tables):
-        for one in table.inputs:
-            add(one.file, position, table.limits[1], one.losses)
+        for file, losses in table.losses.items():
+            add(file, position, table.limits[1], losses)
     for left in plan.left_out:
         low, high = left.limits or (0, U64_MAX)
         if not left.is_listed:

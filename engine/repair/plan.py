@@ -77,6 +77,12 @@ class PlannedTable:
         return self.inputs[-1].file
 
     @property
+    def losses(self) -> dict[str, Losses]:
+        """What a rewritten table lacks of its files, by their names; one that stays lacks nothing it had."""
+        inputs = self.inputs if self.is_rewritten else ()
+        return {one.file: one.losses for one in inputs if one.losses is not None}
+
+    @property
     def is_kept(self) -> bool:
         """Whether the file stays what it is."""
         return not self.is_rewritten and self.name == self.source

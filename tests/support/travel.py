@@ -11,7 +11,7 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.screen import Screen
 
-from engine.stack import Stack, StackOptions
+from engine.readable import open_readable
 from inspector.model import StackView
 from inspector.tui.screens.changes import ChangesScreen
 from tests.support.screens import WIDE, drive
@@ -33,7 +33,7 @@ class ScreenApp(App[None]):
 @contextmanager
 def open_view(directory: Path) -> Iterator[StackView]:
     """Open a stack for as long as its view is needed."""
-    with Stack.open(directory, StackOptions(), read_only=True) as stack:
+    with open_readable(directory) as stack:
         yield StackView(stack)
 
 

@@ -16,7 +16,7 @@ from engine.errors import ApiError, Cancelled, LockError, OutdatedError
 from engine.format import REF, HashId, LogRecord, RefRecord, log_key
 from engine.merge import Expiry
 from engine.progress import Progress
-from engine.repair import Outcome, StepKind, plan_repair, repair
+from engine.repair import Outcome, StepKind, damages, plan_repair, repair
 from engine.salvage import Gap, salvage_file
 from engine.snapshot import find_snapshot, list_snapshots, restore, snapshot_before
 from engine.stack import Stack, StackOptions
@@ -612,6 +612,7 @@ def test_a_lock_alone_can_be_removed_whatever_else_is_damaged(
     plan = plan_repair(directory, tables=["tables.list.lock"], now=NOW)
     assert kinds_of(plan) == {StepKind.REMOVE_LOCK: "tables.list.lock"}
     assert outcomes(plan) == {}
+    assert damages(plan) == []
     done = repair(directory, plan, now=NOW)
     assert done.removed == ("tables.list.lock",)
     del before["tables.list.lock"]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from engine.format import LogRecord, RefRecord
-from engine.stack import Stack, StackOptions
+from engine.readable import ReadableTable, open_readable
+from engine.stack import Stack
 from inspector.model import RefTrace, StackView
 from inspector.model.trace import MAX_LINKS, MAX_LOGS, MAX_TEXT, trace_ref
 from tests.support.git import Repository
@@ -18,7 +21,7 @@ NAME = b"refs/heads/x"
 
 
 def trace(directory: Path, name: bytes = NAME, as_of: int | None = None) -> RefTrace:
-    with Stack.open(directory, StackOptions(), read_only=True) as stack:
+    with open_readable(directory) as stack:
         view = StackView(stack)
         return trace_ref(view, name, None if as_of is None else view.merged.as_of(as_of))
 
@@ -69,8 +72,11 @@ def test_an_unreadable_table_hides_only_its_own_version(moved: Path) -> None:
     assert [unread.position for unread in found.unread] == [2]
     assert found.unread[0].table.name in str(found.unread[0].error)
     assert found.in_doubt
-    assert found.chain_end == "unreadable"
-    assert found.chain_error is not None
+    assert found.chain[-1].record == found.versions[0].record
+    damage_refs(moved, 1)
+    damage_refs(moved, 0)
+    assert (trace(moved).versions, trace(moved).chain_end) == ((), "unreadable")
+    assert trace(moved).chain_error is not None
 
 
 def test_an_unreadable_table_below_the_winner_or_left_out_casts_no_doubt(moved: Path) -> None:
@@ -183,14 +189,16 @@ def test_a_chain_is_followed_as_far_as_git_follows_it(repo: Repository) -> None:
     assert trace(repo.reftable, b"refs/s/%d" % MAX_LINKS).chain_end == "deep"
 
 
-def test_a_damaged_reflog_leaves_the_versions(tmp_path: Path) -> None:
+def test_a_reflog_that_cannot_be_read_leaves_the_versions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     directory = make_stack(tmp_path / "reftable", (branches(3), [log(branch(1), 1)]))
-    with Stack.open(directory, read_only=True) as stack:
-        table = stack.tables[0]
-    with Path(table.path).open("r+b") as file:
-        file.seek(table.footer.log_offset + 5)
-        file.write(b"\xff" * 8)
+
+    def fail(table: ReadableTable, *_: object) -> Iterator[list[LogRecord]]:
+        raise OSError(errno.EIO, "no disk left", table.name)
+
+    monkeypatch.setattr(ReadableTable, "log_blocks", fail)
     found = trace(directory, branch(1))
     assert (len(found.versions), found.chain_end) == (1, "id")
     assert (found.logs, found.more_logs) == ((), False)
-    assert table.name in str(found.logs_error)
+    assert "no disk left" in str(found.logs_error)

@@ -12,7 +12,8 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from engine.format import LogRecord, RefRecord
-from engine.stack import Stack, StackOptions, neighbours
+from engine.readable import open_readable
+from engine.stack import neighbours
 from inspector.model import StackView
 from inspector.model.trace import trace_ref
 from inspector.rows import LogRow, RefRow
@@ -46,7 +47,7 @@ def detail_text(show: Callable[[Detail], None], size: tuple[int, int] = WIDE) ->
 
 def ref_text(directory: Path, name: bytes = NAME, as_of: int | None = None) -> str:
     """Return what the pane says of a ref as it is in the first `as_of` tables."""
-    with Stack.open(directory, StackOptions(), read_only=True) as stack:
+    with open_readable(directory) as stack:
         view = StackView(stack)
         within = None if as_of is None else view.merged.as_of(as_of)
         found = (within or view.merged).find_ref(name)
@@ -92,7 +93,7 @@ def test_a_ref_that_is_not_traced_yet_says_so() -> None:
 
 
 def test_an_unreadable_table_stands_where_its_version_would_and_casts_doubt(moved: Path) -> None:
-    with Stack.open(moved, read_only=True) as stack:
+    with open_readable(moved) as stack:
         table = stack.tables[1]
         view = StackView(stack)
         with Path(table.path).open("r+b") as file:
@@ -128,7 +129,7 @@ def test_a_chain_traced_at_another_moment_is_not_shown(tmp_path: Path) -> None:
         ([RefRecord(b"HEAD", 1, target=b"refs/old")], []),
         ([RefRecord(b"HEAD", 2, target=b"refs/new")], []),
     )
-    with Stack.open(directory, StackOptions(), read_only=True) as stack:
+    with open_readable(directory) as stack:
         trace = trace_ref(StackView(stack), b"HEAD")
     row = RefRow(RefRecord(b"HEAD", 1, target=b"refs/old"), 0)
     said = detail_text(lambda detail: detail.show_ref(row, trace))

@@ -11,9 +11,9 @@ from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
 from engine.errors import OutdatedError
+from engine.readable import open_readable
 from engine.repair import plan_repair, repair
 from engine.snapshot import list_snapshots
-from engine.stack import Stack
 from inspector.actions import CompactAction, PruneAction, UndoAction, Workplace, run
 from inspector.actions.healing import FORCE
 from inspector.model import StackView
@@ -48,7 +48,7 @@ def files(stack: Path) -> dict[str, bytes]:
 
 
 def view(stack: Path) -> StackView:
-    return StackView(Stack.open(stack, read_only=True))
+    return StackView(open_readable(stack))
 
 
 def test_undo_takes_back_the_last_change_and_can_be_undone(stack: Path) -> None:

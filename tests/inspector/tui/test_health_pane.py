@@ -15,6 +15,7 @@ from textual.pilot import Pilot
 
 from engine.fsck import FAULTS, Finding, Severity, fsck
 from engine.progress import Progress, ProgressCallback
+from engine.readable import open_readable
 from engine.stack import FileKind, Neighbour, Stack, StackOptions
 from inspector.model import Check, HealthMark, StackView
 from inspector.tui import MainScreen
@@ -64,7 +65,7 @@ class Host(App[None]):
 
 
 def view(directory: Path) -> StackView:
-    return StackView(Stack.open(directory, read_only=True))
+    return StackView(open_readable(directory))
 
 
 def host(

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input
 
-from engine.stack import Stack
+from engine.readable import open_readable
 from inspector.model import StackView
 from inspector.tui.widgets.breadcrumbs import Breadcrumbs
 from inspector.tui.widgets.status_line import StatusLine
@@ -69,7 +69,7 @@ def host(steps: Steps, size: tuple[int, int] = (120, 20)) -> None:
 
 
 def view(directory: Path) -> StackView:
-    shown = StackView(Stack.open(make_stack(directory, (branches(3), [])), read_only=True))
+    shown = StackView(open_readable(make_stack(directory, (branches(3), []))))
     for rows in (shown.refs, shown.logs):
         while rows.read_page() or rows.scan():
             pass

@@ -14,6 +14,7 @@ from textual.app import App, ComposeResult
 from textual.message import Message
 from textual.pilot import Pilot
 
+from engine.readable import open_readable
 from engine.stack import FileKind, Holder, Neighbour, Stack, StackOptions, neighbours
 from inspector.model import HealthMark, StackView
 from inspector.tui.widgets.stack_list import StackPane
@@ -54,7 +55,7 @@ class Host(App[None]):
 
 def view(directory: Path, options: StackOptions | None = None) -> StackView:
     """Return a view whose handle is never closed: the tests need no other."""
-    return StackView(Stack.open(directory, options, read_only=True))
+    return StackView(open_readable(directory, options))
 
 
 def host(
