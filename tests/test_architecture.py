@@ -35,7 +35,7 @@ ENGINE_WINGS = {
 # Their files import each other's files, and not only what a wing hands out: a call costs more than its work.
 HOT_WINGS = {"format", "table", "merge"}
 # Files of the engine that belong to no wing, since every wing uses them.
-SHARED = {"errors", "progress"}
+SHARED = {"closing", "errors", "progress"}
 
 INSPECTOR_WINGS = {
     "text": "",

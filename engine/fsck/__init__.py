@@ -12,7 +12,7 @@ May import `stack`, `layout`, `merge` and `git`.
 """
 
 from engine.fsck.faults import FAULTS, REWRITE_TABLE, FaultKind, Severity
-from engine.fsck.files import YOUNG_LOCK_SECONDS
+from engine.fsck.files import finding_of
 from engine.fsck.finding import Finding, Report
 from engine.fsck.run import fsck
 from engine.fsck.table import CheckedTable, check_table
@@ -20,12 +20,12 @@ from engine.fsck.table import CheckedTable, check_table
 __all__ = [
     "FAULTS",
     "REWRITE_TABLE",
-    "YOUNG_LOCK_SECONDS",
     "CheckedTable",
     "FaultKind",
     "Finding",
     "Report",
     "Severity",
     "check_table",
+    "finding_of",
     "fsck",
 ]

@@ -48,6 +48,7 @@ _REBUILD = ("rebuild tables.list",)
 _RELIST = ("rewrite the list",)
 _UNLOCK = ("remove the lock",)
 _REMOVE = ("remove the file",)
+_LEAVE = ("leave the file where it is",)
 _REWRITE = (REWRITE_TABLE,)
 _TABLE = _REWRITE + _ASIDE
 
@@ -100,8 +101,8 @@ _FAULTS = (
         "git fails to read it, or hangs", _ASIDE),
     FaultKind("table-link", _WARNING, "A table is a symbolic link: the file lies elsewhere, and may be "
         "changed or removed there.", "git follows the link"),
-    FaultKind("orphan-table", _WARNING, "An orphan: tables.list does not name this table, and the stack has "
-        "reached its update indexes. Left by a crash, or by a process that still had it open.",
+    FaultKind("orphan-table", _WARNING, "An orphan: tables.list does not name this table, and listed tables "
+        "hold all its records, or newer ones. Left by a crash, or by a process that still had it open.",
         f"{_IGNORES}; `git pack-refs` removes it", _REMOVE),
     FaultKind("orphan-newer", _WARNING, "An orphan that would be the next table of the stack: its "
         "transaction was cut off before it was committed.", _IGNORES, _ASIDE + _REBUILD),
@@ -109,6 +110,11 @@ _FAULTS = (
         "the list is older than its tables (restored from a backup?), or has lost lines.",
         f"{_IGNORES}, and what is in it is lost; the next transaction uses its update index again",
         _REBUILD + _ASIDE),
+    FaultKind("table-unlisted-data", _ERROR, "An orphan that holds what no listed table holds: the list has "
+        "lost its line, or an older list was put back and the stack went on from there.",
+        f"{_IGNORES}, and what only it holds is lost; `git pack-refs` removes it", _REBUILD + _LEAVE),
+    FaultKind("orphan-doubtful", _WARNING, "An orphan of which it cannot be told whether listed tables hold "
+        "its records.", f"{_IGNORES}; `git pack-refs` may remove it", _LEAVE),
     FaultKind("orphan-in-use", _INFO, "An orphan while a process holds a lock: on its way into the stack, or "
         "out of it.", _IGNORES),
     FaultKind("orphan-damaged", _WARNING, "An orphan by its name, which cannot be read as a table.",
@@ -120,7 +126,7 @@ _FAULTS = (
         "died.",
         "what needs the lock fails: every change of a ref for tables.list.lock, compaction for a table's",
         _UNLOCK),
-    FaultKind("lock-held", _INFO, "A lock that is young: a process is at work.",
+    FaultKind("lock-held", _INFO, "A lock that is young, or a process that may be at work has files open.",
         "what needs the lock waits, then fails"),
     FaultKind("foreign-file", _INFO, "A file that no writer of reftables made.", _IGNORES),
     # A table as a file

@@ -64,6 +64,11 @@ class Report:
 
     def add(self, code: str, file: str, offset: int | None, message: str) -> None:
         """Add a finding of the kind `code`."""
+        self.take(Finding(FAULTS[code], file, offset, message))
+
+    def take(self, finding: Finding) -> None:
+        """Add a finding."""
+        code, file = finding.code, finding.file
         self._in_file[file] += 1
         if self._in_all[code] >= self.MOST_IN_ALL and (file, code) not in self._counts:
             self._in_all[code] += 1
@@ -71,7 +76,7 @@ class Report:
         self._counts[file, code] += 1
         if self._counts[file, code] <= self.MOST_ALIKE:
             self._in_all[code] += 1
-            self._findings.append(Finding(FAULTS[code], file, offset, message))
+            self._findings.append(finding)
 
     def count(self, file: str) -> int:
         """How many findings there have been in a file, of all kinds."""

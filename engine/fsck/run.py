@@ -25,13 +25,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from engine.errors import FormatError
-from engine.format import is_table_file, parse_table_list
-from engine.fsck.files import check_files, check_list
+from engine.format import is_table_file
+from engine.fsck.files import check_list, finding_of
 from engine.fsck.finding import Finding, Report
 from engine.fsck.table import CheckedTable, check_table
 from engine.fsck.whole_stack import RefCheck, check_tables
 from engine.progress import Progress, ProgressCallback
-from engine.stack import StackOptions, read_list_bytes
+from engine.stack import StackOptions, read_list_bytes, unlisted_files
 
 __all__ = ["PHASES", "Finding", "fsck"]
 
@@ -80,10 +80,7 @@ class _Run:
             listed, report = self._open_tables()
             yield from report.close()
             self._tell("files", 0, None)
-            highest = max(
-                (table.header.max_update_index for table in self._tables if table.header), default=0
-            )
-            yield from self._check_files(listed, highest).close()
+            yield from self._check_files(listed).close()
             report = Report()
             total = sum(table.size for table in self._tables)
             self._tell("tables", 0, total)
@@ -100,14 +97,15 @@ class _Run:
         finally:
             self._close_tables()
 
-    def _check_files(self, listed: list[str], highest: int, attempts: int = _ATTEMPTS) -> Report:
+    def _check_files(self, listed: list[str], attempts: int = _ATTEMPTS) -> Report:
         """What is wrong with the other files; looks again when the list was replaced meanwhile."""
         report, before = Report(), self._raw_list()
-        # A table that was added since the list was read is no orphan either.
-        now_listed = parse_table_list(before or b"").names
-        check_files(self._path, {*listed, *now_listed}, highest, self._now, report)
+        for file in unlisted_files(
+            self._path, self._now, listed, progress=lambda step: self._tell("files", step.done, None)
+        ):
+            report.take(finding_of(file))
         if attempts > 1 and self._raw_list() != before:
-            return self._check_files(listed, highest, attempts - 1)
+            return self._check_files(listed, attempts - 1)
         return report
 
     def _tell(self, phase: str, done: int, total: int | None) -> None:

@@ -15,7 +15,6 @@ Undoing is `snapshot.restore`, as for any other change.
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,28 +26,27 @@ from typing import Final, TypeVar
 
 from engine.errors import EntryTooBigError, FormatError, LockError, OutdatedError
 from engine.format import MAX_BLOCK_SIZE, LogRecord, RefRecord
-from engine.fsck import YOUNG_LOCK_SECONDS, Severity
+from engine.fsck import Severity
 from engine.progress import Progress, ProgressCallback
 from engine.repair.files import check_file
 from engine.repair.inputs import OpenInputs
 from engine.repair.plan import PlannedTable, RepairPlan, StepKind, trace
 from engine.snapshot import Snapshot, keep, list_snapshots, set_aside, settle, take_snapshot
 from engine.stack import (
+    LIST_LOCK,
     LOCK_SUFFIX,
     TABLES_LIST,
-    TEMPORARY_MARK,
     LockFile,
     TemporaryTable,
-    find_holders,
     read_list_bytes,
     read_table_list,
+    remove_stale_lock,
     sync_directory,
 )
 from engine.table import Table, TableWriter, WriteOptions
 
 _R = TypeVar("_R", RefRecord, LogRecord)
 _COPIED: Final = 2**20
-_LIST_LOCK: Final = TABLES_LIST + LOCK_SUFFIX
 
 
 @dataclass(slots=True, frozen=True)
@@ -94,7 +92,7 @@ class _Work:
         self._now = now
         self._force = force
         self._progress = progress
-        self._steps = [step for step in plan.steps if force or not step.needs_force]
+        self._steps = [step for step in plan.steps if step.is_done(force=force)]
         self._removed: list[str] = []
 
     def file(self, name: str) -> str:
@@ -109,8 +107,8 @@ class _Work:
             return RepairResult(tables, (), None)
         self._require_unchanged()
         locks = self._files(StepKind.REMOVE_LOCK)
-        if _LIST_LOCK in locks:
-            self._remove_lock(_LIST_LOCK)
+        if LIST_LOCK in locks:
+            self._remove_lock(LIST_LOCK)
         mode = self._mode()
         timeout = plan.options.lock_timeout_ms
         with LockFile(self.file(TABLES_LIST), timeout_ms=timeout, mode=mode) as lock:
@@ -129,7 +127,7 @@ class _Work:
                     snapshot = keep(snapshot, kept=True)
                 self._replace_list(lock, mode)
                 for name in locks:
-                    if name != _LIST_LOCK:
+                    if name != LIST_LOCK:
                         self._remove_lock(name)
                 self._remove(name for name in gone if name in snapshot.files)
                 sync_directory(self._path)
@@ -182,28 +180,8 @@ class _Work:
 
     def _remove_lock(self, name: str) -> None:
         """Remove a lock that is still the one of the plan; one that is held only by force."""
-        path = self.file(name)
-        try:
-            found = os.lstat(path)
-        except FileNotFoundError:
-            return
-        if not self._force:
-            if self._now - found.st_mtime < YOUNG_LOCK_SECONDS:
-                raise LockError(path, "is young: somebody may be at work")
-            holder = find_holders([os.path.realpath(path)]).found.get(os.path.realpath(path))
-            if holder is not None:
-                raise LockError(path, f"process {holder.pid} has it open")
-        # Out of the way first, then looked at: in between, somebody else may have put a lock there.
-        aside = f"{path}{TEMPORARY_MARK}{secrets.token_hex(3)}"
-        os.rename(path, aside)
-        if os.lstat(aside).st_ino != found.st_ino:
-            try:
-                os.link(aside, path)
-            finally:
-                os.unlink(aside)
-            raise OutdatedError(path, "is another lock than a moment ago")
-        os.unlink(aside)
-        self._removed.append(name)
+        if remove_stale_lock(self.file(name), now=self._now, force=self._force):
+            self._removed.append(name)
 
     # Tables
 

@@ -49,6 +49,10 @@ class Step:
     needs_force: bool = False
     options: tuple[StepKind, ...] = ()
 
+    def is_done(self, *, force: bool) -> bool:
+        """Whether carrying out the plan does this: leaving a file out changes nothing by itself."""
+        return self.kind is not StepKind.LEAVE_OUT and (force or not self.needs_force)
+
 
 @dataclass(slots=True, frozen=True)
 class PlannedTable:
@@ -134,7 +138,7 @@ class RepairPlan:
     @property
     def is_noop(self) -> bool:
         """Whether there is nothing to do without force."""
-        return all(step.needs_force for step in self.steps)
+        return not any(step.is_done(force=False) for step in self.steps)
 
     @property
     def list_after(self) -> bytes:

@@ -36,19 +36,29 @@ from engine.repair.files import (
     number_of,
 )
 from engine.repair.inputs import Counts, OpenInputs, count_records
-from engine.repair.leftovers import leftover_steps, lock_steps
+from engine.repair.leftovers import lock_step, temporary_steps
 from engine.repair.merging import HIGHEST_LIMIT, arranged, follow_each_other, inserted
 from engine.repair.plan import LeftOut, PlannedTable, RepairPlan, Step, StepKind, Trace, trace
 from engine.repair.table_list import around, read_lines, require_same_lines
 from engine.snapshot import left_by_undo
-from engine.stack import LOCK_SUFFIX, TABLES_LIST, StackOptions, read_list_bytes, unused_table_name
+from engine.stack import (
+    LOCK_SUFFIX,
+    TABLES_LIST,
+    StackOptions,
+    read_list_bytes,
+    unlisted_files,
+    unused_table_name,
+)
 
 _MOST_FAULTS: Final = 3
 
 _ATTEMPTS: Final = 10
 """How often a plan is made anew because the stack has become another one meanwhile."""
 
-_ORPHANS: Final = {"orphan-table", "orphan-damaged", "orphan-newer", "orphan-ahead"}
+_NEEDED: Final = {"orphan-doubtful", "table-unlisted-data"}
+"""Tables that are not listed, and of which no listed table may hold the records."""
+
+_ORPHANS: Final = {"orphan-table", "orphan-damaged", "orphan-newer", "orphan-ahead", *_NEEDED}
 
 
 def plan_repair(
@@ -84,7 +94,7 @@ def plan_repair(
         before = read_list_bytes(path)
         findings = list(fsck(path, options, progress, now))
         try:
-            plan = _Planner(path, options or StackOptions(), findings, tables, choices, progress).plan()
+            plan = _Planner(path, options or StackOptions(), findings, tables, choices, now, progress).plan()
         except FileNotFoundError:
             # A table that is gone since it was checked, from the list or from beside it: others compact.
             continue
@@ -115,6 +125,7 @@ class _Planner:
         findings: Sequence[Finding],
         only: Collection[str] | None,
         choices: _Choices,
+        now: float,
         progress: ProgressCallback | None,
     ) -> None:
         self._path = path
@@ -122,6 +133,7 @@ class _Planner:
         self._findings = findings
         self._only = only
         self._choices = choices
+        self._now = now
         self._progress = progress
         self._entries = sorted(os.listdir(path))
         self._raw = read_list_bytes(path)
@@ -147,19 +159,19 @@ class _Planner:
             )
         self._settle_hash(present)
         before = tuple(one for name in present if (one := self._files[name].input) is not None)
-        locks = [*self._codes("lock-stale"), *self._codes("lock-held")]
-        locks = [
-            lock
-            for lock in locks
-            if self._selected(lock.file) or self._selected(lock.file.removesuffix(LOCK_SUFFIX))
+        beside = unlisted_files(self._path, self._now)
+        self._steps += [
+            lock_step(file)
+            for file in beside
+            if file.kind.is_lock
+            and (self._selected(file.name) or self._selected(file.name.removesuffix(LOCK_SUFFIX)))
         ]
-        self._steps += lock_steps(self._path, locks)
         chosen = self._choose(listed, present)
         tables = self._tables(chosen)
         self._plan_left_out(listed, tables)
         self._plan_list(tables)
         if self._only is None:
-            self._steps += leftover_steps(self._codes("temporary-file"))
+            self._steps += temporary_steps(beside)
         order = list(StepKind)
         return RepairPlan(
             self._path,
@@ -178,6 +190,9 @@ class _Planner:
 
     def _findings_of(self, name: str) -> list[Finding]:
         return [finding for finding in self._findings if finding.file == name]
+
+    def _codes_of(self, name: str) -> set[str]:
+        return {finding.code for finding in self._findings_of(name)}
 
     def _codes(self, code: str) -> list[Finding]:
         return [finding for finding in self._findings if finding.code == code]
@@ -237,23 +252,34 @@ class _Planner:
         candidates = arranged([file.candidate(is_listed=True) for file in usable])
         # The table that is cut short may have been half copied: what it lacks may be in another.
         is_complete = bool(listed) and len(usable) == len(listed) and not self._left
-        # A list that is sound in itself may be older than its tables.
+        # A list that is sound in itself may be older than its tables, or have lost a line.
         others = self._orphans()
         if is_complete:
-            ahead = {one.file for one in self._codes("orphan-ahead")} - left_by_undo(self._path)
-            others = [name for name in others if name in ahead]
+            unlisted = [*self._codes("orphan-ahead"), *self._codes("table-unlisted-data")]
+            lost = {one.file for one in unlisted} - left_by_undo(self._path)
+            others = [name for name in others if name in lost]
+        files = [file for name in others if (file := self._look_at_unlisted(name)).input is not None]
+        if is_complete:
+            files = [file for file in files if not self._is_of_another_history(file, usable)]
         found = [
-            file.candidate(is_listed=False)
-            for file in map(self._look_at_unlisted, others)
-            if file.input is not None and file.file not in self._choices.set_aside
+            file.candidate(is_listed=False) for file in files if file.file not in self._choices.set_aside
         ]
         if found or not is_complete:
             choice = choose([*candidates, *found])
             candidates = list(choice.chosen)
             for passed_over, why in choice.passed_over:
                 for name in set(passed_over.files) - self._choices.take_up:
+                    if not passed_over.is_listed and self._codes_of(name) & _NEEDED:
+                        continue
                     self._set_aside(self._files[name], why, is_listed=passed_over.is_listed)
         return [[self._files[name] for name in one.files] for one in self._with_taken_up(candidates)]
+
+    def _is_of_another_history(self, file: TableFile, listed: Sequence[TableFile]) -> bool:
+        """Whether a table that is not listed holds records of its own, but overlaps listed tables."""
+        if "table-unlisted-data" not in self._codes_of(file.file):
+            return False
+        low, high = file.readable.limits
+        return any(one.readable.limits[0] <= high and low <= one.readable.limits[1] for one in listed)
 
     def _with_taken_up(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """The tables chosen, and those that are to be taken up although nothing else speaks for them."""
@@ -344,9 +370,11 @@ class _Planner:
             return (StepKind.MERGE_TABLE, StepKind.SET_ASIDE)
         if file.file in self._listed:
             return (StepKind.REWRITE_TABLE, StepKind.SET_ASIDE) if file.rewrites else ()
-        codes = {finding.code for finding in self._findings_of(file.file)}
+        codes = self._codes_of(file.file)
         if "orphan-newer" in codes:
             return (StepKind.SET_ASIDE, StepKind.TAKE_UP)
+        if codes & _NEEDED:
+            return (StepKind.LEAVE_OUT, StepKind.TAKE_UP, StepKind.SET_ASIDE)
         return () if "orphan-table" in codes else (StepKind.TAKE_UP, StepKind.SET_ASIDE)
 
     def _plan_rewriting(self, file: TableFile, table: PlannedTable) -> None:
@@ -435,14 +463,21 @@ class _Planner:
         result = "whatever it held is lost, unless a backup has it" if is_missing else "it stays where it is"
         self._steps.append(Step(StepKind.LEAVE_OUT, name, why, result, Severity.ERROR))
 
+    def _leave_unlisted(self, file: TableFile, why: str) -> None:
+        """Leave a table where it is of which no listed table may hold the records."""
+        refs, logs = self._count(file)
+        limits = file.input.limits if file.input is not None else limits_of(file.file)
+        self._left.append(LeftOut(file.file, why, limits, refs, logs, is_listed=False, losses=file.losses))
+        result = f"it stays where it is, with {_records(refs, logs)}"
+        step = Step(StepKind.LEAVE_OUT, file.file, why, result, file.severity, options=self._options_of(file))
+        self._steps.append(step)
+
     def _plan_orphans(self, used: set[str]) -> None:
         """Tables beside the list that are not taken up."""
-        if self._codes("lock-held"):
-            return  # they may be of a process that is at work
         decided = {left.file for left in self._left}
         for name in self._entries:
             findings = self._findings_of(name)
-            codes = {finding.code for finding in findings}
+            codes = self._codes_of(name)
             if name in used or name in decided or not codes & _ORPHANS:
                 continue
             file = self._look_at_unlisted(name)
@@ -452,6 +487,8 @@ class _Planner:
                 self._left.append(LeftOut(name, why, file.input.limits, refs, logs, is_listed=False))
                 result = f"it held {_records(refs, logs)}; the snapshot keeps it"
                 self._steps.append(Step(StepKind.REMOVE_FILE, name, why, result, Severity.WARNING))
+            elif codes & _NEEDED:
+                self._leave_unlisted(file, why)
             else:
                 options = self._options_of(file) if "orphan-newer" in codes else ()
                 self._set_aside(file, why, is_listed=False, options=options)

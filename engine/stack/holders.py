@@ -28,6 +28,10 @@ class Holder:
     pid: int
     command: str
 
+    def __str__(self) -> str:
+        """`process 4711 (git)`, fit for a terminal."""
+        return f"process {self.pid} ({ascii(self.command)[1:-1]})"
+
 
 @dataclass(slots=True, frozen=True)
 class Holders:

@@ -34,9 +34,8 @@ from engine.merge import (
     suggest_geometric_segment,
 )
 from engine.progress import ProgressCallback
-from engine.stack import clean as cleaning
 from engine.stack.addition import Addition
-from engine.stack.clean import CleanPlan
+from engine.stack.cleaning import CleanPlan, clean, plan_clean
 from engine.stack.compactor import CompactionStats, compact_range
 from engine.stack.directory import StackDirectory
 from engine.stack.options import StackOptions
@@ -235,8 +234,8 @@ class Stack:
 
     def plan_clean(self) -> CleanPlan:
         """Which files in the directory are stale, and which are not and why; changes nothing."""
-        return cleaning.plan_clean(self._directory)
+        return plan_clean(self._directory)
 
     def clean(self, plan: CleanPlan | None = None) -> list[str]:
         """Remove stale files, or those of them that a plan names; returns their names."""
-        return cleaning.clean(self._directory, plan)
+        return clean(self._directory, plan)

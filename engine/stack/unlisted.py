@@ -1,40 +1,96 @@
-"""The files beside the tables of a stack: what `tables.list` does not name, what it is, and who has it open.
+"""The one judge of the files beside the tables: what `tables.list` does not name, and what may become of it.
 
-    orphan       a table that no list names: left behind, not listed yet, or lost by a list
-    temporary    a table that is being written, or was
-    lock         on the list or on a table, held or left behind
-    other        whatever else somebody put there
+    superseded     an orphan: listed tables hold all its records as new or newer (see `coverage.py`)
+    data           a table whose loss from the list loses records: it fills a hole, or has what no other has
+    next           a table that would be the next of the stack: its writer may have died before it committed
+    ahead          a table that is newer than that: the list is older than its tables
+    doubtful       a table of which none of this can be told
+    unreadable     a file that is named like a table, and is none
+    temporary      a table that is being written, or was
+    locks          on the list or on a table, held or left behind
 
-Whether `clean` would remove a file is asked of `clean.py`. Looking writes nothing, follows no link, and
-opens nothing but regular files that are called like tables.
+Whether a process is at work is told by age, and by the processes that have a file open, as far as these can
+be seen. Writers hold the lock on the list, or locks on the tables that they merge, for as long as their
+temporary file lives; git closes the locks on tables as soon as it has made them, but not the temporary file.
+
+Looking writes nothing, follows no link, and opens nothing but regular files that are named like tables.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+import stat
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from enum import StrEnum
 from itertools import islice
 from typing import Final
 
 from engine.errors import FormatError
-from engine.format import TABLES_LIST
-from engine.stack.clean import LOCK_SUFFIX, FileKind, file_kind, judge
-from engine.stack.directory import read_table_list
+from engine.format import TABLES_LIST, is_table_file, parse_table_list
+from engine.progress import ProgressCallback
+from engine.stack.coverage import Coverage
+from engine.stack.directory import TEMPORARY_MARK, read_list_bytes
 from engine.stack.holders import Holder, Holders, find_holders
 from engine.table import Table
 
-MOST_NEIGHBOURS: Final = 10_000
+LOCK_SUFFIX: Final = ".lock"
+LIST_LOCK: Final = TABLES_LIST + LOCK_SUFFIX
+
+YOUNG_LOCK_SECONDS: Final = 60
+"""How long a lock is taken for one that is held: changes take milliseconds, compactions seconds."""
+
+MOST_FILES: Final = 10_000
 """Files that are looked at; of a directory with more, any so many."""
 
 
+class FileKind(StrEnum):
+    """What a file is that is not listed."""
+
+    SUPERSEDED = "orphan"
+    DATA = "data"
+    NEXT = "next table"
+    AHEAD = "newer table"
+    DOUBTFUL = "orphan?"
+    UNREADABLE = "unreadable"
+    TEMPORARY = "temporary"
+    TABLE_LOCK = "table lock"
+    LIST_LOCK = "list lock"
+    NOT_REGULAR = "no file"
+    OTHER = "other"
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the file is named like a table."""
+        return self in _TABLES
+
+    @property
+    def is_lock(self) -> bool:
+        """Whether the file is a lock."""
+        return self in (FileKind.TABLE_LOCK, FileKind.LIST_LOCK)
+
+
+_TABLES: Final = frozenset(
+    {
+        FileKind.SUPERSEDED,
+        FileKind.DATA,
+        FileKind.NEXT,
+        FileKind.AHEAD,
+        FileKind.DOUBTFUL,
+        FileKind.UNREADABLE,
+    }
+)
+
+
 @dataclass(slots=True, frozen=True)
-class Neighbour:
+class UnlistedFile:
     """A file in a stack's directory that is not part of the stack.
 
     `size` is in bytes, `modified` in seconds since 1970, `age` in seconds before the look (0 for a time in
-    the future). `reason` says why it is there and `removable` whether `clean` would remove it. `holder` is
-    a process that has it open; `holding` says in words what that, or its absence, tells.
+    the future). `reason` says why it is there, with `offset` the place of what is wrong with it.
+    `is_removable` when nothing needs it: `clean` removes it. `in_use` when a process may be at work on it.
+    `holder` is a process that has it open; `holding` says in words what that, or its absence, tells.
     """
 
     name: str
@@ -42,90 +98,263 @@ class Neighbour:
     size: int
     modified: float
     age: float = field(compare=False)
-    removable: bool
     reason: str
-    holder: Holder | None
-    holding: str
+    is_removable: bool = False
+    in_use: bool = False
+    holder: Holder | None = None
+    holding: str = ""
+    offset: int | None = None
 
 
-def neighbours(
+Verdict = tuple[FileKind, str, int | None]
+"""What a table is, why, and the place in it that tells."""
+
+Verdicts = dict[tuple[object, ...], Verdict]
+"""Verdicts on tables by what they depend on, for a caller that looks at a directory again and again."""
+
+_Found = dict[str, tuple[FileKind, os.stat_result]]
+
+
+def unlisted_files(
     directory: str | os.PathLike[str],
-    listed: Collection[str],
     now: float,
+    listed: Collection[str] | None = None,
     *,
-    covered: int | None = None,
-) -> list[Neighbour]:
-    """What lies in `directory` beside the tables `listed`, by name; at most MOST_NEIGHBOURS files.
+    held: Collection[str] = (),
+    most_bytes: int | None = None,
+    verdicts: Verdicts | None = None,
+    progress: ProgressCallback | None = None,
+) -> list[UnlistedFile]:
+    """What lies in `directory` beside the tables `listed`, by name; at most MOST_FILES files.
 
-    Tables that the list names by now count as listed, too. `now` is in seconds since 1970. `covered` is the
-    highest update index of the listed tables; without it, they are opened as soon as an orphan is to be
-    judged. Raises `OSError` when the directory cannot be read, and nothing else.
+    Tables that the list names by now count as listed, too. Without `listed`, tables are left out. `now` is in
+    seconds since 1970. `held` are locks of the caller, which do not count. Tables of more than `most_bytes`
+    are not compared with the listed ones. Raises `OSError` when the directory cannot be read, and what
+    `progress` raises.
+
+     1. Read the directory, then the list: a table on its way into the stack is listed by now, or a lock is
+        there, and one on its way out of it is not listed any more.
+     2. Judge tables, which may take long.
+     3. Look at locks and at the processes that have files open: whoever came meanwhile is at work, too.
     """
     path = os.path.realpath(directory)
     with os.scandir(path) as entries:
-        known = {TABLES_LIST, *listed, *_listed_now(path)}
-        names = sorted(islice((entry.name for entry in entries if entry.name not in known), MOST_NEIGHBOURS))
-    kinds = {name: file_kind(name) for name in names}
-    locks = [name for name, kind in kinds.items() if kind is FileKind.LOCK]
-    if covered is None and FileKind.ORPHAN in kinds.values():
-        covered = _highest_update_index(path, listed)
-    # Who reads or writes a file that is no reftable's is nobody's business here.
-    ours = [os.path.join(path, name) for name, kind in kinds.items() if kind is not FileKind.OTHER]
+        names = [entry.name for entry in islice(entries, MOST_FILES + len(listed or ()))]
+    known = dict.fromkeys([*(listed or ()), *_listed_now(path)])
+    found: _Found = {}
+    for name in sorted(set(names).difference(known, held, {TABLES_LIST})):
+        with suppress(OSError):  # gone again, as locks and temporary files are
+            status = os.lstat(os.path.join(path, name))
+            kind = _kind_of(name, status.st_mode)
+            if listed is not None or not kind.is_table:
+                found[name] = kind, status
+    tables = {name: status for name, (kind, status) in found.items() if kind.is_table}
+    judged = _judged(path, tables, list(known), most_bytes, verdicts, progress) if tables else {}
+    # A file that is no reftable's may be open to anybody.
+    ours = [os.path.join(path, name) for name, (kind, _) in found.items() if kind is not FileKind.OTHER]
     holders = find_holders(ours) if ours else Holders({}, complete=True)
-    found: list[Neighbour] = []
-    for name in names:
-        try:
-            status = os.stat(os.path.join(path, name), follow_symlinks=False)
-        except OSError:
-            continue  # gone again, as locks and temporary tables are
-        verdict = judge(path, name, status.st_mode, locks, covered)
-        holder = holders.found.get(os.path.join(path, name))
-        found.append(
-            Neighbour(
+    held_by = {name: holders.found.get(os.path.join(path, name)) for name in found}
+    used = _locks_in_use(found, held_by, now)
+    late_locks = {name + LOCK_SUFFIX for name in (TABLES_LIST, *known, *tables)}.difference(found, held)
+    is_locked = bool(used) or any(_is_young(path, name, now) for name in late_locks)
+    locks = [name for name in found if name.endswith(LOCK_SUFFIX)]
+    files: list[UnlistedFile] = []
+    for name, (named, status) in found.items():
+        kind, reason, offset = named, "", None
+        holder = held_by[name]
+        in_use = name in used
+        if named.is_table:
+            if name not in judged:
+                continue  # gone again
+            kind, reason, offset = judged[name]
+            in_use = is_locked
+        elif named is FileKind.TEMPORARY:
+            in_use = is_locked or holder is not None
+        files.append(
+            UnlistedFile(
                 name,
-                verdict.kind,
+                kind,
                 status.st_size,
                 status.st_mtime,
                 max(0.0, now - status.st_mtime),
-                verdict.is_stale,
-                verdict.reason,
-                holder,
-                _holding(name, verdict.kind, holder, holders.complete),
+                reason or _words(name, kind, status, now, locks),
+                is_removable=kind is FileKind.SUPERSEDED
+                or (kind is FileKind.TEMPORARY and not locks and not in_use),
+                in_use=in_use,
+                holder=holder,
+                holding=_holding(kind, holder, holders.complete),
+                offset=offset,
             )
         )
-    return found
+    return files
 
 
 def _listed_now(path: str) -> list[str]:
     try:
-        return read_table_list(path)
+        return parse_table_list(read_list_bytes(path) or b"").names
     except (FormatError, OSError):
         return []
 
 
-def _highest_update_index(path: str, listed: Iterable[str]) -> int | None:
-    """The highest update index of the listed tables; None when one of them cannot be read."""
-    highest = 0
-    for name in listed:
-        try:
-            with Table.open(os.path.join(path, name), name) as table:
-                highest = max(highest, table.max_update_index)
-        except (FormatError, OSError):
-            return None
-    return highest
+def _kind_of(name: str, mode: int) -> FileKind:
+    """What name and type of a file tell; a table may turn out to be anything."""
+    if not stat.S_ISREG(mode):
+        return FileKind.NOT_REGULAR
+    if name == LIST_LOCK:
+        return FileKind.LIST_LOCK
+    if name.endswith(LOCK_SUFFIX):
+        return FileKind.TABLE_LOCK
+    if TEMPORARY_MARK in name:
+        return FileKind.TEMPORARY
+    return FileKind.DOUBTFUL if is_table_file(name) else FileKind.OTHER
 
 
-def _holding(name: str, kind: FileKind, holder: Holder | None, complete: bool) -> str:
+# Locks and temporary files
+
+
+def _locks_in_use(found: _Found, held_by: dict[str, Holder | None], now: float) -> set[str]:
+    """The locks that a process may hold.
+
+    A lock on a table says nothing by being open to none: git closes it at once. But its holder writes to a
+    temporary file all the time.
+    """
+    young = {name for name, (_, status) in found.items() if now - status.st_mtime < YOUNG_LOCK_SECONDS}
+    is_merging = any(
+        kind is FileKind.TEMPORARY and (name in young or held_by[name] is not None)
+        for name, (kind, _) in found.items()
+    )
+    return {
+        name
+        for name, (kind, _) in found.items()
+        if kind.is_lock
+        and (name in young or held_by[name] is not None or (kind is FileKind.TABLE_LOCK and is_merging))
+    }
+
+
+def _is_young(path: str, lock: str, now: float) -> bool:
+    """Whether there is such a lock, made since the directory was read.
+
+    Who adds a table holds the lock on the list until the table is listed, who merges tables their locks until
+    they are gone.
+    """
+    try:
+        return now - os.lstat(os.path.join(path, lock)).st_mtime < YOUNG_LOCK_SECONDS
+    except OSError:
+        return False
+
+
+# Tables
+
+
+def _judged(
+    path: str,
+    tables: dict[str, os.stat_result],
+    listed: Sequence[str],
+    most_bytes: int | None,
+    verdicts: Verdicts | None,
+    progress: ProgressCallback | None,
+) -> dict[str, Verdict]:
+    """What each of these tables is; nothing of those that are gone."""
+    before = verdicts if verdicts is not None else {}
+    keys = {
+        name: (name, one.st_dev, one.st_ino, one.st_size, one.st_mtime_ns, tuple(listed))
+        for name, one in tables.items()
+    }
+    judged = {name: before[key] for name, key in keys.items() if key in before}
+    if len(judged) < len(tables):
+        with Coverage(path, listed) as coverage:
+            for name, status in tables.items():
+                if name not in judged:
+                    with suppress(FileNotFoundError):
+                        is_small = most_bytes is None or status.st_size <= most_bytes
+                        judged[name] = _judge(path, name, coverage, progress, compares=is_small)
+    before.clear()
+    before.update({keys[name]: verdict for name, verdict in judged.items()})
+    # One writer that dies leaves one table at most, and its update indexes are the next ones.
+    newer = [name for name, (kind, *_) in judged.items() if kind in (FileKind.NEXT, FileKind.AHEAD)]
+    if len(newer) > 1:
+        judged |= {name: (FileKind.AHEAD, *judged[name][1:]) for name in newer}
+    return judged
+
+
+def _judge(
+    path: str, name: str, coverage: Coverage, progress: ProgressCallback | None, *, compares: bool
+) -> Verdict:
+    """What one table is. Raises `FileNotFoundError`."""
+    try:
+        with Table.open(os.path.join(path, name), name) as table:
+            low, high = table.min_update_index, table.max_update_index
+            what = f"not in {TABLES_LIST}, update index{'' if low == high else 'es'} {low}"
+            what += "" if low == high else f" to {high}"
+            if low > high:
+                return FileKind.UNREADABLE, f"{what}, which is no range", None
+            if high > coverage.highest:
+                kind = FileKind.NEXT if low == coverage.highest + 1 else FileKind.AHEAD
+                return kind, f"{what}: newer than the stack, which reaches {coverage.highest}", None
+            if not coverage.covers(low, high):
+                return FileKind.DATA, f"{what}: no listed table has all of these", None
+            if not compares:
+                return FileKind.DOUBTFUL, f"{what}: too large to compare with the listed tables now", None
+            missing = coverage.missing_from(table, progress)
+    except FileNotFoundError:
+        raise
+    except FormatError as error:
+        return FileKind.UNREADABLE, f"not in {TABLES_LIST}, and cannot be read: {error.reason}", error.offset
+    except OSError as error:
+        return FileKind.UNREADABLE, f"not in {TABLES_LIST}, and cannot be read: {error.strerror}", None
+    if missing is None:
+        return FileKind.DOUBTFUL, f"{what}: a listed table that may hold its records cannot be read", None
+    if any(missing):
+        only = f"no listed table has as new or newer ({missing[0]:,} refs, {missing[1]:,} log entries)"
+        return FileKind.DATA, f"{what}: it holds what {only}", None
+    return FileKind.SUPERSEDED, f"{what}: listed tables hold all its records, as new or newer", None
+
+
+# Words
+
+
+def _words(name: str, kind: FileKind, status: os.stat_result, now: float, locks: Sequence[str]) -> str:
+    if kind.is_lock:
+        return f"a lock on {name.removesuffix(LOCK_SUFFIX)}, {_age_words(now - status.st_mtime)} old"
+    if kind is FileKind.TEMPORARY:
+        lock = f"there is {locks[0]}" if locks else "no lock is held"
+        return f"a table that is not finished, {status.st_size} bytes; {lock}"
+    if kind is FileKind.NOT_REGULAR:
+        return f"{_type_words(status.st_mode)}: no writer of reftables made it"
+    return f"{status.st_size} bytes: no file of a stack"
+
+
+def _holding(kind: FileKind, holder: Holder | None, complete: bool) -> str:
     if kind is FileKind.OTHER:
         return ""
     if holder is not None:
-        return f"process {holder.pid} ({holder.command}) has it open"
+        return f"{holder} has it open"
     seen = "no process here has it open" if complete else "no process that can be looked into has it open"
-    if kind is not FileKind.LOCK:
-        return seen
-    if name == TABLES_LIST + LOCK_SUFFIX:
+    if kind is FileKind.LIST_LOCK:
         return (
             f"{seen}; git keeps this lock open while it holds it, so it was probably left behind, "
             "unless its holder runs in another container or on another machine"
         )
-    return f"{seen}; that tells nothing: git closes the locks on tables as soon as it has made them"
+    if kind is FileKind.TABLE_LOCK:
+        return f"{seen}; that tells nothing: git closes the locks on tables as soon as it has made them"
+    return seen
+
+
+def _type_words(mode: int) -> str:
+    for is_type, words in (
+        (stat.S_ISDIR, "a directory"),
+        (stat.S_ISLNK, "a symbolic link"),
+        (stat.S_ISFIFO, "a named pipe"),
+        (stat.S_ISSOCK, "a socket"),
+    ):
+        if is_type(mode):
+            return words
+    return "a device"
+
+
+def _age_words(seconds: float) -> str:
+    """A duration in its largest unit; a time in the future is no age at all."""
+    for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} seconds"

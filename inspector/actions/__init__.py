@@ -30,7 +30,7 @@ from inspector.actions.base import (
 )
 from inspector.actions.compacting import CleanAction, CompactAction, ExpireAction, TableRange, utc_time
 from inspector.actions.healing import PruneAction, UndoAction
-from inspector.actions.locks import SeenLock, seen_locks
+from inspector.actions.locks import lock_words, seen_locks
 from inspector.actions.ref_form import Kind, RefForm, name_field, value_field
 from inspector.actions.repair_words import (
     gap_lines,
@@ -58,7 +58,6 @@ __all__ = [
     "RefusedError",
     "RepairAction",
     "Result",
-    "SeenLock",
     "TableRange",
     "Trouble",
     "Typed",
@@ -72,6 +71,7 @@ __all__ = [
     "is_as_planned_for",
     "is_chosen",
     "lines_of_step",
+    "lock_words",
     "log_words",
     "name_field",
     "peel_tags",

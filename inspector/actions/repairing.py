@@ -122,7 +122,7 @@ class RepairAction:
             self._sentence(made, counts),
             (*step_lines(made, self.forced), "", log_words(logs), *gaps),
             (*self._force_warnings(made), *_warnings(counts, logs, gaps)),
-            is_noop=made.is_noop and not self.force,
+            is_noop=not any(step.is_done(force=self.force) for step in made.steps),
             typed=self._typed(made, counts[Outcome.LOST]),
             locked=() if not self.locks or _LIST_LOCK in self.locks else (TABLES_LIST,),
         )
@@ -145,9 +145,11 @@ class RepairAction:
         return Result(f"Done. Checked again: {left}.", tuple(lines), warnings)
 
     def _sentence(self, made: RepairPlan, counts: Mapping[Outcome, int]) -> str:
+        if made.is_noop and not any(step.needs_force for step in made.steps):
+            return "Nothing would be changed: see the steps."
         if made.is_noop and not self.force:
             return "Nothing can be done now: somebody may be at work (see the steps)."
-        steps = [step for step in made.steps if self.force or not step.needs_force]
+        steps = [step for step in made.steps if step.is_done(force=self.force)]
         return f"{counted(len(steps), 'step')}; {ref_words(counts)}."
 
     def _typed(self, made: RepairPlan, lost: int) -> Typed | None:

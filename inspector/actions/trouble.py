@@ -95,7 +95,7 @@ def _lock(error: errors.LockError) -> Iterator[str]:
     yield _LOCK.format(what=adding if name == "tables.list.lock" else "compact this table")
     holder = seen[0].holder if seen else None
     if holder is not None:
-        yield f"Process {holder.pid} ({safe_name(holder.command)}) has it open."
+        yield f"{str(holder).capitalize()} has it open."
     elif seen:
         yield _NOBODY
     yield "Wait a moment, then press t to try again."

@@ -126,7 +126,7 @@ def repair(
     if not as_json and plan.steps:
         out.text([ref_words(counts), log_words(logs), *gap_lines(plan)])
     result = None
-    if applies and any(force or not step.needs_force for step in plan.steps):
+    if applies and any(step.is_done(force=force) for step in plan.steps):
         out.flush()
         with ProgressLine() as progress:
             result = apply_repair(directory, plan, force=force, progress=progress)
@@ -165,6 +165,8 @@ def _conclusion(plan: RepairPlan, result: RepairResult | None) -> str:
     if result is None:
         if not plan.steps:
             return "nothing to repair"
+        if plan.is_noop and not any(step.needs_force for step in plan.steps):
+            return "nothing was changed, and nothing would be: see the steps"
         if plan.is_noop:
             return "nothing can be done without --force: somebody may be at work"
         return "nothing was changed: --apply does this"

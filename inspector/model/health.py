@@ -18,13 +18,13 @@ from typing import Final
 
 from engine.errors import FormatError, MissingTableError
 from engine.format import TABLES_LIST
-from engine.fsck import FAULTS, FaultKind, Finding, Severity
+from engine.fsck import FAULTS, FaultKind, Finding, Severity, finding_of
 from engine.progress import ProgressCallback
 from engine.readable import OpenError, ReadableTable
-from engine.stack import FileKind, Neighbour, StackOptions
+from engine.stack import StackOptions, UnlistedFile
 from engine.table import Table
 from inspector.model.view import StackView
-from inspector.text import age_text, error_text, loss_text
+from inspector.text import error_text, loss_text
 
 __all__ = [
     "Check",
@@ -37,21 +37,12 @@ __all__ = [
     "identity",
 ]
 
-YOUNG_LOCK: Final = 60.0
-"""Seconds for which a lock is nothing to wonder at."""
-
 _COMPACTION_DUE: Final = FaultKind(
     "compaction-due",
     Severity.INFO,
     "By the rule of the stack, tables are due to be merged.",
     "git does that after each write, unless it is told not to or somebody holds a lock",
     ("leave it to the next write", "compact (c)"),
-)
-_ORPHAN_DOUBTFUL: Final = FaultKind(
-    "orphan-doubtful",
-    Severity.WARNING,
-    "A table that is not listed, and that cannot simply be removed: a check (v) tells more.",
-    "git ignores it",
 )
 
 
@@ -193,13 +184,13 @@ class Health:
 
 
 def findings_at_hand(
-    tables: Sequence[Table], suggested: range, policy: str, neighbours: Iterable[Neighbour]
+    tables: Sequence[Table], suggested: range, policy: str, unlisted: Iterable[UnlistedFile]
 ) -> list[Finding]:
     """What headers and the files beside the tables tell.
 
     `suggested` are the positions that auto-compaction under `policy` would merge, empty for none.
     """
-    found = [_of_neighbour(neighbour) for neighbour in neighbours]
+    found = [finding_of(file) for file in unlisted]
     found += _of_ranges(tables)
     if suggested:
         what = (
@@ -220,23 +211,6 @@ def _of_ranges(tables: Sequence[Table]) -> Iterator[Finding]:
             what = f"begins at update index {low}, but older tables go up to {before}"
             yield Finding(FAULTS["ranges-overlap"], table.name, None, what)
         before = max(before, high)
-
-
-def _of_neighbour(neighbour: Neighbour) -> Finding:
-    what = f"{neighbour.reason}; {age_text(neighbour.age)} old"
-    if neighbour.holder is not None or neighbour.kind is FileKind.LOCK:
-        what += f"; {neighbour.holding}"
-    match neighbour.kind:
-        case FileKind.LOCK:
-            is_held = neighbour.holder is not None or neighbour.age < YOUNG_LOCK
-            fault = FAULTS["lock-held" if is_held else "lock-stale"]
-        case FileKind.TEMPORARY:
-            fault = FAULTS["temporary-file" if neighbour.removable else "temporary-in-use"]
-        case FileKind.ORPHAN:
-            fault = FAULTS["orphan-table"] if neighbour.removable else _ORPHAN_DOUBTFUL
-        case _:
-            fault = FAULTS["foreign-file"]
-    return Finding(fault, neighbour.name, None, what)
 
 
 # What the main screen says, in few words: the Health tab and the detail of a table say more.

@@ -4,7 +4,7 @@ Three kinds of work, each in a thread, each at most once at a time:
 
     the session's       whatever the panes want to draw (`session.py`); it ends when nothing is wanted, and is
                         begun again when something is
-    the neighbours      the files beside the tables, which reads the directory
+    the files beside    what lies beside the tables, which reads the directory
     the comparison      what a change of the stack has changed, to tell it
 
 Twice a second the stack is looked at (`watch`), which is one stat. What comes of all this is shown by the
@@ -23,7 +23,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState, get_current_worker
 
-from engine.stack import Neighbour, neighbours
+from engine.stack import UnlistedFile, Verdicts, unlisted_files
 from inspector.model import DifferenceSummary, News, Reloaded, Session, StackView, summarise
 from inspector.tui.screens.plan import ActionScreen, Phase
 from inspector.tui.widgets.virtual_list import VirtualList
@@ -32,6 +32,9 @@ __all__ = ["LiveScreen"]
 
 _WATCH_TICKS: Final = 4
 """Looks at the stack for each look at the files beside it, which reads the directory."""
+
+_MOST_COMPARED: Final = 2**20
+"""Bytes of a table that is not listed, up to which its records are compared with those of the stack."""
 
 
 class LiveScreen(Screen[None]):
@@ -47,7 +50,7 @@ class LiveScreen(Screen[None]):
     class Beside(Message):
         """The files that lie beside the tables now, or why they cannot be seen."""
 
-        def __init__(self, found: Sequence[Neighbour], error: OSError | None) -> None:
+        def __init__(self, found: Sequence[UnlistedFile], error: OSError | None) -> None:
             super().__init__()
             self.found = found
             self.error = error
@@ -70,6 +73,7 @@ class LiveScreen(Screen[None]):
         self._clock = clock
         self._watch = watch
         self._ticks = 0
+        self._verdicts: Verdicts = {}
         self._worker: Worker[None] | None = None
         self._beside_worker: Worker[None] | None = None
         self._compare_worker: Worker[None] | None = None
@@ -86,7 +90,7 @@ class LiveScreen(Screen[None]):
         """Show that the stack was looked at again, and its new state if it has one."""
         raise NotImplementedError
 
-    def take_beside(self, found: Sequence[Neighbour], error: OSError | None) -> None:
+    def take_beside(self, found: Sequence[UnlistedFile], error: OSError | None) -> None:
         """Show the files beside the tables."""
         raise NotImplementedError
 
@@ -169,7 +173,9 @@ class LiveScreen(Screen[None]):
         view = self._session.view
         names = [table.name for table in view.tables]
         try:
-            found = neighbours(view.directory, names, self._clock(), covered=view.merged.max_update_index)
+            found = unlisted_files(
+                view.directory, self._clock(), names, most_bytes=_MOST_COMPARED, verdicts=self._verdicts
+            )
         except OSError as error:
             self.post_message(self.Beside((), error))
         else:

@@ -28,7 +28,7 @@ from textual.widgets import Footer, Input, Static, TabbedContent, TabPane, Tabs
 from engine.errors import ReftableError
 from engine.format import RefRecord, log_key
 from engine.readable import damage_met
-from engine.stack import Neighbour
+from engine.stack import UnlistedFile
 from engine.table import Table
 from inspector.actions import Workplace
 from inspector.model import (
@@ -58,7 +58,7 @@ from inspector.tui.widgets.detail import Detail
 from inspector.tui.widgets.health_pane import HealthPane
 from inspector.tui.widgets.record_pane import LogsPane, RecordPane, RefsPane
 from inspector.tui.widgets.stack_list import StackPane
-from inspector.tui.widgets.stack_rows import NeighbourRow, StackRow
+from inspector.tui.widgets.stack_rows import StackRow, UnlistedRow
 from inspector.tui.widgets.status_line import StatusLine
 from inspector.tui.widgets.too_small import LEAST_COLUMNS, LEAST_LINES, TooSmall
 from inspector.tui.widgets.virtual_list import VirtualList
@@ -138,7 +138,7 @@ class MainScreen(ChangingScreen):
         super().__init__(session, workplace, clock=clock, watch=watch)
         self._reload_error: Exception | None = None
         self._beside_error: Exception | None = None
-        self._neighbours: Sequence[Neighbour] = ()
+        self._unlisted: Sequence[UnlistedFile] = ()
         self._damage: dict[str, Damage] = {}
         self._stack = StackPane(clock, id="stack-pane", classes="pane")
         self._refs = RefsPane(session)
@@ -209,13 +209,13 @@ class MainScreen(ChangingScreen):
 
     def _show_beside(self) -> None:
         view = self._session.view
-        self._health.show(view, self._neighbours)
+        self._health.show(view, self._unlisted)
         self._damage = dict(damage_met(view.tables))
         self._show_marks()
 
     def _show_marks(self) -> None:
         marks = self._health.marks | dict.fromkeys(self._damage, HealthMark.DAMAGED)
-        self._stack.show(self._session.view, self._neighbours, marks)
+        self._stack.show(self._session.view, self._unlisted, marks)
         self._compaction.show_damage(self._damage | self._health.damage)
 
     def _show_progress(self) -> None:
@@ -275,9 +275,9 @@ class MainScreen(ChangingScreen):
             self._check_is_due = False
             self._health.check_again()
 
-    def take_beside(self, found: Sequence[Neighbour], error: OSError | None) -> None:
+    def take_beside(self, found: Sequence[UnlistedFile], error: OSError | None) -> None:
         """Show the files beside the tables."""
-        self._neighbours, self._beside_error = found, error
+        self._unlisted, self._beside_error = found, error
         self._show_beside()
         self._show_progress()
 
@@ -293,7 +293,7 @@ class MainScreen(ChangingScreen):
             self._show_detail()
 
     @on(StackPane.TableChosen)
-    @on(StackPane.NeighbourChosen)
+    @on(StackPane.UnlistedChosen)
     def _file_chosen(self) -> None:
         if self._detail_of is self._stack:
             self._show_detail()
@@ -312,8 +312,8 @@ class MainScreen(ChangingScreen):
             match self._detail_of.current:
                 case StackRow() as table:
                     detail.show_table(table)
-                case NeighbourRow(neighbour):
-                    detail.show_neighbour(neighbour)
+                case UnlistedRow(file):
+                    detail.show_unlisted(file)
                 case None:
                     detail.show_nothing()
             return

@@ -21,17 +21,18 @@ from textual.worker import Worker, WorkerState, get_current_worker
 from engine.errors import Cancelled, ReftableError
 from engine.progress import Progress
 from engine.snapshot import list_snapshots
+from engine.stack import UnlistedFile
 from inspector.actions import (
     Action,
     Plan,
     RefusedError,
     Result,
-    SeenLock,
     Trouble,
     Typed,
     UndoAction,
     explain,
     is_as_planned_for,
+    lock_words,
     run,
     seen_locks,
 )
@@ -190,7 +191,7 @@ class ActionScreen(Dialog[bool]):
     class Planned(Message):
         """There is a plan; `locks` are in its way as yet."""
 
-        def __init__(self, plan: Plan[Any], locks: list[SeenLock]) -> None:
+        def __init__(self, plan: Plan[Any], locks: list[UnlistedFile]) -> None:
             super().__init__()
             self.plan = plan
             self.locks = locks
@@ -446,8 +447,8 @@ _UNTOUCHED: Final = "The stack is as it was: nothing was written."
 _UNSURE: Final = "The stack is not as it was when the plan was made; what it is now is on the main screen."
 
 
-def _lock_warning(lock: SeenLock) -> str:
-    return f"{lock}. Nothing can be applied while it is there: u shows a plan that removes it."
+def _lock_warning(lock: UnlistedFile) -> str:
+    return f"{lock_words(lock)}. Nothing can be applied while it is there: u shows a plan that removes it."
 
 
 def _progress_text(progress: Progress) -> str:

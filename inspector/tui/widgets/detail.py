@@ -17,7 +17,7 @@ from textual.widgets import Static
 
 from engine.format import RefRecord
 from engine.readable import ReadableTable
-from engine.stack import Neighbour
+from engine.stack import UnlistedFile
 from engine.table import Table
 from inspector.model import ChainEnd, RefTrace
 from inspector.rows import LogRow, RefRow
@@ -106,16 +106,16 @@ j k scroll, g G go to the top and the end.
             ]
         )
 
-    def show_neighbour(self, neighbour: Neighbour) -> None:
+    def show_unlisted(self, file: UnlistedFile) -> None:
         """A file that is not in the list: what it is, why it is there, who has it open, what clean does."""
         self._show(
             [
-                _heading(_safe(neighbour.name)),
-                _field("kind", f"{neighbour.kind}, not in tables.list"),
-                _field("size", f"{neighbour.size:,} bytes, {age_text(neighbour.age)} old"),
-                _field("why", _safe(neighbour.reason)),
-                _field("open", _safe(neighbour.holding)),
-                _field("clean", "removes it" if neighbour.removable else "leaves it alone"),
+                _heading(_safe(file.name)),
+                _field("kind", f"{file.kind}, not in tables.list"),
+                _field("size", f"{file.size:,} bytes, {age_text(file.age)} old"),
+                _field("why", _safe(file.reason)),
+                _field("open", _safe(file.holding)),
+                _field("clean", "removes it" if file.is_removable else "leaves it alone"),
             ]
         )
 

@@ -25,7 +25,7 @@ from textual.worker import Worker, WorkerState, get_current_worker
 from engine.errors import Cancelled, FormatError
 from engine.fsck import Finding, Severity, fsck
 from engine.progress import Progress, ProgressCallback
-from engine.stack import Neighbour, StackOptions
+from engine.stack import StackOptions, UnlistedFile
 from engine.table import Table
 from inspector.model import (
     Check,
@@ -183,14 +183,14 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         with self._text:
             yield self._words
 
-    def show(self, view: StackView, neighbours: Sequence[Neighbour]) -> None:
+    def show(self, view: StackView, unlisted: Sequence[UnlistedFile]) -> None:
         """Show what is known of `view` and of the files beside its tables."""
         if view is not self._view:
             self._view = view
             suggestion = geometry(view.tables, view.options).suggestion
             self._suggested = range(suggestion.start, suggestion.end)
-        at_hand = findings_at_hand(view.tables, self._suggested, view.options.policy, neighbours)
-        self._health.show(view.tables, at_hand, [neighbour.name for neighbour in neighbours])
+        at_hand = findings_at_hand(view.tables, self._suggested, view.options.policy, unlisted)
+        self._health.show(view.tables, at_hand, [file.name for file in unlisted])
         self._update()
 
     @property

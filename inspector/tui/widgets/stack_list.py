@@ -1,7 +1,7 @@
 """The left pane: the tables of the stack, oldest at the top, and below them the files that no list names.
 
 One list holds both, so that one cursor goes through everything in the directory. The pane is shown a
-view, the neighbours found beside it, and what is known of the health of its tables; each time, the
+view, the files beside its tables, and what is known of the health of its tables; each time, the
 cursor, the scroll offset and the marks stay with the tables they were on.
 
 What a row looks like is in `stack_rows.py`. Nothing here reads the stack.
@@ -20,7 +20,7 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.strip import Strip
 
-from engine.stack import FileKind, Neighbour
+from engine.stack import FileKind, UnlistedFile
 from engine.table import Table
 from inspector.model import HealthMark, StackView
 from inspector.rows import SequenceRows
@@ -28,13 +28,13 @@ from inspector.tui.widgets.stack_rows import (
     Geometry,
     HeadingRow,
     ListedRow,
-    NeighbourRow,
     StackRow,
     StackShape,
+    UnlistedRow,
     bar,
     geometry,
-    neighbour_columns,
     stack_columns,
+    unlisted_columns,
 )
 from inspector.tui.widgets.virtual_list import (
     MARK_WIDTH,
@@ -50,12 +50,9 @@ __all__ = ["StackPane", "StackRow", "bar"]
 _NOT_LISTED: Final = "not in tables.list"
 _TITLE: Final = "Stack, oldest first"
 
-# In the order of what is in the way of work.
-_KINDS: Final = (FileKind.LOCK, FileKind.TEMPORARY, FileKind.ORPHAN, FileKind.OTHER)
-
 
 class _Listing(VirtualList[ListedRow]):
-    """Tables, a heading that the cursor passes over, and neighbours."""
+    """Tables, a heading that the cursor passes over, and the files that are not listed."""
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__((), empty="no tables", id=id)
@@ -83,7 +80,7 @@ class _Listing(VirtualList[ListedRow]):
         return row - 1 if row < self.cursor and row else row + 1
 
     def _line(self, columns: list[tuple[Column[ListedRow], int]], row: ListedRow, *, cursor: bool) -> Strip:
-        if isinstance(row, NeighbourRow):
+        if isinstance(row, UnlistedRow):
             columns = fit_columns(self._beside, self._fitted_width - MARK_WIDTH)
         return super()._line(columns, row, cursor=cursor)
 
@@ -143,12 +140,12 @@ the first to the last one marked (*), with all between them (|). escape takes th
     class TableOpened(TableChosen):
         """Somebody wants to see this table alone."""
 
-    class NeighbourChosen(Message):
+    class UnlistedChosen(Message):
         """The cursor is on another file that is not in the list."""
 
-        def __init__(self, neighbour: Neighbour) -> None:
+        def __init__(self, file: UnlistedFile) -> None:
             super().__init__()
-            self.neighbour = neighbour
+            self.file = file
 
     class UnlockWanted(Message):
         """Somebody wants to see whether the lock of this name can be removed."""
@@ -163,7 +160,7 @@ the first to the last one marked (*), with all between them (|). escape takes th
         self._clock = clock
         self._list = _Listing(id="tables")
         self._tables: tuple[Table, ...] = ()
-        self._beside: tuple[Neighbour, ...] = ()
+        self._beside: tuple[UnlistedFile, ...] = ()
         self._marks: Mapping[str, HealthMark] = {}
         self._geometry: Geometry | None = None
         self._marked: set[str] = set()
@@ -174,18 +171,18 @@ the first to the last one marked (*), with all between them (|). escape takes th
         """The list under its titles."""
         yield ListPane(self._list)
 
-    def show(self, view: StackView, neighbours: Sequence[Neighbour], marks: Mapping[str, HealthMark]) -> None:
+    def show(self, view: StackView, beside: Sequence[UnlistedFile], marks: Mapping[str, HealthMark]) -> None:
         """Show the tables of `view`, the files beside them, and the health of tables by name."""
         if view.tables is not self._tables or self._geometry is None:
             self._tables = view.tables
             self._geometry = geometry(view.tables, view.options)
             self._marked.intersection_update(table.name for table in view.tables)
-        self._beside = tuple(sorted(neighbours, key=lambda file: (_KINDS.index(file.kind), file.name)))
+        self._beside = tuple(sorted(beside, key=_order))
         self._marks = marks
         self._draw()
 
     @property
-    def current(self) -> StackRow | NeighbourRow | None:
+    def current(self) -> StackRow | UnlistedRow | None:
         """What the cursor is on."""
         row = self._list.current
         return None if isinstance(row, HeadingRow) else row
@@ -214,7 +211,7 @@ the first to the last one marked (*), with all between them (|). escape takes th
         rows: list[ListedRow] = [StackRow(at, table) for at, table in enumerate(self._tables)]
         if self._beside:
             rows.append(HeadingRow(_NOT_LISTED))
-            rows += [NeighbourRow(neighbour) for neighbour in self._beside]
+            rows += [UnlistedRow(file) for file in self._beside]
         shape = StackShape(
             self._tables,
             self._geometry,
@@ -224,7 +221,7 @@ the first to the last one marked (*), with all between them (|). escape takes th
         )
         found = next((at for at, row in enumerate(rows) if key is not None and _key(row) == key), None)
         cursor = self._list.cursor if found is None else found
-        self._list.show_rows(rows, stack_columns(shape), neighbour_columns(self._clock()), cursor=cursor)
+        self._list.show_rows(rows, stack_columns(shape), unlisted_columns(self._clock()), cursor=cursor)
         self._retitle()
         self.refresh_bindings()
 
@@ -258,9 +255,9 @@ the first to the last one marked (*), with all between them (|). escape takes th
             case StackRow(position, table) if (table.name, position) != self._told:
                 self._told = table.name, position
                 self.post_message(self.TableChosen(table, position))
-            case NeighbourRow(neighbour) if (neighbour.name, -1) != self._told:
-                self._told = neighbour.name, -1
-                self.post_message(self.NeighbourChosen(neighbour))
+            case UnlistedRow(file) if (file.name, -1) != self._told:
+                self._told = file.name, -1
+                self.post_message(self.UnlistedChosen(file))
 
     @on(VirtualList.Opened)
     def _row_opened(self, event: VirtualList.Opened) -> None:
@@ -288,8 +285,8 @@ the first to the last one marked (*), with all between them (|). escape takes th
 
     def action_unlock(self) -> None:
         """Ask for a plan that removes the lock, if nobody holds it."""
-        if isinstance(row := self.current, NeighbourRow):
-            self.post_message(self.UnlockWanted(row.neighbour.name))
+        if isinstance(row := self.current, UnlistedRow):
+            self.post_message(self.UnlockWanted(row.file.name))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """`escape` means something else while nothing is marked; only locks can be removed."""
@@ -298,7 +295,7 @@ the first to the last one marked (*), with all between them (|). escape takes th
                 return bool(self._marked)
             case "unlock":
                 row = self.current
-                return isinstance(row, NeighbourRow) and row.neighbour.kind is FileKind.LOCK
+                return isinstance(row, UnlistedRow) and row.file.kind.is_lock
             case _:
                 return True
 
@@ -307,10 +304,16 @@ def _key(row: ListedRow | None) -> tuple[str, str] | None:
     match row:
         case StackRow(_, table):
             return "table", table.name
-        case NeighbourRow(neighbour):
-            return "beside", neighbour.name
+        case UnlistedRow(file):
+            return "beside", file.name
         case _:
             return None
+
+
+def _order(file: UnlistedFile) -> tuple[bool, bool, bool, str]:
+    """What is in the way of work comes first: locks, temporary files, tables, everything else."""
+    kind = file.kind
+    return not kind.is_lock, kind is not FileKind.TEMPORARY, not kind.is_table, file.name
 
 
 def _positions(marked: range) -> str:

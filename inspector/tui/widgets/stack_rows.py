@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeVar
 
 from engine.merge import Segment, sizes_to_segments, suggest_compaction_segment, suggest_geometric_segment
-from engine.stack import FileKind, Neighbour, StackOptions
+from engine.stack import FileKind, StackOptions, UnlistedFile
 from engine.table import Table
 from inspector.model import HealthMark
 from inspector.text import age_text, file_size, safe_name, short_table_name, shorten_middle, update_range
@@ -21,23 +21,17 @@ from inspector.tui.widgets.virtual_list import Cell, Column, Look
 __all__ = [
     "Geometry",
     "HeadingRow",
-    "NeighbourRow",
     "StackRow",
     "StackShape",
+    "UnlistedRow",
     "bar",
     "geometry",
-    "neighbour_columns",
     "stack_columns",
+    "unlisted_columns",
 ]
 
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 
-KIND_LETTERS: Final = {
-    FileKind.ORPHAN: "~",
-    FileKind.TEMPORARY: "t",
-    FileKind.LOCK: "L",
-    FileKind.OTHER: "?",
-}
 _MARK_LOOKS: Final[dict[HealthMark, Look]] = {
     HealthMark.UNCHECKED: "muted",
     HealthMark.SOUND: "plain",
@@ -59,13 +53,13 @@ class HeadingRow(NamedTuple):
     text: str
 
 
-class NeighbourRow(NamedTuple):
+class UnlistedRow(NamedTuple):
     """A file that is not in the list."""
 
-    neighbour: Neighbour
+    file: UnlistedFile
 
 
-ListedRow = StackRow | HeadingRow | NeighbourRow
+ListedRow = StackRow | HeadingRow | UnlistedRow
 
 
 class Geometry(NamedTuple):
@@ -154,33 +148,31 @@ def stack_columns(shape: StackShape) -> list[Column[ListedRow]]:
     return [_only(StackRow, column) for column in columns]
 
 
-def neighbour_columns(now: float) -> list[Column[ListedRow]]:
+def unlisted_columns(now: float) -> list[Column[ListedRow]]:
     """Kind, name, size, who has it open, and age of a file that is not in the list."""
-    columns: list[Column[NeighbourRow]] = [
-        Column(
-            "", lambda row, _width: Cell(KIND_LETTERS[row.neighbour.kind], "warning"), width=2, align="right"
-        ),
-        Column("", lambda row, width: Cell(_beside_name(row.neighbour, width)), width=12, flex=1),
+    columns: list[Column[UnlistedRow]] = [
+        Column("", lambda row, _width: Cell(_letter(row.file.kind), "warning"), width=2, align="right"),
+        Column("", lambda row, width: Cell(_beside_name(row.file, width)), width=12, flex=1),
         Column(
             "",
-            lambda row, _width: Cell(file_size(row.neighbour.size), "muted"),
+            lambda row, _width: Cell(file_size(row.file.size), "muted"),
             width=7,
             align="right",
             priority=1,
         ),
-        Column("", lambda row, _width: _kind_or_holder(row.neighbour), width=12, priority=2),
+        Column("", lambda row, _width: _kind_or_holder(row.file), width=12, priority=2),
         Column(
             "",
-            lambda row, _width: Cell(f"{age_text(now - row.neighbour.modified)} old", "muted"),
+            lambda row, _width: Cell(f"{age_text(now - row.file.modified)} old", "muted"),
             width=8,
             align="right",
             priority=3,
         ),
     ]
-    return [_only(NeighbourRow, column) for column in columns]
+    return [_only(UnlistedRow, column) for column in columns]
 
 
-_Row = TypeVar("_Row", StackRow, NeighbourRow)
+_Row = TypeVar("_Row", StackRow, UnlistedRow)
 
 
 def _only(kind: type[_Row], column: Column[_Row]) -> Column[ListedRow]:
@@ -221,13 +213,21 @@ def _bracket(position: int, segment: Segment, characters: str) -> str:
     return characters[2] if position == segment.end - 1 else characters[1]
 
 
-def _beside_name(neighbour: Neighbour, width: int) -> str:
-    if neighbour.kind is FileKind.ORPHAN:
-        return shorten_middle(short_table_name(neighbour.name), width)
-    return shorten_middle(safe_name(neighbour.name), width)
+def _letter(kind: FileKind) -> str:
+    if kind.is_lock:
+        return "L"
+    if kind is FileKind.TEMPORARY:
+        return "t"
+    return "~" if kind.is_table else "?"
 
 
-def _kind_or_holder(neighbour: Neighbour) -> Cell:
-    if neighbour.holder is None:
-        return Cell(neighbour.kind.value, "muted")
-    return Cell(f"{neighbour.holder.pid} {safe_name(neighbour.holder.command)}", "warning")
+def _beside_name(file: UnlistedFile, width: int) -> str:
+    if file.kind.is_table:
+        return shorten_middle(short_table_name(file.name), width)
+    return shorten_middle(safe_name(file.name), width)
+
+
+def _kind_or_holder(file: UnlistedFile) -> Cell:
+    if file.holder is None:
+        return Cell(file.kind.value, "muted")
+    return Cell(f"{file.holder.pid} {safe_name(file.holder.command)}", "warning")

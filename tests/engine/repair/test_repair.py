@@ -16,7 +16,7 @@ from engine.errors import ApiError, Cancelled, LockError, OutdatedError
 from engine.format import REF, HashId, LogRecord, RefRecord, log_key
 from engine.merge import Expiry
 from engine.progress import Progress
-from engine.repair import Outcome, StepKind, damages, plan_repair, repair
+from engine.repair import Outcome, RepairResult, StepKind, damages, plan_repair, repair
 from engine.salvage import Gap, salvage_file
 from engine.snapshot import find_snapshot, list_snapshots, restore, snapshot_before
 from engine.stack import Stack, StackOptions
@@ -341,12 +341,43 @@ def test_a_table_ahead_of_the_list_is_left_out_for_who_wants_that(directory: Pat
 def test_a_leftover_that_somebody_wants_to_keep_is_set_aside(directory: Path) -> None:
     names = listed(directory)
     leftover = "0x000000000002-0x000000000002-0badcafe.ref"
-    write_table(directory / leftover, [RefRecord(b"refs/heads/x", 2, oid(1))])
+    (directory / leftover).write_bytes((directory / names[1]).read_bytes())
     assert kinds(plan_repair(directory, now=NOW)) == ["remove-file"]
     plan = plan_repair(directory, now=NOW, set_aside=[leftover])
     # It cannot be taken up: the stack has moved past it.
     assert [(step.kind, step.options) for step in plan.steps] == [(StepKind.SET_ASIDE, ())]
     assert [table.name for table in plan.tables] == names
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_line_that_the_list_has_lost_is_put_back(directory: Path, lost: int) -> None:
+    before, names = state(directory), listed(directory)
+    list_tables(directory, [name for name in names if name != names[lost]])
+    assert "table-unlisted-data" in errors(directory)
+    mended = mend(directory)
+    assert kinds(mended.plan) == ["take-up", "write-list"]
+    assert (state(directory), listed(directory)) == (before, names)
+
+
+def test_what_only_a_table_of_another_history_holds_stays_where_it_is(directory: Path) -> None:
+    """An older list was put back, and the stack went on from there."""
+    names, tables = listed(directory), stack_files(directory)
+    list_tables(directory, names[:2])
+    with Stack.open(directory, options()) as stack:
+        write(stack, [11])
+    assert errors(directory) == ["table-unlisted-data"]
+    plan = plan_repair(directory, now=NOW)
+    assert plan.is_noop
+    assert [(step.kind, step.file) for step in plan.steps] == [(StepKind.LEAVE_OUT, names[2])]
+    before = stack_files(directory)
+    assert repair(directory, plan, now=NOW) == RepairResult(tuple(listed(directory)), (), None)
+    assert stack_files(directory) == before
+    plan = plan_repair(directory, now=NOW, set_aside=[names[2]])
+    assert plan.steps[0].options == (StepKind.LEAVE_OUT, StepKind.TAKE_UP, StepKind.SET_ASIDE)
+    aside = repair(directory, plan, now=NOW).snapshot
+    assert aside is not None
+    assert (aside.lost / names[2]).read_bytes() == tables[names[2]]
+    assert errors(directory) == []
 
 
 def test_a_table_is_taken_up_below_those_that_the_stack_has_moved_to(directory: Path) -> None:

@@ -220,7 +220,7 @@ def test_every_verb_that_changes_takes_a_snapshot_and_a_no_op_leaves_none(stack:
         "clean": (),
     }.items():
         if verb == "clean":
-            write_table(orphan, [RefRecord(b"refs/heads/x", 1, oid(1))])
+            write_table(orphan, [RefRecord(b"refs/heads/x", 1)])
             states[-1] = stack_files(stack)
         if verb == "add":
             ok("add", stack, stdin=args[0].encode())

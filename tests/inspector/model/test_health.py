@@ -9,10 +9,9 @@ import pytest
 
 from engine.format import RefRecord
 from engine.fsck import FaultKind, Finding, Severity
-from engine.stack import FileKind, Holder, Neighbour, StackOptions
+from engine.stack import FileKind, Holder, StackOptions, UnlistedFile
 from engine.table import Table
 from inspector.model import Health, HealthMark, findings_at_hand
-from inspector.model.health import YOUNG_LOCK
 from tests.support.screens import branches, log
 from tests.support.tables import oid, write_table
 
@@ -37,14 +36,12 @@ def sound(path: Path, refs: int) -> Path:
     return path
 
 
-def neighbour(
-    kind: FileKind, *, age: float = 3600.0, removable: bool = False, held: bool = False
-) -> Neighbour:
-    holder = Holder(1, "git") if held else None
-    return Neighbour("a-file", kind, 0, 0.0, age, removable, "the reason", holder, "the holder")
+def unlisted(kind: FileKind, *, in_use: bool = False) -> UnlistedFile:
+    holder = Holder(1, "git") if in_use else None
+    return UnlistedFile("a-file", kind, 0, 0.0, 3600.0, "the reason", in_use=in_use, holder=holder)
 
 
-def at_hand(tables: Sequence[Table] = (), beside: Sequence[Neighbour] = ()) -> list[tuple[Severity, str]]:
+def at_hand(tables: Sequence[Table] = (), beside: Sequence[UnlistedFile] = ()) -> list[tuple[Severity, str]]:
     found = findings_at_hand(tables, range(0), "log2", beside)
     assert all(finding.message and finding.git and finding.fault.meaning for finding in found)
     return [(finding.severity, finding.code) for finding in found]
@@ -53,17 +50,22 @@ def at_hand(tables: Sequence[Table] = (), beside: Sequence[Neighbour] = ()) -> l
 @pytest.mark.parametrize(
     ("beside", "expected"),
     [
-        (neighbour(FileKind.LOCK), (Severity.WARNING, "lock-stale")),
-        (neighbour(FileKind.LOCK, held=True), (Severity.INFO, "lock-held")),
-        (neighbour(FileKind.LOCK, age=YOUNG_LOCK - 1), (Severity.INFO, "lock-held")),
-        (neighbour(FileKind.TEMPORARY, removable=True), (Severity.WARNING, "temporary-file")),
-        (neighbour(FileKind.TEMPORARY), (Severity.INFO, "temporary-in-use")),
-        (neighbour(FileKind.ORPHAN, removable=True), (Severity.WARNING, "orphan-table")),
-        (neighbour(FileKind.ORPHAN), (Severity.WARNING, "orphan-doubtful")),
-        (neighbour(FileKind.OTHER), (Severity.INFO, "foreign-file")),
+        (unlisted(FileKind.LIST_LOCK), (Severity.WARNING, "lock-stale")),
+        (unlisted(FileKind.TABLE_LOCK, in_use=True), (Severity.INFO, "lock-held")),
+        (unlisted(FileKind.TEMPORARY), (Severity.WARNING, "temporary-file")),
+        (unlisted(FileKind.TEMPORARY, in_use=True), (Severity.INFO, "temporary-in-use")),
+        (unlisted(FileKind.SUPERSEDED), (Severity.WARNING, "orphan-table")),
+        (unlisted(FileKind.SUPERSEDED, in_use=True), (Severity.INFO, "orphan-in-use")),
+        (unlisted(FileKind.DOUBTFUL), (Severity.WARNING, "orphan-doubtful")),
+        (unlisted(FileKind.DATA), (Severity.ERROR, "table-unlisted-data")),
+        (unlisted(FileKind.NEXT), (Severity.WARNING, "orphan-newer")),
+        (unlisted(FileKind.AHEAD), (Severity.ERROR, "orphan-ahead")),
+        (unlisted(FileKind.UNREADABLE), (Severity.WARNING, "orphan-damaged")),
+        (unlisted(FileKind.NOT_REGULAR), (Severity.INFO, "foreign-file")),
+        (unlisted(FileKind.OTHER), (Severity.INFO, "foreign-file")),
     ],
 )
-def test_files_beside_the_stack_are_findings(beside: Neighbour, expected: tuple[Severity, str]) -> None:
+def test_files_beside_the_stack_are_findings(beside: UnlistedFile, expected: tuple[Severity, str]) -> None:
     assert at_hand((), [beside]) == [expected]
 
 

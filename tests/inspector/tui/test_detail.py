@@ -13,7 +13,7 @@ from textual.widgets import Static
 
 from engine.format import LogRecord, RefRecord
 from engine.readable import open_readable
-from engine.stack import neighbours
+from engine.stack import unlisted_files
 from inspector.model import StackView
 from inspector.model.trace import trace_ref
 from inspector.rows import LogRow, RefRow
@@ -164,8 +164,8 @@ def test_a_file_that_is_not_listed_is_explained(tmp_path: Path) -> None:
     directory = make_stack(tmp_path / "reftable", ([RefRecord(NAME, 1, oid(1))], []))
     name = "[b]\x1b\udcff"
     (directory / name).write_bytes(b"1234")
-    (found,) = neighbours(directory, [], (directory / name).stat().st_mtime + 90)
-    said = detail_text(lambda detail: detail.show_neighbour(found)).splitlines()
+    (found,) = unlisted_files(directory, (directory / name).stat().st_mtime + 90, [])
+    said = detail_text(lambda detail: detail.show_unlisted(found)).splitlines()
     assert said[:3] == [r"[b]\x1b\xff", "kind     other, not in tables.list", "size     4 bytes, 90s old"]
     assert said[5] == "clean    leaves it alone"
 

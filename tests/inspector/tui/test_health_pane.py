@@ -16,7 +16,7 @@ from textual.pilot import Pilot
 from engine.fsck import FAULTS, Finding, Severity, fsck
 from engine.progress import Progress, ProgressCallback
 from engine.readable import open_readable
-from engine.stack import FileKind, Neighbour, Stack, StackOptions
+from engine.stack import FileKind, Stack, StackOptions, UnlistedFile
 from inspector.model import Check, HealthMark, StackView
 from inspector.tui import MainScreen
 from inspector.tui.screens.plan import Phase
@@ -27,7 +27,7 @@ from tests.support.handmade import change_byte
 from tests.support.screens import NARROW, WIDE, branches, drive, inspect, make_stack, settle, shown_lines
 
 Steps = Callable[[Pilot[Any], "Host"], Awaitable[None]]
-LOCK = Neighbour("tables.list.lock", FileKind.LOCK, 0, 0.0, 3600.0, False, "a lock", None, "nobody")
+LOCK = UnlistedFile("tables.list.lock", FileKind.LIST_LOCK, 0, 0.0, 3600.0, "a lock")
 
 
 class Host(App[None]):
@@ -71,7 +71,7 @@ def view(directory: Path) -> StackView:
 def host(
     shown: StackView,
     steps: Steps,
-    beside: Sequence[Neighbour] = (),
+    beside: Sequence[UnlistedFile] = (),
     check: Check | None = None,
     size: tuple[int, int] = WIDE,
 ) -> None:
@@ -142,7 +142,7 @@ def test_a_check_finds_the_damage_and_marks_its_table(stack: Path, key: str) -> 
 
 def test_files_beside_the_stack_are_known_at_once_and_first_things_stay_first(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], app: Host) -> None:
-        assert re.search(r"! warning tables.list.lock +a lock; 60m old", app.text)
+        assert re.search(r"! warning tables.list.lock +a lock", app.text)
         await pilot.press("j")
         assert app.pane.current is not None
         await checked(pilot)

@@ -15,7 +15,7 @@ from textual.message import Message
 from textual.pilot import Pilot
 
 from engine.readable import open_readable
-from engine.stack import FileKind, Holder, Neighbour, Stack, StackOptions, neighbours
+from engine.stack import FileKind, Holder, Stack, StackOptions, UnlistedFile, unlisted_files
 from inspector.model import HealthMark, StackView
 from inspector.tui.widgets.stack_list import StackPane
 from tests.support.screens import branches, drive, make_stack, make_tall_stack, shown_lines
@@ -39,15 +39,15 @@ class Host(App[None]):
 
     @on(StackPane.TableChosen)
     @on(StackPane.TableOpened)
-    @on(StackPane.NeighbourChosen)
+    @on(StackPane.UnlistedChosen)
     def _note(self, event: Message) -> None:
         match event:
             case StackPane.TableOpened(position=position):
                 self.said.append(("opened", position))
             case StackPane.TableChosen(position=position):
                 self.said.append(("chosen", position))
-            case StackPane.NeighbourChosen(neighbour=neighbour):
-                self.said.append(("beside", neighbour.name))
+            case StackPane.UnlistedChosen(file=file):
+                self.said.append(("beside", file.name))
 
     def text(self) -> str:
         return "\n".join(line.rstrip() for line in shown_lines(self))
@@ -61,7 +61,7 @@ def view(directory: Path, options: StackOptions | None = None) -> StackView:
 def host(
     shown: StackView,
     steps: Steps,
-    beside: Sequence[Neighbour] = (),
+    beside: Sequence[UnlistedFile] = (),
     marks: Mapping[str, HealthMark] | None = None,
     size: tuple[int, int] = (60, 30),
 ) -> None:
@@ -76,8 +76,8 @@ def host(
     drive(app, run, size)
 
 
-def beside(name: str, kind: FileKind, age: float = 60.0, holder: Holder | None = None) -> Neighbour:
-    return Neighbour(name, kind, 5, NOW - age, age, False, "a reason", holder, "a holder")
+def beside(name: str, kind: FileKind, age: float = 60.0, holder: Holder | None = None) -> UnlistedFile:
+    return UnlistedFile(name, kind, 5, NOW - age, age, "a reason", holder=holder, holding="a holder")
 
 
 @pytest.fixture
@@ -140,9 +140,9 @@ def test_without_a_lower_border_the_suggestion_is_named_in_the_upper_one(stack: 
 
 def test_files_that_are_not_listed_stand_below_a_heading_with_kind_age_and_holder(stack: Path) -> None:
     files = [
-        beside("0x000000000001-0x000000000002-aabbccdd.ref", FileKind.ORPHAN, 7200),
+        beside("0x000000000001-0x000000000002-aabbccdd.ref", FileKind.SUPERSEDED, 7200),
         beside("notes", FileKind.OTHER, 45),
-        beside("tables.list.lock", FileKind.LOCK, 90, Holder(4711, "git")),
+        beside("tables.list.lock", FileKind.LIST_LOCK, 90, Holder(4711, "git")),
         beside("x.temp.1", FileKind.TEMPORARY, 86400 * 3),
     ]
 
@@ -180,7 +180,7 @@ def test_the_heading_of_an_empty_stack_is_no_place_for_the_cursor(tmp_path: Path
         await pilot.press("k", "g")
         assert app.pane.current is not None
 
-    host(view(make_stack(tmp_path / "reftable")), steps, [beside("tables.list.lock", FileKind.LOCK)])
+    host(view(make_stack(tmp_path / "reftable")), steps, [beside("tables.list.lock", FileKind.LIST_LOCK)])
 
 
 def test_hostile_names_are_shown_and_not_obeyed(tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_hostile_names_are_shown_and_not_obeyed(tmp_path: Path) -> None:
     for name in (b"\x1b]0;x\x07.temp.1", b"[red]caf\xe9", "\u202egnp.lock".encode()):
         (tmp_path / "reftable" / os.fsdecode(name)).touch()
     shown = view(tmp_path / "reftable")
-    found = neighbours(tmp_path / "reftable", [table.name for table in shown.tables], NOW)
+    found = unlisted_files(tmp_path / "reftable", NOW, [table.name for table in shown.tables])
 
     async def steps(_pilot: Pilot[Any], app: Host) -> None:
         text = app.text()

@@ -12,7 +12,15 @@ from textual.pilot import Pilot
 
 from engine.errors import LockError
 from engine.stack import Stack
-from inspector.actions import CompactAction, ExpireAction, TableRange, UndoAction, explain, seen_locks
+from inspector.actions import (
+    CompactAction,
+    ExpireAction,
+    TableRange,
+    UndoAction,
+    explain,
+    lock_words,
+    seen_locks,
+)
 from inspector.tui import MainScreen
 from inspector.tui.screens.plan import ActionScreen, Phase
 from inspector.tui.screens.repair import RepairScreen
@@ -203,7 +211,7 @@ def test_a_lock_that_is_gone_by_the_time_it_is_explained(stack: Path) -> None:
 
 def test_locks_are_seen_with_age_and_holder(stack: Path) -> None:
     leave_lock(stack, "b\x1b.ref", 90)
-    assert [str(lock) for lock in seen_locks(stack, ["a.ref", "b\x1b.ref"])] == [
+    assert [lock_words(lock) for lock in seen_locks(stack, ["a.ref", "b\x1b.ref"])] == [
         r"b\x1b.ref.lock, 90s old: no process that can be seen has it open"
     ]
     with held_lock(stack / "a.ref") as holder:

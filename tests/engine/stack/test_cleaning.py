@@ -31,7 +31,8 @@ TEMPORARY = "0x000000000001-0x000000000002-00000000.temp.a1b2c3"
 
 
 def orphan(directory: Path, name: str, update_index: int) -> None:
-    write_table(directory / name, [branch(9, update_index)])
+    """A table with the record that the table of this update index has in a stack of `make_stack`."""
+    write_table(directory / name, [branch(update_index - 1, update_index)])
 
 
 def removed(plan: CleanPlan) -> list[str]:
@@ -49,7 +50,7 @@ def test_a_tidy_stack_has_nothing_to_clean(tmp_path: Path) -> None:
         assert stack.clean() == []
 
 
-def test_unlisted_tables_go_if_the_stack_covers_their_update_indexes(tmp_path: Path) -> None:
+def test_unlisted_tables_go_if_listed_tables_hold_their_records(tmp_path: Path) -> None:
     make_stack(tmp_path, 3)
     for name, index in [
         (COVERED, 2),
@@ -86,6 +87,46 @@ def test_the_header_counts_and_not_the_name(tmp_path: Path) -> None:
     orphan(tmp_path, NEWER, 2)
     with Stack.open(tmp_path, LOOSE) as stack:
         assert stack.clean() == [NEWER]
+
+
+def test_a_table_that_fills_a_hole_of_the_list_stays(tmp_path: Path) -> None:
+    first, second, *others = make_stack(tmp_path, 4)
+    list_tables(tmp_path, [first, *others])
+    with Stack.open(tmp_path, LOOSE) as stack:
+        plan = stack.plan_clean()
+        assert (removed(plan), kept(plan)) == ([], [second])
+        assert "no listed table has" in plan.kept[0].reason
+        assert stack.clean() == []
+
+
+def test_a_table_of_another_history_stays(tmp_path: Path) -> None:
+    """An older list was put back, and the stack went on from there."""
+    tables = make_stack(tmp_path, 3)
+    list_tables(tmp_path, tables[:1])
+    with Stack.open(tmp_path, LOOSE) as stack:
+        add_branches(stack, 4, first=7)
+        plan = stack.plan_clean()
+        assert (removed(plan), kept(plan)) == ([], sorted(tables[1:]))
+        assert all("(1 refs, 0 log entries)" in file.reason for file in plan.kept)
+        assert stack.clean() == []
+
+
+def test_cleaning_goes_on_where_another_handle_was_faster(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_stack(tmp_path, 2)
+    for number in range(3):
+        orphan(tmp_path, f"{number}.ref", 1)
+    unlink = os.unlink
+
+    def faster(path: str) -> None:
+        if path.endswith("1.ref"):
+            unlink(path)
+        unlink(path)
+
+    with Stack.open(tmp_path, LOOSE) as stack:
+        monkeypatch.setattr(os, "unlink", faster)
+        assert stack.clean() == ["0.ref", "2.ref"]
 
 
 def test_temporary_tables_go_when_no_lock_is_held(tmp_path: Path) -> None:
@@ -218,9 +259,11 @@ def test_planning_changes_nothing_and_waits_for_nobody(tmp_path: Path) -> None:
     assert entries(tmp_path) == before
 
 
-def test_an_orphan_of_another_hash_function_is_judged_like_others(tmp_path: Path) -> None:
+def test_an_orphan_of_another_hash_function_goes_if_it_holds_nothing(tmp_path: Path) -> None:
     make_stack(tmp_path, 2)
-    write_table(tmp_path / COVERED, [RefRecord(b"a", 1)], options=WriteOptions(hash_id=HashId.SHA256))
+    sha256 = WriteOptions(hash_id=HashId.SHA256)
+    write_table(tmp_path / COVERED, [RefRecord(b"a", 1)], options=sha256)
+    write_table(tmp_path / "kept.ref", [RefRecord(b"a", 1, value=bytes(32))], options=sha256)
     with Stack.open(tmp_path, LOOSE) as stack:
         assert stack.clean() == [COVERED]
         add_branches(stack, 1, first=5)

@@ -1,0 +1,141 @@
+"""What the listed tables of a stack hold, against which a table that is not listed is judged.
+
+Headers tell which update indexes are covered: a set of ranges, never a maximum, since a list that has lost a
+line has a hole. A table whose range is covered may still be of another history (an older list was put back,
+and git went on from there): then only its records tell. A ref is superseded if a listed table has a record of
+that name which is as new or newer, a log entry if a listed table has its key.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from engine.closing import Closing
+from engine.errors import FormatError
+from engine.format import parse_table_name
+from engine.merge import MergedTable, RefChange, log_changes, ref_changes
+from engine.progress import ProgressCallback
+from engine.table import Table
+
+_MOST_COUNTED: Final = 10_000
+"""Records that no listed table has, after which no more are looked for."""
+
+
+class Coverage(Closing):
+    """The listed tables of a stack as far as they can be opened, from the moment on when this was made.
+
+    Of a table that does not open, the update indexes in its name count, of one that is missing, none. In both
+    cases, `is_whole` is False.
+    """
+
+    __slots__ = ("_tables", "is_whole", "ranges")
+
+    def __init__(self, directory: str, names: Iterable[str]) -> None:
+        self._tables: list[Table] = []
+        self.is_whole = True
+        limits: list[tuple[int, int]] = []
+        try:
+            for name in dict.fromkeys(names):
+                try:
+                    table = Table.open(os.path.join(directory, name), name)
+                except FileNotFoundError:
+                    self.is_whole = False
+                except (FormatError, OSError):
+                    self.is_whole = False
+                    parts = parse_table_name(name)
+                    limits += [(parts.min_update_index, parts.max_update_index)] if parts else []
+                else:
+                    self._tables.append(table)
+                    limits.append((table.min_update_index, table.max_update_index))
+        except BaseException:
+            self.close()
+            raise
+        self.ranges = merged_ranges(limits)
+
+    def close(self) -> None:
+        """Close the tables."""
+        for table in self._tables:
+            table.close()
+
+    @property
+    def highest(self) -> int:
+        """The highest update index that is covered, 0 if none is."""
+        return self.ranges[-1][1] - 1 if self.ranges else 0
+
+    def covers(self, low: int, high: int) -> bool:
+        """Whether all update indexes from `low` to `high` are those of listed tables."""
+        return any(first <= low and high < end for first, end in self.ranges)
+
+    def missing_from(self, table: Table, progress: ProgressCallback | None = None) -> tuple[int, int] | None:
+        """How many refs and log entries of `table` no listed table has as new or newer.
+
+        None if that cannot be told. Counted until there are many. Raises `FormatError` when `table` itself
+        cannot be read.
+        """
+        tables = [listed for listed in self._tables if listed.hash_id is table.hash_id]
+        # These alone can have something newer. Older ones, which may be damaged, are asked only if need be.
+        newer = [listed for listed in tables if listed.max_update_index >= table.min_update_index]
+        try:
+            if not _has_other_deletions(table, newer) and not any(_missing(newer, table, progress)):
+                return 0, 0
+            missing = _missing(tables, table, progress)
+        except FormatError as error:
+            if error.name == table.name:
+                raise
+            return None
+        is_whole = self.is_whole and len(tables) == len(self._tables)
+        return missing if is_whole or not any(missing) else None
+
+
+def _missing(listed: Sequence[Table], table: Table, progress: ProgressCallback | None) -> tuple[int, int]:
+    stack = MergedTable(listed)
+    refs = logs = 0
+    # On top of the stack, each ref of the table shows that is not the same as now.
+    for changes in ref_changes(stack, MergedTable((*listed, table)), progress=progress):
+        refs += sum(_is_newer(change, stack, table) for change in changes)
+        if refs >= _MOST_COUNTED:
+            break
+    # Below the stack, each entry shows whose key no listed table has, not even as a tombstone.
+    for entries in log_changes(stack, MergedTable((table, *listed)), progress):
+        logs += entries.added
+        if logs >= _MOST_COUNTED:
+            break
+    return refs, logs
+
+
+def _is_newer(change: RefChange, stack: MergedTable, table: Table) -> bool:
+    """Whether `stack` has nothing of a ref that is newer than what `table` has, or the same."""
+    record = change.before
+    if record is None:
+        found = stack.find_ref(change.name)  # a tombstone, or nothing
+        record = None if found is None else found[1]
+    own = change.after or table.read_ref(change.name)
+    return record is None or own is None or own.update_index >= record.update_index
+
+
+def _has_other_deletions(table: Table, newer: Sequence[Table]) -> bool:
+    """Whether a tombstone of `table` may hide a ref that lies in tables older than `newer`."""
+    stack = MergedTable(newer)
+    return any(
+        record.is_deletion and stack.find_ref(record.name) is None
+        for records in table.ref_blocks()
+        for record in records
+    )
+
+
+def merged_ranges(limits: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Ranges [first, end) of update indexes, in order and apart, from limits that belong to them both.
+
+    Limits that are no range are none here, either.
+    """
+    merged: list[tuple[int, int]] = []
+    for low, high in sorted(limits):
+        if low > high:
+            continue
+        if merged and low <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(merged[-1][1], high + 1)
+        else:
+            merged.append((low, high + 1))
+    return tuple(merged)
