@@ -12,10 +12,10 @@ from textual.app import App, ComposeResult
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.pilot import Pilot
-from textual.widgets import Footer
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from inspector.model import News, Reloaded, Session
+from inspector.tui.widgets.key_bar import KeyBar
 from inspector.tui.widgets.record_pane import LogsPane, RecordPane, RefsPane
 from inspector.tui.widgets.virtual_list import VirtualList
 from tests.support.screens import open_session
@@ -43,7 +43,7 @@ class PaneApp(App[None]):
         with Horizontal():
             yield self.refs
             yield self.logs
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         for pane in (self.refs, self.logs):

@@ -16,7 +16,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from engine.format import RefRecord
@@ -25,6 +25,7 @@ from engine.progress import Progress
 from inspector.rows import KINDS, READ_ERRORS, SCAN_RECORDS, ChangeRows, Changes
 from inspector.text import error_text, shown, value_text
 from inspector.tui.screens.dialog import Dialog, box
+from inspector.tui.widgets.key_bar import KeyBar
 from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, Look, VirtualList
 
 __all__ = ["ChangesScreen"]
@@ -104,7 +105,7 @@ nothing to stop.
             yield ListPane(self._list)
             with VerticalScroll(id="change-detail", can_focus=False):
                 yield Static(id="change-text", markup=False)
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Begin to compare."""

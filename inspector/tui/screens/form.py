@@ -13,13 +13,14 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.widget import Widget
-from textual.widgets import Button, Footer, Input, Static
+from textual.widgets import Button, Input, Static
 
 from inspector.actions import Action, RefusedError, Workplace
 from inspector.model import Journal
 from inspector.tui.screens.dialog import Dialog, box
 from inspector.tui.screens.plan import ActionScreen, Phase
 from inspector.tui.widgets.choice import Choice
+from inspector.tui.widgets.key_bar import KeyBar
 
 __all__ = ["FormScreen", "field"]
 
@@ -98,7 +99,7 @@ class FormScreen(Dialog[bool]):
             yield VerticalScroll(*self.fields(), id="fields", can_focus=False)
             yield Static(id="problem", markup=False)
             yield Button("Plan…", id="plan", compact=True)
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Say at once if it is of no use to fill it in."""

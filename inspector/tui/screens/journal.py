@@ -9,12 +9,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from inspector.actions import utc_time
 from inspector.model import Entry, Journal
 from inspector.rows import SequenceRows
 from inspector.tui.screens.dialog import Dialog, box
+from inspector.tui.widgets.key_bar import KeyBar
 from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, VirtualList
 
 __all__ = ["JournalScreen"]
@@ -65,7 +66,7 @@ class JournalScreen(Dialog[None]):
             with VerticalScroll(id="entry"):
                 yield Static(id="sentence", markup=False)
                 yield Static(id="command", markup=False)
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Keys go to the list."""

@@ -23,7 +23,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.events import DescendantFocus
 from textual.message import Message
-from textual.widgets import Footer, Input, Static, TabbedContent, TabPane, Tabs
+from textual.widgets import Input, Static, TabbedContent, TabPane, Tabs
 
 from engine.errors import ReftableError
 from engine.format import RefRecord, log_key
@@ -56,6 +56,7 @@ from inspector.tui.widgets.breadcrumbs import Breadcrumbs
 from inspector.tui.widgets.compaction_pane import CompactionPane
 from inspector.tui.widgets.detail import Detail
 from inspector.tui.widgets.health_pane import HealthPane
+from inspector.tui.widgets.key_bar import KeyBar
 from inspector.tui.widgets.record_pane import LogsPane, RecordPane, RefsPane
 from inspector.tui.widgets.stack_list import StackPane
 from inspector.tui.widgets.stack_rows import StackRow, UnlistedRow
@@ -174,7 +175,7 @@ class MainScreen(ChangingScreen):
                     with _Tab("Health", id="health-tab"):
                         yield self._health
                 yield Detail(id="detail")
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyBar()
         yield TooSmall()
 
     def on_mount(self) -> None:

@@ -17,7 +17,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from engine.errors import ReftableError
@@ -29,6 +29,7 @@ from inspector.rows import SequenceRows
 from inspector.text import error_text, file_size, log_time, short_table_name, update_range
 from inspector.tui.screens.changes import ChangesScreen
 from inspector.tui.screens.dialog import Dialog, box
+from inspector.tui.widgets.key_bar import KeyBar
 from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, VirtualList
 
 __all__ = ["Moment", "MomentsScreen", "moments_of", "newest_entry"]
@@ -142,7 +143,7 @@ the row changed. space marks a moment: = and enter on another row then show what
         with box("Time travel", id="moments"):
             yield Static(id="moment-words", markup=False)
             yield ListPane(self._list)
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Show the moments, and have their times read."""

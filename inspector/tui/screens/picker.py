@@ -18,7 +18,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from engine.errors import ReftableError
@@ -26,6 +26,7 @@ from engine.git import StackLocation
 from engine.stack import Stack, StackOptions
 from inspector.rows import SequenceRows
 from inspector.text import error_text, file_size, safe_name, shorten_middle
+from inspector.tui.widgets.key_bar import KeyBar
 from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, VirtualList
 
 __all__ = ["PickerScreen", "StackSummary"]
@@ -105,7 +106,7 @@ enter opens the stack under the cursor, escape leaves."""
             box.border_title = "Which stack?"
             yield ListPane(self._list)
             yield self._words
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Show the names, with the cursor on the stack that the path stands for, and have the rest read."""

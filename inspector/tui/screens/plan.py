@@ -15,7 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Button, Footer, Input, Static
+from textual.widgets import Button, Input, Static
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from engine.errors import Cancelled, ReftableError
@@ -38,6 +38,7 @@ from inspector.actions import (
 )
 from inspector.model import Ending, Journal
 from inspector.tui.screens.dialog import Dialog, box
+from inspector.tui.widgets.key_bar import KeyBar
 from inspector.tui.widgets.line_list import Line, LineList
 
 __all__ = ["ActionScreen", "ConfirmScreen"]
@@ -121,7 +122,7 @@ class ConfirmScreen(Dialog[bool]):
             with Horizontal():
                 yield Button("Cancel", id="cancel")
                 yield Button(Content(self._verb), id="go", disabled=self._typed is not None)
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Whoever presses enter without reading changes nothing."""
@@ -239,7 +240,7 @@ class ActionScreen(Dialog[bool]):
             yield LineList(id="lines")
             yield Static(id="progress", markup=False)
             yield Static(id="command", markup=False)
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Begin with the plan."""

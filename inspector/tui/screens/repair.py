@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from engine.format import RefRecord
 from engine.repair import Outcome, RefOutcome, RepairPlan, Step
@@ -20,6 +20,7 @@ from inspector.rows import ORDER, OutcomeRows
 from inspector.text import shown, value_text
 from inspector.tui.screens.dialog import Dialog, box
 from inspector.tui.screens.plan import ActionScreen, Phase
+from inspector.tui.widgets.key_bar import KeyBar
 from inspector.tui.widgets.line_list import Line, LineList
 from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, Look, VirtualList
 
@@ -189,7 +190,7 @@ class OutcomesScreen(Dialog[None]):
             yield ListPane(self._list)
             with VerticalScroll(id="outcome", can_focus=False):
                 yield Static(id="outcome-text", markup=False)
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Keys go to the list."""

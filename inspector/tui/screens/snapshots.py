@@ -17,7 +17,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 from textual.worker import Worker, WorkerState
 
 from engine.errors import ReftableError
@@ -30,6 +30,7 @@ from inspector.text import age_text, error_text, safe_name, short_table_name
 from inspector.tui.screens.changes import ChangesScreen
 from inspector.tui.screens.dialog import Dialog, box
 from inspector.tui.screens.plan import ActionScreen
+from inspector.tui.widgets.key_bar import KeyBar
 from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, VirtualList
 
 __all__ = ["SnapshotsScreen"]
@@ -105,7 +106,7 @@ class SnapshotsScreen(Dialog[bool]):
             yield ListPane(self._list)
             with VerticalScroll(id="snapshot", can_focus=False):
                 yield Static(id="snapshot-text", markup=False)
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Keys go to the list."""

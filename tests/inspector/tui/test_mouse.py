@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Footer, TabbedContent, TabPane
+from textual.widgets import TabbedContent, TabPane
 
 from inspector.tui import MainScreen
 from inspector.tui.screens.help import HelpScreen
+from inspector.tui.widgets.key_bar import KeyBar
 from inspector.tui.widgets.virtual_list import VirtualList
 from tests.support.screens import branches, inspect, log, make_stack, settle, shown_lines
 
@@ -59,7 +60,7 @@ def test_a_click_on_a_row_goes_there(stack: Path) -> None:
 
 def test_a_click_on_a_key_in_the_footer_presses_it(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
-        assert screen.query(Footer)
+        assert screen.query(KeyBar)
         await click_text(pilot, "? Help")
         assert isinstance(pilot.app.screen, HelpScreen)
 

@@ -1,0 +1,112 @@
+"""The keys in the last line: those that do something now, each of which can be clicked."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.events import MouseScrollDown, MouseScrollUp
+from textual.pilot import Pilot
+
+from inspector.tui.widgets.key_bar import KeyBar
+from tests.support.screens import drive, shown_lines
+
+
+class Host(App[None]):
+    """Has three keys, and a fourth that does the same as the third."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "take('a')", "Add"),
+        Binding("b", "take('b')", "Blocks"),
+        Binding("c", "take('c')", "Compact"),
+        Binding("d", "take('c')", "Compact"),
+        Binding("h", "take('h')", "Hidden", show=False),
+    ]
+    ENABLE_COMMAND_PALETTE = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken: list[str] = []
+        self.refused = ""
+
+    def compose(self) -> ComposeResult:
+        yield KeyBar()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return None if action == "take" and parameters[0] == self.refused else True
+
+    def action_take(self, key: str) -> None:
+        self.taken.append(key)
+
+
+def last_line(app: App[Any]) -> str:
+    return shown_lines(app)[-1].rstrip()
+
+
+def test_each_action_is_shown_once_and_a_click_presses_its_key() -> None:
+    app = Host()
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        assert last_line(app) == "a Add b Blocks c Compact"
+        for column in (0, 4, 5, 6, 13, 14, 15, 23, 24, 70):  # at the ends of each, between them, and behind
+            await pilot.click(KeyBar, offset=(column, 0))
+        assert app.taken == ["a", "a", "b", "b", "c", "c"]
+
+    drive(app, steps)
+
+
+def test_a_key_that_does_nothing_now_is_dim_and_not_pressed() -> None:
+    app = Host()
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        app.refused = "b"
+        app.refresh_bindings()
+        await pilot.pause()
+        await pilot.click(KeyBar, offset=(7, 0))
+        assert app.taken == []
+        assert any(
+            segment.text == "b" and segment.style is not None and segment.style.dim
+            for segment in app.query_one(KeyBar).render_line(0)
+        )
+
+    drive(app, steps)
+
+
+async def turn(pilot: Pilot[Any], bar: KeyBar, steps: int) -> None:
+    kind = MouseScrollDown if steps > 0 else MouseScrollUp
+    for _ in range(abs(steps)):
+        bar.post_message(kind(bar, 0, 0, 0, steps, 0, False, False, False))
+    await pilot.pause()
+
+
+def test_the_wheel_moves_a_line_that_is_too_long() -> None:
+    app = Host()
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        bar = app.query_one(KeyBar)
+        await turn(pilot, bar, 1)
+        assert last_line(app) == "d b Blocks c"
+        await turn(pilot, bar, 9)
+        assert last_line(app).endswith("c Compact")
+        await pilot.click(KeyBar, offset=(bar.size.width - 2, 0))
+        assert app.taken == ["c"]
+        await turn(pilot, bar, -9)
+        assert last_line(app).startswith("a Add")
+
+    drive(app, steps, (12, 5))
+
+
+def test_nothing_is_drawn_anew_while_the_keys_stay() -> None:
+    app = Host()
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        bar, before = app.query_one(KeyBar), len(app.query("*"))
+        drawn = bar._keys
+        for _ in range(3):
+            app.refresh_bindings()
+            await pilot.pause()
+        assert bar._keys is drawn
+        assert len(app.query("*")) == before
+
+    drive(app, steps)
