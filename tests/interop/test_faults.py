@@ -20,7 +20,7 @@ from engine.errors import ReftableError
 from engine.format import LogRecord, RefRecord
 from engine.repair import plan_repair, repair
 from engine.snapshot import list_snapshots, prune
-from engine.snapshot.snapshot import snapshots_directory
+from engine.snapshot.manifest import snapshots_directory
 from engine.stack import Stack, StackOptions
 from tests.support.faults import GO_ON, REMOVING, Call, faults, survives
 from tests.support.findings import faults as what_is_wrong

@@ -23,7 +23,7 @@ from engine.snapshot import (
     snapshot_before,
     take_snapshot,
 )
-from engine.snapshot.snapshot import snapshots_directory
+from engine.snapshot.manifest import snapshots_directory
 from engine.stack import LockFile, Stack
 from tests.support.durability import record_durability
 from tests.support.stacks import OPTIONS, listed

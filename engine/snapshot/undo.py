@@ -1,0 +1,129 @@
+"""Going back to a snapshot: a change like any other, with an older list.
+
+ 1. lock `tables.list`: no other process changes the list from here on;
+ 2. see that the stack is as the change left it that is undone; a change of another process is not taken back
+    unless that is asked for;
+ 3. take a snapshot of the stack as it is now, which undoes this. Under the lock, so that it holds just what
+    is replaced;
+ 4. put back the files that are missing or differ, each in one rename. A process that reads the list in force
+    does not look at them;
+ 5. rename the lock, which has the older list in it, onto the list. Before this the one stack is there, behind
+    it the other, and other processes may change it again;
+ 6. remove what the list named before, as far as a snapshot holds it, or what was put back in vain. The list
+    is read again for this: others may name these tables, and an interrupt may have come on either side of 5;
+ 7. note in the new snapshot what the list names now.
+
+A crash before 7 leaves a snapshot that does not know how its change ended: `left_by_undo` tells by that which
+tables are left over from 6.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+
+from engine.errors import FormatError, OutdatedError
+from engine.format import TABLES_LIST
+from engine.snapshot.manifest import Snapshot, list_snapshots
+from engine.snapshot.snapshot import is_same_file, names_in, put_file, settle, take_snapshot
+from engine.stack import DEFAULT_LOCK_TIMEOUT_MS, LockFile, read_list_bytes, sync_directory
+
+_UNDO: Final = "undo"
+
+
+def is_last_change(directory: str | os.PathLike[str], snapshot: Snapshot) -> bool:
+    """Whether the stack is as the change behind this snapshot left it: undoing it undoes no other."""
+    data = read_list_bytes(directory)
+    if snapshot.after is None:
+        return data == read_list_bytes(snapshot.path)
+    return tuple(names_in(data)) == snapshot.after
+
+
+def left_by_undo(directory: str | os.PathLike[str]) -> frozenset[str]:
+    """Tables that an undo has taken from the list and, being interrupted, has not removed.
+
+    They may reach further than the list that it has put in their place, which therefore looks too old.
+    """
+    stack, snapshots = Path(directory), list_snapshots(directory)
+    if not snapshots or snapshots[0].operation != _UNDO or snapshots[0].after is not None:
+        return frozenset()
+    data = read_list_bytes(stack)
+    if all((read_list_bytes(one.path) or b"") != data for one in snapshots[1:]):
+        return frozenset()  # it did not come as far, or the stack has changed since
+    return frozenset(snapshots[0].tables).difference(names_in(data))
+
+
+def restore(
+    directory: str | os.PathLike[str],
+    snapshot: Snapshot,
+    now: float,
+    *,
+    force: bool = False,
+    lock_timeout_ms: int = DEFAULT_LOCK_TIMEOUT_MS,
+) -> Snapshot:
+    """Make the stack what it was when `snapshot` was taken; returns the snapshot that undoes this.
+
+    Raises `OutdatedError` when another process has changed the stack since the change that is undone, unless
+    `force` is set, `LockError`, `FormatError` when the snapshot has lost one of its tables, `OSError`.
+    The stack is then as it was.
+    """
+    stack = Path(directory)
+    list_path = stack / TABLES_LIST
+    for name in snapshot.tables:
+        if name not in snapshot.missing and not snapshot.file(name).is_file():
+            raise FormatError(name, None, f"is gone from the snapshot {snapshot.id}")
+    mode = list_path.stat().st_mode & 0o7777 if list_path.exists() else None
+    with LockFile(os.fspath(list_path), timeout_ms=lock_timeout_ms, mode=mode) as lock:
+        if not force and not is_last_change(stack, snapshot):
+            reason = f"the stack has changed since the {snapshot.operation} that is to be undone"
+            raise OutdatedError(os.fspath(list_path), reason)
+        replaced = [
+            name
+            for name in snapshot.files
+            if (stack / name).exists() and not is_same_file(snapshot.file(name), stack / name)
+        ]
+        before = take_snapshot(stack, _UNDO, now, extra=replaced)
+        installed: list[str] = []
+        try:
+            for name in snapshot.files:
+                if not (stack / name).exists():
+                    installed.append(name)
+                    _install(snapshot.file(name), stack / name)
+                elif name in replaced:
+                    _install(snapshot.file(name), stack / name)
+            lock.write(read_list_bytes(snapshot.path) or b"")
+            sync_directory(stack)
+            lock.commit()
+            installed = []
+        finally:
+            try:
+                sync_directory(stack)
+            finally:
+                _drop_unlisted(stack, snapshot, before, installed)
+                settle(stack, before, now)
+    return before
+
+
+def _drop_unlisted(stack: Path, snapshot: Snapshot, before: Snapshot, installed: Collection[str]) -> None:
+    """Remove what going back has taken from the list, or has put there in vain.
+
+    Of the list, only what a snapshot holds: other files are not ours, and some were there before without
+    being listed. The list has the last word, as an interrupt may come just behind its rename.
+    """
+    taken = [name for name in before.tables if name in before.files and name not in snapshot.files]
+    for name in {*taken, *installed}.difference(names_in(read_list_bytes(stack))):
+        (stack / name).unlink(missing_ok=True)
+
+
+def _install(source: Path, target: Path) -> None:
+    """Put a file of a snapshot back: in one rename, so that no process ever reads half of it."""
+    temporary = target.with_name(f"{target.name}.temp.undo")
+    temporary.unlink(missing_ok=True)
+    try:
+        put_file(source, temporary)
+        temporary.rename(target)
+    finally:
+        # Renaming one link of a file onto another does nothing, and leaves both.
+        temporary.unlink(missing_ok=True)
