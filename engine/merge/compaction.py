@@ -1,13 +1,7 @@
-"""Compaction: which tables to merge, and merging them.
+"""Compaction: merging tables into one, and the plan of doing so.
 
-Two policies choose the tables from their sizes alone. The log2 rule (the first one: JGit, the
-Go library and git before 2.45) cuts the stack into segments of tables of like magnitude and
-merges the smallest magnitude that occurs twice in a row, with all older tables that the result
-would outgrow. The geometric rule (git since 2.45) restores a sequence in which each table is
-at least `factor` times the one behind it.
-
-`compact_tables` merges tables into a `TableWriter` and knows no directory, lock or list: these
-are `stack.py`'s. `plan_compaction` is the dry run, the same merge with a sink that only counts;
+`compact_tables` merges tables into a `TableWriter` and knows no directory, lock or list: that
+is the stack's part. `plan_compaction` is the dry run, the same merge with a sink that only counts;
 it needs nothing but the tables, so it may run in any thread. Records pass as the bytes they
 were stored as, decoded as far as their keys. Git's rules:
 
@@ -22,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from engine.errors import ApiError, FormatError
 from engine.format.block import Block
@@ -34,82 +27,6 @@ from engine.merge.merged import merge_blocks
 from engine.progress import Progress, ProgressCallback
 from engine.table.reader import Table
 from engine.table.writer import TableStats, TableWriter, WriteOptions
-
-DEFAULT_FACTOR: Final = 2
-
-
-@dataclass(slots=True, frozen=True)
-class Segment:
-    """Tables [start, end) of a stack: `bytes` in all, `log` the magnitude of each (log2 rule)."""
-
-    start: int
-    end: int
-    log: int
-    bytes: int
-
-    def __len__(self) -> int:
-        return self.end - self.start
-
-
-_NOTHING: Final = Segment(0, 0, 0, 0)
-
-
-def fastlog2(size: int) -> int:
-    """The magnitude of a size: floor(log2), and 0 for 0."""
-    return max(size.bit_length() - 1, 0)
-
-
-def sizes_to_segments(sizes: Sequence[int]) -> list[Segment]:
-    """Runs of neighbouring tables of the same magnitude. Sizes are in bytes, oldest table first."""
-    segments: list[Segment] = []
-    for position, size in enumerate(sizes):
-        log = fastlog2(size)
-        last = segments[-1] if segments else None
-        if last is not None and (last.log == log or not last.bytes):
-            segments[-1] = Segment(last.start, position + 1, log, last.bytes + size)
-        else:
-            segments.append(Segment(position, position + 1, log, size))
-    return segments
-
-
-def suggest_compaction_segment(sizes: Sequence[int]) -> Segment:
-    """The tables that the log2 rule would merge; an empty segment when there are none."""
-    repeated = [segment for segment in sizes_to_segments(sizes) if len(segment) > 1]
-    if not repeated:
-        return _NOTHING
-    smallest = min(repeated, key=lambda segment: segment.log)
-    start, total = smallest.start, smallest.bytes
-    while start and fastlog2(total) >= fastlog2(sizes[start - 1]):
-        start -= 1
-        total += sizes[start]
-    return Segment(start, smallest.end, smallest.log, total)
-
-
-def check_factor(factor: int) -> None:
-    """Raise `ApiError` unless `factor` is one of the geometric rule: 1..255."""
-    if not 1 <= factor <= 255:
-        raise ApiError(f"factor {factor} is not in 1..255")
-
-
-def suggest_geometric_segment(sizes: Sequence[int], factor: int = DEFAULT_FACTOR) -> Segment:
-    """The tables that the geometric rule would merge; an empty segment when there are none.
-
-    `factor` is 1..255. The segment ends with the newest table that is too large for the one in
-    front of it, and begins with the oldest table that is too small for all behind it, up to that
-    end, put together.
-    """
-    check_factor(factor)
-    end = next((i + 1 for i in reversed(range(1, len(sizes))) if sizes[i - 1] < sizes[i] * factor), 0)
-    if not end:
-        return _NOTHING
-    start = end - 1
-    total = segment_bytes = sizes[start]
-    for position in reversed(range(end - 1)):
-        too_small = sizes[position] < total * factor
-        total += sizes[position]
-        if too_small:
-            start, segment_bytes = position, total
-    return Segment(start, end, fastlog2(segment_bytes), segment_bytes)
 
 
 @dataclass(slots=True, frozen=True)

@@ -1,27 +1,45 @@
-"""The two compaction rules as the sequence of their comparisons, for whoever wants to watch them decide.
+"""Which tables to merge, judged by their sizes alone: two rules, each as the sequence of its comparisons.
 
-`compaction.py` holds the rules as they are run; here they are taken apart. Each `Step` is one question:
-the tables looked at, those they are held against, the two numbers compared, the answer, and what the rule
-has marked for merging after it. The last step is the result, the segment that the rule itself returns.
-Words for the steps are left to whoever shows them.
+The log2 rule (the first one: JGit, the Go library and git before 2.45) cuts the stack into segments of tables
+of like magnitude and merges the smallest magnitude that occurs twice in a row, with all older tables that the
+result would outgrow. The geometric rule (git since 2.45) restores a sequence in which each table is at least
+`factor` times the one behind it: its range ends with the newest table that is too large for the one in front
+of it, and begins with the oldest table that is too small for all behind it, up to that end, put together.
+
+A rule is a generator of `Comparison`s, the last of which is its result: what is shown step by step is what
+runs. Sizes are in bytes, oldest table first. Words for the steps are left to whoever shows them.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from engine.merge.compaction import DEFAULT_FACTOR, Segment, check_factor, fastlog2, sizes_to_segments
+from engine.errors import ApiError
 
-StepKind = Literal["cut", "choose", "grow", "end", "begin", "result"]
+DEFAULT_FACTOR: Final = 2
 
-_NOTHING: Final = Segment(0, 0, 0, 0)
+ComparisonKind = Literal["cut", "choose", "grow", "end", "begin", "result"]
 
 
 @dataclass(slots=True, frozen=True)
-class Step:
-    """One comparison of a rule.
+class Segment:
+    """Tables [start, end) of a stack: `bytes` in all, `log` the magnitude of each (log2 rule)."""
+
+    start: int
+    end: int
+    log: int
+    bytes: int
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+
+@dataclass(slots=True, frozen=True)
+class Comparison:
+    """One question of a rule.
 
     `looked` are the positions of the tables in question, `against` those that they are compared with
     (empty where there is nothing yet to compare with), `left` and `right` the numbers of both, `yes` the
@@ -41,7 +59,7 @@ class Step:
     Both end with `result`, which compares nothing: `yes` when there is something to merge.
     """
 
-    kind: StepKind
+    kind: ComparisonKind
     looked: range
     against: range
     left: int
@@ -50,78 +68,116 @@ class Step:
     marked: Segment
 
 
-def log2_steps(sizes: Sequence[int]) -> list[Step]:
-    """The comparisons of the log2 rule for tables of these sizes (bytes, oldest first)."""
-    return _with_result(_log2_steps(sizes))
+def fastlog2(size: int) -> int:
+    """The magnitude of a size: floor(log2), and 0 for 0."""
+    return max(size.bit_length() - 1, 0)
 
 
-def geometric_steps(sizes: Sequence[int], factor: int = DEFAULT_FACTOR) -> list[Step]:
-    """The comparisons of the geometric rule; raises `ApiError` for a `factor` outside 1..255."""
-    check_factor(factor)
-    return _with_result(_geometric_steps(sizes, factor))
+_Marked = tuple[int, int, int, int]
+_Numbers = tuple[ComparisonKind, tuple[int, int], tuple[int, int], int, int, bool, _Marked]
+"""A `Comparison` and its `Segment` as bare numbers: a stack of ten thousand tables takes as many to judge."""
+
+_NOTHING: Final = (0, 0, 0, 0)
 
 
-def _with_result(comparisons: Iterator[Step]) -> list[Step]:
-    steps = list(comparisons)
-    marked = steps[-1].marked if steps else _NOTHING
-    steps.append(Step("result", range(marked.start, marked.end), range(0), 0, 0, len(marked) > 0, marked))
-    return steps
+def log2_steps(sizes: Sequence[int]) -> Iterator[Comparison]:
+    """The comparisons of the log2 rule."""
+    return map(_comparison, _log2(sizes))
 
 
-def _log2_steps(sizes: Sequence[int]) -> Iterator[Step]:
-    segments = sizes_to_segments(sizes)
-    front = range(0)
+def geometric_steps(sizes: Sequence[int], factor: int = DEFAULT_FACTOR) -> Iterator[Comparison]:
+    """The comparisons of the geometric rule. Raises `ApiError` for a `factor` outside 1..255."""
+    return map(_comparison, _geometric(sizes, check_factor(factor)))
+
+
+def suggest_compaction_segment(sizes: Sequence[int]) -> Segment:
+    """The tables that the log2 rule would merge; an empty segment when there are none."""
+    return _result(_log2(sizes))
+
+
+def suggest_geometric_segment(sizes: Sequence[int], factor: int = DEFAULT_FACTOR) -> Segment:
+    """The tables that the geometric rule would merge, likewise. Raises as `geometric_steps` does."""
+    return _result(_geometric(sizes, check_factor(factor)))
+
+
+def sizes_to_segments(sizes: Sequence[int]) -> list[Segment]:
+    """Runs of neighbouring tables of the same magnitude."""
+    segments: list[_Marked] = []
+    deque(_cut(sizes, segments), maxlen=0)
+    return [Segment(*segment) for segment in segments]
+
+
+def _comparison(numbers: _Numbers) -> Comparison:
+    kind, looked, against, left, right, yes, marked = numbers
+    return Comparison(kind, range(*looked), range(*against), left, right, yes, Segment(*marked))
+
+
+def _result(steps: Iterator[_Numbers]) -> Segment:
+    return Segment(*deque(steps, maxlen=1)[0][-1])
+
+
+def _log2(sizes: Sequence[int]) -> Iterator[_Numbers]:
+    segments: list[_Marked] = []
+    yield from _cut(sizes, segments)
+    marked = _NOTHING
     for segment in segments:
-        for position in range(segment.start, segment.end):
-            left = fastlog2(sizes[position])
-            right = fastlog2(sizes[position - 1]) if position else 0
-            joins = position > segment.start
-            yield Step("cut", range(position, position + 1), front, left, right, joins, _NOTHING)
-            front = range(segment.start, position + 1)
-    best = _NOTHING
-    for segment in segments:
-        better = len(segment) > 1 and (not len(best) or segment.log < best.log)
-        looked, against = range(segment.start, segment.end), range(best.start, best.end)
-        right = best.log
-        if better:
-            best = segment
-        yield Step("choose", looked, against, segment.log, right, better, best)
-    yield from _grown(sizes, best)
+        start, end, log, _ = segment
+        best = marked
+        better = end - start > 1 and (not best[1] or log < best[2])
+        marked = segment if better else best
+        yield "choose", (start, end), best[:2], log, best[2], better, marked
+    start, end, log, size = marked
+    for position in reversed(range(start)):
+        left, right = fastlog2(sizes[position]), fastlog2(size)
+        against = start, end
+        if left <= right:
+            start, size = position, size + sizes[position]
+        marked = start, end, log, size
+        yield "grow", (position, position + 1), against, left, right, left <= right, marked
+        if left > right:
+            break
+    yield "result", (start, end), (0, 0), 0, 0, end > start, (start, end, log, size)
 
 
-def _grown(sizes: Sequence[int], marked: Segment) -> Iterator[Step]:
-    while marked.start:
-        position = marked.start - 1
-        left, right = fastlog2(sizes[position]), fastlog2(marked.bytes)
-        against = range(marked.start, marked.end)
-        taken = left <= right
-        if taken:
-            marked = Segment(position, marked.end, marked.log, marked.bytes + sizes[position])
-        yield Step("grow", range(position, position + 1), against, left, right, taken, marked)
-        if not taken:
-            return
+def _cut(sizes: Sequence[int], segments: list[_Marked]) -> Iterator[_Numbers]:
+    """The comparisons that make `segments`."""
+    start, log, total = 0, 0, 0
+    for position, size in enumerate(sizes):
+        against, left, right = (start, position), fastlog2(size), log
+        joins = position > 0 and (left == right or not total)
+        if joins:
+            total += size
+            segments[-1] = (start, position + 1, left, total)
+        else:
+            start, total = position, size
+            segments.append((start, position + 1, left, total))
+        log = left
+        yield "cut", (position, position + 1), against, left, right, joins, _NOTHING
 
 
-def _geometric_steps(sizes: Sequence[int], factor: int) -> Iterator[Step]:
-    marked, end = _NOTHING, 0
+def _geometric(sizes: Sequence[int], factor: int) -> Iterator[_Numbers]:
+    start, end, size = 0, 0, 0
     for position in reversed(range(len(sizes) - 1)):
         left, right = sizes[position], sizes[position + 1] * factor
-        looked, against = range(position, position + 1), range(position + 1, position + 2)
         if left < right:
-            end = position + 2
-            marked = _segment(position + 1, end, sizes[position + 1])
-        yield Step("end", looked, against, left, right, left < right, marked)
+            start, end, size = position + 1, position + 2, sizes[position + 1]
+        marked = start, end, fastlog2(size), size
+        yield "end", (position, position + 1), (position + 1, position + 2), left, right, left < right, marked
         if end:
             break
-    total = marked.bytes
+    total = size
     for position in reversed(range(end - 1)):
         left, right = sizes[position], total * factor
         total += left
         if left < right:
-            marked = _segment(position, end, total)
-        looked, against = range(position, position + 1), range(position + 1, end)
-        yield Step("begin", looked, against, left, right, left < right, marked)
+            start, size = position, total
+        marked = start, end, fastlog2(size), size
+        yield "begin", (position, position + 1), (position + 1, end), left, right, left < right, marked
+    yield "result", (start, end), (0, 0), 0, 0, end > start, (start, end, fastlog2(size), size)
 
 
-def _segment(start: int, end: int, size: int) -> Segment:
-    return Segment(start, end, fastlog2(size), size)
+def check_factor(factor: int) -> int:
+    """`factor`, if it is one of the geometric rule: 1..255. Raises `ApiError`."""
+    if not 1 <= factor <= 255:
+        raise ApiError(f"factor {factor} is not in 1..255")
+    return factor

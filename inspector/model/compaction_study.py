@@ -17,9 +17,9 @@ from typing import Final
 from engine.errors import Cancelled, FormatError, MissingTableError, ReftableError
 from engine.merge import (
     DEFAULT_FACTOR,
+    Comparison,
     Dropped,
     Segment,
-    Step,
     geometric_steps,
     log2_steps,
     plan_compaction,
@@ -104,7 +104,7 @@ class Study:
         self.damage: Mapping[str, Damage] = {}
         """The tables that others found damaged, by name."""
         self._met: dict[str, Damage] = {}
-        self._steps: dict[Policy, list[Step]] = {}
+        self._steps: dict[Policy, list[Comparison]] = {}
         self._outcomes: OrderedDict[MergeKey, MergeResult | Blocked] = OrderedDict()
         self._opened = False
         self._judge()
@@ -117,7 +117,7 @@ class Study:
         if not self._opened:
             self._opened = True
             self.rule, self.factor = self.policy, self.policy_factor
-        # Step 5 of other comparisons is another question: then the result is what there is to see.
+        # Comparison 5 of other comparisons is another question: then the result is what there is to see.
         finished = self.at == len(self.steps) - 1 or view.tables != self.tables
         if view.tables != self.tables:  # a file that was damaged may have been put right under its name
             self._met.clear()
@@ -129,7 +129,10 @@ class Study:
         self._judge(at_result=finished)
 
     def _judge(self, *, at_result: bool = True) -> None:
-        self._steps = {"log2": log2_steps(self.sizes), "geometric": geometric_steps(self.sizes, self.factor)}
+        self._steps = {
+            "log2": list(log2_steps(self.sizes)),
+            "geometric": list(geometric_steps(self.sizes, self.factor)),
+        }
         self.segments = sizes_to_segments(self.sizes)
         if at_result:
             self.go_last()
@@ -137,12 +140,12 @@ class Study:
     # The rule and its steps.
 
     @property
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[Comparison]:
         """Every comparison of the rule, the result last."""
         return self._steps[self.rule]
 
     @property
-    def step(self) -> Step:
+    def step(self) -> Comparison:
         """The step in question."""
         return self.steps[self.at]
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from textual.content import Content
 
-from engine.merge import Step, StepKind
+from engine.merge import Comparison, ComparisonKind
 from engine.progress import Progress
 from engine.stack import Policy
 from inspector.model import Blocked, MergeResult, Study
@@ -30,7 +30,7 @@ LEGEND: Final = "? asked  = compared  R range so far  L log2  G geometric  M mar
 DAMAGE_LEGEND: Final = "X damaged  ? asked  = compared  R range  L log2  G geometric  M marked"
 """The columns beside the bars, without and with one for damage."""
 
-_HEADINGS: Final[dict[StepKind, str]] = {
+_HEADINGS: Final[dict[ComparisonKind, str]] = {
     "cut": "cut the stack into segments",
     "choose": "choose a segment",
     "grow": "does it outgrow older tables?",
@@ -39,7 +39,7 @@ _HEADINGS: Final[dict[StepKind, str]] = {
     "result": "the result",
 }
 
-_RULES: Final[dict[StepKind, str]] = {
+_RULES: Final[dict[ComparisonKind, str]] = {
     "cut": "Neighbours between the same two powers of two form a segment.",
     "choose": "The smallest magnitude that two neighbours share is the one to merge.",
     "grow": "Older tables of no larger magnitude than the result are merged too.",
@@ -92,7 +92,7 @@ def step_lines(study: Study) -> list[Content]:
     return [place, *([Content.styled(rule, "$foreground-muted")] if rule else []), asked]
 
 
-def _question(step: Step, study: Study) -> tuple[str, str]:
+def _question(step: Comparison, study: Study) -> tuple[str, str]:
     match step.kind:
         case "cut":
             return _cut(step, study.sizes)
@@ -112,7 +112,7 @@ def _bytes(sizes: list[int], positions: range) -> int:
     return sum(sizes[position] for position in positions)
 
 
-def _cut(step: Step, sizes: list[int]) -> tuple[str, str]:
+def _cut(step: Comparison, sizes: list[int]) -> tuple[str, str]:
     position, log = step.looked.start, step.left
     # Why the magnitude is what it is.
     fact = f"Table {position}: 2^{log} = {2**log:,} ≤ {sizes[position]:,} < 2^{log + 1}: magnitude {log}."
@@ -122,7 +122,7 @@ def _cut(step: Step, sizes: list[int]) -> tuple[str, str]:
     return question, "Yes: it joins." if step.yes else f"No, that is {step.right}: it begins another."
 
 
-def _choose(step: Step) -> tuple[str, str]:
+def _choose(step: Comparison) -> tuple[str, str]:
     what = f"Does segment 2^{step.left}, {tables_text(step.looked)}, hold two tables or more"
     if len(step.looked) == 1:
         return f"{what}?", "No: it stays as it is."
@@ -134,7 +134,7 @@ def _choose(step: Step) -> tuple[str, str]:
     return question, "Yes: now it is the smallest." if step.yes else "No."
 
 
-def _grow(step: Step, sizes: list[int]) -> tuple[str, str]:
+def _grow(step: Comparison, sizes: list[int]) -> tuple[str, str]:
     position = step.looked.start
     question = (
         f"{tables_text(step.against).capitalize()} together: {_bytes(sizes, step.against):,} bytes,"
@@ -146,7 +146,7 @@ def _grow(step: Step, sizes: list[int]) -> tuple[str, str]:
     return question, f"No: the range begins at table {position + 1}."
 
 
-def _end(step: Step, study: Study) -> tuple[str, str]:
+def _end(step: Comparison, study: Study) -> tuple[str, str]:
     position, behind = step.looked.start, step.against.start
     factor, size = study.factor, study.sizes[behind]
     question = f"Is table {position} too small for table {behind}: {step.left:,} < {factor} × {size:,}"
@@ -156,7 +156,7 @@ def _end(step: Step, study: Study) -> tuple[str, str]:
     return question, "No: they may stay as they are."
 
 
-def _begin(step: Step, study: Study) -> tuple[str, str]:
+def _begin(step: Comparison, study: Study) -> tuple[str, str]:
     position = step.looked.start
     behind = _bytes(study.sizes, step.against)
     question = f"Is table {position} too small for {tables_text(step.against)} behind it:"
@@ -168,7 +168,7 @@ def _begin(step: Step, study: Study) -> tuple[str, str]:
     return question, f"No: the range still begins at table {step.marked.start}."
 
 
-def _result(step: Step, study: Study) -> tuple[str, str]:
+def _result(step: Comparison, study: Study) -> tuple[str, str]:
     rule = "log2" if study.rule == "log2" else f"geometric ×{study.factor}"
     if step.yes:
         marked = range(step.marked.start, step.marked.end)
