@@ -9,6 +9,7 @@ May import all wings but `update`.
     files         what each file is worth that may be a table
     table_list, leftovers
                   the list, locks and what killed writers left
+    evidence      what is known of the stack, each file looked at once
     planner       making the plan
     outcome       what becomes of each ref and log entry
     execute       carrying out a plan: `repair`

@@ -22,24 +22,17 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import ApiError, FormatError, OutdatedError
-from engine.format import U64_MAX, HashId, is_table_file, is_unsafe_refname, pack_table_list
+from engine.format import U64_MAX, is_table_file, is_unsafe_refname, pack_table_list
 from engine.fsck import Finding, Severity, fsck
-from engine.progress import Progress, ProgressCallback
+from engine.progress import ProgressCallback
 from engine.repair.choice import Candidate, choose
-from engine.repair.files import (
-    TableFile,
-    check_or_tell,
-    correct_limits,
-    joined,
-    limits_of,
-    look_at,
-    number_of,
-)
+from engine.repair.evidence import Evidence, words_for
+from engine.repair.files import TableFile, correct_limits, joined, limits_of, number_of
 from engine.repair.inputs import Counts, OpenInputs, count_records
 from engine.repair.leftovers import lock_step, temporary_steps
 from engine.repair.merging import HIGHEST_LIMIT, arranged, follow_each_other, inserted
 from engine.repair.plan import LeftOut, PlannedTable, RepairPlan, Step, StepKind, Trace, trace
-from engine.repair.table_list import around, read_lines, require_same_lines
+from engine.repair.table_list import read_lines, require_same_lines
 from engine.snapshot import left_by_undo
 from engine.stack import (
     LOCK_SUFFIX,
@@ -128,37 +121,28 @@ class _Planner:
         now: float,
         progress: ProgressCallback | None,
     ) -> None:
+        self._known = Evidence(path, findings, options.hash_id, progress)
         self._path = path
         self._options = options
-        self._findings = findings
         self._only = only
         self._choices = choices
         self._now = now
-        self._progress = progress
-        self._entries = sorted(os.listdir(path))
-        self._raw = read_list_bytes(path)
         self._steps: list[Step] = []
         self._left: list[LeftOut] = []
         self._listed: frozenset[str] = frozenset()
-        self._hash = options.hash_id or HashId.SHA1
-        self._files: dict[str, TableFile] = {}
         self._mergeable: frozenset[str] = frozenset()
         # Names that no new table may have: also those that the list alone has, which its tables may come
         # back to.
-        self._taken = set(self._entries)
+        self._taken = set(self._known.entries)
 
     def plan(self) -> RepairPlan:
         """Look at everything, decide, and put it into words."""
-        listed, self._left = read_lines(self._raw or b"", self._entries)
+        known = self._known
+        listed, self._left = read_lines(known.raw or b"", known.entries)
         self._listed = frozenset(listed)
         self._taken.update(listed)
-        present = [name for name in listed if name in self._entries]
-        for name in present:
-            self._files[name] = look_at(
-                self._path, name, self._findings_of(name), around(name, listed), self._hash
-            )
-        self._settle_hash(present)
-        before = tuple(one for name in present if (one := self._files[name].input) is not None)
+        present = known.look_at_listed(listed)
+        before = tuple(file.input for file in present if file.input is not None)
         beside = unlisted_files(self._path, self._now)
         self._steps += [
             lock_step(file)
@@ -176,71 +160,22 @@ class _Planner:
         return RepairPlan(
             self._path,
             self._options,
-            self._hash,
+            known.hash_id,
             tuple(sorted(self._steps, key=lambda step: order.index(step.kind))),
             tuple(tables),
             before,
             tuple(self._left),
-            self._raw,
+            known.raw,
             tuple(self._traces()),
         )
 
     def _selected(self, name: str) -> bool:
         return self._only is None or name in self._only
 
-    def _findings_of(self, name: str) -> list[Finding]:
-        return [finding for finding in self._findings if finding.file == name]
-
-    def _codes_of(self, name: str) -> set[str]:
-        return {finding.code for finding in self._findings_of(name)}
-
-    def _codes(self, code: str) -> list[Finding]:
-        return [finding for finding in self._findings if finding.code == code]
-
-    # Tables
-
-    def _settle_hash(self, present: Sequence[str]) -> None:
-        """The hash function is the one stated, or that of most tables; others do not fit beside them."""
-        hashes = [self._files[name].hash_id for name in present if self._files[name].input is not None]
-        if self._options.hash_id is None and hashes:
-            self._hash = max((one for one in hashes if one), key=hashes.count)
-        for name in present:
-            self._refuse_foreign(self._files[name])
-
-    def _refuse_foreign(self, file: TableFile) -> None:
-        if file.input is not None and file.hash_id is not self._hash:
-            file.reasons.append(f"a {file.hash_id} table in a stack of {self._hash} tables")
-            file.severity = Severity.ERROR
-            file.input = None
-
-    def _orphans(self) -> list[str]:
-        """Files that are named like tables, regular ones, and not looked at yet."""
-        return [
-            name
-            for name in self._entries
-            if is_table_file(name)
-            and name not in self._files
-            and stat.S_ISREG(os.lstat(self._path / name).st_mode)
-        ]
-
-    def _look_at_unlisted(self, name: str) -> TableFile:
-        """What a table is worth that is not listed, unless it was looked at before."""
-        if name not in self._files:
-            self._tell("check tables that are not listed")
-            file = look_at(self._path, name, check_or_tell(self._path, name), None, self._hash)
-            self._refuse_foreign(file)
-            self._files[name] = file
-        return self._files[name]
-
-    def _tell(self, phase: str) -> None:
-        if self._progress is not None:
-            self._progress(Progress(phase, 0, None))
-
-    # The choice
-
-    def _choose(self, listed: Sequence[str], present: Sequence[str]) -> list[list[TableFile]]:
+    def _choose(self, listed: Sequence[str], present: Sequence[TableFile]) -> list[list[TableFile]]:
         """The files of the repaired stack, oldest first, those together that become one table."""
-        usable = [file for name in present if (file := self._files[name]).input is not None]
+        known = self._known
+        usable = [file for file in present if file.input is not None]
         if self._only is not None:
             return [[file] for file in usable]
         if not follow_each_other([file.candidate(is_listed=True) for file in usable]):
@@ -253,12 +188,11 @@ class _Planner:
         # The table that is cut short may have been half copied: what it lacks may be in another.
         is_complete = bool(listed) and len(usable) == len(listed) and not self._left
         # A list that is sound in itself may be older than its tables, or have lost a line.
-        others = self._orphans()
+        others = known.not_looked_at()
         if is_complete:
-            unlisted = [*self._codes("orphan-ahead"), *self._codes("table-unlisted-data")]
-            lost = {one.file for one in unlisted} - left_by_undo(self._path)
+            lost = known.files_with("orphan-ahead", "table-unlisted-data") - left_by_undo(self._path)
             others = [name for name in others if name in lost]
-        files = [file for name in others if (file := self._look_at_unlisted(name)).input is not None]
+        files = [file for name in others if (file := known.look_at_unlisted(name)).input is not None]
         if is_complete:
             files = [file for file in files if not self._is_of_another_history(file, usable)]
         found = [
@@ -269,14 +203,14 @@ class _Planner:
             candidates = list(choice.chosen)
             for passed_over, why in choice.passed_over:
                 for name in set(passed_over.files) - self._choices.take_up:
-                    if not passed_over.is_listed and self._codes_of(name) & _NEEDED:
+                    if not passed_over.is_listed and known.codes(name) & _NEEDED:
                         continue
-                    self._set_aside(self._files[name], why, is_listed=passed_over.is_listed)
-        return [[self._files[name] for name in one.files] for one in self._with_taken_up(candidates)]
+                    self._set_aside(known.files[name], why, is_listed=passed_over.is_listed)
+        return [[known.files[name] for name in one.files] for one in self._with_taken_up(candidates)]
 
     def _is_of_another_history(self, file: TableFile, listed: Sequence[TableFile]) -> bool:
         """Whether a table that is not listed holds records of its own, but overlaps listed tables."""
-        if "table-unlisted-data" not in self._codes_of(file.file):
+        if "table-unlisted-data" not in self._known.codes(file.file):
             return False
         low, high = file.readable.limits
         return any(one.readable.limits[0] <= high and low <= one.readable.limits[1] for one in listed)
@@ -285,7 +219,7 @@ class _Planner:
         """The tables chosen, and those that are to be taken up although nothing else speaks for them."""
         chosen = list(candidates)
         for name in sorted(self._choices.take_up.difference(*(one.files for one in candidates))):
-            file = self._look_at_unlisted(name)
+            file = self._known.look_at_unlisted(name)
             if file.input is None:
                 raise ApiError(f"{name} cannot be taken up: {joined(file.reasons) or 'nothing can be read'}")
             chosen = inserted(chosen, file.candidate(is_listed=False))
@@ -323,7 +257,7 @@ class _Planner:
             return PlannedTable(files[0].file, limits, inputs, is_rewritten=False)
         counts: Counts | None = None
         if rewrites:
-            self._tell("read what is readable")
+            self._known.tell("read what is readable")
             unlimited = [replace(one, limits=(one.limits[0], U64_MAX)) for one in inputs]
             counts = count_records(self._path, unlimited)
             limits = _fitting_limits(limits, counts, following)
@@ -341,26 +275,25 @@ class _Planner:
         return table
 
     def _plan_taking_up(self, file: TableFile, table: PlannedTable) -> None:
-        why = "; ".join(f"{one.code}: {one.message}" for one in self._findings_of(file.file)) or "not listed"
-        counts = count_records(self._path, [file.readable])
-        result = f"it counts, with {_records(counts.refs, counts.logs)}"
+        findings = self._known.findings(file.file)
+        why = "; ".join(f"{one.code}: {one.message}" for one in findings) or "not listed"
+        records = words_for(*self._known.count(file))
+        result = f"it counts, with {records}"
         if len(table.inputs) > 1:
-            result = f"merged into {table.name}, with {_records(counts.refs, counts.logs)}"
-        options = self._options_of(file)
-        step = Step(StepKind.TAKE_UP, file.file, why, result, Severity.ERROR, options=options)
+            result = f"merged into {table.name}, with {records}"
+        step = Step(StepKind.TAKE_UP, file.file, why, result, Severity.ERROR, options=self._options_of(file))
         self._steps.append(step)
 
     def _plan_merging(self, file: TableFile, files: Sequence[TableFile], table: PlannedTable) -> None:
         others = " and ".join(other.file for other in files if other is not file)
         low, high = file.readable.limits
-        reasons = [f"its update indexes, {low} to {high}, do not fit beside those of {others}", *file.reasons]
+        file.reasons.insert(0, f"its update indexes, {low} to {high}, do not fit beside those of {others}")
+        file.severity = Severity.ERROR
         result = (
-            f"with {others} into {table.name}, which has {_records(table.refs, table.logs)}: "
+            f"with {others} into {table.name}, which has {words_for(table.refs, table.logs)}: "
             "of one name, the table that is later in the list counts, as for git"
         )
-        options = self._options_of(file)
-        step = Step(StepKind.MERGE_TABLE, file.file, joined(reasons), result, Severity.ERROR, options=options)
-        self._steps.append(step)
+        self._step(StepKind.MERGE_TABLE, file, result, self._options_of(file))
 
     def _options_of(self, file: TableFile) -> tuple[StepKind, ...]:
         """All that can be done with a table, the safest first; empty where there is no choice."""
@@ -370,7 +303,7 @@ class _Planner:
             return (StepKind.MERGE_TABLE, StepKind.SET_ASIDE)
         if file.file in self._listed:
             return (StepKind.REWRITE_TABLE, StepKind.SET_ASIDE) if file.rewrites else ()
-        codes = self._codes_of(file.file)
+        codes = self._known.codes(file.file)
         if "orphan-newer" in codes:
             return (StepKind.SET_ASIDE, StepKind.TAKE_UP)
         if codes & _NEEDED:
@@ -379,11 +312,11 @@ class _Planner:
 
     def _plan_rewriting(self, file: TableFile, table: PlannedTable) -> None:
         losses = file.losses
-        result = f"as {table.name}, with {_records(table.refs, table.logs)}"
+        result = f"as {table.name}, with {words_for(table.refs, table.logs)}"
         if losses is not None:
             if losses.uncertain_logs:
-                entries = number_of(losses.uncertain_logs, "log entry comes", "log entries come")
-                result += f"; {entries} from damaged bytes, may be wrong, and stays out"
+                entries = number_of(losses.uncertain_logs, "log entry", "log entries")
+                result += f"; {entries} from damaged bytes, which may be wrong, left out"
             if losses.stretches:
                 stretches = number_of(losses.stretches, "stretch", "stretches")
                 result += f"; {stretches} ({losses.size} bytes) cannot be read"
@@ -397,8 +330,8 @@ class _Planner:
     def _with_unsafe_names(self, chosen: Sequence[TableFile]) -> set[str]:
         """The tables with refs that git dies of, if the stack shows any."""
         looked_at: Sequence[TableFile] = chosen
-        is_as_listed = pack_table_list(file.file for file in chosen) == self._raw
-        if is_as_listed and not self._codes("ref-name-unsafe"):
+        is_as_listed = pack_table_list(file.file for file in chosen) == self._known.raw
+        if is_as_listed and not self._known.files_with("ref-name-unsafe"):
             # fsck has seen all names, but for those that only salvaging brings to light.
             looked_at = [file for file in chosen if file.rewrites]
         found: set[str] = set()
@@ -415,28 +348,36 @@ class _Planner:
 
     # What is left out
 
+    def _leave(
+        self,
+        kind: StepKind,
+        file: TableFile,
+        why: str,
+        result: str,
+        *,
+        is_listed: bool = False,
+        options: tuple[StepKind, ...] = (),
+        severity: Severity | None = None,
+    ) -> None:
+        """A file is no part of the repaired stack; `result` says what becomes of its records."""
+        refs, logs = self._known.count(file)
+        limits = file.input.limits if file.input is not None else limits_of(file.file)
+        self._left.append(LeftOut(file.file, why, limits, refs, logs, is_listed, losses=file.losses))
+        words = result.format(words_for(refs, logs))
+        self._steps.append(Step(kind, file.file, why, words, severity or file.severity, options=options))
+
     def _set_aside(
         self, file: TableFile, why: str, *, is_listed: bool, options: tuple[StepKind, ...] = ()
     ) -> None:
         """Take a file out of the directory and keep it with the snapshot."""
-        refs, logs = self._count(file)
-        limits = file.input.limits if file.input is not None else limits_of(file.file)
-        self._left.append(LeftOut(file.file, why, limits, refs, logs, is_listed, losses=file.losses))
-        result = f"kept with the snapshot; {_records(refs, logs)} can be read of it"
-        step = Step(StepKind.SET_ASIDE, file.file, why, result, file.severity, options=options)
-        self._steps.append(step)
-
-    def _count(self, file: TableFile) -> tuple[int, int]:
-        if file.input is None:
-            return 0, 0
-        counts = count_records(self._path, [file.input])
-        return counts.refs, counts.logs
+        result = "kept with the snapshot; {} can be read of it"
+        self._leave(StepKind.SET_ASIDE, file, why, result, is_listed=is_listed, options=options)
 
     def _plan_choices(self) -> None:
         """Tables that are to be set aside."""
         decided = {left.file for left in self._left}
         for name in sorted(self._choices.set_aside - decided):
-            file = self._look_at_unlisted(name)
+            file = self._known.look_at_unlisted(name)
             why = joined(["as was asked for", *file.reasons])
             self._set_aside(file, why, is_listed=name in self._listed, options=self._options_of(file))
 
@@ -447,7 +388,7 @@ class _Planner:
         for name in listed:
             if name in used or name in decided or not self._selected(name):
                 continue
-            file = self._files.get(name)
+            file = self._known.files.get(name)
             if file is None:
                 why = "listed in tables.list, but there is no such file"
                 self._leave_out(name, why, is_missing=True)
@@ -463,32 +404,22 @@ class _Planner:
         result = "whatever it held is lost, unless a backup has it" if is_missing else "it stays where it is"
         self._steps.append(Step(StepKind.LEAVE_OUT, name, why, result, Severity.ERROR))
 
-    def _leave_unlisted(self, file: TableFile, why: str) -> None:
-        """Leave a table where it is of which no listed table may hold the records."""
-        refs, logs = self._count(file)
-        limits = file.input.limits if file.input is not None else limits_of(file.file)
-        self._left.append(LeftOut(file.file, why, limits, refs, logs, is_listed=False, losses=file.losses))
-        result = f"it stays where it is, with {_records(refs, logs)}"
-        step = Step(StepKind.LEAVE_OUT, file.file, why, result, file.severity, options=self._options_of(file))
-        self._steps.append(step)
-
     def _plan_orphans(self, used: set[str]) -> None:
         """Tables beside the list that are not taken up."""
         decided = {left.file for left in self._left}
-        for name in self._entries:
-            findings = self._findings_of(name)
-            codes = self._codes_of(name)
+        for name in self._known.entries:
+            findings = self._known.findings(name)
+            codes = self._known.codes(name)
             if name in used or name in decided or not codes & _ORPHANS:
                 continue
-            file = self._look_at_unlisted(name)
+            file = self._known.look_at_unlisted(name)
             why = " ".join(f"{finding.fault.meaning} ({finding.message})" for finding in findings)
-            if codes & {"orphan-table"} and file.input is not None:
-                refs, logs = self._count(file)
-                self._left.append(LeftOut(name, why, file.input.limits, refs, logs, is_listed=False))
-                result = f"it held {_records(refs, logs)}; the snapshot keeps it"
-                self._steps.append(Step(StepKind.REMOVE_FILE, name, why, result, Severity.WARNING))
+            if "orphan-table" in codes and file.input is not None:
+                result = "it held {}; the snapshot keeps it"
+                self._leave(StepKind.REMOVE_FILE, file, why, result, severity=Severity.WARNING)
             elif codes & _NEEDED:
-                self._leave_unlisted(file, why)
+                result = "it stays where it is, with {}"
+                self._leave(StepKind.LEAVE_OUT, file, why, result, options=self._options_of(file))
             else:
                 options = self._options_of(file) if "orphan-newer" in codes else ()
                 self._set_aside(file, why, is_listed=False, options=options)
@@ -496,14 +427,14 @@ class _Planner:
     # The list, and what the plan is about
 
     def _plan_list(self, tables: Sequence[PlannedTable]) -> None:
-        before = self._raw or b""
+        before = self._known.raw or b""
         if self._only is not None and not {TABLES_LIST, *self._listed}.intersection(self._only):
             return  # it may be damaged: that has nothing to do with a lock
-        if self._only is not None and self._raw is not None:
+        if self._only is not None and self._known.raw is not None:
             require_same_lines(before, tables, {left.file for left in self._left})
         if pack_table_list(table.name for table in tables) == before:
             return
-        found = [one for one in self._findings_of(TABLES_LIST) if one.severity is not Severity.INFO]
+        found = [one for one in self._known.findings(TABLES_LIST) if one.severity is not Severity.INFO]
         same = before == pack_table_list(table.source for table in tables)
         faults = [one.message for one in found[:_MOST_FAULTS]]
         why = "; ".join(faults) or ("tables got new names" if same else "other tables count")
@@ -515,7 +446,7 @@ class _Planner:
     def _traces(self) -> Iterable[Trace]:
         """All files that the plan is about."""
         used = {step.file for step in self._steps if not step.needs_force} - {TABLES_LIST}
-        for name in self._entries:
+        for name in self._known.entries:
             if is_table_file(name) or name in used:
                 yield trace(self._path, name)
 
@@ -526,7 +457,3 @@ def _fitting_limits(limits: tuple[int, int], counts: Counts, following: int) -> 
     if high >= HIGHEST_LIMIT:
         high = max(low, counts.highest_ref, counts.highest_log)
     return low, max(high, min(counts.highest_log, following - 1))
-
-
-def _records(refs: int, logs: int) -> str:
-    return f"{number_of(refs, 'ref')} and {number_of(logs, 'log entry', 'log entries')}"
