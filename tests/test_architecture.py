@@ -262,8 +262,9 @@ def test_engine_imports_the_standard_library_and_the_wings_below() -> None:
     assert faults == []
 
 
-def test_no_file_of_the_engine_is_on_a_circle_of_imports() -> None:
-    assert import_circles("engine") == []
+@pytest.mark.parametrize("package", ["engine", "inspector"])
+def test_no_file_is_on_a_circle_of_imports(package: str) -> None:
+    assert import_circles(package) == []
 
 
 def test_inspector_imports_wings_below_and_each_library_where_it_belongs() -> None:
@@ -271,6 +272,19 @@ def test_inspector_imports_wings_below_and_each_library_where_it_belongs() -> No
         fault
         for path, source in modules("inspector").items()
         for fault in inspector_faults(path.removeprefix("inspector/"), source)
+    ]
+    assert faults == []
+
+
+def test_each_layer_of_the_terminal_imports_the_layers_below() -> None:
+    layers = ["inspector.tui.app", "inspector.tui.screens", "inspector.tui.widgets", "inspector.tui.work"]
+    faults = [
+        (path, imported)
+        for path, source in modules("inspector/tui").items()
+        for number, layer in enumerate(layers)
+        if f"{path.removesuffix('.py').replace('/', '.')}.".startswith(f"{layer}.")
+        for imported in imported_modules(source, ".".join(Path(path).parent.parts))
+        if f"{imported}.".startswith(tuple(f"{above}." for above in layers[:number]))
     ]
     assert faults == []
 

@@ -10,6 +10,7 @@ Nothing here raises for wrong bytes, and nothing writes.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -85,6 +86,10 @@ class Health:
         self._at_hand: list[Finding] = []
         self._beside: frozenset[str] = frozenset()
         self._found: list[Finding] = []
+        self._alone: list[Finding] = []  # those at hand that no check has told more of
+        self._shown: list[Finding] = []  # these and what was found, worst first
+        self._numbers = dict.fromkeys(Severity, 0)
+        self._worst: dict[str, Finding] = {}  # of each file
         self._checked: set[str] = set()
         self._whole = False
 
@@ -106,10 +111,42 @@ class Health:
         ]
         self._checked.intersection_update(names)
         self._whole = self._whole and not is_other
+        self._sort()
 
-    def add(self, finding: Finding) -> None:
-        """Take up what a check has found."""
-        self._found.append(finding)
+    def _order(self, finding: Finding) -> tuple[int, int, int]:
+        offset = -1 if finding.offset is None else finding.offset
+        return finding.severity.rank, self._positions.get(finding.file, -1), offset
+
+    def _sort(self) -> None:
+        self._numbers = dict.fromkeys(Severity, 0)
+        self._worst = {}
+        self._alone = self._without_those_told_by(self._found, self._at_hand)
+        self._shown = sorted([*self._alone, *self._found], key=self._order)
+        for one in self._shown:
+            self._count(one)
+
+    def _without_those_told_by(self, found: Sequence[Finding], at_hand: Sequence[Finding]) -> list[Finding]:
+        """Of those at hand the ones that `found` says nothing of."""
+        # What a check has found of a file says more than what is known without one.
+        told = {one.file for one in found if one.file not in self._positions}
+        same = {(one.code, one.file) for one in found}
+        return [one for one in at_hand if one.file not in told and (one.code, one.file) not in same]
+
+    def _count(self, finding: Finding) -> None:
+        self._numbers[finding.severity] += 1
+        worst = self._worst.setdefault(finding.file, finding)
+        if self._order(finding) < self._order(worst):
+            self._worst[finding.file] = finding
+
+    def add(self, findings: Sequence[Finding]) -> None:
+        """Take up what a check has found. There may be tens of thousands: each is put where it belongs."""
+        self._found += findings
+        if len(self._without_those_told_by(findings, self._alone)) < len(self._alone):
+            self._sort()
+            return
+        for one in findings:
+            insort(self._shown, one, key=self._order)
+            self._count(one)
 
     def finish(self, names: Iterable[str]) -> None:
         """A check has come to its end, which began when the stack had tables of these names."""
@@ -122,6 +159,7 @@ class Health:
         self._found.clear()
         self._checked.clear()
         self._whole = False
+        self._sort()
 
     @property
     def is_checked(self) -> bool:
@@ -137,26 +175,16 @@ class Health:
         position = self._positions.get(name)
         return None if position is None else self._tables[position]
 
-    def findings(self) -> list[Finding]:
+    def findings(self) -> Sequence[Finding]:
         """All findings, worst first, then by table (the files beside them first) and offset."""
-
-        def order(finding: Finding) -> tuple[int, int, int]:
-            offset = -1 if finding.offset is None else finding.offset
-            return finding.severity.rank, self._positions.get(finding.file, -1), offset
-
-        # What a check has found of a file says more than what is known without one.
-        told = {one.file for one in self._found if one.file not in self._positions}
-        same = {(one.code, one.file) for one in self._found}
-        at_hand = [one for one in self._at_hand if one.file not in told and (one.code, one.file) not in same]
-        return sorted([*at_hand, *self._found], key=order)
+        return self._shown
 
     def counts(self) -> Counts:
         """How many there are."""
-        severities = [finding.severity for finding in self.findings()]
         return Counts(
-            severities.count(Severity.ERROR),
-            severities.count(Severity.WARNING),
-            severities.count(Severity.INFO),
+            self._numbers[Severity.ERROR],
+            self._numbers[Severity.WARNING],
+            self._numbers[Severity.INFO],
             len(self._checked),
             len(self._tables),
         )
@@ -164,19 +192,19 @@ class Health:
     def damage(self) -> dict[str, FormatError]:
         """The worst finding of each damaged table, by name, as the error that a reader would meet."""
         return {
-            one.file: FormatError(one.file, one.offset, one.message)
-            for one in reversed(self.findings())
-            if one.file in self._positions and one.severity is Severity.ERROR
+            name: FormatError(name, one.offset, one.message)
+            for name, one in self._worst.items()
+            if name in self._positions and one.severity is Severity.ERROR
         }
 
     def marks(self) -> dict[str, HealthMark]:
         """The mark of every table, by name."""
         marks = dict.fromkeys(self._positions, HealthMark.UNCHECKED)
         marks |= dict.fromkeys(self._checked, HealthMark.SOUND)
-        for finding in reversed(self.findings()):  # the worst last, so that it stays
-            if finding.file in marks and finding.severity is not Severity.INFO:
-                worst = finding.severity is Severity.ERROR
-                marks[finding.file] = HealthMark.DAMAGED if worst else HealthMark.DOUBTFUL
+        for name, one in self._worst.items():
+            if name in marks and one.severity is not Severity.INFO:
+                is_error = one.severity is Severity.ERROR
+                marks[name] = HealthMark.DAMAGED if is_error else HealthMark.DOUBTFUL
         return marks
 
 

@@ -17,13 +17,17 @@ Ending = Literal["done", "stopped", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A change that was tried: when (seconds since 1970), what, how it ended, and the command line."""
+    """A change that was tried: when (seconds since 1970), what, how it ended, and the command line.
+
+    `details` is the traceback, if a defect of this program ended it.
+    """
 
     time: float
     title: str
     ending: Ending
     sentence: str
     command: str
+    details: str = ""
 
 
 class Journal:
@@ -33,6 +37,6 @@ class Journal:
         self.entries: list[Entry] = []
         self.clock = clock
 
-    def note(self, title: str, ending: Ending, sentence: str, command: str) -> None:
+    def note(self, title: str, ending: Ending, sentence: str, command: str, details: str = "") -> None:
         """Add an entry of now."""
-        self.entries.append(Entry(self.clock(), title, ending, sentence, command))
+        self.entries.append(Entry(self.clock(), title, ending, sentence, command, details))

@@ -7,6 +7,7 @@ The only wing that knows Textual. May import `actions`.
     keys_in_turn, key_actions, palette, help_texts
                   keys, what they do, and how one finds them
     themes        colours
+    work          jobs in threads, and who gets their answers
     widgets/      parts of screens: they are given rows and facts to draw
     screens/      the main screen, and those on top of it
 """

@@ -9,19 +9,15 @@ from dataclasses import replace
 from functools import partial
 from typing import ClassVar, Final
 
-from textual import on
-from textual.message import Message
-
-from engine.errors import ReftableError
 from engine.git import StackLocation
 from inspector.actions import Workplace
 from inspector.model import Session
-from inspector.text import error_text
 from inspector.tui.palette import InspectorCommands
 from inspector.tui.screens.main import MainScreen
 from inspector.tui.screens.picker import PickerScreen
 from inspector.tui.terminal import TerminalApp, run_on_terminal
 from inspector.tui.themes import register_themes
+from inspector.tui.work import Job, Jobs, failure_text
 
 __all__ = ["InspectorApp", "run_inspector"]
 
@@ -34,14 +30,6 @@ class InspectorApp(TerminalApp):
     TITLE = "reftable-inspector"
     CSS_PATH = "main.tcss"
     COMMANDS: ClassVar = {InspectorCommands}
-
-    class Opened(Message):
-        """The stack that was chosen is open, or cannot be opened."""
-
-        def __init__(self, opened: tuple[Session, Workplace] | None, error: Exception | None) -> None:
-            super().__init__()
-            self.opened = opened
-            self.error = error
 
     def __init__(
         self,
@@ -60,6 +48,7 @@ class InspectorApp(TerminalApp):
         """
         super().__init__()
         self.sessions = ExitStack()
+        self._jobs = Jobs(self)
         self._session = session
         if workplace is None and session is not None:
             workplace = Workplace(session.view.directory, session.view.options)
@@ -76,11 +65,11 @@ class InspectorApp(TerminalApp):
         if self._session is None:
             self.action_pick()
         else:
-            self._show(self._session, self._workplace)
+            self._show((self._session, self._workplace))
 
-    def _show(self, session: Session, workplace: Workplace) -> None:
+    def _show(self, opened: tuple[Session, Workplace]) -> None:
         """Put the main screen of this stack in the place of the one there is."""
-        self._session, self._workplace = session, workplace
+        self._session, self._workplace = session, workplace = opened
         screen = MainScreen(session, workplace, clock=self._clock, watch=self._watch)
         # The screen at the bottom is Textual's, which cannot be replaced.
         if isinstance(self.screen, MainScreen):
@@ -106,31 +95,22 @@ class InspectorApp(TerminalApp):
 
     def _picked(self, location: StackLocation | None) -> None:
         if location is not None:
-            self.run_worker(partial(self._open, location), thread=True, group="open")
+            self._jobs.start("open", partial(self._open, location), self._show, self._fail_to_open)
         elif self._session is None:
             self.exit()
 
-    def _open(self, location: StackLocation) -> None:
+    def _open(self, location: StackLocation, _job: Job) -> tuple[Session, Workplace]:
         workplace = replace(self._workplace, directory=location.directory)
         label = f"{self._label} ({location.name})"
-        try:
-            session = Session.open(location.directory, label=label, options=workplace.options)
-        except (ReftableError, OSError) as error:
-            self.post_message(self.Opened(None, error))
-        else:
-            # Closed at the end: a worker of the screen that is left may read until then.
-            self.sessions.push(session)
-            self.post_message(self.Opened((session, workplace), None))
+        session = Session.open(location.directory, label=label, options=workplace.options)
+        # Closed at the end: a job of the screen that is left may read until then.
+        self.sessions.push(session)
+        return session, workplace
 
-    @on(Opened)
-    def _show_opened(self, event: Opened) -> None:
-        if event.opened is None:
-            if event.error is not None:
-                self.notify(error_text(event.error), severity="error", timeout=20, markup=False)
-            if self._session is None:
-                self.action_pick()
-            return
-        self._show(*event.opened)
+    def _fail_to_open(self, error: Exception) -> None:
+        self.notify(failure_text(error), severity="error", timeout=20, markup=False)
+        if self._session is None:
+            self.action_pick()
 
 
 def run_inspector(workplace: Workplace, *, label: str, ask: bool = False, mouse: bool = True) -> int:

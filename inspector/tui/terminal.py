@@ -16,6 +16,7 @@ import signal
 import sys
 import termios
 import traceback
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -34,6 +35,7 @@ from inspector.exit_codes import ExitCode, note
 from inspector.text import safe_name
 from inspector.tui.keys_in_turn import KeysInTurnApp
 from inspector.tui.palette import Palette
+from inspector.tui.work import Defect
 
 __all__ = ["TerminalApp", "collect_garbage_seldom", "run_on_terminal", "terminal_trouble"]
 
@@ -81,7 +83,16 @@ class TerminalApp(KeysInTurnApp[None]):
     ]
 
     crash: Exception | None = None
-    """The first error that nobody handled."""
+    """The first error that ended the program."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.defects: deque[Exception] = deque(maxlen=10)
+        """Errors of jobs that nobody foresaw: the program goes on, and tells of them at its end."""
+
+    @on(Defect)
+    def _keep_defect(self, event: Defect) -> None:
+        self.defects.append(event.error)
 
     @on(Driver.SignalResume)
     def _draw_again(self) -> None:
@@ -145,8 +156,11 @@ def run_on_terminal(app: TerminalApp, *, mouse: bool = True) -> int:
         app.run(mouse=mouse)
     if received:
         raise KeyboardInterrupt
+    for defect in app.defects:
+        if defect is not app.crash:
+            _report(defect, "a part of the program failed: the fault is in it, and not in your repository")
     if app.crash is not None:
-        _report(app.crash)
+        _report(app.crash, "the program failed: the fault is in it, and not in your repository")
         return ExitCode.INTERNAL
     return app.return_code or ExitCode.OK
 
@@ -185,10 +199,10 @@ def _let_go_of_terminal() -> None:
         os.close(nothing)
 
 
-def _report(error: Exception) -> None:
+def _report(error: Exception, what: str) -> None:
     """Say on standard error what happened and where, without what the variables held."""
     if isinstance(error, WorkerFailed) and isinstance(error.error, Exception):
         error = error.error
     for line in "".join(traceback.format_exception(error)).splitlines():
         click.echo(safe_name(line), err=True)
-    note("the program failed: the fault is in it, and not in your repository")
+    note(what)

@@ -12,24 +12,19 @@ from textual.app import App, ComposeResult
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.pilot import Pilot
-from textual.worker import Worker, WorkerState, get_current_worker
 
 from inspector.model import News, Reloaded, Session
+from inspector.tui.screens.copy_row import CopyScreen
+from inspector.tui.screens.export_rows import ExportScreen
 from inspector.tui.widgets.key_bar import KeyBar
 from inspector.tui.widgets.record_pane import LogsPane, RecordPane, RefsPane
 from inspector.tui.widgets.virtual_list import VirtualList
+from inspector.tui.work import Jobs
 from tests.support.screens import open_session
 
 
 class PaneApp(App[None]):
     """Refs on the left, logs on the right; what they posted is kept in `posted`."""
-
-    class SessionNews(Message):
-        """From the worker to the app."""
-
-        def __init__(self, news: News) -> None:
-            super().__init__()
-            self.news = news
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -37,7 +32,7 @@ class PaneApp(App[None]):
         self.refs = RefsPane(session, debounce=0)
         self.logs = LogsPane(session, debounce=0)
         self.posted: list[Message] = []
-        self.worker: Worker[None] | None = None
+        self.jobs = Jobs(self)
 
     def compose(self) -> ComposeResult:
         with Horizontal():
@@ -54,31 +49,25 @@ class PaneApp(App[None]):
     @property
     def idle(self) -> bool:
         """Whether nothing is wanted of the session any more."""
-        return not self.session.wanting and (self.worker is None or self.worker.is_finished)
+        return self.jobs.idle and not self.session.wanting
 
     @on(VirtualList.RowsWanted)
     def work(self) -> None:
-        if self.worker is None or self.worker.is_finished:
-            self.worker = self.run_worker(self._drive, thread=True, group="session")
+        self.jobs.drive("session", self.session, self._take)
 
-    def _drive(self) -> None:
-        worker = get_current_worker()
-        for news in self.session.work():
-            if worker.is_cancelled:
-                return
-            if news is not None:
-                self.post_message(self.SessionNews(news))
-
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        if event.state is WorkerState.SUCCESS and self.session.wanting:
-            self.work()
-
-    @on(SessionNews)
-    def _take(self, event: SessionNews) -> None:
+    def _take(self, news: News) -> None:
         for pane in (self.refs, self.logs):
-            pane.take(event.news)
-            if isinstance(event.news, Reloaded) and event.news.changed:
+            pane.take(news)
+            if isinstance(news, Reloaded) and news.changed:
                 pane.show(self.session.view)
+
+    @on(RecordPane.CopyWanted)
+    def _copy(self, event: RecordPane.CopyWanted) -> None:
+        self.push_screen(CopyScreen(event.row, event.table))
+
+    @on(RecordPane.ExportWanted)
+    def _export(self, event: RecordPane.ExportWanted) -> None:
+        self.push_screen(ExportScreen(event.arrangement, event.noun))
 
     @on(RecordPane.RowChosen)
     @on(RecordPane.RowOpened)

@@ -65,7 +65,10 @@ class AddScreen(FormScreen):
         kinds: list[tuple[Kind, str]] = [
             ("create", "create"), ("update", "update"), ("delete", "delete"), ("symref", "symref"),
         ]  # fmt: skip
-        self._kind: Choice[Kind] = Choice(kinds, id="kind")
+        kind: Kind = "create"
+        if ref is not None and not ref.is_deletion:
+            kind = "update" if ref.target is None else "symref"
+        self._kind: Choice[Kind] = Choice(kinds, chosen=kind, id="kind")
         self._given = ref
         self._ref = Input(placeholder="e.g. refs/heads/topic", compact=True, id="name")
         self._new = Input(compact=True, id="new")
@@ -84,8 +87,6 @@ class AddScreen(FormScreen):
         if ref is not None:
             self._ref.value = name_field(ref.name)
             self._old.value = value_field(ref)
-            if not ref.is_deletion:
-                self._kind.value = "update" if ref.target is None else "symref"
             self._new.focus()
 
     def fields(self) -> Iterator[Widget]:

@@ -1,6 +1,6 @@
 """What changed between two views of a stack: the refs created, updated and deleted, as a list.
 
-The screen compares in a worker from the moment it opens, a piece at a time; counts and rows grow
+The screen compares as a job from the moment it opens, a piece at a time; counts and rows grow
 meanwhile, and `escape` stops it. Rows come from `difference_rows.ChangeRows`, so neither the time until they
 are on screen nor memory depends on how much changed.
 """
@@ -8,25 +8,25 @@ are on screen nor memory depends on how much changed.
 from __future__ import annotations
 
 from collections import deque
-from typing import ClassVar, Final
+from collections.abc import Iterator
+from typing import ClassVar, Final, NamedTuple
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.message import Message
 from textual.widgets import Static
-from textual.worker import Worker, WorkerState, get_current_worker
 
 from engine.format import RefRecord
 from engine.merge import ChangeKind, LogChanges, MergedTable, RefChange, log_changes
 from engine.progress import Progress
 from inspector.rows import KINDS, READ_ERRORS, SCAN_RECORDS, ChangeRows, Changes
-from inspector.text import error_text, shown, value_text
+from inspector.text import shown, value_text
 from inspector.tui.screens.dialog import Dialog, box
 from inspector.tui.widgets.key_bar import KeyBar
 from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, Look, VirtualList
+from inspector.tui.work import Jobs, failure_text
 
 __all__ = ["ChangesScreen"]
 
@@ -35,6 +35,13 @@ PIECES_TOLD: Final = 16
 
 MARKS: Final[dict[ChangeKind, str]] = {"created": "+", "updated": "~", "deleted": "-"}
 LOOKS: Final[dict[ChangeKind, Look]] = {"created": "accent", "updated": "plain", "deleted": "warning"}
+
+
+class _News(NamedTuple):
+    """Rows were read, or more is compared; or the change that had the cursor is at `number` in `rows`."""
+
+    rows: ChangeRows | None = None
+    number: int | None = None
 
 
 class ChangesScreen(Dialog[None]):
@@ -71,17 +78,6 @@ nothing to stop.
         Binding("q,L", "back", "Back", show=False),
     ]
 
-    class Found(Message):
-        """The worker has read rows, or compared some more."""
-
-    class Ranked(Message):
-        """The worker knows where in `rows` the change is that was under the cursor before."""
-
-        def __init__(self, rows: ChangeRows, number: int) -> None:
-            super().__init__()
-            self.rows = rows
-            self.number = number
-
     def __init__(self, old: MergedTable, new: MergedTable, title: str, hash_size: int) -> None:
         """`title` says, as plain text, which states these are; `hash_size` is the bytes of an object id."""
         super().__init__()
@@ -93,9 +89,9 @@ nothing to stop.
         self._logs_compared = 0
         self._rows = ChangeRows(self._changes, frozenset(KINDS))
         self._wanted_ranks: deque[tuple[ChangeRows, bytes]] = deque(maxlen=1)
-        self._worker: Worker[None] | None = None
+        self._jobs = Jobs(self)
         self._stopped = False
-        self._failure: BaseException | None = None
+        self._failure: Exception | None = None
         self._list: VirtualList[RefChange] = VirtualList(_COLUMNS, self._rows, empty="no changes")
 
     def compose(self) -> ComposeResult:
@@ -113,61 +109,53 @@ nothing to stop.
         self._show_state()
         self._work()
 
-    def on_unmount(self) -> None:
-        """Nobody wants to know any more."""
-        if self._worker is not None:
-            self._worker.cancel()
-
     @property
     def idle(self) -> bool:
         """Whether nothing is being compared or read, and nothing is waiting for it."""
-        return not self._wants_work and (self._worker is None or self._worker.is_finished)
+        return self._jobs.idle and not self.wanting
 
-    # Comparing and reading, in one worker at a time.
+    # Comparing and reading, in one job.
 
     @property
     def _comparing(self) -> bool:
         return not (self._stopped or (self._changes.ended and self._logs_counted))
 
     @property
-    def _wants_work(self) -> bool:
+    def wanting(self) -> bool:
+        """Whether `work` has something to do."""
         wanted = self._rows.wanting or bool(self._wanted_ranks) or self._comparing
         return wanted and self._failure is None
 
+    @on(VirtualList.RowsWanted)
     def _work(self) -> None:
-        if self._worker is None or self._worker.is_finished:
-            self._worker = self.run_worker(self._drive, thread=True, group="changes", exit_on_error=False)
+        self._jobs.drive("changes", self, self._take, self._fail)
 
-    def _drive(self) -> None:
-        worker = get_current_worker()
+    def work(self) -> Iterator[_News | None]:
+        """Read what the list waits for, and compare on; in the job's thread."""
         pieces = 0
-        while not worker.is_cancelled:
-            if self._serve():
-                continue
-            if not self._stopped and self._changes.scan():
+        while True:
+            if (served := self._serve()) is not None:
+                yield served
+            elif not self._stopped and self._changes.scan():
                 pieces += 1
-                if pieces == 1 or pieces % PIECES_TOLD == 0 or self._changes.ended:
-                    self.post_message(self.Found())
+                is_told = pieces == 1 or pieces % PIECES_TOLD == 0 or self._changes.ended
+                yield _News() if is_told else None
             elif self._comparing:
-                self._count_logs(worker)
+                yield from self._count_logs()
             else:
                 break
-        self.post_message(self.Found())
+        yield _News()
 
-    def _serve(self) -> bool:
-        """Read what the list waits for; False when it waits for nothing."""
+    def _serve(self) -> _News | None:
+        """Read what the list waits for; None when it waits for nothing."""
         if self._rows.read_page():
-            self.post_message(self.Found())
-            return True
+            return _News()
         if not self._wanted_ranks:
-            return False
+            return None
         rows, name = self._wanted_ranks.pop()
-        number = rows.rank(name)
-        if number is not None:
-            self.post_message(self.Ranked(rows, number))
-        return True
+        return _News(rows, rows.rank(name))
 
-    def _count_logs(self, worker: Worker[None]) -> None:
+    def _count_logs(self) -> Iterator[_News | None]:
         def note(progress: Progress) -> None:
             self._logs_compared = progress.done
 
@@ -175,41 +163,28 @@ nothing to stop.
         try:
             for part in log_changes(self._changes.old, self._changes.new, note):
                 added, dropped = added + part.added, dropped + part.dropped
-                if worker.is_cancelled or self._stopped:
+                if self._stopped:
                     return
-                while self._serve():
-                    pass
-                if self._logs_compared >= told + PIECES_TOLD * SCAN_RECORDS:
-                    told = self._logs_compared
-                    self.post_message(self.Found())
+                while (served := self._serve()) is not None:
+                    yield served
+                is_told = self._logs_compared >= told + PIECES_TOLD * SCAN_RECORDS
+                told = self._logs_compared if is_told else told
+                yield _News() if is_told else None
         except READ_ERRORS as error:
             self._changes.error = self._changes.error or error
         self._logs = LogChanges(added, dropped)
         self._logs_counted = True
 
-    @on(VirtualList.RowsWanted)
-    def _read_wanted_rows(self) -> None:
-        self._work()
-
-    @on(Found)
-    def _take_rows(self) -> None:
+    def _take(self, news: _News) -> None:
         self._list.source_changed()
+        # With the cursor elsewhere, the user has gone there meanwhile.
+        if news.number is not None and news.rows is self._rows and self._list.cursor == 0:
+            self._list.cursor = news.number
         self._show_state()
 
-    @on(Ranked)
-    def _go_back_to_change(self, event: Ranked) -> None:
-        if event.rows is self._rows and self._list.cursor == 0:  # else the user has gone elsewhere
-            self._list.cursor = event.number
-
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """What was wanted while the worker was about to end is not forgotten; nor is a failure."""
-        if event.worker is not self._worker:
-            return
-        if event.state is WorkerState.ERROR:
-            self._failure = event.worker.error
-            self._show_state()
-        elif event.state is WorkerState.SUCCESS and self._wants_work:
-            self._work()
+    def _fail(self, error: Exception) -> None:
+        self._failure = error
+        self._show_state()
 
     # What is shown.
 
@@ -221,7 +196,7 @@ nothing to stop.
             parts += [(f"({text}, hidden)", "$foreground-muted") if hidden else (text, "bold"), "   "]
         error = self._failure or self._rows.error
         if error is not None:
-            parts.append((f"! {error_text(error)}", "$text-error"))
+            parts.append((f"! {failure_text(error)}", "$text-error"))
         elif self._comparing:
             refs, logs = self._changes.compared, self._logs_compared
             what = f"counting logs … {logs:,}" if self._changes.ended else f"comparing … {refs:,}"

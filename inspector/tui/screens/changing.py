@@ -20,8 +20,7 @@ from inspector.tui.screens.compact import CompactScreen, range_action
 from inspector.tui.screens.expire import ExpireScreen
 from inspector.tui.screens.journal import JournalScreen
 from inspector.tui.screens.live import LiveScreen
-from inspector.tui.screens.plan import ActionScreen
-from inspector.tui.screens.repair import RepairScreen
+from inspector.tui.screens.plan import ActionScreen, RepairScreen
 from inspector.tui.screens.snapshots import SnapshotsScreen
 from inspector.tui.widgets.compaction_pane import CompactionPane
 from inspector.tui.widgets.compaction_words import damage_texts

@@ -11,17 +11,16 @@ from typing import ClassVar, Final, NamedTuple
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.content import Content
-from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
-from textual.worker import Worker, WorkerState
 
 from engine.format import LogRecord, RefRecord
 from engine.table import Table
 from inspector.rows import LogRow, RefRow, entry_json
-from inspector.text import error_text, safe_name, safe_text
+from inspector.text import safe_name, safe_text
+from inspector.tui.screens.dialog import Dialog, box
+from inspector.tui.widgets.key_bar import KeyBar
+from inspector.tui.work import Jobs, failure_text
 
 __all__ = ["CopyChoice", "CopyScreen", "copy_choices"]
 
@@ -62,7 +61,7 @@ def copy_choices(row: RefRow | LogRow, table: Table) -> list[CopyChoice]:
     return choices
 
 
-class CopyScreen(ModalScreen[None]):
+class CopyScreen(Dialog[None]):
     """The choice; what is chosen is copied, and said to be."""
 
     HELP = """
@@ -74,17 +73,7 @@ class CopyScreen(ModalScreen[None]):
 
     DEFAULT_CSS = """
     CopyScreen {
-        align: center middle;
-        & > #copy {
-            width: 90%;
-            max-width: 90;
-            height: auto;
-            max-height: 80%;
-            border: heavy $accent;
-            border-title-style: bold;
-            background: $surface;
-            padding: 0 1;
-        }
+        & > .box { width: 90%; max-width: 90; height: auto; max-height: 80%; }
         & OptionList {
             height: auto;
             max-height: 12;
@@ -101,54 +90,54 @@ class CopyScreen(ModalScreen[None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,y", "dismiss(None)", "Back", key_display="esc"),
+        Binding("enter", "choose", "Copy", priority=True),
+        Binding("escape", "dismiss(None)", "Back"),
+        Binding("q,y", "dismiss(None)", "Back", show=False),
         Binding("j", "move(1)", "Down", show=False),
         Binding("k", "move(-1)", "Up", show=False),
     ]
-
-    class Read(Message):
-        """What there is to copy."""
-
-        def __init__(self, choices: list[CopyChoice]) -> None:
-            super().__init__()
-            self.choices = choices
 
     def __init__(self, row: RefRow | LogRow, table: Table) -> None:
         super().__init__()
         self._row = row
         self._table = table
         self._choices: list[CopyChoice] = []
+        self._jobs = Jobs(self)
 
     def compose(self) -> ComposeResult:
         """A list of few lines."""
-        with Vertical(id="copy"):
+        with box("Copy", id="copy"):
             yield OptionList(markup=False)
             yield Static("", id="said", markup=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Have the record read."""
-        self.query_one("#copy").border_title = "Copy"
-        self.query_one("#said", Static).update(Content("reading …"))
-        self.run_worker(self._read, thread=True, exit_on_error=False)
+        self._say("reading …")
+        row, table = self._row, self._table
+        self._jobs.start("read", lambda _job: copy_choices(row, table), self._take, self._fail)
 
-    def _read(self) -> None:
-        self.post_message(self.Read(copy_choices(self._row, self._table)))
+    def _fail(self, error: Exception) -> None:
+        self._say(failure_text(error))
 
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Say what kept the record from being read."""
-        if event.state is WorkerState.ERROR and event.worker.error is not None:
-            self.query_one("#said", Static).update(Content(error_text(event.worker.error)))
+    def _say(self, text: str) -> None:
+        said = self.query_one("#said", Static)
+        said.display = bool(text)
+        said.update(Content(text))
 
-    @on(Read)
-    def _take(self, event: Read) -> None:
-        self._choices = event.choices
-        self.query_one("#said", Static).update(Content("enter copies   esc leaves"))
+    def _take(self, choices: list[CopyChoice]) -> None:
+        self._choices = choices
+        self._say("")
         options = self.query_one(OptionList)
-        width = max(len(choice.label) for choice in self._choices)
-        for choice in self._choices:
+        width = max(len(choice.label) for choice in choices)
+        for choice in choices:
             options.add_option(Content.assemble((f"{choice.label:<{width}}  ", "bold"), _cut(choice.text)))
         options.highlighted = 0
         options.focus()
+
+    def action_choose(self) -> None:
+        """Copy the choice under the cursor."""
+        self.query_one(OptionList).action_select()
 
     def action_move(self, rows: int) -> None:
         """Move among the choices."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import ClassVar, Generic, TypeVar
 
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
@@ -46,6 +49,20 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
         # A question mark can also be typed into a field.
         Binding("f1,question_mark", "explain", "Help", key_display="f1"),
     ]
+
+    _parting: Callable[[], AwaitComplete] | None = None
+
+    def dismiss(self, result: Answer | None = None) -> AwaitComplete:
+        """Close the dialog; what lies over it is closed first, by the user."""
+        if self.is_active:
+            return super().dismiss(result)
+        self._parting = partial(super().dismiss, result)
+        return AwaitComplete()
+
+    def on_screen_resume(self) -> None:
+        """Close now what could not be closed below another screen."""
+        if self._parting is not None:
+            self._parting()
 
     def action_explain(self) -> None:
         """Explain what has the keys."""

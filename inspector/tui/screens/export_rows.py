@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.content import Content
-from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
-from textual.worker import Worker, WorkerState, get_current_worker
 
-from engine.errors import Cancelled
 from inspector.model import Arrangement
 from inspector.rows import Entries, ExportError, SortedRows, check_export_path, export_rows
-from inspector.text import error_text, safe_name
+from inspector.text import safe_name
+from inspector.tui.screens.dialog import Dialog, box
+from inspector.tui.widgets.key_bar import KeyBar
+from inspector.tui.work import Job, Jobs, failure_text
 
 __all__ = ["ExportScreen"]
 
@@ -28,7 +26,7 @@ BATCH: Final = 1024
 TELL_ROWS: Final = 16384
 
 
-class ExportScreen(ModalScreen[Path | None]):
+class ExportScreen(Dialog[Path | None]):
     """A path, the progress of writing, and what became of it; answers with the file that was made."""
 
     HELP = """
@@ -42,51 +40,35 @@ class ExportScreen(ModalScreen[Path | None]):
 
     DEFAULT_CSS = """
     ExportScreen {
-        align: center middle;
-        & > #export {
-            width: 90%;
-            max-width: 90;
-            height: auto;
-            border: heavy $accent;
-            border-title-style: bold;
-            background: $surface;
-            padding: 0 1;
-        }
+        & > .box { width: 90%; max-width: 90; height: auto; }
         & Input { margin: 1 0; }
-        & .hint { color: $foreground-muted; }
         & #said { height: auto; }
         & #said.-wrong { color: $text-error; }
     }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Cancel")]
-
-    class Written(Message):
-        """So many rows are in the file; `path` once they are all."""
-
-        def __init__(self, rows: int, path: Path | None = None) -> None:
-            super().__init__()
-            self.rows = rows
-            self.path = path
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "write", "Write", priority=True),
+        Binding("escape", "leave", "Cancel"),
+    ]
 
     def __init__(self, arrangement: Arrangement[Any], noun: str) -> None:
         """`noun` is what the rows are."""
         super().__init__()
         self._arrangement = arrangement
         self._noun = noun
-        self._worker: Worker[None] | None = None
+        self._jobs = Jobs(self)
 
     def compose(self) -> ComposeResult:
         """Where to, and what becomes of it."""
-        with Vertical(id="export"):
+        with box(f"Export {self._noun} to a new file", id="export"):
             yield Input(placeholder="refs.jsonl or refs.csv", compact=True, select_on_focus=False)
             yield Static("", id="said", markup=False)
-            yield Static("enter writes   esc leaves", classes="hint", markup=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         """Ask."""
         source = self._arrangement.source
-        self.query_one("#export").border_title = f"Export {self._noun} to a new file"
         prompt = self.query_one(Input)
         prompt.cursor_blink = False
         prompt.focus()
@@ -98,22 +80,21 @@ class ExportScreen(ModalScreen[Path | None]):
         said.set_class(wrong, "-wrong")
         said.update(Content(f"! {text}" if wrong else text))
 
-    @on(Input.Submitted)
-    def _begin(self, event: Input.Submitted) -> None:
-        event.stop()
-        if self._worker is not None:
+    def action_write(self) -> None:
+        """Write to the path that was typed."""
+        if self._jobs.running("export"):
             return
         source = self._arrangement.source
         if isinstance(source, SortedRows) and not source.complete:
             self._say("the rows are still being sorted: wait for it, or leave and press s", wrong=True)
             return
         try:
-            path = check_export_path(event.value, self._arrangement.view.directory)
+            path = check_export_path(self.query_one(Input).value, self._arrangement.view.directory)
         except ExportError as error:
             self._say(str(error), wrong=True)
             return
         self._say("writing …")
-        self._worker = self.run_worker(lambda: self._write(path), thread=True, exit_on_error=False)
+        self._jobs.start("export", partial(self._write, path), partial(self._end, path), self._fail)
 
     def _batches(self) -> Iterator[Entries]:
         source = self._arrangement.source
@@ -124,45 +105,30 @@ class ExportScreen(ModalScreen[Path | None]):
         while batch := list(islice(entries, BATCH)):
             yield batch
 
-    def _write(self, path: Path) -> None:
-        worker = get_current_worker()
-        written = told = 0
+    def _write(self, path: Path, job: Job) -> int:
+        told = 0
 
         def progress(rows: int) -> None:
-            nonlocal written, told
-            if worker.is_cancelled:
-                raise Cancelled
-            written = rows
-            if written - told >= TELL_ROWS:
-                told = written
-                self.post_message(self.Written(written))
+            nonlocal told
+            job.check()
+            if rows - told >= TELL_ROWS:
+                told = rows
+                job.report(self._say, f"writing … {rows:,}")
 
-        rows = export_rows(path, self._batches(), progress)
-        self.post_message(self.Written(rows, path))
+        return export_rows(path, self._batches(), progress)
 
-    @on(Written)
-    def _told(self, event: Written) -> None:
-        if event.path is None:
-            if self._worker is not None:
-                self._say(f"writing … {event.rows:,}")
-            return
-        self.app.notify(
-            f"{event.rows:,} {self._noun} in {safe_name(str(event.path))}", title="Exported", markup=False
-        )
-        self.dismiss(event.path)
+    def _end(self, path: Path, rows: int) -> None:
+        what = f"{rows:,} {self._noun} in {safe_name(str(path))}"
+        self.app.notify(what, title="Exported", markup=False)
+        self.dismiss(path)
 
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+    def _fail(self, error: Exception) -> None:
         """Say what went wrong; the user may give another path."""
-        if event.state is WorkerState.ERROR and event.worker.error is not None:
-            self._worker = None
-            error = event.worker.error
-            if isinstance(error, FileExistsError):
-                self._say("there is such a file already, and it stays as it is", wrong=True)
-            else:
-                self._say(error_text(error), wrong=True)
+        is_there = isinstance(error, FileExistsError)
+        what = "there is such a file already, and it stays as it is" if is_there else failure_text(error)
+        self._say(what, wrong=True)
 
     def action_leave(self) -> None:
         """Stop writing, or leave."""
-        if self._worker is not None and not self._worker.is_finished:
-            self._worker.cancel()
+        self._jobs.drop("export")
         self.dismiss(None)

@@ -11,16 +11,15 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
-from textual.message import Message
 from textual.widget import Widget
-from textual.widgets import Button, Input, Static
+from textual.widgets import Button, Input, RadioSet, Static
 
-from inspector.actions import Action, RefusedError, Workplace
+from inspector.actions import Action, Workplace
 from inspector.model import Journal
 from inspector.tui.screens.dialog import Dialog, box
 from inspector.tui.screens.plan import ActionScreen, Phase
-from inspector.tui.widgets.choice import Choice
 from inspector.tui.widgets.key_bar import KeyBar
+from inspector.tui.work import Jobs, failure_text
 
 __all__ = ["FormScreen", "field"]
 
@@ -58,17 +57,11 @@ class FormScreen(Dialog[bool]):
         Binding("escape", "leave", "Cancel"),
     ]
 
-    class Refused(Message):
-        """Nothing may be changed here."""
-
-        def __init__(self, reason: str) -> None:
-            super().__init__()
-            self.reason = reason
-
     def __init__(self, workplace: Workplace, journal: Journal) -> None:
         super().__init__()
         self._workplace = workplace
         self._journal = journal
+        self._jobs = Jobs(self)
         self._refused: str | None = None
         self._changed = False
 
@@ -103,22 +96,16 @@ class FormScreen(Dialog[bool]):
 
     def on_mount(self) -> None:
         """Say at once if it is of no use to fill it in."""
-        self.run_worker(self._look_for_refusal, thread=True, exit_on_error=False)
+        look = self._workplace.require_writable
+        self._jobs.start("refusal", lambda _job: look(), lambda _nothing: None, self._refuse)
         self.refresh_form()
 
-    def _look_for_refusal(self) -> None:
-        try:
-            self._workplace.require_writable()
-        except (RefusedError, OSError) as error:
-            self.post_message(self.Refused(str(error)))
-
-    @on(Refused)
-    def _refuse(self, event: Refused) -> None:
-        self._refused = event.reason
+    def _refuse(self, error: Exception) -> None:
+        self._refused = failure_text(error)
         self.refresh_form()
 
     @on(Input.Changed)
-    @on(Choice.Changed)
+    @on(RadioSet.Changed)
     def refresh_form(self) -> None:
         """Show what is wrong with what the fields say by now."""
         self.refresh_said()

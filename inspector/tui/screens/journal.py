@@ -14,6 +14,7 @@ from textual.widgets import Static
 from inspector.actions import utc_time
 from inspector.model import Entry, Journal
 from inspector.rows import SequenceRows
+from inspector.text import safe_name
 from inspector.tui.screens.dialog import Dialog, box
 from inspector.tui.widgets.key_bar import KeyBar
 from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, VirtualList
@@ -26,7 +27,8 @@ class JournalScreen(Dialog[None]):
 
     HELP = """
     The journal has every change that was tried since the inspector was started: when, how it ended, and the
-    command line that does the same from a shell, for scripts and for reports. y copies it.
+    command line that does the same from a shell, for scripts and for reports. y copies it. Where a defect of
+    this program was in the way, it has the traceback as well.
 
     The journal is in memory: it ends with the program.
     """
@@ -66,6 +68,7 @@ class JournalScreen(Dialog[None]):
             with VerticalScroll(id="entry"):
                 yield Static(id="sentence", markup=False)
                 yield Static(id="command", markup=False)
+                yield Static(id="details", markup=False)
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -81,6 +84,9 @@ class JournalScreen(Dialog[None]):
         if entry is not None:
             self.query_one("#sentence", Static).update(Content.styled(entry.sentence, "bold"))
             self.query_one("#command", Static).update(Content(f"$ {entry.command}"))
+            details = self.query_one("#details", Static)
+            details.display = bool(entry.details)
+            details.update(Content("\n".join(map(safe_name, entry.details.splitlines()))))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """There is nothing to copy in an empty journal."""

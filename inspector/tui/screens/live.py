@@ -1,11 +1,10 @@
 """A screen that keeps in step with a stack: what is wanted of it is read, and changes by others are noticed.
 
-Three kinds of work, each in a thread, each at most once at a time:
+Three jobs in threads, each at most once at a time:
 
-    the session's       whatever the panes want to draw (`session.py`); it ends when nothing is wanted, and is
-                        begun again when something is
-    the files beside    what lies beside the tables, which reads the directory
-    the comparison      what a change of the stack has changed, to tell it
+    session     reads whatever the panes want to draw (`inspector.model.Session`)
+    beside      finds the files beside the tables, for which it reads the directory
+    compare     finds what a change of the stack has changed
 
 Twice a second the stack is looked at (`watch`), which is one stat. What comes of all this is shown by the
 screen that is built on this one.
@@ -19,14 +18,13 @@ from functools import partial
 from typing import Any, Final
 
 from textual import on
-from textual.message import Message
 from textual.screen import Screen
-from textual.worker import Worker, WorkerState, get_current_worker
 
 from engine.stack import UnlistedFile, Verdicts, unlisted_files
 from inspector.model import DifferenceSummary, News, Reloaded, Session, StackView, summarise
 from inspector.tui.screens.plan import ActionScreen, Phase
 from inspector.tui.widgets.virtual_list import VirtualList
+from inspector.tui.work import Job, Jobs
 
 __all__ = ["LiveScreen"]
 
@@ -40,30 +38,6 @@ _MOST_COMPARED: Final = 2**20
 class LiveScreen(Screen[None]):
     """Has the session work, looks for changes, and tells of them."""
 
-    class SessionNews(Message):
-        """What the session's work brought, from the worker thread to the screen."""
-
-        def __init__(self, news: News) -> None:
-            super().__init__()
-            self.news = news
-
-    class Beside(Message):
-        """The files that lie beside the tables now, or why they cannot be seen."""
-
-        def __init__(self, found: Sequence[UnlistedFile], error: OSError | None) -> None:
-            super().__init__()
-            self.found = found
-            self.error = error
-
-    class Compared(Message):
-        """What has changed from one view of the stack to another."""
-
-        def __init__(self, old: StackView, new: StackView, summary: DifferenceSummary) -> None:
-            super().__init__()
-            self.old = old
-            self.new = new
-            self.summary = summary
-
     def __init__(
         self, session: Session, *, clock: Callable[[], float] = time.time, watch: float | None = None
     ) -> None:
@@ -74,9 +48,7 @@ class LiveScreen(Screen[None]):
         self._watch = watch
         self._ticks = 0
         self._verdicts: Verdicts = {}
-        self._worker: Worker[None] | None = None
-        self._beside_worker: Worker[None] | None = None
-        self._compare_worker: Worker[None] | None = None
+        self._jobs = Jobs(self)
         self._told_view: StackView = session.view
         self._latest: tuple[StackView, StackView] | None = None
 
@@ -110,8 +82,7 @@ class LiveScreen(Screen[None]):
     @property
     def working(self) -> bool:
         """Whether something that was asked for is still to come."""
-        workers = (self._worker, self._beside_worker, self._compare_worker)
-        return self._session.wanting or any(worker and not worker.is_finished for worker in workers)
+        return self._session.wanting or not self._jobs.idle
 
     def look_again(self) -> None:
         """See what the stack is now, even if it is broken, without a word if it is the same."""
@@ -121,37 +92,19 @@ class LiveScreen(Screen[None]):
 
     # The session's work.
 
-    def _work(self) -> None:
-        if self._worker is None or self._worker.is_finished:
-            self._worker = self.run_worker(self._drive_session, thread=True, group="session")
-
-    def _drive_session(self) -> None:
-        worker = get_current_worker()
-        for news in self._session.work():
-            if worker.is_cancelled:
-                return
-            if news is not None:
-                self.post_message(self.SessionNews(news))
-
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """What was wanted while the worker was about to end is not forgotten."""
-        if event.state is WorkerState.SUCCESS and self._session.wanting:
-            self._work()
-
     @on(VirtualList.RowsWanted)
-    def _read_wanted_rows(self) -> None:
-        self._work()
+    def _work(self) -> None:
+        self._jobs.drive("session", self._session, self._take_news, _fail)
 
-    @on(SessionNews)
-    def _take_news(self, event: SessionNews) -> None:
-        if not isinstance(event.news, Reloaded):
-            self.take_news(event.news)
+    def _take_news(self, news: News) -> None:
+        if not isinstance(news, Reloaded):
+            self.take_news(news)
             return
-        self.take_reload(event.news)
-        if event.news.changed:
+        self.take_reload(news)
+        if news.changed:
             self._look_beside()
             self._compare()
-        elif event.news.asked and event.news.error is None:
+        elif news.asked and news.error is None:
             self.notify("Nothing has changed.", markup=False)
 
     # Watching.
@@ -166,10 +119,10 @@ class LiveScreen(Screen[None]):
             self._look_beside()
 
     def _look_beside(self) -> None:
-        if self._beside_worker is None or self._beside_worker.is_finished:
-            self._beside_worker = self.run_worker(self._find_beside, thread=True, group="beside")
+        if not self._jobs.running("beside"):
+            self._jobs.start("beside", self._find_beside, lambda found: self.take_beside(*found), _fail)
 
-    def _find_beside(self) -> None:
+    def _find_beside(self, _job: Job) -> tuple[Sequence[UnlistedFile], OSError | None]:
         view = self._session.view
         names = [table.name for table in view.tables]
         try:
@@ -177,13 +130,8 @@ class LiveScreen(Screen[None]):
                 view.directory, self._clock(), names, most_bytes=_MOST_COMPARED, verdicts=self._verdicts
             )
         except OSError as error:
-            self.post_message(self.Beside((), error))
-        else:
-            self.post_message(self.Beside(found, None))
-
-    @on(Beside)
-    def _take_beside(self, event: Beside) -> None:
-        self.take_beside(event.found, event.error)
+            return (), error
+        return found, None
 
     def action_pause(self) -> None:
         """Stop watching the stack, or go on with it."""
@@ -201,24 +149,24 @@ class LiveScreen(Screen[None]):
     # What has changed.
 
     def _compare(self) -> None:
-        if self._compare_worker is not None:
-            self._compare_worker.cancel()
-        work = partial(self._summarise, self._told_view, self._session.view)
-        self._compare_worker = self.run_worker(work, thread=True, group="compare")
+        old, new = self._told_view, self._session.view
 
-    def _summarise(self, old: StackView, new: StackView) -> None:
-        worker = get_current_worker()
-        summary = summarise(old.merged, new.merged, cancelled=lambda: worker.is_cancelled)
-        if not worker.is_cancelled:
-            self.post_message(self.Compared(old, new, summary))
+        def summary(job: Job) -> DifferenceSummary:
+            return summarise(old.merged, new.merged, cancelled=lambda: job.is_cancelled)
 
-    @on(Compared)
-    def _tell_changes(self, event: Compared) -> None:
-        self._told_view = event.new
+        self._jobs.start("compare", summary, partial(self._tell_changes, old, new), _fail)
+
+    def _tell_changes(self, old: StackView, new: StackView, summary: DifferenceSummary) -> None:
+        self._told_view = new
         # A compaction that follows a change is no reason to forget the change.
-        if event.summary.refs or self._latest is None:
-            self._latest = event.old, event.new
+        if summary.refs or self._latest is None:
+            self._latest = old, new
         on_top: Screen[Any] = self.app.screen
         if isinstance(on_top, ActionScreen) and on_top.phase in (Phase.APPLYING, Phase.DONE):
             return  # its result says so, and would be covered
-        self.notify(f"{event.summary}", title="The stack has changed (L: what)", markup=False)
+        self.notify(f"{summary}", title="The stack has changed (L: what)", markup=False)
+
+
+def _fail(error: Exception) -> None:
+    """What keeps the whole screen from being right ends the program."""
+    raise error

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import ClassVar, Final
 
 from textual import on
@@ -25,7 +24,6 @@ from textual.events import DescendantFocus
 from textual.message import Message
 from textual.widgets import Input, Static, TabbedContent, TabPane, Tabs
 
-from engine.errors import ReftableError
 from engine.format import RefRecord, log_key
 from engine.readable import damage_met
 from engine.stack import UnlistedFile
@@ -45,10 +43,12 @@ from inspector.model import (
     broken_text,
     damage_text,
 )
-from inspector.rows import LogRow, RefRow
+from inspector.rows import RefRow
 from inspector.text import error_text
 from inspector.tui.screens.changes import ChangesScreen
 from inspector.tui.screens.changing import ChangingScreen
+from inspector.tui.screens.copy_row import CopyScreen
+from inspector.tui.screens.export_rows import ExportScreen
 from inspector.tui.screens.help import HelpScreen, subject_of
 from inspector.tui.screens.moments import MomentsScreen
 from inspector.tui.widgets.block_pane import BlockPane
@@ -63,6 +63,7 @@ from inspector.tui.widgets.stack_rows import StackRow, UnlistedRow
 from inspector.tui.widgets.status_line import StatusLine
 from inspector.tui.widgets.too_small import LEAST_COLUMNS, LEAST_LINES, TooSmall
 from inspector.tui.widgets.virtual_list import VirtualList
+from inspector.tui.work import Job
 
 __all__ = ["MainScreen"]
 
@@ -116,16 +117,6 @@ class MainScreen(ChangingScreen):
         Binding("q", "app.quit", "Quit"),
         Binding("colon", "app.command_palette", "Actions", key_display=":"),
     ]
-
-    class Located(Message):
-        """The record with `key` is in the block at `offset` of `table`; or it could not be found."""
-
-        def __init__(self, table: Table, offset: int | None, key: bytes, error: Exception | None) -> None:
-            super().__init__()
-            self.table = table
-            self.offset = offset
-            self.key = key
-            self.error = error
 
     def __init__(
         self,
@@ -336,6 +327,14 @@ class MainScreen(ChangingScreen):
         if detail.focusable:
             detail.focus()
 
+    @on(RecordPane.CopyWanted)
+    def _copy_wanted(self, event: RecordPane.CopyWanted) -> None:
+        self.app.push_screen(CopyScreen(event.row, event.table))
+
+    @on(RecordPane.ExportWanted)
+    def _export_wanted(self, event: RecordPane.ExportWanted) -> None:
+        self.app.push_screen(ExportScreen(event.arrangement, event.noun))
+
     # What the panes want of each other.
 
     @on(StackPane.TableOpened)
@@ -353,26 +352,19 @@ class MainScreen(ChangingScreen):
 
     @on(RecordPane.BlockWanted)
     def _block_wanted(self, event: RecordPane.BlockWanted) -> None:
-        self.run_worker(partial(self._locate, event.row, event.table), thread=True, group="locate")
-
-    def _locate(self, row: RefRow | LogRow, table: Table) -> None:
+        row, table = event.row, event.table
         name, update_index = row.record.name, row.record.update_index
-        key = name if isinstance(row, RefRow) else log_key(name, update_index)
-        try:
-            found = (
-                table.locate_ref(name) if isinstance(row, RefRow) else table.locate_log(name, update_index)
-            )
-        except (ReftableError, OSError) as error:
-            self.post_message(self.Located(table, None, key, error))
-        else:
-            self.post_message(self.Located(table, found[0] if found else None, key, None))
 
-    @on(Located)
-    def _take_place(self, event: Located) -> None:
-        if event.error is not None:
-            self.notify(error_text(event.error), severity="error", markup=False)
-        elif event.offset is not None:
-            self._reveal(event.table, event.offset, event.key)
+        def locate(_job: Job) -> int | None:
+            is_ref = isinstance(row, RefRow)
+            found = table.locate_ref(name) if is_ref else table.locate_log(name, update_index)
+            return found[0] if found else None
+
+        def reveal(offset: int | None) -> None:
+            if offset is not None:
+                self._reveal(table, offset, name if isinstance(row, RefRow) else log_key(name, update_index))
+
+        self._jobs.start("locate", locate, reveal, on_top=True)
 
     @on(HealthPane.FindingOpened)
     def _finding_opened(self, event: HealthPane.FindingOpened) -> None:
@@ -417,6 +409,7 @@ class MainScreen(ChangingScreen):
         return [pane.id or "" for pane in self.query(TabPane)]
 
     def _show_tab(self, name: str) -> None:
+        self._jobs.drop("locate")  # the user has gone elsewhere
         tabs = self.query_one(TabbedContent)
         tabs.active = name
         # Not only once the tab tells that it is shown: keys that are typed until then are for it.
@@ -429,6 +422,7 @@ class MainScreen(ChangingScreen):
         self._show_blocks()
         self._show_way()
         if event.pane.id != self._tab_with_keys:  # a click; after a key the focus may be elsewhere by now
+            self._jobs.drop("locate")
             self._focus_tab(event.pane)
 
     def _focus_tab(self, pane: TabPane) -> None:

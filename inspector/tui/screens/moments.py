@@ -2,7 +2,7 @@
 
 A moment is the end of a table: the stack as it was when that table was the newest. The screen lists them
 newest first and is dismissed with the scope that shows the one chosen; two of them are compared on a
-`ChangesScreen`. When each moment was is read in a worker, from the log entries of its table.
+`ChangesScreen`. When each moment was is read by a job, from the log entries of its table.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.message import Message
 from textual.widgets import Static
-from textual.worker import Worker, WorkerState, get_current_worker
 
 from engine.errors import ReftableError
 from engine.format import LogRecord
@@ -26,11 +24,12 @@ from engine.merge import MergedTable
 from engine.table import Table
 from inspector.model import AsOf, Scope, StackView, WholeStack
 from inspector.rows import SequenceRows
-from inspector.text import error_text, file_size, log_time, short_table_name, update_range
+from inspector.text import file_size, log_time, short_table_name, update_range
 from inspector.tui.screens.changes import ChangesScreen
 from inspector.tui.screens.dialog import Dialog, box
 from inspector.tui.widgets.key_bar import KeyBar
 from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, VirtualList
+from inspector.tui.work import Job, Jobs
 
 __all__ = ["Moment", "MomentsScreen", "moments_of", "newest_entry"]
 
@@ -59,6 +58,10 @@ class NewestEntry(NamedTuple):
 
     record: LogRecord
     exact: bool
+
+
+_Times = dict[int, NewestEntry | ReftableError | OSError | None]
+"""What is known of the time of each table, by its position."""
 
 
 def moments_of(tables: Sequence[Table]) -> list[Moment]:
@@ -124,9 +127,6 @@ the row changed. space marks a moment: = and enter on another row then show what
         Binding("q,T", "dismiss(None)", "Back", show=False),
     ]
 
-    class TimesRead(Message):
-        """The worker has read the times of some more tables."""
-
     def __init__(self, view: StackView, at: int | None = None) -> None:
         """`at` is the update index that is shown now, if it is not the newest: the cursor begins there."""
         super().__init__()
@@ -134,8 +134,8 @@ the row changed. space marks a moment: = and enter on another row then show what
         self._moments = moments_of(view.tables)
         self._at = at
         self._marked: int | None = None
-        self._entries: dict[int, NewestEntry | ReftableError | OSError | None] = {}  # by position
-        self._worker: Worker[None] | None = None
+        self._entries: _Times = {}
+        self._jobs = Jobs(self)
         self._list: VirtualList[Moment] = VirtualList((), empty="no tables: there is nothing to go back to")
 
     def compose(self) -> ComposeResult:
@@ -153,37 +153,25 @@ the row changed. space marks a moment: = and enter on another row then show what
             self._list.cursor = rows[0] if rows else len(self._moments) - 1
         self._list.focus()
         self._show_words()
-        self._worker = self.run_worker(self._read_times, thread=True, group="moments", exit_on_error=False)
+        # If it fails, the moments can be used all the same.
+        self._jobs.start("times", self._read_times, self._take)
 
-    def on_unmount(self) -> None:
-        """Nobody wants to know any more."""
-        if self._worker is not None:
-            self._worker.cancel()
-
-    def _read_times(self) -> None:
-        worker = get_current_worker()
+    def _read_times(self, job: Job) -> _Times:
+        found: _Times = {}
         for number, moment in enumerate(self._moments, start=1):
             try:
-                entry: NewestEntry | ReftableError | OSError | None = newest_entry(
-                    moment.table, lambda: worker.is_cancelled
-                )
+                found[moment.position] = newest_entry(moment.table, lambda: job.is_cancelled)
             except (ReftableError, OSError) as error:
-                entry = error
-            if worker.is_cancelled:
-                return
-            self._entries[moment.position] = entry
-            if number % TABLES_TOLD == 0 or number == len(self._moments):
-                self.post_message(self.TimesRead())
+                found[moment.position] = error
+            job.check()
+            if number % TABLES_TOLD == 0:
+                job.report(self._take, found)
+                found = {}
+        return found
 
-    @on(TimesRead)
-    def _show_times(self) -> None:
+    def _take(self, found: _Times) -> None:
+        self._entries |= found
         self._redraw()
-
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """A failure is told; the moments can be used all the same."""
-        if event.state is WorkerState.ERROR and event.worker is self._worker:
-            error = event.worker.error or RuntimeError("the times could not be read")
-            self.notify(error_text(error), severity="error", markup=False)
 
     # What is shown.
 

@@ -1,8 +1,7 @@
 """The choice between several stacks: a repository has one of its own, and one for each linked worktree.
 
-Each stack is opened in a worker thread, read-only and one after the other, for the number and the size of its
-tables; of a stack that cannot be opened the list says why. It can be chosen all the same: whoever opens
-it then says more.
+A job opens each stack, read-only and one after the other, for the number and the size of its tables. Of a
+stack that cannot be opened the list says why. It can be chosen all the same, and then more is said of it.
 """
 
 from __future__ import annotations
@@ -15,19 +14,17 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
-from textual.message import Message
-from textual.screen import ModalScreen
 from textual.widgets import Static
-from textual.worker import get_current_worker
 
 from engine.errors import ReftableError
 from engine.git import StackLocation
 from engine.stack import Stack, StackOptions
 from inspector.rows import SequenceRows
 from inspector.text import error_text, file_size, safe_name, shorten_middle
+from inspector.tui.screens.dialog import Dialog, box
 from inspector.tui.widgets.key_bar import KeyBar
 from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, VirtualList
+from inspector.tui.work import Job, Jobs
 
 __all__ = ["PickerScreen", "StackSummary"]
 
@@ -48,7 +45,7 @@ class _Choice:
     summary: StackSummary | None
 
 
-class PickerScreen(ModalScreen[StackLocation | None]):
+class PickerScreen(Dialog[StackLocation | None]):
     """Asks which stack; the answer is its location, or None when the user wants none."""
 
     HELP: ClassVar[str] = """\
@@ -59,17 +56,7 @@ are independent: choose the one to look at. "main" is the one that all share.
 enter opens the stack under the cursor, escape leaves."""
 
     DEFAULT_CSS = """
-    PickerScreen { align: center middle; }
-    PickerScreen > Vertical {
-        width: 90%;
-        max-width: 110;
-        height: auto;
-        max-height: 90%;
-        border: heavy $accent;
-        border-title-color: $text-accent;
-        background: $surface;
-        padding: 0 1;
-    }
+    PickerScreen > .box { width: 90%; height: auto; max-height: 90%; }
     PickerScreen ListPane { height: auto; max-height: 100%; }
     PickerScreen VirtualList { height: auto; max-height: 60vh; }
     PickerScreen #picker-words { margin: 1 0 0 0; height: auto; max-height: 4; color: $foreground-muted; }
@@ -80,20 +67,13 @@ enter opens the stack under the cursor, escape leaves."""
         Binding("escape,q", "dismiss(None)", "Leave"),
     ]
 
-    class _Summarised(Message):
-        """What is known of one of the stacks, from the thread that opened it."""
-
-        def __init__(self, number: int, summary: StackSummary) -> None:
-            super().__init__()
-            self.number = number
-            self.summary = summary
-
     def __init__(
         self, choices: Sequence[StackLocation], options: StackOptions, *, base: Path | None = None
     ) -> None:
         """`options` are those to open the stacks with; paths below `base` are shown relative to it."""
         super().__init__()
         self._options = options
+        self._jobs = Jobs(self)
         self._choices = [
             _Choice(location, _shown_path(location.directory, base), None) for location in choices
         ]
@@ -102,8 +82,7 @@ enter opens the stack under the cursor, escape leaves."""
 
     def compose(self) -> ComposeResult:
         """The list, and what to say of the stack under the cursor."""
-        with Vertical() as box:
-            box.border_title = "Which stack?"
+        with box("Which stack?", id="picker"):
             yield ListPane(self._list)
             yield self._words
         yield KeyBar()
@@ -114,7 +93,7 @@ enter opens the stack under the cursor, escape leaves."""
         current = [number for number, choice in enumerate(self._choices) if choice.location.is_current]
         self._list.cursor = current[0] if current else 0
         self._list.focus()
-        self.run_worker(self._read, thread=True, exit_on_error=False)
+        self._jobs.start("summaries", self._read, lambda _nothing: None)
 
     def _draw(self) -> None:
         self._list.show(SequenceRows(self._choices), self._columns())
@@ -131,12 +110,10 @@ enter opens the stack under the cursor, escape leaves."""
             Column("size", _size, width=7, align="right"),
         ]
 
-    def _read(self) -> None:
-        worker = get_current_worker()
+    def _read(self, job: Job) -> None:
         for number, choice in enumerate(self._choices):
-            if worker.is_cancelled:
-                return
-            self.post_message(self._Summarised(number, self._summarise(choice.location.directory)))
+            job.check()
+            job.report(self._take_summary, number, self._summarise(choice.location.directory))
 
     def _summarise(self, directory: Path) -> StackSummary:
         try:
@@ -145,10 +122,9 @@ enter opens the stack under the cursor, escape leaves."""
         except (ReftableError, OSError) as error:
             return StackSummary(error=error_text(error))
 
-    @on(_Summarised)
-    def _take_summary(self, event: _Summarised) -> None:
-        choice = self._choices[event.number]
-        self._choices[event.number] = _Choice(choice.location, choice.path, event.summary)
+    def _take_summary(self, number: int, summary: StackSummary) -> None:
+        choice = self._choices[number]
+        self._choices[number] = _Choice(choice.location, choice.path, summary)
         self._draw()
 
     @on(VirtualList.Highlighted)

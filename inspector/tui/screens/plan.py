@@ -1,53 +1,50 @@
 """An action from its plan to its result: plan, confirm, apply, and what came of it.
 
-One screen, in phases. Planning and applying run in a worker thread, which reports how far it is; a report is
-also where it is stopped, and the engine then leaves nothing behind. All changes go through `run` of actions.
+One screen, in phases. Planning and applying are jobs (`attempt.py`) that can be stopped; the engine then
+leaves nothing behind. A repair is an action whose plan leaves choices, and what other actions lead to when
+something is in their way.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
-from typing import Any, ClassVar, Final, TypeVar
+from functools import partial
+from typing import Any, ClassVar, Final
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
 from textual.content import Content
-from textual.message import Message
-from textual.widgets import Button, Input, Static
-from textual.worker import Worker, WorkerState, get_current_worker
+from textual.widgets import Static
 
-from engine.errors import Cancelled, ReftableError
-from engine.progress import Progress
-from engine.snapshot import list_snapshots
+from engine.repair import RepairPlan, Step
 from engine.stack import UnlistedFile
 from inspector.actions import (
     Action,
     Plan,
-    RefusedError,
-    Result,
-    Trouble,
-    Typed,
+    RepairAction,
     UndoAction,
-    explain,
-    is_as_planned_for,
+    Workplace,
+    is_chosen,
+    lines_of_step,
     lock_words,
-    run,
-    seen_locks,
 )
 from inspector.model import Ending, Journal
+from inspector.rows import OutcomeRows
+from inspector.tui.screens.attempt import Applied, NotDone, Planned, apply_plan, defect, make_plan
+from inspector.tui.screens.confirm import ConfirmScreen
 from inspector.tui.screens.dialog import Dialog, box
+from inspector.tui.screens.outcomes import OutcomesScreen
 from inspector.tui.widgets.key_bar import KeyBar
 from inspector.tui.widgets.line_list import Line, LineList
+from inspector.tui.widgets.virtual_list import Look, VirtualList
+from inspector.tui.work import Jobs
 
-__all__ = ["ActionScreen", "ConfirmScreen"]
-
-Made = TypeVar("Made")
+__all__ = ["ActionScreen", "Phase", "RepairScreen"]
 
 _SHOWN_COMMAND_LINES: Final = 4
 _SHOWN_LOCKS: Final = 2
-_BAR_WIDTH: Final = 24
 
 
 class Phase(Enum):
@@ -58,91 +55,6 @@ class Phase(Enum):
     APPLYING = "applying"
     DONE = "result"
     FAILED = "not done"
-
-
-class ConfirmScreen(Dialog[bool]):
-    """One sentence and two buttons, the harmless one under the keys; True when the other was pressed."""
-
-    HELP = """
-    The last question before the stack is changed. Enter on Cancel, and escape, change nothing.
-
-    The plan is applied as a whole or not at all. Other processes may read and write meanwhile: locks see
-    to it that nobody's change is lost, and if the stack is another one by then, nothing is done.
-    """
-
-    DEFAULT_CSS = """
-    ConfirmScreen {
-        & > .box {
-            width: 66;
-            max-width: 100%;
-            height: auto;
-            padding: 1 2;
-            border: heavy $warning;
-        }
-        & Static { margin-bottom: 1; }
-        & Horizontal { height: auto; align-horizontal: right; }
-        & Button { margin-left: 2; }
-        & Input { margin-bottom: 1; background: $boost; }
-    }
-    """
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(False)", "Cancel"),
-        Binding("left,right,tab", "app.focus_next", "Next"),
-        Binding("shift+tab", "app.focus_previous", "Before", show=False),
-    ]
-
-    def __init__(self, title: str, sentence: str, verb: str, typed: Typed | None = None) -> None:
-        """With `typed`, the button works once that has been typed."""
-        super().__init__()
-        self._title = title
-        self._sentence = sentence
-        self._verb = verb
-        self._typed = typed
-
-    def compose(self) -> ComposeResult:
-        """The question, then Cancel before what it asks for."""
-        with box(self._title, id="question"):
-            yield Static(self._sentence, markup=False)
-            yield Static(
-                "Other processes may go on working on the stack; if one of them changes it first, "
-                "nothing is done.",
-                markup=False,
-            )
-            if self._typed is not None:
-                yield Static(
-                    Content.assemble(
-                        (f"! {self._typed.why}\n", "$text-warning"),
-                        "To go on, type: ",
-                        (self._typed.text, "bold"),
-                    ),
-                    id="why",
-                )
-                yield Input(id="typed", compact=True)
-            with Horizontal():
-                yield Button("Cancel", id="cancel")
-                yield Button(Content(self._verb), id="go", disabled=self._typed is not None)
-        yield KeyBar()
-
-    def on_mount(self) -> None:
-        """Whoever presses enter without reading changes nothing."""
-        self.query_one("#cancel").focus()
-
-    @on(Input.Changed)
-    def _note_typed(self, event: Input.Changed) -> None:
-        is_right = self._typed is not None and event.value.strip() == self._typed.text
-        self.query_one("#go", Button).disabled = not is_right
-
-    @on(Input.Submitted)
-    def _go_on(self, event: Input.Submitted) -> None:
-        """To the button, if it works: what is typed is one step, to press it another."""
-        event.stop()
-        self.query_one("#go").focus()
-
-    @on(Button.Pressed)
-    def _answer(self, event: Button.Pressed) -> None:
-        event.stop()
-        self.dismiss(event.button.id == "go")
 
 
 class ActionScreen(Dialog[bool]):
@@ -182,38 +94,6 @@ class ActionScreen(Dialog[bool]):
         Binding("q", "leave", "Back", show=False),
     ]
 
-    class Progressed(Message):
-        """The worker is further."""
-
-        def __init__(self, text: str) -> None:
-            super().__init__()
-            self.text = text
-
-    class Planned(Message):
-        """There is a plan; `locks` are in its way as yet."""
-
-        def __init__(self, plan: Plan[Any], locks: list[UnlistedFile]) -> None:
-            super().__init__()
-            self.plan = plan
-            self.locks = locks
-
-    class Applied(Message):
-        """The plan was applied; `undone_by` is the snapshot that was taken before, None if there is none."""
-
-        def __init__(self, result: Result, undone_by: str | None) -> None:
-            super().__init__()
-            self.result = result
-            self.undone_by = undone_by
-
-    class Failed(Message):
-        """Something kept the plan from being made or applied; `untouched` is None where nothing was tried."""
-
-        def __init__(self, trouble: Trouble, *, stopped: bool, untouched: bool | None) -> None:
-            super().__init__()
-            self.trouble = trouble
-            self.stopped = stopped
-            self.untouched = untouched
-
     def __init__(self, action: Action[Any], journal: Journal) -> None:
         super().__init__()
         self._action = action
@@ -222,8 +102,7 @@ class ActionScreen(Dialog[bool]):
         self._plan: Plan[Any] | None = None
         self._in_the_way: tuple[str, ...] = ()  # the names of locks
         self._remedy = ""
-        self._worker: Worker[None] | None = None
-        self._reported = ""
+        self._jobs = Jobs(self)
         self._changed = False
         self._undone_by: str | None = None
 
@@ -279,100 +158,7 @@ class ActionScreen(Dialog[bool]):
             case _:
                 return True
 
-    # The worker.
-
-    def _work(self, phase: Phase, sentence: str) -> None:
-        self._reported = ""
-        self._enter(phase, sentence, [])
-        work = self._make_plan if phase is Phase.PLANNING else self._apply_plan
-        self._worker = self.run_worker(work, thread=True, exit_on_error=False)
-
-    def _report(self, progress: Progress) -> None:
-        """For the engine to call, in the worker thread."""
-        if get_current_worker().is_cancelled:
-            raise Cancelled
-        text = _progress_text(progress)
-        if text != self._reported:
-            self._reported = text
-            self.post_message(self.Progressed(text))
-
-    def _make_plan(self) -> None:
-        try:
-            self._action.workplace.require_writable()
-            plan = self._action.plan(self._report)
-            locks = [] if plan.is_noop else seen_locks(self._action.workplace.directory, plan.locked)
-        except (ReftableError, OSError, RefusedError) as error:
-            self._fail(error, None)
-        else:
-            self.post_message(self.Planned(plan, locks))
-
-    def _apply_plan(self) -> None:
-        plan = self._plan
-        if plan is None:
-            return
-        try:
-            before = self._snapshots()
-            result = run(self._action, plan, self._report)
-            taken = sorted(self._snapshots() - before)
-        except (ReftableError, OSError, RefusedError) as error:
-            self._fail(error, is_as_planned_for(self._action.workplace, plan.names))
-        else:
-            self.post_message(self.Applied(result, taken[-1] if taken else None))
-
-    def _snapshots(self) -> set[str]:
-        return {snapshot.id for snapshot in list_snapshots(self._action.workplace.directory)}
-
-    def _fail(self, error: Exception, untouched: bool | None) -> None:
-        stopped = isinstance(error, Cancelled)
-        self.post_message(self.Failed(explain(error), stopped=stopped, untouched=untouched))
-
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """An error that nobody expected is shown like any other."""
-        event.stop()
-        error = event.worker.error
-        if event.state is WorkerState.ERROR and isinstance(error, Exception):
-            self._fail(error, False if self._phase is Phase.APPLYING else None)
-
-    @on(Progressed)
-    def _show_progress(self, event: Progressed) -> None:
-        self.query_one("#progress", Static).update(Content(event.text))
-
-    @on(Planned)
-    def _show_plan(self, event: Planned) -> None:
-        plan, locks = event.plan, event.locks
-        self._plan, self._in_the_way = plan, tuple(lock.name for lock in locks)
-        warnings = (*map(_lock_warning, locks[:_SHOWN_LOCKS]), *plan.warnings)
-        self._enter(Phase.PLANNED, plan.sentence, self.plan_lines(plan), warnings)
-
-    def plan_lines(self, plan: Plan[Any]) -> list[Line]:
-        """The lines of a plan, as they are shown."""
-        return [Line(text) for text in plan.lines]
-
-    @on(Applied)
-    def _show_result(self, event: Applied) -> None:
-        result = event.result
-        self._undone_by = event.undone_by
-        self._changed = True
-        self._journal.note(self._action.title, "done", result.sentence, self._action.command_line)
-        self._enter(Phase.DONE, result.sentence, [Line(text) for text in result.lines], result.warnings)
-
-    @on(Failed)
-    def _show_trouble(self, event: Failed) -> None:
-        trouble = event.trouble
-        self._phase, self._remedy = Phase.FAILED, trouble.remedy
-        self._in_the_way = (trouble.lock,) if trouble.lock else ()
-        paragraphs = list(trouble.paragraphs)
-        if event.untouched is not None:
-            self._changed |= not event.untouched
-            paragraphs.append(_UNTOUCHED if event.untouched else _UNSURE)
-            outcome: Ending = "stopped" if event.stopped else "failed"
-            self._journal.note(self._action.title, outcome, trouble.sentence, self._action.command_line)
-        if self.check_action("repair", ()):
-            paragraphs.append(_REPAIR)
-        lines = [line for text in paragraphs for line in (Line(text), Line(""))]
-        self._enter(Phase.FAILED, trouble.sentence, lines[:-1])
-
-    # Keys.
+    # Planning and applying.
 
     def action_plan_again(self) -> None:
         """Make a plan for the stack as it is now."""
@@ -381,11 +167,64 @@ class ActionScreen(Dialog[bool]):
         shown = "\n".join(lines[:_SHOWN_COMMAND_LINES] + more)
         self.query_one("#command", Static).update(Content(f"$ {shown}"))
         self._plan = None
-        self._work(Phase.PLANNING, "Planning; nothing is changed yet. Escape stops it.")
+        self._enter(Phase.PLANNING, "Planning; nothing is changed yet. Escape stops it.", [])
+        self._jobs.start(
+            "action", partial(make_plan, self._action, self._show_progress), self._show_plan, self._fail
+        )
 
     def action_again(self) -> None:
         """Apply the plan, which was confirmed before."""
-        self._work(Phase.APPLYING, "Working; escape stops it and leaves the stack as it was.")
+        if self._plan is not None:
+            self._enter(Phase.APPLYING, "Working; escape stops it and leaves the stack as it was.", [])
+            apply = partial(apply_plan, self._action, self._plan, self._show_progress)
+            self._jobs.start("action", apply, self._show_result, self._fail)
+
+    def _fail(self, error: Exception) -> None:
+        self._show_trouble(defect(error, applying=self._phase is Phase.APPLYING))
+
+    def _show_progress(self, text: str) -> None:
+        self.query_one("#progress", Static).update(Content(text))
+
+    def _show_plan(self, made: Planned | NotDone) -> None:
+        if isinstance(made, NotDone):
+            self._show_trouble(made)
+            return
+        plan, locks = made
+        self._plan, self._in_the_way = plan, tuple(lock.name for lock in locks)
+        warnings = (*map(_lock_warning, locks[:_SHOWN_LOCKS]), *plan.warnings)
+        self._enter(Phase.PLANNED, plan.sentence, self.plan_lines(plan), warnings)
+
+    def plan_lines(self, plan: Plan[Any]) -> list[Line]:
+        """The lines of a plan, as they are shown."""
+        return [Line(text) for text in plan.lines]
+
+    def _show_result(self, made: Applied | NotDone) -> None:
+        if isinstance(made, NotDone):
+            self._show_trouble(made)
+            return
+        self._changed = True
+        result, self._undone_by = made
+        self._journal.note(self._action.title, "done", result.sentence, self._action.command_line)
+        self._enter(Phase.DONE, result.sentence, [Line(text) for text in result.lines], result.warnings)
+
+    def _show_trouble(self, not_done: NotDone) -> None:
+        trouble, stopped, untouched, details = not_done
+        self._phase, self._remedy = Phase.FAILED, trouble.remedy
+        self._in_the_way = (trouble.lock,) if trouble.lock else ()
+        paragraphs = list(trouble.paragraphs)
+        if untouched is not None:
+            self._changed |= not untouched
+            paragraphs.append(_UNTOUCHED if untouched else _UNSURE)
+        if untouched is not None or details:
+            outcome: Ending = "stopped" if stopped else "failed"
+            command = self._action.command_line
+            self._journal.note(self._action.title, outcome, trouble.sentence, command, details)
+        if self.check_action("repair", ()):
+            paragraphs.append(_REPAIR)
+        lines = [line for text in paragraphs for line in (Line(text), Line(""))]
+        self._enter(Phase.FAILED, trouble.sentence, lines[:-1])
+
+    # Keys.
 
     def action_proceed(self) -> None:
         """Ask before anything is changed."""
@@ -413,9 +252,7 @@ class ActionScreen(Dialog[bool]):
         self._show_repair()
 
     def _show_repair(self, locks: tuple[str, ...] = ()) -> None:
-        from inspector.tui.screens.repair import RepairScreen  # noqa: PLC0415 - it is such a screen itself
-
-        self.app.push_screen(RepairScreen(self._action.workplace, self._journal, locks=locks), self._repaired)
+        self.app.push_screen(RepairScreen(self._action.workplace, self._journal, locks), self._repaired)
 
     def action_unlock(self) -> None:
         """Show what removes the locks that are in the way, and plan again once that is done."""
@@ -433,11 +270,129 @@ class ActionScreen(Dialog[bool]):
 
     def action_leave(self) -> None:
         """Stop what is being applied; otherwise close."""
-        if self._phase is Phase.APPLYING and self._worker is not None:
-            self._worker.cancel()
+        if self._phase is Phase.APPLYING:
+            self._jobs.stop("action")
             self.query_one("#sentence", Static).update(Content("Stopping…"))
         else:
             self.dismiss(self._changed)
+
+
+class RepairScreen(ActionScreen):
+    """A repair from its plan to its result."""
+
+    HELP = """
+    A repair, step by step. First the stack is checked, and the plan says what would be done to which file,
+    and why; nothing is changed. d lists the refs that do not simply stay: lost (nothing of them can be read),
+    revived (an older value is all that is left), changed, doubtful (the value stays, but a newer one may have
+    been in what is lost) and returned.
+
+    Of what can be done with a table, the safest is planned. Where a step names another option (or: …), o
+    plans anew with that one. A lock that is young, or that a process has open, is left where it is: f plans
+    its removal all the same, which you confirm by typing force. End the process first that may hold it.
+
+    Enter asks for a confirmation; where refs are lost, you type how many. A snapshot is taken first, and
+    tables that cannot be kept lie in it. Afterwards the stack is checked again, and z takes the repair back.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("d", "outcomes", "Refs"),
+        Binding("o", "other_option", "Other option"),
+        Binding("f", "force(True)", "Force…"),
+        Binding("f", "force(False)", "No force"),
+    ]
+
+    def __init__(self, workplace: Workplace, journal: Journal, locks: tuple[str, ...] = ()) -> None:
+        """With `locks`, names of lock files, these are removed, and nothing else is done."""
+        self._outcomes = OutcomeRows()
+        self._repair = RepairAction(workplace, self._outcomes, locks=locks)
+        self._chosen: str | None = None
+        super().__init__(self._repair, journal)
+
+    def on_unmount(self) -> None:
+        """Nobody looks at the refs any more."""
+        self._outcomes.close()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The list is there once the plan is; options and force as far as the plan has a use for them."""
+        match action:
+            case "outcomes":
+                return self.phase in (Phase.PLANNED, Phase.DONE) and self._outcomes.count > 0
+            case "force":
+                use = self._repair.force or any(step.needs_force for step in self._steps)
+                return use and parameters[0] is not self._repair.force
+            case "other_option":
+                if not any(step.options for step in self._steps):
+                    return False
+                step = self._step
+                return True if step is not None and step.options else None
+            case "repair":
+                return False
+            case _:
+                return super().check_action(action, parameters)
+
+    @property
+    def is_unlocking(self) -> bool:
+        """Whether it is about locks alone."""
+        return bool(self._repair.locks)
+
+    @property
+    def _steps(self) -> tuple[Step, ...]:
+        """Those of the plan that is on screen."""
+        if self.phase is not Phase.PLANNED or self._plan is None:
+            return ()
+        steps: tuple[Step, ...] = self._plan.made.steps
+        return steps
+
+    @property
+    def _step(self) -> Step | None:
+        """The step under the cursor."""
+        line = self.query_one(LineList).current
+        return self._steps[line.about] if line is not None and line.about is not None else None
+
+    def plan_lines(self, plan: Plan[RepairPlan]) -> list[Line]:
+        """The lines of a plan, which know of which step they are."""
+        lines = []
+        for number, step in enumerate(plan.made.steps):
+            look: Look = "accent" if is_chosen(step) else "plain"
+            texts = lines_of_step(number + 1, step, self._repair.forced)
+            lines += [Line(text, look, number) for text in texts]
+        return lines + [Line(text) for text in plan.lines[len(lines) :]]
+
+    def _enter(self, phase: Phase, sentence: str, lines: list[Line], warnings: tuple[str, ...] = ()) -> None:
+        super()._enter(phase, sentence, lines, warnings)
+        # Another option is another step, maybe at another place: the cursor stays with the file.
+        numbers = [number for number, step in enumerate(self._steps) if step.file == self._chosen]
+        if numbers:
+            self.query_one(LineList).go_to(numbers[0])
+
+    @on(VirtualList.Highlighted)
+    def _cursor_moved(self) -> None:
+        self.refresh_bindings()
+
+    def action_other_option(self) -> None:
+        """Plan again, with another option for the step under the cursor."""
+        if (step := self._step) is not None and step.options:
+            self._chosen = step.file
+            self._plan_anew(self._repair.with_other_option(step))
+
+    def action_force(self, force: bool) -> None:
+        """Plan again, with or without the steps that need force."""
+        self._plan_anew(replace(self._repair, force=force))
+
+    def _plan_anew(self, action: RepairAction) -> None:
+        self._action = self._repair = action
+        self.action_plan_again()
+
+    def action_unlock(self) -> None:
+        """Plan again: with a lock that has come in between, the plan of a repair begins with that."""
+        if self.is_unlocking:
+            super().action_unlock()
+        else:
+            self.action_plan_again()
+
+    def action_outcomes(self) -> None:
+        """List the refs that do not simply stay."""
+        self.app.push_screen(OutcomesScreen(self._outcomes))
 
 
 _REPAIR: Final = (
@@ -450,13 +405,3 @@ _UNSURE: Final = "The stack is not as it was when the plan was made; what it is 
 
 def _lock_warning(lock: UnlistedFile) -> str:
     return f"{lock_words(lock)}. Nothing can be applied while it is there: u shows a plan that removes it."
-
-
-def _progress_text(progress: Progress) -> str:
-    """`refs  61 %  ██████████████░░░░░░░░░░`, or the phase alone when nobody knows how long it is."""
-    if not progress.total:
-        return f"{progress.phase}…"
-    done = min(progress.done, progress.total)
-    full = _BAR_WIDTH * done // progress.total
-    percent = 100 * done // progress.total
-    return f"{progress.phase}  {percent:>3} %  {'█' * full}{'░' * (_BAR_WIDTH - full)}"

@@ -1,6 +1,6 @@
 """The snapshots of a stack: what there is to go back to, how it differs from now, going back, removing.
 
-Whatever touches the disk runs in a worker thread. Going back and removing are actions, with a plan and a
+Whatever touches the disk is a job. Going back and removing are actions, with a plan and a
 confirmation like all others; to except a snapshot from pruning changes nothing but its manifest.
 """
 
@@ -8,30 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.message import Message
 from textual.widgets import Static
-from textual.worker import Worker, WorkerState
 
-from engine.errors import ReftableError
 from engine.readable import ReadableStack, open_readable
 from engine.snapshot import Snapshot, keep, list_snapshots
 from inspector.actions import PruneAction, UndoAction, Workplace, counted, utc_time
 from inspector.model import Journal, StackView
 from inspector.rows import SequenceRows
-from inspector.text import age_text, error_text, safe_name, short_table_name
+from inspector.text import age_text, safe_name, short_table_name
 from inspector.tui.screens.changes import ChangesScreen
 from inspector.tui.screens.dialog import Dialog, box
 from inspector.tui.screens.plan import ActionScreen
 from inspector.tui.widgets.key_bar import KeyBar
 from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, VirtualList
+from inspector.tui.work import Job, Jobs
 
 __all__ = ["SnapshotsScreen"]
 
@@ -68,27 +65,13 @@ class SnapshotsScreen(Dialog[bool]):
         Binding("q,B", "leave", "Back", show=False),
     ]
 
-    class Loaded(Message):
-        """The snapshots as they are now, newest first."""
-
-        def __init__(self, found: Sequence[Snapshot]) -> None:
-            super().__init__()
-            self.found = found
-
-    class Opened(Message):
-        """The tables of a snapshot are open."""
-
-        def __init__(self, snapshot: Snapshot, stack: ReadableStack) -> None:
-            super().__init__()
-            self.snapshot = snapshot
-            self.stack = stack
-
     def __init__(self, workplace: Workplace, journal: Journal, view: StackView) -> None:
         super().__init__()
         self._workplace = workplace
         self._journal = journal
         self._view = view
         self._changed = False
+        self._jobs = Jobs(self)
         self._tables = ExitStack()
         columns: list[Column[Snapshot]] = [
             Column("time", lambda one, _width: Cell(utc_time(int(one.time)), "muted"), width=23, priority=1),
@@ -120,51 +103,21 @@ class SnapshotsScreen(Dialog[bool]):
     def _age(self, one: Snapshot, _width: int) -> Cell:
         return Cell(age_text(max(self._journal.clock() - one.time, 0)), "muted")
 
-    # Reading, in threads.
-
-    def _run(self, work: Any) -> None:  # noqa: ANN401 - a function without arguments
-        self.run_worker(work, thread=True, group="snapshots", exit_on_error=False)
+    # Reading, in jobs.
 
     def _load(self) -> None:
-        self._run(self._find)
+        self._jobs.start("list", lambda _job: self._find(), self._show_snapshots)
 
-    def _find(self) -> None:
-        self.post_message(self.Loaded(list_snapshots(self._workplace.directory)))
+    def _find(self) -> Sequence[Snapshot]:
+        return list_snapshots(self._workplace.directory)
 
-    def _open(self, snapshot: Snapshot) -> None:
-        # It may be of a stack that was broken: what could be read of that is compared.
-        stack = open_readable(snapshot.directory, names=snapshot.tables)
-        self.post_message(self.Opened(snapshot, stack))
-
-    def _keep(self, snapshot: Snapshot) -> None:
-        keep(snapshot, kept=not snapshot.kept)
-        self._find()
-
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """What cannot be read is said."""
-        event.stop()
-        error = event.worker.error
-        if event.state is WorkerState.ERROR and error is not None:
-            is_damage = isinstance(error, ReftableError | OSError)
-            what = error_text(error) if is_damage else f"{type(error).__name__}: {error_text(error)}"
-            self.notify(what, severity="error", markup=False)
-
-    @on(Loaded)
-    def _show_snapshots(self, event: Loaded) -> None:
+    def _show_snapshots(self, found: Sequence[Snapshot]) -> None:
         current = self._list.current
-        ids = [one.id for one in event.found]
+        ids = [one.id for one in found]
         cursor = ids.index(current.id) if current is not None and current.id in ids else 0
-        self._list.show(SequenceRows(event.found), cursor=cursor)
+        self._list.show(SequenceRows(found), cursor=cursor)
         self._show_snapshot()
         self.refresh_bindings()
-
-    @on(Opened)
-    def _compare(self, event: Opened) -> None:
-        self._tables.push(event.stack)
-        title = f"From the snapshot of {utc_time(int(event.snapshot.time))} to now"
-        self.app.push_screen(
-            ChangesScreen(event.stack.merged, self._view.merged, title, self._view.hash_id.size)
-        )
 
     # Drawing.
 
@@ -211,8 +164,22 @@ class SnapshotsScreen(Dialog[bool]):
 
     def action_compare(self) -> None:
         """Compare the refs of the snapshot with those of now."""
-        if (one := self._list.current) is not None:
-            self._run(partial(self._open, one))
+        if (one := self._list.current) is None:
+            return
+        snapshot = one
+
+        def open_tables(_job: Job) -> ReadableStack:
+            # It may be of a stack that was broken: what could be read of that is compared.
+            return open_readable(snapshot.directory, names=snapshot.tables)
+
+        def show(then: ReadableStack) -> None:
+            self._tables.push(then)
+            title = f"From the snapshot of {utc_time(int(snapshot.time))} to now"
+            self.app.push_screen(
+                ChangesScreen(then.merged, self._view.merged, title, self._view.hash_id.size)
+            )
+
+        self._jobs.start("open", open_tables, show, on_top=True)
 
     def action_keep(self) -> None:
         """Except the snapshot from pruning, or no longer."""
@@ -220,7 +187,13 @@ class SnapshotsScreen(Dialog[bool]):
         if self._workplace.read_only:
             self.notify("Opened with --read-only: nothing is changed.", severity="warning", markup=False)
         elif one is not None:
-            self._run(partial(self._keep, one))
+            snapshot = one
+
+            def switch(_job: Job) -> Sequence[Snapshot]:
+                keep(snapshot, kept=not snapshot.kept)
+                return self._find()
+
+            self._jobs.start("list", switch, self._show_snapshots)
 
     def action_prune(self) -> None:
         """Show which snapshots would go that are older than this one."""

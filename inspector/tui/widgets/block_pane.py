@@ -1,14 +1,12 @@
 """The bytes of one table and their meaning: a tree of its parts, a hex view, and a line that explains.
 
 What is selected in the tree is lit in the hex view; the byte cursor of the hex view selects the deepest part
-that it is on. The pane reads nothing itself: a `LayoutReader` does, in a worker thread that ends when
-nothing is wanted, and its news come back as messages. Another table has another reader; the
-worker of the one before is cancelled.
+that it is on. The pane reads nothing itself: a `LayoutReader` does, as a job. Another table has another
+reader, and what the one before still brings is dropped.
 """
 
 from __future__ import annotations
 
-from functools import partial
 from itertools import pairwise
 from typing import ClassVar, Final
 
@@ -16,9 +14,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
-from textual.message import Message
 from textual.reactive import var
-from textual.worker import Worker, WorkerState, get_current_worker
 
 from engine.format import BLOCK_HEADER_SIZE, LOG, Read
 from engine.layout import Kind
@@ -37,12 +33,13 @@ from inspector.model import (
     ReadFailed,
 )
 from inspector.rows import HeldBytes, Node, Place, place_of
-from inspector.text import copied_value, error_text
+from inspector.text import copied_value
 from inspector.tui.widgets.block_facts import BlockFacts
 from inspector.tui.widgets.block_tree import BlockTree
 from inspector.tui.widgets.hex_view import HexView
 from inspector.tui.widgets.offset_input import OffsetInput
 from inspector.tui.widgets.virtual_list import ListPane, VirtualList
+from inspector.tui.work import Jobs, failure_text
 
 __all__ = ["BlockPane"]
 
@@ -107,14 +104,6 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
     inflatable: var[bool] = var(False, bindings=True)
     """Whether a log block is selected, or something in one."""
 
-    class ReaderNews(Message, bubble=False):
-        """What a reader brought, from its thread."""
-
-        def __init__(self, reader: LayoutReader, news: LayoutNews) -> None:
-            super().__init__()
-            self.reader = reader
-            self.news = news
-
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._tree = BlockTree(id="block-tree")
@@ -123,7 +112,7 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
         self._asking = OffsetInput(id="block-offset")
         self._reader: LayoutReader | None = None
         self._position = 0
-        self._worker: Worker[None] | None = None
+        self._jobs = Jobs(self)
         self._selected: Node | None = None
         self._going = False
         self._following: Place | None = None
@@ -140,8 +129,7 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
     @property
     def idle(self) -> bool:
         """Whether nothing that was wanted is still to come."""
-        reading = self._reader is not None and self._reader.wanting
-        return not reading and (self._worker is None or self._worker.is_finished)
+        return self._jobs.idle and not (self._reader is not None and self._reader.wanting)
 
     def show_table(self, table: Table | None, position: int) -> None:
         """Show `table`, which is at `position` in the stack, or that there is none.
@@ -170,9 +158,7 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
             self._go()
 
     def _show_reader(self, reader: LayoutReader | None) -> None:
-        if self._worker is not None:
-            self._worker.cancel()
-            self._worker = None
+        self._jobs.drop("layout")
         self._reader = reader
         self._selected = self._following = None
         self._going = False
@@ -184,7 +170,7 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
             self._facts.say("reading…")
         self._work()
 
-    # The reader's work. It ends when nothing is wanted, and is begun again when something is.
+    # The reader's work.
 
     def _go(self, following: Place | None = None) -> None:
         """Have the way read that is wanted, to the part below the byte cursor if `following` is its place."""
@@ -193,41 +179,21 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
         self._tree.stop_reading()
         self._work()
 
+    @on(HexView.BytesWanted)
     def _work(self) -> None:
-        reader = self._reader
-        if reader is None or not reader.wanting or not self.is_attached:
-            return
-        if self._worker is None or self._worker.is_finished:
-            drive = partial(self._drive, reader)
-            self._worker = self.run_worker(drive, thread=True, group="layout", exit_on_error=False)
-
-    def _drive(self, reader: LayoutReader) -> None:
-        worker = get_current_worker()
-        for news in reader.work():
-            if worker.is_cancelled:
-                return
-            if news is not None:
-                self.post_message(self.ReaderNews(reader, news))
+        if self._reader is not None and self.is_attached:
+            self._jobs.drive("layout", self._reader, self._take_news, self._fail)
 
     def on_mount(self) -> None:
         """Begin with what was wanted before."""
         self._work()
 
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """What was wanted while the worker was about to end is not forgotten; an error is told."""
-        if event.worker is not self._worker:
-            return
-        if event.state is WorkerState.SUCCESS:
-            self._work()
-        elif event.state is WorkerState.ERROR and event.worker.error is not None:
-            self._tree.stop_reading()
-            self._facts.say(error_text(event.worker.error))
+    def _fail(self, error: Exception) -> None:
+        self._tree.stop_reading()
+        self._facts.say(failure_text(error))
 
-    @on(ReaderNews)
-    def _take_news(self, event: ReaderNews) -> None:
-        if event.reader is not self._reader:
-            return
-        match event.news:
+    def _take_news(self, news: LayoutNews) -> None:
+        match news:
             case BytesRead():
                 self._hex.bytes_read()
             case LayoutOpened(root):
@@ -245,8 +211,7 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
             case Copied(data, whole):
                 self._copy_bytes(data, whole=whole)
             case ReadFailed(error):
-                self._tree.stop_reading()
-                self._facts.say(error_text(error))
+                self._fail(error)
 
     def _take_path(self, path: PathRead) -> None:
         if not self._going or (self._following is not None and path.place is not self._following):
@@ -311,10 +276,6 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
             place = Place(deflated.span.start, event.offset) if inner else Place(block.offset + event.offset)
         reader.want_place(place)
         self._go(place)
-
-    @on(HexView.BytesWanted)
-    def _bytes_wanted(self) -> None:
-        self._work()
 
     @on(BlockTree.ChildrenWanted)
     def _children_wanted(self, event: BlockTree.ChildrenWanted) -> None:

@@ -8,6 +8,7 @@ opened only for such a way.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from textual import events
@@ -38,20 +39,18 @@ class BlockTree(VirtualList[Node]):
         Binding("left", "fold", "Close, or go to what it is part of", show=False),
     ]
 
+    @dataclass
     class ChildrenWanted(Message):
         """The children of a node are to be read; nobody waits for those of another any more."""
 
-        def __init__(self, node: Node) -> None:
-            super().__init__()
-            self.node = node
+        node: Node
 
+    @dataclass
     class Followed(Message):
         """The user wants to go where a field leads: to a block of the file, to a record of its block."""
 
-        def __init__(self, node: Node, offset: int) -> None:
-            super().__init__()
-            self.node = node
-            self.offset = offset
+        node: Node
+        offset: int
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__((), empty="no table", id=id)

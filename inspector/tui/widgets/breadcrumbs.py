@@ -7,6 +7,7 @@ number of the part that was clicked. What does not fit is left out from the left
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from rich.cells import cell_len
@@ -39,12 +40,11 @@ class Breadcrumbs(Widget):
 
     parts: reactive[tuple[str, ...]] = reactive(())
 
+    @dataclass
     class Chosen(Message):
         """The part of this number was clicked: somebody wants to go back there."""
 
-        def __init__(self, number: int) -> None:
-            super().__init__()
-            self.number = number
+        number: int
 
     def show(self, parts: Sequence[str]) -> None:
         """Show this way."""

@@ -7,6 +7,7 @@ a thread, and draws. `w` changes to the what-if plots and back.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from textual import on
@@ -19,7 +20,6 @@ from textual.events import Resize
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
-from textual.worker import Worker
 
 from engine.table import WriteOptions
 from inspector.model import Damage, StackView, Study
@@ -131,13 +131,12 @@ and how large they are."""
         Binding("escape", "leave", "Clear or stop", show=False),
     ]
 
+    @dataclass
     class CompactWanted(Message):
         """The user wants the tables [first, end) merged, two at least."""
 
-        def __init__(self, first: int, end: int) -> None:
-            super().__init__()
-            self.first = first
-            self.end = end
+        first: int
+        end: int
 
     class RepairWanted(Message):
         """The user wants to see what repairs the damage that blocks a range."""
@@ -149,7 +148,7 @@ and how large they are."""
         self._file_sizes = False
         self._anchor: int | None = None
         self._along = False
-        self._dry_run = DryRun(self)
+        self._dry_run = DryRun(self, self._say, self._draw)
         self._before = BarList((), empty="no tables")
         self._after = BarList((), empty="no table is left")
         self._after.can_focus = False
@@ -420,25 +419,6 @@ and how large they are."""
         """Merge the range into nothing, to know exactly; one at a time, of what is in question now."""
         if self._study.outcome is None and self._dry_run.key != self._study.key:
             self._dry_run.begin(self._study, self._options)
-            self._draw()
-
-    @on(DryRun.Advanced)
-    def _dry_run_advanced(self, event: DryRun.Advanced) -> None:
-        event.stop()
-        if self._dry_run.advance(event):
-            self._say()
-
-    @on(DryRun.Ended)
-    def _dry_run_ended(self, event: DryRun.Ended) -> None:
-        event.stop()
-        self._study.keep(event.key, event.outcome)
-        self._dry_run.end(event)
-        self._draw()
-
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """A dry run that ended without a result is none any more."""
-        event.stop()
-        if self._dry_run.worker_changed(event):
             self._draw()
 
 

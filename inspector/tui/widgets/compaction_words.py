@@ -11,6 +11,7 @@ from engine.progress import Progress
 from engine.stack import Policy
 from inspector.model import Blocked, MergeResult, Study
 from inspector.text import error_text, file_size
+from inspector.tui.work import failure_text
 
 __all__ = [
     "DAMAGE_LEGEND",
@@ -199,7 +200,7 @@ def progress_line(target: range, progress: Progress | None) -> Content:
 
 def fault_line(fault: BaseException) -> Content:
     """Why a dry run ended without a result."""
-    return Content.styled(f"The dry run failed: {error_text(fault)}", "$text-error")
+    return Content.styled(f"The dry run failed: {failure_text(fault)}", "$text-error")
 
 
 def damage_text(blocked: Blocked) -> str:

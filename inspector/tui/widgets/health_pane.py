@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import ClassVar, Final, NamedTuple
@@ -20,9 +21,8 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
-from textual.worker import Worker, WorkerState, get_current_worker
 
-from engine.errors import Cancelled, FormatError
+from engine.errors import FormatError
 from engine.fsck import Finding, Severity, fsck
 from engine.progress import Progress, ProgressCallback
 from engine.stack import StackOptions, UnlistedFile
@@ -37,9 +37,10 @@ from inspector.model import (
     identity,
 )
 from inspector.rows import SequenceRows
-from inspector.text import error_text, file_size, safe_name, short_table_name, shorten_middle
+from inspector.text import file_size, safe_name, short_table_name, shorten_middle
 from inspector.tui.widgets.stack_rows import bar, geometry
 from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, Look, VirtualList
+from inspector.tui.work import Job, Jobs, failure_text
 
 __all__ = ["HealthPane"]
 
@@ -120,34 +121,23 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         Binding("escape", "stop", "Stop"),
     ]
 
+    @dataclass
     class FindingOpened(Message):
         """Somebody wants to see the block of a finding: `offset` is a position in `table`."""
 
-        def __init__(self, table: Table, position: int, offset: int) -> None:
-            super().__init__()
-            self.table = table
-            self.position = position
-            self.offset = offset
+        table: Table
+        position: int
+        offset: int
 
     class RepairWanted(Message):
         """Somebody wants to see how the stack could be repaired."""
 
+    @dataclass
     class Changed(Message):
         """There are other findings than before, or other tables have been read."""
 
-        def __init__(self, counts: Counts, marks: dict[str, HealthMark]) -> None:
-            super().__init__()
-            self.counts = counts
-            self.marks = marks
-
-    class _Told(Message):
-        """How far the check is, and what it has found since, from its thread; at its end no progress."""
-
-        def __init__(self, check: object, progress: Progress | None, found: Sequence[Finding]) -> None:
-            super().__init__()
-            self.check = check
-            self.progress = progress
-            self.found = found
+        counts: Counts
+        marks: dict[str, HealthMark]
 
     def __init__(
         self,
@@ -167,11 +157,9 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         self._state = Static(id="health-state", markup=False)
         self._words = Static(id="health-words", markup=False)
         self._text = _Words(id="health-text")
-        self._worker: Worker[None] | None = None
-        self._begun: object = None
-        self._names: tuple[str, ...] = ()
+        self._jobs = Jobs(self)
         self._progress: Progress | None = None
-        self._failed: BaseException | None = None
+        self._failed: Exception | None = None
         self._placed = 0  # where the cursor was put
         self._followed: tuple[str, str, int | None] | None = None  # what the user has moved it to
         self._known: tuple[Counts, dict[str, HealthMark]] | None = None
@@ -196,7 +184,7 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
     @property
     def running(self) -> bool:
         """Whether tables are being read."""
-        return self._worker is not None
+        return self._jobs.running("check")
 
     @property
     def counts(self) -> Counts:
@@ -238,13 +226,16 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         self._rows = rows
         # Findings that come in between push the one that was gone to down, and the cursor stays with it.
         # Otherwise it is at the top, with the worst.
-        cursor = self._list.cursor if self._followed is not None else 0
-        for number, row in enumerate(rows):
-            if isinstance(row, Finding) and identity(row) == self._followed:
-                cursor = number
+        cursor = 0
+        if self._followed is not None:
+            places = (number for number, row in enumerate(rows) if self._is_followed(row))
+            cursor = next(places, self._list.cursor)
         self._placed = cursor
         self._list.show(SequenceRows(rows), list(self._columns()), cursor=cursor, above=self._list.above)
         self._show_words()
+
+    def _is_followed(self, row: _Row) -> bool:
+        return isinstance(row, Finding) and identity(row) == self._followed
 
     def _columns(self) -> Iterator[Column[_Row]]:
         offsets = [row.offset for row in self._rows if isinstance(row, Finding) and row.offset is not None]
@@ -267,7 +258,7 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
             self._state.update(self._progress_text())
         elif self._failed is not None:
             self._state.update(
-                Content.styled(f"the check has failed: {error_text(self._failed)}", "$text-error")
+                Content.styled(f"the check has failed: {failure_text(self._failed)}", "$text-error")
             )
         else:
             self._state.update(_summary(counts))
@@ -337,17 +328,10 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
             return
         self._health.forget()
         self._progress, self._failed = None, None
-        self._names = tuple(table.name for table in self._view.tables)
-        self._begun = begun = object()
-        self._worker = self.run_worker(
-            partial(self._look, begun, self._view.directory, self._view.options),
-            thread=True,
-            exclusive=True,
-            group="health",
-            exit_on_error=False,
-        )
-        self._update()
-        self.refresh_bindings()
+        names = tuple(table.name for table in self._view.tables)
+        look = partial(self._look, self._view.directory, self._view.options)
+        self._jobs.start("check", look, partial(self._finish, names), self._fail)
+        self._show_running()
 
     def check_again(self) -> None:
         """Look at everything as it is now, whatever a check has found that is still running."""
@@ -356,62 +340,53 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
 
     def action_stop(self) -> None:
         """Stop looking; what was found stays."""
-        if self._worker is not None:
-            self._worker.cancel()
-            self._ended()
+        self._jobs.drop("check")
+        self._show_running()
 
     def action_repair(self) -> None:
         """Ask for a plan of the repair."""
         self.post_message(self.RepairWanted())
 
-    def _look(self, begun: object, directory: Path, options: StackOptions) -> None:
+    def _look(self, directory: Path, options: StackOptions, job: Job) -> list[Finding]:
         """Do the check, in its thread. Tells of it so many times at most, however large the stack is."""
-        worker = get_current_worker()
         pending: list[Finding] = []
         told: tuple[str, int] | None = None
 
         def progress(now: Progress) -> None:
             nonlocal told, pending
-            if worker.is_cancelled:
-                raise Cancelled
+            job.check()
             if (
                 told is None
                 or told[0] != now.phase
                 or (now.done - told[1]) * _REPORTS_OF_A_CHECK >= (now.total or 1)
             ):
                 told = now.phase, now.done
-                self.post_message(self._Told(begun, now, pending))
+                job.report(self._take, pending, now)
                 pending = []
 
         try:
             for finding in self._check(directory, options, progress):
                 pending.append(finding)  # noqa: PERF402 - `progress` takes the list away meanwhile
-        except Cancelled:
-            pass
-        finally:
-            self.post_message(self._Told(begun, None, pending))
+        except Exception:
+            job.report(self._take, pending, None)
+            raise
+        return pending
 
-    @on(_Told)
-    def _take_findings(self, event: _Told) -> None:
-        if event.check is not self._begun:
-            return  # of a check that was stopped, and begun again since
-        for finding in event.found:
-            self._health.add(finding)
-        if event.progress is not None:
-            self._progress = event.progress
+    def _take(self, found: Sequence[Finding], progress: Progress | None) -> None:
+        self._health.add(found)
+        self._progress = progress or self._progress
         self._update()
 
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """The check has ended, or failed."""
-        if event.worker is self._worker and event.worker.is_finished:
-            if event.state is WorkerState.ERROR:
-                self._failed = event.worker.error
-            elif event.state is WorkerState.SUCCESS:
-                self._health.finish(self._names)
-            self._ended()
+    def _finish(self, names: Sequence[str], found: Sequence[Finding]) -> None:
+        self._health.finish(names)
+        self._take(found, None)
+        self.refresh_bindings()
 
-    def _ended(self) -> None:
-        self._worker = None
+    def _fail(self, error: Exception) -> None:
+        self._failed = error
+        self._show_running()
+
+    def _show_running(self) -> None:
         self._update()
         self.refresh_bindings()
 

@@ -127,12 +127,11 @@ class HexView(ScrollView, can_focus=True):
     cursor: var[int] = var(0, init=False)
     """The offset of the byte that keys act on; 0 when there is none."""
 
+    @dataclass
     class Moved(Message):
         """The user moved the cursor."""
 
-        def __init__(self, offset: int) -> None:
-            super().__init__()
-            self.offset = offset
+        offset: int
 
     class BytesWanted(Message):
         """Bytes were to be drawn that are not at hand: somebody should read them."""

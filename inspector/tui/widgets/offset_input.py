@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from textual import on
@@ -26,12 +27,11 @@ class OffsetInput(Input):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "give_up", "Cancel")]
 
+    @dataclass
     class Given(Message):
         """The answer."""
 
-        def __init__(self, offset: int) -> None:
-            super().__init__()
-            self.offset = offset
+        offset: int
 
     class Refused(Message):
         """What was typed is no offset; the question stays."""

@@ -6,6 +6,7 @@ the pane's business.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import on
@@ -32,13 +33,12 @@ class Prompt(Input):
         Binding("escape", "leave(False)", "Clear", priority=True),
     ]
 
+    @dataclass
     class Left(Message):
         """The user is done typing; not `kept` means that the text is to be as if never typed."""
 
-        def __init__(self, prompt: Prompt, kept: bool) -> None:
-            super().__init__()
-            self.prompt = prompt
-            self.kept = kept
+        prompt: Prompt
+        kept: bool
 
         @property
         def control(self) -> Prompt:

@@ -38,8 +38,6 @@ from inspector.model import (
 )
 from inspector.rows import FilterError, LogRow, RefRow, RowFilter, SequenceRows, SortedRows
 from inspector.text import error_text
-from inspector.tui.screens.copy_row import CopyScreen
-from inspector.tui.screens.export_rows import ExportScreen
 from inspector.tui.widgets.record_bar import Prompt, RecordBar
 from inspector.tui.widgets.record_columns import with_mark
 from inspector.tui.widgets.record_state import state_text
@@ -93,28 +91,39 @@ class RecordPane(Vertical, Generic[Row]):
     LIST_ID: ClassVar[str]
     """The id of the list, and the name under which the session serves it."""
 
+    @dataclass
     class RowChosen(Message):
         """The cursor is on this row, or on none; also when it has only now been read."""
 
-        def __init__(self, pane: RecordPane[Any], row: RefRow | LogRow | None) -> None:
-            super().__init__()
-            self.pane = pane
-            self.row = row
+        pane: RecordPane[Any]
+        row: RefRow | LogRow | None
 
+    @dataclass
     class RowOpened(Message):
         """`enter` on this row, or a second click."""
 
-        def __init__(self, row: RefRow | LogRow) -> None:
-            super().__init__()
-            self.row = row
+        row: RefRow | LogRow
 
+    @dataclass
     class BlockWanted(Message):
         """The block is wanted that holds this row in `table`."""
 
-        def __init__(self, row: RefRow | LogRow, table: Table) -> None:
-            super().__init__()
-            self.row = row
-            self.table = table
+        row: RefRow | LogRow
+        table: Table
+
+    @dataclass
+    class CopyWanted(Message):
+        """Something of this row, which was found in `table`, is to be copied."""
+
+        row: RefRow | LogRow
+        table: Table
+
+    @dataclass
+    class ExportWanted(Message):
+        """These rows are to be written to a file."""
+
+        arrangement: Arrangement[Any]
+        noun: str
 
     def __init__(self, session: Session, *, debounce: float = DEBOUNCE) -> None:
         """`debounce` of 0 applies a filter with each letter."""
@@ -490,13 +499,13 @@ class RecordPane(Vertical, Generic[Row]):
     # Copy and export.
 
     def action_copy(self) -> None:
-        """Offer what can be copied of this row."""
+        """Tell that something of the row is to be copied."""
         row = self.current
         if row is not None and (table := self._table(row)) is not None:
-            self.app.push_screen(CopyScreen(row, table))
+            self.post_message(self.CopyWanted(row, table))
 
     def action_export(self) -> None:
-        """Ask for a path and write the rows to it."""
+        """Tell that the rows are to be written to a file."""
         drawn = self._drawn
         if drawn is not None:
-            self.app.push_screen(ExportScreen(drawn, self._kind.noun))
+            self.post_message(self.ExportWanted(drawn, self._kind.noun))

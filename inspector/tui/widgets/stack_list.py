@@ -10,6 +10,7 @@ What a row looks like is in `stack_rows.py`. Nothing here reads the stack.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from rich.segment import Segment as Text
@@ -129,30 +130,27 @@ the first to the last one marked (*), with all between them (|). escape takes th
         Binding("escape", "unmark", "Take marks away", show=False),
     ]
 
+    @dataclass
     class TableChosen(Message):
         """The cursor is on another table (or the same one at another position)."""
 
-        def __init__(self, table: Table, position: int) -> None:
-            super().__init__()
-            self.table = table
-            self.position = position
+        table: Table
+        position: int
 
     class TableOpened(TableChosen):
         """Somebody wants to see this table alone."""
 
+    @dataclass
     class UnlistedChosen(Message):
         """The cursor is on another file that is not in the list."""
 
-        def __init__(self, file: UnlistedFile) -> None:
-            super().__init__()
-            self.file = file
+        file: UnlistedFile
 
+    @dataclass
     class UnlockWanted(Message):
         """Somebody wants to see whether the lock of this name can be removed."""
 
-        def __init__(self, name: str) -> None:
-            super().__init__()
-            self.name = name
+        name: str
 
     def __init__(self, clock: Callable[[], float], *, id: str | None = None, classes: str = "") -> None:  # noqa: A002
         """`clock` tells the time that ages count to, in seconds since 1970."""

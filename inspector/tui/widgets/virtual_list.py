@@ -153,12 +153,11 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
     cursor: var[int] = var(0, init=False)
     """The row that keys act on; 0 in an empty list."""
 
+    @dataclass
     class Highlighted(Message):
         """The row under the cursor (`VirtualList.current`) is another one, or has just been read."""
 
-        def __init__(self, rows: VirtualList[Any]) -> None:
-            super().__init__()
-            self.rows = rows
+        rows: VirtualList[Any]
 
         @property
         def control(self) -> Widget:
@@ -168,12 +167,11 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
     class RowsWanted(Message):
         """Rows were asked for that are not at hand: somebody should have the source read them."""
 
+    @dataclass
     class Opened(Message):
         """The row under the cursor was clicked twice."""
 
-        def __init__(self, rows: VirtualList[Any]) -> None:
-            super().__init__()
-            self.rows = rows
+        rows: VirtualList[Any]
 
         @property
         def control(self) -> Widget:
@@ -396,12 +394,11 @@ class ColumnTitles(Widget):
     ColumnTitles { height: 1; width: 1fr; }
     """
 
+    @dataclass
     class Clicked(Message):
         """The title of a column was clicked."""
 
-        def __init__(self, title: str) -> None:
-            super().__init__()
-            self.title = title
+        title: str
 
     def __init__(self, rows: VirtualList[Row]) -> None:
         super().__init__()

@@ -14,14 +14,13 @@ from typing import ClassVar, Final, NamedTuple
 from textual.app import RenderResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.message import Message
 from textual.widget import Widget
-from textual.worker import Worker, WorkerState, get_current_worker
 
 from engine.merge import DEFAULT_FACTOR, suggest_compaction_segment, suggest_geometric_segment
 from inspector.model import Moment, replay
-from inspector.text import error_text, file_size
+from inspector.text import file_size
 from inspector.tui.widgets.virtual_list import fit_text
+from inspector.tui.work import Job, Jobs, failure_text
 
 __all__ = ["WhatIf", "plot"]
 
@@ -87,13 +86,6 @@ class WhatIf(Widget, can_focus=True):
         Binding("down", "size(-1)", "Fewer bytes each", show=False),
     ]
 
-    class Replayed(Message):
-        """A replay has ended."""
-
-        def __init__(self, answer: _Answer) -> None:
-            super().__init__()
-            self.answer = answer
-
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._table_sizes: tuple[int, ...] = ()
@@ -102,7 +94,8 @@ class WhatIf(Widget, can_focus=True):
         self._addition_size: int | None = None
         self._asked: _Question | None = None
         self._answer: _Answer | None = None
-        self._error: BaseException | None = None
+        self._error: Exception | None = None
+        self._jobs = Jobs(self)
 
     @property
     def question(self) -> tuple[int, int]:
@@ -137,36 +130,16 @@ class WhatIf(Widget, can_focus=True):
         question = _Question(self._table_sizes, *self.question, self._factor)
         if question != self._asked:
             self._asked, self._error = question, None
-            work = partial(self._work, question)
-            self.run_worker(work, thread=True, group="what-if", exclusive=True, exit_on_error=False)
+            self._jobs.start("what-if", partial(_replayed, question), self._take, self._fail)
         self.refresh()
 
-    def _work(self, question: _Question) -> None:
-        worker = get_current_worker()
-        geometric = partial(suggest_geometric_segment, factor=question.factor)
-        found: list[tuple[Moment, ...]] = []
-        for suggest in (suggest_compaction_segment, geometric):
-            moments: list[Moment] = []
-            for moment in replay(question.sizes, question.additions, question.size, suggest):
-                if worker.is_cancelled:
-                    return
-                moments.append(moment)
-            found.append(tuple(moments))
-        self.post_message(self.Replayed(_Answer(question, found[0], found[1])))
+    def _take(self, answer: _Answer) -> None:
+        self._answer = answer
+        self.refresh()
 
-    def on_what_if_replayed(self, event: Replayed) -> None:
-        """Draw it, unless the numbers are others by now."""
-        event.stop()
-        if event.answer.question == self._asked:
-            self._answer = event.answer
-            self.refresh()
-
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """A replay that fails is said on screen."""
-        event.stop()
-        if event.state is WorkerState.ERROR and event.worker.error is not None:
-            self._error = event.worker.error
-            self.refresh()
+    def _fail(self, error: Exception) -> None:
+        self._error = error
+        self.refresh()
 
     # Drawing.
 
@@ -184,7 +157,7 @@ class WhatIf(Widget, can_focus=True):
             ),
         ]
         if self._error is not None:
-            return Content("\n").join([*lines, Content.styled(error_text(self._error), "$text-error")])
+            return Content("\n").join([*lines, Content.styled(failure_text(self._error), "$text-error")])
         if self._answer is None:
             return Content("\n").join([*lines, Content("…")])
         if self.moments is None:
@@ -213,6 +186,19 @@ class WhatIf(Widget, can_focus=True):
         ]
         lines.append(_beside(sums, width, ""))
         return lines
+
+
+def _replayed(question: _Question, job: Job) -> _Answer:
+    """Replay under both rules, in a thread."""
+    geometric = partial(suggest_geometric_segment, factor=question.factor)
+    found: list[tuple[Moment, ...]] = []
+    for suggest in (suggest_compaction_segment, geometric):
+        moments: list[Moment] = []
+        for moment in replay(question.sizes, question.additions, question.size, suggest):
+            job.check()
+            moments.append(moment)
+        found.append(tuple(moments))
+    return _Answer(question, found[0], found[1])
 
 
 def _first_size(sizes: Sequence[int]) -> int:

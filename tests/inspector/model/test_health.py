@@ -109,7 +109,7 @@ def shown(tables: Sequence[Table], at_hand: Sequence[Finding] = (), found: Seque
     names = [table.name for table in tables]
     health.show(tables, at_hand, {one.file for one in at_hand} - set(names))
     for one in found:
-        health.add(one)
+        health.add([one])
     health.finish(names)
     return health
 
@@ -127,13 +127,42 @@ def test_findings_are_sorted_worst_first_then_by_table_and_offset(
     assert (counts.errors, counts.warnings, counts.notes, counts.checked, counts.tables) == (2, 2, 1, 2, 2)
 
 
+def test_many_findings_are_not_sorted_again_with_each_report(
+    tmp_path: Path, opened: list[Table], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = open_tables(opened, sound(tmp_path / "a.ref", 10), sound(tmp_path / "b.ref", 10))
+    found = [
+        finding(Severity.ERROR if number % 3 else Severity.INFO, "ab"[number % 2] + ".ref", number)
+        for number in reversed(range(3000))
+    ]
+    health = Health()
+    health.show(tables, [finding(Severity.WARNING, "lock")], {"lock"})
+    orders = 0
+    order = Health._order
+
+    def counted(health: Health, one: Finding) -> tuple[int, int, int]:
+        nonlocal orders
+        orders += 1
+        return order(health, one)
+
+    monkeypatch.setattr(Health, "_order", counted)
+    for start in range(0, len(found), 30):
+        health.add(found[start : start + 30])
+        assert sum((health.counts().errors, health.counts().notes)) == start + 30
+        assert len(health.marks()) == 2
+        assert health.damage()
+    assert orders < 20 * len(found)
+    assert list(health.findings()) == sorted(health.findings(), key=lambda one: order(health, one))
+    assert len(health.findings()) == len(found) + 1
+
+
 def test_a_mark_is_the_worst_that_is_known(tmp_path: Path, opened: list[Table]) -> None:
     tables = open_tables(opened, *(sound(tmp_path / f"{name}.ref", 5) for name in "abcde"))
     at_hand = [finding(Severity.WARNING, "b.ref"), finding(Severity.INFO, "c.ref")]
     health = Health()
     health.show(tables, at_hand, ())
     for one in (finding(Severity.WARNING, "d.ref"), finding(Severity.ERROR, "d.ref", 4)):
-        health.add(one)
+        health.add([one])
     assert health.marks() == {
         "a.ref": HealthMark.UNCHECKED,
         "b.ref": HealthMark.DOUBTFUL,

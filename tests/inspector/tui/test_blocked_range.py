@@ -11,8 +11,7 @@ from textual.pilot import Pilot
 from engine.stack import Stack
 from inspector.tui import MainScreen
 from inspector.tui.screens.compact import CompactScreen
-from inspector.tui.screens.plan import ActionScreen, Phase
-from inspector.tui.screens.repair import RepairScreen
+from inspector.tui.screens.plan import ActionScreen, Phase, RepairScreen
 from inspector.tui.widgets.compaction_pane import CompactionPane
 from tests.support.actions import phase, sentence
 from tests.support.handmade import change_byte

@@ -19,7 +19,6 @@ from engine.merge import plan_compaction
 from engine.stack import Stack, StackOptions
 from inspector.model import Blocked, MergeResult, Session, StackView
 from inspector.tui.widgets.compaction_pane import CompactionPane
-from inspector.tui.widgets.dry_run import DryRun
 from inspector.tui.widgets.geometry import BarList, BarRow, BeforeBars
 from inspector.tui.widgets.what_if_plot import WhatIf
 from tests.support.handmade import change_byte
@@ -337,7 +336,7 @@ class Held(CompactionPane):
 
     def post_message(self, message: Message) -> bool:
         posted = super().post_message(message)
-        if isinstance(message, DryRun.Advanced):
+        if threading.current_thread() is not threading.main_thread():
             assert self.go_on.wait(60)
         return posted
 
@@ -364,18 +363,23 @@ def test_escape_stops_a_dry_run_in_the_middle(stack: Path) -> None:
 
 
 class Faulty(CompactionPane):
-    """A pane whose dry run meets a fault of the program."""
+    """A pane whose dry run meets a fault of the program at its first report."""
+
+    is_faulty = True
 
     def post_message(self, message: Message) -> bool:
-        if not isinstance(message, DryRun.Advanced):
-            return super().post_message(message)
-        raise RuntimeError("out of \x1b[2J order")
+        if self.is_faulty and threading.current_thread() is not threading.main_thread():
+            self.is_faulty = False
+            raise RuntimeError("out of \x1b[2J order")
+        return super().post_message(message)
 
 
 def test_a_dry_run_that_fails_for_no_fault_of_a_table_says_so(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
         await press(pilot, "A", "enter")
-        assert r"The dry run failed: out of \x1b[2J order" in words(pane)
+        assert r"The dry run failed: a defect of this program: RuntimeError: out of \x1b[2J order" in words(
+            pane
+        )
         assert not pane.running
         assert pane.study.outcome is None
 

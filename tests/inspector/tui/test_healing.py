@@ -19,7 +19,8 @@ from inspector.actions.healing import FORCE
 from inspector.model import StackView
 from inspector.tui import MainScreen
 from inspector.tui.screens.changes import ChangesScreen
-from inspector.tui.screens.plan import ActionScreen, ConfirmScreen, Phase
+from inspector.tui.screens.confirm import ConfirmScreen
+from inspector.tui.screens.plan import ActionScreen, Phase
 from inspector.tui.screens.snapshots import SnapshotsScreen
 from tests.support.actions import ActionApp, act, confirm, journal, lines, phase, sentence, until, warnings
 from tests.support.screens import OPTIONS, branches, inspect, make_stack, press, shown_lines

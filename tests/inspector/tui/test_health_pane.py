@@ -19,8 +19,7 @@ from engine.readable import open_readable
 from engine.stack import FileKind, Stack, StackOptions, UnlistedFile
 from inspector.model import Check, HealthMark, StackView
 from inspector.tui import MainScreen
-from inspector.tui.screens.plan import Phase
-from inspector.tui.screens.repair import RepairScreen
+from inspector.tui.screens.plan import Phase, RepairScreen
 from inspector.tui.widgets.health_pane import HealthPane
 from tests.support.actions import phase
 from tests.support.handmade import change_byte
@@ -335,7 +334,8 @@ def test_a_check_that_fails_says_so(stack: Path) -> None:
         await pilot.press("v")
         for _ in range(20):
             await pilot.pause()
-        assert r"the check has failed: [red]\x1b[2J broken" in app.text
+        assert "the check has failed: a defect of this program: RuntimeError: " in app.text
+        assert r"[red]\x1b[2J broken" in app.text
         assert not app.pane.running
         assert "enter or v checks 3 tables" in app.text
 

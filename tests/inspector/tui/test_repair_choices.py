@@ -16,8 +16,8 @@ from textual.widgets import Button, Input
 from engine.format import LogRecord
 from engine.fsck import fsck
 from engine.stack import LockFile, Stack
-from inspector.tui.screens.plan import ConfirmScreen, Phase
-from inspector.tui.screens.repair import RepairScreen
+from inspector.tui.screens.confirm import ConfirmScreen
+from inspector.tui.screens.plan import Phase, RepairScreen
 from inspector.tui.widgets.line_list import LineList
 from tests.support import cli
 from tests.support.actions import (

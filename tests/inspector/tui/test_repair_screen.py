@@ -12,8 +12,9 @@ from engine.fsck import Severity, fsck
 from engine.repair import Outcome
 from engine.stack import Stack, StackOptions
 from inspector.actions import Workplace
-from inspector.tui.screens.plan import ConfirmScreen, Phase
-from inspector.tui.screens.repair import OutcomesScreen, RepairScreen
+from inspector.tui.screens.confirm import ConfirmScreen
+from inspector.tui.screens.outcomes import OutcomesScreen
+from inspector.tui.screens.plan import Phase, RepairScreen
 from tests.support.actions import ActionApp, act, confirm, journal, lines, phase, sentence, until
 from tests.support.handmade import change_byte
 from tests.support.screens import branches, log, make_stack, shown_lines

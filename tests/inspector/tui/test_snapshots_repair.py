@@ -16,8 +16,8 @@ from inspector.actions import CompactAction, Workplace
 from inspector.demo import build_damaged_demo, build_demo
 from inspector.model import Session
 from inspector.tui import InspectorApp
-from inspector.tui.screens.plan import ActionScreen, Phase
-from inspector.tui.screens.repair import OutcomesScreen, RepairScreen
+from inspector.tui.screens.outcomes import OutcomesScreen
+from inspector.tui.screens.plan import ActionScreen, Phase, RepairScreen
 from inspector.tui.screens.snapshots import SnapshotsScreen
 from tests.support.actions import NOW, journal, phase, until
 from tests.support.handmade import change_byte

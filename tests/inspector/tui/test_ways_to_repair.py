@@ -22,8 +22,7 @@ from inspector.actions import (
     seen_locks,
 )
 from inspector.tui import MainScreen
-from inspector.tui.screens.plan import ActionScreen, Phase
-from inspector.tui.screens.repair import RepairScreen
+from inspector.tui.screens.plan import ActionScreen, Phase, RepairScreen
 from tests.support.actions import (
     ActionApp,
     act,

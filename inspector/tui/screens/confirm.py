@@ -1,0 +1,103 @@
+"""The last question before the stack is changed."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.widgets import Button, Input, Static
+
+from inspector.actions import Typed
+from inspector.tui.screens.dialog import Dialog, box
+from inspector.tui.widgets.key_bar import KeyBar
+
+__all__ = ["ConfirmScreen"]
+
+
+class ConfirmScreen(Dialog[bool]):
+    """One sentence and two buttons, the harmless one under the keys; True when the other was pressed."""
+
+    HELP = """
+    The last question before the stack is changed. Enter on Cancel, and escape, change nothing.
+
+    The plan is applied as a whole or not at all. Other processes may read and write meanwhile: locks see
+    to it that nobody's change is lost, and if the stack is another one by then, nothing is done.
+    """
+
+    DEFAULT_CSS = """
+    ConfirmScreen {
+        & > .box {
+            width: 66;
+            max-width: 100%;
+            height: auto;
+            padding: 1 2;
+            border: heavy $warning;
+        }
+        & Static { margin-bottom: 1; }
+        & Horizontal { height: auto; align-horizontal: right; }
+        & Button { margin-left: 2; }
+        & Input { margin-bottom: 1; background: $boost; }
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(False)", "Cancel"),
+        Binding("left,right,tab", "app.focus_next", "Next"),
+        Binding("shift+tab", "app.focus_previous", "Before", show=False),
+    ]
+
+    def __init__(self, title: str, sentence: str, verb: str, typed: Typed | None = None) -> None:
+        """With `typed`, the button works once that has been typed."""
+        super().__init__()
+        self._title = title
+        self._sentence = sentence
+        self._verb = verb
+        self._typed = typed
+
+    def compose(self) -> ComposeResult:
+        """The question, then Cancel before what it asks for."""
+        with box(self._title, id="question"):
+            yield Static(self._sentence, markup=False)
+            yield Static(
+                "Other processes may go on working on the stack; if one of them changes it first, "
+                "nothing is done.",
+                markup=False,
+            )
+            if self._typed is not None:
+                yield Static(
+                    Content.assemble(
+                        (f"! {self._typed.why}\n", "$text-warning"),
+                        "To go on, type: ",
+                        (self._typed.text, "bold"),
+                    ),
+                    id="why",
+                )
+                yield Input(id="typed", compact=True)
+            with Horizontal():
+                yield Button("Cancel", id="cancel")
+                yield Button(Content(self._verb), id="go", disabled=self._typed is not None)
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Whoever presses enter without reading changes nothing."""
+        self.query_one("#cancel").focus()
+
+    @on(Input.Changed)
+    def _note_typed(self, event: Input.Changed) -> None:
+        is_right = self._typed is not None and event.value.strip() == self._typed.text
+        self.query_one("#go", Button).disabled = not is_right
+
+    @on(Input.Submitted)
+    def _go_on(self, event: Input.Submitted) -> None:
+        """To the button, if it works: what is typed is one step, to press it another."""
+        event.stop()
+        self.query_one("#go").focus()
+
+    @on(Button.Pressed)
+    def _answer(self, event: Button.Pressed) -> None:
+        event.stop()
+        self.dismiss(event.button.id == "go")
