@@ -65,17 +65,6 @@ class ReadableTable(Table):
         self._read_by: Header | None = self.header
 
     @property
-    def has_logs(self) -> bool:
-        """Whether there is a log section, or may be one in a file that is stood in for."""
-        return super().has_logs if self.fault is None else self._read_by is not None
-
-    def read(self, offset: int, size: int) -> bytes:
-        """At most `size` bytes of the file, none where there is no file. Raises `OSError`."""
-        if self._fd < 0 and self.fault is not None:
-            return b""
-        return super().read(offset, size)
-
-    @property
     def _looks_sound(self) -> bool:
         """Whether the table is to be read as it stands: it opens, and no damage was met so far."""
         return self.fault is None and self._salvaged is None
@@ -151,32 +140,45 @@ class ReadableTable(Table):
 
     def ref_blocks(self, start: bytes = b"") -> Iterator[list[RefRecord]]:
         """The refs from the first name >= `start` on, as far as they can be read."""
-        last: bytes | None = None
-        if self._looks_sound:
-            with suppress(FormatError):
-                for block in self._in_order(super().ref_blocks(start), lt):
-                    yield block
-                    last = block[-1].name
-                return
-        salvaged = self._salvage()
-        if salvaged is not None:
-            yield from _behind(last, salvaged.table.ref_blocks(start if last is None else last), ref_key)
+
+        def salvaged(found: Salvaged, last: bytes | None) -> Iterator[list[RefRecord]]:
+            return found.table.ref_blocks(start if last is None else last)
+
+        return self._past_damage(super().ref_blocks(start), lt, salvaged, ref_key)
 
     def log_blocks(self, start: bytes = b"", update_index: int = U64_MAX) -> Iterator[list[LogRecord]]:
         """The logs from the first key >= (`start`, `update_index`) on, as far as they can be read."""
-        last: tuple[bytes, int] | None = None
+
+        def salvaged(found: Salvaged, last: tuple[bytes, int] | None) -> Iterator[list[LogRecord]]:
+            return (
+                found.log_blocks(start, update_index) if last is None else found.log_blocks(last[0], -last[1])
+            )
+
+        # One ref has many entries; to look at names alone costs little and shows most.
+        return self._past_damage(super().log_blocks(start, update_index), le, salvaged, log_order)
+
+    def _past_damage(
+        self,
+        sound: Iterator[list[_R]],
+        follows: Callable[[bytes, bytes], bool],
+        salvaged: Callable[[Salvaged, _K | None], Iterator[list[_R]]],
+        key_of: Callable[[_R], _K],
+    ) -> Iterator[list[_R]]:
+        """The blocks of a scan until damage is met, then what was salvaged behind the last key."""
+        last: _K | None = None
         if self._looks_sound:
             with suppress(FormatError):
-                # One ref has many entries; to look at names alone costs little and shows most.
-                for block in self._in_order(super().log_blocks(start, update_index), le):
+                for block in self._in_order(sound, follows):
                     yield block
-                    last = log_order(block[-1])
+                    last = key_of(block[-1])
                 return
-        salvaged = self._salvage()
-        if salvaged is not None:
-            if last is not None:
-                start, update_index = last[0], -last[1]
-            yield from _behind(last, salvaged.log_blocks(start, update_index), log_order)
+        found = self._salvage()
+        if found is None:
+            return
+        for records in salvaged(found, last):
+            kept = records if last is None else [record for record in records if key_of(record) > last]
+            if kept:
+                yield kept
 
     def _in_order(
         self, blocks: Iterator[list[_R]], follows: Callable[[bytes, bytes], bool]
@@ -214,27 +216,6 @@ class ReadableTable(Table):
                 if (last is None or record.name > last) and oid in (record.value, record.peeled):
                     yield record
 
-    # What is made from whole tables.
-
-    def encoded_ref_blocks(self, min_update_index: int) -> Iterator[tuple[Block, list[Encoded]]]:
-        """As in any table. Raises `fault`, and `FormatError` for damaged blocks."""
-        self._require_table()
-        return super().encoded_ref_blocks(min_update_index)
-
-    def encoded_log_blocks(self) -> Iterator[tuple[Block, list[Encoded]]]:
-        """As in any table. Raises `fault`, and `FormatError` for damaged blocks."""
-        self._require_table()
-        return super().encoded_log_blocks()
-
-    def blocks(self) -> Iterator[Block]:
-        """As in any table. Raises `fault`, and `FormatError` for damaged blocks."""
-        self._require_table()
-        return super().blocks()
-
-    def _require_table(self) -> None:
-        if self.fault is not None:
-            raise self.fault
-
     def _salvage(self) -> Salvaged | None:
         """What is left of the table; None for a file that nothing can be taken from."""
         with self._lock:
@@ -269,10 +250,23 @@ class BrokenTable(ReadableTable):
         self.fault = fault
         self._read_by = read_by if fd >= 0 else None
 
+    @property
+    def has_logs(self) -> bool:
+        """Whether there may be a log section."""
+        return self._read_by is not None
 
-def _behind(last: _K | None, blocks: Iterator[list[_R]], key_of: Callable[[_R], _K]) -> Iterator[list[_R]]:
-    """The same blocks without the records up to the key `last`."""
-    for records in blocks:
-        kept = records if last is None else [record for record in records if key_of(record) > last]
-        if kept:
-            yield kept
+    def read(self, offset: int, size: int) -> bytes:
+        """At most `size` bytes of the file, none where there is no file. Raises `OSError`."""
+        return super().read(offset, size) if self._fd >= 0 else b""
+
+    def encoded_ref_blocks(self, min_update_index: int) -> Iterator[tuple[Block, list[Encoded]]]:  # noqa: ARG002
+        """What is made of whole tables is refused: raises `fault`."""
+        raise self.loss()
+
+    def encoded_log_blocks(self) -> Iterator[tuple[Block, list[Encoded]]]:
+        """Likewise."""
+        raise self.loss()
+
+    def blocks(self) -> Iterator[Block]:
+        """Likewise."""
+        raise self.loss()

@@ -715,3 +715,23 @@ def test_a_table_cut_off_between_two_blocks_is_not_taken_for_whole(tmp_path: Pat
     assert 0 < losses.refs < 40
     assert losses.gaps == (Gap(names[losses.refs - 1], None),)
     assert losses.lost_logs
+
+
+def test_log_entries_that_may_be_wrong_stay_out_of_the_repaired_stack(tmp_path: Path) -> None:
+    """What inflates in front of the damage that shows may be damaged as well."""
+    path = tmp_path / "0x000000000001-0x0000000000c8-00000001.ref"
+    logs = [
+        LogRecord(NAMES[0], at, oid(at), oid(at + 1), b"A", b"a@b", at, 0, oid(at).hex().encode() + b"\n")
+        for at in range(200, 0, -1)
+    ]
+    write_table(path, [RefRecord(NAMES[0], 200, oid(201))], logs, WriteOptions(block_size=2**16), (1, 200))
+    list_tables(tmp_path, [path.name])
+    change_byte(path, path.stat().st_size // 2)
+    mended = mend(tmp_path)
+    assert 20 < mended.logs.uncertain < 200
+    assert (mended.logs.kept, mended.logs.may_be_lost) == (0, True)
+    assert f"{mended.logs.uncertain} log entries from damaged bytes" in mended.plan.steps[0].result
+    assert state(tmp_path) == ([RefRecord(NAMES[0], 200, oid(201))], [])
+    # The file with all of them is in the snapshot, which is never pruned.
+    assert mended.snapshot.kept
+    assert path.name in mended.snapshot.files
