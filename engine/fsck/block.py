@@ -1,14 +1,14 @@
 """Checks of one block: its records, the order and the storage of their keys, its restart points.
 
-Each kind of block is surveyed first: one flat pass that decodes no more than it has to, and gives up at the
-first thing that is not as every known writer makes it. Only a block that failed its survey is examined,
-record by record, to say what is wrong and where.
+Each kind of block has a quick pass first, which decodes no more than it has to and gives up at the first
+thing that is not as every known writer makes it. Only a block that it has given up is checked record by
+record, to say what is wrong and where.
 
 Every known writer (git, JGit, the Go library, this one) stores a key either whole, and then lists it as a
 restart point, or with as long a prefix as it shares with the key in front of it. A record behind whose
 prefix the next byte is higher than that of the key before is therefore in order, and needs no comparison.
 
-Which blocks there are, and whether they belong where they are, is `fsck_table.py`'s.
+`table.py` says which blocks there are, and whether they belong where they are.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ _RECORDS_PER_TICK: Final = 4096
 _MOST_FAULTS: Final = 1000
 
 
-class Suspect(Exception):  # noqa: N818 - never leaves this module: it asks for a closer look
-    """A survey has met something that is not as it should be."""
+class _UnusualError(Exception):
+    """A quick pass has met something that is not as it should be; never leaves this module."""
 
 
 class Special(bytes):
@@ -67,11 +67,11 @@ def special(name: bytes, target: bytes | None) -> Special:
 
 
 @dataclass(slots=True)
-class Survey:
+class SoundBlock:
     """What a sound block holds.
 
     `first` and `last` are its first and last key. Of a ref block, `names` are those of the refs, and `ids`
-    the beginnings of the object ids. `weight` is the sum over an object block that `survey_objects` makes,
+    the beginnings of the object ids. `weight` is the sum over an object block that `_pass_objects` makes,
     and `pairs` how many pairs went into it; `doubtful` says that the sum does not tell everything.
     """
 
@@ -84,14 +84,14 @@ class Survey:
     doubtful: bool = False
 
 
-def survey_refs(
+def _pass_refs(
     data: bytes, pos: int, end: int, hash_size: int, most: int, id_len: int
-) -> tuple[Survey, list[int]]:
+) -> tuple[SoundBlock, list[int]]:
     """Pass the ref records of a block; what is in it, and where records with whole keys begin.
 
     `most` is the highest difference to the table's lowest update index that a record may have. With an
-    `id_len` other than 0, the first so many bytes of each object id are gathered. Raises `Suspect`,
-    `Malformed`, `IndexError` or `ValueError` at the first doubt.
+    `id_len` other than 0, the first so many bytes of each object id are gathered. Raises at the first
+    doubt, as `pass_block` expects it.
     """
     name = b""
     name_len = 0
@@ -115,15 +115,15 @@ def survey_refs(
         if prefix:
             if prefix < name_len:
                 if not suffix_len or data[at] <= name[prefix]:
-                    raise Suspect
+                    raise _UnusualError
             elif prefix > name_len or not suffix_len:
-                raise Suspect
+                raise _UnusualError
             name = name[:prefix] + data[at:tail]
         else:
             before = name
             name = data[at:tail]
             if name <= before:
-                raise Suspect
+                raise _UnusualError
             whole.append(pos)
         name_len = prefix + suffix_len
         delta = data[tail]
@@ -131,7 +131,7 @@ def survey_refs(
         if delta > short:
             delta, pos = get_varint(data, tail)
             if delta > most:
-                raise Suspect
+                raise _UnusualError
         kind &= 7
         if kind == VAL1:
             names.append(name)
@@ -151,15 +151,15 @@ def survey_refs(
         elif kind == DELETION:
             names.append(special(name, None))
         else:
-            raise Suspect
+            raise _UnusualError
     check_end(pos, end)
     if b"\0" in b"".join(names):
-        raise Suspect
-    return Survey(names[0], name, names, set(ids)), whole
+        raise _UnusualError
+    return SoundBlock(names[0], name, names, set(ids)), whole
 
 
-def survey_logs(data: bytes, pos: int, end: int, hash_size: int, highest: int) -> tuple[Survey, list[int]]:
-    """Pass the log records of an inflated block, as `survey_refs`; `highest` is the table's upper limit."""
+def _pass_logs(data: bytes, pos: int, end: int, hash_size: int, highest: int) -> tuple[SoundBlock, list[int]]:
+    """Pass the log records of an inflated block, as `_pass_refs`; `highest` is the table's upper limit."""
     items = split_logs(data, pos, end, hash_size)
     starts = list(accumulate((len(item[5]) for item in items), initial=pos))
     whole: list[int] = []
@@ -167,20 +167,20 @@ def survey_logs(data: bytes, pos: int, end: int, hash_size: int, highest: int) -
         if not prefix:
             whole.append(start)
         elif prefix < len(previous) and key[prefix] <= previous[prefix]:
-            raise Suspect
+            raise _UnusualError
         if 0 in key[:-_LOG_KEY_TAIL]:
-            raise Suspect
+            raise _UnusualError
         if kind != DELETION and U64_MAX - int.from_bytes(key[-8:], "big") > highest:
-            raise Suspect
-    return Survey(items[0][0], items[-1][0]), whole
+            raise _UnusualError
+    return SoundBlock(items[0][0], items[-1][0]), whole
 
 
-def survey_objects(
+def _pass_objects(
     data: bytes, pos: int, end: int, id_len: int, weights: Mapping[int, int]
-) -> tuple[Survey, list[int]]:
-    """Pass the records of an object block, as `survey_refs`.
+) -> tuple[SoundBlock, list[int]]:
+    """Pass the records of an object block, as `_pass_refs`.
 
-    Without an `id_len`, keys may have any length. The survey's weight is the sum of
+    Without an `id_len`, keys may have any length. The weight is the sum of
     hash(prefix) * weight(offset) over all pairs of a prefix and the offset
     of a ref block. It is doubtful if there is an offset without a weight, or a record that leaves its offsets
     to a scan.
@@ -194,21 +194,21 @@ def survey_objects(
         before = key
         key, count, pos = decode_key(data, pos, key)
         if id_len and len(key) != id_len:
-            raise Suspect
+            raise _UnusualError
         if data[start]:
             prefix = data[start]
             if key[prefix] <= before[prefix]:
-                raise Suspect
+                raise _UnusualError
         else:
             if key <= before:
-                raise Suspect
+                raise _UnusualError
             whole.append(start)
         first = first or key
         if not count:
             count, pos = get_varint(data, pos)
             doubtful = doubtful or not count
         if count > end - pos:
-            raise Suspect
+            raise _UnusualError
         pairs += count
         offset = weight = 0
         for number in range(count):
@@ -220,7 +220,7 @@ def survey_objects(
                 pos += 1
                 delta = (delta + 1 << 7) + (byte & 0x7F)
             if not delta and number:
-                raise Suspect
+                raise _UnusualError
             offset += delta
             known = weights.get(offset)
             if known is None:
@@ -229,11 +229,11 @@ def survey_objects(
                 weight += known
         total += hash(key) * weight
     check_end(pos, end)
-    return Survey(first, key, weight=total, pairs=pairs, doubtful=doubtful), whole
+    return SoundBlock(first, key, weight=total, pairs=pairs, doubtful=doubtful), whole
 
 
-def survey_index(data: bytes, pos: int, end: int) -> tuple[Survey, list[int]]:
-    """Pass the records of an index block, as `survey_refs`."""
+def _pass_index(data: bytes, pos: int, end: int) -> tuple[SoundBlock, list[int]]:
+    """Pass the records of an index block, as `_pass_refs`."""
     records = decode_index(data, pos, end)
     whole: list[int] = []
     key = b""
@@ -241,49 +241,41 @@ def survey_index(data: bytes, pos: int, end: int) -> tuple[Survey, list[int]]:
         prefix = get_varint(data, pos)[0]
         before, (key, _, at) = key, decode_key(data, pos, key)
         if key <= before or (prefix and prefix != common_prefix(before, key)):
-            raise Suspect
+            raise _UnusualError
         if not prefix:
             whole.append(pos)
         pos = get_varint(data, at)[1]
         if key != record.last_key:
-            raise Suspect
-    return Survey(records[0].last_key, key), whole
+            raise _UnusualError
+    return SoundBlock(records[0].last_key, key), whole
 
 
-def survey(
+def pass_block(
     block: Block, header: Header, id_len: int, weights: Mapping[int, int], highest: int
-) -> Survey | None:
+) -> SoundBlock | None:
     """What a block holds; None if a closer look is needed."""
     data, pos, end = block.data, block.records_start, block.records_end
     hash_size = header.hash_id.size
     try:
         if block.type == REF:
-            found, whole = survey_refs(data, pos, end, hash_size, highest - header.min_update_index, id_len)
+            found, whole = _pass_refs(data, pos, end, hash_size, highest - header.min_update_index, id_len)
         elif block.type == LOG:
-            found, whole = survey_logs(data, pos, end, hash_size, highest)
+            found, whole = _pass_logs(data, pos, end, hash_size, highest)
         elif block.type == OBJ:
-            found, whole = survey_objects(data, pos, end, id_len, weights)
+            found, whole = _pass_objects(data, pos, end, id_len, weights)
         else:
-            found, whole = survey_index(data, pos, end)
-    except (Suspect, Malformed, IndexError, ValueError):
+            found, whole = _pass_index(data, pos, end)
+    except (_UnusualError, Malformed, IndexError, ValueError):
         return None
     listed = b"".join([start.to_bytes(3, "big") for start in whole[:MAX_RESTARTS]])
     # What lies between the records and the restart count.
     return found if listed == data[end:-2] else None
 
 
-@dataclass(slots=True, frozen=True)
-class Examined:
-    """What an examination could make out: the first and the last key, None where they cannot be read."""
-
-    first: bytes | None
-    last: bytes | None
-
-
-def examine(
+def check_records(
     contents: Contents, id_len: int, highest: int, report: Report, tick: Callable[[], None]
-) -> Examined:
-    """Report everything that is wrong inside a block, and return what keys it begins and ends with.
+) -> tuple[bytes | None, bytes | None]:
+    """Report everything that is wrong inside a block; its first and last key, None where they cannot be read.
 
     A block may have millions of records: `tick` is called now and then, and may raise `Cancelled`.
     """
@@ -333,14 +325,14 @@ def examine(
         if at_start:
             first, at_start = key, False
         last = key
-    _examine_restarts(contents, whole, report)
+    _check_restarts(contents, whole, report)
     if report.count(name) == before:
-        # A survey doubts nothing that this does not find; if it did, the block would still be no sound one.
+        # The quick pass doubts nothing that this does not find; if it did, the block would not be sound.
         add(
             "record-damaged",
             contents.error(block.records_start, "the block is not as any known writer makes it"),
         )
-    return Examined(first, last)
+    return first, last
 
 
 def _record_faults(
@@ -369,7 +361,7 @@ def _record_faults(
     return found
 
 
-def _examine_restarts(contents: Contents, whole: set[int], report: Report) -> None:
+def _check_restarts(contents: Contents, whole: set[int], report: Report) -> None:
     block = contents.block
     before = -1
     sound = block.restart_count < MAX_RESTARTS

@@ -9,7 +9,7 @@ An index finds every key of its section, and nothing else, exactly if
 So the blocks of each level are laid beside the entries of the level above: no key has to be looked up, and
 the work is linear. Of a block, its offset and a hash of its last key are kept (16 bytes).
 
-Which blocks belong to which index is `fsck_table.py`'s to say; what is inside them, `fsck_block.py`'s.
+`table.py` says which blocks belong to which index, `block.py` what is wrong inside them.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class IndexCheck:
         else:
             number = below.find(entry.offset)
         if number is None:
-            self._take_stray(offset, entry)
+            self._take_unlisted(offset, entry)
             return
         if number > expected:
             self._report_missing(offset, expected, number)
@@ -118,7 +118,7 @@ class IndexCheck:
             self._report.add("index-damaged", self._name, offset, f"{what}{entry.offset}, which has another")
         self._next = number + 1
 
-    def _take_stray(self, offset: int, entry: IndexRecord) -> None:
+    def _take_unlisted(self, offset: int, entry: IndexRecord) -> None:
         section = self._blocks.offsets
         begins = section[0] if section else 0
         what = f"the {self._section} index points to {entry.offset}"

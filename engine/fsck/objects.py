@@ -15,7 +15,7 @@ from itertools import islice
 from typing import Final
 
 from engine.format import ObjectRecord, RefRecord
-from engine.fsck.block import Survey
+from engine.fsck.block import SoundBlock
 from engine.fsck.finding import Report
 
 _PAIRS_AT_ONCE: Final = 2**18
@@ -42,18 +42,18 @@ class ObjectCheck:
         self._pairs = 0
         self._doubtful = False
 
-    def take_refs(self, offset: int, survey: Survey) -> None:
+    def take_refs(self, offset: int, block: SoundBlock) -> None:
         """Add what a ref block mentions."""
         if self.id_len:
             self.weights[offset] = weight = _random.getrandbits(64)
-            self._pairs += len(survey.ids)
-            self._difference += weight * sum(map(hash, survey.ids))
+            self._pairs += len(block.ids)
+            self._difference += weight * sum(map(hash, block.ids))
 
-    def take_objects(self, offset: int, survey: Survey) -> None:
+    def take_objects(self, offset: int, block: SoundBlock) -> None:
         """Take away what a block of the object section says."""
         self.blocks.append(offset)
-        self._difference -= survey.weight
-        self._doubtful = self._doubtful or survey.doubtful
+        self._difference -= block.weight
+        self._doubtful = self._doubtful or block.doubtful
 
     def agrees(self) -> bool:
         """Whether both sides are the same, as far as the sums tell."""

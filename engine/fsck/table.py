@@ -1,8 +1,8 @@
 """Checks of one table: header, footer, sections and their order, every block, indexes, object section.
 
-The table's layout (`layout.py`) says which blocks there are, and goes on behind what cannot be read; here
+The table's layout (`engine.layout`) says which blocks there are, and goes on behind what cannot be read; here
 they are passed once, in the order of the file, and each is laid beside what points to it. What is inside a
-block is `fsck_block.py`'s, and the tables as a stack are `fsck_stack.py`'s.
+block is checked in `block.py`, and the tables as a stack in `whole_stack.py`.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from engine.format import (
     parse_table_name,
     read_block,
 )
-from engine.fsck.block import examine, special, survey
+from engine.fsck.block import check_records, pass_block, special
 from engine.fsck.finding import Report
 from engine.fsck.index import Blocks, IndexCheck
 from engine.fsck.objects import ObjectCheck
-from engine.layout import BlockSpan, Kind, Section, Span, TableLayout
+from engine.layout import BlockSpan, Section, Span, SpanKind, TableLayout
 from engine.table import Table, open_regular
 
 _MOST_DAMAGED: Final = 1000
@@ -70,7 +70,7 @@ class CheckedTable:
         with suppress(FormatError, OSError):
             self.table = Table(self._fd, path, name)
         with suppress(OSError):
-            self.header = TableLayout(name, self.size, self.read).believed
+            self.header = TableLayout(name, self.size, self.read).used_header
 
     def close(self) -> None:
         """Close the file."""
@@ -131,7 +131,7 @@ def check_table(file: CheckedTable, report: Report, tick: Tick) -> Iterator[list
     try:
         layout = TableLayout(file.name, file.size, file.read)
         _check_frame(file, layout, report)
-        header = layout.believed
+        header = layout.used_header
         if header is not None:
             file.use(header, layout.footer.start if layout.footer is not None else file.size)
             _check_name(file.name, header, report)
@@ -156,7 +156,7 @@ def _check_frame(file: CheckedTable, layout: TableLayout, report: Report) -> Non
     for field in layout.footer.fields if layout.footer is not None else ():
         if field.error is not None:
             report.add(_code_of_field(field), name, field.error.offset, field.error.reason)
-    header = layout.believed
+    header = layout.used_header
     if header is not None and header.min_update_index > header.max_update_index:
         what = f"update indexes from {header.min_update_index} to {header.max_update_index}"
         report.add("limits-reversed", name, MIN_UPDATE_INDEX.offset, what)
@@ -173,9 +173,9 @@ def _reason_of_header(name: str, head: bytes) -> str:
 
 
 def _code_of_field(field: Span) -> str:
-    if field.kind is Kind.CHECKSUM:
+    if field.kind is SpanKind.CHECKSUM:
         return "footer-checksum"
-    if field.kind is Kind.POSITION:
+    if field.kind is SpanKind.POSITION:
         return "section-offset"
     return "object-id-length" if field.name == "object id length" else "footer-damaged"
 
@@ -283,10 +283,9 @@ class _Blocks:
             return []
         contents = span.contents()
         block, highest, id_len = contents.block, self._header.max_update_index, self._objects.id_len
-        found = survey(block, self._header, id_len, self._objects.weights, highest)
+        found = pass_block(block, self._header, id_len, self._objects.weights, highest)
         if found is None:
-            examined = examine(contents, id_len, highest, report, lambda: self._tick(span.start))
-            first, last = examined.first, examined.last
+            first, last = check_records(contents, id_len, highest, report, lambda: self._tick(span.start))
         else:
             first, last = found.first, found.last
         self._check_padding(span)

@@ -11,18 +11,18 @@ Owns what a run of bytes is called and how it reads, also where it is damaged. M
 from engine.layout.block import Contents, Record, Records, Restarts
 from engine.layout.file import Fields, TableLayout
 from engine.layout.section import BlockSpan, Section
-from engine.layout.span import Group, Kind, Span
+from engine.layout.span import Group, Span, SpanKind
 
 __all__ = [
     "BlockSpan",
     "Contents",
     "Fields",
     "Group",
-    "Kind",
     "Record",
     "Records",
     "Restarts",
     "Section",
     "Span",
+    "SpanKind",
     "TableLayout",
 ]

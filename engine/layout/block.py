@@ -38,7 +38,7 @@ from engine.format import (
     get_u24,
     get_varint,
 )
-from engine.layout.span import Group, Kind, Span, Value
+from engine.layout.span import Group, Span, SpanKind, Value
 
 
 class Form(Enum):
@@ -126,14 +126,14 @@ class Contents:
         yield Restarts(self)
         block = self.block
         at = block.block_len - RESTART_COUNT_SIZE
-        yield self.span(at, block.block_len, "restart count", Kind.NUMBER, block.restart_count)
+        yield self.span(at, block.block_len, "restart count", SpanKind.NUMBER, block.restart_count)
 
     def span(
         self,
         start: int,
         end: int,
         name: str,
-        kind: Kind,
+        kind: SpanKind,
         value: Value = None,
         meaning: Value = None,
         error: FormatError | None = None,
@@ -199,7 +199,7 @@ class Contents:
             end = self._starts[number + 1] if self.has(number + 1) else self.block.records_end
             error = self._errors.get(start)
             if error is not None:
-                yield self.span(start, end, "damaged record", Kind.RECORD, error=error)
+                yield self.span(start, end, "damaged record", SpanKind.RECORD, error=error)
             else:
                 prefix, size, _, at = _head(data, start)
                 key = key[:prefix] + data[at : at + size]
@@ -211,13 +211,13 @@ class Contents:
         data, block_type = self.block.data, self.block.type
         prefix, size, kind, suffix = _head(data, start)
         second = get_varint(data, start)[1]
-        yield self.span(start, second, "prefix length", Kind.NUMBER, prefix)
-        yield self.span(second, suffix, "suffix length", Kind.NUMBER, size)
+        yield self.span(start, second, "prefix length", SpanKind.NUMBER, prefix)
+        yield self.span(second, suffix, "suffix length", SpanKind.NUMBER, size)
         meaning = _TYPE_NAMES.get((block_type, kind))
-        yield self.span(second, suffix, _TYPE_FIELDS[block_type], Kind.NUMBER, kind, meaning)
+        yield self.span(second, suffix, _TYPE_FIELDS[block_type], SpanKind.NUMBER, kind, meaning)
         at = suffix + size
         if size:
-            text = Kind.HASH if block_type == OBJ else Kind.TEXT
+            text = SpanKind.HASH if block_type == OBJ else SpanKind.TEXT
             yield self.span(suffix, at, "suffix", text, data[suffix:at])
         if block_type == OBJ:
             yield from self._offsets(at, kind)
@@ -242,35 +242,35 @@ class Contents:
         data = self.block.data
         if form is Form.HASH:
             stop = at + self.hash_size
-            yield self.span(at, stop, name, Kind.HASH, data[at:stop])
+            yield self.span(at, stop, name, SpanKind.HASH, data[at:stop])
         elif form is Form.ZONE:
             zone = int.from_bytes(data[at : at + 2], "big", signed=True)
-            yield self.span(at, at + 2, name, Kind.NUMBER, zone)
+            yield self.span(at, at + 2, name, SpanKind.NUMBER, zone)
         else:
             value, stop = get_varint(data, at)
             if form is Form.STRING:
-                yield self.span(at, stop, f"{name} length", Kind.NUMBER, value)
+                yield self.span(at, stop, f"{name} length", SpanKind.NUMBER, value)
                 if value:
                     text = data[stop : stop + value]
-                    yield self.span(stop, stop + value, name, Kind.TEXT, text)
+                    yield self.span(stop, stop + value, name, SpanKind.TEXT, text)
             elif form is Form.DELTA:
                 absolute = self.header.min_update_index + value
-                yield self.span(at, stop, name, Kind.NUMBER, value, absolute)
+                yield self.span(at, stop, name, SpanKind.NUMBER, value, absolute)
             else:
-                kind = Kind.POSITION if form is Form.POSITION else Kind.NUMBER
+                kind = SpanKind.POSITION if form is Form.POSITION else SpanKind.NUMBER
                 yield self.span(at, stop, name, kind, value)
 
     def _offsets(self, at: int, count: int) -> Iterator[Span]:
         data = self.block.data
         if count == 0:
             count, stop = get_varint(data, at)
-            yield self.span(at, stop, "long offset count", Kind.NUMBER, count)
+            yield self.span(at, stop, "long offset count", SpanKind.NUMBER, count)
             at = stop
         offset = 0
         for _ in range(count):
             delta, stop = get_varint(data, at)
             offset += delta
-            yield self.span(at, stop, "ref block offset", Kind.POSITION, delta, offset)
+            yield self.span(at, stop, "ref block offset", SpanKind.POSITION, delta, offset)
             at = stop
 
     def _find_records(self) -> Iterator[int]:
@@ -373,7 +373,7 @@ class Records(Group):
     def __init__(self, contents: Contents) -> None:
         block, base = contents.block, contents.base
         start, end = base + block.records_start, base + block.records_end
-        super().__init__(start, end, "records", Kind.RECORDS, inflated=contents.inflated)
+        super().__init__(start, end, "records", SpanKind.RECORDS, inflated=contents.inflated)
         self._contents = contents
 
     def children(self, first: int = 0) -> Iterator[Span]:
@@ -425,7 +425,9 @@ class Record(Group):
             update_index = U64_MAX - int.from_bytes(key[1 - _LOG_KEY_TAIL :], "big")
         title = f"{SECTION_NAMES[block_type]} record"
         inflated = contents.inflated
-        super().__init__(base + start, base + end, title, Kind.RECORD, name, update_index, inflated=inflated)
+        super().__init__(
+            base + start, base + end, title, SpanKind.RECORD, name, update_index, inflated=inflated
+        )
         self.type = block_type
         self.number = number
         self.key = key
@@ -444,7 +446,7 @@ class Restarts(Group):
     def __init__(self, contents: Contents) -> None:
         block, base = contents.block, contents.base
         start, end = base + block.records_end, base + block.block_len - RESTART_COUNT_SIZE
-        super().__init__(start, end, "restarts", Kind.RESTARTS, inflated=contents.inflated)
+        super().__init__(start, end, "restarts", SpanKind.RESTARTS, inflated=contents.inflated)
         self._contents = contents
 
     def children(self, first: int = 0) -> Iterator[Span]:
@@ -470,4 +472,4 @@ class Restarts(Group):
             key = block.restart_key(index)
         except FormatError as found:
             error = found
-        return contents.span(at, at + RESTART_SIZE, "restart offset", Kind.NUMBER, offset, key, error)
+        return contents.span(at, at + RESTART_SIZE, "restart offset", SpanKind.NUMBER, offset, key, error)

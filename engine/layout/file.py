@@ -2,12 +2,12 @@
 
     table      header, sections in the order of the file, footer
     section    the blocks of a section, then its index level by level from the lowest
-               (see `section.py`, and `block_contents.py` for what is in a block)
+               (see `section.py`, and `block.py` for what is in a block)
 
 The file may be no sound table at all. What cannot be understood is a span with a `FormatError`, and
 what follows is found again where footer, index or block size tell:
 
-    footer with a valid CRC-32    its copy of the header is believed, rather than the header
+    footer with a valid CRC-32    its copy of the header is used, rather than the header
     footer without                its offsets are followed to blocks of the right type
     no footer                     the file was cut short: one section up to its end
 
@@ -46,7 +46,7 @@ from engine.format import (
 )
 from engine.layout.block import Record
 from engine.layout.section import BlockReader, Section
-from engine.layout.span import Group, Kind, Span
+from engine.layout.span import Group, Span, SpanKind
 
 _TEXT_FIELDS: Final = {"magic", "hash id"}
 
@@ -59,7 +59,7 @@ class Fields(Group):
 
     __slots__ = ("fields",)
 
-    def __init__(self, name: str, kind: Kind, fields: list[Span]) -> None:
+    def __init__(self, name: str, kind: SpanKind, fields: list[Span]) -> None:
         super().__init__(fields[0].start, fields[-1].end, name, kind)
         self.fields = fields
 
@@ -83,20 +83,20 @@ class TableLayout(Group):
 
     def __init__(self, name: str, size: int, read: Read) -> None:
         """The layout of a file `name` of `size` bytes. Raises what `read` raises and nothing else."""
-        super().__init__(0, size, name, Kind.TABLE)
+        super().__init__(0, size, name, SpanKind.TABLE)
         self.read = read
         self.header: Fields | None = None
         self.footer: Fields | None = None
         self.sections: tuple[Section, ...] = ()
-        header, end = _believed_header(name, size, read)
+        header, end = _find_header(name, size, read)
         if header is None:
             self.error = FormatError(name, 0, "neither a header nor a footer: not a reftable")
             return
         self._reader = BlockReader(name, read, header, end)
-        self.header = Fields("header", Kind.HEADER, self._header_fields(0, "differs from the footer's"))
+        self.header = Fields("header", SpanKind.HEADER, self._header_fields(0, "differs from the footer's"))
         if end < size:
             fields, footer = self._footer_fields()
-            self.footer = Fields("footer", Kind.FOOTER, fields)
+            self.footer = Fields("footer", SpanKind.FOOTER, fields)
             self.sections = self._find_sections(footer)
         else:
             self.error = FormatError(name, size, "no footer: the file was cut short")
@@ -104,7 +104,7 @@ class TableLayout(Group):
                 self.sections = (Section(self._reader, 0, end, None, None, BLOCK_TYPES),)
 
     @property
-    def believed(self) -> Header | None:
+    def used_header(self) -> Header | None:
         """The header that the layout was made by; None where there is none."""
         return None if self.header is None else self._reader.header
 
@@ -114,7 +114,7 @@ class TableLayout(Group):
             yield self.header
             yield from self.sections
         elif self.end:
-            yield Span(0, self.end, "unknown", Kind.UNKNOWN, error=self.error)
+            yield Span(0, self.end, "unknown", SpanKind.UNKNOWN, error=self.error)
         if self.footer is not None:
             yield self.footer
 
@@ -131,7 +131,7 @@ class TableLayout(Group):
         return found + [section.error for section in self.sections if section.error is not None]
 
     def _header_fields(self, start: int, reason: str) -> list[Span]:
-        """The fields of the header, or of its copy at `start`; wrong where they are not as believed."""
+        """The fields of the header, or of its copy at `start`; wrong where they differ from it."""
         right = self._reader.header.pack()
         raw = self.read(start, len(right))
         fields: list[Span] = []
@@ -141,7 +141,7 @@ class TableLayout(Group):
             if field.raw(raw) != field.raw(right):
                 error = FormatError(self.name, start + field.offset, f"the {field.name} {reason}")
             value = field.raw(raw) if is_text else field.number(raw)
-            kind = Kind.TEXT if is_text else Kind.NUMBER
+            kind = SpanKind.TEXT if is_text else SpanKind.NUMBER
             fields.append(Span(start + field.offset, start + field.end, field.name, kind, value, error=error))
         return fields
 
@@ -158,7 +158,7 @@ class TableLayout(Group):
             if field is CRC:
                 what = checksum_fault(footer)
                 wrong = ChecksumError(self.name, at, what) if what is not None else None
-                fields.append(Span(at, stop, field.name, Kind.CHECKSUM, *checksums(footer), wrong))
+                fields.append(Span(at, stop, field.name, SpanKind.CHECKSUM, *checksums(footer), wrong))
                 break
             id_len = value & MAX_OBJECT_ID_LEN
             if field is OBJ_OFFSET:
@@ -166,11 +166,11 @@ class TableLayout(Group):
             error = None
             if value and not first < value < end:
                 error = FormatError(self.name, at, f"{field.name} {value} leads out of the table's blocks")
-            fields.append(Span(at, stop, field.name, Kind.POSITION, value, error=error))
+            fields.append(Span(at, stop, field.name, SpanKind.POSITION, value, error=error))
             values.append(0 if error else value)
             if field is OBJ_OFFSET:
                 error = FormatError(self.name, at, NO_OBJECT_ID_LEN) if value and not id_len else None
-                fields.append(Span(at, stop, "object id length", Kind.NUMBER, id_len, error=error))
+                fields.append(Span(at, stop, "object id length", SpanKind.NUMBER, id_len, error=error))
                 values.append(id_len)
         return fields, Footer(*values)
 
@@ -252,8 +252,8 @@ class TableLayout(Group):
         raise FormatError(self.name, root, f"an index of more than {_MOST_LEVELS} levels")
 
 
-def _believed_header(name: str, size: int, read: Read) -> tuple[Header | None, int]:
-    """The header to believe, and where blocks end: at the footer, or where the file does."""
+def _find_header(name: str, size: int, read: Read) -> tuple[Header | None, int]:
+    """The header to use, and where blocks end: at the footer, or where the file does."""
     copies: list[tuple[Header, int]] = []
     for version in (1, 2):
         end = size - footer_size(version)

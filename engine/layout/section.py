@@ -1,14 +1,14 @@
 """The blocks of a table as spans, section by section.
 
     section    the blocks of one type, or one level of an index over them
-    block      type, block length, then the contents (see `block_contents.py`), then padding;
+    block      type, block length, then the contents (see `block.py`), then padding;
                the contents of a log block lie below a span `deflated`
 
 Blocks are found one after the other, as a scan finds them. Behind one that cannot be read, the next
 is where the section's index or the block size says; an index that tells less than the truth costs no
 block that a scan can find.
 
-Which sections a table has is told by `layout.py`.
+`file.py` says which sections a table has.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from engine.errors import FormatError
 from engine.format import BLOCK_HEADER_SIZE, INDEX, LOG, SECTION_NAMES, Block, Header, Read, read_block
 from engine.layout.block import Contents, Records
-from engine.layout.span import Group, Kind, Span
+from engine.layout.span import Group, Span, SpanKind
 
 
 class BlockReader:
@@ -62,7 +62,7 @@ class Deflated(Group):
     __slots__ = ("_block",)
 
     def __init__(self, start: int, end: int, block: BlockSpan) -> None:
-        super().__init__(start, end, "deflated", Kind.DEFLATED)
+        super().__init__(start, end, "deflated", SpanKind.DEFLATED)
         self._block = block
 
     def children(self) -> Iterator[Span]:
@@ -105,7 +105,7 @@ class BlockSpan(Group):
         error: FormatError | None,
     ) -> None:
         start = block.offset or reader.header.size
-        super().__init__(start, end, f"{SECTION_NAMES[block.type]} block", Kind.BLOCK, error=error)
+        super().__init__(start, end, f"{SECTION_NAMES[block.type]} block", SpanKind.BLOCK, error=error)
         self._reader = reader
         self.section = section
         self.level = level
@@ -138,8 +138,8 @@ class BlockSpan(Group):
         """Type, length, contents, padding."""
         stop = self.start + BLOCK_HEADER_SIZE
         end = self.next_offset - self.padding
-        yield Span(self.start, self.start + 1, "type", Kind.TEXT, bytes((self.type,)))
-        yield Span(self.start + 1, stop, "block length", Kind.NUMBER, self.block_len)
+        yield Span(self.start, self.start + 1, "type", SpanKind.TEXT, bytes((self.type,)))
+        yield Span(self.start + 1, stop, "block length", SpanKind.NUMBER, self.block_len)
         if self.type == LOG:
             yield Deflated(stop, end, self)
         else:
@@ -153,7 +153,7 @@ class BlockSpan(Group):
         error = None
         if zeros < len(raw):
             error = FormatError(self._reader.name, start + zeros, "padding that is not zero")
-        return Span(start, self.next_offset, "padding", Kind.PADDING, error=error)
+        return Span(start, self.next_offset, "padding", SpanKind.PADDING, error=error)
 
 
 class Section(Group):
@@ -183,7 +183,7 @@ class Section(Group):
             name = f"{SECTION_NAMES[of]} blocks"
         else:
             name = f"{SECTION_NAMES[of]} index" + (f", level {level}" if level else "")
-        super().__init__(start or reader.header.size, end, name, Kind.SECTION, error=error)
+        super().__init__(start or reader.header.size, end, name, SpanKind.SECTION, error=error)
         self._reader = reader
         self.above = above
         self._admits = admits
@@ -253,20 +253,20 @@ class Section(Group):
         if surplus > 0:
             reason = f"the block runs {surplus} bytes into the section that begins at {self.end}"
             return self._damaged(offset, FormatError(block.name, offset, reason))
-        stray = None
+        misplaced = None
         if block.type not in self._admits:
             reason = f"a block of type {SECTION_NAMES[block.type]} among the {self.name}"
-            stray = FormatError(block.name, offset, reason)
+            misplaced = FormatError(block.name, offset, reason)
         # The last block of a section may be without its padding.
         end = min(block.next_offset, self.end)
         if block.type == INDEX:
-            return BlockSpan(self._reader, block, end, self.of, self.level or None, stray)
+            return BlockSpan(self._reader, block, end, self.of, self.level or None, misplaced)
         section = block.type if self.of is None else self.of
-        return BlockSpan(self._reader, block, end, section, 0, stray)
+        return BlockSpan(self._reader, block, end, section, 0, misplaced)
 
     def _damaged(self, offset: int, error: FormatError) -> Span:
         start = max(offset, self.start)
-        return Span(start, self._resume(offset), "damaged block", Kind.BLOCK, error=error)
+        return Span(start, self._resume(offset), "damaged block", SpanKind.BLOCK, error=error)
 
     def _resume(self, offset: int) -> int:
         """Where the next block may begin, if that at `offset` cannot be read."""

@@ -10,7 +10,7 @@ log block they are positions in the inflated block, counted as its restart offse
 spans say so (`inflated`).
 
 Nothing about a span raises for wrong bytes: what cannot be understood carries its `FormatError`. Which
-spans there are is told by `block_contents.py` and `layout.py`.
+spans there are is told by `block.py`, `section.py` and `file.py`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Value = int | bytes | str | None
 """A field's value: bytes as they are stored, text only where it is ours."""
 
 
-class Kind(StrEnum):
+class SpanKind(StrEnum):
     """What a span is, for whoever draws it: groups first, then what the value of a leaf means."""
 
     TABLE = auto()
@@ -60,7 +60,7 @@ class Span:
     start: int
     end: int
     name: str
-    kind: Kind
+    kind: SpanKind
     value: Value = None
     meaning: Value = None
     error: FormatError | None = None
@@ -90,7 +90,7 @@ class Group(Span, ABC):
         group: Group = self
         while (child := group.child_at(position)) is not None:
             spans.append(child)
-            if not isinstance(child, Group) or child.kind is Kind.DEFLATED:
+            if not isinstance(child, Group) or child.kind is SpanKind.DEFLATED:
                 break
             group = child
         return spans

@@ -33,7 +33,7 @@ from engine.format import (
     parse_table_name,
     ref_key,
 )
-from engine.layout import Kind, TableLayout
+from engine.layout import SpanKind, TableLayout
 from engine.merge import merge_blocks
 from engine.salvage.gaps import Losses, LossTally
 from engine.salvage.scan import Readable, Unreadable, salvage
@@ -139,7 +139,7 @@ def assumed_header(layout: TableLayout, name: str, hash_id: HashId) -> tuple[Hea
     stated = (parts.min_update_index, parts.max_update_index) if parts is not None else None
     if stated is not None and stated[0] > stated[1]:
         stated = None
-    found = layout.believed
+    found = layout.used_header
     if found is None:
         low, high = stated or (0, U64_MAX)
         return Header(hash_id.version, 0, low, high, hash_id), parts is not None
@@ -153,7 +153,7 @@ def _is_confirmed(layout: TableLayout) -> bool:
     """Whether the header stands in the file twice, or under a checksum that holds."""
     if layout.header is None or layout.footer is None:
         return False
-    if not any(field.error for field in layout.footer.fields if field.kind is Kind.CHECKSUM):
+    if not any(field.error for field in layout.footer.fields if field.kind is SpanKind.CHECKSUM):
         return True
     copied = [field for field in layout.footer.fields[: len(layout.header.fields)] if field.error]
     return not layout.header.errors() and not copied

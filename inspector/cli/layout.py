@@ -12,7 +12,7 @@ import click
 
 from engine.errors import FormatError
 from engine.format import SECTION_NAMES
-from engine.layout import BlockSpan, Fields, Kind, Section, Span, TableLayout
+from engine.layout import BlockSpan, Fields, Section, Span, SpanKind, TableLayout
 from engine.readable import ReadableTable
 from engine.table import Table
 from inspector.cli.opening import (
@@ -137,7 +137,7 @@ def _field(field: Span) -> str:
     if isinstance(field.value, bytes):
         value = safe_text(field.value)
     else:
-        value = f"{field.value:08x}" if field.kind is Kind.CHECKSUM else f"{field.value}"
+        value = f"{field.value:08x}" if field.kind is SpanKind.CHECKSUM else f"{field.value}"
     wrong = f" (damaged: {safe_name(field.error.reason)})" if field.error is not None else ""
     return f"{field.name:<18}{value}{wrong}"
 

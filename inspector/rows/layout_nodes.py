@@ -20,12 +20,12 @@ from engine.layout import (
     BlockSpan,
     Fields,
     Group,
-    Kind,
     Record,
     Records,
     Restarts,
     Section,
     Span,
+    SpanKind,
     TableLayout,
 )
 from inspector.text import title
@@ -116,7 +116,7 @@ class Place:
 
     position: int
     inner: int | None = None
-    kind: Kind | None = None
+    kind: SpanKind | None = None
     name: str | None = None
     size: int = 0
 
@@ -139,7 +139,7 @@ def place_of(node: Node) -> Place:
     size = span.end - span.start
     if not span.inflated:
         return Place(span.start, None, span.kind, span.name, size)
-    deflated = next(above for above in node.ancestors() if above.span.kind is Kind.DEFLATED)
+    deflated = next(above for above in node.ancestors() if above.span.kind is SpanKind.DEFLATED)
     return Place(deflated.span.start, span.start, span.kind, span.name, size)
 
 
@@ -230,7 +230,7 @@ def _collect(node: Node, spans: Iterable[Span], group: Group, first: int) -> Pie
 def _runs(node: Node, group: Group, cuts: list[int], count: int, first: int = 0) -> list[Node]:
     """Nodes for runs of `count` children, which begin at `cuts`; runs of runs if there are too many."""
     starts = [*cuts, node.span.end]
-    noun = {Kind.SECTION: "blocks", Kind.RECORDS: "records", Kind.RESTARTS: "restarts"}
+    noun = {SpanKind.SECTION: "blocks", SpanKind.RECORDS: "records", SpanKind.RESTARTS: "restarts"}
     name = noun.get(group.kind, "fields")
 
     def run(parent: Node, number: int, children: int, start: int, end: int) -> Node:
@@ -260,7 +260,7 @@ def _node(parent: Node, span: Span, number: int | None = None) -> Node:
         span.value = span.key
     block = span if isinstance(span, BlockSpan) else parent.block
     inflated = parent.inflated
-    if parent.span.kind is Kind.DEFLATED and block is not None:
+    if parent.span.kind is SpanKind.DEFLATED and block is not None:
         inflated = block.data()
     return Node(span, words, parent, None, block, inflated)
 
@@ -272,7 +272,7 @@ def read_path(root: Node, place: Place) -> Generator[None, None, tuple[Node, lis
     """The node at `place`, and the children that had to be read on the way down to it."""
     node, position, read = root, place.position, list[tuple[Node, list[Node]]]()
     while node.expandable and not _meant(node, place):
-        if node.span.kind is Kind.DEFLATED:
+        if node.span.kind is SpanKind.DEFLATED:
             if place.inner is None:
                 break
             position = place.inner
@@ -308,14 +308,14 @@ def read_record_place(layout: TableLayout, offset: int, key: bytes | None) -> Ge
         for number, record in enumerate(block.records().children()):
             if isinstance(record, Record) and record.key == key:
                 start = record.start
-                deflated = next((part for part in block.children() if part.kind is Kind.DEFLATED), None)
+                deflated = next((part for part in block.children() if part.kind is SpanKind.DEFLATED), None)
                 if deflated is None:
-                    return Place(start, None, Kind.RECORD)
-                return Place(deflated.start, start, Kind.RECORD)
+                    return Place(start, None, SpanKind.RECORD)
+                return Place(deflated.start, start, SpanKind.RECORD)
             if number % PIECE == 0:
                 yield
     # Any other offset is one that somebody speaks of, such as that of damage.
-    return Place(block.start, None, Kind.BLOCK) if offset in {0, block.start} else Place(offset)
+    return Place(block.start, None, SpanKind.BLOCK) if offset in {0, block.start} else Place(offset)
 
 
 # Damage.
@@ -324,7 +324,7 @@ def read_record_place(layout: TableLayout, offset: int, key: bytes | None) -> Ge
 def damages(layout: TableLayout) -> Iterator[Place | int]:
     """The places of all that is damaged, in the order of the tree; between pieces of work, how far it is."""
     if layout.error is not None:
-        yield Place(0, None, Kind.TABLE, layout.name, layout.end)
+        yield Place(0, None, SpanKind.TABLE, layout.name, layout.end)
     for part in layout.children():
         if isinstance(part, Fields):
             yield from (_at(field) for field in part.fields if field.error is not None)
@@ -344,7 +344,7 @@ def _damages_in(block: Span) -> Iterator[Place | int]:
     if not isinstance(block, BlockSpan):
         return
     for part in block.children():
-        if isinstance(part, Group) and part.kind is Kind.DEFLATED:
+        if isinstance(part, Group) and part.kind is SpanKind.DEFLATED:
             for inner in part.children():
                 yield from _damages_of(inner, part.start)
         else:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from engine.format import INDEX, LOG, OBJ, REF, SECTION_NAMES
-from engine.layout import BlockSpan, Group, Kind, Record, Section, Span
+from engine.layout import BlockSpan, Group, Record, Section, Span, SpanKind
 from inspector.text.facts import error_text, log_zone, short_table_name, shown
 from inspector.text.safe import safe_text
 
@@ -21,15 +21,16 @@ __all__ = ["copied_value", "explanation", "size_text", "span_value_text", "title
 _TYPES: Final = {bytes((kind,)): name for kind, name in SECTION_NAMES.items()}
 
 _GROUPS: Final = {
-    Kind.TABLE: "One table of the stack: header, sections of blocks, footer. It never changes once written.",
-    Kind.HEADER: "What a reader needs first. The footer repeats it.",
-    Kind.FOOTER: "A copy of the header, where the sections begin, and a checksum. Readers begin here.",
-    Kind.DEFLATED: "The rest of the log block, compressed with zlib. Positions below it, written with a +, "
-    "are those in the inflated block.",
-    Kind.RECORDS: "Records in key order. Each stores only what differs from the key before.",
-    Kind.RESTARTS: "Where records with a whole key begin: a search starts from the nearest one.",
-    Kind.PADDING: "Zeros up to the next multiple of the block size.",
-    Kind.UNKNOWN: "Nothing is known of these bytes.",
+    SpanKind.TABLE: "One table of the stack: header, sections of blocks, footer. "
+    "It never changes once written.",
+    SpanKind.HEADER: "What a reader needs first. The footer repeats it.",
+    SpanKind.FOOTER: "A copy of the header, where the sections begin, and a checksum. Readers begin here.",
+    SpanKind.DEFLATED: "The rest of the log block, compressed with zlib. "
+    "Positions below it, written with a +, are those in the inflated block.",
+    SpanKind.RECORDS: "Records in key order. Each stores only what differs from the key before.",
+    SpanKind.RESTARTS: "Where records with a whole key begin: a search starts from the nearest one.",
+    SpanKind.PADDING: "Zeros up to the next multiple of the block size.",
+    SpanKind.UNKNOWN: "Nothing is known of these bytes.",
 }
 _SECTIONS: Final = {
     REF: "Refs in name order.",
@@ -68,22 +69,24 @@ def _bytes(span: Span) -> bytes:
 def span_value_text(span: Span) -> str:
     """The value of a field as it is read, on one line; empty for what has none."""
     value, meaning = span.value, span.meaning
-    if span.kind is Kind.CHECKSUM:
+    if span.kind is SpanKind.CHECKSUM:
         return f"{_number(span):08x}"
     if isinstance(value, int) and isinstance(meaning, int):  # an update index, an offset of an object record
-        return f"{meaning} (delta {value})" if span.kind is Kind.NUMBER else f"{meaning:,} (delta {value:,})"
+        return (
+            f"{meaning} (delta {value})" if span.kind is SpanKind.NUMBER else f"{meaning:,} (delta {value:,})"
+        )
     if span.name == "time":
         return f"{_number(span)} ({_time(_number(span))})"
     if span.name == "zone":
         return log_zone(_number(span))
     if span.name == "type" and isinstance(value, bytes):
         return f"{shown(value)} ({_TYPES[value]})" if value in _TYPES else shown(value)
-    if span.kind is Kind.HASH:
+    if span.kind is SpanKind.HASH:
         return _bytes(span)[:64].hex()
     if isinstance(value, bytes):
         return shown(value)
     if isinstance(value, int):
-        number = f"{value:,}" if span.kind is Kind.POSITION else str(value)
+        number = f"{value:,}" if span.kind is SpanKind.POSITION else str(value)
         if isinstance(meaning, str):
             return f"{number} ({meaning})"
         return f"{number} {shown(meaning)}" if isinstance(meaning, bytes) else number
@@ -103,9 +106,9 @@ def copied_value(span: Span) -> str:
     Escaped as on screen, but not cut: what goes to a clipboard is pasted somewhere.
     """
     value = span.value if span.meaning is None or isinstance(span, Record) else span.meaning
-    if span.kind is Kind.HASH and isinstance(value, bytes):
+    if span.kind is SpanKind.HASH and isinstance(value, bytes):
         return value.hex()
-    if span.kind is Kind.CHECKSUM:
+    if span.kind is SpanKind.CHECKSUM:
         return span_value_text(span)
     if isinstance(span, Record) and span.type == OBJ:
         return span.key.hex()
@@ -122,11 +125,11 @@ def copied_value(span: Span) -> str:
 def title(span: Span, number: int | None = None) -> str:
     """A row of the tree: name, number among its kind, and what tells it apart. `number` counts from 0."""
     name = span.name
-    if span.kind is Kind.TABLE:
+    if span.kind is SpanKind.TABLE:
         name = f"table {short_table_name(span.name)}"
     elif number is not None:
         # The section says which type they are of.
-        noun = span.kind.value if span.kind in {Kind.BLOCK, Kind.RECORD} else span.name
+        noun = span.kind.value if span.kind in {SpanKind.BLOCK, SpanKind.RECORD} else span.name
         name = f"{noun} {number:,}"
     if span.error is not None:
         value = "" if isinstance(span, Group) else span_value_text(span)
@@ -185,7 +188,7 @@ def explanation(span: Span, block: BlockSpan | None = None) -> str:
             return _block(span)
         case Record():
             return _record_text(span)
-    if isinstance(span, Group) or span.kind in {Kind.PADDING, Kind.UNKNOWN}:
+    if isinstance(span, Group) or span.kind in {SpanKind.PADDING, SpanKind.UNKNOWN}:
         return _GROUPS.get(span.kind, "")
     say = _FIELDS.get(span.name)
     if say is None or (span.value is None and span.error is not None):

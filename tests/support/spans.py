@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from engine.errors import FormatError
 from engine.format import BLOCK_HEADER_SIZE
-from engine.layout import BlockSpan, Group, Kind, Span, TableLayout
+from engine.layout import BlockSpan, Group, Span, SpanKind, TableLayout
 
 PACKED = {("obj offset", "object id length")} | {
     ("suffix length", name) for name in ("value type", "log type", "offset count", "type")
@@ -31,7 +31,7 @@ def everything(span: Span) -> Iterator[Span]:
 def leaves(group: Group) -> Iterator[Span]:
     """Walk over the leaves below a group, with deflated bytes as one of them."""
     for child in group.children():
-        if isinstance(child, Group) and child.kind is not Kind.DEFLATED:
+        if isinstance(child, Group) and child.kind is not SpanKind.DEFLATED:
             yield from leaves(child)
         else:
             yield child
@@ -52,7 +52,7 @@ def assert_tiled(layout: TableLayout) -> None:
     _assert_follow(list(leaves(layout)), 0, layout.end)
     for block in block_spans(layout):
         for deflated in block.children():
-            if isinstance(deflated, Group) and deflated.kind is Kind.DEFLATED:
+            if isinstance(deflated, Group) and deflated.kind is SpanKind.DEFLATED:
                 inflated = list(leaves(deflated))
                 assert all(leaf.inflated for leaf in inflated)
                 first = block.start + BLOCK_HEADER_SIZE - block.offset
@@ -61,7 +61,7 @@ def assert_tiled(layout: TableLayout) -> None:
 
 def _assert_follow(spans: list[Span], start: int, end: int) -> None:
     at = start
-    for before, span in pairwise([Span(start, start, "start", Kind.UNKNOWN), *spans]):
+    for before, span in pairwise([Span(start, start, "start", SpanKind.UNKNOWN), *spans]):
         if (before.name, span.name) in PACKED and span.start == before.start:
             assert span.end == before.end
         else:

@@ -7,7 +7,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from engine.layout import Kind
+from engine.layout import SpanKind
 from inspector.rows import Node
 from inspector.text import explanation, shown, size_text, span_value_text
 
@@ -66,6 +66,6 @@ def _words(node: Node) -> list[Content]:
     if span.error is not None:
         reason = shown(span.error.reason.encode("utf-8", "surrogateescape"))
         return [Content.styled(f"X damaged: {reason}  ", "$text-error"), *words]
-    name = span.kind.value if span.kind is Kind.TABLE else span.name
+    name = span.kind.value if span.kind is SpanKind.TABLE else span.name
     value = "" if node.expandable else span_value_text(span)
     return [Content.styled(f"{name} {value}".strip() + "  ", "bold"), *words]

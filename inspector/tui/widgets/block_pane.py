@@ -17,7 +17,7 @@ from textual.containers import Container, Vertical
 from textual.reactive import var
 
 from engine.format import BLOCK_HEADER_SIZE, LOG, Read
-from engine.layout import Kind
+from engine.layout import SpanKind
 from engine.table import Table
 from inspector.model import (
     COPY_LIMIT,
@@ -289,14 +289,14 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
         node, reader = event.node, self._reader
         if reader is None:
             return
-        if node.span.kind is Kind.POSITION or node.block is None:
+        if node.span.kind is SpanKind.POSITION or node.block is None:
             self.reveal(event.offset)
             return
         deflated = _deflated(node)
         if deflated is not None:
-            place = Place(deflated.span.start, event.offset, Kind.RECORD)
+            place = Place(deflated.span.start, event.offset, SpanKind.RECORD)
         else:
-            place = Place(node.block.offset + event.offset, None, Kind.RECORD)
+            place = Place(node.block.offset + event.offset, None, SpanKind.RECORD)
         reader.want_place(place)
         self._go()
 
@@ -329,7 +329,7 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
             self._tree.reveal(deflated)
         elif node.block is not None:
             start = node.block.start + BLOCK_HEADER_SIZE
-            reader.want_place(Place(start, start - node.block.offset, Kind.RECORDS))
+            reader.want_place(Place(start, start - node.block.offset, SpanKind.RECORDS))
             self._go()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
@@ -392,4 +392,4 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
 
 def _deflated(node: Node) -> Node | None:
     """The deflated bytes that `node` is or lies in."""
-    return next((above for above in [node, *node.ancestors()] if above.span.kind is Kind.DEFLATED), None)
+    return next((above for above in [node, *node.ancestors()] if above.span.kind is SpanKind.DEFLATED), None)

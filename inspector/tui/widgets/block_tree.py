@@ -15,7 +15,7 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
-from engine.layout import Kind
+from engine.layout import SpanKind
 from inspector.rows import Node, SequenceRows
 from inspector.tui.widgets.virtual_list import MARK_WIDTH, Cell, Column, VirtualList
 
@@ -123,7 +123,7 @@ class BlockTree(VirtualList[Node]):
         elif node.expandable:
             self.action_unfold()
         elif node.span.error is None and (
-            node.span.kind is Kind.POSITION or node.span.name == "restart offset"
+            node.span.kind is SpanKind.POSITION or node.span.name == "restart offset"
         ):
             absolute = node.span.meaning if isinstance(node.span.meaning, int) else node.span.value
             # In the footer 0 stands for none; an index may well lead to the first block.

@@ -11,7 +11,7 @@ import pytest
 from engine.errors import FormatError
 from engine.format import INDEX, LOG, OBJ, REF, Block, HashId, Header, LogRecord, RefRecord, log_key
 from engine.format.varint import put_varint
-from engine.layout import Contents, Kind, Record, Records, Restarts, Span
+from engine.layout import Contents, Record, Records, Restarts, Span, SpanKind
 from tests.support.handmade import Handmade, raw_block, raw_record
 from tests.support.spans import everything
 from tests.support.stacks import branch, same
@@ -88,7 +88,7 @@ def test_a_ref_has_its_fields_named_and_decoded(
     record: RefRecord, tail: list[tuple[str, object, object]]
 ) -> None:
     [span] = records(of_refs([record]))
-    assert (span.value, span.kind) == (b"x", Kind.RECORD)
+    assert (span.value, span.kind) == (b"x", SpanKind.RECORD)
     suffix = ("suffix", b"x", None)
     expected = [("prefix length", 0, None), ("suffix length", 1, None), *tail[:1], suffix, *tail[1:]]
     assert fields(span) == expected
@@ -133,7 +133,7 @@ def test_an_object_record_has_each_offset_as_stored_and_as_meant(count: int) -> 
     assert record.value == b"\xab\xcd"
     found = [span for span in everything(record) if span.name == "ref block offset"]
     assert [(span.value, span.meaning, span.kind) for span in found] == [
-        (4096, offset, Kind.POSITION) for offset in offsets
+        (4096, offset, SpanKind.POSITION) for offset in offsets
     ]
     assert [value for name, value, _ in fields(record) if name == "offset count"] == [count if few else 0]
     assert [value for name, value, _ in fields(record) if name == "long offset count"] == (

@@ -26,7 +26,7 @@ from engine.format import (
     RefRecord,
     footer_size,
 )
-from engine.layout import BlockSpan, Group, Kind, Record, Span, TableLayout
+from engine.layout import BlockSpan, Group, Record, Span, SpanKind, TableLayout
 from engine.stack import Stack
 from engine.table import Table, TableWriter, WriteOptions
 from tests.properties.strategies import Contents, contents
@@ -137,7 +137,7 @@ def test_leaves_of_a_sound_table_cover_every_byte_once(data: bytes) -> None:
 
 def test_groups_hold_their_children_and_nothing_else(data: bytes) -> None:
     for span in everything(layout_of(data)):
-        if isinstance(span, Group) and span.kind is not Kind.DEFLATED:
+        if isinstance(span, Group) and span.kind is not SpanKind.DEFLATED:
             children = list(span.children())
             assert (children[0].start, children[-1].end) == (span.start, span.end)
 
@@ -319,7 +319,7 @@ def test_two_numbers_packed_into_one_are_two_fields_on_the_same_bytes() -> None:
     offset, length = field(layout.footer, "obj offset"), field(layout.footer, "object id length")
     assert (offset.start, offset.end) == (length.start, length.end)
     assert (offset.value, length.value) == (layout.sections[2].start, 2)
-    assert offset.kind is Kind.POSITION
+    assert offset.kind is SpanKind.POSITION
 
 
 def test_a_path_leads_from_the_table_to_the_field_of_any_byte(data: bytes) -> None:
@@ -377,7 +377,12 @@ def test_a_table_of_ten_thousand_blocks_opens_at_once(large: bytes) -> None:
     assert len(refs.listed()) > 10_000
     reads.count = 0
     middle = layout.path(refs.end // 2)
-    assert [span.kind for span in middle[:4]] == [Kind.TABLE, Kind.SECTION, Kind.BLOCK, Kind.RECORDS]
+    assert [span.kind for span in middle[:4]] == [
+        SpanKind.TABLE,
+        SpanKind.SECTION,
+        SpanKind.BLOCK,
+        SpanKind.RECORDS,
+    ]
     assert reads.count < 5
 
 
@@ -468,7 +473,7 @@ def test_what_is_no_table_is_one_span_of_unknown_bytes(content: bytes) -> None:
     assert layout.error is not None
     assert layout.header is layout.footer is None
     assert [(span.kind, span.start, span.end) for span in layout.children()] == (
-        [(Kind.UNKNOWN, 0, len(content))] if content else []
+        [(SpanKind.UNKNOWN, 0, len(content))] if content else []
     )
 
 
@@ -662,10 +667,10 @@ def test_padding_that_is_not_zero_is_damaged() -> None:
     table.pad()
     table.refs([branch(2)])
     data = bytearray(bytes(table.data) + Footer().pack(table.header))
-    padding = next(span for span in leaves(layout_of(bytes(data))) if span.kind is Kind.PADDING)
+    padding = next(span for span in leaves(layout_of(bytes(data))) if span.kind is SpanKind.PADDING)
     assert (padding.start, padding.end, padding.error) == (end, 256, None)
     data[200] = 1
-    padding = next(span for span in leaves(layout_of(bytes(data))) if span.kind is Kind.PADDING)
+    padding = next(span for span in leaves(layout_of(bytes(data))) if span.kind is SpanKind.PADDING)
     assert padding.error is not None
     assert padding.error.offset == 200
 

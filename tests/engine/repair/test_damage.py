@@ -66,7 +66,7 @@ def readable(path: Path) -> set[bytes]:
     """Return the names of the refs that can be salvaged of a table that has its header still."""
     data = path.read_bytes()
     layout = TableLayout(path.name, len(data), lambda offset, size: data[offset : offset + size])
-    header: Header | None = layout.believed
+    header: Header | None = layout.used_header
     found = salvage(layout, header) if header is not None else iter(())
     parts = (one.refs for one in found if isinstance(one, Readable))
     return {ref.name for ref in chain.from_iterable(parts) if not ref.is_deletion}

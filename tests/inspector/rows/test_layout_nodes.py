@@ -9,7 +9,7 @@ import pytest
 
 from engine.format import INDEX, LOG, OBJ, REF, RefRecord
 from engine.format.varint import put_varint
-from engine.layout import BlockSpan, Group, Kind, Record, Span, TableLayout
+from engine.layout import BlockSpan, Group, Record, Span, SpanKind, TableLayout
 from engine.table import WriteOptions
 from inspector.rows import (
     Node,
@@ -99,7 +99,7 @@ def test_more_runs_than_a_group_are_in_runs_themselves(tmp_path: Path) -> None:
     count = GROUP * GROUP + 700
     write_table(path, (RefRecord(b"%06d" % number, 1) for number in range(count)), options=LARGEST)
     block = blocks_of(path, REF)[0]
-    records = next(node for node in open_node(Node(block, "")) if node.span.kind is Kind.RECORDS)
+    records = next(node for node in open_node(Node(block, "")) if node.span.kind is SpanKind.RECORDS)
     above = open_node(records)
     assert [node.title for node in above] == ["records 0–249,999", "records 250,000–250,699"]
     assert [len(open_node(node)) for node in above] == [GROUP, 2]
@@ -138,7 +138,7 @@ def test_long_reads_are_made_in_pieces(tmp_path: Path) -> None:
     path = tmp_path / "t.ref"
     write_table(path, branches(20000), options=LARGEST)
     block = blocks_of(path, REF)[0]
-    records = next(node for node in open_node(Node(block, "")) if node.span.kind is Kind.RECORDS)
+    records = next(node for node in open_node(Node(block, "")) if node.span.kind is SpanKind.RECORDS)
     assert len(list(read_children(records))) >= 20000 / GROUP
 
 
@@ -148,7 +148,7 @@ def test_a_node_keeps_no_long_key(tmp_path: Path) -> None:
     refs = [RefRecord(name + b"%03d" % number, 1) for number in range(50)]
     write_table(path, refs, options=WriteOptions(block_size=2**24 - 1, restart_interval=100))
     block = blocks_of(path, REF)[0]
-    records = next(node for node in open_node(Node(block, "")) if node.span.kind is Kind.RECORDS)
+    records = next(node for node in open_node(Node(block, "")) if node.span.kind is SpanKind.RECORDS)
     spans = [node.span for node in open_node(records)]
     assert {len(span.key) for span in spans if isinstance(span, Record)} == {KEY_LIMIT}
     assert {len(span.value) for span in spans if isinstance(span.value, bytes)} == {KEY_LIMIT}
@@ -194,7 +194,7 @@ def test_the_record_of_a_key_is_found_in_its_block(tmp_path: Path, number: int) 
     block = [block for block in blocks if next(iter(block.records().children())).value <= branch(number)][-1]  # type: ignore[operator]
     place = run(read_record_place(layout, block.offset, branch(number)))
     node, _ = run(read_path(root_node(layout), place))
-    assert node.span.kind is Kind.RECORD
+    assert node.span.kind is SpanKind.RECORD
     assert node.span.value == branch(number)
 
 
@@ -212,7 +212,7 @@ def test_without_its_key_the_block_itself_is_found(tmp_path: Path) -> None:
     layout = layout_at(write_varied(tmp_path / "t.ref"))
     for key in (None, b"no such ref"):
         node, _ = run(read_path(root_node(layout), run(read_record_place(layout, 0, key))))
-        assert (node.span.kind, node.span.start) == (Kind.BLOCK, 24)
+        assert (node.span.kind, node.span.start) == (SpanKind.BLOCK, 24)
 
 
 # Damage.
@@ -279,7 +279,7 @@ def test_what_is_no_table_has_a_root_all_the_same() -> None:
         layout = layout_of(data)
         root = root_node(layout)
         assert root.span.error is not None
-        assert [place.kind for place in found_damage(layout)][:1] == [Kind.TABLE]
+        assert [place.kind for place in found_damage(layout)][:1] == [SpanKind.TABLE]
 
 
 def test_any_byte_may_be_wrong(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.format import HashId, LogRecord, RefRecord
-from engine.layout import BlockSpan, Group, Kind, Span
+from engine.layout import BlockSpan, Group, Span, SpanKind
 from engine.table import WriteOptions
 from inspector.text import copied_value, explanation, title
 from inspector.text.layout_words import span_value_text
@@ -38,7 +38,7 @@ def test_every_part_of_a_table_is_explained(path: Path) -> None:
     for span in everything(layout_at(path)):
         block = span if isinstance(span, BlockSpan) else block
         assert explanation(span, block), span
-        if not isinstance(span, Group) and span.kind is not Kind.PADDING:
+        if not isinstance(span, Group) and span.kind is not SpanKind.PADDING:
             assert title(span) == f"{span.name}  {span_value_text(span)}"
             assert copied_value(span)
 
@@ -68,7 +68,7 @@ def test_a_prefix_says_what_is_shared(tmp_path: Path) -> None:
 
 def test_records_are_titled_by_key_and_kind(tmp_path: Path) -> None:
     path = write_varied(tmp_path / "t.ref")
-    titles = [title(span, 5) for span in everything(layout_at(path)) if span.kind is Kind.RECORD]
+    titles = [title(span, 5) for span in everything(layout_at(path)) if span.kind is SpanKind.RECORD]
     assert titles[:2] == ["record 5  HEAD (symref)", "record 5  refs/heads/branch-0000000 (val1)"]
     assert "record 5  refs/heads/gone (deletion)" in titles
     assert "record 5  refs/tags/v1 (val2)" in titles
@@ -90,9 +90,9 @@ def test_damage_is_a_word_in_the_title(tmp_path: Path) -> None:
 
 
 def test_times_beyond_any_calendar_are_no_reason_to_fail() -> None:
-    span = Span(0, 9, "time", Kind.NUMBER, 2**64 - 1)
+    span = Span(0, 9, "time", SpanKind.NUMBER, 2**64 - 1)
     assert span_value_text(span) == "18446744073709551615 (beyond any calendar)"
     assert (
-        span_value_text(Span(0, 9, "time", Kind.NUMBER, 1_700_000_000))
+        span_value_text(Span(0, 9, "time", SpanKind.NUMBER, 1_700_000_000))
         == "1700000000 (2023-11-14 22:13:20 UTC)"
     )
