@@ -468,7 +468,11 @@ def test_a_defect_of_an_action_is_shown_and_does_not_end_the_program(stack: Path
         await pilot.press("escape")
         assert app.answers == [False]
 
-    act(ActionScreen(Defective(workplace(stack), "all"), journal()), steps)
+    kept = journal()
+    act(ActionScreen(Defective(workplace(stack), "all"), kept), steps)
+    (entry,) = kept.entries
+    assert "in plan" in entry.details
+    assert "ZeroDivisionError" in entry.details
 
 
 def test_nothing_to_do_is_said_and_cannot_be_confirmed(tmp_path: Path) -> None:
@@ -490,7 +494,7 @@ def test_files_that_stay_are_named_with_the_reason(stack: Path) -> None:
         text = "\n".join(lines(screen))
         assert "1 file of" in sentence(screen)
         assert f"removed  {ORPHAN}" in text
-        assert "no file of a reftable stack" in text
+        assert "no file of a stack" in text
         await confirm(pilot)
         await phase(pilot, Phase.DONE)
         assert screen_app.screen is screen

@@ -290,6 +290,29 @@ def test_another_table_takes_the_place_of_the_first(path: Path, tmp_path: Path) 
     block_view(steps)
 
 
+def test_news_of_the_table_before_is_dropped(path: Path) -> None:
+    data = path.read_bytes()
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def slow(at: int, size: int) -> bytes:
+        begun.set()
+        assert goes_on.wait(60)
+        return data[at : at + size]
+
+    async def steps(view: View) -> None:
+        view.pane.show_file("slow.ref", len(data), slow)
+        while not begun.is_set():
+            await view.pilot.pause(0.01)
+        view.pane.show_table(Table.open(path), 0)
+        while view.titles[:1] != [f"table {path.name}"]:
+            await view.pilot.pause(0.01)
+        goes_on.set()
+        await view.pilot.pause(0.1)
+        assert view.titles[0] == f"table {path.name}"
+
+    block_view(steps)
+
+
 def test_without_a_table_nothing_is_shown(path: Path) -> None:
     async def steps(view: View) -> None:
         view.pane.show_table(None, 0)

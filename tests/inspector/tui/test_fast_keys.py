@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from textual.events import Key, Paste
 from textual.pilot import Pilot
 from textual.widgets import Input, TabbedContent
 
+from engine.format import RefRecord
+from engine.table import Table
 from inspector.tui import MainScreen
 from inspector.tui.screens.journal import JournalScreen
 from inspector.tui.widgets.record_bar import Prompt
@@ -156,5 +159,40 @@ def test_what_is_typed_after_a_dialog_is_asked_for_is_for_its_field(
         await settle(pilot)
         assert pilot.app.screen is not screen
         assert pilot.app.screen.query_one(field, Input).value == "now"
+
+    inspect(stack, steps)
+
+
+def test_a_tab_that_tells_late_that_it_was_shown_does_not_get_the_focus(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        tabs = screen.query_one(TabbedContent)
+        screen.post_message(TabbedContent.TabActivated(tabs, tabs.get_tab("health-tab")))
+        await settle(pilot)
+        assert tabs.active == "refs-tab"
+        assert screen.focused is screen.query_one(RefsPane).rows
+
+    inspect(stack, steps)
+
+
+def test_a_block_that_is_found_late_does_not_take_the_user_back(
+    stack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, goes_on = threading.Event(), threading.Event()
+    locate = Table.locate_ref
+
+    def slow(table: Table, name: bytes) -> tuple[int, RefRecord] | None:
+        begun.set()
+        assert goes_on.wait(60)
+        return locate(table, name)
+
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        monkeypatch.setattr(Table, "locate_ref", slow)
+        await pilot.press("b")
+        while not begun.is_set():
+            await pilot.pause(0.01)
+        await pilot.press("5")
+        goes_on.set()
+        await settle(pilot)
+        assert screen.query_one(TabbedContent).active == "health-tab"
 
     inspect(stack, steps)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from textual.app import App
 from textual.pilot import Pilot
 
 from engine.git import StackLocation, find_repository
 from engine.stack import StackOptions
-from inspector.tui.screens.picker import PickerScreen
+from inspector.tui.screens.picker import PickerScreen, StackSummary
 from inspector.tui.widgets.virtual_list import VirtualList
 from tests.support.git import Repository
 from tests.support.screens import NARROW, WIDE, branches, drive, make_stack, shown_lines
@@ -154,3 +157,29 @@ def test_the_worktrees_of_a_repository_of_real_git_are_offered(repo: Repository)
         assert app.line("linked")[1] == "worktrees/linked/reftable"
 
     pick(list(found.stacks), steps, found.common_dir)
+
+
+def test_after_it_is_left_no_more_stacks_are_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, left = threading.Event(), threading.Event()
+    opened: list[Path] = []
+
+    def summarise(_screen: PickerScreen, directory: Path) -> StackSummary:
+        opened.append(directory)
+        begun.set()
+        assert left.wait(60)
+        return StackSummary()
+
+    monkeypatch.setattr(PickerScreen, "_summarise", summarise)
+    app = Host(PickerScreen(locations(tmp_path), StackOptions()))
+
+    async def run() -> None:
+        async with app.run_test() as pilot:
+            while not begun.is_set():
+                await pilot.pause(0.01)
+            await pilot.press("escape")
+            left.set()
+            await pilot.pause(0.1)
+            assert app.answers == [None]
+
+    asyncio.run(run())
+    assert len(opened) == 1

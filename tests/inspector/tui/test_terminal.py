@@ -7,10 +7,12 @@ import re
 import signal
 import sys
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
+from inspector.tui.terminal import _Lasting
 from tests.support.git import Git
 from tests.support.screens import branches, log, make_stack, make_tall_stack
 from tests.support.terminal import MODES, Terminal, inspector
@@ -246,3 +248,16 @@ def test_with_no_color_there_are_greys_and_nothing_else(stack: Path) -> None:
         colours = set(painted.findall(terminal.written))
         assert colours
         assert all(len(set(colour)) == 1 for colour in colours) == no_color
+
+
+def test_what_is_written_when_the_terminal_has_gone_is_forgotten() -> None:
+    class Gone(StringIO):
+        def write(self, _text: str) -> int:
+            raise OSError(5, "Input/output error")
+
+        def flush(self) -> None:
+            raise OSError(5, "Input/output error")
+
+    lasting = _Lasting(Gone())
+    assert lasting.write("text") == 4
+    lasting.flush()
