@@ -11,7 +11,7 @@ The first block of a file shares its space with the file header: its length and 
 offsets count from the start of the file. Everything behind a log block's first four bytes is
 deflated; its length and offsets speak of the inflated bytes.
 
-Which blocks form a section, and how they point to each other, is `table.py`'s and `writer.py`'s.
+Which blocks form a section, and how they point to each other, is told in `engine/table`.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ lie on record boundaries. They raise `Malformed` (or `IndexError`, `ValueError` 
 `block.py` is the one place that makes a `FormatError` of these. A slice that runs over the end
 comes out short, but moves `pos` past `end` all the same, so the check behind the loop sees it.
 
-A compaction needs no records, only their keys and bytes: that is `encoded.py`'s.
+A compaction needs no records, only their keys and bytes: see `raw_record.py`.
 """
 
 from __future__ import annotations
