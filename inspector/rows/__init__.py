@@ -2,9 +2,9 @@
 
 May import `text`.
 
-    row_pages     what the sources of records have in common
-    rows          refs and reflog entries as rows
     row_filter    which rows a filter lets through
+    row_pages     rows that are read a page at a time
+    record_rows   refs and reflog entries as rows
     sorted_rows   rows in another order
     difference_rows, outcome_rows
                   what changed between two views, and what a repair does, as rows
@@ -14,7 +14,7 @@ May import `text`.
 """
 
 from inspector.rows.byte_pages import BytePages, ByteSource, HeldBytes
-from inspector.rows.difference_rows import KINDS, SCAN_RECORDS, ChangeRows, Changes
+from inspector.rows.difference_rows import KINDS, ChangeRows, Changes
 from inspector.rows.export import Entries, ExportError, check_export_path, entry_json, export_rows
 from inspector.rows.layout_nodes import (
     Node,
@@ -27,9 +27,16 @@ from inspector.rows.layout_nodes import (
     root_node,
 )
 from inspector.rows.outcome_rows import ORDER, OutcomeRows
+from inspector.rows.record_rows import LogRow, LogRows, PagedRows, RefRow, RefRows
 from inspector.rows.row_filter import FilterError, RowFilter
-from inspector.rows.row_pages import PAGE_ROWS, READ_ERRORS, PagedRows, RowPages
-from inspector.rows.rows import LogRow, LogRows, RefRow, RefRows, RowSource, SequenceRows
+from inspector.rows.row_pages import (
+    PAGE_ROWS,
+    READ_ERRORS,
+    SCAN_RECORDS,
+    RowPages,
+    RowSource,
+    SequenceRows,
+)
 from inspector.rows.sorted_rows import LOG_ORDERS, REF_ORDERS, Order, SortedRows
 
 __all__ = [

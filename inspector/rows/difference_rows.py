@@ -1,10 +1,8 @@
 """What changed between two views, as rows: a million changes as a list that is never built.
 
-`Changes` goes once through the difference, a stretch at a time, counts what it finds by kind, and keeps an
-index: the names of every n-th change with the counts before it. n begins at 1, so the names of up to
-MAX_NAMES changes are known and each row is a look-up in both views; whenever there would be more names
-(or NAME_BYTES of them), every second one is dropped and n doubles, and rows are found again from the
-name before them.
+`Changes` goes once through the difference, a stretch at a time, and counts what it finds by kind. An anchor
+is the name of a change with the counts before it. As long as there are no more than MAX_NAMES changes, each
+has its anchor, and each row is a look-up in both views; then rows are found again from the anchor before.
 
 `ChangeRows` are the changes of some kinds as a source for a list; any number of them can share one `Changes`.
 All reading is for one worker thread; counts may be asked from the thread that draws.
@@ -12,24 +10,26 @@ All reading is for one worker thread; counts may be asked from the thread that d
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
-from itertools import islice
-from typing import Final
+from itertools import chain, islice, takewhile
+from typing import Final, NamedTuple
 
 from engine.merge import ChangeKind, MergedTable, RefChange, ref_changes
 from engine.progress import Progress
-from inspector.rows.row_pages import READ_ERRORS, RowError, RowPages
+from inspector.rows.row_pages import READ_ERRORS, SCAN_RECORDS, Anchors, RowError, RowPages
 
-__all__ = ["KINDS", "SCAN_RECORDS", "ChangeRows", "Changes"]
+__all__ = ["KINDS", "ChangeRows", "Changes"]
 
-MAX_NAMES: Final = 65536
-NAME_BYTES: Final = 8 * 2**20
-SCAN_RECORDS: Final = 4096
-"""Records that are compared at a time, about."""
+MAX_NAMES: Final = 32768
 
 KINDS: Final[tuple[ChangeKind, ...]] = ("created", "updated", "deleted")
+
+
+class _Anchor(NamedTuple):
+    name: bytes
+    before: dict[ChangeKind, int]
+    """How many changes of each kind come before this one."""
 
 
 class Changes:
@@ -47,10 +47,7 @@ class Changes:
         self.error: RowError | None = None
         """Why the views cannot be compared (any further), or None."""
         self._stretches: Iterator[list[RefChange]] | None = None
-        self._names: list[bytes] = []
-        self._name_bytes = 0
-        self._before: dict[ChangeKind, array[int]] = {kind: array("Q") for kind in KINDS}
-        self._spacing = 1
+        self._anchors: Anchors[_Anchor] = Anchors(MAX_NAMES, 1, lambda anchor: len(anchor.name) + 400)
         self._passed = b""
 
     def count(self, kinds: frozenset[ChangeKind]) -> int:
@@ -85,36 +82,23 @@ class Changes:
         self.compared = progress.done
 
     def _remember(self, change: RefChange) -> None:
-        number = sum(self.counts.values())
-        if number % self._spacing == 0:
-            self._names.append(change.name)
-            self._name_bytes += len(change.name)
-            for kind, counts in self._before.items():
-                counts.append(self.counts[kind])
-            if len(self._names) > MAX_NAMES or (self._name_bytes > NAME_BYTES and len(self._names) > 1):
-                self._thin_out()
+        if sum(self.counts.values()) == self._anchors.next_row:
+            self._anchors.add(_Anchor(change.name, self.counts.copy()))
         self.counts[change.kind] += 1
         self._passed = change.name
 
-    def _thin_out(self) -> None:
-        del self._names[1::2]
-        for counts in self._before.values():
-            del counts[1::2]
-        self._spacing *= 2
-        self._name_bytes = sum(map(len, self._names))
-
-    # The changes of some kinds, by number. `place` is that of a name in the index.
+    # The changes of some kinds, by number. `place` is that of an anchor.
 
     def _counted_before(self, place: int, kinds: frozenset[ChangeKind]) -> int:
-        if place == len(self._names):
-            return self.count(kinds)
-        return sum(self._before[kind][place] for kind in kinds)
+        anchors = self._anchors.kept
+        before = anchors[place].before if place < len(anchors) else self.counts
+        return sum(before[kind] for kind in kinds)
 
     def rows(self, start: int, kinds: frozenset[ChangeKind]) -> Iterator[RefChange]:
         """The known changes of these kinds from number `start` on. Raises what reading raises."""
         number = start
         while number < self.count(kinds):
-            places = range(len(self._names))
+            places = range(len(self._anchors.kept))
             place = bisect_right(places, number, key=lambda at: self._counted_before(at, kinds)) - 1
             skip = number - self._counted_before(place, kinds)
             for change in islice(self._changes_at(place, kinds), skip, None):
@@ -124,36 +108,27 @@ class Changes:
                 return  # what was there cannot be found again
 
     def _changes_at(self, place: int, kinds: frozenset[ChangeKind]) -> Iterator[RefChange]:
-        """The changes of these kinds from one name of the index to the next."""
-        name = self._names[place]
-        if self._spacing == 1:
+        """The changes of these kinds from one anchor to the next."""
+        name = self._anchors.kept[place].name
+        if self._anchors.spacing == 1:
             change = RefChange(name, self.old.read_ref(name), self.new.read_ref(name))
             if change.kind in kinds and (change.before or change.after):
                 yield change
             return
         left = self._counted_before(place + 1, kinds) - self._counted_before(place, kinds)
         if left:
-            for changes in ref_changes(self.old, self.new, name):
-                for change in changes:
-                    if change.kind in kinds:
-                        yield change
-                        left -= 1
-                        if not left:
-                            return
+            found = chain.from_iterable(ref_changes(self.old, self.new, name))
+            yield from islice((change for change in found if change.kind in kinds), left)
 
     def rank(self, name: bytes, kinds: frozenset[ChangeKind]) -> int | None:
         """How many changes of these kinds come before `name`; None until it is known."""
         if not self.ended and self._passed < name:
             return None
-        place = bisect_right(self._names, name) - 1
+        place = bisect_right(self._anchors.kept, name, key=lambda anchor: anchor.name) - 1
         if place < 0:
             return 0
-        number = self._counted_before(place, kinds)
-        for change in self._changes_at(place, kinds):
-            if change.name >= name:
-                break
-            number += 1
-        return number
+        earlier = takewhile(lambda change: change.name < name, self._changes_at(place, kinds))
+        return self._counted_before(place, kinds) + sum(1 for _ in earlier)
 
 
 class ChangeRows(RowPages[RefChange, bytes]):
@@ -180,27 +155,13 @@ class ChangeRows(RowPages[RefChange, bytes]):
         return self.changes.error or self._error
 
     @property
-    def ended(self) -> bool:
-        """Whether no more changes will be known."""
-        return self.changes.ended
-
-    @property
     def progress(self) -> Progress:
         """Records compared so far."""
         return Progress("comparing", self.changes.compared, None)
 
-    @property
-    def _reachable(self) -> int:
-        return self.count
-
     def scan(self) -> bool:
         """Look for more changes."""
         return self.changes.scan()
-
-    def read_page(self) -> bool:
-        """Read the page that was wanted last; False when none is."""
-        self._complete = self.changes.ended  # so that a row which is not found now is not wanted again
-        return super().read_page()
 
     def rank(self, key: bytes) -> int | None:
         """The number of the first change that is not before the name `key`; None until it is known."""

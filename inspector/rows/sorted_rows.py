@@ -23,7 +23,8 @@ from typing import Final, Generic, TypeVar
 from engine.format import LogRecord, RefRecord
 from engine.progress import Progress
 from engine.table import Table
-from inspector.rows.row_pages import PAGE_ROWS, READ_ERRORS, SCAN_RECORDS, PagedRows, RowPages
+from inspector.rows.record_rows import PagedRows
+from inspector.rows.row_pages import PAGE_ROWS, READ_ERRORS, SCAN_RECORDS, RowPages
 
 __all__ = ["BY_NAME", "LOG_ORDERS", "REF_ORDERS", "Order", "SortedRows"]
 

@@ -10,8 +10,7 @@ from engine.errors import FormatError
 from engine.format import HashId, RefRecord
 from engine.stack import Stack
 from inspector.model import KeyFound, News, Reloaded, RowsRead, Session, VersionsRead
-from inspector.rows import REF_ORDERS, RefRows, RowFilter, SortedRows
-from inspector.rows.rows import PAGE_ROWS
+from inspector.rows import PAGE_ROWS, REF_ORDERS, RefRows, RowFilter, SortedRows
 from tests.support.screens import OPTIONS, branch, branches, log, make_stack, open_session
 from tests.support.tables import oid
 
@@ -110,7 +109,7 @@ def test_pages_come_before_versions_and_versions_before_counting(stack: Path) ->
 def test_counting_stops_for_a_page_that_is_wanted_meanwhile(
     stack: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inspector.rows.row_pages.SCAN_RECORDS", PAGE_ROWS)
+    monkeypatch.setattr("inspector.rows.record_rows.SCAN_RECORDS", PAGE_ROWS)
     with open_session(stack) as session:
         refs = session.view.refs
         running = session.work()
@@ -225,7 +224,7 @@ def test_of_a_broken_stack_with_nothing_to_read_the_view_stays(stack: Path) -> N
 
 
 def test_new_counts_are_told_seldom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inspector.rows.row_pages.SCAN_RECORDS", 1)
+    monkeypatch.setattr("inspector.rows.record_rows.SCAN_RECORDS", 1)
     monkeypatch.setattr("inspector.model.session.TELL_RECORDS", 2000)
     directory = make_stack(tmp_path / "reftable", (branches(10_000), []))
     with open_session(directory) as session:
@@ -297,7 +296,7 @@ def test_what_is_served_first_is_scanned_first(stack: Path) -> None:
 def test_a_key_is_found_when_the_scan_has_passed_it_and_shown_before_that(
     stack: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inspector.rows.row_pages.SCAN_RECORDS", 1)
+    monkeypatch.setattr("inspector.rows.record_rows.SCAN_RECORDS", 1)
     with open_session(stack) as session:
         refs = session.view.refs
         key = branch(2 * PAGE_ROWS)

@@ -55,7 +55,7 @@ def test_every_row_is_found_however_few_names_are_kept(
     while rows.scan():
         pass
     assert changes.counts == {"created": 300, "updated": 500, "deleted": 500}
-    assert len(changes._names) <= names
+    assert len(changes._anchors.kept) <= names
     assert rows.complete
     assert rows.count == len(expected)
     step = 1 if names > 5 else 37
@@ -67,13 +67,13 @@ def test_every_row_is_found_however_few_names_are_kept(
 
 
 def test_names_that_are_long_are_kept_in_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inspector.rows.difference_rows.NAME_BYTES", 10_000)
+    monkeypatch.setattr("inspector.rows.row_pages.ANCHOR_BYTES", 10_000)
     records = [RefRecord(b"%03d" % number + b"x" * 1000, 1, oid(1)) for number in range(100)]
     write_table(tmp_path / "1.ref", records)
     changes = Changes(MergedTable([]), MergedTable([Table.open(tmp_path / "1.ref")]))
     while changes.scan():
         pass
-    assert sum(map(len, changes._names)) <= 10_000
+    assert sum(len(anchor.name) for anchor in changes._anchors.kept) <= 10_000
     rows = ChangeRows(changes, frozenset(KINDS))
     assert [row and row.after for row in all_rows(rows, range(100))] == records
 

@@ -24,6 +24,7 @@ from inspector.rows import (
     RowFilter,
     RowPages,
     SortedRows,
+    record_rows,
     row_pages,
     sorted_rows,
 )
@@ -95,14 +96,14 @@ def matching(name: bytes) -> Callable[[Any], bool]:
 def test_a_filter_gives_the_rows_that_pass_and_no_others(
     merged: MergedTable, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
-    monkeypatch.setattr(row_pages, "MAX_KEYS", most)
+    monkeypatch.setattr(record_rows, "MAX_KEYS", most)
     source = RefRows(merged, row_filter=RowFilter(b"7"), deletions=True)
     work(source)
     expected = list(filter(matching(b"7"), ref_rows(merged, deletions=True)))
     assert source.complete
     assert everything(source) == expected
     assert list(map(source.row_of, source.entries(5))) == expected[5:]
-    assert len(source._anchors) <= most
+    assert len(source._anchors.kept) <= most
     for number in (0, 3, len(expected) // 2, len(expected) - 1):
         assert source.rank(expected[number].key) == number
     assert source.rank(b"\xff") == len(expected)
@@ -115,7 +116,7 @@ def test_keys_of_matches_are_thinned_by_their_bytes_too(
     monkeypatch.setattr(row_pages, "ANCHOR_BYTES", 4096)
     source = RefRows(merged, row_filter=RowFilter(b"refs"))
     work(source)
-    assert source._anchor_bytes <= 4096
+    assert source._anchors._bytes <= 4096
     assert everything(source) == ref_rows(merged)
 
 
@@ -131,7 +132,7 @@ def test_logs_are_filtered_by_who_and_what_as_well(merged: MergedTable) -> None:
 def test_rows_that_pass_can_be_drawn_while_the_scan_goes_on(
     merged: MergedTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(row_pages, "SCAN_RECORDS", 1)
+    monkeypatch.setattr(record_rows, "SCAN_RECORDS", 1)
     source = RefRows(merged, row_filter=RowFilter(b"3"))
     expected = list(filter(matching(b"3"), ref_rows(merged)))
     seen = 0
@@ -146,7 +147,7 @@ def test_rows_that_pass_can_be_drawn_while_the_scan_goes_on(
 def test_a_stopped_filter_keeps_what_it_found_and_looks_no_further(
     merged: MergedTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(row_pages, "SCAN_RECORDS", 1)
+    monkeypatch.setattr(record_rows, "SCAN_RECORDS", 1)
     source = RefRows(merged, row_filter=RowFilter(b"3"))
     while source.count < 10:
         source.scan()
@@ -222,7 +223,7 @@ def test_there_are_no_rows_before_all_are_sorted(merged: MergedTable) -> None:
 def test_a_piece_of_sorting_is_small(merged: MergedTable, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sorted_rows, "SCAN_RECORDS", 64)
     monkeypatch.setattr(sorted_rows, "SCAN_LISTS", 1)
-    monkeypatch.setattr(row_pages, "SCAN_RECORDS", 64)
+    monkeypatch.setattr(record_rows, "SCAN_RECORDS", 64)
     source = SortedRows(RefRows(merged), REF_ORDERS[1])
     pieces = 0
     while source.scan():
@@ -247,7 +248,7 @@ def test_a_view_that_cannot_be_read_to_its_end_cannot_be_sorted(layered: Path) -
 def test_where_a_key_is_is_not_known_before_the_scan_has_been_there(
     merged: MergedTable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(row_pages, "SCAN_RECORDS", 1)
+    monkeypatch.setattr(record_rows, "SCAN_RECORDS", 1)
     source = RefRows(merged)
     expected = ref_rows(merged)
     assert source.rank(expected[500].key) is None

@@ -346,7 +346,7 @@ def test_a_look_that_fails_is_told_and_the_screen_stays(stack: Path) -> None:
 def test_keys_work_while_refs_are_still_being_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inspector.rows.row_pages.SCAN_RECORDS", 1)
+    monkeypatch.setattr("inspector.rows.record_rows.SCAN_RECORDS", 1)
     directory = make_stack(tmp_path / "reftable", (branches(20_000), []))
     with open_session(directory) as session:
         app = InspectorApp(session)

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from engine.format import RefRecord
 from engine.stack import Stack
 from inspector.model import AsOf, News, OneTable, Reloaded, Session, WholeStack
-from inspector.rows import PAGE_ROWS, RefRows, row_pages
+from inspector.rows import PAGE_ROWS, RefRows, record_rows
 from inspector.tui.widgets.record_pane import RecordPane
 from tests.support.panes import PaneApp, enter, press, settle, with_panes
 from tests.support.screens import OPTIONS, branch, branches, log, make_stack, shown_lines
@@ -325,7 +325,7 @@ def test_a_log_entry_keeps_the_cursor_too(stack: Path) -> None:
 
 
 def test_escape_stops_a_scan_and_then_drops_the_filter(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(row_pages, "SCAN_RECORDS", 1)
+    monkeypatch.setattr(record_rows, "SCAN_RECORDS", 1)
 
     async def steps(pilot: Pilot[Any], app: PaneApp) -> None:
         work = Session.work

@@ -10,7 +10,7 @@ import pytest
 
 from engine.format import LogRecord, RefRecord
 from engine.stack import Stack
-from inspector.rows import PAGE_ROWS, LogRows, PagedRows, RefRows, SequenceRows, row_pages, rows
+from inspector.rows import PAGE_ROWS, LogRows, PagedRows, RefRows, SequenceRows, record_rows
 from inspector.rows.row_pages import MAX_PAGES, MAX_WANTS
 from tests.support.screens import branch, branches, log, make_stack
 from tests.support.tables import oid
@@ -156,12 +156,12 @@ def test_rows_outside_the_source_are_not_wanted(tmp_path: Path) -> None:
 
 
 def test_anchors_are_thinned_instead_of_growing(layered: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(row_pages, "MAX_ANCHORS", 4)
+    monkeypatch.setattr(record_rows, "MAX_ANCHORS", 4)
     with Stack.open(layered, read_only=True) as stack:
         source = RefRows(stack.merged)
         work(source)
-        assert len(source._anchors) <= 4
-        assert source._spacing == 8 * PAGE_ROWS
+        assert len(source._anchors.kept) <= 4
+        assert source._anchors.spacing == 8 * PAGE_ROWS
         expected = list(stack.refs())
         assert [fetch(source, index) for index in range(source.count)] == expected
 
@@ -224,7 +224,7 @@ def test_texts_of_a_reflog_entry_are_cut(tmp_path: Path) -> None:
         source = LogRows(stack.merged)
         row = fetch(source, 0)
         assert isinstance(row, LogRecord)
-        assert row.message == long[: rows.TEXT_LIMIT]
+        assert row.message == long[: record_rows.TEXT_LIMIT]
         assert row.committer == b"who"
 
 

@@ -1,0 +1,367 @@
+"""Refs and reflog entries of a merged view as rows: all of them, or those that a filter admits.
+
+Without a filter, anchors are the keys of every PAGE_ROWS-th row. They come from a scan of the whole view,
+which also counts the rows; the first page needs none. With a filter, they are the keys of all rows as long as
+there are no more than MAX_KEYS: each row is one lookup then, however far apart rows lie, and rows are known
+as the scan finds them. Beyond that rows are found again from the anchor before them.
+
+`row_pages` says which thread may call what. Other orders are made by `sorted_rows`.
+"""
+
+from __future__ import annotations
+
+import sys
+from abc import abstractmethod
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from itertools import chain, compress, islice
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+from engine.format import U64_MAX, LogRecord, RefRecord
+from engine.merge import MergedTable
+from engine.progress import Progress
+from engine.table import Table
+from inspector.rows.row_filter import RowFilter
+from inspector.rows.row_pages import PAGE_ROWS, READ_ERRORS, SCAN_RECORDS, Anchors, RowPages
+
+__all__ = ["LogRow", "LogRows", "PagedRows", "RefRow", "RefRows"]
+
+MAX_ANCHORS: Final = 8192
+MAX_KEYS: Final = 65536
+TEXT_LIMIT: Final = 1024
+"""Bytes of a log entry's committer, email and message that a row keeps; a block may hold 16 MiB of them."""
+
+Row = TypeVar("Row")
+Record = TypeVar("Record", RefRecord, LogRecord)
+Key = TypeVar("Key")
+
+
+class RefRow(NamedTuple):
+    """A ref of the merged view, and the position in the stack of the table it comes from."""
+
+    record: RefRecord
+    position: int
+
+    @property
+    def key(self) -> bytes:
+        """What finds this row again in another source."""
+        return self.record.name
+
+
+class LogRow(NamedTuple):
+    """A reflog entry likewise; its texts are cut at TEXT_LIMIT bytes."""
+
+    record: LogRecord
+    position: int
+
+    @property
+    def key(self) -> tuple[bytes, int]:
+        """What finds this row again in another source."""
+        return self.record.name, self.record.update_index
+
+
+class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
+    """The records of a merged view in its order, with tombstones when `deletions` is set."""
+
+    _first: Key
+    """A key that no row comes before."""
+    texts_per_row = 1
+    """How many texts of a record a filter looks at."""
+
+    def __init__(
+        self,
+        view: MergedTable,
+        *,
+        deletions: bool = False,
+        positions: Mapping[str, int] | None = None,
+        row_filter: RowFilter | None = None,
+    ) -> None:
+        """Only records that `row_filter` admits are rows.
+
+        `positions` are those of the tables in the stack, by name, if they are others than in `view`.
+        """
+        super().__init__()
+        self._view = view
+        if positions is None:
+            positions = {table.name: position for position, table in enumerate(view.tables)}
+        self.positions = positions
+        """The position in the stack of each table, by its name."""
+        self._deletions = deletions
+        self._filter = row_filter
+        self._anchors: Anchors[Key] = (
+            Anchors(MAX_KEYS, 1, self._weight)
+            if row_filter
+            else Anchors(MAX_ANCHORS, PAGE_ROWS, self._weight)
+        )
+        self._looked = 0
+        self._scanned = 0
+        self._passed: Any = None  # the order of the last record that the scan has seen
+        self._scanning: Iterator[list[Record]] | None = None
+        if row_filter is None:
+            self._anchors.add(self._first)
+            self._wants.append(0)
+
+    @abstractmethod
+    def _blocks(self, start: Key) -> Iterator[list[Record]]:
+        """The records of the view from the first key that is not before `start`."""
+
+    @abstractmethod
+    def _origins(self, start: Key) -> Iterator[list[tuple[Record, Table]]]:
+        """The same, each with its table."""
+
+    @abstractmethod
+    def _key(self, record: Record) -> Key:
+        """The key to start from to get `record` first."""
+
+    @abstractmethod
+    def _row(self, record: Record, position: int) -> Row:
+        """`record` as a row, of bounded size."""
+
+    def _order(self, key: Key) -> Any:  # noqa: ANN401 - whatever keys are compared by
+        """What keys compare by."""
+        return key
+
+    def _weight(self, key: Key) -> int:
+        """About how many bytes a key takes."""
+        return sys.getsizeof(key)
+
+    def _texts(self, records: Iterable[Record]) -> list[bytes]:
+        """The texts that a filter looks at, `texts_per_row` for each record."""
+        raise NotImplementedError
+
+    def _lookup(self, key: Key) -> tuple[Record, Table] | None:
+        """The one record of this key, and its table."""
+        raise NotImplementedError
+
+    # For the thread that draws.
+
+    @property
+    def progress(self) -> Progress:
+        """Records looked at so far."""
+        return Progress("scanning" if self._filter else "counting", self._looked, None)
+
+    @property
+    def _reachable(self) -> int:
+        return self._count if self._filter else max(self._count, 1)
+
+    # For the thread that works.
+
+    def _page_read(self, number: int, rows: int) -> None:
+        self._count = max(self._count, number * PAGE_ROWS + rows)
+        if not self._filter and number == 0 and rows < PAGE_ROWS and self._error is None:
+            self._complete = True
+
+    def _rows_from(self, start: int) -> Iterator[Row]:
+        return map(self.row_of, self.entries(start))
+
+    def row_of(self, entry: tuple[Record, Table]) -> Row:
+        """A record and its table as a row."""
+        return self._row(entry[0], self.positions[entry[1].name])
+
+    def entries(self, start: int) -> Iterator[tuple[Record, Table]]:
+        """The records of the rows from number `start` on, and their tables.
+
+        With a filter, as far as rows are known. Raises what reading raises. When the source is complete,
+        this may be called from any thread.
+        """
+        keys, spacing = self._anchors.kept, self._anchors.spacing
+        anchor, skip = divmod(start, spacing)
+        if self._filter is None:
+            yield from islice(chain.from_iterable(self._origins(keys[anchor])), skip, None)
+        elif spacing == 1:
+            for number in range(start, len(keys)):
+                entry = self._lookup(keys[number])
+                if entry is not None:
+                    yield entry
+        else:
+            for number in range(anchor, len(keys)):
+                yield from islice(self._admitted(keys[number]), skip, spacing)
+                skip = 0
+
+    def entries_at(self, numbers: Sequence[int]) -> dict[int, tuple[Record, Table]]:
+        """The entries of these rows by number, which ascend; what `entries` says goes for them too."""
+        found: dict[int, tuple[Record, Table]] = {}
+        for stretch in self._stretches(numbers):
+            first, last = stretch[0], stretch[-1]
+            found.update(zip(range(first, last + 1), self.entries(first), strict=False))
+        return found
+
+    def _stretches(self, numbers: Sequence[int]) -> Iterator[list[int]]:
+        """Ascending numbers in parts between which it pays to seek."""
+        spacing = self._anchors.spacing
+        near = 1 if self._filter is not None and spacing == 1 else PAGE_ROWS // 4
+        part: list[int] = []
+        for number in numbers:
+            if part and number - part[-1] > near and number // spacing > part[-1] // spacing:
+                yield part
+                part = []
+            part.append(number)
+        if part:
+            yield part
+
+    def all_entries(self) -> Iterator[list[tuple[Record, Table]]]:
+        """The records of all rows and their tables, from any thread, without what is known of them.
+
+        Lists may be empty, so that whoever reads them can stop even where nothing passes the filter.
+        """
+        for origins in self._origins(self._first):
+            yield self._sift_origins(origins) if self._filter else origins
+
+    def rows_at(self, key: Key, count: int) -> tuple[Row, ...]:
+        """Up to `count` rows from the first one on that is not before `key`, by a seek.
+
+        None with a filter, since what passes may be far away, or where the view cannot be read.
+        """
+        rows: list[Row] = []
+        if self._filter is None:
+            with suppress(*READ_ERRORS):  # whoever reads the page itself tells of it
+                rows.extend(map(self.row_of, islice(chain.from_iterable(self._origins(key)), count)))
+        return tuple(rows)
+
+    def _admitted(self, start: Key) -> Iterator[tuple[Record, Table]]:
+        for origins in self._origins(start):
+            yield from self._sift_origins(origins)
+
+    def _sift_origins(self, origins: list[tuple[Record, Table]]) -> list[tuple[Record, Table]]:
+        return list(compress(origins, self._admits([record for record, _ in origins])))
+
+    def _admits(self, records: list[Record], stopped: Callable[[], bool] = lambda: False) -> list[bool]:
+        if self._filter is None:
+            return [True] * len(records)
+        return self._filter.admits(self._texts(records), self.texts_per_row, stopped) or []
+
+    def scan(self) -> bool:
+        """Look at about SCAN_RECORDS more records; False when there is nothing left to look at."""
+        if self.ended:
+            self._scanning = None
+            return False
+        if self._scanning is None:
+            self._scanning = self._blocks(self._first)
+        until = self._looked + SCAN_RECORDS
+        blocks: list[list[Record]] = []
+        complete = False
+        try:
+            try:
+                while self._looked < until:
+                    block = next(self._scanning, None)
+                    if block is None:
+                        complete = True
+                        break
+                    self._looked += len(block)
+                    blocks.append(block)
+            finally:  # what was read before an error counts
+                self._take(blocks)
+        except READ_ERRORS as error:
+            self._error = error
+        self._count = max(self._count, self._scanned)
+        self._complete = complete and not self._stopped and self._error is None
+        return True
+
+    def _take(self, blocks: list[list[Record]]) -> None:
+        if not blocks:
+            return
+        if self._filter is None:
+            for block in blocks:
+                self._remember(block)
+        else:
+            records = list(chain.from_iterable(blocks))
+            self._remember(list(compress(records, self._admits(records, lambda: self._stopped))))
+        self._passed = self._order(self._key(blocks[-1][-1]))
+
+    def _remember(self, records: list[Record]) -> None:
+        base = self._scanned
+        self._scanned += len(records)
+        while (row := self._anchors.next_row) < self._scanned:
+            self._anchors.add(self._key(records[row - base]))
+
+    def rank(self, key: Key) -> int | None:
+        """The number of the first row that is not before `key`.
+
+        None until the scan has come that far. One seek, and the records from the anchor before it.
+        """
+        order = self._order(key)
+        if not self._complete and (self._passed is None or self._passed < order):
+            return self._count if self.ended else None
+        spacing = self._anchors.spacing
+        row = spacing * max(0, bisect_right(self._anchors.kept, order, key=self._order) - 1)
+        try:
+            for record, _table in islice(self.entries(row), spacing):
+                if self._order(self._key(record)) >= order:
+                    break
+                row += 1
+        except READ_ERRORS as error:
+            self._error = error
+        return row
+
+
+class RefRows(PagedRows[RefRow, RefRecord, bytes]):
+    """The refs of a merged view, by name; with tombstones when `deletions` is set."""
+
+    _first = b""
+
+    def _blocks(self, start: bytes) -> Iterator[list[RefRecord]]:
+        return self._view.ref_blocks(start, deletions=self._deletions)
+
+    def _origins(self, start: bytes) -> Iterator[list[tuple[RefRecord, Table]]]:
+        return self._view.ref_origins(start, deletions=self._deletions)
+
+    def _key(self, record: RefRecord) -> bytes:
+        return record.name
+
+    def _row(self, record: RefRecord, position: int) -> RefRow:
+        return RefRow(record, position)
+
+    def _texts(self, records: Iterable[RefRecord]) -> list[bytes]:
+        return [record.name for record in records]
+
+    def _lookup(self, key: bytes) -> tuple[RefRecord, Table] | None:
+        found = self._view.find_ref(key)
+        return None if found is None else (found[1], found[0])
+
+
+class LogRows(PagedRows[LogRow, LogRecord, tuple[bytes, int]]):
+    """The reflogs of a merged view, by ref name and newest first; with tombstones likewise."""
+
+    _first = b"", U64_MAX
+    texts_per_row = 4
+
+    def _blocks(self, start: tuple[bytes, int]) -> Iterator[list[LogRecord]]:
+        return self._view.log_blocks(*start, deletions=self._deletions)
+
+    def _origins(self, start: tuple[bytes, int]) -> Iterator[list[tuple[LogRecord, Table]]]:
+        return self._view.log_origins(*start, deletions=self._deletions)
+
+    def _key(self, record: LogRecord) -> tuple[bytes, int]:
+        return record.name, record.update_index
+
+    def _order(self, key: tuple[bytes, int]) -> tuple[bytes, int]:
+        return key[0], -key[1]
+
+    def _weight(self, key: tuple[bytes, int]) -> int:
+        return len(key[0]) + 128
+
+    def _row(self, record: LogRecord, position: int) -> LogRow:
+        if max(len(record.committer), len(record.email), len(record.message)) > TEXT_LIMIT:
+            record = replace(
+                record,
+                committer=record.committer[:TEXT_LIMIT],
+                email=record.email[:TEXT_LIMIT],
+                message=record.message[:TEXT_LIMIT],
+            )
+        return LogRow(record, position)
+
+    def _texts(self, records: Iterable[LogRecord]) -> list[bytes]:
+        return [
+            text
+            for record in records
+            for text in (record.name, record.committer, record.email, record.message)
+        ]
+
+    def _lookup(self, key: tuple[bytes, int]) -> tuple[LogRecord, Table] | None:
+        for table in reversed(self._view.tables):
+            record = table.read_log(*key)
+            if record is not None and record.update_index == key[1]:
+                return record, table
+        return None
