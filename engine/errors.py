@@ -6,6 +6,7 @@
     ├── MissingTableError      tables.list names a table that is not there
     ├── LockError              somebody else holds a lock
     │   └── OutdatedError      the stack changed since this handle read it
+    ├── CommittedError         a change is made, but something failed behind it
     ├── EntryTooBigError       a record does not fit into a block
     ├── RefnameError           git would refuse this ref name
     ├── NameConflictError      one ref name is a directory of another
@@ -75,6 +76,18 @@ class OutdatedError(LockError):
 
     `reload()` and try again.
     """
+
+
+class CommittedError(ReftableError):
+    """A change is part of the stack, but something failed behind it: it must not be made again.
+
+    The handle shows the stack as it was before, until `reload()`.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"{path}: the change is made; behind it, something failed: {reason}")
 
 
 class EntryTooBigError(ReftableError):

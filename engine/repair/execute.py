@@ -216,7 +216,7 @@ class _Work:
         with OpenInputs(self._path, table.inputs) as source:
             options = self._layout_of(table)
             while True:
-                with TemporaryTable(self, table.name.removesuffix(".ref"), mode) as temporary:
+                with TemporaryTable(self._path, table.name.removesuffix(".ref"), mode) as temporary:
                     try:
                         self._write(source, table, temporary.write, options)
                     except EntryTooBigError:
@@ -283,7 +283,7 @@ class _Work:
     def _copy(self, table: PlannedTable, mode: int | None, made: list[str]) -> None:
         """The same bytes under another name."""
         with (
-            TemporaryTable(self, table.name.removesuffix(".ref"), mode) as temporary,
+            TemporaryTable(self._path, table.name.removesuffix(".ref"), mode) as temporary,
             Table.open(self.file(table.source), table.source) as source,
         ):
             for offset in range(0, source.size, _COPIED):

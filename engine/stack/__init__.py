@@ -6,7 +6,8 @@ compaction, cleaning. May import `merge`.
     durable       writing that stays on the disk
     lock          `<path>.lock`, as git makes it
     options       what a stack is opened with
-    directory     the list, the tables it names, temporary files
+    temporary     temporary files, and names of new tables
+    directory     the list, and the tables it names
     addition      a transaction that puts tables on top
     compactor     replacing a range of tables while others go on writing
     holders       which processes have a file open
@@ -21,20 +22,14 @@ from engine.format import TABLES_LIST
 from engine.stack.addition import check_names
 from engine.stack.cleaning import CleanPlan, StaleFile
 from engine.stack.compactor import CompactionStats
-from engine.stack.directory import (
-    TEMPORARY_MARK,
-    StackDirectory,
-    TemporaryTable,
-    read_list_bytes,
-    read_table_list,
-    unused_table_name,
-)
+from engine.stack.directory import StackDirectory, read_list_bytes, read_table_list
 from engine.stack.durable import sync_directory, sync_file, write_file
 from engine.stack.holders import Holder, find_holders
 from engine.stack.lock import LockFile
 from engine.stack.options import DEFAULT_LOCK_TIMEOUT_MS, Policy, StackOptions
 from engine.stack.stack import Stack
 from engine.stack.stale_lock import remove_stale_lock
+from engine.stack.temporary import TEMPORARY_MARK, TemporaryTable, unused_table_name
 from engine.stack.unlisted import (
     LIST_LOCK,
     LOCK_SUFFIX,

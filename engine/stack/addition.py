@@ -1,6 +1,6 @@
 """A transaction that puts new tables on top of a stack.
 
-The lock on `tables.list` is held from the beginning, so nobody else can add in the meantime.
+The lock on `tables.list` is held from the beginning, so no other process can add in the meantime.
 Tables get their names as they are finished, and become part of the stack all together, when
 the list that names them is renamed into place. Until then a failure removes them.
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Self
 
 from engine.errors import ApiError
@@ -24,17 +23,16 @@ class Addition:
     """A held lock and the tables written under it so far.
 
     A context manager: a clean exit commits, an exception leaves the stack as it was. Raises
-    `LockError` when somebody else holds the lock, and `OutdatedError` when the stack has
+    `LockError` when another process holds the lock, and `OutdatedError` when the stack has
     changed since it was loaded, unless `reload` says to load it again under the lock.
     `has_changed_stack` says afterwards whether anything was added.
     """
 
-    __slots__ = ("_added", "_directory", "_lock", "_names", "_update_index", "has_changed_stack")
+    __slots__ = ("_added", "_directory", "_lock", "_update_index", "has_changed_stack")
 
     def __init__(self, directory: StackDirectory, *, reload: bool) -> None:
         self._directory = directory
         self._added: list[Table] = []
-        self._names: list[str] = []
         self.has_changed_stack = False
         self._lock: LockFile = directory.lock_list()
         try:
@@ -71,14 +69,19 @@ class Addition:
                     f"update index {writer.min_update_index} has been used: {self._update_index} is the next"
                 )
             temporary.finish()
-            if not directory.options.skip_name_check:
-                with Table.open(temporary.path) as table:
-                    check_names(table.refs(), MergedTable((*directory.tables, *self._added)))
             name = directory.table_name(writer.min_update_index, writer.max_update_index)
-            # Noted first: an interrupt just behind the rename must not leave it lying about.
-            self._names.append(name)
-            temporary.rename(name)
-            self._added.append(directory.open_table(name))
+            # Opened before it has its name, so that nothing can fail behind the rename.
+            table = Table.open(temporary.path, name)
+            table.path = directory.file(name)
+            try:
+                if not directory.options.skip_name_check:
+                    check_names(table.refs(), MergedTable((*directory.tables, *self._added)))
+                temporary.rename(name)
+            except BaseException:
+                table.close()
+                directory.unlink([name])  # an interrupt may come just behind the rename
+                raise
+            self._added.append(table)
             # Git lets tables of one transaction share an index; here ranges never overlap.
             self._update_index = writer.max_update_index + 1
 
@@ -92,33 +95,34 @@ class Addition:
         if not self._added:
             self._lock.release()
             return
-        self._directory.install(self._lock, [*self._directory.names, *self._names])
+        added = self._added
+        names = [table.name for table in added]
+        self._directory.install(self._lock, [*self._directory.names, *names])
         # From here on they are part of the stack, whatever happens.
         self.has_changed_stack = True
-        self._names = []
-        self._close_added()
-        self._directory.sync()
-        self._directory.load()
+        self._added = []
+        try:
+            self._directory.follow(added)
+        finally:
+            shown = self._directory.tables
+            for table in added:
+                if table not in shown:
+                    table.close()
 
     def abort(self) -> None:
         """Remove the tables written so far and let go of the lock."""
-        self._close_added()
+        added, self._added = self._added, []
+        for table in added:
+            table.close()
         try:
-            self._directory.discard(self._names)
+            self._directory.unlink([table.name for table in added])
         finally:
             self._lock.release()
-
-    def _close_added(self) -> None:
-        for table in self._added:
-            table.close()
-        self._added = []
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
             self.abort()
             return

@@ -35,10 +35,12 @@ def plan_clean(directory: StackDirectory, *, locked: bool = False) -> CleanPlan:
     """Look at every file that is not part of the stack; changes nothing.
 
     `locked` when the caller holds the lock on the list, which then stops none. Raises `FormatError` for a
-    damaged list, `OSError` for a directory that cannot be read.
+    damaged or lost list, `OSError` for a directory that cannot be read.
     """
     # The list as it is now, too: the handle may be older than a compaction.
     listed = [*directory.names, *directory.read_list()]
+    if not listed:
+        directory.require_list()
     found = unlisted_files(directory.path, time.time(), listed, held=[LIST_LOCK] if locked else [])
     removed, kept = (
         tuple(StaleFile(file.name, file.size, file.reason) for file in found if file.is_removable is goes)

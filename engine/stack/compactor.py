@@ -1,6 +1,6 @@
 """Replacing a range of tables by their compaction while others go on writing.
 
-The order of steps is git's, and each guards against one kind of neighbour:
+The order of steps is git's, and each guards against other processes:
 
  1. lock `tables.list` and see that it is the one we know: the range is a range of its tables;
  2. lock the tables of the range, newest first: a process that compacts what it just added is
@@ -8,7 +8,8 @@ The order of steps is git's, and each guards against one kind of neighbour:
  3. let go of the list, so that others can add while we merge;
  4. merge into a temporary file;
  5. lock the list again and read it again: tables may have been added behind our range, and
-    others compacted in front of it. Find the range by name;
+    others compacted in front of it. Find the range by name. If tombstones were dropped, it still has to be
+    the bottom of the stack: an undo may have put a table below it;
  6. rename the new table into place, then the list that names it;
  7. load the new list, unlink the tables of the range, and let go of their locks.
 
@@ -25,8 +26,9 @@ from engine.errors import LockError, OutdatedError
 from engine.format import footer_size
 from engine.merge import Compacted, Expiry, compact_tables, is_noop
 from engine.progress import ProgressCallback
-from engine.stack.directory import StackDirectory, TemporaryTable
+from engine.stack.directory import StackDirectory
 from engine.stack.lock import LockFile
+from engine.stack.temporary import TemporaryTable
 from engine.table import Table
 
 
@@ -53,19 +55,21 @@ def compact_range(
     *,
     expiry: Expiry | None = None,
     best_effort: bool = False,
+    follows: bool = False,
     progress: ProgressCallback | None = None,
 ) -> None:
     """Replace the tables [first, end) by one. Nothing happens to a single table without expiry.
 
     `best_effort` makes do with the newer tables of the range, two or more, when an older one
-    is locked. Raises `LockError`, `OutdatedError`, `FormatError` for a damaged table, `OSError`.
+    is locked. With `follows`, the tables are found again in a stack that has changed. Raises `LockError`,
+    `OutdatedError`, `FormatError` for a damaged table, `OSError`, `CommittedError`.
     """
     if is_noop(first, end, expiry):
         return
     stats.attempts += 1
     with ExitStack() as locks:
         try:
-            start = _lock_range(directory, first, end, locks, best_effort=best_effort)
+            start, end = _lock_range(directory, first, end, locks, best_effort=best_effort, follows=follows)
         except OutdatedError:
             raise
         except LockError:
@@ -88,34 +92,50 @@ def compact_range(
             stats.entries_written += compacted.entries
             try:
                 with directory.lock_list() as lock:
-                    _replace_range(directory, lock, tables, temporary, compacted)
+                    _replace_range(directory, lock, tables, temporary, compacted, is_bottom=start == 0)
             except OutdatedError:
                 raise
             except LockError:
                 stats.failures += 1
                 raise
-        directory.sync()
-        directory.load()
+        directory.follow()
         # A table that a damaged list names twice may be needed still.
-        directory.unlink({table.name for table in tables}.difference(directory.names))
+        directory.unlink(table.name for table in tables)
+
+
+def find_range(names: Sequence[str], tables: Sequence[str], path: str, *, is_bottom: bool) -> int:
+    """The position at which `tables` stand in `names`, one behind the other, and first if `is_bottom`.
+
+    A merge that drops tombstones needs that: a table that came below would show again what they hide. Raises
+    `OutdatedError` for the list at `path`.
+    """
+    start = names.index(tables[0]) if tables[0] in names else len(names)
+    if list(names[start : start + len(tables)]) != list(tables) or (is_bottom and start):
+        raise OutdatedError(path, "the tables to be merged do not stand in the list any more as they did")
+    return start
 
 
 def _lock_range(
-    directory: StackDirectory, first: int, end: int, locks: ExitStack, *, best_effort: bool
-) -> int:
-    """Lock the tables of the range, or those from the position on that is returned."""
+    directory: StackDirectory, first: int, end: int, locks: ExitStack, *, best_effort: bool, follows: bool
+) -> tuple[int, int]:
+    """Lock the tables of the range, or those from the position on that is returned with their end."""
     with directory.lock_list():
+        if follows and not directory.is_current():
+            wanted = directory.names[first:end]
+            directory.load()
+            first = find_range(directory.names, wanted, directory.list_path, is_bottom=first == 0)
+            end = first + len(wanted)
         directory.require_current()
         for position in reversed(range(first, end)):
             try:
                 lock = LockFile(directory.file(directory.tables[position].name))
             except LockError:
                 if best_effort and end - (position + 1) >= 2:
-                    return position + 1
+                    return position + 1, end
                 raise
             locks.enter_context(lock)
             lock.close()
-    return first
+    return first, end
 
 
 def _replace_range(
@@ -124,15 +144,13 @@ def _replace_range(
     tables: Sequence[Table],
     temporary: TemporaryTable,
     compacted: Compacted,
+    *,
+    is_bottom: bool,
 ) -> None:
     """Name the new table, unless nothing is left of it, in the place of the range's tables."""
     names = directory.read_list()
-    merged = [table.name for table in tables]
-    start = names.index(merged[0]) if merged[0] in names else len(names)
-    end = start + len(merged)
-    if names[start:end] != merged:
-        reason = "the tables were changed while they were locked for compaction"
-        raise OutdatedError(directory.list_path, reason)
+    start = find_range(names, [table.name for table in tables], directory.list_path, is_bottom=is_bottom)
+    end = start + len(tables)
     replacement: list[str] = []
     if not compacted.table.is_empty:
         low = min(table.min_update_index for table in tables)
@@ -143,5 +161,5 @@ def _replace_range(
             temporary.rename(name)
         directory.install(lock, [*names[:start], *replacement, *names[end:]])
     except BaseException:
-        directory.discard(replacement)
+        directory.unlink(replacement)
         raise

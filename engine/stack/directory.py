@@ -1,46 +1,60 @@
-"""The directory of a stack: `tables.list`, the tables it names, temporary files, durability.
+"""The directory of a stack: `tables.list`, and the tables that it names.
 
 `tables.list` holds the names of the tables, oldest first, a line each. It is only ever
 replaced as a whole, by renaming its lock onto it, so whoever reads it sees one stack or the
-next and nothing between. Tables never change. A reader that finds a listed table missing has
-been overtaken by a compaction: it reads the list again.
+next and nothing between. Tables never change.
 
-What to write, and when, is decided by `addition.py`, `compactor.py` and `clean.py`.
+Reading it races with writers (`load`):
+
+ 1. open the list and read it. While it is open, no other file can get its inode number, so that one
+    `stat` tells later whether the list is still the same;
+ 2. open the tables that it names, but those that are open already. One that is missing was removed by a
+    compaction that came behind step 1: then the list is another one by now, and is read again. If it is
+    the same list still, the table is lost;
+ 3. take over list and tables. Tables that are not listed any more stay open for their readers;
+ 4. remove the files of those that a compaction has replaced, as git does: the process that compacted them may
+    have died before it could. Whatever the list names at that moment stays, since an undo may have put a
+    table back behind step 1.
+
+What to write, and when, is decided in `addition.py`, `compactor.py` and `cleaning.py`.
 """
 
 from __future__ import annotations
 
 import os
 import random
-import secrets
 import stat
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from types import TracebackType
-from typing import Final, Protocol, Self
+from typing import Final
 
-from engine.errors import ApiError, FormatError, MissingTableError, OutdatedError
+from engine.errors import (
+    ApiError,
+    CommittedError,
+    FormatError,
+    MissingTableError,
+    OutdatedError,
+    ReftableError,
+)
 from engine.format import (
     TABLES_LIST,
     HashId,
     check_list_size,
     format_table_name,
+    is_table_file,
     pack_table_list,
     parse_table_list,
 )
 from engine.merge import MergedTable
-from engine.stack.durable import change_mode, sync, sync_directory, write_all
+from engine.stack.durable import sync_directory
 from engine.stack.lock import LockFile
 from engine.stack.options import StackOptions
+from engine.stack.temporary import TemporaryTable, unused_table_name
 from engine.table import Table, WriteOptions, open_regular
 
-TEMPORARY_MARK: Final = ".temp."
-
 _RELOAD_SECONDS: Final = 3.0
-_WRITE_BUFFER: Final = 2**18
-_NAME_ATTEMPTS: Final = 1000
 
 
 class StackDirectory:
@@ -59,6 +73,9 @@ class StackDirectory:
         if not stat.S_ISDIR(os.stat(self.path).st_mode):
             raise NotADirectoryError(20, "a stack is a directory", self.path)
         self.load()
+        # While the list is locked, its first table may be there already. Whoever writes asks again.
+        if not read_only and not self.names and not os.path.lexists(self.list_path + ".lock"):
+            self.require_list()
 
     @property
     def list_path(self) -> str:
@@ -109,8 +126,8 @@ class StackDirectory:
         if not self.is_current():
             raise OutdatedError(self.list_path, "the stack has changed since it was read: reload it")
 
-    def load(self) -> None:
-        """Read the list and open what it names, keeping tables that are open already.
+    def load(self, opened: Iterable[Table] = ()) -> None:
+        """Read the list and open what it names, but tables that are open already, here or as `opened`.
 
         When that fails, what was loaded before stays usable. Raises `FormatError`,
         `MissingTableError`, `OSError`.
@@ -125,7 +142,7 @@ class StackDirectory:
             names: list[str] = []
             try:
                 names = parse_table_list(_list_bytes(fd)).require_names() if fd >= 0 else []
-                tables = self._open_tables(names)
+                tables = self._open_tables(names, opened)
                 merged = MergedTable(tables)
             except BaseException as error:
                 if fd >= 0:
@@ -141,8 +158,8 @@ class StackDirectory:
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
             pause *= 2
 
-    def _open_tables(self, names: Sequence[str]) -> tuple[Table, ...]:
-        known = {table.name: table for table in self.tables}
+    def _open_tables(self, names: Sequence[str], opened: Iterable[Table] = ()) -> tuple[Table, ...]:
+        known = {table.name: table for table in (*self.tables, *opened)}
         tables: list[Table] = []
         for name in names:
             table = known.get(name) or self.open_table(name)
@@ -174,15 +191,19 @@ class StackDirectory:
     def _replaced(self, listed: Sequence[Table]) -> set[str]:
         """The tables at hand that are listed no more because a compaction replaced them.
 
-        A list that is gone, or an older one that somebody put back, does not name them either.
-        What a compaction replaced, a listed table covers.
+        A list that is gone, has lost a line, or is an older one that was put back, does not name them either.
+        What a compaction replaced, a larger one covers that has come since.
         """
+        before = {table.name for table in self.tables}
         names = {table.name for table in listed}
-        covered = max((table.max_update_index for table in listed), default=0)
+        new = [(one.min_update_index, one.max_update_index) for one in listed if one.name not in before]
         return {
             table.name
             for table in self.tables
-            if table.name not in names and table.max_update_index <= covered
+            if table.name not in names
+            for low, high in new
+            if low <= table.min_update_index <= table.max_update_index <= high
+            and (low, high) != (table.min_update_index, table.max_update_index)
         }
 
     def _forget_list(self) -> None:
@@ -190,27 +211,26 @@ class StackDirectory:
             os.close(self._list_fd)
         self._list_fd, self._list_id = -1, None
 
-    def unlink(self, names: set[str]) -> None:
-        """Remove tables that are listed no more; the process that compacted them may be faster."""
-        if self.read_only:
+    def unlink(self, names: Iterable[str]) -> None:
+        """Remove tables, but those that the list names: it has the last word.
+
+        Behind a failure, since an interrupt may have come just behind the rename that made them part of the
+        stack. Behind a compaction, since an undo may have put them back.
+        """
+        names = set(names)
+        if self.read_only or not names:
+            return
+        try:
+            names -= set(self.read_list())
+        except (FormatError, OSError):
             return
         for name in names:
-            try:
+            # What stays behind is clutter, for `clean` to find, and no reason to fail now.
+            with suppress(OSError):
                 os.unlink(self.file(name))
-            except OSError:
-                # What stays behind is clutter, for `clean` to find, and no reason to fail now.
-                continue
-
-    def discard(self, names: Iterable[str]) -> None:
-        """Remove tables that were meant to be listed, after a failure.
-
-        The list has the last word: an interrupt may arrive just behind the rename that made
-        them part of the stack.
-        """
-        self.unlink(set(names).difference(self.read_list()))
 
     def close(self) -> None:
-        """Close all files; remove tables that somebody else's compaction has replaced."""
+        """Close all files; remove tables that the compaction of another process has replaced."""
         if not self.read_only and self.tables:
             with suppress(FormatError, MissingTableError, OSError):
                 self.unlink(self._replaced(self._open_tables(self.read_list())))
@@ -223,7 +243,27 @@ class StackDirectory:
         """Lock `tables.list`. Raises `LockError`, and `ApiError` on a stack opened read-only."""
         if self.read_only:
             raise ApiError(f"{self.path} was opened read-only")
-        return LockFile(self.list_path, timeout_ms=self.options.lock_timeout_ms, mode=self._mode())
+        lock = LockFile(self.list_path, timeout_ms=self.options.lock_timeout_ms, mode=self._mode())
+        try:
+            self.require_list()
+        except BaseException:
+            lock.release()
+            raise
+        return lock
+
+    def require_list(self) -> None:
+        """Raise `FormatError` for a list that is missing or empty although there are tables.
+
+        A new stack has neither. What is added to a stack that has lost its list would hide all that it held.
+        A table that is locked does not count: a compaction of which nothing was left is about to remove it.
+        """
+        if self.read_list():
+            return
+        for path in map(self.file, filter(is_table_file, os.listdir(self.path))):
+            # The lock is looked for first: it is given up when the table is gone.
+            if not os.path.lexists(f"{path}.lock") and os.path.lexists(path):
+                what = "names no table" if os.path.lexists(self.list_path) else "is missing"
+                raise FormatError(TABLES_LIST, None, f"{what}, but there are tables: see the verb repair")
 
     def _mode(self) -> int | None:
         if self.options.default_permissions is not None:
@@ -236,7 +276,7 @@ class StackDirectory:
     def temporary_table(self, min_update_index: int, max_update_index: int) -> TemporaryTable:
         """A new file for a table that is being written."""
         name = format_table_name(min_update_index, max_update_index, self.options.suffix())
-        return TemporaryTable(self, name, self._mode())
+        return TemporaryTable(self.path, name, self._mode())
 
     def table_name(self, min_update_index: int, max_update_index: int) -> str:
         """A name for a new table of this range, which no file has yet. Raises `ApiError` if there is none."""
@@ -260,96 +300,16 @@ class StackDirectory:
         """Make the directory's entries durable."""
         sync_directory(self.path)
 
+    def follow(self, added: Iterable[Table] = ()) -> None:
+        """Load the list that was just installed, with tables that are open already.
 
-class HasFiles(Protocol):
-    """A directory that knows the paths of its files."""
-
-    def file(self, name: str) -> str:
-        """The path of a file of this directory."""
-
-
-class TemporaryTable:
-    """A file that a table is written to before it has its name; unlinked unless renamed."""
-
-    __slots__ = ("_directory", "_fd", "_path", "_pending")
-
-    def __init__(self, directory: HasFiles, name: str, mode: int | None) -> None:
-        self._directory = directory
-        self._pending = bytearray()
-        self._path: str | None = directory.file(f"{name}{TEMPORARY_MARK}{secrets.token_hex(3)}")
-        self._fd = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666)
-        if mode is not None:
-            try:
-                change_mode(self._fd, mode, self._path)
-            except BaseException:
-                self.discard()
-                raise
-
-    @property
-    def path(self) -> str:
-        """Where the bytes are now."""
-        if self._path is None:
-            raise ApiError("the table has its name already")
-        return self._path
-
-    def write(self, data: bytes) -> None:
-        """Append; bytes gather until there are enough to be worth a system call."""
-        self._pending += data
-        if len(self._pending) >= _WRITE_BUFFER:
-            self._drain()
-
-    def finish(self) -> None:
-        """Make everything written durable. Unlike git's, this covers the footer too."""
-        self._drain()
-        sync(self._fd, self.path)
-        self._close()
-
-    def rename(self, name: str) -> None:
-        """Give the table its name in the directory."""
-        os.rename(self.path, self._directory.file(name))
-        self._path = None
-
-    def discard(self) -> None:
-        """Close, and unlink the file unless it was renamed."""
-        self._close()
-        path, self._path = self._path, None
-        if path is not None:
-            # Gone already when an interrupt came just behind the rename.
-            with suppress(FileNotFoundError):
-                os.unlink(path)
-
-    def _drain(self) -> None:
-        write_all(self._fd, self._pending, self.path)
-        self._pending.clear()
-
-    def _close(self) -> None:
-        fd, self._fd = self._fd, -1
-        if fd >= 0:
-            os.close(fd)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.discard()
-
-
-def unused_table_name(
-    limits: tuple[int, int], suffix: Callable[[], int], is_taken: Callable[[str], bool]
-) -> str:
-    """A name for a new table of these update indexes that `is_taken` knows nothing of.
-
-    A table renamed onto another one would change a stack whose list still names that. Raises `ApiError` when
-    `suffix` gives nothing but names that are taken.
-    """
-    name = ""
-    for _ in range(_NAME_ATTEMPTS):
-        name = format_table_name(*limits, suffix()) + ".ref"
-        if not is_taken(name):
-            return name
-    raise ApiError(f"{name} and all other names tried for a new table are taken: suffixes must differ")
+        Raises `CommittedError` when that fails: the change has happened, and must not be tried again.
+        """
+        try:
+            self.sync()
+            self.load(added)
+        except (ReftableError, OSError) as error:
+            raise CommittedError(self.list_path, str(error)) from error
 
 
 def read_list_bytes(directory: str | os.PathLike[str]) -> bytes | None:

@@ -18,9 +18,9 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
+from engine.closing import Closing
 from engine.errors import OutdatedError, ReftableError
 from engine.format import HashId, LogRecord, RefRecord
 from engine.merge import (
@@ -36,13 +36,13 @@ from engine.merge import (
 from engine.progress import ProgressCallback
 from engine.stack.addition import Addition
 from engine.stack.cleaning import CleanPlan, clean, plan_clean
-from engine.stack.compactor import CompactionStats, compact_range
+from engine.stack.compactor import CompactionStats, compact_range, find_range
 from engine.stack.directory import StackDirectory
 from engine.stack.options import StackOptions
 from engine.table import Table, TableWriter
 
 
-class Stack:
+class Stack(Closing):
     """An open stack; a context manager.
 
     A stack opened with `read_only` never locks and never unlinks; every change is refused with
@@ -62,9 +62,10 @@ class Stack:
         options: StackOptions | None = None,
         read_only: bool = False,
     ) -> Self:
-        """Open the stack in `directory`; a missing `tables.list` is an empty stack.
+        """Open the stack in `directory`; without `tables.list` and tables, it is an empty stack.
 
-        Raises `FormatError` (also for tables of another hash function than `options` states),
+        Raises `FormatError` (also for tables of another hash function than `options` states, and for a list
+        that is missing or empty although there are tables, unless `read_only`),
         `MissingTableError`, and `OSError` when there is no such directory.
         """
         return cls(StackDirectory(directory, options or StackOptions(), read_only=read_only))
@@ -72,14 +73,6 @@ class Stack:
     def close(self) -> None:
         """Close the tables. Iterators that still read them cannot go on."""
         self._directory.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def directory(self) -> Path:
@@ -223,14 +216,30 @@ class Stack:
         self, first: int, end: int, expiry: Expiry | None = None, progress: ProgressCallback | None = None
     ) -> CompactionPlan:
         """Compact the tables [first, end) into nothing: exact sizes and counts, no file touched."""
+        if not self.tables:
+            self._directory.require_list()
         return plan_compaction(self.tables, first, end, self._directory.write_options, expiry, progress)
 
     def apply(self, plan: CompactionPlan, progress: ProgressCallback | None = None) -> None:
-        """Do what a plan says. Raises `OutdatedError` if the stack is not the plan's any more."""
+        """Do what a plan says, whatever was added since behind the tables that it merges.
+
+        Raises `OutdatedError` when these do not stand in the list any more as they did.
+        """
         self.reload()
-        if plan.names != tuple(table.name for table in self.tables):
-            raise OutdatedError(self._directory.list_path, "the stack is not the one that was planned for")
-        self.compact(plan.first, plan.end, plan.expiry, progress)
+        if plan.is_noop:
+            return
+        names = plan.names[plan.first : plan.end]
+        path = self._directory.list_path
+        first = find_range(self._directory.names, names, path, is_bottom=plan.first == 0)
+        compact_range(
+            self._directory,
+            first,
+            first + len(names),
+            self._stats,
+            expiry=plan.expiry,
+            follows=True,
+            progress=progress,
+        )
 
     def plan_clean(self) -> CleanPlan:
         """Which files in the directory are stale, and which are not and why; changes nothing."""

@@ -22,7 +22,7 @@ import time
 from typing import Final
 
 from engine.errors import LockError, OutdatedError
-from engine.stack.directory import TEMPORARY_MARK
+from engine.stack.temporary import TEMPORARY_MARK
 from engine.stack.unlisted import unlisted_files
 
 # Where there is no O_PATH, what is opened may be a pipe.

@@ -31,8 +31,9 @@ from engine.errors import FormatError
 from engine.format import TABLES_LIST, is_table_file, parse_table_list
 from engine.progress import ProgressCallback
 from engine.stack.coverage import Coverage
-from engine.stack.directory import TEMPORARY_MARK, read_list_bytes
+from engine.stack.directory import read_list_bytes
 from engine.stack.holders import Holder, Holders, find_holders
+from engine.stack.temporary import TEMPORARY_MARK
 from engine.table import Table
 
 LOCK_SUFFIX: Final = ".lock"

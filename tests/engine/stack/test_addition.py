@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -310,3 +311,27 @@ def test_names_of_log_entries_are_not_checked(tmp_path: Path) -> None:
     with Stack.open(tmp_path, LOOSE) as stack:
         add(stack, [value(b"a", 1)], [entry(b"a/b", 1), entry(b"c..d", 1)])
         assert len(list(stack.logs())) == 2
+
+
+@pytest.mark.parametrize("call", ["rename", "open"])
+def test_a_table_that_fails_is_no_part_of_a_transaction_that_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    with Stack.open(tmp_path, LOOSE) as stack:
+        with stack.addition() as addition:
+            addition.add(lambda writer: writer.add_ref(branch(0, 1)))
+            with monkeypatch.context() as patched:
+
+                def fail(*_: object) -> int:
+                    raise OSError(errno.EMFILE, "Too many open files")
+
+                def write(writer: TableWriter) -> None:
+                    writer.add_ref(branch(1, 2))
+                    patched.setattr(os, call, fail)
+
+                with pytest.raises(OSError, match="Too many"):
+                    addition.add(write)
+            addition.add(lambda writer: writer.add_ref(branch(2, 2)))
+        assert list(stack.refs()) == [branch(0, 1), branch(2, 2)]
+        assert entries(tmp_path) == sorted([*names(stack), "tables.list"])
+        assert len(names(stack)) == 2

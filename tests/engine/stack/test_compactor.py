@@ -359,3 +359,21 @@ def test_a_table_that_a_damaged_list_names_twice_is_never_lost(
         assert list(stack.refs()) == [branch(0, 1), branch(1, 2)]
     check_branches(tmp_path, 2)
     assert not [name for name in entries(tmp_path) if ".temp." in name or name.endswith(".lock")]
+
+
+def test_a_table_that_comes_below_while_tombstones_are_dropped_stops_it(tmp_path: Path) -> None:
+    """An undo puts it there: what the tombstones hide in it would be seen again."""
+    with Stack.open(tmp_path, LOOSE) as stack:
+        add(stack, [branch(0, 1)])
+        add(stack, [branch(1, 2)])
+        add(stack, [RefRecord(branch(0).name, 3)])
+        tables = names(stack)
+        list_tables(tmp_path, tables[1:])
+        stack.reload()
+        with pytest.raises(OutdatedError):
+            stack.compact_all(progress=meanwhile(lambda: list_tables(tmp_path, tables)))
+        assert listed(tmp_path) == tables
+        stack.reload()
+        assert list(stack.refs()) == [branch(1, 2)]
+        stack.compact(1, 3)
+        assert list(stack.refs()) == [branch(1, 2)]

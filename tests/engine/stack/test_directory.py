@@ -555,11 +555,11 @@ def test_table_names_come_from_limits_and_a_suffix(tmp_path: Path) -> None:
         assert len({directory.table_name(1, 2) for _ in range(20)}) == 20
 
 
-def test_what_became_part_of_the_stack_is_not_discarded(tmp_path: Path) -> None:
+def test_what_became_part_of_the_stack_is_not_removed(tmp_path: Path) -> None:
     tables = make_stack(tmp_path, 2)
     (tmp_path / "new.ref").touch()
     with open_directory(tmp_path) as directory:
-        directory.discard([tables[0], "new.ref"])
+        directory.unlink([tables[0], "new.ref"])
     assert entries(tmp_path) == sorted([*tables, "tables.list"])
 
 
@@ -582,3 +582,35 @@ def test_a_list_that_was_edited_in_place_is_noticed(tmp_path: Path) -> None:
             file.write(f"{tables[0]}\n")
         assert stack.reload()
         assert [table.name for table in stack.tables] == tables[:1]
+
+
+def test_what_an_undo_has_put_back_is_not_removed(tmp_path: Path) -> None:
+    """It comes between the reading of the compacted list and the removal of what that has replaced."""
+    tables = make_stack(tmp_path, 2)
+    files = {name: (tmp_path / name).read_bytes() for name in tables}
+    with open_directory(tmp_path) as directory:
+        with Stack.open(tmp_path, LOOSE) as other:
+            other.compact_all()
+        forget = directory._forget_list
+
+        def undo() -> None:
+            for name, data in files.items():
+                (tmp_path / name).write_bytes(data)
+            list_tables(tmp_path, tables)
+            forget()
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(StackDirectory, "_forget_list", lambda _: undo())
+            directory.load()
+        assert set(tables) <= set(entries(tmp_path))
+
+
+def test_a_table_of_another_history_is_not_taken_for_replaced(tmp_path: Path) -> None:
+    """An older list was put back, and the next table has the update index of one that a handle knows."""
+    tables = make_stack(tmp_path, 2)
+    with open_directory(tmp_path) as directory:
+        list_tables(tmp_path, tables[:1])
+        with Stack.open(tmp_path, LOOSE) as other:
+            add_branches(other, 1, first=7)
+        directory.load()
+    assert tables[1] in entries(tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import replace
 from itertools import count
@@ -9,11 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import ApiError, Cancelled, FormatError, LockError, MissingTableError, OutdatedError
+from engine.errors import (
+    ApiError,
+    Cancelled,
+    CommittedError,
+    FormatError,
+    LockError,
+    MissingTableError,
+    OutdatedError,
+)
 from engine.format import HashId, LogRecord, RefRecord
 from engine.merge import Expiry, Segment
 from engine.progress import Progress
-from engine.stack import CompactionStats, Stack, StackOptions
+from engine.stack import CompactionStats, LockFile, Stack, StackDirectory, StackOptions
 from engine.table import Table
 from tests.support.handmade import change_byte
 from tests.support.stacks import (
@@ -23,6 +32,7 @@ from tests.support.stacks import (
     branch,
     entries,
     entry,
+    list_tables,
     listed,
     lock,
     make_stack,
@@ -156,20 +166,121 @@ def test_an_auto_compaction_overtaken_by_another_writer_is_no_failure(
     assert len(listed(tmp_path)) == 5
 
 
-def test_a_plan_is_applied_only_to_the_stack_it_was_made_for(tmp_path: Path) -> None:
+def test_a_plan_holds_while_its_tables_stand_in_the_list(tmp_path: Path) -> None:
     make_stack(tmp_path, 3)
     with Stack.open(tmp_path, LOOSE) as stack, Stack.open(tmp_path, LOOSE) as other:
         plan = stack.plan_compaction(0, 2)
         add_branches(other, 1, first=3)
-        with pytest.raises(OutdatedError):
-            stack.apply(plan)
-        assert len(listed(tmp_path)) == 4
-        assert stack.stats.attempts == 0
-        stack.apply(stack.plan_compaction(0, 2))
+        stack.apply(plan)
         assert len(listed(tmp_path)) == 3
         with pytest.raises(OutdatedError):
             stack.apply(plan)
+        assert stack.stats.attempts == 1
+        assert list(stack.refs()) == [branch(number, number + 1) for number in range(4)]
     assert len(entries(tmp_path)) == 4
+
+
+def test_a_busy_stack_can_be_compacted_by_a_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process adds a table between the last look at the list and its lock."""
+    make_stack(tmp_path, 3)
+    lock_list = StackDirectory.lock_list
+    added: list[bool] = []
+
+    def late(directory: StackDirectory) -> LockFile:
+        if not added:
+            added.append(True)
+            with Stack.open(tmp_path, LOOSE) as other:
+                add_branches(other, 1, first=3)
+        return lock_list(directory)
+
+    with Stack.open(tmp_path, LOOSE) as stack:
+        plan = stack.plan_compaction(0, 3)
+        monkeypatch.setattr(StackDirectory, "lock_list", late)
+        stack.apply(plan)
+        assert len(stack.tables) == 2
+        assert list(stack.refs()) == [branch(number, number + 1) for number in range(4)]
+
+
+def test_a_plan_for_the_bottom_of_a_stack_holds_only_there(tmp_path: Path) -> None:
+    """What it drops may be needed by then, to hide what came below."""
+    tables = make_stack(tmp_path, 3)
+    list_tables(tmp_path, tables[1:])
+    with Stack.open(tmp_path, LOOSE) as stack:
+        bottom, top = stack.plan_compaction(0, 2), stack.plan_compaction(1, 2, Expiry(min_update_index=2))
+        list_tables(tmp_path, tables)
+        with pytest.raises(OutdatedError):
+            stack.apply(bottom)
+        stack.apply(top)
+        assert len(stack.tables) == 3
+
+
+# A list that is lost
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\n"])
+def test_a_stack_that_has_lost_its_list_is_not_written_to(tmp_path: Path, content: bytes | None) -> None:
+    make_stack(tmp_path, 2)
+    with Stack.open(tmp_path, LOOSE) as stack:
+        (tmp_path / "tables.list").unlink()
+        if content is not None:
+            (tmp_path / "tables.list").write_bytes(content)
+        before = entries(tmp_path)
+        with pytest.raises(FormatError, match="the verb repair"):
+            Stack.open(tmp_path, LOOSE)
+        with pytest.raises(FormatError, match="the verb repair"), stack.addition(reload=True):
+            pass
+        with pytest.raises(FormatError, match="the verb repair"):
+            stack.compact_all()
+        with pytest.raises(FormatError, match="the verb repair"):
+            stack.clean()
+        with Stack.open(tmp_path, LOOSE, read_only=True) as reader:
+            assert reader.tables == ()
+            with pytest.raises(FormatError, match="the verb repair"):
+                reader.plan_compaction(0, 0)
+            with pytest.raises(FormatError, match="the verb repair"):
+                reader.plan_clean()
+    assert entries(tmp_path) == before
+
+
+def test_a_first_table_on_its_way_into_a_new_stack_is_no_loss(tmp_path: Path) -> None:
+    with Stack.open(tmp_path, LOOSE) as stack, stack.addition() as addition:
+        addition.add(lambda writer: writer.add_ref(branch(0, 1)))
+        Stack.open(tmp_path, LOOSE).close()
+    assert len(listed(tmp_path)) == 1
+
+
+def test_a_compaction_that_leaves_nothing_is_no_loss(tmp_path: Path) -> None:
+    with Stack.open(tmp_path, LOOSE) as stack:
+        add(stack, [branch(0, 1)])
+        add(stack, [RefRecord(branch(0).name, 2)])
+        held = [lock(tmp_path, name) for name in names(stack)]
+        list_tables(tmp_path, [])
+        Stack.open(tmp_path, LOOSE).close()
+        for path in held:
+            path.unlink()
+        with pytest.raises(FormatError):
+            Stack.open(tmp_path, LOOSE)
+
+
+def test_what_fails_behind_a_commit_says_that_the_change_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_stack(tmp_path, 2)
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with Stack.open(tmp_path, LOOSE) as stack:
+        for change in (lambda: add_branches(stack, 1, first=2), stack.compact_all):
+            before = listed(tmp_path)
+            with monkeypatch.context() as patched:
+                patched.setattr(StackDirectory, "load", fail)
+                with pytest.raises(CommittedError, match="the change is made"):
+                    change()
+            assert listed(tmp_path) != before
+            assert stack.reload()
+            assert list(stack.refs()) == [branch(number, number + 1) for number in range(3)]
+    assert len(listed(tmp_path)) == 1
 
 
 def test_a_plan_can_be_applied_through_another_handle(tmp_path: Path) -> None:
