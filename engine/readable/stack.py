@@ -87,7 +87,7 @@ class _Contents:
 class ReadableStack:
     """What can be read of a stack, read-only; a context manager that closes its files.
 
-    Tables and merged views taken from it stay good when it is reloaded, for as long as somebody uses them.
+    Tables and merged views taken from it stay good when it is reloaded, for as long as they are used.
     One object is for one thread at a time; its tables are for any.
     """
 

@@ -2,7 +2,7 @@
 
 The order of steps, of which each leaves the old stack or the new one, should the next not come:
 
- 1. take a stale lock on the list out of the way, if the plan says so and nobody has it open;
+ 1. take a stale lock on the list out of the way, if the plan says so and no process has it open;
  2. lock the list, and see that every file is still what it was for the plan;
  3. take a snapshot; put what is set aside into its `lost/` as well, which is never pruned;
  4. write the new tables to temporary files, read them back and check them;
@@ -71,7 +71,7 @@ def repair(
 ) -> RepairResult:
     """Do what `plan` says to the stack that it was made for.
 
-    With `force`, steps that need it are done too: locks are removed that somebody may hold. Raises
+    With `force`, steps that need it are done too: locks are removed that a process may hold. Raises
     `OutdatedError` when any file is not what it was for the plan, `LockError`, `FormatError` when a table
     does not read back as it was written, `OSError`, and what `progress` raises. The stack is then as it was,
     or repaired, when nothing failed but to remove what it needs no more.
@@ -175,7 +175,9 @@ class _Work:
         for name in [name for table in self._plan.tables if not table.is_kept for name in table.files]:
             lock = name + LOCK_SUFFIX
             if lock not in locks and os.path.lexists(self.file(lock)):
-                reason = "is there: somebody may be compacting the table (--force goes on all the same)"
+                reason = (
+                    "is there: another process may be compacting the table (--force goes on all the same)"
+                )
                 raise LockError(self.file(lock), reason)
 
     def _remove_lock(self, name: str) -> None:

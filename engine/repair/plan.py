@@ -1,7 +1,7 @@
 """How a stack is repaired, as data: the steps, the tables afterwards, and what is left out.
 
 A plan remembers what the files were when it was made, and is carried out on exactly these. It holds what
-damaged files were salvaged into, which nobody has to do again.
+damaged files were salvaged into, which is not done again.
 """
 
 from __future__ import annotations

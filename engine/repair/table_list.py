@@ -50,7 +50,7 @@ def around(name: str, listed: Sequence[str]) -> tuple[int, int]:
 def require_same_lines(raw: bytes, tables: Sequence[PlannedTable], gone: Collection[str]) -> None:
     """See that a list of `tables` has the lines of `raw`, but for new names and for those that are `gone`.
 
-    Raises `FormatError` where it has not: then more is damaged than somebody asked to repair.
+    Raises `FormatError` where it has not: then more is damaged than is to be repaired.
     """
     names = {table.source: table.name for table in tables}
     listed = parse_table_list(raw).names

@@ -4,7 +4,8 @@ May import `layout`, `table` and `merge`.
 
     scan          the readable stretches of a file, in the order of its bytes
     gaps          what may be lost: the one tally, for viewer and repair
-    salvaged      the records of a damaged file as a sound, temporary table
+    builder       a sound, temporary table of records that may come in disorder
+    salvaged      the records of a damaged file, in such a table
 """
 
 from engine.salvage.gaps import EVERYWHERE, Gap, Losses, LossTally

@@ -12,8 +12,7 @@ import pytest
 from engine.errors import ChecksumError, FormatError, MissingTableError
 from engine.format import REF, HashId, LogRecord, RefRecord
 from engine.readable import ReadableStack, in_doubt, open_readable
-from engine.salvage import salvage_file
-from engine.salvage import salvaged as salvaging
+from engine.salvage import builder, salvage_file
 from engine.stack import Stack, StackOptions
 from engine.table import Table
 from tests.support.handmade import Handmade, change_byte
@@ -263,7 +262,7 @@ def test_blocks_in_disorder_are_brought_into_order(tmp_path: Path, names: list[s
 def test_what_is_out_of_order_is_sorted_outside_of_memory(
     tmp_path: Path, names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(salvaging, "KEPT_BYTES", 1)
+    monkeypatch.setattr(builder, "KEPT_BYTES", 1)
     path = tmp_path / names[0]
     before = contents(path)
     with Table.open(path) as table:
