@@ -4,18 +4,17 @@ May import `stack` and `git`.
 
     commands      from the bytes of the commands to updates
     resolution    the refs that updates really change, and whether they may
-    transaction   applying them to a stack
+    transaction   preparing, planning and applying them as one transaction
 """
 
 from engine.update.commands import parse_commands
 from engine.update.resolution import ReadRef
-from engine.update.transaction import UpdatePlan, apply_planned, apply_updates, plan_updates
+from engine.update.transaction import PreparedUpdates, UpdatePlan, prepare_updates
 
 __all__ = [
+    "PreparedUpdates",
     "ReadRef",
     "UpdatePlan",
-    "apply_planned",
-    "apply_updates",
     "parse_commands",
-    "plan_updates",
+    "prepare_updates",
 ]

@@ -32,7 +32,7 @@ from itertools import chain, islice
 from typing import Final, TypeAlias
 
 from engine.errors import ApiError, OutdatedError, RefnameError, shown
-from engine.format import LogRecord, RefRecord, check_refname
+from engine.format import HashId, LogRecord, RefRecord, check_refname
 from engine.git import Identity
 from engine.merge import MergedTable, TableSummary
 from engine.stack import TABLES_LIST, Stack, check_names
@@ -54,113 +54,7 @@ Peel: TypeAlias = Callable[[Collection[bytes]], Mapping[bytes, bytes | None]]
 
 
 @dataclass(frozen=True, slots=True)
-class UpdatePlan:
-    """What a transaction would write to the stack of exactly these tables.
-
-    `names` are the tables, oldest first; `before` has for each ref of `result` its record in them, if any;
-    `table` is what would be written, None when nothing has to change. `request` is for `apply_planned`.
-    """
-
-    names: tuple[str, ...]
-    result: TransactionResult
-    before: tuple[RefRecord | None, ...]
-    table: TableSummary | None
-    request: _Request
-
-
-def apply_updates(
-    stack: Stack,
-    updates: Iterable[RefUpdate],
-    *,
-    committer: Identity,
-    message: bytes = b"",
-    autocreates_reflog: Callable[[bytes], bool],
-    peel: Peel | None = None,
-    shared: ReadRef | None = None,
-) -> TransactionResult:
-    """Apply all `updates` to `stack` as one transaction, or raise and leave the stack as it was.
-
-    `committer` and `message` are for the reflogs; the message becomes one line: each run of white space is a
-    space, and what exceeds half a block is cut off. `autocreates_reflog` says of a ref without a reflog
-    whether it gets one (`Repository.autocreates_reflog`). `peel` is called once, before the lock is taken,
-    with the object ids to be written. `shared` is given when `stack` is that of a linked worktree: it reads
-    the repository's main stack, where the symbolic refs of a worktree lead to.
-
-    Raises ExpectationError when a ref does not hold its expected old value; ApiError for two updates of one
-    ref, an object id of another length than the stack's, and a ref that belongs in another stack;
-    RefnameError and NameConflictError for refs that git would refuse; LockError without the lock.
-    """
-    request = _request(stack, updates, committer, message, autocreates_reflog, peel)
-    if not request.updates:
-        return TransactionResult()
-    with stack.addition(reload=True) as addition:
-        result = request.result(stack, shared)
-        with addition.table() as writer:
-            _write(writer, result)
-    return result
-
-
-def plan_updates(
-    stack: Stack,
-    updates: Iterable[RefUpdate],
-    *,
-    committer: Identity,
-    message: bytes = b"",
-    autocreates_reflog: Callable[[bytes], bool],
-    peel: Peel | None = None,
-    shared: ReadRef | None = None,
-) -> UpdatePlan:
-    """What `apply_updates` would do to the stack as this handle knows it: takes no lock, writes nothing.
-
-    Raises as `apply_updates` does, and EntryTooBigError for a record that no block holds.
-    """
-    request = _request(stack, updates, committer, message, autocreates_reflog, peel)
-    result = request.result(stack, shared)
-    if not stack.options.skip_name_check:
-        check_names(result.refs, stack.merged)
-    table = None
-    if result.refs or result.logs:
-        index = stack.next_update_index
-        writer = TableWriter(len, replace(stack.options, hash_id=stack.hash_id))
-        writer.set_limits(index, index)
-        _write(writer, result)
-        table = TableSummary(None, writer.close().size, index, index)
-    return UpdatePlan(_names(stack), result, _before(stack, result), table, request)
-
-
-def apply_planned(stack: Stack, plan: UpdatePlan, *, shared: ReadRef | None = None) -> TransactionResult:
-    """Do what a plan says, or raise and leave the stack as it was.
-
-    Raises OutdatedError if the stack is not the plan's any more, or if, seen through `shared`, the outcome
-    would be another one; LockError without the lock.
-    """
-    if plan.table is None:
-        return plan.result
-    with stack.addition(reload=True) as addition:
-        if _names(stack) != plan.names or plan.request.result(stack, shared) != plan.result:
-            raise OutdatedError(
-                str(stack.directory / TABLES_LIST), "the stack is not the one that was planned for"
-            )
-        with addition.table() as writer:
-            _write(writer, plan.result)
-    return plan.result
-
-
-def _names(stack: Stack) -> tuple[str, ...]:
-    return tuple(table.name for table in stack.tables)
-
-
-def _before(stack: Stack, result: TransactionResult) -> tuple[RefRecord | None, ...]:
-    return tuple(stack.read_ref(record.name) for record in result.refs)
-
-
-def _write(writer: TableWriter, result: TransactionResult) -> None:
-    writer.add_refs(result.refs)
-    writer.add_logs(result.logs)
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
+class PreparedUpdates:
     """Updates that keep the rules which hold whatever is in the stack, and what goes into their records."""
 
     updates: tuple[RefUpdate, ...]
@@ -168,6 +62,43 @@ class _Request:
     message: bytes
     peeled: Mapping[bytes, bytes | None]
     autocreates_reflog: Callable[[bytes], bool]
+
+    def apply(self, stack: Stack, *, shared: ReadRef | None = None) -> TransactionResult:
+        """Apply all of them as one transaction, or raise and leave the stack as it was.
+
+        What is written is worked out under the lock, so other writers do not matter. `shared` is given when
+        `stack` is that of a linked worktree: it reads the repository's main stack, where the symbolic refs of
+        a worktree lead to.
+
+        Raises ExpectationError when a ref does not hold its expected old value; ApiError for two updates of
+        one ref, and for a ref that belongs in another stack; RefnameError and NameConflictError for refs that
+        git would refuse; LockError without the lock.
+        """
+        if not self.updates:
+            return TransactionResult()
+        with stack.addition(reload=True) as addition:
+            result = self.result(stack, shared)
+            with addition.table() as writer:
+                _write(writer, result)
+        return result
+
+    def plan(self, stack: Stack, *, shared: ReadRef | None = None) -> UpdatePlan:
+        """What `apply` would do to the stack as this handle knows it: takes no lock, writes nothing.
+
+        Raises as `apply` does, and EntryTooBigError for a record that no block holds.
+        """
+        result = self.result(stack, shared)
+        if not stack.options.skip_name_check:
+            check_names(result.refs, stack.merged)
+        table = None
+        if result.refs or result.logs:
+            index = stack.next_update_index
+            writer = TableWriter(len, replace(stack.options, hash_id=stack.hash_id))
+            writer.set_limits(index, index)
+            _write(writer, result)
+            table = TableSummary(None, writer.close().size, index, index)
+        before = tuple(stack.read_ref(record.name) for record in result.refs)
+        return UpdatePlan(_names(stack), result, before, table, self)
 
     def result(self, stack: Stack, shared: ReadRef | None) -> TransactionResult:
         """The records to write to the stack as it is now, if every expectation is met."""
@@ -196,20 +127,69 @@ class _Request:
         return TransactionResult(tuple(refs), tuple(logs))
 
 
-def _request(
-    stack: Stack,
+@dataclass(frozen=True, slots=True)
+class UpdatePlan:
+    """What a transaction would write to the stack of exactly these tables.
+
+    `names` are the tables, oldest first; `before` has for each ref of `result` its record in them, if any;
+    `table` is what would be written, None when nothing has to change.
+    """
+
+    names: tuple[str, ...]
+    result: TransactionResult
+    before: tuple[RefRecord | None, ...]
+    table: TableSummary | None
+    updates: PreparedUpdates
+
+    def apply(self, stack: Stack, *, shared: ReadRef | None = None) -> TransactionResult:
+        """Write exactly this, or raise and leave the stack as it was.
+
+        Raises OutdatedError if the stack is not the plan's any more, or if, seen through `shared`, the
+        outcome would be another one; LockError without the lock.
+        """
+        if self.table is None:
+            return self.result
+        with stack.addition(reload=True) as addition:
+            if _names(stack) != self.names or self.updates.result(stack, shared) != self.result:
+                raise OutdatedError(
+                    str(stack.directory / TABLES_LIST), "the stack is not the one that was planned for"
+                )
+            with addition.table() as writer:
+                _write(writer, self.result)
+        return self.result
+
+
+def prepare_updates(
     updates: Iterable[RefUpdate],
+    hash_id: HashId,
+    *,
     committer: Identity,
-    message: bytes,
+    message: bytes = b"",
     autocreates_reflog: Callable[[bytes], bool],
-    peel: Peel | None,
-) -> _Request:
+    peel: Peel | None = None,
+) -> PreparedUpdates:
+    """Make one transaction of `updates` for a stack with object ids of `hash_id`.
+
+    `committer` and `message` are for the reflogs; the message becomes one line: each run of white space is a
+    space, and what exceeds half a block is cut off. `autocreates_reflog` says of a ref without a reflog
+    whether it gets one (`Repository.autocreates_reflog`). `peel` is called once, with the object ids to be
+    written. Raises ApiError for an object id of another length, RefnameError.
+    """
     wanted = tuple(updates)
     for update in wanted:
-        _check_update(update, stack.hash_id.size)
+        _check_update(update, hash_id.size)
     new_ids = {update.new for update in wanted if isinstance(update.new, bytes) and not is_null(update.new)}
     peeled = peel(new_ids) if peel is not None and new_ids else {}
-    return _Request(wanted, committer, message, peeled, autocreates_reflog)
+    return PreparedUpdates(wanted, committer, message, peeled, autocreates_reflog)
+
+
+def _names(stack: Stack) -> tuple[str, ...]:
+    return tuple(table.name for table in stack.tables)
+
+
+def _write(writer: TableWriter, result: TransactionResult) -> None:
+    writer.add_refs(result.refs)
+    writer.add_logs(result.logs)
 
 
 def _ref_record(change: Change, update_index: int, peeled: Mapping[bytes, bytes | None]) -> RefRecord:

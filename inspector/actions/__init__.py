@@ -7,17 +7,12 @@ applying take as long as they take: callers run them in a thread. May import `mo
     compacting    compact, expire, clean
     adding, ref_form
                   update-ref commands as one transaction; one change of a ref as a form has it
-    healing, undoing
-                  going back to a snapshot, and taking one
-    repairing, repair_words
-                  repairing, and the words of its plan
-    words         plans in words, the same on screen and from the verbs
-    shell         the command line that does the same
-    locks, trouble
-                  locks in the way; what an error means for the stack, and what to do about it
+    repairing     repairing, and removing locks
+    undoing       going back to a snapshot, and removing old ones
+    trouble       what an error means, and what to do about it; locks in the way
 """
 
-from inspector.actions.adding import AddAction, peel_tags, shared_refs
+from inspector.actions.adding import AddAction
 from inspector.actions.base import (
     Action,
     Plan,
@@ -26,24 +21,14 @@ from inspector.actions.base import (
     Typed,
     Workplace,
     is_as_planned_for,
+    plan_and_run,
     run,
 )
-from inspector.actions.compacting import CleanAction, CompactAction, ExpireAction, TableRange, utc_time
-from inspector.actions.healing import PruneAction, UndoAction
-from inspector.actions.locks import lock_words, seen_locks
-from inspector.actions.ref_form import Kind, RefForm, name_field, value_field
-from inspector.actions.repair_words import (
-    gap_lines,
-    is_chosen,
-    lines_of_step,
-    log_words,
-    ref_words,
-    step_lines,
-)
-from inspector.actions.repairing import RepairAction
-from inspector.actions.trouble import Trouble, explain
-from inspector.actions.undoing import undoable
-from inspector.actions.words import clean_lines, compaction_lines, counted
+from inspector.actions.compacting import CleanAction, CompactAction, ExpireAction, TableRange
+from inspector.actions.ref_form import FormKind, RefForm, name_field, value_field
+from inspector.actions.repairing import PlannedRepair, RepairAction
+from inspector.actions.trouble import Trouble, explain, lock_words, seen_locks
+from inspector.actions.undoing import PruneAction, UndoAction
 
 __all__ = [
     "Action",
@@ -51,8 +36,9 @@ __all__ = [
     "CleanAction",
     "CompactAction",
     "ExpireAction",
-    "Kind",
+    "FormKind",
     "Plan",
+    "PlannedRepair",
     "PruneAction",
     "RefForm",
     "RefusedError",
@@ -63,24 +49,12 @@ __all__ = [
     "Typed",
     "UndoAction",
     "Workplace",
-    "clean_lines",
-    "compaction_lines",
-    "counted",
     "explain",
-    "gap_lines",
     "is_as_planned_for",
-    "is_chosen",
-    "lines_of_step",
     "lock_words",
-    "log_words",
     "name_field",
-    "peel_tags",
-    "ref_words",
+    "plan_and_run",
     "run",
     "seen_locks",
-    "shared_refs",
-    "step_lines",
-    "undoable",
-    "utc_time",
     "value_field",
 ]

@@ -1,38 +1,35 @@
-"""What an action is, where it works, and `run`: the one way from a plan to a changed stack."""
+"""What an action is, where it works, and `run`: the one way from a plan to a changed stack.
+
+The command line that does the same as an action is made here as well, ready to be pasted into a shell.
+"""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import shlex
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
-from engine.errors import ReftableError
+from engine.errors import OutdatedError, ReftableError
 from engine.format import parse_table_list
 from engine.git import Repository, find_repository
 from engine.progress import ProgressCallback
+from engine.snapshot import Snapshot, snapshot_before
 from engine.stack import TABLES_LIST, Stack, StackOptions, read_list_bytes
-from inspector.actions.shell import word
-from inspector.actions.undoing import undoable
 from inspector.text import safe_name
-
-__all__ = [
-    "Action",
-    "Plan",
-    "RefusedError",
-    "Result",
-    "Typed",
-    "Workplace",
-    "is_as_planned_for",
-    "listed_names",
-    "run",
-]
 
 Made = TypeVar("Made")
 
+PROGRAM: Final = "reftable-inspector"
+_MOST_PLANS: Final = 5
+"""Plans that are made for a stack which other processes change again and again, before giving up."""
 
-class RefusedError(Exception):
+
+class RefusedError(PermissionError):
     """Nothing may be changed here; the message says why, and what would change that."""
 
 
@@ -117,11 +114,17 @@ class Plan(Generic[Made]):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What an action did, in words that are fit for a terminal."""
+    """What an action did, in words that are fit for a terminal.
+
+    `made` is the same as the engine has it: its plan as it was carried out, or its result. `snapshot` is
+    what takes it back, None where there is nothing to take back.
+    """
 
     sentence: str
     lines: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    made: Any = None
+    snapshot: Snapshot | None = None
 
 
 class Action(Protocol[Made]):
@@ -163,11 +166,33 @@ def run(action: Action[Made], plan: Plan[Made], progress: ProgressCallback) -> R
     Raises RefusedError where nothing may be changed, OutdatedError when the stack is not the plan's any more,
     `LockError`, `Cancelled` (from `progress`), any other `ReftableError`, and `OSError`.
     """
-    action.workplace.require_writable()
+    workplace = action.workplace
+    workplace.require_writable()
     if action.operation is None:
         return action.apply(plan, progress)
-    with undoable(action.workplace.directory, action.operation, plan.removed):
-        return action.apply(plan, progress)
+    with snapshot_before(workplace.directory, action.operation, time.time(), extra=plan.removed) as snapshot:
+        result = action.apply(plan, progress)
+    # Where nothing was changed the snapshot is gone again.
+    return replace(result, snapshot=snapshot if snapshot.path.exists() else None)
+
+
+def plan_and_run(
+    action: Action[Made], progress: ProgressCallback, *, dry_run: bool = False, when_noop: bool = False
+) -> tuple[Plan[Made], Result | None]:
+    """Make a plan and, unless this is a dry run, apply it; with `when_noop`, even one that does nothing.
+
+    Where another process is faster, so that the plan is outdated before it is applied, another one is made, a
+    few times. Raises as `run` does.
+    """
+    for number in range(_MOST_PLANS):
+        try:
+            plan = action.plan(progress)
+            is_run = not dry_run and (when_noop or not plan.is_noop)
+            return plan, run(action, plan, progress) if is_run else None
+        except OutdatedError:
+            if number + 1 == _MOST_PLANS:
+                raise
+    raise AssertionError  # the last plan is returned or its error raised
 
 
 def listed_names(directory: Path) -> tuple[str, ...]:
@@ -182,3 +207,31 @@ def is_as_planned_for(workplace: Workplace, names: tuple[str, ...]) -> bool:
         return listed_names(workplace.directory) == names
     except (ReftableError, OSError):
         return False
+
+
+def word(text: str) -> str:
+    r"""`text` as one word of a shell's command line.
+
+    What cannot be seen, or is no text (bytes of a path that are not UTF-8), is written as `$'\OOO'`, which
+    bash, zsh and ksh know, and POSIX since 2024.
+    """
+    if text.isprintable():
+        return shlex.quote(text)
+    # Octal, since some shells read more than two hexadecimal digits.
+    escaped = "".join(
+        chr(byte) if 0x20 <= byte < 0x7F and byte not in b"'\\" else f"\\{byte:03o}"
+        for byte in text.encode("utf-8", "surrogateescape")
+    )
+    return f"$'{escaped}'"
+
+
+def command(verb: str, options: Iterable[str], arguments: Iterable[str], stdin: bytes | None = None) -> str:
+    """`reftable-inspector VERB OPTIONS ARGUMENTS`, all of them quoted already; `stdin` as a here-document."""
+    line = " ".join([PROGRAM, verb, *options, *arguments])
+    if stdin is None:
+        return line
+    text = stdin.decode("utf-8", "surrogateescape")
+    end = "END"
+    while end in text.split("\n"):
+        end += "_"
+    return f"{line} <<'{end}'\n{text}{end}"

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import ClassVar, Literal
 
 from engine.errors import OutdatedError
 from engine.format import parse_table_name
-from engine.merge import CompactionPlan, Expiry
+from engine.merge import CompactionPlan, Expiry, TableSummary
 from engine.progress import ProgressCallback
 from engine.stack import TABLES_LIST, CleanPlan, Policy, Stack
-from inspector.actions.base import Plan, Result, Workplace
-from inspector.actions.shell import command
-from inspector.actions.words import clean_lines, compaction_lines, counted
-
-__all__ = ["CleanAction", "CompactAction", "ExpireAction", "TableRange", "utc_time"]
+from inspector.actions.base import Plan, Result, Workplace, command
+from inspector.text import clean_lines, compaction_lines, counted
 
 
 @dataclass(frozen=True, slots=True)
 class TableRange:
-    """The tables [first, end) of a stack, and their names by the time they were chosen."""
+    """The tables [first, end) of a stack, and their names at the time they were chosen."""
 
     first: int
     end: int
@@ -52,21 +48,28 @@ class _Compaction:
         made = plan.made
         with self.workplace.opened(to_write=True) as stack:
             stack.apply(made, progress)
-            if made.bytes:
-                # Only now has the new table a name.
-                named = replace(made.after[made.first], name=stack.tables[made.first].name)
-                made = replace(made, after=(*made.after[: made.first], named, *made.after[made.first + 1 :]))
+            made = replace(made, after=tuple(_named(table, stack) for table in made.after))
         saved = sum(table.size for table in made.before) - sum(table.size for table in made.after)
         size = f"{abs(saved):,} bytes {'less' if saved >= 0 else 'more'}"
         merged = f"{counted(made.end - made.first, 'table')} became {'one' if made.bytes else 'none'}"
-        return Result(f"Done: {merged}, {size} than before.", tuple(compaction_lines(made)))
+        return Result(f"Done: {merged}, {size} than before.", tuple(compaction_lines(made)), made=made)
 
 
-def _plan(stack: Stack, first: int, end: int, expiry: Expiry | None, progress: ProgressCallback) -> _Made:
+def _named(table: TableSummary, stack: Stack) -> TableSummary:
+    """A table of a plan with its name, which a new one has only now; none if it was merged once more."""
+    if table.name is not None:
+        return table
+    limits = table.min_update_index, table.max_update_index
+    found = (one.name for one in stack.tables if (one.min_update_index, one.max_update_index) == limits)
+    return replace(table, name=next(found, None))
+
+
+def _plan(
+    stack: Stack, first: int, end: int, expiry: Expiry | None, progress: ProgressCallback
+) -> Plan[CompactionPlan]:
     made = stack.plan_compaction(first, end, expiry, progress)
     if made.is_noop:
-        nothing = "Nothing to merge: the stack stays as it is."
-        return Plan(made, made.names, nothing, tuple(compaction_lines(made)), is_noop=True)
+        return Plan(made, made.names, "Nothing to merge: the stack stays as it is.", (), is_noop=True)
     before = sum(table.size for table in made.before[first:end])
     outcome = f"one of {made.bytes:,} bytes" if made.bytes else "none, since no record is left"
     sentence = f"{counted(end - first, 'table')} of {before:,} bytes become {outcome}"
@@ -87,9 +90,6 @@ def _plan(stack: Stack, first: int, end: int, expiry: Expiry | None, progress: P
         tuple(warnings),
         locked=(TABLES_LIST, *made.names[first:end]),
     )
-
-
-_Made = Plan[CompactionPlan]
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,12 +221,5 @@ class CleanAction:
         warnings = (
             (f"{counted(left, 'file')} of the plan stayed: by now something needs them.",) if left else ()
         )
-        return Result(f"Done: {counted(len(gone), 'file')} removed.", tuple(clean_lines(done)), warnings)
-
-
-def utc_time(seconds: int) -> str:
-    """A time as a date of UTC; the number itself where no calendar has it."""
-    try:
-        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
-    except (OverflowError, ValueError, OSError):
-        return f"{seconds:,} seconds after 1970"
+        sentence = f"Done: {counted(len(gone), 'file')} removed."
+        return Result(sentence, tuple(clean_lines(done)), warnings, done)

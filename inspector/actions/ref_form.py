@@ -10,9 +10,7 @@ from engine.errors import ApiError, RefnameError
 from engine.format import HashId, RefRecord, check_refname
 from engine.update import parse_commands
 
-__all__ = ["Kind", "RefForm", "name_field", "value_field"]
-
-Kind = Literal["create", "update", "delete", "symref"]
+FormKind = Literal["create", "update", "delete", "symref"]
 
 _HEX: Final = re.compile("[0-9A-Fa-f]*")
 
@@ -26,7 +24,7 @@ class RefForm:
     the ref it points to; whatever becomes a symbolic ref is changed itself.
     """
 
-    kind: Kind
+    kind: FormKind
     name: str
     new: str = ""
     old: str = ""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
+from engine.errors import Cancelled
 from engine.fsck import Severity, fsck
-from engine.progress import ProgressCallback
+from engine.progress import Progress, ProgressCallback
 from engine.repair import (
     LogOutcomes,
     Outcome,
@@ -21,24 +23,35 @@ from engine.repair import (
     table_files,
 )
 from engine.stack import LOCK_SUFFIX, TABLES_LIST
-from inspector.actions.base import Plan, Result, Typed, Workplace, listed_names
-from inspector.actions.repair_words import gap_lines, log_words, ref_words, step_lines
-from inspector.actions.shell import command, word
-from inspector.actions.words import counted
+from inspector.actions.base import Plan, Result, Typed, Workplace, command, listed_names, word
 from inspector.rows import OutcomeRows
-from inspector.text import safe_name
-
-__all__ = ["RepairAction"]
+from inspector.text import counted, gap_lines, log_counts, ref_counts, safe_name, step_lines
 
 _LIST_LOCK: Final = TABLES_LIST + LOCK_SUFFIX
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRepair:
+    """The engine's plan, and what becomes of log entries; what becomes of refs is in the action's store."""
+
+    plan: RepairPlan
+    logs: LogOutcomes
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """The files that a repair has removed, and how many errors a check has found afterwards."""
+
+    removed: tuple[str, ...]
+    errors: int
 
 
 @dataclass(frozen=True, slots=True)
 class RepairAction:
     """Do what repairs the stack. What becomes of refs is put into `store`, when the plan is made.
 
-    With `force`, locks are removed that somebody may hold. Tables in `set_aside` and `take_up` get these
-    instead of the safest option. With `locks`, these are removed, and nothing else is done.
+    With `force`, locks are removed that a process may hold. Tables in `set_aside` and `take_up` get these
+    instead of the safest option. With `only`, tables and locks, only these are repaired and removed.
     """
 
     workplace: Workplace
@@ -46,25 +59,30 @@ class RepairAction:
     force: bool = False
     set_aside: tuple[str, ...] = ()
     take_up: tuple[str, ...] = ()
-    locks: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
     operation: ClassVar[str | None] = None
+
+    @property
+    def is_unlocking(self) -> bool:
+        """Whether it is about locks alone."""
+        return bool(self.only) and all(name.endswith(LOCK_SUFFIX) for name in self.only)
 
     @property
     def title(self) -> str:
         """What is done."""
-        return "Remove a lock" if self.locks else "Repair the stack"
+        return "Remove a lock" if self.is_unlocking else "Repair the stack"
 
     @property
     def verb(self) -> str:
         """The same in a word."""
-        return "Remove" if self.locks else "Repair"
+        return "Remove" if self.is_unlocking else "Repair"
 
     @property
     def command_line(self) -> str:
         """The verb `repair`, which makes its own plan."""
         options = ["--apply", *(["--force"] if self.force else [])]
         choices = (
-            ("table", self.locks),
+            ("table", self.only),
             (StepKind.SET_ASIDE, self.set_aside),
             (StepKind.TAKE_UP, self.take_up),
         )
@@ -93,71 +111,78 @@ class RepairAction:
             take_up=chosen(StepKind.TAKE_UP, self.take_up),
         )
 
-    def plan(self, progress: ProgressCallback) -> Plan[RepairPlan]:
+    def plan(self, progress: ProgressCallback) -> Plan[PlannedRepair]:
         """Check everything, decide, and see what becomes of each ref."""
         directory = self.workplace.directory
         names = listed_names(directory)
         there = set(table_files(directory))
-        made = plan_repair(
+        plan = plan_repair(
             directory,
             self.workplace.options,
-            self.locks or None,
+            self.only or None,
             progress=progress,
             set_aside=there.intersection(self.set_aside),
             take_up=there.intersection(self.take_up),
         )
         self.store.clear()
-        for outcomes in ref_outcomes(made, progress, kept=True):
+        for outcomes in ref_outcomes(plan, progress, kept=True):
             self.store.add(outcomes)
-        logs = log_outcomes(made, progress)
-        if not made.steps:
+        made = PlannedRepair(plan, log_outcomes(plan, progress))
+        if not plan.steps:
             nothing = "Nothing to repair: the check finds no fault that has a repair."
-            if self.locks:
+            if self.is_unlocking:
                 nothing = "Nothing to remove: the lock is gone by now, or it is no regular file."
             return Plan(made, names, nothing, (), is_noop=True, locked=())
-        counts, gaps = self.store.counts, gap_lines(made)
+        counts, gaps = self.store.counts, gap_lines(plan)
+        steps = [step for step in plan.steps if step.is_done(force=self.force)]
+        sentence = f"{counted(len(steps), 'step')}; {ref_counts(counts)}."
+        if not steps:
+            sentence = "Nothing would be changed: see the steps."
+            if any(step.needs_force for step in plan.steps):
+                sentence = (
+                    "Nothing can be done now without force: another process may be at work (see the steps)."
+                )
+        lines = [line for at, step in enumerate(plan.steps, 1) for line in step_lines(at, step, self.forced)]
         return Plan(
             made,
             names,
-            self._sentence(made, counts),
-            (*step_lines(made, self.forced), "", log_words(logs), *gaps),
-            (*self._force_warnings(made), *_warnings(counts, logs, gaps)),
-            is_noop=not any(step.is_done(force=self.force) for step in made.steps),
-            typed=self._typed(made, counts[Outcome.LOST]),
-            locked=() if not self.locks or _LIST_LOCK in self.locks else (TABLES_LIST,),
+            sentence,
+            (*lines, "", log_counts(made.logs), *gaps),
+            (*self._force_warnings(plan), *_warnings(counts, made.logs, gaps)),
+            is_noop=not steps,
+            typed=self._typed(plan, counts[Outcome.LOST]),
+            locked=(TABLES_LIST,) if self.is_unlocking and _LIST_LOCK not in self.only else (),
         )
 
-    def apply(self, plan: Plan[RepairPlan], progress: ProgressCallback) -> Result:
+    def apply(self, plan: Plan[PlannedRepair], progress: ProgressCallback) -> Result:
         """Carry out the plan, then check the whole stack once more."""
         directory = self.workplace.directory
-        force = self.force and bool(_forced(plan.made))
-        done = repair(directory, plan.made, force=force, progress=progress)
-        # Nobody can stop it any more: what is done is done, and has to be told.
-        found = list(fsck(directory, self.workplace.options))
+        force = self.force and bool(_forced(plan.made.plan))
+        done = repair(directory, plan.made.plan, force=force, progress=progress)
+
+        def told(far: Progress) -> None:
+            # It cannot be stopped any more: what is done is done, and has to be told.
+            with suppress(Cancelled):
+                progress(far)
+
+        found = fsck(directory, self.workplace.options, told)
         errors = [one for one in found if one.severity is Severity.ERROR]
         left = counted(len(errors), "error") if errors else "no errors"
         lines = []
-        if not self.locks:
+        if not self.is_unlocking:
             lines.append(f"{counted(len(done.tables), 'table')}: the repaired stack")
             lines += [f"  {safe_name(name)}" for name in done.tables]
         lines += [f"removed: {safe_name(name)}" for name in done.removed]
         warnings = tuple(f"left: {safe_name(one.file)}: {safe_name(one.message)}" for one in errors[:3])
-        return Result(f"Done. Checked again: {left}.", tuple(lines), warnings)
-
-    def _sentence(self, made: RepairPlan, counts: Mapping[Outcome, int]) -> str:
-        if made.is_noop and not any(step.needs_force for step in made.steps):
-            return "Nothing would be changed: see the steps."
-        if made.is_noop and not self.force:
-            return "Nothing can be done now: somebody may be at work (see the steps)."
-        steps = [step for step in made.steps if step.is_done(force=self.force)]
-        return f"{counted(len(steps), 'step')}; {ref_words(counts)}."
+        made = Repaired(done.removed, len(errors))
+        return Result(f"Done. Checked again: {left}.", tuple(lines), warnings, made, done.snapshot)
 
     def _typed(self, made: RepairPlan, lost: int) -> Typed | None:
         """What has to be typed: `force`, the number of refs that are lost, or both."""
         words, why = [], []
         if self.force and _forced(made):
             words.append("force")
-            why.append("A lock is removed that somebody may hold.")
+            why.append("A lock is removed that a process may hold.")
         if lost:
             words.append(str(lost))
             why.append(f"{counted(lost, 'ref')} will be lost: nothing of them can be read.")

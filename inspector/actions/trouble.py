@@ -1,21 +1,22 @@
-"""What an error means: in plain words, with what to do about it, and whether the stack is as it was."""
+"""What an error means, in plain words and with what to do about it; locks, their age and who holds them.
+
+Looks at processes, which may take a moment: not for the thread that draws.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 from engine import errors
-from engine.stack import LOCK_SUFFIX
+from engine.stack import LOCK_SUFFIX, UnlistedFile, unlisted_files
 from inspector.actions.base import RefusedError
-from inspector.actions.locks import seen_locks
 from inspector.text import age_text, safe_name
-
-__all__ = ["Remedy", "Trouble", "explain"]
 
 Remedy = Literal["again", "plan", "repair", "none"]
 """What may help: the same once more, another plan, a repair and then another plan, or nothing."""
@@ -34,8 +35,23 @@ class Trouble:
     lock: str = ""
 
 
+def lock_words(lock: UnlistedFile) -> str:
+    """`tables.list.lock, 3h old: process 4711 (git) has it open`, fit for a terminal."""
+    holder = lock.holder or "no process that can be seen"
+    return f"{safe_name(lock.name)}, {age_text(lock.age)} old: {holder} has it open"
+
+
+def seen_locks(directory: Path, files: Iterable[str]) -> list[UnlistedFile]:
+    """The locks on these files of `directory` that are there now. Never raises."""
+    wanted = {file + LOCK_SUFFIX for file in files}
+    try:
+        return [file for file in unlisted_files(directory, time.time()) if file.name in wanted]
+    except OSError:
+        return []  # they cannot be seen, which comes to the same
+
+
 def explain(error: Exception) -> Trouble:
-    """An error of planning or applying an action. Looks at processes: not for the thread that draws."""
+    """An error of planning or applying an action."""
     text = safe_name(str(error))
     match error:
         case RefusedError():
@@ -71,9 +87,10 @@ _DAMAGED: Final = (
 )
 _LOCK: Final = (
     "A lock is a file that a process creates for as long as it works. This one is taken to {what}, "
-    "which takes milliseconds as a rule, and seconds on a large stack. While it is there, nobody else may."
+    "which takes milliseconds as a rule, and seconds on a large stack. While it is there, "
+    "no other process may."
 )
-_NOBODY: Final = (
+_NO_HOLDER: Final = (
     "No process that can be seen from here has it open. That alone does not mean that it is left over: "
     "git closes some locks while it works, and other users' or machines' processes may not be visible."
 )
@@ -97,7 +114,7 @@ def _lock(error: errors.LockError) -> Iterator[str]:
     if holder is not None:
         yield f"{str(holder).capitalize()} has it open."
     elif seen:
-        yield _NOBODY
+        yield _NO_HOLDER
     yield "Wait a moment, then press t to try again."
     yield _LEFT_OVER.format(path=safe_name(error.path))
 

@@ -1,23 +1,146 @@
-"""A snapshot around each change, so that it can be undone: the same for the verbs and for the terminal."""
+"""Going back to a snapshot, and removing old ones.
+
+Going back is a change like any other: it is planned, it is refused when another process has changed the stack
+since (unless that is asked for), and it can be undone, for which the engine takes a snapshot itself.
+"""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Collection
-from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import ClassVar, Final
 
-from engine.snapshot import Snapshot, snapshot_before
+from engine.errors import ApiError, OutdatedError
+from engine.progress import ProgressCallback
+from engine.snapshot import Snapshot, find_snapshot, is_last_change, list_snapshots, prune, restore
+from inspector.actions.base import Plan, Result, Typed, Workplace, command, listed_names, word
+from inspector.text import counted, safe_name, utc_time
 
-__all__ = ["undoable"]
+FORCE: Final = "undo all"
+"""What has to be typed to undo the changes of other processes as well."""
 
 
-def undoable(
-    directory: str | os.PathLike[str], operation: str, removed: Collection[str] = ()
-) -> AbstractContextManager[Snapshot]:
-    """Take a snapshot of the stack in `directory` before `operation`, which the `with` is around.
+@dataclass(frozen=True, slots=True)
+class _Restoring:
+    """The snapshot to go back to, and whether that undoes changes that it was not taken for."""
 
-    `removed` are files outside the list that the operation removes. Nothing is left of it where nothing was
-    changed. Raises `OSError`.
+    snapshot: Snapshot
+    force: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UndoAction:
+    """Make the stack what it was when the snapshot `id` was taken; None stands for the newest one.
+
+    With `force`, whatever has been changed since is undone as well, even what comes after the plan.
     """
-    return snapshot_before(directory, operation, time.time(), extra=removed)
+
+    workplace: Workplace
+    id: str | None = None
+    force: bool = False
+    verb: ClassVar[str] = "Go back"
+    operation: ClassVar[str | None] = None
+
+    @property
+    def title(self) -> str:
+        """What is undone."""
+        return "Undo the last change" if self.id is None else "Go back to a snapshot"
+
+    @property
+    def command_line(self) -> str:
+        """The verb `undo`. It refuses what needs force, and says so."""
+        options = ["--force"] if self.force else []
+        return command("undo", options, [*([word(self.id)] if self.id else []), *self.workplace.arguments])
+
+    def plan(self, progress: ProgressCallback) -> Plan[_Restoring | None]:  # noqa: ARG002 - it takes no time
+        """See which tables come back and which go."""
+        directory = self.workplace.directory
+        names = listed_names(directory)
+        try:
+            snapshot = find_snapshot(directory, self.id)
+        except ApiError:
+            if self.id is not None:
+                raise
+            nothing = "Nothing to undo: nothing was changed through this program yet, or it was pruned."
+            return Plan(None, names, nothing, (), is_noop=True)
+        made = _Restoring(snapshot, not is_last_change(directory, snapshot))
+        what = f"the {safe_name(snapshot.operation)} of {utc_time(int(snapshot.time))}"
+        # Other files than those of the list may have gone since: they are put back as well.
+        if names == snapshot.tables and all((directory / name).exists() for name in snapshot.files):
+            same = f"Nothing to undo: the list is what it was before {what}."
+            return Plan(made, names, same, (), is_noop=True)
+        warnings = []
+        typed = None
+        if made.force:
+            warnings.append(
+                f"The stack has been changed since {what}, by another process or by later actions: "
+                "going back undoes all of that too."
+            )
+            typed = Typed(FORCE, "Changes that this snapshot was not taken for are undone as well.")
+        if snapshot.missing:
+            warnings.append(f"{counted(len(snapshot.missing), 'table')} was missing then, and will be again.")
+        sentence = f"The stack becomes what it was before {what}: {counted(len(snapshot.tables), 'table')}."
+        lines = tuple(_difference(names, snapshot.tables))
+        return Plan(made, names, sentence, lines, tuple(warnings), typed=typed)
+
+    def apply(self, plan: Plan[_Restoring | None], progress: ProgressCallback) -> Result:  # noqa: ARG002 - likewise
+        """Go back, if the list is still the one of the plan."""
+        directory, made = self.workplace.directory, plan.made
+        if made is None or (not self.force and listed_names(directory) != plan.names):
+            raise OutdatedError(os.fspath(directory / "tables.list"), "names other tables than in the plan")
+        before = restore(
+            directory,
+            made.snapshot,
+            time.time(),
+            force=made.force or self.force,
+            lock_timeout_ms=self.workplace.options.lock_timeout_ms,
+        )
+        count = counted(len(made.snapshot.tables), "table")
+        return Result(f"Done: the stack is what it was, {count}.", plan.lines, (), made.snapshot, before)
+
+
+def _difference(now: tuple[str, ...], then: tuple[str, ...]) -> list[str]:
+    """The tables of both lists: `-` goes, `+` comes back."""
+    return [
+        *(f"- {safe_name(name)}  goes" for name in now if name not in then),
+        *(f"  {safe_name(name)}" if name in now else f"+ {safe_name(name)}  comes back" for name in then),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class PruneAction:
+    """Remove `older`: the snapshots, but for those that are kept, from before the one with this `id`."""
+
+    workplace: Workplace
+    id: str
+    older: tuple[Snapshot, ...]
+    title: ClassVar[str] = "Remove older snapshots"
+    verb: ClassVar[str] = "Remove"
+    operation: ClassVar[str | None] = None
+
+    @property
+    def command_line(self) -> str:
+        """There is no verb for it: the directories are what is removed."""
+        paths = [word(os.path.abspath(one.path)) for one in self.older]
+        return " ".join(["rm", "-r", "--", *paths]) if paths else ":"
+
+    def plan(self, progress: ProgressCallback) -> Plan[tuple[str, ...]]:  # noqa: ARG002 - it takes no time
+        """See which ones are older."""
+        ids = tuple(one.id for one in self.older)
+        names = listed_names(self.workplace.directory)
+        if not ids:
+            nothing = "Nothing to remove: there is no older snapshot, or all of them are kept."
+            return Plan(ids, names, nothing, (), is_noop=True)
+        sentence = f"{counted(len(ids), 'snapshot')} will be removed; the stack itself stays as it is."
+        warning = "The changes behind these snapshots cannot be undone afterwards."
+        return Plan(ids, names, sentence, tuple(map(safe_name, ids)), (warning,), locked=())
+
+    def apply(self, plan: Plan[tuple[str, ...]], progress: ProgressCallback) -> Result:  # noqa: ARG002
+        """Remove exactly those of the plan."""
+        found = [one for one in list_snapshots(self.workplace.directory) if not one.kept]
+        stay = [one for one in found if one.id >= self.id]
+        if tuple(one.id for one in found[len(stay) :]) != plan.made:
+            raise OutdatedError(os.fspath(self.workplace.directory), "has other snapshots than in the plan")
+        gone = prune(self.workplace.directory, time.time(), len(stay))
+        return Result(f"Done: {counted(len(gone), 'snapshot')} removed.", tuple(map(safe_name, gone)))

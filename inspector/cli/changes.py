@@ -6,28 +6,42 @@ that plan is applied, if the stack is still the one it was made for, and printed
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import time
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from engine.merge import CompactionPlan, Expiry, TableSummary
-from engine.stack import Policy, Stack, StaleFile
-from engine.update import apply_updates, parse_commands
-from inspector.actions import clean_lines, compaction_lines, peel_tags, shared_refs, undoable
+from engine.merge import CompactionPlan
+from engine.stack import CleanPlan, Policy
+from inspector.actions import (
+    Action,
+    AddAction,
+    CleanAction,
+    CompactAction,
+    ExpireAction,
+    TableRange,
+    plan_and_run,
+    run,
+)
 from inspector.cli.opening import find_stack, stack_verb
-from inspector.cli.output import Output, ProgressLine
+from inspector.cli.output import Output, ProgressLine, note_sentence
 from inspector.demo import build_damaged_demo, build_demo
 from inspector.exit_codes import note
-from inspector.text import json_line, log_json, log_line, parse_time, ref_json, ref_line, safe_name
-
-__all__ = ["VERBS"]
+from inspector.text import (
+    json_line,
+    log_json,
+    log_line,
+    parse_time,
+    picked,
+    ref_json,
+    ref_line,
+    safe_name,
+)
 
 _dry_run_option = click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
 
@@ -57,32 +71,22 @@ def add(path: Path | None, worktree: str | None, as_json: bool, message: str, nu
     then reflog entries, tombstones among both.
     """
     out = Output.standard()
-    found = find_stack(path, worktree)
-    repository = found.repository
-    with (
-        found.opened(read_only=False) as stack,
-        shared_refs(repository, found.location.directory, found.options) as shared,
-    ):
-        updates = parse_commands(sys.stdin.buffer.read(), stack.hash_id, nul_terminated=nul_terminated)
-        with undoable(found.location.directory, "add"):
-            written = apply_updates(
-                stack,
-                updates,
-                committer=repository.committer(),
-                message=os.fsencode(message),
-                autocreates_reflog=repository.autocreates_reflog,
-                peel=lambda oids: peel_tags(repository, oids, lambda text: note(f"warning: {text}")),
-                shared=shared,
-            )
-        null_id = bytes(stack.hash_id.size)
-    if as_json:
+    workplace = find_stack(path, worktree)
+    action = AddAction(workplace, sys.stdin.buffer.read(), message, nul_terminated)
+    with ProgressLine() as progress:
+        plan = action.prepared(progress)
+        for warning in plan.warnings:
+            note(f"warning: {warning}")
+        written = None if plan.is_noop else run(action, plan, progress).made
+    if written is None or not (written.refs or written.logs):
+        note("nothing had to change")
+    elif as_json:
         out.json(ref_json(record, None, '"kind":"ref",') for record in written.refs)
         out.json(log_json(record, None, '"kind":"log",') for record in written.logs)
     else:
         out.lines(ref_line(record, out.show) for record in written.refs)
+        null_id = bytes(max((len(record.new or record.old or b"") for record in written.logs), default=0))
         out.lines(log_line(record, null_id, out.show) for record in written.logs)
-    if not written.refs and not written.logs:
-        note("nothing had to change")
 
 
 @click.command()
@@ -116,16 +120,17 @@ def compact(
         raise click.UsageError("--all, --auto and --range exclude each other")
     if (policy is not None or factor is not None) and not auto:
         raise click.UsageError("--policy and --factor belong to --auto")
-    found = find_stack(path, worktree)
-    options = replace(
-        found.options, policy=policy or found.options.policy, factor=factor or found.options.factor
-    )
-    with Stack.open(found.location.directory, options, read_only=dry_run) as stack:
-        if auto:
-            segment = stack.suggestion()
-            chosen = (segment.start, segment.end)
-        first, end = chosen or (0, len(stack.tables))
-        _compact(stack, first, end, None, as_json=as_json, dry_run=dry_run)
+    workplace = find_stack(path, worktree)
+    configured = workplace.options
+    action = CompactAction(workplace, "all")
+    if auto:
+        action = CompactAction(workplace, policy or configured.policy, factor or configured.factor)
+    elif chosen is not None:
+        # The numbers mean the tables of now: where they are others before the plan is made, nothing is done.
+        with workplace.opened() as stack:
+            names = tuple(table.name for table in stack.tables[slice(*chosen)])
+        action = CompactAction(workplace, TableRange(*chosen, names))
+    _change(action, _compaction_fields, as_json=as_json, dry_run=dry_run)
 
 
 @click.command()
@@ -154,55 +159,8 @@ def expire(
     """
     if before is None and min_update_index is None:
         raise click.UsageError("what is old? Give --before, --min-update-index, or both")
-    found = find_stack(path, worktree)
-    with found.opened(read_only=dry_run) as stack:
-        expiry = Expiry(before or 0, min_update_index or 0)
-        _compact(stack, 0, len(stack.tables), expiry, as_json=as_json, dry_run=dry_run)
-
-
-def _compact(
-    stack: Stack, first: int, end: int, expiry: Expiry | None, *, as_json: bool, dry_run: bool
-) -> None:
-    """Plan, apply the plan unless this is a dry run, and print it."""
-    with ProgressLine() as progress:
-        plan = stack.plan_compaction(first, end, expiry, progress)
-        if not dry_run and not plan.is_noop:
-            with undoable(stack.directory, "compact" if expiry is None else "expire"):
-                stack.apply(plan, progress)
-    if not dry_run and plan.bytes:
-        # Only now has the new table a name.
-        named = replace(plan.after[first], name=stack.tables[first].name)
-        plan = replace(plan, after=(*plan.after[:first], named, *plan.after[first + 1 :]))
-    out = Output.standard()
-    if as_json:
-        out.json([json_line(_plan_fields(plan))])
-    elif plan.is_noop:
-        note("nothing to merge: the stack stays as it is")
-    else:
-        out.text(compaction_lines(plan))
-
-
-def _plan_fields(plan: CompactionPlan) -> dict[str, Any]:
-    dropped = plan.dropped
-    return {
-        "before": [_summary_fields(table) for table in plan.before],
-        "after": [_summary_fields(table) for table in plan.after],
-        "dropped": {
-            "shadowed": dropped.shadowed,
-            "tombstones": dropped.tombstones,
-            "expired": dropped.expired,
-        },
-        "bytes": plan.bytes,
-    }
-
-
-def _summary_fields(table: TableSummary) -> dict[str, Any]:
-    return {
-        "name": table.name,
-        "size": table.size,
-        "min_update_index": table.min_update_index,
-        "max_update_index": table.max_update_index,
-    }
+    action = ExpireAction(find_stack(path, worktree), before or 0, min_update_index or 0)
+    _change(action, _compaction_fields, as_json=as_json, dry_run=dry_run)
 
 
 @click.command()
@@ -213,25 +171,45 @@ def clean(path: Path | None, worktree: str | None, as_json: bool, dry_run: bool)
 
     Prints what goes, and what stays although it is not part of the stack, and why. Locks always stay.
     """
-    found = find_stack(path, worktree)
-    with found.opened(read_only=dry_run) as stack:
-        plan = stack.plan_clean()
-        if not dry_run:
-            with undoable(stack.directory, "clean", [file.name for file in plan.removed]):
-                names = set(stack.clean(plan))
-            plan = replace(plan, removed=tuple(file for file in plan.removed if file.name in names))
-    out = Output.standard()
+    action = CleanAction(find_stack(path, worktree))
+    # A stack that is locked is told by the exit code, even where there is nothing to remove.
+    _change(action, _clean_fields, as_json=as_json, dry_run=dry_run, when_noop=True)
+
+
+def _change(
+    action: Action[Any],
+    fields: Callable[[Any], dict[str, Any]],
+    *,
+    as_json: bool,
+    dry_run: bool,
+    when_noop: bool = False,
+) -> None:
+    """Plan, apply the plan unless this is a dry run, and print it: as it was carried out, if it was."""
+    with ProgressLine() as progress:
+        plan, result = plan_and_run(action, progress, dry_run=dry_run, when_noop=when_noop)
+    out, done = Output.standard(), result or plan
     if as_json:
-        fields = {"removed": _file_fields(plan.removed), "kept": _file_fields(plan.kept)}
-        out.json([json_line(fields)])
-    elif plan.removed or plan.kept:
-        out.text(clean_lines(plan))
-    else:
-        note("nothing to clean: there is no file that is not part of the stack")
+        out.json([json_line(fields(done.made))])
+        return
+    if plan.is_noop:
+        note_sentence(plan.sentence)
+    out.text(done.lines)
 
 
-def _file_fields(files: Iterable[StaleFile]) -> list[dict[str, Any]]:
-    return [{"name": file.name, "size": file.size, "reason": file.reason} for file in files]
+def _compaction_fields(plan: CompactionPlan) -> dict[str, Any]:
+    return {
+        "before": [asdict(table) for table in plan.before],
+        "after": [asdict(table) for table in plan.after],
+        "dropped": asdict(plan.dropped),
+        "bytes": plan.bytes,
+    }
+
+
+def _clean_fields(plan: CleanPlan) -> dict[str, Any]:
+    return {
+        "removed": [picked(file, "name", "size", "reason") for file in plan.removed],
+        "kept": [picked(file, "name", "size", "reason") for file in plan.kept],
+    }
 
 
 @click.command()

@@ -14,18 +14,18 @@ import signal
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from engine.errors import ReftableError
 from engine.stack import StackOptions
+from inspector.actions import Workplace
 from inspector.cli import changes, fsck, layout, records, repair, shape, snapshots
 from inspector.cli.opening import find_stack, path_options
 from inspector.demo import build_damaged_demo, build_demo
 from inspector.exit_codes import describe, note
-
-__all__ = ["cli", "main"]
 
 _NO_NAME = ""
 
@@ -123,13 +123,11 @@ def inspect(
     Where there are several stacks, and --worktree does not say which, it asks.
     """
     # Textual takes a third of a second to import, which no verb should have to wait for.
-    from inspector.actions import Workplace
     from inspector.tui import run_inspector
 
     if demo is None:
-        found = find_stack(path, worktree)
-        repository = found.repository
-        workplace = Workplace(found.location.directory, found.options, repository, read_only)
+        workplace = replace(find_stack(path, worktree), read_only=read_only)
+        repository = workplace.surroundings
         ask = worktree is None and len(repository.stacks) > 1
         label = str(repository.path) if worktree is None else f"{repository.path} ({worktree})"
         ctx.exit(run_inspector(workplace, label=label, ask=ask, mouse=not no_mouse))

@@ -16,9 +16,7 @@ from engine.fsck import fsck as check
 from inspector.cli.opening import find_stack, stack_verb
 from inspector.cli.output import Output, ProgressLine
 from inspector.exit_codes import ExitCode, note
-from inspector.text import json_line, safe_name
-
-__all__ = ["VERBS"]
+from inspector.text import counted, json_line, safe_name
 
 
 @click.command()
@@ -31,10 +29,10 @@ def fsck(ctx: click.Context, path: Path | None, worktree: str | None, as_json: b
     first. Errors lose, hide or falsify data; warnings are clutter and oddities. Nothing is written. The
     exit code is 1 when there are errors.
     """
-    found = find_stack(path, worktree)
+    workplace = find_stack(path, worktree)
     with ProgressLine() as progress:
         findings = sorted(
-            check(found.location.directory, found.options, progress),
+            check(workplace.directory, workplace.options, progress),
             key=lambda finding: finding.severity.rank,
         )
     out = Output.standard()
@@ -45,7 +43,8 @@ def fsck(ctx: click.Context, path: Path | None, worktree: str | None, as_json: b
             out.text([""] if number else [])
             out.text(_lines(finding))
         note(_summary(findings))
-        others = [safe_name(one.name) for one in found.repository.stacks if one is not found.location]
+        stacks = workplace.surroundings.stacks
+        others = [safe_name(one.name) for one in stacks if one.directory != workplace.directory]
         if others:
             note(f"not checked: the stacks of other worktrees (--worktree {', '.join(others)})")
     if any(finding.severity is Severity.ERROR for finding in findings):
@@ -77,9 +76,8 @@ def _lines(finding: Finding) -> Iterator[str]:
 
 def _summary(findings: Sequence[Finding]) -> str:
     counts = {severity: sum(finding.severity is severity for finding in findings) for severity in Severity}
-    names = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "remark"}
-    parts = [f"{count} {names[severity]}{'' if count == 1 else 's'}" for severity, count in counts.items()]
-    return ", ".join(parts)
+    names = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
+    return ", ".join(counted(count, names[severity]) for severity, count in counts.items())
 
 
 VERBS = (fsck,)

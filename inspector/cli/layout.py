@@ -26,8 +26,6 @@ from inspector.cli.output import Output
 from inspector.exit_codes import note
 from inspector.text import json_line, safe_name, safe_text
 
-__all__ = ["VERBS"]
-
 _BLOCK_HEADINGS = ("length", "records end", "records", "restarts", "padding")
 _BLOCK_ROW = "{:<20}{:>9}{:>13}{:>9}{:>10}{:>9}"
 

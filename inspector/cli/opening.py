@@ -5,30 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from engine.git import Repository, StackLocation, find_repository
+from engine.git import find_repository
 from engine.readable import ReadableStack, open_readable
-from engine.stack import Stack, StackOptions
 from engine.table import Table
+from inspector.actions import Workplace
 from inspector.cli.output import Output
 from inspector.exit_codes import ExitCode, note
-
-__all__ = [
-    "FoundStack",
-    "chosen_tables",
-    "end_with_faults",
-    "find_stack",
-    "open_stack",
-    "path_options",
-    "readable_stack",
-    "stack_verb",
-    "table_option",
-]
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
@@ -38,19 +25,6 @@ table_option = click.option(
     metavar="NAME",
     help="Only what this table holds: its name, a part of the name, or its position (0 is the oldest).",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class FoundStack:
-    """A stack that was found and is not open yet: its place, its repository, and how git would open it."""
-
-    repository: Repository
-    location: StackLocation
-    options: StackOptions
-
-    def opened(self, *, read_only: bool) -> Stack:
-        """Open it. Raises what `Stack.open` raises."""
-        return Stack.open(self.location.directory, self.options, read_only=read_only)
 
 
 def path_options(verb: Verb) -> Verb:
@@ -68,22 +42,22 @@ def stack_verb(verb: Verb) -> Verb:
     return path_options(as_json(verb))
 
 
-def find_stack(path: Path | None, worktree: str | None) -> FoundStack:
+def find_stack(path: Path | None, worktree: str | None) -> Workplace:
     """The stack that a user means by a path (default: here) and the name of a worktree.
 
     Raises `RepositoryError` when there is none behind the path, `click.UsageError` for an unknown worktree.
     """
     repository = find_repository(path or Path())
-    location = repository.current if worktree is None else _named(repository, worktree)
-    return FoundStack(repository, location, repository.stack_options())
-
-
-def _named(repository: Repository, worktree: str) -> StackLocation:
-    for location in repository.stacks:
-        if location.name == worktree:
-            return location
-    names = ", ".join(location.name for location in repository.stacks)
-    raise click.BadParameter(f"no worktree {worktree!r} here; there is {names}", param_hint="--worktree")
+    location = repository.current
+    if worktree is not None:
+        found = [one for one in repository.stacks if one.name == worktree]
+        if not found:
+            names = ", ".join(one.name for one in repository.stacks)
+            raise click.BadParameter(
+                f"no worktree {worktree!r} here; there is {names}", param_hint="--worktree"
+            )
+        location = found[0]
+    return Workplace(location.directory, repository.stack_options(), repository)
 
 
 @contextmanager
@@ -92,8 +66,8 @@ def open_stack(path: Path | None, worktree: str | None) -> Iterator[ReadableStac
 
     Raises `ReftableError` for a stack of which there is no table to read, and `OSError`.
     """
-    found = find_stack(path, worktree)
-    with open_readable(found.location.directory, found.options) as stack:
+    workplace = find_stack(path, worktree)
+    with open_readable(workplace.directory, workplace.options) as stack:
         stack.require_tables()
         yield stack
 

@@ -19,9 +19,8 @@ from typing import BinaryIO, Self
 import click
 
 from engine.progress import Progress
+from inspector.exit_codes import note
 from inspector.text import safe_text
-
-__all__ = ["Output", "ProgressLine"]
 
 
 class Output:
@@ -56,6 +55,11 @@ class Output:
     def flush(self) -> None:
         """Hand everything to the system: an error of writing shows here, not after the verb."""
         self._stream.flush()
+
+
+def note_sentence(sentence: str) -> None:
+    """A sentence of a screen as a note."""
+    note(sentence[:1].lower() + sentence[1:].removesuffix("."))
 
 
 class ProgressLine:

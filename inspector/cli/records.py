@@ -35,9 +35,8 @@ from inspector.text import (
     reflog_line,
     safe_name,
     safe_text,
+    value_fields,
 )
-
-__all__ = ["VERBS"]
 
 Record = TypeVar("Record", RefRecord, LogRecord)
 
@@ -153,11 +152,7 @@ def _version_json(version: Version) -> str:
             "name": json_text(record.name),
             "table": version.table.name,
             "offset": version.offset,
-            "update_index": record.update_index,
-            "type": record.type,
-            "value": record.value.hex() if record.value is not None else None,
-            "peeled": record.peeled.hex() if record.peeled is not None else None,
-            "target": json_text(record.target) if record.target is not None else None,
+            **value_fields(record),
             "wins": version.wins,
         }
     )

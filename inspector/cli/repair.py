@@ -5,7 +5,6 @@ It opens no stack, so that one which git and most other verbs refuse can be repa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -14,29 +13,25 @@ from typing import Any, Final
 import click
 
 from engine.format import RefRecord
-from engine.fsck import Severity, fsck
-from engine.repair import (
-    LogOutcomes,
-    Outcome,
-    RefOutcome,
-    RepairPlan,
-    RepairResult,
-    damages,
-    lock_files,
-    log_outcomes,
-    plan_repair,
-    ref_outcomes,
-    table_files,
-)
-from engine.repair import repair as apply_repair
-from inspector.actions import gap_lines, log_words, ref_words, step_lines
-from inspector.cli.opening import FoundStack, find_stack, stack_verb
-from inspector.cli.output import Output, ProgressLine
+from engine.repair import Outcome, RefOutcome, RepairPlan, damages, lock_files, table_files
+from inspector.actions import RepairAction, Result, plan_and_run, run
+from inspector.cli.opening import find_stack, stack_verb
+from inspector.cli.output import Output, ProgressLine, note_sentence
 from inspector.exit_codes import ExitCode, note
 from inspector.rows import OutcomeRows
-from inspector.text import json_line, json_text, safe_name, safe_text
-
-__all__ = ["VERBS"]
+from inspector.text import (
+    counted,
+    gap_lines,
+    json_line,
+    json_text,
+    log_counts,
+    picked,
+    ref_counts,
+    safe_name,
+    safe_text,
+    step_lines,
+    value_fields,
+)
 
 _BATCH: Final = 1024
 
@@ -95,46 +90,57 @@ def repair(
     before, after, why; one with the numbers of refs and logs, and the gaps, between whose names refs may be
     lost without trace. The exit code is 1 when errors remain after --apply.
     """
-    found = find_stack(path, worktree)
-    directory = found.location.directory
+    workplace = find_stack(path, worktree)
+    directory = workplace.directory
     locks = lock_files(directory)
-    chosen = [name if name in locks else _table_of(directory, name, "--table") for name in names] or None
-    set_aside = [_table_of(directory, name, "--set-aside") for name in aside]
-    take_up = [_table_of(directory, name, "--take-up") for name in up]
     out = Output.standard()
-    with ProgressLine() as progress:
-        plan = plan_repair(
-            directory, found.options, chosen, progress=progress, set_aside=set_aside, take_up=take_up
-        )
-    if as_json:
-        out.json([json_line(_plan_fields(plan))])
-    else:
-        out.text(step_lines(plan, "only with --force"))
-        out.text([""] if plan.steps else [])
-    # Told before anything is changed: afterwards, the files that they are read from are gone.
     with closing(OutcomeRows()) as store:
+        action = RepairAction(
+            workplace,
+            store,
+            force,
+            tuple(_table_of(directory, name, "--set-aside") for name in aside),
+            tuple(_table_of(directory, name, "--take-up") for name in up),
+            tuple(name if name in locks else _table_of(directory, name, "--table") for name in names),
+        )
         with ProgressLine() as progress:
-            for outcomes in ref_outcomes(plan, progress, kept=True):
-                store.add(outcomes)
-            logs = log_outcomes(plan, progress)
-        counts, rows = store.counts, iter(store)
+            plan, _ = plan_and_run(action, progress, dry_run=True)
+        made, logs = plan.made.plan, plan.made.logs
+        # Told before anything is changed: afterwards, the files that they are read from are gone.
+        if as_json:
+            out.json([json_line(_plan_fields(made))])
+        else:
+            for number, step in enumerate(made.steps, 1):
+                out.text(step_lines(number, step, "only with --force"))
+            out.text([""] if made.steps else [])
+        rows = iter(store)
         while told := list(islice(rows, _BATCH)):
             if as_json:
                 out.json(json_line(_outcome_fields(one)) for one in told)
             else:
                 out.text(map(_outcome_line, told))
-    if not as_json and plan.steps:
-        out.text([ref_words(counts), log_words(logs), *gap_lines(plan)])
-    result = None
-    if applies and any(step.is_done(force=force) for step in plan.steps):
-        out.flush()
-        with ProgressLine() as progress:
-            result = apply_repair(directory, plan, force=force, progress=progress)
-    if as_json:
-        out.json([json_line(_summary_fields(plan, counts, logs, result))])
-    note(_conclusion(plan, result))
+        if not as_json and made.steps:
+            out.text([ref_counts(store.counts), log_counts(logs), *gap_lines(made)])
+        result = None
+        if applies and not plan.is_noop:
+            out.flush()
+            with ProgressLine() as progress:
+                result = run(action, plan, progress)
+        if as_json:
+            fields = {
+                "refs": {outcome.value: store.counts[outcome] for outcome in Outcome},
+                "logs": picked(logs, "kept", "returned", "lost", "uncertain", "may_be_lost"),
+                "gaps": _gap_fields(made),
+                "applied": result is not None,
+                "snapshot": None if result is None or result.snapshot is None else result.snapshot.id,
+            }
+            out.json([json_line(fields)])
     if result is not None:
-        _tell_errors(ctx, found)
+        _tell_result(ctx, result)
+    elif plan.is_noop:
+        note_sentence(plan.sentence)
+    else:
+        note("nothing was changed: --apply does this")
 
 
 def _table_of(directory: Path, part: str, option: str) -> str:
@@ -143,9 +149,6 @@ def _table_of(directory: Path, part: str, option: str) -> str:
         what = "no table here" if not names else f"{len(names)} tables here, not one"
         raise click.BadParameter(f"{part!r} is {what}", param_hint=option)
     return names[0]
-
-
-# Words
 
 
 def _outcome_line(one: RefOutcome) -> str:
@@ -161,32 +164,16 @@ def _value(record: RefRecord) -> str:
     return record.value.hex() if record.value is not None else "deleted"
 
 
-def _conclusion(plan: RepairPlan, result: RepairResult | None) -> str:
-    if result is None:
-        if not plan.steps:
-            return "nothing to repair"
-        if plan.is_noop and not any(step.needs_force for step in plan.steps):
-            return "nothing was changed, and nothing would be: see the steps"
-        if plan.is_noop:
-            return "nothing can be done without --force: somebody may be at work"
-        return "nothing was changed: --apply does this"
+def _tell_result(ctx: click.Context, result: Result) -> None:
     if result.snapshot is None:
-        return f"done: {', '.join(result.removed)} removed"
-    return f"done; to take it back: undo {safe_name(result.snapshot.id)}"
-
-
-def _tell_errors(ctx: click.Context, found: FoundStack) -> None:
-    """Verify the repaired stack."""
-    with ProgressLine() as progress:
-        findings = fsck(found.location.directory, found.options, progress)
-        errors = sum(finding.severity is Severity.ERROR for finding in findings)
+        note(f"done: {', '.join(result.made.removed)} removed")
+    else:
+        note(f"done; to take it back: undo {result.snapshot.id}")
+    errors = result.made.errors
     if errors:
-        note(f"{errors} error{'' if errors == 1 else 's'} left: see the verb fsck")
+        note(f"checked again: {counted(errors, 'error')} left: see the verb fsck")
         ctx.exit(ExitCode.FINDINGS)
     note("checked again: no errors")
-
-
-# JSON
 
 
 def _plan_fields(plan: RepairPlan) -> dict[str, Any]:
@@ -231,49 +218,22 @@ def _outcome_fields(one: RefOutcome) -> dict[str, Any]:
     return {
         "name": json_text(one.name),
         "outcome": one.outcome.value,
-        "before": _record_fields(one.before),
-        "after": _record_fields(one.after),
+        "before": value_fields(one.before) if one.before is not None else None,
+        "after": value_fields(one.after) if one.after is not None else None,
         "why": one.why,
     }
 
 
-def _record_fields(record: RefRecord | None) -> dict[str, Any] | None:
-    if record is None:
-        return None
-    return {
-        "update_index": record.update_index,
-        "type": record.type,
-        "value": record.value.hex() if record.value is not None else None,
-        "peeled": record.peeled.hex() if record.peeled is not None else None,
-        "target": json_text(record.target) if record.target is not None else None,
-    }
-
-
-def _summary_fields(
-    plan: RepairPlan, counts: Mapping[Outcome, int], logs: LogOutcomes, result: RepairResult | None
-) -> dict[str, Any]:
-    snapshot = result.snapshot if result is not None else None
-    return {
-        "refs": {outcome.value: counts[outcome] for outcome in Outcome},
-        "logs": {
-            "kept": logs.kept,
-            "returned": logs.returned,
-            "lost": logs.lost,
-            "uncertain": logs.uncertain,
-            "may_be_lost": logs.may_be_lost,
-        },
-        "gaps": [
-            {
-                "table": damage.file,
-                "after": json_text(gap.low),
-                "before": json_text(gap.high) if gap.high is not None else None,
-            }
-            for damage in damages(plan)
-            for gap in damage.gaps
-        ],
-        "applied": result is not None,
-        "snapshot": snapshot.id if snapshot is not None else None,
-    }
+def _gap_fields(plan: RepairPlan) -> list[dict[str, Any]]:
+    return [
+        {
+            "table": damage.file,
+            "after": json_text(gap.low),
+            "before": json_text(gap.high) if gap.high is not None else None,
+        }
+        for damage in damages(plan)
+        for gap in damage.gaps
+    ]
 
 
 VERBS = (repair,)

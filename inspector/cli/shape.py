@@ -15,8 +15,6 @@ from inspector.cli.output import Output
 from inspector.exit_codes import note
 from inspector.text import columns, json_line, safe_name
 
-__all__ = ["VERBS"]
-
 _BAR_WIDTH = 32
 
 
@@ -71,7 +69,7 @@ def segments(path: Path | None, worktree: str | None, as_json: bool) -> None:
     as large as the one behind it.
     """
     out = Output.standard()
-    with find_stack(path, worktree).opened(read_only=True) as stack:
+    with find_stack(path, worktree).opened() as stack:
         sizes = stack.sizes
         factor = stack.options.factor
     parts = sizes_to_segments(sizes)

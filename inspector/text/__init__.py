@@ -2,19 +2,19 @@
 
 Knows the types of the engine and nothing else of the inspector; may import `engine`.
 
-    safe          bytes that anybody may have written, made fit for a terminal and for JSON
-    facts         sizes, ages, times, names, ids and errors as short texts
+    safe          bytes that anyone may have written, made fit for a terminal and for JSON
+    facts         counts, sizes, names, ids and errors as short texts
+    times         ages and points in time, as they are shown and as users write them
     records       records as JSON and as lines of text
-    times         points in time as users write them
+    plans         what a change would do, in lines
     layout_words  what the bytes of a table mean
 """
 
 from inspector.text.facts import (
-    age_text,
+    columns,
+    counted,
     error_text,
     file_size,
-    log_time,
-    log_zone,
     loss_text,
     short_id,
     short_table_name,
@@ -24,37 +24,56 @@ from inspector.text.facts import (
     value_text,
 )
 from inspector.text.layout_words import copied_value, explanation, size_text, span_value_text, title
+from inspector.text.plans import (
+    clean_lines,
+    compaction_lines,
+    gap_lines,
+    is_chosen,
+    log_counts,
+    ref_counts,
+    step_lines,
+    update_lines,
+)
 from inspector.text.records import (
-    columns,
     json_line,
     log_json,
     log_line,
+    picked,
     print_log,
     print_ref,
     ref_json,
     ref_line,
     reflog_line,
+    value_fields,
 )
 from inspector.text.safe import json_text, safe_name, safe_text
-from inspector.text.times import parse_time
+from inspector.text.times import age_text, log_time, log_zone, parse_time, utc_time
 
 __all__ = [
     "age_text",
+    "clean_lines",
     "columns",
+    "compaction_lines",
     "copied_value",
+    "counted",
     "error_text",
     "explanation",
     "file_size",
+    "gap_lines",
+    "is_chosen",
     "json_line",
     "json_text",
+    "log_counts",
     "log_json",
     "log_line",
     "log_time",
     "log_zone",
     "loss_text",
     "parse_time",
+    "picked",
     "print_log",
     "print_ref",
+    "ref_counts",
     "ref_json",
     "ref_line",
     "reflog_line",
@@ -66,7 +85,11 @@ __all__ = [
     "shown",
     "size_text",
     "span_value_text",
+    "step_lines",
     "title",
+    "update_lines",
     "update_range",
+    "utc_time",
+    "value_fields",
     "value_text",
 ]

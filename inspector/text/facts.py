@@ -6,27 +6,12 @@ the rest and a name may have megabytes.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
 from typing import Final
 
-from engine.format import LogRecord, RefRecord, parse_table_name
+from engine.format import RefRecord, parse_table_name
 from engine.salvage import Losses
 from inspector.text.safe import safe_text
-
-__all__ = [
-    "age_text",
-    "error_text",
-    "file_size",
-    "log_time",
-    "log_zone",
-    "loss_text",
-    "short_id",
-    "short_table_name",
-    "shorten_middle",
-    "shown",
-    "update_range",
-    "value_text",
-]
 
 SHOWN_BYTES: Final = 1024
 
@@ -41,6 +26,22 @@ def error_text(error: BaseException) -> str:
     return shown(str(error).encode("utf-8", "surrogateescape"))
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """`1 table`, `1,234 tables`; `plural` where it takes more than an s."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def columns(headings: Sequence[str], rows: Iterable[Sequence[str]], align: str) -> list[str]:
+    """Headings and rows as lines with aligned columns; `align` has `<` or `>` for each of them.
+
+    Widths count characters, so text that may hold wide ones belongs into the last column.
+    """
+    table = [headings, *rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    layout = "  ".join(f"{{:{side}{width}}}" for side, width in zip(align, widths, strict=True))
+    return [layout.format(*row).rstrip() for row in table]
+
+
 def file_size(size: int) -> str:
     """Bytes with a unit, at most seven characters: `92`, `4.0K`, `1023.9M`."""
     if size < 1024:
@@ -49,15 +50,6 @@ def file_size(size: int) -> str:
     while amount >= 1023.95:  # what would be rounded to 1024.0 goes to the next unit
         amount, units = amount / 1024, units[1:]
     return f"{amount:.1f}{units[0]}"
-
-
-def age_text(seconds: float) -> str:
-    """How long ago, in the largest unit of which there are two or more: `45s`, `90s`, `3m`, `47h`, `12d`."""
-    whole = max(0, int(seconds))
-    for unit, name in ((86400, "d"), (3600, "h"), (60, "m")):
-        if whole >= 2 * unit:
-            return f"{whole // unit}{name}"
-    return f"{whole}s"
 
 
 def short_table_name(name: str) -> str:
@@ -88,18 +80,14 @@ def short_id(oid: bytes | None) -> str:
 
 def loss_text(losses: Losses) -> str:
     """What can be read of a damaged table, and what cannot."""
-    text = f"{_some(losses.refs, 'ref')}, {_some(losses.logs, 'log entr', 'y', 'ies')}"
+    text = f"{counted(losses.refs, 'ref')}, {counted(losses.logs, 'log entry', 'log entries')}"
     if losses.uncertain_logs:
         text += f" ({losses.uncertain_logs:,} uncertain)"
     if losses.size:
-        text += f"; {_some(losses.size, 'byte')} in {_some(losses.stretches, 'place')} cannot be read"
+        text += f"; {counted(losses.size, 'byte')} in {counted(losses.stretches, 'place')} cannot be read"
     if losses.left_out:
-        text += f"; {_some(losses.left_out, 'more record')} left out"
+        text += f"; {counted(losses.left_out, 'more record')} left out"
     return text
-
-
-def _some(number: int, noun: str, one: str = "", many: str = "s") -> str:
-    return f"{number:,} {noun}{one if number == 1 else many}"
 
 
 def value_text(record: RefRecord, width: int = 10) -> str:
@@ -112,21 +100,3 @@ def value_text(record: RefRecord, width: int = 10) -> str:
         return record.value.hex()[: max(width, 7)]
     digits = max(7, min((width - 2) // 2, 2 * len(record.value)))
     return f"{record.value.hex()[:digits]} ^{record.peeled.hex()[:digits]}"
-
-
-def log_zone(tz: int) -> str:
-    """A stored zone as git shows it: its decimal reading with sign and four digits, `+0530`."""
-    return f"{tz:+05d}"
-
-
-def log_time(record: LogRecord) -> str:
-    """When an entry was made, to the minute, in its own zone: `2023-11-14 22:13`.
-
-    A time that no calendar has is shown as the number it is.
-    """
-    hours, minutes = divmod(abs(record.tz), 100)
-    offset = (hours * 60 + minutes) * (60 if record.tz >= 0 else -60)
-    try:
-        return datetime.fromtimestamp(record.time + offset, UTC).isoformat(" ")[:16]
-    except (OverflowError, ValueError, OSError):
-        return str(record.time)

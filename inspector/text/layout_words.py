@@ -8,15 +8,13 @@ the file become text here, through `shown`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Final
 
 from engine.format import INDEX, LOG, OBJ, REF, SECTION_NAMES
 from engine.layout import BlockSpan, Group, Record, Section, Span, SpanKind
-from inspector.text.facts import error_text, log_zone, short_table_name, shown
+from inspector.text.facts import counted, error_text, short_table_name, shown
 from inspector.text.safe import safe_text
-
-__all__ = ["copied_value", "explanation", "size_text", "span_value_text", "title"]
+from inspector.text.times import log_zone, utc_time
 
 _TYPES: Final = {bytes((kind,)): name for kind, name in SECTION_NAMES.items()}
 
@@ -46,13 +44,9 @@ _BLOCKS: Final = {
 }
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def size_text(span: Span) -> str:
     """How many bytes a span has: `1 byte`, `4,096 bytes`."""
-    return _count(span.end - span.start, "byte")
+    return counted(span.end - span.start, "byte")
 
 
 def _number(span: Span) -> int:
@@ -76,7 +70,7 @@ def span_value_text(span: Span) -> str:
             f"{meaning} (delta {value})" if span.kind is SpanKind.NUMBER else f"{meaning:,} (delta {value:,})"
         )
     if span.name == "time":
-        return f"{_number(span)} ({_time(_number(span))})"
+        return f"{_number(span)} ({utc_time(_number(span))})"
     if span.name == "zone":
         return log_zone(_number(span))
     if span.name == "type" and isinstance(value, bytes):
@@ -91,13 +85,6 @@ def span_value_text(span: Span) -> str:
             return f"{number} ({meaning})"
         return f"{number} {shown(meaning)}" if isinstance(meaning, bytes) else number
     return ""
-
-
-def _time(seconds: int) -> str:
-    try:
-        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    except (OverflowError, ValueError, OSError):
-        return "beyond any calendar"
 
 
 def copied_value(span: Span) -> str:
@@ -171,7 +158,7 @@ def _record(record: Record) -> str:
         return f"{_key(record)} → block {_number(fields['block offset']):,}"
     if record.type == OBJ:
         count = fields.get("long offset count", fields["offset count"])
-        return f"{_key(record)} in {_count(_number(count), 'block')}"
+        return f"{_key(record)} in {counted(_number(count), 'block')}"
     kind = fields.get("value type", fields.get("log type"))
     return f"{_key(record)} ({kind.meaning})" if kind and isinstance(kind.meaning, str) else _key(record)
 
@@ -213,7 +200,7 @@ def _section(span: Section) -> str:
 
 
 def _block(span: BlockSpan) -> str:
-    parts = [_count(span.restart_count, "restart point")]
+    parts = [counted(span.restart_count, "restart point")]
     if span.type == LOG:
         parts.append(f"{span.file_len:,} bytes compressed, {span.block_len:,} inflated")
     else:
@@ -255,7 +242,7 @@ def _prefix(span: Span) -> str:
     shared = _number(span)
     if not shared:
         return "Nothing is shared with the record before: the key is stored whole."
-    return f"The key begins with the first {_count(shared, 'byte')} of the key before."
+    return f"The key begins with the first {counted(shared, 'byte')} of the key before."
 
 
 def _update_index(span: Span) -> str:
@@ -280,7 +267,7 @@ def _fixed(text: str) -> Callable[[Span], str]:
 
 def _length_of(what: str) -> Callable[[Span], str]:
     return lambda span: (
-        f"{_count(_number(span), 'byte')} of {what} follow{'s' if _number(span) == 1 else ''}."
+        f"{counted(_number(span), 'byte')} of {what} follow{'s' if _number(span) == 1 else ''}."
     )
 
 
@@ -316,7 +303,7 @@ _FIELDS: Final[dict[str, Callable[[Span], str]]] = {
     "ref index offset": _offset_of("The root of the ref index"),
     "obj offset": _offset_of("The object section"),
     "object id length": lambda span: (
-        f"The object section keeps the first {_count(_number(span), 'byte')} of each id. "
+        f"The object section keeps the first {counted(_number(span), 'byte')} of each id. "
         "Packed into the lowest five bits."
     ),
     "obj index offset": _offset_of("The root of the object index"),
@@ -326,14 +313,14 @@ _FIELDS: Final[dict[str, Callable[[Span], str]]] = {
     "type": lambda span: f"{_BLOCKS[_bytes(span)[0]]}." if _bytes(span) in _TYPES else "",
     "block length": _fixed("From the block's start to the end of its restart count, inflated."),
     "prefix length": _prefix,
-    "suffix length": lambda span: f"{_count(_number(span), 'byte')} of the key follow. {_PACKED}",
+    "suffix length": lambda span: f"{counted(_number(span), 'byte')} of the key follow. {_PACKED}",
     "suffix": _fixed("What differs from the key before: it follows the prefix that the two share."),
     "value type": _value_type,
     "log type": lambda span: "A deletion of a reflog entry." if not _number(span) else "A reflog entry.",
     "offset count": lambda span: (
-        f"{_count(_number(span), 'offset')} follow." if _number(span) else "0: a count of its own follows."
+        f"{counted(_number(span), 'offset')} follow." if _number(span) else "0: a count of its own follows."
     ),
-    "long offset count": lambda span: f"{_count(_number(span), 'offset')} follow.",
+    "long offset count": lambda span: f"{counted(_number(span), 'offset')} follow.",
     "update index": _update_index,
     "object id": _object_id("What the ref points to."),
     "peeled object id": _object_id("What the tag points to, peeled."),
@@ -352,5 +339,5 @@ _FIELDS: Final[dict[str, Callable[[Span], str]]] = {
     "block offset": lambda span: f"The block begins at {_number(span):,}; enter goes there.",
     "ref block offset": _fixed("A ref block that mentions the object; enter goes there."),
     "restart offset": _restart,
-    "restart count": lambda span: f"{_count(_number(span), 'restart point')}: records with a whole key.",
+    "restart count": lambda span: f"{counted(_number(span), 'restart point')}: records with a whole key.",
 }  # fmt: skip

@@ -10,24 +10,11 @@ expression.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from engine.format import LogRecord, RefRecord
 from inspector.text.safe import json_text
-
-__all__ = [
-    "Show",
-    "columns",
-    "json_line",
-    "log_json",
-    "log_line",
-    "print_log",
-    "print_ref",
-    "ref_json",
-    "ref_line",
-    "reflog_line",
-]
 
 Show = Callable[[bytes], bytes]
 """How bytes of the stack go into a line of text: `Output.show`."""
@@ -39,6 +26,22 @@ _quote = json.encoder.encode_basestring_ascii
 def json_line(fields: dict[str, Any]) -> str:
     """One JSON object on one line, for objects of which there are few."""
     return json.dumps(fields, separators=(",", ":"))
+
+
+def picked(thing: object, *names: str) -> dict[str, Any]:
+    """These attributes of something, as fields of a JSON object."""
+    return {name: getattr(thing, name) for name in names}
+
+
+def value_fields(record: RefRecord) -> dict[str, Any]:
+    """What a ref record holds, as fields of a JSON object of which there are few."""
+    return {
+        "update_index": record.update_index,
+        "type": record.type,
+        "value": record.value.hex() if record.value is not None else None,
+        "peeled": record.peeled.hex() if record.peeled is not None else None,
+        "target": json_text(record.target) if record.target is not None else None,
+    }
 
 
 def ref_json(record: RefRecord, table: str | None, lead: str = "") -> str:
@@ -133,17 +136,6 @@ def print_log(record: LogRecord, null_id: bytes, show: Show) -> bytes:
         (record.new or null_id).hex().encode(),
         b"\n".join(map(show, record.message.split(b"\n"))),
     )
-
-
-def columns(headings: Sequence[str], rows: Iterable[Sequence[str]], align: str) -> list[str]:
-    """Headings and rows as lines with aligned columns; `align` has `<` or `>` for each of them.
-
-    Widths count characters, so text that may hold wide ones belongs into the last column.
-    """
-    table = [headings, *rows]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    layout = "  ".join(f"{{:{side}{width}}}" for side, width in zip(align, widths, strict=True))
-    return [layout.format(*row).rstrip() for row in table]
 
 
 def _string(data: bytes | None) -> str:

@@ -23,8 +23,6 @@ import re
 import unicodedata
 from typing import Final
 
-__all__ = ["json_text", "safe_name", "safe_text"]
-
 MAX_MARKS: Final = 8
 """Combining marks that one character may carry; no script needs as many."""
 

@@ -1,4 +1,6 @@
-"""Points in time as a user writes them for `expire --before`: few forms, each of them exact.
+"""Points in time: as they are shown, and as a user writes them for `expire --before`.
+
+A user has few forms, each of them exact:
 
     1700000000              seconds since 1970 (any run of digits)
     2023-11-14              the start of a day; 2023-11-14T22:13, ...T22:13:20, ...+01:00, ...Z
@@ -12,9 +14,9 @@ and any text it does not understand is *now*); what decides which reflogs are dr
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
-__all__ = ["parse_time"]
+from engine.format import LogRecord
 
 _RELATIVE = re.compile(r"([0-9]{1,9})[. ](second|minute|hour|day|week)s?[. ]ago")
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
@@ -40,3 +42,38 @@ def parse_time(text: str, now: int) -> int:
             f"{text!r} is no time: write seconds since 1970, a date such as 2023-11-14 "
             "or 2023-11-14T22:13:20+01:00, or 90.days.ago"
         ) from None
+
+
+def age_text(seconds: float) -> str:
+    """How long ago, in the largest unit of which there are two or more: `45s`, `90s`, `3m`, `47h`, `12d`."""
+    whole = max(0, int(seconds))
+    for unit, name in ((86400, "d"), (3600, "h"), (60, "m")):
+        if whole >= 2 * unit:
+            return f"{whole // unit}{name}"
+    return f"{whole}s"
+
+
+def utc_time(seconds: int) -> str:
+    """A time as a date of UTC; the number itself where no calendar has it."""
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (OverflowError, ValueError, OSError):
+        return f"{seconds:,} seconds after 1970"
+
+
+def log_zone(tz: int) -> str:
+    """A stored zone as git shows it: its decimal reading with sign and four digits, `+0530`."""
+    return f"{tz:+05d}"
+
+
+def log_time(record: LogRecord) -> str:
+    """When an entry was made, to the minute, in its own zone: `2023-11-14 22:13`.
+
+    A time that no calendar has is shown as the number it is.
+    """
+    hours, minutes = divmod(abs(record.tz), 100)
+    offset = (hours * 60 + minutes) * (60 if record.tz >= 0 else -60)
+    try:
+        return datetime.fromtimestamp(record.time + offset, UTC).isoformat(" ")[:16]
+    except (OverflowError, ValueError, OSError):
+        return str(record.time)

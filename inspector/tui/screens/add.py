@@ -13,9 +13,9 @@ from textual.widgets import Input, Static, TextArea
 from engine.errors import ApiError
 from engine.format import HashId, RefRecord
 from engine.update import parse_commands
-from inspector.actions import AddAction, Kind, RefForm, Workplace, counted, name_field, value_field
+from inspector.actions import AddAction, FormKind, RefForm, Workplace, name_field, value_field
 from inspector.model import Journal
-from inspector.text import safe_name
+from inspector.text import counted, safe_name
 from inspector.tui.screens.form import FormScreen, field
 from inspector.tui.widgets.choice import Choice
 
@@ -62,13 +62,13 @@ class AddScreen(FormScreen):
         self._mode: Choice[Literal["ref", "commands"]] = Choice(
             [("ref", "one ref"), ("commands", "update-ref commands")], id="mode"
         )
-        kinds: list[tuple[Kind, str]] = [
+        kinds: list[tuple[FormKind, str]] = [
             ("create", "create"), ("update", "update"), ("delete", "delete"), ("symref", "symref"),
         ]  # fmt: skip
-        kind: Kind = "create"
+        kind: FormKind = "create"
         if ref is not None and not ref.is_deletion:
             kind = "update" if ref.target is None else "symref"
-        self._kind: Choice[Kind] = Choice(kinds, chosen=kind, id="kind")
+        self._kind: Choice[FormKind] = Choice(kinds, chosen=kind, id="kind")
         self._given = ref
         self._ref = Input(placeholder="e.g. refs/heads/topic", compact=True, id="name")
         self._new = Input(compact=True, id="new")

@@ -8,7 +8,6 @@ from typing import Any, Final, NamedTuple
 
 from engine.errors import Cancelled, ReftableError
 from engine.progress import Progress, ProgressCallback
-from engine.snapshot import list_snapshots
 from engine.stack import UnlistedFile
 from inspector.actions import (
     Action,
@@ -72,23 +71,17 @@ def make_plan(action: Action[Any], show: Show, job: Job) -> Planned | NotDone:
 def apply_plan(action: Action[Any], plan: Plan[Any], show: Show, job: Job) -> Applied | NotDone:
     """Apply just this plan."""
     try:
-        before = _snapshots(action)
         result = run(action, plan, _report(job, show))
-        taken = sorted(_snapshots(action) - before)
     except (ReftableError, OSError, RefusedError) as error:
         untouched = is_as_planned_for(action.workplace, plan.names)
         return NotDone(explain(error), isinstance(error, Cancelled), untouched)
-    return Applied(result, taken[-1] if taken else None)
+    return Applied(result, None if result.snapshot is None else result.snapshot.id)
 
 
 def defect(error: Exception, *, applying: bool) -> NotDone:
     """What to say of an error that nobody foresaw."""
     details = "".join(traceback.format_exception(error))
     return NotDone(explain(error), stopped=False, untouched=False if applying else None, details=details)
-
-
-def _snapshots(action: Action[Any]) -> set[str]:
-    return {snapshot.id for snapshot in list_snapshots(action.workplace.directory)}
 
 
 def _report(job: Job, show: Show) -> ProgressCallback:

@@ -10,9 +10,9 @@ from textual.widgets import Input
 
 from engine.merge import Segment, suggest_compaction_segment, suggest_geometric_segment
 from engine.stack import Policy
-from inspector.actions import CompactAction, TableRange, Workplace, counted
+from inspector.actions import CompactAction, TableRange, Workplace
 from inspector.model import Journal, StackView
-from inspector.text import safe_name
+from inspector.text import counted, safe_name
 from inspector.tui.screens.form import FormScreen, field
 from inspector.tui.widgets.choice import Choice
 

@@ -9,9 +9,9 @@ from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from engine.format import U64_MAX
-from inspector.actions import ExpireAction, Workplace, utc_time
+from inspector.actions import ExpireAction, Workplace
 from inspector.model import Journal
-from inspector.text import parse_time, safe_name
+from inspector.text import parse_time, safe_name, utc_time
 from inspector.tui.screens.form import FormScreen, field
 
 __all__ = ["ExpireScreen"]

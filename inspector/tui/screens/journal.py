@@ -11,10 +11,9 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from inspector.actions import utc_time
 from inspector.model import Entry, Journal
 from inspector.rows import SequenceRows
-from inspector.text import safe_name
+from inspector.text import safe_name, utc_time
 from inspector.tui.screens.dialog import Dialog, box
 from inspector.tui.widgets.key_bar import KeyBar
 from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, VirtualList

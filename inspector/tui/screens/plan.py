@@ -18,20 +18,20 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Static
 
-from engine.repair import RepairPlan, Step
+from engine.repair import Step
 from engine.stack import UnlistedFile
 from inspector.actions import (
     Action,
     Plan,
+    PlannedRepair,
     RepairAction,
     UndoAction,
     Workplace,
-    is_chosen,
-    lines_of_step,
     lock_words,
 )
 from inspector.model import Ending, Journal
 from inspector.rows import OutcomeRows
+from inspector.text import is_chosen, step_lines
 from inspector.tui.screens.attempt import Applied, NotDone, Planned, apply_plan, defect, make_plan
 from inspector.tui.screens.confirm import ConfirmScreen
 from inspector.tui.screens.dialog import Dialog, box
@@ -304,7 +304,7 @@ class RepairScreen(ActionScreen):
     def __init__(self, workplace: Workplace, journal: Journal, locks: tuple[str, ...] = ()) -> None:
         """With `locks`, names of lock files, these are removed, and nothing else is done."""
         self._outcomes = OutcomeRows()
-        self._repair = RepairAction(workplace, self._outcomes, locks=locks)
+        self._repair = RepairAction(workplace, self._outcomes, only=locks)
         self._chosen: str | None = None
         super().__init__(self._repair, journal)
 
@@ -333,14 +333,14 @@ class RepairScreen(ActionScreen):
     @property
     def is_unlocking(self) -> bool:
         """Whether it is about locks alone."""
-        return bool(self._repair.locks)
+        return self._repair.is_unlocking
 
     @property
     def _steps(self) -> tuple[Step, ...]:
         """Those of the plan that is on screen."""
         if self.phase is not Phase.PLANNED or self._plan is None:
             return ()
-        steps: tuple[Step, ...] = self._plan.made.steps
+        steps: tuple[Step, ...] = self._plan.made.plan.steps
         return steps
 
     @property
@@ -349,12 +349,12 @@ class RepairScreen(ActionScreen):
         line = self.query_one(LineList).current
         return self._steps[line.about] if line is not None and line.about is not None else None
 
-    def plan_lines(self, plan: Plan[RepairPlan]) -> list[Line]:
+    def plan_lines(self, plan: Plan[PlannedRepair]) -> list[Line]:
         """The lines of a plan, which know of which step they are."""
         lines = []
-        for number, step in enumerate(plan.made.steps):
+        for number, step in enumerate(plan.made.plan.steps):
             look: Look = "accent" if is_chosen(step) else "plain"
-            texts = lines_of_step(number + 1, step, self._repair.forced)
+            texts = step_lines(number + 1, step, self._repair.forced)
             lines += [Line(text, look, number) for text in texts]
         return lines + [Line(text) for text in plan.lines[len(lines) :]]
 

@@ -19,10 +19,10 @@ from textual.widgets import Static
 
 from engine.readable import ReadableStack, open_readable
 from engine.snapshot import Snapshot, keep, list_snapshots
-from inspector.actions import PruneAction, UndoAction, Workplace, counted, utc_time
+from inspector.actions import PruneAction, UndoAction, Workplace
 from inspector.model import Journal, StackView
 from inspector.rows import SequenceRows
-from inspector.text import age_text, safe_name, short_table_name
+from inspector.text import age_text, counted, safe_name, short_table_name, utc_time
 from inspector.tui.screens.changes import ChangesScreen
 from inspector.tui.screens.dialog import Dialog, box
 from inspector.tui.screens.plan import ActionScreen

@@ -10,7 +10,7 @@ from engine.errors import EntryTooBigError, LockError, NameConflictError, Outdat
 from engine.format import RefRecord
 from engine.git import Identity
 from engine.stack import Stack, StackOptions
-from engine.update import UpdatePlan, apply_planned, apply_updates, parse_commands, plan_updates
+from engine.update import UpdatePlan, parse_commands, prepare_updates
 from tests.support.stacks import add, branch, entry, lock, make_stack, names, same
 from tests.support.tables import stack_files
 
@@ -30,13 +30,13 @@ def directory(tmp_path: Path) -> Path:
 
 
 def plan(stack: Stack, commands: str) -> UpdatePlan:
-    return plan_updates(
-        stack,
+    return prepare_updates(
         parse_commands(commands.encode(), stack.hash_id),
+        stack.hash_id,
         committer=WHO,
         message=b"why",
         autocreates_reflog=lambda name: name.startswith(b"refs/heads/"),
-    )
+    ).plan(stack)
 
 
 COMMANDS = [
@@ -55,7 +55,7 @@ def test_a_plan_writes_nothing_and_then_exactly_what_it_says(commands: str, dire
         made = plan(stack, commands)
         assert stack_files(directory) == before
         assert made.before == tuple(old.get(record.name) for record in made.result.refs)
-        assert apply_planned(stack, made) == made.result
+        assert made.apply(stack) == made.result
         [written] = set(stack_files(directory)).difference(before)
         assert made.table is not None
         assert (directory / written).stat().st_size == made.table.size
@@ -67,16 +67,7 @@ def test_a_plan_writes_nothing_and_then_exactly_what_it_says(commands: str, dire
 def test_a_plan_is_what_an_application_without_one_writes(commands: str, directory: Path) -> None:
     with Stack.open(directory, LOOSE) as stack:
         made = plan(stack, commands)
-        assert (
-            apply_updates(
-                stack,
-                parse_commands(commands.encode(), stack.hash_id),
-                committer=WHO,
-                message=b"why",
-                autocreates_reflog=lambda name: name.startswith(b"refs/heads/"),
-            )
-            == made.result
-        )
+        assert made.updates.apply(stack) == made.result
 
 
 def test_a_plan_for_a_stack_that_is_no_more_is_not_applied(directory: Path) -> None:
@@ -85,7 +76,7 @@ def test_a_plan_for_a_stack_that_is_no_more_is_not_applied(directory: Path) -> N
         add(other, [branch(9, other.next_update_index)])
         before = stack_files(directory)
         with pytest.raises(OutdatedError):
-            apply_planned(stack, made)
+            made.apply(stack)
         assert stack_files(directory) == before
 
 
@@ -94,7 +85,7 @@ def test_a_plan_for_the_same_refs_in_other_tables_is_not_applied(directory: Path
         made = plan(stack, COMMANDS[0])
         other.compact_all()
         with pytest.raises(OutdatedError):
-            apply_planned(stack, made)
+            made.apply(stack)
 
 
 def test_a_plan_that_would_have_another_outcome_in_the_main_stack_is_not_applied(directory: Path) -> None:
@@ -103,19 +94,18 @@ def test_a_plan_that_would_have_another_outcome_in_the_main_stack_is_not_applied
         return RefRecord(b"refs/heads/main", 1, value=value)
 
     with Stack.open(directory, LOOSE) as stack:
-        made = plan_updates(
-            stack,
+        made = prepare_updates(
             parse_commands(b"option no-deref\nsymref-update HEAD refs/heads/main\n", stack.hash_id),
+            stack.hash_id,
             committer=WHO,
             autocreates_reflog=lambda name: name == b"HEAD",
-            shared=lambda _: shared(same(1)),
-        )
+        ).plan(stack, shared=lambda _: shared(same(1)))
         assert [record.new for record in made.result.logs] == [same(1)]
         before = stack_files(directory)
         with pytest.raises(OutdatedError):
-            apply_planned(stack, made, shared=lambda _: shared(same(2)))
+            made.apply(stack, shared=lambda _: shared(same(2)))
         assert stack_files(directory) == before
-        apply_planned(stack, made, shared=lambda _: shared(same(1)))
+        made.apply(stack, shared=lambda _: shared(same(1)))
 
 
 def test_a_plan_takes_no_lock_and_its_application_does(directory: Path) -> None:
@@ -123,7 +113,7 @@ def test_a_plan_takes_no_lock_and_its_application_does(directory: Path) -> None:
     with Stack.open(directory, LOOSE) as stack:
         made = plan(stack, COMMANDS[0])
         with pytest.raises(LockError):
-            apply_planned(stack, made)
+            made.apply(stack)
 
 
 def test_a_plan_can_be_made_with_a_handle_that_only_reads(directory: Path) -> None:
@@ -136,7 +126,7 @@ def test_a_plan_of_no_change_has_no_table_and_applies_to_anything(directory: Pat
         made = plan(stack, f"update {NAME} {same(1).hex()}\nverify refs/heads/none\n")
         assert (made.table, made.result.refs) == (None, ())
         before = names(stack)
-        apply_planned(stack, made)
+        made.apply(stack)
         assert names(stack) == before
 
 

@@ -22,7 +22,7 @@ from engine.format import HashId, LogRecord, RefRecord
 from engine.git import Identity, find_repository
 from engine.stack import Stack
 from engine.stack.stack import StackOptions
-from engine.update import apply_updates, parse_commands
+from engine.update import parse_commands, prepare_updates
 from engine.update.commands import RefUpdate, Symref
 from engine.update.transaction import TransactionResult
 from tests.support.git import EMAIL, NAME, Git, Repository
@@ -82,14 +82,14 @@ class World:
         """Apply commands with the engine."""
         with Stack.open(self.repo.reftable, OPTIONS) as fresh:
             stack = stack or fresh
-            return apply_updates(
-                stack,
+            return prepare_updates(
                 parse_commands(self.fill(commands), stack.hash_id),
+                stack.hash_id,
                 committer=COMMITTER,
                 message=message,
                 autocreates_reflog=find_repository(self.repo.git_dir, git=None).autocreates_reflog,
                 peel=self.peel,
-            )
+            ).apply(stack)
 
     def git_apply(self, commands: str, message: bytes = b"") -> bool:
         """Let git apply commands; whether it agreed to."""
@@ -571,13 +571,17 @@ def test_tags_are_peeled_before_the_lock_is_taken(world: World) -> None:
     with Stack.open(world.repo.reftable, OPTIONS) as stack:
         commands = world.fill("create refs/tags/new {tag}; create refs/tags/new2 {a}; delete refs/tags/v1")
         updates = parse_commands(commands, HashId.SHA1)
-        apply_updates(stack, updates, committer=COMMITTER, autocreates_reflog=never, peel=peel)
+        prepared = prepare_updates(
+            updates, HashId.SHA1, committer=COMMITTER, autocreates_reflog=never, peel=peel
+        )
+        prepared.apply(stack)
     assert asked == [{world.tag, world.a}]
     assert world.refs()[b"refs/tags/new"].peeled is None
 
 
 def apply_one(stack: Stack, update: RefUpdate) -> TransactionResult:
-    return apply_updates(stack, [update], committer=COMMITTER, autocreates_reflog=never)
+    prepared = prepare_updates([update], stack.hash_id, committer=COMMITTER, autocreates_reflog=never)
+    return prepared.apply(stack)
 
 
 def test_updates_without_a_line_are_named_by_their_ref(world: World) -> None:
@@ -634,13 +638,13 @@ def apply_linked(linked: Linked, commands: str) -> TransactionResult:
         Stack.open(linked.world.repo.reftable, read_only=True) as main,
         Stack.open(linked.reftable, OPTIONS) as stack,
     ):
-        return apply_updates(
-            stack,
+        prepared = prepare_updates(
             parse_commands(linked.world.fill(commands), HashId.SHA1),
+            HashId.SHA1,
             committer=COMMITTER,
             autocreates_reflog=find_repository(linked.reftable.parent, git=None).autocreates_reflog,
-            shared=main.read_ref,
         )
+        return prepared.apply(stack, shared=main.read_ref)
 
 
 @pytest.mark.parametrize(

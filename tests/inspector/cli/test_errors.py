@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,15 @@ def test_a_wrong_command_line_is_code_2(args: list[str]) -> None:
     assert "Error: " in done.err
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Have processes start with the default for SIGINT, even where it is ignored, as in a background job."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_is_code_130(tmp_path: Path) -> None:
     ok("demo", tmp_path / "demo")
     with start("refs", "--json", tmp_path / "demo") as process:

@@ -43,7 +43,7 @@ def damage(stack: Path) -> str:
 def test_a_sound_stack_gives_no_line_and_no_exit_code(stack: Path) -> None:
     done = ok("fsck", stack)
     assert done.out == b""
-    assert "0 errors, 0 warnings, 0 remarks" in done.err
+    assert "0 errors, 0 warnings, 0 notes" in done.err
     assert ok("fsck", "--json", stack).out == b""
 
 
@@ -58,7 +58,7 @@ def test_errors_come_first_and_give_an_exit_code(stack: Path) -> None:
     ]
     assert name.encode() in heads[0]
     assert b"at byte 24" in heads[0]
-    assert "1 error, 1 warning, 0 remarks" in done.err
+    assert "1 error, 1 warning, 0 notes" in done.err
 
 
 def test_text_tells_what_git_does_and_what_helps(stack: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -339,20 +340,55 @@ def test_clean_removes_no_more_than_it_planned(repo: Repository, monkeypatch: py
     assert late.exists()
 
 
-def test_only_what_was_planned_is_applied(many: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+def overtake(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[int], object]) -> list[CompactionPlan]:
+    """Have `meanwhile(number)` done between each plan of a compaction and its application; the plans."""
     plan_compaction = Stack.plan_compaction
+    plans: list[CompactionPlan] = []
 
     def overtaken(
         stack: Stack, first: int, end: int, expiry: Expiry | None, progress: ProgressCallback | None
     ) -> CompactionPlan:
-        plan = plan_compaction(stack, first, end, expiry, progress)
-        many.branch("meanwhile")
-        return plan
+        plans.append(plan_compaction(stack, first, end, expiry, progress))
+        meanwhile(len(plans))
+        return plans[-1]
 
     monkeypatch.setattr(Stack, "plan_compaction", overtaken)
+    return plans
+
+
+@pytest.mark.parametrize("verb", [["compact", "--all"], ["expire", "--before", "1700001000"]], ids=" ".join)
+def test_a_stack_to_which_others_write_is_compacted(
+    many: Repository, verb: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overtake(monkeypatch, lambda number: number < 5 and many.branch(f"meanwhile-{number}"))
+    refs = many.refs(root=True)
+    [done] = ok(*verb, "--json", many.path).objects
+    assert [table["name"] for table in done["after"]] == names(many)[: len(done["after"])]
+    assert many.refs(root=True).keys() > refs.keys()
+    many.git("refs", "verify")
+
+
+def test_only_what_was_planned_is_applied(many: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    def compact(_number: int) -> None:
+        with Stack.open(many.reftable) as other:
+            other.compact(0, 2)
+
+    plans = overtake(monkeypatch, compact)
     count = len(names(many))
     done = run("compact", many.path)
     assert done.code == 5
     assert done.out == b""
     assert "run the command again" in done.err
-    assert len(names(many)) == count + 1
+    assert len(plans) == 5
+    assert len(names(many)) == count - 5
+
+
+def test_a_range_is_never_one_of_other_tables(many: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    def compact(_number: int) -> None:
+        with Stack.open(many.reftable) as other:
+            other.compact(2, 4)
+
+    overtake(monkeypatch, compact)
+    count = len(names(many))
+    assert run("compact", "--range", "1:3", many.path).code == 5
+    assert len(names(many)) == count - 1

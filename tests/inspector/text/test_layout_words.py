@@ -91,7 +91,7 @@ def test_damage_is_a_word_in_the_title(tmp_path: Path) -> None:
 
 def test_times_beyond_any_calendar_are_no_reason_to_fail() -> None:
     span = Span(0, 9, "time", SpanKind.NUMBER, 2**64 - 1)
-    assert span_value_text(span) == "18446744073709551615 (beyond any calendar)"
+    assert span_value_text(span) == "18446744073709551615 (18,446,744,073,709,551,615 seconds after 1970)"
     assert (
         span_value_text(Span(0, 9, "time", SpanKind.NUMBER, 1_700_000_000))
         == "1700000000 (2023-11-14 22:13:20 UTC)"

@@ -15,8 +15,8 @@ from engine.errors import Cancelled, FormatError
 from engine.format import HashId, RefRecord
 from engine.update import parse_commands
 from engine.update.commands import RefUpdate, Symref
-from inspector.actions import Kind, RefForm, explain, name_field, value_field
-from inspector.actions.shell import command, word
+from inspector.actions import FormKind, RefForm, explain, name_field, value_field
+from inspector.actions.base import command, word
 from inspector.tui.widgets.choice import Choice
 from inspector.tui.widgets.line_list import Line, LineList, wrapped
 from tests.support.screens import drive, shown_lines
@@ -98,7 +98,7 @@ def test_object_ids_are_as_long_as_those_of_the_stack() -> None:
     "name", [b"refs/heads/x", b'"quoted', b"caf\xe9", b"\x1b[2J\xe2\x80\xae", "größe".encode(), b"a\\b\xff"]
 )
 @pytest.mark.parametrize("kind", ["update", "symref"])
-def test_a_ref_that_is_there_can_be_taken_into_the_form(name: bytes, kind: Kind) -> None:
+def test_a_ref_that_is_there_can_be_taken_into_the_form(name: bytes, kind: FormKind) -> None:
     text = name_field(name)
     assert text.isprintable()
     new = A if kind == "update" else "refs/heads/x"

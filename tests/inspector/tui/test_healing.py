@@ -15,7 +15,7 @@ from engine.readable import open_readable
 from engine.repair import plan_repair, repair
 from engine.snapshot import list_snapshots
 from inspector.actions import CompactAction, PruneAction, UndoAction, Workplace, run
-from inspector.actions.healing import FORCE
+from inspector.actions.undoing import FORCE
 from inspector.model import StackView
 from inspector.tui import MainScreen
 from inspector.tui.screens.changes import ChangesScreen

@@ -25,7 +25,7 @@ from tests.support.pictures import SIZES, Compare, Somewhere, comparing
 from tests.support.screens import WIDE, branches, log, make_stack, open_session, press
 from tests.support.screens import settle as settled
 
-CLOCKS = ("engine.repair.execute", "engine.repair.planner", "engine.fsck.run", "inspector.actions.locks")
+CLOCKS = ("engine.repair.execute", "engine.repair.planner", "engine.fsck.run", "inspector.actions.trouble")
 
 
 @pytest.fixture

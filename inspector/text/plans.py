@@ -1,0 +1,138 @@
+"""Plans in words: the lines that the verbs print and the screens show before and after a change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from operator import attrgetter
+from typing import Final
+
+from engine.format import LogRecord, RefRecord
+from engine.merge import CompactionPlan
+from engine.repair import LogOutcomes, Outcome, RepairPlan, Step, damages
+from engine.stack import CleanPlan
+from engine.update import UpdatePlan
+from inspector.text.facts import columns, counted
+from inspector.text.safe import safe_name, safe_text
+
+_MOST_GAPS: Final = 5
+"""Gaps that are told apart; of more, the number is told."""
+
+
+def compaction_lines(plan: CompactionPlan) -> Iterator[str]:
+    """The stack before and after, and what drops out: merged tables are marked `-`, the new one `+`."""
+    merged = range(plan.first, plan.end)
+    written = range(plan.first, plan.first + (plan.bytes > 0))
+    stacks = (("before", plan.before, merged, "-"), ("after", plan.after, written, "+"))
+    for title, tables, marked, mark in stacks:
+        yield f"{title}: {counted(len(tables), 'table')}, {sum(table.size for table in tables):,} bytes"
+        rows = [
+            (
+                mark if position in marked else "",
+                str(position),
+                safe_name(table.name) if table.name is not None else "(new)",
+                f"{table.size:,}",
+                f"{table.min_update_index}-{table.max_update_index}",
+            )
+            for position, table in enumerate(tables)
+        ]
+        yield from columns(("", "#", "name", "bytes", "update indexes"), rows, "<><><")
+        yield ""
+    gone = plan.dropped
+    yield f"dropped: {gone.shadowed:,} shadowed, {gone.tombstones:,} tombstones, {gone.expired:,} expired"
+
+
+def clean_lines(plan: CleanPlan) -> list[str]:
+    """The files that go and those that stay although they are no part of the stack, and why."""
+    rows = [
+        (what, safe_name(file.name), f"{file.size:,}", safe_name(file.reason))
+        for what, files in (("removed", plan.removed), ("kept", plan.kept))
+        for file in files
+    ]
+    return columns(("", "name", "bytes", "reason"), rows, "<<><") if rows else []
+
+
+def update_lines(plan: UpdatePlan) -> Iterator[str]:
+    """Each ref before and after, then the reflog entries, in as few cells as whole object ids allow."""
+    for before, after in zip(plan.before, plan.result.refs, strict=True):
+        kind = "delete" if after.is_deletion else "create" if before is None else "update"
+        yield f"{kind} {safe_text(after.name)}"
+        yield f"  old {_value(before)}"
+        yield f"  new {_value(after)}"
+    for name, group in groupby(plan.result.logs, attrgetter("name")):
+        logs: list[LogRecord] = list(group)
+        deleted = sum(log.is_deletion for log in logs)
+        if deleted:
+            yield f"reflog of {safe_text(name)}: {counted(deleted, 'entry', 'entries')} deleted"
+        for log in logs:
+            if not log.is_deletion:
+                yield f"reflog of {safe_text(name)}"
+                yield f"  old {(log.old or b'').hex()}"
+                yield f"  new {(log.new or b'').hex()}"
+                yield f"  by  {safe_text(log.committer)} <{safe_text(log.email)}> {log.time} {log.tz:+05d}"
+                if message := log.message.rstrip(b"\n"):
+                    yield f"  msg {safe_text(message)}"
+
+
+def _value(record: RefRecord | None) -> str:
+    if record is None or record.is_deletion:
+        return "none"
+    if record.target is not None:
+        return f"-> {safe_text(record.target)}"
+    peeled = f", tag of {record.peeled.hex()}" if record.peeled is not None else ""
+    return f"{(record.value or b'').hex()}{peeled}"
+
+
+def step_lines(number: int, step: Step, forced: str) -> Iterator[str]:
+    """What the `number`th step of a repair does to which file, why, and what comes of it.
+
+    `forced` says what gets it done if it needs force.
+    """
+    force = f" ({forced})" if step.needs_force else ""
+    chosen = " (as chosen)" if is_chosen(step) else ""
+    yield f"{number}. {step.kind}{force}{chosen}: {safe_name(step.file)}"
+    yield f"    {safe_name(step.why)}"
+    yield f"    {safe_name(step.result)}"
+    for other in step.options:
+        if other is not step.kind:
+            how = f"without --{step.kind}" if other is step.options[0] else f"with --{other} NAME"
+            yield f"    or: {other}, {how}"
+
+
+def is_chosen(step: Step) -> bool:
+    """Whether the user asked for this: the first option is what is done unasked."""
+    return bool(step.options) and step.kind is not step.options[0]
+
+
+def ref_counts(counts: Mapping[Outcome, int]) -> str:
+    """`refs: 2,059 kept, 3 doubtful, 0 lost`: what becomes of how many refs."""
+    told = [kind for kind in Outcome if counts[kind] or kind in (Outcome.KEPT, Outcome.LOST)]
+    return f"refs: {', '.join(f'{counts[kind]:,} {kind}' for kind in told)}"
+
+
+def log_counts(logs: LogOutcomes) -> str:
+    """The same for log entries, with what is not known of them."""
+    returned = f", {logs.returned:,} returned" if logs.returned else ""
+    uncertain = f"; {logs.uncertain:,} stay out, they come from damaged bytes" if logs.uncertain else ""
+    unknown = "; others may be lost without trace" if logs.may_be_lost else ""
+    return f"log entries: {logs.kept:,} kept{returned}, {logs.lost:,} lost{uncertain}{unknown}"
+
+
+def gap_lines(plan: RepairPlan) -> list[str]:
+    """Where refs may be lost without trace: they are in none of the numbers."""
+    found = [(damage.file, gap) for damage in damages(plan) for gap in damage.gaps]
+    if not found:
+        return []
+    lines = [f"  {_within(gap.low, gap.high)}, in {safe_name(file)}" for file, gap in found[:_MOST_GAPS]]
+    more = len(found) - _MOST_GAPS
+    if more > 0:
+        lines.append(f"  and in {counted(more, 'other place')}")
+    return ["refs may be lost without trace:", *lines]
+
+
+def _within(low: bytes, high: bytes | None) -> str:
+    if not low and high is None:
+        return "of any name"
+    if high is None:
+        return f"after {safe_text(low)}"
+    return f"between {safe_text(low)} and {safe_text(high)}" if low else f"before {safe_text(high)}"
