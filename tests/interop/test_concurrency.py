@@ -28,12 +28,13 @@ from tests.support.faults import survives
 from tests.support.git import Git, GitRef, Repository
 from tests.support.objects import add_commits
 from tests.support.stack_worker import EMAIL, LEFT, RIGHT
+from tests.support.thinning import ALL, thinned
 from tests.support.views import engine_view, git_view
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITERS = 6
-CREATIONS = 20
-PAIRS = 20
+CREATIONS = 20 if ALL else 5
+PAIRS = 20 if ALL else 5
 GIT_FOUND_ITSELF_OUTDATED = 256 - 12  # REFTABLE_OUTDATED_ERROR, of which pack-refs says nothing
 MOST_CALLS = 400
 PATIENCE = 120  # seconds; only a process that hangs takes them
@@ -196,9 +197,11 @@ def assert_mended(directory: Path, oid: bytes) -> None:
             writer.set_limits(addition.update_index, addition.update_index + 1)
             writer.add_ref(RefRecord(b"refs/heads/mended", addition.update_index, oid))
         stack.clean()
-        assert files(directory) == listed_files(directory)
+        # A table of records that no listed table holds is data, and stays.
+        kept = {file.name for file in stack.plan_clean().kept}
+        assert files(directory) - kept == listed_files(directory)
         stack.compact_all()
-        assert len(files(directory)) == 2
+        assert len(files(directory) - kept) == 2
 
 
 @pytest.mark.parametrize("list_is", ["missing", "empty", "an older one"])
@@ -250,7 +253,7 @@ def test_killed_at_any_system_call(repo: Repository, tmp_path: Path, operation: 
 
     was_new = survived = False
     refs: dict[bytes, GitRef] = {}
-    for call in range(MOST_CALLS):
+    for call in thinned(range(MOST_CALLS), 5):
         directory = shutil.copytree(source, tmp_path / f"{call:03}")
         survived = survives(call, partial(work, directory))
         with Stack.open(directory, read_only=True) as stack:
@@ -276,7 +279,7 @@ def test_killed_at_any_time(repo: Repository) -> None:
     (oid,) = add_commits(repo, 1)
     rng = random.Random(7)
     done: set[bytes] = set()
-    for round_ in range(6):
+    for round_ in range(6 if ALL else 2):
         prefix = f"refs/heads/git-{round_}-"
         workers = [
             start("add", repo.reftable, f"engine-{round_}", oid.hex(), 10_000),

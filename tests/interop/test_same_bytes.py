@@ -19,6 +19,7 @@ from engine.table import Table, TableWriter, WriteOptions
 from tests.support.git import EMAIL, NAME, Git, Repository
 from tests.support.history import LAYOUTS, TIME, Layout
 from tests.support.objects import add_commits, add_tags
+from tests.support.thinning import thinned
 from tests.support.views import engine_view, git_view
 
 
@@ -90,7 +91,7 @@ def write_random_history(repo: Repository, rng: random.Random, refs: int, *, log
         repo.git("update-ref", *reflog, "-m", message, "--stdin", input=data, date=f"{TIME + round_} +0330")
 
 
-@pytest.mark.parametrize("layout", LAYOUTS, ids=str)
+@pytest.mark.parametrize("layout", thinned(LAYOUTS, 3), ids=str)
 def test_tables_of_a_busy_history_written_again(busy: Callable[[Layout], Repository], layout: Layout) -> None:
     repo = busy(layout)
     for path in listed(repo.reftable)[1:]:
@@ -132,7 +133,7 @@ def test_packed_table_of_many_refs_written_again(git: Git, tmp_path: Path, layou
     assert rewrite(path, layout.write_options) == path.read_bytes()
 
 
-@pytest.mark.parametrize("layout", LAYOUTS, ids=str)
+@pytest.mark.parametrize("layout", thinned(LAYOUTS, 3), ids=str)
 def test_packed_table_without_any_ref_but_head_written_again(
     git: Git, tmp_path: Path, layout: Layout
 ) -> None:
@@ -188,7 +189,7 @@ def test_compacting_all_tables_with_a_reflog_that_git_emptied(
     assert ranges_and_bytes(copy) == ranges_and_bytes(repo.reftable)
 
 
-@pytest.mark.parametrize("layout", LAYOUTS, ids=str)
+@pytest.mark.parametrize("layout", thinned(LAYOUTS, 3), ids=str)
 def test_compacting_all_tables_of_a_busy_history(
     busy: Callable[[Layout], Repository], tmp_path: Path, layout: Layout
 ) -> None:
@@ -269,7 +270,7 @@ def write_random_stack(directory: Path, layout: Layout, rng: random.Random) -> N
             stack.add(fill)
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", thinned(range(30), 5))
 def test_compacting_all_tables_of_a_random_stack(git: Git, tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     layout = rng.choice([layout for layout in LAYOUTS if layout.block_size >= 150])

@@ -18,6 +18,7 @@ from engine.stack.stack import StackOptions
 from tests.support.git import Git, GitLog, GitRef, Repository
 from tests.support.history import TIME
 from tests.support.objects import add_commits, add_tags
+from tests.support.thinning import thinned
 from tests.support.views import engine_view, git_logs, git_view
 
 OPTIONS = [
@@ -169,7 +170,7 @@ def test_git_goes_on_where_the_engine_stopped(git: Git, tmp_path: Path, options:
         writer.check()
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", thinned(range(4), 2))
 def test_git_sees_no_difference_after_compactions(git: Git, tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     options = replace(rng.choice(OPTIONS), auto_compact=False, policy=rng.choice(["log2", "geometric"]))
@@ -207,7 +208,7 @@ def test_git_sees_every_addition_of_an_auto_compacted_stack(git: Git, tmp_path: 
 
 
 @pytest.mark.parametrize("unpadded", [False, True])
-@pytest.mark.parametrize("hash_id", list(HashId))
+@pytest.mark.parametrize("hash_id", thinned(HashId, 2))
 def test_git_finds_thousands_of_refs_and_logs_through_our_indexes(
     git: Git, tmp_path: Path, hash_id: HashId, unpadded: bool
 ) -> None:

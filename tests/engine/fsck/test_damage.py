@@ -25,7 +25,7 @@ from tests.hostile.ordeal import overwrite
 from tests.support.damage import flipped, with_checksum, written_anew
 from tests.support.findings import NOW, codes, findings, write_stack
 from tests.support.tables import oid
-from tests.support.thinning import THOROUGH
+from tests.support.thinning import ALL, THOROUGH, thinned
 
 # Every bit in the long run, the telling ones in the short.
 MASKS = [1 << bit for bit in range(8)] if THOROUGH else [0x01, 0x80]
@@ -146,14 +146,15 @@ def test_every_wrong_byte_that_changes_an_answer_is_an_error(path: Path, victim:
     sound = ask(path, victim)
     assert written_anew(path, victim.options) == data
     verdicts: Counter[str] = Counter()
-    for position in range(len(data)):
+    tried = thinned(range(len(data)), 5)
+    for position in tried:
         for mask in MASKS:
             found = verdict(path, victim, flipped(data, position, mask), sound)
             assert found != "MISSED", f"byte {position} ^ {mask:#x}"
             verdicts[found] += 1
     # Of the refs, names and values may pass; of the logs and the rest, nothing.
-    assert verdicts["error"] > 0.5 * len(data) * len(MASKS)
-    assert bool(verdicts["valid"]) is bool(victim.refs)
+    assert verdicts["error"] > 0.5 * len(tried) * len(MASKS)
+    assert bool(verdicts["valid"]) is bool(victim.refs) or not ALL
 
 
 def test_every_wrong_byte_of_header_and_footer_behind_a_valid_checksum_is_an_error(
@@ -173,7 +174,7 @@ def test_every_wrong_byte_of_header_and_footer_behind_a_valid_checksum_is_an_err
 
 def test_every_table_that_was_cut_is_an_error(path: Path) -> None:
     data = path.read_bytes()
-    for size in range(len(data)):
+    for size in thinned(range(len(data)), 5):
         overwrite(path, data[:size])
         assert Severity.ERROR in {finding.severity for finding in findings(path.parent)}, size
 
@@ -181,7 +182,7 @@ def test_every_table_that_was_cut_is_an_error(path: Path) -> None:
 def test_every_table_that_was_cut_in_front_of_its_footer_is_an_error(path: Path, victim: Victim) -> None:
     data = path.read_bytes()
     footer = data[-footer_size(data[4]) :]
-    for size in range(header_size(data[4]) + 1, len(data) - len(footer)):
+    for size in thinned(range(header_size(data[4]) + 1, len(data) - len(footer)), 5):
         overwrite(path, data[:size] + footer)
         found = findings(path.parent)
         assert Severity.ERROR in {finding.severity for finding in found}, (size, victim)
@@ -191,7 +192,7 @@ def test_holes_are_an_error_or_change_nothing(path: Path, victim: Victim) -> Non
     data = path.read_bytes()
     sound = ask(path, victim)
     for size in (4, 16, 64):
-        for start in range(0, len(data), size):
+        for start in thinned(range(0, len(data), size), 3):
             hole = data[:start] + bytes(len(data[start : start + size])) + data[start + size :]
             assert verdict(path, victim, hole, sound) != "MISSED", (size, start)
 
