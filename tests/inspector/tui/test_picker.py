@@ -183,3 +183,28 @@ def test_after_it_is_left_no_more_stacks_are_opened(tmp_path: Path, monkeypatch:
 
     asyncio.run(run())
     assert len(opened) == 1
+
+
+def test_no_further_stack_is_read_once_the_choice_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+    left = threading.Event()
+
+    def summarise(_screen: PickerScreen, directory: Path) -> StackSummary:
+        read.append(directory)
+        assert left.wait(30)
+        return StackSummary()
+
+    monkeypatch.setattr(PickerScreen, "_summarise", summarise)
+    app = Host(PickerScreen(locations(tmp_path), StackOptions()))
+
+    async def run() -> None:
+        async with app.run_test() as pilot:
+            await pilot.press("escape")
+            assert app.answers == [None]
+            left.set()
+            await pilot.pause()
+            assert len(read) == 1
+
+    asyncio.run(run())

@@ -1,0 +1,91 @@
+"""What comes late: messages of a tab, keys behind a button, writes to a terminal that has gone."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.pilot import Pilot
+from textual.screen import Screen
+from textual.widgets import Button, Input, TabbedContent
+
+from inspector.tui import MainScreen
+from inspector.tui.keys_in_turn import KeysInTurnApp
+from inspector.tui.terminal import _Lasting
+from tests.support.screens import branches, drive, inspect, make_stack, press, settle
+
+
+def test_a_tab_that_tells_late_that_it_was_activated_does_not_take_the_focus(tmp_path: Path) -> None:
+    stack = make_stack(tmp_path / "reftable", (branches(3), []))
+
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        tabs = screen.query_one(TabbedContent)
+        await press(pilot, "5")
+        focused = screen.focused
+        late = tabs.get_tab("refs-tab")
+        tabs.post_message(TabbedContent.TabActivated(tabs, late))
+        await settle(pilot)
+        assert tabs.active == "health-tab"
+        assert screen.focused is focused
+
+    inspect(stack, steps)
+
+
+class Behind(Screen[None]):
+    """Has a field for what is typed."""
+
+    def compose(self) -> ComposeResult:
+        yield Input()
+
+
+class Deep(KeysInTurnApp[None]):
+    """A button deep below the application, which opens a screen when the button speaks up."""
+
+    ENABLE_COMMAND_PALETTE = False
+
+    def compose(self) -> ComposeResult:
+        with Vertical(), Vertical(), Vertical(), Vertical():
+            yield Button("Open")
+
+    @on(Button.Pressed)
+    def _open(self) -> None:
+        self.push_screen(Behind())
+
+
+def test_a_key_behind_one_that_presses_a_button_is_for_what_the_button_opens() -> None:
+    app = Deep()
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        app.query_one(Button).focus()
+        await pilot.pause()
+        for key in ("enter", "x", "y"):
+            app.simulate_key(key)
+        await settle(pilot)
+        await pilot.pause()
+        assert isinstance(app.screen, Behind)
+        assert app.screen.query_one(Input).value == "xy"
+
+    drive(app, steps)
+
+
+class Gone(io.StringIO):
+    """A terminal that is not there any more."""
+
+    def write(self, _text: str) -> int:
+        raise OSError(5, "Input/output error")
+
+    def flush(self) -> None:
+        raise OSError(5, "Input/output error")
+
+
+def test_what_is_written_to_a_terminal_that_is_gone_is_forgotten() -> None:
+    file = _Lasting(Gone())
+    assert file.write("text") == 4
+    file.flush()
+    kept = io.StringIO()
+    assert _Lasting(kept).write("text") == 4
+    assert kept.getvalue() == "text"
