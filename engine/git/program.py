@@ -57,7 +57,7 @@ _SAFETY: Final = {
     "GIT_TERMINAL_PROMPT": "0",
 }
 
-_TYPES: Final = frozenset({"commit", "tree", "blob", "tag"})
+_ANSWER: Final = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64}) (commit|tree|blob|tag)\n")
 _IDENTITY: Final = re.compile(rb"(.*) <(.*)> ([0-9]{1,18}) ([+-][0-9]{1,4})\n?")
 
 
@@ -133,9 +133,10 @@ class GitProgram:
                 git.stdin.flush()
                 for oid in batch:
                     answers = git.stdout.readline(256), git.stdout.readline(256)
-                    if not answers[1].endswith(b"\n"):
+                    info = _object_info(oid, *answers)
+                    if info is None:
                         return found
-                    found[oid] = _object_info(*answers)
+                    found[oid] = info
         return found
 
     def committer(self, git_dir: str | os.PathLike[str]) -> Identity | None:
@@ -187,15 +188,21 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _object_info(itself: bytes, peeled: bytes) -> ObjectInfo:
-    """What `git cat-file --batch-check` says of OID and of OID^{}: "OID TYPE", or "... missing"."""
-    kind = itself.split()[-1].decode("ascii")
-    if kind not in _TYPES:
-        return ObjectInfo(None)
-    target, target_kind = peeled.decode("ascii").split()
-    if kind != "tag" or target_kind not in _TYPES:
+def _object_info(oid: bytes, itself: bytes, peeled: bytes) -> ObjectInfo | None:
+    """What `git cat-file --batch-check` says of OID and of OID^{}: "OID TYPE", or "... missing".
+
+    None where it says something else, as a script does that runs git and has a line of its own to say.
+    """
+    known, target = _ANSWER.fullmatch(itself), _ANSWER.fullmatch(peeled)
+    if known is None:
+        is_missing = itself == b"%s missing\n" % oid.hex().encode() and peeled.endswith(b" missing\n")
+        return ObjectInfo(None) if is_missing else None
+    if known[1] != oid.hex().encode() or (target is None and not peeled.endswith(b" missing\n")):
+        return None
+    kind = known[2].decode()
+    if kind != "tag" or target is None:
         return ObjectInfo(kind)
-    return ObjectInfo(kind, bytes.fromhex(target))
+    return ObjectInfo(kind, bytes.fromhex(target[1].decode()))
 
 
 def committer_from_environment() -> Identity:

@@ -172,6 +172,27 @@ def test_objects_of_a_repository_that_git_refuses_is_empty(repo: Repository, pro
     assert program.objects(repo.git_dir, [commit]) == {}
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["while read -r oid; do echo; done"],
+        ["while read -r oid; do printf '\\377 commit\\n'; done"],
+        ["while read -r oid; do echo one two three; done"],
+        ["echo 'wrapper: running git'", 'exec "$REAL_GIT" "$@"'],
+    ],
+)
+def test_objects_of_a_program_that_prints_something_else_are_not_known(
+    repo: Repository,
+    program: GitProgram,
+    lines: list[str],
+    tmp_path: Path,
+    git_environment: pytest.MonkeyPatch,
+) -> None:
+    git_environment.setenv("REAL_GIT", program.command)
+    wrapper = GitProgram(str(script(tmp_path / "git", *lines)))
+    assert wrapper.objects(repo.git_dir, [repo.commit(), bytes.fromhex("12" * 20)]) == {}
+
+
 def test_the_environment_cannot_lead_git_elsewhere(
     git: Git, repo: Repository, program: GitProgram, tmp_path: Path, git_environment: pytest.MonkeyPatch
 ) -> None:
