@@ -40,7 +40,7 @@ def plan_clean(directory: StackDirectory, *, locked: bool = False) -> CleanPlan:
     # The list as it is now, too: the handle may be older than a compaction.
     listed = [*directory.names, *directory.read_list()]
     if not listed:
-        directory.require_list()
+        directory.require_list(locked=locked)
     found = unlisted_files(directory.path, time.time(), listed, held=[LIST_LOCK] if locked else [])
     removed, kept = (
         tuple(StaleFile(file.name, file.size, file.reason) for file in found if file.is_removable is goes)

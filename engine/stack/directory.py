@@ -73,8 +73,7 @@ class StackDirectory:
         if not stat.S_ISDIR(os.stat(self.path).st_mode):
             raise NotADirectoryError(20, "a stack is a directory", self.path)
         self.load()
-        # While the list is locked, its first table may be there already. Whoever writes asks again.
-        if not read_only and not self.names and not os.path.lexists(self.list_path + ".lock"):
+        if not read_only and not self.names:
             self.require_list()
 
     @property
@@ -245,25 +244,33 @@ class StackDirectory:
             raise ApiError(f"{self.path} was opened read-only")
         lock = LockFile(self.list_path, timeout_ms=self.options.lock_timeout_ms, mode=self._mode())
         try:
-            self.require_list()
+            self.require_list(locked=True)
         except BaseException:
             lock.release()
             raise
         return lock
 
-    def require_list(self) -> None:
+    def require_list(self, *, locked: bool = False) -> None:
         """Raise `FormatError` for a list that is missing or empty although there are tables.
 
-        A new stack has neither. What is added to a stack that has lost its list would hide all that it held.
-        A table that is locked does not count: a compaction of which nothing was left is about to remove it.
+        What is added to a stack that has lost its list would hide all that it held. Unless the caller has
+        `locked` the list, other processes may be at work:
+
+         1. a list that names a table, or no table in the directory, is no loss;
+         2. a table that is locked is none either: a compaction that left nothing is about to remove it;
+         3. while the list is locked, its first table may be there already. Once it is not, the list names it.
         """
-        if self.read_list():
+        if self.read_list() or not any(map(self._is_left, os.listdir(self.path))):
             return
-        for path in map(self.file, filter(is_table_file, os.listdir(self.path))):
-            # The lock is looked for first: it is given up when the table is gone.
-            if not os.path.lexists(f"{path}.lock") and os.path.lexists(path):
-                what = "names no table" if os.path.lexists(self.list_path) else "is missing"
-                raise FormatError(TABLES_LIST, None, f"{what}, but there are tables: see the verb repair")
+        if not locked and (os.path.lexists(self.list_path + ".lock") or self.read_list()):
+            return
+        what = "names no table" if os.path.lexists(self.list_path) else "is missing"
+        raise FormatError(TABLES_LIST, None, f"{what}, but there are tables: see the verb repair")
+
+    def _is_left(self, name: str) -> bool:
+        """Whether a file is a table that is not locked, looking for the lock first: it outlives the table."""
+        path = self.file(name)
+        return is_table_file(name) and not os.path.lexists(path + ".lock") and os.path.lexists(path)
 
     def _mode(self) -> int | None:
         if self.options.default_permissions is not None:

@@ -249,6 +249,29 @@ def test_a_first_table_on_its_way_into_a_new_stack_is_no_loss(tmp_path: Path) ->
     assert len(listed(tmp_path)) == 1
 
 
+@pytest.mark.parametrize("is_listed", [False, True])
+def test_a_first_table_that_comes_while_a_new_stack_is_opened_is_no_loss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_listed: bool
+) -> None:
+    source = tmp_path / "source"
+    [name] = make_stack(source, 1)
+    stack = tmp_path / "stack"
+    stack.mkdir()
+    listdir = os.listdir
+
+    def late(path: str) -> list[str]:
+        (stack / name).write_bytes((source / name).read_bytes())
+        if is_listed:
+            list_tables(stack, [name])
+        else:
+            lock(stack, "tables.list")
+        return listdir(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "listdir", late)
+        Stack.open(stack, LOOSE).close()
+
+
 def test_a_compaction_that_leaves_nothing_is_no_loss(tmp_path: Path) -> None:
     with Stack.open(tmp_path, LOOSE) as stack:
         add(stack, [branch(0, 1)])

@@ -355,6 +355,7 @@ def test_a_stack_that_changed_since_the_plan_is_planned_for_again(
     async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
         screen = await phase(pilot, Phase.PLANNED)
         planned = lines(screen)
+        repo.git("pack-refs", "--all")
         repo.git("update-ref", "refs/heads/meanwhile", "HEAD")
         before = stack_files(repo.reftable)
         await confirm(pilot)
