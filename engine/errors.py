@@ -4,9 +4,9 @@
     ├── FormatError            the bytes are wrong: table, offset, reason
     │   └── ChecksumError      the footer's CRC-32 does not match
     ├── MissingTableError      tables.list names a table that is not there
-    ├── LockError              somebody else holds a lock
+    ├── LockError              another process holds a lock, or left it behind
     │   └── OutdatedError      the stack changed since this handle read it
-    ├── CommittedError         a change is made, but something failed behind it
+    ├── CommittedError         a change is made, but something failed after it
     ├── EntryTooBigError       a record does not fit into a block
     ├── RefnameError           git would refuse this ref name
     ├── NameConflictError      one ref name is a directory of another
@@ -79,7 +79,7 @@ class OutdatedError(LockError):
 
 
 class CommittedError(ReftableError):
-    """A change is part of the stack, but something failed behind it: it must not be made again.
+    """A change is part of the stack, but something failed after it: it must not be made again.
 
     The handle shows the stack as it was before, until `reload()`.
     """
@@ -94,13 +94,15 @@ class EntryTooBigError(ReftableError):
     """A record (or the index over such records) does not fit into one block."""
 
 
-class RefnameError(ReftableError):
-    """A ref name that `git check-ref-format` refuses."""
-
+class _RefError(ReftableError):
     def __init__(self, name: bytes, reason: str) -> None:
         self.name = name
         self.reason = reason
         super().__init__(f"{shown(name)}: {reason}")
+
+
+class RefnameError(_RefError):
+    """A ref name that `git check-ref-format` refuses."""
 
 
 class NameConflictError(ReftableError):
@@ -112,13 +114,8 @@ class NameConflictError(ReftableError):
         super().__init__(f"{shown(name)} cannot exist together with {shown(other)}")
 
 
-class ExpectationError(ReftableError):
+class ExpectationError(_RefError):
     """A ref does not hold the old value that an update expected of it."""
-
-    def __init__(self, name: bytes, reason: str) -> None:
-        self.name = name
-        self.reason = reason
-        super().__init__(f"{shown(name)}: {reason}")
 
 
 class RepositoryError(ReftableError):

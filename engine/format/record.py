@@ -85,6 +85,10 @@ class RefRecord:
             return "deletion"
         return "val1" if self.peeled is None else "val2"
 
+    def has_value_of(self, other: RefRecord) -> bool:
+        """Whether both records give a ref the same value, whatever their update indexes."""
+        return (self.value, self.peeled, self.target) == (other.value, other.peeled, other.target)
+
 
 @dataclass(slots=True)
 class LogRecord:

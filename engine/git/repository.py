@@ -37,7 +37,7 @@ _MAX_POINTER: Final = 4096  # no path is longer
 _MAX_CONFIG: Final = 2**24
 
 
-class Kind(StrEnum):
+class RepositoryKind(StrEnum):
     """What a path turned out to lie in."""
 
     WORK_TREE = "work tree"
@@ -70,7 +70,7 @@ class Repository:
     """
 
     path: Path
-    kind: Kind
+    kind: RepositoryKind
     git_dir: Path | None
     common_dir: Path | None
     worktree: Path | None
@@ -86,7 +86,7 @@ class Repository:
     @property
     def is_bare(self) -> bool:
         """Whether the repository has no worktree of its own. A worktree linked to a bare one is not bare."""
-        return self.kind is Kind.BARE
+        return self.kind is RepositoryKind.BARE
 
     @property
     def hash_id(self) -> HashId | None:
@@ -157,7 +157,7 @@ def _open_stack(typed: Path, directory: Path, program: GitProgram | None) -> Rep
             if os.path.realpath(repository.current.directory) == os.fspath(directory):
                 return repository
     location = StackLocation("main", directory, is_current=True)
-    return Repository(typed, Kind.PLAIN, None, None, None, (location,), GitConfig({}), program)
+    return Repository(typed, RepositoryKind.PLAIN, None, None, None, (location,), GitConfig({}), program)
 
 
 def _open_repository(
@@ -171,11 +171,11 @@ def _open_repository(
 
     if linked:
         worktree = worktree or _worktree_of_linked(git_dir)
-        kind = Kind.LINKED_WORKTREE
+        kind = RepositoryKind.LINKED_WORKTREE
     elif config.flag("core.bare", worktree is None and git_dir.name != ".git"):
-        worktree, kind = None, Kind.BARE
+        worktree, kind = None, RepositoryKind.BARE
     else:
-        kind = Kind.WORK_TREE
+        kind = RepositoryKind.WORK_TREE
         if configured := config.text("core.worktree"):
             worktree = Path(os.path.realpath(git_dir / configured))
         elif worktree is None and git_dir.name == ".git":

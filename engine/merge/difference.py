@@ -97,7 +97,7 @@ def ref_changes(
         found: list[RefChange] = []
         for before, after in pairs:
             record = before or after
-            if record is not None and not _is_same_ref(before, after):
+            if record is not None and not (before and after and before.has_value_of(after)):
                 found.append(RefChange(record.name, before, after))
         yield found
 
@@ -112,12 +112,6 @@ def log_changes(
             sum(after is not None for _, after in differing),
             sum(before is not None for before, _ in differing),
         )
-
-
-def _is_same_ref(before: RefRecord | None, after: RefRecord | None) -> bool:
-    if before is None or after is None:
-        return False
-    return (before.value, before.peeled, before.target) == (after.value, after.peeled, after.target)
 
 
 def _changes(

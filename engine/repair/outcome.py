@@ -225,7 +225,7 @@ class _Judge:
                 why = "it was deleted, in a table that does not count any more"
                 return RefOutcome(name, Outcome.REVIVED, None, after, why)
             return RefOutcome(name, Outcome.RETURNED, None, after, "its table counts again")
-        if not _is_same(before, after):
+        if not before.has_value_of(after):
             is_older = after.update_index < before.update_index
             outcome = Outcome.REVIVED if is_older else Outcome.CHANGED
             why = f"{'an older' if is_older else 'another'} table counts"
@@ -290,10 +290,6 @@ def _contradicts(log: LogRecord | None, ref: RefRecord) -> bool:
 
 def _hex(oid: bytes | None) -> str:
     return oid.hex() if oid is not None else "nothing"
-
-
-def _is_same(one: RefRecord, other: RefRecord) -> bool:
-    return (one.value, one.peeled, one.target) == (other.value, other.peeled, other.target)
 
 
 def _cover(ranges: Sequence[tuple[int, int]], low: int, high: int) -> bool:

@@ -21,7 +21,7 @@ and an empty one counts as left out.
 Two things that git accepts are refused: object names other than full hexadecimal ids, since it takes an
 object database to turn `HEAD~1` into one, and a second transaction, since one input is one transaction.
 
-What the commands do to a stack is the business of `transaction.py`.
+What the commands do to a stack is in `transaction.py`.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def parse_commands(data: bytes, hash_id: HashId, *, nul_terminated: bool = False
             command.fail("a prepared transaction can only be committed or aborted")
         if verb in _VERBS:
             arguments = _Arguments(command, hash_id.size, nul_terminated, no_deref)
-            updates.append(_VERBS[verb](arguments))
+            updates.append(arguments.update(_VERBS[verb]))
             no_deref = False
         elif verb == b"option":
             if command.fields != [b"no-deref"]:
@@ -178,166 +178,140 @@ def _fields_of_nul_terminated(data: bytes) -> Iterator[_Command]:
     position = 0
     while position < len(fields):
         verb, space, first = fields[position].partition(b" ")
-        count = _FIELD_COUNTS.get(verb, 0) if space else 0
+        count = _VERBS[verb].fields if space and verb in _VERBS else 0
         rest = fields[position + 1 : position + max(count, 1)]
         position += 1
         yield _Command(f"field {position}", verb, [first, *rest] if space else [])
         position += len(rest)
 
 
-_FIELD_COUNTS: Final = {
-    b"update": 3, b"create": 2, b"delete": 2, b"verify": 2,
-    b"symref-update": 4, b"symref-create": 2, b"symref-delete": 2, b"symref-verify": 2,
-}  # fmt: skip
-
-
+@dataclass(frozen=True, slots=True)
 class _Arguments:
     """The fields of one command, taken one after the other and checked for what they have to be."""
 
-    __slots__ = ("_command", "_fields", "_nul_terminated", "_size", "no_deref")
+    command: _Command
+    size: int
+    nul_terminated: bool
+    no_deref: bool
 
-    def __init__(self, command: _Command, size: int, nul_terminated: bool, no_deref: bool) -> None:
-        self._command = command
-        self._fields = command.fields[::-1]
-        self._size = size
-        self._nul_terminated = nul_terminated
-        self.no_deref = no_deref
+    def update(self, verb: _Verb) -> RefUpdate:
+        """What the command asks for; it has no fields but those that its verb takes."""
+        if verb.needs_no_deref and not self.no_deref:
+            self.command.fail("expected 'option no-deref' on the line before")
+        name = self.ref("<ref>")
+        new, old = verb.new(self), verb.old(self)
+        if self.command.fields:
+            self.command.fail(f"nothing may follow, found {_shown(self.command.fields[0])}")
+        return RefUpdate(name, new, old, self.no_deref, self.command.place)
+
+    def take(self) -> bytes:
+        """The next field, empty if it is left out."""
+        return self.command.fields.pop(0) if self.command.fields else b""
 
     def ref(self, what: str) -> bytes:
         """A ref name that must be there."""
-        name = self.optional_ref(what)
-        if name is None:
-            self.fail(f"missing {what}")
-        return name
+        return self.optional_ref(what) or self.command.fail(f"missing {what}")
 
     def optional_ref(self, what: str) -> bytes | None:
         """A ref name, or None where it is left out or empty."""
-        name = self._fields.pop() if self._fields else b""
+        name = self.take()
         if not name:
             return None
         try:
             check_refname(name)
         except RefnameError as error:
-            self.fail(f"{what} {_shown(name)} is not a ref name: {error.reason}")
+            self.command.fail(f"{what} {_shown(name)} is not a ref name: {error.reason}")
         return name
-
-    def new_id(self) -> bytes:
-        """An object id that must be there."""
-        oid = self.optional_id("<new-oid>")
-        if oid is None:
-            self.fail("missing <new-oid>")
-        return oid
 
     def optional_id(self, what: str) -> bytes | None:
         """An object id, or None where it is left out."""
-        if not self._fields:
-            if self._nul_terminated:
-                self.fail(f"the input ends before {what}")
+        if not self.command.fields:
+            if self.nul_terminated:
+                self.command.fail(f"the input ends before {what}")
             return None
-        text = self._fields.pop()
+        text = self.take()
         if not text:
-            return None if self._nul_terminated else bytes(self._size)
-        if len(text) != 2 * self._size or not _HEX.fullmatch(text):
-            self.fail(
-                f"{what} {_shown(text)} is not an object id: expected {2 * self._size} hexadecimal digits "
+            return None if self.nul_terminated else bytes(self.size)
+        if len(text) != 2 * self.size or not _HEX.fullmatch(text):
+            self.command.fail(
+                f"{what} {_shown(text)} is not an object id: expected {2 * self.size} hexadecimal digits "
                 "(other object names are not resolved here: `git rev-parse` does)"
             )
         return bytes.fromhex(text.decode("ascii"))
 
+    def null(self) -> bytes:
+        """The null object id."""
+        return bytes(self.size)
+
+    def nothing(self) -> None:
+        """No value."""
+
+    def new_id(self) -> bytes:
+        """An object id that must be there."""
+        return self.optional_id("<new-oid>") or self.command.fail("missing <new-oid>")
+
+    def created_id(self) -> bytes:
+        """The object id of a ref that comes into being."""
+        new = self.new_id()
+        return new if any(new) else self.command.fail("a zero <new-oid> creates nothing")
+
+    def old_id(self) -> bytes | None:
+        """The object id that is expected, if any."""
+        return self.optional_id("<old-oid>")
+
+    def deleted_id(self) -> bytes | None:
+        """The object id that is expected of a ref that is to be deleted, if any."""
+        old = self.old_id()
+        return self.command.fail("a zero <old-oid> leaves nothing to delete") if is_null(old) else old
+
+    def new_target(self) -> Symref:
+        """The target of a symbolic ref."""
+        return Symref(self.ref("<new-target>"))
+
+    def old_target(self) -> Symref | None:
+        """The target that is expected, if any."""
+        target = self.optional_ref("<old-target>")
+        return None if target is None else Symref(target)
+
     def old_of_symref(self) -> RefValue | None:
         """What `symref-update` expects: a target after `ref`, an object id after `oid`."""
-        kind = self._fields.pop() if self._fields else b""
+        kind = self.take()
         if not kind:
-            if self._nul_terminated and self._fields == [b""]:
-                self._fields.pop()
+            if self.nul_terminated and self.command.fields == [b""]:
+                self.take()
             return None
         if kind == b"ref":
             return Symref(self.ref("<old-target>"))
         if kind != b"oid":
-            self.fail(f"expected 'ref' or 'oid' before the old value, found {_shown(kind)}")
-        oid = self.optional_id("<old-oid>") if self._fields else None
-        if oid is None:
-            self.fail("missing <old-oid>")
-        return oid
-
-    def update(self, name: bytes, new: RefValue | None, old: RefValue | None) -> RefUpdate:
-        """The finished command, once every field has been taken."""
-        if self._fields:
-            self.fail(f"nothing may follow, found {_shown(self._fields[-1])}")
-        return RefUpdate(name, new, old, self.no_deref, self._command.place)
-
-    def null(self) -> bytes:
-        """The null object id."""
-        return bytes(self._size)
-
-    def fail(self, reason: str) -> NoReturn:
-        self._command.fail(reason)
+            self.command.fail(f"expected 'ref' or 'oid' before the old value, found {_shown(kind)}")
+        oid = self.old_id() if self.command.fields else None
+        return oid or self.command.fail("missing <old-oid>")
 
 
-def _update(arguments: _Arguments) -> RefUpdate:
-    name = arguments.ref("<ref>")
-    new = arguments.new_id()
-    return arguments.update(name, new, arguments.optional_id("<old-oid>"))
+_Value: TypeAlias = Callable[[_Arguments], RefValue | None]
 
 
-def _create(arguments: _Arguments) -> RefUpdate:
-    name = arguments.ref("<ref>")
-    new = arguments.new_id()
-    if is_null(new):
-        arguments.fail("a zero <new-oid> creates nothing")
-    return arguments.update(name, new, arguments.null())
+@dataclass(frozen=True, slots=True)
+class _Verb:
+    """How many fields a verb has between NULs, and how its new and old value are read, in this order."""
+
+    fields: int
+    new: _Value
+    old: _Value
+    needs_no_deref: bool = False
 
 
-def _delete(arguments: _Arguments) -> RefUpdate:
-    name = arguments.ref("<ref>")
-    old = arguments.optional_id("<old-oid>")
-    if is_null(old):
-        arguments.fail("a zero <old-oid> leaves nothing to delete")
-    return arguments.update(name, arguments.null(), old)
-
-
-def _verify(arguments: _Arguments) -> RefUpdate:
-    name = arguments.ref("<ref>")
-    old = arguments.optional_id("<old-oid>")
-    return arguments.update(name, None, arguments.null() if old is None else old)
-
-
-def _symref_update(arguments: _Arguments) -> RefUpdate:
-    name = arguments.ref("<ref>")
-    new = Symref(arguments.ref("<new-target>"))
-    return arguments.update(name, new, arguments.old_of_symref())
-
-
-def _symref_create(arguments: _Arguments) -> RefUpdate:
-    name = arguments.ref("<ref>")
-    return arguments.update(name, Symref(arguments.ref("<new-target>")), arguments.null())
-
-
-def _symref_delete(arguments: _Arguments) -> RefUpdate:
-    if not arguments.no_deref:
-        arguments.fail("expected 'option no-deref' on the line before")
-    name = arguments.ref("<ref>")
-    target = arguments.optional_ref("<old-target>")
-    return arguments.update(name, arguments.null(), None if target is None else Symref(target))
-
-
-def _symref_verify(arguments: _Arguments) -> RefUpdate:
-    if not arguments.no_deref:
-        arguments.fail("expected 'option no-deref' on the line before")
-    name = arguments.ref("<ref>")
-    target = arguments.optional_ref("<old-target>")
-    return arguments.update(name, None, arguments.null() if target is None else Symref(target))
-
-
-_VERBS: Final[dict[bytes, Callable[[_Arguments], RefUpdate]]] = {
-    b"update": _update,
-    b"create": _create,
-    b"delete": _delete,
-    b"verify": _verify,
-    b"symref-update": _symref_update,
-    b"symref-create": _symref_create,
-    b"symref-delete": _symref_delete,
-    b"symref-verify": _symref_verify,
+_VERBS: Final = {
+    b"update": _Verb(3, _Arguments.new_id, _Arguments.old_id),
+    b"create": _Verb(2, _Arguments.created_id, _Arguments.null),
+    b"delete": _Verb(2, _Arguments.null, _Arguments.deleted_id),
+    b"verify": _Verb(2, _Arguments.nothing, lambda args: args.old_id() or args.null()),
+    b"symref-update": _Verb(4, _Arguments.new_target, _Arguments.old_of_symref),
+    b"symref-create": _Verb(2, _Arguments.new_target, _Arguments.null),
+    b"symref-delete": _Verb(2, _Arguments.null, _Arguments.old_target, needs_no_deref=True),
+    b"symref-verify": _Verb(
+        2, _Arguments.nothing, lambda args: args.old_target() or args.null(), needs_no_deref=True
+    ),
 }
 
 
