@@ -150,10 +150,11 @@ class Block:
         block = cls(name, offset, block_type, data, start, records_end, restart_count, next_offset, padding)
         if not restart_count or records_end <= start:
             reason = f"{restart_count} restart points do not fit a block of {block_len} bytes"
-            raise block._error(count_at, reason)
+            raise block.error(count_at, reason)
         return block
 
-    def _error(self, pos: int, reason: str) -> FormatError:
+    def error(self, pos: int, reason: str) -> FormatError:
+        """What is wrong at a position in `data`."""
         if self.type != LOG:
             return FormatError(self.name, self.offset + pos, reason)
         return FormatError(self.name, self.offset, f"{reason} (at byte {pos} of the inflated block)")
@@ -163,7 +164,7 @@ class Block:
         at = self.records_end + RESTART_SIZE * index
         offset = get_u24(self.data, at)
         if not self.records_start <= offset < self.records_end:
-            raise self._error(at, f"restart offset {offset} is outside the records")
+            raise self.error(at, f"restart offset {offset} is outside the records")
         return offset
 
     def restart_key(self, index: int) -> bytes:
@@ -173,10 +174,10 @@ class Block:
             prefix, pos = get_varint(data, at)
             second, pos = get_varint(data, pos)
         except (IndexError, ValueError) as error:
-            raise self._error(at, "no key at a restart point") from error
+            raise self.error(at, "no key at a restart point") from error
         stop = pos + (second >> 3)
         if prefix or stop > self.records_end:
-            raise self._error(at, "the key at a restart point is not whole")
+            raise self.error(at, "the key at a restart point is not whole")
         return data[pos:stop]
 
     def _restarts_up_to(self, key: bytes) -> int:
@@ -208,7 +209,7 @@ class Block:
     def _fault(self, error: Exception) -> FormatError:
         """What a decoder has tripped over, as the error that says where."""
         if isinstance(error, Malformed):
-            return self._error(error.pos, error.reason)
+            return self.error(error.pos, error.reason)
         section = SECTION_NAMES[self.type]
         return FormatError(self.name, self.offset, f"a {section} record runs over its block")
 
@@ -273,7 +274,7 @@ class Block:
             start = self.restart(index) if index else self.records_start
             end = self.restart(index + 1) if index + 1 < self.restart_count else self.records_end
             if end <= start:
-                raise self._error(self.records_end + RESTART_SIZE * index, "restart points do not ascend")
+                raise self.error(self.records_end + RESTART_SIZE * index, "restart points do not ascend")
             try:
                 records = decode(self.data, start, end, *args)
             except (IndexError, ValueError) as error:

@@ -41,7 +41,7 @@ from engine.format import (
     split_logs,
 )
 from engine.fsck.finding import Report
-from engine.layout import Contents, Record, Restarts
+from engine.layout import Record, Records, Restarts
 
 _MOST_KEY_BYTES: Final = 64 * 2**20
 _LOG_KEY_TAIL: Final = 9
@@ -273,31 +273,31 @@ def pass_block(
 
 
 def check_records(
-    contents: Contents, id_len: int, highest: int, report: Report, tick: Callable[[], None]
+    records: Records, id_len: int, highest: int, report: Report, tick: Callable[[], None]
 ) -> tuple[bytes | None, bytes | None]:
     """Report everything that is wrong inside a block; its first and last key, None where they cannot be read.
 
     A block may have millions of records: `tick` is called now and then, and may raise `Cancelled`.
     """
-    block, name = contents.block, contents.block.name
+    block, name = records.block, records.block.name
 
     def add(code: str, error: FormatError) -> None:
         report.add(code, name, error.offset, error.reason)
 
     before = report.count(name)
-    for error in contents.errors():
+    for error in records.errors():
         add("record-damaged", error)
     whole: set[int] = set()
     first: bytes | None = None
     last: bytes | None = None
     spent = 0
     at_start = True
-    for number, record in enumerate(contents.records(0)):
+    for number, record in enumerate(records.children()):
         if number % _RECORDS_PER_TICK == 0:
             tick()
         if report.count(name) - before > _MOST_FAULTS:
             what = f"more than {_MOST_FAULTS} faults in one block"
-            add("table-given-up", contents.error(record.start - contents.base, what))
+            add("table-given-up", block.error(record.start - records.base, what))
             last = None
             break
         if not isinstance(record, Record):
@@ -307,45 +307,45 @@ def check_records(
         key = record.key
         spent += len(key)
         if spent > _MOST_KEY_BYTES:
-            add("record-damaged", contents.error(record.start - contents.base, "the keys add up to too much"))
+            add("record-damaged", block.error(record.start - records.base, "the keys add up to too much"))
             last = None
             break
-        start = record.start - contents.base
+        start = record.start - records.base
         prefix = get_varint(block.data, start)[0]
         if not prefix:
             whole.add(start)
         if last is not None:
             if key <= last:
-                add("key-order", contents.error(start, f"{shown(key)} does not come behind {shown(last)}"))
+                add("key-order", block.error(start, f"{shown(key)} does not come behind {shown(last)}"))
             elif prefix and prefix != common_prefix(last, key):
                 reason = f"{shown(key)} shares more than {prefix} bytes with {shown(last)} in front of it"
-                add("key-encoding", contents.error(start, reason))
-        for code, reason in _record_faults(contents, record, start, id_len, highest):
-            add(code, contents.error(start, reason))
+                add("key-encoding", block.error(start, reason))
+        for code, reason in _record_faults(records, record, start, id_len, highest):
+            add(code, block.error(start, reason))
         if at_start:
             first, at_start = key, False
         last = key
-    _check_restarts(contents, whole, report)
+    _check_restarts(records, whole, report)
     if report.count(name) == before:
         # The quick pass doubts nothing that this does not find; if it did, the block would not be sound.
         add(
             "record-damaged",
-            contents.error(block.records_start, "the block is not as any known writer makes it"),
+            block.error(block.records_start, "the block is not as any known writer makes it"),
         )
     return first, last
 
 
 def _record_faults(
-    contents: Contents, record: Record, start: int, id_len: int, highest: int
+    records: Records, record: Record, start: int, id_len: int, highest: int
 ) -> list[tuple[str, str]]:
-    block = contents.block
+    block = records.block
     key, data = record.key, block.data
     found: list[tuple[str, str]] = []
     second, at = get_varint(data, get_varint(data, start)[1])
     if block.type == REF:
         if 0 in key:
             found.append(("key-nul", f"the ref {shown(key)}"))
-        index = contents.header.min_update_index + get_varint(data, at + (second >> 3))[0]
+        index = records.header.min_update_index + get_varint(data, at + (second >> 3))[0]
         if index > highest:
             found.append(("update-index", f"{shown(key)} has the update index {index}, above {highest}"))
     elif block.type == LOG:
@@ -361,17 +361,17 @@ def _record_faults(
     return found
 
 
-def _check_restarts(contents: Contents, whole: set[int], report: Report) -> None:
-    block = contents.block
+def _check_restarts(records: Records, whole: set[int], report: Report) -> None:
+    block = records.block
     before = -1
     sound = block.restart_count < MAX_RESTARTS
-    for restart in Restarts(contents).children():
+    for restart in Restarts(records).children():
         offset = restart.value
-        at = restart.start - contents.base
+        at = restart.start - records.base
         error = restart.error
         if error is None and isinstance(offset, int):
             if offset <= before:
-                error = contents.error(at, f"restart offset {offset} comes behind {before}")
+                error = block.error(at, f"restart offset {offset} comes behind {before}")
             whole.discard(offset)
             before = offset
         if error is not None:
@@ -379,5 +379,5 @@ def _check_restarts(contents: Contents, whole: set[int], report: Report) -> None
             sound = False
     if sound:
         for start in sorted(whole):
-            error = contents.error(start, "a key is stored whole, but is no restart point")
+            error = block.error(start, "a key is stored whole, but is no restart point")
             report.add("key-encoding", block.name, error.offset, error.reason)

@@ -281,11 +281,11 @@ class _Blocks:
             report.add("section-order", name, span.error.offset, span.error.reason)
             self._note_damage(section, span.offset)
             return []
-        contents = span.contents()
-        block, highest, id_len = contents.block, self._header.max_update_index, self._objects.id_len
+        records = span.records()
+        block, highest, id_len = records.block, self._header.max_update_index, self._objects.id_len
         found = pass_block(block, self._header, id_len, self._objects.weights, highest)
         if found is None:
-            first, last = check_records(contents, id_len, highest, report, lambda: self._tick(span.start))
+            first, last = check_records(records, id_len, highest, report, lambda: self._tick(span.start))
         else:
             first, last = found.first, found.last
         self._check_padding(span)

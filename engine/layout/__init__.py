@@ -8,14 +8,13 @@ Owns what a run of bytes is called and how it reads, also where it is damaged. M
     file          header, sections, footer
 """
 
-from engine.layout.block import Contents, Record, Records, Restarts
+from engine.layout.block import Record, Records, Restarts
 from engine.layout.file import Fields, TableLayout
 from engine.layout.section import BlockSpan, Section
 from engine.layout.span import Group, Span, SpanKind
 
 __all__ = [
     "BlockSpan",
-    "Contents",
     "Fields",
     "Group",
     "Record",

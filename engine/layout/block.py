@@ -104,31 +104,37 @@ def _head(data: bytes, pos: int) -> tuple[int, int, int, int]:
     return prefix, second >> 3, second & 7, at
 
 
-class Contents:
-    """The inside of one block. Where records begin is found out as far as somebody asks."""
+class Records(Group):
+    """The records of a block: `Record` spans, and a leaf for each damaged stretch.
 
-    __slots__ = ("_errors", "_resume", "_starts", "_walk", "base", "block", "hash_size", "header", "inflated")
+    Records are numbered from 0, each damaged stretch counted as one. Where they begin is found out only as
+    far as it is asked for. `base` is what to add to a position in the block.
+    """
+
+    __slots__ = ("_errors", "_resume", "_starts", "_walk", "base", "block", "hash_size", "header")
 
     def __init__(self, block: Block, header: Header) -> None:
         self.block = block
         self.header = header
         self.hash_size = header.hash_id.size
-        self.inflated = block.type == LOG
-        self.base = 0 if self.inflated else block.offset
+        is_log = block.type == LOG
+        self.base = 0 if is_log else block.offset
+        start, end = self.base + block.records_start, self.base + block.records_end
+        super().__init__(start, end, "records", SpanKind.RECORDS, inflated=is_log)
         self._starts = array("I")  # a block is smaller than 2**24
         self._errors: dict[int, FormatError] = {}
         self._resume: list[int] | None = None
         self._walk = self._find_records()
 
     def parts(self) -> Iterator[Span]:
-        """Records, restarts, and the number of restarts."""
-        yield Records(self)
+        """The contents of the block: records, restarts, and the number of restarts."""
+        yield self
         yield Restarts(self)
         block = self.block
         at = block.block_len - RESTART_COUNT_SIZE
-        yield self.span(at, block.block_len, "restart count", SpanKind.NUMBER, block.restart_count)
+        yield self.leaf(at, block.block_len, "restart count", SpanKind.NUMBER, block.restart_count)
 
-    def span(
+    def leaf(
         self,
         start: int,
         end: int,
@@ -142,14 +148,7 @@ class Contents:
         base = self.base
         return Span(base + start, base + end, name, kind, value, meaning, error, self.inflated)
 
-    def error(self, pos: int, reason: str) -> FormatError:
-        """What is wrong at a position in the block."""
-        name, offset = self.block.name, self.block.offset
-        if self.inflated:
-            return FormatError(name, offset, f"{reason} (at byte {pos} of the inflated block)")
-        return FormatError(name, offset + pos, reason)
-
-    def has(self, number: int) -> bool:
+    def _has(self, number: int) -> bool:
         """Whether there is a record of this number; finds those before it."""
         while len(self._starts) <= number:
             start = next(self._walk, None)
@@ -159,47 +158,49 @@ class Contents:
         return True
 
     def count(self) -> int:
-        """The number of records, damaged ones among them; finds all of them."""
+        """The number of records; finds all of them."""
         self._starts.extend(self._walk)
         return len(self._starts)
 
     def errors(self) -> list[FormatError]:
-        """What is wrong with records, in their order; finds all of them."""
+        """What is wrong with them, one error for each damaged stretch; finds all records."""
         self.count()
         return list(self._errors.values())
 
-    def start_of(self, number: int) -> int | None:
-        """Where the record of this number begins, or None if there are fewer; finds those before it."""
-        return self._starts[number] if self.has(number) else None
-
     def damaged(self) -> Iterator[Span]:
-        """The leaves among the records; finds all records."""
+        """The damaged stretches, in order; finds all records."""
         self.count()
         for start in self._errors:
-            yield next(self.records(bisect_right(self._starts, start) - 1))
+            yield next(self.children(bisect_right(self._starts, start) - 1))
 
-    def number_at(self, pos: int) -> int:
+    def start_of(self, number: int) -> int | None:
+        """The position of the record of this number, or None if there are fewer; finds those before it."""
+        return self.base + self._starts[number] if self._has(number) else None
+
+    def number_at(self, position: int) -> int:
         """The number of the record that covers a position, which lies in the records."""
-        starts = self._starts
-        while (not starts or starts[-1] <= pos) and self.has(len(starts)):
+        starts, pos = self._starts, position - self.base
+        while (not starts or starts[-1] <= pos) and self._has(len(starts)):
             pass
         return bisect_right(starts, pos) - 1
 
-    def begins_record(self, pos: int) -> bool:
-        """Whether a record begins at a position, which lies in the records."""
-        return self._starts[self.number_at(pos)] == pos
+    def child_at(self, position: int) -> Span | None:
+        """The record that covers `position`."""
+        if not self.start <= position < self.end:
+            return None
+        return next(self.children(self.number_at(position)))
 
-    def records(self, first: int) -> Iterator[Span]:
-        """The records from this number on: `Record` spans, and leaves where they are damaged."""
+    def children(self, first: int = 0) -> Iterator[Span]:
+        """The records from number `first` on; those before it are passed, but not made."""
         data = self.block.data
-        key = self._key(first - 1) if first and self.has(first - 1) else b""
+        key = self._key(first - 1) if first and self._has(first - 1) else b""
         number = first
-        while self.has(number):
+        while self._has(number):
             start = self._starts[number]
-            end = self._starts[number + 1] if self.has(number + 1) else self.block.records_end
+            end = self._starts[number + 1] if self._has(number + 1) else self.block.records_end
             error = self._errors.get(start)
             if error is not None:
-                yield self.span(start, end, "damaged record", SpanKind.RECORD, error=error)
+                yield self.leaf(start, end, "damaged record", SpanKind.RECORD, error=error)
             else:
                 prefix, size, _, at = _head(data, start)
                 key = key[:prefix] + data[at : at + size]
@@ -211,14 +212,14 @@ class Contents:
         data, block_type = self.block.data, self.block.type
         prefix, size, kind, suffix = _head(data, start)
         second = get_varint(data, start)[1]
-        yield self.span(start, second, "prefix length", SpanKind.NUMBER, prefix)
-        yield self.span(second, suffix, "suffix length", SpanKind.NUMBER, size)
+        yield self.leaf(start, second, "prefix length", SpanKind.NUMBER, prefix)
+        yield self.leaf(second, suffix, "suffix length", SpanKind.NUMBER, size)
         meaning = _TYPE_NAMES.get((block_type, kind))
-        yield self.span(second, suffix, _TYPE_FIELDS[block_type], SpanKind.NUMBER, kind, meaning)
+        yield self.leaf(second, suffix, _TYPE_FIELDS[block_type], SpanKind.NUMBER, kind, meaning)
         at = suffix + size
         if size:
             text = SpanKind.HASH if block_type == OBJ else SpanKind.TEXT
-            yield self.span(suffix, at, "suffix", text, data[suffix:at])
+            yield self.leaf(suffix, at, "suffix", text, data[suffix:at])
         if block_type == OBJ:
             yield from self._offsets(at, kind)
         else:
@@ -231,7 +232,7 @@ class Contents:
         """Where the sound records of an index block point to."""
         data = self.block.data
         number = 0
-        while self.has(number):
+        while self._has(number):
             start = self._starts[number]
             if start not in self._errors:
                 _, size, _, at = _head(data, start)
@@ -242,56 +243,56 @@ class Contents:
         data = self.block.data
         if form is Form.HASH:
             stop = at + self.hash_size
-            yield self.span(at, stop, name, SpanKind.HASH, data[at:stop])
+            yield self.leaf(at, stop, name, SpanKind.HASH, data[at:stop])
         elif form is Form.ZONE:
             zone = int.from_bytes(data[at : at + 2], "big", signed=True)
-            yield self.span(at, at + 2, name, SpanKind.NUMBER, zone)
+            yield self.leaf(at, at + 2, name, SpanKind.NUMBER, zone)
         else:
             value, stop = get_varint(data, at)
             if form is Form.STRING:
-                yield self.span(at, stop, f"{name} length", SpanKind.NUMBER, value)
+                yield self.leaf(at, stop, f"{name} length", SpanKind.NUMBER, value)
                 if value:
                     text = data[stop : stop + value]
-                    yield self.span(stop, stop + value, name, SpanKind.TEXT, text)
+                    yield self.leaf(stop, stop + value, name, SpanKind.TEXT, text)
             elif form is Form.DELTA:
                 absolute = self.header.min_update_index + value
-                yield self.span(at, stop, name, SpanKind.NUMBER, value, absolute)
+                yield self.leaf(at, stop, name, SpanKind.NUMBER, value, absolute)
             else:
                 kind = SpanKind.POSITION if form is Form.POSITION else SpanKind.NUMBER
-                yield self.span(at, stop, name, kind, value)
+                yield self.leaf(at, stop, name, kind, value)
 
     def _offsets(self, at: int, count: int) -> Iterator[Span]:
         data = self.block.data
         if count == 0:
             count, stop = get_varint(data, at)
-            yield self.span(at, stop, "long offset count", SpanKind.NUMBER, count)
+            yield self.leaf(at, stop, "long offset count", SpanKind.NUMBER, count)
             at = stop
         offset = 0
         for _ in range(count):
             delta, stop = get_varint(data, at)
             offset += delta
-            yield self.span(at, stop, "ref block offset", SpanKind.POSITION, delta, offset)
+            yield self.leaf(at, stop, "ref block offset", SpanKind.POSITION, delta, offset)
             at = stop
 
     def _find_records(self) -> Iterator[int]:
         """Where records begin. Damaged ones, up to the next restart point, are noted on the way."""
-        end = self.block.records_end
+        block, end = self.block, self.block.records_end
         # Changed in place: to copy long keys that share almost everything would never end.
         key = bytearray()
-        pos = self.block.records_start
+        pos = block.records_start
         while pos < end:
             start = pos
             try:
                 pos = self._skip(start, key)
             except Malformed as error:
-                self._errors[start] = self.error(error.pos, error.reason)
+                self._errors[start] = block.error(error.pos, error.reason)
             except (IndexError, ValueError):
-                section = SECTION_NAMES[self.block.type]
-                self._errors[start] = self.error(start, f"a {section} record runs over its block")
+                section = SECTION_NAMES[block.type]
+                self._errors[start] = block.error(start, f"a {section} record runs over its block")
             else:
                 if pos > end:
                     reason = f"the record runs {pos - end} bytes over the end of the records"
-                    self._errors[start] = self.error(start, reason)
+                    self._errors[start] = block.error(start, reason)
             if start in self._errors:
                 pos = self._next_restart(start)
                 key.clear()
@@ -365,49 +366,6 @@ class Contents:
         return b"".join(reversed(pieces))
 
 
-class Records(Group):
-    """The records of a block: `Record` spans, and a leaf for each stretch that is damaged."""
-
-    __slots__ = ("_contents",)
-
-    def __init__(self, contents: Contents) -> None:
-        block, base = contents.block, contents.base
-        start, end = base + block.records_start, base + block.records_end
-        super().__init__(start, end, "records", SpanKind.RECORDS, inflated=contents.inflated)
-        self._contents = contents
-
-    def children(self, first: int = 0) -> Iterator[Span]:
-        """The records from number `first` on; those before it are passed, but not made."""
-        return self._contents.records(first)
-
-    def child_at(self, position: int) -> Span | None:
-        """The record that covers `position`."""
-        if not self.start <= position < self.end:
-            return None
-        return next(self.children(self._contents.number_at(position - self._contents.base)))
-
-    def number_at(self, position: int) -> int:
-        """The number of the record that covers `position`, which lies in the records."""
-        return self._contents.number_at(position - self._contents.base)
-
-    def start_of(self, number: int) -> int | None:
-        """The position of the record of this number, or None if there are fewer; passes those before it."""
-        start = self._contents.start_of(number)
-        return None if start is None else start + self._contents.base
-
-    def count(self) -> int:
-        """The number of records, each damaged stretch counted as one; passes all of them."""
-        return self._contents.count()
-
-    def damaged(self) -> Iterator[Span]:
-        """The damaged stretches among them, in order; passes all of them."""
-        return self._contents.damaged()
-
-    def errors(self) -> list[FormatError]:
-        """What is wrong with them, one error for each damaged stretch; passes all of them."""
-        return self._contents.errors()
-
-
 class Record(Group):
     """One record: `number` counts from 0 in its block, `key` is whole.
 
@@ -415,43 +373,42 @@ class Record(Group):
     `meaning` is the update index that the key ends in.
     """
 
-    __slots__ = ("_contents", "key", "number", "type")
+    __slots__ = ("_records", "key", "number", "type")
 
-    def __init__(self, contents: Contents, start: int, end: int, number: int, key: bytes) -> None:
-        block_type, base = contents.block.type, contents.base
+    def __init__(self, records: Records, start: int, end: int, number: int, key: bytes) -> None:
+        block_type, base = records.block.type, records.base
         name, update_index = key, None
         if block_type == LOG:
             name = key[:-_LOG_KEY_TAIL]
             update_index = U64_MAX - int.from_bytes(key[1 - _LOG_KEY_TAIL :], "big")
         title = f"{SECTION_NAMES[block_type]} record"
-        inflated = contents.inflated
         super().__init__(
-            base + start, base + end, title, SpanKind.RECORD, name, update_index, inflated=inflated
+            base + start, base + end, title, SpanKind.RECORD, name, update_index, inflated=records.inflated
         )
         self.type = block_type
         self.number = number
         self.key = key
-        self._contents = contents
+        self._records = records
 
     def children(self) -> Iterator[Span]:
         """The fields."""
-        return self._contents.fields(self.start - self._contents.base)
+        return self._records.fields(self.start - self._records.base)
 
 
 class Restarts(Group):
     """The restart offsets of a block; the meaning of each is the key of the record it leads to."""
 
-    __slots__ = ("_contents",)
+    __slots__ = ("_records",)
 
-    def __init__(self, contents: Contents) -> None:
-        block, base = contents.block, contents.base
+    def __init__(self, records: Records) -> None:
+        block, base = records.block, records.base
         start, end = base + block.records_end, base + block.block_len - RESTART_COUNT_SIZE
-        super().__init__(start, end, "restarts", SpanKind.RESTARTS, inflated=contents.inflated)
-        self._contents = contents
+        super().__init__(start, end, "restarts", SpanKind.RESTARTS, inflated=records.inflated)
+        self._records = records
 
     def children(self, first: int = 0) -> Iterator[Span]:
         """The restart offsets from number `first` on."""
-        return map(self._restart, range(first, self._contents.block.restart_count))
+        return map(self._restart, range(first, self._records.block.restart_count))
 
     def child_at(self, position: int) -> Span | None:
         """The restart offset that covers `position`."""
@@ -460,16 +417,17 @@ class Restarts(Group):
         return self._restart((position - self.start) // RESTART_SIZE)
 
     def _restart(self, index: int) -> Span:
-        contents = self._contents
-        block = contents.block
+        records = self._records
+        block = records.block
         at = block.records_end + RESTART_SIZE * index
         offset = get_u24(block.data, at)
         key: bytes | None = None
         error: FormatError | None = None
         try:
-            if not contents.begins_record(block.restart(index)):
-                raise contents.error(at, f"restart offset {offset} leads into the middle of a record")
+            start = records.base + block.restart(index)
+            if records.start_of(records.number_at(start)) != start:
+                raise block.error(at, f"restart offset {offset} leads into the middle of a record")
             key = block.restart_key(index)
         except FormatError as found:
             error = found
-        return contents.span(at, at + RESTART_SIZE, "restart offset", SpanKind.NUMBER, offset, key, error)
+        return records.leaf(at, at + RESTART_SIZE, "restart offset", SpanKind.NUMBER, offset, key, error)

@@ -234,11 +234,11 @@ class TableLayout(Group):
         levels = [root]
         while len(levels) <= _MOST_LEVELS:
             at = levels[-1]
-            contents = self._reader.contents(at)
-            record = next(contents.records(0))
-            if contents.block.type != INDEX or not isinstance(record, Record):
+            records = self._reader.records(at)
+            record = next(records.children())
+            if records.block.type != INDEX or not isinstance(record, Record):
                 raise record.error or FormatError(self.name, at, "no index block, where one should begin")
-            offset = next(contents.index_offsets())
+            offset = next(records.index_offsets())
             if offset != start and not max(start, self._reader.header.size) < offset < at:
                 raise FormatError(self.name, at, f"an index entry leads to {offset}, out of the section")
             block_type = self._reader.type_at(offset)

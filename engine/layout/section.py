@@ -18,12 +18,12 @@ from collections.abc import Iterator
 
 from engine.errors import FormatError
 from engine.format import BLOCK_HEADER_SIZE, INDEX, LOG, SECTION_NAMES, Block, Header, Read, read_block
-from engine.layout.block import Contents, Records
+from engine.layout.block import Records
 from engine.layout.span import Group, Span, SpanKind
 
 
 class BlockReader:
-    """Reads the blocks of one file by offset, and keeps the contents of the one last opened.
+    """Reads the blocks of one file by offset, and keeps the block last opened.
 
     `header` is the one to believe, `end` is where the blocks end.
     """
@@ -35,7 +35,7 @@ class BlockReader:
         self.read = read
         self.header = header
         self.end = end
-        self._opened: Contents | None = None
+        self._opened: Records | None = None
 
     def _block_at(self, offset: int) -> Block:
         """The block at `offset`; its padding may reach beyond the end. Raises `FormatError`."""
@@ -49,10 +49,10 @@ class BlockReader:
         raw = self.read(at, 1) if at < self.end else b""
         return raw[0] if raw else None
 
-    def contents(self, offset: int) -> Contents:
-        """The contents of the block at `offset`. Raises `FormatError`."""
+    def records(self, offset: int) -> Records:
+        """The records of the block at `offset`. Raises `FormatError`."""
         if self._opened is None or self._opened.block.offset != offset:
-            self._opened = Contents(self._block_at(offset), self.header)
+            self._opened = Records(self._block_at(offset), self.header)
         return self._opened
 
 
@@ -67,7 +67,7 @@ class Deflated(Group):
 
     def children(self) -> Iterator[Span]:
         """The contents of the block, in inflated positions."""
-        return self._block.contents().parts()
+        return self._block.records().parts()
 
 
 class BlockSpan(Group):
@@ -122,17 +122,13 @@ class BlockSpan(Group):
         """Bytes from `offset` to the end of the block without padding: of a log block as deflated."""
         return self.next_offset - self.padding - self.offset
 
-    def contents(self) -> Contents:
-        """The inside of the block."""
-        return self._reader.contents(self.offset)
-
     def records(self) -> Records:
         """The group of its records."""
-        return Records(self.contents())
+        return self._reader.records(self.offset)
 
     def data(self) -> bytes:
         """The block's bytes, of a log block inflated; positions in the block are indexes into these."""
-        return self.contents().block.data
+        return self.records().block.data
 
     def children(self) -> Iterator[Span]:
         """Type, length, contents, padding."""
@@ -143,7 +139,7 @@ class BlockSpan(Group):
         if self.type == LOG:
             yield Deflated(stop, end, self)
         else:
-            yield from self.contents().parts()
+            yield from self.records().parts()
         if self.padding:
             yield self._padding(end)
 
@@ -241,12 +237,12 @@ class Section(Group):
         found: set[int] = set()
         for span in self.above.children() if self.above else ():
             if isinstance(span, BlockSpan) and span.type == INDEX:
-                found.update(span.contents().index_offsets())
+                found.update(span.records().index_offsets())
         return sorted(offset for offset in found if offset == self.first or self.start < offset < self.end)
 
     def _span_at(self, offset: int) -> Span:
         try:
-            block = self._reader.contents(offset).block
+            block = self._reader.records(offset).block
         except FormatError as error:
             return self._damaged(offset, error)
         surplus = block.next_offset - block.padding - self.end

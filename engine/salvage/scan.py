@@ -38,7 +38,7 @@ from engine.format import (
     get_u24,
     log_order,
 )
-from engine.layout import BlockSpan, Contents, Record, Span, TableLayout
+from engine.layout import BlockSpan, Record, Records, Span, TableLayout
 
 _LARGEST_BLOCK: Final = 2**24
 _ZLIB: Final = 0x78  # how every deflate stream of a log block begins: its window is of 32 KiB
@@ -117,17 +117,17 @@ def salvage(layout: TableLayout, header: Header, *, blind: bool = False) -> Iter
 def _block(span: BlockSpan, header: Header) -> Iterator[Readable | Unreadable]:
     """A block whose frame is sound."""
     try:
-        contents = span.contents()
+        records = span.records()
     except FormatError as error:
         yield Unreadable(span.start, span.end, error.reason, span.type)
         return
-    whole = _whole(contents.block, header, span.end)
+    whole = _whole(records.block, header, span.end)
     if whole is not None:
         yield whole
         return
-    runs, reasons = _sound_records(contents)
+    runs, reasons = _sound_records(records)
     for run in runs:
-        yield _readable(contents, run, span.end)
+        yield _readable(records, run, span.end)
     for reason in reasons:
         yield Unreadable(span.start, span.end, reason, span.type)
 
@@ -148,7 +148,7 @@ def _whole(block: Block, header: Header, end: int) -> Readable | None:
         return None
 
 
-def _sound_records(contents: Contents, *, stop: bool = False) -> tuple[list[list[Record]], list[str]]:
+def _sound_records(records: Records, *, stop: bool = False) -> tuple[list[list[Record]], list[str]]:
     """The records that can be read, in runs of ascending keys, and what is wrong with the others.
 
     A key that does not ascend begins a new run if it is stored whole; otherwise it is made of one that may
@@ -156,7 +156,7 @@ def _sound_records(contents: Contents, *, stop: bool = False) -> tuple[list[list
     """
     runs: list[list[Record]] = [[]]
     reasons: list[str] = []
-    for span in contents.records(0):
+    for span in records.children():
         if not isinstance(span, Record):
             reasons.append(span.error.reason if span.error else "a damaged record")
         elif not runs[-1] or span.key > runs[-1][-1].key:
@@ -170,8 +170,8 @@ def _sound_records(contents: Contents, *, stop: bool = False) -> tuple[list[list
     return [run for run in runs if run], reasons
 
 
-def _readable(contents: Contents, found: list[Record], end: int) -> Readable:
-    block = contents.block
+def _readable(records: Records, found: list[Record], end: int) -> Readable:
+    block = records.block
     refs = [_ref(record) for record in found] if block.type == REF else []
     logs = [_log(record) for record in found] if block.type == LOG else []
     return Readable(block.offset, end, refs, logs, is_whole=False)
@@ -311,10 +311,10 @@ def _readables_of(block: Block, header: Header, end: int, *, stop: bool = False)
     if whole is not None:
         found = [whole] if whole.refs or whole.logs else []
     else:
-        contents = Contents(block, header)
-        runs, reasons = _sound_records(contents, stop=stop)
+        records = Records(block, header)
+        runs, reasons = _sound_records(records, stop=stop)
         is_whole = not reasons and len(runs) == 1
-        found = [replace(_readable(contents, run, end), is_whole=is_whole) for run in runs]
+        found = [replace(_readable(records, run, end), is_whole=is_whole) for run in runs]
     highest = max((ref.update_index for one in found for ref in one.refs), default=0)
     return found if highest <= header.max_update_index else []
 

@@ -11,7 +11,7 @@ import pytest
 from engine.errors import FormatError
 from engine.format import INDEX, LOG, OBJ, REF, Block, HashId, Header, LogRecord, RefRecord, log_key
 from engine.format.varint import put_varint
-from engine.layout import Contents, Record, Records, Restarts, Span, SpanKind
+from engine.layout import Record, Records, Restarts, Span, SpanKind
 from tests.support.handmade import Handmade, raw_block, raw_record
 from tests.support.spans import everything
 from tests.support.stacks import branch, same
@@ -24,26 +24,26 @@ LOG_ENTRY = LogRecord(
 )
 
 
-def contents(data: bytes) -> Contents:
-    return Contents(Block.parse("t.ref", data, AT, 0, 0), HEADER)
+def contents(data: bytes) -> Records:
+    return Records(Block.parse("t.ref", data, AT, 0, 0), HEADER)
 
 
-def of_refs(records: list[RefRecord], restart_interval: int = 16) -> Contents:
+def of_refs(records: list[RefRecord], restart_interval: int = 16) -> Records:
     table = Handmade(limits=(100, 200))
     table.data += bytes(24)
     start = table.refs(records, restart_interval)
     return contents(bytes(table.data[start:]))
 
 
-def of_logs(records: list[LogRecord]) -> Contents:
+def of_logs(records: list[LogRecord]) -> Records:
     table = Handmade(limits=(100, 200))
     table.data += bytes(24)
     start = table.logs(records)
     return contents(bytes(table.data[start:]))
 
 
-def records(inside: Contents) -> list[Span]:
-    return list(Records(inside).children())
+def records(inside: Records) -> list[Span]:
+    return list(inside.children())
 
 
 def fields(record: Span) -> list[tuple[str, object, object]]:
@@ -51,7 +51,7 @@ def fields(record: Span) -> list[tuple[str, object, object]]:
     return [(field.name, field.value, field.meaning) for field in record.children()]
 
 
-def keys(inside: Contents) -> list[bytes | None]:
+def keys(inside: Records) -> list[bytes | None]:
     return [span.key if isinstance(span, Record) else None for span in records(inside)]
 
 
@@ -159,14 +159,14 @@ def test_positions_are_those_of_the_file_or_of_the_inflated_block() -> None:
 def test_records_can_be_had_from_any_number_on(interval: int) -> None:
     refs = [branch(number, 100) for number in range(50)]
     for first in range(51):
-        group = Records(of_refs(refs, interval))
+        group = of_refs(refs, interval)
         page = list(islice(group.children(first), 5))
         assert [span.value for span in page] == [ref.name for ref in refs[first : first + 5]]
         assert [span.number for span in page if isinstance(span, Record)] == list(range(50))[first:][:5]
 
 
 def test_a_page_of_records_finds_no_more_than_it_shows() -> None:
-    class Counting(Contents):
+    class Counting(Records):
         __slots__ = ("skipped",)
 
         def _skip(self, start: int, key: bytearray) -> int:
@@ -176,16 +176,16 @@ def test_a_page_of_records_finds_no_more_than_it_shows() -> None:
     block = of_refs([branch(number, 100) for number in range(1000)]).block
     inside = Counting(block, HEADER)
     inside.skipped = 0
-    assert len(list(islice(Records(inside).children(), 20))) == 20
+    assert len(list(islice(inside.children(), 20))) == 20
     assert inside.skipped <= 21
-    assert Records(inside).count() == 1000
+    assert inside.count() == 1000
     assert inside.skipped == 1000
 
 
 def test_every_position_leads_to_its_record_and_restart() -> None:
     for start in range(2):
         inside = of_refs([branch(number, 100) for number in range(40)])
-        groups = (Records(inside), Restarts(inside))
+        groups = (inside, Restarts(inside))
         for group in groups[start:] + groups[:start]:
             children = list(group.children())
             for child in children[::-1]:
@@ -268,9 +268,9 @@ def test_damage_ends_at_the_next_restart(damage: str) -> None:
     assert wrong.error is not None
     assert wrong.error.offset == AT + (0 if inside.inflated else middle)
     assert (wrong.start, wrong.end) == (base + middle, base + resumed)
-    assert Records(inside).errors() == [wrong.error]
-    assert Records(inside).count() == 3
-    assert Records(inside).child_at(base + middle) == wrong
+    assert inside.errors() == [wrong.error]
+    assert inside.count() == 3
+    assert inside.child_at(base + middle) == wrong
     # The decoders see the same.
     decoders: dict[int, Callable[[], object]] = {
         REF: lambda: inside.block.refs(20, HEADER.min_update_index),
@@ -295,14 +295,14 @@ def test_damage_without_a_restart_behind_it_ends_with_the_records() -> None:
     data = raw_record(0, b"a", 0, b"\0") + raw_record(9, b"b", 0, b"\0") + raw_record(0, b"c", 0, b"\0")
     inside = contents(raw_block(REF, data))
     assert keys(inside) == [b"a", None]
-    assert records(inside)[1].end == Records(inside).end
+    assert records(inside)[1].end == inside.end
 
 
 def test_a_last_record_that_runs_over_the_end_is_damaged() -> None:
     data = raw_record(0, b"a", 0, b"\0") + raw_record(0, b"b", 1, b"\0" + bytes(19))
     inside = contents(raw_block(REF, data))
     assert keys(inside) == [b"a", None]
-    assert "1 bytes over the end" in Records(inside).errors()[0].reason
+    assert "1 bytes over the end" in inside.errors()[0].reason
 
 
 def test_keys_that_share_a_lot_are_not_kept() -> None:
@@ -312,8 +312,8 @@ def test_keys_that_share_a_lot_are_not_kept() -> None:
     inside = contents(raw_block(REF, data))
     tracemalloc.start()
     try:
-        assert Records(inside).count() == 301
-        last = next(Records(inside).children(300))
+        assert inside.count() == 301
+        last = next(inside.children(300))
         assert tracemalloc.get_traced_memory()[1] < 10 * len(name)
     finally:
         tracemalloc.stop()

@@ -423,7 +423,7 @@ def test_what_decoders_refuse_is_what_is_damaged() -> None:
             layout = layout_of(flipped(data, position, 0x41))
             span = next((span for span in layout.path(position) if isinstance(span, BlockSpan)), None)
             if span is not None:
-                assert bool(span.records().errors()) == _is_refused(span.contents().block, 20, 1)
+                assert bool(span.records().errors()) == _is_refused(span.records().block, 20, 1)
 
 
 def _is_refused(block: Block, hash_size: int, low: int) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine.format import LOG, REF
-from engine.layout import Records
 from tests.support.varied import blocks_of, damage_ref_blocks, write_varied
 
 
@@ -31,4 +30,4 @@ def test_damaged_stretches_are_those_among_the_children(tmp_path: Path) -> None:
 
 def test_sound_records_have_no_damaged_stretches(tmp_path: Path) -> None:
     blocks = blocks_of(write_varied(tmp_path / "t.ref"), LOG)
-    assert all(not list(Records(block.contents()).damaged()) for block in blocks)
+    assert all(not list(block.records().damaged()) for block in blocks)
