@@ -43,8 +43,11 @@ LOG_UPDATE: Final = 1
 MAX_INLINE_OFFSETS: Final = 7
 """An object record's kind counts up to this many offsets; more need a count of their own."""
 
+MOST_KEY_BYTES: Final = 64 * 2**20
+"""What the keys of one block may add up to, far more than any sound block needs."""
 
-_MOST_KEY_BYTES: Final = 64 * 2**20
+LOG_KEY_TAIL: Final = 9
+"""The NUL and the update index at the end of a log record's key."""
 
 
 class Malformed(ValueError):  # noqa: N818 - never leaves the engine: block.py makes a FormatError of it
@@ -213,8 +216,8 @@ def add_up(spent: int, key: bytes, pos: int) -> int:
     add up to the square of its size. Raises `Malformed` far above what any sound block needs.
     """
     spent += len(key)
-    if spent > _MOST_KEY_BYTES:
-        raise Malformed(pos, f"the keys of one block add up to more than {_MOST_KEY_BYTES >> 20} MiB")
+    if spent > MOST_KEY_BYTES:
+        raise Malformed(pos, f"the keys of one block add up to more than {MOST_KEY_BYTES >> 20} MiB")
     return spent
 
 

@@ -18,11 +18,13 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
-from engine.errors import FormatError, shown
+from engine.errors import shown
 from engine.format import (
     DELETION,
     LOG,
+    LOG_KEY_TAIL,
     MAX_RESTARTS,
+    MOST_KEY_BYTES,
     OBJ,
     REF,
     SYMREF,
@@ -32,19 +34,19 @@ from engine.format import (
     Block,
     Header,
     Malformed,
+    RefRecord,
     add_up,
     check_end,
     common_prefix,
     decode_index,
     decode_key,
+    decode_log_key,
     get_varint,
     split_logs,
 )
 from engine.fsck.finding import Report
 from engine.layout import Record, Records, Restarts
 
-_MOST_KEY_BYTES: Final = 64 * 2**20
-_LOG_KEY_TAIL: Final = 9
 _RECORDS_PER_TICK: Final = 4096
 _MOST_FAULTS: Final = 1000
 
@@ -59,11 +61,15 @@ class Special(bytes):
     target: bytes | None = None
 
 
-def special(name: bytes, target: bytes | None) -> Special:
-    """The name of such a ref."""
+def _special(name: bytes, target: bytes | None) -> Special:
     made = Special(name)
     made.target = target
     return made
+
+
+def name_of(ref: RefRecord) -> bytes:
+    """The name of a ref, as `pass_block` has it."""
+    return ref.name if ref.value is not None else _special(ref.name, ref.target)
 
 
 @dataclass(slots=True)
@@ -146,10 +152,10 @@ def _pass_refs(
             pos += hash_size + hash_size
         elif kind == SYMREF:
             size, pos = get_varint(data, pos)
-            names.append(special(name, data[pos : pos + size]))
+            names.append(_special(name, data[pos : pos + size]))
             pos += size
         elif kind == DELETION:
-            names.append(special(name, None))
+            names.append(_special(name, None))
         else:
             raise _UnusualError
     check_end(pos, end)
@@ -168,7 +174,7 @@ def _pass_logs(data: bytes, pos: int, end: int, hash_size: int, highest: int) ->
             whole.append(start)
         elif prefix < len(previous) and key[prefix] <= previous[prefix]:
             raise _UnusualError
-        if 0 in key[:-_LOG_KEY_TAIL]:
+        if 0 in key[:-LOG_KEY_TAIL]:
             raise _UnusualError
         if kind != DELETION and U64_MAX - int.from_bytes(key[-8:], "big") > highest:
             raise _UnusualError
@@ -281,23 +287,23 @@ def check_records(
     """
     block, name = records.block, records.block.name
 
-    def add(code: str, error: FormatError) -> None:
-        report.add(code, name, error.offset, error.reason)
+    def add(code: str, pos: int, reason: str) -> None:
+        report.add_error(code, block.error(pos, reason))
 
     before = report.count(name)
     for error in records.errors():
-        add("record-damaged", error)
+        report.add_error("record-damaged", error)
     whole: set[int] = set()
     first: bytes | None = None
     last: bytes | None = None
     spent = 0
     at_start = True
     for number, record in enumerate(records.children()):
+        start = record.start - records.base
         if number % _RECORDS_PER_TICK == 0:
             tick()
         if report.count(name) - before > _MOST_FAULTS:
-            what = f"more than {_MOST_FAULTS} faults in one block"
-            add("table-given-up", block.error(record.start - records.base, what))
+            add("table-given-up", start, f"more than {_MOST_FAULTS} faults in one block")
             last = None
             break
         if not isinstance(record, Record):
@@ -306,32 +312,28 @@ def check_records(
             continue
         key = record.key
         spent += len(key)
-        if spent > _MOST_KEY_BYTES:
-            add("record-damaged", block.error(record.start - records.base, "the keys add up to too much"))
+        if spent > MOST_KEY_BYTES:
+            add("record-damaged", start, "the keys add up to too much")
             last = None
             break
-        start = record.start - records.base
         prefix = get_varint(block.data, start)[0]
         if not prefix:
             whole.add(start)
         if last is not None:
             if key <= last:
-                add("key-order", block.error(start, f"{shown(key)} does not come behind {shown(last)}"))
+                add("key-order", start, f"{shown(key)} does not sort after {shown(last)}")
             elif prefix and prefix != common_prefix(last, key):
                 reason = f"{shown(key)} shares more than {prefix} bytes with {shown(last)} in front of it"
-                add("key-encoding", block.error(start, reason))
+                add("key-encoding", start, reason)
         for code, reason in _record_faults(records, record, start, id_len, highest):
-            add(code, block.error(start, reason))
+            add(code, start, reason)
         if at_start:
             first, at_start = key, False
         last = key
     _check_restarts(records, whole, report)
     if report.count(name) == before:
         # The quick pass doubts nothing that this does not find; if it did, the block would not be sound.
-        add(
-            "record-damaged",
-            block.error(block.records_start, "the block is not as any known writer makes it"),
-        )
+        add("record-damaged", block.records_start, "the block is not as any known writer makes it")
     return first, last
 
 
@@ -349,7 +351,7 @@ def _record_faults(
         if index > highest:
             found.append(("update-index", f"{shown(key)} has the update index {index}, above {highest}"))
     elif block.type == LOG:
-        name, index = key[:-_LOG_KEY_TAIL], U64_MAX - int.from_bytes(key[-8:], "big")
+        name, index = decode_log_key(key, start)
         if 0 in name:
             found.append(("key-nul", f"the reflog of {shown(name)}"))
         if second & 7 != DELETION and index > highest:
@@ -375,9 +377,9 @@ def _check_restarts(records: Records, whole: set[int], report: Report) -> None:
             whole.discard(offset)
             before = offset
         if error is not None:
-            report.add("restart-offset", block.name, error.offset, error.reason)
+            report.add_error("restart-offset", error)
             sound = False
     if sound:
         for start in sorted(whole):
             error = block.error(start, "a key is stored whole, but is no restart point")
-            report.add("key-encoding", block.name, error.offset, error.reason)
+            report.add_error("key-encoding", error)

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
+from engine.errors import FormatError
 from engine.fsck.faults import FAULTS, FaultKind, Severity
 
 
@@ -45,7 +46,7 @@ class Finding:
 
 
 class Report:
-    """Findings so far; those of one kind do not drown the others.
+    """Findings so far, bounded in number so that one kind does not hide the others.
 
     Of one kind, `MOST_ALIKE` findings are kept in one file, and `MOST_IN_ALL` in all of them; the others are
     counted, and `close` adds one finding that says how many.
@@ -65,6 +66,10 @@ class Report:
     def add(self, code: str, file: str, offset: int | None, message: str) -> None:
         """Add a finding of the kind `code`."""
         self.take(Finding(FAULTS[code], file, offset, message))
+
+    def add_error(self, code: str, error: FormatError) -> None:
+        """Add a finding of the kind `code` where the error is."""
+        self.add(code, error.name, error.offset, error.reason)
 
     def take(self, finding: Finding) -> None:
         """Add a finding."""

@@ -156,7 +156,7 @@ class _Run:
         except FileNotFoundError:
             return False
         except FormatError as error:
-            report.add("not-a-file", name, None, error.reason)
+            report.add_error("not-a-file", error)
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 raise

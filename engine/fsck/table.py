@@ -29,9 +29,8 @@ from engine.format import (
     RefRecord,
     header_size,
     parse_table_name,
-    read_block,
 )
-from engine.fsck.block import check_records, pass_block, special
+from engine.fsck.block import check_records, name_of, pass_block
 from engine.fsck.finding import Report
 from engine.fsck.index import Blocks, IndexCheck
 from engine.fsck.objects import ObjectCheck
@@ -52,25 +51,27 @@ Tick = Callable[[int], None]
 
 
 class CheckedTable:
-    """An open file that is listed as a table, and what was found out about it.
+    """An open file that is listed as a table.
 
-    `table` is None if it does not open as one; `header` is the one to believe, None if there is none.
+    `table` is None if it does not open as one, `layout` if it cannot be read; `header` is the one to go by,
+    None if there is none.
     """
 
-    __slots__ = ("_end", "_fd", "header", "name", "size", "table")
+    __slots__ = ("_fd", "header", "layout", "name", "size", "table")
 
     def __init__(self, directory: str, name: str) -> None:
         """Open the file. Raises `OSError`, and `FormatError` for what is no regular file."""
         path = os.path.join(directory, name)
         self.name = name
         self.table: Table | None = None
-        self.header: Header | None = None
+        self.layout: TableLayout | None = None
         self._fd = open_regular(path, name)
-        self._end = self.size = os.fstat(self._fd).st_size
+        self.size = os.fstat(self._fd).st_size
         with suppress(FormatError, OSError):
             self.table = Table(self._fd, path, name)
         with suppress(OSError):
-            self.header = TableLayout(name, self.size, self.read).used_header
+            self.layout = TableLayout(name, self.size, self.read)
+        self.header = None if self.layout is None else self.layout.used_header
 
     def close(self) -> None:
         """Close the file."""
@@ -84,43 +85,6 @@ class CheckedTable:
         """At most `size` bytes of the file. Raises `OSError`."""
         return os.pread(self._fd, size, offset)
 
-    def use(self, header: Header, end: int) -> None:
-        """Believe a header, and that blocks end at `end`."""
-        self.header = header
-        self._end = end
-
-    def block_at(self, offset: int) -> Block:
-        """The block at `offset`. Raises `FormatError`."""
-        if self.header is None:
-            raise FormatError(self.name, None, "there is no header")
-        first = 0 if offset else self.header.size
-        block_size = self.header.block_size
-        data = read_block(self.read, offset, self._end - offset, first, block_size)
-        return Block.parse(self.name, data, offset, first, block_size)
-
-    def refs_at(self, offset: int) -> list[RefRecord]:
-        """The refs of the block at `offset`; none if it cannot be read."""
-        if self.header is None:
-            return []
-        try:
-            return self.block_at(offset).refs(self.header.hash_id.size, self.header.min_update_index)
-        except FormatError:
-            return []
-
-    def names_in(self, block: Block) -> list[bytes]:
-        """The names in a ref block, as `check_table` has them; none if it cannot be read."""
-        return [
-            special(ref.name, ref.target) if ref.value is None else ref.name
-            for ref in self.refs_at(block.offset)
-        ]
-
-    def objects_at(self, offset: int) -> list[ObjectRecord]:
-        """The records of the block of the object section at `offset`; none if it cannot be read."""
-        try:
-            return self.block_at(offset).objects()
-        except FormatError:
-            return []
-
 
 def check_table(file: CheckedTable, report: Report, tick: Tick) -> Iterator[list[bytes]]:
     """Report everything that is wrong with a table; the names of its refs, block by block.
@@ -129,13 +93,12 @@ def check_table(file: CheckedTable, report: Report, tick: Tick) -> Iterator[list
     its end. Raises what `tick` raises.
     """
     try:
-        layout = TableLayout(file.name, file.size, file.read)
+        layout = file.layout or TableLayout(file.name, file.size, file.read)
         _check_frame(file, layout, report)
         header = layout.used_header
         if header is not None:
-            file.use(header, layout.footer.start if layout.footer is not None else file.size)
             _check_name(file.name, header, report)
-            yield from _Blocks(file, header, report, tick).check(layout)
+            yield from _Blocks(file, layout, header, report, tick).check()
     except OSError as error:
         report.add("table-unreadable", file.name, None, error.strerror or str(error))
 
@@ -152,10 +115,10 @@ def _check_frame(file: CheckedTable, layout: TableLayout, report: Report) -> Non
     if layout.footer is None:
         report.add("cut-short", name, file.size, f"no footer at the end of its {file.size} bytes")
     for error in layout.header.errors():
-        report.add("header-damaged", name, error.offset, error.reason)
+        report.add_error("header-damaged", error)
     for field in layout.footer.fields if layout.footer is not None else ():
         if field.error is not None:
-            report.add(_code_of_field(field), name, field.error.offset, field.error.reason)
+            report.add_error(_code_of_field(field), field.error)
     header = layout.used_header
     if header is not None and header.min_update_index > header.max_update_index:
         what = f"update indexes from {header.min_update_index} to {header.max_update_index}"
@@ -201,8 +164,10 @@ def _check_name(name: str, header: Header, report: Report) -> None:
 class _Blocks:
     """One pass over the blocks of a table."""
 
-    def __init__(self, file: CheckedTable, header: Header, report: Report, tick: Tick) -> None:
-        self._file = file
+    def __init__(
+        self, file: CheckedTable, layout: TableLayout, header: Header, report: Report, tick: Tick
+    ) -> None:
+        self._layout = layout
         self._name = file.name
         self._header = header
         self._report = report
@@ -218,11 +183,15 @@ class _Blocks:
         self._damaged = 0
         self._passed = 0
 
-    def check(self, layout: TableLayout) -> Iterator[list[bytes]]:
+    def _add(self, code: str, offset: int | None, message: str) -> None:
+        self._report.add(code, self._name, offset, message)
+
+    def check(self) -> Iterator[list[bytes]]:
         """Report what is wrong with them; the names in the ref blocks."""
+        layout = self._layout
         if not layout.sections and self._footer is not None:
-            self._report.add("table-empty", self._name, None, "header and footer, and nothing between them")
-        self._check_section_order(layout)
+            self._add("table-empty", None, "header and footer, and nothing between them")
+        self._check_section_order()
         for section in layout.sections:
             for span in section.children():
                 self._passed += 1
@@ -236,20 +205,20 @@ class _Blocks:
                     self._take_damaged(section, span)
                 if self._damaged > _MOST_DAMAGED:
                     what = f"more than {_MOST_DAMAGED} blocks cannot be read up to here"
-                    self._report.add("table-given-up", self._name, span.start, what)
+                    self._add("table-given-up", span.start, what)
                     return
         if self._footer is not None:
-            self._check_sections(self._footer, layout)
+            self._check_sections(self._footer)
 
-    def _check_section_order(self, layout: TableLayout) -> None:
+    def _check_section_order(self) -> None:
         before = (-1, 0)
-        for section in layout.sections:
+        for section in self._layout.sections:
             if section.of is None:
                 continue
             place = (_SECTIONS_IN_ORDER.index(section.of), section.level or 0)
             if place < before:
                 what = f"the {section.name} lie behind the sections that should follow them"
-                self._report.add("section-order", self._name, section.start, what)
+                self._add("section-order", section.start, what)
             before = max(before, place)
 
     def _take_damaged(self, section: Section, span: Span) -> None:
@@ -258,7 +227,7 @@ class _Blocks:
         reason = "a block that cannot be read" if error is None else error.reason
         inflating = section.of == LOG and reason.startswith("a log block")
         offset = span.start if error is None or error.offset is None else error.offset
-        self._report.add("block-inflate" if inflating else "block-damaged", self._name, offset, reason)
+        self._add("block-inflate" if inflating else "block-damaged", offset, reason)
         self._note_damage(section, section.first if span.start == section.start else span.start)
 
     def _note_damage(self, section: Section, offset: int) -> None:
@@ -276,16 +245,17 @@ class _Blocks:
 
     def _take(self, section: Section, span: BlockSpan) -> list[bytes]:
         """Check a block; the names in it, if it is one of refs."""
-        report, name = self._report, self._name
         if span.error is not None:
-            report.add("section-order", name, span.error.offset, span.error.reason)
+            self._report.add_error("section-order", span.error)
             self._note_damage(section, span.offset)
             return []
         records = span.records()
         block, highest, id_len = records.block, self._header.max_update_index, self._objects.id_len
         found = pass_block(block, self._header, id_len, self._objects.weights, highest)
         if found is None:
-            first, last = check_records(records, id_len, highest, report, lambda: self._tick(span.start))
+            first, last = check_records(
+                records, id_len, highest, self._report, lambda: self._tick(span.start)
+            )
         else:
             first, last = found.first, found.last
         self._check_padding(span)
@@ -295,12 +265,12 @@ class _Blocks:
         before = self._last[block.type]
         if first is not None and before is not None and first <= before:
             what = f"{shown(first)} does not come behind {shown(before)} of the block before"
-            report.add("key-order", name, block.offset, what)
+            self._add("key-order", block.offset, what)
         self._last[block.type] = last
         self._blocks[block.type].add(block.offset, last)
         if found is None:
             self._objects.is_whole = self._objects.is_whole and block.type == LOG
-            return self._file.names_in(block) if block.type == REF else []
+            return list(map(name_of, self._refs_at(block.offset))) if block.type == REF else []
         if block.type == REF:
             self._objects.take_refs(block.offset, found)
         elif block.type == OBJ:
@@ -321,47 +291,61 @@ class _Blocks:
         size = self._header.block_size
         if span.type in (REF, OBJ) and 0 < size < span.block_len:
             what = f"a {SECTION_NAMES[span.type]} block of {span.block_len} bytes; the block size is {size}"
-            self._report.add("block-too-long", self._name, span.start, what)
+            self._add("block-too-long", span.start, what)
         if span.padding:
             start = span.next_offset - span.padding
-            rest = self._file.read(start, span.padding).lstrip(b"\0")
+            rest = self._layout.read(start, span.padding).lstrip(b"\0")
             if rest:
                 self._check_filling(span.next_offset - len(rest), len(rest))
 
     def _check_filling(self, offset: int, size: int) -> None:
         """What is in the padding, from its first byte on that is not zero."""
         try:
-            block = self._file.block_at(offset)
+            block = self._layout.block_at(offset)
         except FormatError:
             what = f"{size} bytes from the first one on that is not zero"
-            self._report.add("padding", self._name, offset, what)
+            self._add("padding", offset, what)
         else:
             what = f"a {SECTION_NAMES[block.type]} block of {block.block_len} bytes"
-            self._report.add("block-hidden", self._name, offset, what)
+            self._add("block-hidden", offset, what)
 
-    def _check_sections(self, footer: Footer, layout: TableLayout) -> None:
+    def _check_sections(self, footer: Footer) -> None:
         """What the footer says of the sections, when all blocks have been passed."""
-        report, name = self._report, self._name
-        end = layout.footer.start if layout.footer is not None else None
+        end = self._layout.footer.start if self._layout.footer is not None else None
         for of, offset in ((OBJ, footer.obj_offset), (LOG, footer.log_offset)):
             blocks = self._blocks[of]
             begins = blocks.offsets[0] if len(blocks) else 0
             if begins != offset:
                 there = f"begins at {begins}" if len(blocks) else "does not exist"
                 what = f"the {SECTION_NAMES[of]} section {there}; the footer says that it begins at {offset}"
-                report.add("section-offset", name, end, what)
+                self._add("section-offset", end, what)
         roots = {REF: footer.ref_index_offset, OBJ: footer.obj_index_offset, LOG: footer.log_index_offset}
         for of, root in roots.items():
             self._indexes[of].finish(root)
             if root and not self._indexes[of].levels:
                 what = f"the footer has the {SECTION_NAMES[of]} index at {root}, where there is none"
-                report.add("index-damaged", name, end, what)
+                self._add("index-damaged", end, what)
         if footer.obj_offset:
             self._check_objects(footer)
 
     def _check_objects(self, footer: Footer) -> None:
         if footer.object_id_len > self._header.hash_id.size:
             what = f"beginnings of {footer.object_id_len} bytes of ids of {self._header.hash_id.size}"
-            self._report.add("object-id-length", self._name, None, what)
+            self._add("object-id-length", None, what)
         elif self._objects.is_whole and not self._objects.agrees():
-            self._objects.explain(self._name, self._file.refs_at, self._file.objects_at, self._report)
+            self._objects.explain(self._name, self._refs_at, self._objects_at, self._report)
+
+    def _refs_at(self, offset: int) -> list[RefRecord]:
+        """The refs of the block at `offset`; none if it cannot be read."""
+        try:
+            block = self._layout.block_at(offset)
+            return block.refs(self._header.hash_id.size, self._header.min_update_index)
+        except FormatError:
+            return []
+
+    def _objects_at(self, offset: int) -> list[ObjectRecord]:
+        """The records of the block of the object section at `offset`; none if it cannot be read."""
+        try:
+            return self._layout.block_at(offset).objects()
+        except FormatError:
+            return []

@@ -22,6 +22,7 @@ from engine.format import (
     DELETION,
     INDEX,
     LOG,
+    LOG_KEY_TAIL,
     LOG_UPDATE,
     OBJ,
     REF,
@@ -35,6 +36,7 @@ from engine.format import (
     Block,
     Header,
     Malformed,
+    decode_log_key,
     get_u24,
     get_varint,
 )
@@ -88,9 +90,6 @@ _TYPE_NAMES: Final = {
     (LOG, LOG_UPDATE): "update",
 }
 _TYPE_FIELDS: Final = {REF: "value type", LOG: "log type", OBJ: "offset count", INDEX: "type"}
-
-# The NUL and the update index at the end of a log record's key.
-_LOG_KEY_TAIL: Final = 9
 
 
 def _head(data: bytes, pos: int) -> tuple[int, int, int, int]:
@@ -320,7 +319,7 @@ class Records(Group):
         tail = _TAILS[block_type].get(kind)
         if tail is None:
             raise Malformed(start, f"unknown {_TYPE_FIELDS[block_type]} {kind}")
-        if block_type == LOG and (len(key) <= _LOG_KEY_TAIL or key[-_LOG_KEY_TAIL]):
+        if block_type == LOG and (len(key) <= LOG_KEY_TAIL or key[-LOG_KEY_TAIL]):
             raise Malformed(start, "a log key without a name, NUL and update index")
         for _, form in tail:
             if form is Form.HASH:
@@ -377,10 +376,7 @@ class Record(Group):
 
     def __init__(self, records: Records, start: int, end: int, number: int, key: bytes) -> None:
         block_type, base = records.block.type, records.base
-        name, update_index = key, None
-        if block_type == LOG:
-            name = key[:-_LOG_KEY_TAIL]
-            update_index = U64_MAX - int.from_bytes(key[1 - _LOG_KEY_TAIL :], "big")
+        name, update_index = decode_log_key(key, start) if block_type == LOG else (key, None)
         title = f"{SECTION_NAMES[block_type]} record"
         super().__init__(
             base + start, base + end, title, SpanKind.RECORD, name, update_index, inflated=records.inflated

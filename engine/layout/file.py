@@ -35,6 +35,7 @@ from engine.format import (
     OBJECT_ID_LEN_BITS,
     REF,
     SECTION_NAMES,
+    Block,
     Footer,
     Header,
     Read,
@@ -117,6 +118,12 @@ class TableLayout(Group):
             yield Span(0, self.end, "unknown", SpanKind.UNKNOWN, error=self.error)
         if self.footer is not None:
             yield self.footer
+
+    def block_at(self, offset: int) -> Block:
+        """The block at `offset`. Raises `FormatError`."""
+        if self.header is None:
+            raise FormatError(self.name, None, "there is no header")
+        return self._reader.records(offset).block
 
     def blocks(self) -> Iterator[Span]:
         """All blocks in the order of the file: `BlockSpan`, and leaves where none can be made out."""
