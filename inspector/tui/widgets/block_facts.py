@@ -9,7 +9,7 @@ from textual.widgets import Static
 
 from engine.layout import SpanKind
 from inspector.rows import Node
-from inspector.text import explanation, shown, size_text, span_value_text
+from inspector.text import explanation, safe_name, size_text, span_value_text
 
 __all__ = ["BlockFacts"]
 
@@ -27,8 +27,8 @@ class BlockFacts(Vertical):
     }
     """
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
-        super().__init__(id=id)
+    def __init__(self) -> None:
+        super().__init__()
         self._where = Static(id="block-where", markup=False)
         self._words = Static(id="block-words", markup=False)
         self._node: Node | None = None
@@ -64,7 +64,7 @@ def _words(node: Node) -> list[Content]:
     span = node.span
     words = [] if node.run is not None else [Content(explanation(span, node.block))]
     if span.error is not None:
-        reason = shown(span.error.reason.encode("utf-8", "surrogateescape"))
+        reason = safe_name(span.error.reason)
         return [Content.styled(f"X damaged: {reason}  ", "$text-error"), *words]
     name = span.kind.value if span.kind is SpanKind.TABLE else span.name
     value = "" if node.expandable else span_value_text(span)

@@ -7,6 +7,7 @@ reader, and what the one before still brings is dropped.
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import ClassVar, Final
 
@@ -37,7 +38,7 @@ from inspector.text import copied_value
 from inspector.tui.widgets.block_facts import BlockFacts
 from inspector.tui.widgets.block_tree import BlockTree
 from inspector.tui.widgets.hex_view import HexView
-from inspector.tui.widgets.offset_input import OffsetInput
+from inspector.tui.widgets.record_bar import Prompt
 from inspector.tui.widgets.virtual_list import ListPane, VirtualList
 from inspector.tui.work import Jobs, failure_text
 
@@ -48,6 +49,8 @@ _BESIDE: Final = 132
 
 _LOW: Final = 15
 """Lines below which only one of them is shown, the one that has the keys."""
+
+_OFFSET: Final = re.compile(r"0[xX]([0-9a-fA-F]{1,16})|([0-9]{1,20})")
 
 
 class BlockPane(Vertical):
@@ -85,6 +88,7 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
         border-left: solid $surface-lighten-3;
     }
     BlockPane.-beside #block-hex:focus { border-left: heavy $accent; }
+    BlockPane > .offset { display: none; }
     BlockPane.-low #block-hex { display: none; }
     BlockPane.-low.-hex #block-hex { display: block; }
     BlockPane.-low.-hex #block-parts { display: none; }
@@ -104,12 +108,12 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
     inflatable: var[bool] = var(False, bindings=True)
     """Whether a log block is selected, or something in one."""
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
-        super().__init__(id=id)
-        self._tree = BlockTree(id="block-tree")
-        self._hex = HexView(id="block-hex")
-        self._facts = BlockFacts(id="block-facts")
-        self._asking = OffsetInput(id="block-offset")
+    def __init__(self) -> None:
+        super().__init__()
+        self._tree = BlockTree()
+        self._hex = HexView()
+        self._facts = BlockFacts()
+        self._offset = Prompt(self._tree, placeholder="", classes="offset", restrict=r"[0-9a-fA-FxX]*")
         self._reader: LayoutReader | None = None
         self._position = 0
         self._jobs = Jobs(self)
@@ -124,7 +128,7 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
             yield ListPane(self._tree, id="block-parts")
             yield self._hex
         yield self._facts
-        yield self._asking
+        yield self._offset
 
     @property
     def idle(self) -> bool:
@@ -195,7 +199,7 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
     def _take_news(self, news: LayoutNews) -> None:
         match news:
             case BytesRead():
-                self._hex.bytes_read()
+                self._hex.refresh()
             case LayoutOpened(root):
                 self._select(root, move=True)
                 self._tree.show_root(root)
@@ -339,15 +343,22 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
     def action_ask_offset(self) -> None:
         """Ask where to go."""
         where = "the inflated block" if self._hex.inflated else "the file"
-        self._asking.ask(f"offset in {where}, such as 4096 or 0x1000")
+        self._offset.placeholder = f"offset in {where}, such as 4096 or 0x1000"
+        self._offset.value = ""
+        self._offset.leads_to = self._hex if self._hex.has_focus else self._tree
+        self._offset.display = True
+        self._offset.focus()
 
-    @on(OffsetInput.Given)
-    def _offset_given(self, event: OffsetInput.Given) -> None:
-        self._hex.go_to(event.offset)
-
-    @on(OffsetInput.Refused)
-    def _offset_refused(self) -> None:
-        self._facts.say("an offset is a number such as 4096 or 0x1000")
+    @on(Prompt.Left)
+    def _offset_given(self, event: Prompt.Left) -> None:
+        match = _OFFSET.fullmatch(self._offset.value)
+        if event.kept and match is None:
+            self._facts.say("an offset is a number such as 4096 or 0x1000")
+            self._offset.focus()
+            return
+        self._offset.display = False
+        if event.kept and match is not None:
+            self._hex.go_to(int(match[1], 16) if match[1] else int(match[2]))
 
     def action_damage(self, step: int) -> None:
         """Go to the next or previous damage."""

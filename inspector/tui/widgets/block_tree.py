@@ -1,8 +1,8 @@
 """The tree of a table's parts: rows of what is open, under a cursor, with where each part lies.
 
 The tree holds the nodes that are open and draws them; it reads nothing. When a node is opened whose
-children are not at hand it says so on the node's row and posts `ChildrenWanted`; whoever has them read
-gives them to `fill`. `reveal` opens the way to a node that lies deeper, and closes again what was
+children are not at hand it says so in the row of the node and posts `ChildrenWanted`; once they are read,
+they are given to `fill`. `reveal` opens the way to a node that lies deeper, and closes again what was
 opened only for such a way.
 """
 
@@ -41,7 +41,7 @@ class BlockTree(VirtualList[Node]):
 
     @dataclass
     class ChildrenWanted(Message):
-        """The children of a node are to be read; nobody waits for those of another any more."""
+        """The children of a node are to be read; those of another one are not wanted any more."""
 
         node: Node
 
@@ -52,8 +52,8 @@ class BlockTree(VirtualList[Node]):
         node: Node
         offset: int
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
-        super().__init__((), empty="no table", id=id)
+    def __init__(self) -> None:
+        super().__init__((), empty="no table", id="block-tree")
         self._shown: list[Node] = []
         self._reading: Node | None = None
 
@@ -72,7 +72,7 @@ class BlockTree(VirtualList[Node]):
         self._redraw()
 
     def stop_reading(self) -> None:
-        """Nobody reads the children that were wanted any more: their node is closed."""
+        """The children that were wanted will not come: close their node."""
         if self._reading is not None:
             self._reading.opened = False
             self._reading = None

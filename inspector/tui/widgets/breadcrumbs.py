@@ -1,7 +1,7 @@
 """The line that says what the lists show, from the stack down to the refs of one moment.
 
-Whoever shows it knows the way: it is given the parts as texts that are fit for a terminal, and posts the
-number of the part that was clicked. What does not fit is left out from the left, where one came from.
+It is given the parts as texts that are fit for a terminal, and posts the number of the part that was
+clicked. What does not fit is left out from the left, where one came from.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Breadcrumbs(Widget):
 
     @dataclass
     class Chosen(Message):
-        """The part of this number was clicked: somebody wants to go back there."""
+        """The part of this number was clicked: the user wants to go back there."""
 
         number: int
 

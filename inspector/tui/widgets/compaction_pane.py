@@ -141,8 +141,8 @@ and how large they are."""
     class RepairWanted(Message):
         """The user wants to see what repairs the damage that blocks a range."""
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
-        super().__init__(id=id)
+    def __init__(self) -> None:
+        super().__init__()
         self._study = Study()
         self._options = WriteOptions()
         self._file_sizes = False
@@ -294,8 +294,8 @@ and how large they are."""
         self._draw()
         looked = self._study.step.looked
         if looked:
-            self._before.reveal(looked[-1])
-            self._before.reveal(looked.start)
+            self._before.scroll_to_row(looked[-1])
+            self._before.scroll_to_row(looked.start)
 
     # Keys: the rule and its steps.
 
@@ -390,7 +390,7 @@ and how large they are."""
         self._draw()
 
     def action_leave(self) -> None:
-        """Stop the dry run; or close the plots; or clear the marks. Otherwise the key is somebody else's."""
+        """Stop the dry run; or close the plots; or clear the marks. Otherwise the key is another one's."""
         if self.running:
             self._dry_run.stop()
             self._draw()

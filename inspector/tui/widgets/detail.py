@@ -27,11 +27,12 @@ from inspector.text import (
     log_time,
     log_zone,
     loss_text,
+    safe_name,
     shown,
     update_range,
     value_text,
 )
-from inspector.tui.widgets.stack_list import StackRow
+from inspector.tui.widgets.stack_rows import StackRow
 
 __all__ = ["Detail"]
 
@@ -95,7 +96,7 @@ j k scroll, g G go to the top and the end.
         found = [f"{name} {offset:,}" for name, offset in sections if offset]
         self._show(
             [
-                _heading(f"#{row.position}  {_safe(table.name)}"),
+                _heading(f"#{row.position}  {safe_name(table.name)}"),
                 _field("size", f"{table.size:,} bytes"),
                 _field(
                     "format", f"version {table.version}, {table.hash_id}, block size {table.block_size:,}"
@@ -110,11 +111,11 @@ j k scroll, g G go to the top and the end.
         """A file that is not in the list: what it is, why it is there, who has it open, what clean does."""
         self._show(
             [
-                _heading(_safe(file.name)),
+                _heading(safe_name(file.name)),
                 _field("kind", f"{file.kind}, not in tables.list"),
                 _field("size", f"{file.size:,} bytes, {age_text(file.age)} old"),
-                _field("why", _safe(file.reason)),
-                _field("open", _safe(file.holding)),
+                _field("why", safe_name(file.reason)),
+                _field("open", safe_name(file.holding)),
                 _field("clean", "removes it" if file.is_removable else "leaves it alone"),
             ]
         )
@@ -149,11 +150,6 @@ j k scroll, g G go to the top and the end.
                 _field("new", _id_or_none(record.new)),
             ]
         self._show(lines)
-
-
-def _safe(text: str) -> str:
-    # Names of files, and what quotes them.
-    return shown(text.encode("utf-8", "surrogateescape"))
 
 
 def _heading(text: str) -> Content:

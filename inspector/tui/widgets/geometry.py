@@ -7,30 +7,16 @@ anything for tables that are not on screen. Every mark is a character: brackets,
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import ClassVar, Final, NamedTuple
+from typing import ClassVar, NamedTuple
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from inspector.model import MergeResult, Study
 from inspector.text import file_size
-from inspector.tui.widgets.stack_list import bar
-from inspector.tui.widgets.virtual_list import Cell, Column, Look, VirtualList
+from inspector.tui.widgets.stack_rows import bar, bracket
+from inspector.tui.widgets.virtual_list import MOVES, Cell, Column, Look, VirtualList
 
-__all__ = ["AfterBars", "BarList", "BarRow", "BeforeBars", "after_columns", "before_columns", "bracket"]
-
-_RIGHT: Final = ("╴", "┐", "│", "┘")
-_LEFT: Final = (" ", "┌", "│", "└")
-
-
-def bracket(position: int, among: range, glyphs: tuple[str, str, str, str] = _RIGHT) -> str:
-    """The piece of a bracket around the positions `among` that stands in the row of one; a space outside."""
-    if position not in among:
-        return " "
-    if len(among) == 1:
-        return glyphs[0]
-    if position == among.start:
-        return glyphs[1]
-    return glyphs[3] if position == among.stop - 1 else glyphs[2]
+__all__ = ["AfterBars", "BarList", "BarRow", "BeforeBars", "after_columns", "before_columns"]
 
 
 class BarRow(NamedTuple):
@@ -82,9 +68,9 @@ class BeforeBars:
             size_text=file_size(size),
             note=self._segment(index) if study.rule == "log2" else self._ratio(index),
             asked=asked or ("=" if index in step.against else ""),
-            step=bracket(index, marked).strip(),
-            log2=bracket(index, study.suggestion("log2")).strip(),
-            geometric=bracket(index, study.suggestion("geometric")).strip(),
+            step=bracket(index, marked),
+            log2=bracket(index, study.suggestion("log2")),
+            geometric=bracket(index, study.suggestion("geometric")),
             hand="*" if index in study.marked else "",
             damaged="X" if damaged else "",
             look="error" if damaged else look,
@@ -97,7 +83,7 @@ class BeforeBars:
         if index >= cut:
             return ""
         segment = study.segments[bisect_right(self._starts, index) - 1]
-        piece = bracket(index, range(segment.start, min(segment.end, cut)), _LEFT)
+        piece = bracket(index, range(segment.start, min(segment.end, cut)), " ┌│└")
         return f"{piece}2^{segment.log}" if index == segment.start else piece
 
     def _ratio(self, index: int) -> str:
@@ -201,21 +187,4 @@ def after_columns(study: Study, largest: int) -> list[Column[BarRow]]:
 class BarList(VirtualList[BarRow], inherit_bindings=False):
     """Bars under a cursor; `home` and `end` are left to the steps of the rule."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", "Down", show=False),
-        Binding("up,k", "move(-1)", "Up", show=False),
-        Binding("pagedown", "page(1)", "Page down", show=False),
-        Binding("pageup", "page(-1)", "Page up", show=False),
-        Binding("ctrl+d", "page(0.5)", "Half a page down", show=False),
-        Binding("ctrl+u", "page(-0.5)", "Half a page up", show=False),
-        Binding("g", "first", "Oldest table", show=False),
-        Binding("G", "last", "Newest table", show=False),
-    ]
-
-    def reveal(self, position: int) -> None:
-        """Scroll so that a row is on screen; the cursor stays."""
-        top, height = self.scroll_offset.y, self.size.height
-        if position < top:
-            self.scroll_to(y=position, animate=False, force=True)
-        elif height and position >= top + height:
-            self.scroll_to(y=position - height + 1, animate=False, force=True)
+    BINDINGS: ClassVar[list[BindingType]] = MOVES

@@ -1,6 +1,6 @@
 """The Health tab: what is wrong with the stack, as far as it is known, and what to do about it.
 
-What headers and the directory tell is shown at once. Everything else is looked at only when somebody asks
+What headers and the directory tell is shown at once. Everything else is read only when the user asks
 for it: by a check (`inspector.model.Check`, which is fsck) in a worker thread, with phases and progress,
 until it ends or is stopped. It needs nothing but the directory, so it works on a stack that does not open.
 """
@@ -37,7 +37,7 @@ from inspector.model import (
     identity,
 )
 from inspector.rows import SequenceRows
-from inspector.text import file_size, safe_name, short_table_name, shorten_middle
+from inspector.text import counted, file_size, safe_name, short_table_name, shorten_middle
 from inspector.tui.widgets.stack_rows import bar, geometry
 from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, Look, VirtualList
 from inspector.tui.work import Job, Jobs, failure_text
@@ -123,14 +123,14 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
 
     @dataclass
     class FindingOpened(Message):
-        """Somebody wants to see the block of a finding: `offset` is a position in `table`."""
+        """The user wants to see the block of a finding: `offset` is a position in `table`."""
 
         table: Table
         position: int
         offset: int
 
     class RepairWanted(Message):
-        """Somebody wants to see how the stack could be repaired."""
+        """The user wants to see how the stack could be repaired."""
 
     @dataclass
     class Changed(Message):
@@ -144,10 +144,9 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         check: Check | None = None,
         *,
         clock: Callable[[], float] = time.time,
-        id: str | None = None,  # noqa: A002 - Textual's name
     ) -> None:
         """`check` is what looks at the stack; by default fsck, with ages by `clock`."""
-        super().__init__(id=id)
+        super().__init__()
         self._check = check or partial(_fsck, clock)
         self._health = Health()
         self._view: StackView | None = None
@@ -285,7 +284,7 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         match self._list.current:
             case _StartRow(tables, size):
                 return Content(
-                    f"Checks the list, the files beside it and {_plural(tables, 'table')}, "
+                    f"Checks the list, the files beside it and {counted(tables, 'table')}, "
                     f"{file_size(size)}, from end to end, and writes nothing. ? says what is looked at."
                 )
             case Finding() as finding:
@@ -443,7 +442,7 @@ def _offset(row: _Row, _width: int) -> Cell:
 
 def _what(row: _Row, _width: int) -> Cell:
     if isinstance(row, _StartRow):
-        what = f"enter or v checks {_plural(row.tables, 'table')}, {file_size(row.size)}"
+        what = f"enter or v checks {counted(row.tables, 'table')}, {file_size(row.size)}"
         return Cell(what, "accent")
     return Cell(safe_name(row.message))
 
@@ -456,18 +455,14 @@ def _summary(counts: Counts) -> Content:
         (counts.notes, "i", "note", ""),
     ):
         if number:
-            parts += [(f"{letter} {_plural(number, noun)}", style), ("  ", "")]
+            parts += [(f"{letter} {counted(number, noun)}", style), ("  ", "")]
     if counts.checked:
         parts.append(
-            (f"{counts.checked:,} of {_plural(counts.tables, 'table')} checked", "$foreground-muted")
+            (f"{counts.checked:,} of {counted(counts.tables, 'table')} checked", "$foreground-muted")
         )
     elif counts.tables:
         parts.append(("no table has been checked yet", "$foreground-muted"))
     return Content.assemble(*parts)
-
-
-def _plural(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _fsck(

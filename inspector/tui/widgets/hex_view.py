@@ -1,7 +1,7 @@
 """A hex view: offsets, bytes and their characters, with a byte cursor and a run of bytes that is lit.
 
 It draws from a `ByteSource` and reads nothing: bytes that are not at hand are drawn as placeholders and
-wanted from then on, and `BytesWanted` tells whoever has them read. The run stands in brackets and the
+wanted from then on, and `BytesWanted` asks for them. The run stands in brackets and the
 cursor's row has a mark, for terminals without colour. As many bytes make a row as there is room for: 16, 8
 or 4.
 """
@@ -22,6 +22,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from inspector.rows import ByteSource, HeldBytes
+from inspector.tui.widgets.virtual_list import MOVES
 
 __all__ = ["HexView"]
 
@@ -112,16 +113,9 @@ class HexView(ScrollView, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "step(-1)", "Byte back", show=False),
         Binding("right", "step(1)", "Byte", key_display="← →"),
-        Binding("down,j", "rows(1)", "Row down", show=False),
-        Binding("up,k", "rows(-1)", "Row up", show=False),
-        Binding("pagedown", "page(1)", "Page down", show=False),
-        Binding("pageup", "page(-1)", "Page up", show=False),
-        Binding("ctrl+d", "page(0.5)", "Half a page down", show=False),
-        Binding("ctrl+u", "page(-0.5)", "Half a page up", show=False),
+        *MOVES,
         Binding("home", "row_start", "Start of the row", show=False),
         Binding("end", "row_end", "End of the row", show=False),
-        Binding("g", "first", "Start", show=False),
-        Binding("G", "last", "End", show=False),
     ]
 
     cursor: var[int] = var(0, init=False)
@@ -134,10 +128,10 @@ class HexView(ScrollView, can_focus=True):
         offset: int
 
     class BytesWanted(Message):
-        """Bytes were to be drawn that are not at hand: somebody should read them."""
+        """Bytes were to be drawn that are not at hand, and are to be read."""
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
-        super().__init__(id=id)
+    def __init__(self) -> None:
+        super().__init__(id="block-hex")
         self._source: ByteSource = HeldBytes(b"")
         self._inflated = False
         self._lit = range(0)
@@ -174,10 +168,6 @@ class HexView(ScrollView, can_focus=True):
             self.cursor = start
             first, last = self._row(start), self._row(max(start, end - 1))
             self._reveal(first, last - first + 1)
-        self.refresh()
-
-    def bytes_read(self) -> None:
-        """Draw what was wanted."""
         self.refresh()
 
     def validate_cursor(self, cursor: int) -> int:
@@ -232,7 +222,7 @@ class HexView(ScrollView, can_focus=True):
         """Move the cursor by `count` bytes."""
         self.go_to(self.cursor + count)
 
-    def action_rows(self, rows: int) -> None:
+    def action_move(self, rows: int) -> None:
         """Move the cursor by `rows`, to the same column where there is one."""
         per_row = self._grid().per_row
         target = self.cursor + rows * per_row

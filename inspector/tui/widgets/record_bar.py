@@ -1,7 +1,7 @@
 """The line above a list of records: where a filter or a name is typed, and what is shown of how many.
 
-It takes no room while there is nothing to say. What is typed here is reported by messages; what it means is
-the pane's business.
+It takes no room while there is nothing to say. What is typed here is reported by messages; the pane says
+what it means.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from textual.widgets import Input, Static
 __all__ = ["Prompt", "RecordBar"]
 
 MAX_TYPED = 1000
-"""Characters of a filter; nobody types more, and a paste could."""
+"""Characters of a filter: more than one types, less than one could paste."""
 
 
 class Prompt(Input):
@@ -45,20 +45,23 @@ class Prompt(Input):
             """Where it was typed."""
             return self.prompt
 
-    def __init__(self, leads_to: Widget, *, placeholder: str, classes: str) -> None:
+    def __init__(
+        self, leads_to: Widget, *, placeholder: str, classes: str, restrict: str | None = None
+    ) -> None:
         super().__init__(
             placeholder=placeholder,
             classes=classes,
             compact=True,
             select_on_focus=False,
             max_length=MAX_TYPED,
+            restrict=restrict,
         )
         self.cursor_blink = False
-        self._leads_to = leads_to
+        self.leads_to = leads_to
 
     def action_leave(self, kept: bool) -> None:
         """Give the list the keys, and say so once what was typed before has arrived here."""
-        self.screen.set_focus(self._leads_to)
+        self.screen.set_focus(self.leads_to)
         self.post_message(self.Left(self, kept))
 
 

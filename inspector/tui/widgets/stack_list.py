@@ -32,7 +32,6 @@ from inspector.tui.widgets.stack_rows import (
     StackRow,
     StackShape,
     UnlistedRow,
-    bar,
     geometry,
     stack_columns,
     unlisted_columns,
@@ -46,7 +45,7 @@ from inspector.tui.widgets.virtual_list import (
     fit_text,
 )
 
-__all__ = ["StackPane", "StackRow", "bar"]
+__all__ = ["StackPane"]
 
 _NOT_LISTED: Final = "not in tables.list"
 _TITLE: Final = "Stack, oldest first"
@@ -55,8 +54,8 @@ _TITLE: Final = "Stack, oldest first"
 class _Listing(VirtualList[ListedRow]):
     """Tables, a heading that the cursor passes over, and the files that are not listed."""
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
-        super().__init__((), empty="no tables", id=id)
+    def __init__(self) -> None:
+        super().__init__((), empty="no tables", id="tables")
         self._heading = -1
         self._beside: Sequence[Column[ListedRow]] = ()
 
@@ -138,7 +137,7 @@ the first to the last one marked (*), with all between them (|). escape takes th
         position: int
 
     class TableOpened(TableChosen):
-        """Somebody wants to see this table alone."""
+        """The user wants to see this table alone."""
 
     @dataclass
     class UnlistedChosen(Message):
@@ -148,7 +147,7 @@ the first to the last one marked (*), with all between them (|). escape takes th
 
     @dataclass
     class UnlockWanted(Message):
-        """Somebody wants to see whether the lock of this name can be removed."""
+        """The user wants to see whether the lock of this name can be removed."""
 
         name: str
 
@@ -156,7 +155,7 @@ the first to the last one marked (*), with all between them (|). escape takes th
         """`clock` tells the time that ages count to, in seconds since 1970."""
         super().__init__(id=id, classes=classes or None)
         self._clock = clock
-        self._list = _Listing(id="tables")
+        self._list = _Listing()
         self._tables: tuple[Table, ...] = ()
         self._beside: tuple[UnlistedFile, ...] = ()
         self._marks: Mapping[str, HealthMark] = {}
@@ -282,7 +281,7 @@ the first to the last one marked (*), with all between them (|). escape takes th
         self._draw()
 
     def action_unlock(self) -> None:
-        """Ask for a plan that removes the lock, if nobody holds it."""
+        """Ask for a plan that removes the lock, if no process holds it."""
         if isinstance(row := self.current, UnlistedRow):
             self.post_message(self.UnlockWanted(row.file.name))
 

@@ -25,6 +25,7 @@ __all__ = [
     "StackShape",
     "UnlistedRow",
     "bar",
+    "bracket",
     "geometry",
     "stack_columns",
     "unlisted_columns",
@@ -107,6 +108,18 @@ def bar(size: int, largest: int, width: int) -> str:
         eighths = max(1, eighths)
     full, rest = divmod(eighths, 8)
     return "█" * full + (_EIGHTHS[rest] if rest else "")
+
+
+def bracket(position: int, among: range, glyphs: str = "╴┐│┘") -> str:
+    """What a bracket around the positions `among` shows in the row of one; nothing outside.
+
+    `glyphs` are for a bracket of one row, and for the first, a middle and the last row of a longer one.
+    """
+    if position not in among:
+        return ""
+    if position == among.start:
+        return glyphs[len(among) > 1]
+    return glyphs[3] if position == among[-1] else glyphs[2]
 
 
 def stack_columns(shape: StackShape) -> list[Column[ListedRow]]:
@@ -200,17 +213,11 @@ def _health(row: StackRow, marks: Mapping[str, HealthMark]) -> Cell:
 
 def _brackets(row: StackRow, shape: Geometry) -> Cell:
     segment, suggestion = shape.segment_at(row.position), shape.suggestion
-    text = _bracket(row.position, segment, "╭│╰") if segment is not None else " " if shape.segments else ""
-    if suggestion.start <= row.position < suggestion.end:
-        return Cell(text + _bracket(row.position, suggestion, "┏┃┗"), "accent")
-    return Cell(text, "muted")
-
-
-def _bracket(position: int, segment: Segment, characters: str) -> str:
-    """The character of `characters` (top, middle, bottom) that stands in row `position` of a bracket."""
-    if position == segment.start:
-        return characters[0]
-    return characters[2] if position == segment.end - 1 else characters[1]
+    text = " " if shape.segments else ""
+    if segment is not None:
+        text = bracket(row.position, range(segment.start, segment.end), "╭╭│╰")
+    merged = bracket(row.position, range(suggestion.start, suggestion.end), "┏┏┃┗")
+    return Cell(text + merged, "accent" if merged else "muted")
 
 
 def _letter(kind: FileKind) -> str:

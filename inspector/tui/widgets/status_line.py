@@ -15,16 +15,17 @@ from textual.widget import Widget
 
 from inspector.model import StackView
 from inspector.rows import RowSource
-from inspector.text import file_size, shorten_middle, shown
+from inspector.text import counted, file_size, safe_name, shorten_middle
 
-__all__ = ["Fact", "StatusLine", "counted", "shorten_middle"]
+__all__ = ["StatusLine"]
 
 
-def counted(rows: RowSource[object], noun: str) -> str:
+def _so_far(rows: RowSource[object], noun: str) -> str:
     """`12,431 refs`; `8,192+ refs` as long as there may be more, `… refs` before the first is read."""
     if not rows.count and not rows.complete:
         return f"… {noun}s"
-    return f"{rows.count:,}{'' if rows.complete else '+'} {noun}{'' if rows.count == 1 else 's'}"
+    number, words = counted(rows.count, noun).split(" ", 1)
+    return f"{number}{'' if rows.complete else '+'} {words}"
 
 
 class Fact(NamedTuple):
@@ -55,15 +56,14 @@ class StatusLine(Widget):
 
     def __init__(self, label: str, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
-        self._label = shown(label.encode("utf-8", "surrogateescape"))
+        self._label = safe_name(label)
 
     def show(self, view: StackView) -> None:
         """Say what is known of `view` by now."""
-        tables = len(view.tables)
         self.facts = (
-            Fact(counted(view.refs, "ref"), 8),
-            Fact(counted(view.logs, "log"), 6),
-            Fact(f"{tables:,} table{'' if tables == 1 else 's'}", 5),
+            Fact(_so_far(view.refs, "ref"), 8),
+            Fact(_so_far(view.logs, "log"), 6),
+            Fact(counted(len(view.tables), "table"), 5),
             Fact(file_size(view.size), 4),
             Fact(str(view.hash_id), 2),
         )
@@ -79,10 +79,9 @@ class StatusLine(Widget):
             facts.append(Fact(f"X broken: {self.broken}", 10, "bold $text-error"))
         errors, warnings = self.findings
         if errors:
-            facts.append(Fact(f"X {errors:,} error{'' if errors == 1 else 's'}", 9, "bold $text-error"))
+            facts.append(Fact(f"X {counted(errors, 'error')}", 9, "bold $text-error"))
         if warnings:
-            words = f"! {warnings:,} warning{'' if warnings == 1 else 's'}"
-            facts.append(Fact(words, 9, "bold $text-warning"))
+            facts.append(Fact(f"! {counted(warnings, 'warning')}", 9, "bold $text-warning"))
         room = self.size.width - min(cell_len(self._label), max(10, self.size.width // 4))
         while facts and sum(3 + cell_len(fact.text) for fact in facts) > room:
             least = min(fact.priority for fact in facts)

@@ -37,6 +37,5 @@ class TooSmall(Static):
     Screen.-cramped TooSmall, Screen.-tiny TooSmall { display: block; }
     """
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
-        text = f"terminal too small: {LEAST_COLUMNS}x{LEAST_LINES} needed"
-        super().__init__(text, markup=False, id=id)
+    def __init__(self) -> None:
+        super().__init__(f"terminal too small: {LEAST_COLUMNS}x{LEAST_LINES} needed", markup=False)

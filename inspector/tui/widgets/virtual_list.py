@@ -2,7 +2,7 @@
 
 `VirtualList` draws rows of a `RowSource` in columns and knows nothing of what they are: a `Column` makes
 a cell of a row. A row that is not at hand is drawn as a placeholder and wanted from then on; the
-list posts `RowsWanted` so that somebody reads it, and is told by `source_changed` when rows have come
+list posts `RowsWanted` to have it read, and is told by `source_changed` when rows have come
 or the count has grown. A line is made once and kept (MAX_LINES of them) as long as source,
 width, cursor and focus stay: rows of one source never change.
 
@@ -16,7 +16,7 @@ never as markup.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, TypeVar
 
@@ -37,12 +37,35 @@ from textual.widget import Widget
 
 from inspector.rows import RowSource, SequenceRows
 
-__all__ = ["Cell", "Column", "ColumnTitles", "ListPane", "Look", "VirtualList", "fit_columns", "fit_text"]
+__all__ = [
+    "MARK_WIDTH",
+    "MOVES",
+    "Cell",
+    "Column",
+    "ColumnTitles",
+    "ListPane",
+    "Look",
+    "VirtualList",
+    "fit_columns",
+    "fit_text",
+]
 
 MAX_LINES: Final = 1000
 PLACEHOLDER: Final = "…"
 MARK_WIDTH: Final = 2
 """Cells left of the columns: the cursor's mark, for terminals without colour, and a space."""
+
+MOVES: Final[list[BindingType]] = [
+    Binding("down,j", "move(1)", "Down", show=False),
+    Binding("up,k", "move(-1)", "Up", show=False),
+    Binding("pagedown", "page(1)", "Page down", show=False),
+    Binding("pageup", "page(-1)", "Page up", show=False),
+    Binding("ctrl+d", "page(0.5)", "Half a page down", show=False),
+    Binding("ctrl+u", "page(-0.5)", "Half a page up", show=False),
+    Binding("g", "first", "Top", show=False),
+    Binding("G", "last", "End", show=False),
+]
+"""The keys of everything that has a cursor in rows."""
 
 Row = TypeVar("Row")
 Row_contra = TypeVar("Row_contra", contravariant=True)
@@ -140,43 +163,31 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", "Down", show=False),
-        Binding("up,k", "move(-1)", "Up", show=False),
-        Binding("pagedown", "page(1)", "Page down", show=False),
-        Binding("pageup", "page(-1)", "Page up", show=False),
-        Binding("ctrl+d", "page(0.5)", "Half a page down", show=False),
-        Binding("ctrl+u", "page(-0.5)", "Half a page up", show=False),
-        Binding("home,g", "first", "Top", show=False),
-        Binding("end,G", "last", "End", show=False),
+        *MOVES,
+        Binding("home", "first", "Top", show=False),
+        Binding("end", "last", "End", show=False),
     ]
 
     cursor: var[int] = var(0, init=False)
     """The row that keys act on; 0 in an empty list."""
 
     @dataclass
-    class Highlighted(Message):
+    class _OfRow(Message):
+        rows: VirtualList[Any]
+
+        @property
+        def control(self) -> Widget:
+            """The list."""
+            return self.rows
+
+    class Highlighted(_OfRow):
         """The row under the cursor (`VirtualList.current`) is another one, or has just been read."""
 
-        rows: VirtualList[Any]
-
-        @property
-        def control(self) -> Widget:
-            """The list."""
-            return self.rows
-
-    class RowsWanted(Message):
-        """Rows were asked for that are not at hand: somebody should have the source read them."""
-
-    @dataclass
-    class Opened(Message):
+    class Opened(_OfRow):
         """The row under the cursor was clicked twice."""
 
-        rows: VirtualList[Any]
-
-        @property
-        def control(self) -> Widget:
-            """The list."""
-            return self.rows
+    class RowsWanted(Message):
+        """Rows were asked for that are not at hand: the source is to read them."""
 
     class ColumnsFitted(Message):
         """Columns have other widths than before: titles above them are to be drawn again."""
@@ -278,8 +289,12 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
         self._announce()
 
     def _reveal_cursor(self) -> None:
+        self.scroll_to_row(self.cursor)
+
+    def scroll_to_row(self, row: int) -> None:
+        """Scroll so that a row is on screen; the cursor stays."""
         if self.size.height:
-            self.scroll_to_region(Region(0, self.cursor, 1, 1), animate=False, force=True, x_axis=False)
+            self.scroll_to_region(Region(0, row, 1, 1), animate=False, force=True, x_axis=False)
 
     def on_resize(self) -> None:
         """A lower list keeps its cursor on screen."""
@@ -402,26 +417,23 @@ class ColumnTitles(Widget):
 
     def __init__(self, rows: VirtualList[Row]) -> None:
         super().__init__()
-        self._widths: Callable[[], list[tuple[str, int]]] = lambda: [
-            (column.title, width) for column, width in rows.fitted()
-        ]
-        self._titles: Callable[[], Iterator[str]] = lambda: (
-            fit_text(f"{column.title} {column.mark}" if column.mark else column.title, width, column.align)
-            for column, width in rows.fitted()
-        )
-        self._style: Callable[[], Style] = lambda: rows.get_component_rich_style("virtual-list--title")
+        self._rows: VirtualList[Any] = rows
 
     def render_line(self, y: int) -> Strip:  # noqa: ARG002 - there is one line
         """The titles, as wide as the columns below them."""
-        text = " " * MARK_WIDTH + " ".join(self._titles())
-        return Strip([Segment(fit_text(text, self.size.width), self._style())])
+        titles = [
+            fit_text(f"{column.title} {column.mark}".rstrip(), width, column.align)
+            for column, width in self._rows.fitted()
+        ]
+        text = fit_text(" " * MARK_WIDTH + " ".join(titles), self.size.width)
+        return Strip([Segment(text, self._rows.get_component_rich_style("virtual-list--title"))])
 
     def on_click(self, event: events.Click) -> None:
         """Say which title it was."""
         at = MARK_WIDTH
-        for title, width in self._widths():
+        for column, width in self._rows.fitted():
             if at <= event.x < at + width + 1:
-                self.post_message(self.Clicked(title))
+                self.post_message(self.Clicked(column.title))
             at += width + 1
 
 

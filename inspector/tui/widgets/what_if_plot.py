@@ -86,8 +86,8 @@ class WhatIf(Widget, can_focus=True):
         Binding("down", "size(-1)", "Fewer bytes each", show=False),
     ]
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
-        super().__init__(id=id)
+    def __init__(self) -> None:
+        super().__init__()
         self._table_sizes: tuple[int, ...] = ()
         self._factor = DEFAULT_FACTOR
         self._additions = ADDITIONS.index(100)

@@ -18,7 +18,7 @@ from inspector.text import (
     value_text,
 )
 from inspector.text.facts import SHOWN_BYTES
-from inspector.tui.widgets.stack_list import bar
+from inspector.tui.widgets.stack_rows import bar
 from inspector.tui.widgets.status_line import shorten_middle
 from tests.support.tables import oid
 
