@@ -250,10 +250,6 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
             self._tree.keep(node)
             self._select(node, move=True)
 
-    @on(VirtualList.RowsWanted)
-    def _no_rows_wanted(self, event: VirtualList.RowsWanted) -> None:
-        event.stop()
-
     def _select(self, node: Node, *, move: bool) -> None:
         self._selected = node
         if node.inflated is None:

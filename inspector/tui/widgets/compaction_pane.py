@@ -53,14 +53,14 @@ class CompactionPane(Vertical):
 
     HELP: ClassVar[str] = """\
 A reftable stack grows by a table with each transaction. Every read has to look into all of them, so now \
-and then neighbouring tables are merged into one: compaction. Merging everything each time would write the \
+and then adjacent tables are merged into one: compaction. Merging everything each time would write the \
 whole stack again and again; a rule decides which tables are worth it, from their sizes alone.
 
 Sizes are as the rules count them: the file without its footer and without its header but for one byte, so \
 that a table of one small record weighs little. u shows the sizes of the files instead.
 
 The log2 rule (git before 2.45, JGit, the Go library): a table's magnitude is the power of two below its \
-size. Neighbours of one magnitude form a segment, drawn as a bracket with its 2^k. The segment of the \
+size. Adjacent tables of one magnitude form a segment, drawn as a bracket with its 2^k. The segment of the \
 smallest magnitude that has two tables or more is merged, with all older tables that the result would \
 outgrow.
 
@@ -143,7 +143,7 @@ and how large they are."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._study = Study()
+        self.study = Study()
         self._options = WriteOptions()
         self._file_sizes = False
         self._anchor: int | None = None
@@ -175,11 +175,6 @@ and how large they are."""
         return self._what_if if self.has_class("-what-if") else self._before
 
     @property
-    def study(self) -> Study:
-        """What is on screen."""
-        return self._study
-
-    @property
     def running(self) -> bool:
         """Whether a dry run is on its way."""
         return self._dry_run.key is not None
@@ -187,11 +182,11 @@ and how large they are."""
     def show(self, view: StackView) -> None:
         """Study this state of the stack; what the user set stays, marks and cursor by the tables' names."""
         current = self._current_name()
-        if view.tables != self._study.tables:  # a position is another table's now
+        if view.tables != self.study.tables:  # a position is another table's now
             self._anchor, self._along = None, False
-        self._study.show(view)
+        self.study.show(view)
         self._options = view.options
-        self._dry_run.follow(self._study)
+        self._dry_run.follow(self.study)
         names = [table.name for table in view.tables]
         self._draw()
         if current in names:
@@ -199,14 +194,14 @@ and how large they are."""
 
     def show_damage(self, damage: Mapping[str, Damage]) -> None:
         """Ranges with these tables, by name, are blocked."""
-        known = self._study.damage
+        known = self.study.damage
         if {name: str(error) for name, error in damage.items()} != {name: str(known[name]) for name in known}:
-            self._study.damage = damage
+            self.study.damage = damage
             self._draw()
 
     def refuses(self, tables: range) -> bool:
         """Whether merging the tables at these positions is blocked; says why, and which key repairs."""
-        blocked = self._study.blocked if tables == self._study.target else self._study.blocked_in(tables)
+        blocked = self.study.blocked if tables == self.study.target else self.study.blocked_in(tables)
         if blocked is None:
             return False
         # Here, r is another key, and enter is about the range on screen.
@@ -218,7 +213,7 @@ and how large they are."""
         return True
 
     def _current_name(self) -> str | None:
-        tables, cursor = self._study.tables, self._before.cursor
+        tables, cursor = self.study.tables, self._before.cursor
         return tables[cursor].name if cursor < len(tables) else None
 
     def on_mount(self) -> None:
@@ -234,13 +229,13 @@ and how large they are."""
 
     @property
     def _blocked(self) -> bool:
-        return self._study.mergeable and self._study.blocked is not None
+        return self.study.mergeable and self.study.blocked is not None
 
     # Drawing.
 
     def _draw(self) -> None:
         """Everything, after any change of the study: only what is on screen is made."""
-        study = self._study
+        study = self.study
         before = BeforeBars(study, file_sizes=self._file_sizes)
         after = AfterBars(study, file_sizes=self._file_sizes)
         largest = max((table.size for table in study.tables), default=0)
@@ -259,7 +254,7 @@ and how large they are."""
     def _say(self) -> None:
         if not self.is_mounted:
             return
-        study = self._study
+        study = self.study
         low = self.has_class("-low")
         legend = DAMAGE_LEGEND if study.knows_damage else LEGEND
         self.query_one(".compaction--legend", Static).update(legend)
@@ -292,7 +287,7 @@ and how large they are."""
 
     def _show_step(self) -> None:
         self._draw()
-        looked = self._study.step.looked
+        looked = self.study.step.looked
         if looked:
             self._before.scroll_to_row(looked[-1])
             self._before.scroll_to_row(looked.start)
@@ -301,37 +296,37 @@ and how large they are."""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """What is not on screen has no keys; what needs two tables is dimmed without them."""
-        if self.has_class("-what-if") and action in _STUDY_ACTIONS:
+        if self.has_class("-what-if") and action not in ("factor", "what_if", "leave"):
             return False
         if action in ("dry_run", "repair") and (action == "repair") != self._blocked:
             return False
-        if action in ("dry_run", "compact") and not self._study.mergeable:
+        if action in ("dry_run", "compact") and not self.study.mergeable:
             return None
         return True
 
     def action_step(self, steps: int) -> None:
         """The next comparison, or the one before; round from the result to the first."""
-        self._study.go(steps)
+        self.study.go(steps)
         self._show_step()
 
     def action_first_step(self) -> None:
         """The first comparison."""
-        self._study.go_first()
+        self.study.go_first()
         self._show_step()
 
     def action_last_step(self) -> None:
         """The result."""
-        self._study.go_last()
+        self.study.go_last()
         self._show_step()
 
     def action_switch_rule(self) -> None:
         """The other rule."""
-        self._study.switch_rule()
+        self.study.switch_rule()
         self._show_step()
 
     def action_factor(self, by: int) -> None:
         """Another factor for the geometric rule."""
-        self._study.change_factor(by)
+        self.study.change_factor(by)
         self._draw()
 
     def action_measure(self) -> None:
@@ -344,7 +339,7 @@ and how large they are."""
         had_keys = self.has_focus_within
         self.toggle_class("-what-if")
         if self.has_class("-what-if"):
-            self._what_if.ask(self._study.sizes, self._study.factor)
+            self._what_if.ask(self.study.sizes, self.study.factor)
         if had_keys:
             self.focus_target.focus()
         self.refresh_bindings()
@@ -354,39 +349,39 @@ and how large they are."""
     def action_mark(self) -> None:
         """Mark the table under the cursor, with all up to those marked, or take it out."""
         self._anchor, self._along = None, False
-        if self._study.tables:
-            self._study.toggle(self._before.cursor)
+        if self.study.tables:
+            self.study.toggle(self._before.cursor)
             self._draw()
 
     def action_mark_along(self) -> None:
         """Begin a range at the cursor that follows it, or let it be."""
         if self._along:
             self._anchor, self._along = None, False
-        elif self._study.tables:
+        elif self.study.tables:
             self._anchor, self._along = self._before.cursor, True
             self._mark_from(self._anchor)
 
     def action_extend(self, rows: int) -> None:
         """Move the cursor, and mark from where that began to where it is."""
-        if not self._study.tables:
+        if not self.study.tables:
             return
         if self._anchor is None:
-            marked, cursor = self._study.marked, self._before.cursor
+            marked, cursor = self.study.marked, self._before.cursor
             at_end = bool(marked) and cursor in (marked.start, marked[-1])
             self._anchor = (marked[-1] if cursor == marked.start else marked.start) if at_end else cursor
         self._before.action_move(rows)
         self._mark_from(self._anchor)
 
     def _mark_from(self, anchor: int) -> None:
-        marked, cursor = self._study.marked, self._before.cursor
-        self._study.mark(min(anchor, cursor), max(anchor, cursor) + 1)
-        if self._study.marked != marked:  # to draw is to be told of the cursor again
+        marked, cursor = self.study.marked, self._before.cursor
+        self.study.mark(min(anchor, cursor), max(anchor, cursor) + 1)
+        if self.study.marked != marked:  # to draw is to be told of the cursor again
             self._draw()
 
     def action_mark_all(self) -> None:
         """Mark every table."""
         self._anchor, self._along = None, False
-        self._study.mark(0, len(self._study.tables))
+        self.study.mark(0, len(self.study.tables))
         self._draw()
 
     def action_leave(self) -> None:
@@ -396,16 +391,16 @@ and how large they are."""
             self._draw()
         elif self.has_class("-what-if"):
             self.action_what_if()
-        elif self._study.marked or self._along:
+        elif self.study.marked or self._along:
             self._anchor, self._along = None, False
-            self._study.mark(0, 0)
+            self.study.mark(0, 0)
             self._draw()
         else:
             raise SkipAction
 
     def action_compact(self) -> None:
         """Tell that the range is to be compacted, if it can be."""
-        target = self._study.target
+        target = self.study.target
         if not self.refuses(target):
             self.post_message(self.CompactWanted(target.start, target.stop))
 
@@ -417,22 +412,6 @@ and how large they are."""
 
     def action_dry_run(self) -> None:
         """Merge the range into nothing, to know exactly; one at a time, of what is in question now."""
-        if self._study.outcome is None and self._dry_run.key != self._study.key:
-            self._dry_run.begin(self._study, self._options)
+        if self.study.outcome is None and self._dry_run.key != self.study.key:
+            self._dry_run.begin(self.study, self._options)
             self._draw()
-
-
-_STUDY_ACTIONS: Final = {
-    "step",
-    "first_step",
-    "last_step",
-    "switch_rule",
-    "mark",
-    "mark_along",
-    "extend",
-    "mark_all",
-    "dry_run",
-    "repair",
-    "compact",
-    "measure",
-}

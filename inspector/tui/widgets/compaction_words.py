@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from textual.content import Content
@@ -41,7 +42,7 @@ _HEADINGS: Final[dict[ComparisonKind, str]] = {
 }
 
 _RULES: Final[dict[ComparisonKind, str]] = {
-    "cut": "Neighbours between the same two powers of two form a segment.",
+    "cut": "Adjacent tables between the same two powers of two form a segment.",
     "choose": "The smallest magnitude that two neighbours share is the one to merge.",
     "grow": "Older tables of no larger magnitude than the result are merged too.",
     "end": "Each table should be at least {factor} times as large as the one behind it.",
@@ -87,34 +88,18 @@ def step_lines(study: Study) -> list[Content]:
         (f"step {study.at + 1} of {len(study.steps)}", "bold"),
         (f"  {_HEADINGS[step.kind]}", "bold $text-accent"),
     )
-    question, answer = _question(step, study)
+    question, answer = _QUESTIONS[step.kind](step, study)
     asked = Content.assemble((question, ""), (f" {answer}" if answer else "", "bold"))
     rule = _RULES[step.kind].format(factor=study.factor)
     return [place, *([Content.styled(rule, "$foreground-muted")] if rule else []), asked]
-
-
-def _question(step: Comparison, study: Study) -> tuple[str, str]:
-    match step.kind:
-        case "cut":
-            return _cut(step, study.sizes)
-        case "choose":
-            return _choose(step)
-        case "grow":
-            return _grow(step, study.sizes)
-        case "end":
-            return _end(step, study)
-        case "begin":
-            return _begin(step, study)
-        case _:
-            return _result(step, study)
 
 
 def _bytes(sizes: list[int], positions: range) -> int:
     return sum(sizes[position] for position in positions)
 
 
-def _cut(step: Comparison, sizes: list[int]) -> tuple[str, str]:
-    position, log = step.looked.start, step.left
+def _cut(step: Comparison, study: Study) -> tuple[str, str]:
+    position, log, sizes = step.looked.start, step.left, study.sizes
     # Why the magnitude is what it is.
     fact = f"Table {position}: 2^{log} = {2**log:,} ≤ {sizes[position]:,} < 2^{log + 1}: magnitude {log}."
     if not step.against:
@@ -123,7 +108,7 @@ def _cut(step: Comparison, sizes: list[int]) -> tuple[str, str]:
     return question, "Yes: it joins." if step.yes else f"No, that is {step.right}: it begins another."
 
 
-def _choose(step: Comparison) -> tuple[str, str]:
+def _choose(step: Comparison, _study: Study) -> tuple[str, str]:
     what = f"Does segment 2^{step.left}, {tables_text(step.looked)}, hold two tables or more"
     if len(step.looked) == 1:
         return f"{what}?", "No: it stays as it is."
@@ -135,8 +120,8 @@ def _choose(step: Comparison) -> tuple[str, str]:
     return question, "Yes: now it is the smallest." if step.yes else "No."
 
 
-def _grow(step: Comparison, sizes: list[int]) -> tuple[str, str]:
-    position = step.looked.start
+def _grow(step: Comparison, study: Study) -> tuple[str, str]:
+    position, sizes = step.looked.start, study.sizes
     question = (
         f"{tables_text(step.against).capitalize()} together: {_bytes(sizes, step.against):,} bytes,"
         f" magnitude {step.right}. Table {position} in front: {sizes[position]:,} bytes, {step.left}."
@@ -184,6 +169,16 @@ def _result(step: Comparison, study: Study) -> tuple[str, str]:
     if study.rule == "log2":
         return "Nothing to merge:", "no two neighbours are of one magnitude."
     return "Nothing to merge:", f"each table is at least {study.factor} times as large as the one behind it."
+
+
+_QUESTIONS: Final[dict[ComparisonKind, Callable[[Comparison, Study], tuple[str, str]]]] = {
+    "cut": _cut,
+    "choose": _choose,
+    "grow": _grow,
+    "end": _end,
+    "begin": _begin,
+    "result": _result,
+}
 
 
 def progress_line(target: range, progress: Progress | None) -> Content:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import itemgetter
-from typing import ClassVar, Final, NamedTuple
+from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -108,7 +108,7 @@ j k scroll, g G go to the top and the end.
         )
 
     def show_unlisted(self, file: UnlistedFile) -> None:
-        """A file that is not in the list: what it is, why it is there, who has it open, what clean does."""
+        """A file that is not in the list: what it is, why it is there, if it is open, what clean does."""
         self._show(
             [
                 _heading(safe_name(file.name)),
@@ -206,25 +206,17 @@ def _damage_lines(table: Table) -> list[Content]:
     return lines
 
 
-class _Place(NamedTuple):
-    """Where a version is, as texts for columns: of its table the position, its update index, its block."""
-
-    position: str
-    update_index: str
-    offset: str
-
-
 def _version_lines(trace: RefTrace) -> list[Content]:
     """A line for each version and each table that could not be read, newest first."""
     listed = trace.versions[:MAX_VERSIONS]
     places = [
-        _Place(f"#{version.position}", str(version.record.update_index), f"{version.offset:,}")
+        (f"#{version.position}", str(version.record.update_index), f"{version.offset:,}")
         for version in listed
     ]
     widths = [max(map(len, column)) for column in zip(*places, strict=True)] or [0, 0, 0]
     winner = trace.winner
     lines: list[tuple[int, Content]] = []
-    for version, place in zip(listed, places, strict=True):
+    for version, (position, update_index, offset) in zip(listed, places, strict=True):
         if version.wins:
             verdict = ("wins     ", "bold $text-success")
         elif winner is None or version.position > winner.position:
@@ -233,8 +225,7 @@ def _version_lines(trace: RefTrace) -> list[Content]:
             verdict = ("shadowed ", "$foreground-muted")
         line = Content.assemble(
             verdict,
-            f"{place.position:<{widths[0]}}  update {place.update_index:>{widths[1]}}"
-            f"  block {place.offset:>{widths[2]}}  ",
+            f"{position:<{widths[0]}}  update {update_index:>{widths[1]}}  block {offset:>{widths[2]}}  ",
             (value_text(version.record), "$text-warning" if version.record.is_deletion else ""),
         )
         lines.append((version.position, line))

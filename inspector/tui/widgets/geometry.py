@@ -35,15 +35,22 @@ class BarRow(NamedTuple):
     look: Look = "plain"
 
 
-class BeforeBars:
-    """The tables as they are."""
+class _Bars:
+    """Bars that are made when they are drawn."""
 
     complete = True
     wanting = False
 
     def __init__(self, study: Study, *, file_sizes: bool) -> None:
         self._study = study
-        self._file_sizes = file_sizes
+        self._sizes = [table.size for table in study.tables] if file_sizes else study.sizes
+
+
+class BeforeBars(_Bars):
+    """The tables as they are."""
+
+    def __init__(self, study: Study, *, file_sizes: bool) -> None:
+        super().__init__(study, file_sizes=file_sizes)
         self._starts = [segment.start for segment in study.segments]
 
     @property
@@ -61,7 +68,7 @@ class BeforeBars:
         damaged = study.damage_of(index) is not None
         look: Look = "accent" if index in marked or index in study.marked else "plain"
         asked = "?" if index in step.looked and step.kind != "result" else ""
-        size = study.tables[index].size if self._file_sizes else study.sizes[index]
+        size = self._sizes[index]
         return BarRow(
             label=str(index),
             size=size,
@@ -96,15 +103,11 @@ class BeforeBars:
         return f"{int(ratio * 10) / 10:.1f}×" if ratio < 1000 else ">999×"
 
 
-class AfterBars:
+class AfterBars(_Bars):
     """The tables as they would be, with the range merged; all of it as it is when there is no range."""
 
-    complete = True
-    wanting = False
-
     def __init__(self, study: Study, *, file_sizes: bool) -> None:
-        self._study = study
-        self._file_sizes = file_sizes
+        super().__init__(study, file_sizes=file_sizes)
         self._target = study.target if study.mergeable else range(0)
         self._blocked = study.blocked is not None
         self._merged = study.merged_size(file_sizes=file_sizes) if self._target else None
@@ -127,12 +130,11 @@ class AfterBars:
         """Bar `index` of the stack after the merge."""
         if not 0 <= index < self.count:
             return None
-        target, study = self._target, self._study
+        target = self._target
         if self._merged is not None and index == target.start:
             return self._merged_row(self._merged)
         position = index if index < target.start else index + len(target) - self._new
-        size = study.tables[position].size if self._file_sizes else study.sizes[position]
-        return BarRow(str(position), size, file_size(size))
+        return BarRow(str(position), self._sizes[position], file_size(self._sizes[position]))
 
     def _merged_row(self, size: int) -> BarRow:
         target = self._target

@@ -24,7 +24,7 @@ from textual.widgets import Static
 
 from engine.errors import FormatError
 from engine.fsck import Finding, Severity, fsck
-from engine.progress import Progress, ProgressCallback
+from engine.progress import Progress
 from engine.stack import StackOptions, UnlistedFile
 from engine.table import Table
 from inspector.model import (
@@ -147,7 +147,7 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
     ) -> None:
         """`check` is what looks at the stack; by default fsck, with ages by `clock`."""
         super().__init__()
-        self._check = check or partial(_fsck, clock)
+        self._check = check or (lambda stack, options, progress: fsck(stack, options, progress, clock()))
         self._health = Health()
         self._view: StackView | None = None
         self._suggested = range(0)
@@ -289,9 +289,7 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
                 )
             case Finding() as finding:
                 position = self._health.position(finding.file)
-                where = (
-                    safe_name(finding.file) if position is None else f"#{position} {safe_name(finding.file)}"
-                )
+                where = f"{'' if position is None else f'#{position} '}{safe_name(finding.file)}"
                 if finding.offset is not None:
                     where += f", byte {finding.offset:,}"
                 lines: list[tuple[str, str]] = [
@@ -463,9 +461,3 @@ def _summary(counts: Counts) -> Content:
     elif counts.tables:
         parts.append(("no table has been checked yet", "$foreground-muted"))
     return Content.assemble(*parts)
-
-
-def _fsck(
-    clock: Callable[[], float], directory: Path, options: StackOptions, progress: ProgressCallback
-) -> Iterator[Finding]:
-    return fsck(directory, options, progress, clock())

@@ -133,28 +133,20 @@ class HexView(ScrollView, can_focus=True):
     def __init__(self) -> None:
         super().__init__(id="block-hex")
         self._source: ByteSource = HeldBytes(b"")
-        self._inflated = False
-        self._lit = range(0)
-        self._wants = False
-
-    @property
-    def inflated(self) -> bool:
+        self.inflated = False
         """Whether the bytes are those of an inflated block rather than of the file."""
-        return self._inflated
-
-    @property
-    def lit(self) -> range:
+        self.lit = range(0)
         """The offsets of the bytes that are lit."""
-        return self._lit
+        self._wants = False
 
     def show(self, source: ByteSource | None, *, inflated: bool = False) -> bool:
         """Show the bytes of another source, from its start; False if it is the one that is shown."""
         source = source if source is not None else HeldBytes(b"")
-        if source is self._source and inflated == self._inflated:
+        if source is self._source and inflated == self.inflated:
             return False
         self._source = source
-        self._inflated = inflated
-        self._lit = range(0)
+        self.inflated = inflated
+        self.lit = range(0)
         self._fit()
         self.set_reactive(HexView.cursor, 0)
         self.scroll_to(0, 0, animate=False, force=True)
@@ -163,7 +155,7 @@ class HexView(ScrollView, can_focus=True):
 
     def light(self, start: int, end: int, *, move: bool) -> None:
         """Light bytes `start` to `end`; with `move`, go to the first of them and have them on screen."""
-        self._lit = range(start, end)
+        self.lit = range(start, end)
         if move:
             self.cursor = start
             first, last = self._row(start), self._row(max(start, end - 1))
@@ -203,7 +195,7 @@ class HexView(ScrollView, can_focus=True):
         return offset // self._grid().per_row
 
     def _grid(self) -> _Grid:
-        digits = max(_FEWEST_DIGITS, len(f"{max(0, self._source.size - 1):x}")) + self._inflated
+        digits = max(_FEWEST_DIGITS, len(f"{max(0, self._source.size - 1):x}")) + self.inflated
         return _grid(self.scrollable_content_region.width, digits)
 
     def _fit(self) -> None:
@@ -282,8 +274,8 @@ class HexView(ScrollView, can_focus=True):
             return Strip.blank(width, self.rich_style)
         muted = self.get_component_rich_style("hex-view--muted")
         mark = ">" if start <= self.cursor < end else " "
-        digits = grid.digits - self._inflated
-        segments = [Segment(f"{mark}{'+' if self._inflated else ''}{start:0{digits}x}", muted)]
+        digits = grid.digits - self.inflated
+        segments = [Segment(f"{mark}{'+' if self.inflated else ''}{start:0{digits}x}", muted)]
         data = self._source.bytes_at(start, end)
         if data is None:
             self._wants = True
@@ -300,9 +292,9 @@ class HexView(ScrollView, can_focus=True):
         characters: list[Segment] = []
         for number in range(grid.per_row + 1):
             offset = start + number
-            within = offset in self._lit
-            gap = Segment(" ", lit if within and offset - 1 in self._lit else plain)
-            between = lit if within and offset != self._lit.start else plain
+            within = offset in self.lit
+            gap = Segment(" ", lit if within and offset - 1 in self.lit else plain)
+            between = lit if within and offset != self.lit.start else plain
             bracket = Segment(self._separator(offset, start, end), between)
             if grid.gap and number == _HALF:
                 digits += [bracket, gap] if bracket.text == "]" else [gap, bracket]
@@ -328,7 +320,7 @@ class HexView(ScrollView, can_focus=True):
         return digits + characters
 
     def _separator(self, offset: int, start: int, end: int) -> str:
-        lit = self._lit
+        lit = self.lit
         if not lit:
             return " "
         if offset == lit.start and offset < end:

@@ -37,7 +37,7 @@ def ref_columns(tables: Sequence[Table], counting: Sequence[Table]) -> list[Colu
     ]
 
 
-def log_columns(tables: Sequence[Table]) -> list[Column[LogRow]]:
+def log_columns(tables: Sequence[Table], counting: Sequence[Table]) -> list[Column[LogRow]]:  # noqa: ARG001
     """Ref, update index, new id, message, time, author and table of a reflog entry."""
     return [
         Column("ref", lambda row, _width: Cell(shown(row.record.name)), width=18, flex=2),

@@ -1,23 +1,26 @@
-"""The pane of refs and the pane of reflog entries: their columns and their help; the rest is their base's."""
+"""The pane of refs and the pane of reflog entries: their columns and their help. Their base has the rest."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from engine.table import Table
 from inspector.model import LOGS, REFS
 from inspector.rows import LogRow, RefRow
 from inspector.tui.widgets.record_columns import log_columns, ref_columns
 from inspector.tui.widgets.record_pane_base import RecordPane
-from inspector.tui.widgets.virtual_list import Column
 
 __all__ = ["LogsPane", "RecordPane", "RefsPane"]
+
+
+_KEYS = """f goes to the first name that begins with what you type, or comes after it, through the index.
+    s sorts by the next column, S turns the order round; a click on the title of a column does both.
+    D shows tombstones, b opens the block of the record, y copies, E writes the rows to a file.
+    """
 
 
 class RefsPane(RecordPane[RefRow]):
     """The refs of a scope."""
 
-    HELP = """
+    HELP = (
+        """
     The refs, by name: what each points to, the update index of the transaction that wrote it, and the table
     of the stack in which it was found.
 
@@ -30,22 +33,20 @@ class RefsPane(RecordPane[RefRow]):
 
     / filters as you type: text that the name contains, re: in front of a regular expression of bytes,
     ! in front of either for the others. escape stops a scan, and drops the filter when none is going on.
-    f goes to the first name that begins with what you type, or comes after it, through the index.
-    s sorts by the next column, S turns the order round; a click on a column's title does both.
-    D shows tombstones, b opens the block of the record, y copies, E writes the rows to a file.
     """
+        + _KEYS
+    )
 
     KIND = REFS
     LIST_ID = "refs"
-
-    def _columns(self, tables: Sequence[Table], counting: Sequence[Table]) -> list[Column[RefRow]]:
-        return ref_columns(tables, counting)
+    _columns = staticmethod(ref_columns)
 
 
 class LogsPane(RecordPane[LogRow]):
     """The reflog entries of a scope."""
 
-    HELP = """
+    HELP = (
+        """
     The reflog entries, by ref and newest first: what moved each ref, when, who, and the message.
 
     An entry has the key (ref, update index). A tombstone of the same key in a newer table hides it, which is
@@ -54,13 +55,10 @@ class LogsPane(RecordPane[LogRow]):
     / filters as you type: text that the name, the committer, the email or the message contains, re: in front
     of a regular expression of bytes, ! in front of either for the others. escape stops a scan, and drops
     the filter when none is going on.
-    f goes to the first name that begins with what you type, or comes after it, through the index.
-    s sorts by the next column, S turns the order round; a click on a column's title does both.
-    D shows tombstones, b opens the block of the record, y copies, E writes the rows to a file.
     """
+        + _KEYS
+    )
 
     KIND = LOGS
     LIST_ID = "logs"
-
-    def _columns(self, tables: Sequence[Table], counting: Sequence[Table]) -> list[Column[LogRow]]:  # noqa: ARG002
-        return log_columns(tables)
+    _columns = staticmethod(log_columns)

@@ -3,7 +3,7 @@
 What is drawn comes from an arrangement of sources (`arrangement.py`). Whenever the stack, the scope, the
 filter or the order change, the pane makes another one, has the session work on it, and goes on drawing
 the one before until the new one has something to draw at the row where the cursor belongs. So nothing
-flashes, and the cursor stays with its ref or log entry, or goes to a neighbour when that is gone.
+flashes, and the cursor stays with its ref or log entry, or goes to the next one when that is gone.
 
 The pane reads what the session has at hand and says what it wants; it never calls the engine. What it
 copies and exports is read in workers.
@@ -38,9 +38,8 @@ from inspector.model import (
 )
 from inspector.rows import FilterError, LogRow, RefRow, RowFilter, SequenceRows, SortedRows
 from inspector.text import error_text
-from inspector.tui.widgets.record_bar import Prompt, RecordBar
+from inspector.tui.widgets.record_bar import Prompt, RecordBar, state_text
 from inspector.tui.widgets.record_columns import with_mark
-from inspector.tui.widgets.record_state import state_text
 from inspector.tui.widgets.virtual_list import Column, ColumnTitles, ListPane, VirtualList
 
 __all__ = ["DEBOUNCE", "RecordPane"]
@@ -174,8 +173,13 @@ class RecordPane(Vertical, Generic[Row]):
     @property
     def error(self) -> Exception | None:
         """What keeps the rows from being read (any further)."""
-        now = self._coming.arrangement if self._coming is not None else self._drawn
+        now = self._now
         return now.source.error if now is not None else None
+
+    @property
+    def _now(self) -> Arrangement[Row] | None:
+        """What is drawn, or on its way to it."""
+        return self._coming.arrangement if self._coming is not None else self._drawn
 
     def show(self, view: StackView) -> None:
         """Show this state of the stack; all that the user has set stays.
@@ -225,7 +229,7 @@ class RecordPane(Vertical, Generic[Row]):
             return
         key = self._current_key() if keep else None
         self._give_up_jump()
-        before = self._coming.arrangement if self._coming is not None else self._drawn
+        before = self._now
         arrangement = arrange(self._kind, self._view, self._shape, before)
         if arrangement is None:
             self._coming = self._drawn = None
@@ -285,11 +289,13 @@ class RecordPane(Vertical, Generic[Row]):
             columns = with_mark(columns, title, backwards=shape.backwards)
         self.rows.show(arrangement.source, columns, cursor=row, above=above)
 
-    def _columns(self, tables: Sequence[Table], counting: Sequence[Table]) -> list[Column[Row]]:
+    @staticmethod
+    def _columns(tables: Sequence[Table], counting: Sequence[Table]) -> list[Column[Any]]:
+        """The columns for the tables of the stack, and those of them that count."""
         raise NotImplementedError
 
     def _say(self) -> None:
-        now = self._coming.arrangement if self._coming is not None else self._drawn
+        now = self._now
         gone = self._view is not None and now is None
         state = state_text(self._kind, now, self._drawn, seeking=self._sought is not None)
         wrong = self._typed_wrong
@@ -346,9 +352,7 @@ class RecordPane(Vertical, Generic[Row]):
     @on(Input.Changed, ".filter")
     def _filter_typed(self, event: Input.Changed) -> None:
         event.stop()
-        if self._typing is not None:
-            self._typing.stop()
-            self._typing = None
+        self._stop_timer()
         if self._debounce and event.value:
             self._typing = self.set_timer(self._debounce, self.apply_filter)
         else:
@@ -356,9 +360,7 @@ class RecordPane(Vertical, Generic[Row]):
 
     def apply_filter(self) -> None:
         """Filter by what is typed now."""
-        if self._typing is not None:
-            self._typing.stop()
-            self._typing = None
+        self._stop_timer()
         try:
             row_filter = RowFilter.parse(self._bar.filter.value)
         except FilterError as error:
@@ -370,14 +372,17 @@ class RecordPane(Vertical, Generic[Row]):
         self._reshape(replace(self._shape, row_filter=row_filter), keep=row_filter is None)
         self._say()
 
+    def _stop_timer(self) -> None:
+        if self._typing is not None:
+            self._typing.stop()
+            self._typing = None
+
     @on(Prompt.Left, ".filter")
     def _filter_left(self, event: Prompt.Left) -> None:
         event.stop()
-        if event.kept:
-            self.apply_filter()
-        else:
+        if not event.kept:
             self._bar.filter.value = ""
-            self.apply_filter()
+        self.apply_filter()
         if not self._bar.filter.value:
             self._bar.show_prompt(None)
 
@@ -471,30 +476,24 @@ class RecordPane(Vertical, Generic[Row]):
         return True
 
     def _stoppable(self) -> bool:
-        now = self._coming.arrangement if self._coming is not None else self._drawn
-        if now is None or now.source.ended:
-            return False
-        return now.source is not now.natural
+        now = self._now
+        return now is not None and not now.source.ended and now.source is not now.natural
 
     def action_back(self) -> None:
         """Stop filtering or sorting; when nothing is going on, drop the filter."""
-        if not self._stoppable():
+        now = self._now
+        if now is None or not self._stoppable():
             self._bar.filter.value = ""
             self.apply_filter()
             self._bar.show_prompt(None)
-        elif self._coming is not None and self._drawn is not None and not self._filtering(self._coming):
+        elif self._coming is not None and self._drawn is not None and isinstance(now.source, SortedRows):
             # An order that is not known yet cannot be shown in part: back to the one before.
             drawn = self._drawn.shape
             self._reshape(replace(self._shape, order=drawn.order, backwards=drawn.backwards), keep=True)
         else:
-            now = self._coming.arrangement if self._coming is not None else self._drawn
-            if now is not None:
-                now.source.stop()
-                self._land()
-                self._say()
-
-    def _filtering(self, coming: _Coming[Row]) -> bool:
-        return not isinstance(coming.arrangement.source, SortedRows)
+            now.source.stop()
+            self._land()
+            self._say()
 
     # Copy and export.
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from rich.segment import Segment as Text
 from textual import on
@@ -51,19 +51,19 @@ _NOT_LISTED: Final = "not in tables.list"
 _TITLE: Final = "Stack, oldest first"
 
 
-class _Listing(VirtualList[ListedRow]):
+class _Listing(VirtualList[Any]):
     """Tables, a heading that the cursor passes over, and the files that are not listed."""
 
     def __init__(self) -> None:
         super().__init__((), empty="no tables", id="tables")
         self._heading = -1
-        self._beside: Sequence[Column[ListedRow]] = ()
+        self._beside: Sequence[Column[UnlistedRow]] = ()
 
     def show_rows(
         self,
         rows: Sequence[ListedRow],
-        columns: Sequence[Column[ListedRow]],
-        beside: Sequence[Column[ListedRow]],
+        columns: Sequence[Column[StackRow]],
+        beside: Sequence[Column[UnlistedRow]],
         *,
         cursor: int,
     ) -> None:
@@ -79,7 +79,7 @@ class _Listing(VirtualList[ListedRow]):
             return row
         return row - 1 if row < self.cursor and row else row + 1
 
-    def _line(self, columns: list[tuple[Column[ListedRow], int]], row: ListedRow, *, cursor: bool) -> Strip:
+    def _line(self, columns: list[tuple[Column[Any], int]], row: ListedRow, *, cursor: bool) -> Strip:
         if isinstance(row, UnlistedRow):
             columns = fit_columns(self._beside, self._fitted_width - MARK_WIDTH)
         return super()._line(columns, row, cursor=cursor)
@@ -97,15 +97,16 @@ class StackPane(Vertical):
     """The stack and what lies beside it."""
 
     HELP: ClassVar[str] = """\
-The stack: every line is one table, a file that is never changed once it is written. Whoever changes refs \
-adds a table at the bottom; where two tables hold the same ref, the lower one wins. Bars are file sizes. \
-"updates" are the update indexes that a table covers: each transaction has one, and they grow by one.
+The stack: every line is one table, a file that is never changed once it is written. Each change of \
+refs adds a table at the bottom; where two tables hold the same ref, the lower one wins. Bars are \
+file sizes. "updates" are the update indexes that a table covers: each transaction has one, and they grow \
+by one.
 
-So that the stack does not grow with every transaction, neighbouring tables are merged (compaction). \
+So that the stack does not grow with every transaction, adjacent tables are merged (compaction). \
 ┏ ┃ ┗ on the right are the tables that auto-compaction would merge now, by the rule that this stack is kept \
 with; it is BLOCKED while one of them is damaged. Under the log2 rule, ╭ │ ╰ before them are segments: \
-neighbours whose sizes lie between the same two powers of two. The Compaction tab shows the rules step by \
-step.
+adjacent tables whose sizes lie between the same two powers of two. The Compaction tab shows the rules step \
+by step.
 
 "st" is what is known of a table's health, once something is (the Health tab checks it): . nothing yet, \
 ok, ! doubtful, X damaged.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple
 
 from engine.merge import Segment, sizes_to_segments, suggest_compaction_segment, suggest_geometric_segment
 from engine.stack import FileKind, StackOptions, UnlistedFile
@@ -122,7 +122,7 @@ def bracket(position: int, among: range, glyphs: str = "╴┐│┘") -> str:
     return glyphs[3] if position == among[-1] else glyphs[2]
 
 
-def stack_columns(shape: StackShape) -> list[Column[ListedRow]]:
+def stack_columns(shape: StackShape) -> list[Column[StackRow]]:
     """Position, name, size, bar, update indices, health as far as it is known, and brackets of a table."""
     tables = shape.tables
     largest = max((table.size for table in tables), default=0)
@@ -158,12 +158,12 @@ def stack_columns(shape: StackShape) -> list[Column[ListedRow]]:
         columns.append(
             Column(title, lambda row, _width: _brackets(row, shape.geometry), width=len(title), priority=3),
         )
-    return [_only(StackRow, column) for column in columns]
+    return columns
 
 
-def unlisted_columns(now: float) -> list[Column[ListedRow]]:
-    """Kind, name, size, who has it open, and age of a file that is not in the list."""
-    columns: list[Column[UnlistedRow]] = [
+def unlisted_columns(now: float) -> list[Column[UnlistedRow]]:
+    """Kind, name, size, the process that has it open, and age of a file that is not in the list."""
+    return [
         Column("", lambda row, _width: Cell(_letter(row.file.kind), "warning"), width=2, align="right"),
         Column("", lambda row, width: Cell(_beside_name(row.file, width)), width=12, flex=1),
         Column(
@@ -182,22 +182,6 @@ def unlisted_columns(now: float) -> list[Column[ListedRow]]:
             priority=3,
         ),
     ]
-    return [_only(UnlistedRow, column) for column in columns]
-
-
-_Row = TypeVar("_Row", StackRow, UnlistedRow)
-
-
-def _only(kind: type[_Row], column: Column[_Row]) -> Column[ListedRow]:
-    """The column in a list of other rows as well, for which it has nothing to show."""
-    return Column(
-        column.title,
-        lambda row, width: column.cell(row, width) if isinstance(row, kind) else Cell(""),
-        column.width,
-        column.flex,
-        column.align,
-        column.priority,
-    )
 
 
 def _position(row: StackRow, shape: StackShape) -> Cell:

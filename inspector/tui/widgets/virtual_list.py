@@ -205,21 +205,17 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
         self._columns = columns
         self._fitted: list[tuple[Column[Row], int]] = []
         self._fitted_width = -1
-        self._source: RowSource[Row] = source if source is not None else SequenceRows()
+        self.source: RowSource[Row] = source if source is not None else SequenceRows()
+        """Where the rows come from; `show` sets another one."""
         self._empty = empty
         self._lines: LRUCache[tuple[int, bool], Strip] = LRUCache(MAX_LINES)
         self._announced = False
         self._follow_end = False
 
     @property
-    def source(self) -> RowSource[Row]:
-        """Where the rows come from."""
-        return self._source
-
-    @property
     def current(self) -> Row | None:
         """The row under the cursor, or None when there is none or it is not read yet."""
-        return self._source.row(self.cursor) if self.cursor < self._source.count else None
+        return self.source.row(self.cursor) if self.cursor < self.source.count else None
 
     @property
     def above(self) -> int:
@@ -239,7 +235,7 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
         The cursor stays at its row number if there is one, or goes to row `cursor`, with `above` rows
         of the screen above it.
         """
-        self._source = source
+        self.source = source
         if columns is not None:
             self._columns = columns
             self._fitted_width = -1
@@ -257,13 +253,13 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
 
     def source_changed(self) -> None:
         """Take up what is new in the source: more rows, or rows that were wanted."""
-        count = self._source.count
+        count = self.source.count
         if count != self.virtual_size.height:
             self.virtual_size = Size(0, count)
         last = max(0, count - 1)
         if self.cursor > last or self._follow_end:
             self.cursor = last
-        self._follow_end = self._follow_end and not self._source.complete
+        self._follow_end = self._follow_end and not self.source.complete
         if not self._announced and self.current is not None:
             self._announce()
         self.refresh()
@@ -274,12 +270,12 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
         self._ask_for_rows()
 
     def _ask_for_rows(self) -> None:
-        if self._source.wanting:
+        if self.source.wanting:
             self.post_message(self.RowsWanted())
 
     def validate_cursor(self, cursor: int) -> int:
         """Keep the cursor on a row."""
-        return max(0, min(cursor, self._source.count - 1))
+        return max(0, min(cursor, self.source.count - 1))
 
     def watch_cursor(self, old: int, new: int) -> None:
         """Draw the two lines that changed, keep the cursor on screen, tell others."""
@@ -334,13 +330,13 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
 
     def action_last(self) -> None:
         """Move to the last row known, and on with it while rows are still being counted."""
-        self._move_to(self._source.count - 1)
-        self._follow_end = not self._source.complete
+        self._move_to(self.source.count - 1)
+        self._follow_end = not self.source.complete
 
     def on_click(self, event: events.Click) -> None:
         """Move the cursor to the row that was clicked."""
         offset = event.get_content_offset(self)
-        if offset is not None and (row := offset.y + self.scroll_offset.y) < self._source.count:
+        if offset is not None and (row := offset.y + self.scroll_offset.y) < self.source.count:
             self._move_to(row)
             if event.chain == 2:
                 self.post_message(self.Opened(self))
@@ -367,15 +363,15 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
         """Line `y` of the screen, from what is kept or from the source."""
         columns = self.fitted()
         row = y + self.scroll_offset.y
-        count = self._source.count
+        count = self.source.count
         if row >= count:
-            if y == 0 and self._source.complete and self._empty:
+            if y == 0 and self.source.complete and self._empty:
                 return self._message(self._empty)
             return Strip.blank(self._fitted_width, self.rich_style)
         key = (row, row == self.cursor)
         line = self._lines.get(key)
         if line is None:
-            content = self._source.row(row)
+            content = self.source.row(row)
             if content is None:
                 return self._message(PLACEHOLDER)
             line = self._line(columns, content, cursor=row == self.cursor)

@@ -66,8 +66,7 @@ class _Answer(NamedTuple):
     """The moments under each rule."""
 
     question: _Question
-    log2: tuple[Moment, ...]
-    geometric: tuple[Moment, ...]
+    moments: tuple[tuple[Moment, ...], tuple[Moment, ...]]
 
 
 class WhatIf(Widget, can_focus=True):
@@ -106,9 +105,7 @@ class WhatIf(Widget, can_focus=True):
     def moments(self) -> tuple[tuple[Moment, ...], tuple[Moment, ...]] | None:
         """The moments by the log2 and by the geometric rule; None until they are known."""
         answer = self._answer
-        if answer is None or answer.question != self._asked:
-            return None
-        return answer.log2, answer.geometric
+        return answer.moments if answer is not None and answer.question == self._asked else None
 
     def ask(self, sizes: Sequence[int], factor: int) -> None:
         """Replay from tables of these sizes, with this factor, unless that is what is shown already."""
@@ -168,12 +165,11 @@ class WhatIf(Widget, can_focus=True):
         room = self.content_size
         width = max(1, (room.width - 2) // 2)
         height = max(1, (room.height - 6) // 2)
-        both = (answer.log2, answer.geometric)
         factor = answer.question.factor
         before, added = len(answer.question.sizes), answer.question.additions * answer.question.size
         titles = ("log2", f"geometric ×{factor} (+ -)")
-        tables = [[moment.tables for moment in moments] for moments in both]
-        written = [[moment.written for moment in moments] for moments in both]
+        tables = [[moment.tables for moment in moments] for moments in answer.moments]
+        written = [[moment.written for moment in moments] for moments in answer.moments]
         lines = [_beside([f"tables, {title}" for title in titles], width, "bold")]
         lines += _charts(tables, width, height, str)
         ends = [f"{before} → {counts[-1]} tables, at most {max(counts)}" for counts in tables]
@@ -198,7 +194,7 @@ def _replayed(question: _Question, job: Job) -> _Answer:
             job.check()
             moments.append(moment)
         found.append(tuple(moments))
-    return _Answer(question, found[0], found[1])
+    return _Answer(question, (found[0], found[1]))
 
 
 def _first_size(sizes: Sequence[int]) -> int:
