@@ -70,7 +70,16 @@ from engine.format.record import (
     log_order,
     ref_key,
 )
-from engine.format.refname import check_conflicts, check_refname, is_refname, is_unsafe_refname
+from engine.format.refname import (
+    MAX_SYMREF_DEPTH,
+    OTHER_WORKTREES,
+    PER_WORKTREE,
+    check_conflicts,
+    check_refname,
+    is_refname,
+    is_unsafe_refname,
+    may_be_refused,
+)
 from engine.format.table_list import (
     TABLES_LIST,
     ListFault,
@@ -101,12 +110,15 @@ __all__ = [
     "MAX_BLOCK_SIZE",
     "MAX_OBJECT_ID_LEN",
     "MAX_RESTARTS",
+    "MAX_SYMREF_DEPTH",
     "MIN_UPDATE_INDEX",
     "MOST_KEY_BYTES",
     "NO_OBJECT_ID_LEN",
     "OBJ",
     "OBJECT_ID_LEN_BITS",
     "OBJ_OFFSET",
+    "OTHER_WORKTREES",
+    "PER_WORKTREE",
     "REF",
     "RESTART_COUNT_SIZE",
     "RESTART_SIZE",
@@ -152,6 +164,7 @@ __all__ = [
     "is_unsafe_refname",
     "log_key",
     "log_order",
+    "may_be_refused",
     "pack_table_list",
     "parse_table_list",
     "parse_table_name",

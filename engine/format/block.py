@@ -11,7 +11,7 @@ The first block of a file shares its space with the file header: its length and 
 offsets count from the start of the file. Everything behind a log block's first four bytes is
 deflated; its length and offsets speak of the inflated bytes.
 
-Which blocks form a section, and how they point to each other, is told in `engine/table`.
+Which blocks form a section, and how they point to each other, is in `engine/table`.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def read_block(read: Read, offset: int, left: int, header_size: int, block_size:
     `left` is how many bytes of blocks there are from `offset` on; `header_size` and
     `block_size` as for `Block.parse`.
     """
-    # The table's block size is a hint that may be far too large; the block knows better.
+    # The table's block size is a hint that may be far too large; the block states its own.
     data = read(offset, min(read_size(min(block_size or DEFAULT_BLOCK_SIZE, _LARGEST_GUESS)), left))
     if len(data) >= header_size + BLOCK_HEADER_SIZE:
         # A log block of another writer, or an index block of JGit, may exceed the block size.

@@ -67,7 +67,7 @@ def split_refs(
             key, kind, tail = decode_key(data, pos, key)
             spent = add_up(spent, key, pos)
         if key <= previous:
-            raise Malformed(pos, f"{shown(key)} does not come behind {shown(previous)}")
+            raise Malformed(pos, f"{shown(key)} does not sort after {shown(previous)}")
         delta = data[tail]
         pos = tail + 1
         if delta > short_delta:
@@ -109,7 +109,7 @@ def split_logs(data: bytes, pos: int, end: int, hash_size: int) -> list[Encoded]
         key, kind, tail = decode_key(data, pos, key)
         spent = add_up(spent, key, pos)
         if key <= previous:
-            raise Malformed(pos, f"{shown(key)} does not come behind {shown(previous)}")
+            raise Malformed(pos, f"{shown(key)} does not sort after {shown(previous)}")
         decode_log_key(key, pos)
         stop = tail
         if kind == LOG_UPDATE:

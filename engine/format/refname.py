@@ -1,6 +1,6 @@
 """Which ref names may exist, alone and beside each other.
 
-Two rules of git that the table format itself knows nothing of:
+Two rules of git that are no part of the table format:
 
 - `check_refname`: the grammar of one name, as `git check-ref-format --allow-onelevel` has it.
 - `check_conflicts`: no name is a directory of another one. `a` and `a/b` cannot both be refs, because the
@@ -19,7 +19,17 @@ from typing import Final
 
 from engine.errors import NameConflictError, RefnameError
 
-_FORBIDDEN_BYTE: Final = re.compile(rb"[\x00-\x20\x7f~^:?*[\\]")
+PER_WORKTREE: Final = (b"refs/bisect/", b"refs/worktree/", b"refs/rewritten/")
+"""What the names of refs begin with that each worktree has for itself, besides HEAD and the like."""
+
+OTHER_WORKTREES: Final = (b"main-worktree/", b"worktrees/")
+"""What names begin with by which git finds the refs of another worktree."""
+
+MAX_SYMREF_DEPTH: Final = 5
+"""How many symbolic refs git follows one after the other."""
+
+_FORBIDDEN_BYTES: Final = bytes(range(0x21)) + b"\x7f~^:?*[\\"
+_FORBIDDEN_BYTE: Final = re.compile(b"[" + re.escape(_FORBIDDEN_BYTES) + b"]")
 
 # Each is looked for in the name with a slash before and after it, so that the rules for the ends of a
 # component need no case of their own for the ends of the name.
@@ -51,6 +61,23 @@ def check_refname(name: bytes) -> None:
 def is_refname(name: bytes) -> bool:
     """Whether `check_refname` has nothing against `name`."""
     return _fault(name) is None
+
+
+def may_be_refused(names: list[bytes]) -> bool:
+    """Whether `check_refname` may have something against one of these; if not, none is refused.
+
+    Asks of all names at once, which is many times faster than name by name.
+    """
+    joined = b"\n/" + b"/\n/".join(names) + b"/\n"
+    # Only the newlines between the names are left to be removed, if no name has a forbidden byte.
+    if len(joined) - len(joined.translate(None, _FORBIDDEN_BYTES)) != len(names) + 1:
+        return True
+    # Few names have a dot or an at sign.
+    return (
+        b"//" in joined
+        or (b"." in joined and any(sequence in joined for sequence in (b"/.", b"..", b".lock/", b"./\n")))
+        or (b"@" in joined and (b"@{" in joined or b"\n/@/\n" in joined))
+    )
 
 
 def is_unsafe_refname(name: bytes) -> bool:

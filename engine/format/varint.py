@@ -38,7 +38,7 @@ def put_varint(value: int) -> bytes:
 def get_varint(data: bytes, pos: int) -> tuple[int, int]:
     """The varint at `pos` and the position behind it.
 
-    Raises `IndexError` past the end and `ValueError` above 2**64-1; the caller, which knows file and
+    Raises `IndexError` past the end and `ValueError` above 2**64-1; the caller, which has file and
     offset, makes a `FormatError` of both.
     """
     byte = data[pos]

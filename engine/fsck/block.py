@@ -5,10 +5,10 @@ thing that is not as every known writer makes it. Only a block that it has given
 record, to say what is wrong and where.
 
 Every known writer (git, JGit, the Go library, this one) stores a key either whole, and then lists it as a
-restart point, or with as long a prefix as it shares with the key in front of it. A record behind whose
-prefix the next byte is higher than that of the key before is therefore in order, and needs no comparison.
+restart point, or with as long a prefix as it shares with the key in front of it. A record whose
+first byte after the prefix is higher than that of the key before is therefore in order: no need to compare.
 
-`table.py` says which blocks there are, and whether they belong where they are.
+`table.py` says which blocks there are, and whether each is in the right place.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _MOST_FAULTS: Final = 1000
 
 
 class _UnusualError(Exception):
-    """A quick pass has met something that is not as it should be; never leaves this module."""
+    """A quick pass has met something unusual; never leaves this module."""
 
 
 class Special(bytes):
@@ -313,7 +313,7 @@ def check_records(
         key = record.key
         spent += len(key)
         if spent > MOST_KEY_BYTES:
-            add("record-damaged", start, "the keys add up to too much")
+            add("record-damaged", start, f"the keys add up to more than {MOST_KEY_BYTES >> 20} MiB")
             last = None
             break
         prefix = get_varint(block.data, start)[0]
@@ -358,7 +358,7 @@ def _record_faults(
             what = f"the reflog of {shown(name)} has an entry with the update index {index}, above {highest}"
             found.append(("update-index", what))
     elif block.type == OBJ and id_len and len(key) != id_len:
-        what = f"an object id of {len(key)} bytes, where the footer promises {id_len}"
+        what = f"an object id of {len(key)} bytes, where the footer states {id_len}"
         found.append(("object-id-length", what))
     return found
 
@@ -373,7 +373,7 @@ def _check_restarts(records: Records, whole: set[int], report: Report) -> None:
         error = restart.error
         if error is None and isinstance(offset, int):
             if offset <= before:
-                error = block.error(at, f"restart offset {offset} comes behind {before}")
+                error = block.error(at, f"restart offset {offset} follows {before}, which is not lower")
             whole.discard(offset)
             before = offset
         if error is not None:

@@ -1,7 +1,7 @@
 """Checks of `tables.list`, and of the files beside the tables that it names.
 
-The list is read line by line, however wrong it is: what can be a name in it is used, and what cannot is
-named. The tables themselves are `fsck_table.py`'s.
+The list is read line by line, however wrong it is: what can be a name in it is used, what cannot is
+reported. The tables themselves are checked in `table.py`.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ _CODES: Final = {
 
 
 def finding_of(file: UnlistedFile) -> Finding:
-    """What is wrong with a file that lies beside the tables."""
+    """What is wrong with a file that tables.list does not name."""
     code = _CODES[file.kind][file.in_use]
     message = f"{file.reason}; {file.holder} has it open" if file.holder is not None else file.reason
     return Finding(FAULTS[code], file.name, file.offset, message)

@@ -1,12 +1,12 @@
 """Checks of an index, level by level, in one pass over the file.
 
-An index finds every key of its section, and nothing else, exactly if
+An index finds every key of its section, and nothing else, if and only if
 
     each entry's key is the last key of the block it points to,
     each block of a level is pointed to exactly once, in the order of the file, by the level above,
     and the footer points to the first block of the topmost level.
 
-So the blocks of each level are laid beside the entries of the level above: no key has to be looked up, and
+So the blocks of each level are compared with the entries of the level above: no key has to be looked up, and
 the work is linear. Of a block, its offset and a hash of its last key are kept (16 bytes).
 
 `table.py` says which blocks belong to which index, `block.py` what is wrong inside them.
@@ -76,10 +76,8 @@ class IndexCheck:
         self._section = SECTION_NAMES[of]
         self.levels = 0
 
-    @property
-    def roots(self) -> Blocks:
-        """The blocks of the topmost level so far."""
-        return self._level
+    def _add(self, code: str, offset: int | None, message: str) -> None:
+        self._report.add(code, self._name, offset, message)
 
     def take(self, offset: int, entries: list[IndexRecord] | None) -> None:
         """Check the next index block; `entries` is None if it cannot be read."""
@@ -110,12 +108,12 @@ class IndexCheck:
         if number > expected:
             self._report_missing(offset, expected, number)
         elif number < expected:
-            what = f"the {self._section} index points to the block at {entry.offset} again, or too late"
-            self._report.add("index-damaged", self._name, offset, what)
+            what = f"the {self._section} index points to the block at {entry.offset} twice or out of order"
+            self._add("index-damaged", offset, what)
             return
         if not below.ends_with(number, entry.last_key):
-            what = f"the {self._section} index has {shown(entry.last_key)} for the last key of the block at "
-            self._report.add("index-damaged", self._name, offset, f"{what}{entry.offset}, which has another")
+            what = f"the {self._section} index has {shown(entry.last_key)} as the last key of the block at "
+            self._add("index-damaged", offset, f"{what}{entry.offset}, whose last key is another")
         self._next = number + 1
 
     def _take_unlisted(self, offset: int, entry: IndexRecord) -> None:
@@ -126,9 +124,9 @@ class IndexCheck:
             # Older entries of the index in front of this one: a block of refs or of their index.
             known_cause = self.of in (LOG, OBJ) and entry.offset < begins
             code = "index-foreign" if known_cause else "index-damaged"
-            self._report.add(code, self._name, offset, f"{what}, outside of its section")
+            self._add(code, offset, f"{what}, outside of its section")
         elif self._below.is_whole:
-            self._report.add("index-damaged", self._name, offset, f"{what}, where no block of it begins")
+            self._add("index-damaged", offset, f"{what}, where no block of it begins")
 
     def _report_missing(self, offset: int | None, first: int, end: int) -> None:
         if not self._below.is_whole:
@@ -136,7 +134,7 @@ class IndexCheck:
         blocks, at = end - first, self._below.offsets[first]
         what = "1 block" if blocks == 1 else f"{blocks} blocks"
         reason = f"the {self._section} index leaves out {what} from {at} on"
-        self._report.add("index-incomplete", self._name, offset, reason)
+        self._add("index-incomplete", offset, reason)
 
     def _finish_level(self) -> None:
         if self._next < len(self._below):
@@ -152,7 +150,7 @@ class IndexCheck:
             return  # which blocks are those of the topmost level is a guess
         if self._level.offsets[0] != root:
             what = f"the {self._section} index begins at {self._level.offsets[0]}; the footer says {root}"
-            self._report.add("index-damaged", self._name, self._level.offsets[0], what)
+            self._add("index-damaged", self._level.offsets[0], what)
         if len(self._level) > 1:
             what = f"the topmost level of the {self._section} index has {len(self._level)} blocks"
-            self._report.add("index-several-roots", self._name, self._level.offsets[0], what)
+            self._add("index-several-roots", self._level.offsets[0], what)

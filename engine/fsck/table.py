@@ -1,7 +1,7 @@
 """Checks of one table: header, footer, sections and their order, every block, indexes, object section.
 
 The table's layout (`engine.layout`) says which blocks there are, and goes on behind what cannot be read; here
-they are passed once, in the order of the file, and each is laid beside what points to it. What is inside a
+they are read once, in the order of the file, and each is compared with what points to it. What is inside a
 block is checked in `block.py`, and the tables as a stack in `whole_stack.py`.
 """
 
@@ -146,7 +146,7 @@ def _code_of_field(field: Span) -> str:
 def _check_name(name: str, header: Header, report: Report) -> None:
     parts = parse_table_name(name)
     if _DULWICH_NAME.fullmatch(name):
-        report.add("dulwich-table", name, None, "the name has 16 digits where others have 12")
+        report.add("dulwich-table", name, None, "a name with 16 digits, as dulwich gives")
         return
     if parts is None:
         report.add(
@@ -204,7 +204,7 @@ class _Blocks:
                 else:
                     self._take_damaged(section, span)
                 if self._damaged > _MOST_DAMAGED:
-                    what = f"more than {_MOST_DAMAGED} blocks cannot be read up to here"
+                    what = f"more than {_MOST_DAMAGED} damaged blocks up to here"
                     self._add("table-given-up", span.start, what)
                     return
         if self._footer is not None:
@@ -217,7 +217,7 @@ class _Blocks:
                 continue
             place = (_SECTIONS_IN_ORDER.index(section.of), section.level or 0)
             if place < before:
-                what = f"the {section.name} lie behind the sections that should follow them"
+                what = f"the {section.name} come after sections that should follow them"
                 self._add("section-order", section.start, what)
             before = max(before, place)
 
@@ -264,7 +264,7 @@ class _Blocks:
             return []
         before = self._last[block.type]
         if first is not None and before is not None and first <= before:
-            what = f"{shown(first)} does not come behind {shown(before)} of the block before"
+            what = f"{shown(first)} does not sort after {shown(before)} in the block before"
             self._add("key-order", block.offset, what)
         self._last[block.type] = last
         self._blocks[block.type].add(block.offset, last)

@@ -7,28 +7,23 @@ is in memory at a time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
 
 from engine.errors import FormatError, RefnameError, shown
-from engine.format import HashId, RefRecord, check_refname, is_refname, is_unsafe_refname
+from engine.format import (
+    MAX_SYMREF_DEPTH,
+    OTHER_WORKTREES,
+    PER_WORKTREE,
+    HashId,
+    RefRecord,
+    check_refname,
+    is_refname,
+    is_unsafe_refname,
+    may_be_refused,
+)
 from engine.fsck.block import Special
 from engine.fsck.finding import Report
 from engine.fsck.table import CheckedTable
 from engine.merge import merge_blocks
-
-_MOST_HOPS: Final = 5
-"""How many symbolic refs git follows one after the other."""
-
-# The bytes that no name may have, and the sequences that no name between slashes may have: those with a dot,
-# an at sign or neither. Few names have a dot or an at sign.
-_FORBIDDEN_BYTES: Final = bytes(range(0x21)) + b"\x7f~^:?*[\\"
-_FORBIDDEN_SEQUENCES: Final = (
-    (b".", (b"/.", b"..", b".lock/", b"./\n")),
-    (b"@", (b"@{", b"\n/@/\n")),
-    (b"//", (b"//",)),
-)
-_PER_WORKTREE: Final = (b"refs/bisect/", b"refs/worktree/", b"refs/rewritten/")
-_OTHER_STACKS: Final = (b"main-worktree/", b"worktrees/")
 
 
 def check_tables(
@@ -38,17 +33,14 @@ def check_tables(
 
     `hash_id` is the hash function of the stack, None for that of the oldest table.
     """
-    _check_ranges(tables, report)
-    return _check_hashes(tables, hash_id, report)
-
-
-def _check_ranges(tables: Sequence[CheckedTable], report: Report) -> None:
+    fitting: list[CheckedTable] = []
     high = -1
     low_before, high_before, name_before = 0, 0, ""
     for table in tables:
-        if table.header is None:
+        header = table.header
+        if header is None:
             continue
-        first, last = table.header.min_update_index, table.header.max_update_index
+        first, last = header.min_update_index, header.max_update_index
         if first <= high:
             if last < low_before:
                 code = "tables-out-of-order"
@@ -56,25 +48,15 @@ def _check_ranges(tables: Sequence[CheckedTable], report: Report) -> None:
                 code = "update-index-shared"
             else:
                 code = "ranges-overlap"
-            what = f"{first} to {last}, behind {name_before} with {low_before} to {high_before}"
+            what = f"{first} to {last}, listed after {name_before} with {low_before} to {high_before}"
             report.add(code, table.name, None, f"update indexes {what}")
         high = max(high, last)
         low_before, high_before, name_before = first, last, table.name
-
-
-def _check_hashes(
-    tables: Sequence[CheckedTable], hash_id: HashId | None, report: Report
-) -> list[CheckedTable]:
-    """The tables of the stack's hash function."""
-    fitting: list[CheckedTable] = []
-    for table in tables:
-        if table.header is None:
-            continue
-        hash_id = hash_id or table.header.hash_id
-        if table.header.hash_id is hash_id:
+        hash_id = hash_id or header.hash_id
+        if header.hash_id is hash_id:
             fitting.append(table)
         else:
-            what = f"a {table.header.hash_id} table in a stack of {hash_id} tables"
+            what = f"a {header.hash_id} table in a stack of {hash_id} tables"
             report.add("hash-mixed", table.name, None, what)
     return fitting
 
@@ -104,7 +86,7 @@ class RefCheck:
                     self._check_symref(bytes(special), special.target)
             names = [name for name in names if not isinstance(name, Special) or name.target is not None]
         if names:
-            if _may_be_refused(names):
+            if may_be_refused(names):
                 for name in names:
                     self._check_name(name)
             self._check_clashes(names)
@@ -149,7 +131,7 @@ class RefCheck:
         if not is_refname(target):
             self._add("symref-target", name, f"{what}, which cannot be a ref")
             return
-        for _ in range(_MOST_HOPS):
+        for _ in range(MAX_SYMREF_DEPTH):
             if self._is_elsewhere(target):
                 return
             try:
@@ -162,13 +144,17 @@ class RefCheck:
             if found.target is None:
                 return
             target = found.target
-        self._add("symref-loop", name, f"{what}, and it goes on from there more than {_MOST_HOPS} times")
+        self._add(
+            "symref-loop",
+            name,
+            f"{what}, and more than {MAX_SYMREF_DEPTH} symbolic refs follow each other from there",
+        )
 
     def _is_elsewhere(self, target: bytes) -> bool:
         """Whether a ref is looked for in another stack of the repository."""
-        if target.startswith(_OTHER_STACKS):
+        if target.startswith(OTHER_WORKTREES):
             return True
-        return self._of_worktree and target.startswith(b"refs/") and not target.startswith(_PER_WORKTREE)
+        return self._of_worktree and target.startswith(b"refs/") and not target.startswith(PER_WORKTREE)
 
     def _find(self, name: bytes) -> RefRecord | None:
         for table in reversed(self._tables):
@@ -178,15 +164,3 @@ class RefCheck:
             if record is not None:
                 return record
         return None
-
-
-def _may_be_refused(names: list[bytes]) -> bool:
-    """Whether one of these may be a name that git refuses; if not, none of them is."""
-    joined = b"\n/" + b"/\n/".join(names) + b"/\n"
-    # Only the newlines between the names are left to be removed, if no name has a forbidden byte.
-    if len(joined) - len(joined.translate(None, _FORBIDDEN_BYTES)) != len(names) + 1:
-        return True
-    return any(
-        part in joined and any(sequence in joined for sequence in sequences)
-        for part, sequences in _FORBIDDEN_SEQUENCES
-    )

@@ -10,10 +10,10 @@ r"""git's configuration as data: the syntax of a config file, and what its value
 Files are in UTF-8, with or without a byte order mark. Variables are known by `section.key` or
 `section.sub.key`, all but the subsection in lower case, and the last one wins.
 
-The reader stands in for the git program where there is none. It follows no includes, and where git refuses
-a file as a whole it passes over the line it does not understand: a repository in trouble has to open.
+This reader is for when there is no git program. It follows no includes, and where git refuses a whole file
+it skips the line it does not understand: a damaged repository has to open.
 
-How a configuration is found is left to `repository.py` and `git_program.py`.
+How a configuration is found is in `repository.py` and `program.py`.
 """
 
 from __future__ import annotations

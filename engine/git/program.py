@@ -1,12 +1,12 @@
 """What is asked of the git program: configuration, objects, the committer's name.
 
-A stack says nothing about the objects its refs point to, nor who is at the keyboard, and git's configuration
+A stack says nothing about the objects its refs point to, nor who the user is, and git's configuration
 comes from more files than the repository's own. Where there is a git program, it is asked; where there is
 none, or it fails, hangs, or is too old for reftables (before 2.45), each question has an answer without it.
 
-The repository may be somebody else's. The commands used here only read, and run nothing that its
+The repository may be another user's. The commands used here only read, and run nothing that its
 configuration names: no hook, no file system monitor, no pager, no fetch of a missing object from a remote of
-its choice. GIT_DIR names the repository, so that git neither searches for one nor minds whose it is.
+its choice. GIT_DIR names the repository, so that git neither searches for one nor checks who owns it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Final, NamedTuple, Self, cast
 
-_TIMEOUT: Final = 10.0  # seconds; a hostile configuration may include a pipe that nobody writes to
+_TIMEOUT: Final = 10.0  # seconds; a hostile configuration may include a pipe that no process writes to
 _SECONDS_PER_OBJECT: Final = 0.001
 _MAX_OUTPUT: Final = 2**24
 # Questions and answers of one batch fit into the buffers of the pipes, so neither side waits for the other.

@@ -11,7 +11,7 @@ main one. Nothing is merged here: a stack is a stack. `extensions.refStorage = r
 GIT_REFERENCE_BACKEND in the environment, puts both below PATH, which is relative to the common directory.
 
 A directory is a git directory here if it has what git asks for, or else a stack and a configuration: a
-repository that lost its HEAD is one that somebody wants to look into. Nothing is written, and files that
+repository that lost its HEAD is one to look into, too. Nothing is written, and files that
 point elsewhere (`.git`, `commondir`, `gitdir`) are followed one step, as git does, never further.
 """
 
@@ -66,7 +66,7 @@ class Repository:
 
     `path` is the path as it was typed; all others are absolute and free of symbolic links. A plain directory
     holds a stack and belongs to no repository: it has no `git_dir`, `common_dir` or `worktree`, and its
-    configuration is empty. `worktree` is None for a bare repository, and where nothing tells.
+    configuration is empty. `worktree` is None for a bare repository, and where it is not known.
     """
 
     path: Path
@@ -90,7 +90,7 @@ class Repository:
 
     @property
     def hash_id(self) -> HashId | None:
-        """The hash function of the repository; None for a plain directory, whose tables tell."""
+        """The hash function of the repository; None for a plain directory, whose tables say it."""
         return None if self.git_dir is None else git_options.hash_id(self.config)
 
     def stack_options(self) -> StackOptions:
@@ -107,7 +107,7 @@ class Repository:
     def objects(self, oids: Iterable[bytes]) -> dict[bytes, ObjectInfo]:
         """What the repository has under each of `oids`.
 
-        An id that nobody can answer for (there is no git program, or no repository) is not in the result.
+        Ids that git does not answer for are left out: all of them without a git program or a repository.
         """
         if self.git is None or self.git_dir is None:
             return {}
@@ -150,7 +150,7 @@ def find_repository(path: str | os.PathLike[str], git: str | None = "git") -> Re
 
 def _open_stack(typed: Path, directory: Path, program: GitProgram | None) -> Repository:
     """The repository that has its current stack in `directory`, or a plain directory where there is none."""
-    # Whatever is wrong with the repository around it, there is a stack to look into.
+    # The stack can be read whatever is wrong with the repository around it.
     with contextlib.suppress(RepositoryError, OSError):
         if _is_git_dir(directory.parent):
             repository = _open_repository(typed, directory.parent, None, program)
@@ -233,7 +233,7 @@ def _follow_git_file(path: Path) -> Path:
     if not _is_git_dir(target):
         raise RepositoryError(
             f"{_quoted(path)}: points to {_quoted(target)}, which is no git directory; if the repository was "
-            "moved, `git worktree repair` in its main worktree mends the files of linked worktrees"
+            "moved, `git worktree repair` in its main worktree repairs the files of linked worktrees"
         )
     return target
 
@@ -327,7 +327,7 @@ def _locate_stacks(
     return (
         StackLocation("main", main, main == current),
         *(
-            # Ids are single names, so the slash tells a worktree that is called "main" from the main stack.
+            # Ids are single names, so the slash sets a worktree called "main" apart from the main stack.
             StackLocation("worktrees/main" if name == "main" else name, directory, directory == current)
             for name, directory in linked.items()
         ),

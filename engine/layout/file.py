@@ -5,7 +5,7 @@
                (see `section.py`, and `block.py` for what is in a block)
 
 The file may be no sound table at all. What cannot be understood is a span with a `FormatError`, and
-what follows is found again where footer, index or block size tell:
+what follows is found again by footer, index or block size:
 
     footer with a valid CRC-32    its copy of the header is used, rather than the header
     footer without                its offsets are followed to blocks of the right type
@@ -52,7 +52,7 @@ from engine.layout.span import Group, Span, SpanKind
 _TEXT_FIELDS: Final = {"magic", "hash id"}
 
 _MOST_LEVELS: Final = 1000
-"""An index may lose a single block from one level to the next, but nobody has a use for such a table."""
+"""An index may lose a single block from one level to the next, but no such table is of use."""
 
 
 class Fields(Group):
@@ -77,7 +77,7 @@ class TableLayout(Group):
     """The layout of one file. For one thread at a time.
 
     `header` and `footer` are None where there is none; `error` then says so. `read` is the function
-    that the layout reads the file with, for whoever shows its bytes.
+    that the layout reads the file with, for views that show its bytes.
     """
 
     __slots__ = ("_reader", "footer", "header", "read", "sections")
@@ -172,7 +172,7 @@ class TableLayout(Group):
                 value >>= OBJECT_ID_LEN_BITS
             error = None
             if value and not first < value < end:
-                error = FormatError(self.name, at, f"{field.name} {value} leads out of the table's blocks")
+                error = FormatError(self.name, at, f"{field.name} {value} lies outside the table's blocks")
             fields.append(Span(at, stop, field.name, SpanKind.POSITION, value, error=error))
             values.append(0 if error else value)
             if field is OBJ_OFFSET:
@@ -182,7 +182,7 @@ class TableLayout(Group):
         return fields, Footer(*values)
 
     def _find_sections(self, footer: Footer) -> tuple[Section, ...]:
-        """The sections that footer and indexes tell of, in the order of the file."""
+        """The sections that footer and indexes name, in the order of the file."""
         reader = self._reader
         doubtful = self.footer is not None and bool(self.footer.errors())
         first = reader.type_at(0)

@@ -5,8 +5,8 @@
                the contents of a log block lie below a span `deflated`
 
 Blocks are found one after the other, as a scan finds them. Behind one that cannot be read, the next
-is where the section's index or the block size says; an index that tells less than the truth costs no
-block that a scan can find.
+is where the section's index or the block size says; an index with entries missing costs no block
+that a scan can find.
 
 `file.py` says which sections a table has.
 """
@@ -25,7 +25,7 @@ from engine.layout.span import Group, Span, SpanKind
 class BlockReader:
     """Reads the blocks of one file by offset, and keeps the block last opened.
 
-    `header` is the one to believe, `end` is where the blocks end.
+    `header` is the one to go by, `end` is where the blocks end.
     """
 
     __slots__ = ("_opened", "end", "header", "name", "read")

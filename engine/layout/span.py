@@ -10,7 +10,7 @@ log block they are positions in the inflated block, counted as its restart offse
 spans say so (`inflated`).
 
 Nothing about a span raises for wrong bytes: what cannot be understood carries its `FormatError`. Which
-spans there are is told by `block.py`, `section.py` and `file.py`.
+spans there are is in `block.py`, `section.py` and `file.py`.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from enum import StrEnum, auto
 from engine.errors import FormatError
 
 Value = int | bytes | str | None
-"""A field's value: bytes as they are stored, text only where it is ours."""
+"""A field's value: bytes as they are stored, text only where the engine made it."""
 
 
 class SpanKind(StrEnum):
-    """What a span is, for whoever draws it: groups first, then what the value of a leaf means."""
+    """What a span is, for views: groups first, then what the value of a leaf means."""
 
     TABLE = auto()
     HEADER = auto()
@@ -40,7 +40,7 @@ class SpanKind(StrEnum):
     FOOTER = auto()
     NUMBER = auto()
     POSITION = auto()  # of a block in the file
-    TEXT = auto()  # bytes that somebody may read: a name, a message, a magic
+    TEXT = auto()  # bytes that people read: a name, a message, a magic
     HASH = auto()  # an object id, or the beginning of one
     CHECKSUM = auto()
     PADDING = auto()

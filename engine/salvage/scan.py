@@ -162,7 +162,7 @@ def _sound_records(records: Records, *, stop: bool = False) -> tuple[list[list[R
         elif not runs[-1] or span.key > runs[-1][-1].key:
             runs[-1].append(span)
         elif stop or next(iter(span.children())).value:
-            reasons.append("a key that does not come behind the one before it")
+            reasons.append("a key that does not sort after the one before it")
         else:
             runs.append([span])
         if stop and reasons:

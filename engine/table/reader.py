@@ -424,7 +424,7 @@ class Table:
         last_key = b""
         for block, items in blocks:
             if items[0][0] <= last_key:
-                what = f"{shown(items[0][0])} does not come behind {shown(last_key)} of the block before"
+                what = f"{shown(items[0][0])} does not sort after {shown(last_key)} in the block before"
                 raise FormatError(self.name, block.offset, what)
             last_key = items[-1][0]
             yield block, items

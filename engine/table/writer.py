@@ -312,7 +312,7 @@ class TableWriter:
 
     def _add(self, key: bytes, kind: int, tail: bytes) -> None:
         if key <= self._last_key:
-            raise ApiError(f"{shown(key)} does not come behind {shown(self._last_key)}")
+            raise ApiError(f"{shown(key)} does not sort after {shown(self._last_key)}")
         self._append(self._section, key, kind, tail)
         self._last_key = key
 
@@ -327,7 +327,7 @@ class TableWriter:
     def _extend(self, section: int, items: Sequence[Encoded], start: int) -> int:
         """Fill the current block, or a new one if it is full, with items from `start` on."""
         if items[start][0] <= self._last_key:
-            raise ApiError(f"{shown(items[start][0])} does not come behind {shown(self._last_key)}")
+            raise ApiError(f"{shown(items[start][0])} does not sort after {shown(self._last_key)}")
         block = self._block or self._new_block(section)
         stop = block.extend(items, start)
         if stop == start:

@@ -3,7 +3,7 @@
 An update of a symbolic ref is one of the ref it points to, unless it says `no_deref`; an update of the branch
 that HEAD points to is logged for HEAD as well. Expected old values are compared with what each ref holds.
 
-What is written for a change (records, reflog entries) is the business of `transaction.py`.
+What is written for a change (records, reflog entries) is in `transaction.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Final, TypeAlias
 
 from engine.errors import ApiError, ExpectationError, shown
-from engine.format import RefRecord
+from engine.format import MAX_SYMREF_DEPTH, OTHER_WORKTREES, PER_WORKTREE, RefRecord
 from engine.stack import Stack
 from engine.update.commands import RefUpdate, RefValue, Symref, is_null
 
@@ -23,9 +23,6 @@ ReadRef: TypeAlias = Callable[[bytes], RefRecord | None]
 """`Stack.read_ref` of some stack."""
 
 ROOT_REF: Final = re.compile(rb"[A-Z_-]+")
-_PER_WORKTREE: Final = (b"refs/worktree/", b"refs/bisect/", b"refs/rewritten/")
-_MAX_SYMREF_DEPTH: Final = 5
-"""git's limit on the refs read to find the object id behind a symbolic ref."""
 
 
 @dataclass(slots=True)
@@ -90,7 +87,7 @@ class Resolution:
 
     def follow(self, name: bytes) -> bytes | None:
         """The object id that `name` leads to: null if the last ref is missing, None if there is no last."""
-        for _ in range(_MAX_SYMREF_DEPTH):
+        for _ in range(MAX_SYMREF_DEPTH):
             record = self._read(name)
             if record is None:
                 return self._null
@@ -124,7 +121,7 @@ class Resolution:
             )
         if other is not change:
             raise ApiError(f"{change}: the symbolic refs from {shown(change.name)} lead in a circle")
-        if change.name.startswith((b"worktrees/", b"main-worktree/")):
+        if change.name.startswith(OTHER_WORKTREES):
             raise ApiError(f"{change}: {shown(change.name)} is in the stack of another worktree")
         if self._shared is not None and not _is_per_worktree(change.name):
             raise ApiError(
@@ -174,4 +171,4 @@ def _behind(change: Change, target: bytes) -> Change:
 
 def _is_per_worktree(name: bytes) -> bool:
     """Whether every worktree has a ref of this name for itself (git's is_current_worktree_ref)."""
-    return bool(ROOT_REF.fullmatch(name)) or name.startswith(_PER_WORKTREE)
+    return bool(ROOT_REF.fullmatch(name)) or name.startswith(PER_WORKTREE)

@@ -83,7 +83,7 @@ class PreparedUpdates:
         return result
 
     def plan(self, stack: Stack, *, shared: ReadRef | None = None) -> UpdatePlan:
-        """What `apply` would do to the stack as this handle knows it: takes no lock, writes nothing.
+        """What `apply` would do to the stack as this handle has it: takes no lock, writes nothing.
 
         Raises as `apply` does, and EntryTooBigError for a record that no block holds.
         """

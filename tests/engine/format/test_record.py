@@ -205,11 +205,11 @@ def test_malformed_records_say_what_is_wrong(name: str, data: bytes, reason: str
 def test_records_that_are_cut_out_ascend(second: bytes) -> None:
     refs = raw_record(0, b"b", 0, b"\0") + raw_record(0, second, 0, b"\0")
     assert len(decode_refs(refs, 0, len(refs), 20, 0)) == 2
-    with pytest.raises(Malformed, match="behind"):
+    with pytest.raises(Malformed, match="sort after"):
         split_refs(refs, 0, len(refs), 20, 0, 0)
     logs = raw_record(0, log_key(b"b", 1), 0, b"") + raw_record(0, log_key(second, 1), 0, b"")
     assert len(decode_logs(logs, 0, len(logs), 20)) == 2
-    with pytest.raises(Malformed, match="behind"):
+    with pytest.raises(Malformed, match="sort after"):
         split_logs(logs, 0, len(logs), 20)
 
 

@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from engine.errors import shown
-from engine.format import HashId, RefRecord, is_refname
+from engine.format import HashId, RefRecord, is_refname, may_be_refused
 from engine.fsck import Severity
-from engine.fsck.whole_stack import _may_be_refused
 from engine.stack import Stack, StackOptions
 from tests.support.findings import codes, faults, findings, only
 from tests.support.handmade import Handmade, change_byte
@@ -162,9 +161,9 @@ def test_all_names_are_judged_together_as_each_is_judged_alone() -> None:
     parts = [b"a", b"/", b".", b"..", b".lock", b"@", b"@{", b"{", b"\n", b" ", b"lock", b"~", b"//"]
     names = [one + two + three for one in parts for two in parts for three in parts]
     fine = [name for name in names if is_refname(name)]
-    assert not _may_be_refused(fine)
+    assert not may_be_refused(fine)
     for name in set(names).difference(fine):
-        assert _may_be_refused([b"good", name, b"refs/heads/good"]), name
+        assert may_be_refused([b"good", name, b"refs/heads/good"]), name
 
 
 # Directory and file
