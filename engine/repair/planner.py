@@ -131,6 +131,8 @@ class _Planner:
         self._left: list[LeftOut] = []
         self._listed: frozenset[str] = frozenset()
         self._mergeable: frozenset[str] = frozenset()
+        # Tables that are not listed, which are taken up without being asked for.
+        self._fitting: set[str] = set()
         # Names that no new table may have: also those that the list alone has, which its tables may come
         # back to.
         self._taken = set(self._known.entries)
@@ -198,10 +200,12 @@ class _Planner:
         found = [
             file.candidate(is_listed=False) for file in files if file.file not in self._choices.set_aside
         ]
+        self._fitting = {file.file for file in files}
         if found or not is_complete:
             choice = choose([*candidates, *found])
             candidates = list(choice.chosen)
             for passed_over, why in choice.passed_over:
+                self._fitting.difference_update(passed_over.files)
                 for name in set(passed_over.files) - self._choices.take_up:
                     if not passed_over.is_listed and known.codes(name) & _NEEDED:
                         continue
@@ -306,7 +310,7 @@ class _Planner:
         codes = self._known.codes(file.file)
         if "orphan-newer" in codes:
             return (StepKind.SET_ASIDE, StepKind.TAKE_UP)
-        if codes & _NEEDED:
+        if codes & _NEEDED and file.file not in self._fitting:
             return (StepKind.LEAVE_OUT, StepKind.TAKE_UP, StepKind.SET_ASIDE)
         return () if "orphan-table" in codes else (StepKind.TAKE_UP, StepKind.SET_ASIDE)
 
@@ -422,7 +426,7 @@ class _Planner:
                 self._leave(StepKind.LEAVE_OUT, file, why, result, options=self._options_of(file))
             else:
                 options = self._options_of(file) if "orphan-newer" in codes else ()
-                self._set_aside(file, why, is_listed=False, options=options)
+                self._set_aside(file, why, is_listed="orphan-ahead" in codes, options=options)
 
     # The list, and what the plan is about
 

@@ -6,6 +6,7 @@ they go into a temporary database as they come: the worst kind first, names in o
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
@@ -46,8 +47,9 @@ class OutcomeRows:
         for one in outcomes:
             kind = one.outcome
             if kind is not Outcome.KEPT:
+                # A reason may name a file, whose name may be no UTF-8, which sqlite takes as bytes only.
                 fields = (*_fields(one.before), *_fields(one.after))
-                rows.append((ORDER.index(kind), self.counts[kind], one.name, *fields, one.why))
+                rows.append((ORDER.index(kind), self.counts[kind], one.name, *fields, os.fsencode(one.why)))
             self.counts[kind] += 1
         try:
             self._db.executemany("INSERT INTO outcome VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
@@ -78,7 +80,9 @@ class OutcomeRows:
 
 def _outcome(row: tuple[Any, ...]) -> RefOutcome:
     rank, _, name, *fields, why = row
-    return RefOutcome(name, ORDER[rank], _record(name, *fields[:4]), _record(name, *fields[4:]), why)
+    return RefOutcome(
+        name, ORDER[rank], _record(name, *fields[:4]), _record(name, *fields[4:]), os.fsdecode(why)
+    )
 
 
 def _fields(record: RefRecord | None) -> tuple[str | bytes | None, ...]:

@@ -356,7 +356,22 @@ def test_a_line_that_the_list_has_lost_is_put_back(directory: Path, lost: int) -
     assert "table-unlisted-data" in errors(directory)
     mended = mend(directory)
     assert kinds(mended.plan) == ["take-up", "write-list"]
+    assert mended.plan.steps[0].options == (StepKind.TAKE_UP, StepKind.SET_ASIDE)
     assert (state(directory), listed(directory)) == (before, names)
+
+
+def test_what_a_damaged_table_ahead_of_the_list_held_may_be_lost(directory: Path) -> None:
+    old = (directory / "tables.list").read_bytes()
+    with Stack.open(directory, options()) as stack:
+        write(stack, [7])
+        write(stack, [8])
+    (directory / "tables.list").write_bytes(old)
+    newest = max(directory.glob("*.ref"))
+    data = newest.read_bytes()
+    newest.write_bytes(data[:24] + bytes(len(data) - 24 - 68) + data[-68:])
+    plan = plan_repair(directory, now=NOW)
+    assert [step.file for step in plan.of(StepKind.SET_ASIDE)] == [newest.name]
+    assert [damage.file for damage in damages(plan)] == [newest.name]
 
 
 def test_what_only_a_table_of_another_history_holds_stays_where_it_is(directory: Path) -> None:

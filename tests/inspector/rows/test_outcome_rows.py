@@ -52,6 +52,12 @@ def test_any_record_can_be_kept(rows: OutcomeRows, record: RefRecord) -> None:
     assert list(rows) == [one]
 
 
+def test_a_reason_may_name_a_file_whose_name_is_no_utf8(rows: OutcomeRows) -> None:
+    one = RefOutcome(b"a", Outcome.DOUBTFUL, None, RefRecord(b"a", 1), "in what is lost of \udcff\udcfe")
+    rows.add([one])
+    assert list(rows) == [one]
+
+
 def test_another_plan_begins_with_none(rows: OutcomeRows) -> None:
     one = RefOutcome(b"a", Outcome.LOST, None, None, "")
     rows.add([one])
