@@ -323,7 +323,6 @@ class BlockWriter:
 
     __slots__ = (
         "_capacity",
-        "_header_size",
         "_parts",
         "_restart_interval",
         "entries",
@@ -336,7 +335,6 @@ class BlockWriter:
     def __init__(self, block_type: int, capacity: int, header_size: int, restart_interval: int) -> None:
         self.type = block_type
         self._capacity = capacity
-        self._header_size = header_size
         self._restart_interval = restart_interval
         self._parts: list[bytes] = []
         self.size = header_size + BLOCK_HEADER_SIZE

@@ -25,17 +25,18 @@ _LONGEST_FILE_NAME: Final = 255
 
 @dataclass(slots=True, frozen=True)
 class TableName:
-    """The parts of a table's file name: update-index range, suffix, kind of file."""
+    """The parts of a table's file name: the range of its update indexes, and the suffix."""
 
     min_update_index: int
     max_update_index: int
     suffix: str
-    extension: str
 
 
 # git: 0x%012x-0x%012x-%08x.ref; JGit leaves 0x out and calls log-only tables .log;
 # the Go library of 2020 has no suffix.
-_TABLE_NAME = re.compile(r"(?:0x)?([0-9a-f]{12,16})-(?:0x)?([0-9a-f]{12,16})(?:-([0-9a-f]{1,8}))?\.(ref|log)")
+_TABLE_NAME = re.compile(
+    r"(?:0x)?([0-9a-f]{12,16})-(?:0x)?([0-9a-f]{12,16})(?:-([0-9a-f]{1,8}))?\.(?:ref|log)"
+)
 
 
 def format_table_name(min_update_index: int, max_update_index: int, suffix: int) -> str:
@@ -48,7 +49,7 @@ def parse_table_name(name: str) -> TableName | None:
     found = _TABLE_NAME.fullmatch(name)
     if found is None:
         return None
-    return TableName(int(found[1], 16), int(found[2], 16), found[3] or "", found[4])
+    return TableName(int(found[1], 16), int(found[2], 16), found[3] or "")
 
 
 def is_table_file(name: str) -> bool:

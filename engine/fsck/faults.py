@@ -113,14 +113,14 @@ _FAULTS = (
     FaultKind("table-unlisted-data", _ERROR, "An orphan that holds what no listed table holds: the list has "
         "lost its line, or an older list was put back and the stack went on from there.",
         f"{_IGNORES}, and what only it holds is lost; `git pack-refs` removes it", _REBUILD + _LEAVE),
-    FaultKind("orphan-doubtful", _WARNING, "An orphan of which it cannot be told whether listed tables hold "
+    FaultKind("orphan-doubtful", _WARNING, "An orphan, and it is not known whether listed tables hold all "
         "its records.", f"{_IGNORES}; `git pack-refs` may remove it", _LEAVE),
     FaultKind("orphan-in-use", _INFO, "An orphan while a process holds a lock: on its way into the stack, or "
         "out of it.", _IGNORES),
     FaultKind("orphan-damaged", _WARNING, "An orphan by its name, which cannot be read as a table.",
         f"{_IGNORES}; `git pack-refs` does not remove it", _ASIDE),
     FaultKind("temporary-file", _WARNING, "A table that was never finished. No lock is held, so no process "
-        "writes it any more.", f"{_IGNORES}; nothing of git's removes it", _REMOVE),
+        "writes it any more.", f"{_IGNORES}; no git command removes it", _REMOVE),
     FaultKind("temporary-in-use", _INFO, "A table that is probably being written: a lock is held.", _IGNORES),
     FaultKind("lock-stale", _WARNING, "A stale lock: it is old, so the process that made it has probably "
         "died.",
@@ -164,13 +164,13 @@ _FAULTS = (
         "git fails to read the reflogs in it", _TABLE),
     FaultKind("block-too-long", _ERROR, "A block is longer than the block size of its table.",
         "git looks for the next block inside of this one", _TABLE),
-    FaultKind("block-hidden", _ERROR, "A block begins in the padding behind another one: the block size in "
+    FaultKind("block-hidden", _ERROR, "A block begins in the padding after another one: the block size in "
         "the header is wrong.", "git takes it for padding, and misses what is in it", _TABLE),
-    FaultKind("padding", _WARNING, "The padding behind a block is not all zeros.", _SILENT, _REWRITE),
+    FaultKind("padding", _WARNING, "The padding after a block is not all zeros.", _SILENT, _REWRITE),
     FaultKind("record-damaged", _ERROR, "A record cannot be read.", _STOPS, _TABLE),
     FaultKind("key-order", _ERROR, "The keys of a section do not ascend.", _LOOKUPS, _TABLE),
     FaultKind("key-encoding", _ERROR, "A key is stored with more or fewer bytes of its own than any known "
-        "writer would use behind the key in front of it: one of the two was altered.", _SILENT, _TABLE),
+        "writer would use after the key before it: one of the two was altered.", _SILENT, _TABLE),
     FaultKind("key-nul", _ERROR, "The name of a ref holds a NUL.", "git reads the name up to the NUL",
         _TABLE),
     FaultKind("update-index", _ERROR, "A record has a higher update index than its table may hold.",
@@ -188,7 +188,7 @@ _FAULTS = (
         "git fails to find reflogs, or reports a damaged table; they can be read block by block", _REWRITE),
     FaultKind("index-several-roots", _INFO, "The topmost level of an index has several blocks. git writes "
         "and reads such tables.",
-        "git reads it; JGit reads the first block only, and misses the refs behind it", _REWRITE),
+        "git reads it; JGit reads the first block only, and misses the refs after it", _REWRITE),
     FaultKind("objects-incomplete", _ERROR, "The object section does not mention a ref block that holds an "
         "object id.", f"{_NO_OBJECTS} misses refs when it looks for those of an object", _REWRITE),
     FaultKind("objects-wrong", _ERROR, "The object section says of a ref block that it holds an object id, "
@@ -196,14 +196,14 @@ _FAULTS = (
     # The stack
     FaultKind("hash-mixed", _ERROR, "A table has object ids of another hash function than the stack.",
         "git refuses the whole stack", _ASIDE),
-    FaultKind("tables-out-of-order", _ERROR, "A table is listed behind one with higher update indexes, so "
+    FaultKind("tables-out-of-order", _ERROR, "A table is listed after one with higher update indexes, so "
         "that its older values win.", "git goes by the list", _REBUILD),
     FaultKind("ranges-overlap", _ERROR, "The update indexes of two tables overlap: a compaction and its "
         "inputs are both listed, or tables of two histories.", _LAST_WINS, _REBUILD),
     FaultKind("update-index-shared", _WARNING, "Two adjacent tables share an update index, as a transaction "
         "of several tables may write them.", _LAST_WINS),
     FaultKind("ref-name-unsafe", _ERROR, "A ref has a name that leads out of its place below refs/.",
-        "git dies as soon as it lists refs", _REWRITE),
+        "git fails as soon as it lists refs", _REWRITE),
     FaultKind("ref-name", _WARNING, "git does not allow this name for a ref.", "git leaves the ref out"),
     FaultKind("ref-clash", _WARNING, "One ref's name is a directory of another's.",
         "git reads both, and refuses to write them; a clone or a conversion to files fails"),

@@ -124,7 +124,7 @@ class IndexCheck:
             # Older entries of the index in front of this one: a block of refs or of their index.
             known_cause = self.of in (LOG, OBJ) and entry.offset < begins
             code = "index-foreign" if known_cause else "index-damaged"
-            self._add(code, offset, f"{what}, outside of its section")
+            self._add(code, offset, f"{what}, outside its section")
         elif self._below.is_whole:
             self._add("index-damaged", offset, f"{what}, where no block of it begins")
 

@@ -22,13 +22,13 @@ from engine.format.table_list import TableName
     ("name", "parts"),
     [
         # git
-        ("0x000000000001-0x00000000001f-0a1b2c3d.ref", TableName(1, 31, "0a1b2c3d", "ref")),
-        ("0x1000000000000-0xffffffffffffffff-0a1b2c3d.ref", TableName(2**48, U64_MAX, "0a1b2c3d", "ref")),
+        ("0x000000000001-0x00000000001f-0a1b2c3d.ref", TableName(1, 31, "0a1b2c3d")),
+        ("0x1000000000000-0xffffffffffffffff-0a1b2c3d.ref", TableName(2**48, U64_MAX, "0a1b2c3d")),
         # JGit
-        ("000000000001-00000000001f-0a1b2c3d.ref", TableName(1, 31, "0a1b2c3d", "ref")),
-        ("000000000001-00000000001f-0a1b2c3d.log", TableName(1, 31, "0a1b2c3d", "log")),
+        ("000000000001-00000000001f-0a1b2c3d.ref", TableName(1, 31, "0a1b2c3d")),
+        ("000000000001-00000000001f-0a1b2c3d.log", TableName(1, 31, "0a1b2c3d")),
         # Go
-        ("0x000000000001-0x000000000002.ref", TableName(1, 2, "", "ref")),
+        ("0x000000000001-0x000000000002.ref", TableName(1, 2, "")),
     ],
 )
 def test_table_names_of_all_writers_are_understood(name: str, parts: TableName) -> None:
@@ -64,7 +64,7 @@ def test_other_names_are_no_table_names(name: str) -> None:
 )
 def test_table_names_are_written_as_git_does(low: int, high: int, name: str) -> None:
     assert format_table_name(low, high, 0x0A1B2C3D) == name
-    assert parse_table_name(name + ".ref") == TableName(low, high, "0a1b2c3d", "ref")
+    assert parse_table_name(name + ".ref") == TableName(low, high, "0a1b2c3d")
 
 
 @pytest.mark.parametrize(
