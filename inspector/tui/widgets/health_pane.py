@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import ClassVar, Final, NamedTuple
+from typing import ClassVar, Final
 
 from textual import on
 from textual.app import ComposeResult
@@ -23,7 +23,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from engine.errors import FormatError
-from engine.fsck import Finding, Severity, fsck
+from engine.fsck import Finding, fsck
 from engine.progress import Progress
 from engine.stack import StackOptions, UnlistedFile
 from engine.table import Table
@@ -37,36 +37,24 @@ from inspector.model import (
     identity,
 )
 from inspector.rows import SequenceRows
-from inspector.text import counted, file_size, safe_name, short_table_name, shorten_middle
+from inspector.text import file_size, safe_name, short_table_name, shorten_middle
+from inspector.tui.widgets.health_words import (
+    HealthRow,
+    StartRow,
+    offset_cell,
+    row_words,
+    severity_cell,
+    summary,
+    what_cell,
+)
 from inspector.tui.widgets.stack_rows import bar, geometry
-from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, Look, VirtualList
+from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, VirtualList
 from inspector.tui.work import Job, Jobs, failure_text
 
 __all__ = ["HealthPane"]
 
-_LETTERS: Final = {Severity.ERROR: "X", Severity.WARNING: "!", Severity.INFO: "i"}
-_LOOKS: Final[dict[Severity, Look]] = {
-    Severity.ERROR: "error",
-    Severity.WARNING: "warning",
-    Severity.INFO: "muted",
-}
-_STYLES: Final = {
-    Severity.ERROR: "bold $text-error",
-    Severity.WARNING: "bold $text-warning",
-    Severity.INFO: "bold",
-}
 _BAR_WIDTH: Final = 20
 _REPORTS_OF_A_CHECK: Final = 100
-
-
-class _StartRow(NamedTuple):
-    """The row that offers to check the stack."""
-
-    tables: int
-    size: int
-
-
-_Row = _StartRow | Finding
 
 
 class _Words(VerticalScroll):
@@ -151,8 +139,8 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         self._health = Health()
         self._view: StackView | None = None
         self._suggested = range(0)
-        self._rows: list[_Row] = []
-        self._list: VirtualList[_Row] = VirtualList((), empty="nothing was found", id="findings")
+        self._rows: list[HealthRow] = []
+        self._list: VirtualList[HealthRow] = VirtualList((), empty="nothing was found", id="findings")
         self._state = Static(id="health-state", markup=False)
         self._words = Static(id="health-words", markup=False)
         self._text = _Words(id="health-text")
@@ -209,9 +197,9 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
     # Drawing.
 
     def _update(self) -> None:
-        rows: list[_Row] = []
+        rows: list[HealthRow] = []
         if self._view is not None and not self._health.is_checked and not self.running:
-            rows.append(_StartRow(len(self._view.tables), self._view.size))
+            rows.append(StartRow(len(self._view.tables), self._view.size))
         rows += self._health.findings()
         if rows != self._rows:
             self._show_rows(rows)
@@ -221,7 +209,7 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
             self._known = known
             self.post_message(self.Changed(*known))
 
-    def _show_rows(self, rows: list[_Row]) -> None:
+    def _show_rows(self, rows: list[HealthRow]) -> None:
         self._rows = rows
         # Findings that come in between push the one that was gone to down, and the cursor stays with it.
         # Otherwise it is at the top, with the worst.
@@ -233,20 +221,20 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         self._list.show(SequenceRows(rows), list(self._columns()), cursor=cursor, above=self._list.above)
         self._show_words()
 
-    def _is_followed(self, row: _Row) -> bool:
+    def _is_followed(self, row: HealthRow) -> bool:
         return isinstance(row, Finding) and identity(row) == self._followed
 
-    def _columns(self) -> Iterator[Column[_Row]]:
+    def _columns(self) -> Iterator[Column[HealthRow]]:
         offsets = [row.offset for row in self._rows if isinstance(row, Finding) and row.offset is not None]
-        yield Column("", _severity, width=9)
+        yield Column("", severity_cell, width=9)
         yield Column("file", self._file, width=14, flex=1, priority=3)
         if offsets:
             width = max(len("offset"), len(f"{max(offsets):,}"))
-            yield Column("offset", _offset, width=width, align="right", priority=2)
-        yield Column("what", _what, width=20, flex=6)
+            yield Column("offset", offset_cell, width=width, align="right", priority=2)
+        yield Column("what", what_cell, width=20, flex=6)
 
-    def _file(self, row: _Row, width: int) -> Cell:
-        if isinstance(row, _StartRow):
+    def _file(self, row: HealthRow, width: int) -> Cell:
+        if isinstance(row, StartRow):
             return Cell("not checked", "accent")
         position = self._health.position(row.file)
         name = short_table_name(row.file)
@@ -260,7 +248,7 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
                 Content.styled(f"the check has failed: {failure_text(self._failed)}", "$text-error")
             )
         else:
-            self._state.update(_summary(counts))
+            self._state.update(summary(counts))
 
     def _progress_text(self) -> Content:
         progress = self._progress
@@ -277,36 +265,10 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         )
 
     def _show_words(self) -> None:
-        self._words.update(self._wording())
+        row = self._list.current
+        position = self._health.position(row.file) if isinstance(row, Finding) else None
+        self._words.update(row_words(row, position))
         self._text.scroll_home(animate=False)
-
-    def _wording(self) -> Content:
-        match self._list.current:
-            case _StartRow(tables, size):
-                return Content(
-                    f"Checks the list, the files beside it and {counted(tables, 'table')}, "
-                    f"{file_size(size)}, from end to end, and writes nothing. ? says what is looked at."
-                )
-            case Finding() as finding:
-                position = self._health.position(finding.file)
-                where = f"{'' if position is None else f'#{position} '}{safe_name(finding.file)}"
-                if finding.offset is not None:
-                    where += f", byte {finding.offset:,}"
-                lines: list[tuple[str, str]] = [
-                    (f"{_LETTERS[finding.severity]} {finding.severity.value}", _STYLES[finding.severity]),
-                    (f"  {where}  ", ""),
-                    (f"({finding.code})", "$foreground-muted"),
-                    (f"\n{safe_name(finding.message)}", ""),
-                    (f"\n{finding.fault.meaning}", "$foreground-muted"),
-                ]
-                if finding.git:
-                    lines += [("\ngit    ", "$foreground-muted"), (safe_name(finding.git), "")]
-                for number, fix in enumerate(finding.fixes):
-                    lines.append(("\n       " if number else "\nrepair ", "$foreground-muted"))
-                    lines.append((safe_name(fix), ""))
-                return Content.assemble(*lines)
-            case _:
-                return Content("")
 
     @on(VirtualList.Highlighted)
     def _cursor_moved(self, event: VirtualList.Highlighted) -> None:
@@ -402,7 +364,7 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
 
     def action_open(self) -> None:
         """Begin the check, or show the block of the finding."""
-        if isinstance(self._list.current, _StartRow):
+        if isinstance(self._list.current, StartRow):
             self.action_check()
         else:
             self.action_open_block()
@@ -426,38 +388,3 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
             text = f"{finding.severity.value} {finding.code} {where}: {safe_name(finding.message)}"
             self.app.copy_to_clipboard(text)
             self.notify("The finding was copied.", markup=False)
-
-
-def _severity(row: _Row, _width: int) -> Cell:
-    if isinstance(row, _StartRow):
-        return Cell("v", "accent")
-    return Cell(f"{_LETTERS[row.severity]} {row.severity.value}", _LOOKS[row.severity])
-
-
-def _offset(row: _Row, _width: int) -> Cell:
-    return Cell(f"{row.offset:,}" if isinstance(row, Finding) and row.offset is not None else "")
-
-
-def _what(row: _Row, _width: int) -> Cell:
-    if isinstance(row, _StartRow):
-        what = f"enter or v checks {counted(row.tables, 'table')}, {file_size(row.size)}"
-        return Cell(what, "accent")
-    return Cell(safe_name(row.message))
-
-
-def _summary(counts: Counts) -> Content:
-    parts: list[tuple[str, str]] = []
-    for number, letter, noun, style in (
-        (counts.errors, "X", "error", "bold $text-error"),
-        (counts.warnings, "!", "warning", "bold $text-warning"),
-        (counts.notes, "i", "note", ""),
-    ):
-        if number:
-            parts += [(f"{letter} {counted(number, noun)}", style), ("  ", "")]
-    if counts.checked:
-        parts.append(
-            (f"{counts.checked:,} of {counted(counts.tables, 'table')} checked", "$foreground-muted")
-        )
-    elif counts.tables:
-        parts.append(("no table has been checked yet", "$foreground-muted"))
-    return Content.assemble(*parts)
