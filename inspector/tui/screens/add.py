@@ -92,11 +92,11 @@ class AddScreen(FormScreen):
     def fields(self) -> Iterator[Widget]:
         """Either the parts of one change, or a box; then the message for the reflogs."""
         yield field("change", self._mode)
-        yield field("what", self._kind, id="kind-line")
-        yield field("ref", self._ref, id="name-line")
-        yield field("new value", self._new, id="new-line")
-        yield field("old value", self._old, id="old-line")
-        yield field("symref means", self._itself, id="itself-line")
+        yield field("what", self._kind)
+        yield field("ref", self._ref)
+        yield field("new value", self._new)
+        yield field("old value", self._old)
+        yield field("symref means", self._itself)
         yield self._commands
         yield field("reflog says", self._message)
         yield Static(id="said", classes="said", markup=False)
@@ -115,16 +115,17 @@ class AddScreen(FormScreen):
     def refresh_said(self) -> None:
         """The lines that this kind of change has, and the commands that come out of them."""
         one, kind = self._mode.value == "ref", self._kind.value
-        shown = {
-            "kind-line": one,
-            "name-line": one,
-            "new-line": one and kind != "delete",
-            "old-line": one and kind != "create",
-            "itself-line": one and kind in ("update", "delete"),
-            "commands": not one,
-        }
-        for name, visible in shown.items():
-            self.query_one(f"#{name}").display = visible
+        shown: list[tuple[Widget, bool]] = [
+            (self._kind, True),
+            (self._ref, True),
+            (self._new, kind != "delete"),
+            (self._old, kind != "create"),
+            (self._itself, kind in ("update", "delete")),
+        ]
+        for widget, visible in shown:
+            if widget.parent is not None:
+                widget.parent.display = one and visible
+        self._commands.display = not one
         digits = f"{2 * self._hash_id.size} hexadecimal digits"
         self._new.placeholder = "e.g. refs/heads/topic" if kind == "symref" else digits
         self.query_one("#said", Static).update(Content(safe_name(self._saying())))

@@ -12,21 +12,17 @@ from collections.abc import Iterator
 from typing import ClassVar, Final, NamedTuple
 
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
 
 from engine.format import RefRecord
 from engine.merge import ChangeKind, LogChanges, MergedTable, RefChange, log_changes
 from engine.progress import Progress
 from inspector.rows import KINDS, READ_ERRORS, SCAN_RECORDS, ChangeRows, Changes
-from inspector.text import shown, value_text
-from inspector.tui.screens.dialog import Dialog, box
-from inspector.tui.widgets.key_bar import KeyBar
-from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, Look, VirtualList
-from inspector.tui.work import Jobs, failure_text
+from inspector.text import shown
+from inspector.tui.screens.list_dialog import ListDialog, ref_columns, ref_lines
+from inspector.tui.widgets.virtual_list import Cell, Look, VirtualList
+from inspector.tui.work import failure_text
 
 __all__ = ["ChangesScreen"]
 
@@ -44,7 +40,7 @@ class _News(NamedTuple):
     number: int | None = None
 
 
-class ChangesScreen(Dialog[None]):
+class ChangesScreen(ListDialog[None, RefChange]):
     """The changes from one view to another; it is closed with nothing."""
 
     HELP = """\
@@ -61,14 +57,6 @@ name, as git gives them to a reference-transaction hook. escape stops comparing,
 nothing to stop.
 """
 
-    DEFAULT_CSS = """
-    ChangesScreen {
-        & > .box { max-width: 160; padding: 0; }
-        #change-state { height: auto; padding: 0 1; }
-        #change-detail { height: 6; padding: 0 1; border-top: solid $surface-lighten-3; }
-    }
-    """
-
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("plus", "toggle_kind('created')", "Created", key_display="+"),
         Binding("tilde", "toggle_kind('updated')", "Updated", key_display="~"),
@@ -80,32 +68,20 @@ nothing to stop.
 
     def __init__(self, old: MergedTable, new: MergedTable, title: str, hash_size: int) -> None:
         """`title` says, as plain text, which states these are; `hash_size` is the bytes of an object id."""
-        super().__init__()
-        self._title = title
-        self._hash_size = hash_size
         self._changes = Changes(old, new)
+        self._rows = ChangeRows(self._changes, frozenset(KINDS))
+        columns = ref_columns(_mark, "before", "after")
+        super().__init__(title, VirtualList(columns, self._rows, empty="no changes"), classes="-wide")
+        self._hash_size = hash_size
         self._logs = LogChanges(0, 0)
         self._logs_counted = False
         self._logs_compared = 0
-        self._rows = ChangeRows(self._changes, frozenset(KINDS))
         self._wanted_ranks: deque[tuple[ChangeRows, bytes]] = deque(maxlen=1)
-        self._jobs = Jobs(self)
         self._stopped = False
         self._failure: Exception | None = None
-        self._list: VirtualList[RefChange] = VirtualList(_COLUMNS, self._rows, empty="no changes")
-
-    def compose(self) -> ComposeResult:
-        """What is known, the changes, and the one under the cursor in full."""
-        with box(self._title, id="changes"):
-            yield Static(id="change-state", markup=False)
-            yield ListPane(self._list)
-            with VerticalScroll(id="change-detail", can_focus=False):
-                yield Static(id="change-text", markup=False)
-        yield KeyBar()
 
     def on_mount(self) -> None:
         """Begin to compare."""
-        self._list.focus()
         self._show_state()
         self._work()
 
@@ -205,13 +181,11 @@ nothing to stop.
             parts.append(("stopped: there may be more", "$text-warning"))
         else:
             parts.append(f"logs: {self._logs.added:,} added, {self._logs.dropped:,} removed")
-        self.query_one("#change-state", Static).update(Content.assemble(*parts))
+        self.say(Content.assemble(*parts))
 
-    @on(VirtualList.Highlighted)
-    def _show_detail(self) -> None:
-        change = self._list.current
-        lines = [] if change is None else _detail(change)
-        self.query_one("#change-text", Static).update(Content("\n").join(lines))
+    def detail(self, row: RefChange) -> list[Content]:
+        """The values in full."""
+        return ref_lines(row, row.kind, "before", "after")
 
     # Keys.
 
@@ -224,7 +198,7 @@ nothing to stop.
         if current is not None:
             self._wanted_ranks.append((self._rows, current.name))
         self._show_state()
-        self._show_detail()
+        self.show_detail()
         self._work()
 
     def action_copy(self) -> None:
@@ -245,34 +219,8 @@ nothing to stop.
             self.dismiss()
 
 
-def _value_cell(record: RefRecord | None, width: int) -> Cell:
-    if record is None:
-        return Cell("none", "muted")
-    return Cell(value_text(record, width), "plain" if record.target is None else "accent")
-
-
-_COLUMNS: Final[list[Column[RefChange]]] = [
-    Column("", lambda change, _width: Cell(MARKS[change.kind], LOOKS[change.kind]), width=1),
-    Column("ref", lambda change, _width: Cell(shown(change.name)), width=24, flex=4),
-    Column("before", lambda change, width: _value_cell(change.before, width), width=10, flex=1),
-    Column("after", lambda change, width: _value_cell(change.after, width), width=10, flex=1),
-]
-
-
-def _detail(change: RefChange) -> list[Content]:
-    lines = [Content.assemble((shown(change.name), "bold"), f"  {change.kind}")]
-    for label, record in (("before", change.before), ("after", change.after)):
-        if record is None:
-            text = "none"
-        elif record.target is not None:
-            text = f"-> {shown(record.target)}"
-        else:
-            text = (record.value or b"").hex()
-        update = "" if record is None else f"  update {record.update_index}"
-        lines.append(Content.assemble((f"{label:<8}", "$foreground-muted"), text + update))
-        if record is not None and record.peeled is not None:
-            lines.append(Content.assemble(("  peeled", "$foreground-muted"), f" {record.peeled.hex()}"))
-    return lines
+def _mark(row: RefChange) -> Cell:
+    return Cell(MARKS[row.kind], LOOKS[row.kind])
 
 
 def _hook_value(record: RefRecord | None, hash_size: int) -> str:

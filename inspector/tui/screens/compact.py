@@ -68,17 +68,17 @@ class CompactScreen(FormScreen):
         self._which: Choice[_Which] = Choice(options, vertical=True, id="which")
         self._first = Input(placeholder="0 is the oldest", compact=True, id="first")
         self._last = Input(placeholder=str(max(len(sizes) - 1, 0)), compact=True, id="last")
+        self._range_lines = field("from #", self._first), field("to #", self._last)
 
     def fields(self) -> Iterator[Widget]:
         """How to choose; the range only for who chose to give one."""
         yield field("merge", self._which)
-        yield field("from #", self._first, id="from")
-        yield field("to #", self._last, id="to")
+        yield from self._range_lines
 
     def refresh_said(self) -> None:
         """Two more lines for a range."""
-        for line in ("#from", "#to"):
-            self.query_one(line).display = self._which.value == "range"
+        for line in self._range_lines:
+            line.display = self._which.value == "range"
 
     def _range(self) -> tuple[int, int]:
         """First and end of the range. Raises ValueError."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
+from textual.widget import Widget
 from textual.widgets import Button, Input, Static
 
 from inspector.actions import Typed
-from inspector.tui.screens.dialog import Dialog, box
-from inspector.tui.widgets.key_bar import KeyBar
+from inspector.tui.screens.dialog import Dialog
 
 __all__ = ["ConfirmScreen"]
 
@@ -52,35 +52,26 @@ class ConfirmScreen(Dialog[bool]):
 
     def __init__(self, title: str, sentence: str, verb: str, typed: Typed | None = None) -> None:
         """With `typed`, the button works once that has been typed."""
-        super().__init__()
-        self._title = title
+        super().__init__(title)
         self._sentence = sentence
         self._verb = verb
         self._typed = typed
 
-    def compose(self) -> ComposeResult:
+    def parts(self) -> Iterator[Widget]:
         """The question, then Cancel before what it asks for."""
-        with box(self._title, id="question"):
-            yield Static(self._sentence, markup=False)
-            yield Static(
-                "Other processes may go on working on the stack; if one of them changes it first, "
-                "nothing is done.",
-                markup=False,
-            )
-            if self._typed is not None:
-                yield Static(
-                    Content.assemble(
-                        (f"! {self._typed.why}\n", "$text-warning"),
-                        "To go on, type: ",
-                        (self._typed.text, "bold"),
-                    ),
-                    id="why",
-                )
-                yield Input(id="typed", compact=True)
-            with Horizontal():
-                yield Button("Cancel", id="cancel")
-                yield Button(Content(self._verb), id="go", disabled=self._typed is not None)
-        yield KeyBar()
+        yield Static(self._sentence, markup=False)
+        yield Static(
+            "Other processes may go on working on the stack; if one of them changes it first, "
+            "nothing is done.",
+            markup=False,
+        )
+        if self._typed is not None:
+            why = Content.styled(f"! {self._typed.why}\n", "$text-warning")
+            yield Static(Content.assemble(why, "To go on, type: ", (self._typed.text, "bold")), id="why")
+            yield Input(id="typed", compact=True)
+        with Horizontal():
+            yield Button("Cancel", id="cancel")
+            yield Button(Content(self._verb), id="go", disabled=self._typed is not None)
 
     def on_mount(self) -> None:
         """Whoever presses enter without reading changes nothing."""

@@ -6,21 +6,21 @@ obey in turn, when it is pasted there, is escaped as it is on screen.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar, Final, NamedTuple
 
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.widget import Widget
 from textual.widgets import OptionList, Static
 
 from engine.format import LogRecord, RefRecord
 from engine.table import Table
 from inspector.rows import LogRow, RefRow, entry_json
 from inspector.text import safe_name, safe_text
-from inspector.tui.screens.dialog import Dialog, box
-from inspector.tui.widgets.key_bar import KeyBar
-from inspector.tui.work import Jobs, failure_text
+from inspector.tui.screens.dialog import Dialog
+from inspector.tui.work import failure_text
 
 __all__ = ["CopyChoice", "CopyScreen", "copy_choices"]
 
@@ -98,18 +98,15 @@ class CopyScreen(Dialog[None]):
     ]
 
     def __init__(self, row: RefRow | LogRow, table: Table) -> None:
-        super().__init__()
+        super().__init__("Copy")
         self._row = row
         self._table = table
         self._choices: list[CopyChoice] = []
-        self._jobs = Jobs(self)
 
-    def compose(self) -> ComposeResult:
+    def parts(self) -> Iterator[Widget]:
         """A list of few lines."""
-        with box("Copy", id="copy"):
-            yield OptionList(markup=False)
-            yield Static("", id="said", markup=False)
-        yield KeyBar()
+        yield OptionList(markup=False)
+        yield Static("", id="said", markup=False)
 
     def on_mount(self) -> None:
         """Have the record read."""
@@ -151,9 +148,5 @@ class CopyScreen(Dialog[None]):
     def _copy(self, event: OptionList.OptionSelected) -> None:
         choice = self._choices[event.option_index]
         self.app.copy_to_clipboard(choice.text)
-        self.app.notify(
-            _cut(choice.text),
-            title=f"Copied: {choice.label}",
-            markup=False,
-        )
+        self.app.notify(_cut(choice.text), title=f"Copied: {choice.label}", markup=False)
         self.dismiss(None)

@@ -1,29 +1,26 @@
-"""What screens on top of the main screen have in common: a box with a title, a footer, and help."""
+"""What screens on top of the main screen have in common: a box with a title, a footer, jobs, and help."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import ClassVar, Generic, TypeVar
 
+from textual.app import ComposeResult
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
+from textual.widget import Widget
 
 from inspector.tui.screens.help import HelpScreen, subject_of
+from inspector.tui.widgets.key_bar import KeyBar
+from inspector.tui.work import Jobs
 
-__all__ = ["Dialog", "box"]
+__all__ = ["Dialog"]
 
 Answer = TypeVar("Answer")
-
-
-def box(title: str, *, id: str) -> Vertical:  # noqa: A002 - Textual's name
-    """The frame of a dialog; the title is fit for a terminal."""
-    frame = Vertical(id=id, classes="box")
-    frame.border_title = Content(title)
-    return frame
 
 
 class Dialog(ModalScreen[Answer], Generic[Answer]):
@@ -51,6 +48,23 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
     ]
 
     _parting: Callable[[], AwaitComplete] | None = None
+
+    def __init__(self, heading: str = "") -> None:
+        """`heading` is the title of the box, fit for a terminal."""
+        super().__init__()
+        self._heading = heading
+        self._jobs = Jobs(self)
+
+    def parts(self) -> Iterable[Widget]:
+        """What is in the box."""
+        return ()
+
+    def compose(self) -> ComposeResult:
+        """The box, and the keys below it."""
+        with Vertical(classes="box") as box:
+            box.border_title = Content(self._heading)
+            yield from self.parts()
+        yield KeyBar()
 
     def dismiss(self, result: Answer | None = None) -> AwaitComplete:
         """Close the dialog; what lies over it is closed first, by the user."""

@@ -8,17 +8,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from inspector.model import Arrangement
 from inspector.rows import Entries, ExportError, SortedRows, check_export_path, export_rows
 from inspector.text import safe_name
-from inspector.tui.screens.dialog import Dialog, box
-from inspector.tui.widgets.key_bar import KeyBar
-from inspector.tui.work import Job, Jobs, failure_text
+from inspector.tui.screens.dialog import Dialog
+from inspector.tui.work import Job, failure_text
 
 __all__ = ["ExportScreen"]
 
@@ -54,17 +53,14 @@ class ExportScreen(Dialog[Path | None]):
 
     def __init__(self, arrangement: Arrangement[Any], noun: str) -> None:
         """`noun` is what the rows are."""
-        super().__init__()
+        super().__init__(f"Export {noun} to a new file")
         self._arrangement = arrangement
         self._noun = noun
-        self._jobs = Jobs(self)
 
-    def compose(self) -> ComposeResult:
+    def parts(self) -> Iterator[Widget]:
         """Where to, and what becomes of it."""
-        with box(f"Export {self._noun} to a new file", id="export"):
-            yield Input(placeholder="refs.jsonl or refs.csv", compact=True, select_on_focus=False)
-            yield Static("", id="said", markup=False)
-        yield KeyBar()
+        yield Input(placeholder="refs.jsonl or refs.csv", compact=True, select_on_focus=False)
+        yield Static("", id="said", markup=False)
 
     def on_mount(self) -> None:
         """Ask."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
@@ -16,17 +15,16 @@ from textual.widgets import Button, Input, RadioSet, Static
 
 from inspector.actions import Action, Workplace
 from inspector.model import Journal
-from inspector.tui.screens.dialog import Dialog, box
+from inspector.tui.screens.dialog import Dialog
 from inspector.tui.screens.plan import ActionScreen, Phase
-from inspector.tui.widgets.key_bar import KeyBar
-from inspector.tui.work import Jobs, failure_text
+from inspector.tui.work import failure_text
 
 __all__ = ["FormScreen", "field"]
 
 
-def field(label: str, widget: Widget, *, id: str | None = None) -> Horizontal:  # noqa: A002 - Textual's name
+def field(label: str, widget: Widget) -> Horizontal:
     """A line of a form: what it is, and where it is typed or chosen."""
-    return Horizontal(Static(label, classes="label", markup=False), widget, classes="field", id=id)
+    return Horizontal(Static(label, classes="label", markup=False), widget, classes="field")
 
 
 class FormScreen(Dialog[bool]):
@@ -58,10 +56,9 @@ class FormScreen(Dialog[bool]):
     ]
 
     def __init__(self, workplace: Workplace, journal: Journal) -> None:
-        super().__init__()
+        super().__init__(self.FORM_TITLE)
         self._workplace = workplace
         self._journal = journal
-        self._jobs = Jobs(self)
         self._refused: str | None = None
         self._changed = False
 
@@ -86,13 +83,11 @@ class FormScreen(Dialog[bool]):
     def refresh_said(self) -> None:
         """Show what depends on the fields, besides the problem."""
 
-    def compose(self) -> ComposeResult:
+    def parts(self) -> Iterator[Widget]:
         """Fields, what is wrong with them, and the button."""
-        with box(self.FORM_TITLE, id="form"):
-            yield VerticalScroll(*self.fields(), id="fields", can_focus=False)
-            yield Static(id="problem", markup=False)
-            yield Button("Plan…", id="plan", compact=True)
-        yield KeyBar()
+        yield VerticalScroll(*self.fields(), id="fields", can_focus=False)
+        yield Static(id="problem", markup=False)
+        yield Button("Plan…", id="plan", compact=True)
 
     def on_mount(self) -> None:
         """Say at once if it is of no use to fill it in."""

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual import on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
 
 from inspector.model import Entry, Journal
 from inspector.rows import SequenceRows
 from inspector.text import safe_name, utc_time
-from inspector.tui.screens.dialog import Dialog, box
-from inspector.tui.widgets.key_bar import KeyBar
-from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, VirtualList
+from inspector.tui.screens.list_dialog import ListDialog
+from inspector.tui.widgets.virtual_list import Cell, Column, VirtualList
 
 __all__ = ["JournalScreen"]
 
 
-class JournalScreen(Dialog[None]):
+class JournalScreen(ListDialog[None, Entry]):
     """Every change that was tried, with the command line that does the same."""
 
     HELP = """
@@ -33,13 +28,7 @@ class JournalScreen(Dialog[None]):
     """
 
     DEFAULT_CSS = """
-    JournalScreen {
-        & #entry {
-            height: auto;
-            max-height: 50%;
-            border-top: solid $surface-lighten-3;
-        }
-    }
+    JournalScreen #detail { height: auto; max-height: 50%; padding: 0; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -49,52 +38,33 @@ class JournalScreen(Dialog[None]):
     ]
 
     def __init__(self, journal: Journal) -> None:
-        super().__init__()
         columns: list[Column[Entry]] = [
-            Column(
-                "time", lambda entry, _width: Cell(utc_time(int(entry.time)), "muted"), width=23, priority=1
-            ),
-            Column("", lambda entry, _width: _outcome(entry), width=7),
-            Column("change", lambda entry, _width: Cell(entry.title), width=16, flex=1),
+            Column("time", lambda row, _width: Cell(utc_time(int(row.time)), "muted"), width=23, priority=1),
+            Column("", lambda row, _width: _outcome(row), width=7),
+            Column("change", lambda row, _width: Cell(row.title), width=16, flex=1),
         ]
         rows = SequenceRows(journal.entries[::-1])
-        self._entries: VirtualList[Entry] = VirtualList(columns, rows, empty="nothing was changed yet")
-
-    def compose(self) -> ComposeResult:
-        """The list, and the entry under the cursor in full."""
-        with box("Journal, newest first", id="journal"):
-            yield ListPane(self._entries)
-            with VerticalScroll(id="entry"):
-                yield Static(id="sentence", markup=False)
-                yield Static(id="command", markup=False)
-                yield Static(id="details", markup=False)
-        yield KeyBar()
+        entries = VirtualList(columns, rows, empty="nothing was changed yet")
+        super().__init__("Journal, newest first", entries)
 
     def on_mount(self) -> None:
-        """Keys go to the list."""
-        self._entries.source_changed()
-        self._entries.focus()
-        self._show_entry()
+        """Tracebacks are long: they can be scrolled with the keys."""
+        detail = self.query_one("#detail")
+        detail.can_focus = True
+        detail.display = self._list.source.count > 0
 
-    @on(VirtualList.Highlighted)
-    def _show_entry(self) -> None:
-        entry = self._entries.current
-        self.query_one("#entry").display = entry is not None
-        if entry is not None:
-            self.query_one("#sentence", Static).update(Content.styled(entry.sentence, "bold"))
-            self.query_one("#command", Static).update(Content(f"$ {entry.command}"))
-            details = self.query_one("#details", Static)
-            details.display = bool(entry.details)
-            details.update(Content("\n".join(map(safe_name, entry.details.splitlines()))))
+    def detail(self, row: Entry) -> list[Content]:
+        """What came of it, the command line, and the traceback if there is one."""
+        traceback = [Content(safe_name(line)) for line in row.details.splitlines()]
+        return [Content.styled(row.sentence, "bold"), Content(f"$ {row.command}"), *traceback]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """There is nothing to copy in an empty journal."""
-        return action != "copy" or self._entries.source.count > 0
+        return action != "copy" or self._list.source.count > 0
 
     def action_copy(self) -> None:
         """Copy the command line of the entry under the cursor."""
-        entry = self._entries.current
-        if entry is not None:
+        if (entry := self._list.current) is not None:
             self.app.copy_to_clipboard(entry.command)
             self.notify("Copied the command line.", markup=False)
 

@@ -13,10 +13,7 @@ from itertools import accumulate
 from typing import ClassVar, Final, NamedTuple
 
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.content import Content
-from textual.widgets import Static
 
 from engine.errors import ReftableError
 from engine.format import LogRecord
@@ -26,10 +23,9 @@ from inspector.model import AsOf, Scope, StackView, WholeStack
 from inspector.rows import SequenceRows
 from inspector.text import file_size, log_time, short_table_name, update_range
 from inspector.tui.screens.changes import ChangesScreen
-from inspector.tui.screens.dialog import Dialog, box
-from inspector.tui.widgets.key_bar import KeyBar
-from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, VirtualList
-from inspector.tui.work import Job, Jobs
+from inspector.tui.screens.list_dialog import ListDialog
+from inspector.tui.widgets.virtual_list import Cell, Column, VirtualList
+from inspector.tui.work import Job
 
 __all__ = ["Moment", "MomentsScreen", "moments_of", "newest_entry"]
 
@@ -96,7 +92,7 @@ def newest_entry(table: Table, stopped: Callable[[], bool] = lambda: False) -> N
     return None if newest is None else NewestEntry(newest, exact=True)
 
 
-class MomentsScreen(Dialog[Scope | None]):
+class MomentsScreen(ListDialog[Scope | None, Moment]):
     """The moments of a stack; dismissed with the scope that was chosen, or None."""
 
     HELP = """\
@@ -115,7 +111,8 @@ the row changed. space marks a moment: = and enter on another row then show what
     DEFAULT_CSS = """
     MomentsScreen {
         & > .box { padding: 0; }
-        #moment-words { height: auto; padding: 0 1 1 1; }
+        & #words { padding: 0 1 1 1; }
+        & #detail { display: none; }
     }
     """
 
@@ -129,21 +126,13 @@ the row changed. space marks a moment: = and enter on another row then show what
 
     def __init__(self, view: StackView, at: int | None = None) -> None:
         """`at` is the update index that is shown now, if it is not the newest: the cursor begins there."""
-        super().__init__()
+        empty = "no tables: there is nothing to go back to"
+        super().__init__("Time travel", VirtualList((), empty=empty))
         self._view = view
         self._moments = moments_of(view.tables)
         self._at = at
         self._marked: int | None = None
         self._entries: _Times = {}
-        self._jobs = Jobs(self)
-        self._list: VirtualList[Moment] = VirtualList((), empty="no tables: there is nothing to go back to")
-
-    def compose(self) -> ComposeResult:
-        """What the rows are, the rows, the keys."""
-        with box("Time travel", id="moments"):
-            yield Static(id="moment-words", markup=False)
-            yield ListPane(self._list)
-        yield KeyBar()
 
     def on_mount(self) -> None:
         """Show the moments, and have their times read."""
@@ -151,7 +140,6 @@ the row changed. space marks a moment: = and enter on another row then show what
         if self._at is not None:
             rows = [row for row, moment in enumerate(self._moments) if moment.update_index <= self._at]
             self._list.cursor = rows[0] if rows else len(self._moments) - 1
-        self._list.focus()
         self._show_words()
         # If it fails, the moments can be used all the same.
         self._jobs.start("times", self._read_times, self._take)
@@ -191,7 +179,7 @@ the row changed. space marks a moment: = and enter on another row then show what
                 f"* as of {moment.update_index} is marked. On another row, = or enter shows what changed "
                 "between the two; space on the marked row takes the mark away."
             )
-        self.query_one("#moment-words", Static).update(Content(words))
+        self.say(words)
 
     def _columns(self) -> list[Column[Moment]]:
         marked = None if self._marked is None else self._moments[self._marked]

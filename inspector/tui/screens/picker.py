@@ -12,19 +12,17 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import Static
+from textual.content import Content
 
 from engine.errors import ReftableError
 from engine.git import StackLocation
 from engine.stack import Stack, StackOptions
 from inspector.rows import SequenceRows
 from inspector.text import error_text, file_size, safe_name, shorten_middle
-from inspector.tui.screens.dialog import Dialog, box
-from inspector.tui.widgets.key_bar import KeyBar
-from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, VirtualList
-from inspector.tui.work import Job, Jobs
+from inspector.tui.screens.list_dialog import ListDialog
+from inspector.tui.widgets.virtual_list import Cell, Column, VirtualList
+from inspector.tui.work import Job
 
 __all__ = ["PickerScreen", "StackSummary"]
 
@@ -45,7 +43,7 @@ class _Choice:
     summary: StackSummary | None
 
 
-class PickerScreen(Dialog[StackLocation | None]):
+class PickerScreen(ListDialog[StackLocation | None, _Choice]):
     """Asks which stack; the answer is its location, or None when the user wants none."""
 
     HELP: ClassVar[str] = """\
@@ -56,10 +54,13 @@ are independent: choose the one to look at. "main" is the one that all share.
 enter opens the stack under the cursor, escape leaves."""
 
     DEFAULT_CSS = """
-    PickerScreen > .box { width: 90%; height: auto; max-height: 90%; }
-    PickerScreen ListPane { height: auto; max-height: 100%; }
-    PickerScreen VirtualList { height: auto; max-height: 60vh; }
-    PickerScreen #picker-words { margin: 1 0 0 0; height: auto; max-height: 4; color: $foreground-muted; }
+    PickerScreen {
+        & > .box { width: 90%; height: auto; max-height: 90%; }
+        & ListPane { height: auto; max-height: 100%; }
+        & VirtualList { height: auto; max-height: 60vh; }
+        & #detail { margin: 1 0 0 0; height: auto; max-height: 4; padding: 0; border: none; }
+        & #detail-text { color: $foreground-muted; }
+    }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -71,33 +72,22 @@ enter opens the stack under the cursor, escape leaves."""
         self, choices: Sequence[StackLocation], options: StackOptions, *, base: Path | None = None
     ) -> None:
         """`options` are those to open the stacks with; paths below `base` are shown relative to it."""
-        super().__init__()
+        super().__init__("Which stack?", VirtualList((), empty="no stacks"))
         self._options = options
-        self._jobs = Jobs(self)
         self._choices = [
             _Choice(location, _shown_path(location.directory, base), None) for location in choices
         ]
-        self._list: VirtualList[_Choice] = VirtualList((), empty="no stacks", id="stacks")
-        self._words = Static(id="picker-words", markup=False)
-
-    def compose(self) -> ComposeResult:
-        """The list, and what to say of the stack under the cursor."""
-        with box("Which stack?", id="picker"):
-            yield ListPane(self._list)
-            yield self._words
-        yield KeyBar()
 
     def on_mount(self) -> None:
         """Show the names, with the cursor on the stack that the path stands for, and have the rest read."""
         self._draw()
         current = [number for number, choice in enumerate(self._choices) if choice.location.is_current]
         self._list.cursor = current[0] if current else 0
-        self._list.focus()
         self._jobs.start("summaries", self._read, lambda _nothing: None)
 
     def _draw(self) -> None:
         self._list.show(SequenceRows(self._choices), self._columns())
-        self._show_words()
+        self.show_detail()
 
     def _columns(self) -> list[Column[_Choice]]:
         names = max((len(_name(choice, 0).text) for choice in self._choices), default=0)
@@ -127,19 +117,13 @@ enter opens the stack under the cursor, escape leaves."""
         self._choices[number] = _Choice(choice.location, choice.path, summary)
         self._draw()
 
-    @on(VirtualList.Highlighted)
-    def _show_words(self) -> None:
-        choice = self._list.current
-        if choice is None:
-            return
-        here = "the stack of this path" if choice.location.is_current else "another stack of this repository"
-        error = choice.summary.error if choice.summary is not None else None
-        self._words.update(here if error is None else f"! cannot be opened: {error}")
+    def detail(self, row: _Choice) -> list[Content]:
+        """Which stack it is, or why it cannot be opened."""
+        here = "the stack of this path" if row.location.is_current else "another stack of this repository"
+        error = row.summary.error if row.summary is not None else None
+        return [Content(here if error is None else f"! cannot be opened: {error}")]
 
     @on(VirtualList.Opened)
-    def _row_opened(self) -> None:
-        self.action_choose()
-
     def action_choose(self) -> None:
         """Answer with the stack under the cursor."""
         if (choice := self._list.current) is not None:

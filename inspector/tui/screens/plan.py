@@ -7,15 +7,16 @@ something is in their way.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from enum import Enum
 from functools import partial
 from typing import Any, ClassVar, Final
 
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.widget import Widget
 from textual.widgets import Static
 
 from engine.repair import Step
@@ -34,12 +35,10 @@ from inspector.rows import OutcomeRows
 from inspector.text import is_chosen, step_lines
 from inspector.tui.screens.attempt import Applied, NotDone, Planned, apply_plan, defect, make_plan
 from inspector.tui.screens.confirm import ConfirmScreen
-from inspector.tui.screens.dialog import Dialog, box
+from inspector.tui.screens.dialog import Dialog
 from inspector.tui.screens.outcomes import OutcomesScreen
-from inspector.tui.widgets.key_bar import KeyBar
 from inspector.tui.widgets.line_list import Line, LineList
 from inspector.tui.widgets.virtual_list import Look, VirtualList
-from inspector.tui.work import Jobs
 
 __all__ = ["ActionScreen", "Phase", "RepairScreen"]
 
@@ -95,14 +94,13 @@ class ActionScreen(Dialog[bool]):
     ]
 
     def __init__(self, action: Action[Any], journal: Journal) -> None:
-        super().__init__()
+        super().__init__(action.title)
         self._action = action
         self._journal = journal
         self._phase = Phase.PLANNING
         self._plan: Plan[Any] | None = None
         self._in_the_way: tuple[str, ...] = ()  # the names of locks
         self._remedy = ""
-        self._jobs = Jobs(self)
         self._changed = False
         self._undone_by: str | None = None
 
@@ -111,15 +109,13 @@ class ActionScreen(Dialog[bool]):
         """Where the action is."""
         return self._phase
 
-    def compose(self) -> ComposeResult:
+    def parts(self) -> Iterator[Widget]:
         """The gist, the lines, how far it is, and the command line."""
-        with box(self._action.title, id="action"):
-            yield Static(id="sentence", markup=False)
-            yield Static(id="warnings", markup=False)
-            yield LineList(id="lines")
-            yield Static(id="progress", markup=False)
-            yield Static(id="command", markup=False)
-        yield KeyBar()
+        yield Static(id="sentence", markup=False)
+        yield Static(id="warnings", markup=False)
+        yield LineList(id="lines")
+        yield Static(id="progress", markup=False)
+        yield Static(id="command", markup=False)
 
     def on_mount(self) -> None:
         """Begin with the plan."""
@@ -128,7 +124,7 @@ class ActionScreen(Dialog[bool]):
 
     def _enter(self, phase: Phase, sentence: str, lines: list[Line], warnings: tuple[str, ...] = ()) -> None:
         self._phase = phase
-        self.query_one("#action").border_subtitle = Content(phase.value)
+        self.query_one(".box").border_subtitle = Content(phase.value)
         shown = self.query_one("#sentence", Static)
         shown.update(Content(sentence))
         shown.set_class(phase is Phase.FAILED, "-failed")

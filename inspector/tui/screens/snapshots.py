@@ -11,11 +11,8 @@ from contextlib import ExitStack
 from typing import ClassVar
 
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
 
 from engine.readable import ReadableStack, open_readable
 from engine.snapshot import Snapshot, keep, list_snapshots
@@ -24,16 +21,15 @@ from inspector.model import Journal, StackView
 from inspector.rows import SequenceRows
 from inspector.text import age_text, counted, safe_name, short_table_name, utc_time
 from inspector.tui.screens.changes import ChangesScreen
-from inspector.tui.screens.dialog import Dialog, box
+from inspector.tui.screens.list_dialog import ListDialog
 from inspector.tui.screens.plan import ActionScreen
-from inspector.tui.widgets.key_bar import KeyBar
-from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, VirtualList
-from inspector.tui.work import Job, Jobs
+from inspector.tui.widgets.virtual_list import Cell, Column, VirtualList
+from inspector.tui.work import Job
 
 __all__ = ["SnapshotsScreen"]
 
 
-class SnapshotsScreen(Dialog[bool]):
+class SnapshotsScreen(ListDialog[bool, Snapshot]):
     """What was kept before each change; the answer says whether the stack may have been changed."""
 
     HELP = """
@@ -47,13 +43,7 @@ class SnapshotsScreen(Dialog[bool]):
     """
 
     DEFAULT_CSS = """
-    SnapshotsScreen {
-        & #snapshot {
-            height: 10;
-            padding: 0 1;
-            border-top: solid $surface-lighten-3;
-        }
-    }
+    SnapshotsScreen #detail { height: 10; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -66,12 +56,10 @@ class SnapshotsScreen(Dialog[bool]):
     ]
 
     def __init__(self, workplace: Workplace, journal: Journal, view: StackView) -> None:
-        super().__init__()
         self._workplace = workplace
         self._journal = journal
         self._view = view
         self._changed = False
-        self._jobs = Jobs(self)
         self._tables = ExitStack()
         columns: list[Column[Snapshot]] = [
             Column("time", lambda one, _width: Cell(utc_time(int(one.time)), "muted"), width=23, priority=1),
@@ -81,23 +69,14 @@ class SnapshotsScreen(Dialog[bool]):
             Column("kept", lambda one, _width: Cell("kept" if one.kept else ""), width=4),
         ]
         empty = "no snapshot: nothing was changed through this program yet"
-        self._list: VirtualList[Snapshot] = VirtualList(columns, SequenceRows(), empty=empty)
-
-    def compose(self) -> ComposeResult:
-        """The list, and what differs from now in the one under the cursor."""
-        with box("Snapshots, newest first", id="snapshots"):
-            yield ListPane(self._list)
-            with VerticalScroll(id="snapshot", can_focus=False):
-                yield Static(id="snapshot-text", markup=False)
-        yield KeyBar()
+        super().__init__("Snapshots, newest first", VirtualList(columns, SequenceRows(), empty=empty))
 
     def on_mount(self) -> None:
-        """Keys go to the list."""
-        self._list.focus()
+        """Have the snapshots found."""
         self._load()
 
     def on_unmount(self) -> None:
-        """Nobody reads the tables of snapshots any more."""
+        """Close the tables of snapshots that were compared."""
         self._tables.close()
 
     def _age(self, one: Snapshot, _width: int) -> Cell:
@@ -116,32 +95,27 @@ class SnapshotsScreen(Dialog[bool]):
         ids = [one.id for one in found]
         cursor = ids.index(current.id) if current is not None and current.id in ids else 0
         self._list.show(SequenceRows(found), cursor=cursor)
-        self._show_snapshot()
+        self.show_detail()
         self.refresh_bindings()
 
     # Drawing.
 
-    @on(VirtualList.Highlighted)
-    def _show_snapshot(self) -> None:
-        one = self._list.current
-        text = Content("") if one is None else Content("\n").join(self._words(one))
-        self.query_one("#snapshot-text", Static).update(text)
-
-    def _words(self, one: Snapshot) -> list[Content]:
+    def detail(self, row: Snapshot) -> list[Content]:
+        """Which tables would come and go, and what is wrong with the snapshot."""
         now = [table.name for table in self._view.tables]
-        lines = [Content.styled(safe_name(one.id), "bold")]
-        back = [name for name in one.tables if name not in now]
-        gone = [name for name in now if name not in one.tables]
+        lines = [Content.styled(safe_name(row.id), "bold")]
+        back = [name for name in row.tables if name not in now]
+        gone = [name for name in now if name not in row.tables]
         if not back and not gone:
             lines.append(Content("The same tables as now."))
         for mark, names, what in (("+", back, "come back"), ("-", gone, "go")):
             if names:
                 shown = ", ".join(safe_name(short_table_name(name)) for name in names)
                 lines.append(Content(f"{mark} {counted(len(names), 'table')} would {what}: {shown}"))
-        if one.missing:
-            missing = ", ".join(safe_name(short_table_name(name)) for name in one.missing)
+        if row.missing:
+            missing = ", ".join(safe_name(short_table_name(name)) for name in row.missing)
             lines.append(Content.styled(f"! missing already then: {missing}", "$text-warning"))
-        if one.after is None:
+        if row.after is None:
             lines.append(Content.styled("! the change that followed was interrupted", "$text-warning"))
         return lines
 

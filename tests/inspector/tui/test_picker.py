@@ -100,7 +100,7 @@ def test_the_cursor_begins_on_the_stack_that_the_path_stands_for(tmp_path: Path)
 
 def test_a_double_click_chooses(tmp_path: Path) -> None:
     async def steps(pilot: Pilot[Any], app: Host) -> None:
-        await pilot.click("#stacks", offset=(5, 0), times=2)
+        await pilot.click(VirtualList, offset=(5, 0), times=2)
         assert [answer.name for answer in app.answers if answer] == ["main"]
 
     pick(locations(tmp_path), steps)
