@@ -19,19 +19,25 @@ __all__ = ["DEFAULT_THEME", "THEMES", "register_themes"]
 DEFAULT_THEME: Final = "inspector-dark"
 
 
-def _theme(
-    name: str,
-    *,
-    dark: bool,
-    primary: str,
-    accent: str,
-    error: str,
-    warning: str,
-    success: str,
-    muted: str,
-    cursor: tuple[str, str],
-) -> Theme:
+_SHADES: Final = {
+    True: {
+        "foreground": "#dfe3e8", "background": "#14181d", "surface": "#1b2026", "panel": "#252c34",
+        "foreground-muted": "#a0abb7", "block-cursor-foreground": "#0d1117",
+        "surface-lighten-1": "#242a32", "surface-lighten-2": "#2c343d", "surface-lighten-3": "#47525e",
+    },
+    False: {
+        "foreground": "#1c2126", "background": "#f6f7f8", "surface": "#eceef0", "panel": "#dfe3e7",
+        "foreground-muted": "#4d5761", "block-cursor-foreground": "#ffffff",
+        "surface-lighten-1": "#e4e7ea", "surface-lighten-2": "#dce0e4", "surface-lighten-3": "#a9b2bb",
+    },
+}  # fmt: skip
+"""What the dark themes (True) and the light ones have in common."""
+
+
+def _theme(name: str, dark: bool, primary: str, accent: str, error: str, warning: str, success: str) -> Theme:
     """A theme whose coloured texts have just these colours: Textual would mix them with white or black."""
+    colours = {"primary": primary, "accent": accent, "error": error, "warning": warning, "success": success}
+    shades = _SHADES[dark]
     return Theme(
         name=name,
         dark=dark,
@@ -41,73 +47,26 @@ def _theme(
         error=error,
         warning=warning,
         success=success,
-        foreground="#dfe3e8" if dark else "#1c2126",
-        background="#14181d" if dark else "#f6f7f8",
-        surface="#1b2026" if dark else "#eceef0",
-        panel="#252c34" if dark else "#dfe3e7",
+        foreground=shades["foreground"],
+        background=shades["background"],
+        surface=shades["surface"],
+        panel=shades["panel"],
         variables={
-            "text-primary": primary,
+            **{f"text-{colour}": value for colour, value in colours.items()},
+            **shades,
             "text-secondary": primary,
-            "text-accent": accent,
-            "text-error": error,
-            "text-warning": warning,
-            "text-success": success,
-            "foreground-muted": muted,
-            "block-cursor-foreground": cursor[0],
-            "block-cursor-background": cursor[1],
+            "block-cursor-background": accent,
             "footer-key-foreground": accent,
-            "surface-lighten-1": "#242a32" if dark else "#e4e7ea",
-            "surface-lighten-2": "#2c343d" if dark else "#dce0e4",
-            "surface-lighten-3": "#47525e" if dark else "#a9b2bb",
         },
     )
 
 
+# Name, whether it is dark, then primary, accent, error, warning and success.
 THEMES: Final = (
-    _theme(
-        "inspector-dark",
-        dark=True,
-        primary="#6cb4f5",
-        accent="#7fc8ff",
-        error="#ff8080",
-        warning="#f2c14e",
-        success="#7ddc8c",
-        muted="#a0abb7",
-        cursor=("#0d1117", "#7fc8ff"),
-    ),
-    _theme(
-        "inspector-light",
-        dark=False,
-        primary="#0b5fa5",
-        accent="#0b5394",
-        error="#a81522",
-        warning="#7a4a00",
-        success="#14611f",
-        muted="#4d5761",
-        cursor=("#ffffff", "#0b5394"),
-    ),
-    _theme(
-        "inspector-colour-blind",
-        dark=True,
-        primary="#8fb8ff",
-        accent="#c9d6e6",
-        error="#ff9000",
-        warning="#ffd090",
-        success="#5aa9ff",
-        muted="#a0abb7",
-        cursor=("#0d1117", "#c9d6e6"),
-    ),
-    _theme(
-        "inspector-colour-blind-light",
-        dark=False,
-        primary="#0b4f9e",
-        accent="#2b3a4a",
-        error="#ac4000",
-        warning="#543820",
-        success="#0058c4",
-        muted="#4d5761",
-        cursor=("#ffffff", "#2b3a4a"),
-    ),
+    _theme("inspector-dark", True, "#6cb4f5", "#7fc8ff", "#ff8080", "#f2c14e", "#7ddc8c"),
+    _theme("inspector-light", False, "#0b5fa5", "#0b5394", "#a81522", "#7a4a00", "#14611f"),
+    _theme("inspector-colour-blind", True, "#8fb8ff", "#c9d6e6", "#ff9000", "#ffd090", "#5aa9ff"),
+    _theme("inspector-colour-blind-light", False, "#0b4f9e", "#2b3a4a", "#ac4000", "#543820", "#0058c4"),
 )
 
 
