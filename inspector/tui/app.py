@@ -44,7 +44,7 @@ class InspectorApp(TerminalApp):
 
         `workplace` is where changes are made, by default the session's stack; `label` is what the user
         calls the repository, `watch` as for `MainScreen`. A session that the application opens belongs to
-        `sessions`, which somebody closes when it has ended.
+        `sessions`, which the caller closes when it has ended.
         """
         super().__init__()
         self.sessions = ExitStack()
@@ -61,7 +61,7 @@ class InspectorApp(TerminalApp):
         register_themes(self)
 
     def on_mount(self) -> None:
-        """Show the stack, or ask which one if nobody has said."""
+        """Show the stack, or ask which one if none was named."""
         if self._session is None:
             self.action_pick()
         else:

@@ -24,11 +24,11 @@ GLOSSARY: Final = """
 addition: A transaction while it is made. It holds tables.list.lock, writes one table or more, and puts
 their names at the end of tables.list.
 
-block: A piece of a table that is read as a whole. Its first byte says what it holds: r (refs), o (objects),
+block: The part of a table that is read as a whole. Its first byte says what it holds: r (refs), o (objects),
 g (log) or i (index). Log blocks are compressed.
 
-compaction: Several neighbouring tables are written anew as one. Versions that are shadowed within the range
-drop out; tombstones do so only when the range begins with the oldest table.
+compaction: Several tables next to each other are merged into a new one. Records that are shadowed within
+the range are dropped; tombstones only when the range begins with the oldest table.
 
 expiry: Leaving out old reflog entries in a compaction, by their time or by their update index.
 
@@ -40,11 +40,11 @@ told) as large as all newer ones together; what is not is compacted.
 index: A section that has the last key of each block of another section, and where that block is. A large
 one has an index of its own, and so on up to the root.
 
-lock: A file named after the one it protects, with .lock at the end. While tables.list.lock exists nobody else
-changes the stack. A lock whose process died stays until somebody removes it.
+lock: A file named after the one it protects, with .lock at the end. While tables.list.lock exists, no other
+process changes the stack. The lock of a process that died stays until it is removed: it is a stale lock.
 
-log2 segments: The rule before. Neighbouring tables of the same order of magnitude (the binary logarithm of
-the size) are a segment, and a segment of two tables or more may be compacted.
+log2 segments: The rule before. Tables next to each other with the same order of magnitude (the binary
+logarithm of the size) are a segment, and a segment of two tables or more may be compacted.
 
 merged view: All tables read as one. Of each key it has the record of the newest table that has one.
 
@@ -60,7 +60,7 @@ so a search within a block begins at a restart point.
 section: All blocks of one kind in a table. Refs come first, then objects, then the log; each may be
 followed by its index.
 
-segment: A range of neighbouring tables, such as a rule would compact into one.
+segment: Tables next to each other in the list, such as a rule would compact into one.
 
 shadowed: Hidden by a record of the same key in a newer table.
 

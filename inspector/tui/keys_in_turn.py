@@ -70,7 +70,7 @@ class KeysInTurnApp(App[ReturnType], Generic[ReturnType]):
                 await self._screen_is_built()
                 if not await self._give_turn(event):
                     self._waiting.appendleft(_anew(event))
-            except ScreenStackError:  # the application ends: nobody is there to take it
+            except ScreenStackError:  # the application ends: nothing is there to take it
                 return
 
     async def _screen_is_built(self) -> None:

@@ -1,6 +1,6 @@
 """The inspector and its terminal: what has to be there before a screen, and how every end leaves it.
 
-A program that has a terminal in raw mode may end in four ways: the user leaves; somebody tells it to (SIGINT,
+A program that has a terminal in raw mode may end in four ways: the user leaves; a signal ends it (SIGINT,
 SIGTERM); the terminal goes away (SIGHUP); it fails. In each the terminal is given back as it was, work
 in progress is cancelled and cleans up after itself, and the exit code says which it was.
 
@@ -76,7 +76,7 @@ class _LastingDriver(LinuxDriver):
 
 
 class TerminalApp(KeysInTurnApp[None]):
-    """An application that keeps the error it died of, instead of printing it with all that it knows."""
+    """An application that keeps the error it died of, instead of printing it with its local variables."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+z", "suspend_process", "Suspend", show=False, tooltip="Back to the shell; fg returns"),
@@ -88,7 +88,7 @@ class TerminalApp(KeysInTurnApp[None]):
     def __init__(self) -> None:
         super().__init__()
         self.defects: deque[Exception] = deque(maxlen=10)
-        """Errors of jobs that nobody foresaw: the program goes on, and tells of them at its end."""
+        """Errors of jobs that are defects of this program: it goes on, and tells of them at its end."""
 
     @on(Defect)
     def _keep_defect(self, event: Defect) -> None:
@@ -189,7 +189,7 @@ def _ended_by_signals(app: App[None]) -> Iterator[list[int]]:
 
 
 def _let_go_of_terminal() -> None:
-    """When the terminal has gone, put the null device in its place: nobody is to fail because of it."""
+    """When the terminal has gone, put the null device in its place: what writes to it later does not fail."""
     try:
         termios.tcgetattr(sys.__stdin__.fileno() if sys.__stdin__ else 0)
     except (OSError, termios.error):

@@ -8,8 +8,8 @@ that draws, to its owner alone, and only
     while the job is the newest    of its group: another one, or `drop`, makes it an old one
     while nothing covers it        for a job with `on_top`, whose answer opens a screen or moves the focus
 
-and is dropped otherwise. An error goes to the owner as well. One that nobody foresaw, which is a defect of
-this program, is besides told to the application (`Defect`), which keeps it until the end.
+and is dropped otherwise. An error goes to the owner as well. One that is a defect of this program
+is besides told to the application (`Defect`), which keeps it until the end.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _FORESEEN: Final = (ReftableError, OSError, RefusedError, ExportError, Cancelled
 
 
 def is_defect(error: BaseException) -> bool:
-    """Whether an error is one that nobody foresaw, and so a fault of this program."""
+    """Whether an error is none of those to be expected, and so a defect of this program."""
     return not isinstance(error, _FORESEEN)
 
 
@@ -49,7 +49,7 @@ def failure_text(error: BaseException) -> str:
 
 @dataclass
 class Defect(Message):
-    """A job met an error that nobody foresaw."""
+    """A job met an error that is a defect of this program."""
 
     error: Exception
 

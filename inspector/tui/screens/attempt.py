@@ -79,7 +79,7 @@ def apply_plan(action: Action[Any], plan: Plan[Any], show: Show, job: Job) -> Ap
 
 
 def defect(error: Exception, *, applying: bool) -> NotDone:
-    """What to say of an error that nobody foresaw."""
+    """What to say of an error that is a defect of this program."""
     details = "".join(traceback.format_exception(error))
     return NotDone(explain(error), stopped=False, untouched=False if applying else None, details=details)
 
@@ -99,7 +99,7 @@ def _report(job: Job, show: Show) -> ProgressCallback:
 
 
 def _progress_text(progress: Progress) -> str:
-    """`refs  61 %  ██████████████░░░░░░░░░░`, or the phase alone when nobody knows how long it is."""
+    """`refs  61 %  ██████████████░░░░░░░░░░`, or the phase alone when it is not known how long it is."""
     if not progress.total:
         return f"{progress.phase}…"
     done = min(progress.done, progress.total)

@@ -33,9 +33,10 @@ class CompactScreen(FormScreen):
     FORM_TITLE = "Compact: merge tables into one"
 
     HELP = """
-    A compaction writes neighbouring tables anew as one. Refs and reflogs stay what they are: what drops out
-    are versions that a newer table of the range shadows. Tombstones, the records of deletions, drop out only
-    when the oldest table is among those merged, since below it there is nothing left that they could hide.
+    A compaction merges tables next to each other into a new one. Refs and reflogs stay what they are: only
+    records that a newer table of the range shadows are dropped. Tombstones, the records of deletions, are
+    dropped only when the oldest table is among those merged, since below it there is nothing that
+    they could hide.
 
     git compacts by itself after each transaction, by one of two rules. Merging everything makes the smallest
     stack and the fastest lookups, and rewrites all of it.

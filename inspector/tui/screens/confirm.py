@@ -25,7 +25,7 @@ class ConfirmScreen(Dialog[bool]):
     The last question before the stack is changed. Enter on Cancel, and escape, change nothing.
 
     The plan is applied as a whole or not at all. Other processes may read and write meanwhile: locks see
-    to it that nobody's change is lost, and if the stack is another one by then, nothing is done.
+    to it that no change of theirs is lost, and if the stack has changed by then, nothing is done.
     """
 
     DEFAULT_CSS = """

@@ -1,4 +1,4 @@
-"""A screen that keeps in step with a stack: what is wanted of it is read, and changes by others are noticed.
+"""A screen that keeps in step with a stack: it reads what is wanted, and notices changes by other processes.
 
 Three jobs in threads, each at most once at a time:
 

@@ -434,7 +434,7 @@ class MainScreen(ChangingScreen):
             self.set_focus(pane.query(VirtualList).first())
 
     def _show_blocks(self) -> None:
-        """The table under the cursor, once somebody can see it."""
+        """The table under the cursor, once the tab is shown."""
         if self.query_one(TabbedContent).active == "blocks-tab":
             match self._stack.current:
                 case StackRow(position, table):
@@ -490,7 +490,7 @@ class MainScreen(ChangingScreen):
         self.app.push_screen(MomentsScreen(self._session.view, at), chosen)
 
     def action_latest(self) -> None:
-        """Show what the last change has changed, whoever made it."""
+        """Show what the last change has changed, whichever process made it."""
         if self._latest is not None:
             old, new = self._latest
             span = f"{old.merged.max_update_index} to {new.merged.max_update_index}"

@@ -99,7 +99,7 @@ class MomentsScreen(ListDialog[Scope | None, Moment]):
 Time travel: each row is the stack as it was when the table of that row was its newest.
 
 Tables are only ever added on top or merged, never changed, so an older state is simply the stack without \
-its newest tables. But a compaction merges neighbours, keeps the newest version of each ref and forgets the \
+its newest tables. But a compaction merges tables, keeps the newest record of each ref and drops the \
 others: what was between the ends of the tables that are there now cannot be seen any more. The update \
 index counts transactions; the time is that of the newest log entry in the table. Where a table has so many \
 that only HEAD's were looked at, it was then or later.

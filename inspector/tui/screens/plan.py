@@ -279,8 +279,8 @@ class RepairScreen(ActionScreen):
     HELP = """
     A repair, step by step. First the stack is checked, and the plan says what would be done to which file,
     and why; nothing is changed. d lists the refs that do not simply stay: lost (nothing of them can be read),
-    revived (an older value is all that is left), changed, doubtful (the value stays, but a newer one may have
-    been in what is lost) and returned.
+    revived (an older value is all that is left), changed, doubtful (the value stays, but a newer one may be
+    lost) and returned.
 
     Of what can be done with a table, the safest is planned. Where a step names another option (or: …), o
     plans anew with that one. A lock that is young, or that a process has open, is left where it is: f plans
@@ -305,7 +305,7 @@ class RepairScreen(ActionScreen):
         super().__init__(self._repair, journal)
 
     def on_unmount(self) -> None:
-        """Nobody looks at the refs any more."""
+        """Close the list of refs."""
         self._outcomes.close()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -346,7 +346,7 @@ class RepairScreen(ActionScreen):
         return self._steps[line.about] if line is not None and line.about is not None else None
 
     def plan_lines(self, plan: Plan[PlannedRepair]) -> list[Line]:
-        """The lines of a plan, which know of which step they are."""
+        """The lines of a plan, each with the number of its step."""
         lines = []
         for number, step in enumerate(plan.made.plan.steps):
             look: Look = "accent" if is_chosen(step) else "plain"
