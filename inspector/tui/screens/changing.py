@@ -45,22 +45,15 @@ class ChangingScreen(LiveScreen):
         self._workplace = workplace
         self._check_is_due = False
         self._journal = Journal(clock)
+        # What the changes begin with: marked tables, and which of them are damaged and cannot be merged.
+        self._stack = StackPane(clock, id="stack-pane", classes="pane")
+        self._compaction = CompactionPane()
 
     # For the screen that is built on this one.
 
     @property
     def ref_in_question(self) -> RefRecord | None:
         """The ref that a transaction would be about."""
-        raise NotImplementedError
-
-    @property
-    def marked_tables(self) -> range:
-        """The positions of the tables that are marked."""
-        raise NotImplementedError
-
-    @property
-    def compaction(self) -> CompactionPane:
-        """What knows of tables that are damaged, and cannot be merged."""
         raise NotImplementedError
 
     # The changes.
@@ -72,11 +65,11 @@ class ChangingScreen(LiveScreen):
 
     def action_compact(self) -> None:
         """Merge tables: those that are marked, or which the next screen asks for."""
-        marked = self.marked_tables
+        marked = self._stack.marked
         if len(marked) < 2:
-            damage = damage_texts(self.compaction.study)
+            damage = damage_texts(self._compaction.study)
             self._change(CompactScreen(self._workplace, self._journal, self._session.view, damage))
-        elif not self.compaction.refuses(marked):
+        elif not self._compaction.refuses(marked):
             self.compact(marked)
 
     def compact(self, tables: range) -> None:
@@ -130,7 +123,7 @@ class ChangingScreen(LiveScreen):
             if changed:
                 # What was wrong may be right by now, and the other way round.
                 is_repair = isinstance(screen, RepairScreen) and not screen.is_unlocking
-                self._check_is_due |= is_repair or bool(self.compaction.study.damage)
+                self._check_is_due |= is_repair or bool(self._compaction.study.damage)
                 self.look_again()
 
         self.app.push_screen(screen, done)

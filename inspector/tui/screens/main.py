@@ -132,11 +132,9 @@ class MainScreen(ChangingScreen):
         self._beside_error: Exception | None = None
         self._unlisted: Sequence[UnlistedFile] = ()
         self._damage: dict[str, Damage] = {}
-        self._stack = StackPane(clock, id="stack-pane", classes="pane")
         self._refs = RefsPane(session)
         self._logs = LogsPane(session)
         self._blocks = BlockPane()
-        self._compaction = CompactionPane()
         self._health = HealthPane(clock=clock)
         self._detail_of: StackPane | RefsPane | LogsPane = self._refs
         self._tab_with_keys: str | None = "refs-tab"
@@ -504,16 +502,6 @@ class MainScreen(ChangingScreen):
         """The ref under the cursor, if that is in the list of refs."""
         row = self._refs.current if self._detail_of is self._refs else None
         return row.record if row is not None else None
-
-    @property
-    def marked_tables(self) -> range:
-        """Those that are marked in the stack."""
-        return self._stack.marked
-
-    @property
-    def compaction(self) -> CompactionPane:
-        """The one of the tab."""
-        return self._compaction
 
     @on(HealthPane.RepairWanted)
     @on(CompactionPane.RepairWanted)
