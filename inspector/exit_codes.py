@@ -14,8 +14,6 @@ import click
 from engine import errors
 from inspector.text import safe_name
 
-__all__ = ["ExitCode", "describe", "note"]
-
 
 class ExitCode(IntEnum):
     """The codes of every verb; scripts may rely on them."""

@@ -18,8 +18,6 @@ from typing import Final
 
 from inspector.demo.sound import build_demo
 
-__all__ = ["build_damaged_demo"]
-
 _DAMAGED_BLOCK: Final = 4096
 _LOCK_AGE: Final = 3 * 3600  # seconds
 _ORPHAN: Final = "0x0000000007a1-0x0000000007a5-0badcafe.ref"

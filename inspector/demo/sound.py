@@ -23,8 +23,6 @@ from engine.errors import ApiError
 from engine.format import LogRecord, RefRecord
 from engine.stack import Stack, StackOptions
 
-__all__ = ["build_demo"]
-
 _MAIN = b"refs/heads/main"
 _HEAD = b"HEAD"
 _START = 1_770_022_800  # 2026-02-02 09:00 UTC

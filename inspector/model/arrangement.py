@@ -33,8 +33,6 @@ from inspector.rows import (
     SortedRows,
 )
 
-__all__ = ["LOGS", "REFS", "Arrangement", "RecordKind", "Shape", "arrange"]
-
 Row = TypeVar("Row", RefRow, LogRow)
 
 

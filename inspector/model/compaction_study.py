@@ -30,8 +30,6 @@ from engine.stack import Policy
 from engine.table import Table, WriteOptions
 from inspector.model.view import StackView
 
-__all__ = ["MAX_FACTOR", "Blocked", "Damage", "Estimate", "MergeKey", "MergeResult", "Study", "merge_result"]
-
 Damage = ReftableError | OSError
 """What is wrong with a table."""
 

@@ -15,8 +15,6 @@ from engine.merge import ChangeKind, MergedTable, RefChange, log_changes, ref_ch
 from inspector.rows import KINDS
 from inspector.text import error_text, short_id, shown, value_text
 
-__all__ = ["DifferenceSummary", "summarise"]
-
 
 @dataclass(frozen=True, slots=True)
 class DifferenceSummary:

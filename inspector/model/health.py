@@ -27,17 +27,6 @@ from engine.table import Table
 from inspector.model.view import StackView
 from inspector.text import error_text, loss_text
 
-__all__ = [
-    "Check",
-    "Counts",
-    "Health",
-    "HealthMark",
-    "broken_text",
-    "damage_text",
-    "findings_at_hand",
-    "identity",
-]
-
 _COMPACTION_DUE: Final = FaultKind(
     "compaction-due",
     Severity.INFO,

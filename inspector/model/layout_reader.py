@@ -27,19 +27,6 @@ from inspector.rows import (
     root_node,
 )
 
-__all__ = [
-    "BytesRead",
-    "ChildrenRead",
-    "Copied",
-    "DamageFound",
-    "LayoutNews",
-    "LayoutOpened",
-    "LayoutReader",
-    "Looking",
-    "PathRead",
-    "ReadFailed",
-]
-
 MAX_DAMAGES: Final = 10_000
 COPY_LIMIT: Final = 65536
 """The most bytes that are copied at a time."""

@@ -37,8 +37,6 @@ from inspector.model.trace import RefTrace, trace_ref
 from inspector.model.view import StackView
 from inspector.rows import PAGE_ROWS, PagedRows, RowPages
 
-__all__ = ["KeyFound", "News", "Reloaded", "RowsRead", "Session", "VersionsRead"]
-
 Source = RowPages[Any, Any]
 
 TELL_RECORDS: Final = 65536

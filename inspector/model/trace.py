@@ -19,8 +19,6 @@ from engine.readable import ReadableTable
 from engine.table import Table
 from inspector.model.view import StackView
 
-__all__ = ["ChainEnd", "Link", "LogEntry", "RefTrace", "UnreadTable", "find_versions", "trace_ref"]
-
 MAX_LOGS: Final = 5
 """Log entries of a trace; `more_logs` says whether there are others."""
 

@@ -14,8 +14,6 @@ from engine.table import Table
 from inspector.rows import LogRows, RefRows
 from inspector.text import short_table_name
 
-__all__ = ["AsOf", "OneTable", "Scope", "StackView", "WholeStack"]
-
 
 class StackView:
     """One state of the stack: its tables (oldest first), its merged view, and what was read of it so far.

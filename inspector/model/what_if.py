@@ -15,8 +15,6 @@ from typing import Final
 
 from engine.merge import Segment
 
-__all__ = ["FRAME", "Moment", "replay"]
-
 FRAME: Final = 7
 """Bytes of a table's policy size around its records: one of the header, and of its only block the head (4)
 and the number of restart points (2)."""

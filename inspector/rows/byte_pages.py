@@ -12,8 +12,6 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
-__all__ = ["BytePages", "ByteSource", "HeldBytes"]
-
 PAGE_BYTES: Final = 4096
 MAX_PAGES: Final = 32
 MAX_WANTS: Final = 4

@@ -19,8 +19,6 @@ from engine.merge import ChangeKind, MergedTable, RefChange, ref_changes
 from engine.progress import Progress
 from inspector.rows.row_pages import READ_ERRORS, SCAN_RECORDS, Anchors, RowError, RowPages
 
-__all__ = ["KINDS", "ChangeRows", "Changes"]
-
 MAX_NAMES: Final = 32768
 
 KINDS: Final[tuple[ChangeKind, ...]] = ("created", "updated", "deleted")

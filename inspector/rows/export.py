@@ -21,8 +21,6 @@ from engine.format import LogRecord, RefRecord
 from engine.table import Table
 from inspector.text import log_json, ref_json
 
-__all__ = ["Entries", "ExportError", "check_export_path", "entry_json", "export_rows"]
-
 Entries = Sequence[tuple[RefRecord, Table]] | Sequence[tuple[LogRecord, Table]]
 """Some records, and the table that each comes from."""
 

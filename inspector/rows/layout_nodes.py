@@ -30,19 +30,6 @@ from engine.layout import (
 )
 from inspector.text import title
 
-__all__ = [
-    "GROUP",
-    "Node",
-    "Place",
-    "Run",
-    "damages",
-    "place_of",
-    "read_children",
-    "read_path",
-    "read_record_place",
-    "root_node",
-]
-
 GROUP: Final = 500
 """The most children that a node has."""
 

@@ -14,8 +14,6 @@ from typing import Any, Final
 from engine.format import RefRecord
 from engine.repair import Outcome, RefOutcome
 
-__all__ = ["ORDER", "OutcomeRows"]
-
 ORDER: Final = (Outcome.LOST, Outcome.REVIVED, Outcome.CHANGED, Outcome.DOUBTFUL, Outcome.RETURNED)
 """The kinds that are listed, the worst first; what is simply kept is counted and no more."""
 

@@ -26,8 +26,6 @@ from engine.table import Table
 from inspector.rows.row_filter import RowFilter
 from inspector.rows.row_pages import PAGE_ROWS, READ_ERRORS, SCAN_RECORDS, Anchors, RowPages
 
-__all__ = ["LogRow", "LogRows", "PagedRows", "RefRow", "RefRows"]
-
 MAX_ANCHORS: Final = 8192
 MAX_KEYS: Final = 65536
 TEXT_LIMIT: Final = 1024

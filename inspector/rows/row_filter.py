@@ -22,8 +22,6 @@ from typing import Final, Self
 
 import regex
 
-__all__ = ["FilterError", "RowFilter", "TooSlowError"]
-
 SECONDS: Final = 2.0
 """How long an expression may take for the texts of one call."""
 

@@ -33,17 +33,6 @@ from engine.errors import ReftableError
 from engine.progress import Progress
 from inspector.rows.row_filter import TooSlowError
 
-__all__ = [
-    "PAGE_ROWS",
-    "READ_ERRORS",
-    "SCAN_RECORDS",
-    "Anchors",
-    "RowError",
-    "RowPages",
-    "RowSource",
-    "SequenceRows",
-]
-
 PAGE_ROWS: Final = 128
 MAX_PAGES: Final = 32
 MAX_WANTS: Final = 8

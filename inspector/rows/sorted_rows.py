@@ -26,8 +26,6 @@ from engine.table import Table
 from inspector.rows.record_rows import PagedRows
 from inspector.rows.row_pages import PAGE_ROWS, READ_ERRORS, SCAN_RECORDS, RowPages
 
-__all__ = ["BY_NAME", "LOG_ORDERS", "REF_ORDERS", "Order", "SortedRows"]
-
 RUN_ROWS: Final = 16384
 SCAN_LISTS: Final = 32
 """Lists of entries read at a time, however few of a filtered source are left in them."""

@@ -19,8 +19,6 @@ from inspector.tui.terminal import TerminalApp, run_on_terminal
 from inspector.tui.themes import register_themes
 from inspector.tui.work import Job, Jobs, failure_text
 
-__all__ = ["InspectorApp", "run_inspector"]
-
 WATCH_SECONDS: Final = 0.5
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["GENERAL", "GLOSSARY"]
-
 GENERAL: Final = """
 This is one stack of reftables: the files in which git keeps the refs and reflogs of a repository, or of one
 of its worktrees. A table is never changed once it is written. Each transaction adds a table on top, and a

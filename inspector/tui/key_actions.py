@@ -14,8 +14,6 @@ from textual.keys import format_key
 from textual.screen import Screen
 from textual.widget import Widget
 
-__all__ = ["KeyAction", "key_actions", "key_label"]
-
 # Textual binds these for everything that could scroll, whether or not it does.
 _SIDEWAYS: Final = {"scroll_left", "scroll_right", "page_left", "page_right"}
 _UPRIGHT: Final = {"scroll_up", "scroll_down", "scroll_home", "scroll_end", "page_up", "page_down"}

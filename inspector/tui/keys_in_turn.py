@@ -26,8 +26,6 @@ from textual.message_pump import MessagePump
 from textual.widget import Widget
 from textual.worker import Worker
 
-__all__ = ["KeysInTurnApp"]
-
 
 @dataclass(slots=True)
 class _Turn:

@@ -20,8 +20,6 @@ from textual.widgets import OptionList, TabbedContent, TabPane
 from inspector.tui.key_actions import key_actions
 from inspector.tui.themes import THEMES
 
-__all__ = ["InspectorCommands", "Palette"]
-
 # Choosing it from the palette would be to open it in order to open it.
 _POINTLESS: Final = {"command_palette"}
 

@@ -37,8 +37,6 @@ from inspector.tui.keys_in_turn import KeysInTurnApp
 from inspector.tui.palette import Palette
 from inspector.tui.work import Defect
 
-__all__ = ["TerminalApp", "collect_garbage_seldom", "run_on_terminal", "terminal_trouble"]
-
 _ENDINGS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 

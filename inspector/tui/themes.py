@@ -14,8 +14,6 @@ from typing import Any, Final
 from textual.app import App
 from textual.theme import Theme
 
-__all__ = ["DEFAULT_THEME", "THEMES", "register_themes"]
-
 DEFAULT_THEME: Final = "inspector-dark"
 
 

@@ -29,8 +29,6 @@ from inspector.actions import RefusedError
 from inspector.rows import ExportError
 from inspector.text import error_text
 
-__all__ = ["Defect", "Job", "Jobs", "failure_text", "is_defect"]
-
 Answer = TypeVar("Answer")
 
 _FORESEEN: Final = (ReftableError, OSError, RefusedError, ExportError, Cancelled)

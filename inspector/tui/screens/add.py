@@ -19,8 +19,6 @@ from inspector.text import counted, safe_name
 from inspector.tui.screens.form import FormScreen, field
 from inspector.tui.widgets.choice import Choice
 
-__all__ = ["AddScreen"]
-
 _CHECKED_CHARACTERS: Final = 32768
 """Longer commands are checked by the plan, in its thread, rather than while they are typed."""
 

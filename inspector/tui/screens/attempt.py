@@ -22,8 +22,6 @@ from inspector.actions import (
 )
 from inspector.tui.work import Job
 
-__all__ = ["Applied", "NotDone", "Planned", "apply_plan", "defect", "make_plan"]
-
 _BAR_WIDTH: Final = 24
 
 Show = Callable[[str], None]

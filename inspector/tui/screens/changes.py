@@ -24,8 +24,6 @@ from inspector.tui.screens.list_dialog import ListDialog, ref_columns, ref_lines
 from inspector.tui.widgets.virtual_list import Cell, Look, VirtualList
 from inspector.tui.work import failure_text
 
-__all__ = ["ChangesScreen"]
-
 PIECES_TOLD: Final = 16
 """Pieces of comparing after which the screen is told how far it is: to draw costs as much as some of them."""
 

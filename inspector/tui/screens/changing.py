@@ -26,8 +26,6 @@ from inspector.tui.widgets.compaction_pane import CompactionPane
 from inspector.tui.widgets.compaction_words import damage_texts
 from inspector.tui.widgets.stack_list import StackPane
 
-__all__ = ["ChangingScreen"]
-
 
 class ChangingScreen(LiveScreen):
     """Leads to each change of the stack, and keeps the journal of them."""

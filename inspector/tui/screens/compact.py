@@ -16,8 +16,6 @@ from inspector.text import counted, safe_name
 from inspector.tui.screens.form import FormScreen, field
 from inspector.tui.widgets.choice import Choice
 
-__all__ = ["CompactScreen", "range_action"]
-
 _Which = Literal["all", "range"] | Policy
 
 

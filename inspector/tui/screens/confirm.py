@@ -15,8 +15,6 @@ from textual.widgets import Button, Input, Static
 from inspector.actions import Typed
 from inspector.tui.screens.dialog import Dialog
 
-__all__ = ["ConfirmScreen"]
-
 
 class ConfirmScreen(Dialog[bool]):
     """One sentence and two buttons, the harmless one under the keys; True when the other was pressed."""

@@ -22,8 +22,6 @@ from inspector.text import safe_name, safe_text
 from inspector.tui.screens.dialog import Dialog
 from inspector.tui.work import failure_text
 
-__all__ = ["CopyChoice", "CopyScreen", "copy_choices"]
-
 SHOWN_CHARACTERS: Final = 60
 
 

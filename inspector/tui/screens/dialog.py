@@ -18,8 +18,6 @@ from inspector.tui.screens.help import HelpScreen, subject_of
 from inspector.tui.widgets.key_bar import KeyBar
 from inspector.tui.work import Jobs
 
-__all__ = ["Dialog"]
-
 Answer = TypeVar("Answer")
 
 

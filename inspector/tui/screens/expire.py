@@ -14,8 +14,6 @@ from inspector.model import Journal
 from inspector.text import parse_time, safe_name, utc_time
 from inspector.tui.screens.form import FormScreen, field
 
-__all__ = ["ExpireScreen"]
-
 
 class ExpireScreen(FormScreen):
     """What is old; times are relative to the journal's clock."""

@@ -19,8 +19,6 @@ from inspector.text import safe_name
 from inspector.tui.screens.dialog import Dialog
 from inspector.tui.work import Job, failure_text
 
-__all__ = ["ExportScreen"]
-
 BATCH: Final = 1024
 TELL_ROWS: Final = 16384
 

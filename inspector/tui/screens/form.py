@@ -19,8 +19,6 @@ from inspector.tui.screens.dialog import Dialog
 from inspector.tui.screens.plan import ActionScreen, Phase
 from inspector.tui.work import failure_text
 
-__all__ = ["FormScreen", "field"]
-
 
 def field(label: str, widget: Widget) -> Horizontal:
     """A line of a form: what it is, and where it is typed or chosen."""

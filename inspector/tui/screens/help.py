@@ -25,8 +25,6 @@ from textual.widgets import Static
 from inspector.tui.help_texts import GENERAL, GLOSSARY
 from inspector.tui.key_actions import KeyAction, key_actions
 
-__all__ = ["HelpScreen", "HelpSubject", "subject_of"]
-
 
 @dataclass(frozen=True, slots=True)
 class HelpSubject:

@@ -13,8 +13,6 @@ from inspector.text import safe_name, utc_time
 from inspector.tui.screens.list_dialog import ListDialog
 from inspector.tui.widgets.virtual_list import Cell, Column, VirtualList
 
-__all__ = ["JournalScreen"]
-
 
 class JournalScreen(ListDialog[None, Entry]):
     """Every change that was tried, with the command line that does the same."""

@@ -18,8 +18,6 @@ from inspector.text import shown, value_text
 from inspector.tui.screens.dialog import Answer, Dialog
 from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, VirtualList
 
-__all__ = ["ListDialog", "ref_columns", "ref_lines"]
-
 Row = TypeVar("Row")
 
 

@@ -26,8 +26,6 @@ from inspector.tui.screens.plan import ActionScreen, Phase
 from inspector.tui.widgets.virtual_list import VirtualList
 from inspector.tui.work import Job, Jobs
 
-__all__ = ["LiveScreen"]
-
 _WATCH_TICKS: Final = 4
 """Looks at the stack for each look at the files beside it, which reads the directory."""
 

@@ -57,15 +57,14 @@ from inspector.tui.widgets.compaction_pane import CompactionPane
 from inspector.tui.widgets.detail import Detail
 from inspector.tui.widgets.health_pane import HealthPane
 from inspector.tui.widgets.key_bar import KeyBar
-from inspector.tui.widgets.record_pane import LogsPane, RecordPane, RefsPane
+from inspector.tui.widgets.record_pane import LogsPane, RefsPane
+from inspector.tui.widgets.record_pane_base import RecordPane
 from inspector.tui.widgets.stack_list import StackPane
 from inspector.tui.widgets.stack_rows import StackRow, UnlistedRow
 from inspector.tui.widgets.status_line import StatusLine
 from inspector.tui.widgets.too_small import LEAST_COLUMNS, LEAST_LINES, TooSmall
 from inspector.tui.widgets.virtual_list import VirtualList
 from inspector.tui.work import Job
-
-__all__ = ["MainScreen"]
 
 # The least columns and lines for which the style sheet has a layout, and the layout's name.
 _WIDTHS: Final = [(0, "-cramped"), (LEAST_COLUMNS, "-narrow"), (100, "-wide")]

@@ -27,8 +27,6 @@ from inspector.tui.screens.list_dialog import ListDialog
 from inspector.tui.widgets.virtual_list import Cell, Column, VirtualList
 from inspector.tui.work import Job
 
-__all__ = ["Moment", "MomentsScreen", "moments_of", "newest_entry"]
-
 LOG_BYTES: Final = 2**20
 """Size of a table's log section up to which all of its entries are read to find the newest."""
 

@@ -12,8 +12,6 @@ from inspector.rows import ORDER, OutcomeRows
 from inspector.tui.screens.list_dialog import ListDialog, ref_columns, ref_lines
 from inspector.tui.widgets.virtual_list import Cell, VirtualList
 
-__all__ = ["OutcomesScreen"]
-
 _MARKS: Final = {
     Outcome.LOST: "-",
     Outcome.REVIVED: "<",

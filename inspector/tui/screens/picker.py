@@ -24,8 +24,6 @@ from inspector.tui.screens.list_dialog import ListDialog
 from inspector.tui.widgets.virtual_list import Cell, Column, VirtualList
 from inspector.tui.work import Job
 
-__all__ = ["PickerScreen", "StackSummary"]
-
 
 @dataclass(frozen=True, slots=True)
 class StackSummary:

@@ -40,8 +40,6 @@ from inspector.tui.screens.outcomes import OutcomesScreen
 from inspector.tui.widgets.line_list import Line, LineList
 from inspector.tui.widgets.virtual_list import Look, VirtualList
 
-__all__ = ["ActionScreen", "Phase", "RepairScreen"]
-
 _SHOWN_COMMAND_LINES: Final = 4
 _SHOWN_LOCKS: Final = 2
 

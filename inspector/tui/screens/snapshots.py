@@ -26,8 +26,6 @@ from inspector.tui.screens.plan import ActionScreen
 from inspector.tui.widgets.virtual_list import Cell, Column, VirtualList
 from inspector.tui.work import Job
 
-__all__ = ["SnapshotsScreen"]
-
 
 class SnapshotsScreen(ListDialog[bool, Snapshot]):
     """What was kept before each change; the answer says whether the stack may have been changed."""

@@ -11,8 +11,6 @@ from engine.layout import SpanKind
 from inspector.rows import Node
 from inspector.text import explanation, safe_name, size_text, span_value_text
 
-__all__ = ["BlockFacts"]
-
 
 class BlockFacts(Vertical):
     """One line for the place, two for the words."""

@@ -42,8 +42,6 @@ from inspector.tui.widgets.record_bar import Prompt
 from inspector.tui.widgets.virtual_list import ListPane, VirtualList
 from inspector.tui.work import Jobs, failure_text
 
-__all__ = ["BlockPane"]
-
 _BESIDE: Final = 132
 """Columns from which tree and hex view stand beside each other."""
 

@@ -19,8 +19,6 @@ from engine.layout import SpanKind
 from inspector.rows import Node, SequenceRows
 from inspector.tui.widgets.virtual_list import MARK_WIDTH, Cell, Column, VirtualList
 
-__all__ = ["BlockTree", "offset_text"]
-
 _NARROW: Final = 60
 """Cells of the first column below which the indent of a level is one cell instead of two."""
 

@@ -17,8 +17,6 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
-__all__ = ["Breadcrumbs"]
-
 _BETWEEN: Final = " > "
 _LEFT_OUT: Final = "…"
 

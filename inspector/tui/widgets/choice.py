@@ -11,8 +11,6 @@ from textual.content import Content
 from textual.geometry import Size
 from textual.widgets import RadioButton, RadioSet
 
-__all__ = ["Choice"]
-
 Value = TypeVar("Value")
 
 

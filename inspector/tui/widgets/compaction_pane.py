@@ -39,8 +39,6 @@ from inspector.tui.widgets.geometry import AfterBars, BarList, BeforeBars, after
 from inspector.tui.widgets.virtual_list import ListPane, VirtualList
 from inspector.tui.widgets.what_if_plot import WhatIf
 
-__all__ = ["CompactionPane"]
-
 LOW: Final = 16
 HIGH: Final = 24
 """Lines below which the words are cut short, so that bars are left, and from which they have all the room."""

@@ -14,20 +14,6 @@ from inspector.model import Blocked, MergeResult, Study
 from inspector.text import error_text, file_size
 from inspector.tui.work import failure_text
 
-__all__ = [
-    "DAMAGE_LEGEND",
-    "LEGEND",
-    "damage_text",
-    "damage_texts",
-    "fault_line",
-    "merge_lines",
-    "percent",
-    "progress_line",
-    "rule_line",
-    "step_lines",
-    "tables_text",
-]
-
 LEGEND: Final = "? asked  = compared  R range so far  L log2  G geometric  M marked"
 DAMAGE_LEGEND: Final = "X damaged  ? asked  = compared  R range  L log2  G geometric  M marked"
 """The columns beside the bars, without and with one for damage."""

@@ -34,8 +34,6 @@ from inspector.text import (
 )
 from inspector.tui.widgets.stack_rows import StackRow
 
-__all__ = ["Detail"]
-
 MAX_VERSIONS: Final = 100
 """Versions that are listed; `trace` on the command line prints them all."""
 

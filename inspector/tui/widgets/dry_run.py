@@ -12,8 +12,6 @@ from engine.table import Table, WriteOptions
 from inspector.model import Blocked, MergeKey, MergeResult, Study, merge_result
 from inspector.tui.work import Job, Jobs
 
-__all__ = ["DryRun"]
-
 
 class DryRun:
     """The dry run of a widget, if one is on its way."""

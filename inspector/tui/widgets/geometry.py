@@ -16,8 +16,6 @@ from inspector.text import file_size
 from inspector.tui.widgets.stack_rows import bar, bracket
 from inspector.tui.widgets.virtual_list import MOVES, Cell, Column, Look, VirtualList
 
-__all__ = ["AfterBars", "BarList", "BarRow", "BeforeBars", "after_columns", "before_columns"]
-
 
 class BarRow(NamedTuple):
     """A bar and the marks beside it."""

@@ -51,8 +51,6 @@ from inspector.tui.widgets.stack_rows import bar, geometry
 from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, VirtualList
 from inspector.tui.work import Job, Jobs, failure_text
 
-__all__ = ["HealthPane"]
-
 _BAR_WIDTH: Final = 20
 _REPORTS_OF_A_CHECK: Final = 100
 

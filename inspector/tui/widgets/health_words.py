@@ -11,8 +11,6 @@ from inspector.model import Counts
 from inspector.text import counted, file_size, safe_name
 from inspector.tui.widgets.virtual_list import Cell, Look
 
-__all__ = ["HealthRow", "StartRow", "offset_cell", "row_words", "severity_cell", "summary", "what_cell"]
-
 _LETTERS: Final = {Severity.ERROR: "X", Severity.WARNING: "!", Severity.INFO: "i"}
 _LOOKS: Final[dict[Severity, Look]] = {
     Severity.ERROR: "error",

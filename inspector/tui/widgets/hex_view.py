@@ -24,8 +24,6 @@ from textual.strip import Strip
 from inspector.rows import ByteSource, HeldBytes
 from inspector.tui.widgets.virtual_list import MOVES
 
-__all__ = ["HexView"]
-
 _SIZES: Final = (16, 8, 4)
 _HALF: Final = 8
 _FEWEST_DIGITS: Final = 4

@@ -13,8 +13,6 @@ from textual.events import MouseDown, MouseScrollDown, MouseScrollUp
 from textual.screen import Screen
 from textual.widget import Widget
 
-__all__ = ["KeyBar"]
-
 
 class _Key(NamedTuple):
     """A key as it is shown, and what to press for it."""

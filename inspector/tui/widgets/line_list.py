@@ -13,8 +13,6 @@ from rich.cells import cell_len, chop_cells
 from inspector.rows import SequenceRows
 from inspector.tui.widgets.virtual_list import MARK_WIDTH, Cell, Column, Look, VirtualList
 
-__all__ = ["Line", "LineList", "wrapped"]
-
 
 class Line(NamedTuple):
     """A line of text, how it looks, and the number of the thing that it is about, if there are several."""

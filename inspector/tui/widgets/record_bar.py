@@ -21,8 +21,6 @@ from inspector.model import Arrangement, RecordKind, WholeStack
 from inspector.rows import RowPages
 from inspector.tui.widgets.record_columns import MARKS
 
-__all__ = ["Prompt", "RecordBar", "state_text"]
-
 MAX_TYPED = 1000
 """Characters of a filter: more than one types, less than one could paste."""
 

@@ -13,8 +13,6 @@ from inspector.rows import LogRow, RefRow
 from inspector.text import log_time, short_id, shown, value_text
 from inspector.tui.widgets.virtual_list import Cell, Column, Look
 
-__all__ = ["MARKS", "log_columns", "ref_columns", "with_mark"]
-
 Row = TypeVar("Row")
 
 

@@ -7,9 +7,6 @@ from inspector.rows import LogRow, RefRow
 from inspector.tui.widgets.record_columns import log_columns, ref_columns
 from inspector.tui.widgets.record_pane_base import RecordPane
 
-__all__ = ["LogsPane", "RecordPane", "RefsPane"]
-
-
 _KEYS = """f goes to the first name that begins with what you type, or comes after it, through the index.
     s sorts by the next column, S turns the order round; a click on the title of a column does both.
     D shows tombstones, b opens the block of the record, y copies, E writes the rows to a file.

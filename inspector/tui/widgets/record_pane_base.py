@@ -42,8 +42,6 @@ from inspector.tui.widgets.record_bar import Prompt, RecordBar, state_text
 from inspector.tui.widgets.record_columns import with_mark
 from inspector.tui.widgets.virtual_list import Column, ColumnTitles, ListPane, VirtualList
 
-__all__ = ["DEBOUNCE", "RecordPane"]
-
 DEBOUNCE: Final = 0.12
 """Seconds after a letter in which another one may come before the filter is applied."""
 

@@ -45,8 +45,6 @@ from inspector.tui.widgets.virtual_list import (
     fit_text,
 )
 
-__all__ = ["StackPane"]
-
 _NOT_LISTED: Final = "not in tables.list"
 _TITLE: Final = "Stack, oldest first"
 

@@ -18,19 +18,6 @@ from inspector.model import HealthMark
 from inspector.text import age_text, file_size, safe_name, short_table_name, shorten_middle, update_range
 from inspector.tui.widgets.virtual_list import Cell, Column, Look
 
-__all__ = [
-    "Geometry",
-    "HeadingRow",
-    "StackRow",
-    "StackShape",
-    "UnlistedRow",
-    "bar",
-    "bracket",
-    "geometry",
-    "stack_columns",
-    "unlisted_columns",
-]
-
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 
 _MARK_LOOKS: Final[dict[HealthMark, Look]] = {

@@ -17,8 +17,6 @@ from inspector.model import StackView
 from inspector.rows import RowSource
 from inspector.text import counted, file_size, safe_name, shorten_middle
 
-__all__ = ["StatusLine"]
-
 
 def _so_far(rows: RowSource[object], noun: str) -> str:
     """`12,431 refs`; `8,192+ refs` as long as there may be more, `… refs` before the first is read."""

@@ -6,8 +6,6 @@ from typing import ClassVar, Final
 
 from textual.widgets import Static
 
-__all__ = ["LEAST_COLUMNS", "LEAST_LINES", "TooSmall"]
-
 LEAST_COLUMNS: Final = 60
 LEAST_LINES: Final = 16
 

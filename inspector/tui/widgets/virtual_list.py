@@ -37,19 +37,6 @@ from textual.widget import Widget
 
 from inspector.rows import RowSource, SequenceRows
 
-__all__ = [
-    "MARK_WIDTH",
-    "MOVES",
-    "Cell",
-    "Column",
-    "ColumnTitles",
-    "ListPane",
-    "Look",
-    "VirtualList",
-    "fit_columns",
-    "fit_text",
-]
-
 MAX_LINES: Final = 1000
 PLACEHOLDER: Final = "…"
 MARK_WIDTH: Final = 2

@@ -22,8 +22,6 @@ from inspector.text import file_size
 from inspector.tui.widgets.virtual_list import fit_text
 from inspector.tui.work import Job, Jobs, failure_text
 
-__all__ = ["WhatIf", "plot"]
-
 ADDITIONS: Final = (10, 20, 50, 100, 200, 500, 1000)
 SMALLEST: Final = 64
 LARGEST: Final = 1 << 30
