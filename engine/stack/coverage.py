@@ -4,6 +4,10 @@ Headers tell which update indexes are covered: a set of ranges, never a maximum,
 line has a hole. A table whose range is covered may still be of another history (an older list was put back,
 and git went on from there): then only its records tell. A ref is superseded if a listed table has a record of
 that name which is as new or newer, a log entry if a listed table has its key.
+
+A compaction leaves more behind when its process dies before it has removed its tables: what it dropped. Such
+tables lie within the update indexes of one listed table, which has more of them. Tombstones tell that a ref
+was deleted, and lie in one of these tables, since the oldest are removed first; log entries have expired.
 """
 
 from __future__ import annotations
@@ -68,11 +72,21 @@ class Coverage(Closing):
         """Whether all update indexes from `low` to `high` are those of listed tables."""
         return any(first <= low and high < end for first, end in self.ranges)
 
-    def missing_from(self, table: Table, progress: ProgressCallback | None = None) -> tuple[int, int] | None:
+    def compacted(self, low: int, high: int) -> tuple[int, int] | None:
+        """The limits of a listed table that may be what a compaction made of one with these limits."""
+        for listed in self._tables:
+            limits = listed.min_update_index, listed.max_update_index
+            if limits[0] <= low and high <= limits[1] and limits != (low, high):
+                return limits
+        return None
+
+    def missing_from(
+        self, table: Table, beside: Sequence[Table] = (), progress: ProgressCallback | None = None
+    ) -> tuple[int, int] | None:
         """How many refs and log entries of `table` no listed table has as new or newer.
 
-        None if that cannot be told. Counted until there are many. Raises `FormatError` when `table` itself
-        cannot be read.
+        `beside` are the tables that a compaction left together with this one. None if that cannot be told.
+        Counted until there are many. Raises `FormatError` when `table` itself cannot be read.
         """
         tables = [listed for listed in self._tables if listed.hash_id is table.hash_id]
         # These alone can have something newer. Older ones, which may be damaged, are asked only if need be.
@@ -80,7 +94,9 @@ class Coverage(Closing):
         try:
             if not _has_other_deletions(table, newer) and not any(_missing(newer, table, progress)):
                 return 0, 0
-            missing = _missing(tables, table, progress)
+            missing = _missing(tables, table, progress, beside)
+            if beside:
+                missing = missing[0], 0
         except FormatError as error:
             if error.name == table.name:
                 raise
@@ -89,12 +105,15 @@ class Coverage(Closing):
         return missing if is_whole or not any(missing) else None
 
 
-def _missing(listed: Sequence[Table], table: Table, progress: ProgressCallback | None) -> tuple[int, int]:
+def _missing(
+    listed: Sequence[Table], table: Table, progress: ProgressCallback | None, beside: Sequence[Table] = ()
+) -> tuple[int, int]:
     stack = MergedTable(listed)
     refs = logs = 0
     # On top of the stack, each ref of the table shows that is not the same as now.
     for changes in ref_changes(stack, MergedTable((*listed, table)), progress=progress):
-        refs += sum(_is_newer(change, stack, table) for change in changes)
+        newer = [change for change in changes if _is_newer(change, stack, table)]
+        refs += sum(not _is_deleted(change.name, table, beside) for change in newer)
         if refs >= _MOST_COUNTED:
             break
     # Below the stack, each entry shows whose key no listed table has, not even as a tombstone.
@@ -113,6 +132,12 @@ def _is_newer(change: RefChange, stack: MergedTable, table: Table) -> bool:
         record = None if found is None else found[1]
     own = change.after or table.read_ref(change.name)
     return record is None or own is None or own.update_index >= record.update_index
+
+
+def _is_deleted(name: bytes, table: Table, beside: Sequence[Table]) -> bool:
+    """Whether a table beside this one, or this itself, ends with the deletion of a ref."""
+    found = [ref for one in (table, *beside) if (ref := one.read_ref(name)) is not None]
+    return bool(beside) and max(found, key=lambda ref: ref.update_index).is_deletion
 
 
 def _has_other_deletions(table: Table, newer: Sequence[Table]) -> bool:

@@ -223,10 +223,12 @@ class StackDirectory:
             names -= set(self.read_list())
         except (FormatError, OSError):
             return
-        for name in names:
-            # What stays behind is clutter, for `clean` to find, and no reason to fail now.
-            with suppress(OSError):
-                os.unlink(self.file(name))
+        # The oldest first, and none behind one that stays: a tombstone lies in a newer table than what it
+        # hides, and tells what becomes of an orphan. What stays is for `clean` to find: no failure now.
+        with suppress(OSError):
+            for name in sorted(names):
+                with suppress(FileNotFoundError):
+                    os.unlink(self.file(name))
 
     def close(self) -> None:
         """Close all files; remove tables that the compaction of another process has replaced."""

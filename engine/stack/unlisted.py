@@ -20,8 +20,8 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
@@ -268,7 +268,7 @@ def _judged(
                 if name not in judged:
                     with suppress(FileNotFoundError):
                         is_small = most_bytes is None or status.st_size <= most_bytes
-                        judged[name] = _judge(path, name, coverage, progress, compares=is_small)
+                        judged[name] = _judge(path, name, tables, coverage, progress, compares=is_small)
     before.clear()
     before.update({keys[name]: verdict for name, verdict in judged.items()})
     # One writer that dies leaves one table at most, and its update indexes are the next ones.
@@ -279,7 +279,13 @@ def _judged(
 
 
 def _judge(
-    path: str, name: str, coverage: Coverage, progress: ProgressCallback | None, *, compares: bool
+    path: str,
+    name: str,
+    unlisted: Iterable[str],
+    coverage: Coverage,
+    progress: ProgressCallback | None,
+    *,
+    compares: bool,
 ) -> Verdict:
     """What one table is. Raises `FileNotFoundError`."""
     try:
@@ -296,7 +302,9 @@ def _judge(
                 return FileKind.DATA, f"{what}: no listed table has all of these", None
             if not compares:
                 return FileKind.DOUBTFUL, f"{what}: too large to compare with the listed tables now", None
-            missing = coverage.missing_from(table, progress)
+            with ExitStack() as opened:
+                beside = _left_together(path, unlisted, coverage.compacted(low, high), opened)
+                missing = coverage.missing_from(table, beside, progress)
     except FileNotFoundError:
         raise
     except FormatError as error:
@@ -309,6 +317,20 @@ def _judge(
         only = f"no listed table has as new or newer ({missing[0]:,} refs, {missing[1]:,} log entries)"
         return FileKind.DATA, f"{what}: it holds what {only}", None
     return FileKind.SUPERSEDED, f"{what}: listed tables hold all its records, as new or newer", None
+
+
+def _left_together(
+    path: str, unlisted: Iterable[str], limits: tuple[int, int] | None, opened: ExitStack
+) -> list[Table]:
+    """The unlisted tables that a compaction made into a listed one with these limits; none without limits."""
+    tables: list[Table] = []
+    for name in unlisted if limits is not None else ():
+        with suppress(FormatError, OSError):
+            table = opened.enter_context(Table.open(os.path.join(path, name), name))
+            low, high = table.min_update_index, table.max_update_index
+            if limits is not None and limits[0] <= low and high <= limits[1]:
+                tables.append(table)
+    return tables
 
 
 # Words
