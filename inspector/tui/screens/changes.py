@@ -18,6 +18,7 @@ from textual.content import Content
 from engine.format import RefRecord
 from engine.merge import ChangeKind, LogChanges, MergedTable, RefChange, log_changes
 from engine.progress import Progress
+from engine.readable import damage_met
 from inspector.rows import KINDS, READ_ERRORS, SCAN_RECORDS, ChangeRows, Changes
 from inspector.text import shown
 from inspector.tui.screens.list_dialog import ListDialog, ref_columns, ref_lines
@@ -66,6 +67,7 @@ nothing to stop.
 
     def __init__(self, old: MergedTable, new: MergedTable, title: str, hash_size: int) -> None:
         """`title` says, as plain text, which states these are; `hash_size` is the bytes of an object id."""
+        self._tables = (*old.tables, *new.tables)
         self._changes = Changes(old, new)
         self._rows = ChangeRows(self._changes, frozenset(KINDS))
         columns = ref_columns(_mark, "before", "after")
@@ -168,7 +170,9 @@ nothing to stop.
             text = f"{MARKS[kind]} {count:,} {kind}"
             hidden = kind not in self._rows.kinds
             parts += [(f"({text}, hidden)", "$foreground-muted") if hidden else (text, "bold"), "   "]
-        error = self._failure or self._rows.error
+        # What can be read of damaged tables is compared all the same: what is lost of them may have changed.
+        damage = iter(damage_met(self._tables).values())
+        error = self._failure or self._rows.error or (None if self._comparing else next(damage, None))
         if error is not None:
             parts.append((f"! {failure_text(error)}", "$text-error"))
         elif self._comparing:
