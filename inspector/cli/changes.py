@@ -28,7 +28,7 @@ from inspector.actions import (
     plan_and_run,
     run,
 )
-from inspector.cli.opening import find_stack, stack_verb
+from inspector.cli.opening import Call, json_option, stack_verb
 from inspector.cli.output import Output, ProgressLine, note_sentence
 from inspector.demo import build_damaged_demo, build_demo
 from inspector.exit_codes import note
@@ -64,15 +64,14 @@ def _point_in_time(text: str) -> int:
 @click.option("-m", "message", default="", metavar="MESSAGE", help="What the reflogs say about it.")
 @click.option("-z", "nul_terminated", is_flag=True, help="The commands come in the form with NULs.")
 @stack_verb
-def add(path: Path | None, worktree: str | None, as_json: bool, message: str, nul_terminated: bool) -> None:
+def add(call: Call, message: str, nul_terminated: bool) -> None:
     """Apply `git update-ref --stdin` commands.
 
     They are read from standard input and make one transaction. Prints what was written, refs and
     then reflog entries, tombstones among both.
     """
-    out = Output.standard()
-    workplace = find_stack(path, worktree)
-    action = AddAction(workplace, sys.stdin.buffer.read(), message, nul_terminated)
+    out = call.out
+    action = AddAction(call.workplace, sys.stdin.buffer.read(), message, nul_terminated)
     with ProgressLine() as progress:
         plan = action.prepared(progress)
         for warning in plan.warnings:
@@ -80,7 +79,7 @@ def add(path: Path | None, worktree: str | None, as_json: bool, message: str, nu
         written = None if plan.is_noop else run(action, plan, progress).made
     if written is None or not (written.refs or written.logs):
         note("nothing had to change")
-    elif as_json:
+    elif call.as_json:
         out.json(ref_json(record, None, '"kind":"ref",') for record in written.refs)
         out.json(log_json(record, None, '"kind":"log",') for record in written.logs)
     else:
@@ -100,9 +99,7 @@ def add(path: Path | None, worktree: str | None, as_json: bool, message: str, nu
 @_dry_run_option
 @stack_verb
 def compact(
-    path: Path | None,
-    worktree: str | None,
-    as_json: bool,
+    call: Call,
     everything: bool,
     auto: bool,
     chosen: tuple[int, int] | None,
@@ -120,8 +117,7 @@ def compact(
         raise click.UsageError("--all, --auto and --range exclude each other")
     if (policy is not None or factor is not None) and not auto:
         raise click.UsageError("--policy and --factor belong to --auto")
-    workplace = find_stack(path, worktree)
-    configured = workplace.options
+    workplace, configured = call.workplace, call.workplace.options
     action = CompactAction(workplace, "all")
     if auto:
         action = CompactAction(workplace, policy or configured.policy, factor or configured.factor)
@@ -130,7 +126,7 @@ def compact(
         with workplace.opened() as stack:
             names = tuple(table.name for table in stack.tables[slice(*chosen)])
         action = CompactAction(workplace, TableRange(*chosen, names))
-    _change(action, _compaction_fields, as_json=as_json, dry_run=dry_run)
+    _change(call, action, _compaction_fields, dry_run=dry_run)
 
 
 @click.command()
@@ -146,9 +142,7 @@ def compact(
 @_dry_run_option
 @stack_verb
 def expire(
-    path: Path | None,
-    worktree: str | None,
-    as_json: bool,
+    call: Call,
     before: int | None,
     min_update_index: int | None,
     dry_run: bool,
@@ -159,41 +153,41 @@ def expire(
     """
     if before is None and min_update_index is None:
         raise click.UsageError("what is old? Give --before, --min-update-index, or both")
-    action = ExpireAction(find_stack(path, worktree), before or 0, min_update_index or 0)
-    _change(action, _compaction_fields, as_json=as_json, dry_run=dry_run)
+    action = ExpireAction(call.workplace, before or 0, min_update_index or 0)
+    _change(call, action, _compaction_fields, dry_run=dry_run)
 
 
 @click.command()
 @_dry_run_option
 @stack_verb
-def clean(path: Path | None, worktree: str | None, as_json: bool, dry_run: bool) -> None:
+def clean(call: Call, dry_run: bool) -> None:
     """Remove what a crash left behind.
 
     Prints what goes, and what stays although it is not part of the stack, and why. Locks always stay.
     """
-    action = CleanAction(find_stack(path, worktree))
+    action = CleanAction(call.workplace)
     # A stack that is locked is told by the exit code, even where there is nothing to remove.
-    _change(action, _clean_fields, as_json=as_json, dry_run=dry_run, when_noop=True)
+    _change(call, action, _clean_fields, dry_run=dry_run, when_noop=True)
 
 
 def _change(
+    call: Call,
     action: Action[Any],
     fields: Callable[[Any], dict[str, Any]],
     *,
-    as_json: bool,
     dry_run: bool,
     when_noop: bool = False,
 ) -> None:
     """Plan, apply the plan unless this is a dry run, and print it: as it was carried out, if it was."""
     with ProgressLine() as progress:
         plan, result = plan_and_run(action, progress, dry_run=dry_run, when_noop=when_noop)
-    out, done = Output.standard(), result or plan
-    if as_json:
-        out.json([json_line(fields(done.made))])
+    done = result or plan
+    if call.as_json:
+        call.out.json([json_line(fields(done.made))])
         return
     if plan.is_noop:
         note_sentence(plan.sentence)
-    out.text(done.lines)
+    call.out.text(done.lines)
 
 
 def _compaction_fields(plan: CompactionPlan) -> dict[str, Any]:
@@ -206,16 +200,14 @@ def _compaction_fields(plan: CompactionPlan) -> dict[str, Any]:
 
 
 def _clean_fields(plan: CleanPlan) -> dict[str, Any]:
-    return {
-        "removed": [picked(file, "name", "size", "reason") for file in plan.removed],
-        "kept": [picked(file, "name", "size", "reason") for file in plan.kept],
-    }
+    files = {"removed": plan.removed, "kept": plan.kept}
+    return {what: [picked(file, "name", "size", "reason") for file in of] for what, of in files.items()}
 
 
 @click.command()
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--damaged", is_flag=True, help="With several kinds of damage, to try fsck and repair on.")
-@click.option("--json", "as_json", is_flag=True, help="JSON Lines: one object a line.")
+@json_option
 def demo(directory: Path, damaged: bool, as_json: bool) -> None:
     """Make a stack to play with.
 

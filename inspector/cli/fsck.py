@@ -6,37 +6,34 @@ It opens no stack, so that one which git and every other verb refuse can be chec
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import click
 
 from engine.fsck import Finding, Severity
 from engine.fsck import fsck as check
-from inspector.cli.opening import find_stack, stack_verb
-from inspector.cli.output import Output, ProgressLine
+from inspector.cli.opening import Call, stack_verb
+from inspector.cli.output import ProgressLine
 from inspector.exit_codes import ExitCode, note
-from inspector.text import counted, json_line, safe_name
+from inspector.text import counted, json_line, picked, safe_name
 
 
 @click.command()
 @stack_verb
-@click.pass_context
-def fsck(ctx: click.Context, path: Path | None, worktree: str | None, as_json: bool) -> None:
+def fsck(call: Call) -> None:
     """Check the stack: list, files, tables, blocks, indexes, refs.
 
     Prints what is wrong, the worst first, with what git does with it and which repairs apply, the safest
     first. Errors lose, hide or falsify data; warnings are clutter and oddities. Nothing is written. The
     exit code is 1 when there are errors.
     """
-    workplace = find_stack(path, worktree)
+    workplace, out = call.workplace, call.out
     with ProgressLine() as progress:
         findings = sorted(
             check(workplace.directory, workplace.options, progress),
             key=lambda finding: finding.severity.rank,
         )
-    out = Output.standard()
-    if as_json:
+    if call.as_json:
         out.json([json_line(_fields(finding)) for finding in findings])
     else:
         for number, finding in enumerate(findings):
@@ -48,20 +45,12 @@ def fsck(ctx: click.Context, path: Path | None, worktree: str | None, as_json: b
         if others:
             note(f"not checked: the stacks of other worktrees (--worktree {', '.join(others)})")
     if any(finding.severity is Severity.ERROR for finding in findings):
-        ctx.exit(ExitCode.FINDINGS)
+        raise click.exceptions.Exit(ExitCode.FINDINGS)
 
 
 def _fields(finding: Finding) -> dict[str, Any]:
-    return {
-        "severity": finding.severity.value,
-        "code": finding.code,
-        "table": finding.file,
-        "offset": finding.offset,
-        "message": finding.message,
-        "fix": list(finding.fixes),
-        "git": finding.git,
-        "meaning": finding.fault.meaning,
-    }
+    fields = picked(finding, "severity", "code", table="file", offset="offset", message="message")
+    return {**fields, **picked(finding, fix="fixes", git="git"), "meaning": finding.fault.meaning}
 
 
 def _lines(finding: Finding) -> Iterator[str]:

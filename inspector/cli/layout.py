@@ -6,8 +6,6 @@ the exit code says that there were some.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from engine.errors import FormatError
@@ -15,16 +13,10 @@ from engine.format import SECTION_NAMES
 from engine.layout import BlockSpan, Fields, Section, Span, SpanKind, TableLayout
 from engine.readable import ReadableTable
 from engine.table import Table
-from inspector.cli.opening import (
-    chosen_tables,
-    end_with_faults,
-    open_stack,
-    stack_verb,
-    table_option,
-)
+from inspector.cli.opening import Call, chosen_tables, end_with_faults, stack_verb, table_option
 from inspector.cli.output import Output
 from inspector.exit_codes import note
-from inspector.text import json_line, safe_name, safe_text
+from inspector.text import json_line, picked, safe_name, safe_text
 
 _BLOCK_HEADINGS = ("length", "records end", "records", "restarts", "padding")
 _BLOCK_ROW = "{:<20}{:>9}{:>13}{:>9}{:>10}{:>9}"
@@ -33,7 +25,7 @@ _BLOCK_ROW = "{:<20}{:>9}{:>13}{:>9}{:>10}{:>9}"
 @click.command()
 @table_option
 @stack_verb
-def layout(path: Path | None, worktree: str | None, as_json: bool, table_name: str | None) -> None:
+def layout(call: Call, table_name: str | None) -> None:
     """Where everything lies in the tables: header, sections, blocks, footer.
 
     Oldest table first, blocks in the order of the file. `bytes` is what something takes in the file, padding
@@ -42,20 +34,19 @@ def layout(path: Path | None, worktree: str | None, as_json: bool, table_name: s
     count from the start of the file. With --json, one object for each block, and none for what cannot
     be read.
     """
-    out = Output.standard()
     faults: list[Exception] = []
-    with open_stack(path, worktree) as stack:
-        if not stack.tables and not as_json:
+    with call.opened() as stack:
+        if not stack.tables and not call.as_json:
             note("the stack is empty: it has no table")
         of_tables: dict[Table, Exception | None] = {
             table: table.fault for table in stack.tables if isinstance(table, ReadableTable)
         }
         faults += [fault for fault in stack.faults if fault not in of_tables.values()]
         for number, table in enumerate(chosen_tables(stack, table_name)):
-            if number and not as_json:
-                out.text([""])
+            if number and not call.as_json:
+                call.out.text([""])
             spans = TableLayout(table.name, table.size, table.read)
-            errors = (_print_json if as_json else _print_text)(out, spans)
+            errors = (_print_json if call.as_json else _print_text)(call.out, spans)
             fault = of_tables.get(table)
             # The layout says more of it, but not of a file that is not there, or of another hash function.
             faults += errors or ([fault] if fault is not None else [])
@@ -80,13 +71,9 @@ def _block_json(table_name: str, block: BlockSpan, records: int) -> str:
             "table": table_name,
             "offset": block.offset,
             "type": SECTION_NAMES[block.type],
-            "block_len": block.block_len,
-            "records_end": block.records_end,
-            "restarts": block.restart_count,
+            **picked(block, "block_len", "records_end", restarts="restart_count"),
             "records": records,
-            "padding": block.padding,
-            "next_offset": block.next_offset,
-            "file_len": block.file_len,
+            **picked(block, "padding", "next_offset", "file_len"),
             "section": SECTION_NAMES[block.section] if block.section is not None else None,
             "level": block.level,
         }

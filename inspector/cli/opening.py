@@ -1,10 +1,12 @@
-"""From the path on the command line to an open stack, and the options that every verb takes."""
+"""From the path on the command line to an open stack: what every verb takes, and how it goes about it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property, wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +20,7 @@ from inspector.cli.output import Output
 from inspector.exit_codes import ExitCode, note
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
+Named = TypeVar("Named")
 
 table_option = click.option(
     "--table",
@@ -27,19 +30,26 @@ table_option = click.option(
 )
 
 
+json_option = click.option("--json", "as_json", is_flag=True, help="JSON Lines: one object a line.")
+worktree_option = click.option(
+    "--worktree", metavar="NAME", help="The stack of this worktree (main: the main one)."
+)
+
+
 def path_options(verb: Verb) -> Verb:
     """Give a verb `path` (None when left out) and `worktree`, the parameters of `find_stack`."""
-    worktree = click.option(
-        "--worktree", metavar="NAME", help="The stack of this worktree (main: the main one)."
-    )
     path = click.argument("path", required=False, type=click.Path(path_type=Path))
-    return path(worktree(verb))
+    return path(worktree_option(verb))
 
 
-def stack_verb(verb: Verb) -> Verb:
-    """Give a verb `path`, `worktree` and `as_json`."""
-    as_json = click.option("--json", "as_json", is_flag=True, help="JSON Lines: one object a line.")
-    return path_options(as_json(verb))
+def stack_verb(verb: Callable[..., None]) -> Callable[..., None]:
+    """Give a verb its `Call`, made of a path, `--worktree` and `--json`."""
+
+    @wraps(verb)
+    def called(path: Path | None, worktree: str | None, as_json: bool, **options: object) -> None:
+        verb(Call(path, worktree, as_json), **options)
+
+    return path_options(json_option(called))
 
 
 def find_stack(path: Path | None, worktree: str | None) -> Workplace:
@@ -60,25 +70,37 @@ def find_stack(path: Path | None, worktree: str | None) -> Workplace:
     return Workplace(location.directory, repository.stack_options(), repository)
 
 
-@contextmanager
-def open_stack(path: Path | None, worktree: str | None) -> Iterator[ReadableStack]:
-    """That stack, open to be looked at as far as it can be read: nothing is locked or written.
+@dataclass
+class Call:
+    """A verb as it was called: which stack it is about, and where its output goes in which form."""
 
-    Raises `ReftableError` for a stack of which there is no table to read, and `OSError`.
-    """
-    workplace = find_stack(path, worktree)
-    with open_readable(workplace.directory, workplace.options) as stack:
-        stack.require_tables()
-        yield stack
+    path: Path | None
+    worktree: str | None
+    as_json: bool
+    out: Output = field(default_factory=Output.standard)
 
+    @cached_property
+    def workplace(self) -> Workplace:
+        """The stack that is meant. Raises what `find_stack` raises."""
+        return find_stack(self.path, self.worktree)
 
-@contextmanager
-def readable_stack(path: Path | None, worktree: str | None) -> Iterator[ReadableStack]:
-    """As `open_stack`. What the verb has met that cannot be read is told at its end, with an exit code."""
-    with open_stack(path, worktree) as stack:
-        yield stack
-        faults = stack.damage_met()
-    end_with_faults(faults)
+    @contextmanager
+    def opened(self) -> Iterator[ReadableStack]:
+        """That stack, open to be looked at as far as it can be read: nothing is locked or written.
+
+        Raises `ReftableError` for a stack of which there is no table to read, and `OSError`.
+        """
+        with open_readable(self.workplace.directory, self.workplace.options) as stack:
+            stack.require_tables()
+            yield stack
+
+    @contextmanager
+    def readable(self) -> Iterator[ReadableStack]:
+        """As `opened`. What the verb has met that cannot be read is told at its end, with an exit code."""
+        with self.opened() as stack:
+            yield stack
+            faults = stack.damage_met()
+        end_with_faults(faults)
 
 
 def end_with_faults(faults: Collection[Exception]) -> None:
@@ -103,8 +125,13 @@ def chosen_tables(stack: ReadableStack, table_name: str | None) -> tuple[Table, 
         found = tables[int(table_name) : int(table_name) + 1]
     else:
         found = tuple(table for table in tables if table_name in table.name)
-    if len(found) != 1:
-        what = "no table of this stack" if not found else f"{len(found)} tables of this stack, not one"
-        hint = "the verb `tables` lists them"
-        raise click.BadParameter(f"{table_name!r} is {what} ({hint})", param_hint="--table")
+    the_one(found, table_name, "of this stack", "--table", " (the verb `tables` lists them)")
     return found
+
+
+def the_one(found: Sequence[Named], asked: str, where: str, option: str, hint: str = "") -> Named:
+    """The only table that `asked`, the value of `option`, means; `click.BadParameter` for none or several."""
+    if len(found) != 1:
+        what = f"{len(found)} tables {where}, not one" if found else f"no table {where}"
+        raise click.BadParameter(f"{asked!r} is {what}{hint}", param_hint=option)
+    return found[0]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import TypeVar
 
 import click
@@ -18,8 +17,7 @@ from engine.format import LogRecord, RefRecord
 from engine.merge import MergedTable, Version
 from engine.readable import ReadableStack
 from engine.table import Table
-from inspector.cli.opening import chosen_tables, readable_stack, stack_verb, table_option
-from inspector.cli.output import Output
+from inspector.cli.opening import Call, chosen_tables, stack_verb, table_option
 from inspector.exit_codes import note
 from inspector.model import find_versions
 from inspector.text import (
@@ -54,9 +52,7 @@ Record = TypeVar("Record", RefRecord, LogRecord)
 @click.option("--deletions", is_flag=True, help="Tombstones too, as `deleted NAME`.")
 @stack_verb
 def refs(
-    path: Path | None,
-    worktree: str | None,
-    as_json: bool,
+    call: Call,
     prefix: str,
     points_at: str | None,
     table_name: str | None,
@@ -70,9 +66,8 @@ def refs(
     """
     if table_name is not None and as_of is not None:
         raise click.UsageError("--table and --as-of name two different views: give one of them")
-    out = Output.standard()
     start = os.fsencode(prefix)
-    with readable_stack(path, worktree) as stack:
+    with call.readable() as stack:
         view = _view(stack, table_name)
         if as_of is not None:
             view = MergedTable([table for table in view.tables if table.max_update_index <= as_of])
@@ -83,10 +78,10 @@ def refs(
         else:
             batches = _pointing_at(view, _object_id(stack, points_at), start)
         for batch in batches:
-            if as_json:
-                out.json(ref_json(record, table.name) for record, table in batch)
+            if call.as_json:
+                call.out.json(ref_json(record, table.name) for record, table in batch)
             else:
-                out.lines(ref_line(record, out.show) for record, _ in batch)
+                call.out.lines(ref_line(record, call.out.show) for record, _ in batch)
 
 
 @click.command()
@@ -95,9 +90,7 @@ def refs(
 @click.option("--deletions", is_flag=True, help="Tombstones too, as `deleted UPDATE_INDEX`.")
 @stack_verb
 def logs(
-    path: Path | None,
-    worktree: str | None,
-    as_json: bool,
+    call: Call,
     name: str | None,
     table_name: str | None,
     deletions: bool,
@@ -107,38 +100,36 @@ def logs(
     By name, newest entry first. A line is the ref's name, a space, and a line of git's reflog files:
     `OLD NEW COMMITTER <EMAIL> TIME ZONE`, a tab, and the message. With --ref the name is left out.
     """
-    out = Output.standard()
-    with readable_stack(path, worktree) as stack:
+    with call.readable() as stack:
         null_id = bytes(stack.hash_id.size)
         only = os.fsencode(name or "")
         line = log_line if name is None else reflog_line
         entries = _view(stack, table_name).log_origins(only, deletions=deletions)
         for batch in _while(entries, lambda record: name is None or record.name == only):
-            if as_json:
-                out.json(log_json(record, table.name) for record, table in batch)
+            if call.as_json:
+                call.out.json(log_json(record, table.name) for record, table in batch)
             else:
-                out.lines(line(record, null_id, out.show) for record, _ in batch)
+                call.out.lines(line(record, null_id, call.out.show) for record, _ in batch)
 
 
 @click.command()
 @click.argument("ref")
 @stack_verb
-def trace(path: Path | None, worktree: str | None, as_json: bool, ref: str) -> None:
+def trace(call: Call, ref: str) -> None:
     """Every version of a ref in every table.
 
     The newest comes first, and wins. When it is a deletion, there is no such ref: it hides the versions
     below.
     """
-    out = Output.standard()
     name = os.fsencode(ref)
-    with readable_stack(path, worktree) as stack:
+    with call.readable() as stack:
         tables = stack.merged.tables
         versions, unread = find_versions(tables, tables, name)
-        if as_json:
-            out.json(map(_version_json, versions))
+        if call.as_json:
+            call.out.json(map(_version_json, versions))
         elif versions:
             headings = ("", "update index", "#", "table", "offset", "value")
-            out.text(columns(headings, map(_version_row, versions), "<>><><"))
+            call.out.text(columns(headings, map(_version_row, versions), "<>><><"))
         elif not unread:
             note(f"{ref}: no table of the stack has a version of it")
         for table in unread:
@@ -175,7 +166,7 @@ def _version_row(version: Version) -> tuple[str, ...]:
 
 @click.command("print")
 @stack_verb
-def print_view(path: Path | None, worktree: str | None, as_json: bool) -> None:
+def print_view(call: Call) -> None:
     """Everything in the merged view.
 
     Refs and then logs, as git's test tool dumps them; tombstones are left out.
@@ -191,19 +182,22 @@ def print_view(path: Path | None, worktree: str | None, as_json: bool) -> None:
     MESSAGE
     }
     """  # noqa: D301 - the backspaces tell click to keep the lines
-    out = Output.standard()
-    with readable_stack(path, worktree) as stack:
+    with call.readable() as stack:
         null_id = bytes(stack.hash_id.size)
         for refs_of_block in stack.merged.ref_origins():
-            if as_json:
-                out.json(ref_json(record, table.name, '"kind":"ref",') for record, table in refs_of_block)
+            if call.as_json:
+                call.out.json(
+                    ref_json(record, table.name, '"kind":"ref",') for record, table in refs_of_block
+                )
             else:
-                out.lines(print_ref(record, out.show) for record, _ in refs_of_block)
+                call.out.lines(print_ref(record, call.out.show) for record, _ in refs_of_block)
         for logs_of_block in stack.merged.log_origins():
-            if as_json:
-                out.json(log_json(record, table.name, '"kind":"log",') for record, table in logs_of_block)
+            if call.as_json:
+                call.out.json(
+                    log_json(record, table.name, '"kind":"log",') for record, table in logs_of_block
+                )
             else:
-                out.lines(print_log(record, null_id, out.show) for record, _ in logs_of_block)
+                call.out.lines(print_log(record, null_id, call.out.show) for record, _ in logs_of_block)
 
 
 def _view(stack: ReadableStack, table_name: str | None) -> MergedTable:

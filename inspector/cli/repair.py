@@ -15,8 +15,8 @@ import click
 from engine.format import RefRecord
 from engine.repair import Outcome, RefOutcome, RepairPlan, damages, lock_files, table_files
 from inspector.actions import RepairAction, Result, plan_and_run, run
-from inspector.cli.opening import find_stack, stack_verb
-from inspector.cli.output import Output, ProgressLine, note_sentence
+from inspector.cli.opening import Call, stack_verb, the_one
+from inspector.cli.output import ProgressLine, note_sentence
 from inspector.exit_codes import ExitCode, note
 from inspector.rows import OutcomeRows
 from inspector.text import (
@@ -64,12 +64,8 @@ _BATCH: Final = 1024
     "--force", is_flag=True, help="Remove locks as well that are young, or that a process has open."
 )
 @stack_verb
-@click.pass_context
 def repair(
-    ctx: click.Context,
-    path: Path | None,
-    worktree: str | None,
-    as_json: bool,
+    call: Call,
     applies: bool,
     names: tuple[str, ...],
     aside: tuple[str, ...],
@@ -90,13 +86,11 @@ def repair(
     before, after, why; one with the numbers of refs and logs, and the gaps, between whose names refs may be
     lost without trace. The exit code is 1 when errors remain after --apply.
     """
-    workplace = find_stack(path, worktree)
-    directory = workplace.directory
+    directory, out = call.workplace.directory, call.out
     locks = lock_files(directory)
-    out = Output.standard()
     with closing(OutcomeRows()) as store:
         action = RepairAction(
-            workplace,
+            call.workplace,
             store,
             force,
             tuple(_table_of(directory, name, "--set-aside") for name in aside),
@@ -107,7 +101,7 @@ def repair(
             plan, _ = plan_and_run(action, progress, dry_run=True)
         made, logs = plan.made.plan, plan.made.logs
         # Told before anything is changed: afterwards, the files that they are read from are gone.
-        if as_json:
+        if call.as_json:
             out.json([json_line(_plan_fields(made))])
         else:
             for number, step in enumerate(made.steps, 1):
@@ -115,18 +109,18 @@ def repair(
             out.text([""] if made.steps else [])
         rows = iter(store)
         while told := list(islice(rows, _BATCH)):
-            if as_json:
+            if call.as_json:
                 out.json(json_line(_outcome_fields(one)) for one in told)
             else:
                 out.text(map(_outcome_line, told))
-        if not as_json and made.steps:
+        if not call.as_json and made.steps:
             out.text([ref_counts(store.counts), log_counts(logs), *gap_lines(made)])
         result = None
         if applies and not plan.is_noop:
             out.flush()
             with ProgressLine() as progress:
                 result = run(action, plan, progress)
-        if as_json:
+        if call.as_json:
             fields = {
                 "refs": {outcome.value: store.counts[outcome] for outcome in Outcome},
                 "logs": picked(logs, "kept", "returned", "lost", "uncertain", "may_be_lost"),
@@ -136,7 +130,7 @@ def repair(
             }
             out.json([json_line(fields)])
     if result is not None:
-        _tell_result(ctx, result)
+        _tell_result(result)
     elif plan.is_noop:
         note_sentence(plan.sentence)
     else:
@@ -144,11 +138,7 @@ def repair(
 
 
 def _table_of(directory: Path, part: str, option: str) -> str:
-    names = [name for name in table_files(directory) if part in name]
-    if len(names) != 1:
-        what = "no table here" if not names else f"{len(names)} tables here, not one"
-        raise click.BadParameter(f"{part!r} is {what}", param_hint=option)
-    return names[0]
+    return the_one([name for name in table_files(directory) if part in name], part, "here", option)
 
 
 def _outcome_line(one: RefOutcome) -> str:
@@ -164,7 +154,7 @@ def _value(record: RefRecord) -> str:
     return record.value.hex() if record.value is not None else "deleted"
 
 
-def _tell_result(ctx: click.Context, result: Result) -> None:
+def _tell_result(result: Result) -> None:
     if result.snapshot is None:
         note(f"done: {', '.join(result.made.removed)} removed")
     else:
@@ -172,43 +162,24 @@ def _tell_result(ctx: click.Context, result: Result) -> None:
     errors = result.made.errors
     if errors:
         note(f"checked again: {counted(errors, 'error')} left: see the verb fsck")
-        ctx.exit(ExitCode.FINDINGS)
+        raise click.exceptions.Exit(ExitCode.FINDINGS)
     note("checked again: no errors")
 
 
 def _plan_fields(plan: RepairPlan) -> dict[str, Any]:
+    step = ("kind", "file", "why", "result", "severity", "needs_force", "options")
     return {
-        "steps": [
-            {
-                "kind": step.kind.value,
-                "file": step.file,
-                "why": step.why,
-                "result": step.result,
-                "severity": step.severity.value,
-                "needs_force": step.needs_force,
-                "options": [option.value for option in step.options],
-            }
-            for step in plan.steps
-        ],
+        "steps": [picked(one, *step) for one in plan.steps],
         "tables": [
             {
-                "name": table.name,
-                "source": table.source,
-                "rewritten": table.is_rewritten,
+                **picked(table, "name", "source", rewritten="is_rewritten"),
                 "min_update_index": table.limits[0],
                 "max_update_index": table.limits[1],
             }
             for table in plan.tables
         ],
         "left_out": [
-            {
-                "file": left.file,
-                "why": left.why,
-                "refs": left.refs,
-                "logs": left.logs,
-                "listed": left.is_listed,
-                "missing": left.is_missing,
-            }
+            picked(left, "file", "why", "refs", "logs", listed="is_listed", missing="is_missing")
             for left in plan.left_out
         ],
     }

@@ -3,48 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import click
 
 from engine.merge import Segment, sizes_to_segments, suggest_compaction_segment, suggest_geometric_segment
 from engine.table import Table
-from inspector.cli.opening import find_stack, readable_stack, stack_verb
-from inspector.cli.output import Output
+from inspector.cli.opening import Call, stack_verb
 from inspector.exit_codes import note
-from inspector.text import columns, json_line, safe_name
+from inspector.text import columns, json_line, picked, safe_name
 
 _BAR_WIDTH = 32
 
 
 @click.command()
 @stack_verb
-def tables(path: Path | None, worktree: str | None, as_json: bool) -> None:
+def tables(call: Call) -> None:
     """The tables of the stack, oldest first."""
-    out = Output.standard()
-    with readable_stack(path, worktree) as stack:
+    with call.readable() as stack:
         rows = [_table_fields(position, table) for position, table in enumerate(stack.tables)]
-        if as_json:
-            out.json(map(json_line, rows))
+        if call.as_json:
+            call.out.json(map(json_line, rows))
         elif rows:
             headings = ("#", "name", "bytes", "format", "block", "update indexes")
-            out.text(columns(headings, map(_table_row, rows), "><><><"))
+            call.out.text(columns(headings, map(_table_row, rows), "><><><"))
         else:
             note("the stack is empty: it has no table")
 
 
 def _table_fields(position: int, table: Table) -> dict[str, Any]:
-    return {
-        "name": table.name,
-        "size": table.size,
-        "version": table.version,
-        "hash": table.hash_id.value,
-        "block_size": table.block_size,
-        "min_update_index": table.min_update_index,
-        "max_update_index": table.max_update_index,
-        "position": position,
-    }
+    limits = ("block_size", "min_update_index", "max_update_index")
+    fields = picked(table, "name", "size", "version", hash="hash_id")
+    return {**fields, **picked(table, *limits), "position": position}
 
 
 def _table_row(fields: dict[str, Any]) -> tuple[str, ...]:
@@ -60,7 +50,7 @@ def _table_row(fields: dict[str, Any]) -> tuple[str, ...]:
 
 @click.command()
 @stack_verb
-def segments(path: Path | None, worktree: str | None, as_json: bool) -> None:
+def segments(call: Call) -> None:
     """What both compaction rules would merge.
 
     A size is a table's without footer and most of the header, as the rules count it. The log2 rule
@@ -68,20 +58,19 @@ def segments(path: Path | None, worktree: str | None, as_json: bool) -> None:
     result would outgrow. The geometric rule, git's since 2.45, has each table at least FACTOR times
     as large as the one behind it.
     """
-    out = Output.standard()
-    with find_stack(path, worktree).opened() as stack:
+    with call.workplace.opened() as stack:
         sizes = stack.sizes
         factor = stack.options.factor
     parts = sizes_to_segments(sizes)
     log2 = suggest_compaction_segment(sizes)
     geometric = suggest_geometric_segment(sizes, factor)
-    if as_json:
+    if call.as_json:
         fields = {
             "sizes": sizes,
             "log2": {"segments": list(map(asdict, parts)), "suggestion": _suggestion(log2)},
             "geometric": {"factor": factor, "suggestion": _suggestion(geometric)},
         }
-        out.json([json_line(fields)])
+        call.out.json([json_line(fields)])
         return
     rows = [
         (
@@ -95,14 +84,12 @@ def segments(path: Path | None, worktree: str | None, as_json: bool) -> None:
         for part in parts
         for position in range(part.start, part.end)
     ]
-    out.text(columns(("#", "bytes", "", "segment", "log2", "geometric"), rows, ">><<<<"))
-    out.text(["", _advice("log2", log2), _advice(f"geometric, factor {factor}", geometric)])
+    call.out.text(columns(("#", "bytes", "", "segment", "log2", "geometric"), rows, ">><<<<"))
+    call.out.text(["", _advice("log2", log2), _advice(f"geometric, factor {factor}", geometric)])
 
 
 def _suggestion(segment: Segment) -> dict[str, int] | None:
-    if segment.start == segment.end:
-        return None
-    return {"start": segment.start, "end": segment.end, "bytes": segment.bytes}
+    return picked(segment, "start", "end", "bytes") if len(segment) else None
 
 
 def _bracket(position: int, segment: Segment) -> str:

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import click
 
 from engine.errors import ApiError
 from engine.snapshot import Snapshot, list_snapshots
 from inspector.actions import UndoAction, run
-from inspector.cli.opening import find_stack, stack_verb
-from inspector.cli.output import Output, ProgressLine
+from inspector.cli.opening import Call, json_option, stack_verb, worktree_option
+from inspector.cli.output import ProgressLine
 from inspector.exit_codes import ExitCode, note
 from inspector.text import columns, counted, json_line, picked, safe_name, utc_time
 
@@ -25,27 +24,23 @@ _ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]+Z.*")
 
 @click.command()
 @stack_verb
-def snapshots(path: Path | None, worktree: str | None, as_json: bool) -> None:
+def snapshots(call: Call) -> None:
     """List the snapshots of a stack, newest first.
 
     One is taken before each change that is made through this program, and lies beside the stack. It holds the
     list and the tables as they were. The newest 20 stay, and those that hold tables which a repair set aside.
     """
-    kept = list_snapshots(find_stack(path, worktree).directory)
-    out = Output.standard()
-    if as_json:
-        out.json([json_line(_fields(snapshot)) for snapshot in kept])
+    kept = list_snapshots(call.workplace.directory)
+    if call.as_json:
+        fields = ("id", "time", "operation", "tables", "missing", "kept")
+        call.out.json([json_line(picked(snapshot, *fields)) for snapshot in kept])
     elif kept:
         rows = [
             (_time(one), str(len(one.tables)), "*" if one.kept else "", safe_name(one.id)) for one in kept
         ]
-        out.text(columns(("time", "tables", "kept", "id"), rows, "<><<"))
+        call.out.text(columns(("time", "tables", "kept", "id"), rows, "<><<"))
     else:
         note("no snapshot: nothing was changed through this program yet")
-
-
-def _fields(snapshot: Snapshot) -> dict[str, Any]:
-    return picked(snapshot, "id", "time", "operation", "tables", "missing", "kept")
 
 
 def _time(snapshot: Snapshot) -> str:
@@ -54,13 +49,10 @@ def _time(snapshot: Snapshot) -> str:
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="[ID] [PATH]")
-@click.option("--worktree", metavar="NAME", help="The stack of this worktree (main: the main one).")
+@worktree_option
 @click.option("--force", is_flag=True, help="Undo also what has been changed since.")
-@click.option("--json", "as_json", is_flag=True, help="JSON Lines: one object a line.")
-@click.pass_context
-def undo(
-    ctx: click.Context, words: tuple[str, ...], worktree: str | None, force: bool, as_json: bool
-) -> None:
+@json_option
+def undo(words: tuple[str, ...], worktree: str | None, force: bool, as_json: bool) -> None:
     """Make the stack what it was before a change.
 
     ID is that of a snapshot (the verb `snapshots` lists them); without one, it is the newest. Going back is a
@@ -71,8 +63,8 @@ def undo(
     paths = [word for word in words if word not in ids]
     if len(ids) > 1 or len(paths) > 1:
         raise click.UsageError("give one ID and one PATH at most")
-    workplace = find_stack(Path(paths[0]) if paths else None, worktree)
-    action = UndoAction(workplace, ids[0] if ids else None, force)
+    call = Call(Path(paths[0]) if paths else None, worktree, as_json)
+    action = UndoAction(call.workplace, ids[0] if ids else None, force)
     with ProgressLine() as progress:
         plan = action.plan(progress)
         if plan.made is None:
@@ -82,16 +74,15 @@ def undo(
                 "the stack has changed since the change that is to be undone; nothing was written, "
                 "--force undoes that as well"
             )
-            ctx.exit(ExitCode.CHANGED)
+            raise click.exceptions.Exit(ExitCode.CHANGED)
         result = run(action, plan, progress)
     snapshot, before = plan.made.snapshot, result.snapshot
-    out = Output.standard()
     if as_json:
         fields = picked(snapshot, "operation", "tables", "missing")
-        out.json([json_line({"restored": snapshot.id, **fields, "snapshot": before and before.id})])
+        call.out.json([json_line({"restored": snapshot.id, **fields, "snapshot": before and before.id})])
         return
     tables = counted(len(snapshot.tables), "table")
-    out.text([f"as before the {snapshot.operation} of {_time(snapshot)}: {tables}"])
+    call.out.text([f"as before the {snapshot.operation} of {_time(snapshot)}: {tables}"])
     if before is not None:
         note(f"to take this back: undo {before.id}")
 

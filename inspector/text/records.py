@@ -28,9 +28,10 @@ def json_line(fields: dict[str, Any]) -> str:
     return json.dumps(fields, separators=(",", ":"))
 
 
-def picked(thing: object, *names: str) -> dict[str, Any]:
-    """These attributes of something, as fields of a JSON object."""
-    return {name: getattr(thing, name) for name in names}
+def picked(thing: object, *names: str, **renamed: str) -> dict[str, Any]:
+    """These attributes of something, as fields of a JSON object; then those with another name there."""
+    fields = {name: name for name in names} | renamed
+    return {field: getattr(thing, name) for field, name in fields.items()}
 
 
 def value_fields(record: RefRecord) -> dict[str, Any]:
