@@ -19,10 +19,10 @@ class ExitCode(IntEnum):
     """The codes of every verb; scripts may rely on them."""
 
     OK = 0
-    FINDINGS = 1  # fsck found errors
+    FINDINGS = 1  # fsck found errors, or a repair has left some
     USAGE = 2  # the command line, or what was read from standard input, makes no sense
     UNREADABLE = 3  # no stack there, or its files cannot be read (or written)
-    LOCKED = 4  # somebody else holds a lock
+    LOCKED = 4  # another process holds a lock
     CHANGED = 5  # the stack is no longer the one that was planned for
     INTERNAL = 70  # the program itself failed (EX_SOFTWARE)
     INTERRUPTED = 130  # 128 + SIGINT, as shells have it

@@ -50,7 +50,7 @@ class Repaired:
 class RepairAction:
     """Do what repairs the stack. What becomes of refs is put into `store`, when the plan is made.
 
-    With `force`, locks are removed that a process may hold. Tables in `set_aside` and `take_up` get these
+    With `force`, locks in use are removed as well. Tables in `set_aside` and `take_up` get these
     instead of the safest option. With `only`, tables and locks, only these are repaired and removed.
     """
 
@@ -182,7 +182,7 @@ class RepairAction:
         words, why = [], []
         if self.force and _forced(made):
             words.append("force")
-            why.append("A lock is removed that a process may hold.")
+            why.append("Another process may hold a lock that is removed.")
         if lost:
             words.append(str(lost))
             why.append(f"{counted(lost, 'ref')} will be lost: nothing of them can be read.")
@@ -193,7 +193,7 @@ class RepairAction:
             held = f"{safe_name(step.file)}: {safe_name(step.result)}"
             if self.force:
                 yield (
-                    f"{held}. Removing it may cost its holder what it writes, or undo this repair: "
+                    f"{held}. Removing it may lose what that process writes, or undo this repair: "
                     "end that process first."
                 )
             else:

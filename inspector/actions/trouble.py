@@ -1,4 +1,4 @@
-"""What an error means, in plain words and with what to do about it; locks, their age and who holds them.
+"""What an error means, in plain words and with what to do about it; locks, their age and their holders.
 
 Looks at processes, which may take a moment: not for the thread that draws.
 """
@@ -91,12 +91,12 @@ _LOCK: Final = (
     "no other process may."
 )
 _NO_HOLDER: Final = (
-    "No process that can be seen from here has it open. That alone does not mean that it is left over: "
+    "No process that can be seen from here has it open. That alone does not make it stale: "
     "git closes some locks while it works, and other users' or machines' processes may not be visible."
 )
-_LEFT_OVER: Final = (
+_STALE: Final = (
     "If it stays: look for a git process that works in this repository. Only if there is none, "
-    "on any machine that has the repository mounted, the lock is left over: "
+    "on any machine that has the repository mounted, the lock is stale: "
     "u shows a plan that removes {path}"
 )
 
@@ -116,7 +116,7 @@ def _lock(error: errors.LockError) -> Iterator[str]:
     elif seen:
         yield _NO_HOLDER
     yield "Wait a moment, then press t to try again."
-    yield _LEFT_OVER.format(path=safe_name(error.path))
+    yield _STALE.format(path=safe_name(error.path))
 
 
 def _system(error: OSError) -> tuple[str, tuple[str, ...]]:

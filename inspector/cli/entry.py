@@ -92,8 +92,8 @@ def cli() -> None:
     (default: here). A path that is named like a verb is written ./refs.
 
     \b
-    Exit codes: 0 fine; 1 fsck found errors; 2 usage; 3 cannot be read; 4 locked;
-    5 the stack changed since the plan; 70 the program failed; 130 interrupted.
+    Exit codes: 0 fine; 1 errors found, or left by a repair; 2 usage; 3 cannot be read or written;
+    4 locked; 5 the stack changed since the plan; 70 the program failed; 130 interrupted.
     """  # noqa: D301 - the backspace tells click to keep the lines
 
 

@@ -1,9 +1,9 @@
-"""The damaged demo: the demo stack after a bad night, for whoever wants to see fsck and repair at work.
+"""The damaged demo: the demo stack after a bad night, to see fsck and repair at work.
 
     table 1         bytes in the middle of it are overwritten, as by a bad sector: a block of refs is lost
     table 3         the last byte of its footer is wrong, so its checksum is
     an orphan       a table that a compaction did not get to remove
-    a lock          on tables.list, hours old, and nobody holds it
+    a lock          on tables.list, hours old, and no process has it open
     half a table    the temporary file of a writer that was killed
 
 Git shows no ref at all of such a stack, and says nothing. All of it is the same on every machine, but for

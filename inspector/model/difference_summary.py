@@ -13,7 +13,7 @@ from engine.errors import ReftableError
 from engine.format import RefRecord
 from engine.merge import ChangeKind, MergedTable, RefChange, log_changes, ref_changes
 from inspector.rows import KINDS
-from inspector.text import error_text, short_id, shown, value_text
+from inspector.text import counted, error_text, short_id, shown, value_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +57,14 @@ class DifferenceSummary:
         parts = []
         for count, what in ((self.logs_added, "added"), (self.logs_dropped, "dropped")):
             if count:
-                parts.append(f", {count:,} log {'entry' if count == 1 else 'entries'} {what}")
+                parts.append(f", {counted(count, 'log entry', 'log entries')} {what}")
         return "".join(parts)
 
     def _tables(self) -> str:
         before, after = self.tables
         if before == after or (before < after and (self.logs_added or self.logs_dropped)):
             return ""  # that something was added goes without saying
-        return f": {before:,} {'table' if before == 1 else 'tables'} became {after:,}"
+        return f": {counted(before, 'table')} became {after:,}"
 
 
 def summarise(

@@ -25,13 +25,13 @@ from engine.readable import OpenError, ReadableTable
 from engine.stack import StackOptions, UnlistedFile
 from engine.table import Table
 from inspector.model.view import StackView
-from inspector.text import error_text, loss_text
+from inspector.text import counted, error_text, loss_text
 
 _COMPACTION_DUE: Final = FaultKind(
     "compaction-due",
     Severity.INFO,
     "By the rule of the stack, tables are due to be merged.",
-    "git does that after each write, unless it is told not to or somebody holds a lock",
+    "git does that after each write, unless it is told not to or another process holds a lock",
     ("leave it to the next write", "compact (c)"),
 )
 
@@ -240,9 +240,7 @@ def broken_text(faults: Sequence[OpenError]) -> str:
     damaged = len(faults) - missing - len(of_list)
     parts = [f"{number} {word}" for number, word in ((damaged, "damaged"), (missing, "missing")) if number]
     if parts:
-        noun = "table" if (damaged or missing) == 1 else "tables"
-        number, _, word = parts[0].partition(" ")
-        parts[0] = f"{number} {noun} {word}"
+        parts[0] = f"{counted(damaged or missing, 'table')} {parts[0].split(' ')[1]}"
     return ", ".join([*parts, *([TABLES_LIST] if of_list else [])])
 
 

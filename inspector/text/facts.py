@@ -1,7 +1,7 @@
 """Facts of a stack as short texts, the same wherever they are shown.
 
-Bytes of the stack become text here, through `safe_text`; long ones are cut first, since nobody reads
-the rest and a name may have megabytes.
+Bytes of the stack become text here, through `safe_text`; long ones are cut first, since the rest
+is not read and a name may have megabytes.
 """
 
 from __future__ import annotations

@@ -103,6 +103,7 @@ def test_a_held_lock_goes_only_once_force_is_typed(tmp_path: Path, size: tuple[i
         shown = await planned(pilot)
         assert "No force" in footer(pilot)
         assert sentence(shown).startswith("1 step;")
+        assert "may lose what that process writes" in warnings(shown)
         assert "end that process first" in warnings(shown)
         await pilot.press("y")
         assert "--force" in shlex.split(app.copied[-1])
