@@ -184,7 +184,12 @@ def explanation(span: Span, block: BlockSpan | None = None) -> str:
         return "Always 0 in an index record."
     if span.name == "suffix" and block is not None and block.type == LOG:
         return "The key of a reflog entry: the name, a NUL, and the update index inverted, newest first."
-    return say(span)
+    if callable(say):
+        return say(span)
+    if isinstance(say, dict):
+        return say.get(_number(span), "")
+    is_none = span.name.endswith("object id") and not any(_bytes(span))
+    return f"{say} All zeros stand for none." if is_none else say
 
 
 def _section(span: Section) -> str:
@@ -220,10 +225,6 @@ def _record_text(span: Record) -> str:
     return shown(_bytes(span))
 
 
-def _version(span: Span) -> str:
-    return {1: "Object ids are SHA-1.", 2: "The header names the hash function."}.get(_number(span), "")
-
-
 def _block_size(span: Span) -> str:
     if not _number(span):
         return "None: blocks follow each other without padding."
@@ -254,27 +255,10 @@ def _update_index(span: Span) -> str:
     )
 
 
-def _object_id(what: str) -> Callable[[Span], str]:
-    def say(span: Span) -> str:
-        return what if any(_bytes(span)) else f"{what} All zeros stand for none."
-
-    return say
-
-
-def _fixed(text: str) -> Callable[[Span], str]:
-    return lambda _span: text
-
-
 def _length_of(what: str) -> Callable[[Span], str]:
     return lambda span: (
         f"{counted(_number(span), 'byte')} of {what} follow{'s' if _number(span) == 1 else ''}."
     )
-
-
-def _crc(span: Span) -> str:
-    if span.error is None:
-        return "It is that of the footer's bytes."
-    return "No reader takes a table whose footer fails its checksum."
 
 
 def _restart(span: Span) -> str:
@@ -283,23 +267,14 @@ def _restart(span: Span) -> str:
     return f"The record at byte {_number(span):,} of the block has a whole key; enter goes there."
 
 
-def _value_type(span: Span) -> str:
-    return {
-        0: "A deletion: the ref is gone, whatever older tables say.",
-        1: "One object id.",
-        2: "Two object ids: a tag, and what it points to.",
-        3: "A symbolic ref: the name of another ref.",
-    }.get(_number(span), "")
-
-
 _PACKED: Final = "The upper bits of one number; the lower three are the type."
-_FIELDS: Final[dict[str, Callable[[Span], str]]] = {
-    "magic": _fixed("REFT: this is a reftable."),
-    "version": _version,
+_FIELDS: Final[dict[str, str | dict[int, str] | Callable[[Span], str]]] = {
+    "magic": "REFT: this is a reftable.",
+    "version": {1: "Object ids are SHA-1.", 2: "The header names the hash function."},
     "block size": _block_size,
-    "min update index": _fixed("The lowest update index in the table. Refs store what theirs is above it."),
-    "max update index": _fixed("The highest update index in the table."),
-    "hash id": _fixed("The hash function of the object ids: sha1, or s256 for SHA-256."),
+    "min update index": "The lowest update index in the table. Refs store what theirs is above it.",
+    "max update index": "The highest update index in the table.",
+    "hash id": "The hash function of the object ids: sha1, or s256 for SHA-256.",
     "ref index offset": _offset_of("The root of the ref index"),
     "obj offset": _offset_of("The object section"),
     "object id length": lambda span: (
@@ -309,35 +284,44 @@ _FIELDS: Final[dict[str, Callable[[Span], str]]] = {
     "obj index offset": _offset_of("The root of the object index"),
     "log offset": _offset_of("The log section"),
     "log index offset": _offset_of("The root of the log index"),
-    "CRC-32": _crc,
+    "CRC-32": lambda span: (
+        "No reader takes a table whose footer fails its checksum."
+        if span.error is not None
+        else "It is that of the footer's bytes."
+    ),
     "type": lambda span: f"{_BLOCKS[_bytes(span)[0]]}." if _bytes(span) in _TYPES else "",
-    "block length": _fixed("From the block's start to the end of its restart count, inflated."),
+    "block length": "From the block's start to the end of its restart count, inflated.",
     "prefix length": _prefix,
     "suffix length": lambda span: f"{counted(_number(span), 'byte')} of the key follow. {_PACKED}",
-    "suffix": _fixed("What differs from the key before: it follows the prefix that the two share."),
-    "value type": _value_type,
-    "log type": lambda span: "A deletion of a reflog entry." if not _number(span) else "A reflog entry.",
+    "suffix": "What differs from the key before: it follows the prefix that the two share.",
+    "value type": {
+        0: "A deletion: the ref is gone, whatever older tables say.",
+        1: "One object id.",
+        2: "Two object ids: a tag, and what it points to.",
+        3: "A symbolic ref: the name of another ref.",
+    },
+    "log type": lambda span: "A reflog entry." if _number(span) else "A deletion of a reflog entry.",
     "offset count": lambda span: (
         f"{counted(_number(span), 'offset')} follow." if _number(span) else "0: a count of its own follows."
     ),
     "long offset count": lambda span: f"{counted(_number(span), 'offset')} follow.",
     "update index": _update_index,
-    "object id": _object_id("What the ref points to."),
-    "peeled object id": _object_id("What the tag points to, peeled."),
+    "object id": "What the ref points to.",
+    "peeled object id": "What the tag points to, peeled.",
     "target length": _length_of("the target"),
-    "target": _fixed("The ref that this one stands for."),
-    "old object id": _object_id("Where the ref pointed before."),
-    "new object id": _object_id("Where the ref points afterwards."),
+    "target": "The ref that this one stands for.",
+    "old object id": "Where the ref pointed before.",
+    "new object id": "Where the ref points afterwards.",
     "committer length": _length_of("the name"),
-    "committer": _fixed("Who changed the ref."),
+    "committer": "Who changed the ref.",
     "email length": _length_of("the address"),
-    "email": _fixed("The address of who changed the ref."),
-    "time": _fixed("Seconds since 1970."),
-    "zone": _fixed("Its decimal digits are hours and minutes east of UTC."),
+    "email": "The address of who changed the ref.",
+    "time": "Seconds since 1970.",
+    "zone": "Its decimal digits are hours and minutes east of UTC.",
     "message length": _length_of("the message"),
-    "message": _fixed("Why the ref was changed."),
+    "message": "Why the ref was changed.",
     "block offset": lambda span: f"The block begins at {_number(span):,}; enter goes there.",
-    "ref block offset": _fixed("A ref block that mentions the object; enter goes there."),
+    "ref block offset": "A ref block that mentions the object; enter goes there.",
     "restart offset": _restart,
     "restart count": lambda span: f"{counted(_number(span), 'restart point')}: records with a whole key.",
 }  # fmt: skip
