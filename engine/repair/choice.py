@@ -7,7 +7,8 @@ taken which
     1. covers the most update indexes,
     2. has the fewest damaged tables,
     3. has the most tables that the list names,
-    4. has the fewest tables: a compaction rather than what it was made of.
+    4. has the fewest tables: a compaction rather than what it was made of;
+    5. is the largest: of two orphans in the place of one lost table, the one that holds more.
 
 Nothing here reads a file: what is known of each is handed in.
 """
@@ -21,13 +22,17 @@ from dataclasses import dataclass
 
 @dataclass(slots=True, frozen=True)
 class Candidate:
-    """A file that may be a table of the stack, or several to be merged, and the update indexes covered."""
+    """A file that may be a table of the stack, or several to be merged, and the update indexes covered.
+
+    `size` is in bytes.
+    """
 
     files: tuple[str, ...]
     low: int
     high: int
     is_sound: bool
     is_listed: bool
+    size: int
 
     @property
     def names(self) -> str:
@@ -42,6 +47,7 @@ class Candidate:
             max(self.high, other.high),
             self.is_sound and other.is_sound,
             self.is_listed and other.is_listed,
+            self.size + other.size,
         )
 
 
@@ -53,7 +59,7 @@ class Choice:
     passed_over: tuple[tuple[Candidate, str], ...]
 
 
-_Score = tuple[int, int, int, int]
+_Score = tuple[int, int, int, int, int]
 
 
 def choose(candidates: Sequence[Candidate]) -> Choice:
@@ -61,7 +67,7 @@ def choose(candidates: Sequence[Candidate]) -> Choice:
     units = sorted(_units(candidates), key=lambda unit: (unit[-1].high, unit[0].low, unit[0].files))
     highs = [unit[-1].high for unit in units]
     # For each number of units, the best selection of these: its score, and how it was come by.
-    best: list[tuple[_Score, int | None]] = [((0, 0, 0, 0), None)]
+    best: list[tuple[_Score, int | None]] = [((0, 0, 0, 0, 0), None)]
     for number, unit in enumerate(units):
         before = bisect_left(highs, unit[0].low, hi=number)
         taken = _plus(best[before][0], unit)
@@ -91,12 +97,13 @@ def _units(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
 
 
 def _plus(score: _Score, unit: Sequence[Candidate]) -> _Score:
-    covered, damaged, listed, number = score
+    covered, damaged, listed, number, size = score
     return (
         covered + unit[-1].high - unit[0].low + 1,
         damaged - sum(not one.is_sound for one in unit),
         listed + sum(one.is_listed for one in unit),
         number - len(unit),
+        size + sum(one.size for one in unit),
     )
 
 

@@ -29,13 +29,14 @@ _OF_THE_STACK: Final = {"ref-name-unsafe", "tables-out-of-order", "ranges-overla
 
 @dataclass(slots=True)
 class TableFile:
-    """A file that may be a table, and what was made of it.
+    """A file that may be a table, of `size` bytes, and what was made of it.
 
     `input` is None if nothing can be read of it. `reasons` are what is wrong with it, in words, `severity`
     how bad that is; `rewrites` or `renames` when it cannot stay as it is.
     """
 
     file: str
+    size: int
     input: Input | None
     reasons: list[str]
     severity: Severity
@@ -52,7 +53,7 @@ class TableFile:
 
     def candidate(self, *, is_listed: bool) -> Candidate:
         """It as one to choose from; it can be read."""
-        return Candidate((self.file,), *self.readable.limits, not self.rewrites, is_listed)
+        return Candidate((self.file,), *self.readable.limits, not self.rewrites, is_listed, self.size)
 
 
 def look_at(
@@ -73,8 +74,9 @@ def look_at(
         (REWRITE_TABLE in one.fixes or one.code == "not-a-table") and one.code not in _OF_THE_NAME
         for one in reasons
     )
-    file = TableFile(name, None, words_of(reasons), severity, rewrites, bool(codes & _OF_THE_NAME), hash_id)
-    if not stat.S_ISREG(os.stat(path / name).st_mode):
+    status, is_misnamed = os.stat(path / name), bool(codes & _OF_THE_NAME)
+    file = TableFile(name, status.st_size, None, words_of(reasons), severity, rewrites, is_misnamed, hash_id)
+    if not stat.S_ISREG(status.st_mode):
         return file
     try:
         if rewrites or codes & {"table-unreadable", "orphan-damaged"}:

@@ -18,6 +18,7 @@ from textual.binding import Binding, BindingType
 from engine.errors import ReftableError
 from engine.format import LogRecord
 from engine.merge import MergedTable
+from engine.readable import damage_met
 from engine.table import Table
 from inspector.model import AsOf, Scope, StackView, WholeStack
 from inspector.rows import SequenceRows
@@ -73,7 +74,7 @@ def newest_entry(table: Table, stopped: Callable[[], bool] = lambda: False) -> N
     """The log entry of the highest update index in a table; None if it has none.
 
     Reads up to LOG_BYTES of compressed entries; of a larger section only the newest entry of HEAD's log.
-    Raises `FormatError`, `OSError`.
+    Raises `FormatError`, `OSError`, also when no entry is left and damage may have cost some.
     """
     if not table.has_logs:
         return None
@@ -87,7 +88,10 @@ def newest_entry(table: Table, stopped: Callable[[], bool] = lambda: False) -> N
                 newest = record
         if stopped():
             break
-    return None if newest is None else NewestEntry(newest, exact=True)
+    damage = damage_met([table]).get(table.name)
+    if newest is None and damage is not None:
+        raise damage
+    return None if newest is None else NewestEntry(newest, exact=damage is None)
 
 
 class MomentsScreen(ListDialog[Scope | None, Moment]):

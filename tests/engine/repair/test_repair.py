@@ -750,3 +750,22 @@ def test_log_entries_that_may_be_wrong_stay_out_of_the_repaired_stack(tmp_path: 
     # The file with all of them is in the snapshot, which is never pruned.
     assert mended.snapshot.kept
     assert path.name in mended.snapshot.files
+
+
+def test_of_two_orphans_for_one_lost_table_the_one_that_holds_more_is_taken_up(
+    tmp_path: Path,
+) -> None:
+    directory = tmp_path / "reftable"
+    directory.mkdir()
+    with Stack.open(directory, StackOptions(auto_compact=False)) as stack:
+        for number in range(3):
+            with stack.addition() as addition, addition.table() as writer:
+                names = [b"refs/heads/%d-%d" % (number, at) for at in range(4)]
+                writer.add_refs(RefRecord(name, addition.update_index, oid(1)) for name in names)
+    lost = directory / listed(directory)[0]
+    first, more = (f"0x000000000001-0x000000000001-0000000{at}.ref" for at in (1, 2))
+    write_table(directory / first, [RefRecord(b"refs/heads/0-0", 1, oid(1))])
+    (directory / more).write_bytes(lost.read_bytes())
+    lost.write_bytes(b"\xff" * 500)
+    plan = plan_repair(directory)
+    assert plan.tables[0].source == more
