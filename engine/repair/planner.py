@@ -411,6 +411,7 @@ class _Planner:
     def _plan_orphans(self, used: set[str]) -> None:
         """Tables beside the list that are not taken up."""
         decided = {left.file for left in self._left}
+        undone = left_by_undo(self._path)
         for name in self._known.entries:
             findings = self._known.findings(name)
             codes = self._known.codes(name)
@@ -418,7 +419,8 @@ class _Planner:
                 continue
             file = self._known.look_at_unlisted(name)
             why = " ".join(f"{finding.fault.meaning} ({finding.message})" for finding in findings)
-            if "orphan-table" in codes and file.input is not None:
+            is_kept = "orphan-table" in codes or (name in undone and bool(codes & _NEEDED))
+            if is_kept and file.input is not None:
                 result = "it held {}; the snapshot keeps it"
                 self._leave(StepKind.REMOVE_FILE, file, why, result, severity=Severity.WARNING)
             elif codes & _NEEDED:

@@ -5,12 +5,14 @@
     unless that is asked for;
  3. take a snapshot of the stack as it is now, which undoes this. Under the lock, so that it holds just what
     is replaced;
- 4. put back the files that are missing or differ, each in one rename. A process that reads the list in force
-    does not look at them;
+ 4. put back the files that are missing or differ, the newest first, each in one rename. A process that reads
+    the list in force does not look at them. A crash leaves tombstones with what they hide: what a compaction
+    has dropped is then not taken for records that the list has lost (see `stack/coverage.py`);
  5. rename the lock, which has the older list in it, onto the list. Before this the one stack is there, behind
     it the other, and other processes may change it again;
- 6. remove what the list named before, as far as a snapshot holds it, or what was put back in vain. The list
-    is read again for this: others may name these tables, and an interrupt may have come on either side of 5;
+ 6. remove what the list named before, as far as a snapshot holds it, or what was put back in vain, the oldest
+    first. The list is read again for this: others may name these tables, and an interrupt may have come on
+    either side of 5;
  7. note in the new snapshot what the list names now.
 
 A crash before 7 leaves a snapshot that does not know how its change ended: `left_by_undo` tells by that which
@@ -42,17 +44,26 @@ def is_last_change(directory: str | os.PathLike[str], snapshot: Snapshot) -> boo
 
 
 def left_by_undo(directory: str | os.PathLike[str]) -> frozenset[str]:
-    """Tables that an undo has taken from the list and, being interrupted, has not removed.
+    """Tables that an undo which was interrupted has left beside the list; a snapshot holds each of them.
 
-    They may reach further than the list that it has put in their place, which therefore looks too old.
+    Those of the list before, if the undo has replaced it: they may reach further than the list in force,
+    which therefore looks too old. Otherwise those that it has put back in vain.
     """
     stack, snapshots = Path(directory), list_snapshots(directory)
     if not snapshots or snapshots[0].operation != _UNDO or snapshots[0].after is not None:
         return frozenset()
     data = read_list_bytes(stack)
-    if all((read_list_bytes(one.path) or b"") != data for one in snapshots[1:]):
-        return frozenset()  # it did not come as far, or the stack has changed since
-    return frozenset(snapshots[0].tables).difference(names_in(data))
+    listed, others = names_in(data), snapshots[1:]
+    if data == read_list_bytes(snapshots[0].path):
+        return frozenset(
+            name
+            for one in others
+            for name in one.files
+            if name not in listed and (stack / name).exists() and is_same_file(one.file(name), stack / name)
+        )
+    if all((read_list_bytes(one.path) or b"") != data for one in others):
+        return frozenset()  # the stack has changed since
+    return frozenset(snapshots[0].tables).difference(listed)
 
 
 def restore(
@@ -87,7 +98,7 @@ def restore(
         before = take_snapshot(stack, _UNDO, now, extra=replaced)
         installed: list[str] = []
         try:
-            for name in snapshot.files:
+            for name in sorted(snapshot.files, reverse=True):
                 if not (stack / name).exists():
                     installed.append(name)
                     _install(snapshot.file(name), stack / name)
@@ -113,7 +124,7 @@ def _drop_unlisted(stack: Path, snapshot: Snapshot, before: Snapshot, installed:
     being listed. The list has the last word, as an interrupt may come just behind its rename.
     """
     taken = [name for name in before.tables if name in before.files and name not in snapshot.files]
-    for name in {*taken, *installed}.difference(names_in(read_list_bytes(stack))):
+    for name in sorted({*taken, *installed}.difference(names_in(read_list_bytes(stack)))):
         (stack / name).unlink(missing_ok=True)
 
 
