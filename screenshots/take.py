@@ -41,7 +41,16 @@ async def _picture(session: Session, keys: list[str]) -> str:
             while list(app.workers) or not (isinstance(app.screen, MainScreen) and app.screen.idle):
                 await app.workers.wait_for_complete()
                 await pilot.pause()
-        return app.export_screenshot(title="reftable-inspector --demo", simplify=False)
+        # What follows a change (the line of keys follows the focus) is drawn a moment after it.
+        drawing, before = _drawn(app), ""
+        while drawing != before:
+            await pilot.pause(0.1)
+            drawing, before = _drawn(app), drawing
+        return drawing
+
+
+def _drawn(app: InspectorApp) -> str:
+    return app.export_screenshot(title="reftable-inspector --demo", simplify=False)
 
 
 def take(target: Path) -> list[Path]:
