@@ -169,6 +169,8 @@ def unlisted_files(
                 continue  # gone again
             kind, reason, offset = judged[name]
             in_use = is_locked
+            if holder is not None and holder.pid == os.getpid():
+                holder = None  # a thread of ours reads the table, to judge or to show it
         elif named is FileKind.TEMPORARY:
             in_use = is_locked or holder is not None
         files.append(

@@ -334,3 +334,10 @@ def test_own_open_files_are_found_among_those_asked_for(tmp_path: Path) -> None:
         found = find_holders([path, os.path.join(path, "not-there")]).found
     with open("/proc/self/comm", encoding="utf-8") as file:
         assert found == {path: Holder(os.getpid(), file.read().rstrip("\n"))}
+
+
+@linux
+def test_a_table_that_this_process_reads_is_not_held(tmp_path: Path) -> None:
+    tables = clutter(tmp_path)
+    with Table.open(tmp_path / COVERED, COVERED):
+        assert look(tmp_path, tables)[COVERED].holder is None
