@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any, Final
 
 from textual import on
+from textual.events import ScreenResume
 from textual.screen import Screen
 
 from engine.stack import UnlistedFile, Verdicts, unlisted_files
@@ -49,6 +50,10 @@ class LiveScreen(Screen[None]):
         self._jobs = Jobs(self)
         self._told_view: StackView = session.view
         self._latest: tuple[StackView, StackView] | None = None
+
+    def on_screen_resume(self, event: ScreenResume) -> None:
+        """Show it as it is styled: all of it is, since it was made."""
+        event.refresh_styles = False
 
     # For the screen that shows it.
 

@@ -22,6 +22,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.events import DescendantFocus
 from textual.message import Message
+from textual.widget import Widget
 from textual.widgets import Input, Static, TabbedContent, TabPane, Tabs
 
 from engine.format import RefRecord, log_key
@@ -63,7 +64,7 @@ from inspector.tui.widgets.stack_list import StackPane
 from inspector.tui.widgets.stack_rows import StackRow, UnlistedRow
 from inspector.tui.widgets.status_line import StatusLine
 from inspector.tui.widgets.too_small import LEAST_COLUMNS, LEAST_LINES, TooSmall
-from inspector.tui.widgets.virtual_list import VirtualList
+from inspector.tui.widgets.virtual_list import ColumnTitles, VirtualList
 from inspector.tui.work import Job
 
 # The least columns and lines for which the style sheet has a layout, and the layout's name.
@@ -232,9 +233,8 @@ class MainScreen(ChangingScreen):
         if tab.active:
             parts.append(str(tab.get_tab(tab.active).label_text).lower())
         self.query_one(Breadcrumbs).show(parts)
-        pane = self.query_one("#records-pane")
-        pane.set_class(tab.active not in ("refs-tab", "logs-tab"), "-whole")
-        pane.border_title = Content(parts[1] if len(parts) > 2 else "")
+        self.query_one(Detail).set_class(tab.active not in ("refs-tab", "logs-tab"), "-unused")
+        self.query_one("#records-pane").border_title = Content(parts[1] if len(parts) > 2 else "")
 
     # What comes of the session's work, and of looking at the stack.
 
@@ -275,6 +275,15 @@ class MainScreen(ChangingScreen):
         self.query_one(StatusLine).watching = watching
 
     # Selection and detail.
+
+    def watch_focused(self, focused: Widget | None) -> None:
+        """Show which pane has the keys."""
+        for pane in self.query(".pane"):
+            has_keys = focused is not None and pane in focused.ancestors
+            if has_keys != pane.has_class("-with-keys"):
+                # Only these: nothing else in a pane looks different for it.
+                pane.set_class(has_keys, "-with-keys", update=False)
+                self.app.stylesheet.update_nodes([pane, *pane.query(ColumnTitles)])
 
     @on(RecordPane.RowChosen)
     def _row_chosen(self, event: RecordPane.RowChosen) -> None:
