@@ -11,21 +11,13 @@ May import `stack`, `layout`, `merge` and `git`.
     run           all of it in order: `fsck`
 """
 
-from engine.fsck.faults import FAULTS, REWRITE_TABLE, FaultKind, Severity
-from engine.fsck.files import finding_of
-from engine.fsck.finding import Finding, Report
-from engine.fsck.run import fsck
-from engine.fsck.table import CheckedTable, check_table
-
-__all__ = [
-    "FAULTS",
-    "REWRITE_TABLE",
-    "CheckedTable",
-    "FaultKind",
-    "Finding",
-    "Report",
-    "Severity",
-    "check_table",
-    "finding_of",
-    "fsck",
-]
+from engine.fsck.faults import (
+    FAULTS as FAULTS,
+    REWRITE_TABLE as REWRITE_TABLE,
+    FaultKind as FaultKind,
+    Severity as Severity,
+)
+from engine.fsck.files import finding_of as finding_of
+from engine.fsck.finding import Finding as Finding, Report as Report
+from engine.fsck.run import fsck as fsck
+from engine.fsck.table import CheckedTable as CheckedTable, check_table as check_table

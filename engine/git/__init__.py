@@ -8,12 +8,9 @@ May import `stack`.
     repository    from any path that a user types to the stacks behind it
 """
 
-from engine.git.program import Identity
-from engine.git.repository import Repository, StackLocation, find_repository
-
-__all__ = [
-    "Identity",
-    "Repository",
-    "StackLocation",
-    "find_repository",
-]
+from engine.git.program import Identity as Identity
+from engine.git.repository import (
+    Repository as Repository,
+    StackLocation as StackLocation,
+    find_repository as find_repository,
+)

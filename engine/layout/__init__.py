@@ -8,20 +8,7 @@ Owns what a run of bytes is called and how it reads, also where it is damaged. M
     file          header, sections, footer
 """
 
-from engine.layout.block import Record, Records, Restarts
-from engine.layout.file import Fields, TableLayout
-from engine.layout.section import BlockSpan, Section
-from engine.layout.span import Group, Span, SpanKind
-
-__all__ = [
-    "BlockSpan",
-    "Fields",
-    "Group",
-    "Record",
-    "Records",
-    "Restarts",
-    "Section",
-    "Span",
-    "SpanKind",
-    "TableLayout",
-]
+from engine.layout.block import Record as Record, Records as Records, Restarts as Restarts
+from engine.layout.file import Fields as Fields, TableLayout as TableLayout
+from engine.layout.section import BlockSpan as BlockSpan, Section as Section
+from engine.layout.span import Group as Group, Span as Span, SpanKind as SpanKind

@@ -6,7 +6,10 @@ May import `salvage` and `stack`.
     stack         the same for a stack: `open_readable`
 """
 
-from engine.readable.stack import ReadableStack, damage_met, in_doubt, open_readable
-from engine.readable.table import OpenError, ReadableTable
-
-__all__ = ["OpenError", "ReadableStack", "ReadableTable", "damage_met", "in_doubt", "open_readable"]
+from engine.readable.stack import (
+    ReadableStack as ReadableStack,
+    damage_met as damage_met,
+    in_doubt as in_doubt,
+    open_readable as open_readable,
+)
+from engine.readable.table import OpenError as OpenError, ReadableTable as ReadableTable

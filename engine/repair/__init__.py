@@ -15,25 +15,20 @@ May import all wings but `update`.
     execute       carrying out a plan: `repair`
 """
 
-from engine.repair.execute import RepairResult, repair
-from engine.repair.leftovers import lock_files
-from engine.repair.outcome import LogOutcomes, Outcome, RefOutcome, damages, log_outcomes, ref_outcomes
-from engine.repair.plan import RepairPlan, Step, StepKind, table_files
-from engine.repair.planner import plan_repair
-
-__all__ = [
-    "LogOutcomes",
-    "Outcome",
-    "RefOutcome",
-    "RepairPlan",
-    "RepairResult",
-    "Step",
-    "StepKind",
-    "damages",
-    "lock_files",
-    "log_outcomes",
-    "plan_repair",
-    "ref_outcomes",
-    "repair",
-    "table_files",
-]
+from engine.repair.execute import RepairResult as RepairResult, repair as repair
+from engine.repair.leftovers import lock_files as lock_files
+from engine.repair.outcome import (
+    LogOutcomes as LogOutcomes,
+    Outcome as Outcome,
+    RefOutcome as RefOutcome,
+    damages as damages,
+    log_outcomes as log_outcomes,
+    ref_outcomes as ref_outcomes,
+)
+from engine.repair.plan import (
+    RepairPlan as RepairPlan,
+    Step as Step,
+    StepKind as StepKind,
+    table_files as table_files,
+)
+from engine.repair.planner import plan_repair as plan_repair

@@ -8,18 +8,11 @@ May import `layout`, `table` and `merge`.
     salvaged      the records of a damaged file, in such a table
 """
 
-from engine.salvage.gaps import EVERYWHERE, Gap, Losses, LossTally
-from engine.salvage.salvaged import Salvaged, assumed_header, salvage_file, salvage_table
-from engine.salvage.scan import salvage
-
-__all__ = [
-    "EVERYWHERE",
-    "Gap",
-    "LossTally",
-    "Losses",
-    "Salvaged",
-    "assumed_header",
-    "salvage",
-    "salvage_file",
-    "salvage_table",
-]
+from engine.salvage.gaps import EVERYWHERE as EVERYWHERE, Gap as Gap, Losses as Losses
+from engine.salvage.salvaged import (
+    Salvaged as Salvaged,
+    assumed_header as assumed_header,
+    salvage_file as salvage_file,
+    salvage_table as salvage_table,
+)
+from engine.salvage.scan import salvage as salvage

@@ -7,21 +7,21 @@ Owns the directory `reftable-snapshots` beside a stack. May import `stack`.
     undo          going back to one
 """
 
-from engine.snapshot.manifest import Snapshot, find_snapshot, list_snapshots
-from engine.snapshot.snapshot import keep, prune, set_aside, settle, snapshot_before, take_snapshot
-from engine.snapshot.undo import is_last_change, left_by_undo, restore
-
-__all__ = [
-    "Snapshot",
-    "find_snapshot",
-    "is_last_change",
-    "keep",
-    "left_by_undo",
-    "list_snapshots",
-    "prune",
-    "restore",
-    "set_aside",
-    "settle",
-    "snapshot_before",
-    "take_snapshot",
-]
+from engine.snapshot.manifest import (
+    Snapshot as Snapshot,
+    find_snapshot as find_snapshot,
+    list_snapshots as list_snapshots,
+)
+from engine.snapshot.snapshot import (
+    keep as keep,
+    prune as prune,
+    set_aside as set_aside,
+    settle as settle,
+    snapshot_before as snapshot_before,
+    take_snapshot as take_snapshot,
+)
+from engine.snapshot.undo import (
+    is_last_change as is_last_change,
+    left_by_undo as left_by_undo,
+    restore as restore,
+)

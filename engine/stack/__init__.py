@@ -18,56 +18,35 @@ compaction, cleaning. May import `merge`.
     stack         the object that programs use
 """
 
-from engine.format import TABLES_LIST
-from engine.stack.addition import check_names
-from engine.stack.cleaning import CleanPlan, StaleFile
-from engine.stack.compactor import CompactionStats
-from engine.stack.directory import StackDirectory, read_list_bytes, read_table_list
-from engine.stack.durable import sync_directory, sync_file, write_file
-from engine.stack.holders import Holder, find_holders
-from engine.stack.lock import LockFile
-from engine.stack.options import DEFAULT_LOCK_TIMEOUT_MS, Policy, StackOptions
-from engine.stack.stack import Stack
-from engine.stack.stale_lock import remove_stale_lock
-from engine.stack.temporary import TEMPORARY_MARK, TemporaryTable, unused_table_name
-from engine.stack.unlisted import (
-    LIST_LOCK,
-    LOCK_SUFFIX,
-    YOUNG_LOCK_SECONDS,
-    FileKind,
-    UnlistedFile,
-    Verdicts,
-    unlisted_files,
+from engine.format import TABLES_LIST as TABLES_LIST
+from engine.stack.addition import check_names as check_names
+from engine.stack.cleaning import CleanPlan as CleanPlan, StaleFile as StaleFile
+from engine.stack.compactor import CompactionStats as CompactionStats
+from engine.stack.directory import (
+    StackDirectory as StackDirectory,
+    read_list_bytes as read_list_bytes,
+    read_table_list as read_table_list,
 )
-
-__all__ = [
-    "DEFAULT_LOCK_TIMEOUT_MS",
-    "LIST_LOCK",
-    "LOCK_SUFFIX",
-    "TABLES_LIST",
-    "TEMPORARY_MARK",
-    "YOUNG_LOCK_SECONDS",
-    "CleanPlan",
-    "CompactionStats",
-    "FileKind",
-    "Holder",
-    "LockFile",
-    "Policy",
-    "Stack",
-    "StackDirectory",
-    "StackOptions",
-    "StaleFile",
-    "TemporaryTable",
-    "UnlistedFile",
-    "Verdicts",
-    "check_names",
-    "find_holders",
-    "read_list_bytes",
-    "read_table_list",
-    "remove_stale_lock",
-    "sync_directory",
-    "sync_file",
-    "unlisted_files",
-    "unused_table_name",
-    "write_file",
-]
+from engine.stack.durable import (
+    sync_directory as sync_directory,
+    sync_file as sync_file,
+    write_file as write_file,
+)
+from engine.stack.holders import Holder as Holder, find_holders as find_holders
+from engine.stack.lock import LockFile as LockFile
+from engine.stack.options import (
+    DEFAULT_LOCK_TIMEOUT_MS as DEFAULT_LOCK_TIMEOUT_MS,
+    Policy as Policy,
+    StackOptions as StackOptions,
+)
+from engine.stack.stack import Stack as Stack
+from engine.stack.stale_lock import remove_stale_lock as remove_stale_lock
+from engine.stack.temporary import TemporaryTable as TemporaryTable, unused_table_name as unused_table_name
+from engine.stack.unlisted import (
+    LIST_LOCK as LIST_LOCK,
+    LOCK_SUFFIX as LOCK_SUFFIX,
+    FileKind as FileKind,
+    UnlistedFile as UnlistedFile,
+    Verdicts as Verdicts,
+    unlisted_files as unlisted_files,
+)

@@ -6,13 +6,9 @@ Owns lookups, scans and seeks within a table, and writing one byte for byte as g
     writer        sections, indexes, the object index, the footer
 """
 
-from engine.table.reader import Table, open_regular
-from engine.table.writer import TableStats, TableWriter, WriteOptions
-
-__all__ = [
-    "Table",
-    "TableStats",
-    "TableWriter",
-    "WriteOptions",
-    "open_regular",
-]
+from engine.table.reader import Table as Table, open_regular as open_regular
+from engine.table.writer import (
+    TableStats as TableStats,
+    TableWriter as TableWriter,
+    WriteOptions as WriteOptions,
+)

@@ -7,14 +7,10 @@ May import `stack` and `git`.
     transaction   preparing, planning and applying them as one transaction
 """
 
-from engine.update.commands import parse_commands
-from engine.update.resolution import ReadRef
-from engine.update.transaction import PreparedUpdates, UpdatePlan, prepare_updates
-
-__all__ = [
-    "PreparedUpdates",
-    "ReadRef",
-    "UpdatePlan",
-    "parse_commands",
-    "prepare_updates",
-]
+from engine.update.commands import parse_commands as parse_commands
+from engine.update.resolution import ReadRef as ReadRef
+from engine.update.transaction import (
+    PreparedUpdates as PreparedUpdates,
+    UpdatePlan as UpdatePlan,
+    prepare_updates as prepare_updates,
+)

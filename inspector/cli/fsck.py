@@ -10,8 +10,7 @@ from typing import Any
 
 import click
 
-from engine.fsck import Finding, Severity
-from engine.fsck import fsck as check
+from engine.fsck import Finding, Severity, fsck as check
 from inspector.cli.opening import Call, stack_verb
 from inspector.cli.output import ProgressLine
 from inspector.exit_codes import ExitCode, note

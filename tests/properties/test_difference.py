@@ -11,8 +11,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from engine.format import LogRecord, RefRecord
 from engine.merge import MergedTable, RefChange, log_changes, ref_changes

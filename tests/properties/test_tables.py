@@ -10,8 +10,7 @@ from itertools import chain, takewhile, zip_longest
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from engine.errors import ApiError, EntryTooBigError
 from engine.format import (

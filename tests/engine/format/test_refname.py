@@ -6,8 +6,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterator
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from engine.errors import NameConflictError, RefnameError
 from engine.format import check_conflicts, check_refname, is_refname

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import LockError
-from engine.stack import LockFile
-from engine.stack import lock as lock_module
+from engine.stack import LockFile, lock as lock_module
 
 
 @pytest.fixture

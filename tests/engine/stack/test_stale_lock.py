@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import LockError, OutdatedError
-from engine.stack import remove_stale_lock
-from engine.stack import stale_lock as module
+from engine.stack import remove_stale_lock, stale_lock as module
 from tests.support.findings import NOW
 from tests.support.stacks import entries, lock, make_stack
 

@@ -7,8 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from engine.format import RefRecord
 from engine.merge import Segment, suggest_compaction_segment, suggest_geometric_segment

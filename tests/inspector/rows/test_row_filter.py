@@ -7,8 +7,7 @@ import warnings
 
 import pytest
 
-from inspector.rows import FilterError, RowFilter
-from inspector.rows import row_filter as filters
+from inspector.rows import FilterError, RowFilter, row_filter as filters
 from inspector.rows.row_filter import TEXT_BYTES, TooSlowError
 
 

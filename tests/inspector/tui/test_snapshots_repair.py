@@ -22,8 +22,7 @@ from inspector.tui.screens.snapshots import SnapshotsScreen
 from tests.support.actions import NOW, journal, phase, until
 from tests.support.handmade import change_byte
 from tests.support.pictures import SIZES, Compare, Somewhere, comparing
-from tests.support.screens import WIDE, branches, log, make_stack, open_session, press
-from tests.support.screens import settle as settled
+from tests.support.screens import WIDE, branches, log, make_stack, open_session, press, settle as settled
 
 CLOCKS = ("engine.repair.execute", "engine.repair.planner", "engine.fsck.run", "inspector.actions.trouble")
 
