@@ -66,6 +66,7 @@ from engine.format.record import (
     decode_index as decode_index,
     decode_key as decode_key,
     decode_log_key as decode_log_key,
+    encode_head as encode_head,
     log_key as log_key,
     log_order as log_order,
     ref_key as ref_key,

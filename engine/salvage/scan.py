@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from operator import lt
-from typing import Final
+from typing import Any, Final
 
 from engine.errors import FormatError
 from engine.format import (
@@ -34,19 +34,20 @@ from engine.format import (
     Header,
     LogRecord,
     RefRecord,
+    encode_head,
     footer_size,
     get_u24,
+    get_varint,
     log_order,
+    ref_key,
 )
-from engine.layout import BlockSpan, Record, Records, Span, TableLayout
+from engine.layout import BlockSpan, Record, Records, TableLayout
 
 _LARGEST_BLOCK: Final = 2**24
 _ZLIB: Final = 0x78  # how every deflate stream of a log block begins: its window is of 32 KiB
 _BLOCK_TYPE: Final = re.compile(b"[%c%c]" % (REF, LOG))
 _OVERRUN: Final = 2**16
-_MOST_EFFORT: Final = (
-    2**30
-)  # bytes looked at again and again in one stretch; hostile ones could take for ever
+_MOST_EFFORT: Final = 2**30  # bytes read again and again in one stretch: hostile ones would never end
 
 
 @dataclass(slots=True, frozen=True)
@@ -135,17 +136,18 @@ def _block(span: BlockSpan, header: Header) -> Iterator[Readable | Unreadable]:
 def _whole(block: Block, header: Header, end: int) -> Readable | None:
     """A block of which nothing is damaged, as nearly all are: read by the table's own, fast decoders."""
     try:
-        if block.type == REF:
-            refs = block.refs(header.hash_id.size, header.min_update_index)
-            names = [ref.name for ref in refs]
-            ascends = all(map(lt, names, islice(names, 1, None)))
-            return Readable(block.offset, end, refs, [], is_whole=True) if ascends else None
-        logs = block.logs(header.hash_id.size)
-        keys = list(map(log_order, logs))
-        ascends = all(map(lt, keys, islice(keys, 1, None)))
-        return Readable(block.offset, end, [], logs, is_whole=True) if ascends else None
+        refs, logs = _decoded(block, header)
     except FormatError:
         return None
+    keys: list[Any] = [*map(ref_key, refs), *map(log_order, logs)]
+    ascends = all(map(lt, keys, islice(keys, 1, None)))
+    return Readable(block.offset, end, refs, logs, is_whole=True) if ascends else None
+
+
+def _decoded(block: Block, header: Header) -> tuple[list[RefRecord], list[LogRecord]]:
+    if block.type == REF:
+        return block.refs(header.hash_id.size, header.min_update_index), []
+    return [], block.logs(header.hash_id.size)
 
 
 def _sound_records(records: Records, *, stop: bool = False) -> tuple[list[list[Record]], list[str]]:
@@ -171,50 +173,17 @@ def _sound_records(records: Records, *, stop: bool = False) -> tuple[list[list[R
 
 
 def _readable(records: Records, found: list[Record], end: int) -> Readable:
-    block = records.block
-    refs = [_ref(record) for record in found] if block.type == REF else []
-    logs = [_log(record) for record in found] if block.type == LOG else []
-    return Readable(block.offset, end, refs, logs, is_whole=False)
-
-
-def _ref(record: Record) -> RefRecord:
-    fields = {field.name: field for field in record.children()}
-    return RefRecord(
-        record.key,
-        _number(fields["update index"].meaning),
-        _bytes(fields.get("object id")),
-        _bytes(fields.get("peeled object id")),
-        # An empty string has a length and no field.
-        _bytes(fields.get("target")) or (b"" if "target length" in fields else None),
-    )
-
-
-def _log(record: Record) -> LogRecord:
-    fields = {field.name: field for field in record.children()}
-    name, update_index = record.value, _number(record.meaning)
-    assert isinstance(name, bytes)  # noqa: S101 - what a log record's value is
-    if "old object id" not in fields:
-        return LogRecord(name, update_index)
-    return LogRecord(
-        name,
-        update_index,
-        _bytes(fields["old object id"]),
-        _bytes(fields["new object id"]),
-        _bytes(fields.get("committer")) or b"",
-        _bytes(fields.get("email")) or b"",
-        _number(fields["time"].value),
-        _number(fields["zone"].value),
-        _bytes(fields.get("message")) or b"",
-    )
-
-
-def _number(value: object) -> int:
-    assert isinstance(value, int)  # noqa: S101 - what spans of numbers hold
-    return value
-
-
-def _bytes(field: Span | None) -> bytes | None:
-    return field.value if field is not None and isinstance(field.value, bytes) else None
+    block, header, data = records.block, records.header, records.block.data
+    readable = Readable(block.offset, end, [], [], is_whole=False)
+    for record in found:
+        # By itself, with its whole key, each is what the table's own decoders read.
+        second, at = get_varint(data, get_varint(data, record.start - records.base)[1])
+        tail = data[at + (second >> 3) : record.end - records.base]
+        alone = encode_head(0, len(record.key), second & 7) + record.key + tail
+        refs, logs = _decoded(replace(block, data=alone, records_start=0, records_end=len(alone)), header)
+        readable.refs.extend(refs)
+        readable.logs.extend(logs)
+    return readable
 
 
 def _search(
