@@ -13,8 +13,9 @@ import tempfile
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Final, Generic, Self, TypeVar
+from typing import Final, Generic, TypeVar
 
+from engine.closing import Closing
 from engine.format import U64_MAX, HashId, LogRecord, RefRecord, log_order, ref_key
 from engine.merge import merge_blocks
 from engine.table import Table, TableWriter, WriteOptions
@@ -62,34 +63,28 @@ class Places(Generic[_K]):
 
 
 class _Section(Generic[_R, _K]):
-    """The records of one section on their way into a table: what is out of order is put aside.
+    """The records of one section on their way into a table: what is out of order is put `aside`.
 
     The latest block waits until the next one is seen: if that follows the one before it but not the latest,
     it is the latest that has the altered key.
     """
 
-    __slots__ = ("_key_of", "_last", "_put_aside", "_waiting", "_waiting_at", "_write", "places")
-
-    def __init__(
-        self,
-        key_of: Callable[[_R], _K],
-        write: Callable[[list[_R]], None],
-        put_aside: Callable[[list[_R]], None],
-    ) -> None:
+    def __init__(self, key_of: Callable[[_R], _K], write: Callable[[list[_R]], None]) -> None:
         self._key_of: Callable[[_R], _K] = key_of
         self._write: Callable[[list[_R]], None] = write
-        self._put_aside: Callable[[list[_R]], None] = put_aside
         self._last: _K | None = None  # of what is written
         self._waiting: list[_R] = []
         self._waiting_at = 0
         self.places: Places[_K] = Places()
+        self.aside: list[_R] = []
+        self.is_done = False
 
     def add(self, records: list[_R], offset: int) -> None:
         """Take up the records of the next block, which are in key order."""
         first, waiting = self._key_of(records[0]), self._waiting
         if waiting and self._key_of(waiting[-1]) < first:
             self.flush()
-        elif self._last is not None and not self._last < first:
+        elif self.is_done or (self._last is not None and not self._last < first):
             self._misplace(records, offset)
             return
         elif waiting:
@@ -106,42 +101,45 @@ class _Section(Generic[_R, _K]):
 
     def _misplace(self, records: list[_R], offset: int) -> None:
         self.places.add_misplaced(map(self._key_of, records), offset)
-        self._put_aside(records)
+        self.aside += records
 
 
-class Builder:
+class Builder(Closing):
     """Makes a sound table of records that may come in disorder."""
 
     def __init__(self, name: str, hash_id: HashId, block_size: int) -> None:
         self._made_like = (name, hash_id, block_size)
         self._main = _TemporaryTable(*self._made_like)
-        self._refs_aside: list[RefRecord] = []
-        self._logs_aside: list[LogRecord] = []
+        self._refs: _Section[RefRecord, bytes] = _Section(ref_key, self._main.add_refs)
+        self._logs: _Section[LogRecord, tuple[bytes, int]] = _Section(log_order, self._main.add_logs)
+        self.refs_at, self.logs_at = self._refs.places, self._logs.places
         self._size_aside = 0
         self._sorted: list[Table] = []
-        self._are_refs_done = False
-        self.refs: _Section[RefRecord, bytes] = _Section(ref_key, self._write_refs, self._put_refs_aside)
-        self.logs: _Section[LogRecord, tuple[bytes, int]] = _Section(
-            log_order, self._main.add_logs, self._put_logs_aside
-        )
 
-    def __enter__(self) -> Self:
-        return self
+    def close(self) -> None:
+        """Close the file; a table that was made of it stays open."""
+        self._main.close()
 
-    def __exit__(self, *_: object) -> None:
-        self._main.discard()
+    def add_refs(self, refs: list[RefRecord], offset: int) -> None:
+        """Take up the refs of a block, which are in key order."""
+        before = len(self._refs.aside)
+        self._refs.add(refs, offset)
+        self._grow(sum(_RECORD_BYTES + len(ref.name) for ref in self._refs.aside[before:]))
 
-    def end_refs(self) -> None:
-        """Logs begin: refs behind them are out of order."""
-        if not self._are_refs_done:
-            self.refs.flush()
-            self._are_refs_done = True
+    def add_logs(self, logs: list[LogRecord], offset: int) -> None:
+        """Take up log entries likewise: refs behind them are out of order."""
+        self._refs.flush()
+        self._refs.is_done = True
+        before = len(self._logs.aside)
+        self._logs.add(logs, offset)
+        entries = self._logs.aside[before:]
+        self._grow(sum(_RECORD_BYTES + len(log.name) + len(log.message) for log in entries))
 
     def finish(self) -> tuple[Table, int, int]:
         """The table, and the numbers of refs and logs in it."""
-        self.refs.flush()
-        self.logs.flush()
-        if self._refs_aside or self._logs_aside:
+        self._refs.flush()
+        self._logs.flush()
+        if self._refs.aside or self._logs.aside:
             self._sort_aside()
         main = self._main.finish()
         if not self._sorted:
@@ -151,27 +149,16 @@ class Builder:
         refs = merge_blocks([table.ref_blocks() for table in tables], _ref_version)
         return self._written(refs, merge_blocks([table.log_blocks() for table in tables], log_order))
 
-    def _write_refs(self, refs: list[RefRecord]) -> None:
-        (self._put_refs_aside if self._are_refs_done else self._main.add_refs)(refs)
-
-    def _put_refs_aside(self, refs: list[RefRecord]) -> None:
-        self._refs_aside += refs
-        self._grow(sum(_RECORD_BYTES + len(ref.name) for ref in refs))
-
-    def _put_logs_aside(self, logs: list[LogRecord]) -> None:
-        self._logs_aside += logs
-        self._grow(sum(_RECORD_BYTES + len(log.name) + len(log.message) for log in logs))
-
     def _grow(self, size: int) -> None:
         self._size_aside += size
         if self._size_aside > KEPT_BYTES:
             self._sort_aside()
 
     def _sort_aside(self) -> None:
-        self._refs_aside.sort(key=_ref_version)
-        self._logs_aside.sort(key=log_order)
-        self._sorted.append(self._written([self._refs_aside], [self._logs_aside])[0])
-        self._refs_aside, self._logs_aside, self._size_aside = [], [], 0
+        refs, self._refs.aside = sorted(self._refs.aside, key=_ref_version), []
+        logs, self._logs.aside = sorted(self._logs.aside, key=log_order), []
+        self._sorted.append(self._written([refs], [logs])[0])
+        self._size_aside = 0
 
     def _written(
         self, refs: Iterable[list[RefRecord]], logs: Iterable[list[LogRecord]]
@@ -184,37 +171,29 @@ class Builder:
             return table.finish()
 
 
-class _TemporaryTable:
+class _TemporaryTable(Closing):
     """A table that is written to a temporary file, which has no name and goes when it is closed."""
 
     def __init__(self, name: str, hash_id: HashId, block_size: int) -> None:
         self._name = name
-        self._file = tempfile.TemporaryFile(buffering=_WRITE_BUFFER)  # noqa: SIM115 - closed by `discard`
+        self._file = tempfile.TemporaryFile(buffering=_WRITE_BUFFER)  # noqa: SIM115 - closed by `close`
         options = WriteOptions(block_size, unpadded=True, skip_index_objects=True, exact_log_message=True)
         self._writer = TableWriter(self._file.write, replace(options, hash_id=hash_id))
         self._writer.set_limits(0, U64_MAX)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.discard()
-
-    def discard(self) -> None:
+    def close(self) -> None:
         """Close the file; a table that was made of it stays open."""
         self._file.close()
 
     def add_refs(self, refs: list[RefRecord]) -> None:
         """Append refs, which are in order."""
-        add = self._writer.add_ref
         for ref in refs:
-            add(ref)
+            self._writer.add_ref(ref)
 
     def add_logs(self, logs: list[LogRecord]) -> None:
         """Append log entries, which are in order."""
-        add = self._writer.add_log
         for log in logs:
-            add(log)
+            self._writer.add_log(log)
 
     def finish(self) -> tuple[Table, int, int]:
         """The table, open, and the numbers of refs and logs in it."""
@@ -233,7 +212,7 @@ def _ref_version(ref: RefRecord) -> tuple[bytes, int]:
 
 
 def _last_of_each(blocks: Iterable[list[_R]], key_of: Callable[[_R], _K]) -> Iterator[list[_R]]:
-    """Of records in order, those of one key being neighbours, the last of each key."""
+    """Of records in order, the last of each key."""
     latest: list[_R] = []
     for block in blocks:
         records = latest + block

@@ -1,4 +1,4 @@
-"""What may be lost of a damaged table: the one tally, for whoever shows the table and whoever repairs it.
+"""What may be lost of a damaged table: the one tally, for viewer and repair.
 
 It is fed what a scan finds, in the order of the file's bytes. Refs come in name order, so what cannot be read
 held names between those in front of it and those behind it: a gap. Names of a block that can be read in part
@@ -70,15 +70,12 @@ class Losses:
 class LossTally:
     """Adds up what a scan finds, one after the other in the order of the file."""
 
-    __slots__ = ("_are_refs_ordered", "_has_logs", "_last_log", "_last_ref", "_may_hide_logs", "_opened",
-                 "_safe", "first", "gaps", "lost_logs", "size", "stretches")  # fmt: skip
-
     def __init__(self) -> None:
-        self.gaps: list[Gap] = []
-        self.lost_logs = False
-        self.stretches = 0
-        self.size = 0
-        self.first: Unreadable | None = None
+        self._gaps: list[Gap] = []
+        self._lost_logs = False
+        self._stretches = 0
+        self._size = 0
+        self._first: Unreadable | None = None
         self._safe = b""  # up to this name, every ref that is missing is in a gap
         self._opened: bytes | None = None  # where a gap begins that has not ended yet
         self._may_hide_logs = False  # that gap may have held logs as well
@@ -90,9 +87,9 @@ class LossTally:
     def take(self, found: Readable | Unreadable) -> None:
         """Take up what was found next."""
         if isinstance(found, Unreadable):
-            self.stretches += 1
-            self.size += found.end - found.start
-            self.first = self.first or found
+            self._stretches += 1
+            self._size += found.end - found.start
+            self._first = self._first or found
             self._lose(found.section)
             return
         if found.refs:
@@ -100,14 +97,18 @@ class LossTally:
         if found.logs:
             self._take_logs(found)
 
-    def end(self, *, is_cut: bool) -> None:
-        """All is found. `is_cut` if nothing shows where the file ended: it may have gone on."""
+    def losses(self, refs: int, logs: int, uncertain_logs: int, left_out: int, *, is_cut: bool) -> Losses:
+        """All is found; the numbers are those of `Losses`.
+
+        `is_cut` if nothing shows where the file ended: it may have gone on.
+        """
         if is_cut:
             self._lose(None)
         self._end_gap(None)
-        self.lost_logs = self.lost_logs or self._may_hide_logs
-        if not self._are_refs_ordered:
-            self.gaps = list(EVERYWHERE)
+        gaps = tuple(self._gaps) if self._are_refs_ordered else EVERYWHERE
+        lost_logs = self._lost_logs or self._may_hide_logs
+        beside = (self._stretches, self._size, self._first, gaps, lost_logs)
+        return Losses(refs, logs, uncertain_logs, left_out, *beside)
 
     def _take_refs(self, found: Readable) -> None:
         first, last = found.refs[0].name, found.refs[-1].name
@@ -124,13 +125,13 @@ class LossTally:
         self._end_gap(None)
         first, last = map(log_order, (found.logs[0], found.logs[-1]))
         if self._may_hide_logs or (self._has_logs and first <= self._last_log):
-            self.lost_logs = True
+            self._lost_logs = True
         self._may_hide_logs = False
         self._has_logs, self._last_log = True, last
 
     def _lose(self, section: int | None) -> None:
         if section == LOG or (section is None and self._has_logs):
-            self.lost_logs = True
+            self._lost_logs = True
             return
         if self._opened is None:
             self._opened = self._safe
@@ -139,8 +140,8 @@ class LossTally:
     def _end_gap(self, high: bytes | None) -> None:
         if self._opened is None:
             return
-        if len(self.gaps) < MOST_GAPS:
-            self.gaps.append(Gap(self._opened, high))
+        if len(self._gaps) < MOST_GAPS:
+            self._gaps.append(Gap(self._opened, high))
         else:
-            self.gaps[-1] = Gap(self.gaps[-1].low, high)
+            self._gaps[-1] = Gap(self._gaps[-1].low, high)
         self._opened = None

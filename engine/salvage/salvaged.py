@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Final
 
@@ -32,11 +31,12 @@ from engine.salvage.gaps import Losses, LossTally
 from engine.salvage.scan import Readable, Unreadable, salvage
 from engine.table import Table, open_regular
 
-_BLOCK_SIZES: Final = (2**16, MAX_BLOCK_SIZE)
+_USUAL_BLOCK_SIZE: Final = 2**16
 
 _update_index: Callable[[RefRecord | LogRecord], int] = attrgetter("update_index")
 
 
+@dataclass(slots=True, frozen=True, eq=False)
 class Salvaged:
     """The readable records of a damaged file, and what may be lost of it. Safe to read from several threads.
 
@@ -45,23 +45,12 @@ class Salvaged:
     what the file was read by.
     """
 
-    __slots__ = ("_logs_at", "_refs_at", "header", "losses", "table", "uncertain")
-
-    def __init__(
-        self,
-        header: Header,
-        losses: Losses,
-        table: Table,
-        uncertain: Table | None,
-        refs_at: Places[bytes],
-        logs_at: Places[tuple[bytes, int]],
-    ) -> None:
-        self.header = header
-        self.losses = losses
-        self.table = table
-        self.uncertain = uncertain
-        self._refs_at = refs_at
-        self._logs_at = logs_at
+    header: Header
+    losses: Losses
+    table: Table
+    uncertain: Table | None
+    _refs_at: Places[bytes]
+    _logs_at: Places[tuple[bytes, int]]
 
     def locate_ref(self, name: bytes) -> tuple[int, RefRecord] | None:
         """The ref of this name, and the offset of the block of the damaged file that it was read in."""
@@ -88,9 +77,8 @@ def salvage_table(name: str, size: int, read: Read, header: Header) -> Salvaged:
     """Salvage a file of `size` bytes that `read` reads, by `header`. Raises `OSError`."""
     layout = TableLayout(name, size, read)
     salvaged = _salvage(layout, header, blind=False)
-    leads_astray = layout.header is None or layout.header.errors() or layout.footer is None
-    leads_astray = leads_astray or bool(layout.footer is not None and layout.footer.errors())
-    if salvaged.losses.stretches and leads_astray:
+    frame = (layout.header, layout.footer)
+    if salvaged.losses.stretches and any(part is None or part.errors() for part in frame):
         other = _salvage(layout, header, blind=True)
         if _count(other) > _count(salvaged):
             return other
@@ -149,24 +137,17 @@ def _count(salvaged: Salvaged) -> int:
 
 
 def _salvage(layout: TableLayout, header: Header, *, blind: bool) -> Salvaged:
-    for block_size in _BLOCK_SIZES[:-1]:
-        try:
-            return _salvage_into(layout, header, block_size, blind=blind)
-        except EntryTooBigError:
-            continue
-    return _salvage_into(layout, header, _BLOCK_SIZES[-1], blind=blind)
+    try:
+        return _salvage_into(layout, header, _USUAL_BLOCK_SIZE, blind=blind)
+    except EntryTooBigError:
+        return _salvage_into(layout, header, MAX_BLOCK_SIZE, blind=blind)
 
 
 def _salvage_into(layout: TableLayout, header: Header, block_size: int, *, blind: bool) -> Salvaged:
     tally = LossTally()
     found = 0
-    with ExitStack() as stack:
-
-        def builder() -> Builder:
-            return stack.enter_context(Builder(layout.name, header.hash_id, block_size))
-
-        certain = builder()
-        doubtful: Builder | None = None
+    like = (layout.name, header.hash_id, block_size)
+    with Builder(*like) as certain, Builder(*like) as doubtful:
         for one in salvage(layout, header, blind=blind):
             tally.take(one)
             if isinstance(one, Unreadable):
@@ -174,32 +155,19 @@ def _salvage_into(layout: TableLayout, header: Header, block_size: int, *, blind
             found += len(one.refs) + len(one.logs)
             possible = _possible(one)
             if possible.refs:
-                certain.refs.add(possible.refs, one.offset)
+                certain.add_refs(possible.refs, one.offset)
             if possible.logs:
-                certain.end_refs()
-                doubtful = doubtful or (None if one.is_certain else builder())
-                target = certain if one.is_certain or doubtful is None else doubtful
-                target.logs.add(possible.logs, one.offset)
-        tally.end(is_cut=layout.footer is None)
+                (certain if one.is_certain else doubtful).add_logs(possible.logs, one.offset)
         table, refs, logs = certain.finish()
-        uncertain_table, _, uncertain = doubtful.finish() if doubtful is not None else (None, 0, 0)
-        logs_at = certain.logs.places
-        if doubtful is not None:
-            logs_at.add_all(doubtful.logs.places)
-        losses = Losses(
-            refs,
-            logs + uncertain,
-            uncertain,
-            found - refs - logs - uncertain,
-            tally.stretches,
-            tally.size,
-            tally.first,
-            tuple(tally.gaps),
-            tally.lost_logs,
-        )
-        if blind:
-            header = replace(header, block_size=0)  # which led astray
-        return Salvaged(header, losses, table, uncertain_table, certain.refs.places, logs_at)
+        doubtful_table, _, uncertain = doubtful.finish()
+    certain.logs_at.add_all(doubtful.logs_at)
+    left_out = found - refs - logs - uncertain
+    is_cut = layout.footer is None
+    losses = tally.losses(refs, logs + uncertain, uncertain, left_out, is_cut=is_cut)
+    if blind:
+        header = replace(header, block_size=0)  # which led astray
+    uncertain_table = doubtful_table if uncertain else None
+    return Salvaged(header, losses, table, uncertain_table, certain.refs_at, certain.logs_at)
 
 
 def _possible(found: Readable) -> Readable:
