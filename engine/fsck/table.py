@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Final
 
+from engine.closing import Closing
 from engine.errors import FormatError, shown
 from engine.format import (
     INDEX,
@@ -50,7 +51,7 @@ Tick = Callable[[int], None]
 """Called now and then with the position that has been reached in the file. May raise `Cancelled`."""
 
 
-class CheckedTable:
+class CheckedTable(Closing):
     """An open file that is listed as a table.
 
     `table` is None if it does not open as one, `layout` if it cannot be read; `header` is the one to go by,
@@ -59,7 +60,7 @@ class CheckedTable:
 
     __slots__ = ("_fd", "header", "layout", "name", "size", "table")
 
-    def __init__(self, directory: str, name: str) -> None:
+    def __init__(self, directory: str | os.PathLike[str], name: str) -> None:
         """Open the file. Raises `OSError`, and `FormatError` for what is no regular file."""
         path = os.path.join(directory, name)
         self.name = name

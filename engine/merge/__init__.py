@@ -32,6 +32,7 @@ from engine.merge.policy import (
     Comparison as Comparison,
     ComparisonKind as ComparisonKind,
     Segment as Segment,
+    check_factor as check_factor,
     fastlog2 as fastlog2,
     geometric_steps as geometric_steps,
     log2_steps as log2_steps,

@@ -21,9 +21,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
+from engine.closing import Closing
 from engine.errors import FormatError, MissingTableError, ReftableError
 from engine.format import (
     TABLES_LIST,
@@ -84,7 +84,7 @@ class _Contents:
     seen: tuple[object, ...] = ()
 
 
-class ReadableStack:
+class ReadableStack(Closing):
     """What can be read of a stack, read-only; a context manager that closes its files.
 
     Tables and merged views taken from it stay good when it is reloaded, for as long as they are used.
@@ -163,14 +163,6 @@ class ReadableStack:
             table.close()
         if self._directory is not None:
             self._directory.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _opened(self, *, accept_broken: bool = True) -> _Contents:
         """What git would open, if there is a table in it; otherwise what can be read."""

@@ -82,7 +82,7 @@ def look_at(
         if rewrites or codes & {"table-unreadable", "orphan-damaged"}:
             _salvage(path, file, around, hash_id)
         else:
-            with _Opened(path, name) as table:
+            with CheckedTable(path, name) as table:
                 header = table.header
                 if header is not None:
                     file.input = Input(name, (header.min_update_index, header.max_update_index))
@@ -128,23 +128,10 @@ def correct_limits(path: Path, file: TableFile) -> None:
     file.input = replace(found, limits=limits)
 
 
-class _Opened:
-    """A file opened as `CheckedTable`, closed at the end of the `with`."""
-
-    def __init__(self, path: Path, name: str) -> None:
-        self._table = CheckedTable(os.fspath(path), name)
-
-    def __enter__(self) -> CheckedTable:
-        return self._table
-
-    def __exit__(self, *_: object) -> None:
-        self._table.close()
-
-
 def check_file(directory: str | os.PathLike[str], name: str) -> list[Finding]:
     """Everything that is wrong with one table. Raises `FormatError` for what is no file, `OSError`."""
     report = Report()
-    with _Opened(Path(directory), name) as table:
+    with CheckedTable(directory, name) as table:
         for _ in check_table(table, report, lambda _position: None):
             pass
     return report.close()

@@ -11,9 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from operator import attrgetter
-from types import TracebackType
-from typing import Self
 
+from engine.closing import Closing
 from engine.format import LogRecord, RefRecord, is_unsafe_refname, log_order, ref_key
 from engine.merge import merge_blocks
 from engine.salvage import Losses, Salvaged
@@ -84,7 +83,7 @@ class Counts:
     highest_log: int
 
 
-class OpenInputs:
+class OpenInputs(Closing):
     """Inputs open to be read as one table, in which a later one wins; a context manager.
 
     Raises `OSError`, and `FormatError` when a file is no longer what it was.
@@ -107,14 +106,6 @@ class OpenInputs:
     def close(self) -> None:
         """Close the files. What was salvaged stays open, for as long as the plan is there."""
         self._files.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def refs(self) -> Iterator[list[RefRecord]]:
         """The refs in name order, tombstones among them."""

@@ -11,7 +11,6 @@ import os
 import random
 import time
 from contextlib import suppress
-from types import TracebackType
 from typing import Final, Self
 
 from engine.errors import LockError
@@ -80,9 +79,7 @@ class LockFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
 

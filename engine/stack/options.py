@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from engine.errors import ApiError
-from engine.merge import DEFAULT_FACTOR
+from engine.merge import (
+    DEFAULT_FACTOR,
+    Segment,
+    check_factor,
+    suggest_compaction_segment,
+    suggest_geometric_segment,
+)
 from engine.table import WriteOptions
 
 Policy = Literal["log2", "geometric"]
@@ -47,5 +53,10 @@ class StackOptions(WriteOptions):
         WriteOptions.__post_init__(self)
         if self.policy not in ("log2", "geometric"):
             raise ApiError(f"unknown compaction policy {self.policy!r}")
-        if not 1 <= self.factor <= 255:
-            raise ApiError(f"factor {self.factor} is not in 1..255")
+        check_factor(self.factor)
+
+    def suggestion(self, sizes: Sequence[int]) -> Segment:
+        """The tables that the policy would merge of a stack of these sizes; an empty segment for none."""
+        if self.policy == "geometric":
+            return suggest_geometric_segment(sizes, self.factor)
+        return suggest_compaction_segment(sizes)

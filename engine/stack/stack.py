@@ -30,8 +30,6 @@ from engine.merge import (
     Segment,
     check_range,
     plan_compaction,
-    suggest_compaction_segment,
-    suggest_geometric_segment,
 )
 from engine.progress import ProgressCallback
 from engine.stack.addition import Addition
@@ -187,9 +185,7 @@ class Stack(Closing):
 
     def suggestion(self) -> Segment:
         """The tables that auto-compaction would merge now; an empty segment for none."""
-        if self.options.policy == "geometric":
-            return suggest_geometric_segment(self.sizes, self.options.factor)
-        return suggest_compaction_segment(self.sizes)
+        return self.options.suggestion(self.sizes)
 
     def auto_compact(self, progress: ProgressCallback | None = None) -> None:
         """Merge the tables that the policy suggests; those that are not locked, if some are."""

@@ -17,9 +17,9 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Self
 
+from engine.closing import Closing
 from engine.errors import ApiError, FormatError, shown
 from engine.format.block import Block, read_block
 from engine.format.header import (
@@ -52,7 +52,7 @@ class _Section:
     index_offset: int
 
 
-class Table:
+class Table(Closing):
     """An open table. Safe to read from several threads; immutable.
 
     `name` is the file's name in its directory, `size` that of the file, `reads` the number of
@@ -99,14 +99,6 @@ class Table:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __del__(self) -> None:
         # Iterators outlive the reload that drops their tables: the last one closes the file.

@@ -10,7 +10,6 @@ from typing import ClassVar, TypeAlias
 
 from engine.errors import Cancelled, OutdatedError, ReftableError
 from engine.format import HashId, footer_size, header_size
-from engine.merge import suggest_compaction_segment, suggest_geometric_segment
 from engine.progress import Progress, ProgressCallback
 from engine.stack import Stack
 from engine.update import PreparedUpdates, ReadRef, UpdatePlan, parse_commands, prepare_updates
@@ -147,10 +146,7 @@ def _follow_up(stack: Stack, made: UpdatePlan) -> list[str]:
     version = 1 if stack.hash_id is HashId.SHA1 else 2
     size = made.table.size - footer_size(version) - (header_size(version) - 1)
     sizes = [*stack.sizes, size]
-    if options.policy == "geometric":
-        segment = suggest_geometric_segment(sizes, options.factor)
-    else:
-        segment = suggest_compaction_segment(sizes)
+    segment = options.suggestion(sizes)
     if not len(segment):
         return ["auto-compaction will find nothing to merge after it"]
     if segment.end == len(sizes):
