@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import NoReturn, Self
 
 
 class Closing:
@@ -19,3 +19,7 @@ class Closing:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce__(self) -> NoReturn:
+        # A copy would be a second owner of files, locks and what `close` removes.
+        raise TypeError(f"a {type(self).__name__} holds files: it can be neither copied nor pickled")

@@ -93,7 +93,7 @@ class _Run:
             yield from report.close()
             self._tell("tables", total, total)
         finally:
-            self._close_tables()
+            self._tables = []
 
     def _check_files(self, listed: list[str], attempts: int = _ATTEMPTS) -> Report:
         """What is wrong with the other files; looks again when the list was replaced meanwhile."""
@@ -138,7 +138,7 @@ class _Run:
         listed = check_list(self._path, os.listdir(self._path), report)
         missing = [name for name in listed if not self._open(name, report)]
         if missing and attempts > 1 and self._raw_list() != before:
-            self._close_tables()
+            self._tables = []
             return self._open_tables(attempts - 1)
         for name in missing:
             code = "table-missing" if is_table_file(name) else "list-not-a-table"
@@ -160,8 +160,3 @@ class _Run:
                 raise
             report.add("table-unreadable", name, None, error.strerror or str(error))
         return True
-
-    def _close_tables(self) -> None:
-        for table in self._tables:
-            table.close()
-        self._tables = []

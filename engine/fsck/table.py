@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Final
 
-from engine.closing import Closing
 from engine.errors import FormatError, shown
 from engine.format import (
     INDEX,
@@ -36,7 +35,7 @@ from engine.fsck.finding import Report
 from engine.fsck.index import Blocks, IndexCheck
 from engine.fsck.objects import ObjectCheck
 from engine.layout import BlockSpan, Section, Span, SpanKind, TableLayout
-from engine.table import Table, open_regular
+from engine.table import RegularFile, Table
 
 _MOST_DAMAGED: Final = 1000
 """Stretches of a table that cannot be read before the rest is left alone: a huge file of zeros has no end."""
@@ -51,14 +50,14 @@ Tick = Callable[[int], None]
 """Called now and then with the position that has been reached in the file. May raise `Cancelled`."""
 
 
-class CheckedTable(Closing):
+class CheckedTable:
     """An open file that is listed as a table.
 
-    `table` is None if it does not open as one, `layout` if it cannot be read; `header` is the one to go by,
-    None if there is none.
+    `table` is None if it does not open as one, `layout` if it cannot be read; `header` is the one to read it
+    by, None if there is none; `read` is that of the file.
     """
 
-    __slots__ = ("_fd", "header", "layout", "name", "size", "table")
+    __slots__ = ("header", "layout", "name", "read", "size", "table")
 
     def __init__(self, directory: str | os.PathLike[str], name: str) -> None:
         """Open the file. Raises `OSError`, and `FormatError` for what is no regular file."""
@@ -66,25 +65,14 @@ class CheckedTable(Closing):
         self.name = name
         self.table: Table | None = None
         self.layout: TableLayout | None = None
-        self._fd = open_regular(path, name)
-        self.size = os.fstat(self._fd).st_size
+        file = RegularFile.open(path, name)
+        self.size = file.size
+        self.read = file.read
         with suppress(FormatError, OSError):
-            self.table = Table(self._fd, path, name)
+            self.table = Table(file, path)
         with suppress(OSError):
             self.layout = TableLayout(name, self.size, self.read)
         self.header = None if self.layout is None else self.layout.used_header
-
-    def close(self) -> None:
-        """Close the file."""
-        if self.table is not None:
-            self.table.close()
-        elif self._fd >= 0:
-            os.close(self._fd)
-        self._fd = -1
-
-    def read(self, offset: int, size: int) -> bytes:
-        """At most `size` bytes of the file. Raises `OSError`."""
-        return os.pread(self._fd, size, offset)
 
 
 def check_table(file: CheckedTable, report: Report, tick: Tick) -> Iterator[list[bytes]]:

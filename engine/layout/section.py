@@ -244,7 +244,8 @@ class Section(Group):
         try:
             block = self._reader.records(offset).block
         except FormatError as error:
-            return self._damaged(offset, error)
+            # Without its frames, which would keep this section and its file in a circle.
+            return self._damaged(offset, error.with_traceback(None))
         surplus = block.next_offset - block.padding - self.end
         if surplus > 0:
             reason = f"the block runs {surplus} bytes into the section that begins at {self.end}"

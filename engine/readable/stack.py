@@ -39,7 +39,7 @@ from engine.merge import MergedTable
 from engine.readable.table import BrokenTable, OpenError, ReadableTable
 from engine.salvage import assumed_header
 from engine.stack import StackDirectory, StackOptions, read_list_bytes
-from engine.table import Table, open_regular
+from engine.table import RegularFile, Table
 
 _OUT_OF_FILES: Final = {errno.EMFILE, errno.ENFILE}
 
@@ -321,18 +321,17 @@ def _broken_table(path: str, name: str, fault: OpenError, hash_id: HashId, befor
     parts = parse_table_name(name)
     low, high = sorted((parts.min_update_index, parts.max_update_index)) if parts else (before, before)
     shown = Header(hash_id.version, 0, low, high, hash_id)
-    file = os.path.join(path, name)
+    path = os.path.join(path, name)
     try:
-        fd = open_regular(file, name)
-    except FormatError:
-        return BrokenTable(-1, file, name, fault, shown, None)
-    except OSError as error:
-        _require_descriptors(error)
-        return BrokenTable(-1, file, name, fault, shown, None)
-    layout = TableLayout(name, os.fstat(fd).st_size, lambda offset, size: os.pread(fd, size, offset))
+        file = RegularFile.open(path, name)
+    except (FormatError, OSError) as error:
+        if isinstance(error, OSError):
+            _require_descriptors(error)
+        return BrokenTable(None, path, name, fault, shown, None)
+    layout = TableLayout(name, file.size, file.read)
     header, is_known = assumed_header(layout, name, hash_id)
     if header.hash_id is not hash_id:
-        return BrokenTable(fd, file, name, fault, shown, None)
+        return BrokenTable(file, path, name, fault, shown, None)
     if is_known:
         shown = replace(header, version=header.hash_id.version)
-    return BrokenTable(fd, file, name, fault, shown, header)
+    return BrokenTable(file, path, name, fault, shown, header)

@@ -17,7 +17,6 @@ file once, the first time that damage is met.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -39,7 +38,7 @@ from engine.format import (
     ref_key,
 )
 from engine.salvage import Losses, Salvaged, salvage_table
-from engine.table import Table
+from engine.table import RegularFile, Table
 
 _name: Callable[[RefRecord | LogRecord], bytes] = attrgetter("name")
 _R = TypeVar("_R", RefRecord, LogRecord)
@@ -57,8 +56,8 @@ class ReadableTable(Table):
 
     __slots__ = ("_lock", "_read_by", "_salvaged", "fault")
 
-    def __init__(self, fd: int, path: str, name: str) -> None:
-        super().__init__(fd, path, name)
+    def __init__(self, file: RegularFile, path: str) -> None:
+        super().__init__(file, path)
         self._salvaged: Salvaged | None = None
         self._lock = threading.Lock()
         self.fault: OpenError | None = None
@@ -227,20 +226,26 @@ class ReadableTable(Table):
 class BrokenTable(ReadableTable):
     """A file that is no table, or one that is not there, as `fault` says.
 
-    `header` is what to show of it. It is salvaged by `read_by`, or not at all if that is None. It takes over
-    `fd`, -1 where there is no file.
+    `header` is what to show of it. It is salvaged by `read_by`, or not at all if that is None. `file` is
+    None where there is none.
     """
 
     __slots__ = ()
 
     def __init__(  # of a table, there is nothing to read
-        self, fd: int, path: str, name: str, fault: OpenError, header: Header, read_by: Header | None
+        self,
+        file: RegularFile | None,
+        path: str,
+        name: str,
+        fault: OpenError,
+        header: Header,
+        read_by: Header | None,
     ) -> None:
-        self._fd = fd
+        self._file = file
         self.path = path
         self.name = name
         self.reads = 0
-        self.size = os.fstat(fd).st_size if fd >= 0 else 0
+        self.size = file.size if file is not None else 0
         self.header = header
         self.footer = Footer()
         self._end = max(self.size - footer_size(header.version), header.size)
@@ -248,7 +253,7 @@ class BrokenTable(ReadableTable):
         self._salvaged = None
         self._lock = threading.Lock()
         self.fault = fault
-        self._read_by = read_by if fd >= 0 else None
+        self._read_by = read_by if file is not None else None
 
     @property
     def has_logs(self) -> bool:
@@ -257,7 +262,7 @@ class BrokenTable(ReadableTable):
 
     def read(self, offset: int, size: int) -> bytes:
         """At most `size` bytes of the file, none where there is no file. Raises `OSError`."""
-        return super().read(offset, size) if self._fd >= 0 else b""
+        return super().read(offset, size) if self._file is not None else b""
 
     def encoded_ref_blocks(self, min_update_index: int) -> Iterator[tuple[Block, list[Encoded]]]:  # noqa: ARG002
         """What is made of whole tables is refused: raises `fault`."""

@@ -82,11 +82,10 @@ def look_at(
         if rewrites or codes & {"table-unreadable", "orphan-damaged"}:
             _salvage(path, file, around, hash_id)
         else:
-            with CheckedTable(path, name) as table:
-                header = table.header
-                if header is not None:
-                    file.input = Input(name, (header.min_update_index, header.max_update_index))
-                    file.hash_id = header.hash_id
+            header = CheckedTable(path, name).header
+            if header is not None:
+                file.input = Input(name, (header.min_update_index, header.max_update_index))
+                file.hash_id = header.hash_id
     except PermissionError:
         raise
     except OSError as error:
@@ -131,9 +130,8 @@ def correct_limits(path: Path, file: TableFile) -> None:
 def check_file(directory: str | os.PathLike[str], name: str) -> list[Finding]:
     """Everything that is wrong with one table. Raises `FormatError` for what is no file, `OSError`."""
     report = Report()
-    with CheckedTable(directory, name) as table:
-        for _ in check_table(table, report, lambda _position: None):
-            pass
+    for _ in check_table(CheckedTable(directory, name), report, lambda _position: None):
+        pass
     return report.close()
 
 

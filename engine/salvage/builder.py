@@ -18,7 +18,7 @@ from typing import Final, Generic, TypeVar
 from engine.closing import Closing
 from engine.format import U64_MAX, HashId, LogRecord, RefRecord, log_order, ref_key
 from engine.merge import merge_blocks
-from engine.table import Table, TableWriter, WriteOptions
+from engine.table import RegularFile, Table, TableWriter, WriteOptions
 
 KEPT_BYTES: Final = 2**25
 """Bytes of records out of order that are in memory; of more, temporary tables are made and merged."""
@@ -199,12 +199,8 @@ class _TemporaryTable(Closing):
         """The table, open, and the numbers of refs and logs in it."""
         stats = self._writer.close()
         self._file.flush()
-        fd = os.dup(self._file.fileno())
-        try:
-            return Table(fd, "", self._name), stats.ref.entries, stats.log.entries
-        except BaseException:
-            os.close(fd)
-            raise
+        file = RegularFile(os.dup(self._file.fileno()), self._name)
+        return Table(file, ""), stats.ref.entries, stats.log.entries
 
 
 def _ref_version(ref: RefRecord) -> tuple[bytes, int]:

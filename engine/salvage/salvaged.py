@@ -5,7 +5,6 @@ Entries of damaged deflate streams may be wrong, and lie in a table of their own
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from operator import attrgetter
@@ -29,7 +28,7 @@ from engine.merge import merge_blocks
 from engine.salvage.builder import Builder, Places
 from engine.salvage.gaps import Losses, LossTally
 from engine.salvage.scan import Readable, Unreadable, salvage
-from engine.table import Table, open_regular
+from engine.table import RegularFile, Table
 
 _USUAL_BLOCK_SIZE: Final = 2**16
 
@@ -90,17 +89,9 @@ def salvage_file(path: str, name: str, hash_id: HashId) -> tuple[Salvaged, bool]
 
     Raises `OSError`, and `FormatError` for what is no regular file.
     """
-    fd = open_regular(path, name)
-    try:
-
-        def read(offset: int, size: int) -> bytes:
-            return os.pread(fd, size, offset)
-
-        size = os.fstat(fd).st_size
-        header, is_known = assumed_header(TableLayout(name, size, read), name, hash_id)
-        return salvage_table(name, size, read, header), is_known
-    finally:
-        os.close(fd)
+    file = RegularFile.open(path, name)
+    header, is_known = assumed_header(TableLayout(name, file.size, file.read), name, hash_id)
+    return salvage_table(name, file.size, file.read, header), is_known
 
 
 def assumed_header(layout: TableLayout, name: str, hash_id: HashId) -> tuple[Header, bool]:

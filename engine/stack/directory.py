@@ -37,6 +37,7 @@ from engine.errors import (
     MissingTableError,
     OutdatedError,
     ReftableError,
+    RepositoryError,
 )
 from engine.format import (
     TABLES_LIST,
@@ -52,7 +53,7 @@ from engine.stack.durable import sync_directory
 from engine.stack.lock import LockFile
 from engine.stack.options import StackOptions
 from engine.stack.temporary import TemporaryTable, unused_table_name
-from engine.table import Table, WriteOptions, open_regular
+from engine.table import RegularFile, Table, WriteOptions
 
 _RELOAD_SECONDS: Final = 3.0
 
@@ -60,7 +61,7 @@ _RELOAD_SECONDS: Final = 3.0
 class StackDirectory:
     """The tables that `tables.list` named when it was last read, and the files they lie in."""
 
-    __slots__ = ("_list_fd", "_list_id", "merged", "options", "path", "read_only", "tables")
+    __slots__ = ("_list", "merged", "options", "path", "read_only", "tables")
 
     def __init__(self, path: str | os.PathLike[str], options: StackOptions, *, read_only: bool) -> None:
         self.path = os.fspath(path)
@@ -68,8 +69,7 @@ class StackDirectory:
         self.read_only = read_only
         self.tables: tuple[Table, ...] = ()
         self.merged = MergedTable(())
-        self._list_fd = -1
-        self._list_id: tuple[int, ...] | None = None
+        self._list: RegularFile | None = None
         if not stat.S_ISDIR(os.stat(self.path).st_mode):
             raise NotADirectoryError(20, "a stack is a directory", self.path)
         self.load()
@@ -108,7 +108,7 @@ class StackDirectory:
 
     def is_current(self) -> bool:
         """Whether `tables.list` is still the one that was loaded: one stat, as a rule."""
-        if self._list_id is not None:
+        if self._list is not None:
             try:
                 now = os.stat(self.list_path)
             except FileNotFoundError:
@@ -116,7 +116,7 @@ class StackDirectory:
             # The file is replaced as a whole, and its inode cannot be used again while we hold it
             # open: the same inode is the same file. Size and time are for whoever repairs a list
             # in place, with an editor.
-            if _identity(now) == self._list_id:
+            if _identity(now) == _identity(self._list.status):
                 return True
         return self.read_list() == self.names
 
@@ -135,24 +135,18 @@ class StackDirectory:
         pause = 0.001
         while True:
             try:
-                fd = open_regular(self.list_path, TABLES_LIST)
+                file = RegularFile.open(self.list_path, TABLES_LIST)
             except FileNotFoundError:
-                fd = -1
-            names: list[str] = []
+                file = None
+            names = parse_table_list(_list_bytes(file)).require_names() if file is not None else []
             try:
-                names = parse_table_list(_list_bytes(fd)).require_names() if fd >= 0 else []
                 tables = self._open_tables(names, opened)
-                merged = MergedTable(tables)
-            except BaseException as error:
-                if fd >= 0:
-                    os.close(fd)
-                if not isinstance(error, MissingTableError):
-                    raise
+            except MissingTableError:
                 # A compaction may have unlinked it after we read the list: then the list differs.
                 if self.read_list() == names or time.monotonic() > deadline:
                     raise
             else:
-                self._replace(fd, tables, merged)
+                self._replace(file, tables)
                 return
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
             pause *= 2
@@ -177,13 +171,9 @@ class StackDirectory:
         except FileNotFoundError:
             raise MissingTableError(name) from None
 
-    def _replace(self, list_fd: int, tables: tuple[Table, ...], merged: MergedTable) -> None:
-        dropped = self._replaced(tables)
-        self._forget_list()
-        if list_fd >= 0:
-            self._list_fd, self._list_id = list_fd, _identity(os.fstat(list_fd))
-        self.tables = tables
-        self.merged = merged
+    def _replace(self, file: RegularFile | None, tables: tuple[Table, ...]) -> None:
+        merged, dropped = MergedTable(tables), self._replaced(tables)
+        self._list, self.tables, self.merged = file, tables, merged
         # Their files stay open for the iterators that still read them.
         self.unlink(dropped)
 
@@ -204,11 +194,6 @@ class StackDirectory:
             if low <= table.min_update_index <= table.max_update_index <= high
             and (low, high) != (table.min_update_index, table.max_update_index)
         }
-
-    def _forget_list(self) -> None:
-        if self._list_fd >= 0:
-            os.close(self._list_fd)
-        self._list_fd, self._list_id = -1, None
 
     def unlink(self, names: Iterable[str]) -> None:
         """Remove tables, but those that the list names: it has the last word.
@@ -237,8 +222,7 @@ class StackDirectory:
                 self.unlink(self._replaced(self._open_tables(self.read_list())))
         for table in self.tables:
             table.close()
-        self.tables = ()
-        self._forget_list()
+        self._list, self.tables = None, ()
 
     def lock_list(self) -> LockFile:
         """Lock `tables.list`. Raises `LockError`, and `ApiError` on a stack opened read-only."""
@@ -251,6 +235,21 @@ class StackDirectory:
             lock.release()
             raise
         return lock
+
+    def require_stack(self) -> None:
+        """Raise `RepositoryError` for a directory that has files, but none of a stack.
+
+        Taken for an empty stack, it would hide all that the stack which was meant holds.
+        """
+        inside = [] if self._list is not None else os.listdir(self.path)
+        if not inside or any(name.startswith((TABLES_LIST, "0x")) for name in inside):
+            return
+        for stack in ("reftable", ".git/reftable"):
+            if os.path.isdir(self.file(stack)):
+                raise RepositoryError(
+                    f"{self.path} is no stack: the stack of its repository is {self.file(stack)}"
+                )
+        raise RepositoryError(f"{self.path} is no stack; `find_repository` finds that of a repository")
 
     def require_list(self, *, locked: bool = False) -> None:
         """Raise `FormatError` for a list that is missing or empty although there are tables.
@@ -327,13 +326,9 @@ def read_list_bytes(directory: str | os.PathLike[str]) -> bytes | None:
     Raises `FormatError` for what is no regular file, or larger than any stack needs, and `OSError`.
     """
     try:
-        fd = open_regular(os.path.join(directory, TABLES_LIST), TABLES_LIST)
+        return _list_bytes(RegularFile.open(os.path.join(directory, TABLES_LIST), TABLES_LIST))
     except FileNotFoundError:
         return None
-    try:
-        return _list_bytes(fd)
-    finally:
-        os.close(fd)
 
 
 def read_table_list(directory: str | os.PathLike[str]) -> list[str]:
@@ -348,9 +343,8 @@ def _identity(found: os.stat_result) -> tuple[int, ...]:
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
-def _list_bytes(fd: int) -> bytes:
-    size = os.fstat(fd).st_size
-    check_list_size(size, 0)
-    data = os.pread(fd, size, 0)
+def _list_bytes(file: RegularFile) -> bytes:
+    check_list_size(file.size, 0)
+    data = file.read(0, file.size)
     check_list_size(len(data), data.count(b"\n"))
     return data

@@ -62,11 +62,14 @@ class Stack(Closing):
     ) -> Self:
         """Open the stack in `directory`; without `tables.list` and tables, it is an empty stack.
 
-        Raises `FormatError` (also for tables of another hash function than `options` states, and for a list
+        Raises `RepositoryError` for a directory of other things, a work tree or a git directory among them;
+        `FormatError` (also for tables of another hash function than `options` states, and for a list
         that is missing or empty although there are tables, unless `read_only`),
         `MissingTableError`, and `OSError` when there is no such directory.
         """
-        return cls(StackDirectory(directory, options or StackOptions(), read_only=read_only))
+        opened = StackDirectory(directory, options or StackOptions(), read_only=read_only)
+        opened.require_stack()
+        return cls(opened)
 
     def close(self) -> None:
         """Close the tables. Iterators that still read them cannot go on."""

@@ -2,11 +2,13 @@
 
 Owns lookups, scans and seeks within a table, and writing one byte for byte as git does. May import `format`.
 
+    file          a file with one owner of its descriptor
     reader        opening, point lookups, scans, refs by object id
     writer        sections, indexes, the object index, the footer
 """
 
-from engine.table.reader import Table as Table, open_regular as open_regular
+from engine.table.file import RegularFile as RegularFile
+from engine.table.reader import Table as Table
 from engine.table.writer import (
     TableStats as TableStats,
     TableWriter as TableWriter,

@@ -13,7 +13,6 @@ only `merged.py` knows.
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -39,6 +38,7 @@ from engine.format.header import (
 from engine.format.raw_record import Encoded
 from engine.format.record import LogRecord, ObjectRecord, RefRecord, log_key
 from engine.format.varint import U64_MAX
+from engine.table.file import RegularFile
 
 _Record = RefRecord | LogRecord | ObjectRecord
 
@@ -60,14 +60,15 @@ class Table(Closing):
     this object lets go of it or `close` is called.
     """
 
-    __slots__ = ("_end", "_fd", "_first_type", "footer", "header", "name", "path", "reads", "size")
+    __slots__ = ("_end", "_file", "_first_type", "footer", "header", "name", "path", "reads", "size")
 
-    def __init__(self, fd: int, path: str, name: str) -> None:
-        self._fd = fd
+    def __init__(self, file: RegularFile, path: str) -> None:
+        """A table over `file`, which lies at `path`. Raises `FormatError`, `OSError`."""
+        self._file: RegularFile | None = file
         self.path = path
-        self.name = name
+        self.name = name = file.name
         self.reads = 0
-        self.size = os.fstat(fd).st_size
+        self.size = file.size
         if self.size < SMALLEST_TABLE:
             raise FormatError(name, None, f"{self.size} bytes are too few for a table: cut short?")
         # One byte more than the larger header: the first block's type says what the file begins with.
@@ -86,24 +87,11 @@ class Table(Closing):
     def open(cls, path: str | os.PathLike[str], name: str | None = None) -> Self:
         """Open the table at `path`. Raises `FormatError`, `OSError`."""
         path = os.fspath(path)
-        name = name or os.path.basename(path)
-        fd = open_regular(path, name)
-        try:
-            return cls(fd, path, name)
-        except BaseException:
-            os.close(fd)
-            raise
+        return cls(RegularFile.open(path, name or os.path.basename(path)), path)
 
     def close(self) -> None:
-        """Close the file; the table cannot be read any more."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
-
-    def __del__(self) -> None:
-        # Iterators outlive the reload that drops their tables: the last one closes the file.
-        if getattr(self, "_fd", -1) >= 0 and hasattr(self, "_first_type"):
-            self.close()
+        """Let go of the file; a read that is under way ends well, a later one raises `ApiError`."""
+        self._file = None
 
     def __repr__(self) -> str:
         return f"Table({self.name!r})"
@@ -147,9 +135,12 @@ class Table(Closing):
         return self._first_type == LOG or self.footer.log_offset > 0
 
     def read(self, offset: int, size: int) -> bytes:
-        """At most `size` bytes of the file, fewer at its end. Raises `OSError`."""
+        """At most `size` bytes of the file, fewer at its end. Raises `OSError`, `ApiError` once closed."""
+        file = self._file  # another thread may close the table at any moment
+        if file is None:
+            raise ApiError(f"{self.name} is read after it was closed")
         self.reads += 1
-        return os.pread(self._fd, size, offset)
+        return file.read(offset, size)
 
     def read_ref(self, name: bytes) -> RefRecord | None:
         """The record of exactly this name, which may be a tombstone. Raises `FormatError`."""
@@ -420,15 +411,3 @@ class Table(Closing):
                 raise FormatError(self.name, block.offset, what)
             last_key = items[-1][0]
             yield block, items
-
-
-def open_regular(path: str, name: str) -> int:
-    """Open a file for reading; `name` is for the error. Raises `FormatError` if it is no file.
-
-    Not blocking, so that a named pipe in the place of a file is an error and no hang.
-    """
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise FormatError(name, None, "is no regular file")
-    return fd

@@ -356,7 +356,7 @@ def test_views_taken_before_closing_cannot_be_read_any_more(tmp_path: Path) -> N
     stack = Stack.open(tmp_path)
     view = stack.merged
     stack.close()
-    with pytest.raises(OSError, match="descriptor"):
+    with pytest.raises(ApiError, match="closed"):
         view.read_ref(branch(0).name)
 
 
@@ -591,16 +591,16 @@ def test_what_an_undo_has_put_back_is_not_removed(tmp_path: Path) -> None:
     with open_directory(tmp_path) as directory:
         with Stack.open(tmp_path, LOOSE) as other:
             other.compact_all()
-        forget = directory._forget_list
 
-        def undo() -> None:
+        def undo(directory: StackDirectory, names: set[str]) -> None:
             for name, data in files.items():
                 (tmp_path / name).write_bytes(data)
             list_tables(tmp_path, tables)
-            forget()
+            unlink(directory, names)
 
+        unlink = StackDirectory.unlink
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(StackDirectory, "_forget_list", lambda _: undo())
+            patched.setattr(StackDirectory, "unlink", undo)
             directory.load()
         assert set(tables) <= set(entries(tmp_path))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -18,6 +19,7 @@ from engine.errors import (
     LockError,
     MissingTableError,
     OutdatedError,
+    RepositoryError,
 )
 from engine.format import HashId, LogRecord, RefRecord
 from engine.merge import Expiry, Segment
@@ -260,6 +262,8 @@ def test_a_first_table_that_comes_while_a_new_stack_is_opened_is_no_loss(
     listdir = os.listdir
 
     def late(path: str) -> list[str]:
+        if listdir(stack):
+            return listdir(path)
         (stack / name).write_bytes((source / name).read_bytes())
         if is_listed:
             list_tables(stack, [name])
@@ -363,7 +367,7 @@ def test_a_handle_is_closed_once_however_often(tmp_path: Path) -> None:
     stack.close()
     assert stack.tables == ()
     assert isinstance(table, Table)
-    with pytest.raises(OSError, match="descriptor"):
+    with pytest.raises(ApiError, match="closed"):
         list(table.refs())
 
 
@@ -411,3 +415,25 @@ def test_a_locked_table_stops_a_plan_from_being_applied(tmp_path: Path) -> None:
         left.unlink()
         stack.apply(plan)
         assert len(names(stack)) == 1
+
+
+# The directory of something else.
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_the_directory_of_something_else_is_no_empty_stack(tmp_path: Path, *, read_only: bool) -> None:
+    stack = tmp_path / ".git" / "reftable"
+    stack.mkdir(parents=True)
+    make_stack(stack, 1)
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "main.c").touch()
+    for place, named in [
+        (tmp_path, str(stack)),
+        (tmp_path / ".git", str(stack)),
+        (tmp_path / "src", "find_rep"),
+    ]:
+        with pytest.raises(RepositoryError, match=re.escape(named)):
+            Stack.open(place, read_only=read_only)
+    assert entries(tmp_path / ".git") == ["reftable"]
+    (tmp_path / "empty").mkdir()
+    assert Stack.open(tmp_path / "empty", read_only=read_only).tables == ()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import pickle
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, pairwise
@@ -215,8 +217,35 @@ def test_a_table_can_be_read_after_it_was_unlinked_until_it_is_closed(path: Path
     assert list(scan) == REFS
     table.close()
     table.close()
-    with pytest.raises(OSError, match="descriptor"):
+    with pytest.raises(ApiError, match="closed"):
         table.read_ref(REFS[0].name)
+
+
+def test_a_read_that_a_close_overtakes_reads_the_same_file(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between taking the descriptor and reading from it, another file may get the same one."""
+    (tmp_path / "other").write_bytes(b"x" * 100_000)
+    table, whole, pread = Table.open(path), path.read_bytes(), os.pread
+    others: list[int] = []
+
+    def overtaken(fd: int, size: int, offset: int) -> bytes:
+        table.close()
+        others.append(os.open(tmp_path / "other", os.O_RDONLY))
+        return pread(fd, size, offset)
+
+    monkeypatch.setattr(os, "pread", overtaken)
+    assert table.read(0, 100) == whole[:100]
+    os.close(*others)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps], ids=lambda one: one.__name__)
+def test_a_table_can_be_neither_copied_nor_pickled(path: Path, copied: Callable[[object], object]) -> None:
+    """The end of a copy would close the descriptor of the table, or another file's by then."""
+    with Table.open(path) as table:
+        with pytest.raises(TypeError, match="a Table holds files"):
+            copied(table)
+        assert list(table.refs()) == REFS
 
 
 def open_files() -> int:
