@@ -36,6 +36,11 @@ class Segment:
     def __len__(self) -> int:
         return self.end - self.start
 
+    @property
+    def positions(self) -> range:
+        """The positions of its tables."""
+        return range(self.start, self.end)
+
 
 @dataclass(slots=True, frozen=True)
 class Comparison:

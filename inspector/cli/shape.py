@@ -82,7 +82,7 @@ def segments(call: Call) -> None:
             _bracket(position, geometric),
         )
         for part in parts
-        for position in range(part.start, part.end)
+        for position in part.positions
     ]
     call.out.text(columns(("#", "bytes", "", "segment", "log2", "geometric"), rows, ">><<<<"))
     call.out.text(["", _advice("log2", log2), _advice(f"geometric, factor {factor}", geometric)])

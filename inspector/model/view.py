@@ -31,6 +31,8 @@ class StackView:
         self.positions = {table.name: position for position, table in enumerate(self.tables)}
         """The position of each table, by its name."""
         self.size = sum(table.size for table in self.tables)
+        self.suggested = self.options.suggestion([table.policy_size for table in self.tables]).positions
+        """The positions that auto-compaction would merge; empty for none."""
         self.refs = RefRows(self.merged)
         self.logs = LogRows(self.merged)
 

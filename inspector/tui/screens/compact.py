@@ -61,7 +61,7 @@ class CompactScreen(FormScreen):
         options: list[tuple[_Which, str]] = [("all", f"all: {counted(len(sizes), 'table')}")]
         for policy, (name, segment) in rules.items():
             own = ", the rule of this stack" if policy == workplace.options.policy else ""
-            self._ranges[policy] = range(segment.start, segment.end)
+            self._ranges[policy] = segment.positions
             options.append((policy, f"{name}: {_suggestion(segment)}{own}"))
         options.append(("range", "a range of tables, as numbered on the main screen"))
         self._which: Choice[_Which] = Choice(options, vertical=True, id="which")

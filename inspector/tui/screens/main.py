@@ -61,7 +61,7 @@ from inspector.tui.widgets.key_bar import KeyBar
 from inspector.tui.widgets.record_pane import LogsPane, RefsPane
 from inspector.tui.widgets.record_pane_base import RecordPane
 from inspector.tui.widgets.stack_list import StackPane
-from inspector.tui.widgets.stack_rows import StackRow, UnlistedRow
+from inspector.tui.widgets.stack_rows import StackRow
 from inspector.tui.widgets.status_line import StatusLine
 from inspector.tui.widgets.too_small import LEAST_COLUMNS, LEAST_LINES, TooSmall
 from inspector.tui.widgets.virtual_list import ColumnTitles, VirtualList
@@ -290,8 +290,7 @@ class MainScreen(ChangingScreen):
         if event.pane is self._detail_of:
             self._show_detail()
 
-    @on(StackPane.TableChosen)
-    @on(StackPane.UnlistedChosen)
+    @on(StackPane.Chosen)
     def _file_chosen(self) -> None:
         if self._detail_of is self._stack:
             self._show_detail()
@@ -310,7 +309,7 @@ class MainScreen(ChangingScreen):
             match self._detail_of.current:
                 case StackRow() as table:
                     detail.show_table(table)
-                case UnlistedRow(file):
+                case UnlistedFile() as file:
                     detail.show_unlisted(file)
                 case None:
                     detail.show_nothing()

@@ -47,7 +47,7 @@ from inspector.tui.widgets.health_words import (
     summary,
     what_cell,
 )
-from inspector.tui.widgets.stack_rows import bar, geometry
+from inspector.tui.widgets.stack_rows import bar
 from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, VirtualList
 from inspector.tui.work import Job, Jobs, failure_text
 
@@ -136,7 +136,6 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         self._check = check or (lambda stack, options, progress: fsck(stack, options, progress, clock()))
         self._health = Health()
         self._view: StackView | None = None
-        self._suggested = range(0)
         self._rows: list[HealthRow] = []
         self._list: VirtualList[HealthRow] = VirtualList((), empty="nothing was found", id="findings")
         self._state = Static(id="health-state", markup=False)
@@ -158,11 +157,8 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
 
     def show(self, view: StackView, unlisted: Sequence[UnlistedFile]) -> None:
         """Show what is known of `view` and of the files beside its tables."""
-        if view is not self._view:
-            self._view = view
-            suggestion = geometry(view.tables, view.options).suggestion
-            self._suggested = range(suggestion.start, suggestion.end)
-        at_hand = findings_at_hand(view.tables, self._suggested, view.options.policy, unlisted)
+        self._view = view
+        at_hand = findings_at_hand(view.tables, view.suggested, view.options.policy, unlisted)
         self._health.show(view.tables, at_hand, [file.name for file in unlisted])
         self._update()
 

@@ -61,7 +61,7 @@ Look = Literal["plain", "muted", "accent", "warning", "error"]
 
 
 class Cell(NamedTuple):
-    """What a column shows of a row: text on one line, and how it looks."""
+    """What a column shows of a row: text on one line, and how it looks. A plain one may be just the text."""
 
     text: str
     look: Look = "plain"
@@ -76,7 +76,7 @@ class Column(Generic[Row_contra]):
     """
 
     title: str
-    cell: Callable[[Row_contra, int], Cell]
+    cell: Callable[[Row_contra, int], Cell | str]
     width: int
     flex: int = 0
     align: Literal["left", "right"] = "left"
@@ -377,8 +377,9 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
             if len(segments) > 1:
                 segments.append(Segment(" ", base + over))
             cell = column.cell(row, width)
-            look = self.get_component_rich_style(f"virtual-list--{cell.look}")
-            segments.append(Segment(fit_text(cell.text, width, column.align), look + over))
+            text, look = (cell, "plain") if isinstance(cell, str) else cell
+            style = self.get_component_rich_style(f"virtual-list--{look}") + over
+            segments.append(Segment(fit_text(text, width, column.align), style))
         strip = Strip(segments)
         return strip.crop_extend(0, self._fitted_width, base + over)
 

@@ -18,6 +18,7 @@ from engine.readable import open_readable
 from engine.stack import FileKind, Holder, Stack, StackOptions, UnlistedFile, unlisted_files
 from inspector.model import HealthMark, StackView
 from inspector.tui.widgets.stack_list import StackPane
+from inspector.tui.widgets.stack_rows import StackRow
 from tests.support.screens import branches, drive, make_stack, make_tall_stack, shown_lines
 
 NOW = 10_000.0
@@ -37,17 +38,17 @@ class Host(App[None]):
     def compose(self) -> ComposeResult:
         yield self.pane
 
-    @on(StackPane.TableChosen)
+    @on(StackPane.Chosen)
     @on(StackPane.TableOpened)
-    @on(StackPane.UnlistedChosen)
     def _note(self, event: Message) -> None:
-        match event:
-            case StackPane.TableOpened(position=position):
+        match self.pane.current:
+            case StackRow(position, table) if isinstance(event, StackPane.TableOpened):
+                assert table is event.table
                 self.said.append(("opened", position))
-            case StackPane.TableChosen(position=position):
+            case StackRow(position):
                 self.said.append(("chosen", position))
-            case StackPane.UnlistedChosen(file=file):
-                self.said.append(("beside", file.name))
+            case UnlistedFile(name=name):
+                self.said.append(("beside", name))
 
     def text(self) -> str:
         return "\n".join(line.rstrip() for line in shown_lines(self))
@@ -105,26 +106,29 @@ def test_the_log2_rule_is_drawn_as_segments_and_suggestion(stack: Path) -> None:
         brackets = [re.sub(r"[^╭│╰┏┃┗]", "", line[45:58]) for line in shown_lines(app) if "…00005eed" in line]
         assert brackets == ["", "╭┏", "╰┗", "", ""]
         assert "auto-compaction would merge #1..#2" in app.text()
-        assert app.pane.suggested == range(1, 3)
+        assert shown.suggested == range(1, 3)
 
-    host(view(stack), steps)
+    shown = view(stack)
+    host(shown, steps)
 
 
 def test_the_geometric_rule_is_drawn_as_its_suggestion_alone(stack: Path) -> None:
     async def steps(_pilot: Pilot[Any], app: Host) -> None:
         assert " seg" not in app.text()
         marked = [line for line in shown_lines(app) if re.search("[┏┃┗]", line[:59])]
-        assert len(marked) == len(app.pane.suggested) >= 2
+        assert len(marked) == len(shown.suggested) >= 2
 
-    host(view(stack, StackOptions(policy="geometric", factor=2)), steps)
+    shown = view(stack, StackOptions(policy="geometric", factor=2))
+    host(shown, steps)
 
 
 def test_a_stack_that_needs_no_compaction_suggests_none(tmp_path: Path) -> None:
     async def steps(_pilot: Pilot[Any], app: Host) -> None:
-        assert app.pane.suggested == range(0)
+        assert shown.suggested == range(0)
         assert "auto" not in app.text()
 
-    host(view(make_stack(tmp_path / "reftable", (branches(5), []))), steps)
+    shown = view(make_stack(tmp_path / "reftable", (branches(5), [])))
+    host(shown, steps)
 
 
 def test_without_a_lower_border_the_suggestion_is_named_in_the_upper_one(stack: Path) -> None:
