@@ -27,11 +27,11 @@ What the commands do to a stack is in `transaction.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, NoReturn, TypeAlias
 
-from engine.errors import ApiError, RefnameError
+from engine.errors import ApiError, RefnameError, shown
 from engine.format import HashId, check_refname
 
 
@@ -74,27 +74,25 @@ def parse_commands(data: bytes, hash_id: HashId, *, nul_terminated: bool = False
     There are none when the transaction was aborted, or was started and never committed. `hash_id` says how
     long an object id is. Raises ApiError, naming the line, what was found there and what is expected.
     """
-    separate = _fields_of_nul_terminated if nul_terminated else _fields_of_lines
+    separate = _split_at_nuls if nul_terminated else _split_lines
     updates: list[RefUpdate] = []
     no_deref = False
     state = "open"
-    for command in separate(data):
+    for command in separate(data, hash_id.size):
         verb = command.verb
         if state == "closed":
             command.fail("the transaction is closed; one input is one transaction")
         if state == "prepared" and verb not in (b"commit", b"abort"):
             command.fail("a prepared transaction can only be committed or aborted")
-        if verb in _VERBS:
-            arguments = _Arguments(command, hash_id.size, nul_terminated, no_deref)
-            updates.append(arguments.update(_VERBS[verb]))
+        if verb in _FIELD_COUNTS:
+            updates.append(command.update(no_deref))
             no_deref = False
         elif verb == b"option":
             if command.fields != [b"no-deref"]:
                 command.fail("the only option is 'no-deref'")
             no_deref = True
         elif verb in _CONTROLS:
-            if command.fields:
-                command.fail(f"nothing may follow, found {_shown(command.fields[0])}")
+            command.require_end()
             if verb == b"start" and state == "started":
                 command.fail("the transaction is started already")
             if verb == b"abort":
@@ -107,62 +105,151 @@ def parse_commands(data: bytes, hash_id: HashId, *, nul_terminated: bool = False
 
 _CONTROLS: Final = {b"start": "started", b"prepare": "prepared", b"commit": "closed", b"abort": "closed"}
 
+# Of the commands that update a ref, how many fields each has between NULs.
+_FIELD_COUNTS: Final = {
+    b"update": 3, b"create": 2, b"delete": 2, b"verify": 2,
+    b"symref-update": 4, b"symref-create": 2, b"symref-delete": 2, b"symref-verify": 2,
+}  # fmt: skip
+
 _ESCAPES: Final = {
     b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v",
     b"\\": b"\\", b'"': b'"',
 }  # fmt: skip
-_QUOTED: Final = re.compile(rb'"((?:[^"\\]|\\(?:[abfnrtv\\"]|[0-3][0-7]{2}))*)"')
 _ESCAPE: Final = re.compile(rb'\\([abfnrtv\\"]|[0-3][0-7]{2})')
-_SPACE: Final = re.compile(rb"[ \t\r]")
+_FIELD: Final = re.compile(rb' (?:"((?:[^"\\]|\\(?:[abfnrtv\\"]|[0-3][0-7]{2}))*)"|(?!")([^ \t\r]*))')
+_BLANK: Final = re.compile(rb"[ \t\r]")
 _HEX: Final = re.compile(rb"[0-9A-Fa-f]+")
 
 
 @dataclass(frozen=True, slots=True)
 class _Command:
-    """A command taken apart into fields, none of them understood yet."""
+    """A command taken apart into fields, which are then taken one after the other and judged."""
 
     place: str
     verb: bytes
     fields: list[bytes]
+    id_size: int
+    nul_terminated: bool
 
     def fail(self, reason: str) -> NoReturn:
-        raise ApiError(f"{self.place}: {_shown(self.verb)}: {reason}")
+        raise ApiError(f"{self.place}: {shown(self.verb)}: {reason}")
+
+    def require_end(self) -> None:
+        if self.fields:
+            self.fail(f"nothing may follow, found {shown(self.fields[0])}")
+
+    def update(self, no_deref: bool) -> RefUpdate:
+        """What a command that updates a ref asks for."""
+        if self.verb in (b"symref-delete", b"symref-verify") and not no_deref:
+            self.fail("expected 'option no-deref' on the line before")
+        name = self._ref("<ref>")
+        null = bytes(self.id_size)
+        new: RefValue | None = None
+        old: RefValue | None = null
+        match self.verb:
+            case b"update":
+                new, old = self._new_id(), self._id("<old-oid>")
+            case b"create":
+                new = self._new_id()
+                if is_null(new):
+                    self.fail("a zero <new-oid> creates nothing")
+            case b"delete":
+                new, old = null, self._id("<old-oid>")
+                if is_null(old):
+                    self.fail("a zero <old-oid> leaves nothing to delete")
+            case b"verify":
+                old = self._id("<old-oid>") or null
+            case b"symref-update":
+                new, old = Symref(self._ref("<new-target>")), self._old_of_symref()
+            case b"symref-create":
+                new = Symref(self._ref("<new-target>"))
+            case b"symref-delete":
+                new, old = null, self._old_target()
+            case b"symref-verify":
+                old = self._old_target() or null
+        self.require_end()
+        return RefUpdate(name, new, old, no_deref, self.place)
+
+    def _take(self) -> bytes:
+        """The next field, empty if it is left out."""
+        return self.fields.pop(0) if self.fields else b""
+
+    def _ref(self, what: str) -> bytes:
+        """A ref name that must be there."""
+        return self._optional_ref(what) or self.fail(f"missing {what}")
+
+    def _optional_ref(self, what: str) -> bytes | None:
+        """A ref name, or None where it is left out or empty."""
+        name = self._take()
+        if not name:
+            return None
+        try:
+            check_refname(name)
+        except RefnameError as error:
+            self.fail(f"{what} {shown(name)} is not a ref name: {error.reason}")
+        return name
+
+    def _old_target(self) -> Symref | None:
+        target = self._optional_ref("<old-target>")
+        return None if target is None else Symref(target)
+
+    def _new_id(self) -> bytes:
+        return self._id("<new-oid>") or self.fail("missing <new-oid>")
+
+    def _id(self, what: str) -> bytes | None:
+        """An object id, or None where it is left out."""
+        if not self.fields:
+            if self.nul_terminated:
+                self.fail(f"the input ends before {what}")
+            return None
+        text = self._take()
+        if not text:
+            return None if self.nul_terminated else bytes(self.id_size)
+        if len(text) != 2 * self.id_size or not _HEX.fullmatch(text):
+            self.fail(
+                f"{what} {shown(text)} is not an object id: expected {2 * self.id_size} hexadecimal digits "
+                "(other object names are not resolved here: `git rev-parse` does)"
+            )
+        return bytes.fromhex(text.decode("ascii"))
+
+    def _old_of_symref(self) -> RefValue | None:
+        """What `symref-update` expects: a target after `ref`, an object id after `oid`."""
+        kind = self._take()
+        if not kind:
+            if self.nul_terminated and self.fields == [b""]:
+                self._take()
+            return None
+        if kind == b"ref":
+            return Symref(self._ref("<old-target>"))
+        if kind != b"oid":
+            self.fail(f"expected 'ref' or 'oid' before the old value, found {shown(kind)}")
+        oid = self._id("<old-oid>") if self.fields else None
+        return oid or self.fail("missing <old-oid>")
 
 
-def _fields_of_lines(data: bytes) -> Iterator[_Command]:
+def _split_lines(data: bytes, id_size: int) -> Iterator[_Command]:
     lines = data.split(b"\n")
     unfinished = lines.pop()
     for number, line in enumerate(lines, 1):
-        yield _split_line(f"line {number}", line)
+        verb = _BLANK.split(line, maxsplit=1)[0]
+        if not verb:
+            raise ApiError(f"line {number}: expected a command, found {shown(line)}")
+        command = _Command(f"line {number}", verb, [], id_size, nul_terminated=False)
+        position = len(verb)
+        while position < len(line):
+            field = _FIELD.match(line, position)
+            if field is None:
+                rest = line[position:]
+                if rest.startswith(b' "'):
+                    command.fail(f"badly quoted: {shown(rest[1:])}")
+                command.fail(f"expected a space or the end of the line, found {shown(rest)}")
+            quoted, plain = field.groups()
+            command.fields.append(plain if quoted is None else _ESCAPE.sub(_unescape, quoted))
+            position = field.end()
+        yield command
     if unfinished:
         # The end of a value may be missing as well: what is there could be the wrong change.
-        raise ApiError(f"line {len(lines) + 1}: {_shown(unfinished)} is cut off: expected a final newline")
-
-
-def _split_line(place: str, line: bytes) -> _Command:
-    verb, position = _plain_word(line, 0)
-    if not verb:
-        raise ApiError(f"{place}: expected a command, found {_shown(line)}")
-    command = _Command(place, verb, [])
-    while position < len(line):
-        if line[position] != ord(" "):
-            command.fail(f"expected a space or the end of the line, found {_shown(line[position:])}")
-        position += 1
-        if line[position : position + 1] == b'"':
-            quoted = _QUOTED.match(line, position)
-            if quoted is None:
-                command.fail(f"badly quoted: {_shown(line[position:])}")
-            word, position = _ESCAPE.sub(_unescape, quoted[1]), quoted.end()
-        else:
-            word, position = _plain_word(line, position)
-        command.fields.append(word)
-    return command
-
-
-def _plain_word(line: bytes, start: int) -> tuple[bytes, int]:
-    space = _SPACE.search(line, start)
-    end = len(line) if space is None else space.start()
-    return line[start:end], end
+        raise ApiError(f"line {len(lines) + 1}: {shown(unfinished)} is cut off: expected a final newline")
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:
@@ -170,152 +257,17 @@ def _unescape(match: re.Match[bytes]) -> bytes:
     return _ESCAPES[escape] if escape in _ESCAPES else bytes([int(escape, 8)])
 
 
-def _fields_of_nul_terminated(data: bytes) -> Iterator[_Command]:
+def _split_at_nuls(data: bytes, id_size: int) -> Iterator[_Command]:
     fields = data.split(b"\0")
     unfinished = fields.pop()
     if unfinished:
-        raise ApiError(f"field {len(fields) + 1}: {_shown(unfinished)} is cut off: expected a final NUL")
+        raise ApiError(f"field {len(fields) + 1}: {shown(unfinished)} is cut off: expected a final NUL")
     position = 0
     while position < len(fields):
         verb, space, first = fields[position].partition(b" ")
-        count = _VERBS[verb].fields if space and verb in _VERBS else 0
+        count = _FIELD_COUNTS.get(verb, 0) if space else 0
         rest = fields[position + 1 : position + max(count, 1)]
         position += 1
-        yield _Command(f"field {position}", verb, [first, *rest] if space else [])
+        own = [first, *rest] if space else []
+        yield _Command(f"field {position}", verb, own, id_size, nul_terminated=True)
         position += len(rest)
-
-
-@dataclass(frozen=True, slots=True)
-class _Arguments:
-    """The fields of one command, taken one after the other and checked for what they have to be."""
-
-    command: _Command
-    size: int
-    nul_terminated: bool
-    no_deref: bool
-
-    def update(self, verb: _Verb) -> RefUpdate:
-        """What the command asks for; it has no fields but those that its verb takes."""
-        if verb.needs_no_deref and not self.no_deref:
-            self.command.fail("expected 'option no-deref' on the line before")
-        name = self.ref("<ref>")
-        new, old = verb.new(self), verb.old(self)
-        if self.command.fields:
-            self.command.fail(f"nothing may follow, found {_shown(self.command.fields[0])}")
-        return RefUpdate(name, new, old, self.no_deref, self.command.place)
-
-    def take(self) -> bytes:
-        """The next field, empty if it is left out."""
-        return self.command.fields.pop(0) if self.command.fields else b""
-
-    def ref(self, what: str) -> bytes:
-        """A ref name that must be there."""
-        return self.optional_ref(what) or self.command.fail(f"missing {what}")
-
-    def optional_ref(self, what: str) -> bytes | None:
-        """A ref name, or None where it is left out or empty."""
-        name = self.take()
-        if not name:
-            return None
-        try:
-            check_refname(name)
-        except RefnameError as error:
-            self.command.fail(f"{what} {_shown(name)} is not a ref name: {error.reason}")
-        return name
-
-    def optional_id(self, what: str) -> bytes | None:
-        """An object id, or None where it is left out."""
-        if not self.command.fields:
-            if self.nul_terminated:
-                self.command.fail(f"the input ends before {what}")
-            return None
-        text = self.take()
-        if not text:
-            return None if self.nul_terminated else bytes(self.size)
-        if len(text) != 2 * self.size or not _HEX.fullmatch(text):
-            self.command.fail(
-                f"{what} {_shown(text)} is not an object id: expected {2 * self.size} hexadecimal digits "
-                "(other object names are not resolved here: `git rev-parse` does)"
-            )
-        return bytes.fromhex(text.decode("ascii"))
-
-    def null(self) -> bytes:
-        """The null object id."""
-        return bytes(self.size)
-
-    def nothing(self) -> None:
-        """No value."""
-
-    def new_id(self) -> bytes:
-        """An object id that must be there."""
-        return self.optional_id("<new-oid>") or self.command.fail("missing <new-oid>")
-
-    def created_id(self) -> bytes:
-        """The object id of a ref that comes into being."""
-        new = self.new_id()
-        return new if any(new) else self.command.fail("a zero <new-oid> creates nothing")
-
-    def old_id(self) -> bytes | None:
-        """The object id that is expected, if any."""
-        return self.optional_id("<old-oid>")
-
-    def deleted_id(self) -> bytes | None:
-        """The object id that is expected of a ref that is to be deleted, if any."""
-        old = self.old_id()
-        return self.command.fail("a zero <old-oid> leaves nothing to delete") if is_null(old) else old
-
-    def new_target(self) -> Symref:
-        """The target of a symbolic ref."""
-        return Symref(self.ref("<new-target>"))
-
-    def old_target(self) -> Symref | None:
-        """The target that is expected, if any."""
-        target = self.optional_ref("<old-target>")
-        return None if target is None else Symref(target)
-
-    def old_of_symref(self) -> RefValue | None:
-        """What `symref-update` expects: a target after `ref`, an object id after `oid`."""
-        kind = self.take()
-        if not kind:
-            if self.nul_terminated and self.command.fields == [b""]:
-                self.take()
-            return None
-        if kind == b"ref":
-            return Symref(self.ref("<old-target>"))
-        if kind != b"oid":
-            self.command.fail(f"expected 'ref' or 'oid' before the old value, found {_shown(kind)}")
-        oid = self.old_id() if self.command.fields else None
-        return oid or self.command.fail("missing <old-oid>")
-
-
-_Value: TypeAlias = Callable[[_Arguments], RefValue | None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Verb:
-    """How many fields a verb has between NULs, and how its new and old value are read, in this order."""
-
-    fields: int
-    new: _Value
-    old: _Value
-    needs_no_deref: bool = False
-
-
-_VERBS: Final = {
-    b"update": _Verb(3, _Arguments.new_id, _Arguments.old_id),
-    b"create": _Verb(2, _Arguments.created_id, _Arguments.null),
-    b"delete": _Verb(2, _Arguments.null, _Arguments.deleted_id),
-    b"verify": _Verb(2, _Arguments.nothing, lambda args: args.old_id() or args.null()),
-    b"symref-update": _Verb(4, _Arguments.new_target, _Arguments.old_of_symref),
-    b"symref-create": _Verb(2, _Arguments.new_target, _Arguments.null),
-    b"symref-delete": _Verb(2, _Arguments.null, _Arguments.old_target, needs_no_deref=True),
-    b"symref-verify": _Verb(
-        2, _Arguments.nothing, lambda args: args.old_target() or args.null(), needs_no_deref=True
-    ),
-}
-
-
-def _shown(data: bytes) -> str:
-    """Bytes of the input as an error message shows them: quoted, escaped, and not too long."""
-    text = repr(data[:80])[1:]
-    return text if len(data) <= 80 else f"{text}..."
