@@ -11,6 +11,7 @@ Read in this order:
     record        the four kinds of records and their codecs
     raw_record    records that pass through a compaction as the bytes they were stored as
     block         one block: parsed and searched, or filled and finished
+    walk          records asked for by keys that ascend
     refname       which ref names may exist, alone and beside each other
 """
 
@@ -92,3 +93,4 @@ from engine.format.table_list import (
     parse_table_name as parse_table_name,
 )
 from engine.format.varint import U64_MAX as U64_MAX, get_u24 as get_u24, get_varint as get_varint
+from engine.format.walk import Walk as Walk

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Container, Iterator
-from itertools import islice
 from typing import Final
 
 from engine.errors import NameConflictError, RefnameError
+from engine.format.record import RefRecord, ref_key
+from engine.format.walk import Walk
 
 PER_WORKTREE: Final = (b"refs/bisect/", b"refs/worktree/", b"refs/rewritten/")
 """What the names of refs begin with that each worktree has for itself, besides HEAD and the like."""
@@ -40,10 +41,6 @@ _FORBIDDEN_SEQUENCES: Final = (
     (b".lock/", "a component that ends with '.lock'"),
     (b"@{", "'@{', which asks for a reflog entry"),
 )
-
-# A step along names in order costs next to nothing inside a block that is decoded already; looking a name up
-# from the top decodes a block in every table. After about a block of steps the second is the cheaper way on.
-_STEPS_BEFORE_SEEK: Final = 128
 
 
 def check_refname(name: bytes) -> None:
@@ -116,18 +113,17 @@ def _byte_name(byte: int) -> str:
 def check_conflicts(
     added: Collection[bytes],
     removed: Container[bytes],
-    names_from: Callable[[bytes], Iterator[bytes]],
+    refs_from: Callable[[bytes], Iterator[list[RefRecord]]],
 ) -> None:
     """Raise NameConflictError if a name in `added` is a directory of another ref, or lies below one.
 
     `added` are the names that one transaction writes a value to (they have passed `check_refname`), `removed`
-    those that it deletes, which are no obstacle any more. `names_from(start)` iterates over the names that
-    exist now, in order, from the first one that is not less than `start`; it may yield names of `added` and
-    of `removed`. Refs that conflict with each other already, and are not touched, are not looked for.
+    those that it deletes, which are no obstacle any more. `refs_from(start)` gives the refs that exist now,
+    in order, from the first one that is not less than `start`; refs of `added` and of `removed` may be among
+    them. Refs that conflict with each other already, and are not touched, are not looked for.
 
-    What would be in the way is looked up in ascending order along one walk over the existing names, which
-    seeks only across gaps: a few names cost a few seeks, and a million names into a small stack cost a few,
-    too.
+    What would be in the way is looked up in ascending order along one walk over the existing refs: a few
+    names cost a few seeks, and a million names into a small stack cost a few, too.
     """
     names = set(added)
     directories: set[bytes] = set()
@@ -141,23 +137,17 @@ def check_conflicts(
 
     # A directory of an added name is looked for itself, and what lies below an added name from `name/` on.
     # The slash at the end tells one kind from the other; the walk needs both in one order.
-    obstacles = sorted(directories.union(name + b"/" for name in names))
-    walk: Iterator[bytes] = iter(())
-    current: bytes | None = b""
-    for obstacle in obstacles:
-        if current is not None and current < obstacle:
-            current = next((name for name in islice(walk, _STEPS_BEFORE_SEEK) if name >= obstacle), None)
-            if current is None:
-                walk = names_from(obstacle)
-                current = next(walk, None)
+    walk = Walk(refs_from, ref_key)
+    for obstacle in sorted(directories.union(name + b"/" for name in names)):
+        ref = walk.to(obstacle)
         if obstacle.endswith(b"/"):
-            while current is not None and current.startswith(obstacle) and current in removed:
-                current = next(walk, None)
-            if current is not None and current.startswith(obstacle):
-                raise NameConflictError(obstacle[:-1], current)
-        elif current == obstacle and current not in removed:
-            raise NameConflictError(min(name for name in names if name.startswith(obstacle + b"/")), current)
-        if current is None:
+            while ref is not None and ref.name.startswith(obstacle) and ref.name in removed:
+                ref = walk.step()
+            if ref is not None and ref.name.startswith(obstacle):
+                raise NameConflictError(obstacle[:-1], ref.name)
+        elif ref is not None and ref.name == obstacle and obstacle not in removed:
+            raise NameConflictError(min(name for name in names if name.startswith(obstacle + b"/")), obstacle)
+        if ref is None:
             return
 
 

@@ -3,9 +3,7 @@
 Only what can differ is read. Tables that both views have at the bottom or at the top hold the same
 records for both; between these lie tables of one view alone, and only a name that they mention can have
 changed. So the two middles are merged side by side, and only where they disagree are the shared
-tables asked: one above, which hides both, or one below, which shows where a middle has no record. They
-are asked in name order, so a look-up reads on a little before it seeks: many neighbours cost a scan, a
-few distant ones a seek each.
+tables asked: one above, which hides both, or one below, which shows where a middle has no record.
 
 Nothing is kept but the blocks at hand: the difference of two views of millions of refs is a stream. Two views
 are told apart by their `Table` objects, which a reload of one handle keeps; the same file opened
@@ -17,13 +15,15 @@ changed, and a tombstone is no ref. Log entries are only counted.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Generic, Literal, TypeVar
 
 from engine.format.record import LogRecord, RefRecord, log_order, ref_key
 from engine.format.varint import U64_MAX
+from engine.format.walk import Walk
 from engine.merge.merged import MergedTable
 from engine.progress import Progress, ProgressCallback
 from engine.table.reader import Table
@@ -119,20 +119,25 @@ def _changes(
 ) -> Iterator[list[tuple[_R | None, _R | None]]]:
     """Stretch by stretch, what may have changed: the records that both views show for a key."""
     below, above = _shared(old.tables, new.tables)
-    beneath = _Reader(kind, MergedTable(old.tables[:below]))
-    over = _Reader(kind, MergedTable(old.tables[len(old.tables) - above :]))
+    beneath = Walk(partial(kind.blocks, MergedTable(old.tables[:below])), kind.key_of)
+    over = Walk(partial(kind.blocks, MergedTable(old.tables[len(old.tables) - above :])), kind.key_of)
+
+    def has(walk: Walk[_R, _K], key: _K) -> _R | None:
+        record = walk.to(key)
+        return None if record is None or kind.key_of(record) != key else record
+
     left, right = (MergedTable(view.tables[below : len(view.tables) - above]) for view in (old, new))
     compared = 0
     for older, newer in _stretches(kind, left, right, start):
         compared += len(older) + len(newer)
         found: list[tuple[_R | None, _R | None]] = []
         for key, before, after in _differing(kind, older, newer):
-            if over.find(key) is not None:
+            if has(over, key) is not None:
                 continue
             if before is None:
-                before = beneath.find(key)  # noqa: PLW2901 - what the middle does not hide shows through
+                before = has(beneath, key)  # noqa: PLW2901 - what the middle does not hide shows through
             elif after is None:
-                after = beneath.find(key)  # noqa: PLW2901
+                after = has(beneath, key)  # noqa: PLW2901
             found.append((_live(before), _live(after)))
         if progress is not None:
             progress(Progress(kind.phase, compared, None))
@@ -190,35 +195,3 @@ def _differing(
         left, right = before.get(key), after.get(key)
         if left != right:
             yield key, left, right
-
-
-class _Reader(Generic[_R, _K]):
-    """Looks up keys that ascend: the next one among the records at hand, a list further on, or by a seek."""
-
-    def __init__(self, kind: _Kind[_R, _K], view: MergedTable) -> None:
-        self._kind: _Kind[_R, _K] = kind
-        self._view = view
-        self._stream: Iterator[list[_R]] | None = None
-        self._records: list[_R] = []
-        self._ended = not view.tables
-
-    def find(self, key: _K) -> _R | None:
-        """The record of this key, be it a tombstone, or None."""
-        if not self._ended and not self._reaches(key):
-            self._read_on(key)
-        at = bisect_left(self._records, key, key=self._kind.key_of)
-        if at < len(self._records) and self._kind.key_of(self._records[at]) == key:
-            return self._records[at]
-        return None
-
-    def _read_on(self, key: _K) -> None:
-        if self._stream is not None:
-            self._records = next(self._stream, [])
-            self._ended = not self._records
-        if not self._ended and not self._reaches(key):
-            self._stream = self._kind.blocks(self._view, key)
-            self._records = next(self._stream, [])
-            self._ended = not self._records
-
-    def _reaches(self, key: _K) -> bool:
-        return bool(self._records) and key <= self._kind.key_of(self._records[-1])

@@ -147,8 +147,4 @@ def check_names(records: Iterable[RefRecord], view: MergedTable) -> None:
         else:
             check_refname(record.name)
             added.append(record.name)
-
-    def names_from(start: bytes) -> Iterator[bytes]:
-        return (record.name for records in view.ref_blocks(start) for record in records)
-
-    check_conflicts(added, removed, names_from)
+    check_conflicts(added, removed, view.ref_blocks)

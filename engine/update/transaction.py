@@ -25,16 +25,15 @@ find out (`Peel`). In a repository with linked worktrees a ref that belongs in a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain, islice
 from typing import Final, TypeAlias
 
 from engine.errors import ApiError, OutdatedError, RefnameError, shown
-from engine.format import HashId, LogRecord, RefRecord, check_refname
+from engine.format import U64_MAX, HashId, LogRecord, RefRecord, Walk, check_refname, log_order
 from engine.git import Identity
-from engine.merge import MergedTable, TableSummary
+from engine.merge import TableSummary
 from engine.stack import TABLES_LIST, Stack, check_names
 from engine.table import TableWriter
 from engine.update.commands import RefUpdate, Symref, is_null
@@ -114,11 +113,14 @@ class PreparedUpdates:
         refs: list[RefRecord] = []
         logs: list[LogRecord] = []
         resolution = Resolution(stack, shared)
-        reflogs = _Reflogs(stack.merged)
+        # Each seek inflates a block in every table, and thousands of refs may be deleted together.
+        walk: Walk[LogRecord, tuple[bytes, int]] = Walk(
+            lambda start: stack.merged.log_blocks(start[0], -start[1]), log_order
+        )
         for change in resolution.changes_to_write(self.updates):
             if is_null(change.new) and not change.is_symref:
-                logs += [LogRecord(change.name, log.update_index) for log in reflogs.entries(change.name)]
-            elif self.autocreates_reflog(change.name) or reflogs.entries(change.name):
+                logs += [LogRecord(change.name, log.update_index) for log in _reflog(walk, change.name)]
+            elif self.autocreates_reflog(change.name) or _reflog(walk, change.name):
                 new = resolution.logged_id(change.new)
                 if new is not None:
                     logs.append(entry(change.name, old=change.current, new=new))
@@ -183,6 +185,16 @@ def prepare_updates(
     return PreparedUpdates(wanted, committer, message, peeled, autocreates_reflog)
 
 
+def _reflog(walk: Walk[LogRecord, tuple[bytes, int]], name: bytes) -> list[LogRecord]:
+    """All entries of a ref's reflog."""
+    entries = []
+    entry = walk.to((name, -U64_MAX))
+    while entry is not None and entry.name == name:
+        entries.append(entry)
+        entry = walk.step()
+    return entries
+
+
 def _names(stack: Stack) -> tuple[str, ...]:
     return tuple(table.name for table in stack.tables)
 
@@ -198,37 +210,6 @@ def _ref_record(change: Change, update_index: int, peeled: Mapping[bytes, bytes 
     if change.new is None or is_null(change.new):
         return RefRecord(change.name, update_index)
     return RefRecord(change.name, update_index, value=change.new, peeled=peeled.get(change.new))
-
-
-class _Reflogs:
-    """The reflogs of refs, asked for in ascending order: one walk over all logs, seeking across gaps.
-
-    A seek inflates and decodes a block in each table. Doing so for each of thousands of refs that are deleted
-    together would keep the lock for as many milliseconds.
-    """
-
-    def __init__(self, merged: MergedTable) -> None:
-        self._merged = merged
-        self._walk: Iterator[LogRecord] = iter(())
-        self._next: LogRecord | None = None
-
-    def entries(self, name: bytes) -> list[LogRecord]:
-        """All entries of one ref."""
-        if self._next is None or self._next.name < name:
-            nearby = islice(self._walk, _STEPS_BEFORE_SEEK)
-            self._next = next((log for log in nearby if log.name >= name), None)
-            if self._next is None:
-                self._walk = chain.from_iterable(self._merged.log_blocks(name))
-                self._next = next(self._walk, None)
-        found = []
-        while self._next is not None and self._next.name == name:
-            found.append(self._next)
-            self._next = next(self._walk, None)
-        return found
-
-
-_STEPS_BEFORE_SEEK: Final = 128
-"""About a block of log records, which has to be decoded for a seek anyway."""
 
 
 _PSEUDOREFS: Final = (b"FETCH_HEAD", b"MERGE_HEAD")
