@@ -18,10 +18,10 @@ import errno
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.closing import Closing
 from engine.errors import FormatError, MissingTableError, ReftableError
@@ -66,15 +66,14 @@ def in_doubt(tables: Sequence[Table | None], position: int, name: bytes) -> bool
     """Whether a table newer than the one at `position` may have lost a version of the ref `name`.
 
     As far as damage is known (see `ReadableTable.may_have_lost`); reads nothing. -1 asks all tables; None
-    stands for one that is not to be asked.
+    is a table that is not asked.
     """
     newer = (table for table in tables[position + 1 :] if isinstance(table, ReadableTable))
     return any(table.may_have_lost(name) for table in newer)
 
 
-@dataclass(slots=True, frozen=True)
-class _Contents:
-    """What a stack shows: its tables, and why it cannot be opened as a stack."""
+class _Contents(NamedTuple):
+    """What a stack shows, as `ReadableStack` has it; `seen` is the state of a directory that has faults."""
 
     tables: tuple[Table, ...]
     merged: MergedTable
@@ -87,11 +86,13 @@ class _Contents:
 class ReadableStack(Closing):
     """What can be read of a stack, read-only; a context manager that closes its files.
 
+    `tables`, oldest first, are `merged` into one; `hash_id` is their hash function. `faults` keep it from
+    being opened as a stack, that of the list first. `is_guessed` when the list does not say which tables
+    there are, or not all of them could be found by it.
+
     Tables and merged views taken from it stay good when it is reloaded, for as long as they are used.
     One object is for one thread at a time; its tables are for any.
     """
-
-    __slots__ = ("_directory", "_names", "_now", "directory", "options")
 
     def __init__(
         self, directory: str | os.PathLike[str], options: StackOptions, names: Sequence[str] | None = None
@@ -101,32 +102,10 @@ class ReadableStack(Closing):
         self.options = options
         self._names = names
         self._directory: _TolerantDirectory | None = None
-        self._now = self._opened()
+        self._show(self._opened())
 
-    @property
-    def tables(self) -> tuple[Table, ...]:
-        """The tables, oldest first."""
-        return self._now.tables
-
-    @property
-    def merged(self) -> MergedTable:
-        """The tables as one."""
-        return self._now.merged
-
-    @property
-    def hash_id(self) -> HashId:
-        """The hash function of the tables."""
-        return self._now.hash_id
-
-    @property
-    def faults(self) -> tuple[OpenError, ...]:
-        """What keeps it from being opened as a stack: the list's fault first, then those of the tables."""
-        return self._now.faults
-
-    @property
-    def is_guessed(self) -> bool:
-        """Whether the list did not say which tables there are, or not all of them could be found by it."""
-        return self._now.is_guessed
+    def _show(self, now: _Contents) -> None:
+        self.tables, self.merged, self.hash_id, self.faults, self.is_guessed, self._seen = now
 
     def in_doubt(self, position: int, name: bytes) -> bool:
         """Whether the version of the ref `name` in the table at `position` may not be the newest."""
@@ -148,13 +127,12 @@ class ReadableStack(Closing):
         Raises `ReftableError` for a stack that was sound and is broken now, unless `accept_broken`, and
         `OSError`. Then, it stays as it was.
         """
-        before = self._now
-        if before.faults:
-            if _signature(os.fspath(self.directory)) == before.seen:
+        if self.faults:
+            if _signature(os.fspath(self.directory)) == self._seen:
                 return False
         elif self._directory is not None and self._directory.is_current():
             return False
-        self._now = self._opened(accept_broken=accept_broken)
+        self._show(self._opened(accept_broken=accept_broken))
         return True
 
     def close(self) -> None:
@@ -168,7 +146,7 @@ class ReadableStack(Closing):
         """What git would open, if there is a table in it; otherwise what can be read."""
         if self._names is not None:
             return _whatever_is_there(os.fspath(self.directory), self.options, self._names)
-        sound: _Contents | None = None
+        empty: _Contents | None = None
         try:
             if self._directory is None:
                 self._directory = _TolerantDirectory(self.directory, self.options, read_only=True)
@@ -176,15 +154,14 @@ class ReadableStack(Closing):
                 self._directory.load()
             opened = self._directory
             sound = _Contents(opened.tables, opened.merged, opened.hash_id)
+            if sound.tables:
+                return sound
+            empty = sound
         except ReftableError:
             if not accept_broken:
                 raise
-        if sound is not None and sound.tables:
-            return sound
         found = _whatever_is_there(os.fspath(self.directory), self.options)
-        if found.tables:
-            return found
-        return sound or found
+        return found if found.tables or empty is None else empty
 
 
 def open_readable(
@@ -253,21 +230,19 @@ def _listed(path: str) -> tuple[list[str], OpenError | None]:
     """The names in `tables.list`, each line for itself, and the first thing that is wrong with it."""
     try:
         data = read_list_bytes(path)
-    except FormatError as error:
-        return [], error
-    except OSError as error:
-        _require_descriptors(error)
-        return [], error
+    except (FormatError, OSError) as error:
+        return [], _no_shortage(error)
     if data is None:
         return [], FormatError(TABLES_LIST, None, "there is no such file")
     listed = parse_table_list(data)
     return listed.names, listed.first_error(frozenset(ListFault) - {ListFault.BLANK_LINE})
 
 
-def _require_descriptors(error: OSError) -> None:
-    """That no more files can be opened is no fault of any of them."""
-    if error.errno in _OUT_OF_FILES:
+def _no_shortage(error: FormatError | OSError) -> FormatError | OSError:
+    """The same error. That no more files can be opened is no fault of any of them: raises that one."""
+    if isinstance(error, OSError) and error.errno in _OUT_OF_FILES:
         raise error
+    return error
 
 
 def _opened(path: str, name: str) -> ReadableTable | OpenError:
@@ -275,15 +250,12 @@ def _opened(path: str, name: str) -> ReadableTable | OpenError:
         return ReadableTable.open(os.path.join(path, name), name)
     except FileNotFoundError:
         return MissingTableError(name)
-    except FormatError as error:
-        return error
-    except OSError as error:
-        _require_descriptors(error)
-        return error
+    except (FormatError, OSError) as error:
+        return _no_shortage(error)
 
 
 def _by_update_index(name: str, opened: ReadableTable | OpenError) -> tuple[int, int, str]:
-    """What orders the tables of a directory: newest last. What tells no update index comes last."""
+    """What orders the tables of a directory: newest last, and behind them those of unknown update index."""
     if isinstance(opened, Table):
         return opened.max_update_index, -opened.min_update_index, name
     parts = parse_table_name(name)
@@ -325,8 +297,7 @@ def _broken_table(path: str, name: str, fault: OpenError, hash_id: HashId, befor
     try:
         file = RegularFile.open(path, name)
     except (FormatError, OSError) as error:
-        if isinstance(error, OSError):
-            _require_descriptors(error)
+        _no_shortage(error)
         return BrokenTable(None, path, name, fault, shown, None)
     layout = TableLayout(name, file.size, file.read)
     header, is_known = assumed_header(layout, name, hash_id)

@@ -139,29 +139,26 @@ class ReadableTable(Table):
 
     def ref_blocks(self, start: bytes = b"") -> Iterator[list[RefRecord]]:
         """The refs from the first name >= `start` on, as far as they can be read."""
-
-        def salvaged(found: Salvaged, last: bytes | None) -> Iterator[list[RefRecord]]:
-            return found.table.ref_blocks(start if last is None else last)
-
-        return self._past_damage(super().ref_blocks(start), lt, salvaged, ref_key)
+        scan = super().ref_blocks(start)
+        return self._past_damage(scan, lt, lambda found, key: found.table.ref_blocks(key), ref_key, start)
 
     def log_blocks(self, start: bytes = b"", update_index: int = U64_MAX) -> Iterator[list[LogRecord]]:
         """The logs from the first key >= (`start`, `update_index`) on, as far as they can be read."""
 
-        def salvaged(found: Salvaged, last: tuple[bytes, int] | None) -> Iterator[list[LogRecord]]:
-            return (
-                found.log_blocks(start, update_index) if last is None else found.log_blocks(last[0], -last[1])
-            )
+        def salvaged(found: Salvaged, key: tuple[bytes, int]) -> Iterator[list[LogRecord]]:
+            return found.log_blocks(key[0], -key[1])
 
         # One ref has many entries; to look at names alone costs little and shows most.
-        return self._past_damage(super().log_blocks(start, update_index), le, salvaged, log_order)
+        scan = super().log_blocks(start, update_index)
+        return self._past_damage(scan, le, salvaged, log_order, (start, -update_index))
 
     def _past_damage(
         self,
         sound: Iterator[list[_R]],
         follows: Callable[[bytes, bytes], bool],
-        salvaged: Callable[[Salvaged, _K | None], Iterator[list[_R]]],
+        salvaged: Callable[[Salvaged, _K], Iterator[list[_R]]],
         key_of: Callable[[_R], _K],
+        start: _K,
     ) -> Iterator[list[_R]]:
         """The blocks of a scan until damage is met, then what was salvaged behind the last key."""
         last: _K | None = None
@@ -174,7 +171,7 @@ class ReadableTable(Table):
         found = self._salvage()
         if found is None:
             return
-        for records in salvaged(found, last):
+        for records in salvaged(found, start if last is None else last):
             kept = records if last is None else [record for record in records if key_of(record) > last]
             if kept:
                 yield kept
