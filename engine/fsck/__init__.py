@@ -20,4 +20,4 @@ from engine.fsck.faults import (
 from engine.fsck.files import finding_of as finding_of
 from engine.fsck.finding import Finding as Finding, Report as Report
 from engine.fsck.run import fsck as fsck
-from engine.fsck.table import CheckedTable as CheckedTable, check_table as check_table
+from engine.fsck.table import CheckedTable as CheckedTable, check_file as check_file

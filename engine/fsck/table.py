@@ -31,7 +31,7 @@ from engine.format import (
     parse_table_name,
 )
 from engine.fsck.block import check_records, name_of, pass_block
-from engine.fsck.finding import Report
+from engine.fsck.finding import Finding, Report
 from engine.fsck.index import Blocks, IndexCheck
 from engine.fsck.objects import ObjectCheck
 from engine.layout import BlockSpan, Section, Span, SpanKind, TableLayout
@@ -73,6 +73,14 @@ class CheckedTable:
         with suppress(OSError):
             self.layout = TableLayout(name, self.size, self.read)
         self.header = None if self.layout is None else self.layout.used_header
+
+
+def check_file(directory: str | os.PathLike[str], name: str) -> list[Finding]:
+    """Everything that is wrong with one table. Raises `FormatError` for what is no file, `OSError`."""
+    report = Report()
+    for _ in check_table(CheckedTable(directory, name), report, lambda _position: None):
+        pass
+    return report.close()
 
 
 def check_table(file: CheckedTable, report: Report, tick: Tick) -> Iterator[list[bytes]]:

@@ -4,19 +4,14 @@ May import all wings but `update`.
 
     plan          a repair as data
     inputs        files, and their records as they come into the repaired stack
-    choice        which tables make up a stack when its list does not say
-    merging       tables that cannot be a stack as they are, as one
-    files         what each file is worth that may be a table
-    table_list, leftovers
-                  the list, locks and what killed writers left
-    evidence      what is known of the stack, each file looked at once
+    choice        which tables make up a stack when its list does not say, or says what cannot be
+    files         what is known of the stack, each file looked at once
     planner       making the plan
     outcome       what becomes of each ref and log entry
     execute       carrying out a plan: `repair`
 """
 
 from engine.repair.execute import RepairResult as RepairResult, repair as repair
-from engine.repair.leftovers import lock_files as lock_files
 from engine.repair.outcome import (
     LogOutcomes as LogOutcomes,
     Outcome as Outcome,
@@ -29,6 +24,7 @@ from engine.repair.plan import (
     RepairPlan as RepairPlan,
     Step as Step,
     StepKind as StepKind,
+    lock_files as lock_files,
     table_files as table_files,
 )
 from engine.repair.planner import plan_repair as plan_repair

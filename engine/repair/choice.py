@@ -1,8 +1,14 @@
 """Which tables make up a stack, when its list does not say, or says what cannot be.
 
-Tables of one stack have ranges of update indexes that follow each other. Where files overlap, one is a
-compaction of the others, or they are of different times. Of all selections without an overlap, that one is
-taken which
+Tables of one stack have ranges of update indexes that follow each other. git reads a list in which they
+overlap, or come in disorder, all the same: of several records of one name, the one of the later table counts.
+So listed tables that do not fit are merged in that order into one. Nothing that is to be seen changes, and no
+record goes that another one does not supersede. Tables that are in the wrong order, but do not overlap, need
+no merging: each keeps its records, and its place follows from its update indexes. That holds as long as these
+mean anything: where a table claims all there are, git went on counting at 0.
+
+Where the list does not say, and files overlap, one is a compaction of the others, or they are of different
+times. Of all selections without an overlap, that one is taken which
 
     1. covers the most update indexes,
     2. has the fewest damaged tables,
@@ -18,6 +24,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+HIGHEST_LIMIT: Final = 2**62
+"""A higher limit was never initialised."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -122,3 +133,39 @@ def _why(one: Candidate, chosen: Sequence[Candidate]) -> str:
             )
     names = " and ".join(other.names for other in over[:2]) + (f" and {len(over) - 2} more" * (len(over) > 2))
     return f"{names} together cover more update indexes than it does ({one.low} to {one.high})"
+
+
+def follow_each_other(candidates: Sequence[Candidate]) -> bool:
+    """Whether these tables, in this order, can be a stack. Two that follow each other may share an index."""
+    return all(_may_follow(one, other) for one, other in pairwise(candidates))
+
+
+def arranged(listed: Sequence[Candidate]) -> list[Candidate]:
+    """The tables of a list such that they follow each other: as they are, in order, or merged."""
+    if follow_each_other(listed):
+        return list(listed)
+    by_index = sorted(listed, key=lambda one: (one.low, one.high))
+    is_disjoint = all(one.high < other.low for one, other in pairwise(by_index))
+    if is_disjoint and all(one.high < HIGHEST_LIMIT for one in listed):
+        return by_index
+    return merged(listed)
+
+
+def merged(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The same in the same order, those that do not follow the ones before merged with them."""
+    made: list[Candidate] = []
+    for candidate in candidates:
+        while made and not _may_follow(made[-1], candidate):
+            candidate = made.pop().with_newer(candidate)  # noqa: PLW2901 - it grows
+        made.append(candidate)
+    return made
+
+
+def inserted(candidates: Sequence[Candidate], one: Candidate) -> list[Candidate]:
+    """The same with one more table: below those that reach as far as it does or farther, so that they win."""
+    at = next((number for number, other in enumerate(candidates) if other.high >= one.high), len(candidates))
+    return merged([*candidates[:at], one, *candidates[at:]])
+
+
+def _may_follow(one: Candidate, other: Candidate) -> bool:
+    return other.low > one.high or (other.low == one.high and other.high >= one.high)

@@ -26,9 +26,8 @@ from typing import Final, TypeVar
 
 from engine.errors import EntryTooBigError, FormatError, LockError, OutdatedError
 from engine.format import MAX_BLOCK_SIZE, LogRecord, RefRecord
-from engine.fsck import Severity
+from engine.fsck import Severity, check_file
 from engine.progress import Progress, ProgressCallback
-from engine.repair.files import check_file
 from engine.repair.inputs import OpenInputs
 from engine.repair.plan import PlannedTable, RepairPlan, StepKind, trace
 from engine.snapshot import Snapshot, keep, list_snapshots, set_aside, settle, take_snapshot

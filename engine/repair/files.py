@@ -1,7 +1,7 @@
-"""What each file is worth that may be a table: read as it is, salvaged, or nothing at all.
+"""What is known of a stack that is to be repaired: its list, its files, what fsck finds in them.
 
-The judgement goes by what fsck finds in the file. Whether it becomes part of the repaired stack is for the
-planner to decide.
+Each file that may be a table is looked at once, by what fsck finds in it: it is read as it is, salvaged if it
+is damaged, or of no use. Whether it becomes part of the repaired stack, the planner decides.
 """
 
 from __future__ import annotations
@@ -13,18 +13,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from engine.format import HashId, parse_table_name
-from engine.fsck import REWRITE_TABLE, CheckedTable, Finding, Report, Severity, check_table
+from engine.errors import shown
+from engine.format import HashId, is_table_file, parse_table_list, parse_table_name
+from engine.fsck import FAULTS, REWRITE_TABLE, CheckedTable, Finding, Severity, check_file
+from engine.progress import Progress, ProgressCallback
 from engine.repair.choice import Candidate
 from engine.repair.inputs import Input, count_records
+from engine.repair.plan import LeftOut
 from engine.salvage import Losses, salvage_file
+from engine.stack import read_list_bytes
 
 _MOST_REASONS: Final = 3
 
 # These are about the name alone: the bytes stay as they are.
 _OF_THE_NAME: Final = {"name-range", "dulwich-table"}
-# A table without these findings can be read as it is.
+# A table without other findings than these can be read as it is.
 _OF_THE_STACK: Final = {"ref-name-unsafe", "tables-out-of-order", "ranges-overlap", "hash-mixed"}
+
+Limits = tuple[int, int]
 
 
 @dataclass(slots=True)
@@ -42,7 +48,7 @@ class TableFile:
     severity: Severity
     rewrites: bool
     renames: bool
-    hash_id: HashId | None
+    hash_id: HashId
     losses: Losses | None = None
 
     @property
@@ -51,109 +57,211 @@ class TableFile:
         assert self.input is not None  # noqa: S101 - asked of readable files only
         return self.input
 
+    @property
+    def why(self) -> str:
+        """The first few reasons as one."""
+        return joined(self.reasons)
+
     def candidate(self, *, is_listed: bool) -> Candidate:
         """It as one to choose from; it can be read."""
         return Candidate((self.file,), *self.readable.limits, not self.rewrites, is_listed, self.size)
 
+    def rewrite(self, reason: str, becomes: Input) -> None:
+        """It cannot stay as it is, because of an error."""
+        self.reasons.append(reason)
+        self.rewrites, self.severity, self.input = True, Severity.ERROR, becomes
 
-def look_at(
-    path: Path, name: str, findings: Sequence[Finding], around: tuple[int, int] | None, hash_id: HashId
-) -> TableFile:
-    """What a file is worth, by what fsck has found in it.
 
-    `around` are the update indexes that it may have if nothing of it tells, `hash_id` is the hash function in
-    that case. Raises `OSError` where permission is wanting.
-    """
-    found = [finding for finding in findings if finding.severity is not Severity.INFO]
-    reasons = [finding for finding in found if finding.code not in _OF_THE_STACK]
-    codes = {finding.code for finding in reasons}
-    severity = Severity.WARNING
-    if any(finding.severity is Severity.ERROR for finding in found):
-        severity = Severity.ERROR
-    rewrites = any(
-        (REWRITE_TABLE in one.fixes or one.code == "not-a-table") and one.code not in _OF_THE_NAME
-        for one in reasons
-    )
-    status, is_misnamed = os.stat(path / name), bool(codes & _OF_THE_NAME)
-    file = TableFile(name, status.st_size, None, words_of(reasons), severity, rewrites, is_misnamed, hash_id)
-    if not stat.S_ISREG(status.st_mode):
+class Evidence:
+    """The files of one directory; `entries` are the names of all, `raw` are the bytes of the list if any."""
+
+    def __init__(
+        self,
+        path: Path,
+        findings: Sequence[Finding],
+        hash_id: HashId | None,
+        progress: ProgressCallback | None,
+    ) -> None:
+        self.path = path
+        self.entries = sorted(os.listdir(path))
+        self.raw = read_list_bytes(path)
+        self.hash_id = hash_id or HashId.SHA1
+        self.files: dict[str, TableFile] = {}
+        self._is_hash_stated = hash_id is not None
+        self._findings = findings
+        self._progress = progress
+
+    def findings(self, name: str) -> list[Finding]:
+        """What is wrong with a file."""
+        return [finding for finding in self._findings if finding.file == name]
+
+    def codes(self, name: str) -> set[str]:
+        """The same in short."""
+        return {finding.code for finding in self.findings(name)}
+
+    def files_with(self, *codes: str) -> set[str]:
+        """The files with which one of these is wrong."""
+        return {finding.file for finding in self._findings if finding.code in codes}
+
+    def tell(self, phase: str) -> None:
+        """Tell what is being done."""
+        if self._progress is not None:
+            self._progress(Progress(phase, 0, None))
+
+    def listed(self) -> tuple[list[str], list[LeftOut]]:
+        """The names in the list, each where it is last, and the lines that are no table of this directory.
+
+        The last line may have been cut short: it is the one table whose name begins like it.
+        """
+        names: dict[str, None] = {}
+        left: list[LeftOut] = []
+        listed = parse_table_list(self.raw or b"")
+        for line in listed.lines:
+            name = line.name
+            if name is not None:
+                if name not in self.entries and line is listed.lines[-1] and not listed.is_whole:
+                    begun = [one for one in self.entries if is_table_file(one) and one.startswith(name)]
+                    name = begun[0] if len(begun) == 1 else name
+                names.pop(name, None)
+                names[name] = None
+            elif line.raw:
+                what = f"{shown(line.raw)} in tables.list is no table of this directory"
+                unusable = os.fsdecode(line.raw.partition(b"\0")[0])
+                left.append(LeftOut(unusable, what, None, 0, 0, is_listed=True, is_missing=True))
+        return list(names), left
+
+    def look_at_listed(self, listed: Sequence[str]) -> list[TableFile]:
+        """What those tables of the list are worth that are there, oldest first.
+
+        The hash function is the one stated, or that of most of them; others do not fit beside them.
+        """
+        present = [name for name in listed if name in self.entries]
+        files = [self._look_at(name, self.findings(name), _between(name, listed)) for name in present]
+        hashes = [file.hash_id for file in files if file.input is not None]
+        if not self._is_hash_stated and hashes:
+            self.hash_id = max(hashes, key=hashes.count)
+        for file in files:
+            self._refuse_foreign(file)
+        return files
+
+    def look_at_unlisted(self, name: str) -> TableFile:
+        """What a table is worth that is not listed, unless it was looked at before."""
+        if name not in self.files:
+            self.tell("check tables that are not listed")
+            self._refuse_foreign(self._look_at(name, _found_in(self.path, name), None))
+        return self.files[name]
+
+    def not_looked_at(self) -> list[str]:
+        """Files that are named like tables, regular ones, and not looked at yet."""
+        names = (name for name in self.entries if is_table_file(name) and name not in self.files)
+        return [name for name in names if stat.S_ISREG(os.lstat(self.path / name).st_mode)]
+
+    def count(self, file: TableFile) -> tuple[int, int]:
+        """How many refs and log entries can be read of a file."""
+        if file.input is None:
+            return 0, 0
+        counts = count_records(self.path, [file.input])
+        return counts.refs, counts.logs
+
+    def _look_at(self, name: str, findings: Sequence[Finding], between: Limits | None) -> TableFile:
+        """What a file is worth, by what fsck has found in it.
+
+        `between` are the update indexes that it may have if nothing of it tells. Raises `OSError` where
+        permission is wanting.
+        """
+        found = [finding for finding in findings if finding.severity is not Severity.INFO]
+        reasons = [finding for finding in found if finding.code not in _OF_THE_STACK]
+        codes = {finding.code for finding in reasons}
+        severity = min((finding.severity for finding in found), key=_rank, default=Severity.WARNING)
+        rewrites = any(
+            (REWRITE_TABLE in one.fixes or one.code == "not-a-table") and one.code not in _OF_THE_NAME
+            for one in reasons
+        )
+        rewrites = rewrites or bool(codes & {"table-unreadable", "orphan-damaged"})
+        status, renames = os.stat(self.path / name), bool(codes & _OF_THE_NAME)
+        words = _words_of(reasons)
+        file = TableFile(name, status.st_size, None, words, severity, rewrites, renames, self.hash_id)
+        self.files[name] = file
+        if stat.S_ISREG(status.st_mode):
+            try:
+                self._open(file, between)
+            except PermissionError:
+                raise
+            except OSError as error:
+                file.reasons.append(error.strerror or str(error))
         return file
-    try:
-        if rewrites or codes & {"table-unreadable", "orphan-damaged"}:
-            _salvage(path, file, around, hash_id)
-        else:
-            header = CheckedTable(path, name).header
-            if header is not None:
-                file.input = Input(name, (header.min_update_index, header.max_update_index))
-                file.hash_id = header.hash_id
-    except PermissionError:
-        raise
-    except OSError as error:
-        file.reasons.append(error.strerror or str(error))
-    return file
+
+    def _open(self, file: TableFile, between: Limits | None) -> None:
+        """See how a regular file is read: as it is, or salvaged."""
+        name = file.file
+        if not file.rewrites:
+            found = CheckedTable(self.path, name).header
+            if found is not None:
+                file.input = Input(name, (found.min_update_index, found.max_update_index))
+                file.hash_id = found.hash_id
+            return
+        salvaged, is_known = salvage_file(os.fspath(self.path / name), name, self.hash_id)
+        header, losses = salvaged.header, salvaged.losses
+        file.hash_id = header.hash_id
+        limits = (header.min_update_index, header.max_update_index) if is_known else between
+        if limits is not None:
+            file.losses = losses
+            if losses.refs or losses.logs > losses.uncertain_logs:
+                file.input = Input(name, limits, salvaged)
+
+    def correct_limits(self, file: TableFile) -> None:
+        """Take the update indexes of a table from its name, if its records fit: its header's overlap."""
+        limits, found = limits_of(file.file), file.readable
+        if limits is None or limits[0] > limits[1] or limits == found.limits:
+            return
+        counts = count_records(self.path, [found])
+        if not (counts.refs or counts.logs) or (counts.refs and counts.lowest_ref < limits[0]):
+            return
+        if max(counts.highest_ref, counts.highest_log) > limits[1]:
+            return
+        why = (
+            f"its header states the update indexes {found.limits[0]} to {found.limits[1]}, "
+            f"which overlap other tables; its records lie in those of its name, {limits[0]} to {limits[1]}"
+        )
+        file.rewrite(why, replace(found, limits=limits))
+
+    def _refuse_foreign(self, file: TableFile) -> None:
+        if file.input is not None and file.hash_id is not self.hash_id:
+            file.reasons.append(f"a {file.hash_id} table in a stack of {self.hash_id} tables")
+            file.severity = Severity.ERROR
+            file.input = None
 
 
-def _salvage(path: Path, file: TableFile, around: tuple[int, int] | None, hash_id: HashId) -> None:
-    file.rewrites = True
-    salvaged, is_known = salvage_file(os.fspath(path / file.file), file.file, hash_id)
-    header = salvaged.header
-    file.hash_id = header.hash_id
-    limits = (header.min_update_index, header.max_update_index) if is_known else around
-    if limits is None:
-        return
-    file.losses = salvaged.losses
-    if salvaged.losses.refs or salvaged.losses.logs > salvaged.losses.uncertain_logs:
-        file.input = Input(file.file, limits, salvaged)
-
-
-def correct_limits(path: Path, file: TableFile) -> None:
-    """Go by the update indexes in the name of a table, if its records fit: those in its header overlap."""
-    parts, found = parse_table_name(file.file), file.readable
-    if parts is None or parts.min_update_index > parts.max_update_index:
-        return
-    limits = parts.min_update_index, parts.max_update_index
-    if limits == found.limits:
-        return
-    counts = count_records(path, [found])
-    if not (counts.refs or counts.logs) or (counts.refs and counts.lowest_ref < limits[0]):
-        return
-    if max(counts.highest_ref, counts.highest_log) > limits[1]:
-        return
-    file.reasons.append(
-        f"its header states the update indexes {found.limits[0]} to {found.limits[1]}, "
-        f"which overlap other tables; its records lie in those of its name, {limits[0]} to {limits[1]}"
-    )
-    file.rewrites, file.severity = True, Severity.ERROR
-    file.input = replace(found, limits=limits)
-
-
-def check_file(directory: str | os.PathLike[str], name: str) -> list[Finding]:
-    """Everything that is wrong with one table. Raises `FormatError` for what is no file, `OSError`."""
-    report = Report()
-    for _ in check_table(CheckedTable(directory, name), report, lambda _position: None):
-        pass
-    return report.close()
-
-
-def check_or_tell(path: Path, name: str) -> list[Finding]:
-    """Likewise, and an error of the system is a finding. Raises `PermissionError`."""
+def _found_in(path: Path, name: str) -> list[Finding]:
+    """What is wrong with a file; an error of the system is a finding. Raises `PermissionError`."""
     try:
         return check_file(path, name)
     except PermissionError:
         raise
     except OSError as error:
-        report = Report()
-        report.add("table-unreadable", name, None, error.strerror or str(error))
-        return report.drain()
+        return [Finding(FAULTS["table-unreadable"], name, None, error.strerror or str(error))]
 
 
-def limits_of(name: str) -> tuple[int, int] | None:
+def _between(name: str, listed: Sequence[str]) -> Limits:
+    """Update indexes between those of the tables before and after one in the list, by their names."""
+    at = listed.index(name)
+    below = [limits[1] for one in listed[:at] if (limits := limits_of(one))]
+    above = [limits[0] for one in listed[at + 1 :] if (limits := limits_of(one))]
+    low = max(below, default=0) + 1
+    return low, max(low, min(above, default=low + 1) - 1)
+
+
+def limits_of(name: str) -> Limits | None:
     """The update indexes that a name states."""
     parts = parse_table_name(name)
     return None if parts is None else (parts.min_update_index, parts.max_update_index)
 
 
-def words_of(findings: Sequence[Finding]) -> list[str]:
+def _rank(severity: Severity) -> int:
+    return severity.rank
+
+
+def _words_of(findings: Sequence[Finding]) -> list[str]:
     """Findings in short."""
     words = []
     for finding in findings:
@@ -171,3 +279,8 @@ def joined(reasons: Sequence[str]) -> str:
 def number_of(count: int, one: str, many: str | None = None) -> str:
     """A number of things in words."""
     return f"{count} {one if count == 1 else many or one + 's'}"
+
+
+def words_for(refs: int, logs: int) -> str:
+    """Numbers of records in words."""
+    return f"{number_of(refs, 'ref')} and {number_of(logs, 'log entry', 'log entries')}"

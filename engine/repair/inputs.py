@@ -89,8 +89,6 @@ class OpenInputs(Closing):
     Raises `OSError`, and `FormatError` when a file is no longer what it was.
     """
 
-    __slots__ = ("_files", "_inputs", "_tables")
-
     def __init__(self, directory: str | os.PathLike[str], inputs: Sequence[Input]) -> None:
         self._inputs = inputs
         self._tables: list[Table] = []

@@ -15,7 +15,7 @@ from engine.format import HashId, is_table_file, pack_table_list
 from engine.fsck import Severity
 from engine.repair.inputs import Input
 from engine.salvage import Losses
-from engine.stack import StackOptions
+from engine.stack import LOCK_SUFFIX, StackOptions
 
 
 class StepKind(StrEnum):
@@ -145,12 +145,6 @@ class RepairPlan:
         """The bytes of the list of the repaired stack."""
         return pack_table_list([table.name for table in self.tables])
 
-    @property
-    def changes_records(self) -> bool:
-        """Whether other records may be seen afterwards than before."""
-        inputs = tuple(one for table in self.tables for one in table.inputs)
-        return any(table.is_rewritten for table in self.tables) or inputs != self.before
-
     def of(self, kind: StepKind) -> tuple[Step, ...]:
         """The steps of one kind."""
         return tuple(step for step in self.steps if step.kind is kind)
@@ -159,6 +153,11 @@ class RepairPlan:
 def table_files(directory: str | os.PathLike[str]) -> list[str]:
     """The files of a directory that are named like tables. Raises `OSError`."""
     return sorted(filter(is_table_file, os.listdir(directory)))
+
+
+def lock_files(directory: str | os.PathLike[str]) -> list[str]:
+    """The files of a directory that are named like locks. Raises `OSError`."""
+    return sorted(name for name in os.listdir(directory) if name.endswith(LOCK_SUFFIX))
 
 
 def trace(directory: Path, name: str) -> Trace:

@@ -16,28 +16,26 @@ import os
 import stat
 import time
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from engine.errors import ApiError, FormatError, OutdatedError
-from engine.format import U64_MAX, is_table_file, is_unsafe_refname, pack_table_list
-from engine.fsck import Finding, Severity, fsck
+from engine.format import U64_MAX, is_table_file, is_unsafe_refname, pack_table_list, parse_table_list
+from engine.fsck import Severity, fsck
 from engine.progress import ProgressCallback
-from engine.repair.choice import Candidate, choose
-from engine.repair.evidence import Evidence, words_for
-from engine.repair.files import TableFile, correct_limits, joined, limits_of, number_of
+from engine.repair.choice import HIGHEST_LIMIT, Candidate, arranged, choose, follow_each_other, inserted
+from engine.repair.files import Evidence, TableFile, joined, limits_of, number_of, words_for
 from engine.repair.inputs import Counts, OpenInputs, count_records
-from engine.repair.leftovers import lock_step, temporary_steps
-from engine.repair.merging import HIGHEST_LIMIT, arranged, follow_each_other, inserted
 from engine.repair.plan import LeftOut, PlannedTable, RepairPlan, Step, StepKind, Trace, trace
-from engine.repair.table_list import read_lines, require_same_lines
 from engine.snapshot import left_by_undo
 from engine.stack import (
     LOCK_SUFFIX,
     TABLES_LIST,
+    FileKind,
     StackOptions,
+    UnlistedFile,
     read_list_bytes,
     unlisted_files,
     unused_table_name,
@@ -50,6 +48,13 @@ _ATTEMPTS: Final = 10
 
 _NEEDED: Final = {"orphan-doubtful", "table-unlisted-data"}
 """Tables that are not listed, and of which no listed table may hold the records."""
+
+_LEFT: Final = {
+    StepKind.SET_ASIDE: "kept with the snapshot; {} can be read of it",
+    StepKind.LEAVE_OUT: "it stays where it is, with {}",
+    StepKind.REMOVE_FILE: "it held {}; the snapshot keeps it",
+}
+"""What becomes of a table that is left out, and of its records."""
 
 _ORPHANS: Final = {"orphan-table", "orphan-damaged", "orphan-newer", "orphan-ahead", *_NEEDED}
 
@@ -82,12 +87,14 @@ def plan_repair(
             raise ApiError(f"{name!r} is no table in {path}")
     if tables is not None and (set_aside or take_up):
         raise ApiError("to choose what becomes of tables, the stack has to be repaired as a whole")
-    choices = _Choices(frozenset(set_aside), frozenset(take_up))
     for _ in range(_ATTEMPTS):
         before = read_list_bytes(path)
         findings = list(fsck(path, options, progress, now))
         try:
-            plan = _Planner(path, options or StackOptions(), findings, tables, choices, now, progress).plan()
+            known = Evidence(path, findings, options.hash_id if options else None, progress)
+            only = None if tables is None else frozenset(tables)
+            choices = (frozenset(set_aside), frozenset(take_up))
+            plan = _Planner(known, options or StackOptions(), only, *choices, now).plan()
         except FileNotFoundError:
             # A table that is gone since it was checked, from the list or from beside it: others compact.
             continue
@@ -100,67 +107,50 @@ def plan_repair(
     raise OutdatedError(os.fspath(path / TABLES_LIST), "changes all the time: another process is at work")
 
 
-@dataclass(slots=True, frozen=True)
-class _Choices:
-    """The tables for which another than the safest option is wanted."""
-
-    set_aside: frozenset[str]
-    take_up: frozenset[str]
-
-
+@dataclass(slots=True)
 class _Planner:
-    """Makes one plan."""
+    """Makes one plan.
 
-    def __init__(
-        self,
-        path: Path,
-        options: StackOptions,
-        findings: Sequence[Finding],
-        only: Collection[str] | None,
-        choices: _Choices,
-        now: float,
-        progress: ProgressCallback | None,
-    ) -> None:
-        self._known = Evidence(path, findings, options.hash_id, progress)
-        self._path = path
-        self._options = options
-        self._only = only
-        self._choices = choices
-        self._now = now
-        self._steps: list[Step] = []
-        self._left: list[LeftOut] = []
-        self._listed: frozenset[str] = frozenset()
-        self._mergeable: frozenset[str] = frozenset()
-        # Tables that are not listed, which are taken up without being asked for.
-        self._fitting: set[str] = set()
-        # Names that no new table may have: also those that the list alone has, which its tables may come
-        # back to.
-        self._taken = set(self._known.entries)
+    `_set_aside` and `_take_up` name the tables for which another than the safest option is wanted. `_fitting`
+    are those not listed that are taken up unasked. No new table gets a name of `_taken`: also not one that
+    the list alone has, since its table may come back.
+    """
+
+    _known: Evidence
+    _options: StackOptions
+    _only: frozenset[str] | None
+    _set_aside: frozenset[str]
+    _take_up: frozenset[str]
+    _now: float
+    _steps: list[Step] = field(default_factory=list)
+    _left: list[LeftOut] = field(default_factory=list)
+    _listed: list[str] = field(default_factory=list)
+    _mergeable: frozenset[str] = frozenset()
+    _fitting: set[str] = field(default_factory=set)
+    _taken: set[str] = field(default_factory=set)
 
     def plan(self) -> RepairPlan:
         """Look at everything, decide, and put it into words."""
         known = self._known
-        listed, self._left = read_lines(known.raw or b"", known.entries)
-        self._listed = frozenset(listed)
-        self._taken.update(listed)
-        present = known.look_at_listed(listed)
+        self._listed, self._left = known.listed()
+        self._taken.update(known.entries, self._listed)
+        present = known.look_at_listed(self._listed)
         before = tuple(file.input for file in present if file.input is not None)
-        beside = unlisted_files(self._path, self._now)
+        beside = unlisted_files(known.path, self._now)
         self._steps += [
-            lock_step(file)
-            for file in beside
-            if file.kind.is_lock
-            and (self._selected(file.name) or self._selected(file.name.removesuffix(LOCK_SUFFIX)))
+            _lock_step(lock) for lock in beside if lock.kind.is_lock and self._is_about(lock.name)
         ]
-        chosen = self._choose(listed, present)
-        tables = self._tables(chosen)
-        self._plan_left_out(listed, tables)
+        tables = self._tables(self._choose(present))
+        self._plan_left_out({file for table in tables for file in table.files})
         self._plan_list(tables)
         if self._only is None:
-            self._steps += temporary_steps(beside)
+            for file in beside:
+                if file.kind is FileKind.TEMPORARY and not file.in_use:
+                    step = (StepKind.REMOVE_FILE, file.name, file.reason, "the snapshot keeps it")
+                    self._steps.append(Step(*step, Severity.WARNING))
         order = list(StepKind)
         return RepairPlan(
-            self._path,
+            known.path,
             self._options,
             known.hash_id,
             tuple(sorted(self._steps, key=lambda step: order.index(step.kind))),
@@ -171,45 +161,47 @@ class _Planner:
             tuple(self._traces()),
         )
 
+    def _is_about(self, lock: str) -> bool:
+        """Whether a lock is to be removed: it is named, or what it locks is."""
+        return self._selected(lock) or self._selected(lock.removesuffix(LOCK_SUFFIX))
+
     def _selected(self, name: str) -> bool:
         return self._only is None or name in self._only
 
-    def _choose(self, listed: Sequence[str], present: Sequence[TableFile]) -> list[list[TableFile]]:
+    def _choose(self, present: Sequence[TableFile]) -> list[list[TableFile]]:
         """The files of the repaired stack, oldest first, those together that become one table."""
         known = self._known
         usable = [file for file in present if file.input is not None]
         if self._only is not None:
             return [[file] for file in usable]
-        if not follow_each_other([file.candidate(is_listed=True) for file in usable]):
+        candidates = [file.candidate(is_listed=True) for file in usable]
+        if not follow_each_other(candidates):
             for file in usable:
-                correct_limits(self._path, file)
-        candidates = arranged([file.candidate(is_listed=True) for file in usable])
-        self._mergeable = frozenset(name for one in candidates if len(one.files) > 1 for name in one.files)
-        usable = [file for file in usable if file.file not in self._choices.set_aside]
-        candidates = arranged([file.candidate(is_listed=True) for file in usable])
+                known.correct_limits(file)
+            candidates = [file.candidate(is_listed=True) for file in usable]
+        self._mergeable = frozenset(chain(*(one.files for one in arranged(candidates) if len(one.files) > 1)))
+        candidates = arranged([one for one in candidates if not self._set_aside.issuperset(one.files)])
+        usable = [file for file in usable if file.file not in self._set_aside]
         # The table that is cut short may have been half copied: what it lacks may be in another.
-        is_complete = bool(listed) and len(usable) == len(listed) and not self._left
+        is_complete = bool(self._listed) and len(usable) == len(self._listed) and not self._left
         # A list that is sound in itself may be older than its tables, or have lost a line.
         others = known.not_looked_at()
         if is_complete:
-            lost = known.files_with("orphan-ahead", "table-unlisted-data") - left_by_undo(self._path)
+            lost = known.files_with("orphan-ahead", "table-unlisted-data") - left_by_undo(known.path)
             others = [name for name in others if name in lost]
         files = [file for name in others if (file := known.look_at_unlisted(name)).input is not None]
         if is_complete:
             files = [file for file in files if not self._is_of_another_history(file, usable)]
-        found = [
-            file.candidate(is_listed=False) for file in files if file.file not in self._choices.set_aside
-        ]
         self._fitting = {file.file for file in files}
+        found = [file.candidate(is_listed=False) for file in files if file.file not in self._set_aside]
         if found or not is_complete:
             choice = choose([*candidates, *found])
             candidates = list(choice.chosen)
             for passed_over, why in choice.passed_over:
                 self._fitting.difference_update(passed_over.files)
-                for name in set(passed_over.files) - self._choices.take_up:
-                    if not passed_over.is_listed and known.codes(name) & _NEEDED:
-                        continue
-                    self._set_aside(known.files[name], why, is_listed=passed_over.is_listed)
+                for name in set(passed_over.files) - self._take_up:
+                    if passed_over.is_listed or not known.codes(name) & _NEEDED:
+                        self._leave(StepKind.SET_ASIDE, known.files[name], why)
         return [[known.files[name] for name in one.files] for one in self._with_taken_up(candidates)]
 
     def _is_of_another_history(self, file: TableFile, listed: Sequence[TableFile]) -> bool:
@@ -222,7 +214,7 @@ class _Planner:
     def _with_taken_up(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """The tables chosen, and those that are to be taken up although nothing else speaks for them."""
         chosen = list(candidates)
-        for name in sorted(self._choices.take_up.difference(*(one.files for one in candidates))):
+        for name in sorted(self._take_up.difference(*(one.files for one in candidates))):
             file = self._known.look_at_unlisted(name)
             if file.input is None:
                 raise ApiError(f"{name} cannot be taken up: {joined(file.reasons) or 'nothing can be read'}")
@@ -236,9 +228,8 @@ class _Planner:
         for number, files in enumerate(chosen):
             for file in files:
                 if file.file in refused:
-                    file.input = replace(file.readable, drops_unsafe_names=True)
-                    file.reasons.append("refs in it have names that git dies of; they are left out")
-                    file.rewrites, file.severity = True, Severity.ERROR
+                    why = "refs in it have names that git dies of; they are left out"
+                    file.rewrite(why, replace(file.readable, drops_unsafe_names=True))
             following = (
                 chosen[number + 1][0].readable.limits[0] if number + 1 < len(chosen) else HIGHEST_LIMIT
             )
@@ -263,15 +254,15 @@ class _Planner:
         if rewrites:
             self._known.tell("read what is readable")
             unlimited = [replace(one, limits=(one.limits[0], U64_MAX)) for one in inputs]
-            counts = count_records(self._path, unlimited)
+            counts = count_records(self._known.path, unlimited)
             limits = _fitting_limits(limits, counts, following)
             inputs = tuple(replace(one, limits=(one.limits[0], limits[1])) for one in inputs)
             if max(counts.highest_ref, counts.highest_log) > limits[1]:
-                counts = count_records(self._path, inputs)
+                counts = count_records(self._known.path, inputs)
         name = unused_table_name(limits, self._options.suffix, self._taken.__contains__)
         self._taken.add(name)
         if counts is None:
-            self._step(StepKind.RENAME_TABLE, files[0], f"as {name}, with the same bytes")
+            self._keep(StepKind.RENAME_TABLE, files[0], f"as {name}, with the same bytes")
             return PlannedTable(name, limits, inputs, is_rewritten=False)
         table = PlannedTable(name, limits, inputs, True, counts.refs, counts.logs)
         if len(files) == 1:
@@ -281,12 +272,10 @@ class _Planner:
     def _plan_taking_up(self, file: TableFile, table: PlannedTable) -> None:
         findings = self._known.findings(file.file)
         why = "; ".join(f"{one.code}: {one.message}" for one in findings) or "not listed"
-        records = words_for(*self._known.count(file))
-        result = f"it counts, with {records}"
-        if len(table.inputs) > 1:
-            result = f"merged into {table.name}, with {records}"
-        step = Step(StepKind.TAKE_UP, file.file, why, result, Severity.ERROR, options=self._options_of(file))
-        self._steps.append(step)
+        how = f"merged into {table.name}" if len(table.inputs) > 1 else "it counts"
+        result = f"{how}, with {words_for(*self._known.count(file))}"
+        options = self._options_of(file)
+        self._steps.append(Step(StepKind.TAKE_UP, file.file, why, result, Severity.ERROR, options=options))
 
     def _plan_merging(self, file: TableFile, files: Sequence[TableFile], table: PlannedTable) -> None:
         others = " and ".join(other.file for other in files if other is not file)
@@ -297,7 +286,7 @@ class _Planner:
             f"with {others} into {table.name}, which has {words_for(table.refs, table.logs)}: "
             "of one name, the table that is later in the list counts, as for git"
         )
-        self._step(StepKind.MERGE_TABLE, file, result, self._options_of(file))
+        self._keep(StepKind.MERGE_TABLE, file, result, self._options_of(file))
 
     def _options_of(self, file: TableFile) -> tuple[StepKind, ...]:
         """All that can be done with a table, the safest first; empty where there is no choice."""
@@ -329,7 +318,7 @@ class _Planner:
             if surplus > 0:
                 result += f"; {number_of(surplus, 'record')} repeated or impossible in a table, left out"
         options = self._options_of(file) if file.file in self._listed else ()
-        self._step(StepKind.REWRITE_TABLE, file, result, options)
+        self._keep(StepKind.REWRITE_TABLE, file, result, options)
 
     def _with_unsafe_names(self, chosen: Sequence[TableFile]) -> set[str]:
         """The tables with refs that git dies of, if the stack shows any."""
@@ -340,15 +329,15 @@ class _Planner:
             looked_at = [file for file in chosen if file.rewrites]
         found: set[str] = set()
         for file in looked_at:
-            with OpenInputs(self._path, [file.readable]) as opened:
+            with OpenInputs(self._known.path, [file.readable]) as opened:
                 refs = chain.from_iterable(opened.refs())
                 if any(is_unsafe_refname(ref.name) and not ref.is_deletion for ref in refs):
                     found.add(file.file)
         return found
 
-    def _step(self, kind: StepKind, file: TableFile, result: str, options: tuple[StepKind, ...] = ()) -> None:
-        step = Step(kind, file.file, joined(file.reasons), result, file.severity, options=options)
-        self._steps.append(step)
+    def _keep(self, kind: StepKind, file: TableFile, result: str, options: tuple[StepKind, ...] = ()) -> None:
+        """A listed table stays part of the stack, but not as it is."""
+        self._steps.append(Step(kind, file.file, file.why, result, file.severity, options=options))
 
     # What is left out
 
@@ -357,88 +346,73 @@ class _Planner:
         kind: StepKind,
         file: TableFile,
         why: str,
-        result: str,
         *,
-        is_listed: bool = False,
         options: tuple[StepKind, ...] = (),
         severity: Severity | None = None,
+        is_ahead: bool = False,
     ) -> None:
-        """A file is no part of the repaired stack; `result` says what becomes of its records."""
+        """A file is no part of the repaired stack; one that `is_ahead` should be."""
+        name = file.file
         refs, logs = self._known.count(file)
-        limits = file.input.limits if file.input is not None else limits_of(file.file)
-        self._left.append(LeftOut(file.file, why, limits, refs, logs, is_listed, losses=file.losses))
-        words = result.format(words_for(refs, logs))
-        self._steps.append(Step(kind, file.file, why, words, severity or file.severity, options=options))
+        limits = file.input.limits if file.input is not None else limits_of(name)
+        is_listed = is_ahead or name in self._listed
+        self._left.append(LeftOut(name, why, limits, refs, logs, is_listed, losses=file.losses))
+        result = _LEFT[kind].format(words_for(refs, logs))
+        self._steps.append(Step(kind, name, why, result, severity or file.severity, options=options))
 
-    def _set_aside(
-        self, file: TableFile, why: str, *, is_listed: bool, options: tuple[StepKind, ...] = ()
-    ) -> None:
-        """Take a file out of the directory and keep it with the snapshot."""
-        result = "kept with the snapshot; {} can be read of it"
-        self._leave(StepKind.SET_ASIDE, file, why, result, is_listed=is_listed, options=options)
-
-    def _plan_choices(self) -> None:
-        """Tables that are to be set aside."""
-        decided = {left.file for left in self._left}
-        for name in sorted(self._choices.set_aside - decided):
-            file = self._known.look_at_unlisted(name)
+    def _plan_left_out(self, used: set[str]) -> None:
+        """All tables that are no part of the repaired stack; `used` are those that are."""
+        known = self._known
+        used = used | {left.file for left in self._left}
+        for name in sorted(self._set_aside - used):
+            file = known.look_at_unlisted(name)
             why = joined(["as was asked for", *file.reasons])
-            self._set_aside(file, why, is_listed=name in self._listed, options=self._options_of(file))
-
-    def _plan_left_out(self, listed: Sequence[str], tables: Sequence[PlannedTable]) -> None:
-        used = {file for table in tables for file in table.files}
-        self._plan_choices()
-        decided = {left.file for left in self._left}
-        for name in listed:
-            if name in used or name in decided or not self._selected(name):
+            self._leave(StepKind.SET_ASIDE, file, why, options=self._options_of(file))
+            used.add(name)
+        for name in self._listed:
+            if name in used or not self._selected(name):
                 continue
-            file = self._known.files.get(name)
-            if file is None:
-                why = "listed in tables.list, but there is no such file"
-                self._leave_out(name, why, is_missing=True)
-            elif stat.S_ISREG(os.stat(self._path / name).st_mode):
-                self._set_aside(file, joined(file.reasons) or "nothing of it can be read", is_listed=True)
-            else:
-                self._leave_out(name, joined(file.reasons), is_missing=False)
+            found = known.files.get(name)
+            if found is not None and stat.S_ISREG(os.stat(known.path / name).st_mode):
+                self._leave(StepKind.SET_ASIDE, found, found.why or "nothing of it can be read")
+                continue
+            why = found.why if found is not None else "listed in tables.list, but there is no such file"
+            result = "it stays where it is" if found else "whatever it held is lost, unless a backup has it"
+            self._left.append(
+                LeftOut(name, why, limits_of(name), 0, 0, is_listed=True, is_missing=found is None)
+            )
+            self._steps.append(Step(StepKind.LEAVE_OUT, name, why, result, Severity.ERROR))
         if self._only is None:
-            self._plan_orphans(used)
-
-    def _leave_out(self, name: str, why: str, *, is_missing: bool) -> None:
-        self._left.append(LeftOut(name, why, limits_of(name), 0, 0, is_listed=True, is_missing=is_missing))
-        result = "whatever it held is lost, unless a backup has it" if is_missing else "it stays where it is"
-        self._steps.append(Step(StepKind.LEAVE_OUT, name, why, result, Severity.ERROR))
+            self._plan_orphans(used.union(self._listed))
 
     def _plan_orphans(self, used: set[str]) -> None:
         """Tables beside the list that are not taken up."""
-        decided = {left.file for left in self._left}
-        undone = left_by_undo(self._path)
+        undone = left_by_undo(self._known.path)
         for name in self._known.entries:
-            findings = self._known.findings(name)
-            codes = self._known.codes(name)
-            if name in used or name in decided or not codes & _ORPHANS:
+            findings, codes = self._known.findings(name), self._known.codes(name)
+            if name in used or not codes & _ORPHANS:
                 continue
             file = self._known.look_at_unlisted(name)
             why = " ".join(f"{finding.fault.meaning} ({finding.message})" for finding in findings)
             is_kept = "orphan-table" in codes or (name in undone and bool(codes & _NEEDED))
             if is_kept and file.input is not None:
-                result = "it held {}; the snapshot keeps it"
-                self._leave(StepKind.REMOVE_FILE, file, why, result, severity=Severity.WARNING)
+                self._leave(StepKind.REMOVE_FILE, file, why, severity=Severity.WARNING)
             elif codes & _NEEDED:
-                result = "it stays where it is, with {}"
-                self._leave(StepKind.LEAVE_OUT, file, why, result, options=self._options_of(file))
+                self._leave(StepKind.LEAVE_OUT, file, why, options=self._options_of(file))
             else:
                 options = self._options_of(file) if "orphan-newer" in codes else ()
-                self._set_aside(file, why, is_listed="orphan-ahead" in codes, options=options)
+                is_ahead = "orphan-ahead" in codes
+                self._leave(StepKind.SET_ASIDE, file, why, options=options, is_ahead=is_ahead)
 
     # The list, and what the plan is about
 
     def _plan_list(self, tables: Sequence[PlannedTable]) -> None:
-        before = self._known.raw or b""
-        if self._only is not None and not {TABLES_LIST, *self._listed}.intersection(self._only):
+        before, after = self._known.raw or b"", pack_table_list(table.name for table in tables)
+        if self._only is not None and not self._only.intersection((TABLES_LIST, *self._listed)):
             return  # it may be damaged: that has nothing to do with a lock
         if self._only is not None and self._known.raw is not None:
-            require_same_lines(before, tables, {left.file for left in self._left})
-        if pack_table_list(table.name for table in tables) == before:
+            self._require_same_lines(before, tables)
+        if after == before:
             return
         found = [one for one in self._known.findings(TABLES_LIST) if one.severity is not Severity.INFO]
         same = before == pack_table_list(table.source for table in tables)
@@ -449,12 +423,31 @@ class _Planner:
         result = f"names {number_of(len(tables), 'table')}"
         self._steps.append(Step(StepKind.WRITE_LIST, TABLES_LIST, why, result, severity))
 
+    def _require_same_lines(self, before: bytes, tables: Sequence[PlannedTable]) -> None:
+        """See that the list changes by new names, and by tables that are left out, alone.
+
+        Raises `FormatError` where it does not: then more is damaged than is to be repaired.
+        """
+        gone = {left.file for left in self._left}
+        names = {table.source: table.name for table in tables}
+        listed = parse_table_list(before).names
+        kept = [names.get(name, name) for name in listed if name not in gone]
+        if pack_table_list(listed) != before or kept != [table.name for table in tables]:
+            what = "the list or other tables are damaged too: repair the whole stack"
+            raise FormatError(TABLES_LIST, None, what)
+
     def _traces(self) -> Iterable[Trace]:
         """All files that the plan is about."""
         used = {step.file for step in self._steps if not step.needs_force} - {TABLES_LIST}
         for name in self._known.entries:
             if is_table_file(name) or name in used:
-                yield trace(self._path, name)
+                yield trace(self._known.path, name)
+
+
+def _lock_step(lock: UnlistedFile) -> Step:
+    """The removal of a lock; of one that may be in use, with force only."""
+    result = lock.holding if lock.holder or not lock.in_use else f"a process may be at work; {lock.holding}"
+    return Step(StepKind.REMOVE_LOCK, lock.name, lock.reason, result, Severity.WARNING, lock.in_use)
 
 
 def _fitting_limits(limits: tuple[int, int], counts: Counts, following: int) -> tuple[int, int]:
