@@ -23,5 +23,10 @@ class Progress:
     done: int
     total: int | None
 
+    @property
+    def percent(self) -> int | None:
+        """How much of it is done, in whole percent; None where `total` is not known."""
+        return min(100 * self.done // self.total, 100) if self.total else None
+
 
 ProgressCallback = Callable[[Progress], None]

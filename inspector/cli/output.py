@@ -83,7 +83,7 @@ class ProgressLine:
         if not self._terminal or now - self._painted < self._INTERVAL:
             return
         self._painted = now
-        share = f"{progress.done:,}" if not progress.total else f"{100 * progress.done // progress.total}%"
+        share = f"{progress.done:,}" if progress.percent is None else f"{progress.percent}%"
         click.echo(f"\r\x1b[K{progress.phase}: {share}", err=True, nl=False)
 
     def __exit__(

@@ -25,6 +25,7 @@ from textual.message import Message
 from textual.worker import Worker
 
 from engine.errors import Cancelled, ReftableError
+from engine.progress import Progress, ProgressCallback
 from inspector.actions import RefusedError
 from inspector.rows import ExportError
 from inspector.text import error_text
@@ -82,6 +83,19 @@ class Job:
         """Raise `Cancelled` if it is to stop."""
         if self.is_cancelled:
             raise Cancelled
+
+    def paced(self, tell: Callable[[Progress], object]) -> ProgressCallback:
+        """`tell`, called once for each phase and each percent of it; stops the job when it is to stop."""
+        told: tuple[str, int | None] | None = None
+
+        def report(progress: Progress) -> None:
+            nonlocal told
+            self.check()
+            if told != (now := (progress.phase, progress.percent)):
+                told = now
+                tell(progress)
+
+        return report
 
     def report(self, show: Callable[..., object], *news: object) -> None:
         """Have `show(*news)` called by the thread that draws."""

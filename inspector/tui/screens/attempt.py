@@ -83,24 +83,13 @@ def defect(error: Exception, *, applying: bool) -> NotDone:
 
 
 def _report(job: Job, show: Show) -> ProgressCallback:
-    told = ""
-
-    def report(progress: Progress) -> None:
-        nonlocal told
-        job.check()
-        text = _progress_text(progress)
-        if text != told:
-            told = text
-            job.report(show, text)
-
-    return report
+    return job.paced(lambda progress: job.report(show, _progress_text(progress)))
 
 
 def _progress_text(progress: Progress) -> str:
     """`refs  61 %  ██████████████░░░░░░░░░░`, or the phase alone when it is not known how long it is."""
-    if not progress.total:
+    percent = progress.percent
+    if percent is None:
         return f"{progress.phase}…"
-    done = min(progress.done, progress.total)
-    full = _BAR_WIDTH * done // progress.total
-    percent = 100 * done // progress.total
+    full = _BAR_WIDTH * percent // 100
     return f"{progress.phase}  {percent:>3} %  {'█' * full}{'░' * (_BAR_WIDTH - full)}"

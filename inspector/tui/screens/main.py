@@ -204,9 +204,9 @@ class MainScreen(ChangingScreen):
         self._show_marks()
 
     def _show_marks(self) -> None:
-        marks = self._health.marks | dict.fromkeys(self._damage, HealthMark.DAMAGED)
+        marks = self._health.known.marks() | dict.fromkeys(self._damage, HealthMark.DAMAGED)
         self._stack.show(self._session.view, self._unlisted, marks)
-        self._compaction.show_damage(self._damage | self._health.damage)
+        self._compaction.show_damage(self._damage | self._health.known.damage())
 
     def _show_progress(self) -> None:
         self.query_one(StatusLine).show(self._session.view)
@@ -386,8 +386,9 @@ class MainScreen(ChangingScreen):
         self._blocks.reveal(offset, key)
 
     @on(HealthPane.Changed)
-    def _health_changed(self, event: HealthPane.Changed) -> None:
-        self.query_one(StatusLine).findings = event.counts.errors, event.counts.warnings
+    def _health_changed(self) -> None:
+        counts = self._health.known.counts()
+        self.query_one(StatusLine).findings = counts.errors, counts.warnings
         self._show_marks()
 
     @on(CompactionPane.CompactWanted)
@@ -510,7 +511,6 @@ class MainScreen(ChangingScreen):
         row = self._refs.current if self._detail_of is self._refs else None
         return row.record if row is not None else None
 
-    @on(HealthPane.RepairWanted)
     @on(CompactionPane.RepairWanted)
     def _repair_wanted(self) -> None:
         self.action_repair()

@@ -38,8 +38,16 @@ MAX_VERSIONS: Final = 100
 """Versions that are listed; `trace` on the command line prints them all."""
 
 
-class Detail(VerticalScroll):
-    """A text about one thing; it can be given the keys when it is longer than the pane, to scroll it."""
+class ScrolledText(VerticalScroll):
+    """A text that can be given the keys, to scroll it, when it is longer than the pane."""
+
+    def allow_focus(self) -> bool:
+        """Not a stop on the way from pane to pane while there is nothing to scroll."""
+        return super().allow_focus() and self.max_scroll_y > 0
+
+
+class Detail(ScrolledText):
+    """A text about one thing."""
 
     HELP = """\
 The detail of the selected row.
@@ -61,10 +69,6 @@ j k scroll, g G go to the top and the end.
         Binding("home,g", "scroll_home", "Top", show=False),
         Binding("end,G", "scroll_end", "End", show=False),
     ]
-
-    def allow_focus(self) -> bool:
-        """Not a stop on the way from pane to pane while there is nothing to scroll."""
-        return super().allow_focus() and self.max_scroll_y > 0
 
     def compose(self) -> ComposeResult:
         """What it is, in words that wrap; below it one line for each version."""

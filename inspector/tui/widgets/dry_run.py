@@ -8,7 +8,7 @@ from functools import partial
 from textual.widget import Widget
 
 from engine.progress import Progress
-from engine.table import Table, WriteOptions
+from engine.table import WriteOptions
 from inspector.model import Blocked, MergeKey, MergeResult, Study, merge_result
 from inspector.tui.work import Job, Jobs
 
@@ -31,8 +31,12 @@ class DryRun:
 
     def begin(self, study: Study, options: WriteOptions) -> None:
         """Merge the range of `study`, which keeps the result, in place of what is being merged."""
-        self.key, self.target, self.progress, self.fault = study.key, study.target, None, None
-        merge = partial(self._merge, study.tables, study.target, options)
+        tables, target = study.tables, study.target
+        self.key, self.target, self.progress, self.fault = study.key, target, None, None
+
+        def merge(job: Job) -> MergeResult | Blocked:
+            return merge_result(tables, target, options, job.paced(partial(job.report, self._advance)))
+
         self._jobs.start("dry-run", merge, partial(self._end, study, study.key), self._fail)
 
     def stop(self) -> None:
@@ -46,21 +50,6 @@ class DryRun:
             self.target = study.find(self.key.names)
             if not self.target:
                 self.stop()
-
-    def _merge(
-        self, tables: tuple[Table, ...], target: range, options: WriteOptions, job: Job
-    ) -> MergeResult | Blocked:
-        told = -1
-
-        def tell(progress: Progress) -> None:
-            nonlocal told
-            job.check()
-            percent = progress.done * 100 // progress.total if progress.total else 0
-            if percent > told:
-                told = percent
-                job.report(self._advance, progress)
-
-        return merge_result(tables, target, options, tell)
 
     def _advance(self, progress: Progress) -> None:
         self.progress = progress

@@ -8,7 +8,7 @@ until it ends or is stopped. It needs nothing but the directory, so it works on 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,12 +17,11 @@ from typing import ClassVar, Final
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from engine.errors import FormatError
 from engine.fsck import Finding, fsck
 from engine.progress import Progress
 from engine.stack import StackOptions, UnlistedFile
@@ -37,7 +36,8 @@ from inspector.model import (
     identity,
 )
 from inspector.rows import SequenceRows
-from inspector.text import file_size, safe_name, short_table_name, shorten_middle
+from inspector.text import counted, file_size, safe_name, short_table_name, shorten_middle
+from inspector.tui.widgets.detail import ScrolledText
 from inspector.tui.widgets.health_words import (
     HealthRow,
     StartRow,
@@ -52,15 +52,6 @@ from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, VirtualLi
 from inspector.tui.work import Job, Jobs, failure_text
 
 _BAR_WIDTH: Final = 20
-_REPORTS_OF_A_CHECK: Final = 100
-
-
-class _Words(VerticalScroll):
-    """The words for one finding."""
-
-    def allow_focus(self) -> bool:
-        """Not a stop on the way from pane to pane while there is nothing to scroll."""
-        return super().allow_focus() and self.max_scroll_y > 0
 
 
 class HealthPane(Vertical):
@@ -100,7 +91,7 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("v", "check", "Check"),
-        Binding("r", "repair", "Repair…"),
+        Binding("r", "screen.repair", "Repair…"),
         Binding("enter", "open", "Open"),
         Binding("b", "open_block", "Block", show=False),
         Binding("y", "copy", "Copy", show=False),
@@ -112,75 +103,47 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         """The user wants to see the block of a finding: `offset` is a position in `table`."""
 
         table: Table
-        position: int
         offset: int
 
-    class RepairWanted(Message):
-        """The user wants to see how the stack could be repaired."""
-
-    @dataclass
     class Changed(Message):
         """There are other findings than before, or other tables have been read."""
 
-        counts: Counts
-        marks: dict[str, HealthMark]
-
-    def __init__(
-        self,
-        check: Check | None = None,
-        *,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
+    def __init__(self, check: Check | None = None, *, clock: Callable[[], float] = time.time) -> None:
         """`check` is what looks at the stack; by default fsck, with ages by `clock`."""
         super().__init__()
         self._check = check or (lambda stack, options, progress: fsck(stack, options, progress, clock()))
-        self._health = Health()
+        self.known = Health()
+        """What is known of the stack."""
         self._view: StackView | None = None
         self._rows: list[HealthRow] = []
         self._list: VirtualList[HealthRow] = VirtualList((), empty="nothing was found", id="findings")
         self._state = Static(id="health-state", markup=False)
         self._words = Static(id="health-words", markup=False)
-        self._text = _Words(id="health-text")
+        self._text = ScrolledText(self._words, id="health-text")
         self._jobs = Jobs(self)
         self._progress: Progress | None = None
         self._failed: Exception | None = None
         self._placed = 0  # where the cursor was put
         self._followed: tuple[str, str, int | None] | None = None  # what the user has moved it to
-        self._known: tuple[Counts, dict[str, HealthMark]] | None = None
+        self._told: tuple[Counts, dict[str, HealthMark]] | None = None
 
     def compose(self) -> ComposeResult:
         """How far it is, the findings, and the words for one of them."""
         yield self._state
         yield ListPane(self._list)
-        with self._text:
-            yield self._words
+        yield self._text
 
     def show(self, view: StackView, unlisted: Sequence[UnlistedFile]) -> None:
         """Show what is known of `view` and of the files beside its tables."""
         self._view = view
         at_hand = findings_at_hand(view.tables, view.suggested, view.options.policy, unlisted)
-        self._health.show(view.tables, at_hand, [file.name for file in unlisted])
+        self.known.show(view.tables, at_hand, [file.name for file in unlisted])
         self._update()
 
     @property
     def running(self) -> bool:
         """Whether tables are being read."""
         return self._jobs.running("check")
-
-    @property
-    def counts(self) -> Counts:
-        """How many findings there are."""
-        return self._health.counts()
-
-    @property
-    def marks(self) -> dict[str, HealthMark]:
-        """What is known of each table, by name."""
-        return self._health.marks()
-
-    @property
-    def damage(self) -> dict[str, FormatError]:
-        """What is wrong with the tables that are damaged, by name."""
-        return self._health.damage()
 
     @property
     def current(self) -> Finding | None:
@@ -192,67 +155,57 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
 
     def _update(self) -> None:
         rows: list[HealthRow] = []
-        if self._view is not None and not self._health.is_checked and not self.running:
-            rows.append(StartRow(len(self._view.tables), self._view.size))
-        rows += self._health.findings()
+        if self._view is not None and not self.known.is_checked and not self.running:
+            rows.append(StartRow(f"{counted(len(self._view.tables), 'table')}, {file_size(self._view.size)}"))
+        rows += self.known.findings()
         if rows != self._rows:
             self._show_rows(rows)
-        known = self._health.counts(), self._health.marks()
-        self._update_state(known[0])
-        if known != self._known:
-            self._known = known
-            self.post_message(self.Changed(*known))
+        known = self.known.counts(), self.known.marks()
+        if self.running:
+            self._state.update(self._progress_text())
+        elif self._failed is not None:
+            failure = failure_text(self._failed)
+            self._state.update(Content.styled(f"the check has failed: {failure}", "$text-error"))
+        else:
+            self._state.update(summary(known[0]))
+        if known != self._told:
+            self._told = known
+            self.post_message(self.Changed())
 
     def _show_rows(self, rows: list[HealthRow]) -> None:
         self._rows = rows
+        findings = [row for row in rows if isinstance(row, Finding)]
         # Findings that come in between push the one that was gone to down, and the cursor stays with it.
         # Otherwise it is at the top, with the worst.
         cursor = 0
         if self._followed is not None:
-            places = (number for number, row in enumerate(rows) if self._is_followed(row))
+            above = len(rows) - len(findings)
+            places = (at for at, one in enumerate(findings, above) if identity(one) == self._followed)
             cursor = next(places, self._list.cursor)
         self._placed = cursor
-        self._list.show(SequenceRows(rows), list(self._columns()), cursor=cursor, above=self._list.above)
+        columns = [Column("", severity_cell, 9), Column("file", self._file, 14, flex=1, priority=3)]
+        offsets = [len(f"{one.offset:,}") for one in findings if one.offset is not None]
+        if offsets:
+            columns.append(Column("offset", offset_cell, max(6, *offsets), align="right", priority=2))
+        columns.append(Column("what", what_cell, 20, flex=6))
+        self._list.show(SequenceRows(rows), columns, cursor=cursor, above=self._list.above)
         self._show_words()
 
-    def _is_followed(self, row: HealthRow) -> bool:
-        return isinstance(row, Finding) and identity(row) == self._followed
-
-    def _columns(self) -> Iterator[Column[HealthRow]]:
-        offsets = [row.offset for row in self._rows if isinstance(row, Finding) and row.offset is not None]
-        yield Column("", severity_cell, width=9)
-        yield Column("file", self._file, width=14, flex=1, priority=3)
-        if offsets:
-            width = max(len("offset"), len(f"{max(offsets):,}"))
-            yield Column("offset", offset_cell, width=width, align="right", priority=2)
-        yield Column("what", what_cell, width=20, flex=6)
-
-    def _file(self, row: HealthRow, width: int) -> Cell:
+    def _file(self, row: HealthRow, width: int) -> Cell | str:
         if isinstance(row, StartRow):
             return Cell("not checked", "accent")
-        position = self._health.position(row.file)
+        position = self.known.position(row.file)
         name = short_table_name(row.file)
-        return Cell(shorten_middle(name if position is None else f"#{position} {name}", width))
-
-    def _update_state(self, counts: Counts) -> None:
-        if self.running:
-            self._state.update(self._progress_text())
-        elif self._failed is not None:
-            self._state.update(
-                Content.styled(f"the check has failed: {failure_text(self._failed)}", "$text-error")
-            )
-        else:
-            self._state.update(summary(counts))
+        return shorten_middle(name if position is None else f"#{position} {name}", width)
 
     def _progress_text(self) -> Content:
         progress = self._progress
         if progress is None or not progress.total:
             phase = f"checking: {safe_name(progress.phase)} …" if progress is not None else "checking …"
             return Content(f"{phase}  (escape stops)")
-        share = progress.done * 100 // progress.total
         drawn = bar(progress.done, progress.total, _BAR_WIDTH).ljust(_BAR_WIDTH, "░")
         return Content.assemble(
-            f"{share:>3}% ",
+            f"{progress.percent:>3}% ",
             (drawn, "$text-accent"),
             f" {file_size(progress.done)} of {file_size(progress.total)}",
             (f"  {safe_name(progress.phase)}  (escape stops)", "$foreground-muted"),
@@ -260,13 +213,12 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
 
     def _show_words(self) -> None:
         row = self._list.current
-        position = self._health.position(row.file) if isinstance(row, Finding) else None
+        position = self.known.position(row.file) if isinstance(row, Finding) else None
         self._words.update(row_words(row, position))
         self._text.scroll_home(animate=False)
 
     @on(VirtualList.Highlighted)
-    def _cursor_moved(self, event: VirtualList.Highlighted) -> None:
-        event.stop()
+    def _cursor_moved(self) -> None:
         cursor, current = self._list.cursor, self.current
         if cursor != self._placed:
             self._placed = cursor
@@ -279,7 +231,7 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         """Look at everything, also at what was looked at before."""
         if self.running or self._view is None:
             return
-        self._health.forget()
+        self.known.forget()
         self._progress, self._failed = None, None
         names = tuple(table.name for table in self._view.tables)
         look = partial(self._look, self._view.directory, self._view.options)
@@ -296,42 +248,30 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         self._jobs.drop("check")
         self._show_running()
 
-    def action_repair(self) -> None:
-        """Ask for a plan of the repair."""
-        self.post_message(self.RepairWanted())
-
     def _look(self, directory: Path, options: StackOptions, job: Job) -> list[Finding]:
-        """Do the check, in its thread. Tells of it so many times at most, however large the stack is."""
+        """Do the check, in its thread."""
         pending: list[Finding] = []
-        told: tuple[str, int] | None = None
 
-        def progress(now: Progress) -> None:
-            nonlocal told, pending
-            job.check()
-            if (
-                told is None
-                or told[0] != now.phase
-                or (now.done - told[1]) * _REPORTS_OF_A_CHECK >= (now.total or 1)
-            ):
-                told = now.phase, now.done
-                job.report(self._take, pending, now)
-                pending = []
+        def tell(progress: Progress) -> None:
+            nonlocal pending
+            job.report(self._take, pending, progress)
+            pending = []
 
         try:
-            for finding in self._check(directory, options, progress):
-                pending.append(finding)  # noqa: PERF402 - `progress` takes the list away meanwhile
+            for finding in self._check(directory, options, job.paced(tell)):
+                pending.append(finding)  # noqa: PERF402 - `tell` takes the list away meanwhile
         except Exception:
             job.report(self._take, pending, None)
             raise
         return pending
 
     def _take(self, found: Sequence[Finding], progress: Progress | None) -> None:
-        self._health.add(found)
+        self.known.add(found)
         self._progress = progress or self._progress
         self._update()
 
     def _finish(self, names: Sequence[str], found: Sequence[Finding]) -> None:
-        self._health.finish(names)
+        self.known.finish(names)
         self._take(found, None)
         self.refresh_bindings()
 
@@ -352,10 +292,6 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         return not self.running if action == "check" else True
 
     @on(VirtualList.Opened)
-    def _row_opened(self, event: VirtualList.Opened) -> None:
-        event.stop()
-        self.action_open()
-
     def action_open(self) -> None:
         """Begin the check, or show the block of the finding."""
         if isinstance(self._list.current, StartRow):
@@ -368,9 +304,8 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         finding = self.current
         if finding is None:
             return
-        table, position = self._health.table(finding.file), self._health.position(finding.file)
-        if table is not None and position is not None:
-            self.post_message(self.FindingOpened(table, position, finding.offset or 0))
+        if (table := self.known.table(finding.file)) is not None:
+            self.post_message(self.FindingOpened(table, finding.offset or 0))
         else:
             self.notify("That file is no table of the stack: it has no blocks to show.", markup=False)
 

@@ -8,27 +8,21 @@ from textual.content import Content
 
 from engine.fsck import Finding, Severity
 from inspector.model import Counts
-from inspector.text import counted, file_size, safe_name
+from inspector.text import counted, safe_name
 from inspector.tui.widgets.virtual_list import Cell, Look
 
-_LETTERS: Final = {Severity.ERROR: "X", Severity.WARNING: "!", Severity.INFO: "i"}
-_LOOKS: Final[dict[Severity, Look]] = {
-    Severity.ERROR: "error",
-    Severity.WARNING: "warning",
-    Severity.INFO: "muted",
+_LOOKS: Final[dict[Severity, tuple[str, Look, str]]] = {
+    Severity.ERROR: ("X", "error", "bold $text-error"),
+    Severity.WARNING: ("!", "warning", "bold $text-warning"),
+    Severity.INFO: ("i", "muted", "bold"),
 }
-_STYLES: Final = {
-    Severity.ERROR: "bold $text-error",
-    Severity.WARNING: "bold $text-warning",
-    Severity.INFO: "bold",
-}
+"""The letter of a severity, how its cells look, and the style of its words."""
 
 
 class StartRow(NamedTuple):
-    """The row that offers to check the stack."""
+    """The row that offers to check the stack: `what` is its number of tables and its size."""
 
-    tables: int
-    size: int
+    what: str
 
 
 HealthRow = StartRow | Finding
@@ -37,17 +31,18 @@ HealthRow = StartRow | Finding
 def row_words(row: HealthRow | None, position: int | None) -> Content:
     """The words for a row; `position` is where its table stands, None for another file."""
     match row:
-        case StartRow(tables, size):
+        case StartRow(what):
             return Content(
-                f"Checks the list, the files beside it and {counted(tables, 'table')}, "
-                f"{file_size(size)}, from end to end, and writes nothing. ? says what is looked at."
+                f"Checks the list, the files beside it and {what}, from end to end, and writes nothing. "
+                "? says what is looked at."
             )
         case Finding() as finding:
+            letter, _, style = _LOOKS[finding.severity]
             where = f"{'' if position is None else f'#{position} '}{safe_name(finding.file)}"
             if finding.offset is not None:
                 where += f", byte {finding.offset:,}"
             lines: list[tuple[str, str]] = [
-                (f"{_LETTERS[finding.severity]} {finding.severity.value}", _STYLES[finding.severity]),
+                (f"{letter} {finding.severity.value}", style),
                 (f"  {where}  ", ""),
                 (f"({finding.code})", "$foreground-muted"),
                 (f"\n{safe_name(finding.message)}", ""),
@@ -67,20 +62,20 @@ def severity_cell(row: HealthRow, _width: int) -> Cell:
     """Its severity, as a letter and a word."""
     if isinstance(row, StartRow):
         return Cell("v", "accent")
-    return Cell(f"{_LETTERS[row.severity]} {row.severity.value}", _LOOKS[row.severity])
+    letter, look, _ = _LOOKS[row.severity]
+    return Cell(f"{letter} {row.severity.value}", look)
 
 
-def offset_cell(row: HealthRow, _width: int) -> Cell:
+def offset_cell(row: HealthRow, _width: int) -> str:
     """The offset in its file, if it has one."""
-    return Cell(f"{row.offset:,}" if isinstance(row, Finding) and row.offset is not None else "")
+    return f"{row.offset:,}" if isinstance(row, Finding) and row.offset is not None else ""
 
 
-def what_cell(row: HealthRow, _width: int) -> Cell:
+def what_cell(row: HealthRow, _width: int) -> Cell | str:
     """Its message in one line."""
     if isinstance(row, StartRow):
-        what = f"enter or v checks {counted(row.tables, 'table')}, {file_size(row.size)}"
-        return Cell(what, "accent")
-    return Cell(safe_name(row.message))
+        return Cell(f"enter or v checks {row.what}", "accent")
+    return safe_name(row.message)
 
 
 def summary(counts: Counts) -> Content:

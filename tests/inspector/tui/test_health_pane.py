@@ -12,12 +12,13 @@ import pytest
 from textual import on
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
+from textual.screen import Screen
 
 from engine.fsck import FAULTS, Finding, Severity, fsck
 from engine.progress import Progress, ProgressCallback
 from engine.readable import open_readable
 from engine.stack import FileKind, Stack, StackOptions, UnlistedFile
-from inspector.model import Check, HealthMark, StackView
+from inspector.model import Check, Counts, HealthMark, StackView
 from inspector.tui import MainScreen
 from inspector.tui.screens.plan import Phase, RepairScreen
 from inspector.tui.widgets.health_pane import HealthPane
@@ -29,6 +30,21 @@ Steps = Callable[[Pilot[Any], "Host"], Awaitable[None]]
 LOCK = UnlistedFile("tables.list.lock", FileKind.LIST_LOCK, 0, 0.0, 3600.0, "a lock")
 
 
+class RepairsNoted(Screen[None]):
+    """Only the pane, and how often a repair was asked for."""
+
+    def __init__(self, pane: HealthPane) -> None:
+        super().__init__()
+        self.pane = pane
+        self.repairs = 0
+
+    def compose(self) -> ComposeResult:
+        yield self.pane
+
+    def action_repair(self) -> None:
+        self.repairs += 1
+
+
 class Host(App[None]):
     """Only the pane, and what it says."""
 
@@ -36,27 +52,25 @@ class Host(App[None]):
         super().__init__()
         self.pane = HealthPane(check)
         self.opened: list[tuple[int, int]] = []
-        self.changes: list[HealthPane.Changed] = []
+        self.counts: Counts | None = None
+        self.marks: dict[str, HealthMark] = {}
         self.copied = ""
-        self.repairs = 0
 
-    def compose(self) -> ComposeResult:
-        yield self.pane
+    def get_default_screen(self) -> RepairsNoted:
+        return RepairsNoted(self.pane)
 
     def copy_to_clipboard(self, text: str) -> None:
         self.copied = text
 
     @on(HealthPane.FindingOpened)
     def _note_opened(self, event: HealthPane.FindingOpened) -> None:
-        self.opened.append((event.position, event.offset))
-
-    @on(HealthPane.RepairWanted)
-    def _note_repair(self) -> None:
-        self.repairs += 1
+        position = self.pane.known.position(event.table.name)
+        assert position is not None
+        self.opened.append((position, event.offset))
 
     @on(HealthPane.Changed)
-    def _note_change(self, event: HealthPane.Changed) -> None:
-        self.changes.append(event)
+    def _note_change(self) -> None:
+        self.counts, self.marks = self.pane.known.counts(), self.pane.known.marks()
 
     @property
     def text(self) -> str:
@@ -118,7 +132,7 @@ def test_nothing_is_read_before_somebody_asks(stack: Path) -> None:
         assert "enter or v checks 3 tables" in app.text
         assert "no table has been checked yet" in app.text
         assert [table.reads for table in shown.tables] == before
-        assert app.changes[-1].marks == dict.fromkeys(names(shown), HealthMark.UNCHECKED)
+        assert app.marks == dict.fromkeys(names(shown), HealthMark.UNCHECKED)
 
     host(shown, steps)
 
@@ -132,8 +146,9 @@ def test_a_check_finds_the_damage_and_marks_its_table(stack: Path, key: str) -> 
         assert re.search(r"X error +#1 …00005eed +\d,\d+ ", app.text)
         assert "3 of 3 tables checked" in app.text
         marks = (HealthMark.SOUND, HealthMark.DAMAGED, HealthMark.SOUND)
-        assert app.changes[-1].marks == dict(zip(names(shown), marks, strict=True))
-        assert app.changes[-1].counts.errors
+        assert app.marks == dict(zip(names(shown), marks, strict=True))
+        assert app.counts is not None
+        assert app.counts.errors
         assert "enter or v checks" not in app.text
 
     host(shown, steps)
@@ -203,7 +218,7 @@ def test_a_stack_without_tables_is_checked_too(tmp_path: Path) -> None:
 
     async def steps(pilot: Pilot[Any], app: Host) -> None:
         await checked(pilot)
-        assert [one.code for one in app.pane._health.findings()] == ["list-empty", "orphan-damaged"]
+        assert [one.code for one in app.pane.known.findings()] == ["list-empty", "orphan-damaged"]
         assert "X error" in app.text
 
     (directory / "tables.list").write_bytes(b"")
@@ -217,7 +232,7 @@ def test_what_fsck_finds_is_what_is_shown(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], app: Host) -> None:
         await checked(pilot)
         at_hand = {"compaction-due"}
-        shown = [one for one in app.pane._health.findings() if one.code not in at_hand]
+        shown = [one for one in app.pane.known.findings() if one.code not in at_hand]
         assert sorted((one.code, one.file, one.offset or 0) for one in shown) == sorted(
             (code, file, offset or 0) for code, file, offset in found
         )
@@ -244,7 +259,9 @@ def test_a_stack_is_checked_again_when_somebody_asks(stack: Path) -> None:
         assert "enter or v checks" not in app.text
         await checked(pilot)
         assert looked == [stack] * 3
-        assert app.pane.counts.errors == len([one for one in fsck(stack) if one.severity is Severity.ERROR])
+        assert app.pane.known.counts().errors == len(
+            [one for one in fsck(stack) if one.severity is Severity.ERROR]
+        )
 
     host(view(stack), steps, check=check)
 
@@ -256,7 +273,8 @@ def test_findings_of_tables_that_are_gone_go_with_them(stack: Path) -> None:
         (stack / "tables.list").write_text(f"{listed[0]}\n{listed[2]}\n")
         app.pane.show(view(stack), ())
         await pilot.pause()
-        assert app.changes[-1].counts.errors == 0
+        assert app.counts is not None
+        assert app.counts.errors == 0
         assert "X error" not in app.text
 
     host(view(stack), steps)
@@ -266,7 +284,8 @@ def test_a_repair_is_asked_for(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], app: Host) -> None:
         await pilot.press("r")
         await pilot.pause()
-        assert app.repairs == 1
+        assert isinstance(app.screen, RepairsNoted)
+        assert app.screen.repairs == 1
 
     host(view(stack), steps)
 
@@ -316,7 +335,7 @@ def test_escape_stops_a_check_and_what_was_found_stays(stack: Path) -> None:
         assert "tables checked" not in app.text
         assert "enter or v checks 3 tables" in app.text
         marks = (HealthMark.DAMAGED, HealthMark.UNCHECKED, HealthMark.UNCHECKED)
-        assert app.changes[-1].marks == dict(zip(names(shown), marks, strict=True))
+        assert app.marks == dict(zip(names(shown), marks, strict=True))
 
     try:
         host(shown, steps, check=check)
@@ -356,7 +375,7 @@ def test_much_is_told_in_few_messages(tmp_path: Path) -> None:
         update = app.pane._update
         app.pane._update = lambda: (updates.append(1), update())[1]  # type: ignore[method-assign]
         await checked(pilot)
-        assert app.pane.counts.errors == findings
+        assert app.pane.known.counts().errors == findings
         assert len(updates) < 120
 
     host(view(directory), steps, check=check)

@@ -212,8 +212,8 @@ def test_a_finding_opens_its_block(stack: Path) -> None:
         change_byte(Path(table.path), offset + table.header.size + 4)
         await press(pilot, "5", "v")
         health = screen.query_one(HealthPane)
-        assert health.counts.errors >= 1
-        assert screen.query_one(StatusLine).findings[0] == health.counts.errors
+        assert health.known.counts().errors >= 1
+        assert screen.query_one(StatusLine).findings[0] == health.known.counts().errors
         assert re.search(r"0 …00005eed.* X", text(screen))
         await press(pilot, "g", "enter")
         assert active(screen) == "blocks-tab"
