@@ -396,8 +396,8 @@ def encode_ref(record: RefRecord, min_update_index: int, hash_size: int) -> tupl
     return (VAL1, delta + value) if peeled is None else (VAL2, delta + value + peeled)
 
 
-def encode_log(record: LogRecord, hash_size: int) -> tuple[int, bytes]:
-    """Kind and tail of a log record, message as it is. Raises `ApiError` as `encode_ref` does."""
+def encode_log(record: LogRecord, hash_size: int, message: bytes | None = None) -> tuple[int, bytes]:
+    """Kind and tail of a log record, with another message if there is one. Raises as `encode_ref` does."""
     if record.is_deletion:
         return DELETION, b""
     null = bytes(hash_size)
@@ -411,7 +411,8 @@ def encode_log(record: LogRecord, hash_size: int) -> tuple[int, bytes]:
     for text in (record.committer, record.email):
         tail += (put_varint(len(text)), text)
     tail += (put_varint(record.time), record.tz.to_bytes(2, "big", signed=True))
-    tail += (put_varint(len(record.message)), record.message)
+    message = record.message if message is None else message
+    tail += (put_varint(len(message)), message)
     return LOG_UPDATE, b"".join(tail)
 
 

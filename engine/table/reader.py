@@ -144,9 +144,8 @@ class Table(Closing):
 
     def read_ref(self, name: bytes) -> RefRecord | None:
         """The record of exactly this name, which may be a tombstone. Raises `FormatError`."""
-        found = self._find(self._refs_section(), name)
-        record = found and found[1]
-        return record if isinstance(record, RefRecord) and record.name == name else None
+        located = self.locate_ref(name)
+        return located[1] if located else None
 
     def locate_ref(self, name: bytes) -> tuple[int, RefRecord] | None:
         """As `read_ref`, with the offset of the block that holds the record."""

@@ -194,18 +194,19 @@ class TableWriter:
         Only the upper limit holds for its update index: an entry of an older transaction may
         be replaced. A tombstone may have any (git since 2.49).
         """
+        message = record.message
         if not record.is_deletion:
             if not 0 <= record.update_index <= self.max_update_index:
                 index = record.update_index
                 raise ApiError(f"log of {shown(record.name)}: update index {index} > {self.max_update_index}")
-            if record.message and not self.options.exact_log_message:
-                message = record.message.rstrip(b"\n")
+            if message and not self.options.exact_log_message:
+                message = message.rstrip(b"\n")
                 if b"\n" in message:
                     raise ApiError(f"log of {shown(record.name)}: the message has several lines")
-                record = _with_message(record, message + b"\n")
+                message += b"\n"
         elif not 0 <= record.update_index <= U64_MAX:
             raise ApiError(f"log of {shown(record.name)}: update index {record.update_index} is out of range")
-        kind, tail = encode_log(record, self._hash_size)
+        kind, tail = encode_log(record, self._hash_size, message)
         self._check_name(record.name)
         self._begin_logs()
         self._add(log_key(record.name, record.update_index), kind, tail)
@@ -271,13 +272,8 @@ class TableWriter:
 
     def _header(self) -> Header:
         # Unpadded tables state their block size too; readers see the lack of padding.
-        return Header(
-            version=self.hash_id.version,
-            block_size=self.options.block_size,
-            min_update_index=self.min_update_index,
-            max_update_index=self.max_update_index,
-            hash_id=self.hash_id,
-        )
+        limits = self.min_update_index, self.max_update_index
+        return Header(self.hash_id.version, self.options.block_size, *limits, self.hash_id)
 
     def _section_stats(self, section: int) -> SectionStats:
         stats = self.stats
@@ -427,17 +423,3 @@ class TableWriter:
             except EntryTooBigError:
                 self._append(OBJ, prefix, *encode_object([], varints))
         self._finish_section(OBJ)
-
-
-def _with_message(record: LogRecord, message: bytes) -> LogRecord:
-    return LogRecord(
-        record.name,
-        record.update_index,
-        record.old,
-        record.new,
-        record.committer,
-        record.email,
-        record.time,
-        record.tz,
-        message,
-    )
