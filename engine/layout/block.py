@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from enum import Enum, auto
 from typing import Final
 
@@ -59,35 +59,32 @@ Tail = tuple[tuple[str, Form], ...]
 _UPDATE_INDEX: Final = ("update index", Form.DELTA)
 _OBJECT_ID: Final = ("object id", Form.HASH)
 
-# Object records are not here: how many fields they have is in their type.
-_TAILS: Final[dict[int, dict[int, Tail]]] = {
+# By type: its name, and the fields of the tail. Object records are not here: how many fields they have is in
+# their type.
+_TAILS: Final[dict[int, dict[int, tuple[str | None, Tail]]]] = {
     REF: {
-        DELETION: (_UPDATE_INDEX,),
-        VAL1: (_UPDATE_INDEX, _OBJECT_ID),
-        VAL2: (_UPDATE_INDEX, _OBJECT_ID, ("peeled object id", Form.HASH)),
-        SYMREF: (_UPDATE_INDEX, ("target", Form.STRING)),
+        DELETION: ("deletion", (_UPDATE_INDEX,)),
+        VAL1: ("val1", (_UPDATE_INDEX, _OBJECT_ID)),
+        VAL2: ("val2", (_UPDATE_INDEX, _OBJECT_ID, ("peeled object id", Form.HASH))),
+        SYMREF: ("symref", (_UPDATE_INDEX, ("target", Form.STRING))),
     },
     LOG: {
-        DELETION: (),
+        DELETION: ("deletion", ()),
         LOG_UPDATE: (
-            ("old object id", Form.HASH),
-            ("new object id", Form.HASH),
-            ("committer", Form.STRING),
-            ("email", Form.STRING),
-            ("time", Form.NUMBER),
-            ("zone", Form.ZONE),
-            ("message", Form.STRING),
+            "update",
+            (
+                ("old object id", Form.HASH),
+                ("new object id", Form.HASH),
+                ("committer", Form.STRING),
+                ("email", Form.STRING),
+                ("time", Form.NUMBER),
+                ("zone", Form.ZONE),
+                ("message", Form.STRING),
+            ),
         ),
     },
-    INDEX: {0: (("block offset", Form.POSITION),)},
-}
-_TYPE_NAMES: Final = {
-    (REF, DELETION): "deletion",
-    (REF, VAL1): "val1",
-    (REF, VAL2): "val2",
-    (REF, SYMREF): "symref",
-    (LOG, DELETION): "deletion",
-    (LOG, LOG_UPDATE): "update",
+    INDEX: {0: (None, (("block offset", Form.POSITION),))},
+    OBJ: {},
 }
 _TYPE_FIELDS: Final = {REF: "value type", LOG: "log type", OBJ: "offset count", INDEX: "type"}
 
@@ -213,7 +210,7 @@ class Records(Group):
         second = get_varint(data, start)[1]
         yield self.leaf(start, second, "prefix length", SpanKind.NUMBER, prefix)
         yield self.leaf(second, suffix, "suffix length", SpanKind.NUMBER, size)
-        meaning = _TYPE_NAMES.get((block_type, kind))
+        meaning, tail = _TAILS[block_type].get(kind, (None, ()))
         yield self.leaf(second, suffix, _TYPE_FIELDS[block_type], SpanKind.NUMBER, kind, meaning)
         at = suffix + size
         if size:
@@ -222,10 +219,8 @@ class Records(Group):
         if block_type == OBJ:
             yield from self._offsets(at, kind)
         else:
-            for name, form in _TAILS[block_type][kind]:
-                for field in self._field(at, name, form):
-                    at = field.end - self.base
-                    yield field
+            for name, form in tail:
+                at = yield from self._field(at, name, form)
 
     def index_offsets(self) -> Iterator[int]:
         """Where the sound records of an index block point to."""
@@ -238,27 +233,28 @@ class Records(Group):
                 yield get_varint(data, at + size)[0]
             number += 1
 
-    def _field(self, at: int, name: str, form: Form) -> Iterator[Span]:
+    def _field(self, at: int, name: str, form: Form) -> Generator[Span, None, int]:
+        """The leaves of a field of a tail; returns where it ends."""
         data = self.block.data
         if form is Form.HASH:
             stop = at + self.hash_size
             yield self.leaf(at, stop, name, SpanKind.HASH, data[at:stop])
-        elif form is Form.ZONE:
+            return stop
+        if form is Form.ZONE:
             zone = int.from_bytes(data[at : at + 2], "big", signed=True)
             yield self.leaf(at, at + 2, name, SpanKind.NUMBER, zone)
-        else:
-            value, stop = get_varint(data, at)
-            if form is Form.STRING:
-                yield self.leaf(at, stop, f"{name} length", SpanKind.NUMBER, value)
-                if value:
-                    text = data[stop : stop + value]
-                    yield self.leaf(stop, stop + value, name, SpanKind.TEXT, text)
-            elif form is Form.DELTA:
-                absolute = self.header.min_update_index + value
-                yield self.leaf(at, stop, name, SpanKind.NUMBER, value, absolute)
-            else:
-                kind = SpanKind.POSITION if form is Form.POSITION else SpanKind.NUMBER
-                yield self.leaf(at, stop, name, kind, value)
+            return at + 2
+        value, stop = get_varint(data, at)
+        if form is Form.STRING:
+            yield self.leaf(at, stop, f"{name} length", SpanKind.NUMBER, value)
+            at, stop = stop, stop + value
+            if value:
+                yield self.leaf(at, stop, name, SpanKind.TEXT, data[at:stop])
+            return stop
+        kind = SpanKind.POSITION if form is Form.POSITION else SpanKind.NUMBER
+        absolute = self.header.min_update_index + value if form is Form.DELTA else None
+        yield self.leaf(at, stop, name, kind, value, absolute)
+        return stop
 
     def _offsets(self, at: int, count: int) -> Iterator[Span]:
         data = self.block.data
@@ -316,12 +312,11 @@ class Records(Group):
                 if number and not delta:
                     raise Malformed(start, "offsets that do not ascend")
             return at
-        tail = _TAILS[block_type].get(kind)
-        if tail is None:
+        if kind not in _TAILS[block_type]:
             raise Malformed(start, f"unknown {_TYPE_FIELDS[block_type]} {kind}")
         if block_type == LOG and (len(key) <= LOG_KEY_TAIL or key[-LOG_KEY_TAIL]):
             raise Malformed(start, "a log key without a name, NUL and update index")
-        for _, form in tail:
+        for _, form in _TAILS[block_type][kind][1]:
             if form is Form.HASH:
                 at += self.hash_size
             elif form is Form.ZONE:

@@ -51,6 +51,9 @@ from engine.layout.span import Group, Span, SpanKind
 
 _TEXT_FIELDS: Final = {"magic", "hash id"}
 
+_Starts = dict[int, tuple[int, int | None, FormatError | None]]
+"""Where sections and levels of indexes begin: type of the section, level, what is wrong with the index."""
+
 _MOST_LEVELS: Final = 1000
 """An index may lose a single block from one level to the next, but no such table is of use."""
 
@@ -192,9 +195,7 @@ class TableLayout(Group):
         def leads_to(offset: int, block_type: int) -> bool:
             return offset > 0 and (not doubtful or reader.type_at(offset) == block_type)
 
-        # Offset: type of the section, level, what is wrong with the index.
-        starts: dict[int, tuple[int, int | None, FormatError | None]] = {}
-        starts[0] = (LOG if first == LOG else REF, 0, None)
+        starts: _Starts = {0: (LOG if first == LOG else REF, 0, None)}
         for of, start in ((OBJ, footer.obj_offset), (LOG, footer.log_offset)):
             if leads_to(start, of):
                 starts.setdefault(start, (of, 0, None))
@@ -211,9 +212,7 @@ class TableLayout(Group):
                     starts.setdefault(root, (of, None, error))
         return self._make_sections(starts, doubtful)
 
-    def _make_sections(
-        self, starts: dict[int, tuple[int, int | None, FormatError | None]], doubtful: bool
-    ) -> tuple[Section, ...]:
+    def _make_sections(self, starts: _Starts, doubtful: bool) -> tuple[Section, ...]:
         lost = {of for of, level, _ in starts.values() if level is None}
         made: list[Section] = []
         levels: dict[tuple[int, int | None], Section] = {}
@@ -221,15 +220,11 @@ class TableLayout(Group):
         # From the end of the file, because an index comes behind what it lists.
         for start in sorted(starts, reverse=True):
             of, level, error = starts[start]
-            admits = frozenset({INDEX if level != 0 else of})
-            if level == 0 and of in lost:
-                admits |= {INDEX}
-            if doubtful:
-                admits = BLOCK_TYPES
+            own = {INDEX} if level != 0 else {of, INDEX} if of in lost else {of}
             above = levels.get((of, level + 1)) if level is not None else None
-            section = Section(self._reader, start, end, of, level, admits, above, error)
-            levels[of, level] = section
-            made.append(section)
+            admits = BLOCK_TYPES if doubtful else frozenset(own)
+            made.append(Section(self._reader, start, end, of, level, admits, above, error))
+            levels[of, level] = made[-1]
             end = start
         return tuple(reversed(made))
 

@@ -25,7 +25,7 @@ from engine.layout.span import Group, Span, SpanKind
 class BlockReader:
     """Reads the blocks of one file by offset, and keeps the block last opened.
 
-    `header` is the one to go by, `end` is where the blocks end.
+    `header` is the table's, or a copy that is used instead; `end` is where the blocks end.
     """
 
     __slots__ = ("_opened", "end", "header", "name", "read")
@@ -37,12 +37,6 @@ class BlockReader:
         self.end = end
         self._opened: Records | None = None
 
-    def _block_at(self, offset: int) -> Block:
-        """The block at `offset`; its padding may reach beyond the end. Raises `FormatError`."""
-        first = 0 if offset else self.header.size
-        data = read_block(self.read, offset, self.end - offset, first, self.header.block_size)
-        return Block.parse(self.name, data, offset, first, self.header.block_size)
-
     def type_at(self, offset: int) -> int | None:
         """The type byte of the block at `offset`, whatever it is; None past the end."""
         at = offset or self.header.size
@@ -50,9 +44,11 @@ class BlockReader:
         return raw[0] if raw else None
 
     def records(self, offset: int) -> Records:
-        """The records of the block at `offset`. Raises `FormatError`."""
+        """The records of the block at `offset`; padding may reach beyond the end. Raises `FormatError`."""
         if self._opened is None or self._opened.block.offset != offset:
-            self._opened = Records(self._block_at(offset), self.header)
+            first, size = 0 if offset else self.header.size, self.header.block_size
+            data = read_block(self.read, offset, self.end - offset, first, size)
+            self._opened = Records(Block.parse(self.name, data, offset, first, size), self.header)
         return self._opened
 
 
@@ -95,20 +91,14 @@ class BlockSpan(Group):
         "type",
     )
 
-    def __init__(
-        self,
-        reader: BlockReader,
-        block: Block,
-        end: int,
-        section: int | None,
-        level: int | None,
-        error: FormatError | None,
-    ) -> None:
-        start = block.offset or reader.header.size
+    def __init__(self, reader: BlockReader, block: Block, among: Section, error: FormatError | None) -> None:
+        # The last block of a section may be without its padding.
+        start, end = block.offset or reader.header.size, min(block.next_offset, among.end)
         super().__init__(start, end, f"{SECTION_NAMES[block.type]} block", SpanKind.BLOCK, error=error)
         self._reader = reader
-        self.section = section
-        self.level = level
+        is_index = block.type == INDEX
+        self.section = block.type if among.of is None and not is_index else among.of
+        self.level = among.level or None if is_index else 0
         self.type = block.type
         self.offset = block.offset
         self.block_len = block.block_len
@@ -254,25 +244,16 @@ class Section(Group):
         if block.type not in self._admits:
             reason = f"a block of type {SECTION_NAMES[block.type]} among the {self.name}"
             misplaced = FormatError(block.name, offset, reason)
-        # The last block of a section may be without its padding.
-        end = min(block.next_offset, self.end)
-        if block.type == INDEX:
-            return BlockSpan(self._reader, block, end, self.of, self.level or None, misplaced)
-        section = block.type if self.of is None else self.of
-        return BlockSpan(self._reader, block, end, section, 0, misplaced)
+        return BlockSpan(self._reader, block, self, misplaced)
 
     def _damaged(self, offset: int, error: FormatError) -> Span:
-        start = max(offset, self.start)
-        return Span(start, self._resume(offset), "damaged block", SpanKind.BLOCK, error=error)
-
-    def _resume(self, offset: int) -> int:
-        """Where the next block may begin, if that at `offset` cannot be read."""
-        listed = self.listed()
+        """What cannot be read at `offset`, up to where the next block may begin."""
+        listed, header = self.listed(), self._reader.header
         following = bisect_right(listed, offset)
-        header = self._reader.header
+        end = self.end
         if following < len(listed):
-            return listed[following]
+            end = listed[following]
         # Log blocks are not aligned, and no table with so small blocks is sound.
-        if (self.of, self.level) != (LOG, 0) and header.block_size > header.size:
-            return min(offset + header.block_size, self.end)
-        return self.end
+        elif (self.of, self.level) != (LOG, 0) and header.block_size > header.size:
+            end = min(offset + header.block_size, end)
+        return Span(max(offset, self.start), end, "damaged block", SpanKind.BLOCK, error=error)
