@@ -30,7 +30,7 @@ from engine.fsck import Severity, check_file
 from engine.progress import Progress, ProgressCallback
 from engine.repair.inputs import OpenInputs
 from engine.repair.plan import PlannedTable, RepairPlan, StepKind, trace
-from engine.snapshot import Snapshot, keep, list_snapshots, set_aside, settle, take_snapshot
+from engine.snapshot import Snapshot, keep, set_aside, settle, take_snapshot
 from engine.stack import (
     LIST_LOCK,
     LOCK_SUFFIX,
@@ -131,10 +131,12 @@ class _Work:
                 self._remove(name for name in gone if name in snapshot.files)
                 sync_directory(self._path)
             finally:
-                settle(self._path, snapshot, self._now)
-        # As it is on the disk: with what the list is now, or not at all if nothing but locks is gone.
-        taken = [one for one in list_snapshots(self._path) if one.id == snapshot.id]
-        return RepairResult(tables, tuple(self._removed), taken[0] if taken else None)
+                settled = settle(self._path, snapshot, self._now, self._list_after())
+        return RepairResult(tables, tuple(self._removed), settled)
+
+    def _list_after(self) -> bytes:
+        """What the list holds when this repair is done."""
+        return self._plan.list_after if self._plan.of(StepKind.WRITE_LIST) else self._plan.list_before or b""
 
     def _loses_any(self) -> bool:
         """Whether a table has bytes that the repaired stack has nothing of."""

@@ -13,6 +13,7 @@ from engine.snapshot.manifest import (
     list_snapshots as list_snapshots,
 )
 from engine.snapshot.snapshot import (
+    ChangeRecord as ChangeRecord,
     keep as keep,
     prune as prune,
     set_aside as set_aside,

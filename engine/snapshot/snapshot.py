@@ -26,6 +26,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -111,6 +112,38 @@ def take_snapshot(
     return snapshot
 
 
+class ChangeRecord:
+    """What a change does to a stack, seen under its own lock: a snapshot, and what came of it.
+
+    The snapshot is taken before the stack is locked, so that other processes do not wait for it, and again
+    under the lock if they were faster. If they come between two changes that are recorded as one (an addition
+    and the compaction behind it), another snapshot begins with the second: going back takes away nothing that
+    they wrote.
+    """
+
+    def __init__(
+        self, directory: str | os.PathLike[str], operation: str, now: float, extra: Collection[str]
+    ) -> None:
+        self._take = partial(take_snapshot, directory, operation, now, extra=extra)
+        self._directory, self._now = Path(directory), now
+        self._after: bytes | None = None
+        self._taken = self._take()
+        self.snapshot: Snapshot | None = None
+        """The snapshot that undoes the change, once it is over; None if nothing was changed."""
+
+    def before_change(self, after: bytes) -> None:
+        """Make sure of the snapshot, when `tables.list` is locked and about to hold `after`."""
+        before = self._after if self._after is not None else read_list_bytes(self._taken.path)
+        if read_list_bytes(self._directory) != before:
+            self.settle()
+            self._taken = self._take()
+        self._after = after
+
+    def settle(self) -> None:
+        """The change is over, or has failed: keep the snapshot if it was made."""
+        self.snapshot = settle(self._directory, self._taken, self._now, self._after)
+
+
 @contextmanager
 def snapshot_before(
     directory: str | os.PathLike[str],
@@ -118,26 +151,34 @@ def snapshot_before(
     now: float,
     *,
     extra: Collection[str] = (),
-) -> Iterator[Snapshot]:
-    """A snapshot around a change: what the list is afterwards is noted in it, older ones are pruned.
+) -> Iterator[ChangeRecord]:
+    """A record of one change, for the `before_change` of the handle that makes it.
 
-    Gone again when the change, done or not, has changed nothing.
+    Arguments and errors as of `take_snapshot`. Older snapshots are pruned.
     """
-    snapshot = take_snapshot(directory, operation, now, extra=extra)
+    record = ChangeRecord(directory, operation, now, extra)
     try:
-        yield snapshot
+        yield record
     finally:
-        settle(directory, snapshot, now)
+        record.settle()
 
 
-def settle(directory: str | os.PathLike[str], snapshot: Snapshot, now: float) -> None:
-    """Note what the list names now that the change is over; without a change, remove the snapshot."""
+def settle(
+    directory: str | os.PathLike[str], snapshot: Snapshot, now: float, after: bytes | None
+) -> Snapshot | None:
+    """Note in a snapshot that its change has made `tables.list` hold `after`, and prune older ones.
+
+    The snapshot is removed, and None returned, if the change was not made: `after` is None, or the stack is
+    what it was before.
+    """
     stack = Path(directory)
-    if _is_unchanged(stack, snapshot):
+    if after is None or _is_unchanged(stack, snapshot):
         _remove(snapshot)
-        return
-    save_snapshot(replace(snapshot, after=tuple(names_in(read_list_bytes(stack)))), snapshot.path)
+        return None
+    settled = replace(snapshot, after=tuple(names_in(after)))
+    save_snapshot(settled, snapshot.path)
     prune(stack, now)
+    return settled
 
 
 def keep(snapshot: Snapshot, *, kept: bool) -> Snapshot:

@@ -37,10 +37,20 @@ _UNDO: Final = "undo"
 
 def is_last_change(directory: str | os.PathLike[str], snapshot: Snapshot) -> bool:
     """Whether the stack is as the change behind this snapshot left it: undoing it undoes no other."""
+    return not changes_since(directory, snapshot)
+
+
+def changes_since(directory: str | os.PathLike[str], snapshot: Snapshot) -> str:
+    """What has become of the list since the change behind this snapshot, in words; empty for nothing."""
     data = read_list_bytes(directory)
-    if snapshot.after is None:
-        return data == read_list_bytes(snapshot.path)
-    return tuple(names_in(data)) == snapshot.after
+    now, then = tuple(names_in(data)), snapshot.after
+    if now == then or (then is None and data == read_list_bytes(snapshot.path)):
+        return ""
+    if then is None:
+        return "it was interrupted, and the list is not what it was before"
+    new, gone = [name for name in now if name not in then], [name for name in then if name not in now]
+    parts = [f"{', '.join(names)} {what}" for names, what in ((new, "came since"), (gone, "went")) if names]
+    return "; ".join(parts) or "the list names its tables in another order"
 
 
 def left_by_undo(directory: str | os.PathLike[str]) -> frozenset[str]:
@@ -87,8 +97,8 @@ def restore(
             raise FormatError(name, None, f"is gone from the snapshot {snapshot.id}")
     mode = list_path.stat().st_mode & 0o7777 if list_path.exists() else None
     with LockFile(os.fspath(list_path), timeout_ms=lock_timeout_ms, mode=mode) as lock:
-        if not force and not is_last_change(stack, snapshot):
-            reason = f"the stack has changed since the {snapshot.operation} that is to be undone"
+        if not force and (changes := changes_since(stack, snapshot)):
+            reason = f"the stack has changed since the {snapshot.operation} that is to be undone: {changes}"
             raise OutdatedError(os.fspath(list_path), reason)
         replaced = [
             name
@@ -97,6 +107,7 @@ def restore(
         ]
         before = take_snapshot(stack, _UNDO, now, extra=replaced)
         installed: list[str] = []
+        after = read_list_bytes(snapshot.path) or b""
         try:
             for name in sorted(snapshot.files, reverse=True):
                 if not (stack / name).exists():
@@ -104,7 +115,7 @@ def restore(
                     _install(snapshot.file(name), stack / name)
                 elif name in replaced:
                     _install(snapshot.file(name), stack / name)
-            lock.write(read_list_bytes(snapshot.path) or b"")
+            lock.write(after)
             sync_directory(stack)
             lock.commit()
             installed = []
@@ -113,7 +124,7 @@ def restore(
                 sync_directory(stack)
             finally:
                 _drop_unlisted(stack, snapshot, before, installed)
-                settle(stack, before, now)
+                settle(stack, before, now, after)
     return before
 
 

@@ -10,6 +10,7 @@ import os
 import time
 from dataclasses import dataclass
 
+from engine.format import pack_table_list
 from engine.stack.directory import StackDirectory
 from engine.stack.unlisted import LIST_LOCK, unlisted_files
 
@@ -60,11 +61,13 @@ def clean(directory: StackDirectory, plan: CleanPlan | None = None) -> list[str]
         if not directory.is_current():
             directory.load()
         planned = None if plan is None else {file.name for file in plan.removed}
-        for file in plan_clean(directory, locked=True).removed:
-            if planned is None or file.name in planned:
+        found = [file.name for file in plan_clean(directory, locked=True).removed]
+        directory.before_change(pack_table_list(directory.names))
+        for name in found:
+            if planned is None or name in planned:
                 try:
-                    os.unlink(directory.file(file.name))
+                    os.unlink(directory.file(name))
                 except FileNotFoundError:
                     continue  # a handle that knew the table has removed it
-                removed.append(file.name)
+                removed.append(name)
     return removed

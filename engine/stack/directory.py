@@ -25,7 +25,7 @@ import os
 import random
 import stat
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
@@ -61,7 +61,7 @@ _RELOAD_SECONDS: Final = 3.0
 class StackDirectory:
     """The tables that `tables.list` named when it was last read, and the files they lie in."""
 
-    __slots__ = ("_list", "merged", "options", "path", "read_only", "tables")
+    __slots__ = ("_list", "before_change", "merged", "options", "path", "read_only", "tables")
 
     def __init__(self, path: str | os.PathLike[str], options: StackOptions, *, read_only: bool) -> None:
         self.path = os.fspath(path)
@@ -69,6 +69,7 @@ class StackDirectory:
         self.read_only = read_only
         self.tables: tuple[Table, ...] = ()
         self.merged = MergedTable(())
+        self.before_change: Callable[[bytes], None] = lambda _: None
         self._list: RegularFile | None = None
         if not stat.S_ISDIR(os.stat(self.path).st_mode):
             raise NotADirectoryError(20, "a stack is a directory", self.path)
@@ -300,8 +301,10 @@ class StackDirectory:
         The directory is made durable first: a list must not outlive a crash that the tables
         it names did not.
         """
-        lock.write(pack_table_list(list(names)))
+        data = pack_table_list(list(names))
+        lock.write(data)
         self.sync()
+        self.before_change(data)
         lock.commit()
 
     def sync(self) -> None:

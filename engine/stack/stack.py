@@ -59,8 +59,12 @@ class Stack(Closing):
         directory: str | os.PathLike[str],
         options: StackOptions | None = None,
         read_only: bool = False,
+        before_change: Callable[[bytes], None] | None = None,
     ) -> Self:
         """Open the stack in `directory`; without `tables.list` and tables, it is an empty stack.
+
+        `before_change` is called with what `tables.list` is about to hold, before each change through this
+        handle, while that holds the lock on the list; what it raises stops the change.
 
         Raises `RepositoryError` for a directory of other things, a work tree or a git directory among them;
         `FormatError` (also for tables of another hash function than `options` states, and for a list
@@ -69,6 +73,8 @@ class Stack(Closing):
         """
         opened = StackDirectory(directory, options or StackOptions(), read_only=read_only)
         opened.require_stack()
+        if before_change is not None:
+            opened.before_change = before_change
         return cls(opened)
 
     def close(self) -> None:

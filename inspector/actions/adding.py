@@ -32,7 +32,6 @@ class AddAction:
     nul_terminated: bool = False
     title: ClassVar[str] = "Add a transaction"
     verb: ClassVar[str] = "Write"
-    operation: ClassVar[str] = "add"
 
     @property
     def command_line(self) -> str:
@@ -71,7 +70,8 @@ class AddAction:
         progress(Progress("writing", 0, None))
         # Compacted here rather than by the addition itself, so that it can be watched, and stopped.
         alone = replace(options, auto_compact=False)
-        with self.workplace.opened(to_write=True, options=alone) as stack, self._shared_refs() as shared:
+        changing = self.workplace.changing("add", options=alone)
+        with changing as (stack, record), self._shared_refs() as shared:
             written = plan.made.apply(stack, shared=shared)
             count = len(stack.tables)
             is_tidied = options.auto_compact and bool(written.refs or written.logs)
@@ -82,7 +82,7 @@ class AddAction:
             sentence, lines = f"Done: {_amount(plan.made)} written.", list(update_lines(plan.made))
         if merged:
             lines.append(f"auto-compaction made {count} tables into {count - merged}")
-        return Result(sentence, tuple(lines), (warning,) if warning else (), written)
+        return Result(sentence, tuple(lines), (warning,) if warning else (), written, record.snapshot)
 
     def _prepare(self, stack: Stack, progress: ProgressCallback) -> tuple[PreparedUpdates, tuple[str, ...]]:
         """The transaction, and warnings of objects that the repository does not have."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Generic, Protocol, TypeVar
@@ -18,7 +19,7 @@ from engine.errors import OutdatedError, ReftableError
 from engine.format import parse_table_list
 from engine.git import Repository, find_repository
 from engine.progress import ProgressCallback
-from engine.snapshot import Snapshot, snapshot_before
+from engine.snapshot import ChangeRecord, Snapshot, snapshot_before
 from engine.stack import TABLES_LIST, Stack, StackOptions, read_list_bytes
 from inspector.text import safe_name
 
@@ -46,9 +47,22 @@ class Workplace:
     repository: Repository | None = None
     read_only: bool = False
 
-    def opened(self, *, to_write: bool = False, options: StackOptions | None = None) -> Stack:
-        """A handle on the stack as it is now. Raises what `Stack.open` raises."""
-        return Stack.open(self.directory, options or self.options, read_only=not to_write)
+    def opened(self, options: StackOptions | None = None) -> Stack:
+        """A handle to read the stack as it is now. Raises what `Stack.open` raises."""
+        return Stack.open(self.directory, options or self.options, read_only=True)
+
+    @contextmanager
+    def changing(
+        self, operation: str, removed: Collection[str] = (), options: StackOptions | None = None
+    ) -> Iterator[tuple[Stack, ChangeRecord]]:
+        """A handle for a change, and the record of it, whose snapshot is there once this is over.
+
+        `operation` is the verb of the command line, `removed` are files beside the stack that may go.
+        """
+        with snapshot_before(self.directory, operation, time.time(), extra=removed) as record:
+            options = options or self.options
+            with Stack.open(self.directory, options, before_change=record.before_change) as stack:
+                yield stack, record
 
     @cached_property
     def surroundings(self) -> Repository:
@@ -143,13 +157,6 @@ class Action(Protocol[Made]):
         """What the button says that starts it: one word."""
 
     @property
-    def operation(self) -> str | None:
-        """What its snapshots say that came next: the verb of the command line.
-
-        None when the engine takes the snapshot itself, or when the stack is not what is changed.
-        """
-
-    @property
     def command_line(self) -> str:
         """What does the same in a shell, perhaps on several lines; without a newline at the end."""
 
@@ -161,19 +168,13 @@ class Action(Protocol[Made]):
 
 
 def run(action: Action[Made], plan: Plan[Made], progress: ProgressCallback) -> Result:
-    """Apply `plan`, which `action` made, with a snapshot in front: all changes of a stack go through here.
+    """Apply `plan`, which `action` made: all changes of a stack go through here.
 
     Raises RefusedError where nothing may be changed, OutdatedError when the stack is not the plan's any more,
     `LockError`, `Cancelled` (from `progress`), any other `ReftableError`, and `OSError`.
     """
-    workplace = action.workplace
-    workplace.require_writable()
-    if action.operation is None:
-        return action.apply(plan, progress)
-    with snapshot_before(workplace.directory, action.operation, time.time(), extra=plan.removed) as snapshot:
-        result = action.apply(plan, progress)
-    # Where nothing was changed the snapshot is gone again.
-    return replace(result, snapshot=snapshot if snapshot.path.exists() else None)
+    action.workplace.require_writable()
+    return action.apply(plan, progress)
 
 
 def plan_and_run(

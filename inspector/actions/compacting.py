@@ -42,17 +42,19 @@ class _Compaction:
     """What compacting and expiring have in common."""
 
     workplace: Workplace
+    operation: ClassVar[str]
 
     def apply(self, plan: Plan[CompactionPlan], progress: ProgressCallback) -> Result:
         """Merge the tables of the plan."""
         made = plan.made
-        with self.workplace.opened(to_write=True) as stack:
+        with self.workplace.changing(self.operation) as (stack, record):
             stack.apply(made, progress)
             made = replace(made, after=tuple(_named(table, stack) for table in made.after))
         saved = sum(table.size for table in made.before) - sum(table.size for table in made.after)
         size = f"{abs(saved):,} bytes {'less' if saved >= 0 else 'more'}"
         merged = f"{counted(made.end - made.first, 'table')} became {'one' if made.bytes else 'none'}"
-        return Result(f"Done: {merged}, {size} than before.", tuple(compaction_lines(made)), made=made)
+        sentence = f"Done: {merged}, {size} than before."
+        return Result(sentence, tuple(compaction_lines(made)), made=made, snapshot=record.snapshot)
 
 
 def _named(table: TableSummary, stack: Stack) -> TableSummary:
@@ -189,7 +191,6 @@ class CleanAction:
     workplace: Workplace
     title: ClassVar[str] = "Clean: remove files that nothing needs"
     verb: ClassVar[str] = "Remove"
-    operation: ClassVar[str] = "clean"
 
     @property
     def command_line(self) -> str:
@@ -214,7 +215,7 @@ class CleanAction:
 
     def apply(self, plan: Plan[CleanPlan], progress: ProgressCallback) -> Result:  # noqa: ARG002 - likewise
         """Remove the files of the plan that are stale still."""
-        with self.workplace.opened(to_write=True) as stack:
+        with self.workplace.changing("clean", plan.removed) as (stack, record):
             gone = set(stack.clean(plan.made))
         done = replace(plan.made, removed=tuple(file for file in plan.made.removed if file.name in gone))
         left = len(plan.made.removed) - len(done.removed)
@@ -222,4 +223,4 @@ class CleanAction:
             (f"{counted(left, 'file')} of the plan stayed: by now something needs them.",) if left else ()
         )
         sentence = f"Done: {counted(len(gone), 'file')} removed."
-        return Result(sentence, tuple(clean_lines(done)), warnings, done)
+        return Result(sentence, tuple(clean_lines(done)), warnings, done, record.snapshot)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import ClassVar, Final
+from typing import Final
 
 from engine.errors import Cancelled
 from engine.fsck import Severity, fsck
@@ -60,7 +60,6 @@ class RepairAction:
     set_aside: tuple[str, ...] = ()
     take_up: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
-    operation: ClassVar[str | None] = None
 
     @property
     def is_unlocking(self) -> bool:

@@ -40,7 +40,6 @@ class UndoAction:
     id: str | None = None
     force: bool = False
     verb: ClassVar[str] = "Go back"
-    operation: ClassVar[str | None] = None
 
     @property
     def title(self) -> str:
@@ -117,7 +116,6 @@ class PruneAction:
     older: tuple[Snapshot, ...]
     title: ClassVar[str] = "Remove older snapshots"
     verb: ClassVar[str] = "Remove"
-    operation: ClassVar[str | None] = None
 
     @property
     def command_line(self) -> str:

@@ -187,7 +187,7 @@ def test_a_failure_of_any_system_call_is_told_and_leaves_no_lock(
 
 @pytest.mark.parametrize(
     "operation",
-    ["add", "guarded compact", "go back", "mend everything", "undo mend everything", "copying go back"],
+    ["add", "recorded compact", "go back", "mend everything", "undo mend everything", "copying go back"],
     indirect=True,
 )
 def test_a_disk_that_stays_full_is_told_and_leaves_no_lock(

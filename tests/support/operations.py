@@ -63,8 +63,9 @@ def prepare(parent: Path) -> Path:
                     )
                     for name in names
                 )
-        with snapshot_before(directory, "compact", NOW):
-            stack.compact(2, 4)
+        with _recorded(directory, NOW) as recorded:
+            recorded.compact(2, 4)
+        stack.reload()
         with stack.addition() as addition, addition.table() as writer:
             writer.add_ref(RefRecord(b"refs/heads/b0", addition.update_index))
     # Its refs stay in every state of the stack: a table whose refs were deleted, and the tombstones compacted
@@ -101,10 +102,19 @@ def clean(directory: Path) -> None:
         stack.clean()
 
 
-def guarded(work: Callable[[Path], object], directory: Path) -> None:
-    """Do what else there is, with a snapshot in front of it."""
-    with snapshot_before(directory, "work", NOW + 1):
-        work(directory)
+@contextmanager
+def _recorded(directory: Path, now: float) -> Iterator[Stack]:
+    with (
+        snapshot_before(directory, "work", now) as record,
+        Stack.open(directory, _options(), before_change=record.before_change) as stack,
+    ):
+        yield stack
+
+
+def compact_recorded(directory: Path) -> None:
+    """Merge all tables, with a snapshot in front of it."""
+    with _recorded(directory, NOW + 1) as stack:
+        stack.compact_all()
 
 
 def mend(directory: Path, *, force: bool = False) -> None:
@@ -227,8 +237,8 @@ def _in_turn(*steps: Callable[[Path], object]) -> Callable[[Path], None]:
 
 def _take_some(directory: Path) -> None:
     for number in count(1):
-        with snapshot_before(directory, "add", NOW + number):
-            add(directory)
+        with _recorded(directory, NOW + number) as stack:
+            stack.add(lambda writer: writer.add_ref(RefRecord(NEW, stack.next_update_index, oid(1))))
         if number == 3:
             return
 
@@ -243,9 +253,9 @@ OPERATIONS: dict[str, Operation] = {
     "compact": Operation(compact, by_git=True, keeps_all=False),
     "expire": Operation(expire, by_git=True, keeps_all=False),
     "clean": Operation(clean, by_git=True, keeps_all=False),
-    "guarded compact": Operation(partial(guarded, compact)),
+    "recorded compact": Operation(compact_recorded),
     "go back": Operation(go_back, by_git=True),
-    "go back over compact": Operation(go_back, partial(guarded, compact)),
+    "go back over compact": Operation(go_back, compact_recorded),
     "prune": Operation(prune_all, _take_some, keeps_all=False),
     "keep": Operation(keep_newest),
     **{
@@ -256,7 +266,7 @@ OPERATIONS: dict[str, Operation] = {
         f"undo mend {damage.__name__}": Operation(undo, _in_turn(damage, mend))
         for damage in (ruin, cut, litter, everything)
     },
-    "copying guarded compact": Operation(partial(copying, partial(guarded, compact))),
+    "copying recorded compact": Operation(partial(copying, compact_recorded)),
     "copying go back": Operation(partial(copying, go_back)),
     "copying mend ruin": Operation(partial(copying, mend), ruin),
     "copying undo mend cut": Operation(partial(copying, undo), _in_turn(cut, mend)),

@@ -573,7 +573,10 @@ def test_an_undo_that_was_interrupted_is_not_taken_back(
     def die(path: Path, *_: object, **__: object) -> None:
         raise DeathError(path)
 
-    with snapshot_before(directory, "add", NOW), Stack.open(directory, options()) as stack:
+    with (
+        snapshot_before(directory, "add", NOW) as record,
+        Stack.open(directory, options(), before_change=record.before_change) as stack,
+    ):
         before = listed(directory)
         write(stack, [1])
         write(stack, [2])

@@ -6,6 +6,9 @@ import errno
 import json
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,8 @@ import pytest
 from engine.errors import ApiError, FormatError, LockError, OutdatedError
 from engine.format import RefRecord
 from engine.snapshot import (
+    ChangeRecord,
+    Snapshot,
     find_snapshot,
     is_last_change,
     keep,
@@ -34,12 +39,39 @@ NOW = 1_700_000_000.25
 
 def add(directory: Path, name: bytes) -> None:
     with Stack.open(directory, OPTIONS) as stack:
-        stack.add(lambda writer: writer.add_ref(RefRecord(name, stack.next_update_index, oid(1))))
+        add_to(stack, name)
+
+
+def add_to(stack: Stack, name: bytes) -> None:
+    stack.add(lambda writer: writer.add_ref(RefRecord(name, stack.next_update_index, oid(1))))
 
 
 def compact(directory: Path) -> None:
     with Stack.open(directory, OPTIONS) as stack:
         stack.compact_all()
+
+
+@contextmanager
+def recorded(directory: Path, operation: str) -> Iterator[tuple[Stack, ChangeRecord]]:
+    with (
+        snapshot_before(directory, operation, NOW) as record,
+        Stack.open(directory, OPTIONS, before_change=record.before_change) as stack,
+    ):
+        yield stack, record
+
+
+def compact_recorded(directory: Path) -> Snapshot:
+    with recorded(directory, "compact") as (stack, record):
+        stack.compact_all()
+    assert record.snapshot is not None
+    return record.snapshot
+
+
+def add_recorded(directory: Path, name: bytes) -> Snapshot:
+    with recorded(directory, "add") as (stack, record):
+        add_to(stack, name)
+    assert record.snapshot is not None
+    return record.snapshot
 
 
 def files(directory: Path) -> dict[str, bytes]:
@@ -78,16 +110,14 @@ def test_files_are_copied_where_links_fail(stack: Path, monkeypatch: pytest.Monk
 
     before = files(stack)
     monkeypatch.setattr(os, "link", refuse)
-    with snapshot_before(stack, "compact", NOW):
-        compact(stack)
+    compact_recorded(stack)
     restore(stack, find_snapshot(stack), NOW + 1)
     assert files(stack) == before
 
 
 def test_restore_brings_back_the_same_bytes_and_is_undone_likewise(stack: Path) -> None:
     before = files(stack)
-    with snapshot_before(stack, "compact", NOW) as snapshot:
-        compact(stack)
+    snapshot = compact_recorded(stack)
     compacted = files(stack)
     assert compacted.keys() != before.keys()
     restore(stack, find_snapshot(stack), NOW + 1)
@@ -101,8 +131,7 @@ def test_restore_brings_back_the_same_bytes_and_is_undone_likewise(stack: Path) 
 def test_restore_to_a_stack_that_was_empty(tmp_path: Path) -> None:
     directory = tmp_path / "reftable"
     directory.mkdir()
-    with snapshot_before(directory, "add", NOW) as snapshot:
-        add(directory, b"refs/heads/first")
+    snapshot = add_recorded(directory, b"refs/heads/first")
     restore(directory, find_snapshot(directory, snapshot.id), NOW + 1)
     assert names(directory) == []
 
@@ -110,15 +139,15 @@ def test_restore_to_a_stack_that_was_empty(tmp_path: Path) -> None:
 def test_removed_files_come_back(stack: Path) -> None:
     orphan = stack / "0x000000000001-0x000000000001-0badcafe.ref"
     orphan.write_bytes(b"whatever it was")
-    with snapshot_before(stack, "clean", NOW, extra=[orphan.name]):
+    with snapshot_before(stack, "clean", NOW, extra=[orphan.name]) as record:
+        record.before_change((stack / "tables.list").read_bytes())
         orphan.unlink()
     restore(stack, find_snapshot(stack), NOW + 1)
     assert orphan.read_bytes() == b"whatever it was"
 
 
 def test_a_change_by_others_is_not_undone_unasked(stack: Path) -> None:
-    with snapshot_before(stack, "add", NOW):
-        add(stack, b"refs/heads/mine")
+    add_recorded(stack, b"refs/heads/mine")
     add(stack, b"refs/heads/theirs")
     snapshot = find_snapshot(stack)
     assert not is_last_change(stack, snapshot)
@@ -131,9 +160,69 @@ def test_a_change_by_others_is_not_undone_unasked(stack: Path) -> None:
     assert names(stack) == [b"refs/heads/%d" % number for number in range(3)]
 
 
+def test_what_is_undone_is_the_change_alone_where_another_process_was_faster(stack: Path) -> None:
+    """It commits between the beginning of the change and the lock of the change."""
+    with recorded(stack, "add") as (handle, _):
+        add(stack, b"refs/heads/theirs")
+        handle.reload()
+        add_to(handle, b"refs/heads/mine")
+    assert len(list(snapshots_directory(stack).iterdir())) == 1
+    restore(stack, find_snapshot(stack), NOW + 1)
+    assert names(stack)[3:] == [b"refs/heads/theirs"]
+
+
+def test_what_is_undone_is_the_compaction_alone_where_another_process_added_in_front_of_it(
+    stack: Path,
+) -> None:
+    with recorded(stack, "add") as (handle, record):
+        add_to(handle, b"refs/heads/mine")
+        add(stack, b"refs/heads/theirs")
+        before = listed(stack)
+        handle.reload()
+        handle.compact_all()
+    compacted, first = list_snapshots(stack)
+    assert record.snapshot == compacted
+    assert not is_last_change(stack, first)
+    restore(stack, compacted, NOW + 1)
+    assert listed(stack) == before
+
+
+def test_a_change_that_another_process_has_added_to_since_is_not_the_last_one(stack: Path) -> None:
+    """It commits before the change is noted in the snapshot."""
+    with recorded(stack, "add") as (handle, _):
+        add_to(handle, b"refs/heads/mine")
+        add(stack, b"refs/heads/theirs")
+    with pytest.raises(OutdatedError, match=f"{listed(stack)[-1]} came since"):
+        restore(stack, find_snapshot(stack), NOW + 1)
+    assert b"refs/heads/theirs" in names(stack)
+
+
+def test_going_back_is_not_the_last_change_once_another_process_has_added(
+    stack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It commits before the undo is noted in its snapshot."""
+    add_recorded(stack, b"refs/heads/mine")
+    commit = LockFile.commit
+
+    def then_theirs(lock: LockFile) -> None:
+        commit(lock)
+        monkeypatch.setattr(LockFile, "commit", commit)
+        with Stack.open(
+            stack, replace(OPTIONS, suffix=lambda: 7)
+        ) as handle:  # the name of ours is taken still
+            add_to(handle, b"refs/heads/theirs")
+
+    monkeypatch.setattr(LockFile, "commit", then_theirs)
+    restore(stack, find_snapshot(stack), NOW + 1)
+    undone = find_snapshot(stack)
+    assert (undone.operation, is_last_change(stack, undone)) == ("undo", False)
+    with pytest.raises(OutdatedError, match="came since"):
+        restore(stack, undone, NOW + 2)
+    assert names(stack)[3:] == [b"refs/heads/theirs"]
+
+
 def test_a_locked_stack_stays_as_it_is(stack: Path) -> None:
-    with snapshot_before(stack, "add", NOW):
-        add(stack, b"refs/heads/mine")
+    add_recorded(stack, b"refs/heads/mine")
     with LockFile(str(stack / "tables.list")):
         before = files(stack)
         with pytest.raises(LockError):
@@ -142,8 +231,7 @@ def test_a_locked_stack_stays_as_it_is(stack: Path) -> None:
 
 
 def test_a_snapshot_that_lost_a_table_is_refused(stack: Path) -> None:
-    with snapshot_before(stack, "compact", NOW) as snapshot:
-        compact(stack)
+    snapshot = compact_recorded(stack)
     snapshot.file(snapshot.tables[0]).unlink()
     before = files(stack)
     with pytest.raises(FormatError, match="gone from the snapshot"):
@@ -240,8 +328,7 @@ def test_an_unknown_snapshot_is_named(stack: Path) -> None:
 def test_restoring_fails_without_a_trace_when_the_disk_is_full(
     stack: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with snapshot_before(stack, "compact", NOW):
-        compact(stack)
+    compact_recorded(stack)
     before = files(stack)
     snapshot = find_snapshot(stack)
 
@@ -259,8 +346,7 @@ def test_going_back_leaves_nothing_when_it_fails_on_the_way(
     stack: Path, monkeypatch: pytest.MonkeyPatch, name: str, nth: int
 ) -> None:
     """At the second table, at the rename of the list, or at the first sync behind the snapshot."""
-    with snapshot_before(stack, "compact", NOW):
-        compact(stack)
+    compact_recorded(stack)
     before, snapshot = files(stack), find_snapshot(stack)
     calls = 0
     real = getattr(os, name)
@@ -335,8 +421,7 @@ def test_files_set_aside_are_durable_before_they_go(stack: Path, events: list[st
 def test_going_back_makes_the_tables_durable_before_the_list_and_then_the_list(
     stack: Path, events: list[str]
 ) -> None:
-    with snapshot_before(stack, "compact", NOW):
-        compact(stack)
+    compact_recorded(stack)
     events.clear()
     restore(stack, find_snapshot(stack), NOW + 1)
     ours = [event for event in events if "TIME" not in event and "unlink" not in event]

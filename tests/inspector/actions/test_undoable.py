@@ -18,8 +18,8 @@ def nothing(_progress: object) -> None:
 
 
 def change(action: Action, place: Path) -> None:  # type: ignore[type-arg]
-    run(action, action.plan(nothing), nothing)
-    assert find_snapshot(place).operation == action.operation
+    result = run(action, action.plan(nothing), nothing)
+    assert find_snapshot(place) == result.snapshot
 
 
 def test_a_compaction_and_a_clean_up_can_be_undone(tmp_path: Path) -> None:

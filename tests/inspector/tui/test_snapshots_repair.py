@@ -120,7 +120,7 @@ def test_snapshots(picture: Compare, place: Somewhere) -> None:
     for hours, operation, count in ((50, "add", 8), (26, "undo", 6), (3, "compact", 7), (1, "add", 8)):
         snapshot = take_snapshot(stack, operation, NOW - hours * 3600)
         change(count)
-        settle(stack, snapshot, NOW - hours * 3600)
+        settle(stack, snapshot, NOW - hours * 3600, (stack / "tables.list").read_bytes())
         if operation == "undo":
             keep(snapshot, kept=True)
     with Session.open(stack, label="demo", options=place.options) as session:
