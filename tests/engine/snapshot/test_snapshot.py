@@ -207,9 +207,7 @@ def test_going_back_is_not_the_last_change_once_another_process_has_added(
     def then_theirs(lock: LockFile) -> None:
         commit(lock)
         monkeypatch.setattr(LockFile, "commit", commit)
-        with Stack.open(
-            stack, replace(OPTIONS, suffix=lambda: 7)
-        ) as handle:  # the name of ours is taken still
+        with Stack.open(stack, replace(OPTIONS, suffix=lambda: 7)) as handle:  # our name is taken
             add_to(handle, b"refs/heads/theirs")
 
     monkeypatch.setattr(LockFile, "commit", then_theirs)
