@@ -133,7 +133,7 @@ class Study:
         }
         self.segments = sizes_to_segments(self.sizes)
         if at_result:
-            self.go_last()
+            self.at = len(self.steps) - 1
 
     # The rule and its steps.
 
@@ -150,14 +150,6 @@ class Study:
     def go(self, steps: int) -> None:
         """So many steps on or back; from the result on to the first step, from that back to the result."""
         self.at = (self.at + steps) % len(self.steps)
-
-    def go_first(self) -> None:
-        """The first comparison."""
-        self.at = 0
-
-    def go_last(self) -> None:
-        """The result."""
-        self.at = len(self.steps) - 1
 
     def switch_rule(self) -> None:
         """The other rule, at its result."""

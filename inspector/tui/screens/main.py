@@ -393,7 +393,7 @@ class MainScreen(ChangingScreen):
 
     @on(CompactionPane.CompactWanted)
     def _compact_wanted(self, event: CompactionPane.CompactWanted) -> None:
-        self.compact(range(event.first, event.end))
+        self.compact(event.tables)
 
     @on(Breadcrumbs.Chosen)
     def _part_chosen(self, event: Breadcrumbs.Chosen) -> None:
@@ -510,7 +510,3 @@ class MainScreen(ChangingScreen):
         """The ref under the cursor, if that is in the list of refs."""
         row = self._refs.current if self._detail_of is self._refs else None
         return row.record if row is not None else None
-
-    @on(CompactionPane.RepairWanted)
-    def _repair_wanted(self) -> None:
-        self.action_repair()

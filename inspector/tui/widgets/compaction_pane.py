@@ -23,19 +23,18 @@ from textual.widgets import Static
 
 from engine.table import WriteOptions
 from inspector.model import Damage, StackView, Study
+from inspector.rows import SequenceRows
 from inspector.tui.widgets.compaction_words import (
     DAMAGE_LEGEND,
     LEGEND,
     damage_text,
-    fault_line,
     merge_lines,
-    progress_line,
     rule_line,
     step_lines,
     tables_text,
 )
 from inspector.tui.widgets.dry_run import DryRun
-from inspector.tui.widgets.geometry import AfterBars, BarList, BeforeBars, after_columns, before_columns
+from inspector.tui.widgets.geometry import BarList, Bars
 from inspector.tui.widgets.virtual_list import ListPane, VirtualList
 from inspector.tui.widgets.what_if_plot import WhatIf
 
@@ -74,9 +73,9 @@ Steps: . next, , back, home first, end result. r the other rule, + and - the fac
 A range of your own: space marks the table under the cursor and all between it and those marked (or takes it \
 out), v marks along with the cursor, shift and the arrows likewise, A marks all, escape clears.
 Before and after: sizes alone give an estimate at once (~). enter makes a dry run: the merge as it would be, \
-written nowhere. It tells the exact size and what would drop out: shadowed versions, which a newer table \
-overrides, and tombstones, which say that something was deleted. Tombstones can only go when the range \
-begins with table 0: else they may hide something in an older table. C goes on to compacting the range.
+written nowhere. It tells the exact size and what would drop out: superseded versions, for which a newer \
+table has another, and tombstones, which say that something was deleted. Tombstones can only go when the \
+range begins with table 0: else they may hide something in an older table. C goes on to compacting the range.
 A range with a damaged table is BLOCKED as soon as reading, a check (v in Health) or a dry run has met the \
 damage: a merge reads every record. enter then shows what repairs the stack, and C has nothing to offer.
 What if (w): the next additions, replayed under both rules. More tables make reads slower, more bytes \
@@ -111,8 +110,8 @@ and how large they are."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("full_stop", "step(1)", "Step", key_display=". ,"),
         Binding("comma", "step(-1)", "Step back", show=False),
-        Binding("home", "first_step", "First step", show=False),
-        Binding("end", "last_step", "Result", show=False),
+        Binding("home", "step_at(0)", "First step", show=False),
+        Binding("end", "step_at(-1)", "Result", show=False),
         Binding("r", "switch_rule", "Rule"),
         Binding("plus,equals_sign", "factor(1)", "Larger factor", show=False),
         Binding("minus", "factor(-1)", "Smaller factor", show=False),
@@ -131,13 +130,9 @@ and how large they are."""
 
     @dataclass
     class CompactWanted(Message):
-        """The user wants the tables [first, end) merged, two at least."""
+        """The user wants the tables at these positions merged, two at least."""
 
-        first: int
-        end: int
-
-    class RepairWanted(Message):
-        """The user wants to see what repairs the damage that blocks a range."""
+        tables: range
 
     def __init__(self) -> None:
         super().__init__()
@@ -147,6 +142,7 @@ and how large they are."""
         self._anchor: int | None = None
         self._along = False
         self._dry_run = DryRun(self, self._say, self._draw)
+        self._bars = Bars(self.study, file_sizes=False)
         self._before = BarList((), empty="no tables")
         self._after = BarList((), empty="no table is left")
         self._after.can_focus = False
@@ -158,9 +154,7 @@ and how large they are."""
             yield Static(classes="compaction--line compaction--rule", markup=False)
             with Horizontal(classes="compaction--bars"):
                 yield ListPane(self._before)
-                after = ListPane(self._after)
-                after.add_class("compaction--after")
-                yield after
+                yield ListPane(self._after, classes="compaction--after")
             yield Static(LEGEND, classes="compaction--line compaction--legend", markup=False)
             yield Static(classes="compaction--step", markup=False)
             yield Static(classes="compaction--merge", markup=False)
@@ -179,16 +173,15 @@ and how large they are."""
 
     def show(self, view: StackView) -> None:
         """Study this state of the stack; what the user set stays, marks and cursor by the tables' names."""
-        current = self._current_name()
-        if view.tables != self.study.tables:  # a position is another table's now
-            self._anchor, self._along = None, False
+        tables, cursor = self.study.tables, self._before.cursor
+        if view.tables != tables:  # a position is another table's now
+            self._let_go()
         self.study.show(view)
         self._options = view.options
         self._dry_run.follow(self.study)
-        names = [table.name for table in view.tables]
         self._draw()
-        if current in names:
-            self._before.cursor = names.index(current)
+        if cursor < len(tables):
+            self._before.cursor = view.positions.get(tables[cursor].name, cursor)
 
     def show_damage(self, damage: Mapping[str, Damage]) -> None:
         """Ranges with these tables, by name, are blocked."""
@@ -206,13 +199,8 @@ and how large they are."""
         here = "enter" if self._blocked else "5, then r,"
         key = here if self.has_focus_within else "r"
         text = f"{damage_text(blocked)}\nPress {key} to see what repairs it."
-        title = f"BLOCKED: {tables_text(tables)}"
-        self.notify(text, title=title, severity="warning", markup=False)
+        self.notify(text, title=f"BLOCKED: {tables_text(tables)}", severity="warning", markup=False)
         return True
-
-    def _current_name(self) -> str | None:
-        tables, cursor = self.study.tables, self._before.cursor
-        return tables[cursor].name if cursor < len(tables) else None
 
     def on_mount(self) -> None:
         """Draw what there is."""
@@ -234,15 +222,9 @@ and how large they are."""
     def _draw(self) -> None:
         """Everything, after any change of the study: only what is on screen is made."""
         study = self.study
-        before = BeforeBars(study, file_sizes=self._file_sizes)
-        after = AfterBars(study, file_sizes=self._file_sizes)
-        largest = max((table.size for table in study.tables), default=0)
-        if not self._file_sizes:
-            largest = max(study.sizes, default=0)
-        if study.mergeable:
-            largest = max(largest, study.merged_size(file_sizes=self._file_sizes) or 0)
-        self._before.show(before, before_columns(study, largest))
-        self._after.show(after, after_columns(study, largest))
+        self._bars = Bars(study, file_sizes=self._file_sizes)
+        self._before.show(SequenceRows(range(len(study.tables))), self._bars.before())
+        self._after.show(SequenceRows(self._bars.after_rows()), self._bars.after())
         self._follow_cursor()
         if self._what_if.display and self.has_class("-what-if"):
             self._what_if.ask(study.sizes, study.factor)
@@ -253,24 +235,19 @@ and how large they are."""
         if not self.is_mounted:
             return
         study = self.study
-        low = self.has_class("-low")
-        legend = DAMAGE_LEGEND if study.knows_damage else LEGEND
-        self.query_one(".compaction--legend", Static).update(legend)
-        self.query_one(".compaction--rule", Static).update(rule_line(study, file_sizes=self._file_sizes))
         steps = step_lines(study)
-        if low:  # without the rule in a sentence
+        if self.has_class("-low"):  # without the rule in a sentence
             steps = [Content("  ").join([steps[0], steps[-1]])]
-        self.query_one(".compaction--step", Static).update(Content("\n").join(steps))
-        words = merge_lines(study)
-        if self.running:
-            words.insert(0, progress_line(self._dry_run.target, self._dry_run.progress))
-        elif self._dry_run.fault is not None:
-            words.insert(0, fault_line(self._dry_run.fault))
-        self.query_one(".compaction--merge", Static).update(Content("\n").join(words))
+        for name, lines in (
+            ("legend", [Content(DAMAGE_LEGEND if study.knows_damage else LEGEND)]),
+            ("rule", [rule_line(study, file_sizes=self._file_sizes)]),
+            ("step", steps),
+            ("merge", [*self._dry_run.lines(), *merge_lines(study)]),
+        ):
+            self.query_one(f".compaction--{name}", Static).update(Content("\n").join(lines))
 
     @on(VirtualList.Highlighted)
     def _cursor_moved(self, event: VirtualList.Highlighted) -> None:
-        event.stop()
         if event.rows is not self._before:
             return
         if self._along and self._anchor is not None:
@@ -279,9 +256,7 @@ and how large they are."""
 
     def _follow_cursor(self) -> None:
         """The cursor after the merge is on what becomes of the table under the cursor."""
-        source = self._after.source
-        if isinstance(source, AfterBars):
-            self._after.cursor = source.where(self._before.cursor)
+        self._after.cursor = self._bars.row_after(self._before.cursor)
 
     def _show_step(self) -> None:
         self._draw()
@@ -307,14 +282,9 @@ and how large they are."""
         self.study.go(steps)
         self._show_step()
 
-    def action_first_step(self) -> None:
-        """The first comparison."""
-        self.study.go_first()
-        self._show_step()
-
-    def action_last_step(self) -> None:
-        """The result."""
-        self.study.go_last()
+    def action_step_at(self, number: int) -> None:
+        """This comparison; the last one, -1, is the result."""
+        self.study.at = number % len(self.study.steps)
         self._show_step()
 
     def action_switch_rule(self) -> None:
@@ -344,9 +314,13 @@ and how large they are."""
 
     # Keys: the range.
 
+    def _let_go(self) -> None:
+        """The cursor moves alone again."""
+        self._anchor, self._along = None, False
+
     def action_mark(self) -> None:
         """Mark the table under the cursor, with all up to those marked, or take it out."""
-        self._anchor, self._along = None, False
+        self._let_go()
         if self.study.tables:
             self.study.toggle(self._before.cursor)
             self._draw()
@@ -354,7 +328,7 @@ and how large they are."""
     def action_mark_along(self) -> None:
         """Begin a range at the cursor that follows it, or let it be."""
         if self._along:
-            self._anchor, self._along = None, False
+            self._let_go()
         elif self.study.tables:
             self._anchor, self._along = self._before.cursor, True
             self._mark_from(self._anchor)
@@ -378,7 +352,7 @@ and how large they are."""
 
     def action_mark_all(self) -> None:
         """Mark every table."""
-        self._anchor, self._along = None, False
+        self._let_go()
         self.study.mark(0, len(self.study.tables))
         self._draw()
 
@@ -390,7 +364,7 @@ and how large they are."""
         elif self.has_class("-what-if"):
             self.action_what_if()
         elif self.study.marked or self._along:
-            self._anchor, self._along = None, False
+            self._let_go()
             self.study.mark(0, 0)
             self._draw()
         else:
@@ -400,11 +374,11 @@ and how large they are."""
         """Tell that the range is to be compacted, if it can be."""
         target = self.study.target
         if not self.refuses(target):
-            self.post_message(self.CompactWanted(target.start, target.stop))
+            self.post_message(self.CompactWanted(target))
 
-    def action_repair(self) -> None:
-        """Tell that the damage is to be repaired."""
-        self.post_message(self.RepairWanted())
+    async def action_repair(self) -> None:
+        """Show what repairs the damage, as the screen does."""
+        await self.run_action("screen.repair")
 
     # The dry run.
 

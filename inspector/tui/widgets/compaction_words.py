@@ -8,11 +8,9 @@ from typing import Final
 from textual.content import Content
 
 from engine.merge import Comparison, ComparisonKind
-from engine.progress import Progress
 from engine.stack import Policy
 from inspector.model import Blocked, MergeResult, Study
 from inspector.text import error_text, file_size
-from inspector.tui.work import failure_text
 
 LEGEND: Final = "? asked  = compared  R range so far  L log2  G geometric  M marked"
 DAMAGE_LEGEND: Final = "X damaged  ? asked  = compared  R range  L log2  G geometric  M marked"
@@ -29,7 +27,7 @@ _HEADINGS: Final[dict[ComparisonKind, str]] = {
 
 _RULES: Final[dict[ComparisonKind, str]] = {
     "cut": "Adjacent tables between the same two powers of two form a segment.",
-    "choose": "The smallest magnitude that two neighbours share is the one to merge.",
+    "choose": "The smallest magnitude that two adjacent tables share is the one to merge.",
     "grow": "Older tables of no larger magnitude than the result are merged too.",
     "end": "Each table should be at least {factor} times as large as the one behind it.",
     "begin": "A table should be at least {factor} times all behind it in the range.",
@@ -53,18 +51,20 @@ def percent(part: int, whole: int) -> str:
 
 def rule_line(study: Study, *, file_sizes: bool = False) -> Content:
     """Both rules, that in question in brackets; a note if bars are files; the rule of the stack."""
-    rules: list[tuple[Policy, str]] = [("log2", "log2"), ("geometric", f"geometric ×{study.factor}")]
     parts: list[tuple[str, str]] = [("rule ", "$foreground-muted")]
-    for rule, name in rules:
+    for rule, name in (("log2", "log2"), ("geometric", _rule("geometric", study.factor))):
         shown = rule == study.rule
-        parts.append((f"[{name}]" if shown else f" {name} ", "bold $text-accent" if shown else ""))
+        parts.append((f"[{name}]", "bold $text-accent") if shown else (f" {name} ", ""))
         if shown and rule == "geometric":
             parts.append((" (+ -)", "$foreground-muted"))
-    used = study.policy if study.policy == "log2" else f"geometric ×{study.policy_factor}"
     if file_sizes:
         parts.append((" file sizes ", "$text-warning"))
-    parts.append((f" the stack's own: {used}", "$foreground-muted"))
+    parts.append((f" the stack's own: {_rule(study.policy, study.policy_factor)}", "$foreground-muted"))
     return Content.assemble(*parts)
+
+
+def _rule(rule: Policy, factor: int) -> str:
+    return rule if rule == "log2" else f"geometric ×{factor}"
 
 
 def step_lines(study: Study) -> list[Content]:
@@ -119,20 +119,14 @@ def _grow(step: Comparison, study: Study) -> tuple[str, str]:
 
 
 def _end(step: Comparison, study: Study) -> tuple[str, str]:
-    position, behind = step.looked.start, step.against.start
-    factor, size = study.factor, study.sizes[behind]
-    question = f"Is table {position} too small for table {behind}: {step.left:,} < {factor} × {size:,}"
-    question += f" = {step.right:,}?"
+    question = _too_small(step, study, "")
     if step.yes:
-        return question, f"Yes: the range ends with table {behind}."
+        return question, f"Yes: the range ends with table {step.against.start}."
     return question, "No: they may stay as they are."
 
 
 def _begin(step: Comparison, study: Study) -> tuple[str, str]:
-    position = step.looked.start
-    behind = _bytes(study.sizes, step.against)
-    question = f"Is table {position} too small for {tables_text(step.against)} behind it:"
-    question += f" {step.left:,} < {study.factor} × {behind:,} = {step.right:,}?"
+    question, position = _too_small(step, study, " behind it"), step.looked.start
     if step.yes:
         return question, f"Yes: the range begins at table {position}."
     if position:
@@ -140,20 +134,23 @@ def _begin(step: Comparison, study: Study) -> tuple[str, str]:
     return question, f"No: the range still begins at table {step.marked.start}."
 
 
+def _too_small(step: Comparison, study: Study, which: str) -> str:
+    return (
+        f"Is table {step.looked.start} too small for {tables_text(step.against)}{which}: "
+        f"{step.left:,} < {study.factor} × {_bytes(study.sizes, step.against):,} = {step.right:,}?"
+    )
+
+
 def _result(step: Comparison, study: Study) -> tuple[str, str]:
-    rule = "log2" if study.rule == "log2" else f"geometric ×{study.factor}"
     if step.yes:
-        marked = range(step.marked.start, step.marked.end)
-        return (
-            f"The {rule} rule merges",
-            f"{tables_text(marked)}, {step.marked.bytes:,} bytes as the rules count them.",
-        )
+        what = f"{tables_text(step.marked.positions)}, {step.marked.bytes:,} bytes as the rules count them."
+        return f"The {_rule(study.rule, study.factor)} rule merges", what
     if not study.tables:
         return "The stack is empty: it has no table to merge.", ""
     if len(study.tables) == 1:
         return "One table alone: there is nothing to merge.", ""
     if study.rule == "log2":
-        return "Nothing to merge:", "no two neighbours are of one magnitude."
+        return "Nothing to merge:", "no two adjacent tables are of one magnitude."
     return "Nothing to merge:", f"each table is at least {study.factor} times as large as the one behind it."
 
 
@@ -167,23 +164,6 @@ _QUESTIONS: Final[dict[ComparisonKind, Callable[[Comparison, Study], tuple[str, 
 }
 
 
-def progress_line(target: range, progress: Progress | None) -> Content:
-    """How far a dry run is."""
-    how_far = ""
-    if progress is not None and progress.total:
-        how_far = f"  {progress.phase} {percent(progress.done, progress.total)}"
-    return Content.assemble(
-        ("Dry run ", "bold"),
-        (f"of {tables_text(target)}…{how_far}", ""),
-        ("   escape stops it", "$foreground-muted"),
-    )
-
-
-def fault_line(fault: BaseException) -> Content:
-    """Why a dry run ended without a result."""
-    return Content.styled(f"The dry run failed: {failure_text(fault)}", "$text-error")
-
-
 def damage_text(blocked: Blocked) -> str:
     """Which table is damaged, and how."""
     where = "" if blocked.position is None else f"Table {blocked.position}, "
@@ -192,9 +172,8 @@ def damage_text(blocked: Blocked) -> str:
 
 def damage_texts(study: Study) -> dict[int, str]:
     """The same of each table that is known to be damaged, by position."""
-    positions = range(len(study.tables))
-    found = [study.blocked_in(positions[at : at + 1]) for at in positions]
-    return {at: damage_text(one) for at, one in zip(positions, found, strict=True) if one is not None}
+    found = ((at, study.damage_of(at)) for at in range(len(study.tables)))
+    return {at: damage_text(Blocked(error, at)) for at, error in found if error is not None}
 
 
 def merge_lines(study: Study) -> list[Content]:
@@ -223,9 +202,9 @@ def merge_lines(study: Study) -> list[Content]:
         dropped = outcome.dropped
         after -= 0 if outcome.bytes else 1
         bytes_text = (
-            f"{outcome.bytes:,} bytes out of {estimate.read:,}; drops {dropped.shadowed:,} shadowed, "
+            f"{outcome.bytes:,} bytes out of {estimate.read:,}; drops {dropped.shadowed:,} superseded, "
+            f"{dropped.tombstones:,} tombstones. "
         )
-        bytes_text += f"{dropped.tombstones:,} tombstones. "
         how = ("Exactly ", "bold $text-success")
     else:
         bytes_text = f"{file_size(estimate.written)} by the sizes alone (enter: exactly). "

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from textual.content import Content
 from textual.widget import Widget
 
 from engine.progress import Progress
 from engine.table import WriteOptions
 from inspector.model import Blocked, MergeKey, MergeResult, Study, merge_result
-from inspector.tui.work import Job, Jobs
+from inspector.tui.widgets.compaction_words import tables_text
+from inspector.tui.work import Job, Jobs, failure_text
 
 
 class DryRun:
@@ -38,6 +40,17 @@ class DryRun:
             return merge_result(tables, target, options, job.paced(partial(job.report, self._advance)))
 
         self._jobs.start("dry-run", merge, partial(self._end, study, study.key), self._fail)
+
+    def lines(self) -> list[Content]:
+        """How far a run is, or why the last one ended without a result."""
+        if self.key is not None:
+            share = self.progress.percent if self.progress is not None else None
+            how_far = f"  {self.progress.phase} {share}%" if self.progress and share is not None else ""
+            what = f"of {tables_text(self.target)}…{how_far}"
+            return [Content.assemble(("Dry run ", "bold"), what, ("   escape stops it", "$foreground-muted"))]
+        if self.fault is not None:
+            return [Content.styled(f"The dry run failed: {failure_text(self.fault)}", "$text-error")]
+        return []
 
     def stop(self) -> None:
         """Let it be; nothing is left of it."""

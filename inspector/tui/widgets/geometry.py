@@ -1,190 +1,134 @@
 """The tables of a stack as bars, with what a compaction rule makes of them: before a merge, and after it.
 
-Rows are made of a `Study` when they are drawn, so that neither a step of a rule nor a table marked costs
-anything for tables that are not on screen. Every mark is a character: brackets, letters in the titles, `?`.
+Rows are positions: cells are made of a `Study` when they are drawn, so that neither a step of a rule nor a
+table marked costs anything for tables that are not on screen. Every mark is a character: brackets, letters
+in the titles, `?`.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import ClassVar, NamedTuple
+from operator import attrgetter
+from typing import Any, ClassVar
 
 from textual.binding import BindingType
 
 from inspector.model import MergeResult, Study
 from inspector.text import file_size
 from inspector.tui.widgets.stack_rows import bar, bracket
-from inspector.tui.widgets.virtual_list import MOVES, Cell, Column, Look, VirtualList
+from inspector.tui.widgets.virtual_list import MOVES, Cell, Column, VirtualList
 
 
-class BarRow(NamedTuple):
-    """A bar and the marks beside it."""
-
-    label: str
-    size: int
-    size_text: str
-    note: str = ""
-    asked: str = ""
-    step: str = ""
-    log2: str = ""
-    geometric: str = ""
-    hand: str = ""
-    damaged: str = ""
-    look: Look = "plain"
-
-
-class _Bars:
-    """Bars that are made when they are drawn."""
-
-    complete = True
-    wanting = False
+class Bars:
+    """Rows and columns of a study at its step: bars are sizes as the rules count them, or of files."""
 
     def __init__(self, study: Study, *, file_sizes: bool) -> None:
         self._study = study
         self._sizes = [table.size for table in study.tables] if file_sizes else study.sizes
+        self._target = study.target if study.mergeable else range(0)
+        self._merged = study.merged_size(file_sizes=file_sizes) if self._target else None
+        # A bar has one length per byte before and after the merge.
+        self._largest = max([*self._sizes, self._merged or 0], default=0)
+        self._marked = study.step.marked.positions
+        self._last = max(len(self._sizes) - 1, 0)
 
+    # Before the merge: a row is a position.
 
-class BeforeBars(_Bars):
-    """The tables as they are."""
+    def before(self) -> list[Column[int]]:
+        """Columns for the tables as they are."""
+        study, is_log2 = self._study, self._study.rule == "log2"
+        note = self._segment if is_log2 else self._ratio
+        columns: list[Column[int]] = [
+            Column("#", lambda at, _: Cell(str(at), "muted"), len(str(self._last)), align="right"),
+            Column("X", lambda at, _: Cell("X" if study.damage_of(at) else "", "error"), 1),
+            Column("2^k" if is_log2 else "×next", note, 5, align="left" if is_log2 else "right", priority=2),
+            Column("before", self._bar, 4, flex=1),
+            Column("size", lambda at, _: file_size(self._sizes[at]), 7, align="right", priority=1),
+            Column("?", self._asked, 1),
+            Column("R", lambda at, _: Cell(bracket(at, self._marked), "accent"), 1),
+            Column("L", lambda at, _: bracket(at, study.suggestion("log2")), 1, priority=3),
+            Column("G", lambda at, _: bracket(at, study.suggestion("geometric")), 1, priority=3),
+            Column("M", lambda at, _: Cell("*" if at in study.marked else "", "accent"), 1),
+        ]
+        if not study.knows_damage:
+            del columns[1]
+        return columns
 
-    def __init__(self, study: Study, *, file_sizes: bool) -> None:
-        super().__init__(study, file_sizes=file_sizes)
-        self._starts = [segment.start for segment in study.segments]
+    def _bar(self, position: int, width: int) -> Cell:
+        drawn = bar(self._sizes[position], self._largest, width)
+        if self._study.damage_of(position) is not None:
+            return Cell(drawn, "error")
+        is_marked = position in self._marked or position in self._study.marked
+        return Cell(drawn, "accent" if is_marked else "plain")
 
-    @property
-    def count(self) -> int:
-        """As many as the stack has."""
-        return len(self._study.tables)
+    def _asked(self, position: int, _width: int) -> Cell:
+        step = self._study.step
+        if position in step.looked and step.kind != "result":
+            return Cell("?", "warning")
+        return Cell("=" if position in step.against else "", "warning")
 
-    def row(self, index: int) -> BarRow | None:
-        """The bar of the table at position `index`."""
-        study = self._study
-        if not 0 <= index < self.count:
-            return None
-        step = study.step
-        marked = range(step.marked.start, step.marked.end)
-        damaged = study.damage_of(index) is not None
-        look: Look = "accent" if index in marked or index in study.marked else "plain"
-        asked = "?" if index in step.looked and step.kind != "result" else ""
-        size = self._sizes[index]
-        return BarRow(
-            label=str(index),
-            size=size,
-            size_text=file_size(size),
-            note=self._segment(index) if study.rule == "log2" else self._ratio(index),
-            asked=asked or ("=" if index in step.against else ""),
-            step=bracket(index, marked),
-            log2=bracket(index, study.suggestion("log2")),
-            geometric=bracket(index, study.suggestion("geometric")),
-            hand="*" if index in study.marked else "",
-            damaged="X" if damaged else "",
-            look="error" if damaged else look,
-        )
-
-    def _segment(self, index: int) -> str:
+    def _segment(self, position: int, _width: int) -> str:
         """The bracket of a segment and its magnitude, as far as the rule has cut the stack by now."""
-        study = self._study
-        cut = study.step.looked.stop if study.step.kind == "cut" else self.count
-        if index >= cut:
+        step = self._study.step
+        cut = step.looked.stop if step.kind == "cut" else len(self._sizes)
+        if position >= cut:
             return ""
-        segment = study.segments[bisect_right(self._starts, index) - 1]
-        piece = bracket(index, range(segment.start, min(segment.end, cut)), " ┌│└")
-        return f"{piece}2^{segment.log}" if index == segment.start else piece
+        segments = self._study.segments
+        segment = segments[bisect_right(segments, position, key=attrgetter("start")) - 1]
+        drawn = bracket(position, range(segment.start, min(segment.end, cut)), " ┌│└")
+        return f"{drawn}2^{segment.log}" if position == segment.start else drawn
 
-    def _ratio(self, index: int) -> str:
+    def _ratio(self, position: int, _width: int) -> str:
         """How many times as large as the table behind it."""
         sizes = self._study.sizes
-        if index + 1 >= len(sizes) or not sizes[index + 1]:
+        if position == self._last or not sizes[position + 1]:
             return ""
-        ratio = sizes[index] / sizes[index + 1]
+        ratio = sizes[position] / sizes[position + 1]
         # Cut, not rounded: 1.96 times is less than twice.
         return f"{int(ratio * 10) / 10:.1f}×" if ratio < 1000 else ">999×"
 
+    # After it: a row is a position, or the range that is merged.
 
-class AfterBars(_Bars):
-    """The tables as they would be, with the range merged; all of it as it is when there is no range."""
+    def after_rows(self) -> list[int | range]:
+        """The tables with the range merged; all of them as they are when there is no range."""
+        rows: list[int | range] = [*range(len(self._sizes))]
+        rows[self._target.start : self._target.stop] = [self._target] if self._merged is not None else []
+        return rows
 
-    def __init__(self, study: Study, *, file_sizes: bool) -> None:
-        super().__init__(study, file_sizes=file_sizes)
-        self._target = study.target if study.mergeable else range(0)
-        self._blocked = study.blocked is not None
-        self._merged = study.merged_size(file_sizes=file_sizes) if self._target else None
-        self._new = 1 if self._merged is not None else 0
+    def after(self) -> list[Column[int | range]]:
+        """Columns for the tables after the merge."""
+        return [
+            Column("#", _label, 2 * len(str(self._last)) + 1, align="right"),
+            Column("after", lambda row, width: self._after(row, width)[0], 4, flex=1),
+            Column("size", lambda row, width: self._after(row, width)[1], 8, align="right"),
+            Column("", lambda row, width: self._after(row, width)[2], 3, priority=1),
+        ]
 
-    @property
-    def count(self) -> int:
-        """The tables that are left."""
-        return len(self._study.tables) - len(self._target) + self._new
+    def _after(self, row: int | range, width: int) -> tuple[Cell, Cell, Cell]:
+        """Bar, size and note of a row."""
+        if isinstance(row, int):
+            size = self._sizes[row]
+            return Cell(bar(size, self._largest, width)), Cell(file_size(size)), Cell("")
+        if self._study.blocked is not None:
+            return Cell(""), Cell("BLOCKED", "warning"), Cell("!", "warning")
+        size, about = self._merged or 0, "" if isinstance(self._study.outcome, MergeResult) else "~"
+        drawn = bar(size, self._largest, width)
+        return Cell(drawn, "accent"), Cell(about + file_size(size), "accent"), Cell("new", "accent")
 
-    def where(self, position: int) -> int:
-        """The row of the table that stands at `position` now, or of the one it goes into."""
-        if position < self._target.start or not self._target:
+    def row_after(self, position: int) -> int:
+        """The row after the merge of the table at `position`, or of the one it goes into."""
+        target = self._target
+        if position < target.start or not target:
             return position
-        if position in self._target:
-            return self._target.start
-        return position - len(self._target) + self._new
-
-    def row(self, index: int) -> BarRow | None:
-        """Bar `index` of the stack after the merge."""
-        if not 0 <= index < self.count:
-            return None
-        target = self._target
-        if self._merged is not None and index == target.start:
-            return self._merged_row(self._merged)
-        position = index if index < target.start else index + len(target) - self._new
-        return BarRow(str(position), self._sizes[position], file_size(self._sizes[position]))
-
-    def _merged_row(self, size: int) -> BarRow:
-        target = self._target
-        label = f"{target.start}-{target[-1]}"
-        if self._blocked:
-            return BarRow(label, 0, "BLOCKED", note="!", look="warning")
-        about = "" if isinstance(self._study.outcome, MergeResult) else "~"
-        return BarRow(label, size, about + file_size(size), note="new", look="accent")
+        gone = len(target) - (self._merged is not None)
+        return target.start if position in target else position - gone
 
 
-def before_columns(study: Study, largest: int) -> list[Column[BarRow]]:
-    """Columns for the bars before: `largest` is the size of a bar as long as there is room."""
-    damaged: Column[BarRow] = Column("X", lambda row, _width: Cell(row.damaged, "error"), width=1)
-    return [
-        Column(
-            "#",
-            lambda row, _width: Cell(row.label, "muted"),
-            width=max(1, len(str(len(study.tables) - 1))),
-            align="right",
-        ),
-        *([damaged] if study.knows_damage else []),
-        Column(
-            "2^k" if study.rule == "log2" else "×next",
-            lambda row, _width: Cell(row.note),
-            width=5,
-            align="left" if study.rule == "log2" else "right",
-            priority=2,
-        ),
-        Column("before", lambda row, width: Cell(bar(row.size, largest, width), row.look), width=4, flex=1),
-        Column("size", lambda row, _width: Cell(row.size_text), width=7, align="right", priority=1),
-        Column("?", lambda row, _width: Cell(row.asked, "warning"), width=1),
-        Column("R", lambda row, _width: Cell(row.step, "accent"), width=1),
-        Column("L", lambda row, _width: Cell(row.log2), width=1, priority=3),
-        Column("G", lambda row, _width: Cell(row.geometric), width=1, priority=3),
-        Column("M", lambda row, _width: Cell(row.hand, "accent"), width=1),
-    ]
+def _label(row: int | range, _width: int) -> Cell:
+    return Cell(str(row) if isinstance(row, int) else f"{row.start}-{row[-1]}", "muted")
 
 
-def after_columns(study: Study, largest: int) -> list[Column[BarRow]]:
-    """Columns for the bars after a merge."""
-    last = max(0, len(study.tables) - 1)
-    return [
-        Column(
-            "#", lambda row, _width: Cell(row.label, "muted"), width=2 * len(str(last)) + 1, align="right"
-        ),
-        Column("after", lambda row, width: Cell(bar(row.size, largest, width), row.look), width=4, flex=1),
-        Column("size", lambda row, _width: Cell(row.size_text, row.look), width=8, align="right"),
-        Column("", lambda row, _width: Cell(row.note, row.look), width=3, priority=1),
-    ]
-
-
-class BarList(VirtualList[BarRow], inherit_bindings=False):
+class BarList(VirtualList[Any], inherit_bindings=False):
     """Bars under a cursor; `home` and `end` are left to the steps of the rule."""
 
     BINDINGS: ClassVar[list[BindingType]] = MOVES

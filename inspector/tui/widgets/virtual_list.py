@@ -428,8 +428,14 @@ class ListPane(Vertical, Generic[Row]):
     ListPane { height: 1fr; }
     """
 
-    def __init__(self, rows: VirtualList[Row], *, id: str | None = None) -> None:  # noqa: A002
-        super().__init__(id=id)
+    def __init__(
+        self,
+        rows: VirtualList[Row],
+        *,
+        id: str | None = None,  # noqa: A002 - Textual's name
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(id=id, classes=classes)
         self.rows = rows
         self._titles = ColumnTitles(rows)
 

@@ -41,7 +41,7 @@ def go_through(study: Study, rule: Policy) -> Iterator[str]:
     """The question of each step, with the study at that step."""
     if study.rule != rule:
         study.switch_rule()
-    study.go_first()
+    study.at = 0
     for _ in study.steps:
         yield step_lines(study)[-1].plain
         study.go(1)
@@ -92,7 +92,7 @@ def test_a_stack_in_order_says_why_nothing_is_merged(tmp_path: Path) -> None:
     with Session.open(tmp_path, label="test", options=StackOptions()) as session:
         study = Study()
         study.show(session.view)
-        assert step_lines(study)[-1].plain == "Nothing to merge: no two neighbours are of one magnitude."
+        assert step_lines(study)[-1].plain == "Nothing to merge: no two adjacent tables are of one magnitude."
         assert "Mark tables with space" in merge_lines(study)[0].plain
         study.switch_rule()
         last = step_lines(study)[-1].plain
