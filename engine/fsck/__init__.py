@@ -18,6 +18,6 @@ from engine.fsck.faults import (
     Severity as Severity,
 )
 from engine.fsck.files import finding_of as finding_of
-from engine.fsck.finding import Finding as Finding, Report as Report
+from engine.fsck.finding import Finding as Finding, Report as Report, reason_of as reason_of
 from engine.fsck.run import fsck as fsck
 from engine.fsck.table import CheckedTable as CheckedTable, check_file as check_file

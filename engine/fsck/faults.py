@@ -57,7 +57,7 @@ _ERROR, _WARNING, _INFO = Severity
 _CRASHES = "the whole stack: `git for-each-ref` shows no ref and exits 0, `git refs verify` crashes"
 _REFUSES = f"git refuses {_CRASHES}"
 _EMPTY = "git takes the stack for empty and says nothing"
-_STOPS = "git stops at the damage; what lies behind it is hidden, often without a message"
+_STOPS = "git stops at the damage and shows no record after it, often without a message"
 _LOOKUPS = "git lists the refs, but looking one up may miss it, find another, or fail"
 _SILENT = "git does not notice"
 _IGNORES = "git ignores it"
@@ -69,8 +69,8 @@ _NO_OBJECTS = "git never reads the object section; JGit"
 # fmt: off
 _FAULTS = (
     # The list
-    FaultKind("list-missing", _ERROR, "There is no tables.list, but there are tables: which of them count is "
-        "unknown.", _EMPTY, _REBUILD),
+    FaultKind("list-missing", _ERROR, "There is no tables.list, but there are tables: which of them belong "
+        "to the stack is unknown.", _EMPTY, _REBUILD),
     FaultKind("list-empty", _ERROR, "tables.list names no table, but there are tables.", _EMPTY, _REBUILD),
     FaultKind("stack-empty", _INFO, "There is no tables.list and no table: a stack without refs.",
         "the same to git"),
@@ -149,7 +149,7 @@ _FAULTS = (
     FaultKind("table-name", _WARNING, "A table has a name that no known writer gives.",
         "`git refs verify` warns; reading works"),
     FaultKind("name-range", _WARNING, "A table's name states another range of update indexes than its "
-        "header.", "git goes by the header", _REWRITE),
+        "header.", "git takes the range in the header", _REWRITE),
     FaultKind("table-empty", _INFO, "A table without any record.", "git reads it; a compaction drops it"),
     FaultKind("dulwich-table", _WARNING, "A table that dulwich wrote, as its name shows. dulwich stores long "
         "names in a way of its own, and everything in one block: what others cannot read of it is reported "
@@ -197,7 +197,7 @@ _FAULTS = (
     FaultKind("hash-mixed", _ERROR, "A table has object ids of another hash function than the stack.",
         "git refuses the whole stack", _ASIDE),
     FaultKind("tables-out-of-order", _ERROR, "A table is listed after one with higher update indexes, so "
-        "that its older values win.", "git goes by the list", _REBUILD),
+        "that its older values win.", "git reads the tables in the order of the list", _REBUILD),
     FaultKind("ranges-overlap", _ERROR, "The update indexes of two tables overlap: a compaction and its "
         "inputs are both listed, or tables of two histories.", _LAST_WINS, _REBUILD),
     FaultKind("update-index-shared", _WARNING, "Two adjacent tables share an update index, as a transaction "

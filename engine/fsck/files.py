@@ -12,7 +12,7 @@ from typing import Final
 from engine.errors import FormatError, shown
 from engine.format import TABLES_LIST, ListFault, is_table_file, parse_table_list
 from engine.fsck.faults import FAULTS
-from engine.fsck.finding import Finding, Report
+from engine.fsck.finding import Finding, Report, reason_of
 from engine.stack import FileKind, UnlistedFile, read_list_bytes
 
 
@@ -25,11 +25,8 @@ def check_list(directory: str, entries: Sequence[str], report: Report) -> list[s
     present = "1 table is" if tables == 1 else f"{tables} tables are"
     try:
         raw = read_list_bytes(directory)
-    except FormatError as error:
-        report.add("list-unreadable", TABLES_LIST, None, error.reason)
-        return []
-    except OSError as error:
-        report.add("list-unreadable", TABLES_LIST, None, _reason(error))
+    except (FormatError, OSError) as error:
+        report.add("list-unreadable", TABLES_LIST, None, reason_of(error))
         return []
     if raw is None:
         if tables:
@@ -50,13 +47,16 @@ def check_list(directory: str, entries: Sequence[str], report: Report) -> list[s
     return [line.name for line in listed.lines if line.name is not None and line.fault is None]
 
 
+_ORPHANS: Final = {
+    FileKind.SUPERSEDED: "orphan-table",
+    FileKind.DATA: "table-unlisted-data",
+    FileKind.NEXT: "orphan-newer",
+    FileKind.AHEAD: "orphan-ahead",
+    FileKind.DOUBTFUL: "orphan-doubtful",
+    FileKind.UNREADABLE: "orphan-damaged",
+}
 _CODES: Final = {
-    FileKind.SUPERSEDED: ("orphan-table", "orphan-in-use"),
-    FileKind.DATA: ("table-unlisted-data", "orphan-in-use"),
-    FileKind.NEXT: ("orphan-newer", "orphan-in-use"),
-    FileKind.AHEAD: ("orphan-ahead", "orphan-in-use"),
-    FileKind.DOUBTFUL: ("orphan-doubtful", "orphan-in-use"),
-    FileKind.UNREADABLE: ("orphan-damaged", "orphan-in-use"),
+    **{kind: (code, "orphan-in-use") for kind, code in _ORPHANS.items()},
     FileKind.TEMPORARY: ("temporary-file", "temporary-in-use"),
     FileKind.TABLE_LOCK: ("lock-stale", "lock-held"),
     FileKind.LIST_LOCK: ("lock-stale", "lock-held"),
@@ -71,7 +71,3 @@ def finding_of(file: UnlistedFile) -> Finding:
     code = _CODES[file.kind][file.in_use]
     message = f"{file.reason}; {file.holder} has it open" if file.holder is not None else file.reason
     return Finding(FAULTS[code], file.name, file.offset, message)
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or str(error)

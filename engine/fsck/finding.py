@@ -45,6 +45,11 @@ class Finding:
         return self.fault.fixes
 
 
+def reason_of(error: FormatError | OSError) -> str:
+    """What has gone wrong, in words, without the file."""
+    return error.reason if isinstance(error, FormatError) else error.strerror or str(error)
+
+
 class Report:
     """Findings so far, bounded in number so that one kind does not hide the others.
 
@@ -54,8 +59,6 @@ class Report:
 
     MOST_ALIKE: Final = 20
     MOST_IN_ALL: Final = 1000
-
-    __slots__ = ("_counts", "_findings", "_in_all", "_in_file")
 
     def __init__(self) -> None:
         self._findings: list[Finding] = []
@@ -70,6 +73,10 @@ class Report:
     def add_error(self, code: str, error: FormatError) -> None:
         """Add a finding of the kind `code` where the error is."""
         self.add(code, error.name, error.offset, error.reason)
+
+    def add_unreadable(self, file: str, error: OSError) -> None:
+        """Add that the system cannot read a table."""
+        self.add("table-unreadable", file, None, reason_of(error))
 
     def take(self, finding: Finding) -> None:
         """Add a finding."""
@@ -93,14 +100,14 @@ class Report:
 
     def close(self) -> list[Finding]:
         """The findings since the last call of `drain`, and how many were left out."""
-        for (file, code), count in self._counts.items():
-            if count > self.MOST_ALIKE:
-                what = f"and {count - self.MOST_ALIKE} more of this kind"
+        alike = [(file, code, count - self.MOST_ALIKE, "") for (file, code), count in self._counts.items()]
+        others = [
+            ("", code, count - self.MOST_IN_ALL, " in other files") for code, count in self._in_all.items()
+        ]
+        for file, code, more, where in (*alike, *others):
+            if more > 0:
+                what = f"and {more} more of this kind{where}"
                 self._findings.append(Finding(FAULTS[code], file, None, what))
-        for code, count in self._in_all.items():
-            if count > self.MOST_IN_ALL:
-                what = f"and {count - self.MOST_IN_ALL} more of this kind in other files"
-                self._findings.append(Finding(FAULTS[code], "", None, what))
         return self.drain()
 
     def drain(self) -> list[Finding]:

@@ -158,5 +158,5 @@ class _Run:
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 raise
-            report.add("table-unreadable", name, None, error.strerror or str(error))
+            report.add_unreadable(name, error)
         return True

@@ -75,14 +75,6 @@ class CheckedTable:
         self.header = None if self.layout is None else self.layout.used_header
 
 
-def check_file(directory: str | os.PathLike[str], name: str) -> list[Finding]:
-    """Everything that is wrong with one table. Raises `FormatError` for what is no file, `OSError`."""
-    report = Report()
-    for _ in check_table(CheckedTable(directory, name), report, lambda _position: None):
-        pass
-    return report.close()
-
-
 def check_table(file: CheckedTable, report: Report, tick: Tick) -> Iterator[list[bytes]]:
     """Report everything that is wrong with a table; the names of its refs, block by block.
 
@@ -97,7 +89,23 @@ def check_table(file: CheckedTable, report: Report, tick: Tick) -> Iterator[list
             _check_name(file.name, header, report)
             yield from _Blocks(file, layout, header, report, tick).check()
     except OSError as error:
-        report.add("table-unreadable", file.name, None, error.strerror or str(error))
+        report.add_unreadable(file.name, error)
+
+
+def check_file(directory: str | os.PathLike[str], name: str) -> list[Finding]:
+    """Everything that is wrong with one table; of one that the system cannot read, that.
+
+    Raises `FormatError` for what is no file, `PermissionError`, `FileNotFoundError`.
+    """
+    report = Report()
+    try:
+        for _ in check_table(CheckedTable(directory, name), report, lambda _position: None):
+            pass
+    except (PermissionError, FileNotFoundError):
+        raise
+    except OSError as error:
+        report.add_unreadable(name, error)
+    return report.close()
 
 
 def _check_frame(file: CheckedTable, layout: TableLayout, report: Report) -> None:
@@ -146,16 +154,13 @@ def _check_name(name: str, header: Header, report: Report) -> None:
         report.add("dulwich-table", name, None, "a name with 16 digits, as dulwich gives")
         return
     if parts is None:
-        report.add(
-            "table-name", name, None, "not 0xMIN-0xMAX-SUFFIX.ref, as git, JGit and the Go library have it"
-        )
-    elif (parts.min_update_index, parts.max_update_index) != (
-        header.min_update_index,
-        header.max_update_index,
-    ):
+        what = "not 0xMIN-0xMAX-SUFFIX.ref, as git, JGit and the Go library have it"
+        report.add("table-name", name, None, what)
+        return
+    low, high = header.min_update_index, header.max_update_index
+    if (parts.min_update_index, parts.max_update_index) != (low, high):
         stated = f"{parts.min_update_index} to {parts.max_update_index}"
-        what = f"the name says {stated}, the header {header.min_update_index} to {header.max_update_index}"
-        report.add("name-range", name, None, what)
+        report.add("name-range", name, None, f"the name says {stated}, the header {low} to {high}")
 
 
 class _Blocks:
@@ -289,19 +294,16 @@ class _Blocks:
         if span.type in (REF, OBJ) and 0 < size < span.block_len:
             what = f"a {SECTION_NAMES[span.type]} block of {span.block_len} bytes; the block size is {size}"
             self._add("block-too-long", span.start, what)
-        if span.padding:
-            start = span.next_offset - span.padding
-            rest = self._layout.read(start, span.padding).lstrip(b"\0")
-            if rest:
-                self._check_filling(span.next_offset - len(rest), len(rest))
-
-    def _check_filling(self, offset: int, size: int) -> None:
-        """What is in the padding, from its first byte on that is not zero."""
+        if not span.padding:
+            return
+        rest = self._layout.read(span.next_offset - span.padding, span.padding).lstrip(b"\0")
+        if not rest:
+            return
+        offset = span.next_offset - len(rest)
         try:
             block = self._layout.block_at(offset)
         except FormatError:
-            what = f"{size} bytes from the first one on that is not zero"
-            self._add("padding", offset, what)
+            self._add("padding", offset, f"{len(rest)} bytes from the first one on that is not zero")
         else:
             what = f"a {SECTION_NAMES[block.type]} block of {block.block_len} bytes"
             self._add("block-hidden", offset, what)

@@ -19,7 +19,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Final, TypeVar
@@ -29,7 +29,7 @@ from engine.format import MAX_BLOCK_SIZE, LogRecord, RefRecord
 from engine.fsck import Severity, check_file
 from engine.progress import Progress, ProgressCallback
 from engine.repair.inputs import OpenInputs
-from engine.repair.plan import PlannedTable, RepairPlan, StepKind, trace
+from engine.repair.plan import PlannedTable, RepairPlan, Step, StepKind, trace
 from engine.snapshot import Snapshot, keep, set_aside, settle, take_snapshot
 from engine.stack import (
     LIST_LOCK,
@@ -76,23 +76,21 @@ def repair(
     or repaired, when nothing failed but to remove what it needs no more.
     """
     now = time.time() if now is None else now
-    work = _Work(Path(directory), plan, now, force, progress or (lambda _: None))
-    return work.run()
+    steps = [step for step in plan.steps if step.is_done(force=force)]
+    return _Work(Path(directory), plan, steps, now, force, progress or (lambda _: None)).run()
 
 
+@dataclass(slots=True)
 class _Work:
     """One repair."""
 
-    def __init__(
-        self, path: Path, plan: RepairPlan, now: float, force: bool, progress: ProgressCallback
-    ) -> None:
-        self._path = path
-        self._plan = plan
-        self._now = now
-        self._force = force
-        self._progress = progress
-        self._steps = [step for step in plan.steps if step.is_done(force=force)]
-        self._removed: list[str] = []
+    _path: Path
+    _plan: RepairPlan
+    _steps: list[Step]
+    _now: float
+    _force: bool
+    _progress: ProgressCallback
+    _removed: list[str] = field(default_factory=list)
 
     def file(self, name: str) -> str:
         """The path of a file of the stack."""
@@ -115,8 +113,7 @@ class _Work:
             self._require_free(locks)
             aside = self._files(StepKind.SET_ASIDE)
             leftovers = self._files(StepKind.REMOVE_FILE)
-            replaced = [name for table in plan.tables if not table.is_kept for name in table.files]
-            gone = [*replaced, *aside, *leftovers]
+            gone = [*plan.replaced, *aside, *leftovers]
             # Tables that no list names are in it too, so that undoing leaves them where they were.
             files = [*gone, *(name for table in plan.tables for name in table.files)]
             snapshot = take_snapshot(self._path, "repair", self._now, extra=files)
@@ -162,24 +159,23 @@ class _Work:
 
     def _require_unchanged(self) -> None:
         """Raise `OutdatedError` unless list and files are those that the plan was made for."""
-        plan = self._plan
-        gone = set(self._removed)
-        for before in plan.files:
-            if before[0] not in gone and trace(self._path, before[0]) != before:
-                raise OutdatedError(self.file(before[0]), "is not what it was when the repair was planned")
-        if read_list_bytes(self._path) != plan.list_before:
-            reason = "is not what it was when the repair was planned"
-            raise OutdatedError(self.file(TABLES_LIST), reason)
+        changed = [
+            before[0]
+            for before in self._plan.files
+            if before[0] not in self._removed and trace(self._path, before[0]) != before
+        ]
+        if not changed and read_list_bytes(self._path) != self._plan.list_before:
+            changed = [TABLES_LIST]
+        if changed:
+            raise OutdatedError(self.file(changed[0]), "is not what it was when the repair was planned")
 
     def _require_free(self, locks: Sequence[str]) -> None:
         """Raise `LockError` if a table that goes is locked by a process that may be at work."""
-        for name in [name for table in self._plan.tables if not table.is_kept for name in table.files]:
+        for name in self._plan.replaced:
             lock = name + LOCK_SUFFIX
             if lock not in locks and os.path.lexists(self.file(lock)):
-                reason = (
-                    "is there: another process may be compacting the table (--force goes on all the same)"
-                )
-                raise LockError(self.file(lock), reason)
+                reason = "is there: another process may be compacting the table"
+                raise LockError(self.file(lock), f"{reason} (--force goes on all the same)")
 
     def _remove_lock(self, name: str) -> None:
         """Remove a lock that is still the one of the plan; one that is held only by force."""
@@ -203,12 +199,10 @@ class _Work:
                 sync_directory(self._path)
         except BaseException:
             # The list has the last word: an interrupt may have come just behind the rename.
-            named = _names(self._path)
-            for name in made:
-                if name not in named:
-                    # It was noted before it got its name, which may be what failed.
-                    with suppress(FileNotFoundError):
-                        os.unlink(self.file(name))
+            for name in set(made) - set(_names(self._path)):
+                # It was noted before it got its name, which may be what failed.
+                with suppress(FileNotFoundError):
+                    os.unlink(self.file(name))
             raise
 
     def _make(self, table: PlannedTable, mode: int | None, made: list[str]) -> None:
@@ -259,14 +253,16 @@ class _Work:
         for refs in source.refs():
             for ref in refs:
                 writer.add_ref(ref)
-            done += len(refs)
-            self._progress(Progress("write tables", done, table.refs + table.logs))
+            done = self._wrote(table, done + len(refs))
         for logs in source.logs():
             for log in logs:
                 writer.add_log(log)
-            done += len(logs)
-            self._progress(Progress("write tables", done, table.refs + table.logs))
+            done = self._wrote(table, done + len(logs))
         writer.close()
+
+    def _wrote(self, table: PlannedTable, done: int) -> int:
+        self._progress(Progress("write tables", done, table.refs + table.logs))
+        return done
 
     def _verify(self, source: OpenInputs, table: PlannedTable, path: str) -> None:
         """Read a new table back: the same records, and nothing wrong with it."""
@@ -276,10 +272,8 @@ class _Work:
         if errors:
             raise FormatError(name, errors[0].offset, f"was written wrong: {errors[0].message}")
         with Table.open(path, name) as written:
-            refs, logs = (
-                _same(source.refs(), written.ref_blocks()),
-                _same(source.logs(), written.log_blocks()),
-            )
+            refs = _same(source.refs(), written.ref_blocks())
+            logs = _same(source.logs(), written.log_blocks())
             if (refs, logs) != (table.refs, table.logs):
                 raise FormatError(name, None, f"{refs} refs and {logs} log entries are not those planned")
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from engine.errors import shown
 from engine.format import HashId, is_table_file, parse_table_list, parse_table_name
-from engine.fsck import FAULTS, REWRITE_TABLE, CheckedTable, Finding, Severity, check_file
+from engine.fsck import REWRITE_TABLE, CheckedTable, Finding, Severity, check_file, reason_of
 from engine.progress import Progress, ProgressCallback
 from engine.repair.choice import Candidate
 from engine.repair.inputs import Input, count_records
@@ -148,7 +148,7 @@ class Evidence:
         """What a table is worth that is not listed, unless it was looked at before."""
         if name not in self.files:
             self.tell("check tables that are not listed")
-            self._refuse_foreign(self._look_at(name, _found_in(self.path, name), None))
+            self._refuse_foreign(self._look_at(name, check_file(self.path, name), None))
         return self.files[name]
 
     def not_looked_at(self) -> list[str]:
@@ -188,7 +188,7 @@ class Evidence:
             except PermissionError:
                 raise
             except OSError as error:
-                file.reasons.append(error.strerror or str(error))
+                file.reasons.append(reason_of(error))
         return file
 
     def _open(self, file: TableFile, between: Limits | None) -> None:
@@ -230,16 +230,6 @@ class Evidence:
             file.reasons.append(f"a {file.hash_id} table in a stack of {self.hash_id} tables")
             file.severity = Severity.ERROR
             file.input = None
-
-
-def _found_in(path: Path, name: str) -> list[Finding]:
-    """What is wrong with a file; an error of the system is a finding. Raises `PermissionError`."""
-    try:
-        return check_file(path, name)
-    except PermissionError:
-        raise
-    except OSError as error:
-        return [Finding(FAULTS["table-unreadable"], name, None, error.strerror or str(error))]
 
 
 def _between(name: str, listed: Sequence[str]) -> Limits:

@@ -17,6 +17,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
+from operator import attrgetter
 from typing import Final, TypeVar
 
 from engine.format import U64_MAX, LogRecord, RefRecord, log_order
@@ -24,7 +25,7 @@ from engine.merge import merge_blocks
 from engine.progress import Progress, ProgressCallback
 from engine.repair.inputs import Input, OpenInputs
 from engine.repair.plan import RepairPlan
-from engine.salvage import EVERYWHERE, Gap, Losses
+from engine.salvage import EVERYWHERE, Gap
 
 _BATCH: Final = 1024
 
@@ -88,7 +89,7 @@ def ref_outcomes(
 ) -> Iterator[list[RefOutcome]]:
     """What becomes of each ref, in name order, in lists; refs that are simply kept only on request.
 
-    Lists are empty where nothing is to be told, so that whoever reads them can stop anywhere. Raises
+    Lists are empty where nothing is to be told, so that the caller can stop anywhere. Raises
     `OSError`, `FormatError` when the files have changed since, and what `progress` raises.
     """
     judge = _Judge(plan)
@@ -143,13 +144,9 @@ _Located = tuple[RefRecord, int]
 def _located_refs(sources: Sequence[OpenInputs]) -> Iterator[tuple[bytes, _Located]]:
     """The record that counts for each name, with its table's place."""
     streams = [_tagged(source.refs(), number) for number, source in enumerate(sources)]
-    for refs in merge_blocks(streams, _located_name):
+    for refs in merge_blocks(streams, lambda located: located[0].name):
         for located in refs:
             yield located[0].name, located
-
-
-def _located_name(located: _Located) -> bytes:
-    return located[0].name
 
 
 def _tagged(blocks: Iterator[list[RefRecord]], number: int) -> Iterator[list[_Located]]:
@@ -163,12 +160,8 @@ def _live_logs(sources: Sequence[OpenInputs]) -> Iterator[LogRecord]:
 
 
 def _newest_logs(sources: Sequence[OpenInputs]) -> Iterator[tuple[bytes, LogRecord]]:
-    for name, logs in groupby(_live_logs(sources), _name_of_log):
+    for name, logs in groupby(_live_logs(sources), attrgetter("name")):
         yield name, next(logs)
-
-
-def _name_of_log(log: LogRecord) -> bytes:
-    return log.name
 
 
 def _keyed_logs(sources: Sequence[OpenInputs]) -> Iterator[tuple[tuple[bytes, int], LogRecord]]:
@@ -302,21 +295,18 @@ def _cover(ranges: Sequence[tuple[int, int]], low: int, high: int) -> bool:
 
 def damages(plan: RepairPlan) -> list[Damage]:
     """What may be lost without trace, for each table, the oldest first; then of those left out."""
-    found: list[Damage] = []
-
-    def add(file: str, position: int | None, high: int, losses: Losses | None) -> None:
-        if losses is not None and losses.may_have_lost_any:
-            found.append(Damage(file, position, high, losses.gaps, losses.lost_logs))
-
-    for position, table in enumerate(plan.tables):
-        for file, losses in table.losses.items():
-            add(file, position, table.limits[1], losses)
+    found = [
+        Damage(file, position, table.limits[1], losses.gaps, losses.lost_logs)
+        for position, table in enumerate(plan.tables)
+        for file, losses in table.losses.items()
+    ]
     for left in plan.left_out:
         low, high = left.limits or (0, U64_MAX)
         if not left.is_listed:
             continue
         if left.refs or left.logs:  # it can be read, but for its losses
-            add(left.file, None, high, left.losses)
+            if left.losses is not None:
+                found.append(Damage(left.file, None, high, left.losses.gaps, left.losses.lost_logs))
         elif not _cover([table.limits for table in plan.tables], low, high):
             found.append(Damage(left.file, None, high, EVERYWHERE, lost_logs=True))
-    return found
+    return [damage for damage in found if damage.gaps or damage.lost_logs]

@@ -141,6 +141,11 @@ class RepairPlan:
         return not any(step.is_done(force=False) for step in self.steps)
 
     @property
+    def replaced(self) -> list[str]:
+        """The files whose records come into tables of other names or bytes."""
+        return [name for table in self.tables if not table.is_kept for name in table.files]
+
+    @property
     def list_after(self) -> bytes:
         """The bytes of the list of the repaired stack."""
         return pack_table_list([table.name for table in self.tables])

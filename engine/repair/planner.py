@@ -72,8 +72,8 @@ def plan_repair(
     """What repairs the stack in `directory`; nothing is written or locked.
 
     `options` may state the hash function. With `tables`, only these files are repaired; the list stays as it
-    is but for them, and so do all others. The name of a lock stands for nothing but its removal, that of a
-    table for the removal of its lock as well. Otherwise each file gets the safest of its options, but for
+    is but for them, and so do all others. The name of a lock asks for its removal alone, that of a table
+    for the removal of its lock as well. Otherwise each file gets the safest of its options, but for
     those named here: tables in `set_aside` are no part of the stack afterwards, those in `take_up` are,
     although they are not listed, where their update indexes place them. `now` is in seconds since 1970.
     Raises `ApiError` for names of no table, and of one to be taken up that cannot be read, `FormatError` when

@@ -61,11 +61,6 @@ class Losses:
         """Whether a ref of this name may be among the lost."""
         return any(gap.holds(name) for gap in self.gaps)
 
-    @property
-    def may_have_lost_any(self) -> bool:
-        """Whether any record may be lost."""
-        return bool(self.gaps) or self.lost_logs
-
 
 class LossTally:
     """Adds up what a scan finds, one after the other in the order of the file."""

@@ -87,7 +87,7 @@ class Unreadable:
 def salvage(layout: TableLayout, header: Header, *, blind: bool = False) -> Iterator[Readable | Unreadable]:
     """What is in the ref and log blocks of a table, in the order of the file.
 
-    `header` is what to go by: the layout's own, or one made up for a file that has lost its header. `blind`
+    `header` is the layout's own, or one made up for a file that has lost its header. `blind`
     looks for blocks at every byte instead of where footer, indexes and block size lead: for files in which
     these are wrong. Raises nothing for wrong bytes; `OSError` passes through. A block is in memory at a time.
     """
