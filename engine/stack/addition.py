@@ -25,10 +25,11 @@ class Addition:
     A context manager: a clean exit commits, an exception leaves the stack as it was. Raises
     `LockError` when another process holds the lock, and `OutdatedError` when the stack has
     changed since it was loaded, unless `reload` says to load it again under the lock.
-    `has_changed_stack` says afterwards whether anything was added.
+    `update_index` is the lowest that the next table may begin with, `has_changed_stack` afterwards whether
+    anything was added.
     """
 
-    __slots__ = ("_added", "_directory", "_lock", "_update_index", "has_changed_stack")
+    __slots__ = ("_added", "_directory", "_lock", "has_changed_stack", "update_index")
 
     def __init__(self, directory: StackDirectory, *, reload: bool) -> None:
         self._directory = directory
@@ -39,15 +40,10 @@ class Addition:
             if reload and not directory.is_current():
                 directory.load()
             directory.require_current()
-            self._update_index = directory.merged.max_update_index + 1
+            self.update_index = directory.merged.max_update_index + 1
         except BaseException:
             self._lock.release()
             raise
-
-    @property
-    def update_index(self) -> int:
-        """The lowest update index that the next table may begin with."""
-        return self._update_index
 
     @contextmanager
     def table(self) -> Iterator[TableWriter]:
@@ -57,16 +53,16 @@ class Addition:
         `update_index`, `RefnameError` and `NameConflictError` unless names are not checked.
         """
         directory = self._directory
-        with directory.temporary_table(self._update_index, self._update_index) as temporary:
+        with directory.temporary_table(self.update_index, self.update_index) as temporary:
             writer = TableWriter(temporary.write, directory.write_options)
-            writer.set_limits(self._update_index, self._update_index)
+            writer.set_limits(self.update_index, self.update_index)
             yield writer
             stats = writer.close()
             if stats.is_empty:
                 return
-            if writer.min_update_index < self._update_index:
+            if writer.min_update_index < self.update_index:
                 raise ApiError(
-                    f"update index {writer.min_update_index} has been used: {self._update_index} is the next"
+                    f"update index {writer.min_update_index} has been used: {self.update_index} is the next"
                 )
             temporary.finish()
             name = directory.table_name(writer.min_update_index, writer.max_update_index)
@@ -83,7 +79,7 @@ class Addition:
                 raise
             self._added.append(table)
             # Git lets tables of one transaction share an index; here ranges never overlap.
-            self._update_index = writer.max_update_index + 1
+            self.update_index = writer.max_update_index + 1
 
     def add(self, write: Callable[[TableWriter], object]) -> None:
         """Write one table with a function, as `table` does."""

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 from engine.errors import LockError, OutdatedError
 from engine.format import footer_size
-from engine.merge import Compacted, Expiry, compact_tables, is_noop
+from engine.merge import Expiry, MergedTable, compact_tables, is_noop
 from engine.progress import ProgressCallback
 from engine.stack.directory import StackDirectory
 from engine.stack.lock import LockFile
@@ -67,40 +67,34 @@ def compact_range(
     if is_noop(first, end, expiry):
         return
     stats.attempts += 1
-    with ExitStack() as locks:
-        try:
+    try:
+        with ExitStack() as locks:
             start, end = _lock_range(directory, first, end, locks, best_effort=best_effort, follows=follows)
-        except OutdatedError:
-            raise
-        except LockError:
-            stats.failures += 1
-            raise
-        tables = directory.tables[start:end]
-        low = min(table.min_update_index for table in tables)
-        high = max(table.max_update_index for table in tables)
-        with directory.temporary_table(low, high) as temporary:
-            stats.bytes += sum(table.size - footer_size(table.version) for table in tables)
-            compacted = compact_tables(
-                tables,
-                temporary.write,
-                directory.write_options,
-                drop_tombstones=start == 0,
-                expiry=expiry,
-                progress=progress,
-            )
-            temporary.finish()
-            stats.entries_written += compacted.entries
-            try:
+            merged = MergedTable(directory.tables[start:end])
+            limits = merged.min_update_index, merged.max_update_index
+            with directory.temporary_table(*limits) as temporary:
+                stats.bytes += sum(table.size - footer_size(table.version) for table in merged.tables)
+                compacted = compact_tables(
+                    merged.tables,
+                    temporary.write,
+                    directory.write_options,
+                    drop_tombstones=start == 0,
+                    expiry=expiry,
+                    progress=progress,
+                )
+                temporary.finish()
+                stats.entries_written += compacted.entries
+                left = None if compacted.table.is_empty else limits
                 with directory.lock_list() as lock:
-                    _replace_range(directory, lock, tables, temporary, compacted, is_bottom=start == 0)
-            except OutdatedError:
-                raise
-            except LockError:
-                stats.failures += 1
-                raise
-        directory.follow()
-        # A table that a damaged list names twice may be needed still.
-        directory.unlink(table.name for table in tables)
+                    _replace_range(directory, lock, merged.tables, temporary, left, is_bottom=start == 0)
+            directory.follow()
+            # A table that a damaged list names twice may be needed still.
+            directory.unlink(table.name for table in merged.tables)
+    except OutdatedError:
+        raise
+    except LockError:
+        stats.failures += 1
+        raise
 
 
 def find_range(names: Sequence[str], tables: Sequence[str], path: str, *, is_bottom: bool) -> int:
@@ -143,23 +137,19 @@ def _replace_range(
     lock: LockFile,
     tables: Sequence[Table],
     temporary: TemporaryTable,
-    compacted: Compacted,
+    limits: tuple[int, int] | None,
     *,
     is_bottom: bool,
 ) -> None:
-    """Name the new table, unless nothing is left of it, in the place of the range's tables."""
+    """Put the new table in the place of the range's tables; none, without `limits`, if nothing is left."""
     names = directory.read_list()
     start = find_range(names, [table.name for table in tables], directory.list_path, is_bottom=is_bottom)
-    end = start + len(tables)
-    replacement: list[str] = []
-    if not compacted.table.is_empty:
-        low = min(table.min_update_index for table in tables)
-        high = max(table.max_update_index for table in tables)
-        replacement = [directory.table_name(low, high)]
+    replacement = [] if limits is None else [directory.table_name(*limits)]
+    names[start : start + len(tables)] = replacement
     try:
         for name in replacement:
             temporary.rename(name)
-        directory.install(lock, [*names[:start], *replacement, *names[end:]])
+        directory.install(lock, names)
     except BaseException:
         directory.unlink(replacement)
         raise

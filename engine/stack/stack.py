@@ -7,7 +7,7 @@
 
 A handle is a view of the stack as it was when it was opened or last reloaded; it changes only
 by `reload` and by changes made through it. Tables and merged views taken from it stay good
-for as long as somebody uses them. One handle is for one thread at a time (views are for any).
+for as long as they are used. One handle is for one thread at a time (views are for any).
 
 The steps that make changes safe between processes are in `addition.py` and `compactor.py`.
 """
@@ -47,11 +47,12 @@ class Stack(Closing):
     `ApiError`. Closing a writable one removes tables that others have compacted away.
     """
 
-    __slots__ = ("_directory", "_stats")
+    __slots__ = ("_directory", "stats")
 
     def __init__(self, directory: StackDirectory) -> None:
         self._directory = directory
-        self._stats = CompactionStats()
+        self.stats = CompactionStats()
+        """What compactions through this handle have done."""
 
     @classmethod
     def open(
@@ -116,11 +117,6 @@ class Stack(Closing):
         """The update index at which the next table begins; 1 in an empty stack."""
         return self.merged.max_update_index + 1
 
-    @property
-    def stats(self) -> CompactionStats:
-        """What compactions through this handle have done."""
-        return self._stats
-
     def reload(self) -> bool:
         """Take up changes by others; whether there were any. One `stat` if there were none.
 
@@ -179,13 +175,13 @@ class Stack(Closing):
 
     def _tidy_up(self) -> None:
         """Auto-compact after a commit, which must not look like a failure when this fails."""
-        failures = self._stats.failures
+        failures = self.stats.failures
         try:
             self.auto_compact()
         except OutdatedError:
             pass  # another process is at it, or has been
         except (ReftableError, OSError):
-            self._stats.failures = failures + 1
+            self.stats.failures = failures + 1
 
     @property
     def sizes(self) -> list[int]:
@@ -200,7 +196,7 @@ class Stack(Closing):
         """Merge the tables that the policy suggests; those that are not locked, if some are."""
         segment = self.suggestion()
         compact_range(
-            self._directory, segment.start, segment.end, self._stats, best_effort=True, progress=progress
+            self._directory, segment.start, segment.end, self.stats, best_effort=True, progress=progress
         )
 
     def compact_all(self, expiry: Expiry | None = None, progress: ProgressCallback | None = None) -> None:
@@ -215,7 +211,7 @@ class Stack(Closing):
     ) -> None:
         """Merge the tables [first, end) into one. A single table is rewritten only to expire logs."""
         check_range(self.tables, first, end)
-        compact_range(self._directory, first, end, self._stats, expiry=expiry, progress=progress)
+        compact_range(self._directory, first, end, self.stats, expiry=expiry, progress=progress)
 
     def plan_compaction(
         self, first: int, end: int, expiry: Expiry | None = None, progress: ProgressCallback | None = None
@@ -240,7 +236,7 @@ class Stack(Closing):
             self._directory,
             first,
             first + len(names),
-            self._stats,
+            self.stats,
             expiry=plan.expiry,
             follows=True,
             progress=progress,

@@ -64,24 +64,12 @@ class FileKind(StrEnum):
     @property
     def is_table(self) -> bool:
         """Whether the file is named like a table."""
-        return self in _TABLES
+        return not self.is_lock and self not in (FileKind.TEMPORARY, FileKind.NOT_REGULAR, FileKind.OTHER)
 
     @property
     def is_lock(self) -> bool:
         """Whether the file is a lock."""
         return self in (FileKind.TABLE_LOCK, FileKind.LIST_LOCK)
-
-
-_TABLES: Final = frozenset(
-    {
-        FileKind.SUPERSEDED,
-        FileKind.DATA,
-        FileKind.NEXT,
-        FileKind.AHEAD,
-        FileKind.DOUBTFUL,
-        FileKind.UNREADABLE,
-    }
-)
 
 
 @dataclass(slots=True, frozen=True)
@@ -305,7 +293,8 @@ def _judge(
             if not compares:
                 return FileKind.DOUBTFUL, f"{what}: too large to compare with the listed tables now", None
             with ExitStack() as opened:
-                beside = _left_together(path, unlisted, coverage.compacted(low, high), opened)
+                limits = coverage.compacted(low, high)
+                beside = [] if limits is None else _left_together(path, unlisted, limits, opened)
                 missing = coverage.missing_from(table, beside, progress)
     except FileNotFoundError:
         raise
@@ -316,26 +305,34 @@ def _judge(
     if missing is None:
         return FileKind.DOUBTFUL, f"{what}: a listed table that may hold its records cannot be read", None
     if any(missing):
-        only = f"no listed table has as new or newer ({missing[0]:,} refs, {missing[1]:,} log entries)"
+        refs = f"{missing[0]:,} ref{'' if missing[0] == 1 else 's'}"
+        logs = f"{missing[1]:,} log {'entry' if missing[1] == 1 else 'entries'}"
+        only = f"no listed table has as new or newer ({refs}, {logs})"
         return FileKind.DATA, f"{what}: it holds what {only}", None
     return FileKind.SUPERSEDED, f"{what}: listed tables hold all its records, as new or newer", None
 
 
 def _left_together(
-    path: str, unlisted: Iterable[str], limits: tuple[int, int] | None, opened: ExitStack
+    path: str, unlisted: Iterable[str], limits: tuple[int, int], opened: ExitStack
 ) -> list[Table]:
-    """The unlisted tables that a compaction made into a listed one with these limits; none without limits."""
+    """The unlisted tables that a compaction made into a listed one with these limits."""
     tables: list[Table] = []
-    for name in unlisted if limits is not None else ():
+    for name in unlisted:
         with suppress(FormatError, OSError):
             table = opened.enter_context(Table.open(os.path.join(path, name), name))
-            low, high = table.min_update_index, table.max_update_index
-            if limits is not None and limits[0] <= low and high <= limits[1]:
+            if limits[0] <= table.min_update_index and table.max_update_index <= limits[1]:
                 tables.append(table)
     return tables
 
 
 # Words
+
+_TYPES: Final = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+}
 
 
 def _words(name: str, kind: FileKind, status: os.stat_result, now: float, locks: Sequence[str]) -> str:
@@ -345,7 +342,7 @@ def _words(name: str, kind: FileKind, status: os.stat_result, now: float, locks:
         lock = f"there is {locks[0]}" if locks else "no lock is held"
         return f"a table that is not finished, {status.st_size} bytes; {lock}"
     if kind is FileKind.NOT_REGULAR:
-        return f"{_type_words(status.st_mode)}: no writer of reftables made it"
+        return f"{_TYPES.get(stat.S_IFMT(status.st_mode), 'a device')}: no writer of reftables made it"
     return f"{status.st_size} bytes: no file of a stack"
 
 
@@ -363,18 +360,6 @@ def _holding(kind: FileKind, holder: Holder | None, complete: bool) -> str:
     if kind is FileKind.TABLE_LOCK:
         return f"{seen}; that tells nothing: git closes the locks on tables as soon as it has made them"
     return seen
-
-
-def _type_words(mode: int) -> str:
-    for is_type, words in (
-        (stat.S_ISDIR, "a directory"),
-        (stat.S_ISLNK, "a symbolic link"),
-        (stat.S_ISFIFO, "a named pipe"),
-        (stat.S_ISSOCK, "a socket"),
-    ):
-        if is_type(mode):
-            return words
-    return "a device"
 
 
 def _age_words(seconds: float) -> str:

@@ -107,7 +107,7 @@ def test_a_table_of_another_history_stays(tmp_path: Path) -> None:
         add_branches(stack, 4, first=7)
         plan = stack.plan_clean()
         assert (removed(plan), kept(plan)) == ([], sorted(tables[1:]))
-        assert all("(1 refs, 0 log entries)" in file.reason for file in plan.kept)
+        assert all("(1 ref, 0 log entries)" in file.reason for file in plan.kept)
         assert stack.clean() == []
 
 

@@ -158,7 +158,8 @@ def test_a_table_whose_update_indexes_are_covered_is_judged_by_its_records(
         found = look(tmp_path, tables)[COVERED]
         assert found.kind is (FileKind.DATA if any(missing) else FileKind.SUPERSEDED)
         assert found.is_removable is not any(missing)
-        counts = "({} refs, {} log entries)".format(*missing)
+        words = "ref" if missing[0] == 1 else "refs", "log entry" if missing[1] == 1 else "log entries"
+        counts = f"({missing[0]} {words[0]}, {missing[1]} {words[1]})"
         assert (counts in found.reason) is any(missing)
 
 
