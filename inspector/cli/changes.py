@@ -110,7 +110,7 @@ def compact(
     """Merge tables into one.
 
     All of them, those that a rule suggests (with --auto; by default the one that is configured), or a
-    range. Prints the stack before and after, and what drops out: versions that newer ones shadow, and
+    range. Prints the stack before and after, and what drops out: superseded versions, and
     tombstones when the oldest table is among those merged.
     """
     if everything + auto + (chosen is not None) > 1:

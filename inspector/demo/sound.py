@@ -3,8 +3,8 @@ r"""The demo stack: eight months of an invented project, in a stack worth lookin
 `build_demo` plays a history of some 2,000 transactions (branches made, moved, merged and deleted, tags,
 fetches, rebases) and writes it as the tables that git's compactions could have left: each holds the
 newest version of everything that its span of update indexes touched, and only the oldest has lost
-its tombstones. So there are shadowed versions, deletions that still hide something, and sizes about which the
-two compaction rules disagree.
+its tombstones. So there are superseded versions, deletions that still hide something, and sizes about which
+the two compaction rules disagree.
 
 Everything is decided by constants and a seeded generator: same refs, same times, same sizes, same names of
 tables on every machine. Object ids are made up; there is no object database behind them.

@@ -2,7 +2,7 @@
 
 After each addition the rule in question is asked, as auto-compaction asks it, and what it suggests is
 merged. Two things are taken to be so that need not be: that all additions are of one size, and that a merge
-is as large as the records that go into it, with nothing shadowed, dropped or packed more tightly. Only the
+is as large as the records that go into it, with nothing superseded, dropped or packed more tightly. Only the
 FRAME that each table has goes once for every table that is one less. As little as that is, it decides what
 becomes of tables of equal size: two of them merged are a little less than twice as large as a third.
 """

@@ -39,7 +39,7 @@ def compaction_lines(plan: CompactionPlan) -> Iterator[str]:
         yield from columns(("", "#", "name", "bytes", "update indexes"), rows, "<><><")
         yield ""
     gone = plan.dropped
-    yield f"dropped: {gone.shadowed:,} shadowed, {gone.tombstones:,} tombstones, {gone.expired:,} expired"
+    yield f"dropped: {gone.shadowed:,} superseded, {gone.tombstones:,} tombstones, {gone.expired:,} expired"
 
 
 def clean_lines(plan: CleanPlan) -> list[str]:

@@ -25,7 +25,7 @@ their names at the end of tables.list.
 block: The part of a table that is read as a whole. Its first byte says what it holds: r (refs), o (objects),
 g (log) or i (index). Log blocks are compressed.
 
-compaction: Several tables next to each other are merged into a new one. Records that are shadowed within
+compaction: Several tables next to each other are merged into a new one. Records that are superseded within
 the range are dropped; tombstones only when the range begins with the oldest table.
 
 expiry: Leaving out old reflog entries in a compaction, by their time or by their update index.
@@ -60,9 +60,9 @@ followed by its index.
 
 segment: Tables next to each other in the list, such as a rule would compact into one.
 
-shadowed: Hidden by a record of the same key in a newer table.
-
 stack: A directory with tables, and with tables.list, which names those that count, oldest first.
+
+superseded: Hidden by a record of the same key in a newer table.
 
 symref: A ref that names another ref instead of an object. HEAD usually is one.
 

@@ -32,7 +32,7 @@ class CompactScreen(FormScreen):
 
     HELP = """
     A compaction merges tables next to each other into a new one. Refs and reflogs stay what they are: only
-    records that a newer table of the range shadows are dropped. Tombstones, the records of deletions, are
+    records that are superseded within the range are dropped. Tombstones, the records of deletions, are
     dropped only when the oldest table is among those merged, since below it there is nothing that
     they could hide.
 

@@ -243,7 +243,7 @@ class MainScreen(ChangingScreen):
         if isinstance(news, VersionsRead):
             row = self._refs.current
             if self._detail_of is self._refs and row is not None and row.record.name == news.name:
-                self.query_one(Detail).show_ref(row, news.trace)
+                self.query_one(Detail).show(row, news.trace)
             return
         self._refs.take(news)
         self._logs.take(news)
@@ -304,27 +304,13 @@ class MainScreen(ChangingScreen):
                 self._show_detail()
 
     def _show_detail(self) -> None:
-        detail = self.query_one(Detail)
-        if isinstance(self._detail_of, StackPane):
-            match self._detail_of.current:
-                case StackRow() as table:
-                    detail.show_table(table)
-                case UnlistedFile() as file:
-                    detail.show_unlisted(file)
-                case None:
-                    detail.show_nothing()
-            return
-        match self._detail_of.current:
-            case RefRow() as ref:
-                detail.show_ref(ref)
-                arrangement = self._refs.arrangement
-                within = arrangement.merged if arrangement is not None else None
-                self._session.want_versions(ref.record.name, within)
-                self._work()
-            case None:
-                detail.show_nothing()
-            case log:
-                detail.show_log(log)
+        row = self._detail_of.current
+        self.query_one(Detail).show(row)
+        if isinstance(row, RefRow):
+            arrangement = self._refs.arrangement
+            within = arrangement.merged if arrangement is not None else None
+            self._session.want_versions(row.record.name, within)
+            self._work()
 
     @on(RecordPane.RowOpened)
     def _row_opened(self) -> None:

@@ -5,7 +5,6 @@ Made of facts that were read before, in plain `Content`: nothing from a stack is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from operator import itemgetter
 from typing import ClassVar, Final
 
@@ -18,7 +17,6 @@ from textual.widgets import Static
 from engine.format import RefRecord
 from engine.readable import ReadableTable
 from engine.stack import UnlistedFile
-from engine.table import Table
 from inspector.model import ChainEnd, RefTrace
 from inspector.rows import LogRow, RefRow
 from inspector.text import (
@@ -54,8 +52,8 @@ The detail of the selected row.
 
 Of a ref: its value, or where it leads when it is a symref. Below that every version of it in the tables of \
 the stack, newest first, each with its table (#0 is the oldest), update index and the offset of its \
-block. The newest one wins; it shadows the others, which stay in their tables until a compaction drops them. \
-A tombstone, (deleted), wins like any other and so hides the ref. A table that cannot be read is \
+block. The newest one wins; the others are superseded, and stay in their tables until a compaction drops \
+them. A tombstone, (deleted), wins like any other and so hides the ref. A table that cannot be read is \
 named where its version would stand. Last come the newest log entries.
 
 Of a log entry: its message, who made it and when, and both object ids whole.
@@ -75,83 +73,26 @@ j k scroll, g G go to the top and the end.
         yield Static(id="detail-text")
         yield Static(id="detail-versions")
 
-    def _show(self, lines: Sequence[Content], versions: Sequence[Content] = ()) -> None:
+    def show(
+        self, row: StackRow | UnlistedFile | RefRow | LogRow | None, trace: RefTrace | None = None
+    ) -> None:
+        """All that is known of a row; of a ref its versions and newest log entries too, once it is traced."""
+        below: list[Content] = []
+        match row:
+            case StackRow():
+                lines = _table_lines(row)
+            case UnlistedFile():
+                lines = _unlisted_lines(row)
+            case RefRow(record):
+                lines = _ref_lines(record, trace)
+                below = [*_version_lines(trace), *_entry_lines(trace)] if trace is not None else []
+            case LogRow():
+                lines = _log_lines(row)
+            case _:
+                lines = []
         self.query_one("#detail-text", Static).update(Content("\n").join(lines))
-        self.query_one("#detail-versions", Static).update(Content("\n").join(versions))
+        self.query_one("#detail-versions", Static).update(Content("\n").join(below))
         self.scroll_home(animate=False)
-
-    def show_nothing(self) -> None:
-        """Nothing is selected."""
-        self._show([])
-
-    def show_table(self, row: StackRow) -> None:
-        """A table: its whole name, size, format, range, and where its footer says that sections are."""
-        table = row.table
-        footer = table.footer
-        sections = [
-            ("ref index", footer.ref_index_offset),
-            ("objects", footer.obj_offset),
-            ("object index", footer.obj_index_offset),
-            ("logs", footer.log_offset),
-            ("log index", footer.log_index_offset),
-        ]
-        found = [f"{name} {offset:,}" for name, offset in sections if offset]
-        self._show(
-            [
-                _heading(f"#{row.position}  {safe_name(table.name)}"),
-                _field("size", f"{table.size:,} bytes"),
-                _field(
-                    "format", f"version {table.version}, {table.hash_id}, block size {table.block_size:,}"
-                ),
-                _field("updates", update_range(table.min_update_index, table.max_update_index)),
-                _field("offsets", ", ".join(found) or "none"),
-                *_damage_lines(table),
-            ]
-        )
-
-    def show_unlisted(self, file: UnlistedFile) -> None:
-        """A file that is not in the list: what it is, why it is there, if it is open, what clean does."""
-        self._show(
-            [
-                _heading(safe_name(file.name)),
-                _field("kind", f"{file.kind}, not in tables.list"),
-                _field("size", f"{file.size:,} bytes, {age_text(file.age)} old"),
-                _field("why", safe_name(file.reason)),
-                _field("open", safe_name(file.holding)),
-                _field("clean", "removes it" if file.is_removable else "leaves it alone"),
-            ]
-        )
-
-    def show_ref(self, row: RefRow, trace: RefTrace | None = None) -> None:
-        """A ref: its value, and where it leads, its versions and newest log entries once they are traced."""
-        record = row.record
-        lines = [_heading(shown(record.name)), *_value_lines(record, trace)]
-        if trace is None:
-            lines.append(_field("versions", "…", "$foreground-muted"))
-            self._show(lines)
-            return
-        if trace.in_doubt:
-            lines.append(
-                _field("in doubt", "a table that cannot be read may hold a newer version", "$text-warning")
-            )
-        self._show(lines, [*_version_lines(trace), *_entry_lines(trace)])
-
-    def show_log(self, row: LogRow) -> None:
-        """A reflog entry: what changed, by whom and when, and why."""
-        record = row.record
-        lines = [_heading(f"{shown(record.name)}  update {record.update_index}  table #{row.position}")]
-        if record.is_deletion:
-            lines.append(_field("entry", "(deleted)", "$text-warning"))
-        else:
-            lines += [
-                _field("message", shown(record.message.rstrip(b"\n"))),
-                _field("change", f"{_id_or_none(record.old, 12)} -> {_id_or_none(record.new, 12)}"),
-                _field("who", f"{shown(record.committer)} <{shown(record.email)}>"),
-                _field("when", f"{log_time(record)} {log_zone(record.tz)}  ({record.time})"),
-                _field("old", _id_or_none(record.old)),
-                _field("new", _id_or_none(record.new)),
-            ]
-        self._show(lines)
 
 
 def _heading(text: str) -> Content:
@@ -163,20 +104,83 @@ def _field(name: str, text: str, style: str = "") -> Content:
 
 
 def _id_or_none(oid: bytes | None, digits: int | None = None) -> str:
-    # The null id of an entry stands for no ref before, or none after.
+    # In an entry the null id means no ref before, or none after.
     return oid.hex()[:digits] if oid is not None and any(oid) else "none"
 
 
-def _value_lines(record: RefRecord, trace: RefTrace | None) -> list[Content]:
-    if record.target is not None:
-        if trace is None or trace.chain[0].record != record:  # traced at another moment
-            return [_field("symref", "-> " + shown(record.target))]
-        return [_chain_line(trace)]
-    if record.value is None:
-        return [_field("value", "(deleted)", "$text-warning")]
-    lines = [_field("value", record.value.hex())]
-    if record.peeled is not None:
-        lines.append(_field("peeled", record.peeled.hex()))
+def _table_lines(row: StackRow) -> list[Content]:
+    """A table: its whole name, size, format, range, where its footer says that sections are, its damage."""
+    table, footer = row.table, row.table.footer
+    sections = [
+        ("ref index", footer.ref_index_offset),
+        ("objects", footer.obj_offset),
+        ("object index", footer.obj_index_offset),
+        ("logs", footer.log_offset),
+        ("log index", footer.log_index_offset),
+    ]
+    found = [f"{name} {offset:,}" for name, offset in sections if offset]
+    lines = [
+        _heading(f"#{row.position}  {safe_name(table.name)}"),
+        _field("size", f"{table.size:,} bytes"),
+        _field("format", f"version {table.version}, {table.hash_id}, block size {table.block_size:,}"),
+        _field("updates", update_range(table.min_update_index, table.max_update_index)),
+        _field("offsets", ", ".join(found) or "none"),
+    ]
+    if isinstance(table, ReadableTable):
+        if table.fault is not None:
+            lines.append(_field("X", error_text(table.fault), "$text-error"))
+        if (losses := table.losses) is not None:
+            lines.append(_field("readable", loss_text(losses), "$text-warning"))
+    return lines
+
+
+def _unlisted_lines(file: UnlistedFile) -> list[Content]:
+    """A file that is not in the list: what it is, why it is there, if it is open, what clean does."""
+    return [
+        _heading(safe_name(file.name)),
+        _field("kind", f"{file.kind}, not in tables.list"),
+        _field("size", f"{file.size:,} bytes, {age_text(file.age)} old"),
+        _field("why", safe_name(file.reason)),
+        _field("open", safe_name(file.holding)),
+        _field("clean", "removes it" if file.is_removable else "leaves it alone"),
+    ]
+
+
+def _log_lines(row: LogRow) -> list[Content]:
+    """A reflog entry: what changed, by whom and when, and why."""
+    record = row.record
+    heading = _heading(f"{shown(record.name)}  update {record.update_index}  table #{row.position}")
+    if record.is_deletion:
+        return [heading, _field("entry", "(deleted)", "$text-warning")]
+    return [
+        heading,
+        _field("message", shown(record.message.rstrip(b"\n"))),
+        _field("change", f"{_id_or_none(record.old, 12)} -> {_id_or_none(record.new, 12)}"),
+        _field("who", f"{shown(record.committer)} <{shown(record.email)}>"),
+        _field("when", f"{log_time(record)} {log_zone(record.tz)}  ({record.time})"),
+        _field("old", _id_or_none(record.old)),
+        _field("new", _id_or_none(record.new)),
+    ]
+
+
+def _ref_lines(record: RefRecord, trace: RefTrace | None) -> list[Content]:
+    """A ref: its value, or where it leads."""
+    lines = [_heading(shown(record.name))]
+    if record.target is not None and (trace is None or trace.chain[0].record != record):
+        lines.append(_field("symref", "-> " + shown(record.target)))  # traced at another moment
+    elif record.target is not None and trace is not None:
+        lines.append(_chain_line(trace))
+    elif record.value is None:
+        lines.append(_field("value", "(deleted)", "$text-warning"))
+    else:
+        lines.append(_field("value", record.value.hex()))
+        if record.peeled is not None:
+            lines.append(_field("peeled", record.peeled.hex()))
+    if trace is None:
+        lines.append(_field("versions", "…", "$foreground-muted"))
+    elif trace.in_doubt:
+        doubt = "a table that cannot be read may hold a newer version"
+        lines.append(_field("in doubt", doubt, "$text-warning"))
     return lines
 
 
@@ -196,67 +200,58 @@ def _chain_line(trace: RefTrace) -> Content:
     )
 
 
-def _damage_lines(table: Table) -> list[Content]:
-    """What is wrong with a table as far as it was read, and what can be read of it."""
-    if not isinstance(table, ReadableTable):
-        return []
-    lines = []
-    if table.fault is not None:
-        lines.append(_field("X", error_text(table.fault), "$text-error"))
-    if (losses := table.losses) is not None:
-        lines.append(_field("readable", loss_text(losses), "$text-warning"))
-    return lines
-
-
 def _version_lines(trace: RefTrace) -> list[Content]:
     """A line for each version and each table that could not be read, newest first."""
     listed = trace.versions[:MAX_VERSIONS]
-    places = [
-        (f"#{version.position}", str(version.record.update_index), f"{version.offset:,}")
-        for version in listed
-    ]
-    widths = [max(map(len, column)) for column in zip(*places, strict=True)] or [0, 0, 0]
+    position_width = max((len(str(version.position)) for version in listed), default=0)
+    index_width = max((len(str(version.record.update_index)) for version in listed), default=0)
+    offset_width = max((len(f"{version.offset:,}") for version in listed), default=0)
     winner = trace.winner
     lines: list[tuple[int, Content]] = []
-    for version, (position, update_index, offset) in zip(listed, places, strict=True):
+    for version in listed:
+        record = version.record
         if version.wins:
-            verdict = ("wins     ", "bold $text-success")
-        elif winner is None or version.position > winner.position:
-            verdict = ("newer    ", "$foreground-muted")
+            verdict = _label("wins", "bold $text-success")
         else:
-            verdict = ("shadowed ", "$foreground-muted")
+            is_newer = winner is None or version.position > winner.position
+            verdict = _label("newer" if is_newer else "superseded")
         line = Content.assemble(
             verdict,
-            f"{position:<{widths[0]}}  update {update_index:>{widths[1]}}  block {offset:>{widths[2]}}  ",
-            (value_text(version.record), "$text-warning" if version.record.is_deletion else ""),
+            f"#{version.position:<{position_width}}  update {record.update_index:>{index_width}}  "
+            f"block {version.offset:>{offset_width},}  ",
+            (value_text(record), "$text-warning" if record.is_deletion else ""),
         )
         lines.append((version.position, line))
     for unread in trace.unread[:MAX_VERSIONS]:
-        text = f"#{unread.position:<{max(widths[0] - 1, 0)}}  {error_text(unread.error)}"
-        lines.append((unread.position, _field("unread", text, "$text-error")))
+        text = f"#{unread.position:<{position_width}}  {error_text(unread.error)}"
+        lines.append((unread.position, Content.assemble(_label("unread"), (text, "$text-error"))))
     lines.sort(key=itemgetter(0), reverse=True)
-    shown_lines = [line for _, line in lines]
     left_out = len(trace.versions) + len(trace.unread) - len(lines)
-    if left_out:
-        shown_lines.append(_field("", f"and {left_out:,} older ones"))
-    return shown_lines
+    more = [Content.assemble(_label(""), f"and {left_out:,} older ones")] if left_out else []
+    return [*(line for _, line in lines), *more]
 
 
 def _entry_lines(trace: RefTrace) -> list[Content]:
     """A line for each log entry that was read."""
-    lines = []
-    for number, entry in enumerate(trace.logs):
+    lines: list[Content] = []
+    for entry in trace.logs:
         record = entry.record
-        lines.append(
-            Content.assemble(
-                ("log      " if number == 0 else "         ", "$foreground-muted"),
-                f"{log_time(record)}  {_id_or_none(record.old, 7):>7} -> {_id_or_none(record.new, 7):<7}  ",
-                shown(record.message.rstrip(b"\n")),
-                (f"  {shown(record.committer)}", "$foreground-muted"),
-            )
+        line = Content.assemble(
+            _label("" if lines else "log"),
+            f"{log_time(record)}  {_id_or_none(record.old, 7):>7} -> {_id_or_none(record.new, 7):<7}  ",
+            shown(record.message.rstrip(b"\n")),
+            (f"  {shown(record.committer)}", "$foreground-muted"),
         )
+        lines.append(line)
     if trace.logs_error is not None:
-        lines.append(_field("log", error_text(trace.logs_error), "$text-error"))
+        lines.append(Content.assemble(_label("log"), (error_text(trace.logs_error), "$text-error")))
     elif trace.more_logs:
-        lines.append(_field("" if lines else "log", "and older ones", "$foreground-muted"))
+        lines.append(
+            Content.assemble(_label("" if lines else "log"), ("and older ones", "$foreground-muted"))
+        )
     return lines
+
+
+def _label(word: str, style: str = "$foreground-muted") -> tuple[str, str]:
+    """What a version or log entry begins with."""
+    return f"{word:<11}", style

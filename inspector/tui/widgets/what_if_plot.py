@@ -147,7 +147,7 @@ class WhatIf(Widget, can_focus=True):
                 (f"the next {additions:,} additions have {size:,} bytes each?", "bold"),
             ),
             Content.styled(
-                "Estimate: a merge is as large as what goes into it; nothing is shadowed.",
+                "Estimate: a merge is as large as its inputs; nothing is superseded.",
                 "$foreground-muted",
             ),
         ]

@@ -175,7 +175,7 @@ def test_the_detail_of_a_ref_is_all_its_versions(stack: Path) -> None:
         shown = text(screen)
         assert f"value    {oid(77).hex()}" in shown
         assert re.search(rf"wins +#1  update 2  block 0  {oid(77).hex()[:10]}", shown)
-        assert re.search(rf"shadowed +#0  update 1  block 0  {oid(1).hex()[:10]}", shown)
+        assert re.search(rf"superseded +#0  update 1  block 0  {oid(1).hex()[:10]}", shown)
 
     inspect(stack, steps)
 

@@ -54,7 +54,7 @@ def ref_text(directory: Path, name: bytes = NAME, as_of: int | None = None) -> s
         assert found is not None
         row = RefRow(found[1], view.tables.index(found[0]))
         trace = trace_ref(view, name, within)
-        return detail_text(lambda detail: detail.show_ref(row, trace))
+        return detail_text(lambda detail: detail.show(row, trace))
 
 
 @pytest.fixture
@@ -72,22 +72,22 @@ def test_versions_are_named_with_table_and_block_and_the_newest_log_entries_foll
     assert ref_text(moved).splitlines() == [
         "refs/heads/x",
         "value    (deleted)",
-        "wins     #2  update 3  block 0  (deleted)",
-        f"shadowed #1  update 2  block 0  {oid(2).hex()[:10]}",
-        f"shadowed #0  update 1  block 0  {oid(1).hex()[:10]}",
-        f"log      2023-11-15 01:43  {oid(2).hex()[:7]} -> {oid(3).hex()[:7]}  commit: second  A U Thor",
-        f"         2023-11-15 00:43  {oid(1).hex()[:7]} -> {oid(2).hex()[:7]}  commit: change  A U Thor",
+        "wins       #2  update 3  block 0  (deleted)",
+        f"superseded #1  update 2  block 0  {oid(2).hex()[:10]}",
+        f"superseded #0  update 1  block 0  {oid(1).hex()[:10]}",
+        f"log        2023-11-15 01:43  {oid(2).hex()[:7]} -> {oid(3).hex()[:7]}  commit: second  A U Thor",
+        f"           2023-11-15 00:43  {oid(1).hex()[:7]} -> {oid(2).hex()[:7]}  commit: change  A U Thor",
     ]
 
 
 def test_of_an_earlier_moment_later_versions_are_newer_ones(moved: Path) -> None:
     lines = ref_text(moved, as_of=2).splitlines()
-    assert [line.split()[0] for line in lines[2:5]] == ["newer", "wins", "shadowed"]
+    assert [line.split()[0] for line in lines[2:5]] == ["newer", "wins", "superseded"]
 
 
 def test_a_ref_that_is_not_traced_yet_says_so() -> None:
     row = RefRow(RefRecord(NAME, 1, oid(1)), 0)
-    said = detail_text(lambda detail: detail.show_ref(row))
+    said = detail_text(lambda detail: detail.show(row))
     assert f"value    {oid(1).hex()}" in said
     assert "versions …" in said
 
@@ -101,11 +101,15 @@ def test_an_unreadable_table_stands_where_its_version_would_and_casts_doubt(move
             file.write(b"\xff" * 12)
         row = RefRow(RefRecord(NAME, 1, oid(1)), 0)
         below, doubtful = trace_ref(view, NAME), trace_ref(view, NAME, view.merged.as_of(2))
-    lines = detail_text(lambda detail: detail.show_ref(row, below)).splitlines()
-    assert [line.split()[:2] for line in lines[2:5]] == [["wins", "#2"], ["unread", "#1"], ["shadowed", "#0"]]
+    lines = detail_text(lambda detail: detail.show(row, below)).splitlines()
+    assert [line.split()[:2] for line in lines[2:5]] == [
+        ["wins", "#2"],
+        ["unread", "#1"],
+        ["superseded", "#0"],
+    ]
     assert table.name in lines[3]
     assert "in doubt" not in lines[2]
-    assert "in doubt " in detail_text(lambda detail: detail.show_ref(row, doubtful))
+    assert "in doubt " in detail_text(lambda detail: detail.show(row, doubtful))
 
 
 def test_a_symref_is_shown_with_all_that_it_goes_through(tmp_path: Path) -> None:
@@ -132,7 +136,7 @@ def test_a_chain_traced_at_another_moment_is_not_shown(tmp_path: Path) -> None:
     with open_readable(directory) as stack:
         trace = trace_ref(StackView(stack), b"HEAD")
     row = RefRow(RefRecord(b"HEAD", 1, target=b"refs/old"), 0)
-    said = detail_text(lambda detail: detail.show_ref(row, trace))
+    said = detail_text(lambda detail: detail.show(row, trace))
     assert "symref   -> refs/old\n" in said
     assert "dangling" not in said
 
@@ -142,12 +146,12 @@ def test_more_log_entries_than_are_read_are_not_kept_secret(tmp_path: Path) -> N
     directory = make_stack(tmp_path / "reftable", ([RefRecord(NAME, 1, oid(1))], entries))
     lines = ref_text(directory).splitlines()
     assert len([line for line in lines if "commit: change" in line]) == 5
-    assert lines[-1] == "         and older ones"
+    assert lines[-1] == "           and older ones"
 
 
 def test_a_log_entry_says_what_changed_and_where_it_lies() -> None:
     row = LogRow(log(NAME, 7, b"commit: seventh\n"), 3)
-    said = detail_text(lambda detail: detail.show_log(row)).splitlines()
+    said = detail_text(lambda detail: detail.show(row)).splitlines()
     assert said[0] == "refs/heads/x  update 7  table #3"
     assert f"change   {oid(7).hex()[:12]} -> {oid(8).hex()[:12]}" in said
     assert f"old      {oid(7).hex()}" in said
@@ -157,7 +161,7 @@ def test_a_log_entry_says_what_changed_and_where_it_lies() -> None:
 
 def test_the_null_id_of_a_log_entry_is_none() -> None:
     row = LogRow(LogRecord(NAME, 7, bytes(20), oid(1)), 0)
-    assert f"change   none -> {oid(1).hex()[:12]}" in detail_text(lambda detail: detail.show_log(row))
+    assert f"change   none -> {oid(1).hex()[:12]}" in detail_text(lambda detail: detail.show(row))
 
 
 def test_a_file_that_is_not_listed_is_explained(tmp_path: Path) -> None:
@@ -165,7 +169,7 @@ def test_a_file_that_is_not_listed_is_explained(tmp_path: Path) -> None:
     name = "[b]\x1b\udcff"
     (directory / name).write_bytes(b"1234")
     (found,) = unlisted_files(directory, (directory / name).stat().st_mtime + 90, [])
-    said = detail_text(lambda detail: detail.show_unlisted(found)).splitlines()
+    said = detail_text(lambda detail: detail.show(found)).splitlines()
     assert said[:3] == [r"[b]\x1b\xff", "kind     other, not in tables.list", "size     4 bytes, 90s old"]
     assert said[5] == "clean    leaves it alone"
 
