@@ -5,7 +5,7 @@
     next           a table that would be the next of the stack: its writer may have died before it committed
     ahead          a table that is newer than that: the list is older than its tables
     doubtful       a table of which none of this can be told
-    unreadable     a file that is named like a table, and is none
+    unreadable     a file that is named like a table, and is none; by its name it may be one of the others
     temporary      a table that is being written, or was
     locks          on the list or on a table, held or left behind
 
@@ -28,7 +28,7 @@ from itertools import islice
 from typing import Final
 
 from engine.errors import FormatError
-from engine.format import TABLES_LIST, is_table_file, parse_table_list
+from engine.format import TABLES_LIST, is_table_file, parse_table_list, parse_table_name
 from engine.progress import ProgressCallback
 from engine.stack.coverage import Coverage
 from engine.stack.directory import read_list_bytes
@@ -100,6 +100,8 @@ Verdict = tuple[FileKind, str, int | None]
 
 Verdicts = dict[tuple[object, ...], Verdict]
 """Verdicts on tables by what they depend on, for a caller that looks at a directory again and again."""
+
+_NOT_READ: Final = f"not in {TABLES_LIST}, and cannot be read"
 
 _Found = dict[str, tuple[FileKind, os.stat_result]]
 
@@ -265,6 +267,8 @@ def _judged(
     newer = [name for name, (kind, *_) in judged.items() if kind in (FileKind.NEXT, FileKind.AHEAD)]
     if len(newer) > 1:
         judged |= {name: (FileKind.AHEAD, *judged[name][1:]) for name in newer}
+    elif newer and judged[newer[0]][0] is FileKind.NEXT and judged[newer[0]][1].startswith(_NOT_READ):
+        judged[newer[0]] = (FileKind.UNREADABLE, *judged[newer[0]][1:])
     return judged
 
 
@@ -285,11 +289,11 @@ def _judge(
             what += "" if low == high else f" to {high}"
             if low > high:
                 return FileKind.UNREADABLE, f"{what}, which is no range", None
-            if high > coverage.highest:
-                kind = FileKind.NEXT if low == coverage.highest + 1 else FileKind.AHEAD
+            kind = _kind_by_limits(low, high, coverage)
+            if kind is FileKind.DATA:
+                return kind, f"{what}: no listed table has all of these", None
+            if kind is not None:
                 return kind, f"{what}: newer than the stack, which reaches {coverage.highest}", None
-            if not coverage.covers(low, high):
-                return FileKind.DATA, f"{what}: no listed table has all of these", None
             if not compares:
                 return FileKind.DOUBTFUL, f"{what}: too large to compare with the listed tables now", None
             with ExitStack() as opened:
@@ -298,10 +302,14 @@ def _judge(
                 missing = coverage.missing_from(table, beside, progress)
     except FileNotFoundError:
         raise
-    except FormatError as error:
-        return FileKind.UNREADABLE, f"not in {TABLES_LIST}, and cannot be read: {error.reason}", error.offset
-    except OSError as error:
-        return FileKind.UNREADABLE, f"not in {TABLES_LIST}, and cannot be read: {error.strerror}", None
+    except (FormatError, OSError) as error:
+        reason = error.reason if isinstance(error, FormatError) else error.strerror
+        offset = error.offset if isinstance(error, FormatError) else None
+        # The list may have lost it all the same: its name tells, as far as it is one.
+        parts = parse_table_name(name)
+        limits = (parts.min_update_index, parts.max_update_index) if parts is not None else (1, 0)
+        kind = _kind_by_limits(*limits, coverage) if limits[0] <= limits[1] else None
+        return kind or FileKind.UNREADABLE, f"{_NOT_READ}: {reason}", offset
     if missing is None:
         return FileKind.DOUBTFUL, f"{what}: a listed table that may hold its records cannot be read", None
     if any(missing):
@@ -310,6 +318,13 @@ def _judge(
         only = f"no listed table has as new or newer ({refs}, {logs})"
         return FileKind.DATA, f"{what}: it holds what {only}", None
     return FileKind.SUPERSEDED, f"{what}: listed tables hold all its records, as new or newer", None
+
+
+def _kind_by_limits(low: int, high: int, coverage: Coverage) -> FileKind | None:
+    """What a table is by its update indexes alone; None if listed tables have them all."""
+    if high > coverage.highest:
+        return FileKind.NEXT if low == coverage.highest + 1 else FileKind.AHEAD
+    return None if coverage.covers(low, high) else FileKind.DATA
 
 
 def _left_together(

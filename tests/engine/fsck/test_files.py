@@ -279,6 +279,25 @@ def test_an_orphan_that_is_no_table_is_a_warning(stack: Path) -> None:
     assert faults(stack) == ["orphan-damaged"]
 
 
+def test_an_orphan_that_cannot_be_read_is_judged_by_its_name(stack: Path) -> None:
+    """One that would be the next may be the torn table of a writer that died; the list lost what is newer."""
+    torn, newer = (stack / f"{format_table_name(index, index, 0)}.ref" for index in (4, 5))
+    torn.write_bytes(b"")
+    assert faults(stack) == ["orphan-damaged"]
+    newer.write_bytes(b"")
+    assert [(one.code, one.file) for one in findings(stack)] == [
+        ("orphan-ahead", torn.name),
+        ("orphan-ahead", newer.name),
+    ]
+    torn.unlink()
+    assert faults(stack) == ["orphan-ahead"]
+    newer.unlink()
+    names = listed(stack)
+    (stack / names[1]).write_bytes(b"")
+    list_tables(stack, [names[0], names[2]])
+    assert faults(stack) == ["table-unlisted-data"]
+
+
 def test_a_lock_is_held_as_long_as_it_is_young(stack: Path) -> None:
     path = lock(stack, "tables.list")
     made = path.stat().st_mtime

@@ -374,6 +374,34 @@ def test_what_a_damaged_table_ahead_of_the_list_held_may_be_lost(directory: Path
     assert [damage.file for damage in damages(plan)] == [newest.name]
 
 
+@pytest.mark.parametrize("damaged", [3, 4])
+def test_a_damaged_table_that_the_list_has_lost_is_taken_up_too(directory: Path, damaged: int) -> None:
+    """The list is two lines too old, and one of the two tables has bytes behind its footer."""
+    old = (directory / "tables.list").read_bytes()
+    with Stack.open(directory, options()) as stack:
+        write(stack, [7, 9])
+        write(stack, [8])
+        before, names = (list(stack.refs()), list(stack.logs())), listed(directory)
+    (directory / "tables.list").write_bytes(old)
+    with (directory / names[damaged]).open("ab") as file:
+        file.write(b"behind the end")
+    assert errors(directory) == ["orphan-ahead", "orphan-ahead"]
+    mended = mend(directory)
+    assert [step.file for step in mended.plan.of(StepKind.TAKE_UP)] == names[3:]
+    assert (state(directory), set(mended.told.values())) == (before, {"changed"})
+
+
+def test_a_damaged_table_from_the_middle_of_the_list_is_taken_up_too(directory: Path) -> None:
+    before, names = state(directory), listed(directory)
+    list_tables(directory, [names[0], names[2]])
+    with (directory / names[1]).open("ab") as file:
+        file.write(b"behind the end")
+    assert errors(directory) == ["table-unlisted-data"]
+    mended = mend(directory)
+    assert kinds(mended.plan) == ["rewrite-table", "take-up", "write-list"]
+    assert state(directory) == before
+
+
 def test_what_only_a_table_of_another_history_holds_stays_where_it_is(directory: Path) -> None:
     """An older list was put back, and the stack went on from there."""
     names, tables = listed(directory), stack_files(directory)
