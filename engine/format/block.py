@@ -261,11 +261,7 @@ class Block:
         return self._seek(key, _index_key, decode_index, key)
 
     def _seek(
-        self,
-        key: bytes,
-        key_of: Callable[[_T], bytes],
-        decode: Callable[..., list[_T]],
-        *args: int | bytes,
+        self, key: bytes, key_of: Callable[[_T], bytes], decode: Callable[..., list[_T]], *args: int | bytes
     ) -> _T | None:
         # The record sought lies behind the last restart point <= key, or is the one at the next.
         following = self._restarts_up_to(key)
@@ -320,17 +316,6 @@ class BlockWriter:
     `capacity` is the table's block size, `header_size` that of the file header in a file's
     first block and 0 otherwise.
     """
-
-    __slots__ = (
-        "_capacity",
-        "_parts",
-        "_restart_interval",
-        "entries",
-        "last_key",
-        "restarts",
-        "size",
-        "type",
-    )
 
     def __init__(self, block_type: int, capacity: int, header_size: int, restart_interval: int) -> None:
         self.type = block_type

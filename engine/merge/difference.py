@@ -72,15 +72,11 @@ class _Kind(Generic[_R, _K]):
 
 
 _REFS: Final[_Kind[RefRecord, bytes]] = _Kind(
-    "compare refs",
-    lambda view, start: view.ref_blocks(start, deletions=True),
-    ref_key,
+    "compare refs", lambda view, start: view.ref_blocks(start, deletions=True), ref_key
 )
 
 _LOGS: Final[_Kind[LogRecord, tuple[bytes, int]]] = _Kind(
-    "compare logs",
-    lambda view, start: view.log_blocks(start[0], -start[1], deletions=True),
-    log_order,
+    "compare logs", lambda view, start: view.log_blocks(start[0], -start[1], deletions=True), log_order
 )
 
 

@@ -54,8 +54,6 @@ class ReadableTable(Table):
     `fault` is why the file cannot be opened as a table, None where it can.
     """
 
-    __slots__ = ("_lock", "_read_by", "_salvaged", "fault")
-
     def __init__(self, file: RegularFile, path: str) -> None:
         super().__init__(file, path)
         self._salvaged: Salvaged | None = None
@@ -227,8 +225,6 @@ class BrokenTable(ReadableTable):
     None where there is none.
     """
 
-    __slots__ = ()
-
     def __init__(  # of a table, there is nothing to read
         self,
         file: RegularFile | None,
@@ -243,7 +239,7 @@ class BrokenTable(ReadableTable):
         self.name = name
         self.reads = 0
         self.size = file.size if file is not None else 0
-        self.header = header
+        self._describe(header)
         self.footer = Footer()
         self._end = max(self.size - footer_size(header.version), header.size)
         self._first_type = None

@@ -41,12 +41,7 @@ from engine.snapshot.manifest import (
     save_snapshot,
     snapshots_directory,
 )
-from engine.stack import (
-    read_list_bytes,
-    sync_directory,
-    sync_file,
-    write_file,
-)
+from engine.stack import read_list_bytes, sync_directory, sync_file, write_file
 
 SNAPSHOTS_KEPT: Final = 20
 """How many snapshots `prune` leaves, besides those that are kept on purpose."""
@@ -57,11 +52,7 @@ _NO_LINK: Final = {errno.EPERM, errno.EXDEV, errno.EMLINK, errno.EOPNOTSUPP, err
 
 
 def take_snapshot(
-    directory: str | os.PathLike[str],
-    operation: str,
-    now: float,
-    *,
-    extra: Collection[str] = (),
+    directory: str | os.PathLike[str], operation: str, now: float, *, extra: Collection[str] = ()
 ) -> Snapshot:
     """Make a snapshot of the stack in `directory`, before `operation` (a word of letters and dashes).
 
@@ -146,11 +137,7 @@ class ChangeRecord:
 
 @contextmanager
 def snapshot_before(
-    directory: str | os.PathLike[str],
-    operation: str,
-    now: float,
-    *,
-    extra: Collection[str] = (),
+    directory: str | os.PathLike[str], operation: str, now: float, *, extra: Collection[str] = ()
 ) -> Iterator[ChangeRecord]:
     """A record of one change, for the `before_change` of the handle that makes it.
 

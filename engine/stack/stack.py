@@ -23,14 +23,7 @@ from typing import Self
 from engine.closing import Closing
 from engine.errors import OutdatedError, ReftableError
 from engine.format import HashId, LogRecord, RefRecord
-from engine.merge import (
-    CompactionPlan,
-    Expiry,
-    MergedTable,
-    Segment,
-    check_range,
-    plan_compaction,
-)
+from engine.merge import CompactionPlan, Expiry, MergedTable, Segment, check_range, plan_compaction
 from engine.progress import ProgressCallback
 from engine.stack.addition import Addition
 from engine.stack.cleaning import CleanPlan, clean, plan_clean

@@ -30,7 +30,6 @@ from engine.format.header import (
     SECTION_NAMES,
     SMALLEST_TABLE,
     Footer,
-    HashId,
     Header,
     footer_size,
     header_size,
@@ -55,12 +54,11 @@ class _Section:
 class Table(Closing):
     """An open table. Safe to read from several threads; immutable.
 
-    `name` is the file's name in its directory, `size` that of the file, `reads` the number of
-    reads from it so far. The file stays readable after it was unlinked, until the last user of
-    this object lets go of it or `close` is called.
+    `name` is the file's name in its directory, `reads` the number of reads from it so far. `version` (1 or 2),
+    `hash_id`, `block_size` (0 in an unaligned table), `min_update_index` (of the refs) and `max_update_index`
+    are those of the `header`. The file stays readable after it was unlinked, until the last user of this object
+    lets go of it or `close` is called.
     """
-
-    __slots__ = ("_end", "_file", "_first_type", "footer", "header", "name", "path", "reads", "size")
 
     def __init__(self, file: RegularFile, path: str) -> None:
         """A table over `file`, which lies at `path`. Raises `FormatError`, `OSError`."""
@@ -73,7 +71,7 @@ class Table(Closing):
             raise FormatError(name, None, f"{self.size} bytes are too few for a table: cut short?")
         # One byte more than the larger header: the first block's type says what the file begins with.
         head = self.read(0, header_size(2) + 1)
-        self.header = Header.parse(name, head)
+        self._describe(Header.parse(name, head))
         self._end = self.size - footer_size(self.header.version)
         if self._end < self.header.size:
             raise FormatError(name, None, f"{self.size} bytes are too few for a table: cut short?")
@@ -82,6 +80,11 @@ class Table(Closing):
             raise FormatError(name, self._end, "the footer could not be read: the file is being cut short")
         self.footer = Footer.parse(name, footer, self._end, head[: self.header.size])
         self._first_type = head[self.header.size] if self._end > self.header.size else None
+
+    def _describe(self, header: Header) -> None:
+        self.header = header
+        self.version, self.hash_id, self.block_size = header.version, header.hash_id, header.block_size
+        self.min_update_index, self.max_update_index = header.min_update_index, header.max_update_index
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], name: str | None = None) -> Self:
@@ -95,31 +98,6 @@ class Table(Closing):
 
     def __repr__(self) -> str:
         return f"Table({self.name!r})"
-
-    @property
-    def version(self) -> int:
-        """The format version: 1 or 2."""
-        return self.header.version
-
-    @property
-    def hash_id(self) -> HashId:
-        """The hash function of the object ids."""
-        return self.header.hash_id
-
-    @property
-    def block_size(self) -> int:
-        """The block size that the header states; 0 in an unaligned table."""
-        return self.header.block_size
-
-    @property
-    def min_update_index(self) -> int:
-        """The lowest update index of the table's refs."""
-        return self.header.min_update_index
-
-    @property
-    def max_update_index(self) -> int:
-        """The highest update index of the table's records."""
-        return self.header.max_update_index
 
     @property
     def policy_size(self) -> int:

@@ -125,24 +125,6 @@ class TableWriter:
     nothing of it written), and `EntryTooBigError` for a record that no block can hold.
     """
 
-    __slots__ = (
-        "_block",
-        "_hash_size",
-        "_index",
-        "_last_key",
-        "_mentioned",
-        "_objects",
-        "_pending_padding",
-        "_position",
-        "_section",
-        "_write",
-        "hash_id",
-        "max_update_index",
-        "min_update_index",
-        "options",
-        "stats",
-    )
-
     def __init__(self, write: Callable[[bytes], object], options: WriteOptions | None = None) -> None:
         self.options = options or WriteOptions()
         self.hash_id = self.options.hash_id or HashId.SHA1
