@@ -1,9 +1,9 @@
 """What a snapshot is: a directory with a manifest, beside the stack that it was taken of.
 
-    manifest.json       time, operation, tables, files, missing, after, kept: the fields of `Snapshot`
+    manifest.json       the fields of `Snapshot`
     files/, lost/       files of the stack
 
-How one is taken and gone back to is `snapshot.py`'s.
+How one is taken is in `snapshot.py`, going back to it in `undo.py`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from engine.stack import write_file
 
 MANIFEST: Final = "manifest.json"
 FILES: Final = "files"
+_FIELDS: Final = ("time", "operation", "tables", "files", "missing", "after", "kept")
 PARTIAL: Final = ".partial"
 """What the names of unfinished snapshots, and of unfinished manifests, end in."""
 
@@ -86,15 +87,7 @@ def find_snapshot(directory: str | os.PathLike[str], id: str | None = None) -> S
 
 def save_snapshot(snapshot: Snapshot, path: Path) -> None:
     """Make `snapshot` what the manifest in `path` says, in one rename. Raises `OSError`."""
-    fields = {
-        "time": snapshot.time,
-        "operation": snapshot.operation,
-        "tables": snapshot.tables,
-        "files": snapshot.files,
-        "missing": snapshot.missing,
-        "after": snapshot.after,
-        "kept": snapshot.kept,
-    }
+    fields = {name: getattr(snapshot, name) for name in _FIELDS}
     temporary = path / (MANIFEST + PARTIAL)
     write_file(os.fspath(temporary), json.dumps(fields, indent=1).encode("ascii"))
     temporary.rename(path / MANIFEST)
@@ -104,16 +97,11 @@ def load_snapshot(path: Path) -> Snapshot | None:
     """The snapshot in `path`; None for a directory that is none."""
     try:
         fields: Any = json.loads((path / MANIFEST).read_bytes())
+        time, operation, *lists, after, kept = (fields[name] for name in _FIELDS)
+        after = None if after is None else _file_names(after)
+        tables, files, missing = map(_file_names, lists)
         return Snapshot(
-            path.name,
-            path,
-            float(fields["time"]),
-            str(fields["operation"]),
-            _file_names(fields["tables"]),
-            _file_names(fields["files"]),
-            _file_names(fields["missing"]),
-            None if fields["after"] is None else _file_names(fields["after"]),
-            bool(fields["kept"]),
+            path.name, path, float(time), str(operation), tables, files, missing, after, bool(kept)
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -11,9 +11,19 @@ stack:
             files/                          the tables listed, and whatever else the change removes
             lost/                           tables that a repair set aside
 
-A snapshot is made under another name and renamed when it is whole and durable, and gets that name again to
-be removed, so a crash leaves none that is half of one. Nothing here parses a table: a snapshot of a damaged
-stack holds what is there.
+Nothing here parses a table: a snapshot of a damaged stack holds what is there. Taking one waits for no lock:
+
+ 1. make a directory with a name that ends in `.partial`: of several processes, one gets that name;
+ 2. read the list and link the tables that it names. Tables never change, so the links hold what it means;
+ 3. a table that is not there was removed by a compaction that came behind the reading of the list: then the
+    list is another one by now, and 2 begins again. If it is the same still, the stack lacks the table;
+ 4. write list and manifest, make everything durable, and rename the directory: now it is a snapshot;
+ 5. once the change has locked the list, see that this is the list of 2, or take another snapshot: what
+    another process did meanwhile is not to be undone with the change (`ChangeRecord`);
+ 6. when the change is over, note in the manifest what it made of the list.
+
+A crash before 4 leaves a directory that is removed when it is a day old, one before 6 a snapshot that does
+not know how its change ended. To be removed, a snapshot first gets its unfinished name back: none is half.
 """
 
 from __future__ import annotations
@@ -73,7 +83,6 @@ def take_snapshot(
             tables = names_in(data)
             files = sorted({*tables, *extra})
             missing = [name for name in files if not put_file(stack / name, partial / FILES / name)]
-            # A table that is not there may have been compacted away since; then the list has changed as well.
             if not missing or read_list_bytes(stack) == data:
                 break
             shutil.rmtree(partial / FILES)
@@ -107,9 +116,9 @@ class ChangeRecord:
     """What a change does to a stack, seen under its own lock: a snapshot, and what came of it.
 
     The snapshot is taken before the stack is locked, so that other processes do not wait for it, and again
-    under the lock if they were faster. If they come between two changes that are recorded as one (an addition
-    and the compaction behind it), another snapshot begins with the second: going back takes away nothing that
-    they wrote.
+    under the lock if they were faster (step 5 above). If they come between two changes that are recorded
+    as one (an addition and the compaction behind it), another snapshot begins with the second: going back
+    takes away nothing that they wrote.
     """
 
     def __init__(

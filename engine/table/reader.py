@@ -54,10 +54,10 @@ class _Section:
 class Table(Closing):
     """An open table. Safe to read from several threads; immutable.
 
-    `name` is the file's name in its directory, `reads` the number of reads from it so far. `version` (1 or 2),
-    `hash_id`, `block_size` (0 in an unaligned table), `min_update_index` (of the refs) and `max_update_index`
-    are those of the `header`. The file stays readable after it was unlinked, until the last user of this object
-    lets go of it or `close` is called.
+    `name` is the file's name in its directory, `size` that of the file, `reads` counts the reads from it.
+    What its `header` says is here, too: `block_size` is 0 in an unaligned table, `min_update_index` holds for
+    refs alone. The file stays readable after it was unlinked, until the last user of this object lets go
+    of it or `close` is called.
     """
 
     def __init__(self, file: RegularFile, path: str) -> None:
