@@ -15,89 +15,61 @@ May import `rows`.
     journal       what was changed in this session
 """
 
-from inspector.model.arrangement import LOGS, REFS, Arrangement, RecordKind, Shape, arrange
-from inspector.model.compaction_study import Blocked, Damage, MergeKey, MergeResult, Study, merge_result
-from inspector.model.difference_summary import DifferenceSummary, summarise
+from inspector.model.arrangement import (
+    LOGS as LOGS,
+    REFS as REFS,
+    Arrangement as Arrangement,
+    RecordKind as RecordKind,
+    Shape as Shape,
+    arrange as arrange,
+)
+from inspector.model.compaction_study import (
+    Blocked as Blocked,
+    Damage as Damage,
+    MergeKey as MergeKey,
+    MergeResult as MergeResult,
+    Study as Study,
+    merge_result as merge_result,
+)
+from inspector.model.difference_summary import DifferenceSummary as DifferenceSummary, summarise as summarise
 from inspector.model.health import (
-    Check,
-    Counts,
-    Health,
-    HealthMark,
-    broken_text,
-    damage_text,
-    findings_at_hand,
-    identity,
+    Check as Check,
+    Counts as Counts,
+    Health as Health,
+    HealthMark as HealthMark,
+    broken_text as broken_text,
+    damage_text as damage_text,
+    findings_at_hand as findings_at_hand,
+    identity as identity,
 )
-from inspector.model.journal import Ending, Entry, Journal
+from inspector.model.journal import Ending as Ending, Entry as Entry, Journal as Journal
 from inspector.model.layout_reader import (
-    COPY_LIMIT,
-    BytesRead,
-    ChildrenRead,
-    Copied,
-    DamageFound,
-    LayoutNews,
-    LayoutOpened,
-    LayoutReader,
-    Looking,
-    PathRead,
-    ReadFailed,
+    COPY_LIMIT as COPY_LIMIT,
+    BytesRead as BytesRead,
+    ChildrenRead as ChildrenRead,
+    Copied as Copied,
+    DamageFound as DamageFound,
+    LayoutNews as LayoutNews,
+    LayoutOpened as LayoutOpened,
+    LayoutReader as LayoutReader,
+    Looking as Looking,
+    PathRead as PathRead,
+    ReadFailed as ReadFailed,
 )
-from inspector.model.session import KeyFound, News, Reloaded, RowsRead, Session, VersionsRead
-from inspector.model.trace import ChainEnd, RefTrace, find_versions
-from inspector.model.view import AsOf, OneTable, Scope, StackView, WholeStack
-from inspector.model.what_if import Moment, replay
-
-__all__ = [
-    "COPY_LIMIT",
-    "LOGS",
-    "REFS",
-    "Arrangement",
-    "AsOf",
-    "Blocked",
-    "BytesRead",
-    "ChainEnd",
-    "Check",
-    "ChildrenRead",
-    "Copied",
-    "Counts",
-    "Damage",
-    "DamageFound",
-    "DifferenceSummary",
-    "Ending",
-    "Entry",
-    "Health",
-    "HealthMark",
-    "Journal",
-    "KeyFound",
-    "LayoutNews",
-    "LayoutOpened",
-    "LayoutReader",
-    "Looking",
-    "MergeKey",
-    "MergeResult",
-    "Moment",
-    "News",
-    "OneTable",
-    "PathRead",
-    "ReadFailed",
-    "RecordKind",
-    "RefTrace",
-    "Reloaded",
-    "RowsRead",
-    "Scope",
-    "Session",
-    "Shape",
-    "StackView",
-    "Study",
-    "VersionsRead",
-    "WholeStack",
-    "arrange",
-    "broken_text",
-    "damage_text",
-    "find_versions",
-    "findings_at_hand",
-    "identity",
-    "merge_result",
-    "replay",
-    "summarise",
-]
+from inspector.model.session import (
+    KeyFound as KeyFound,
+    News as News,
+    Reloaded as Reloaded,
+    RowsRead as RowsRead,
+    Session as Session,
+    VersionsRead as VersionsRead,
+)
+from inspector.model.trace import ChainEnd as ChainEnd, RefTrace as RefTrace, find_versions as find_versions
+from inspector.model.view import (
+    AsOf as AsOf,
+    OneTable as OneTable,
+    Scope as Scope,
+    StackView as StackView,
+    WholeStack as WholeStack,
+)
+from inspector.model.what_if import Moment as Moment, replay as replay
