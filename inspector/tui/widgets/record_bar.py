@@ -7,7 +7,7 @@ what it means.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -19,9 +19,11 @@ from textual.widgets import Input, Static
 
 from inspector.model import Arrangement, RecordKind, WholeStack
 from inspector.rows import RowPages
-from inspector.tui.widgets.record_columns import MARKS
 
-MAX_TYPED = 1000
+MARKS: Final = ("v", "^")
+"""Behind the title of the column that rows are sorted by: downwards, and backwards."""
+
+MAX_TYPED: Final = 1000
 """Characters of a filter: more than one types, less than one could paste."""
 
 

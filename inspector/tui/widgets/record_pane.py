@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
+from engine.readable import in_doubt
+from engine.table import Table
 from inspector.model import LOGS, REFS
 from inspector.rows import LogRow, RefRow
-from inspector.tui.widgets.record_columns import log_columns, ref_columns
+from inspector.text import log_time, short_id, shown, value_text
 from inspector.tui.widgets.record_pane_base import RecordPane
+from inspector.tui.widgets.virtual_list import Cell, Column, Look
 
 _KEYS = """f goes to the first name that begins with what you type, or comes after it, through the index.
     s sorts by the next column, S turns the order round; a click on the title of a column does both.
@@ -36,7 +42,18 @@ class RefsPane(RecordPane[RefRow]):
 
     KIND = REFS
     LIST_ID = "refs"
-    _columns = staticmethod(ref_columns)
+
+    @staticmethod
+    def _columns(tables: Sequence[Table], counting: Sequence[Table]) -> list[Column[RefRow]]:
+        """Name, value, update index and table; a `?` if a newer table may have lost a newer version."""
+        among = set(counting)
+        asked = [table if table in among else None for table in tables]
+        return [
+            Column("ref", lambda row, _: shown(row.record.name), 24, flex=3),
+            Column("value", _ref_value, 10, flex=2),
+            _index_column(tables),
+            _table_column(tables, asked),
+        ]
 
 
 class LogsPane(RecordPane[LogRow]):
@@ -58,4 +75,46 @@ class LogsPane(RecordPane[LogRow]):
 
     KIND = LOGS
     LIST_ID = "logs"
-    _columns = staticmethod(log_columns)
+
+    @staticmethod
+    def _columns(tables: Sequence[Table], counting: Sequence[Table]) -> list[Column[LogRow]]:  # noqa: ARG004
+        """Ref, update index, new id, message, time, author and table."""
+        return [
+            Column("ref", lambda row, _: shown(row.record.name), 18, flex=2),
+            _index_column(tables),
+            Column("new", _log_new, 7),
+            Column("message", lambda row, _: shown(row.record.message.rstrip(b"\n")), 20, flex=5),
+            Column("time", lambda row, _: Cell(log_time(row.record), "muted"), 16, priority=5),
+            Column("who", lambda row, _: Cell(shown(row.record.committer), "muted"), 10, 1, priority=2),
+            _table_column(tables, ()),
+        ]
+
+
+def _ref_value(row: RefRow, width: int) -> Cell:
+    look: Look = (
+        "warning" if row.record.is_deletion else "accent" if row.record.target is not None else "plain"
+    )
+    return Cell(value_text(row.record, width), look)
+
+
+def _log_new(row: LogRow, _width: int) -> Cell | str:
+    return Cell("deleted", "warning") if row.record.is_deletion else short_id(row.record.new)
+
+
+def _index_column(tables: Sequence[Table]) -> Column[RefRow | LogRow]:
+    widest = max((len(str(table.max_update_index)) for table in tables), default=0)
+    return Column(
+        "index", lambda row, _: str(row.record.update_index), max(widest, 5), align="right", priority=4
+    )
+
+
+def _table_column(tables: Sequence[Table], asked: Sequence[Table | None]) -> Column[RefRow | LogRow]:
+    """The table of a row, with a `?` if one of those `asked` that is newer may have lost a newer version."""
+    width = max(len(str(len(tables))) + 2, len("table"))
+    return Column("table", partial(_position, asked), width, align="right", priority=3)
+
+
+def _position(asked: Sequence[Table | None], row: RefRow | LogRow, _width: int) -> Cell:
+    if in_doubt(asked, row.position, row.record.name):
+        return Cell(f"#{row.position}?", "warning")
+    return Cell(f"#{row.position}", "muted")

@@ -11,6 +11,7 @@ copies and exports is read in workers.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, Generic, TypeVar
@@ -38,8 +39,7 @@ from inspector.model import (
 )
 from inspector.rows import FilterError, LogRow, RefRow, RowFilter, SequenceRows, SortedRows
 from inspector.text import error_text
-from inspector.tui.widgets.record_bar import Prompt, RecordBar, state_text
-from inspector.tui.widgets.record_columns import with_mark
+from inspector.tui.widgets.record_bar import MARKS, Prompt, RecordBar, state_text
 from inspector.tui.widgets.virtual_list import Column, ColumnTitles, ListPane, VirtualList
 
 DEBOUNCE: Final = 0.12
@@ -90,30 +90,23 @@ class RecordPane(Vertical, Generic[Row]):
 
     @dataclass
     class RowChosen(Message):
-        """The cursor is on this row, or on none; also when it has only now been read."""
+        """The cursor of `pane` is on another row, or on none; also when it has only now been read."""
 
         pane: RecordPane[Any]
-        row: RefRow | LogRow | None
 
     @dataclass
-    class RowOpened(Message):
-        """`enter` on this row, or a second click."""
-
-        row: RefRow | LogRow
-
-    @dataclass
-    class BlockWanted(Message):
-        """The block is wanted that holds this row in `table`."""
-
+    class _OfRow(Message):
         row: RefRow | LogRow
         table: Table
 
-    @dataclass
-    class CopyWanted(Message):
-        """Something of this row, which was found in `table`, is to be copied."""
+    class RowOpened(_OfRow):
+        """`enter` on this row, which was found in `table`, or a second click."""
 
-        row: RefRow | LogRow
-        table: Table
+    class BlockWanted(_OfRow):
+        """The block of `table` that holds this row is wanted."""
+
+    class CopyWanted(_OfRow):
+        """Something of this row is to be copied."""
 
     @dataclass
     class ExportWanted(Message):
@@ -125,18 +118,17 @@ class RecordPane(Vertical, Generic[Row]):
     def __init__(self, session: Session, *, debounce: float = DEBOUNCE) -> None:
         """`debounce` of 0 applies a filter with each letter."""
         super().__init__()
-        self._kind: RecordKind[Row] = self.KIND
         self._session = session
-        self._slot = self.LIST_ID
         self._debounce = debounce
         self._typing: Timer | None = None
-        self.rows: VirtualList[Row] = VirtualList((), empty=f"no {self._kind.noun}", id=self._slot)
+        self.rows: VirtualList[Row] = VirtualList((), empty=f"no {self.KIND.noun}", id=self.LIST_ID)
         self._bar = RecordBar(self.rows)
         self._view: StackView | None = None
         self._later: StackView | None = None
         self._shape = Shape()
         self._typed_wrong = ""
-        self._drawn: Arrangement[Row] | None = None
+        self.arrangement: Arrangement[Row] | None = None
+        """What is drawn: its view, its scope, the tables that count, its sources."""
         self._coming: _Coming[Row] | None = None
         self._allowed: tuple[bool | None, ...] = ()
         self._sought: Any = None  # the key that the cursor is to jump to
@@ -153,11 +145,6 @@ class RecordPane(Vertical, Generic[Row]):
     def current(self) -> Row | None:
         """The row under the cursor, or None when there is none or it is not read yet."""
         return self.rows.current
-
-    @property
-    def arrangement(self) -> Arrangement[Row] | None:
-        """What is drawn: its view, its scope, the tables that count, its sources."""
-        return self._drawn
 
     @property
     def scope(self) -> Scope:
@@ -177,7 +164,7 @@ class RecordPane(Vertical, Generic[Row]):
     @property
     def _now(self) -> Arrangement[Row] | None:
         """What is drawn, or on its way to it."""
-        return self._coming.arrangement if self._coming is not None else self._drawn
+        return self._coming.arrangement if self._coming is not None else self.arrangement
 
     def show(self, view: StackView) -> None:
         """Show this state of the stack; all that the user has set stays.
@@ -185,7 +172,7 @@ class RecordPane(Vertical, Generic[Row]):
         While the state before has yet to be drawn, this one waits for it: when a stack changes
         without pause, rows come a little late, but they come.
         """
-        if self._coming is not None and self._drawn is not None:
+        if self._coming is not None and self.arrangement is not None:
             self._later = view
         else:
             self._view = view
@@ -203,7 +190,9 @@ class RecordPane(Vertical, Generic[Row]):
                 if coming is not None and source is coming.arrangement.source and key == coming.key:
                     coming.row = found.row
                     self._land()
-                elif self._drawn is not None and source is self._drawn.source and key == self._sought:
+                elif (
+                    self.arrangement is not None and source is self.arrangement.source and key == self._sought
+                ):
                     self._jumped(found)
             case _:
                 pass
@@ -228,19 +217,19 @@ class RecordPane(Vertical, Generic[Row]):
         key = self._current_key() if keep else None
         self._give_up_jump()
         before = self._now
-        arrangement = arrange(self._kind, self._view, self._shape, before)
+        arrangement = arrange(self.KIND, self._view, self._shape, before)
         if arrangement is None:
-            self._coming = self._drawn = None
+            self._coming = self.arrangement = None
             self._serve()
             self.rows.show(SequenceRows(), cursor=0)
             self._say()
             return
         self._coming = _Coming(arrangement, key, self.rows.above if key is not None else 0, None)
         if key is not None:
-            self._session.want_key(self._slot, arrangement.source, key)
+            self._session.want_key(self.LIST_ID, arrangement.source, key)
         else:
-            self._session.forget_key(self._slot)
-        if self._drawn is None:
+            self._session.forget_key(self.LIST_ID)
+        if self.arrangement is None:
             self._draw(arrangement, 0, 0)
             if key is None:
                 self._coming = None
@@ -250,9 +239,9 @@ class RecordPane(Vertical, Generic[Row]):
 
     def _serve(self) -> None:
         coming = self._coming.arrangement if self._coming is not None else None
-        wanted = [arrangement for arrangement in (coming, self._drawn) if arrangement is not None]
+        wanted = [arrangement for arrangement in (coming, self.arrangement) if arrangement is not None]
         sources = [source for arrangement in wanted for source in arrangement.sources]
-        self._session.serve(self._slot, *dict.fromkeys(sources))
+        self._session.serve(self.LIST_ID, *dict.fromkeys(sources))
         self.post_message(VirtualList.RowsWanted())
 
     def _land(self) -> None:
@@ -279,23 +268,27 @@ class RecordPane(Vertical, Generic[Row]):
             self._arrange(keep=True)
 
     def _draw(self, arrangement: Arrangement[Row], row: int, above: int) -> None:
-        self._drawn = arrangement
+        self.arrangement = arrangement
         columns = self._columns(arrangement.view.tables, arrangement.merged.tables)
         shape = arrangement.shape
         if shape.order or shape.backwards:
-            title = self._kind.orders[shape.order].column
-            columns = with_mark(columns, title, backwards=shape.backwards)
+            title = self.KIND.orders[shape.order].column
+            mark, width = MARKS[shape.backwards], len(title) + 2
+            columns = [
+                replace(one, mark=mark, width=max(one.width, width)) if one.title == title else one
+                for one in columns
+            ]
         self.rows.show(arrangement.source, columns, cursor=row, above=above)
 
     @staticmethod
+    @abstractmethod
     def _columns(tables: Sequence[Table], counting: Sequence[Table]) -> list[Column[Any]]:
         """The columns for the tables of the stack, and those of them that count."""
-        raise NotImplementedError
 
     def _say(self) -> None:
         now = self._now
         gone = self._view is not None and now is None
-        state = state_text(self._kind, now, self._drawn, seeking=self._sought is not None)
+        state = state_text(self.KIND, now, self.arrangement, seeking=self._sought is not None)
         wrong = self._typed_wrong
         if gone:
             state = "this table is not in the stack any more"
@@ -310,35 +303,32 @@ class RecordPane(Vertical, Generic[Row]):
     # What the list tells.
 
     @on(VirtualList.Highlighted)
-    def _highlighted(self, event: VirtualList.Highlighted) -> None:
-        event.stop()
+    def _highlighted(self) -> None:
         row = self.rows.current
         coming = self._coming
         if coming is not None and coming.key is not None and row is not None and row.key != coming.key:
             # The cursor has moved on meanwhile, and what is coming follows it.
             coming.key, coming.row, coming.above = row.key, None, self.rows.above
-            self._session.want_key(self._slot, coming.arrangement.source, row.key)
+            self._session.want_key(self.LIST_ID, coming.arrangement.source, row.key)
             self.post_message(VirtualList.RowsWanted())
-        self.post_message(self.RowChosen(self, row))
+        self.post_message(self.RowChosen(self))
 
     @on(VirtualList.Opened)
-    def _opened(self, event: VirtualList.Opened) -> None:
-        event.stop()
-        self.action_open()
-
     def action_open(self) -> None:
         """Tell that the row under the cursor was opened."""
-        if (row := self.current) is not None:
-            self.post_message(self.RowOpened(row))
+        self._tell(self.RowOpened)
 
     def action_block(self) -> None:
         """Tell that its block is wanted."""
-        if (row := self.current) is not None and (table := self._table(row)) is not None:
-            self.post_message(self.BlockWanted(row, table))
+        self._tell(self.BlockWanted)
 
-    def _table(self, row: Row) -> Table | None:
-        tables = self._drawn.view.tables if self._drawn is not None else ()
-        return tables[row.position] if row.position < len(tables) else None
+    def action_copy(self) -> None:
+        """Tell that something of it is to be copied."""
+        self._tell(self.CopyWanted)
+
+    def _tell(self, message: type[_OfRow]) -> None:
+        if (row := self.current) is not None and self.arrangement is not None:
+            self.post_message(message(row, self.arrangement.view.tables[row.position]))
 
     # The filter.
 
@@ -398,7 +388,7 @@ class RecordPane(Vertical, Generic[Row]):
         event.stop()
         if event.value:
             name = event.value.encode("utf-8", "surrogateescape")
-            self._seek(self._kind.first_key(name))
+            self._seek(self.KIND.first_key(name))
 
     @on(Prompt.Left, ".jump")
     def _jump_left(self, event: Prompt.Left) -> None:
@@ -408,41 +398,41 @@ class RecordPane(Vertical, Generic[Row]):
         self._bar.show_prompt(self._bar.filter if self._bar.filter.value else None)
 
     def _seek(self, key: Any) -> None:  # noqa: ANN401
-        if self._drawn is None:
+        if self.arrangement is None:
             return
         if self._coming is not None:
             self._coming.key, self._coming.row = key, None
-            self._session.want_key(self._slot, self._coming.arrangement.source, key)
+            self._session.want_key(self.LIST_ID, self._coming.arrangement.source, key)
         self._sought = key
-        self._session.want_key(f"{self._slot} jump", self._drawn.source, key, ahead=True)
+        self._session.want_key(f"{self.LIST_ID} jump", self.arrangement.source, key, ahead=True)
         self.post_message(VirtualList.RowsWanted())
         self._say()
 
     def _jumped(self, found: KeyFound) -> None:
-        if self._drawn is None:
+        if self.arrangement is None:
             return
         if found.row is None:
             # Not counted that far: these rows are drawn by themselves until their numbers are known.
             self.rows.show(SequenceRows(found.ahead, complete=False), cursor=0)
-        elif self.rows.source is self._drawn.source:
+        elif self.rows.source is self.arrangement.source:
             self._sought = None
-            self.rows.show(self._drawn.source, cursor=found.row, above=self.rows.size.height // 3)
+            self.rows.show(self.arrangement.source, cursor=found.row, above=self.rows.size.height // 3)
         else:
             self._sought = None
             row = found.row + self.rows.cursor
-            self.rows.show(self._drawn.source, cursor=row, above=self.rows.above)
+            self.rows.show(self.arrangement.source, cursor=row, above=self.rows.above)
         self._say()
 
     def _give_up_jump(self) -> None:
         if self._sought is not None:
             self._sought = None
-            self._session.forget_key(f"{self._slot} jump")
+            self._session.forget_key(f"{self.LIST_ID} jump")
 
     # Order and tombstones.
 
     def action_sort(self) -> None:
         """Sort by what comes next."""
-        order = (self._shape.order + 1) % len(self._kind.orders)
+        order = (self._shape.order + 1) % len(self.KIND.orders)
         self._reshape(replace(self._shape, order=order), keep=False)
 
     def action_turn(self) -> None:
@@ -452,7 +442,7 @@ class RecordPane(Vertical, Generic[Row]):
     @on(ColumnTitles.Clicked)
     def _title_clicked(self, event: ColumnTitles.Clicked) -> None:
         event.stop()
-        for number, order in enumerate(self._kind.orders):
+        for number, order in enumerate(self.KIND.orders):
             if order.column == event.title:
                 turned = not self._shape.backwards if number == self._shape.order else False
                 self._reshape(replace(self._shape, order=number, backwards=turned), keep=False)
@@ -484,25 +474,16 @@ class RecordPane(Vertical, Generic[Row]):
             self._bar.filter.value = ""
             self.apply_filter()
             self._bar.show_prompt(None)
-        elif self._coming is not None and self._drawn is not None and isinstance(now.source, SortedRows):
+        elif self._coming is not None and self.arrangement is not None and isinstance(now.source, SortedRows):
             # An order that is not known yet cannot be shown in part: back to the one before.
-            drawn = self._drawn.shape
+            drawn = self.arrangement.shape
             self._reshape(replace(self._shape, order=drawn.order, backwards=drawn.backwards), keep=True)
         else:
             now.source.stop()
             self._land()
             self._say()
 
-    # Copy and export.
-
-    def action_copy(self) -> None:
-        """Tell that something of the row is to be copied."""
-        row = self.current
-        if row is not None and (table := self._table(row)) is not None:
-            self.post_message(self.CopyWanted(row, table))
-
     def action_export(self) -> None:
         """Tell that the rows are to be written to a file."""
-        drawn = self._drawn
-        if drawn is not None:
-            self.post_message(self.ExportWanted(drawn, self._kind.noun))
+        if self.arrangement is not None:
+            self.post_message(self.ExportWanted(self.arrangement, self.KIND.noun))

@@ -361,8 +361,8 @@ def test_what_is_chosen_opened_and_wanted_is_posted(stack: Path) -> None:
         assert isinstance(chosen, RecordPane.RowChosen)
         assert isinstance(opened, RecordPane.RowOpened)
         assert isinstance(block, RecordPane.BlockWanted)
-        assert chosen.row is not None
-        assert chosen.row.record.name == opened.row.record.name == block.row.record.name == branch(1)
+        assert chosen.pane is app.refs
+        assert opened.row.record.name == block.row.record.name == branch(1)
         assert block.table is app.session.view.tables[0]
         app.posted.clear()
         await pilot.click(app.refs.rows, offset=(5, 3), times=2)
