@@ -116,6 +116,11 @@ class RecordBar(Vertical):
         self._label.display = prompt is not None
         self._fit()
 
+    def ask(self, prompt: Prompt) -> None:
+        """Show this prompt, and give it the keys."""
+        self.show_prompt(prompt)
+        self.screen.set_focus(prompt)
+
     def say(self, state: str, wrong: str) -> None:
         """What the list shows, and what is wrong; nothing is said by an empty text."""
         if (state, wrong) == self._said:

@@ -186,16 +186,12 @@ class RecordPane(Vertical, Generic[Row]):
                 self._land()
                 self._say()
             case KeyFound(source=source, key=key) as found:
-                coming = self._coming
+                coming, drawn = self._coming, self.arrangement
                 if coming is not None and source is coming.arrangement.source and key == coming.key:
                     coming.row = found.row
                     self._land()
-                elif (
-                    self.arrangement is not None and source is self.arrangement.source and key == self._sought
-                ):
-                    self._jumped(found)
-            case _:
-                pass
+                elif drawn is not None and source is drawn.source and key == self._sought:
+                    self._jumped(found, drawn)
 
     # From what is set to what is drawn.
 
@@ -205,8 +201,7 @@ class RecordPane(Vertical, Generic[Row]):
             self._arrange(keep=keep)
 
     def _current_key(self) -> Any:  # noqa: ANN401 - of whichever kind
-        row = self.rows.current
-        if row is not None:
+        if (row := self.rows.current) is not None:
             return row.key
         return self._coming.key if self._coming is not None else None
 
@@ -286,15 +281,11 @@ class RecordPane(Vertical, Generic[Row]):
         """The columns for the tables of the stack, and those of them that count."""
 
     def _say(self) -> None:
-        now = self._now
-        gone = self._view is not None and now is None
-        state = state_text(self.KIND, now, self.arrangement, seeking=self._sought is not None)
-        wrong = self._typed_wrong
-        if gone:
+        state = state_text(self.KIND, self._now, self.arrangement, seeking=self._sought is not None)
+        if self._view is not None and self._now is None:
             state = "this table is not in the stack any more"
-        elif not wrong and now is not None and now.source.error is not None:
-            wrong = error_text(now.source.error)
-        self._bar.say(state, wrong)
+        wrong = "" if self.error is None else error_text(self.error)
+        self._bar.say(state, self._typed_wrong or wrong)
         allowed = (self.check_action("back", ()), self.check_action("deletions", ()))
         if allowed != self._allowed:  # the footer is made anew then
             self._allowed = allowed
@@ -334,12 +325,10 @@ class RecordPane(Vertical, Generic[Row]):
 
     def action_filter(self) -> None:
         """Type a filter, or change the one that is set."""
-        self._bar.show_prompt(self._bar.filter)
-        self.screen.set_focus(self._bar.filter)
+        self._bar.ask(self._bar.filter)
 
     @on(Input.Changed, ".filter")
     def _filter_typed(self, event: Input.Changed) -> None:
-        event.stop()
         self._stop_timer()
         if self._debounce and event.value:
             self._typing = self.set_timer(self._debounce, self.apply_filter)
@@ -367,7 +356,6 @@ class RecordPane(Vertical, Generic[Row]):
 
     @on(Prompt.Left, ".filter")
     def _filter_left(self, event: Prompt.Left) -> None:
-        event.stop()
         if not event.kept:
             self._bar.filter.value = ""
         self.apply_filter()
@@ -380,19 +368,16 @@ class RecordPane(Vertical, Generic[Row]):
         """Type the beginning of a name, and go there."""
         self._origin = self._current_key()
         self._bar.jump.value = ""
-        self._bar.show_prompt(self._bar.jump)
-        self.screen.set_focus(self._bar.jump)
+        self._bar.ask(self._bar.jump)
 
     @on(Input.Changed, ".jump")
     def _jump_typed(self, event: Input.Changed) -> None:
-        event.stop()
         if event.value:
             name = event.value.encode("utf-8", "surrogateescape")
             self._seek(self.KIND.first_key(name))
 
     @on(Prompt.Left, ".jump")
     def _jump_left(self, event: Prompt.Left) -> None:
-        event.stop()
         if not event.kept and self._origin is not None:
             self._seek(self._origin)
         self._bar.show_prompt(self._bar.filter if self._bar.filter.value else None)
@@ -408,19 +393,16 @@ class RecordPane(Vertical, Generic[Row]):
         self.post_message(VirtualList.RowsWanted())
         self._say()
 
-    def _jumped(self, found: KeyFound) -> None:
-        if self.arrangement is None:
-            return
+    def _jumped(self, found: KeyFound, drawn: Arrangement[Row]) -> None:
+        rows = self.rows
         if found.row is None:
             # Not counted that far: these rows are drawn by themselves until their numbers are known.
-            self.rows.show(SequenceRows(found.ahead, complete=False), cursor=0)
-        elif self.rows.source is self.arrangement.source:
-            self._sought = None
-            self.rows.show(self.arrangement.source, cursor=found.row, above=self.rows.size.height // 3)
+            rows.show(SequenceRows(found.ahead, complete=False), cursor=0)
         else:
             self._sought = None
-            row = found.row + self.rows.cursor
-            self.rows.show(self.arrangement.source, cursor=row, above=self.rows.above)
+            is_ahead = rows.source is not drawn.source  # the cursor may have moved in those rows
+            row, above = (rows.cursor, rows.above) if is_ahead else (0, rows.size.height // 3)
+            rows.show(drawn.source, cursor=found.row + row, above=above)
         self._say()
 
     def _give_up_jump(self) -> None:
@@ -441,10 +423,9 @@ class RecordPane(Vertical, Generic[Row]):
 
     @on(ColumnTitles.Clicked)
     def _title_clicked(self, event: ColumnTitles.Clicked) -> None:
-        event.stop()
         for number, order in enumerate(self.KIND.orders):
             if order.column == event.title:
-                turned = not self._shape.backwards if number == self._shape.order else False
+                turned = number == self._shape.order and not self._shape.backwards
                 self._reshape(replace(self._shape, order=number, backwards=turned), keep=False)
 
     def action_deletions(self) -> None:
