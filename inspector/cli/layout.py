@@ -29,10 +29,9 @@ def layout(call: Call, table_name: str | None) -> None:
     """Where everything lies in the tables: header, sections, blocks, footer.
 
     Oldest table first, blocks in the order of the file. `bytes` is what something takes in the file, padding
-    not included; `length` is what the block's own header says, which in a log block is its length
-    when inflated. `records end` is where the records end in the block. In the first block of a table both
-    count from the start of the file. With --json, one object for each block, and none for what cannot
-    be read.
+    not included; `length` is what the block's own header says, which in a log block is its length when
+    inflated. `records end` is where the records end in the block. In the first block of a table both count
+    from the start of the file. With --json, one object for each block, and none for what cannot be read.
     """
     faults: list[Exception] = []
     with call.opened() as stack:

@@ -3,9 +3,8 @@
 Standard output carries data only; notes, warnings and progress go to standard error, progress only
 when that is a terminal.
 
-Plain text is made of the bytes of the stack. A terminal gets them through `safe_text`; a pipe or
-a file gets them as they are, as git gives them, so that `cut` and `xargs` see real names.
-A batch of lines is one write.
+Plain text is made of the bytes of the stack. A terminal gets them through `safe_text`; a pipe or a file gets
+them as they are, as git gives them, so that `cut` and `xargs` see real names. A batch of lines is one write.
 """
 
 from __future__ import annotations

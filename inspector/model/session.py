@@ -13,10 +13,9 @@ bounded piece after the other, always the most urgent one, and tells what there 
 The sources worked on are those that the panes have put up with `serve`, each pane under a name of its own,
 and then the two of the view.
 
-One thread at a time may run `work`: nothing else touches the stack's handle. What is wanted is put down
-under a lock that is held for a moment only. What the screen sees is replaced whole, never changed:
-`view` is one `StackView` until a reload makes another, and what was read of the old one can be drawn
-until then.
+One thread at a time may run `work`: nothing else touches the stack's handle. What is wanted is put down under
+a lock that is held for a moment only. What the screen sees is replaced whole, never changed: `view` is one
+`StackView` until a reload makes another, and what was read of the old one can be drawn until then.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
+from engine.closing import Closing
 from engine.errors import ReftableError
 from engine.merge import MergedTable
 from engine.readable import ReadableStack, open_readable
@@ -92,8 +91,8 @@ class _WantedKey:
 News = RowsRead | VersionsRead | KeyFound | Reloaded
 
 
-class Session:
-    """One stack as the inspector sees it. Never locks, never writes; `with` closes its files."""
+class Session(Closing):
+    """One stack as the inspector sees it. Never locks, never writes."""
 
     def __init__(self, stack: ReadableStack, label: str) -> None:
         """Takes over `stack`, a read-only handle; `label` is how the user knows it (a path)."""
@@ -124,12 +123,8 @@ class Session:
             raise
         return cls(stack, label)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close the stack."""
         self._stack.close()
 
     # For the thread of the screen.
@@ -225,7 +220,8 @@ class Session:
         self._wants_reload = self._wants_check = False
         trouble, old_view = self._trouble, self.view
         try:
-            changed = self._take_up_changes()
+            takes_broken, self._takes_broken = self._takes_broken, False
+            changed = self._stack.reload(accept_broken=takes_broken)
         except (ReftableError, OSError) as error:
             self._trouble = str(error)
             return Reloaded(False, error, asked=asked) if is_told or trouble != self._trouble else None
@@ -235,10 +231,6 @@ class Session:
             self._anew = True
             return Reloaded(True, None, old_view, asked)
         return Reloaded(False, None, asked=asked) if is_told or trouble is not None else None
-
-    def _take_up_changes(self) -> bool:
-        takes_broken, self._takes_broken = self._takes_broken, False
-        return self._stack.reload(accept_broken=takes_broken)
 
     def _find_key(self) -> KeyFound | None:
         with self._lock:

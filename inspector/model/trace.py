@@ -1,23 +1,23 @@
 """All that a stack holds about one ref: its versions, its newest log entries, where it leads as a symref.
 
-`trace_ref` reads and never raises: what cannot be read is named with its error, and what can be read is
-there all the same. One lookup for each table, a log seek, and a lookup in each table for each link of
-a chain of symrefs; so it is for a worker, and what it returns may be drawn by anybody. How a trace looks is
-`widgets/detail.py`'s.
+`trace_ref` reads and never raises: what cannot be read is named with its error, and what can be read is there
+all the same. One lookup for each table, a log seek, and a lookup in each table for each link of a chain of
+symrefs; so it is for a worker, and what it returns may be drawn from any thread.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from engine.errors import ReftableError
-from engine.format import LogRecord, RefRecord
+from engine.format import RefRecord
 from engine.merge import MergedTable, Version
 from engine.readable import ReadableTable
 from engine.table import Table
 from inspector.model.view import StackView
+from inspector.rows import LogRow, log_row
 
 MAX_LOGS: Final = 5
 """Log entries of a trace; `more_logs` says whether there are others."""
@@ -27,9 +27,6 @@ MAX_LOG_RECORDS: Final = 4096
 
 MAX_LINKS: Final = 5
 """Refs of a chain that are looked up: git gives up when the fifth is still a symref."""
-
-MAX_TEXT: Final = 1024
-"""Bytes of a log entry's committer, email and message that a trace keeps; a block may hold 16 MiB of them."""
 
 Unreadable = ReftableError | OSError
 
@@ -49,14 +46,6 @@ class UnreadTable:
     position: int
     counts: bool
     error: Unreadable
-
-
-@dataclass(frozen=True, slots=True)
-class LogEntry:
-    """A log entry and the position of its table; its texts are cut at MAX_TEXT bytes."""
-
-    record: LogRecord
-    position: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +70,7 @@ class RefTrace:
     name: bytes
     versions: tuple[Version, ...]
     unread: tuple[UnreadTable, ...]
-    logs: tuple[LogEntry, ...]
+    logs: tuple[LogRow, ...]
     more_logs: bool
     logs_error: Unreadable | None
     chain: tuple[Link, ...]
@@ -142,8 +131,8 @@ def find_versions(
 
 def _logs(
     merged: MergedTable, name: bytes, positions: dict[Table, int]
-) -> tuple[tuple[LogEntry, ...], bool, Unreadable | None]:
-    found: list[LogEntry] = []
+) -> tuple[tuple[LogRow, ...], bool, Unreadable | None]:
+    found: list[LogRow] = []
     looked_at = 0
     try:
         for origins in merged.log_origins(name, deletions=True):
@@ -154,19 +143,10 @@ def _logs(
                 if looked_at > MAX_LOG_RECORDS or (len(found) == MAX_LOGS and not record.is_deletion):
                     return tuple(found), True, None
                 if not record.is_deletion:
-                    found.append(LogEntry(_cut(record), positions.get(table, 0)))
+                    found.append(log_row(record, positions.get(table, 0)))
     except (ReftableError, OSError) as error:
         return tuple(found), False, error
     return tuple(found), False, None
-
-
-def _cut(record: LogRecord) -> LogRecord:
-    return replace(
-        record,
-        committer=record.committer[:MAX_TEXT],
-        email=record.email[:MAX_TEXT],
-        message=record.message[:MAX_TEXT],
-    )
 
 
 def _follow(merged: MergedTable, name: bytes) -> tuple[tuple[Link, ...], ChainEnd, Unreadable | None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.merge import MergedTable
-from engine.readable import OpenError, ReadableStack, in_doubt
+from engine.readable import OpenError, ReadableStack
 from engine.table import Table
 from inspector.rows import LogRows, RefRows
 from inspector.text import short_table_name
@@ -35,10 +35,6 @@ class StackView:
         """The positions that auto-compaction would merge; empty for none."""
         self.refs = RefRows(self.merged)
         self.logs = LogRows(self.merged)
-
-    def in_doubt(self, position: int, name: bytes) -> bool:
-        """Whether a table newer than this may have lost a version of the ref, as far as damage is known."""
-        return in_doubt(self.tables, position, name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ from inspector.rows.record_rows import (
     PagedRows as PagedRows,
     RefRow as RefRow,
     RefRows as RefRows,
+    log_row as log_row,
 )
 from inspector.rows.row_filter import FilterError as FilterError, RowFilter as RowFilter
 from inspector.rows.row_pages import (

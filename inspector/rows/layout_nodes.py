@@ -18,7 +18,6 @@ from typing import Final
 from engine.format import RESTART_SIZE
 from engine.layout import (
     BlockSpan,
-    Fields,
     Group,
     Record,
     Records,
@@ -55,10 +54,9 @@ class Run:
 class Node:
     """One row of the tree.
 
-    `span` says where it lies; for a run, from the start of its first child to the end of its last.
-    `block` is the block that it lies in or is, and `inflated` the bytes that its positions count in
-    if those are not the file's. `linked` tells that it was opened to show something below it, not by
-    the user.
+    `span` says where it lies; for a run, from the start of its first child to the end of its last. `block` is
+    the block that it lies in or is, and `inflated` the bytes that its positions count in if those are not the
+    file's. `linked` tells that it was opened to show something below it, not by the user.
     """
 
     span: Span
@@ -122,12 +120,10 @@ def root_node(layout: TableLayout) -> Node:
 
 def place_of(node: Node) -> Place:
     """Where `node` lies."""
-    span = node.span
-    size = span.end - span.start
-    if not span.inflated:
-        return Place(span.start, None, span.kind, span.name, size)
+    if not node.span.inflated:
+        return _place(node.span, None)
     deflated = next(above for above in node.ancestors() if above.span.kind is SpanKind.DEFLATED)
-    return Place(deflated.span.start, span.start, span.kind, span.name, size)
+    return _place(node.span, deflated.span.start)
 
 
 # Children.
@@ -301,7 +297,7 @@ def read_record_place(layout: TableLayout, offset: int, key: bytes | None) -> Ge
                 return Place(deflated.start, start, SpanKind.RECORD)
             if number % PIECE == 0:
                 yield
-    # Any other offset is one that somebody speaks of, such as that of damage.
+    # Any other offset is one that is named somewhere, such as that of damage.
     return Place(block.start, None, SpanKind.BLOCK) if offset in {0, block.start} else Place(offset)
 
 
@@ -311,48 +307,22 @@ def read_record_place(layout: TableLayout, offset: int, key: bytes | None) -> Ge
 def damages(layout: TableLayout) -> Iterator[Place | int]:
     """The places of all that is damaged, in the order of the tree; between pieces of work, how far it is."""
     if layout.error is not None:
-        yield Place(0, None, SpanKind.TABLE, layout.name, layout.end)
-    for part in layout.children():
-        if isinstance(part, Fields):
-            yield from (_at(field) for field in part.fields if field.error is not None)
-        elif isinstance(part, Section):
-            if part.error is not None:
-                yield _at(part)
-            for block in part.children():
-                yield block.start
-                yield from _damages_in(block)
-        elif part.error is not None:
-            yield _at(part)
+        yield _place(layout, None)
+    yield from _damages_below(layout, None)
 
 
-def _damages_in(block: Span) -> Iterator[Place | int]:
-    if block.error is not None:
-        yield _at(block)
-    if not isinstance(block, BlockSpan):
-        return
-    for part in block.children():
-        if isinstance(part, Group) and part.kind is SpanKind.DEFLATED:
-            for inner in part.children():
-                yield from _damages_of(inner, part.start)
-        else:
-            yield from _damages_of(part, None)
+def _damages_below(group: Group, deflated: int | None) -> Iterator[Place | int]:
+    for number, span in enumerate(group.damaged() if isinstance(group, Records) else group.children()):
+        if span.error is not None:
+            yield _place(span, deflated)
+        elif number % PIECE == 0:
+            yield span.start if deflated is None else deflated
+        if isinstance(span, Group) and not isinstance(span, Record):
+            yield from _damages_below(span, span.start if span.kind is SpanKind.DEFLATED else deflated)
 
 
-def _damages_of(part: Span, deflated: int | None) -> Iterator[Place | int]:
-    match part:
-        case Records():
-            yield from (_at(span, deflated) for span in part.damaged())
-        case Restarts():
-            for number, span in enumerate(part.children()):
-                if span.error is not None:
-                    yield _at(span, deflated)
-                elif number % PIECE == 0:
-                    yield part.start if deflated is None else deflated
-        case _ if part.error is not None:
-            yield _at(part, deflated)
-
-
-def _at(span: Span, deflated: int | None = None) -> Place:
+def _place(span: Span, deflated: int | None) -> Place:
+    """Where `span` lies; `deflated` is where the compressed bytes of its log block do, if it is in these."""
     size = span.end - span.start
     if deflated is None:
         return Place(span.start, None, span.kind, span.name, size)

@@ -60,6 +60,15 @@ class LogRow(NamedTuple):
         return self.record.name, self.record.update_index
 
 
+def log_row(record: LogRecord, position: int) -> LogRow:
+    """A reflog entry as a row, of bounded size."""
+    texts = record.committer, record.email, record.message
+    if max(map(len, texts)) > TEXT_LIMIT:
+        committer, email, message = (text[:TEXT_LIMIT] for text in texts)
+        record = replace(record, committer=committer, email=email, message=message)
+    return LogRow(record, position)
+
+
 class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
     """The records of a merged view in its order, with tombstones when `deletions` is set."""
 
@@ -341,14 +350,7 @@ class LogRows(PagedRows[LogRow, LogRecord, tuple[bytes, int]]):
         return len(key[0]) + 128
 
     def _row(self, record: LogRecord, position: int) -> LogRow:
-        if max(len(record.committer), len(record.email), len(record.message)) > TEXT_LIMIT:
-            record = replace(
-                record,
-                committer=record.committer[:TEXT_LIMIT],
-                email=record.email[:TEXT_LIMIT],
-                message=record.message[:TEXT_LIMIT],
-            )
-        return LogRow(record, position)
+        return log_row(record, position)
 
     def _texts(self, records: Iterable[LogRecord]) -> list[bytes]:
         return [

@@ -12,7 +12,8 @@ from engine.format import LogRecord, RefRecord
 from engine.readable import ReadableTable, open_readable
 from engine.stack import Stack
 from inspector.model import RefTrace, StackView
-from inspector.model.trace import MAX_LINKS, MAX_LOGS, MAX_TEXT, trace_ref
+from inspector.model.trace import MAX_LINKS, MAX_LOGS, trace_ref
+from inspector.rows.record_rows import TEXT_LIMIT
 from tests.support.git import Repository
 from tests.support.screens import branch, branches, log, make_stack
 from tests.support.tables import oid
@@ -131,7 +132,7 @@ def test_tombstones_in_front_of_the_first_entry_are_not_read_without_end(
 
 def test_texts_of_log_entries_are_cut(tmp_path: Path) -> None:
     found = trace(make_stack(tmp_path / "reftable", ([], [log(NAME, 1, b"m" * 3000 + b"\n")])))
-    assert found.logs[0].record.message == b"m" * MAX_TEXT
+    assert found.logs[0].record.message == b"m" * TEXT_LIMIT
 
 
 def test_a_symref_is_followed_to_its_id(tmp_path: Path) -> None:
