@@ -85,6 +85,7 @@ from engine.format.refname import (
 from engine.format.table_list import (
     TABLES_LIST as TABLES_LIST,
     ListFault as ListFault,
+    ListLine as ListLine,
     check_list_size as check_list_size,
     format_table_name as format_table_name,
     is_table_file as is_table_file,

@@ -20,4 +20,9 @@ from engine.fsck.faults import (
 from engine.fsck.files import finding_of as finding_of
 from engine.fsck.finding import Finding as Finding, Report as Report, reason_of as reason_of
 from engine.fsck.run import fsck as fsck
-from engine.fsck.table import CheckedTable as CheckedTable, check_file as check_file
+from engine.fsck.table import (
+    HIGHEST_LIMIT as HIGHEST_LIMIT,
+    CheckedTable as CheckedTable,
+    check_file as check_file,
+)
+from engine.fsck.whole_stack import Limits as Limits, once_each as once_each

@@ -90,6 +90,8 @@ _FAULTS = (
         "git opens the file of this name, and refuses the whole stack if that is no table", _REBUILD),
     FaultKind("list-duplicate", _WARNING, "tables.list names a table more than once.",
         "git reads the table each time; a compaction of both lines fails", _RELIST),
+    FaultKind("list-repeats-older", _ERROR, "tables.list names a table again after newer ones, so that its "
+        "older values win.", "git shows the older values; a compaction of both lines fails", _RELIST),
     FaultKind("list-blank-line", _WARNING, "tables.list has an empty line.", "git drops empty lines",
         _RELIST),
     # Files
@@ -140,6 +142,9 @@ _FAULTS = (
         _REFUSES, _TABLE),
     FaultKind("limits-reversed", _ERROR, "The table's lowest update index is higher than its highest.",
         _SILENT, _TABLE),
+    FaultKind("limits-beyond-records", _ERROR, "The highest update index of a table is beyond all that its "
+        "records have: it was never set.", "git reads the table, but counts on from there: the next "
+        "transaction fails, or gets the update index 0", _TABLE),
     FaultKind("section-offset", _ERROR, "The footer says that a section begins where none does.",
         "git fails when it goes there, or takes the section for missing", _TABLE),
     FaultKind("section-order", _ERROR, "A block of one section lies among those of another.", _STOPS, _TABLE),
@@ -196,10 +201,11 @@ _FAULTS = (
     # The stack
     FaultKind("hash-mixed", _ERROR, "A table has object ids of another hash function than the stack.",
         "git refuses the whole stack", _ASIDE),
-    FaultKind("tables-out-of-order", _ERROR, "A table is listed after one with higher update indexes, so "
-        "that its older values win.", "git reads the tables in the order of the list", _REBUILD),
-    FaultKind("ranges-overlap", _ERROR, "The update indexes of two tables overlap: a compaction and its "
-        "inputs are both listed, or tables of two histories.", _LAST_WINS, _REBUILD),
+    FaultKind("tables-out-of-order", _ERROR, "tables.list names tables after others with higher update "
+        "indexes, so that older values win.", "git reads the tables in the order of the list", _REBUILD),
+    FaultKind("ranges-overlap", _ERROR, "The update indexes of a table overlap those of others: it states "
+        "too many, a compaction and its inputs are both listed, or tables of two histories.", _LAST_WINS,
+        _REBUILD),
     FaultKind("update-index-shared", _WARNING, "Two adjacent tables share an update index, as a transaction "
         "of several tables may write them.", _LAST_WINS),
     FaultKind("ref-name-unsafe", _ERROR, "A ref has a name that leads out of its place below refs/.",

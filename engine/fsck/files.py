@@ -10,14 +10,16 @@ from collections.abc import Sequence
 from typing import Final
 
 from engine.errors import FormatError, shown
-from engine.format import TABLES_LIST, ListFault, is_table_file, parse_table_list
+from engine.format import TABLES_LIST, ListFault, ListLine, is_table_file, parse_table_list
 from engine.fsck.faults import FAULTS
 from engine.fsck.finding import Finding, Report, reason_of
 from engine.stack import FileKind, UnlistedFile, read_list_bytes
 
+_OPENED: Final = (None, ListFault.DUPLICATE)
 
-def check_list(directory: str, entries: Sequence[str], report: Report) -> list[str]:
-    """Report what is wrong with the list; returns the names in it that may be opened, each once.
+
+def check_list(directory: str, entries: Sequence[str], report: Report) -> list[ListLine]:
+    """Report what is wrong with the list, but for repetitions; returns the lines that may be opened.
 
     `entries` are the names of the files in the directory.
     """
@@ -38,13 +40,12 @@ def check_list(directory: str, entries: Sequence[str], report: Report) -> list[s
     if not listed.is_whole:
         report.add("list-no-newline", TABLES_LIST, len(raw), "no newline at the end")
     for number, line in enumerate(listed.lines, 1):
-        if line.fault is not None:
-            again = " again" if line.fault is ListFault.DUPLICATE else ""
-            what = f"{shown(line.raw)}{again}" if line.raw else "empty"
+        if line.fault not in _OPENED:
+            what = shown(line.raw) if line.raw else "empty"
             report.add(f"list-{line.fault}", TABLES_LIST, line.offset, f"line {number} is {what}")
     if tables and not raw.strip(b"\n"):
         report.add("list-empty", TABLES_LIST, 0, f"the list names no table, but {present} here")
-    return [line.name for line in listed.lines if line.name is not None and line.fault is None]
+    return [line for line in listed.lines if line.fault in _OPENED]
 
 
 _ORPHANS: Final = {

@@ -29,7 +29,7 @@ from engine.format import is_table_file
 from engine.fsck.files import check_list, finding_of
 from engine.fsck.finding import Finding, Report
 from engine.fsck.table import CheckedTable, check_table
-from engine.fsck.whole_stack import RefCheck, check_tables
+from engine.fsck.whole_stack import RefCheck, check_repetitions, check_tables
 from engine.progress import Progress, ProgressCallback
 from engine.stack import StackOptions, read_list_bytes, unlisted_files
 
@@ -135,7 +135,8 @@ class _Run:
     def _open_tables(self, attempts: int = _ATTEMPTS) -> tuple[list[str], Report]:
         """Check the list and open the tables that it names; again, when it was replaced meanwhile."""
         report, before = Report(), self._raw_list()
-        listed = check_list(self._path, os.listdir(self._path), report)
+        lines = check_list(self._path, os.listdir(self._path), report)
+        listed = list(dict.fromkeys(line.name for line in lines if line.name is not None))
         missing = [name for name in listed if not self._open(name, report)]
         if missing and attempts > 1 and self._raw_list() != before:
             self._tables = []
@@ -143,6 +144,7 @@ class _Run:
         for name in missing:
             code = "table-missing" if is_table_file(name) else "list-not-a-table"
             report.add(code, name, None, "listed in tables.list, but there is no such file")
+        check_repetitions(lines, self._tables, report)
         return listed, report
 
     def _open(self, name: str, report: Report) -> bool:

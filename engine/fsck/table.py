@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import chain
 from typing import Final
 
 from engine.errors import FormatError, shown
@@ -46,6 +47,9 @@ _SECTIONS_IN_ORDER: Final = (REF, OBJ, LOG)
 # 0x%016x-0x%016x-%08x: every other writer has more than 12 digits only where it needs them.
 _DULWICH_NAME: Final = re.compile(r"0x0[0-9a-f]{15}-0x0[0-9a-f]{15}-[0-9a-f]{8}\.ref")
 
+HIGHEST_LIMIT: Final = 2**62
+"""A higher limit was never set, unless a record has it."""
+
 Tick = Callable[[int], None]
 """Called now and then with the position that has been reached in the file. May raise `Cancelled`."""
 
@@ -74,6 +78,22 @@ class CheckedTable:
             self.layout = TableLayout(name, self.size, self.read)
         self.header = None if self.layout is None else self.layout.used_header
 
+    @property
+    def limits(self) -> tuple[int, int] | None:
+        """The lowest and highest update index, None without a header.
+
+        Of a highest one that was never set, that of the records, which are read for this.
+        """
+        if self.header is None:
+            return None
+        low, high = self.header.min_update_index, self.header.max_update_index
+        if high >= HIGHEST_LIMIT and self.table is not None:
+            with suppress(FormatError, OSError):
+                refs = (ref.update_index for ref in self.table.refs())
+                logs = (log.update_index for log in self.table.logs() if not log.is_deletion)
+                high = max(chain([low], refs, logs))
+        return low, high
+
 
 def check_table(file: CheckedTable, report: Report, tick: Tick) -> Iterator[list[bytes]]:
     """Report everything that is wrong with a table; the names of its refs, block by block.
@@ -88,6 +108,10 @@ def check_table(file: CheckedTable, report: Report, tick: Tick) -> Iterator[list
         if header is not None:
             _check_name(file.name, header, report)
             yield from _Blocks(file, layout, header, report, tick).check()
+            if file.limits is not None and file.limits[1] < header.max_update_index:
+                high, end = file.limits[1], MIN_UPDATE_INDEX.offset + 8
+                what = f"update indexes up to {header.max_update_index}; its records end with {high}"
+                report.add("limits-beyond-records", file.name, end, what)
     except OSError as error:
         report.add_unreadable(file.name, error)
 

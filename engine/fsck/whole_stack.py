@@ -6,14 +6,18 @@ is in memory at a time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from engine.errors import FormatError, RefnameError, shown
 from engine.format import (
     MAX_SYMREF_DEPTH,
     OTHER_WORKTREES,
     PER_WORKTREE,
+    TABLES_LIST,
     HashId,
+    ListFault,
+    ListLine,
     RefRecord,
     check_refname,
     is_refname,
@@ -23,7 +27,64 @@ from engine.format import (
 from engine.fsck.block import Special
 from engine.fsck.finding import Report
 from engine.fsck.table import CheckedTable
-from engine.merge import merge_blocks
+from engine.merge import MergedTable, merge_blocks, ref_changes
+
+Limits = tuple[int, int]
+"""The lowest and the highest update index of a table."""
+
+
+def in_order(limits: Sequence[Limits]) -> list[int]:
+    """The places of most tables that follow each other; of two as good, those that are listed first.
+
+    A table may begin with the update index that the one before ends with.
+    """
+    ends: list[int] = []  # of each length, the lowest update index that so many tables end with
+    last: list[int] = []  # and the place of the last of these tables
+    before: dict[int, int | None] = {}
+    for place, (low, high) in enumerate(limits):
+        length = bisect_right(ends, low)
+        if low <= high and (length == len(ends) or high < ends[length]):
+            before[place] = last[length - 1] if length else None
+            ends[length : length + 1], last[length : length + 1] = [high], [place]
+    found: list[int] = []
+    at = last[-1] if last else None
+    while at is not None:
+        found.append(at)
+        at = before[at]
+    return found[::-1]
+
+
+def once_each(names: Sequence[str], limits: Mapping[str, Limits]) -> list[str]:
+    """The lines of a list without repetitions.
+
+    Of each table, the line that its update indexes are in order at; if there is none the last, as git reads
+    the list.
+    """
+    ordered = frozenset(in_order([limits.get(name, (1, 0)) for name in names]))
+    kept: dict[str, int] = {}
+    for place, name in enumerate(names):
+        if kept.get(name) not in ordered:
+            kept[name] = place
+    return [names[place] for place in sorted(kept.values())]
+
+
+def check_repetitions(lines: Sequence[ListLine], tables: Sequence[CheckedTable], report: Report) -> None:
+    """Report lines that name a table again: an error where the stack shows other refs because of them."""
+    repeated = [line for line in lines if line.fault is ListFault.DUPLICATE]
+    if not repeated:
+        return
+    opened = {table.name: table.table for table in tables if table.table is not None}
+    names = [line.name for line in lines if line.name in opened]
+    once = once_each(names, {table.name: table.limits for table in tables if table.limits is not None})
+    # Where a table is read last, its records count as if it were read nowhere else.
+    as_read = list(dict.fromkeys(reversed(names)))[::-1]
+    try:
+        before, after = (MergedTable([opened[name] for name in some]) for some in (as_read, once))
+        code = "list-repeats-older" if any(ref_changes(before, after)) else "list-duplicate"
+    except FormatError:
+        code = "list-repeats-older"  # as far as can be told
+    for line in repeated:
+        report.add(code, TABLES_LIST, line.offset, f"{shown(line.raw)} again")
 
 
 def check_tables(
@@ -33,25 +94,12 @@ def check_tables(
 
     `hash_id` is the hash function of the stack, None for that of the oldest table.
     """
+    _check_order([(table.name, limits) for table in tables if (limits := table.limits)], report)
     fitting: list[CheckedTable] = []
-    high = -1
-    low_before, high_before, name_before = 0, 0, ""
     for table in tables:
         header = table.header
         if header is None:
             continue
-        first, last = header.min_update_index, header.max_update_index
-        if first <= high:
-            if last < low_before:
-                code = "tables-out-of-order"
-            elif first == high == high_before:
-                code = "update-index-shared"
-            else:
-                code = "ranges-overlap"
-            what = f"{first} to {last}, listed after {name_before} with {low_before} to {high_before}"
-            report.add(code, table.name, None, f"update indexes {what}")
-        high = max(high, last)
-        low_before, high_before, name_before = first, last, table.name
         hash_id = hash_id or header.hash_id
         if header.hash_id is hash_id:
             fitting.append(table)
@@ -59,6 +107,38 @@ def check_tables(
             what = f"a {header.hash_id} table in a stack of {hash_id} tables"
             report.add("hash-mixed", table.name, None, what)
     return fitting
+
+
+def _check_order(tables: Sequence[tuple[str, Limits]], report: Report) -> None:
+    """Report tables that do not follow each other: each that overlaps others, or the list if none does."""
+    tables = [(name, limits) for name, limits in tables if limits[0] <= limits[1]]
+    ordered = in_order([limits for _, limits in tables])
+    lows = [tables[place][1][0] for place in ordered]
+    highs = [tables[place][1][1] for place in ordered]
+    for number in range(1, len(ordered)):
+        if lows[number] == highs[number - 1]:
+            (name, limits), (other, others) = tables[ordered[number]], tables[ordered[number - 1]]
+            what = f"update indexes {_range(limits)}, listed after {other} with {_range(others)}"
+            report.add("update-index-shared", name, None, what)
+    misplaced: list[str] = []
+    for place in sorted(set(range(len(tables))).difference(ordered)):
+        name, limits = tables[place]
+        first, end = bisect_left(highs, limits[0]), bisect_right(lows, limits[1])
+        if first < end:
+            other, others = tables[ordered[first]]
+            more = f" and {end - first - 1} more" if end - first > 1 else ""
+            what = f"update indexes {_range(limits)}; {other} has {_range(others)}{more}"
+            report.add("ranges-overlap", name, None, what)
+        else:
+            misplaced.append(f"{name} ({_range(limits)})")
+    if misplaced:
+        more = f" and {len(misplaced) - 1} more" if len(misplaced) > 1 else ""
+        what = f"not in the order of update indexes: {misplaced[0]}{more}"
+        report.add("tables-out-of-order", TABLES_LIST, None, what)
+
+
+def _range(limits: Limits) -> str:
+    return f"{limits[0]} to {limits[1]}"
 
 
 class RefCheck:

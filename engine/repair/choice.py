@@ -5,7 +5,7 @@ overlap, or come in disorder, all the same: of several records of one name, the 
 So listed tables that do not fit are merged in that order into one. Nothing that is to be seen changes, and no
 record goes that another one does not supersede. Tables that are in the wrong order, but do not overlap, need
 no merging: each keeps its records, and its place follows from its update indexes. That holds as long as these
-mean anything: where a table claims all there are, git went on counting at 0.
+mean anything: where a table has claimed all there are, git went on counting at 0.
 
 Where the list does not say, and files overlap, one is a compaction of the others, or they are of different
 times. Of all selections without an overlap, that one is taken which
@@ -25,10 +25,6 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
-
-HIGHEST_LIMIT: Final = 2**62
-"""A higher limit was never initialised."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -140,15 +136,14 @@ def follow_each_other(candidates: Sequence[Candidate]) -> bool:
     return all(_may_follow(one, other) for one, other in pairwise(candidates))
 
 
-def arranged(listed: Sequence[Candidate]) -> list[Candidate]:
-    """The tables of a list such that they follow each other: as they are, in order, or merged."""
-    if follow_each_other(listed):
-        return list(listed)
+def arranged(listed: Sequence[Candidate], *, sorts: bool) -> list[Candidate]:
+    """The tables of a list such that they follow each other: as they are, in order, or merged.
+
+    `sorts` when their update indexes tell their order.
+    """
     by_index = sorted(listed, key=lambda one: (one.low, one.high))
     is_disjoint = all(one.high < other.low for one, other in pairwise(by_index))
-    if is_disjoint and all(one.high < HIGHEST_LIMIT for one in listed):
-        return by_index
-    return merged(listed)
+    return by_index if sorts and is_disjoint else merged(listed)
 
 
 def merged(candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -15,7 +15,16 @@ from typing import Final
 
 from engine.errors import shown
 from engine.format import HashId, is_table_file, parse_table_list, parse_table_name
-from engine.fsck import REWRITE_TABLE, CheckedTable, Finding, Severity, check_file, reason_of
+from engine.fsck import (
+    HIGHEST_LIMIT,
+    REWRITE_TABLE,
+    CheckedTable,
+    Finding,
+    Limits,
+    Severity,
+    check_file,
+    reason_of,
+)
 from engine.progress import Progress, ProgressCallback
 from engine.repair.choice import Candidate
 from engine.repair.inputs import Input, count_records
@@ -28,9 +37,7 @@ _MOST_REASONS: Final = 3
 # These are about the name alone: the bytes stay as they are.
 _OF_THE_NAME: Final = {"name-range", "dulwich-table"}
 # A table without other findings than these can be read as it is.
-_OF_THE_STACK: Final = {"ref-name-unsafe", "tables-out-of-order", "ranges-overlap", "hash-mixed"}
-
-Limits = tuple[int, int]
+_OF_THE_STACK: Final = {"ref-name-unsafe", "limits-beyond-records", "ranges-overlap", "hash-mixed"}
 
 
 @dataclass(slots=True)
@@ -87,6 +94,7 @@ class Evidence:
         self.raw = read_list_bytes(path)
         self.hash_id = hash_id or HashId.SHA1
         self.files: dict[str, TableFile] = {}
+        self.counts_on = False  # from an update index that was never set, as git does: perhaps at 0
         self._is_hash_stated = hash_id is not None
         self._findings = findings
         self._progress = progress
@@ -109,11 +117,11 @@ class Evidence:
             self._progress(Progress(phase, 0, None))
 
     def listed(self) -> tuple[list[str], list[LeftOut]]:
-        """The names in the list, each where it is last, and the lines that are no table of this directory.
+        """The names in the list, and the lines that are no table of this directory.
 
         The last line may have been cut short: it is the one table whose name begins like it.
         """
-        names: dict[str, None] = {}
+        names: list[str] = []
         left: list[LeftOut] = []
         listed = parse_table_list(self.raw or b"")
         for line in listed.lines:
@@ -122,13 +130,12 @@ class Evidence:
                 if name not in self.entries and line is listed.lines[-1] and not listed.is_whole:
                     begun = [one for one in self.entries if is_table_file(one) and one.startswith(name)]
                     name = begun[0] if len(begun) == 1 else name
-                names.pop(name, None)
-                names[name] = None
+                names.append(name)
             elif line.raw:
                 what = f"{shown(line.raw)} in tables.list is no table of this directory"
                 unusable = os.fsdecode(line.raw.partition(b"\0")[0])
                 left.append(LeftOut(unusable, what, None, 0, 0, is_listed=True, is_missing=True))
-        return list(names), left
+        return names, left
 
     def look_at_listed(self, listed: Sequence[str]) -> list[TableFile]:
         """What those tables of the list are worth that are there, oldest first.
@@ -189,7 +196,18 @@ class Evidence:
                 raise
             except OSError as error:
                 file.reasons.append(reason_of(error))
+        if file.input is not None and file.input.limits[1] >= HIGHEST_LIMIT:
+            self._limit(file, file.input)
         return file
+
+    def _limit(self, file: TableFile, found: Input) -> None:
+        """Let a table end with its last update index, where a higher one was never set."""
+        counts = count_records(self.path, [found])
+        low, high = found.limits[0], max(found.limits[0], counts.highest_ref, counts.highest_log)
+        if high < found.limits[1]:
+            self.counts_on = True
+            why = f"its update indexes end with {high}, not with {found.limits[1]}"
+            file.rewrite(why, replace(found, limits=(low, high)))
 
     def _open(self, file: TableFile, between: Limits | None) -> None:
         """See how a regular file is read: as it is, or salvaged."""

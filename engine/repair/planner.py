@@ -23,9 +23,9 @@ from typing import Final
 
 from engine.errors import ApiError, FormatError, OutdatedError
 from engine.format import U64_MAX, is_table_file, is_unsafe_refname, pack_table_list, parse_table_list
-from engine.fsck import Severity, fsck
+from engine.fsck import HIGHEST_LIMIT, Severity, fsck, once_each
 from engine.progress import ProgressCallback
-from engine.repair.choice import HIGHEST_LIMIT, Candidate, arranged, choose, follow_each_other, inserted
+from engine.repair.choice import Candidate, arranged, choose, follow_each_other, inserted
 from engine.repair.files import Evidence, TableFile, joined, limits_of, number_of, words_for
 from engine.repair.inputs import Counts, OpenInputs, count_records
 from engine.repair.plan import LeftOut, PlannedTable, RepairPlan, Step, StepKind, Trace, trace
@@ -132,10 +132,13 @@ class _Planner:
     def plan(self) -> RepairPlan:
         """Look at everything, decide, and put it into words."""
         known = self._known
-        self._listed, self._left = known.listed()
+        lines, self._left = known.listed()
+        self._listed = once_each(lines, {name: limits for name in lines if (limits := limits_of(name))})
         self._taken.update(known.entries, self._listed)
         present = known.look_at_listed(self._listed)
-        before = tuple(file.input for file in present if file.input is not None)
+        # git reads a table that is listed again at each line: the last one is what counts.
+        as_read = [known.files[name] for name in dict.fromkeys(reversed(lines)) if name in known.files]
+        before = tuple(file.input for file in reversed(as_read) if file.input is not None)
         beside = unlisted_files(known.path, self._now)
         self._steps += [
             _lock_step(lock) for lock in beside if lock.kind.is_lock and self._is_about(lock.name)
@@ -179,8 +182,11 @@ class _Planner:
             for file in usable:
                 known.correct_limits(file)
             candidates = [file.candidate(is_listed=True) for file in usable]
-        self._mergeable = frozenset(chain(*(one.files for one in arranged(candidates) if len(one.files) > 1)))
-        candidates = arranged([one for one in candidates if not self._set_aside.issuperset(one.files)])
+        sorts = not known.counts_on
+        together = [one.files for one in arranged(candidates, sorts=sorts) if len(one.files) > 1]
+        self._mergeable = frozenset(chain(*together))
+        kept = [one for one in candidates if not self._set_aside.issuperset(one.files)]
+        candidates = arranged(kept, sorts=sorts)
         usable = [file for file in usable if file.file not in self._set_aside]
         # The table that is cut short may have been half copied: what it lacks may be in another.
         is_complete = bool(self._listed) and len(usable) == len(self._listed) and not self._left
@@ -453,6 +459,4 @@ def _lock_step(lock: UnlistedFile) -> Step:
 def _fitting_limits(limits: tuple[int, int], counts: Counts, following: int) -> tuple[int, int]:
     """Widen limits to what the records need, as far as the next table leaves room."""
     low, high = limits
-    if high >= HIGHEST_LIMIT:
-        high = max(low, counts.highest_ref, counts.highest_log)
     return low, max(high, min(counts.highest_log, following - 1))

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from engine.errors import shown
-from engine.format import HashId, RefRecord, is_refname, may_be_refused
+from engine.format import HashId, RefRecord, format_table_name, is_refname, may_be_refused
 from engine.fsck import Severity
 from engine.stack import Stack, StackOptions
 from tests.support.findings import codes, faults, findings, only
-from tests.support.handmade import Handmade, change_byte
+from tests.support.handmade import Handmade, change_byte, change_header
 from tests.support.stacks import add, list_tables, listed, make_stack
 from tests.support.tables import oid, write_table
 
@@ -58,10 +58,12 @@ def put(directory: Path, number: int, low: int, high: int, hash_id: HashId = Has
         ([(1, 1), (2, 5), (6, 6)], []),
         ([(1, 1), (9, 9)], []),
         ([(0, 0), (1, 1)], []),
-        ([(3, 3), (2, 2), (1, 1)], ["tables-out-of-order", "tables-out-of-order"]),
+        ([(3, 3), (2, 2), (1, 1)], ["tables-out-of-order"]),
         ([(1, 3), (5, 6), (4, 4)], ["tables-out-of-order"]),
         ([(1, 3), (2, 4)], ["ranges-overlap"]),
-        ([(1, 2), (1, 1), (2, 2)], ["ranges-overlap", "ranges-overlap"]),
+        ([(1, 2), (1, 1), (2, 2)], ["ranges-overlap"]),
+        ([(1, 1), (2, 1_000_000), (3, 3), (4, 4)], ["ranges-overlap"]),
+        ([(1, 9), (4, 4), (2, 3), (5, 5)], ["ranges-overlap", "tables-out-of-order"]),
         ([(1, 1), (1, 2)], ["update-index-shared"]),
         ([(1, 1), (1, 1)], ["update-index-shared"]),
         ([(1, 3), (3, 5)], ["update-index-shared"]),
@@ -74,10 +76,58 @@ def test_update_indexes_ascend_without_overlap(
     assert [finding.code for finding in findings(tmp_path)] == expected
 
 
-def test_a_list_in_reverse_is_an_error(tmp_path: Path) -> None:
-    make_stack(tmp_path, 3)
+def test_a_list_in_reverse_is_one_error(tmp_path: Path) -> None:
+    make_stack(tmp_path, 9)
     list_tables(tmp_path, reversed(listed(tmp_path)))
+    assert only(tmp_path, "tables-out-of-order").file == "tables.list"
     assert faults(tmp_path) == ["tables-out-of-order"]
+
+
+def test_a_table_that_states_too_many_update_indexes_is_the_one_that_is_wrong(tmp_path: Path) -> None:
+    names = make_stack(tmp_path, 9)
+    change_header(tmp_path / names[3], max_update_index=1_000_000)
+    found = only(tmp_path, "ranges-overlap")
+    assert (found.file, faults(tmp_path)) == (names[3], ["ranges-overlap", "name-range"])
+    assert found.message == f"update indexes 4 to 1000000; {names[4]} has 5 to 5 and 4 more"
+
+
+@pytest.mark.parametrize("place", [0, 4, 8])
+def test_a_limit_that_was_never_set_is_the_error(tmp_path: Path, place: int) -> None:
+    """As git once wrote it: no transaction can follow, and older tables are not to blame."""
+    names = make_stack(tmp_path, 9)
+    change_header(tmp_path / names[place], max_update_index=2**64 - 1)
+    found = only(tmp_path, "limits-beyond-records")
+    assert (found.file, found.offset) == (names[place], 16)
+    assert found.message == f"update indexes up to {2**64 - 1}; its records end with {place + 1}"
+    assert faults(tmp_path) == ["name-range", "limits-beyond-records"]
+
+
+def test_limits_that_records_reach_are_sound(tmp_path: Path) -> None:
+    path = tmp_path / f"{format_table_name(2**63, 2**64 - 1, 1)}.ref"
+    write_table(path, [RefRecord(b"refs/heads/a", 2**64 - 1, oid(1))], limits=(2**63, 2**64 - 1))
+    list_tables(tmp_path, [path.name])
+    assert faults(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("places", "expected"),
+    [
+        ([0, 1, 2, 1], "list-repeats-older"),
+        ([0, 1, 2, 2], "list-duplicate"),
+        ([0, 1, 2, 0, 1, 2], "list-duplicate"),
+        ([0, 1, 2, 0], "list-duplicate"),
+    ],
+)
+def test_a_repetition_is_an_error_if_it_shows_older_values(
+    tmp_path: Path, places: list[int], expected: str
+) -> None:
+    names = [f"{format_table_name(index, index, 0)}.ref" for index in (1, 2, 3)]
+    changes = [b"refs/heads/b", b"refs/heads/a", b"refs/heads/a"]
+    for index, (table, name) in enumerate(zip(names, changes, strict=True), 1):
+        write_table(tmp_path / table, [RefRecord(name, index, oid(index))], limits=(index, index))
+    list_tables(tmp_path, [names[place] for place in places])
+    assert faults(tmp_path) == [expected]
+    assert {one.file for one in findings(tmp_path)} == {"tables.list"}
 
 
 def test_a_compaction_beside_its_inputs_is_an_error(tmp_path: Path) -> None:

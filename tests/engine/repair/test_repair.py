@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ApiError, Cancelled, LockError, OutdatedError
-from engine.format import REF, HashId, LogRecord, RefRecord, log_key
+from engine.format import REF, HashId, LogRecord, RefRecord, format_table_name, log_key
 from engine.merge import Expiry
 from engine.progress import Progress
 from engine.repair import Outcome, RepairResult, StepKind, damages, plan_repair, repair
@@ -270,6 +270,51 @@ def test_overlapping_ranges_are_those_of_the_names_if_the_records_fit(directory:
     mended = mend(directory)
     assert state(directory) == before
     assert kinds(mended.plan) == ["rewrite-table", "write-list"]
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize("renamed", [False, True])
+def test_a_limit_that_was_never_set_ends_with_the_records(directory: Path, place: int, renamed: bool) -> None:
+    before, names = state(directory), listed(directory)
+    change_header(directory / names[place], max_update_index=2**64 - 1)
+    if renamed:
+        names[place] = f"{format_table_name(place + 1, 2**64 - 1, 0)}.ref"
+        os.rename(directory / listed(directory)[place], directory / names[place])
+        list_tables(directory, names)
+    assert "limits-beyond-records" in errors(directory)
+    mended = mend(directory)
+    assert [step.file for step in mended.plan.steps] == [names[place], "tables.list"]
+    assert kinds(mended.plan) == ["rewrite-table", "write-list"]
+    assert mended.told == {}
+    assert state(directory) == before
+    with Stack.open(directory, options()) as stack:
+        assert stack.next_update_index == 4
+        write(stack, [0])
+
+
+def test_what_git_wrote_after_a_limit_that_was_never_set_stays_newer(directory: Path) -> None:
+    """The counter ran over: the table after it has update index 0."""
+    names = listed(directory)
+    change_header(directory / names[2], max_update_index=2**64 - 1)
+    newest = f"{format_table_name(0, 0, 0)}.ref"
+    write_table(directory / newest, [RefRecord(NAMES[0], 0, oid(7))], limits=(0, 0))
+    list_tables(directory, [*names, newest])
+    before = refs(directory)
+    mended = mend(directory)
+    assert kinds(mended.plan) == ["merge-table", "write-list"]
+    assert mended.told == {}
+    assert refs(directory) == before
+    assert before[NAMES[0]] == oid(7)
+
+
+def test_a_line_that_is_repeated_goes_where_it_is_out_of_order(directory: Path) -> None:
+    before, names = state(directory), listed(directory)
+    list_tables(directory, [*names, names[1]])
+    assert errors(directory) == ["list-repeats-older"]
+    mended = mend(directory)
+    assert kinds(mended.plan) == ["write-list"]
+    assert (listed(directory), state(directory)) == (names, before)
+    assert mended.told == dict.fromkeys([NAMES[0], NAMES[6]], "changed")
 
 
 # Options
