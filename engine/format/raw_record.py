@@ -133,11 +133,8 @@ def log_time(item: Encoded, hash_size: int) -> int:
 
 def _time_at(data: bytes, tail: int, hash_size: int) -> tuple[int, int]:
     """The time of a log record whose tail is at `tail`, and the position of its zone."""
-    pos = tail + 2 * hash_size
-    for _ in ("name", "email"):
-        size, pos = get_varint(data, pos)
-        pos += size
-    return get_varint(data, pos)
+    email = _skip_string(data, tail + 2 * hash_size)
+    return get_varint(data, _skip_string(data, email))
 
 
 def normalised(item: Encoded, hash_size: int) -> Encoded:

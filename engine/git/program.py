@@ -23,7 +23,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import IO, Final, NamedTuple, Self, cast
+from typing import IO, Final, Self, cast
 
 _TIMEOUT: Final = 10.0  # seconds; a hostile configuration may include a pipe that no process writes to
 _SECONDS_PER_OBJECT: Final = 0.001
@@ -83,12 +83,6 @@ class Identity:
     tz: int
 
 
-class _Running(NamedTuple):
-    process: subprocess.Popen[bytes]
-    stdin: IO[bytes]
-    stdout: IO[bytes]
-
-
 @dataclass(frozen=True, slots=True)
 class GitProgram:
     """A git program. Whatever git does, its methods raise nothing: they return what is known without it."""
@@ -126,14 +120,13 @@ class GitProgram:
         found: dict[bytes, ObjectInfo] = {}
         timeout = _TIMEOUT + len(wanted) * _SECONDS_PER_OBJECT
         arguments = ("cat-file", "--batch-check=%(objectname) %(objecttype)")
-        with contextlib.suppress(OSError), self._running(git_dir, arguments, timeout) as git:
+        with contextlib.suppress(OSError), self._running(git_dir, arguments, timeout) as (_, stdin, stdout):
             for start in range(0, len(wanted), _BATCH):
                 batch = wanted[start : start + _BATCH]
-                git.stdin.write("".join(f"{oid.hex()}\n{oid.hex()}^{{}}\n" for oid in batch).encode())
-                git.stdin.flush()
+                stdin.write("".join(f"{oid.hex()}\n{oid.hex()}^{{}}\n" for oid in batch).encode())
+                stdin.flush()
                 for oid in batch:
-                    answers = git.stdout.readline(256), git.stdout.readline(256)
-                    info = _object_info(oid, *answers)
+                    info = _object_info(oid, stdout.readline(256), stdout.readline(256))
                     if info is None:
                         return found
                     found[oid] = info
@@ -150,18 +143,21 @@ class GitProgram:
 
     def _ask(self, git_dir: str | os.PathLike[str], *arguments: str) -> str:
         """What git prints; nothing if it fails, takes too long, or does not come to an end."""
-        with contextlib.suppress(OSError), self._running(git_dir, arguments, _TIMEOUT) as git:
-            git.stdin.close()
-            output = git.stdout.read(_MAX_OUTPUT)
-            if len(output) < _MAX_OUTPUT and git.process.wait() == 0:
+        with (
+            contextlib.suppress(OSError),
+            self._running(git_dir, arguments, _TIMEOUT) as (process, stdin, stdout),
+        ):
+            stdin.close()
+            output = stdout.read(_MAX_OUTPUT)
+            if len(output) < _MAX_OUTPUT and process.wait() == 0:
                 return os.fsdecode(output)
         return ""
 
     @contextlib.contextmanager
     def _running(
         self, git_dir: str | os.PathLike[str], arguments: Iterable[str], timeout: float
-    ) -> Iterator[_Running]:
-        """A running git that is stopped after `timeout` seconds, or at the end of the block."""
+    ) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes], IO[bytes]]]:
+        """A running git, its input and output; it is stopped after `timeout` seconds, or at the end."""
         environment = {name: value for name, value in os.environ.items() if name not in _REDIRECTIONS}
         environment |= _SAFETY | {"GIT_DIR": os.fspath(git_dir)}
         with subprocess.Popen(
@@ -175,7 +171,7 @@ class GitProgram:
             alarm = threading.Timer(timeout, _stop, [process])
             alarm.start()
             try:
-                yield _Running(process, cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout))
+                yield process, cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
             finally:
                 alarm.cancel()
                 _stop(process)
@@ -216,10 +212,7 @@ def committer_from_environment() -> Identity:
         os.environ.get("GIT_COMMITTER_EMAIL") or os.environ.get("EMAIL") or f"{user}@{socket.gethostname()}"
     )
     now = int(time.time())
-    offset = time.localtime(now).tm_gmtoff
-    hours, minutes = divmod(abs(offset) // 60, 60)
-    tz = 100 * hours + minutes
-    return Identity(_clean(name), _clean(email), now, -tz if offset < 0 else tz)
+    return Identity(_clean(name), _clean(email), now, int(time.strftime("%z", time.localtime(now))))
 
 
 def _clean(text: str) -> bytes:

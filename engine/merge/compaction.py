@@ -23,7 +23,7 @@ from engine.format.header import MIN_UPDATE_INDEX
 from engine.format.raw_record import Encoded, log_time, normalised
 from engine.format.record import DELETION
 from engine.format.varint import U64_MAX
-from engine.merge.merged import merge_blocks
+from engine.merge.merged import MergedTable, merge_blocks
 from engine.progress import Progress, ProgressCallback
 from engine.table.reader import Table
 from engine.table.writer import TableStats, TableWriter, WriteOptions
@@ -214,9 +214,8 @@ def plan_compaction(
         merged, len, options, drop_tombstones=first == 0, expiry=expiry, progress=progress
     )
     size = 0 if compacted.table.is_empty else compacted.table.size
-    low = min(table.min_update_index for table in merged)
-    high = max(table.max_update_index for table in merged)
-    result = (TableSummary(None, size, low, high),) if size else ()
+    view = MergedTable(merged)
+    result = (TableSummary(None, size, view.min_update_index, view.max_update_index),) if size else ()
     after = (*before[:first], *result, *before[end:])
     return CompactionPlan(first, end, expiry, before, after, compacted.dropped, size)
 

@@ -21,6 +21,7 @@ from engine.format.varint import U64_MAX
 from engine.table.reader import Table
 
 _T = TypeVar("_T")
+_R = TypeVar("_R", RefRecord, LogRecord)
 _K = TypeVar("_K", bytes, tuple[bytes, int])
 """What orders records: a name, or a log's (name, -update index)."""
 
@@ -109,14 +110,6 @@ class Version:
 
 
 _value = attrgetter("value")
-
-
-def _origin_name(origin: tuple[RefRecord, Table]) -> bytes:
-    return origin[0].name
-
-
-def _origin_log_order(origin: tuple[LogRecord, Table]) -> tuple[bytes, int]:
-    return log_order(origin[0])
 
 
 def _live_refs(records: list[RefRecord]) -> list[RefRecord]:
@@ -225,10 +218,7 @@ class MergedTable:
     ) -> Iterator[list[tuple[RefRecord, Table]]]:
         """As `ref_blocks`, each record with the table it came from."""
         sources = [_tagged(_from(start, table.ref_blocks(start), ref_key), table) for table in self.tables]
-        for origins in merge_blocks(sources, _origin_name):
-            kept = origins if deletions else [origin for origin in origins if not origin[0].is_deletion]
-            if kept:
-                yield kept
+        return _origins(sources, ref_key, deletions)
 
     def log_origins(
         self, start: bytes = b"", update_index: int = U64_MAX, *, deletions: bool = False
@@ -239,15 +229,12 @@ class MergedTable:
             _tagged(_from(first, table.log_blocks(start, update_index), log_order), table)
             for table in self.tables
         ]
-        for origins in merge_blocks(sources, _origin_log_order):
-            kept = origins if deletions else [origin for origin in origins if not origin[0].is_deletion]
-            if kept:
-                yield kept
+        return _origins(sources, log_order, deletions)
 
     def refs_for(self, oid: bytes) -> Iterator[RefRecord]:
         """The refs whose value or peeled value is `oid`, in name order.
 
-        A table's answer may be shadowed by a newer table, so each candidate is looked up.
+        A newer table may supersede what a table answers, so each candidate is looked up.
         """
         names = {record.name for table in self.tables for record in table.refs_for(oid)}
         for name in sorted(names):
@@ -264,6 +251,16 @@ def _from(first: _K, blocks: Iterable[list[_T]], key_of: Callable[[_T], _K]) -> 
         yield records[at:] if at else records
         break
     yield from stream
+
+
+def _origins(
+    sources: Sequence[Iterable[list[tuple[_R, Table]]]], key_of: Callable[[_R], _K], deletions: bool
+) -> Iterator[list[tuple[_R, Table]]]:
+    """Merge records that come with their tables; tombstones on request."""
+    for origins in merge_blocks(sources, lambda origin: key_of(origin[0])):
+        kept = origins if deletions else [origin for origin in origins if not origin[0].is_deletion]
+        if kept:
+            yield kept
 
 
 def _tagged(blocks: Iterable[list[_T]], table: Table) -> Iterator[list[tuple[_T, Table]]]:

@@ -147,7 +147,10 @@ class StackDirectory:
                 if self.read_list() == names or time.monotonic() > deadline:
                     raise
             else:
-                self._replace(file, tables)
+                merged, replaced = MergedTable(tables), self._replaced(tables)
+                self._list, self.tables, self.merged = file, tables, merged
+                # Their files stay open for the iterators that still read them.
+                self.unlink(replaced)
                 return
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
             pause *= 2
@@ -171,12 +174,6 @@ class StackDirectory:
             return Table.open(self.file(name), name)
         except FileNotFoundError:
             raise MissingTableError(name) from None
-
-    def _replace(self, file: RegularFile | None, tables: tuple[Table, ...]) -> None:
-        merged, dropped = MergedTable(tables), self._replaced(tables)
-        self._list, self.tables, self.merged = file, tables, merged
-        # Their files stay open for the iterators that still read them.
-        self.unlink(dropped)
 
     def _replaced(self, listed: Sequence[Table]) -> set[str]:
         """The tables at hand that are listed no more because a compaction replaced them.
@@ -303,13 +300,9 @@ class StackDirectory:
         """
         data = pack_table_list(list(names))
         lock.write(data)
-        self.sync()
+        sync_directory(self.path)
         self.before_change(data)
         lock.commit()
-
-    def sync(self) -> None:
-        """Make the directory's entries durable."""
-        sync_directory(self.path)
 
     def follow(self, added: Iterable[Table] = ()) -> None:
         """Load the list that was just installed, with tables that are open already.
@@ -317,7 +310,7 @@ class StackDirectory:
         Raises `CommittedError` when that fails: the change has happened, and must not be tried again.
         """
         try:
-            self.sync()
+            sync_directory(self.path)
             self.load(added)
         except (ReftableError, OSError) as error:
             raise CommittedError(self.list_path, str(error)) from error

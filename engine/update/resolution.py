@@ -67,7 +67,7 @@ class Resolution:
             record = self._read(change.name)
             change.current = self._null
             if record is None:
-                if _expects_a_ref(change):
+                if change.old is not None and not is_null(change.old):
                     raise _unexpected(change, "it does not exist")
                 if change.new is not None and not is_null(change.new):
                     kept.append(change)
@@ -142,10 +142,6 @@ class Resolution:
             if change.current != change.old:
                 gone = is_null(change.current)
                 raise _unexpected(change, "it leads nowhere" if gone else f"it is at {change.current.hex()}")
-
-
-def _expects_a_ref(change: Change) -> bool:
-    return change.old is not None and not is_null(change.old)
 
 
 def _unexpected(change: Change, found: str) -> ExpectationError:
