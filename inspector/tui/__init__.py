@@ -4,7 +4,7 @@ The only wing that knows Textual. May import `actions`.
 
     terminal      the process and its terminal
     app           which stack, its session, its screens
-    keys_in_turn, key_actions, palette, help_texts
+    keys_in_turn, key_actions, palette, help
                   keys, what they do, and how one finds them
     themes        colours
     work          jobs in threads, and who gets their answers

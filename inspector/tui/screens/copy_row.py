@@ -6,20 +6,17 @@ obey in turn, when it is pasted there, is escaped as it is on screen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import ClassVar, Final, NamedTuple
 
 from textual import on
 from textual.binding import Binding, BindingType
-from textual.content import Content
-from textual.widget import Widget
-from textual.widgets import OptionList, Static
 
 from engine.format import LogRecord, RefRecord
 from engine.table import Table
-from inspector.rows import LogRow, RefRow, entry_json
+from inspector.rows import LogRow, RefRow, SequenceRows, entry_json
 from inspector.text import safe_name, safe_text
-from inspector.tui.screens.dialog import Dialog
+from inspector.tui.screens.list_dialog import ListDialog
+from inspector.tui.widgets.virtual_list import Column, VirtualList, fit_text
 from inspector.tui.work import failure_text
 
 SHOWN_CHARACTERS: Final = 60
@@ -30,10 +27,6 @@ class CopyChoice(NamedTuple):
 
     label: str
     text: str
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
 
 
 def copy_choices(row: RefRow | LogRow, table: Table) -> list[CopyChoice]:
@@ -59,7 +52,7 @@ def copy_choices(row: RefRow | LogRow, table: Table) -> list[CopyChoice]:
     return choices
 
 
-class CopyScreen(Dialog[None]):
+class CopyScreen(ListDialog[None, CopyChoice]):
     """The choice; what is chosen is copied, and said to be."""
 
     HELP = """
@@ -70,81 +63,45 @@ class CopyScreen(Dialog[None]):
     """
 
     DEFAULT_CSS = """
-    CopyScreen {
-        & > .box { width: 90%; max-width: 90; height: auto; max-height: 80%; }
-        & OptionList {
-            height: auto;
-            max-height: 12;
-            border: none;
-            padding: 0;
-            background: $surface;
-            text-wrap: nowrap;
-            text-overflow: ellipsis;
-            & > .option-list--option-highlighted { text-style: reverse; }
-        }
-        & OptionList:focus { border: none; }
-        & #said { height: auto; color: $foreground-muted; }
-    }
+    CopyScreen #detail { display: none; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "choose", "Copy", priority=True),
+        Binding("enter", "choose", "Copy"),
         Binding("escape", "dismiss(None)", "Back"),
         Binding("q,y", "dismiss(None)", "Back", show=False),
-        Binding("j", "move(1)", "Down", show=False),
-        Binding("k", "move(-1)", "Up", show=False),
     ]
 
     def __init__(self, row: RefRow | LogRow, table: Table) -> None:
-        super().__init__("Copy")
+        columns: list[Column[CopyChoice]] = [
+            Column("what", lambda choice, _width: choice.label, width=12),
+            Column("text", lambda choice, _width: choice.text, width=16, flex=1),
+        ]
+        super().__init__("Copy", VirtualList(columns), classes="-small")
         self._row = row
         self._table = table
-        self._choices: list[CopyChoice] = []
-
-    def parts(self) -> Iterator[Widget]:
-        """A list of few lines."""
-        yield OptionList(markup=False)
-        yield Static("", id="said", markup=False)
 
     def on_mount(self) -> None:
         """Have the record read."""
-        self._say("reading …")
+        self.say("reading …")
         row, table = self._row, self._table
-        self._jobs.start("read", lambda _job: copy_choices(row, table), self._take, self._fail)
+        self._jobs.start("read", lambda _job: copy_choices(row, table), self._show, self._fail)
+
+    def _show(self, choices: list[CopyChoice]) -> None:
+        self.say("")
+        self._list.show(SequenceRows(choices))
 
     def _fail(self, error: Exception) -> None:
-        self._say(failure_text(error))
+        self.say(failure_text(error))
 
-    def _say(self, text: str) -> None:
-        said = self.query_one("#said", Static)
-        said.display = bool(text)
-        said.update(Content(text))
-
-    def _take(self, choices: list[CopyChoice]) -> None:
-        self._choices = choices
-        self._say("")
-        options = self.query_one(OptionList)
-        width = max(len(choice.label) for choice in choices)
-        for choice in choices:
-            options.add_option(Content.assemble((f"{choice.label:<{width}}  ", "bold"), _cut(choice.text)))
-        options.highlighted = 0
-        options.focus()
-
+    @on(VirtualList.Opened)
     def action_choose(self) -> None:
         """Copy the choice under the cursor."""
-        self.query_one(OptionList).action_select()
-
-    def action_move(self, rows: int) -> None:
-        """Move among the choices."""
-        options = self.query_one(OptionList)
-        if rows > 0:
-            options.action_cursor_down()
-        else:
-            options.action_cursor_up()
-
-    @on(OptionList.OptionSelected)
-    def _copy(self, event: OptionList.OptionSelected) -> None:
-        choice = self._choices[event.option_index]
-        self.app.copy_to_clipboard(choice.text)
-        self.app.notify(_cut(choice.text), title=f"Copied: {choice.label}", markup=False)
-        self.dismiss(None)
+        if (choice := self._list.current) is not None:
+            self.app.copy_to_clipboard(choice.text)
+            self.app.notify(
+                fit_text(choice.text, SHOWN_CHARACTERS).rstrip(),
+                title=f"Copied: {choice.label}",
+                markup=False,
+            )
+            self.dismiss(None)

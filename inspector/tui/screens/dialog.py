@@ -1,21 +1,23 @@
-"""What screens on top of the main screen have in common: a box with a title, a footer, jobs, and help."""
+"""What screens on top of the main screen have in common: a box with a title, a key bar, jobs, and help."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from textual.app import ComposeResult
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
+from textual.widgets import Static
 
-from inspector.tui.screens.help import HelpScreen, subject_of
+from inspector.tui.help import help_lines
 from inspector.tui.widgets.key_bar import KeyBar
+from inspector.tui.widgets.virtual_list import MOVES
 from inspector.tui.work import Jobs
 
 Answer = TypeVar("Answer")
@@ -78,4 +80,48 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
 
     def action_explain(self) -> None:
         """Explain what has the keys."""
-        self.app.push_screen(HelpScreen(subject_of(self)))
+        self.app.push_screen(HelpScreen(self))
+
+
+class HelpScreen(Dialog[None]):
+    """A text to scroll through, above the screen it is about."""
+
+    DEFAULT_CSS = """
+    HelpScreen {
+        & > .box { max-width: 84; height: auto; max-height: 1fr; border: round $accent; }
+        & VerticalScroll { height: auto; max-height: 1fr; scrollbar-size-vertical: 1; }
+    }
+    """
+
+    # The keys are the screen's, so that they work wherever the focus is.
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f1,escape,question_mark,q", "dismiss(None)", "Close", key_display="esc"),
+        *MOVES,
+        Binding("space", "page(1)", "Page down"),
+        Binding("home", "first", "Top", show=False),
+        Binding("end", "last", "End", show=False),
+    ]
+
+    def __init__(self, screen: Screen[Any]) -> None:
+        super().__init__("Help")
+        self._text = VerticalScroll(Static(Content("\n").join(help_lines(screen))), can_focus=False)
+
+    def parts(self) -> Iterable[Widget]:
+        """One text."""
+        return [self._text]
+
+    def action_move(self, lines: int) -> None:
+        """Scroll by `lines`."""
+        self._text.scroll_relative(y=lines, animate=False)
+
+    def action_page(self, pages: float) -> None:
+        """Scroll by so many pages."""
+        self.action_move(int(pages * max(1, self._text.size.height - 1)))
+
+    def action_first(self) -> None:
+        """Scroll to the beginning."""
+        self._text.scroll_home(animate=False)
+
+    def action_last(self) -> None:
+        """Scroll to the end, which is the glossary."""
+        self._text.scroll_end(animate=False)

@@ -30,11 +30,16 @@ class ListDialog(Dialog[Answer], Generic[Answer, Row]):
         & #detail { height: 6; padding: 0 1; border-top: solid $surface-lighten-3; }
         &.-wide > .box { max-width: 160; padding: 0; }
         &.-wide #words { padding: 0 1; }
+        &.-small {
+            & > .box { width: 90%; height: auto; max-height: 90%; }
+            & ListPane { height: auto; max-height: 100%; }
+            & VirtualList { height: auto; max-height: 60vh; }
+        }
     }
     """
 
     def __init__(self, heading: str, rows: VirtualList[Row], *, classes: str = "") -> None:
-        """With the class `-wide`, the box is for lines that are long."""
+        """Of class `-wide` the box is for long lines, of class `-small` as high as the list."""
         super().__init__(heading)
         self.set_classes(classes)
         self._list = rows
@@ -56,9 +61,9 @@ class ListDialog(Dialog[Answer], Generic[Answer, Row]):
         self._list.source_changed()
 
     def say(self, words: str | Content) -> None:
-        """Show these words above the list."""
+        """Show these words above the list; none take no room."""
         shown_words = self.query_one("#words", Static)
-        shown_words.display = True
+        shown_words.display = bool(words)
         shown_words.update(words)
 
     @on(VirtualList.Highlighted)

@@ -49,8 +49,8 @@ from inspector.text import error_text
 from inspector.tui.screens.changes import ChangesScreen
 from inspector.tui.screens.changing import ChangingScreen
 from inspector.tui.screens.copy_row import CopyScreen
+from inspector.tui.screens.dialog import HelpScreen
 from inspector.tui.screens.export_rows import ExportScreen
-from inspector.tui.screens.help import HelpScreen, subject_of
 from inspector.tui.screens.moments import MomentsScreen
 from inspector.tui.widgets.block_pane import BlockPane
 from inspector.tui.widgets.breadcrumbs import Breadcrumbs
@@ -466,7 +466,7 @@ class MainScreen(ChangingScreen):
 
     def action_help(self) -> None:
         """Explain what has the keys."""
-        self.app.push_screen(HelpScreen(subject_of(self)))
+        self.app.push_screen(HelpScreen(self))
 
     def action_moments(self) -> None:
         """Choose an earlier state of the stack, or compare two."""

@@ -53,9 +53,6 @@ enter opens the stack under the cursor, escape leaves."""
 
     DEFAULT_CSS = """
     PickerScreen {
-        & > .box { width: 90%; height: auto; max-height: 90%; }
-        & ListPane { height: auto; max-height: 100%; }
-        & VirtualList { height: auto; max-height: 60vh; }
         & #detail { margin: 1 0 0 0; height: auto; max-height: 4; padding: 0; border: none; }
         & #detail-text { color: $foreground-muted; }
     }
@@ -70,7 +67,7 @@ enter opens the stack under the cursor, escape leaves."""
         self, choices: Sequence[StackLocation], options: StackOptions, *, base: Path | None = None
     ) -> None:
         """`options` are those to open the stacks with; paths below `base` are shown relative to it."""
-        super().__init__("Which stack?", VirtualList((), empty="no stacks"))
+        super().__init__("Which stack?", VirtualList((), empty="no stacks"), classes="-small")
         self._options = options
         self._choices = [
             _Choice(location, _shown_path(location.directory, base), None) for location in choices

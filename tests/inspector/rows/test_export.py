@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input, OptionList
+from textual.widgets import Input
 
 from engine.errors import Cancelled
 from engine.format import LogRecord, RefRecord
@@ -18,6 +18,7 @@ from engine.stack import Stack
 from inspector.rows import ExportError, LogRow, RefRow, check_export_path, export_rows
 from inspector.tui.screens.copy_row import CopyScreen, copy_choices
 from inspector.tui.screens.export_rows import ExportScreen
+from inspector.tui.widgets.virtual_list import VirtualList
 from tests.support.cli import ok
 from tests.support.panes import PaneApp, enter, press, settle, with_panes
 from tests.support.screens import branch, branches, log, make_stack, shown_lines
@@ -186,7 +187,7 @@ def test_a_choice_goes_to_the_clipboard_and_is_told(stack: Path) -> None:
         assert (notice.title, notice.message) == ("Copied: name", r"refs/heads/caf\xe9")
         await press(pilot, "y")
         await wait(pilot)
-        assert app.screen.query_one(OptionList).option_count == 4
+        assert app.screen.query_one(VirtualList).source.count == 4
         await press(pilot, "escape")
         assert not isinstance(app.screen, CopyScreen)
 

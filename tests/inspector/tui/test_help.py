@@ -10,9 +10,9 @@ from textual.containers import VerticalScroll
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from inspector.tui.help_texts import GENERAL, GLOSSARY
+from inspector.tui.help import GENERAL, GLOSSARY, help_text, paragraphs
 from inspector.tui.key_actions import key_actions, key_label
-from inspector.tui.screens.help import HelpScreen, paragraphs, subject_of
+from inspector.tui.screens.dialog import HelpScreen
 from tests.support.habits import HabitsApp, Tables
 from tests.support.screens import NARROW, drive, shown_lines
 
@@ -25,13 +25,11 @@ def test_the_text_is_that_of_the_nearest_pane_which_has_one() -> None:
     app = HabitsApp()
 
     async def steps(pilot: Pilot[Any]) -> None:
-        assert subject_of(app.screen).text.strip().startswith("The tables of the stack")
+        assert help_text(app.screen).strip().startswith("The tables of the stack")
         app.screen.query_one("#tabs").active = "logs-tab"  # type: ignore[attr-defined]
         await pilot.pause()
         app.screen.set_focus(app.screen.query_one(Input))
-        assert subject_of(app.screen).text == GENERAL, (
-            "what Textual says of an input is not about its use here"
-        )
+        assert help_text(app.screen) == GENERAL, "what Textual says of an input is not about its use here"
 
     drive(app, steps)
 

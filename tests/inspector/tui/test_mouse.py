@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 from textual.widgets import TabbedContent, TabPane
 
 from inspector.tui import MainScreen
-from inspector.tui.screens.help import HelpScreen
+from inspector.tui.screens.dialog import HelpScreen
 from inspector.tui.widgets.key_bar import KeyBar
 from inspector.tui.widgets.virtual_list import VirtualList
 from tests.support.screens import branches, inspect, log, make_stack, settle, shown_lines

@@ -1,12 +1,23 @@
-"""The texts of the help screen that belong to no pane: what the whole is about, and the glossary.
+"""What the help screen says: what is seen and the concept behind it, the keys that work, a glossary.
 
-What explains a pane stands next to it, as its `HELP`. All of it is plain text: paragraphs with an
-empty line between them, each to be wrapped to the width there is.
+What explains a pane stands next to it, as its `HELP`; help begins with that of the focused widget, or of its
+nearest ancestor that has one. Keys are read from the bindings that are active, so they are those that work at
+this moment. All texts are plain: paragraphs with an empty line between them, each wrapped to the width.
 """
 
 from __future__ import annotations
 
-from typing import Final
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from rich.cells import cell_len
+from textual.content import Content
+from textual.dom import DOMNode
+from textual.screen import Screen
+
+from inspector.tui.key_actions import KeyAction, key_actions
 
 GENERAL: Final = """
 This is one stack of reftables: the files in which git keeps the refs and reflogs of a repository, or of one
@@ -74,3 +85,53 @@ hold what it hides.
 update index: The number of a transaction, counted up within the stack. Each table covers a range of them,
 and the ranges of a stack follow each other.
 """
+
+
+def help_text(screen: Screen[Any]) -> str:
+    """What explains that which has the focus on `screen`."""
+    node: DOMNode = screen.focused or screen
+    return next(filter(None, map(_own_help, node.ancestors_with_self)), GENERAL)
+
+
+def _own_help(node: DOMNode) -> str | None:
+    # Textual's own widgets have a HELP too, in Markdown, about how to use them: not about what they show.
+    for kind in type(node).__mro__:
+        if "HELP" in vars(kind):
+            text = vars(kind)["HELP"]
+            return text if isinstance(text, str) and not kind.__module__.startswith("textual.") else None
+    return None
+
+
+def help_lines(screen: Screen[Any]) -> Iterator[Content]:
+    """Help for what has the focus on `screen`, as it is now."""
+    for paragraph in paragraphs(help_text(screen)):
+        yield Content(paragraph)
+        yield Content()
+    actions = key_actions(screen)
+    for heading, of_pane in (("Keys of this pane", True), ("Keys everywhere", False)):
+        if here := [action for action in actions if action.of_pane is of_pane]:
+            yield _heading(heading)
+            yield from _key_lines(here)
+            yield Content()
+    yield _heading("Glossary")
+    for paragraph in paragraphs(GLOSSARY):
+        term, _colon, meaning = paragraph.partition(": ")
+        yield Content.assemble((f"{term}: ", "bold"), meaning)
+
+
+def paragraphs(text: str) -> list[str]:
+    """The paragraphs of `text`, each as one line to be wrapped; lines that are indented stay lines."""
+    found = re.split(r"\n\s*\n", inspect.cleandoc(text))
+    return [re.sub(r"\s*\n(?! )", " ", paragraph) for paragraph in found]
+
+
+def _heading(text: str) -> Content:
+    return Content.styled(text, "bold $text-accent")
+
+
+def _key_lines(actions: list[KeyAction]) -> Iterator[Content]:
+    labels = ["  ".join(action.keys) for action in actions]
+    width = min(24, max(map(cell_len, labels)))
+    for label, action in zip(labels, actions, strict=True):
+        text = f"{action.title}: {action.hint}" if action.hint else action.title
+        yield Content.assemble((label + " " * (width - cell_len(label)), "bold"), "  ", text)
