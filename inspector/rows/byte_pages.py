@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 PAGE_BYTES: Final = 4096
@@ -31,11 +32,11 @@ class ByteSource(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
 class HeldBytes:
     """Bytes in memory."""
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data
+    data: bytes
 
     @property
     def size(self) -> int:

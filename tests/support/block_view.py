@@ -48,8 +48,8 @@ class View:
             await self.pilot.press(key)
             await self.settle()
 
-    async def show(self, path: Path, position: int = 0) -> None:
-        self.pane.show_table(Table.open(path), position)
+    async def show(self, path: Path) -> None:
+        self.pane.show_table(Table.open(path))
         await self.settle()
 
     async def show_damaged(self, path: Path) -> None:

@@ -232,7 +232,7 @@ class MainScreen(ChangingScreen):
             parts.append(OneTable(row.table.name).label(view))
         if tab.active:
             parts.append(str(tab.get_tab(tab.active).label_text).lower())
-        self.query_one(Breadcrumbs).show(parts)
+        self.query_one(Breadcrumbs).parts = tuple(parts)
         self.query_one(Detail).set_class(tab.active not in ("refs-tab", "logs-tab"), "-unused")
         self.query_one("#records-pane").border_title = Content(parts[1] if len(parts) > 2 else "")
 
@@ -368,7 +368,7 @@ class MainScreen(ChangingScreen):
             return
         self._stack.choose(names.index(table.name))
         self._show_tab("blocks-tab")
-        self._blocks.show_table(table, names.index(table.name))
+        self._blocks.show_table(table)
         self._blocks.reveal(offset, key)
 
     @on(HealthPane.Changed)
@@ -429,10 +429,10 @@ class MainScreen(ChangingScreen):
         """The table under the cursor, once the tab is shown."""
         if self.query_one(TabbedContent).active == "blocks-tab":
             match self._stack.current:
-                case StackRow(position, table):
-                    self._blocks.show_table(table, position)
+                case StackRow(table=table):
+                    self._blocks.show_table(table)
                 case None:
-                    self._blocks.show_table(None, 0)
+                    self._blocks.show_table(None)
             self._show_way()
 
     # Keys.

@@ -113,12 +113,10 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
         self._facts = BlockFacts()
         self._offset = Prompt(self._tree, placeholder="", classes="offset", restrict=r"[0-9a-fA-FxX]*")
         self._reader: LayoutReader | None = None
-        self._position = 0
         self._jobs = Jobs(self)
         self._selected: Node | None = None
         self._going = False
         self._following: Place | None = None
-        self._held: HeldBytes | None = None
 
     def compose(self) -> ComposeResult:
         """Tree and hex view; below them what is selected, in words."""
@@ -133,16 +131,12 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
         """Whether nothing that was wanted is still to come."""
         return self._jobs.idle and not (self._reader is not None and self._reader.wanting)
 
-    def show_table(self, table: Table | None, position: int) -> None:
-        """Show `table`, which is at `position` in the stack, or that there is none.
-
-        A table that is shown already stays as it is, with all that is open and selected.
-        """
+    def show_table(self, table: Table | None) -> None:
+        """Show `table`; one that is shown already stays as it is, with all that is open and selected."""
+        shown = self._reader
         if table is None:
             self._show_reader(None)
-            return
-        self._position = position
-        if self._reader is None or (self._reader.name, self._reader.size) != (table.name, table.size):
+        elif shown is None or (shown.name, shown.size) != (table.name, table.size):
             self.show_file(table.name, table.size, table.read)
 
     def show_file(self, name: str, size: int, read: Read) -> None:
@@ -237,8 +231,7 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
     # What is selected.
 
     @on(VirtualList.Highlighted)
-    def _row_highlighted(self, event: VirtualList.Highlighted) -> None:
-        event.stop()
+    def _row_highlighted(self) -> None:
         node = self._tree.current
         if node is not None and node is not self._selected:
             if self._going and self._reader is not None:
@@ -250,12 +243,10 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
 
     def _select(self, node: Node, *, move: bool) -> None:
         self._selected = node
-        if node.inflated is None:
-            other = self._hex.show(self._reader.bytes if self._reader is not None else None)
+        if node.inflated is not None:
+            other = self._hex.show(HeldBytes(node.inflated), inflated=True)
         else:
-            if self._held is None or node.inflated is not self._held.data:
-                self._held = HeldBytes(node.inflated)
-            other = self._hex.show(self._held, inflated=True)
+            other = self._hex.show(self._reader.bytes if self._reader is not None else None)
         self._hex.light(node.span.start, node.span.end, move=move or other)
         self.inflatable = node.block is not None and node.block.type == LOG
         self._facts.show(node)
@@ -268,10 +259,10 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
         place = Place(event.offset)
         block, deflated = node.block, _deflated(node)
         if self._hex.inflated and block is not None and deflated is not None:
+            place = Place(deflated.span.start, event.offset)
             # The head of a block is not compressed: those bytes are the file's.
-            head = deflated.span.start - block.offset
-            inner = event.offset >= head
-            place = Place(deflated.span.start, event.offset) if inner else Place(block.offset + event.offset)
+            if event.offset < deflated.span.start - block.offset:
+                place = Place(block.offset + event.offset)
         reader.want_place(place)
         self._go(place)
 
@@ -291,11 +282,10 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
             self.reveal(event.offset)
             return
         deflated = _deflated(node)
+        position, inner = node.block.offset + event.offset, None
         if deflated is not None:
-            place = Place(deflated.span.start, event.offset, SpanKind.RECORD)
-        else:
-            place = Place(node.block.offset + event.offset, None, SpanKind.RECORD)
-        reader.want_place(place)
+            position, inner = deflated.span.start, event.offset
+        reader.want_place(Place(position, inner, SpanKind.RECORD))
         self._go()
 
     # Keys.
@@ -362,12 +352,12 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
 
     def action_copy_value(self) -> None:
         """Copy the value of the selected field, or the key of the record."""
-        if self._selected is not None:
-            value = copied_value(self._selected.span)
-            if value:
-                self._copy(value, "the value")
-            else:
-                self._facts.say("this has no value: Y copies its bytes, O its offset")
+        if self._selected is None:
+            return
+        if value := copied_value(self._selected.span):
+            self._copy(value, "the value")
+        else:
+            self._facts.say("this has no value: Y copies its bytes, O its offset")
 
     def action_copy_bytes(self) -> None:
         """Copy the bytes of what is selected."""

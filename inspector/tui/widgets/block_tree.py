@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from textual import events
+from textual import events, on
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
@@ -21,11 +21,6 @@ from inspector.tui.widgets.virtual_list import MARK_WIDTH, Cell, Column, Virtual
 
 _NARROW: Final = 60
 """Cells of the first column below which the indent of a level is one cell instead of two."""
-
-
-def offset_text(offset: int, *, inflated: bool) -> str:
-    """An offset as the hex view has it: hexadecimal, with a + in an inflated block."""
-    return f"{'+' if inflated else ''}{offset:x}"
 
 
 class BlockTree(VirtualList[Node]):
@@ -111,6 +106,7 @@ class BlockTree(VirtualList[Node]):
 
     # Keys and mouse.
 
+    @on(VirtualList.Opened)
     def action_toggle_part(self) -> None:
         """Open what is closed, close what is open, follow what leads to a block."""
         node = self.current
@@ -124,7 +120,7 @@ class BlockTree(VirtualList[Node]):
             node.span.kind is SpanKind.POSITION or node.span.name == "restart offset"
         ):
             absolute = node.span.meaning if isinstance(node.span.meaning, int) else node.span.value
-            # In the footer 0 stands for none; an index may well lead to the first block.
+            # In the footer 0 means none; an index may well lead to the first block.
             if isinstance(absolute, int) and (absolute or node.block is not None):
                 self.post_message(self.Followed(node, absolute))
 
@@ -167,19 +163,13 @@ class BlockTree(VirtualList[Node]):
         if event.chain == 1 and mark <= offset.x < mark + 2:
             self.action_toggle_part()
 
-    def on_virtual_list_opened(self, event: VirtualList.Opened) -> None:
-        """A row was clicked twice."""
-        event.stop()
-        self.action_toggle_part()
-
     # Drawing.
 
     def _make_columns(self, size: int) -> list[Column[Node]]:
-        digits = max(len("offset"), len(f"+{size:x}"))
         return [
-            Column("part", self._part, width=24, flex=1),
-            Column("offset", _offset, width=digits, align="right", priority=2),
-            Column("bytes", _bytes, width=max(len("bytes"), len(f"{size:,}")), align="right", priority=1),
+            Column("part", self._part, 24, flex=1),
+            Column("offset", _offset, max(len("offset"), len(f"+{size:x}")), align="right", priority=2),
+            Column("bytes", _bytes, max(len("bytes"), len(f"{size:,}")), align="right", priority=1),
         ]
 
     def _indent(self, node: Node, width: int) -> int:
@@ -199,7 +189,8 @@ class BlockTree(VirtualList[Node]):
 
 
 def _offset(node: Node, _width: int) -> Cell:
-    return Cell(offset_text(node.span.start, inflated=node.span.inflated), "muted")
+    # As the hex view has it.
+    return Cell(f"{'+' if node.span.inflated else ''}{node.span.start:x}", "muted")
 
 
 def _bytes(node: Node, _width: int) -> Cell:

@@ -1,12 +1,10 @@
 """The line that says what the lists show, from the stack down to the refs of one moment.
 
-It is given the parts as texts that are fit for a terminal, and posts the number of the part that was
-clicked. What does not fit is left out from the left, where one came from.
+What does not fit is left out from the left, where one came from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -18,7 +16,6 @@ from textual.reactive import reactive
 from textual.widget import Widget
 
 _BETWEEN: Final = " > "
-_LEFT_OUT: Final = "…"
 
 
 class Breadcrumbs(Widget):
@@ -37,6 +34,7 @@ class Breadcrumbs(Widget):
     """
 
     parts: reactive[tuple[str, ...]] = reactive(())
+    """The texts, which are fit for a terminal."""
 
     @dataclass
     class Chosen(Message):
@@ -44,41 +42,28 @@ class Breadcrumbs(Widget):
 
         number: int
 
-    def show(self, parts: Sequence[str]) -> None:
-        """Show this way."""
-        self.parts = tuple(parts)
-
-    def _first(self) -> int:
-        """The number of the first part that is shown."""
-        first = 0
-        while first < len(self.parts) - 1 and self._width(first) > self.size.width:
-            first += 1
-        return first
-
-    def _width(self, first: int) -> int:
-        shown = self.parts[first:]
-        left_out = cell_len(_LEFT_OUT + _BETWEEN) if first else 0
-        return left_out + sum(map(cell_len, shown)) + cell_len(_BETWEEN) * (len(shown) - 1)
+    def _shown(self) -> list[tuple[int, str]]:
+        """Number and text of the parts that there is room for, behind an ellipsis if some are left out."""
+        parts = list(enumerate(self.parts))
+        shown = parts
+        while len(parts) > 1 and cell_len(_BETWEEN.join(text for _, text in shown)) > self.size.width:
+            parts = parts[1:]
+            shown = [(-1, "…"), *parts]
+        return shown
 
     def render(self) -> Content:
         """As many parts as there is room for."""
-        first = self._first()
-        pieces: list[tuple[str, str]] = [(_LEFT_OUT, "")] if first else []
-        for number, part in enumerate(self.parts[first:], first):
-            if pieces:
-                pieces.append((_BETWEEN, ""))
-            pieces.append((part, "bold $foreground" if number == len(self.parts) - 1 else ""))
-        return Content.assemble(*pieces)
+        pieces: list[tuple[str, str]] = []
+        for number, text in self._shown():
+            pieces += [(_BETWEEN, ""), (text, "bold $foreground" if number == len(self.parts) - 1 else "")]
+        return Content.assemble(*pieces[1:])
 
     def on_click(self, event: events.Click) -> None:
         """Say which part it was."""
-        offset = event.get_content_offset(self)
-        if offset is None:
+        if (offset := event.get_content_offset(self)) is None:
             return
-        first = self._first()
-        at = cell_len(_LEFT_OUT + _BETWEEN) if first else 0
-        for number, part in enumerate(self.parts[first:], first):
-            if at <= offset.x < at + cell_len(part):
+        at = 0
+        for number, text in self._shown():
+            if number >= 0 and at <= offset.x < at + cell_len(text):
                 self.post_message(self.Chosen(number))
-                return
-            at += cell_len(part) + cell_len(_BETWEEN)
+            at += cell_len(text + _BETWEEN)

@@ -112,8 +112,8 @@ class HexView(ScrollView, can_focus=True):
         Binding("left", "step(-1)", "Byte back", show=False),
         Binding("right", "step(1)", "Byte", key_display="← →"),
         *MOVES,
-        Binding("home", "row_start", "Start of the row", show=False),
-        Binding("end", "row_end", "End of the row", show=False),
+        Binding("home", "row_end(-1)", "Start of the row", show=False),
+        Binding("end", "row_end(1)", "End of the row", show=False),
     ]
 
     cursor: var[int] = var(0, init=False)
@@ -140,7 +140,7 @@ class HexView(ScrollView, can_focus=True):
     def show(self, source: ByteSource | None, *, inflated: bool = False) -> bool:
         """Show the bytes of another source, from its start; False if it is the one that is shown."""
         source = source if source is not None else HeldBytes(b"")
-        if source is self._source and inflated == self.inflated:
+        if source == self._source and inflated == self.inflated:
             return False
         self._source = source
         self.inflated = inflated
@@ -216,22 +216,18 @@ class HexView(ScrollView, can_focus=True):
         """Move the cursor by `rows`, to the same column where there is one."""
         per_row = self._grid().per_row
         target = self.cursor + rows * per_row
-        if target < 0 or target - target % per_row >= self._source.size:
-            target = self.cursor
-        self.go_to(target)
+        is_row = 0 <= target - target % per_row < self._source.size
+        self.go_to(target if is_row else self.cursor)
 
     def action_page(self, pages: float) -> None:
         """Move the cursor by so many screens."""
         self.go_to(self.cursor + int(pages * max(1, self.size.height - 1)) * self._grid().per_row)
 
-    def action_row_start(self) -> None:
-        """Go to the first byte of the row."""
-        self.go_to(self.cursor - self.cursor % self._grid().per_row)
-
-    def action_row_end(self) -> None:
-        """Go to the last byte of the row."""
+    def action_row_end(self, side: int) -> None:
+        """Go to the first byte of the row, at `side` -1, or to the last one."""
         per_row = self._grid().per_row
-        self.go_to(self.cursor - self.cursor % per_row + per_row - 1)
+        first = self.cursor - self.cursor % per_row
+        self.go_to(first if side < 0 else first + per_row - 1)
 
     def action_first(self) -> None:
         """Go to the first byte."""

@@ -66,8 +66,8 @@ class StatusLine(Widget):
             Fact(str(view.hash_id), 2),
         )
 
-    def shown_facts(self) -> list[Fact]:
-        """Those that there is room for, in the order of the line."""
+    def render(self) -> Content:
+        """The label, then as many facts as there is room for."""
         facts = list(self.facts)
         if self.watching is not None:
             facts.append(Fact("watching", 1) if self.watching else Fact("paused", 7, "$text-warning"))
@@ -84,11 +84,6 @@ class StatusLine(Widget):
         while facts and sum(3 + cell_len(fact.text) for fact in facts) > room:
             least = min(fact.priority for fact in facts)
             facts.remove([fact for fact in facts if fact.priority == least][-1])
-        return facts
-
-    def render(self) -> Content:
-        """The label, then as many facts as there is room for."""
-        facts = self.shown_facts()
         taken = sum(3 + cell_len(fact.text) for fact in facts)
         label = shorten_middle(self._label, max(10, self.size.width - taken))
         parts = [(label, "bold")]

@@ -7,7 +7,7 @@ scale.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import ClassVar, Final, NamedTuple
 
@@ -16,7 +16,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widget import Widget
 
-from engine.merge import DEFAULT_FACTOR, suggest_compaction_segment, suggest_geometric_segment
+from engine.merge import DEFAULT_FACTOR, Segment, suggest_compaction_segment, suggest_geometric_segment
 from inspector.model import Moment, replay
 from inspector.text import file_size
 from inspector.tui.widgets.virtual_list import fit_text
@@ -60,11 +60,8 @@ class _Question(NamedTuple):
     factor: int
 
 
-class _Answer(NamedTuple):
-    """The moments under each rule."""
-
-    question: _Question
-    moments: tuple[tuple[Moment, ...], tuple[Moment, ...]]
+_Moments = tuple[tuple[Moment, ...], tuple[Moment, ...]]
+"""The moments by the log2 and by the geometric rule."""
 
 
 class WhatIf(Widget, can_focus=True):
@@ -90,7 +87,7 @@ class WhatIf(Widget, can_focus=True):
         self._additions = ADDITIONS.index(100)
         self._addition_size: int | None = None
         self._asked: _Question | None = None
-        self._answer: _Answer | None = None
+        self._answer: tuple[_Question, _Moments] | None = None
         self._error: Exception | None = None
         self._jobs = Jobs(self)
 
@@ -100,10 +97,9 @@ class WhatIf(Widget, can_focus=True):
         return ADDITIONS[self._additions], self._addition_size or _first_size(self._table_sizes)
 
     @property
-    def moments(self) -> tuple[tuple[Moment, ...], tuple[Moment, ...]] | None:
+    def moments(self) -> _Moments | None:
         """The moments by the log2 and by the geometric rule; None until they are known."""
-        answer = self._answer
-        return answer.moments if answer is not None and answer.question == self._asked else None
+        return self._answer[1] if self._answer is not None and self._answer[0] == self._asked else None
 
     def ask(self, sizes: Sequence[int], factor: int) -> None:
         """Replay from tables of these sizes, with this factor, unless that is what is shown already."""
@@ -125,11 +121,13 @@ class WhatIf(Widget, can_focus=True):
         question = _Question(self._table_sizes, *self.question, self._factor)
         if question != self._asked:
             self._asked, self._error = question, None
-            self._jobs.start("what-if", partial(_replayed, question), self._take, self._fail)
+            self._jobs.start(
+                "what-if", partial(_replayed, question), partial(self._take, question), self._fail
+            )
         self.refresh()
 
-    def _take(self, answer: _Answer) -> None:
-        self._answer = answer
+    def _take(self, question: _Question, moments: _Moments) -> None:
+        self._answer = question, moments
         self.refresh()
 
     def _fail(self, error: Exception) -> None:
@@ -141,58 +139,57 @@ class WhatIf(Widget, can_focus=True):
     def render(self) -> RenderResult:
         """The question, then for each measure a plot for each rule and its numbers in words."""
         additions, size = self.question
+        asked = f"the next {additions:,} additions have {size:,} bytes each?"
         lines = [
-            Content.assemble(
-                ("What if ", "$foreground-muted"),
-                (f"the next {additions:,} additions have {size:,} bytes each?", "bold"),
-            ),
+            Content.assemble(("What if ", "$foreground-muted"), (asked, "bold")),
             Content.styled(
-                "Estimate: a merge is as large as its inputs; nothing is superseded.",
-                "$foreground-muted",
+                "Estimate: a merge is as large as its inputs; nothing is superseded.", "$foreground-muted"
             ),
         ]
         if self._error is not None:
-            return Content("\n").join([*lines, Content.styled(failure_text(self._error), "$text-error")])
-        if self._answer is None:
-            return Content("\n").join([*lines, Content("…")])
-        if self.moments is None:
-            lines[1] = Content.styled("… the plots are still those of the numbers before.", "$text-warning")
-        return Content("\n").join([*lines, *self._plots(self._answer)])
+            lines.append(Content.styled(failure_text(self._error), "$text-error"))
+        elif self._answer is None:
+            lines.append(Content("…"))
+        else:
+            if self.moments is None:
+                lines[1] = Content.styled(
+                    "… the plots are still those of the numbers before.", "$text-warning"
+                )
+            lines += self._plots(*self._answer)
+        return Content("\n").join(lines)
 
-    def _plots(self, answer: _Answer) -> list[Content]:
+    def _plots(self, question: _Question, moments: _Moments) -> list[Content]:
         room = self.content_size
         width = max(1, (room.width - 2) // 2)
         height = max(1, (room.height - 6) // 2)
-        factor = answer.question.factor
-        before, added = len(answer.question.sizes), answer.question.additions * answer.question.size
-        titles = ("log2", f"geometric ×{factor} (+ -)")
-        tables = [[moment.tables for moment in moments] for moments in answer.moments]
-        written = [[moment.written for moment in moments] for moments in answer.moments]
-        lines = [_beside([f"tables, {title}" for title in titles], width, "bold")]
-        lines += _charts(tables, width, height, str)
+        before, added = len(question.sizes), question.additions * question.size
+        tables = [[moment.tables for moment in by_rule] for by_rule in moments]
+        written = [[moment.written for moment in by_rule] for by_rule in moments]
         ends = [f"{before} → {counts[-1]} tables, at most {max(counts)}" for counts in tables]
-        lines.append(_beside(ends, width, ""))
-        lines.append(_beside([f"bytes written, {title}" for title in titles], width, "bold"))
-        lines += _charts(written, width, height, file_size)
         sums = [
             f"{total[-1] / added:.1f}×: {file_size(total[-1])} for {file_size(added)} added"
             for total in written
         ]
-        lines.append(_beside(sums, width, ""))
+        lines: list[Content] = []
+        measures = (("tables", tables, str, ends), ("bytes written", written, file_size, sums))
+        for measure, values, label, words in measures:
+            titles = [f"{measure}, {rule}" for rule in ("log2", f"geometric ×{question.factor} (+ -)")]
+            lines.append(_beside(titles, width, "bold"))
+            lines += _charts(values, width, height, label)
+            lines.append(_beside(words, width, ""))
         return lines
 
 
-def _replayed(question: _Question, job: Job) -> _Answer:
+def _replayed(question: _Question, job: Job) -> _Moments:
     """Replay under both rules, in a thread."""
-    geometric = partial(suggest_geometric_segment, factor=question.factor)
-    found: list[tuple[Moment, ...]] = []
-    for suggest in (suggest_compaction_segment, geometric):
-        moments: list[Moment] = []
+
+    def moments(suggest: Callable[[Sequence[int]], Segment]) -> Iterator[Moment]:
         for moment in replay(question.sizes, question.additions, question.size, suggest):
             job.check()
-            moments.append(moment)
-        found.append(tuple(moments))
-    return _Answer(question, (found[0], found[1]))
+            yield moment
+
+    geometric = partial(suggest_geometric_segment, factor=question.factor)
+    return tuple(moments(suggest_compaction_segment)), tuple(moments(geometric))
 
 
 def _first_size(sizes: Sequence[int]) -> int:
@@ -214,17 +211,14 @@ def _charts(
     scale = [label(top), *[""] * (height - 1)]
     if height > 1:
         scale[-1] = "0"
-    return [
-        Content.assemble(
-            *(
-                part
-                for number, chart in enumerate(plots)
-                for part in (
-                    ("  " if number else "", ""),
-                    (f"{scale[line]:>{_SCALE - 1}} ", "$foreground-muted"),
-                    (chart[line], "$text-accent"),
-                )
-            )
-        )
-        for line in range(height)
-    ]
+    lines = []
+    for number in range(height):
+        parts: list[tuple[str, str]] = []
+        for chart in plots:
+            parts += [
+                (f"{scale[number]:>{_SCALE - 1}} ", "$foreground-muted"),
+                (chart[number], "$text-accent"),
+                ("  ", ""),
+            ]
+        lines.append(Content.assemble(*parts[:-1]))
+    return lines

@@ -268,7 +268,7 @@ def test_the_same_table_shown_again_stays_as_it_is(path: Path) -> None:
         await view.show(path)
         await view.reveal(0, b"HEAD")
         before = view.titles, view.tree.cursor, view.tree.scroll_offset, view.hex.cursor
-        await view.show(path, 3)
+        await view.show(path)
         assert (view.titles, view.tree.cursor, view.tree.scroll_offset, view.hex.cursor) == before
 
     block_view(steps)
@@ -281,8 +281,8 @@ def test_another_table_takes_the_place_of_the_first(path: Path, tmp_path: Path) 
     async def steps(view: View) -> None:
         await view.show(path)
         await view.reveal(0, b"HEAD")
-        view.pane.show_table(Table.open(path), 0)
-        await view.show(other, 1)
+        view.pane.show_table(Table.open(path))
+        await view.show(other)
         assert view.titles[0] == "table other.ref"
         assert view.tree.cursor == 0
         assert view.lit == (0, other.stat().st_size)
@@ -303,7 +303,7 @@ def test_news_of_the_table_before_is_dropped(path: Path) -> None:
         view.pane.show_file("slow.ref", len(data), slow)
         while not begun.is_set():
             await view.pilot.pause(0.01)
-        view.pane.show_table(Table.open(path), 0)
+        view.pane.show_table(Table.open(path))
         while view.titles[:1] != [f"table {path.name}"]:
             await view.pilot.pause(0.01)
         goes_on.set()
@@ -315,11 +315,11 @@ def test_news_of_the_table_before_is_dropped(path: Path) -> None:
 
 def test_without_a_table_nothing_is_shown(path: Path) -> None:
     async def steps(view: View) -> None:
-        view.pane.show_table(None, 0)
+        view.pane.show_table(None)
         await view.press("j", "enter", "h", "G", "n", "y", "Y", "O", "i")
         assert "no table" in view.text
         await view.show(path)
-        view.pane.show_table(None, 0)
+        view.pane.show_table(None)
         await view.settle()
         assert view.tree.source.count == 0
 

@@ -105,7 +105,7 @@ def test_an_offset_within_a_block_is_revealed_as_the_part_of_that_byte(path: Pat
 
 def test_what_is_revealed_before_the_table_was_read_is_shown_when_it_was(path: Path) -> None:
     async def steps(view: View) -> None:
-        view.pane.show_table(Table.open(path), 0)
+        view.pane.show_table(Table.open(path))
         view.pane.reveal(0, b"HEAD")
         await view.settle()
         assert view.node.title == "record 0  HEAD (symref)"

@@ -111,7 +111,7 @@ def test_what_matters_least_is_left_out_first(tmp_path: Path, width: int) -> Non
 
 def test_breadcrumbs_show_the_way_and_are_places_to_go_back_to() -> None:
     async def steps(pilot: Pilot[Any], app: Host) -> None:
-        app.crumbs.show(["stack", "#1 …91c0aa17", "refs as of 1930"])
+        app.crumbs.parts = ("stack", "#1 …91c0aa17", "refs as of 1930")
         await pilot.pause()
         assert shown_lines(app)[1].strip() == "stack > #1 …91c0aa17 > refs as of 1930"
         for column in (1, 5, 6, 9, 20, 22, 24, 100):
@@ -123,13 +123,13 @@ def test_breadcrumbs_show_the_way_and_are_places_to_go_back_to() -> None:
 
 def test_a_way_that_is_too_long_is_left_out_from_where_it_begins() -> None:
     async def steps(pilot: Pilot[Any], app: Host) -> None:
-        app.crumbs.show(["a part of thirty characters ..", "another part of that length ..", "the last one"])
+        app.crumbs.parts = "a part of thirty characters ..", "another part of that length ..", "the last one"
         await pilot.pause()
         assert shown_lines(app)[1].strip() == "… > another part of that length .. > the last one"
         for column in (1, 2, 6):
             await pilot.click(Breadcrumbs, offset=(column, 0))
         assert app.chosen == [1]
-        app.crumbs.show(["first", "x" * 200])
+        app.crumbs.parts = ("first", "x" * 200)
         await pilot.pause()
         assert shown_lines(app)[1].strip().startswith("… > xxxx")
 
