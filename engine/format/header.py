@@ -210,7 +210,7 @@ class Footer:
 
         Raises `ChecksumError` for a wrong CRC and `FormatError` where the header's copy
         differs or an object section has no object id length. Offsets are not judged here:
-        a section is checked by whoever goes there.
+        a section is checked when it is read.
         """
         copied, fields = data[: len(header)], data[len(header) :]
         if not copied.startswith(MAGIC):

@@ -2,7 +2,7 @@
 
 A list has one name a line, oldest table first. `parse_table_list` is the one parser, for lists in any state:
 it gives every line with its offset, the name that it means and what is wrong with it. A strict reader asks
-for `require_names`, which refuses what git refuses; whoever reads damaged lists takes `names`.
+for `require_names`, which refuses what git refuses; a reader of damaged lists takes `names`.
 """
 
 from __future__ import annotations

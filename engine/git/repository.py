@@ -51,7 +51,7 @@ class StackLocation:
     """One stack: the directory that has its tables.list.
 
     `name` is "main" for the stack of the common directory, and the worktree's id for that of a linked
-    worktree ("worktrees/main" if the id is "main"). `is_current` marks the one that the path stands for; the
+    worktree ("worktrees/main" if the id is "main"). `is_current` marks the one that the path leads to; the
     directories of others may be missing.
     """
 
@@ -62,7 +62,7 @@ class StackLocation:
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """The repository, or the plain directory, that a path stands for.
+    """The repository, or the plain directory, that a path leads to.
 
     `path` is the path as it was typed; all others are absolute and free of symbolic links. A plain directory
     holds a stack and belongs to no repository: it has no `git_dir`, `common_dir` or `worktree`, and its
@@ -80,7 +80,7 @@ class Repository:
 
     @property
     def current(self) -> StackLocation:
-        """The stack that the path stands for."""
+        """The stack that the path leads to."""
         return next(stack for stack in self.stacks if stack.is_current)
 
     @property
@@ -120,7 +120,7 @@ class Repository:
 
 
 def find_repository(path: str | os.PathLike[str], git: str | None = "git") -> Repository:
-    """The repository, or the plain stack directory, that `path` stands for.
+    """The repository, or the plain stack directory, that `path` leads to.
 
     `path` may be a work tree or a directory in one, a `.git` directory or file, a bare repository, the git
     directory of a linked worktree, a `reftable` directory, or any directory with a stack in it. `git` is the

@@ -6,7 +6,7 @@
 
 A damaged record becomes a leaf up to the next restart point, where a whole key is, and records go
 on from there. Nothing trusts a length or a count, and no key is kept longer than it is needed: a
-few bytes may stand for thousands of long keys.
+few bytes may make thousands of long keys.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ Nothing is kept but the blocks at hand: the difference of two views of millions 
 are told apart by their `Table` objects, which a reload of one handle keeps; the same file opened
 twice is read and found equal.
 
-What a name stands for is compared, not the record: a ref rewritten with the value that it had has not
+Values are compared, not records: a ref rewritten with the value that it had has not
 changed, and a tombstone is no ref. Log entries are only counted.
 """
 
@@ -85,7 +85,7 @@ def ref_changes(
 ) -> Iterator[list[RefChange]]:
     """The refs from the first name >= `start` on that differ between two views, in name order.
 
-    A list for each stretch that was compared, empty where nothing changed, so that whoever reads them can
+    A list for each stretch that was compared, empty where nothing changed, so that the caller can
     stop anywhere. `progress` hears how many records of the tables that are not shared were compared;
     their total is not known. Raises `FormatError`.
     """

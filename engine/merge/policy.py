@@ -7,7 +7,7 @@ result would outgrow. The geometric rule (git since 2.45) restores a sequence in
 of it, and begins with the oldest table that is too small for all behind it, up to that end, put together.
 
 A rule is a generator of `Comparison`s, the last of which is its result: what is shown step by step is what
-runs. Sizes are in bytes, oldest table first. Words for the steps are left to whoever shows them.
+runs. Sizes are in bytes, oldest table first. Words for the steps are left to the views.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def suggest_geometric_segment(sizes: Sequence[int], factor: int = DEFAULT_FACTOR
 
 
 def sizes_to_segments(sizes: Sequence[int]) -> list[Segment]:
-    """Runs of neighbouring tables of the same magnitude."""
+    """Runs of adjacent tables of the same magnitude."""
     segments: list[_Marked] = []
     deque(_cut(sizes, segments), maxlen=0)
     return [Segment(*segment) for segment in segments]

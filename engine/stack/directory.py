@@ -1,7 +1,7 @@
 """The directory of a stack: `tables.list`, and the tables that it names.
 
 `tables.list` holds the names of the tables, oldest first, a line each. It is only ever
-replaced as a whole, by renaming its lock onto it, so whoever reads it sees one stack or the
+replaced as a whole, by renaming its lock onto it, so a reader sees one stack or the
 next and nothing between. Tables never change.
 
 Reading it races with writers (`load`):
@@ -115,8 +115,8 @@ class StackDirectory:
             except FileNotFoundError:
                 return not self.tables
             # The file is replaced as a whole, and its inode cannot be used again while we hold it
-            # open: the same inode is the same file. Size and time are for whoever repairs a list
-            # in place, with an editor.
+            # open: the same inode is the same file. Size and time are for a list that is
+            # changed in place, with an editor.
             if _identity(now) == _identity(self._list.status):
                 return True
         return self.read_list() == self.names

@@ -1,7 +1,7 @@
 """Writing to the disk, and making it stay there. What goes wrong names the file.
 
 The system names no file in the error of a call that takes a descriptor; "no space left on device" alone
-tells nobody which device.
+does not tell which device.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Reads the links in /proc/*/fd and the short name of a process, and nothing that waits for that process: a
 process that hangs in the kernel may hold up a reader of its command line, but not of these. No file that is
-asked about is touched. That nobody is found never means that there is nobody: other users'
+asked about is touched. That no process is found never means that there is none: other users'
 processes, other containers and other machines cannot be seen.
 """
 
@@ -35,7 +35,7 @@ class Holder:
 
 @dataclass(slots=True, frozen=True)
 class Holders:
-    """Who has which file open, by path; `complete` when every process of this system could be looked into."""
+    """Which process has which file open, by path; `complete` when every process could be looked into."""
 
     found: dict[str, Holder]
     complete: bool

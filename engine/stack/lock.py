@@ -1,6 +1,6 @@
 """Lock files, as git makes them: `<path>.lock`, created only if it does not exist.
 
-Whoever created it owns `path`, may write the new content into the lock, and either commits
+The process that created it owns `path`, may write the new content into the lock, and either commits
 (the lock is renamed onto `path`) or releases it (the lock is unlinked). A lock that a dead
 process left behind looks like a held one; nothing here removes it.
 """
@@ -59,7 +59,7 @@ class LockFile:
         """Make what was written the content of `path`, in one rename, and let go of the lock."""
         self.close()
         # Not ours any more from here on: an interrupt behind the rename must not make `release`
-        # unlink the lock that somebody else may hold by then.
+        # unlink the lock that another process may hold by then.
         self._held = False
         try:
             os.replace(self.lock_path, self.path)
@@ -72,7 +72,7 @@ class LockFile:
         self.close()
         if self._held:
             self._held = False
-            # Somebody may have removed the lock by hand, which is as good as released.
+            # The lock may have been removed by hand, which is as good as released.
             with suppress(FileNotFoundError):
                 os.unlink(self.lock_path)
 

@@ -3,7 +3,7 @@
 A lock may be taken, released and taken again at any moment, also while this looks at it:
 
  1. see that the lock is the one that was judged: device, inode, time of change, time of modification;
- 2. ask which processes use it, last of all that is asked: whoever has it keeps it open, or has a temporary
+ 2. ask which processes use it, last of all that is asked: its holder keeps it open, or has a temporary
     file of the stack open while it merges tables;
  3. open the file, which reads nothing. While it is open, no other file can get its inode number, which a
     file system gives away at once when a file is gone;

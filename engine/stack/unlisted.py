@@ -126,7 +126,7 @@ def unlisted_files(
      1. Read the directory, then the list: a table on its way into the stack is listed by now, or a lock is
         there, and one on its way out of it is not listed any more.
      2. Judge tables, which may take long.
-     3. Look at locks and at the processes that have files open: whoever came meanwhile is at work, too.
+     3. Look at locks and at the processes that have files open: one that came meanwhile is at work, too.
     """
     path = os.path.realpath(directory)
     with os.scandir(path) as entries:
@@ -141,7 +141,7 @@ def unlisted_files(
                 found[name] = kind, status
     tables = {name: status for name, (kind, status) in found.items() if kind.is_table}
     judged = _judged(path, tables, list(known), most_bytes, verdicts, progress) if tables else {}
-    # A file that is no reftable's may be open to anybody.
+    # A file that is none of a stack may be open in any process.
     ours = [os.path.join(path, name) for name, (kind, _) in found.items() if kind is not FileKind.OTHER]
     holders = find_holders(ours) if ours else Holders({}, complete=True)
     held_by = {name: holders.found.get(os.path.join(path, name)) for name in found}
@@ -227,8 +227,8 @@ def _locks_in_use(found: _Found, held_by: dict[str, Holder | None], now: float) 
 def _is_young(path: str, lock: str, now: float) -> bool:
     """Whether there is such a lock, made since the directory was read.
 
-    Who adds a table holds the lock on the list until the table is listed, who merges tables their locks until
-    they are gone.
+    A process that adds a table holds the lock on the list until the table is listed, one that merges tables
+    their locks until they are gone.
     """
     try:
         return now - os.lstat(os.path.join(path, lock)).st_mtime < YOUNG_LOCK_SECONDS

@@ -14,7 +14,7 @@ One command a line, one space between two fields, a newline after the last line,
     start LF | prepare LF | commit LF | abort LF
 
 A field that begins with a double quote is a C string with the escapes `\a \b \f \n \r \t \v \" \\` and three
-octal digits. An object id that is empty or all zeros stands for "no ref". The NUL-terminated form has a NUL
+octal digits. An object id that is empty or all zeros means "no ref". The NUL-terminated form has a NUL
 in place of LF and of each space but the first, and no quoting; it always has all the fields of a command,
 and an empty one counts as left out.
 
@@ -64,7 +64,7 @@ class RefUpdate:
 
 
 def is_null(value: RefValue | None) -> bool:
-    """Whether `value` is the null object id, which stands for "no ref"."""
+    """Whether `value` is the null object id, which means "no ref"."""
     return isinstance(value, bytes) and not any(value)
 
 
