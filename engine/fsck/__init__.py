@@ -25,4 +25,8 @@ from engine.fsck.table import (
     CheckedTable as CheckedTable,
     check_file as check_file,
 )
-from engine.fsck.whole_stack import Limits as Limits, once_each as once_each
+from engine.fsck.whole_stack import (
+    Limits as Limits,
+    check_order as check_order,
+    once_each as once_each,
+)

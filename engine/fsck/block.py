@@ -340,26 +340,22 @@ def check_records(
 def _record_faults(
     records: Records, record: Record, start: int, id_len: int, highest: int
 ) -> list[tuple[str, str]]:
-    block = records.block
-    key, data = record.key, block.data
-    found: list[tuple[str, str]] = []
-    second, at = get_varint(data, get_varint(data, start)[1])
+    block, key = records.block, record.key
+    second, at = get_varint(block.data, get_varint(block.data, start)[1])
+    name, index, what = key, 0, f"the ref {shown(key)}"
     if block.type == REF:
-        if 0 in key:
-            found.append(("key-nul", f"the ref {shown(key)}"))
-        index = records.header.min_update_index + get_varint(data, at + (second >> 3))[0]
-        if index > highest:
-            found.append(("update-index", f"{shown(key)} has the update index {index}, above {highest}"))
+        index = records.header.min_update_index + get_varint(block.data, at + (second >> 3))[0]
     elif block.type == LOG:
         name, index = decode_log_key(key, start)
-        if 0 in name:
-            found.append(("key-nul", f"the reflog of {shown(name)}"))
-        if second & 7 != DELETION and index > highest:
-            what = f"the reflog of {shown(name)} has an entry with the update index {index}, above {highest}"
-            found.append(("update-index", what))
+        what = f"an entry in the reflog of {shown(name)}"
+        index = 0 if second & 7 == DELETION else index
     elif block.type == OBJ and id_len and len(key) != id_len:
-        what = f"an object id of {len(key)} bytes, where the footer states {id_len}"
-        found.append(("object-id-length", what))
+        return [("object-id-length", f"an object id of {len(key)} bytes, where the footer states {id_len}")]
+    found: list[tuple[str, str]] = []
+    if block.type in (REF, LOG) and 0 in name:
+        found.append(("key-nul", what))
+    if index > highest:
+        found.append(("update-index", f"{what} has the update index {index}, above {highest}"))
     return found
 
 

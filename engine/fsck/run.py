@@ -33,9 +33,6 @@ from engine.fsck.whole_stack import RefCheck, check_repetitions, check_tables
 from engine.progress import Progress, ProgressCallback
 from engine.stack import StackOptions, read_list_bytes, unlisted_files
 
-PHASES: Final = ("list", "files", "tables")
-"""The phases, in order, as `Progress` names them; of the last, progress is in bytes of the tables."""
-
 _ATTEMPTS: Final = 20
 """How often the list is read again because a compaction has replaced it meanwhile."""
 

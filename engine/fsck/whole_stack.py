@@ -25,7 +25,8 @@ from engine.format import (
     may_be_refused,
 )
 from engine.fsck.block import Special
-from engine.fsck.finding import Report
+from engine.fsck.faults import FAULTS
+from engine.fsck.finding import Finding, Report
 from engine.fsck.table import CheckedTable
 from engine.merge import MergedTable, merge_blocks, ref_changes
 
@@ -94,7 +95,8 @@ def check_tables(
 
     `hash_id` is the hash function of the stack, None for that of the oldest table.
     """
-    _check_order([(table.name, limits) for table in tables if (limits := table.limits)], report)
+    for finding in check_order([(table.name, limits) for table in tables if (limits := table.limits)]):
+        report.take(finding)
     fitting: list[CheckedTable] = []
     for table in tables:
         header = table.header
@@ -109,8 +111,8 @@ def check_tables(
     return fitting
 
 
-def _check_order(tables: Sequence[tuple[str, Limits]], report: Report) -> None:
-    """Report tables that do not follow each other: each that overlaps others, or the list if none does."""
+def check_order(tables: Sequence[tuple[str, Limits]]) -> Iterator[Finding]:
+    """Tables that do not follow each other: each that overlaps others, or the list if none does."""
     tables = [(name, limits) for name, limits in tables if limits[0] <= limits[1]]
     ordered = in_order([limits for _, limits in tables])
     lows = [tables[place][1][0] for place in ordered]
@@ -119,7 +121,7 @@ def _check_order(tables: Sequence[tuple[str, Limits]], report: Report) -> None:
         if lows[number] == highs[number - 1]:
             (name, limits), (other, others) = tables[ordered[number]], tables[ordered[number - 1]]
             what = f"update indexes {_range(limits)}, listed after {other} with {_range(others)}"
-            report.add("update-index-shared", name, None, what)
+            yield Finding(FAULTS["update-index-shared"], name, None, what)
     misplaced: list[str] = []
     for place in sorted(set(range(len(tables))).difference(ordered)):
         name, limits = tables[place]
@@ -128,13 +130,13 @@ def _check_order(tables: Sequence[tuple[str, Limits]], report: Report) -> None:
             other, others = tables[ordered[first]]
             more = f" and {end - first - 1} more" if end - first > 1 else ""
             what = f"update indexes {_range(limits)}; {other} has {_range(others)}{more}"
-            report.add("ranges-overlap", name, None, what)
+            yield Finding(FAULTS["ranges-overlap"], name, None, what)
         else:
             misplaced.append(f"{name} ({_range(limits)})")
     if misplaced:
         more = f" and {len(misplaced) - 1} more" if len(misplaced) > 1 else ""
         what = f"not in the order of update indexes: {misplaced[0]}{more}"
-        report.add("tables-out-of-order", TABLES_LIST, None, what)
+        yield Finding(FAULTS["tables-out-of-order"], TABLES_LIST, None, what)
 
 
 def _range(limits: Limits) -> str:

@@ -230,7 +230,7 @@ class Evidence:
     def correct_limits(self, file: TableFile) -> None:
         """Take the update indexes of a table from its name, if its records fit: its header's overlap."""
         limits, found = limits_of(file.file), file.readable
-        if limits is None or limits[0] > limits[1] or limits == found.limits:
+        if limits is None or not limits[0] <= limits[1] < HIGHEST_LIMIT or limits == found.limits:
             return
         counts = count_records(self.path, [found])
         if not (counts.refs or counts.logs) or (counts.refs and counts.lowest_ref < limits[0]):

@@ -96,7 +96,7 @@ def ref_outcomes(
     batch: list[RefOutcome] = []
     with ExitStack() as stack:
         before, after = _opened(stack, plan)
-        logs = _newest_logs(after) if judge.listens else iter(())
+        logs = _newest_logs(after) if judge.needs_logs else iter(())
         rows = _side_by_side(_located_refs(before), _located_refs(after), logs)
         for number, (name, was, will, log) in enumerate(rows, 1):
             outcome = judge.outcome(name, was, will, log)
@@ -198,12 +198,8 @@ class _Judge:
     def __init__(self, plan: RepairPlan) -> None:
         self._damages = damages(plan)
         self._rewritten = {number for number, table in enumerate(plan.tables) if table.is_rewritten}
+        self.needs_logs = bool(self._damages or self._rewritten)
         self._merged = {number for number, table in enumerate(plan.tables) if len(table.inputs) > 1}
-
-    @property
-    def listens(self) -> bool:
-        """Whether it matters what the reflogs say."""
-        return bool(self._damages or self._rewritten)
 
     def outcome(
         self, name: bytes, was: _Located | None, will: _Located | None, log: LogRecord | None
@@ -245,10 +241,13 @@ class _Judge:
         """The outcome for a ref that shows what it showed before, which may not be the latest."""
         after, position = will
         doubting = self._doubting(name, after.update_index, position)
-        if position in self._rewritten and _contradicts(log, after):
-            why = f"its reflog says {_hex(log.new if log else None)} of the same update"
+        if after.value is None:
+            log = None  # what a symbolic ref names, no reflog tells
+        is_rewritten = position in self._rewritten
+        if is_rewritten and log and log.update_index == after.update_index and log.new != after.value:
+            why = f"its reflog says {log.new.hex() if log.new else 'nothing'} of the same update"
             return RefOutcome(name, Outcome.DOUBTFUL, before, after, why)
-        if doubting and log is not None and log.new is not None and after.value is not None:
+        if doubting and log is not None and log.new is not None:
             if log.update_index > after.update_index and log.new != after.value and any(log.new):
                 why = f"a newer value cannot be read; its reflog ends with {log.new.hex()}"
                 return RefOutcome(name, Outcome.REVIVED, before, after, why)
@@ -272,17 +271,6 @@ class _Judge:
             )
             and any(gap.holds(name) for gap in damage.gaps)
         ]
-
-
-def _contradicts(log: LogRecord | None, ref: RefRecord) -> bool:
-    """Whether the reflog has another value of the very update that the ref is from."""
-    if log is None or ref.value is None:
-        return False
-    return log.update_index == ref.update_index and log.new != ref.value
-
-
-def _hex(oid: bytes | None) -> str:
-    return oid.hex() if oid is not None else "nothing"
 
 
 def _cover(ranges: Sequence[tuple[int, int]], low: int, high: int) -> bool:

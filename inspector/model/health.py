@@ -19,7 +19,7 @@ from typing import Final
 
 from engine.errors import FormatError, MissingTableError
 from engine.format import TABLES_LIST
-from engine.fsck import FAULTS, FaultKind, Finding, Severity, finding_of
+from engine.fsck import FAULTS, FaultKind, Finding, Severity, check_order, finding_of
 from engine.progress import ProgressCallback
 from engine.readable import OpenError, ReadableTable
 from engine.stack import StackOptions, UnlistedFile
@@ -208,26 +208,18 @@ def findings_at_hand(
     `suggested` are the positions that auto-compaction under `policy` would merge, empty for none.
     """
     found = [finding_of(file) for file in unlisted]
-    found += _of_ranges(tables)
+    limits = [(table.name, (table.min_update_index, table.max_update_index)) for table in tables]
+    for name, (low, high) in limits:
+        if low > high:
+            what = f"update indexes from {low} to {high}"
+            found.append(Finding(FAULTS["limits-reversed"], name, None, what))
+    found += check_order(limits)
     if suggested:
         what = (
             f"by the {policy} rule, tables #{suggested.start} to #{suggested.stop - 1} are due to be merged"
         )
         found.append(Finding(_COMPACTION_DUE, tables[suggested.start].name, None, what))
     return found
-
-
-def _of_ranges(tables: Sequence[Table]) -> Iterator[Finding]:
-    before = 0
-    for position, table in enumerate(tables):
-        low, high = table.min_update_index, table.max_update_index
-        if low > high:
-            what = f"the header says update indexes {low} to {high}, which is no range"
-            yield Finding(FAULTS["limits-reversed"], table.name, None, what)
-        elif position and low <= before:
-            what = f"begins at update index {low}, but older tables go up to {before}"
-            yield Finding(FAULTS["ranges-overlap"], table.name, None, what)
-        before = max(before, high)
 
 
 # What the main screen says, in few words: the Health tab and the detail of a table say more.

@@ -15,7 +15,6 @@ import pytest
 from engine.errors import Cancelled
 from engine.format import HashId, RefRecord, format_table_name
 from engine.fsck import FAULTS, Report, Severity, fsck
-from engine.fsck.run import PHASES
 from engine.progress import Progress
 from engine.stack import Stack, StackOptions
 from tests.support.findings import NOW, codes, faults, findings, only, write_stack
@@ -350,7 +349,7 @@ def test_nothing_is_changed(stack: Path) -> None:
 def test_progress_goes_through_the_phases_and_ends_with_all_bytes(stack: Path) -> None:
     seen: list[Progress] = []
     assert list(fsck(stack, progress=seen.append, now=NOW)) == []
-    assert list(dict.fromkeys(step.phase for step in seen)) == list(PHASES)
+    assert list(dict.fromkeys(step.phase for step in seen)) == ["list", "files", "tables"]
     total = sum((stack / name).stat().st_size for name in listed(stack))
     assert seen[-1] == Progress("tables", total, total)
     done = [step.done for step in seen if step.phase == "tables"]

@@ -292,10 +292,15 @@ def test_a_limit_that_was_never_set_ends_with_the_records(directory: Path, place
         write(stack, [0])
 
 
-def test_what_git_wrote_after_a_limit_that_was_never_set_stays_newer(directory: Path) -> None:
+@pytest.mark.parametrize(
+    "name", ["0x000000000003-0x000000000003-00000009", "0x000000000003-0xffffffffffffffff-1"]
+)
+def test_what_git_wrote_after_a_limit_that_was_never_set_stays_newer(directory: Path, name: str) -> None:
     """The counter ran over: the table after it has update index 0."""
     names = listed(directory)
     change_header(directory / names[2], max_update_index=2**64 - 1)
+    os.rename(directory / names[2], directory / f"{name}.ref")
+    names[2] = f"{name}.ref"
     newest = f"{format_table_name(0, 0, 0)}.ref"
     write_table(directory / newest, [RefRecord(NAMES[0], 0, oid(7))], limits=(0, 0))
     list_tables(directory, [*names, newest])
