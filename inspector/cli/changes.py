@@ -213,15 +213,9 @@ def demo(directory: Path, damaged: bool, as_json: bool) -> None:
 
     DIR must be empty or not exist. Prints the path of the stack.
     """
-    if damaged:
-        build_damaged_demo(directory, time.time())
-    else:
-        build_demo(directory)
+    (build_damaged_demo if damaged else build_demo)(directory)
     out = Output.standard()
     if as_json:
         out.json([json_line({"path": str(directory)})])
     else:
         out.text([safe_name(str(directory))])
-
-
-VERBS = (add, compact, expire, clean, demo)

@@ -13,7 +13,6 @@ import resource
 import signal
 import sys
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,8 +21,14 @@ import click
 from engine.errors import ReftableError
 from engine.stack import StackOptions
 from inspector.actions import Workplace
-from inspector.cli import changes, fsck, layout, records, repair, shape, snapshots
+from inspector.cli.changes import add, clean, compact, demo, expire
+from inspector.cli.fsck import fsck
+from inspector.cli.layout import layout
 from inspector.cli.opening import find_stack, path_options
+from inspector.cli.records import logs, print_view, refs, trace
+from inspector.cli.repair import repair
+from inspector.cli.shape import segments, tables
+from inspector.cli.snapshots import snapshots, undo
 from inspector.demo import build_damaged_demo, build_demo
 from inspector.exit_codes import describe, note
 
@@ -100,6 +105,7 @@ def cli() -> None:
 @cli.command(_NO_NAME, cls=_Nameless)
 @click.option(
     "--demo",
+    "made",
     type=click.Choice(["sound", "damaged"]),
     is_flag=False,
     flag_value="sound",
@@ -114,7 +120,7 @@ def inspect(
     ctx: click.Context,
     path: Path | None,
     worktree: str | None,
-    demo: str | None,
+    made: str | None,
     read_only: bool,
     no_mouse: bool,
 ) -> None:
@@ -125,7 +131,7 @@ def inspect(
     # Textual takes a third of a second to import, which no verb should have to wait for.
     from inspector.tui import run_inspector
 
-    if demo is None:
+    if made is None:
         workplace = replace(find_stack(path, worktree), read_only=read_only)
         repository = workplace.surroundings
         ask = worktree is None and len(repository.stacks) > 1
@@ -135,25 +141,16 @@ def inspect(
         raise click.UsageError("--demo opens a stack of its own: leave out PATH and --worktree")
     with tempfile.TemporaryDirectory(prefix="reftable-demo-") as parent:
         directory = Path(parent, "reftable")
-        if demo == "damaged":
-            build_damaged_demo(directory, time.time())
-        else:
-            build_demo(directory)
+        (build_damaged_demo if made == "damaged" else build_demo)(directory)
         workplace = Workplace(directory, StackOptions(), None, read_only)
         code = run_inspector(workplace, label="demo", mouse=not no_mouse)
     ctx.exit(code)
 
 
-for verb in (
-    *shape.VERBS,
-    *records.VERBS,
-    *layout.VERBS,
-    *fsck.VERBS,
-    *repair.VERBS,
-    *changes.VERBS,
-    *snapshots.VERBS,
-):
-    cli.add_command(verb)
+_LOOKING = (tables, segments, refs, logs, trace, print_view, layout, fsck)
+_CHANGING = (repair, add, compact, expire, clean, demo, snapshots, undo)
+for _verb in (*_LOOKING, *_CHANGING):
+    cli.add_command(_verb)
 
 
 def main() -> None:

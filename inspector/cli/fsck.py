@@ -66,6 +66,3 @@ def _summary(findings: Sequence[Finding]) -> str:
     counts = {severity: sum(finding.severity is severity for finding in findings) for severity in Severity}
     names = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
     return ", ".join(counted(count, names[severity]) for severity, count in counts.items())
-
-
-VERBS = (fsck,)

@@ -14,7 +14,6 @@ from engine.layout import BlockSpan, Fields, Section, Span, SpanKind, TableLayou
 from engine.readable import ReadableTable
 from engine.table import Table
 from inspector.cli.opening import Call, chosen_tables, end_with_faults, stack_verb, table_option
-from inspector.cli.output import Output
 from inspector.exit_codes import note
 from inspector.text import json_line, picked, safe_name, safe_text
 
@@ -44,24 +43,11 @@ def layout(call: Call, table_name: str | None) -> None:
         for number, table in enumerate(chosen_tables(stack, table_name)):
             if number and not call.as_json:
                 call.out.text([""])
-            spans = TableLayout(table.name, table.size, table.read)
-            errors = (_print_json if call.as_json else _print_text)(call.out, spans)
+            errors = _print(call, TableLayout(table.name, table.size, table.read))
             fault = of_tables.get(table)
             # The layout says more of it, but not of a file that is not there, or of another hash function.
             faults += errors or ([fault] if fault is not None else [])
     end_with_faults(faults)
-
-
-def _print_json(out: Output, table: TableLayout) -> list[FormatError]:
-    errors = table.errors()
-    for span in table.blocks():
-        if isinstance(span, BlockSpan):
-            records, found = _records(span)
-            out.json([_block_json(table.name, span, records)])
-            errors += found
-        elif span.error is not None:
-            errors.append(span.error)
-    return errors
 
 
 def _block_json(table_name: str, block: BlockSpan, records: int) -> str:
@@ -86,29 +72,37 @@ def _records(block: BlockSpan) -> tuple[int, list[FormatError]]:
     return records.count() - len(errors), [block.error, *errors] if block.error is not None else errors
 
 
-def _print_text(out: Output, table: TableLayout) -> list[FormatError]:
-    errors = table.errors()
+def _print(call: Call, table: TableLayout) -> list[FormatError]:
+    """Print one table as the verb was asked to; returns what cannot be read of it."""
     width = max(len("offset"), len(str(table.end)))
 
     def line(offset: int | str, size: int | str, text: str) -> str:
         return f"{offset:>{width}}  {size:>{width}}  {text}"
 
-    out.text([f"{safe_name(table.name)}: {table.end} bytes"])
+    def text(*lines: str) -> None:
+        if not call.as_json:
+            call.out.text(lines)
+
+    errors = table.errors()
+    text(f"{safe_name(table.name)}: {table.end} bytes")
     for group in table.children():
         if isinstance(group, Fields):
             rows = [line(field.start, field.end - field.start, _field(field)) for field in group.fields]
-            out.text(["", line("offset", "bytes", group.name), *rows])
+            text("", line("offset", "bytes", group.name), *rows)
         elif isinstance(group, Section):
-            out.text(["", line("offset", "bytes", _BLOCK_ROW.format(group.name, *_BLOCK_HEADINGS))])
+            text("", line("offset", "bytes", _BLOCK_ROW.format(group.name, *_BLOCK_HEADINGS)))
             for span in group.children():
                 if isinstance(span, BlockSpan):
                     records, found = _records(span)
-                    out.text([line(span.offset, span.file_len, _block_row(span, records))])
                     errors += found
+                    if call.as_json:
+                        call.out.json([_block_json(table.name, span, records)])
+                    else:
+                        text(line(span.offset, span.file_len, _block_row(span, records)))
                 elif span.error is not None:
-                    reason = safe_name(span.error.reason)
-                    out.text([line(span.start, span.end - span.start, f"damaged: {reason}")])
                     errors.append(span.error)
+                    reason = safe_name(span.error.reason)
+                    text(line(span.start, span.end - span.start, f"damaged: {reason}"))
     return errors
 
 
@@ -124,6 +118,3 @@ def _field(field: Span) -> str:
         value = f"{field.value:08x}" if field.kind is SpanKind.CHECKSUM else f"{field.value}"
     wrong = f" (damaged: {safe_name(field.error.reason)})" if field.error is not None else ""
     return f"{field.name:<18}{value}{wrong}"
-
-
-VERBS = (layout,)

@@ -12,11 +12,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
 import click
 
+from engine.closing import Closing
 from engine.progress import Progress
 from inspector.exit_codes import note
 from inspector.text import safe_text
@@ -61,7 +61,7 @@ def note_sentence(sentence: str) -> None:
     note(sentence[:1].lower() + sentence[1:].removesuffix("."))
 
 
-class ProgressLine:
+class ProgressLine(Closing):
     """A progress callback for the engine: one line on standard error that rewrites itself.
 
     Silent when standard error is no terminal. The line is gone when the `with` ends, also by an error.
@@ -73,9 +73,6 @@ class ProgressLine:
         self._terminal = sys.stderr.isatty()
         self._painted = 0.0
 
-    def __enter__(self) -> Self:
-        return self
-
     def __call__(self, progress: Progress) -> None:
         """Show how far the operation is, unless that was done a moment ago."""
         now = time.monotonic()
@@ -85,8 +82,7 @@ class ProgressLine:
         share = f"{progress.done:,}" if progress.percent is None else f"{progress.percent}%"
         click.echo(f"\r\x1b[K{progress.phase}: {share}", err=True, nl=False)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Clear the line."""
         if self._painted:
             click.echo("\r\x1b[K", err=True, nl=False)

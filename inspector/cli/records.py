@@ -77,11 +77,7 @@ def refs(
             )
         else:
             batches = _pointing_at(view, _object_id(stack, points_at), start)
-        for batch in batches:
-            if call.as_json:
-                call.out.json(ref_json(record, table.name) for record, table in batch)
-            else:
-                call.out.lines(ref_line(record, call.out.show) for record, _ in batch)
+        _write(call, batches, ref_json, ref_line)
 
 
 @click.command()
@@ -101,15 +97,11 @@ def logs(
     `OLD NEW COMMITTER <EMAIL> TIME ZONE`, a tab, and the message. With --ref the name is left out.
     """
     with call.readable() as stack:
-        null_id = bytes(stack.hash_id.size)
         only = os.fsencode(name or "")
-        line = log_line if name is None else reflog_line
         entries = _view(stack, table_name).log_origins(only, deletions=deletions)
-        for batch in _while(entries, lambda record: name is None or record.name == only):
-            if call.as_json:
-                call.out.json(log_json(record, table.name) for record, table in batch)
-            else:
-                call.out.lines(line(record, null_id, call.out.show) for record, _ in batch)
+        batches = _while(entries, lambda record: name is None or record.name == only)
+        line = log_line if name is None else reflog_line
+        _write(call, batches, log_json, line, bytes(stack.hash_id.size))
 
 
 @click.command()
@@ -183,21 +175,26 @@ def print_view(call: Call) -> None:
     }
     """  # noqa: D301 - the backspaces tell click to keep the lines
     with call.readable() as stack:
+        _write(call, stack.merged.ref_origins(), ref_json, print_ref, lead='"kind":"ref",')
         null_id = bytes(stack.hash_id.size)
-        for refs_of_block in stack.merged.ref_origins():
-            if call.as_json:
-                call.out.json(
-                    ref_json(record, table.name, '"kind":"ref",') for record, table in refs_of_block
-                )
-            else:
-                call.out.lines(print_ref(record, call.out.show) for record, _ in refs_of_block)
-        for logs_of_block in stack.merged.log_origins():
-            if call.as_json:
-                call.out.json(
-                    log_json(record, table.name, '"kind":"log",') for record, table in logs_of_block
-                )
-            else:
-                call.out.lines(print_log(record, null_id, call.out.show) for record, _ in logs_of_block)
+        _write(call, stack.merged.log_origins(), log_json, print_log, null_id, lead='"kind":"log",')
+
+
+def _write(
+    call: Call,
+    batches: Iterable[Sequence[tuple[Record, Table]]],
+    as_json: Callable[[Record, str, str], str],
+    line: Callable[..., bytes],
+    *more: bytes,
+    lead: str = "",
+) -> None:
+    """Records as the verb was asked for them: as JSON after `lead`, or by `line`, which takes `more`."""
+    show = call.out.show
+    for batch in batches:
+        if call.as_json:
+            call.out.json(as_json(record, table.name, lead) for record, table in batch)
+        else:
+            call.out.lines(line(record, *more, show) for record, _ in batch)
 
 
 def _view(stack: ReadableStack, table_name: str | None) -> MergedTable:
@@ -230,6 +227,3 @@ def _object_id(stack: ReadableStack, text: str) -> bytes:
         what = f"{text!r} is not {digits} hexadecimal digits, as a {stack.hash_id} object id is"
         raise click.BadParameter(what, param_hint="--points-at")
     return bytes.fromhex(text)
-
-
-VERBS = (refs, logs, trace, print_view)

@@ -5,7 +5,6 @@ It opens no stack, so that one which git and most other verbs refuse can be repa
 
 from __future__ import annotations
 
-from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -88,7 +87,7 @@ def repair(
     """
     directory, out = call.workplace.directory, call.out
     locks = lock_files(directory)
-    with closing(OutcomeRows()) as store:
+    with OutcomeRows() as store:
         action = RepairAction(
             call.workplace,
             store,
@@ -205,6 +204,3 @@ def _gap_fields(plan: RepairPlan) -> list[dict[str, Any]]:
         for damage in damages(plan)
         for gap in damage.gaps
     ]
-
-
-VERBS = (repair,)

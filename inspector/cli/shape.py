@@ -109,6 +109,3 @@ def _advice(rule: str, segment: Segment) -> str:
         return f"{rule}: nothing to merge"
     what = f"tables {start} to {end - 1}, {segment.bytes:,} bytes"
     return f"{rule}: merge {what} (compact --range {start}:{end})"
-
-
-VERBS = (tables, segments)

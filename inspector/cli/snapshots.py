@@ -85,6 +85,3 @@ def undo(words: tuple[str, ...], worktree: str | None, force: bool, as_json: boo
     call.out.text([f"as before the {snapshot.operation} of {_time(snapshot)}: {tables}"])
     if before is not None:
         note(f"to take this back: undo {before.id}")
-
-
-VERBS = (snapshots, undo)

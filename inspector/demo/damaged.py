@@ -13,6 +13,7 @@ the age of the lock.
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import Final
 
@@ -24,12 +25,13 @@ _ORPHAN: Final = "0x0000000007a1-0x0000000007a5-0badcafe.ref"
 _LEFT_BEHIND: Final = "0x0000000007ae-0x0000000007ae-5eedbed5.temp.a1b2c3"
 
 
-def build_damaged_demo(directory: Path, now: float) -> None:
-    """Make the demo stack in `directory` and damage it; `now` is in seconds since 1970.
+def build_damaged_demo(directory: Path, now: float | None = None) -> None:
+    """Make the demo stack in `directory` and damage it; `now` is in seconds since 1970, None for the clock.
 
     Raises what `build_demo` raises, and `OSError`.
     """
     build_demo(directory)
+    now = time.time() if now is None else now
     names = (directory / "tables.list").read_text("ascii").split()
     _overwrite(directory / names[1], _DAMAGED_BLOCK + 40, b"\xff" * 400)
     footer = directory / names[3]

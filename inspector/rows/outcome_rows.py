@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from engine.closing import Closing
 from engine.format import RefRecord
 from engine.repair import Outcome, RefOutcome
 
@@ -18,7 +19,7 @@ ORDER: Final = (Outcome.LOST, Outcome.REVIVED, Outcome.CHANGED, Outcome.DOUBTFUL
 """The kinds that are listed, the worst first; what is simply kept is counted and no more."""
 
 
-class OutcomeRows:
+class OutcomeRows(Closing):
     """The outcomes of one plan, a `RowSource` once all are in. Written, then read; `close` frees the disk."""
 
     wanting = False

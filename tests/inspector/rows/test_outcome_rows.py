@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
 
@@ -15,7 +14,7 @@ from tests.support.screens import branches
 
 @pytest.fixture
 def rows() -> Iterator[OutcomeRows]:
-    with closing(OutcomeRows()) as rows:
+    with OutcomeRows() as rows:
         yield rows
 
 
