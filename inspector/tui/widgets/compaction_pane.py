@@ -141,7 +141,7 @@ and how large they are."""
         self._file_sizes = False
         self._anchor: int | None = None
         self._along = False
-        self._dry_run = DryRun(self, self._say, self._draw)
+        self._dry_run = DryRun(self, self.study, self._draw)
         self._bars = Bars(self.study, file_sizes=False)
         self._before = BarList((), empty="no tables")
         self._after = BarList((), empty="no table is left")
@@ -154,7 +154,7 @@ and how large they are."""
             yield Static(classes="compaction--line compaction--rule", markup=False)
             with Horizontal(classes="compaction--bars"):
                 yield ListPane(self._before)
-                yield ListPane(self._after, classes="compaction--after")
+                yield ListPane(self._after).add_class("compaction--after")
             yield Static(LEGEND, classes="compaction--line compaction--legend", markup=False)
             yield Static(classes="compaction--step", markup=False)
             yield Static(classes="compaction--merge", markup=False)
@@ -178,7 +178,8 @@ and how large they are."""
             self._let_go()
         self.study.show(view)
         self._options = view.options
-        self._dry_run.follow(self.study)
+        if self._dry_run.key is not None and not self.study.find(self._dry_run.key.names):
+            self._dry_run.stop()
         self._draw()
         if cursor < len(tables):
             self._before.cursor = view.positions.get(tables[cursor].name, cursor)
@@ -226,7 +227,7 @@ and how large they are."""
         self._before.show(SequenceRows(range(len(study.tables))), self._bars.before())
         self._after.show(SequenceRows(self._bars.after_rows()), self._bars.after())
         self._follow_cursor()
-        if self._what_if.display and self.has_class("-what-if"):
+        if self.has_class("-what-if"):
             self._what_if.ask(study.sizes, study.factor)
         self._say()
         self.refresh_bindings()
@@ -260,8 +261,7 @@ and how large they are."""
 
     def _show_step(self) -> None:
         self._draw()
-        looked = self.study.step.looked
-        if looked:
+        if looked := self.study.step.looked:
             self._before.scroll_to_row(looked[-1])
             self._before.scroll_to_row(looked.start)
 
@@ -306,11 +306,9 @@ and how large they are."""
         """To the plots of the next additions, or back."""
         had_keys = self.has_focus_within
         self.toggle_class("-what-if")
-        if self.has_class("-what-if"):
-            self._what_if.ask(self.study.sizes, self.study.factor)
         if had_keys:
             self.focus_target.focus()
-        self.refresh_bindings()
+        self._draw()
 
     # Keys: the range.
 
@@ -383,7 +381,7 @@ and how large they are."""
     # The dry run.
 
     def action_dry_run(self) -> None:
-        """Merge the range into nothing, to know exactly; one at a time, of what is in question now."""
+        """Merge the range into nothing, to know exactly; one at a time."""
         if self.study.outcome is None and self._dry_run.key != self.study.key:
-            self._dry_run.begin(self.study, self._options)
+            self._dry_run.begin(self._options)
             self._draw()

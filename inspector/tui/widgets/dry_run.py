@@ -16,64 +16,54 @@ from inspector.tui.work import Job, Jobs, failure_text
 
 
 class DryRun:
-    """The dry run of a widget, if one is on its way."""
+    """The dry run of a widget, if one is on its way: it merges the range of a study."""
 
-    def __init__(self, widget: Widget, advanced: Callable[[], None], ended: Callable[[], None]) -> None:
-        """`advanced` is called when a run is a percent further, `ended` when it has ended by itself."""
+    def __init__(self, widget: Widget, study: Study, changed: Callable[[], None]) -> None:
+        """`changed` is called at each percent of a run, and when it has ended by itself."""
         self._jobs = Jobs(widget)
-        self._advanced = advanced
-        self._ended = ended
+        self._study = study
+        self._changed = changed
         self.key: MergeKey | None = None
         """What is being merged; None when nothing is."""
-        self.target = range(0)
-        """Where its tables stand now."""
-        self.progress: Progress | None = None
-        self.fault: Exception | None = None
-        """What ended the last run, when that was no error of the engine."""
+        self._progress: Progress | None = None
+        self._failure: Exception | None = None
 
-    def begin(self, study: Study, options: WriteOptions) -> None:
-        """Merge the range of `study`, which keeps the result, in place of what is being merged."""
-        tables, target = study.tables, study.target
-        self.key, self.target, self.progress, self.fault = study.key, target, None, None
+    def begin(self, options: WriteOptions) -> None:
+        """Merge the range that is in question now, in place of what is being merged."""
+        tables, target = self._study.tables, self._study.target
+        self.key, self._progress, self._failure = self._study.key, None, None
 
         def merge(job: Job) -> MergeResult | Blocked:
             return merge_result(tables, target, options, job.paced(partial(job.report, self._advance)))
 
-        self._jobs.start("dry-run", merge, partial(self._end, study, study.key), self._fail)
+        self._jobs.start("dry-run", merge, self._end, self._fail)
 
     def lines(self) -> list[Content]:
         """How far a run is, or why the last one ended without a result."""
         if self.key is not None:
-            share = self.progress.percent if self.progress is not None else None
-            how_far = f"  {self.progress.phase} {share}%" if self.progress and share is not None else ""
-            what = f"of {tables_text(self.target)}…{how_far}"
+            share = self._progress.percent if self._progress is not None else None
+            how_far = f"  {self._progress.phase} {share}%" if self._progress and share is not None else ""
+            what = f"of {tables_text(self._study.find(self.key.names))}…{how_far}"
             return [Content.assemble(("Dry run ", "bold"), what, ("   escape stops it", "$foreground-muted"))]
-        if self.fault is not None:
-            return [Content.styled(f"The dry run failed: {failure_text(self.fault)}", "$text-error")]
+        if self._failure is not None:
+            return [Content.styled(f"The dry run failed: {failure_text(self._failure)}", "$text-error")]
         return []
 
     def stop(self) -> None:
         """Let it be; nothing is left of it."""
         self._jobs.drop("dry-run")
-        self.key = self.progress = None
-
-    def follow(self, study: Study) -> None:
-        """Take note of where the tables stand in another state of the stack; stop when they are gone."""
-        if self.key is not None:
-            self.target = study.find(self.key.names)
-            if not self.target:
-                self.stop()
+        self.key = None
 
     def _advance(self, progress: Progress) -> None:
-        self.progress = progress
-        self._advanced()
+        self._progress = progress
+        self._changed()
 
-    def _end(self, study: Study, key: MergeKey, outcome: MergeResult | Blocked) -> None:
-        self.key = self.progress = None
-        study.keep(key, outcome)
-        self._ended()
+    def _end(self, outcome: MergeResult | Blocked) -> None:
+        if self.key is not None:
+            self._study.keep(self.key, outcome)
+        self.key = None
+        self._changed()
 
     def _fail(self, error: Exception) -> None:
-        self.key = self.progress = None
-        self.fault = error
-        self._ended()
+        self.key, self._failure = None, error
+        self._changed()

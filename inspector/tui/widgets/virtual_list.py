@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, TypeVar, get_args
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -120,13 +120,7 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
     ALLOW_SELECT = False
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "virtual-list--plain",
-        "virtual-list--muted",
-        "virtual-list--accent",
-        "virtual-list--warning",
-        "virtual-list--error",
-        "virtual-list--cursor",
-        "virtual-list--title",
+        f"virtual-list--{name}" for name in (*get_args(Look), "cursor", "title")
     }
 
     DEFAULT_CSS = """
@@ -161,11 +155,6 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
     @dataclass
     class _OfRow(Message):
         rows: VirtualList[Any]
-
-        @property
-        def control(self) -> Widget:
-            """The list."""
-            return self.rows
 
     class Highlighted(_OfRow):
         """The row under the cursor (`VirtualList.current`) is another one, or has just been read."""
@@ -233,7 +222,7 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
             self.virtual_size = Size(0, source.count)
             self.set_reactive(VirtualList.cursor, self.validate_cursor(cursor))
             self.scroll_to(y=self.cursor - above, animate=False, force=True)
-            self._reveal_cursor()
+            self.scroll_to_row(self.cursor)
         self.source_changed()
         if source.count == 0:
             self._announce()
@@ -268,11 +257,8 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
         """Draw the two lines that changed, keep the cursor on screen, tell others."""
         self.refresh_line(old)
         self.refresh_line(new)
-        self._reveal_cursor()
-        self._announce()
-
-    def _reveal_cursor(self) -> None:
         self.scroll_to_row(self.cursor)
+        self._announce()
 
     def scroll_to_row(self, row: int) -> None:
         """Scroll so that a row is on screen; the cursor stays."""
@@ -281,7 +267,7 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
 
     def on_resize(self) -> None:
         """A lower list keeps its cursor on screen."""
-        self._reveal_cursor()
+        self.scroll_to_row(self.cursor)
 
     def notify_style_update(self) -> None:
         """Lines carry colours: other styles, other lines."""
@@ -301,7 +287,7 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
     def _move_to(self, row: int) -> None:
         self._follow_end = False
         self.cursor = row
-        self._reveal_cursor()  # also when the cursor stays but the wheel has scrolled it away
+        self.scroll_to_row(self.cursor)  # also when the cursor stays but the wheel has scrolled it away
 
     def action_move(self, rows: int) -> None:
         """Move the cursor by `rows`."""
@@ -428,14 +414,8 @@ class ListPane(Vertical, Generic[Row]):
     ListPane { height: 1fr; }
     """
 
-    def __init__(
-        self,
-        rows: VirtualList[Row],
-        *,
-        id: str | None = None,  # noqa: A002 - Textual's name
-        classes: str | None = None,
-    ) -> None:
-        super().__init__(id=id, classes=classes)
+    def __init__(self, rows: VirtualList[Row], *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
         self.rows = rows
         self._titles = ColumnTitles(rows)
 
