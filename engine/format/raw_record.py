@@ -16,6 +16,7 @@ from engine.format.record import (
     SYMREF,
     VAL1,
     VAL2,
+    LogRecord,
     Malformed,
     Varints,
     add_up,
@@ -23,6 +24,7 @@ from engine.format.record import (
     decode_key,
     decode_log_key,
     encode_head,
+    encode_log,
 )
 from engine.format.varint import U64_MAX, get_varint, put_varint
 
@@ -123,6 +125,20 @@ def split_logs(data: bytes, pos: int, end: int, hash_size: int) -> list[Encoded]
         pos = stop
     check_end(pos, end)
     return items
+
+
+def is_marker(item: Encoded, hash_size: int) -> bool:
+    """Whether a log record that is no tombstone is the marker of an empty reflog (`LogRecord.is_marker`)."""
+    tail = len(item[5]) - item[4]
+    return not any(item[5][tail : tail + 2 * hash_size])
+
+
+def marker_for(item: Encoded, hash_size: int) -> Encoded:
+    """The marker of an empty reflog under the key of a log record, as git writes it: all is null or empty."""
+    key, previous, prefix, *_ = item
+    kind, tail = encode_log(LogRecord(b"", 0, new=bytes(hash_size)), hash_size)
+    head = encode_head(prefix, len(key) - prefix, kind)
+    return key, previous, prefix, kind, len(tail), head + key[prefix:] + tail
 
 
 def log_time(item: Encoded, hash_size: int) -> int:

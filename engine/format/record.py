@@ -119,6 +119,14 @@ class LogRecord:
         return self.old is None and self.new is None
 
     @property
+    def is_marker(self) -> bool:
+        """Whether git wrote this to keep a reflog that has no entries, so that updates go on to be logged.
+
+        Both ids are null. It is no entry of the reflog, and what shows entries leaves it out, as git does.
+        """
+        return not self.is_deletion and not any(self.old or b"") and not any(self.new or b"")
+
+    @property
     def type(self) -> str:
         """`update` or `deletion`, the format document's log types."""
         return "deletion" if self.is_deletion else "update"

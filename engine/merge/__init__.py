@@ -9,9 +9,11 @@ Works on tables that are open already; knows no directory and no lock. May impor
 """
 
 from engine.merge.compaction import (
+    STASH as STASH,
     Compacted as Compacted,
     CompactionPlan as CompactionPlan,
     Dropped as Dropped,
+    ExpiredLog as ExpiredLog,
     Expiry as Expiry,
     TableSummary as TableSummary,
     check_range as check_range,

@@ -8,6 +8,8 @@ were stored as, decoded as far as their keys. Git's rules:
   * the newest version of a key stays; tombstones go only when nothing older can be hidden by
     them, that is when the first table of the stack is part of the range;
   * an expired log entry goes; a log tombstone never expires, it may hide an older entry;
+  * where the last entry of a reflog expires, its marker stays or is written: git logs the updates of
+    a ref that has a reflog, and a reflog without any record is none;
   * messages get exactly one newline at the end unless `exact_log_message` is set. A message
     with newlines inside stays as it is (git refuses to compact it; here nothing is lost).
 """
@@ -16,28 +18,56 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Final
 
 from engine.errors import ApiError, FormatError
 from engine.format.block import Block
 from engine.format.header import MIN_UPDATE_INDEX
-from engine.format.raw_record import Encoded, log_time, normalised
-from engine.format.record import DELETION
+from engine.format.raw_record import Encoded, is_marker, log_time, marker_for, normalised
+from engine.format.record import DELETION, LOG_KEY_TAIL
 from engine.format.varint import U64_MAX
 from engine.merge.merged import MergedTable, merge_blocks
 from engine.progress import Progress, ProgressCallback
 from engine.table.reader import Table
 from engine.table.writer import TableStats, TableWriter, WriteOptions
 
+STASH: Final = b"refs/stash"
+"""The ref whose reflog is all there is of older stashes."""
+
 
 @dataclass(slots=True, frozen=True)
 class Expiry:
     """Which log entries to drop: older than `time` (seconds since 1970), below an update index.
 
-    0 means no limit of that kind.
+    0 means no limit of that kind. Patterns match whole names of refs, and `*` in them slashes as well.
+    `times` are pairs of a pattern and the time that counts instead for the refs it matches; the first that
+    does counts. With `only`, reflogs that none of its patterns matches stay as they are; those that one of
+    `spared` matches always do. So does that of refs/stash, unless `only` has its very name or `times` a
+    pattern that matches it.
     """
 
     time: int = 0
     min_update_index: int = 0
+    times: tuple[tuple[bytes, int], ...] = ()
+    only: tuple[bytes, ...] = ()
+    spared: tuple[bytes, ...] = ()
+
+    def limits(self, name: bytes) -> tuple[int, int]:
+        """The time and the update index before which the entries of this ref go, 0 for none."""
+        if (self.only and not _matches(name, self.only)) or _matches(name, self.spared):
+            return 0, 0
+        for pattern, time in self.times:
+            if _matches(name, (pattern,)):
+                return time, self.min_update_index
+        if name == STASH and STASH not in self.only:
+            return 0, 0
+        return self.time, self.min_update_index
+
+
+def _matches(name: bytes, patterns: tuple[bytes, ...]) -> bool:
+    # git's wildmatch negates a set with ! or ^, fnmatch with ! alone.
+    return any(fnmatchcase(name, pattern.replace(b"[^", b"[!")) for pattern in patterns)
 
 
 @dataclass(slots=True, frozen=True)
@@ -50,11 +80,21 @@ class Dropped:
 
 
 @dataclass(slots=True, frozen=True)
+class ExpiredLog:
+    """How many entries of a ref's reflog expire, and how many stay."""
+
+    name: bytes
+    expired: int
+    kept: int
+
+
+@dataclass(slots=True, frozen=True)
 class Compacted:
-    """What a merge wrote and dropped; `table` describes the file."""
+    """What a merge wrote and dropped; `table` describes the file, `logs` are those that lose entries."""
 
     table: TableStats
     dropped: Dropped
+    logs: tuple[ExpiredLog, ...] = ()
 
     @property
     def entries(self) -> int:
@@ -68,7 +108,6 @@ class _Tally:
     def __init__(self, tables: Sequence[Table], progress: ProgressCallback | None) -> None:
         self.read = 0
         self.tombstones = 0
-        self.expired = 0
         self._progress = progress
         self._done = 0
         self._total = sum(table.size for table in tables)
@@ -110,19 +149,30 @@ def compact_tables(
     low = min(table.min_update_index for table in tables)
     writer.set_limits(low, max(table.max_update_index for table in tables))
     tally = _Tally(tables, progress)
+    expiring = None if expiry is None else _Expiring(expiry, hash_size)
     for items in merge_blocks([tally.watch("refs", table.encoded_ref_blocks(low)) for table in tables], _key):
         writer.add_encoded_refs(_without_tombstones(items, tally) if drop_tombstones else items)
     for items in merge_blocks([tally.watch("logs", table.encoded_log_blocks()) for table in tables], _key):
         kept = _without_tombstones(items, tally) if drop_tombstones else items
-        if expiry is not None:
-            kept = _without_expired(kept, expiry, hash_size, tally)
+        if expiring is not None:
+            kept = expiring.without_expired(kept)
         if not options.exact_log_message:
             kept = [normalised(item, hash_size) for item in kept]
         writer.add_encoded_logs(kept)
+    logs: tuple[ExpiredLog, ...] = ()
+    markers = 0
+    if expiring is not None:
+        last = expiring.end()
+        writer.add_encoded_logs(
+            last if options.exact_log_message else [normalised(item, hash_size) for item in last]
+        )
+        logs, markers = tuple(expiring.logs), expiring.markers
     stats = writer.close()
-    dropped = tally.tombstones + tally.expired
-    shadowed = tally.read - dropped - stats.ref.entries - stats.log.entries
-    return Compacted(stats, Dropped(shadowed, tally.tombstones, tally.expired))
+    expired = sum(log.expired for log in logs)
+    written = stats.ref.entries + stats.log.entries - markers
+    return Compacted(
+        stats, Dropped(tally.read - tally.tombstones - expired - written, tally.tombstones, expired), logs
+    )
 
 
 def _without_tombstones(items: list[Encoded], tally: _Tally) -> list[Encoded]:
@@ -131,16 +181,65 @@ def _without_tombstones(items: list[Encoded], tally: _Tally) -> list[Encoded]:
     return kept
 
 
-def _without_expired(items: list[Encoded], expiry: Expiry, hash_size: int, tally: _Tally) -> list[Encoded]:
-    kept = [item for item in items if item[3] == DELETION or not _is_expired(item, expiry, hash_size)]
-    tally.expired += len(items) - len(kept)
-    return kept
+class _Expiring:
+    """Leaves out expired log entries, and puts a marker in the place of a reflog's last one.
 
+    That one is the newest which goes while nothing of its reflog has stayed. It waits until the next name
+    tells that nothing does, and the tombstones behind it, which sort after it, wait with it.
+    """
 
-def _is_expired(item: Encoded, expiry: Expiry, hash_size: int) -> bool:
-    if U64_MAX - int.from_bytes(item[0][-8:], "big") < expiry.min_update_index:
-        return True
-    return expiry.time > 0 and log_time(item, hash_size) < expiry.time
+    def __init__(self, expiry: Expiry, hash_size: int) -> None:
+        self.logs: list[ExpiredLog] = []
+        self.markers = 0
+        self._expiry = expiry
+        self._hash_size = hash_size
+        self._name = b""
+        self._limits = 0, 0
+        self._waiting: list[Encoded] = []
+        self._expired = self._kept = 0
+        self._stays = False
+
+    def without_expired(self, items: list[Encoded]) -> list[Encoded]:
+        """What stays of the next items."""
+        kept: list[Encoded] = []
+        for item in items:
+            name = item[0][:-LOG_KEY_TAIL]
+            if name != self._name:
+                kept += self.end()
+                self._name, self._limits = name, self._expiry.limits(name)
+            if item[3] == DELETION:
+                (self._waiting or kept).append(item)
+            elif is_marker(item, self._hash_size):
+                kept += self._stay(item)
+            elif not self._is_expired(item):
+                self._kept += 1
+                kept += self._stay(item)
+            else:
+                self._expired += 1
+                if not (self._stays or self._waiting):
+                    self._waiting.append(item)
+        return kept
+
+    def end(self) -> list[Encoded]:
+        """What is left to be written of the reflog whose items have come to an end."""
+        if self._expired:
+            self.logs.append(ExpiredLog(self._name, self._expired, self._kept))
+        rest = self._waiting
+        if rest:
+            rest[0] = marker_for(rest[0], self._hash_size)
+            self.markers += 1
+        self._waiting, self._stays, self._expired, self._kept = [], False, 0, 0
+        return rest
+
+    def _stay(self, item: Encoded) -> list[Encoded]:
+        tombstones, self._waiting, self._stays = self._waiting[1:], [], True
+        return [*tombstones, item]
+
+    def _is_expired(self, item: Encoded) -> bool:
+        time, min_update_index = self._limits
+        if U64_MAX - int.from_bytes(item[0][-8:], "big") < min_update_index:
+            return True
+        return time > 0 and log_time(item, self._hash_size) < time
 
 
 @dataclass(slots=True, frozen=True)
@@ -157,7 +256,8 @@ class TableSummary:
 class CompactionPlan:
     """What a compaction of the tables [first, end) of exactly this stack would do.
 
-    `bytes` is the size of the table that it would write, 0 when nothing would be left of it.
+    `bytes` is the size of the table that it would write, 0 when nothing would be left of it. `logs` are the
+    reflogs that lose entries by expiry, by name.
     """
 
     first: int
@@ -167,6 +267,7 @@ class CompactionPlan:
     after: tuple[TableSummary, ...]
     dropped: Dropped
     bytes: int
+    logs: tuple[ExpiredLog, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -217,7 +318,7 @@ def plan_compaction(
     view = MergedTable(merged)
     result = (TableSummary(None, size, view.min_update_index, view.max_update_index),) if size else ()
     after = (*before[:first], *result, *before[end:])
-    return CompactionPlan(first, end, expiry, before, after, compacted.dropped, size)
+    return CompactionPlan(first, end, expiry, before, after, compacted.dropped, size, compacted.logs)
 
 
 def check_range(tables: Sequence[Table], first: int, end: int) -> None:

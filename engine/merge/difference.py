@@ -105,8 +105,8 @@ def log_changes(
     for pairs in _changes(_LOGS, old, new, (b"", -U64_MAX), progress):
         differing = [(before, after) for before, after in pairs if before != after]
         yield LogChanges(
-            sum(after is not None for _, after in differing),
-            sum(before is not None for before, _ in differing),
+            sum(after is not None and not after.is_marker for _, after in differing),
+            sum(before is not None and not before.is_marker for before, _ in differing),
         )
 
 

@@ -119,10 +119,6 @@ def _live_refs(records: list[RefRecord]) -> list[RefRecord]:
     return [record for record in records if record.value is not None or record.target is not None]
 
 
-def _live_logs(records: list[LogRecord]) -> list[LogRecord]:
-    return [record for record in records if record.old is not None or record.new is not None]
-
-
 class MergedTable:
     """An immutable view of some tables of one hash function, oldest first.
 
@@ -169,7 +165,7 @@ class MergedTable:
         return None if found is None or found[1].is_deletion else found[1]
 
     def read_log(self, name: bytes) -> LogRecord | None:
-        """The newest log entry of this ref that was not deleted, or None."""
+        """The newest log record of this ref that was not deleted, or None."""
         return next(self.logs(name), None)
 
     def versions(self, name: bytes) -> list[Version]:
@@ -189,13 +185,33 @@ class MergedTable:
         return merged if deletions else filter(None, map(_live_refs, merged))
 
     def log_blocks(
-        self, start: bytes = b"", update_index: int = U64_MAX, *, deletions: bool = False
+        self,
+        start: bytes = b"",
+        update_index: int = U64_MAX,
+        *,
+        deletions: bool = False,
+        markers: bool = True,
     ) -> Iterator[list[LogRecord]]:
-        """The log entries from (`start`, `update_index`) on: by name, newest first."""
+        """The log entries from (`start`, `update_index`) on: by name, newest first.
+
+        The markers of reflogs without entries are among them, unless `markers` is false; with `deletions`,
+        all that is stored is.
+        """
         first = (start, -update_index)
         sources = [_from(first, table.log_blocks(start, update_index), log_order) for table in self.tables]
         merged = merge_blocks(sources, log_order)
-        return merged if deletions else filter(None, map(_live_logs, merged))
+        if deletions:
+            return merged
+        # Tombstones and markers have twice the same id, which costs less to see than what each of them is.
+        live = (
+            [
+                record
+                for record in records
+                if record.old != record.new or not (record.is_deletion or (record.is_marker and not markers))
+            ]
+            for records in merged
+        )
+        return filter(None, live)
 
     def refs(self, prefix: bytes = b"", *, deletions: bool = False) -> Iterator[RefRecord]:
         """The refs whose names begin with `prefix`, in name order; tombstones on request."""
@@ -221,7 +237,12 @@ class MergedTable:
         return _origins(sources, ref_key, deletions)
 
     def log_origins(
-        self, start: bytes = b"", update_index: int = U64_MAX, *, deletions: bool = False
+        self,
+        start: bytes = b"",
+        update_index: int = U64_MAX,
+        *,
+        deletions: bool = False,
+        markers: bool = True,
     ) -> Iterator[list[tuple[LogRecord, Table]]]:
         """As `log_blocks`, each record with the table it came from."""
         first = (start, -update_index)
@@ -229,7 +250,10 @@ class MergedTable:
             _tagged(_from(first, table.log_blocks(start, update_index), log_order), table)
             for table in self.tables
         ]
-        return _origins(sources, log_order, deletions)
+        live = _origins(sources, log_order, deletions)
+        if deletions or markers:
+            return live
+        return filter(None, ([origin for origin in origins if not origin[0].is_marker] for origins in live))
 
     def refs_for(self, oid: bytes) -> Iterator[RefRecord]:
         """The refs whose value or peeled value is `oid`, in name order.

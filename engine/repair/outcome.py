@@ -160,7 +160,8 @@ def _live_logs(sources: Sequence[OpenInputs]) -> Iterator[LogRecord]:
 
 
 def _newest_logs(sources: Sequence[OpenInputs]) -> Iterator[tuple[bytes, LogRecord]]:
-    for name, logs in groupby(_live_logs(sources), attrgetter("name")):
+    entries = (log for log in _live_logs(sources) if not log.is_marker)
+    for name, logs in groupby(entries, attrgetter("name")):
         yield name, next(logs)
 
 

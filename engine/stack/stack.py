@@ -125,7 +125,7 @@ class Stack(Closing):
         return self.merged.read_ref(name)
 
     def read_log(self, name: bytes) -> LogRecord | None:
-        """The newest log entry of this ref, or None."""
+        """The newest log entry of this ref, be it a marker (`LogRecord.is_marker`), or None."""
         return self.merged.read_log(name)
 
     def refs(self, prefix: bytes = b"") -> Iterator[RefRecord]:
@@ -133,7 +133,7 @@ class Stack(Closing):
         return self.merged.refs(prefix)
 
     def logs(self, name: bytes | None = None) -> Iterator[LogRecord]:
-        """The log entries of all refs or of one, by name and newest first."""
+        """The log entries of all refs or of one, by name and newest first, markers among them."""
         return self.merged.logs(name)
 
     def refs_for(self, oid: bytes) -> Iterator[RefRecord]:

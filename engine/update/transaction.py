@@ -186,7 +186,7 @@ def prepare_updates(
 
 
 def _reflog(walk: Walk[LogRecord, tuple[bytes, int]], name: bytes) -> list[LogRecord]:
-    """All entries of a ref's reflog."""
+    """All entries of a ref's reflog, and the markers that keep one without entries."""
     entries = []
     entry = walk.to((name, -U64_MAX))
     while entry is not None and entry.name == name:

@@ -95,10 +95,11 @@ def logs(
 
     By name, newest entry first. A line is the ref's name, a space, and a line of git's reflog files:
     `OLD NEW COMMITTER <EMAIL> TIME ZONE`, a tab, and the message. With --ref the name is left out.
+    The markers with which git keeps reflogs that have no entries are left out without --deletions.
     """
     with call.readable() as stack:
         only = os.fsencode(name or "")
-        entries = _view(stack, table_name).log_origins(only, deletions=deletions)
+        entries = _view(stack, table_name).log_origins(only, deletions=deletions, markers=False)
         batches = _while(entries, lambda record: name is None or record.name == only)
         line = log_line if name is None else reflog_line
         _write(call, batches, log_json, line, bytes(stack.hash_id.size))
@@ -161,7 +162,8 @@ def _version_row(version: Version) -> tuple[str, ...]:
 def print_view(call: Call) -> None:
     """Everything in the merged view.
 
-    Refs and then logs, as git's test tool dumps them; tombstones are left out.
+    Refs and then logs, as git's test tool dumps them; tombstones are left out. A log with two null ids
+    is the marker of a reflog without entries.
 
     \b
     ref{NAME(INDEX) val 1 OID}

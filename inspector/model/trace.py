@@ -140,9 +140,10 @@ def _logs(
                 if record.name != name:
                     return tuple(found), False, None
                 looked_at += 1
-                if looked_at > MAX_LOG_RECORDS or (len(found) == MAX_LOGS and not record.is_deletion):
+                is_entry = not (record.is_deletion or record.is_marker)
+                if looked_at > MAX_LOG_RECORDS or (len(found) == MAX_LOGS and is_entry):
                     return tuple(found), True, None
-                if not record.is_deletion:
+                if is_entry:
                     found.append(log_row(record, positions.get(table, 0)))
     except (ReftableError, OSError) as error:
         return tuple(found), False, error

@@ -329,16 +329,16 @@ class RefRows(PagedRows[RefRow, RefRecord, bytes]):
 
 
 class LogRows(PagedRows[LogRow, LogRecord, tuple[bytes, int]]):
-    """The reflogs of a merged view, by ref name and newest first; with tombstones likewise."""
+    """The reflogs of a merged view, by ref name and newest first; with tombstones and markers likewise."""
 
     _first = b"", U64_MAX
     texts_per_row = 4
 
     def _blocks(self, start: tuple[bytes, int]) -> Iterator[list[LogRecord]]:
-        return self._view.log_blocks(*start, deletions=self._deletions)
+        return self._view.log_blocks(*start, deletions=self._deletions, markers=False)
 
     def _origins(self, start: tuple[bytes, int]) -> Iterator[list[tuple[LogRecord, Table]]]:
-        return self._view.log_origins(*start, deletions=self._deletions)
+        return self._view.log_origins(*start, deletions=self._deletions, markers=False)
 
     def _key(self, record: LogRecord) -> tuple[bytes, int]:
         return record.name, record.update_index

@@ -311,7 +311,11 @@ _FIELDS: Final[dict[str, str | dict[int, str] | Callable[[Span], str]]] = {
     "target length": _length_of("the target"),
     "target": "The ref that this one stands for.",
     "old object id": "Where the ref pointed before.",
-    "new object id": "Where the ref points afterwards.",
+    "new object id": lambda span: (
+        "Where the ref points afterwards."
+        if any(_bytes(span))
+        else "Null. With an old id that is null as well, this is no entry: it marks a reflog that has none."
+    ),
     "committer length": _length_of("the name"),
     "committer": "Who changed the ref.",
     "email length": _length_of("the address"),

@@ -295,7 +295,7 @@ def test_git_shows_the_reflog_that_an_expiry_left(repo: Repository, expiry: Expi
         for number in range(1, 6):
             writer.write((MAIN, GitRef(writer.commits[number])))
         stack.compact_all(expiry)
-        assert [log.time - TIME for log in stack.logs(MAIN)] == left
+        assert [log.time - TIME for log in stack.logs(MAIN) if not log.is_marker] == left
         kept = [entry for entry in writer.logs[MAIN] if entry.time - TIME in left]
         writer.logs = {MAIN: kept} if kept else {}
         writer.check()

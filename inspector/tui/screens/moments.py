@@ -80,11 +80,11 @@ def newest_entry(table: Table, stopped: Callable[[], bool] = lambda: False) -> N
         return None
     if (table.footer.log_index_offset or table.size) - table.footer.log_offset > LOG_BYTES:
         head = table.read_log(b"HEAD")
-        return None if head is None or head.is_deletion else NewestEntry(head, exact=False)
+        return None if head is None or not _is_entry(head) else NewestEntry(head, exact=False)
     newest: LogRecord | None = None
     for records in table.log_blocks():
         for record in records:
-            if not record.is_deletion and (newest is None or record.update_index > newest.update_index):
+            if _is_entry(record) and (newest is None or record.update_index > newest.update_index):
                 newest = record
         if stopped():
             break
@@ -92,6 +92,10 @@ def newest_entry(table: Table, stopped: Callable[[], bool] = lambda: False) -> N
     if newest is None and damage is not None:
         raise damage
     return None if newest is None else NewestEntry(newest, exact=damage is None)
+
+
+def _is_entry(record: LogRecord) -> bool:
+    return not (record.is_deletion or record.is_marker)
 
 
 class MomentsScreen(ListDialog[Scope | None, Moment]):

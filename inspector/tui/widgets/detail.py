@@ -152,6 +152,8 @@ def _log_lines(row: LogRow) -> list[Content]:
     heading = _heading(f"{shown(record.name)}  update {record.update_index}  table #{row.position}")
     if record.is_deletion:
         return [heading, _field("entry", "(deleted)", "$text-warning")]
+    if record.is_marker:
+        return [heading, _field("entry", "(marker: the reflog has no entries)", "$text-warning")]
     return [
         heading,
         _field("message", shown(record.message.rstrip(b"\n"))),

@@ -98,7 +98,9 @@ def _ref_value(row: RefRow, width: int) -> Cell:
 
 
 def _log_new(row: LogRow, _width: int) -> Cell | str:
-    return Cell("deleted", "warning") if row.record.is_deletion else short_id(row.record.new)
+    record = row.record
+    what = "deleted" if record.is_deletion else "marker" if record.is_marker else ""
+    return Cell(what, "warning") if what else short_id(record.new)
 
 
 def _index_column(tables: Sequence[Table]) -> Column[RefRow | LogRow]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ApiError, Cancelled, FormatError
-from engine.format import HashId, LogRecord, RefRecord
+from engine.format import HashId, LogRecord, RefRecord, log_order
 from engine.merge import Dropped, Expiry, Segment, compact_tables, plan_compaction
 from engine.progress import Progress
 from engine.stack import Stack, StackOptions
@@ -96,6 +96,11 @@ def test_compact_keeps_tombstones_above_the_base(compact: Compact) -> None:
     assert dropped == Dropped(shadowed=2, tombstones=3)
 
 
+def marker(name: bytes, update_index: int, message: bytes = b"\n") -> LogRecord:
+    """What git leaves of a reflog without entries; a compaction gives every message a newline."""
+    return LogRecord(name, update_index, bytes(20), bytes(20), message=message)
+
+
 LOGS = [entry(b"HEAD", index, time=index * 10) for index in range(1, 8)]
 
 
@@ -117,7 +122,8 @@ def test_logs_expire_by_time_and_by_update_index(
     compact: Compact, expiry: Expiry | None, kept: list[int]
 ) -> None:
     dropped, refs, logs, _ = compact([ref(b"HEAD", 1)], LOGS, expiry=expiry)
-    assert sorted(log.update_index for log in logs) == kept
+    assert sorted(log.update_index for log in logs if not log.is_marker) == kept
+    assert [log for log in logs if log.is_marker] == ([] if kept else [marker(b"HEAD", 7)])
     assert refs == [ref(b"HEAD", 1)], "refs never expire"
     assert dropped == Dropped(expired=7 - len(kept))
 
@@ -127,8 +133,63 @@ def test_a_log_tombstone_above_the_base_never_expires(compact: Compact) -> None:
     dropped, _, logs, _ = compact(
         [LogRecord(b"HEAD", 2), *LOGS[2:]], base=False, expiry=Expiry(min_update_index=99)
     )
-    assert logs == [LogRecord(b"HEAD", 2)]
+    assert logs == [marker(b"HEAD", 7), LogRecord(b"HEAD", 2)]
     assert dropped == Dropped(expired=5)
+
+
+def test_a_marker_takes_the_place_of_the_last_entry_of_each_reflog(compact: Compact) -> None:
+    """Without it git would log no further update of a ref that gets no reflog by itself."""
+    parts = [
+        *(entry(name, index, time=index * 10) for name in (b"a", b"b", b"c") for index in (1, 2, 3)),
+        marker(b"d", 4),
+        marker(b"e", 5),
+        entry(b"e", 1, time=10),
+        entry(b"f", 1, time=90),  # a newer update that a clock put before an older one
+        entry(b"f", 2, time=10),
+    ]
+    for message, exact in ((b"", True), (b"\n", False)):
+        dropped, _, logs, _ = compact(
+            sorted(parts, key=log_order), expiry=Expiry(time=50, spared=(b"b",)), exact_log_message=exact
+        )
+        assert logs == [
+            marker(b"a", 3, message),
+            *(entry(b"b", index, time=index * 10) for index in (3, 2, 1)),
+            marker(b"c", 3, message),
+            marker(b"d", 4),
+            marker(b"e", 5),
+            entry(b"f", 1, time=90),
+        ]
+        assert dropped == Dropped(expired=8)
+    _, _, logs, _ = compact(sorted(parts, key=log_order), base=False)
+    assert marker(b"d", 4) in logs, "a compaction without expiry leaves markers alone"
+
+
+def test_tombstones_stay_behind_the_marker_that_waits_for_them(compact: Compact) -> None:
+    tombstones = [LogRecord(b"HEAD", index) for index in (4, 2)]
+    old, young = entry(b"HEAD", 5, time=10), entry(b"HEAD", 1, time=90)
+    _, _, logs, _ = compact([old, *tombstones, young], base=False, expiry=Expiry(time=50))
+    assert logs == [*tombstones, young]
+    _, _, logs, _ = compact([old, *tombstones], base=False, expiry=Expiry(time=50))
+    assert logs == [marker(b"HEAD", 5), *tombstones]
+
+
+@pytest.mark.parametrize(
+    ("expiry", "limits"),
+    [
+        (Expiry(5, 7), {b"refs/heads/x": (5, 7), b"refs/stash": (0, 0)}),
+        (Expiry(5, only=(b"refs/*",)), {b"refs/heads/x": (5, 0), b"refs/stash": (0, 0), b"HEAD": (0, 0)}),
+        (Expiry(5, only=(b"refs/stash",)), {b"refs/heads/x": (0, 0), b"refs/stash": (5, 0)}),
+        (Expiry(5, 7, spared=(b"refs/heads/[^a]",)), {b"refs/heads/x": (0, 0), b"refs/heads/a": (5, 7)}),
+        (Expiry(5, only=(b"*",), spared=(b"*/x",)), {b"refs/heads/x": (0, 0), b"HEAD": (5, 0)}),
+        (
+            Expiry(5, times=((b"refs/heads/*", 8), (b"refs/*", 9))),
+            {b"refs/heads/a/b": (8, 0), b"refs/stash": (9, 0), b"HEAD": (5, 0)},
+        ),
+    ],
+)
+def test_which_limits_count_for_a_ref(expiry: Expiry, limits: dict[bytes, tuple[int, int]]) -> None:
+    """The stash goes only if it is named: its reflog is all there is of older stashes."""
+    assert {name: expiry.limits(name) for name in limits} == limits
 
 
 def test_a_newer_version_expires_with_what_it_shadows(compact: Compact) -> None:
@@ -137,7 +198,7 @@ def test_a_newer_version_expires_with_what_it_shadows(compact: Compact) -> None:
         [entry(b"HEAD", 1, time=5), entry(b"x", 2, time=100)],
         expiry=Expiry(time=50),
     )
-    assert logs == [entry(b"x", 2, time=100)], "the shadowed entry is not revived"
+    assert logs == [marker(b"HEAD", 1), entry(b"x", 2, time=100)], "the shadowed entry is not revived"
 
 
 @pytest.mark.parametrize(
@@ -293,9 +354,13 @@ def test_a_plan_says_exactly_what_its_application_does(
             merged.min_update_index,
             merged.max_update_index,
         )
-        written = len(list(merged.refs())) + len(list(merged.logs()))
+        kept = list(merged.logs())
+        written = len(list(merged.refs())) + len(kept) - sum(log.is_marker for log in kept)
         dropped = plan.dropped
         assert read - written == dropped.shadowed + dropped.tombstones + dropped.expired
+        assert sum(log.expired for log in plan.logs) == dropped.expired
+        left = [log.name for log in kept if not (log.is_marker or log.is_deletion)]
+        assert all(log.kept == left.count(log.name) for log in plan.logs)
         assert list(stack.refs()) == refs
         if expiry is None:
             assert list(stack.logs()) == logs
