@@ -89,6 +89,7 @@ from engine.format.table_list import (
     check_list_size as check_list_size,
     format_table_name as format_table_name,
     is_table_file as is_table_file,
+    limits_in_name as limits_in_name,
     pack_table_list as pack_table_list,
     parse_table_list as parse_table_list,
     parse_table_name as parse_table_name,

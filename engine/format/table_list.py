@@ -52,6 +52,12 @@ def parse_table_name(name: str) -> TableName | None:
     return TableName(int(found[1], 16), int(found[2], 16), found[3] or "")
 
 
+def limits_in_name(name: str) -> tuple[int, int] | None:
+    """The lowest and highest update index that the name of a table states, or None."""
+    parts = parse_table_name(name)
+    return None if parts is None else (parts.min_update_index, parts.max_update_index)
+
+
 def is_table_file(name: str) -> bool:
     """Whether a directory entry of this name is meant to be a table, listed or not."""
     return name.endswith((".ref", ".log")) and not name.startswith(".")

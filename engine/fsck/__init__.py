@@ -23,10 +23,10 @@ from engine.fsck.run import fsck as fsck
 from engine.fsck.table import (
     HIGHEST_LIMIT as HIGHEST_LIMIT,
     CheckedTable as CheckedTable,
+    Limits as Limits,
     check_file as check_file,
 )
 from engine.fsck.whole_stack import (
-    Limits as Limits,
     check_order as check_order,
     once_each as once_each,
 )

@@ -29,7 +29,7 @@ from engine.format import (
     ObjectRecord,
     RefRecord,
     header_size,
-    parse_table_name,
+    limits_in_name,
 )
 from engine.fsck.block import check_records, name_of, pass_block
 from engine.fsck.finding import Finding, Report
@@ -49,6 +49,9 @@ _DULWICH_NAME: Final = re.compile(r"0x0[0-9a-f]{15}-0x0[0-9a-f]{15}-[0-9a-f]{8}\
 
 HIGHEST_LIMIT: Final = 2**62
 """A higher limit was never set, unless a record has it."""
+
+Limits = tuple[int, int]
+"""The lowest and the highest update index of a table."""
 
 Tick = Callable[[int], None]
 """Called now and then with the position that has been reached in the file. May raise `Cancelled`."""
@@ -79,8 +82,8 @@ class CheckedTable:
         self.header = None if self.layout is None else self.layout.used_header
 
     @property
-    def limits(self) -> tuple[int, int] | None:
-        """The lowest and highest update index, None without a header.
+    def limits(self) -> Limits | None:
+        """Its update indexes, None without a header.
 
         Of a highest one that was never set, that of the records, which are read for this.
         """
@@ -108,10 +111,10 @@ def check_table(file: CheckedTable, report: Report, tick: Tick) -> Iterator[list
         if header is not None:
             _check_name(file.name, header, report)
             yield from _Blocks(file, layout, header, report, tick).check()
-            if file.limits is not None and file.limits[1] < header.max_update_index:
-                high, end = file.limits[1], MIN_UPDATE_INDEX.offset + 8
-                what = f"update indexes up to {header.max_update_index}; its records end with {high}"
-                report.add("limits-beyond-records", file.name, end, what)
+            high, (_, end) = header.max_update_index, file.limits or (0, header.max_update_index)
+            if end < high:
+                what = f"update indexes up to {high}; its records end with {end}"
+                report.add("limits-beyond-records", file.name, MIN_UPDATE_INDEX.offset + 8, what)
     except OSError as error:
         report.add_unreadable(file.name, error)
 
@@ -173,18 +176,20 @@ def _code_of_field(field: Span) -> str:
 
 
 def _check_name(name: str, header: Header, report: Report) -> None:
-    parts = parse_table_name(name)
+    stated, limits = limits_in_name(name), (header.min_update_index, header.max_update_index)
     if _DULWICH_NAME.fullmatch(name):
         report.add("dulwich-table", name, None, "a name with 16 digits, as dulwich gives")
-        return
-    if parts is None:
+    elif stated is None:
         what = "not 0xMIN-0xMAX-SUFFIX.ref, as git, JGit and the Go library have it"
         report.add("table-name", name, None, what)
-        return
-    low, high = header.min_update_index, header.max_update_index
-    if (parts.min_update_index, parts.max_update_index) != (low, high):
-        stated = f"{parts.min_update_index} to {parts.max_update_index}"
-        report.add("name-range", name, None, f"the name says {stated}, the header {low} to {high}")
+    elif stated != limits:
+        what = f"the name says {in_words(stated)}, the header {in_words(limits)}"
+        report.add("name-range", name, None, what)
+
+
+def in_words(limits: Limits) -> str:
+    """Update indexes from the lowest to the highest."""
+    return f"{limits[0]} to {limits[1]}"
 
 
 class _Blocks:

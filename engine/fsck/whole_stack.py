@@ -27,11 +27,8 @@ from engine.format import (
 from engine.fsck.block import Special
 from engine.fsck.faults import FAULTS
 from engine.fsck.finding import Finding, Report
-from engine.fsck.table import CheckedTable
+from engine.fsck.table import CheckedTable, Limits, in_words
 from engine.merge import MergedTable, merge_blocks, ref_changes
-
-Limits = tuple[int, int]
-"""The lowest and the highest update index of a table."""
 
 
 def in_order(limits: Sequence[Limits]) -> list[int]:
@@ -120,7 +117,7 @@ def check_order(tables: Sequence[tuple[str, Limits]]) -> Iterator[Finding]:
     for number in range(1, len(ordered)):
         if lows[number] == highs[number - 1]:
             (name, limits), (other, others) = tables[ordered[number]], tables[ordered[number - 1]]
-            what = f"update indexes {_range(limits)}, listed after {other} with {_range(others)}"
+            what = f"update indexes {in_words(limits)}, listed after {other} with {in_words(others)}"
             yield Finding(FAULTS["update-index-shared"], name, None, what)
     misplaced: list[str] = []
     for place in sorted(set(range(len(tables))).difference(ordered)):
@@ -129,18 +126,14 @@ def check_order(tables: Sequence[tuple[str, Limits]]) -> Iterator[Finding]:
         if first < end:
             other, others = tables[ordered[first]]
             more = f" and {end - first - 1} more" if end - first > 1 else ""
-            what = f"update indexes {_range(limits)}; {other} has {_range(others)}{more}"
+            what = f"update indexes {in_words(limits)}; {other} has {in_words(others)}{more}"
             yield Finding(FAULTS["ranges-overlap"], name, None, what)
         else:
-            misplaced.append(f"{name} ({_range(limits)})")
+            misplaced.append(f"{name} ({in_words(limits)})")
     if misplaced:
         more = f" and {len(misplaced) - 1} more" if len(misplaced) > 1 else ""
         what = f"not in the order of update indexes: {misplaced[0]}{more}"
         yield Finding(FAULTS["tables-out-of-order"], TABLES_LIST, None, what)
-
-
-def _range(limits: Limits) -> str:
-    return f"{limits[0]} to {limits[1]}"
 
 
 class RefCheck:

@@ -31,8 +31,8 @@ from engine.format import (
     Header,
     ListFault,
     is_table_file,
+    limits_in_name,
     parse_table_list,
-    parse_table_name,
 )
 from engine.layout import TableLayout
 from engine.merge import MergedTable
@@ -258,8 +258,8 @@ def _by_update_index(name: str, opened: ReadableTable | OpenError) -> tuple[int,
     """What orders the tables of a directory: newest last, and behind them those of unknown update index."""
     if isinstance(opened, Table):
         return opened.max_update_index, -opened.min_update_index, name
-    parts = parse_table_name(name)
-    return (parts.max_update_index, -parts.min_update_index, name) if parts else (2**64, 0, name)
+    limits = limits_in_name(name)
+    return (limits[1], -limits[0], name) if limits else (2**64, 0, name)
 
 
 def _common_hash(options: StackOptions, opened: dict[str, ReadableTable | OpenError]) -> HashId:
@@ -290,8 +290,7 @@ def _all_tables(
 
 def _broken_table(path: str, name: str, fault: OpenError, hash_id: HashId, before: int) -> BrokenTable:
     """A table that does not open; `before` is the highest update index of those older."""
-    parts = parse_table_name(name)
-    low, high = sorted((parts.min_update_index, parts.max_update_index)) if parts else (before, before)
+    low, high = sorted(limits_in_name(name) or (before, before))
     shown = Header(hash_id.version, 0, low, high, hash_id)
     path = os.path.join(path, name)
     try:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import shown
-from engine.format import HashId, is_table_file, parse_table_list, parse_table_name
+from engine.format import HashId, is_table_file, limits_in_name, parse_table_list
 from engine.fsck import (
     HIGHEST_LIMIT,
     REWRITE_TABLE,
@@ -229,7 +229,7 @@ class Evidence:
 
     def correct_limits(self, file: TableFile) -> None:
         """Take the update indexes of a table from its name, if its records fit: its header's overlap."""
-        limits, found = limits_of(file.file), file.readable
+        limits, found = limits_in_name(file.file), file.readable
         if limits is None or not limits[0] <= limits[1] < HIGHEST_LIMIT or limits == found.limits:
             return
         counts = count_records(self.path, [found])
@@ -253,16 +253,10 @@ class Evidence:
 def _between(name: str, listed: Sequence[str]) -> Limits:
     """Update indexes between those of the tables before and after one in the list, by their names."""
     at = listed.index(name)
-    below = [limits[1] for one in listed[:at] if (limits := limits_of(one))]
-    above = [limits[0] for one in listed[at + 1 :] if (limits := limits_of(one))]
+    below = [limits[1] for one in listed[:at] if (limits := limits_in_name(one))]
+    above = [limits[0] for one in listed[at + 1 :] if (limits := limits_in_name(one))]
     low = max(below, default=0) + 1
     return low, max(low, min(above, default=low + 1) - 1)
-
-
-def limits_of(name: str) -> Limits | None:
-    """The update indexes that a name states."""
-    parts = parse_table_name(name)
-    return None if parts is None else (parts.min_update_index, parts.max_update_index)
 
 
 def _rank(severity: Severity) -> int:

@@ -15,20 +15,27 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from engine.errors import ApiError, FormatError, OutdatedError
-from engine.format import U64_MAX, is_table_file, is_unsafe_refname, pack_table_list, parse_table_list
+from engine.format import (
+    U64_MAX,
+    is_table_file,
+    is_unsafe_refname,
+    limits_in_name,
+    pack_table_list,
+    parse_table_list,
+)
 from engine.fsck import HIGHEST_LIMIT, Severity, fsck, once_each
 from engine.progress import ProgressCallback
 from engine.repair.choice import Candidate, arranged, choose, follow_each_other, inserted
-from engine.repair.files import Evidence, TableFile, joined, limits_of, number_of, words_for
+from engine.repair.files import Evidence, TableFile, joined, number_of, words_for
 from engine.repair.inputs import Counts, OpenInputs, count_records
-from engine.repair.plan import LeftOut, PlannedTable, RepairPlan, Step, StepKind, Trace, trace
+from engine.repair.plan import LeftOut, PlannedTable, RepairPlan, Step, StepKind, trace
 from engine.snapshot import left_by_undo
 from engine.stack import (
     LOCK_SUFFIX,
@@ -133,7 +140,7 @@ class _Planner:
         """Look at everything, decide, and put it into words."""
         known = self._known
         lines, self._left = known.listed()
-        self._listed = once_each(lines, {name: limits for name in lines if (limits := limits_of(name))})
+        self._listed = once_each(lines, {name: limits for name in lines if (limits := limits_in_name(name))})
         self._taken.update(known.entries, self._listed)
         present = known.look_at_listed(self._listed)
         # git reads a table that is listed again at each line: the last one is what counts.
@@ -152,6 +159,8 @@ class _Planner:
                     step = (StepKind.REMOVE_FILE, file.name, file.reason, "the snapshot keeps it")
                     self._steps.append(Step(*step, Severity.WARNING))
         order = list(StepKind)
+        touched = {step.file for step in self._steps if not step.needs_force} - {TABLES_LIST}
+        about = [name for name in known.entries if is_table_file(name) or name in touched]
         return RepairPlan(
             known.path,
             self._options,
@@ -161,7 +170,7 @@ class _Planner:
             before,
             tuple(self._left),
             known.raw,
-            tuple(self._traces()),
+            tuple(trace(known.path, name) for name in about),
         )
 
     def _is_about(self, lock: str) -> bool:
@@ -236,10 +245,8 @@ class _Planner:
                 if file.file in refused:
                     why = "refs in it have names that git dies of; they are left out"
                     file.rewrite(why, replace(file.readable, drops_unsafe_names=True))
-            following = (
-                chosen[number + 1][0].readable.limits[0] if number + 1 < len(chosen) else HIGHEST_LIMIT
-            )
-            table = self._table(files, following)
+            after = chosen[number + 1 : number + 2]
+            table = self._table(files, after[0][0].readable.limits[0] if after else HIGHEST_LIMIT)
             tables.append(table)
             for file in files:
                 if file.file not in self._listed:
@@ -261,7 +268,8 @@ class _Planner:
             self._known.tell("read what is readable")
             unlimited = [replace(one, limits=(one.limits[0], U64_MAX)) for one in inputs]
             counts = count_records(self._known.path, unlimited)
-            limits = _fitting_limits(limits, counts, following)
+            # Log entries may be newer than the table says, as far as the next table leaves them.
+            limits = limits[0], max(limits[1], min(counts.highest_log, following - 1))
             inputs = tuple(replace(one, limits=(one.limits[0], limits[1])) for one in inputs)
             if max(counts.highest_ref, counts.highest_log) > limits[1]:
                 counts = count_records(self._known.path, inputs)
@@ -360,7 +368,7 @@ class _Planner:
         """A file is no part of the repaired stack; one that `is_ahead` should be."""
         name = file.file
         refs, logs = self._known.count(file)
-        limits = file.input.limits if file.input is not None else limits_of(name)
+        limits = file.input.limits if file.input is not None else limits_in_name(name)
         is_listed = is_ahead or name in self._listed
         self._left.append(LeftOut(name, why, limits, refs, logs, is_listed, losses=file.losses))
         result = _LEFT[kind].format(words_for(refs, logs))
@@ -385,7 +393,7 @@ class _Planner:
             why = found.why if found is not None else "listed in tables.list, but there is no such file"
             result = "it stays where it is" if found else "whatever it held is lost, unless a backup has it"
             self._left.append(
-                LeftOut(name, why, limits_of(name), 0, 0, is_listed=True, is_missing=found is None)
+                LeftOut(name, why, limits_in_name(name), 0, 0, is_listed=True, is_missing=found is None)
             )
             self._steps.append(Step(StepKind.LEAVE_OUT, name, why, result, Severity.ERROR))
         if self._only is None:
@@ -442,21 +450,8 @@ class _Planner:
             what = "the list or other tables are damaged too: repair the whole stack"
             raise FormatError(TABLES_LIST, None, what)
 
-    def _traces(self) -> Iterable[Trace]:
-        """All files that the plan is about."""
-        used = {step.file for step in self._steps if not step.needs_force} - {TABLES_LIST}
-        for name in self._known.entries:
-            if is_table_file(name) or name in used:
-                yield trace(self._known.path, name)
-
 
 def _lock_step(lock: UnlistedFile) -> Step:
     """The removal of a lock; of one that may be in use, with force only."""
     result = lock.holding if lock.holder or not lock.in_use else f"a process may be at work; {lock.holding}"
     return Step(StepKind.REMOVE_LOCK, lock.name, lock.reason, result, Severity.WARNING, lock.in_use)
-
-
-def _fitting_limits(limits: tuple[int, int], counts: Counts, following: int) -> tuple[int, int]:
-    """Widen limits to what the records need, as far as the next table leaves room."""
-    low, high = limits
-    return low, max(high, min(counts.highest_log, following - 1))

@@ -20,8 +20,8 @@ from engine.format import (
     Read,
     RefRecord,
     is_refname,
+    limits_in_name,
     log_order,
-    parse_table_name,
 )
 from engine.layout import SpanKind, TableLayout
 from engine.merge import merge_blocks
@@ -99,15 +99,13 @@ def assumed_header(layout: TableLayout, name: str, hash_id: HashId) -> tuple[Hea
 
     Where header and footer are lost or contradict each other, the file's name tells the update indexes.
     """
-    parts = parse_table_name(name)
-    stated = (parts.min_update_index, parts.max_update_index) if parts is not None else None
-    if stated is not None and stated[0] > stated[1]:
-        stated = None
+    named = limits_in_name(name)
+    stated = named if named is not None and named[0] <= named[1] else None
     found = layout.used_header
     if found is None:
         low, high = stated or (0, U64_MAX)
-        return Header(hash_id.version, 0, low, high, hash_id), parts is not None
-    if found.min_update_index <= found.max_update_index and (parts is None or _is_confirmed(layout)):
+        return Header(hash_id.version, 0, low, high, hash_id), named is not None
+    if found.min_update_index <= found.max_update_index and (named is None or _is_confirmed(layout)):
         return found, True
     low, high = stated or sorted((found.min_update_index, found.max_update_index))
     return replace(found, min_update_index=low, max_update_index=high), True

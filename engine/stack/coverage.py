@@ -18,7 +18,7 @@ from typing import Final
 
 from engine.closing import Closing
 from engine.errors import FormatError
-from engine.format import parse_table_name
+from engine.format import limits_in_name
 from engine.merge import MergedTable, RefChange, log_changes, ref_changes
 from engine.progress import ProgressCallback
 from engine.table import Table
@@ -48,8 +48,8 @@ class Coverage(Closing):
                     self.is_whole = False
                 except (FormatError, OSError):
                     self.is_whole = False
-                    parts = parse_table_name(name)
-                    limits += [(parts.min_update_index, parts.max_update_index)] if parts else []
+                    stated = limits_in_name(name)
+                    limits += [stated] if stated else []
                 else:
                     self._tables.append(table)
                     limits.append((table.min_update_index, table.max_update_index))

@@ -28,7 +28,7 @@ from itertools import islice
 from typing import Final
 
 from engine.errors import FormatError
-from engine.format import TABLES_LIST, is_table_file, parse_table_list, parse_table_name
+from engine.format import TABLES_LIST, is_table_file, limits_in_name, parse_table_list
 from engine.progress import ProgressCallback
 from engine.stack.coverage import Coverage
 from engine.stack.directory import read_list_bytes
@@ -306,9 +306,8 @@ def _judge(
         reason = error.reason if isinstance(error, FormatError) else error.strerror
         offset = error.offset if isinstance(error, FormatError) else None
         # The list may have lost it all the same: its name tells, as far as it is one.
-        parts = parse_table_name(name)
-        limits = (parts.min_update_index, parts.max_update_index) if parts is not None else (1, 0)
-        kind = _kind_by_limits(*limits, coverage) if limits[0] <= limits[1] else None
+        low, high = limits_in_name(name) or (1, 0)
+        kind = _kind_by_limits(low, high, coverage) if low <= high else None
         return kind or FileKind.UNREADABLE, f"{_NOT_READ}: {reason}", offset
     if missing is None:
         return FileKind.DOUBTFUL, f"{what}: a listed table that may hold its records cannot be read", None

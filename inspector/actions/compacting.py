@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from engine.errors import OutdatedError
-from engine.format import parse_table_name
+from engine.format import limits_in_name
 from engine.merge import CompactionPlan, Expiry, TableSummary
 from engine.progress import ProgressCallback
 from engine.stack import TABLES_LIST, CleanPlan, Policy, Stack
@@ -25,17 +25,13 @@ class TableRange:
 
     def is_of(self, names: Sequence[str]) -> bool:
         """Whether a stack of these tables has them still; a repair may have given one another name."""
-        return list(map(_history, names[self.first : self.end])) == list(map(_history, self.names))
+        return [limits_in_name(name) or name for name in names[self.first : self.end]] == [
+            limits_in_name(name) or name for name in self.names
+        ]
 
     def __str__(self) -> str:
         last = self.end - 1
         return f"table #{self.first}" if self.first == last else f"tables #{self.first} to #{last}"
-
-
-def _history(name: str) -> tuple[int, int] | str:
-    """What part of the history a table holds, by its name."""
-    parts = parse_table_name(name)
-    return name if parts is None else (parts.min_update_index, parts.max_update_index)
 
 
 class _Compaction:
