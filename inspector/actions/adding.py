@@ -13,31 +13,31 @@ from engine.format import HashId, footer_size, header_size
 from engine.progress import Progress, ProgressCallback
 from engine.stack import Stack
 from engine.update import PreparedUpdates, ReadRef, UpdatePlan, parse_commands, prepare_updates
-from inspector.actions.base import Plan, Result, Workplace, command, word
+from inspector.actions.base import Action, Plan, Result, command, word
 from inspector.text import counted, safe_name, update_lines
 
 _Made: TypeAlias = PreparedUpdates | UpdatePlan
 
 
 @dataclass(frozen=True, slots=True)
-class AddAction:
+class AddAction(Action[_Made]):
     """One transaction: `commands` as `git update-ref --stdin` takes them, `message` for the reflogs.
 
     `nul_terminated` is the form of `git update-ref -z`.
     """
 
-    workplace: Workplace
     commands: bytes
     message: str = ""
     nul_terminated: bool = False
     title: ClassVar[str] = "Add a transaction"
     verb: ClassVar[str] = "Write"
+    operation: ClassVar[str] = "add"
 
     @property
     def command_line(self) -> str:
         """The verb `add`, with the commands as a here-document."""
         options = ["-m", word(self.message)] if self.message else []
-        return command("add", options, self.workplace.arguments, self.commands)
+        return command(self.operation, options, self.workplace.arguments, self.commands)
 
     def prepared(self, progress: ProgressCallback) -> Plan[_Made]:
         """A plan for when none is shown: what the commands write is worked out under the lock.
@@ -46,7 +46,7 @@ class AddAction:
         """
         with self.workplace.opened() as stack:
             made, warnings = self._prepare(stack, progress)
-        return Plan(made, (), "", (), warnings, is_noop=not made.updates)
+        return Plan(made, (), "", warnings=warnings, is_noop=not made.updates)
 
     def plan(self, progress: ProgressCallback) -> Plan[_Made]:
         """See which records would be written. Raises what `prepared` and `PreparedUpdates.plan` raise."""
@@ -56,7 +56,7 @@ class AddAction:
             follow_up = _follow_up(stack, made)
         if made.table is None:
             nothing = "Nothing has to change: the refs are what the commands make of them."
-            return Plan(made, made.names, nothing, (), warnings, is_noop=True)
+            return Plan(made, made.names, nothing, warnings=warnings, is_noop=True)
         lines = (
             *update_lines(made),
             f"one table of {made.table.size:,} bytes, update index {made.table.max_update_index}",
@@ -70,7 +70,7 @@ class AddAction:
         progress(Progress("writing", 0, None))
         # Compacted here rather than by the addition itself, so that it can be watched, and stopped.
         alone = replace(options, auto_compact=False)
-        changing = self.workplace.changing("add", options=alone)
+        changing = self.workplace.changing(self.operation, options=alone)
         with changing as (stack, record), self._shared_refs() as shared:
             written = plan.made.apply(stack, shared=shared)
             count = len(stack.tables)

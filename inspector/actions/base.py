@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import shlex
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from engine.errors import OutdatedError, ReftableError
 from engine.format import parse_table_list
@@ -118,7 +119,7 @@ class Plan(Generic[Made]):
     made: Made
     names: tuple[str, ...]
     sentence: str
-    lines: tuple[str, ...]
+    lines: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     is_noop: bool = False
     removed: tuple[str, ...] = ()
@@ -141,28 +142,39 @@ class Result:
     snapshot: Snapshot | None = None
 
 
-class Action(Protocol[Made]):
+@dataclass(frozen=True, slots=True)
+class Action(ABC, Generic[Made]):
     """Something that can be done to a stack. Its methods may be called from any thread."""
 
-    @property
-    def workplace(self) -> Workplace:
-        """Where it is done."""
+    workplace: Workplace
+    operation: ClassVar[str]
+    """The verb of the command line."""
 
     @property
+    @abstractmethod
     def title(self) -> str:
         """What it is, in a few words: the heading of its screen."""
 
     @property
+    @abstractmethod
     def verb(self) -> str:
         """What the button says that starts it: one word."""
 
     @property
+    def options(self) -> list[str]:
+        """The options of the command line, quoted for a shell."""
+        return []
+
+    @property
     def command_line(self) -> str:
         """What does the same in a shell, perhaps on several lines; without a newline at the end."""
+        return command(self.operation, self.options, self.workplace.arguments)
 
+    @abstractmethod
     def plan(self, progress: ProgressCallback) -> Plan[Made]:
         """See what it would do to the stack as it is now. Raises `ReftableError`, `OSError`."""
 
+    @abstractmethod
     def apply(self, plan: Plan[Made], progress: ProgressCallback) -> Result:
         """Do what the plan says. For `run` alone to call."""
 

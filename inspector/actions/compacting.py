@@ -11,7 +11,7 @@ from engine.format import limits_in_name
 from engine.merge import CompactionPlan, Expiry, TableSummary
 from engine.progress import ProgressCallback
 from engine.stack import TABLES_LIST, CleanPlan, Policy, Stack
-from inspector.actions.base import Plan, Result, Workplace, command
+from inspector.actions.base import Action, Plan, Result
 from inspector.text import clean_lines, compaction_lines, counted
 
 
@@ -34,11 +34,8 @@ class TableRange:
         return f"table #{self.first}" if self.first == last else f"tables #{self.first} to #{last}"
 
 
-class _Compaction:
+class _Compaction(Action[CompactionPlan]):
     """What compacting and expiring have in common."""
-
-    workplace: Workplace
-    operation: ClassVar[str]
 
     def apply(self, plan: Plan[CompactionPlan], progress: ProgressCallback) -> Result:
         """Merge the tables of the plan."""
@@ -63,11 +60,11 @@ def _named(table: TableSummary, stack: Stack) -> TableSummary:
 
 
 def _plan(
-    stack: Stack, first: int, end: int, expiry: Expiry | None, progress: ProgressCallback
+    stack: Stack, first: int, end: int, progress: ProgressCallback, expiry: Expiry | None = None
 ) -> Plan[CompactionPlan]:
     made = stack.plan_compaction(first, end, expiry, progress)
     if made.is_noop:
-        return Plan(made, made.names, "Nothing to merge: the stack stays as it is.", (), is_noop=True)
+        return Plan(made, made.names, "Nothing to merge: the stack stays as it is.", is_noop=True)
     before = sum(table.size for table in made.before[first:end])
     outcome = f"one of {made.bytes:,} bytes" if made.bytes else "none, since no record is left"
     sentence = f"{counted(end - first, 'table')} of {before:,} bytes become {outcome}"
@@ -97,7 +94,6 @@ class CompactAction(_Compaction):
     `factor` is that of the geometric rule, 1..255.
     """
 
-    workplace: Workplace
     tables: TableRange | Literal["all"] | Policy
     factor: int = 2
     verb: ClassVar[str] = "Compact"
@@ -117,22 +113,19 @@ class CompactAction(_Compaction):
                 return f"Compact what the geometric rule suggests, factor {self.factor}"
 
     @property
-    def command_line(self) -> str:
-        """The verb `compact`; options of the rule only where they differ from what is configured."""
-        options: list[str]
+    def options(self) -> list[str]:
+        """Those of the rule only where they differ from what is configured."""
         configured = self.workplace.options
         match self.tables:
             case TableRange(first=first, end=end):
-                options = ["--range", f"{first}:{end}"]
+                return ["--range", f"{first}:{end}"]
             case "all":
-                options = ["--all"]
+                return ["--all"]
             case policy:
-                options = ["--auto"]
-                if policy != configured.policy:
-                    options += ["--policy", policy]
+                options = ["--auto", *(["--policy", policy] if policy != configured.policy else [])]
                 if policy == "geometric" and self.factor != configured.factor:
                     options += ["--factor", str(self.factor)]
-        return command("compact", options, self.workplace.arguments)
+                return options
 
     def plan(self, progress: ProgressCallback) -> Plan[CompactionPlan]:
         """Merge into nothing, to see the exact outcome. Raises OutdatedError for a range that is gone."""
@@ -149,14 +142,13 @@ class CompactAction(_Compaction):
                 case _:
                     segment = stack.suggestion()
                     first, end = segment.start, segment.end
-            return _plan(stack, first, end, None, progress)
+            return _plan(stack, first, end, progress)
 
 
 @dataclass(frozen=True, slots=True)
 class ExpireAction(_Compaction):
     """Drop reflog entries from before a time (seconds since 1970) and below an update index; 0: no limit."""
 
-    workplace: Workplace
     before: int = 0
     min_update_index: int = 0
     title: ClassVar[str] = "Expire reflog entries"
@@ -164,34 +156,29 @@ class ExpireAction(_Compaction):
     operation: ClassVar[str] = "expire"
 
     @property
-    def command_line(self) -> str:
-        """The verb `expire`, with the time in seconds: relative ones mean another time later."""
+    def options(self) -> list[str]:
+        """The limits, the time in seconds: relative ones mean another time later."""
         options = []
         if self.before:
             options += ["--before", str(self.before)]
         if self.min_update_index:
             options += ["--min-update-index", str(self.min_update_index)]
-        return command("expire", options, self.workplace.arguments)
+        return options
 
     def plan(self, progress: ProgressCallback) -> Plan[CompactionPlan]:
         """Merge all tables into nothing, to see how many entries go."""
         with self.workplace.opened() as stack:
             expiry = Expiry(self.before, self.min_update_index)
-            return _plan(stack, 0, len(stack.tables), expiry, progress)
+            return _plan(stack, 0, len(stack.tables), progress, expiry)
 
 
 @dataclass(frozen=True, slots=True)
-class CleanAction:
+class CleanAction(Action[CleanPlan]):
     """Remove the files that a crash left in the directory of the stack."""
 
-    workplace: Workplace
     title: ClassVar[str] = "Clean: remove files that nothing needs"
     verb: ClassVar[str] = "Remove"
-
-    @property
-    def command_line(self) -> str:
-        """The verb `clean`."""
-        return command("clean", (), self.workplace.arguments)
+    operation: ClassVar[str] = "clean"
 
     def plan(self, progress: ProgressCallback) -> Plan[CleanPlan]:  # noqa: ARG002 - it takes no time
         """Look at every file that is no part of the stack."""
@@ -211,7 +198,7 @@ class CleanAction:
 
     def apply(self, plan: Plan[CleanPlan], progress: ProgressCallback) -> Result:  # noqa: ARG002 - likewise
         """Remove the files of the plan that are stale still."""
-        with self.workplace.changing("clean", plan.removed) as (stack, record):
+        with self.workplace.changing(self.operation, plan.removed) as (stack, record):
             gone = set(stack.clean(plan.made))
         done = replace(plan.made, removed=tuple(file for file in plan.made.removed if file.name in gone))
         left = len(plan.made.removed) - len(done.removed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import ClassVar, Final
 
 from engine.errors import Cancelled
 from engine.fsck import Severity, fsck
@@ -23,7 +23,7 @@ from engine.repair import (
     table_files,
 )
 from engine.stack import LOCK_SUFFIX, TABLES_LIST
-from inspector.actions.base import Plan, Result, Typed, Workplace, command, listed_names, word
+from inspector.actions.base import Action, Plan, Result, Typed, listed_names, word
 from inspector.rows import OutcomeRows
 from inspector.text import counted, gap_lines, log_counts, ref_counts, safe_name, step_lines
 
@@ -47,19 +47,19 @@ class Repaired:
 
 
 @dataclass(frozen=True, slots=True)
-class RepairAction:
+class RepairAction(Action[PlannedRepair]):
     """Do what repairs the stack. What becomes of refs is put into `store`, when the plan is made.
 
     With `force`, locks in use are removed as well. Tables in `set_aside` and `take_up` get these
     instead of the safest option. With `only`, tables and locks, only these are repaired and removed.
     """
 
-    workplace: Workplace
     store: OutcomeRows
     force: bool = False
     set_aside: tuple[str, ...] = ()
     take_up: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
+    operation: ClassVar[str] = "repair"
 
     @property
     def is_unlocking(self) -> bool:
@@ -77,8 +77,8 @@ class RepairAction:
         return "Remove" if self.is_unlocking else "Repair"
 
     @property
-    def command_line(self) -> str:
-        """The verb `repair`, which makes its own plan."""
+    def options(self) -> list[str]:
+        """What was chosen: the verb makes its own plan."""
         options = ["--apply", *(["--force"] if self.force else [])]
         choices = (
             ("table", self.only),
@@ -87,7 +87,7 @@ class RepairAction:
         )
         for option, names in choices:
             options += [text for name in names for text in (f"--{option}", word(name))]
-        return command("repair", options, self.workplace.arguments)
+        return options
 
     @property
     def forced(self) -> str:
@@ -131,7 +131,7 @@ class RepairAction:
             nothing = "Nothing to repair: the check finds no fault that has a repair."
             if self.is_unlocking:
                 nothing = "Nothing to remove: the lock is gone by now, or it is no regular file."
-            return Plan(made, names, nothing, (), is_noop=True, locked=())
+            return Plan(made, names, nothing, is_noop=True, locked=())
         counts, gaps = self.store.counts, gap_lines(plan)
         steps = [step for step in plan.steps if step.is_done(force=self.force)]
         sentence = f"{counted(len(steps), 'step')}; {ref_counts(counts)}."

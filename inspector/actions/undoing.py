@@ -14,7 +14,7 @@ from typing import ClassVar, Final
 from engine.errors import ApiError, OutdatedError
 from engine.progress import ProgressCallback
 from engine.snapshot import Snapshot, find_snapshot, is_last_change, list_snapshots, prune, restore
-from inspector.actions.base import Plan, Result, Typed, Workplace, command, listed_names, word
+from inspector.actions.base import Action, Plan, Result, Typed, listed_names, word
 from inspector.text import counted, safe_name, utc_time
 
 FORCE: Final = "undo all"
@@ -22,24 +22,17 @@ FORCE: Final = "undo all"
 
 
 @dataclass(frozen=True, slots=True)
-class _Restoring:
-    """The snapshot to go back to, and whether that undoes changes that it was not taken for."""
+class UndoAction(Action[Snapshot | None]):
+    """Make the stack what it was when the snapshot `id` was taken; None means the newest one.
 
-    snapshot: Snapshot
-    force: bool
-
-
-@dataclass(frozen=True, slots=True)
-class UndoAction:
-    """Make the stack what it was when the snapshot `id` was taken; None stands for the newest one.
-
-    With `force`, whatever has been changed since is undone as well, even what comes after the plan.
+    With `force`, whatever has been changed since is undone as well, even what comes after the plan. Otherwise
+    a plan that undoes more than the one change has to be confirmed by typing.
     """
 
-    workplace: Workplace
     id: str | None = None
     force: bool = False
     verb: ClassVar[str] = "Go back"
+    operation: ClassVar[str] = "undo"
 
     @property
     def title(self) -> str:
@@ -47,12 +40,11 @@ class UndoAction:
         return "Undo the last change" if self.id is None else "Go back to a snapshot"
 
     @property
-    def command_line(self) -> str:
-        """The verb `undo`. It refuses what needs force, and says so."""
-        options = ["--force"] if self.force else []
-        return command("undo", options, [*([word(self.id)] if self.id else []), *self.workplace.arguments])
+    def options(self) -> list[str]:
+        """With force only if that was asked for: the verb refuses what needs it, and says so."""
+        return [*(["--force"] if self.force else []), *([word(self.id)] if self.id else [])]
 
-    def plan(self, progress: ProgressCallback) -> Plan[_Restoring | None]:  # noqa: ARG002 - it takes no time
+    def plan(self, progress: ProgressCallback) -> Plan[Snapshot | None]:  # noqa: ARG002 - it takes no time
         """See which tables come back and which go."""
         directory = self.workplace.directory
         names = listed_names(directory)
@@ -62,16 +54,15 @@ class UndoAction:
             if self.id is not None:
                 raise
             nothing = "Nothing to undo: nothing was changed through this program yet, or it was pruned."
-            return Plan(None, names, nothing, (), is_noop=True)
-        made = _Restoring(snapshot, not is_last_change(directory, snapshot))
+            return Plan(None, names, nothing, is_noop=True)
         what = f"the {safe_name(snapshot.operation)} of {utc_time(int(snapshot.time))}"
         # Other files than those of the list may have gone since: they are put back as well.
         if names == snapshot.tables and all((directory / name).exists() for name in snapshot.files):
             same = f"Nothing to undo: the list is what it was before {what}."
-            return Plan(made, names, same, (), is_noop=True)
+            return Plan(snapshot, names, same, is_noop=True)
         warnings = []
         typed = None
-        if made.force:
+        if not is_last_change(directory, snapshot):
             warnings.append(
                 f"The stack has been changed since {what}, by another process or by later actions: "
                 "going back undoes all of that too."
@@ -81,22 +72,22 @@ class UndoAction:
             warnings.append(f"{counted(len(snapshot.missing), 'table')} was missing then, and will be again.")
         sentence = f"The stack becomes what it was before {what}: {counted(len(snapshot.tables), 'table')}."
         lines = tuple(_difference(names, snapshot.tables))
-        return Plan(made, names, sentence, lines, tuple(warnings), typed=typed)
+        return Plan(snapshot, names, sentence, lines, tuple(warnings), typed=typed)
 
-    def apply(self, plan: Plan[_Restoring | None], progress: ProgressCallback) -> Result:  # noqa: ARG002 - likewise
+    def apply(self, plan: Plan[Snapshot | None], progress: ProgressCallback) -> Result:  # noqa: ARG002 - likewise
         """Go back, if the list is still the one of the plan."""
-        directory, made = self.workplace.directory, plan.made
-        if made is None or (not self.force and listed_names(directory) != plan.names):
+        directory, snapshot = self.workplace.directory, plan.made
+        if snapshot is None or (not self.force and listed_names(directory) != plan.names):
             raise OutdatedError(os.fspath(directory / "tables.list"), "names other tables than in the plan")
         before = restore(
             directory,
-            made.snapshot,
+            snapshot,
             time.time(),
-            force=made.force or self.force,
+            force=self.force or plan.typed is not None,
             lock_timeout_ms=self.workplace.options.lock_timeout_ms,
         )
-        count = counted(len(made.snapshot.tables), "table")
-        return Result(f"Done: the stack is what it was, {count}.", plan.lines, (), made.snapshot, before)
+        count = counted(len(snapshot.tables), "table")
+        return Result(f"Done: the stack is what it was, {count}.", plan.lines, (), snapshot, before)
 
 
 def _difference(now: tuple[str, ...], then: tuple[str, ...]) -> list[str]:
@@ -108,10 +99,9 @@ def _difference(now: tuple[str, ...], then: tuple[str, ...]) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class PruneAction:
+class PruneAction(Action[tuple[str, ...]]):
     """Remove `older`: the snapshots, but for those that are kept, from before the one with this `id`."""
 
-    workplace: Workplace
     id: str
     older: tuple[Snapshot, ...]
     title: ClassVar[str] = "Remove older snapshots"
@@ -129,7 +119,7 @@ class PruneAction:
         names = listed_names(self.workplace.directory)
         if not ids:
             nothing = "Nothing to remove: there is no older snapshot, or all of them are kept."
-            return Plan(ids, names, nothing, (), is_noop=True)
+            return Plan(ids, names, nothing, is_noop=True)
         sentence = f"{counted(len(ids), 'snapshot')} will be removed; the stack itself stays as it is."
         warning = "The changes behind these snapshots cannot be undone afterwards."
         return Plan(ids, names, sentence, tuple(map(safe_name, ids)), (warning,), locked=())

@@ -69,14 +69,14 @@ def undo(words: tuple[str, ...], worktree: str | None, force: bool, as_json: boo
         plan = action.plan(progress)
         if plan.made is None:
             raise ApiError(plan.sentence)
-        if plan.made.force and not force:
+        if plan.typed is not None and not force:
             note(
                 "the stack has changed since the change that is to be undone; nothing was written, "
                 "--force undoes that as well"
             )
             raise click.exceptions.Exit(ExitCode.CHANGED)
         result = run(action, plan, progress)
-    snapshot, before = plan.made.snapshot, result.snapshot
+    snapshot, before = plan.made, result.snapshot
     if as_json:
         fields = picked(snapshot, "operation", "tables", "missing")
         call.out.json([json_line({"restored": snapshot.id, **fields, "snapshot": before and before.id})])
