@@ -26,7 +26,7 @@ from engine.merge import (
     sizes_to_segments,
 )
 from engine.progress import ProgressCallback
-from engine.stack import Policy
+from engine.stack import Policy, StackOptions
 from engine.table import Table, WriteOptions
 from inspector.model.view import StackView
 
@@ -61,15 +61,6 @@ class Blocked:
     position: int | None = None
 
 
-@dataclass(slots=True, frozen=True)
-class Estimate:
-    """What sizes alone say of a merge: file bytes read, about as many written, tables of the stack after."""
-
-    read: int
-    written: int
-    tables_after: int
-
-
 def merge_result(
     tables: Sequence[Table], target: range, options: WriteOptions, progress: ProgressCallback
 ) -> MergeResult | Blocked:
@@ -92,8 +83,8 @@ class Study:
     def __init__(self) -> None:
         self.tables: tuple[Table, ...] = ()
         self.sizes: list[int] = []
-        self.policy: Policy = "log2"
-        self.policy_factor = DEFAULT_FACTOR
+        self.options = StackOptions()
+        """Those of the stack, with the rule that it is kept with."""
         self.rule: Policy = "log2"
         self.factor = DEFAULT_FACTOR
         self.at = 0
@@ -110,11 +101,10 @@ class Study:
     def show(self, view: StackView) -> None:
         """Study another state of the stack; rule, factor, step and the tables marked stay, if they can."""
         marked = [self.tables[position].name for position in self.marked]
-        options = view.options
-        self.policy, self.policy_factor = options.policy, options.factor
+        self.options = view.options
         if not self._opened:
             self._opened = True
-            self.rule, self.factor = self.policy, self.policy_factor
+            self.rule, self.factor = self.options.policy, self.options.factor
         # Comparison 5 of other comparisons is another question: then the result is what there is to see.
         finished = self.at == len(self.steps) - 1 or view.tables != self.tables
         if view.tables != self.tables:  # a file that was damaged may have been put right under its name
@@ -254,23 +244,14 @@ class Study:
         while len(self._outcomes) > MAX_OUTCOMES:
             self._outcomes.popitem(last=False)
 
-    @property
-    def estimate(self) -> Estimate:
-        """What the sizes say of merging the range, which must not be empty."""
-        target = self.target
-        merged = self.tables[target.start : target.stop]
-        frame = merged[0].size - merged[0].policy_size  # header and footer, which a merge has once
-        return Estimate(
-            sum(table.size for table in merged),
-            frame + sum(table.policy_size for table in merged),
-            len(self.tables) - len(merged) + 1,
-        )
-
     def merged_size(self, *, file_sizes: bool) -> int | None:
         """The size of the merged table, exact or estimated, in either measure; None if nothing is left."""
         target, outcome = self.target, self.outcome
         oldest = self.tables[target.start]
-        frame = 0 if file_sizes else oldest.size - oldest.policy_size
+        frame = oldest.size - oldest.policy_size  # header and footer, which a merge has once
+        size = frame + sum(self.sizes[target.start : target.stop])
         if isinstance(outcome, MergeResult):
-            return outcome.bytes - frame if outcome.bytes else None
-        return self.estimate.written - frame
+            size = outcome.bytes
+        if not size:
+            return None
+        return size if file_sizes else size - frame

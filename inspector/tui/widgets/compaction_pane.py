@@ -21,7 +21,6 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
-from engine.table import WriteOptions
 from inspector.model import Damage, StackView, Study
 from inspector.rows import SequenceRows
 from inspector.tui.widgets.compaction_words import (
@@ -137,7 +136,6 @@ and how large they are."""
     def __init__(self) -> None:
         super().__init__()
         self.study = Study()
-        self._options = WriteOptions()
         self._file_sizes = False
         self._anchor: int | None = None
         self._along = False
@@ -177,7 +175,6 @@ and how large they are."""
         if view.tables != tables:  # a position is another table's now
             self._let_go()
         self.study.show(view)
-        self._options = view.options
         if self._dry_run.key is not None and not self.study.find(self._dry_run.key.names):
             self._dry_run.stop()
         self._draw()
@@ -383,5 +380,5 @@ and how large they are."""
     def action_dry_run(self) -> None:
         """Merge the range into nothing, to know exactly; one at a time."""
         if self.study.outcome is None and self._dry_run.key != self.study.key:
-            self._dry_run.begin(self._options)
+            self._dry_run.begin()
             self._draw()

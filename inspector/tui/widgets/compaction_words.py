@@ -59,7 +59,9 @@ def rule_line(study: Study, *, file_sizes: bool = False) -> Content:
             parts.append((" (+ -)", "$foreground-muted"))
     if file_sizes:
         parts.append((" file sizes ", "$text-warning"))
-    parts.append((f" the stack's own: {_rule(study.policy, study.policy_factor)}", "$foreground-muted"))
+    parts.append(
+        (f" the stack's own: {_rule(study.options.policy, study.options.factor)}", "$foreground-muted")
+    )
     return Content.assemble(*parts)
 
 
@@ -95,14 +97,12 @@ def _cut(step: Comparison, study: Study) -> tuple[str, str]:
 
 
 def _choose(step: Comparison, _study: Study) -> tuple[str, str]:
-    what = f"Does segment 2^{step.left}, {tables_text(step.looked)}, hold two tables or more"
+    question = f"Does segment 2^{step.left}, {tables_text(step.looked)}, hold two tables or more"
     if len(step.looked) == 1:
-        return f"{what}?", "No: it stays as it is."
+        return f"{question}?", "No: it stays as it is."
     if not step.against:
-        return f"{what}?", f"Yes, {len(step.looked)}: the first found."
-    question = (
-        f"{what}, and is {step.left} < {step.right}, the smallest so far ({tables_text(step.against)})?"
-    )
+        return f"{question}?", f"Yes, {len(step.looked)}: the first found."
+    question += f", and is {step.left} < {step.right}, the smallest so far ({tables_text(step.against)})?"
     return question, "Yes: now it is the smallest." if step.yes else "No."
 
 
@@ -186,7 +186,7 @@ def merge_lines(study: Study) -> list[Content]:
     which = "marked" if study.marked else "suggested"
     if not study.mergeable:
         return [_hint(f"Table {target.start} is {which}; one table alone is not merged: mark another one.")]
-    estimate, outcome = study.estimate, study.outcome
+    merged, outcome = study.merged_size(file_sizes=True), study.outcome
     what = f"Merge {tables_text(target)} ({which}): "
     if (blocked := study.blocked) is not None:
         return [
@@ -197,19 +197,19 @@ def merge_lines(study: Study) -> list[Content]:
             Content.styled(damage_text(blocked), "$text-error"),
             _hint("A merge reads every record of its tables, and so does git's."),
         ]
-    after = estimate.tables_after
+    after = len(study.tables) - len(target) + (merged is not None)
+    read = sum(table.size for table in study.tables[target.start : target.stop])
     if isinstance(outcome, MergeResult):
         dropped = outcome.dropped
-        after -= 0 if outcome.bytes else 1
         bytes_text = (
-            f"{outcome.bytes:,} bytes out of {estimate.read:,}; drops {dropped.shadowed:,} superseded, "
+            f"{outcome.bytes:,} bytes out of {read:,}; drops {dropped.shadowed:,} superseded, "
             f"{dropped.tombstones:,} tombstones. "
         )
         how = ("Exactly ", "bold $text-success")
     else:
-        bytes_text = f"{file_size(estimate.written)} by the sizes alone (enter: exactly). "
+        bytes_text = f"{file_size(merged or 0)} by the sizes alone (enter: exactly). "
         how = ("About ", "bold $text-warning")
-    share = percent(estimate.read, sum(table.size for table in study.tables))
+    share = percent(read, sum(table.size for table in study.tables))
     return [
         Content.assemble(
             (what, "bold"), f"rewrites {share} of the stack, {len(study.tables):,} → {after:,} tables."

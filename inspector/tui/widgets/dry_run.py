@@ -9,7 +9,6 @@ from textual.content import Content
 from textual.widget import Widget
 
 from engine.progress import Progress
-from engine.table import WriteOptions
 from inspector.model import Blocked, MergeKey, MergeResult, Study, merge_result
 from inspector.tui.widgets.compaction_words import tables_text
 from inspector.tui.work import Job, Jobs, failure_text
@@ -28,9 +27,9 @@ class DryRun:
         self._progress: Progress | None = None
         self._failure: Exception | None = None
 
-    def begin(self, options: WriteOptions) -> None:
+    def begin(self) -> None:
         """Merge the range that is in question now, in place of what is being merged."""
-        tables, target = self._study.tables, self._study.target
+        tables, target, options = self._study.tables, self._study.target, self._study.options
         self.key, self._progress, self._failure = self._study.key, None, None
 
         def merge(job: Job) -> MergeResult | Blocked:

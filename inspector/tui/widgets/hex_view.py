@@ -9,7 +9,7 @@ or 4.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 from rich.segment import Segment
 from rich.style import Style
@@ -24,41 +24,27 @@ from textual.strip import Strip
 from inspector.rows import ByteSource, HeldBytes
 from inspector.tui.widgets.virtual_list import MOVES
 
-_SIZES: Final = (16, 8, 4)
 _HALF: Final = 8
 _FEWEST_DIGITS: Final = 4
 _MARK: Final = 1
 
 
-@dataclass(frozen=True, slots=True)
-class _Grid:
+class _Grid(NamedTuple):
     """Where things are in a row: mark, offset, a separator and two digits for each byte, characters.
 
-    The separator is where a bracket may stand.
+    The separator is where a bracket may stand. `left` is the column of the first one, `characters` that of
+    the first character.
     """
 
     per_row: int
     digits: int
     gap: int
-
-    @property
-    def left(self) -> int:
-        """The column of the first separator."""
-        return _MARK + self.digits
-
-    @property
-    def characters(self) -> int:
-        """The column of the first character."""
-        return self.left + 3 * self.per_row + self.gap + 1
-
-    @property
-    def width(self) -> int:
-        """The columns of a row."""
-        return self.characters + self.per_row
+    left: int
+    characters: int
 
     def byte_at(self, x: int) -> int | None:
         """The number of the byte in column `x`, as digits or character; None between them."""
-        if self.characters <= x < self.width:
+        if self.characters <= x < self.characters + self.per_row:
             return x - self.characters
         if not self.left <= x < self.characters - 1:
             return None
@@ -69,12 +55,12 @@ class _Grid:
 
 
 def _grid(width: int, digits: int) -> _Grid:
-    for per_row in _SIZES:
-        for gap in (1, 0) if per_row > _HALF else (0,):
-            grid = _Grid(per_row, digits, gap)
-            if grid.width <= width:
-                return grid
-    return _Grid(_SIZES[-1], digits, 0)
+    """The grid of the most bytes in a row, with a gap in its middle if there is room, else the smallest."""
+    left = _MARK + digits
+    larger = ((16, 1), (16, 0), (8, 0))
+    fitting = ((count, gap) for count, gap in larger if left + 4 * count + gap + 1 <= width)
+    per_row, gap = next(fitting, (4, 0))
+    return _Grid(per_row, digits, gap, left, left + 3 * per_row + gap + 1)
 
 
 class HexView(ScrollView, can_focus=True):
