@@ -4,11 +4,10 @@ May import `stack`, `layout`, `merge` and `git`.
 
     faults        every kind of fault, as one table
     finding       one fault in one place
-    files         `tables.list` and the files beside the tables
     block, index, objects, table
                   the parts of one table, then the whole of it
     whole_stack   the tables together
-    run           all of it in order: `fsck`
+    run           `tables.list`, the files beside the tables, then all of it in order: `fsck`
 """
 
 from engine.fsck.faults import (
@@ -17,9 +16,8 @@ from engine.fsck.faults import (
     FaultKind as FaultKind,
     Severity as Severity,
 )
-from engine.fsck.files import finding_of as finding_of
 from engine.fsck.finding import Finding as Finding, Report as Report, reason_of as reason_of
-from engine.fsck.run import fsck as fsck
+from engine.fsck.run import finding_of as finding_of, fsck as fsck
 from engine.fsck.table import (
     HIGHEST_LIMIT as HIGHEST_LIMIT,
     CheckedTable as CheckedTable,

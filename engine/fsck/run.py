@@ -1,9 +1,8 @@
 """Checks a stack from its list to its last byte: what is wrong, what git does with it, what helps.
 
-    list      tables.list                                                             files.py
-    files     the files that tables.list does not name                                files.py
-    tables    header, footer, sections, blocks, indexes                               table.py
-              and all tables together                                                 whole_stack.py
+    list      tables.list, line by line, however wrong it is
+    files     the files that tables.list does not name
+    tables    header, footer, sections, blocks, indexes (table.py), and all tables together (whole_stack.py)
 
 Nothing is written or locked. Bytes may be anything, files may be pipes, and another process may change the
 stack meanwhile (the tables are opened at once, and stay readable). Memory does not grow with the number of
@@ -20,21 +19,41 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from engine.errors import FormatError
-from engine.format import is_table_file
-from engine.fsck.files import check_list, finding_of
-from engine.fsck.finding import Finding, Report
+from engine.errors import FormatError, shown
+from engine.format import TABLES_LIST, ListFault, ListLine, is_table_file, parse_table_list
+from engine.fsck.faults import FAULTS
+from engine.fsck.finding import Finding, Report, reason_of
 from engine.fsck.table import CheckedTable, check_table
 from engine.fsck.whole_stack import RefCheck, check_repetitions, check_tables
 from engine.progress import Progress, ProgressCallback
-from engine.stack import StackOptions, read_list_bytes, unlisted_files
+from engine.stack import FileKind, StackOptions, UnlistedFile, read_list_bytes, unlisted_files
 
 _ATTEMPTS: Final = 20
 """How often the list is read again because a compaction has replaced it meanwhile."""
+
+_OPENED: Final = (None, ListFault.DUPLICATE)
+
+_ORPHANS: Final = {
+    FileKind.SUPERSEDED: "orphan-table",
+    FileKind.DATA: "table-unlisted-data",
+    FileKind.NEXT: "orphan-newer",
+    FileKind.AHEAD: "orphan-ahead",
+    FileKind.DOUBTFUL: "orphan-doubtful",
+    FileKind.UNREADABLE: "orphan-damaged",
+}
+_CODES: Final = {
+    **{kind: (code, "orphan-in-use") for kind, code in _ORPHANS.items()},
+    FileKind.TEMPORARY: ("temporary-file", "temporary-in-use"),
+    FileKind.TABLE_LOCK: ("lock-stale", "lock-held"),
+    FileKind.LIST_LOCK: ("lock-stale", "lock-held"),
+    FileKind.NOT_REGULAR: ("foreign-file", "foreign-file"),
+    FileKind.OTHER: ("foreign-file", "foreign-file"),
+}
+"""The kinds of faults by what a file is: as it lies there, and while a process may be at work on it."""
 
 
 def fsck(
@@ -132,7 +151,7 @@ class _Run:
     def _open_tables(self, attempts: int = _ATTEMPTS) -> tuple[list[str], Report]:
         """Check the list and open the tables that it names; again, when it was replaced meanwhile."""
         report, before = Report(), self._raw_list()
-        lines = check_list(self._path, os.listdir(self._path), report)
+        lines = _check_list(self._path, os.listdir(self._path), report)
         listed = list(dict.fromkeys(line.name for line in lines if line.name is not None))
         missing = [name for name in listed if not self._open(name, report)]
         if missing and attempts > 1 and self._raw_list() != before:
@@ -159,3 +178,40 @@ class _Run:
                 raise
             report.add_unreadable(name, error)
         return True
+
+
+def _check_list(directory: str, entries: Sequence[str], report: Report) -> list[ListLine]:
+    """Report what is wrong with the list, but for repetitions; returns the lines that may be opened.
+
+    `entries` are the names of the files in the directory.
+    """
+    tables = sum(map(is_table_file, entries))
+    present = "1 table is" if tables == 1 else f"{tables} tables are"
+    try:
+        raw = read_list_bytes(directory)
+    except (FormatError, OSError) as error:
+        report.add("list-unreadable", TABLES_LIST, None, reason_of(error))
+        return []
+    if raw is None:
+        if tables:
+            report.add("list-missing", TABLES_LIST, None, f"there is no tables.list, but {present} here")
+        else:
+            report.add("stack-empty", TABLES_LIST, None, "there is neither a list nor a table")
+        return []
+    listed = parse_table_list(raw)
+    if not listed.is_whole:
+        report.add("list-no-newline", TABLES_LIST, len(raw), "no newline at the end")
+    for number, line in enumerate(listed.lines, 1):
+        if line.fault not in _OPENED:
+            what = shown(line.raw) if line.raw else "empty"
+            report.add(f"list-{line.fault}", TABLES_LIST, line.offset, f"line {number} is {what}")
+    if tables and not raw.strip(b"\n"):
+        report.add("list-empty", TABLES_LIST, 0, f"the list names no table, but {present} here")
+    return [line for line in listed.lines if line.fault in _OPENED]
+
+
+def finding_of(file: UnlistedFile) -> Finding:
+    """What is wrong with a file that tables.list does not name."""
+    code = _CODES[file.kind][file.in_use]
+    message = f"{file.reason}; {file.holder} has it open" if file.holder is not None else file.reason
+    return Finding(FAULTS[code], file.name, file.offset, message)

@@ -107,10 +107,6 @@ class ReadableStack(Closing):
     def _show(self, now: _Contents) -> None:
         self.tables, self.merged, self.hash_id, self.faults, self.is_guessed, self._seen = now
 
-    def in_doubt(self, position: int, name: bytes) -> bool:
-        """Whether the version of the ref `name` in the table at `position` may not be the newest."""
-        return in_doubt(self.tables, position, name)
-
     def damage_met(self) -> list[OpenError]:
         """The faults, and the damage that reading has met in tables that open."""
         tables = [table for table in self.tables if isinstance(table, ReadableTable) and table.fault is None]

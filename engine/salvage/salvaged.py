@@ -40,14 +40,14 @@ class Salvaged:
     """The readable records of a damaged file, and what may be lost of it. Safe to read from several threads.
 
     `table` is sound and holds all of them but those log entries that come from damaged deflate streams: these
-    are in `uncertain`, None if there are none. Both are closed when nothing reads them any more. `header` is
+    are in `uncertain`. Both are closed when nothing reads them any more. `header` is
     what the file was read by.
     """
 
     header: Header
     losses: Losses
     table: Table
-    uncertain: Table | None
+    uncertain: Table
     _refs_at: Places[bytes]
     _logs_at: Places[tuple[bytes, int]]
 
@@ -58,18 +58,16 @@ class Salvaged:
 
     def locate_log(self, name: bytes, update_index: int) -> tuple[int, LogRecord] | None:
         """The newest log entry of a ref at or below an update index, and its block likewise."""
-        tables = [table for table in (self.uncertain, self.table) if table is not None]
-        found = [log for table in tables if (log := table.read_log(name, update_index)) is not None]
+        both = (table.read_log(name, update_index) for table in (self.uncertain, self.table))
+        found = [log for log in both if log is not None]
         # Of one update index, the certain entry, which comes last.
         newest = max(reversed(found), key=_update_index, default=None)
         return (self._logs_at.of(log_order(newest)), newest) if newest is not None else None
 
     def log_blocks(self, start: bytes = b"", update_index: int = U64_MAX) -> Iterator[list[LogRecord]]:
         """All log entries from a key on, the uncertain ones among them."""
-        certain = self.table.log_blocks(start, update_index)
-        if self.uncertain is None:
-            return certain
-        return merge_blocks([self.uncertain.log_blocks(start, update_index), certain], log_order)
+        tables = (self.uncertain, self.table)
+        return merge_blocks([table.log_blocks(start, update_index) for table in tables], log_order)
 
 
 def salvage_table(name: str, size: int, read: Read, header: Header) -> Salvaged:
@@ -148,14 +146,13 @@ def _salvage_into(layout: TableLayout, header: Header, block_size: int, *, blind
             if possible.logs:
                 (certain if one.is_certain else doubtful).add_logs(possible.logs, one.offset)
         table, refs, logs = certain.finish()
-        doubtful_table, _, uncertain = doubtful.finish()
+        uncertain_table, _, uncertain = doubtful.finish()
     certain.logs_at.add_all(doubtful.logs_at)
     left_out = found - refs - logs - uncertain
     is_cut = layout.footer is None
     losses = tally.losses(refs, logs + uncertain, uncertain, left_out, is_cut=is_cut)
     if blind:
         header = replace(header, block_size=0)  # which led astray
-    uncertain_table = doubtful_table if uncertain else None
     return Salvaged(header, losses, table, uncertain_table, certain.refs_at, certain.logs_at)
 
 
