@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,7 @@ FORBIDDEN_TEXT = {
 }
 
 
+@cache
 def project_files() -> list[Path]:
     """Every file that is not git's own and not ignored by it."""
     ignored = [".git", *(line.rstrip("/") for line in (ROOT / ".gitignore").read_text().split())]
@@ -117,6 +119,13 @@ def project_files() -> list[Path]:
     return list(walk(ROOT))
 
 
+@cache
+def parsed(source: str) -> ast.Module:
+    """The tree of a module's source, for all of the tests."""
+    return ast.parse(source)
+
+
+@cache
 def modules(package: str) -> dict[str, str]:
     """The source of each module below a directory of the project, by its path from the project's root."""
     return {
@@ -132,7 +141,7 @@ def imported_modules(source: str, package: str) -> set[str]:
     What is imported from a package counts as the package, unless it is a file or a folder there.
     """
     found: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -231,7 +240,7 @@ def import_circles(package: str) -> list[list[str]]:
 def file_accesses(source: str) -> set[str]:
     """The ways in which a module gets at files itself."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         match node:
             case ast.Import(names=names):
                 found.update(alias.name for alias in names if alias.name in FILE_MODULES)
@@ -295,7 +304,7 @@ def test_inspector_leaves_the_files_of_a_stack_to_the_engine() -> None:
 
 
 def test_every_module_says_what_it_is() -> None:
-    silent = [path for path, source in modules("").items() if not ast.get_docstring(ast.parse(source))]
+    silent = [path for path, source in modules("").items() if not ast.get_docstring(parsed(source))]
     assert silent == []
 
 

@@ -112,7 +112,7 @@ def damages(data: bytes) -> dict[str, bytes]:
         for mask in (MASKS if THOROUGH or at % 2 else [0xFF])
     }
     cut = {f"cut at {size}": data[:size] for size in range(len(data))}
-    return dict(thinned((wrong | cut).items(), 23))
+    return dict(thinned((wrong | cut).items(), 61))
 
 
 def reset(directory: Path, files: Files) -> None:

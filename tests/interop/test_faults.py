@@ -90,7 +90,7 @@ def source(tmp_path: Path, operation: Operation) -> Path:
 
 def copies(source: Path, tmp_path: Path) -> Iterator[tuple[int, Path]]:
     """Copy the stack with its snapshots, again and again: by links, as nothing may edit a file in place."""
-    for call in thinned(range(MOST_CALLS), 7):
+    for call in thinned(range(MOST_CALLS), 17):
         parent = tmp_path / f"copy-{call:03}"
         shutil.copytree(source.parent, parent, copy_function=os.link)
         yield call, parent / source.name

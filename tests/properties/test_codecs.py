@@ -278,10 +278,22 @@ def test_a_table_name_reads_back(low: int, high: int, suffix: int, extension: st
     assert parts == TableName(low, high, f"{suffix:08x}")
 
 
-@given(st.text(max_size=60) | st.from_regex(r"(0x)?[0-9a-f]{10,18}-(0x)?[0-9a-f]{10,18}.*", fullmatch=True))
-def test_any_text_is_a_table_name_or_none(text: str) -> None:
-    parts = parse_table_name(text)
-    assert parts is None or text.endswith((".ref", ".log"))
+@given(
+    st.binary(max_size=60)
+    | st.builds(
+        b"%b%x-%b%x%b".__mod__,
+        st.tuples(
+            st.sampled_from([b"", b"0x"]),
+            UPDATE_INDEXES,
+            st.sampled_from([b"", b"0x"]),
+            UPDATE_INDEXES,
+            st.binary(max_size=12) | st.sampled_from([b".ref", b".log", b"-0123abcd.ref"]),
+        ),
+    )
+)
+def test_any_bytes_are_a_table_name_or_none(name: bytes) -> None:
+    parts = parse_table_name(os.fsdecode(name))
+    assert parts is None or name.endswith((b".ref", b".log"))
 
 
 LINES = (

@@ -53,7 +53,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def damaged(data: bytes, kind: str, start: int, share: int) -> Iterator[tuple[int, bytes]]:
-    for at in thinned(range(start + share, len(data), len(SHARES)), 37):
+    for at in thinned(range(start + share, len(data), len(SHARES)), 79):
         if kind == "cut":
             yield at, data[:at]
         else:

@@ -46,7 +46,7 @@ def contents(table: Table) -> tuple[list[RefRecord], list[LogRecord]]:
 
 
 def damaged(data: bytes, kind: str) -> Iterator[tuple[int, bytes]]:
-    for at in thinned(range(1, len(data)), 29):
+    for at in thinned(range(1, len(data)), 67):
         if kind == "cut":
             yield at, data[:at]
         elif kind == "zeros":

@@ -94,17 +94,20 @@ def test_many_records_and_restarts_are_in_runs(tmp_path: Path) -> None:
     )
 
 
-def test_more_runs_than_a_group_are_in_runs_themselves(tmp_path: Path) -> None:
+def test_more_runs_than_a_group_are_in_runs_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inspector.rows.layout_nodes.GROUP", 50)
     path = tmp_path / "t.ref"
-    count = GROUP * GROUP + 700
+    count = 50 * 50 + 70
     write_table(path, (RefRecord(b"%06d" % number, 1) for number in range(count)), options=LARGEST)
     block = blocks_of(path, REF)[0]
     records = next(node for node in open_node(Node(block, "")) if node.span.kind is SpanKind.RECORDS)
     above = open_node(records)
-    assert [node.title for node in above] == ["records 0–249,999", "records 250,000–250,699"]
-    assert [len(open_node(node)) for node in above] == [GROUP, 2]
+    assert [node.title for node in above] == ["records 0–2,499", "records 2,500–2,569"]
+    assert [len(open_node(node)) for node in above] == [50, 2]
     last = open_node(open_node(above[1])[1])
-    assert last[-1].title == "record 250,699  250699 (deletion)"
+    assert last[-1].title == "record 2,569  002569 (deletion)"
     assert above[0].span.end == above[1].span.start
     assert above[1].span.end == records.span.end
 

@@ -30,6 +30,7 @@ from inspector.rows import (
 )
 from tests.support.screens import branch, branches, log, make_stack
 from tests.support.tables import oid
+from tests.support.thinning import thinned
 
 
 def work(source: RowPages[Any, Any]) -> None:
@@ -159,8 +160,10 @@ def test_a_stopped_filter_keeps_what_it_found_and_looks_no_further(
 
 
 @pytest.mark.parametrize("order", REF_ORDERS, ids=lambda order: order.name)
-@pytest.mark.parametrize("backwards", [False, True])
-@pytest.mark.parametrize("row_filter", [None, RowFilter(b"1")], ids=["all", "filtered"])
+@pytest.mark.parametrize(
+    ("backwards", "row_filter"),
+    thinned([(False, None), (False, RowFilter(b"1")), (True, RowFilter(b"1")), (True, None)], 2),
+)
 def test_refs_in_any_order(
     merged: MergedTable,
     monkeypatch: pytest.MonkeyPatch,
@@ -178,7 +181,8 @@ def test_refs_in_any_order(
     if backwards:
         expected.reverse()
     assert (source.count, source.complete) == (len(expected), True)
-    assert everything(source) == expected
+    in_no_order = random.Random(1).sample(range(source.count), source.count)
+    assert all(fetch(source, index) == expected[index] for index in thinned(in_no_order, 5))
     for number in (0, 7, len(expected) - 1):
         assert source.rank(expected[number].key) == number
     turned = source.turned()
