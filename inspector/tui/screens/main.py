@@ -53,7 +53,6 @@ from inspector.tui.screens.dialog import HelpScreen
 from inspector.tui.screens.export_rows import ExportScreen
 from inspector.tui.screens.moments import MomentsScreen
 from inspector.tui.widgets.block_pane import BlockPane
-from inspector.tui.widgets.breadcrumbs import Breadcrumbs
 from inspector.tui.widgets.compaction_pane import CompactionPane
 from inspector.tui.widgets.detail import Detail
 from inspector.tui.widgets.health_pane import HealthPane
@@ -62,7 +61,7 @@ from inspector.tui.widgets.record_pane import LogsPane, RefsPane
 from inspector.tui.widgets.record_pane_base import RecordPane
 from inspector.tui.widgets.stack_list import StackPane
 from inspector.tui.widgets.stack_rows import StackRow
-from inspector.tui.widgets.status_line import StatusLine
+from inspector.tui.widgets.status_line import Breadcrumbs, StatusLine
 from inspector.tui.widgets.too_small import LEAST_COLUMNS, LEAST_LINES, TooSmall
 from inspector.tui.widgets.virtual_list import ColumnTitles, VirtualList
 from inspector.tui.work import Job
@@ -262,7 +261,8 @@ class MainScreen(ChangingScreen):
             self._show_progress()
         if self._check_is_due:
             self._check_is_due = False
-            self._health.check_again()
+            self._health.action_stop()
+            self._health.action_check()
 
     def take_beside(self, found: Sequence[UnlistedFile], error: OSError | None) -> None:
         """Show the files beside the tables."""

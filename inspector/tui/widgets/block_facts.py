@@ -1,4 +1,4 @@
-"""The lines that say what the selected part of a table is: where it lies, its value, what it means."""
+"""The lines about the selected part of a table: where it lies, its value, what it means."""
 
 from __future__ import annotations
 

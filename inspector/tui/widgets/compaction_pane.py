@@ -1,6 +1,6 @@
 """The compaction pane: the tables as bars, a rule step by step, a range, and what merging it would do.
 
-What is studied, and every judgement, is a `Study`; this module gives it keys, has dry runs made in
+The tables, the rule and the range are those of a `Study`; this module gives it keys, has dry runs made in
 a thread, and draws. `w` changes to the what-if plots and back.
 """
 
@@ -321,7 +321,7 @@ and how large they are."""
             self._draw()
 
     def action_mark_along(self) -> None:
-        """Begin a range at the cursor that follows it, or let it be."""
+        """Begin a range that follows the cursor, or end it."""
         if self._along:
             self._let_go()
         elif self.study.tables:
@@ -352,7 +352,7 @@ and how large they are."""
         self._draw()
 
     def action_leave(self) -> None:
-        """Stop the dry run; or close the plots; or clear the marks. Otherwise the key is another one's."""
+        """Stop the dry run; or close the plots; or clear the marks. Else leave the key to others."""
         if self.running:
             self._dry_run.stop()
             self._draw()
@@ -366,7 +366,7 @@ and how large they are."""
             raise SkipAction
 
     def action_compact(self) -> None:
-        """Tell that the range is to be compacted, if it can be."""
+        """Ask for a compaction of the range, unless that is blocked."""
         target = self.study.target
         if not self.refuses(target):
             self.post_message(self.CompactWanted(target))

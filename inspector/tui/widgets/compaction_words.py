@@ -50,7 +50,7 @@ def percent(part: int, whole: int) -> str:
 
 
 def rule_line(study: Study, *, file_sizes: bool = False) -> Content:
-    """Both rules, that in question in brackets; a note if bars are files; the rule of the stack."""
+    """Both rules, the one shown in brackets; a note if bars are sizes of files; the rule of the stack."""
     parts: list[tuple[str, str]] = [("rule ", "$foreground-muted")]
     for rule, name in (("log2", "log2"), ("geometric", _rule("geometric", study.factor))):
         shown = rule == study.rule
@@ -177,7 +177,7 @@ def damage_texts(study: Study) -> dict[int, str]:
 
 
 def merge_lines(study: Study) -> list[Content]:
-    """What merging the range would do: exactly if that is known, or else as far as sizes tell."""
+    """What merging the range would do: exactly if that is known, else estimated by sizes."""
     target = study.target
     if not target:
         if len(study.tables) < 2:

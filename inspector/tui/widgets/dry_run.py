@@ -49,7 +49,7 @@ class DryRun:
         return []
 
     def stop(self) -> None:
-        """Let it be; nothing is left of it."""
+        """Stop it; nothing is kept."""
         self._jobs.drop("dry-run")
         self.key = None
 

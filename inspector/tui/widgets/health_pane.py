@@ -238,11 +238,6 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         self._jobs.start("check", look, partial(self._finish, names), self._fail)
         self._show_running()
 
-    def check_again(self) -> None:
-        """Look at everything as it is now, whatever a check has found that is still running."""
-        self.action_stop()
-        self.action_check()
-
     def action_stop(self) -> None:
         """Stop looking; what was found stays."""
         self._jobs.drop("check")

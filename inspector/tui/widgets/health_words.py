@@ -1,4 +1,4 @@
-"""What the Health tab says: cells and words of a finding and of the offer to check; how many there are."""
+"""The words of the Health tab: of a finding, of the offer to check, and of how many there are."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HealthRow = StartRow | Finding
 
 
 def row_words(row: HealthRow | None, position: int | None) -> Content:
-    """The words for a row; `position` is where its table stands, None for another file."""
+    """The words for a row; `position` is that of its table, None for another file."""
     match row:
         case StartRow(what):
             return Content(

@@ -1,7 +1,7 @@
 """A hex view: offsets, bytes and their characters, with a byte cursor and a run of bytes that is lit.
 
 It draws from a `ByteSource` and reads nothing: bytes that are not at hand are drawn as placeholders and
-wanted from then on, and `BytesWanted` asks for them. The run stands in brackets and the
+wanted from then on, and `BytesWanted` asks for them. The run is in brackets and the
 cursor's row has a mark, for terminals without colour. As many bytes make a row as there is room for: 16, 8
 or 4.
 """
@@ -142,8 +142,7 @@ class HexView(ScrollView, can_focus=True):
         self.lit = range(start, end)
         if move:
             self.cursor = start
-            first, last = self._row(start), self._row(max(start, end - 1))
-            self._reveal(first, last - first + 1)
+            self._reveal(start, end)
         self.refresh()
 
     def validate_cursor(self, cursor: int) -> int:
@@ -152,31 +151,28 @@ class HexView(ScrollView, can_focus=True):
 
     def watch_cursor(self) -> None:
         """Keep the cursor on screen."""
-        self._reveal_cursor()
+        self._reveal(self.cursor, self.cursor)
         self.refresh()
 
     def go_to(self, offset: int) -> None:
         """Move the cursor to a byte, as the user does."""
         self.cursor = offset
-        self._reveal_cursor()
+        self._reveal(self.cursor, self.cursor)
         self.post_message(self.Moved(self.cursor))
 
-    def _reveal_cursor(self) -> None:
-        self._reveal(self._row(self.cursor), 1)
-
-    def _reveal(self, first: int, rows: int) -> None:
-        height, top = self.size.height, self.scroll_offset.y
+    def _reveal(self, start: int, end: int) -> None:
+        """Have bytes `start` to `end` on screen, or as many of them as there is room for."""
+        height, top, per_row = self.size.height, self.scroll_offset.y, self._grid().per_row
         if not height:
             return
+        first = start // per_row
+        rows = max(start, end - 1) // per_row - first + 1
         if not top - 1 <= first <= top + height:
             # Far away: not at the edge, so that it is seen between what is around it.
             self.scroll_to(0, max(0, first - height // 3), animate=False, force=True)
             top = self.scroll_offset.y
         region = Region(0, first, 1, min(rows, height))
         self.scroll_to_region(region, animate=False, force=True, x_axis=False)
-
-    def _row(self, offset: int) -> int:
-        return offset // self._grid().per_row
 
     def _grid(self) -> _Grid:
         digits = max(_FEWEST_DIGITS, len(f"{max(0, self._source.size - 1):x}")) + self.inflated
@@ -190,7 +186,7 @@ class HexView(ScrollView, can_focus=True):
     def on_resize(self) -> None:
         """Rows of another length; the cursor stays on screen."""
         self._fit()
-        self._reveal_cursor()
+        self._reveal(self.cursor, self.cursor)
 
     # Keys and mouse.
 

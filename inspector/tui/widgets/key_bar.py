@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import ClassVar, NamedTuple
 
 from rich.text import Text
+from textual import on
 from textual.events import MouseDown, MouseScrollDown, MouseScrollUp
 from textual.screen import Screen
 from textual.widget import Widget
@@ -28,7 +29,7 @@ class _Key(NamedTuple):
 
 
 class KeyBar(Widget):
-    """Tells the keys of the screen; a click on one presses it, the wheel moves a line that is too long."""
+    """The keys of the screen; a click on one presses it, the wheel moves a line that is too long."""
 
     ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {"key-bar--key", "key-bar--words"}
@@ -100,15 +101,10 @@ class KeyBar(Widget):
                     self.app.bell()
             start += key.width + 1
 
-    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
-        """Move to the keys at the right."""
-        self._move(event, 4)
-
-    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
-        """Move back."""
-        self._move(event, -4)
-
-    def _move(self, event: MouseScrollDown | MouseScrollUp, columns: int) -> None:
+    @on(MouseScrollDown)
+    @on(MouseScrollUp)
+    def _move(self, event: MouseScrollDown | MouseScrollUp) -> None:
+        columns = 4 if isinstance(event, MouseScrollDown) else -4
         hidden = sum(key.width + 1 for key in self._keys) - self.size.width
         skipped = max(0, min(self._skipped + columns, hidden))
         if skipped != self._skipped:

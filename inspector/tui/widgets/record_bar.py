@@ -1,7 +1,6 @@
 """The line above a list of records: where a filter or a name is typed, and what is shown of how many.
 
-It takes no room while there is nothing to say. What is typed here is reported by messages; the pane says
-what it means.
+It takes no room while it is empty. What is typed is posted; what that means is up to the pane.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ MAX_TYPED: Final = 1000
 
 
 class Prompt(Input):
-    """A line to type in. It is left by `enter` or by `escape` for the list it `leads_to`, and says which."""
+    """A line to type in; `enter` and `escape` leave it for the widget it `leads_to`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         # Done before the next key is given to anything: what is typed after it is meant for the list.
@@ -63,7 +62,7 @@ class Prompt(Input):
         self.leads_to = leads_to
 
     def action_leave(self, kept: bool) -> None:
-        """Give the list the keys, and say so once what was typed before has arrived here."""
+        """Give that widget the keys, and post `Left` once what was typed before has arrived here."""
         self.screen.set_focus(self.leads_to)
         self.post_message(self.Left(self, kept))
 

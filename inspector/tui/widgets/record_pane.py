@@ -1,4 +1,4 @@
-"""The pane of refs and the pane of reflog entries: their columns and their help. Their base has the rest."""
+"""The panes of refs and of reflog entries: their columns and help. `record_pane_base` has all they share."""
 
 from __future__ import annotations
 

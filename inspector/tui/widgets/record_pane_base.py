@@ -5,7 +5,7 @@ filter or the order change, the pane makes another one, has the session work on 
 the one before until the new one has something to draw at the row where the cursor belongs. So nothing
 flashes, and the cursor stays with its ref or log entry, or goes to the next one when that is gone.
 
-The pane reads what the session has at hand and says what it wants; it never calls the engine. What it
+The pane reads what the session has at hand, and tells it what is wanted; it never calls the engine. What it
 copies and exports is read in workers.
 """
 
@@ -62,7 +62,7 @@ class _Coming(Generic[Row]):
 
 
 class RecordPane(Vertical, Generic[Row]):
-    """Refs or log entries; see the module's text."""
+    """Refs or log entries."""
 
     DEFAULT_CSS = """
     RecordPane { height: 1fr; }
@@ -179,7 +179,7 @@ class RecordPane(Vertical, Generic[Row]):
             self._arrange(keep=True)
 
     def take(self, news: News) -> None:
-        """Take up what the session tells, if it is for this pane."""
+        """Take up news of the session, if it is for this pane."""
         match news:
             case RowsRead():
                 self.rows.source_changed()
@@ -291,7 +291,7 @@ class RecordPane(Vertical, Generic[Row]):
             self._allowed = allowed
             self.refresh_bindings()
 
-    # What the list tells.
+    # The row under the cursor.
 
     @on(VirtualList.Highlighted)
     def _highlighted(self) -> None:
@@ -306,18 +306,18 @@ class RecordPane(Vertical, Generic[Row]):
 
     @on(VirtualList.Opened)
     def action_open(self) -> None:
-        """Tell that the row under the cursor was opened."""
-        self._tell(self.RowOpened)
+        """Post that it is opened."""
+        self._post(self.RowOpened)
 
     def action_block(self) -> None:
-        """Tell that its block is wanted."""
-        self._tell(self.BlockWanted)
+        """Post that its block is wanted."""
+        self._post(self.BlockWanted)
 
     def action_copy(self) -> None:
-        """Tell that something of it is to be copied."""
-        self._tell(self.CopyWanted)
+        """Post that something of it is to be copied."""
+        self._post(self.CopyWanted)
 
-    def _tell(self, message: type[_OfRow]) -> None:
+    def _post(self, message: type[_OfRow]) -> None:
         if (row := self.current) is not None and self.arrangement is not None:
             self.post_message(message(row, self.arrangement.view.tables[row.position]))
 
@@ -465,6 +465,6 @@ class RecordPane(Vertical, Generic[Row]):
             self._say()
 
     def action_export(self) -> None:
-        """Tell that the rows are to be written to a file."""
+        """Post that the rows are to be written to a file."""
         if self.arrangement is not None:
             self.post_message(self.ExportWanted(self.arrangement, self.KIND.noun))

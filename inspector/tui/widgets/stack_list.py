@@ -70,7 +70,7 @@ class _Listing(VirtualList[Any]):
 
 
 class StackPane(Vertical):
-    """The stack and what lies beside it."""
+    """The tables of the stack, and the files that are not listed."""
 
     HELP: ClassVar[str] = """\
 The stack: every line is one table, a file that is never changed once it is written. Each change of \
@@ -183,7 +183,7 @@ the first to the last one marked (*), with all between them (|). escape takes th
         self.refresh_bindings()
 
     def on_resize(self) -> None:
-        """Without a lower border, what stands in it goes to the upper one."""
+        """Without a lower border, its text goes to the upper one."""
         self._retitle()
 
     def _retitle(self) -> None:

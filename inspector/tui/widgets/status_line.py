@@ -1,21 +1,26 @@
-"""The line at the top: which stack this is, how much is in it so far, and how the inspector looks at it.
+"""The two lines at the top: which stack this is and how it is watched, and what of it the lists show.
 
-What does not fit is left out in whole parts, what matters least first; the label gives way last, in
-the middle.
+What does not fit is left out in whole parts: of the facts about the stack those that matter least, of the
+way to what is shown its beginning.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar, Final, NamedTuple
 
 from rich.cells import cell_len
+from textual import events
 from textual.content import Content
+from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
 from inspector.model import StackView
 from inspector.rows import RowSource
 from inspector.text import counted, file_size, safe_name, shorten_middle
+
+_BETWEEN: Final = " > "
 
 
 def _so_far(rows: RowSource[object], noun: str) -> str:
@@ -35,7 +40,7 @@ class Fact(NamedTuple):
 
 
 class StatusLine(Widget):
-    """One line of facts about a stack, and about the way it is looked at."""
+    """One line of facts about a stack, and about the way it is watched; its label is shortened last."""
 
     ALLOW_SELECT = False
 
@@ -90,3 +95,54 @@ class StatusLine(Widget):
         for fact in facts:
             parts += [(" · ", "$foreground-muted"), (fact.text, fact.style)]
         return Content.assemble(*parts)
+
+
+class Breadcrumbs(Widget):
+    """One line of parts, the last of which is where one is."""
+
+    ALLOW_SELECT = False
+
+    DEFAULT_CSS: ClassVar[str] = """
+    Breadcrumbs {
+        height: 1;
+        padding: 0 1;
+        color: $foreground-muted;
+        text-wrap: nowrap;
+        text-overflow: ellipsis;
+    }
+    """
+
+    parts: reactive[tuple[str, ...]] = reactive(())
+    """The texts, which are fit for a terminal."""
+
+    @dataclass
+    class Chosen(Message):
+        """The part of this number was clicked: the user wants to go back there."""
+
+        number: int
+
+    def _shown(self) -> list[tuple[int, str]]:
+        """Number and text of the parts that there is room for, behind an ellipsis if some are left out."""
+        parts = list(enumerate(self.parts))
+        shown = parts
+        while len(parts) > 1 and cell_len(_BETWEEN.join(text for _, text in shown)) > self.size.width:
+            parts = parts[1:]
+            shown = [(-1, "…"), *parts]
+        return shown
+
+    def render(self) -> Content:
+        """As many parts as there is room for."""
+        pieces: list[tuple[str, str]] = []
+        for number, text in self._shown():
+            pieces += [(_BETWEEN, ""), (text, "bold $foreground" if number == len(self.parts) - 1 else "")]
+        return Content.assemble(*pieces[1:])
+
+    def on_click(self, event: events.Click) -> None:
+        """Say which part it was."""
+        if (offset := event.get_content_offset(self)) is None:
+            return
+        at = 0
+        for number, text in self._shown():
+            if number >= 0 and at <= offset.x < at + cell_len(text):
+                self.post_message(self.Chosen(number))
+            at += cell_len(text + _BETWEEN)

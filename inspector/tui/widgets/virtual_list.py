@@ -72,7 +72,7 @@ class Column(Generic[Row_contra]):
     """One column: `cell` makes a cell of a row and the column's width in terminal cells.
 
     `width` is the least width; `flex` the share of what is left over (0: fixed). When the list
-    is too narrow for all columns, the one of the least `priority` goes first. `mark` stands behind the title.
+    is too narrow for all columns, the one of the least `priority` goes first. `mark` comes behind the title.
     """
 
     title: str
@@ -176,7 +176,7 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
         empty: str = "",
         id: str | None = None,  # noqa: A002 - Textual's name
     ) -> None:
-        """`empty` is what a list says that has no rows."""
+        """`empty` is shown when there are no rows."""
         super().__init__(id=id)
         self._columns = columns
         self._fitted: list[tuple[Column[Row], int]] = []
@@ -254,7 +254,7 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
         return max(0, min(cursor, self.source.count - 1))
 
     def watch_cursor(self, old: int, new: int) -> None:
-        """Draw the two lines that changed, keep the cursor on screen, tell others."""
+        """Draw the two lines that changed, keep the cursor on screen, post the change."""
         self.refresh_line(old)
         self.refresh_line(new)
         self.scroll_to_row(self.cursor)

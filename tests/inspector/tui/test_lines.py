@@ -15,8 +15,7 @@ from textual.widgets import Input
 
 from engine.readable import open_readable
 from inspector.model import StackView
-from inspector.tui.widgets.breadcrumbs import Breadcrumbs
-from inspector.tui.widgets.status_line import StatusLine
+from inspector.tui.widgets.status_line import Breadcrumbs, StatusLine
 from inspector.tui.widgets.too_small import LEAST_COLUMNS, LEAST_LINES, TooSmall
 from tests.support.screens import branches, drive, make_stack, shown_lines
 

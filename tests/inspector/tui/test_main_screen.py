@@ -24,12 +24,11 @@ from inspector.tui.screens.compact import CompactScreen
 from inspector.tui.screens.picker import PickerScreen
 from inspector.tui.screens.plan import ActionScreen
 from inspector.tui.widgets.block_pane import BlockPane
-from inspector.tui.widgets.breadcrumbs import Breadcrumbs
 from inspector.tui.widgets.detail import Detail
 from inspector.tui.widgets.health_pane import HealthPane
 from inspector.tui.widgets.record_pane import LogsPane, RefsPane
 from inspector.tui.widgets.stack_list import StackPane
-from inspector.tui.widgets.status_line import StatusLine
+from inspector.tui.widgets.status_line import Breadcrumbs, StatusLine
 from tests.support.git import Git, Repository
 from tests.support.handmade import change_byte
 from tests.support.screens import (
