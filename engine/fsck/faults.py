@@ -183,7 +183,7 @@ _FAULTS = (
     FaultKind("restart-offset", _ERROR, "A restart point of a block does not lead to a record with a whole "
         "key, or they do not ascend.", _LOOKUPS, _REWRITE),
     # Indexes
-    FaultKind("index-damaged", _ERROR, "An index does not lead to the blocks that it is there for.", _LOOKUPS,
+    FaultKind("index-damaged", _ERROR, "An index does not lead to the blocks of its section.", _LOOKUPS,
         _REWRITE),
     FaultKind("index-incomplete", _ERROR, "An index leaves out blocks of its section, as one of several "
         "levels does that the Go library, or git before 2.44, has written.",
@@ -197,7 +197,7 @@ _FAULTS = (
     FaultKind("objects-incomplete", _ERROR, "The object section does not mention a ref block that holds an "
         "object id.", f"{_NO_OBJECTS} misses refs when it looks for those of an object", _REWRITE),
     FaultKind("objects-wrong", _ERROR, "The object section says of a ref block that it holds an object id, "
-        "which it does not.", f"{_NO_OBJECTS} looks at blocks in vain", _REWRITE),
+        "which it does not.", f"{_NO_OBJECTS} looks at blocks without the object", _REWRITE),
     # The stack
     FaultKind("hash-mixed", _ERROR, "A table has object ids of another hash function than the stack.",
         "git refuses the whole stack", _ASIDE),

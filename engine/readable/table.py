@@ -68,7 +68,7 @@ class ReadableTable(Table):
 
     @property
     def losses(self) -> Losses | None:
-        """What salvaging came to; None if no damage was met so far, or where nothing can be salvaged."""
+        """What salvaging has brought; None if no damage was met so far, or where nothing can be salvaged."""
         return self._salvaged.losses if self._salvaged is not None else None
 
     def may_have_lost(self, name: bytes) -> bool:

@@ -58,40 +58,32 @@ class Candidate:
         )
 
 
-@dataclass(slots=True, frozen=True)
-class Choice:
-    """The tables chosen, oldest first, and the others with the reason why they are not."""
-
-    chosen: tuple[Candidate, ...]
-    passed_over: tuple[tuple[Candidate, str], ...]
-
-
 _Score = tuple[int, int, int, int, int]
+_Chain = tuple[list[Candidate], "_Chain"] | None
 
 
-def choose(candidates: Sequence[Candidate]) -> Choice:
-    """Choose among candidates; those that the list names come in its order."""
+def choose(candidates: Sequence[Candidate]) -> tuple[list[Candidate], list[tuple[Candidate, str]]]:
+    """The best of these, oldest first, and the others with the reason why they are not among them.
+
+    Those that the list names come in its order.
+    """
     units = sorted(_units(candidates), key=lambda unit: (unit[-1].high, unit[0].low, unit[0].files))
     highs = [unit[-1].high for unit in units]
-    # For each number of units, the best selection of these: its score, and how it was come by.
-    best: list[tuple[_Score, int | None]] = [((0, 0, 0, 0, 0), None)]
+    # For each number of units, the best selection of these: its score, its last unit, and those before.
+    best: list[tuple[_Score, _Chain]] = [((0, 0, 0, 0, 0), None)]
     for number, unit in enumerate(units):
-        before = bisect_left(highs, unit[0].low, hi=number)
-        taken = _plus(best[before][0], unit)
-        best.append((taken, before) if taken > best[number][0] else (best[number][0], None))
+        score, chain = best[bisect_left(highs, unit[0].low, hi=number)]
+        taken = _plus(score, unit)
+        best.append((taken, (unit, chain)) if taken > best[number][0] else best[number])
     chosen: list[Candidate] = []
-    number = len(units)
-    while number:
-        origin = best[number][1]
-        if origin is not None:
-            chosen[:0] = units[number - 1]
-        number = number - 1 if origin is None else origin
-    passed_over = [(one, _why(one, chosen)) for one in candidates if one not in chosen]
-    return Choice(tuple(chosen), tuple(passed_over))
+    left = best[-1][1]
+    while left is not None:
+        chosen[:0], left = left
+    return chosen, [(one, _why(one, chosen)) for one in candidates if one not in chosen]
 
 
 def _units(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
-    """Tables that stand or fall together: those that follow each other in the list and share an index."""
+    """Tables that are chosen together: those that follow each other in the list and share an index."""
     units: list[list[Candidate]] = []
     for candidate in candidates:
         before = units[-1][-1] if units else None
@@ -116,19 +108,17 @@ def _plus(score: _Score, unit: Sequence[Candidate]) -> _Score:
 
 def _why(one: Candidate, chosen: Sequence[Candidate]) -> str:
     over = [other for other in chosen if other.low <= one.high and one.low <= other.high]
-    if len(over) == 1:
-        other = over[0]
-        if other.low <= one.low and one.high <= other.high:
-            if (other.low, other.high) == (one.low, one.high):
-                return f"{other.names} has the same update indexes, {one.low} to {one.high}" + (
-                    ", and is sound" if other.is_sound and not one.is_sound else ""
-                )
-            return (
-                f"{other.names} covers its update indexes ({one.low} to {one.high}) and more: "
-                "it is what a compaction made of it, or the table in its place"
-            )
+    other, limits = over[0], f"{one.low} to {one.high}"
+    if len(over) == 1 and (other.low, other.high) == (one.low, one.high):
+        sounder = ", and is sound" if other.is_sound and not one.is_sound else ""
+        return f"{other.names} has the same update indexes, {limits}{sounder}"
+    if len(over) == 1 and other.low <= one.low and one.high <= other.high:
+        return (
+            f"{other.names} covers its update indexes ({limits}) and more: "
+            "it is what a compaction made of it, or the table in its place"
+        )
     names = " and ".join(other.names for other in over[:2]) + (f" and {len(over) - 2} more" * (len(over) > 2))
-    return f"{names} together cover more update indexes than it does ({one.low} to {one.high})"
+    return f"{names} together cover more update indexes than it does ({limits})"
 
 
 def follow_each_other(candidates: Sequence[Candidate]) -> bool:

@@ -138,7 +138,7 @@ class Evidence:
         return names, left
 
     def look_at_listed(self, listed: Sequence[str]) -> list[TableFile]:
-        """What those tables of the list are worth that are there, oldest first.
+        """How those listed tables that are there can be read, oldest first.
 
         The hash function is the one stated, or that of most of them; others do not fit beside them.
         """
@@ -152,7 +152,7 @@ class Evidence:
         return files
 
     def look_at_unlisted(self, name: str) -> TableFile:
-        """What a table is worth that is not listed, unless it was looked at before."""
+        """How a table that is not listed can be read."""
         if name not in self.files:
             self.tell("check tables that are not listed")
             self._refuse_foreign(self._look_at(name, check_file(self.path, name), None))
@@ -171,7 +171,7 @@ class Evidence:
         return counts.refs, counts.logs
 
     def _look_at(self, name: str, findings: Sequence[Finding], between: Limits | None) -> TableFile:
-        """What a file is worth, by what fsck has found in it.
+        """How a file can be read, by what fsck has found in it.
 
         `between` are the update indexes that it may have if nothing of it tells. Raises `OSError` where
         permission is wanting.

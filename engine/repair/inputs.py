@@ -26,8 +26,8 @@ _update_index = attrgetter("update_index")
 class Input:
     """A file and how it is read.
 
-    `limits` are the update indexes that the records are brought into. `salvaged` is what a damaged file came
-    to. `drops_unsafe_names` leaves out refs whose names git dies of.
+    `limits` are the update indexes that the records are brought into. `salvaged` is what a damaged file was
+    salvaged into. `drops_unsafe_names` leaves out refs whose names make git fail.
     """
 
     file: str

@@ -210,9 +210,8 @@ class _Planner:
         self._fitting = {file.file for file in files}
         found = [file.candidate(is_listed=False) for file in files if file.file not in self._set_aside]
         if found or not is_complete:
-            choice = choose([*candidates, *found])
-            candidates = list(choice.chosen)
-            for passed_over, why in choice.passed_over:
+            candidates, rejected = choose([*candidates, *found])
+            for passed_over, why in rejected:
                 self._fitting.difference_update(passed_over.files)
                 for name in set(passed_over.files) - self._take_up:
                     if passed_over.is_listed or not known.codes(name) & _NEEDED:
@@ -243,7 +242,7 @@ class _Planner:
         for number, files in enumerate(chosen):
             for file in files:
                 if file.file in refused:
-                    why = "refs in it have names that git dies of; they are left out"
+                    why = "refs in it have names that make git fail; they are left out"
                     file.rewrite(why, replace(file.readable, drops_unsafe_names=True))
             after = chosen[number + 1 : number + 2]
             table = self._table(files, after[0][0].readable.limits[0] if after else HIGHEST_LIMIT)
@@ -335,7 +334,7 @@ class _Planner:
         self._keep(StepKind.REWRITE_TABLE, file, result, options)
 
     def _with_unsafe_names(self, chosen: Sequence[TableFile]) -> set[str]:
-        """The tables with refs that git dies of, if the stack shows any."""
+        """The tables with refs whose names make git fail, if the stack shows any."""
         looked_at: Sequence[TableFile] = chosen
         is_as_listed = pack_table_list(file.file for file in chosen) == self._known.raw
         if is_as_listed and not self._known.files_with("ref-name-unsafe"):

@@ -18,7 +18,7 @@ from engine.format import LOG, log_order
 from engine.salvage.scan import Readable, Unreadable
 
 MOST_GAPS: Final = 1000
-"""Gaps that are told apart in one table; those behind them become one."""
+"""Gaps of one table that are kept; those behind them become one."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -39,7 +39,7 @@ EVERYWHERE: Final = (Gap(b"", None),)
 
 @dataclass(slots=True, frozen=True)
 class Losses:
-    """What salvaging a table came to: how much can be read, and what may be lost.
+    """What salvaging a table has brought: how much can be read, and what may be lost.
 
     `refs` and `logs` are the records that can be read, `uncertain_logs` those of the latter that come from
     damaged deflate streams. `left_out` records were read, but are repeated or impossible in a table.

@@ -1,7 +1,7 @@
 """Every record of a table that can still be read, whatever is wrong with the rest of it.
 
 Blocks are found as the layout of the file finds them: behind a damaged one by the index or the
-block size, and whatever the footer is worth. In what is left over, block starts are looked for byte by byte.
+block size, even where the footer is wrong. In what is left over, block starts are looked for byte by byte.
 Of a damaged block there remain
 
     records damaged     those before, and those from the next restart point on
