@@ -62,7 +62,6 @@ from inspector.model.session import (
     Reloaded as Reloaded,
     RowsRead as RowsRead,
     Session as Session,
-    VersionsRead as VersionsRead,
 )
 from inspector.model.trace import ChainEnd as ChainEnd, RefTrace as RefTrace, find_versions as find_versions
 from inspector.model.view import (

@@ -70,7 +70,7 @@ REFS: Final[RecordKind[RefRow]] = RecordKind(
     "refs", REF_ORDERS, RefRows, lambda view: view.refs, lambda name: name
 )
 LOGS: Final[RecordKind[LogRow]] = RecordKind(
-    "reflog entries", LOG_ORDERS, LogRows, lambda view: view.logs, lambda name: (name, U64_MAX)
+    "reflog entries", LOG_ORDERS, LogRows, lambda view: view.logs, lambda name: (name, -U64_MAX)
 )
 
 

@@ -47,14 +47,6 @@ class RowsRead:
 
 
 @dataclass(frozen=True, slots=True)
-class VersionsRead:
-    """Every version of a ref and what else belongs to it, with the errors that kept parts from being read."""
-
-    name: bytes
-    trace: RefTrace
-
-
-@dataclass(frozen=True, slots=True)
 class KeyFound:
     """The row of `source` with the key that was asked for is `row`, or the one that comes instead.
 
@@ -88,7 +80,7 @@ class _WantedKey:
     ahead: bool
 
 
-News = RowsRead | VersionsRead | KeyFound | Reloaded
+News = RowsRead | RefTrace | KeyFound | Reloaded
 
 
 class Session(Closing):
@@ -206,7 +198,7 @@ class Session(Closing):
                 yield RowsRead()
             elif self._wanted_names:
                 name, within = self._wanted_names.pop()
-                yield VersionsRead(name, trace_ref(self.view, name, within))
+                yield trace_ref(self.view, name, within)
             elif (found := self._find_key()) is not None:
                 yield found
             elif (scanned := next((source for source in sources if source.scan()), None)) is not None:

@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain, compress, islice
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
-from engine.format import U64_MAX, LogRecord, RefRecord
+from engine.format import U64_MAX, LogRecord, RefRecord, log_order
 from engine.merge import MergedTable
 from engine.progress import Progress
 from engine.table import Table
@@ -33,7 +33,7 @@ TEXT_LIMIT: Final = 1024
 
 Row = TypeVar("Row")
 Record = TypeVar("Record", RefRecord, LogRecord)
-Key = TypeVar("Key")
+Key = TypeVar("Key", bytes, tuple[bytes, int])
 
 
 class RefRow(NamedTuple):
@@ -56,8 +56,8 @@ class LogRow(NamedTuple):
 
     @property
     def key(self) -> tuple[bytes, int]:
-        """What finds this row again in another source."""
-        return self.record.name, self.record.update_index
+        """What finds this row again in another source, and orders rows: the newest entry comes first."""
+        return log_order(self.record)
 
 
 def log_row(record: LogRecord, position: int) -> LogRow:
@@ -104,7 +104,7 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
         )
         self._looked = 0
         self._scanned = 0
-        self._passed: Any = None  # the order of the last record that the scan has seen
+        self._passed: Key | None = None  # the key of the last record that the scan has seen
         self._scanning: Iterator[list[Record]] | None = None
         if row_filter is None:
             self._anchors.add(self._first)
@@ -125,10 +125,6 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
     @abstractmethod
     def _row(self, record: Record, position: int) -> Row:
         """`record` as a row, of bounded size."""
-
-    def _order(self, key: Key) -> Any:  # noqa: ANN401 - whatever keys are compared by
-        """What keys compare by."""
-        return key
 
     def _weight(self, key: Key) -> int:
         """About how many bytes a key takes."""
@@ -275,7 +271,7 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
         else:
             records = list(chain.from_iterable(blocks))
             self._remember(list(compress(records, self._admits(records, lambda: self._stopped))))
-        self._passed = self._order(self._key(blocks[-1][-1]))
+        self._passed = self._key(blocks[-1][-1])
 
     def _remember(self, records: list[Record]) -> None:
         base = self._scanned
@@ -288,14 +284,13 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
 
         None until the scan has come that far. One seek, and the records from the anchor before it.
         """
-        order = self._order(key)
-        if not self._complete and (self._passed is None or self._passed < order):
+        if not self._complete and (self._passed is None or self._passed < key):
             return self._count if self.ended else None
         spacing = self._anchors.spacing
-        row = spacing * max(0, bisect_right(self._anchors.kept, order, key=self._order) - 1)
+        row = spacing * max(0, bisect_right(self._anchors.kept, key) - 1)
         try:
             for record, _table in islice(self.entries(row), spacing):
-                if self._order(self._key(record)) >= order:
+                if self._key(record) >= key:
                     break
                 row += 1
         except READ_ERRORS as error:
@@ -331,20 +326,17 @@ class RefRows(PagedRows[RefRow, RefRecord, bytes]):
 class LogRows(PagedRows[LogRow, LogRecord, tuple[bytes, int]]):
     """The reflogs of a merged view, by ref name and newest first; with tombstones and markers likewise."""
 
-    _first = b"", U64_MAX
+    _first = b"", -U64_MAX
     texts_per_row = 4
 
     def _blocks(self, start: tuple[bytes, int]) -> Iterator[list[LogRecord]]:
-        return self._view.log_blocks(*start, deletions=self._deletions, markers=False)
+        return self._view.log_blocks(start[0], -start[1], deletions=self._deletions, markers=False)
 
     def _origins(self, start: tuple[bytes, int]) -> Iterator[list[tuple[LogRecord, Table]]]:
-        return self._view.log_origins(*start, deletions=self._deletions, markers=False)
+        return self._view.log_origins(start[0], -start[1], deletions=self._deletions, markers=False)
 
     def _key(self, record: LogRecord) -> tuple[bytes, int]:
-        return record.name, record.update_index
-
-    def _order(self, key: tuple[bytes, int]) -> tuple[bytes, int]:
-        return key[0], -key[1]
+        return log_order(record)
 
     def _weight(self, key: tuple[bytes, int]) -> int:
         return len(key[0]) + 128
@@ -361,7 +353,7 @@ class LogRows(PagedRows[LogRow, LogRecord, tuple[bytes, int]]):
 
     def _lookup(self, key: tuple[bytes, int]) -> tuple[LogRecord, Table] | None:
         for table in reversed(self._view.tables):
-            record = table.read_log(*key)
-            if record is not None and record.update_index == key[1]:
+            record = table.read_log(key[0], -key[1])
+            if record is not None and log_order(record) == key:
                 return record, table
         return None

@@ -35,7 +35,7 @@ _ROW: Final = 2**_ROW_BITS - 1
 
 Row = TypeVar("Row")
 Record = TypeVar("Record", RefRecord, LogRecord)
-Key = TypeVar("Key")
+Key = TypeVar("Key", bytes, tuple[bytes, int])
 
 
 @dataclass(frozen=True, slots=True)

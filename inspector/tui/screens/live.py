@@ -162,12 +162,12 @@ class LiveScreen(Screen[None]):
     def _tell_changes(self, old: StackView, new: StackView, summary: DifferenceSummary) -> None:
         self._told_view = new
         # A compaction that follows a change is no reason to forget the change.
-        if summary.refs or self._latest is None:
+        if summary.is_of_refs or self._latest is None:
             self._latest = old, new
         on_top: Screen[Any] = self.app.screen
         if isinstance(on_top, ActionScreen) and on_top.phase in (Phase.APPLYING, Phase.DONE):
             return  # its result says so, and would be covered
-        self.notify(f"{summary}", title="The stack has changed (L: what)", markup=False)
+        self.notify(summary.line, title="The stack has changed (L: what)", markup=False)
 
 
 def _fail(error: Exception) -> None:

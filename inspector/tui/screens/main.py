@@ -36,10 +36,10 @@ from inspector.model import (
     HealthMark,
     News,
     OneTable,
+    RefTrace,
     Reloaded,
     Scope,
     Session,
-    VersionsRead,
     WholeStack,
     broken_text,
     damage_text,
@@ -239,10 +239,10 @@ class MainScreen(ChangingScreen):
 
     def take_news(self, news: News) -> None:
         """Show it in the panes that asked for it."""
-        if isinstance(news, VersionsRead):
+        if isinstance(news, RefTrace):
             row = self._refs.current
             if self._detail_of is self._refs and row is not None and row.record.name == news.name:
-                self.query_one(Detail).show(row, news.trace)
+                self.query_one(Detail).show(row, news)
             return
         self._refs.take(news)
         self._logs.take(news)

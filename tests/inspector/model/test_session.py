@@ -9,7 +9,7 @@ import pytest
 from engine.errors import FormatError
 from engine.format import HashId, RefRecord
 from engine.stack import Stack
-from inspector.model import KeyFound, News, Reloaded, RowsRead, Session, VersionsRead
+from inspector.model import KeyFound, News, RefTrace, Reloaded, RowsRead, Session
 from inspector.rows import PAGE_ROWS, REF_ORDERS, RefRows, RowFilter, SortedRows
 from tests.support.screens import OPTIONS, branch, branches, log, make_stack, open_session
 from tests.support.tables import oid
@@ -101,7 +101,7 @@ def test_pages_come_before_versions_and_versions_before_counting(stack: Path) ->
         assert seen == [
             (RowsRead, PAGE_ROWS, False),  # a page of refs
             (RowsRead, PAGE_ROWS, False),  # a page of logs
-            (VersionsRead, PAGE_ROWS, False),
+            (RefTrace, PAGE_ROWS, False),
             (RowsRead, 3 * PAGE_ROWS - 1, True),
         ]
 
@@ -125,18 +125,18 @@ def test_counting_stops_for_a_page_that_is_wanted_meanwhile(
 def test_all_versions_of_a_ref_newest_first(stack: Path) -> None:
     with open_session(stack) as session:
         session.want_versions(branch(1))
-        (read,) = [news for news in work(session) if isinstance(news, VersionsRead)]
+        (read,) = [news for news in work(session) if isinstance(news, RefTrace)]
         assert read.name == branch(1)
-        versions = read.trace.versions
+        versions = read.versions
         assert [(version.position, version.wins) for version in versions] == [(1, True), (0, False)]
-        assert read.trace.unread == ()
+        assert read.unread == ()
 
 
 def test_only_the_versions_wanted_last_are_read(stack: Path) -> None:
     with open_session(stack) as session:
         for number in range(5):
             session.want_versions(branch(number))
-        read = [news.name for news in work(session) if isinstance(news, VersionsRead)]
+        read = [news.name for news in work(session) if isinstance(news, RefTrace)]
         assert read == [branch(4)]
 
 
@@ -147,10 +147,10 @@ def test_versions_that_cannot_be_read_are_told_as_an_error(stack: Path) -> None:
         Path(table.path).write_bytes(b"\xff" * table.size)
         session.want_versions(branch(1))
         (read,) = work(session)
-        assert isinstance(read, VersionsRead)
-        assert [version.position for version in read.trace.versions] == [1]
-        assert [unread.table for unread in read.trace.unread] == [table]
-        assert table.name in str(read.trace.unread[0].error)
+        assert isinstance(read, RefTrace)
+        assert [version.position for version in read.versions] == [1]
+        assert [unread.table for unread in read.unread] == [table]
+        assert table.name in str(read.unread[0].error)
 
 
 def test_a_reload_takes_up_what_others_wrote(stack: Path) -> None:
