@@ -1,15 +1,18 @@
 """Records in key order, asked for by keys that ascend: one walk, which seeks only across gaps.
 
 To step on costs next to nothing inside a block that is decoded already; to look a key up from the top decodes
-a block in every table. So a walk looks at one more list of records before it seeks: many keys cost a scan,
-a few distant ones a seek each.
+a block in every table. So a walk looks at about a block of records more before it seeks: many keys cost a
+scan, a few distant ones a seek each.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
+
+_NEAR: Final = 64
+"""Records to read on before a seek; lists may be shorter than blocks."""
 
 _T = TypeVar("_T")
 _K = TypeVar("_K", bytes, tuple[bytes, int])
@@ -33,8 +36,10 @@ class Walk(Generic[_T, _K]):
         at, records = self._at, self._records
         if at < len(records) and self._key_of(records[at]) >= key:
             return records[at]
-        if self._lists is not None and not self._reaches(key):
+        passed = 0
+        while self._lists is not None and self._records and not self._reaches(key) and passed < _NEAR:
             self._read_on()
+            passed += len(self._records)
         if not self._reaches(key) and not self._has_ended:
             self._lists = self._lists_from(key)
             self._read_on()
