@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Generator
 from pathlib import Path
 
@@ -11,6 +12,11 @@ import pytest
 
 from tests.support.git import Git, GitNotFoundError, Repository, find_git
 from tests.support.thinning import ALL, WITH_GIT
+
+# Each worker, and each process that a test starts, would compile all source anew: seconds each time. What is
+# compiled is kept beside the source, where git ignores it, even if the environment asks for none to be kept.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # The default draws the same examples on every run, and takes no notice of a busy machine. `all` draws more of
 # them, and `thorough` still more, and others each time.

@@ -11,6 +11,7 @@ import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -70,22 +71,45 @@ def locks(directory: Path) -> set[str]:
     return {name for name in names(directory) if name.endswith(".lock")}
 
 
-@pytest.fixture(autouse=True)
-def _sync_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave out fsync, which only a power cut could tell from nothing; it dies and fails all the same."""
-    monkeypatch.setattr(os, "fsync", lambda _fd: None)
+@pytest.fixture(scope="module", autouse=True)
+def _quickly() -> Iterator[None]:
+    """Leave out fsync, which only a power cut could tell from nothing; it dies and fails all the same.
+
+    Only this process is asked which files it has open: those that worked on the stack have died.
+    """
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(os, "fsync", lambda _fd: None)
+        monkeypatch.setattr("engine.stack.holders._processes", lambda: [os.getpid()])
+        yield
 
 
-@pytest.fixture(params=OPERATIONS)
+@pytest.fixture(scope="module", params=OPERATIONS)
 def operation(request: pytest.FixtureRequest) -> Operation:
     return OPERATIONS[str(request.param)]
 
 
-@pytest.fixture
-def source(tmp_path: Path, operation: Operation) -> Path:
-    directory = prepare(tmp_path / "source")
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory, operation: Operation) -> Path:
+    directory = prepare(tmp_path_factory.mktemp("faults") / "source")
     operation.before(directory)
     return directory
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """The stack before an operation and after it, and what our own tools make of each of them."""
+
+    old: Shape
+    new: Shape
+    tidied: dict[Shape, Shape]
+
+
+@pytest.fixture(scope="module")
+def expected(source: Path, tmp_path_factory: pytest.TempPathFactory, operation: Operation) -> Expected:
+    parent = tmp_path_factory.mktemp("expected")
+    old, new = shape(source), outcome(source, parent, operation.work)
+    tidied = {old: outcome(source, parent, tidy), new: outcome(source, parent, operation.work, tidy)}
+    return Expected(old, new, tidied)
 
 
 def copies(source: Path, tmp_path: Path) -> Iterator[tuple[int, Path]]:
@@ -147,10 +171,14 @@ def git_sees(repo: Repository, directory: Path) -> None:
 
 
 def test_a_death_at_any_system_call_leaves_the_old_stack_or_the_new(
-    source: Path, tmp_path: Path, operation: Operation, git: Git, request: pytest.FixtureRequest
+    source: Path,
+    expected: Expected,
+    tmp_path: Path,
+    operation: Operation,
+    git: Git,
+    request: pytest.FixtureRequest,
 ) -> None:
-    old, new = shape(source), outcome(source, tmp_path, operation.work)
-    tidied = {old: outcome(source, tmp_path, tidy), new: outcome(source, tmp_path, operation.work, tidy)}
+    old, new, tidied = expected.old, expected.new, expected.tidied
     is_sound = {state: state == tidied[state] for state in (old, new)}
     assert any(is_sound.values())
     tables, untouched = tables_anywhere(source.parent), everything_in(source.parent)
@@ -179,9 +207,14 @@ def test_a_death_at_any_system_call_leaves_the_old_stack_or_the_new(
 
 @pytest.mark.parametrize("code", thinned([errno.ENOSPC, errno.EIO, errno.EACCES], 3), ids=errno.errorcode.get)
 def test_a_failure_of_any_system_call_is_told_and_leaves_no_lock(
-    source: Path, tmp_path: Path, operation: Operation, code: int, request: pytest.FixtureRequest
+    source: Path,
+    expected: Expected,
+    tmp_path: Path,
+    operation: Operation,
+    code: int,
+    request: pytest.FixtureRequest,
 ) -> None:
-    number = fail_everywhere(source, tmp_path, operation, code, lasts=False)
+    number = fail_everywhere(source, expected, tmp_path, operation, code, lasts=False)
     print(f"\n{request.node.callspec.id}: {number} failures", end=" ")  # noqa: T201 - for whoever asks with -s
 
 
@@ -191,16 +224,17 @@ def test_a_failure_of_any_system_call_is_told_and_leaves_no_lock(
     indirect=True,
 )
 def test_a_disk_that_stays_full_is_told_and_leaves_no_lock(
-    source: Path, tmp_path: Path, operation: Operation, request: pytest.FixtureRequest
+    source: Path, expected: Expected, tmp_path: Path, operation: Operation, request: pytest.FixtureRequest
 ) -> None:
-    number = fail_everywhere(source, tmp_path, operation, errno.ENOSPC, lasts=True)
+    number = fail_everywhere(source, expected, tmp_path, operation, errno.ENOSPC, lasts=True)
     print(f"\n{request.node.callspec.id}: {number} full disks", end=" ")  # noqa: T201 - likewise
 
 
-def fail_everywhere(source: Path, tmp_path: Path, operation: Operation, code: int, *, lasts: bool) -> int:
+def fail_everywhere(
+    source: Path, expected: Expected, tmp_path: Path, operation: Operation, code: int, *, lasts: bool
+) -> int:
     """Fail each call in turn, or all from there on but those that remove; returns how many there were."""
-    old, new = shape(source), outcome(source, tmp_path, operation.work)
-    tidied = {old: outcome(source, tmp_path, tidy), new: outcome(source, tmp_path, operation.work, tidy)}
+    old, new, tidied = expected.old, expected.new, expected.tidied
     tables, files, locked = tables_anywhere(source.parent), names(source), locks(source)
     snapshots, untouched = names(snapshots_directory(source)), everything_in(source.parent)
     told: list[tuple[list[Call], str]] = []
@@ -259,8 +293,9 @@ AUDITED = {
 """What Python itself reports of changes, by any way; of opening, it reports how."""
 
 
-def test_no_change_goes_past_the_faults(source: Path, operation: Operation) -> None:
+def test_no_change_goes_past_the_faults(source: Path, tmp_path: Path, operation: Operation) -> None:
     """What is seen of an operation is all that Python's audit sees, in the same order."""
+    directory = shutil.copytree(source.parent, tmp_path / "copy") / source.name
     pid = os.fork()
     if not pid:  # a hook stays until the end of the process
         try:
@@ -285,7 +320,7 @@ def test_no_change_goes_past_the_faults(source: Path, operation: Operation) -> N
 
             with faults(see):
                 sys.addaudithook(hook)
-                operation.work(source)
+                operation.work(directory)
                 found = list(audited)
             os._exit(0 if seen and seen == found else 1)
         finally:
