@@ -72,8 +72,6 @@ and back, i (in a log block) from the compressed bytes to the inflated ones, o t
 the next and previous damage of the table. y copies the value, Y the bytes, O the offset."""
 
     DEFAULT_CSS = """
-    BlockPane { height: 1fr; }
-    BlockPane #block-views { height: 1fr; layout: vertical; }
     BlockPane #block-parts { height: 3fr; }
     BlockPane #block-hex { height: 2fr; border-top: solid $surface-lighten-3; }
     BlockPane #block-hex:focus { border-top: heavy $accent; }
@@ -175,14 +173,11 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
         self._tree.stop_reading()
         self._work()
 
+    @on(events.Mount)
     @on(HexView.BytesWanted)
     def _work(self) -> None:
         if self._reader is not None and self.is_attached:
             self._jobs.drive("layout", self._reader, self._take_news, self._fail)
-
-    def on_mount(self) -> None:
-        """Begin with what was wanted before."""
-        self._work()
 
     def _fail(self, error: Exception) -> None:
         self._tree.stop_reading()

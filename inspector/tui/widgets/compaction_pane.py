@@ -16,7 +16,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.events import Resize
+from textual.events import Mount, Resize
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
@@ -86,12 +86,10 @@ and how large they are."""
 
     DEFAULT_CSS = """
     CompactionPane {
-        height: 1fr;
-        & > .compaction--study { height: 1fr; }
-        & > .compaction--what-if { height: 1fr; display: none; }
+        & > .compaction--what-if { display: none; }
         &.-what-if > .compaction--study { display: none; }
         &.-what-if > .compaction--what-if { display: block; }
-        & .compaction--bars { height: 1fr; min-height: 2; }
+        & .compaction--bars { min-height: 2; }
         & .compaction--bars > ListPane { width: 4fr; }
         & .compaction--bars > .compaction--after { width: 3fr; margin-left: 1; }
         & .compaction--line { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
@@ -200,10 +198,6 @@ and how large they are."""
         self.notify(text, title=f"BLOCKED: {tables_text(tables)}", severity="warning", markup=False)
         return True
 
-    def on_mount(self) -> None:
-        """Draw what there is."""
-        self._draw()
-
     def on_resize(self, event: Resize) -> None:
         """Low or narrow panes show less."""
         self.set_class(event.size.height < LOW, "-low")
@@ -217,6 +211,7 @@ and how large they are."""
 
     # Drawing.
 
+    @on(Mount)
     def _draw(self) -> None:
         """Everything, after any change of the study: only what is on screen is made."""
         study = self.study

@@ -64,10 +64,6 @@ class _Coming(Generic[Row]):
 class RecordPane(Vertical, Generic[Row]):
     """Refs or log entries."""
 
-    DEFAULT_CSS = """
-    RecordPane { height: 1fr; }
-    """
-
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "Open", show=False),
         # Done before the next key is given to anything: a name that comes at once is meant for the prompt.

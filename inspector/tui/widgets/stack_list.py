@@ -15,6 +15,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.events import Resize
 from textual.message import Message
 from textual.strip import Strip
 
@@ -94,10 +95,6 @@ a plan that removes just this one, if it was left behind; a young or held one st
 
 enter shows the refs of one table alone. space marks tables for a compaction by hand: the range goes from \
 the first to the last one marked (*), with all between them (|). escape takes the marks away."""
-
-    DEFAULT_CSS = """
-    StackPane > ListPane { height: 1fr; }
-    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "Only this table"),
@@ -182,21 +179,16 @@ the first to the last one marked (*), with all between them (|). escape takes th
         self._retitle()
         self.refresh_bindings()
 
-    def on_resize(self) -> None:
-        """Without a lower border, its text goes to the upper one."""
-        self._retitle()
-
+    @on(Resize)
     def _retitle(self) -> None:
+        """Name the ranges in the lower border; without one, in the upper one."""
         parts = [f"marked {_positions(marked)}"] if (marked := self.marked) else []
         if self._view is not None and (suggested := self._view.suggested):
             tables = self._view.tables[suggested.start : suggested.stop]
             blocked = any(self._marks.get(table.name) is HealthMark.DAMAGED for table in tables)
             where = _positions(suggested)
-            parts.append(
-                f"auto-compaction of {where} is BLOCKED"
-                if blocked
-                else f"auto-compaction would merge {where}"
-            )
+            what = f"of {where} is BLOCKED" if blocked else f"would merge {where}"
+            parts.append(f"auto-compaction {what}")
         has_lower_border = bool(self.styles.border_bottom[0])
         self.border_subtitle = " · ".join(parts) if has_lower_border else ""
         self.border_title = _TITLE if has_lower_border else " · ".join([_TITLE, *parts])

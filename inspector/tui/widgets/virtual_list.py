@@ -23,7 +23,7 @@ from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, TypeVar, 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
-from textual import events
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.cache import LRUCache
@@ -274,12 +274,10 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
         super().notify_style_update()
         self._lines.clear()
 
-    def on_focus(self) -> None:
-        """The cursor looks another way in the list that has the keys."""
-        self._lines.clear()
-
-    def on_blur(self) -> None:
-        """Likewise."""
+    @on(events.Focus)
+    @on(events.Blur)
+    def _forget_lines(self) -> None:
+        # The cursor looks different in the list that has the keys.
         self._lines.clear()
 
     # Moving.
@@ -409,10 +407,6 @@ class ColumnTitles(Widget):
 
 class ListPane(Vertical, Generic[Row]):
     """A list under the titles of its columns."""
-
-    DEFAULT_CSS = """
-    ListPane { height: 1fr; }
-    """
 
     def __init__(self, rows: VirtualList[Row], *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
