@@ -1,14 +1,11 @@
-"""What the tests of the inspector start with: a Textual that is as quick as it can be."""
+"""What the tests of the inspector start with."""
 
 from __future__ import annotations
 
-import textual.constants
-
 from inspector.tui.terminal import collect_garbage_seldom
+from tests.support.quick_pilot import make_textual_quick
 
-# A screen without a terminal has nobody to see a line glide to another tab, and each key would wait for it.
-# The plugin for snapshots has imported Textual by now, so the variable of the environment comes too late.
-textual.constants.TEXTUAL_ANIMATIONS = "none"  # type: ignore[misc]
+make_textual_quick()
 
 
 def pytest_collection_finish() -> None:

@@ -11,6 +11,7 @@ from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
+from textual.events import ScreenResume
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 from textual.widgets import Static
@@ -73,8 +74,9 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
         self._parting = partial(super().dismiss, result)
         return AwaitComplete()
 
-    def on_screen_resume(self) -> None:
+    def on_screen_resume(self, event: ScreenResume) -> None:
         """Close now what could not be closed below another screen."""
+        event.refresh_styles = False  # everything has been styled since it was made
         if self._parting is not None:
             self._parting()
 

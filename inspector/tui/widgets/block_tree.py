@@ -49,10 +49,12 @@ class BlockTree(VirtualList[Node]):
         super().__init__((), empty="no table", id="block-tree")
         self._shown: list[Node] = []
         self._reading: Node | None = None
+        self._revealed: Node | None = None
+        self._row_before = -1
 
     def show_root(self, root: Node | None) -> None:
         """Show the parts of another table, or of none, from the top."""
-        self._reading = None
+        self._reading = self._revealed = None
         self._shown = [] if root is None else _below(root)
         self.show(SequenceRows(self._shown), self._make_columns(root.span.end if root is not None else 0))
         self.cursor = 0
@@ -84,9 +86,19 @@ class BlockTree(VirtualList[Node]):
                 # What was opened in passing is not kept either, unless that would be long to find again.
                 if node.children and node.children[0].run is None:
                     node.children = None
-        row = self._shown.index(target) - self.scroll_offset.y if target in self._shown else -1
+        self._revealed = target
+        self._row_before = self._shown.index(target) - self.scroll_offset.y if target in self._shown else -1
+        self._place()
+
+    def _place(self) -> None:
         # What was off the screen is not put at its edge, so that it is seen between what is around it.
-        self._redraw(target, row if 0 <= row < self.size.height else self.size.height // 3)
+        height, row = self.size.height, self._row_before
+        self._redraw(self._revealed, row if 0 <= row < height else height // 3)
+
+    def on_resize(self) -> None:
+        """Place what was revealed anew: how much room there is, it may know only now."""
+        if self._revealed is not None and self.current is self._revealed:
+            self._place()
 
     def keep(self, node: Node) -> None:
         """The user is at `node`: what was opened to show it stays open."""

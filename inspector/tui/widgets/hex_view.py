@@ -122,6 +122,7 @@ class HexView(ScrollView, can_focus=True):
         self.lit = range(0)
         """The offsets of the bytes that are lit."""
         self._wants = False
+        self._top_before = 0
 
     def show(self, source: ByteSource | None, *, inflated: bool = False) -> bool:
         """Show the bytes of another source, from its start; False if it is the one that is shown."""
@@ -141,6 +142,7 @@ class HexView(ScrollView, can_focus=True):
         """Light bytes `start` to `end`; with `move`, go to the first of them and have them on screen."""
         self.lit = range(start, end)
         if move:
+            self._top_before = self.scroll_offset.y
             self.cursor = start
             self._reveal(start, end)
         self.refresh()
@@ -184,9 +186,13 @@ class HexView(ScrollView, can_focus=True):
             self.virtual_size = Size(0, rows)
 
     def on_resize(self) -> None:
-        """Rows of another length; the cursor stays on screen."""
+        """Rows of another length; the cursor stays on screen, with what is lit if it is at its start."""
         self._fit()
-        self._reveal(self.cursor, self.cursor)
+        if self.lit and self.cursor == self.lit.start:
+            self.scroll_to(0, self._top_before, animate=False, force=True)
+            self._reveal(self.lit.start, self.lit.stop)
+        else:
+            self._reveal(self.cursor, self.cursor)
 
     # Keys and mouse.
 

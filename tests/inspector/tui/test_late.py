@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from pathlib import Path
 from typing import Any
@@ -42,13 +43,21 @@ class Behind(Screen[None]):
         yield Input()
 
 
+class Busy(Vertical):
+    """Takes its time before it lets pass what a button below it tells."""
+
+    async def on_button_pressed(self) -> None:
+        for _ in range(50):
+            await asyncio.sleep(0)
+
+
 class Deep(KeysInTurnApp[None]):
-    """A button deep below the application, which opens a screen when the button speaks up."""
+    """A button deep below the application, which opens a screen when it is told of the button."""
 
     ENABLE_COMMAND_PALETTE = False
 
     def compose(self) -> ComposeResult:
-        with Vertical(), Vertical(), Vertical(), Vertical():
+        with Vertical(), Busy(), Vertical(), Vertical():
             yield Button("Open")
 
     @on(Button.Pressed)

@@ -26,6 +26,7 @@ def test_palette(snap_compare: Compare) -> None:
     app.animation_level = "full"  # without it Textual's tabs do not mark the first of them
 
     async def before(pilot: Pilot[Any]) -> None:
+        await pilot.wait_for_scheduled_animations()
         await pilot.press("ctrl+p", *"theme")
         await app.workers.wait_for_complete()
         await pilot.pause()

@@ -1,0 +1,143 @@
+"""A Textual that is as quick under test as it can be: its pilot waits for the application, not for time.
+
+Textual's pilot has each of a screen's hundred widgets answer, and sleeps until the process has been idle for
+a fiftieth of a second: twice for each key. All it wants to know is whether the application is at rest. It is
+when the event loop has nothing left to do and nothing is left to draw; then only a thread or a timer can
+bring more.
+
+Meanwhile nothing is drawn, since nothing would see it: that was half of the work. Where REFTABLE_TESTS=all
+asks for everything, each frame is drawn, as in a terminal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any, Final
+from weakref import WeakSet
+
+import textual.app
+import textual.constants
+import textual.screen
+from textual.app import App, ScreenStackError
+from textual.cache import LRUCache
+from textual.css.stylesheet import Stylesheet
+from textual.pilot import Pilot
+from textual.screen import Screen
+
+from tests.support.thinning import ALL
+
+_GLANCE: Final = 0.02
+"""Seconds between two looks at what threads do."""
+
+_MOST_STEPS: Final = 200_000
+"""Steps of the event loop after which an application is taken to be one that never rests."""
+
+_draw_now: Final = Screen._compositor_refresh
+_waiting: WeakSet[Screen[Any]] = WeakSet()
+"""Screens of which something is to be drawn."""
+
+_set_variables_alone: Final = Stylesheet.set_variables
+_parsed: dict[frozenset[tuple[str, str]], LRUCache[Any, Any]] = {}
+"""Rules of style sheets by the colours that they were parsed with."""
+
+
+def make_textual_quick() -> None:
+    """Change Textual for all tests of this process."""
+    # A screen without a terminal has no viewer who sees a line glide to another tab, and each key would wait.
+    # The plugin for snapshots has imported Textual by now, so variables of the environment come too late.
+    textual.constants.TEXTUAL_ANIMATIONS = "none"  # type: ignore[misc]
+    # The pilot draws when it looks, so frames in between would be for nothing.
+    textual.screen.UPDATE_PERIOD = 0.5  # type: ignore[misc]
+    if not ALL:
+        Screen._compositor_refresh = _draw_later  # type: ignore[method-assign]
+    Stylesheet.set_variables = _set_variables  # type: ignore[method-assign]
+    textual.app.wait_for_idle = _do_not_wait  # type: ignore[attr-defined]
+    Pilot._wait_for_screen = _wait_for_screen  # type: ignore[assignment,method-assign]
+    Pilot.pause = _pause  # type: ignore[method-assign]
+    Pilot.press = _press  # type: ignore[method-assign]
+
+
+def _set_variables(stylesheet: Stylesheet, variables: dict[str, str]) -> None:
+    stylesheet._parse_cache = LRUCache(1)  # which this empties
+    _set_variables_alone(stylesheet, variables)
+    # Each application would parse the same styles of all widgets anew.
+    stylesheet._parse_cache = _parsed.setdefault(frozenset(variables.items()), LRUCache(1000))
+
+
+async def rest(app: App[Any]) -> None:
+    """Let `app` go on until only a thread or a timer can bring anything new, and draw what it shows."""
+    loop: Any = asyncio.get_running_loop()
+    for _ in range(_MOST_STEPS):
+        if loop._ready:
+            await asyncio.sleep(0)
+        elif not _draw(app):
+            return
+    raise AssertionError("the application never comes to rest")
+
+
+def _draw_later(screen: Screen[Any]) -> None:
+    screen._dirty_widgets.clear()
+    _waiting.add(screen)
+
+
+def _draw(app: App[Any]) -> bool:
+    """Lay out or draw what has changed; False if that is nothing."""
+    try:
+        screen = app.screen
+    except ScreenStackError:  # it has ended
+        return False
+    if app._resize_timer is not None:  # Textual waits for a moment, whether the size changes once more
+        app._check_resize()
+        return True
+    is_due = (
+        screen._layout_required
+        or screen._scroll_required
+        or screen._repaint_required
+        or screen._recompose_required
+        or screen._dirty_widgets
+        or screen._callbacks
+    )
+    if is_due and screen.is_running and not app._batch_count:
+        screen._on_timer_update()
+        return True
+    due = [screen for screen in app.screen_stack if screen in _waiting]
+    for screen in due:
+        _waiting.remove(screen)
+        _draw_now(screen)
+    return bool(due)
+
+
+async def _wait_for_screen(pilot: Pilot[Any], timeout: float = 30.0) -> bool:  # noqa: ARG001, ASYNC109
+    await rest(pilot.app)
+    return pilot.app._exception is None
+
+
+async def _do_not_wait(min_sleep: float = 0, max_sleep: float = 0) -> None:
+    """Wait in place of Textual, for nothing."""
+
+
+async def _pause(pilot: Pilot[Any], delay: float | None = None) -> None:
+    if delay is not None:
+        await asyncio.sleep(delay)
+    await rest(pilot.app)
+    if delay is None:
+        await _wait_for_threads(pilot.app)
+
+
+async def _wait_for_threads(app: App[Any]) -> None:
+    """Wait until those that compute have done so, and those that wait for something do wait."""
+    deadline = time.monotonic() + 1
+    while tasks := [worker._task for worker in app.workers if worker._task is not None]:
+        before = time.process_time()
+        done, _ = await asyncio.wait(tasks, timeout=_GLANCE, return_when=asyncio.FIRST_COMPLETED)
+        await rest(app)
+        is_idle = not done and time.process_time() - before < _GLANCE / 20
+        if is_idle or time.monotonic() > deadline:
+            return
+
+
+async def _press(pilot: Pilot[Any], *keys: str) -> None:
+    for key in keys:
+        await pilot.app._press_keys([key])
+        await _pause(pilot)
