@@ -42,7 +42,7 @@ from engine.stack import (
     remove_stale_lock,
     sync_directory,
 )
-from engine.table import Table, TableWriter, WriteOptions
+from engine.table import RegularFile, Table, TableWriter, WriteOptions
 
 _R = TypeVar("_R", RefRecord, LogRecord)
 _COPIED: Final = 2**20
@@ -207,25 +207,22 @@ class _Work:
 
     def _make(self, table: PlannedTable, mode: int | None, made: list[str]) -> None:
         """Write one table, check it, and give it its name."""
-        if not table.is_rewritten:
-            self._copy(table, mode, made)
-            return
-        with OpenInputs(self._path, table.inputs) as source:
-            options = self._layout_of(table)
-            while True:
-                with TemporaryTable(self._path, table.name.removesuffix(".ref"), mode) as temporary:
-                    try:
-                        self._write(source, table, temporary.write, options)
-                    except EntryTooBigError:
-                        if options.block_size == MAX_BLOCK_SIZE:
-                            raise
-                        options = replace(options, block_size=min(2 * options.block_size, MAX_BLOCK_SIZE))
-                        continue
-                    temporary.finish()
-                    self._verify(source, table, temporary.path)
-                    made.append(table.name)
-                    temporary.rename(table.name)
-                    return
+        options = self._layout_of(table)
+        while True:
+            with TemporaryTable(self._path, table.name.removesuffix(".ref"), mode) as temporary:
+                try:
+                    self._write(table, temporary.write, options)
+                except EntryTooBigError:
+                    if options.block_size == MAX_BLOCK_SIZE:
+                        raise
+                    options = replace(options, block_size=min(2 * options.block_size, MAX_BLOCK_SIZE))
+                    continue
+                temporary.finish()
+                if table.is_rewritten:
+                    self._verify(table, temporary.path)
+                made.append(table.name)
+                temporary.rename(table.name)
+                return
 
     def _layout_of(self, table: PlannedTable) -> WriteOptions:
         """The options that the table was written with, as far as they can be told."""
@@ -233,20 +230,18 @@ class _Work:
         if newest.salvaged is not None:
             stated = newest.salvaged.header.block_size
         else:
-            with Table.open(self.file(newest.file), newest.file) as sound:
-                stated = sound.block_size
-        return WriteOptions(
-            block_size=stated or options.block_size,
-            restart_interval=options.restart_interval,
-            unpadded=options.unpadded,
-            skip_index_objects=options.skip_index_objects,
-            exact_log_message=True,
-            hash_id=self._plan.hash_id,
-        )
+            stated = Table.open(self.file(newest.file), newest.file).block_size
+        size = stated or options.block_size
+        return replace(options, block_size=size, exact_log_message=True, hash_id=self._plan.hash_id)
 
-    def _write(
-        self, source: OpenInputs, table: PlannedTable, write: Callable[[bytes], object], options: WriteOptions
-    ) -> None:
+    def _write(self, table: PlannedTable, write: Callable[[bytes], object], options: WriteOptions) -> None:
+        """Write the records of a table; of one that only gets another name, the same bytes."""
+        if not table.is_rewritten:
+            copied = RegularFile.open(self.file(table.source), table.source)
+            for offset in range(0, copied.size, _COPIED):
+                write(copied.read(offset, _COPIED))
+            return
+        source = OpenInputs(self._path, table.inputs)
         writer = TableWriter(write, options)
         writer.set_limits(*table.limits)
         done = 0
@@ -264,30 +259,18 @@ class _Work:
         self._progress(Progress("write tables", done, table.refs + table.logs))
         return done
 
-    def _verify(self, source: OpenInputs, table: PlannedTable, path: str) -> None:
+    def _verify(self, table: PlannedTable, path: str) -> None:
         """Read a new table back: the same records, and nothing wrong with it."""
         name = os.path.basename(path)
         self._progress(Progress("verify tables", 0, None))
         errors = [one for one in check_file(self._path, name) if one.severity is Severity.ERROR]
         if errors:
             raise FormatError(name, errors[0].offset, f"was written wrong: {errors[0].message}")
-        with Table.open(path, name) as written:
-            refs = _same(source.refs(), written.ref_blocks())
-            logs = _same(source.logs(), written.log_blocks())
-            if (refs, logs) != (table.refs, table.logs):
-                raise FormatError(name, None, f"{refs} refs and {logs} log entries are not those planned")
-
-    def _copy(self, table: PlannedTable, mode: int | None, made: list[str]) -> None:
-        """The same bytes under another name."""
-        with (
-            TemporaryTable(self._path, table.name.removesuffix(".ref"), mode) as temporary,
-            Table.open(self.file(table.source), table.source) as source,
-        ):
-            for offset in range(0, source.size, _COPIED):
-                temporary.write(source.read(offset, _COPIED))
-            temporary.finish()
-            made.append(table.name)
-            temporary.rename(table.name)
+        source, written = OpenInputs(self._path, table.inputs), Table.open(path, name)
+        refs = _same(source.refs(), written.ref_blocks())
+        logs = _same(source.logs(), written.log_blocks())
+        if (refs, logs) != (table.refs, table.logs):
+            raise FormatError(name, None, f"{refs} refs and {logs} log entries are not those planned")
 
     def _remove(self, names: Iterator[str]) -> None:
         for name in names:

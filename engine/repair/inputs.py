@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
-from engine.closing import Closing
 from engine.format import LogRecord, RefRecord, is_unsafe_refname, log_order, ref_key
 from engine.merge import merge_blocks
 from engine.salvage import Losses, Salvaged
@@ -83,38 +81,31 @@ class Counts:
     highest_log: int
 
 
-class OpenInputs(Closing):
-    """Inputs open to be read as one table, in which a later one wins; a context manager.
+class OpenInputs:
+    """Inputs open to be read as one table, in which a later one wins.
 
     Raises `OSError`, and `FormatError` when a file is no longer what it was.
     """
 
     def __init__(self, directory: str | os.PathLike[str], inputs: Sequence[Input]) -> None:
-        self._inputs = inputs
-        self._tables: list[Table] = []
-        with ExitStack() as files:
-            for one in inputs:
-                if one.salvaged is not None:
-                    self._tables.append(one.salvaged.table)
-                else:
-                    path = os.path.join(os.fspath(directory), one.file)
-                    self._tables.append(files.enter_context(Table.open(path, one.file)))
-            self._files = files.pop_all()
-
-    def close(self) -> None:
-        """Close the files. What was salvaged stays open, for as long as the plan is there."""
-        self._files.close()
+        self._opened = [
+            (
+                one,
+                one.salvaged.table
+                if one.salvaged
+                else Table.open(os.path.join(directory, one.file), one.file),
+            )
+            for one in inputs
+        ]
 
     def refs(self) -> Iterator[list[RefRecord]]:
         """The refs in name order, tombstones among them."""
-        pairs = zip(self._inputs, self._tables, strict=True)
-        streams = [one.fitted_refs(table.ref_blocks()) for one, table in pairs]
+        streams = [one.fitted_refs(table.ref_blocks()) for one, table in self._opened]
         return streams[0] if len(streams) == 1 else merge_blocks(streams, ref_key)
 
     def logs(self) -> Iterator[list[LogRecord]]:
         """The log entries by name, newest first, tombstones among them."""
-        pairs = zip(self._inputs, self._tables, strict=True)
-        streams = [one.fitted_logs(table.log_blocks()) for one, table in pairs]
+        streams = [one.fitted_logs(table.log_blocks()) for one, table in self._opened]
         return streams[0] if len(streams) == 1 else merge_blocks(streams, log_order)
 
 
@@ -122,14 +113,14 @@ def count_records(directory: str | os.PathLike[str], inputs: Sequence[Input]) ->
     """Read all records of some inputs, and count them."""
     refs = logs = highest_ref = highest_log = 0
     lowest_ref: int | None = None
-    with OpenInputs(directory, inputs) as opened:
-        for records in opened.refs():
-            refs += len(records)
-            indexes = [*map(_update_index, records)]
-            highest_ref = max(highest_ref, *indexes)
-            lowest_ref = min(indexes if lowest_ref is None else (lowest_ref, *indexes))
-        for entries in opened.logs():
-            logs += len(entries)
-            indexes = [log.update_index for log in entries if not log.is_deletion]
-            highest_log = max(highest_log, *indexes, 0)
+    opened = OpenInputs(directory, inputs)
+    for records in opened.refs():
+        refs += len(records)
+        indexes = [*map(_update_index, records)]
+        highest_ref = max(highest_ref, *indexes)
+        lowest_ref = min(indexes if lowest_ref is None else (lowest_ref, *indexes))
+    for entries in opened.logs():
+        logs += len(entries)
+        indexes = [log.update_index for log in entries if not log.is_deletion]
+        highest_log = max(highest_log, *indexes, 0)
     return Counts(refs, logs, lowest_ref or 0, highest_ref, highest_log)

@@ -13,7 +13,6 @@ still readable. Both views pass as streams: memory does not grow with the number
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
@@ -23,7 +22,7 @@ from typing import Final, TypeVar
 from engine.format import U64_MAX, LogRecord, RefRecord, log_order
 from engine.merge import merge_blocks
 from engine.progress import Progress, ProgressCallback
-from engine.repair.inputs import Input, OpenInputs
+from engine.repair.inputs import OpenInputs
 from engine.repair.plan import RepairPlan
 from engine.salvage import EVERYWHERE, Gap
 
@@ -94,34 +93,32 @@ def ref_outcomes(
     """
     judge = _Judge(plan)
     batch: list[RefOutcome] = []
-    with ExitStack() as stack:
-        before, after = _opened(stack, plan)
-        logs = _newest_logs(after) if judge.needs_logs else iter(())
-        rows = _side_by_side(_located_refs(before), _located_refs(after), logs)
-        for number, (name, was, will, log) in enumerate(rows, 1):
-            outcome = judge.outcome(name, was, will, log)
-            if outcome is not None and (kept or outcome.outcome is not Outcome.KEPT):
-                batch.append(outcome)
-            if number % _BATCH == 0:
-                if progress is not None:
-                    progress(Progress("compare refs", number, None))
-                yield batch
-                batch = []
+    before, after = _opened(plan)
+    logs = _newest_logs(after) if judge.needs_logs else iter(())
+    rows = _side_by_side(_located_refs(before), _located_refs(after), logs)
+    for number, (name, was, will, log) in enumerate(rows, 1):
+        outcome = judge.outcome(name, was, will, log)
+        if outcome is not None and (kept or outcome.outcome is not Outcome.KEPT):
+            batch.append(outcome)
+        if number % _BATCH == 0:
+            if progress is not None:
+                progress(Progress("compare refs", number, None))
+            yield batch
+            batch = []
     yield batch
 
 
 def log_outcomes(plan: RepairPlan, progress: ProgressCallback | None = None) -> LogOutcomes:
     """What becomes of the log entries. Raises as `ref_outcomes` does."""
     kept = lost = returned = 0
-    with ExitStack() as stack:
-        before, after = _opened(stack, plan)
-        rows = _side_by_side(_keyed_logs(before), _keyed_logs(after), iter(()))
-        for number, (_, was, will, _) in enumerate(rows, 1):
-            kept += was is not None and will is not None
-            lost += will is None
-            returned += was is None
-            if progress is not None and number % _BATCH == 0:
-                progress(Progress("compare logs", number, None))
+    before, after = _opened(plan)
+    rows = _side_by_side(_keyed_logs(before), _keyed_logs(after), iter(()))
+    for number, (_, was, will, _) in enumerate(rows, 1):
+        kept += was is not None and will is not None
+        lost += will is None
+        returned += was is None
+        if progress is not None and number % _BATCH == 0:
+            progress(Progress("compare logs", number, None))
     losses = [one for table in plan.tables for one in table.losses.values()]
     uncertain = sum(one.uncertain_logs for one in losses)
     missing = any(one.lost_logs for one in losses)
@@ -129,13 +126,10 @@ def log_outcomes(plan: RepairPlan, progress: ProgressCallback | None = None) -> 
     return LogOutcomes(kept, lost, returned, uncertain, missing)
 
 
-def _opened(stack: ExitStack, plan: RepairPlan) -> tuple[list[OpenInputs], list[OpenInputs]]:
+def _opened(plan: RepairPlan) -> tuple[list[OpenInputs], list[OpenInputs]]:
     """The tables of both views, oldest first."""
-
-    def opened(inputs: Sequence[Input]) -> OpenInputs:
-        return stack.enter_context(OpenInputs(plan.directory, inputs))
-
-    return [opened([one]) for one in plan.before], [opened(table.inputs) for table in plan.tables]
+    before = [OpenInputs(plan.directory, [one]) for one in plan.before]
+    return before, [OpenInputs(plan.directory, table.inputs) for table in plan.tables]
 
 
 _Located = tuple[RefRecord, int]

@@ -342,10 +342,9 @@ class _Planner:
             looked_at = [file for file in chosen if file.rewrites]
         found: set[str] = set()
         for file in looked_at:
-            with OpenInputs(self._known.path, [file.readable]) as opened:
-                refs = chain.from_iterable(opened.refs())
-                if any(is_unsafe_refname(ref.name) and not ref.is_deletion for ref in refs):
-                    found.add(file.file)
+            refs = chain.from_iterable(OpenInputs(self._known.path, [file.readable]).refs())
+            if any(is_unsafe_refname(ref.name) and not ref.is_deletion for ref in refs):
+                found.add(file.file)
         return found
 
     def _keep(self, kind: StepKind, file: TableFile, result: str, options: tuple[StepKind, ...] = ()) -> None:
