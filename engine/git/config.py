@@ -19,11 +19,12 @@ How a configuration is found is in `repository.py` and `program.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from engine.errors import RepositoryError
+from engine.format import U64_MAX
 
 _BLANK: Final = re.compile(r"(?:[ \t\r\n]|[#;][^\n]*)*")
 _SECTION: Final = re.compile(r'\[([A-Za-z0-9.-]*)(?:[ \t\r]+"((?:[^"\\\n]|\\[^\n])*)")?\]')
@@ -133,6 +134,22 @@ class GitConfig:
         if number is None or not minimum <= number <= maximum:
             raise _bad_value(key, value, f"a number from {minimum} to {maximum}")
         return number
+
+    def expiry_date(self, key: str, parse: Callable[[str], int]) -> int:
+        """The time before which things expire, in seconds since 1970: 0 for never, 2**64-1 for all.
+
+        `parse` reads times that have no such word; it raises ValueError for forms that git alone understands.
+        """
+        value = self.values[key]
+        if value in ("never", "false"):
+            return 0
+        if value in ("now", "all"):
+            return U64_MAX
+        try:
+            return parse(value or "")
+        except ValueError:
+            expected = "never, now, 90.days.ago or a date, where no git says what time that is"
+            raise _bad_value(key, value, expected) from None
 
 
 def _bad_value(key: str, value: str | None, expected: str) -> RepositoryError:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from engine.errors import RepositoryError
 from engine.format import DEFAULT_BLOCK_SIZE, DEFAULT_RESTART_INTERVAL, MAX_BLOCK_SIZE, MAX_RESTARTS, HashId
 from engine.git.config import GitConfig
-from engine.merge import DEFAULT_FACTOR
+from engine.merge import DEFAULT_FACTOR, STASH, Expiry
 from engine.stack import DEFAULT_LOCK_TIMEOUT_MS, StackOptions
 
 _MAX_FACTOR: Final = 255
@@ -23,6 +24,9 @@ _WAIT_FOREVER: Final = -1
 # core.sharedRepository adds these to what the umask leaves (PERM_GROUP and PERM_EVERYBODY in git's setup.h).
 _GROUP: Final = 0o660
 _EVERYBODY: Final = 0o664
+
+_EXPIRY: Final = re.compile(r"gc\.(?:(.*)\.)?reflogexpire(unreachable)?", re.DOTALL)
+_DEFAULT_EXPIRY: Final = "90.days.ago"
 
 _LOGGED_PREFIXES: Final = (b"refs/heads/", b"refs/remotes/", b"refs/notes/")
 
@@ -65,6 +69,31 @@ def autocreates_reflog(config: GitConfig, name: bytes, *, bare: bool) -> bool:
     if (config.text(key) or "").lower() == "always":
         return True
     return config.flag(key, not bare) and (name == b"HEAD" or name.startswith(_LOGGED_PREFIXES))
+
+
+def reflog_expiry(config: GitConfig, dates: Mapping[str, int], parse: Callable[[str], int]) -> Expiry:
+    """Which entries `git reflog expire` lets expire whatever they lead to, by gc.reflogExpire.
+
+    `dates` are the times that git makes of its variables; `parse` makes them of the others. The rules are
+    those of git's reflog.c: of the patterns that match a ref the one that is configured first counts, with
+    never if it has a time for unreachable entries alone; then refs/stash never expires.
+    """
+    default: int | None = None
+    times: dict[bytes, int] = {}
+    for key in config.values:
+        if (match := _EXPIRY.fullmatch(key)) is None:
+            continue
+        pattern, for_unreachable = match.groups()
+        if for_unreachable:
+            if pattern is not None:
+                times.setdefault(os.fsencode(pattern), 0)
+            continue
+        time = dates[key] if key in dates else config.expiry_date(key, parse)
+        if pattern is None:
+            default = time
+        else:
+            times[os.fsencode(pattern)] = time
+    return Expiry(parse(_DEFAULT_EXPIRY) if default is None else default, times=(*times.items(), (STASH, 0)))
 
 
 def _shared_permissions(config: GitConfig) -> int | None:

@@ -114,6 +114,16 @@ class GitProgram:
             layers.get(scope, general)[key] = value if assigned else None
         return general | (local or dict(own)) | command
 
+    def expiry_dates(self, git_dir: str | os.PathLike[str]) -> dict[str, int]:
+        """What gc.reflogExpire and gc.<pattern>.reflogExpire mean now, in seconds since 1970, by variable.
+
+        0 is never, 2**64-1 all. There is none if git does not understand one of them.
+        """
+        variables = r"^gc\.(.*\.)?reflogexpire$"
+        answer = self._ask(git_dir, "config", "--null", "--type=expiry-date", "--get-regexp", variables)
+        entries = [entry.partition("\n") for entry in answer.split("\0")]
+        return {key: int(value) for key, _, value in entries if re.fullmatch("[0-9]{1,20}", value)}
+
     def objects(self, git_dir: str | os.PathLike[str], oids: Iterable[bytes]) -> dict[bytes, ObjectInfo]:
         """What the repository has under each of `oids`. Ids that git did not answer for are left out."""
         wanted = list(dict.fromkeys(oids))

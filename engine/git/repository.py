@@ -20,7 +20,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -31,6 +31,7 @@ from engine.format import HashId, parse_table_name
 from engine.git import options as git_options
 from engine.git.config import GitConfig, parse_config
 from engine.git.program import GitProgram, Identity, ObjectInfo, committer_from_environment
+from engine.merge import Expiry
 from engine.stack import StackOptions
 
 _MAX_POINTER: Final = 4096  # no path is longer
@@ -103,6 +104,18 @@ class Repository:
     def autocreates_reflog(self, name: bytes) -> bool:
         """Whether an update of the ref `name` begins a reflog where there is none yet."""
         return git_options.autocreates_reflog(self.config, name, bare=self.is_bare)
+
+    def reflog_expiry(self, parse: Callable[[str], int]) -> Expiry:
+        """Which reflog entries git's configuration lets expire: gc.reflogExpire, gc.<pattern>.reflogExpire.
+
+        gc.reflogExpireUnreachable, for which objects would have to be looked at, is left out. `parse` makes
+        seconds since 1970 of a time (`90.days.ago`, a date) where git cannot be asked. Raises RepositoryError
+        for one that it does not know, which is a ValueError of it.
+        """
+        dates = {}
+        if self.git is not None and self.git_dir is not None:
+            dates = self.git.expiry_dates(self.git_dir)
+        return git_options.reflog_expiry(self.config, dates, parse)
 
     def objects(self, oids: Iterable[bytes]) -> dict[bytes, ObjectInfo]:
         """What the repository has under each of `oids`.

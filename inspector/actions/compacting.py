@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import ClassVar, Literal
 
 from engine.errors import OutdatedError
@@ -11,8 +14,8 @@ from engine.format import limits_in_name
 from engine.merge import CompactionPlan, Expiry, TableSummary
 from engine.progress import ProgressCallback
 from engine.stack import TABLES_LIST, CleanPlan, Policy, Stack
-from inspector.actions.base import Action, Plan, Result
-from inspector.text import clean_lines, compaction_lines, counted
+from inspector.actions.base import Action, Plan, Result, word
+from inspector.text import clean_lines, compaction_lines, counted, parse_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +150,16 @@ class CompactAction(_Compaction):
 
 @dataclass(frozen=True, slots=True)
 class ExpireAction(_Compaction):
-    """Drop reflog entries from before a time (seconds since 1970) and below an update index; 0: no limit."""
+    """Drop reflog entries from before a time (seconds since 1970) and below an update index; 0: no limit.
 
-    before: int = 0
-    min_update_index: int = 0
+    Without both (None) the times of git's configuration count. `refs` are names or patterns of the refs whose
+    reflogs expire, all if there are none; those that one of `spared` matches never do.
+    """
+
+    before: int | None = None
+    min_update_index: int | None = None
+    refs: tuple[str, ...] = ()
+    spared: tuple[str, ...] = ()
     title: ClassVar[str] = "Expire reflog entries"
     verb: ClassVar[str] = "Expire"
     operation: ClassVar[str] = "expire"
@@ -159,16 +168,23 @@ class ExpireAction(_Compaction):
     def options(self) -> list[str]:
         """The limits, the time in seconds: relative ones mean another time later."""
         options = []
-        if self.before:
+        if self.before is not None:
             options += ["--before", str(self.before)]
-        if self.min_update_index:
+        if self.min_update_index is not None:
             options += ["--min-update-index", str(self.min_update_index)]
+        for option, patterns in (("--ref", self.refs), ("--except", self.spared)):
+            options += [part for pattern in patterns for part in (option, word(pattern))]
         return options
 
     def plan(self, progress: ProgressCallback) -> Plan[CompactionPlan]:
         """Merge all tables into nothing, to see how many entries go."""
+        if self.before is None and self.min_update_index is None:
+            expiry = self.workplace.surroundings.reflog_expiry(partial(parse_time, now=int(time.time())))
+        else:
+            expiry = Expiry(self.before or 0, self.min_update_index or 0)
+        only, spared = (tuple(map(os.fsencode, patterns)) for patterns in (self.refs, self.spared))
         with self.workplace.opened() as stack:
-            expiry = Expiry(self.before, self.min_update_index)
+            expiry = replace(expiry, only=only, spared=spared)
             return _plan(stack, 0, len(stack.tables), progress, expiry)
 
 

@@ -34,6 +34,7 @@ from inspector.demo import build_damaged_demo, build_demo
 from inspector.exit_codes import note
 from inspector.text import (
     json_line,
+    json_text,
     log_json,
     log_line,
     parse_time,
@@ -139,22 +140,38 @@ def compact(
 @click.option(
     "--min-update-index", type=click.IntRange(min=0), metavar="N", help="Drop entries below update index N."
 )
+@click.option(
+    "--ref",
+    "refs",
+    multiple=True,
+    metavar="PATTERN",
+    help="Only the reflogs of these refs: a name or a pattern (refs/heads/*); may be given several times.",
+)
+@click.option(
+    "--except", "spared", multiple=True, metavar="PATTERN", help="Not the reflogs of these refs; likewise."
+)
 @_dry_run_option
 @stack_verb
 def expire(
     call: Call,
     before: int | None,
     min_update_index: int | None,
+    refs: tuple[str, ...],
+    spared: tuple[str, ...],
     dry_run: bool,
 ) -> None:
     """Drop old reflog entries.
 
-    Merges all tables into one without them. Prints the stack before and after, and how much drops out.
+    Merges all tables into one without them. Prints the stack before and after, and how much drops out, of
+    which reflogs. Without --before and --min-update-index, git's configuration says what is old:
+    gc.<pattern>.reflogExpire and gc.reflogExpire, or else 90 days. gc.reflogExpireUnreachable does not count,
+    since it takes a look at the objects.
+
+    Stashes, the reflog of refs/stash, stay unless --ref names it or a configured pattern matches it. A reflog
+    that loses its last entry stays as an empty one, as with git.
     """
-    if before is None and min_update_index is None:
-        raise click.UsageError("what is old? Give --before, --min-update-index, or both")
-    action = ExpireAction(call.workplace, before or 0, min_update_index or 0)
-    _change(call, action, _compaction_fields, dry_run=dry_run)
+    action = ExpireAction(call.workplace, before, min_update_index, refs, spared)
+    _change(call, action, _expiry_fields, dry_run=dry_run)
 
 
 @click.command()
@@ -197,6 +214,11 @@ def _compaction_fields(plan: CompactionPlan) -> dict[str, Any]:
         "dropped": asdict(plan.dropped),
         "bytes": plan.bytes,
     }
+
+
+def _expiry_fields(plan: CompactionPlan) -> dict[str, Any]:
+    logs = [{**asdict(log), "name": json_text(log.name)} for log in plan.logs]
+    return {**_compaction_fields(plan), "reflogs": logs}
 
 
 def _clean_fields(plan: CleanPlan) -> dict[str, Any]:

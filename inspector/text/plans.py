@@ -7,13 +7,17 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Final
 
-from engine.format import LogRecord, RefRecord
+from engine.format import U64_MAX, LogRecord, RefRecord
 from engine.merge import CompactionPlan
 from engine.repair import LogOutcomes, Outcome, RepairPlan, Step, damages
 from engine.stack import CleanPlan
 from engine.update import UpdatePlan
 from inspector.text.facts import columns, counted
 from inspector.text.safe import safe_name, safe_text
+from inspector.text.times import utc_time
+
+_MOST_REFLOGS: Final = 1000
+"""Reflogs whose entries are counted on lines of their own; of more, the number is told."""
 
 _MOST_GAPS: Final = 5
 """Gaps that are told apart; of more, the number is told."""
@@ -38,8 +42,33 @@ def compaction_lines(plan: CompactionPlan) -> Iterator[str]:
         ]
         yield from columns(("", "#", "name", "bytes", "update indexes"), rows, "<><><")
         yield ""
+    yield from expiry_lines(plan)
     gone = plan.dropped
     yield f"dropped: {gone.shadowed:,} superseded, {gone.tombstones:,} tombstones, {gone.expired:,} expired"
+
+
+def expiry_lines(plan: CompactionPlan) -> Iterator[str]:
+    """By which times entries expire if those are not the same for all, and how many of which reflogs do."""
+    expiry = plan.expiry
+    if expiry is not None and expiry.times:
+        limits = [*((safe_text(pattern), time) for pattern, time in expiry.times), ("others", expiry.time)]
+        rows = [(name, _limit(time)) for name, time in limits]
+        yield from columns(("refs", "entries expire"), rows, "<<")
+        yield ""
+    if plan.logs:
+        counts = [
+            (f"{log.expired:,}", f"{log.kept:,}", safe_text(log.name)) for log in plan.logs[:_MOST_REFLOGS]
+        ]
+        yield from columns(("expired", "kept", "reflog"), counts, ">><")
+        if len(plan.logs) > _MOST_REFLOGS:
+            yield f"and of {counted(len(plan.logs) - _MOST_REFLOGS, 'other reflog')}"
+        yield ""
+
+
+def _limit(time: int) -> str:
+    if not time:
+        return "never"
+    return "always" if time == U64_MAX else f"if older than {utc_time(time)}"
 
 
 def clean_lines(plan: CleanPlan) -> list[str]:

@@ -26,51 +26,61 @@ class ExpireScreen(FormScreen):
 
     A time is a date (2026-01-31, 2026-01-31T09:30, with +01:00 or Z at the end for another zone than the
     local one), seconds since 1970, now, or 90.days.ago (seconds, minutes, hours, days, weeks). An entry goes
-    if it is older than the time, or was written by an update below the update index.
+    if it is older than the time, or was written by an update below the update index. Without both, git's
+    configuration says what is old: gc.<pattern>.reflogExpire and gc.reflogExpire, or else 90 days.
 
-    The plan says exactly how many entries go, before anything is changed.
+    Refs are names, or patterns such as refs/heads/*, with spaces between them. refs/stash stays unless it is
+    named, or a pattern of the configuration matches it. A reflog that loses its last entry stays, empty.
+
+    The plan says exactly how many entries of which reflogs go, before anything is changed.
     """
 
     def __init__(self, workplace: Workplace, journal: Journal) -> None:
         super().__init__(workplace, journal)
         self._time = Input(placeholder="e.g. 90.days.ago or 2026-01-31", compact=True, id="time")
         self._index = Input(placeholder="none", compact=True, id="index")
+        self._refs = Input(placeholder="all, e.g. refs/heads/*", compact=True, id="refs")
+        self._spared = Input(placeholder="none", compact=True, id="spared")
 
     def fields(self) -> Iterator[Widget]:
-        """Two limits, and how the time was understood."""
+        """Two limits, of which refs, and how the time was understood."""
         yield field("older than", self._time)
         yield field("below index", self._index)
+        yield field("only refs", self._refs)
+        yield field("except refs", self._spared)
         yield Static(id="understood", classes="said", markup=False)
 
-    def _limits(self) -> tuple[int, int]:
-        """Time and update index; 0 for none. Raises ValueError."""
+    def _limits(self) -> tuple[int | None, int | None]:
+        """Time and update index; None for none. Raises ValueError."""
         text = self._time.value.strip()
-        before = parse_time(text, int(self._journal.clock())) if text else 0
+        before = parse_time(text, int(self._journal.clock())) if text else None
         index = self._index.value.strip()
         if index and not (index.isascii() and index.isdigit() and int(index) <= U64_MAX):
             raise ValueError(f"{index!r} is no update index: write a whole number")
-        return before, int(index or 0)
+        return before, int(index) if index else None
 
     def refresh_said(self) -> None:
         """The time in UTC, whatever notation it was written in."""
         try:
             before, index = self._limits()
         except ValueError:
-            before = index = 0
-        parts = [f"older than {utc_time(before)}"] if before else []
-        if index:
+            before = index = None
+        parts = [f"older than {utc_time(before)}"] if before is not None else []
+        if index is not None:
             parts.append(f"written by an update below {index:,}")
-        said = f"Goes: what is {' or '.join(parts)}." if parts else "Give a time, an update index, or both."
+        what = f"what is {' or '.join(parts)}" if parts else "what is old by gc.reflogExpire, or else 90 days"
+        said = f"Goes: {what}."
         self.query_one("#understood", Static).update(Content(said))
 
     def problem(self) -> str | None:
-        """No limit at all, or one that makes no sense."""
+        """A limit that makes no sense."""
         try:
-            limits = self._limits()
+            self._limits()
         except ValueError as error:
             return safe_name(str(error))
-        return None if any(limits) else "what is old? There is no limit yet"
+        return None
 
     def action(self) -> ExpireAction:
         """Expire by these limits; a relative time is relative to now."""
-        return ExpireAction(self._workplace, *self._limits())
+        refs, spared = (tuple(patterns.value.split()) for patterns in (self._refs, self._spared))
+        return ExpireAction(self._workplace, *self._limits(), refs, spared)

@@ -171,7 +171,7 @@ def test_a_time_is_shown_back_in_utc_and_relative_to_the_clock(stack: Path) -> N
     screen = ExpireScreen(workplace(stack), journal())
 
     async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
-        assert "what is old?" in said(screen, "problem")
+        assert said(screen, "understood") == "Goes: what is old by gc.reflogExpire, or else 90 days."
         await pilot.press(*"x y")
         assert "'x y' is no time" in said(screen, "problem")
         for text, shown in {
@@ -193,6 +193,23 @@ def test_a_time_is_shown_back_in_utc_and_relative_to_the_clock(stack: Path) -> N
         action = await phase(pilot, Phase.PLANNED)
         assert "without 2 reflog entries that expired" in sentence(action)
         assert lines(action)[-1].endswith("2 expired")
+
+    act(screen, steps)
+
+
+def test_the_reflogs_that_expire_are_chosen_by_patterns(stack: Path) -> None:
+    screen = ExpireScreen(workplace(stack), journal())
+
+    async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
+        fill(screen, time="2100-01-01", refs="refs/heads/* HEAD", spared="refs/heads/x")
+        await pilot.pause()
+        assert screen.action().refs == ("refs/heads/*", "HEAD")
+        assert screen.action().spared == ("refs/heads/x",)
+        command = screen.action().command_line
+        assert "--ref 'refs/heads/*' --ref HEAD --except refs/heads/x" in command
+        screen.action_plan()
+        action = await phase(pilot, Phase.PLANNED)
+        assert any(line.split()[:2] == ["expired", "kept"] for line in lines(action))
 
     act(screen, steps)
 
