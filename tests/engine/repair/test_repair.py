@@ -24,7 +24,7 @@ from engine.table import Table, WriteOptions
 from tests.support.findings import NOW, codes, install
 from tests.support.handmade import Handmade, change_byte, change_header
 from tests.support.repairs import errors, kinds, mend, outcomes, refs, state, told
-from tests.support.stacks import list_tables, listed, lock
+from tests.support.stacks import exchange, list_tables, listed, lock
 from tests.support.tables import oid, stack_files, write_table
 
 NAMES = [b"refs/heads/b%02d" % number for number in range(12)]
@@ -617,6 +617,10 @@ def test_a_plan_is_good_for_the_files_that_it_was_made_for(directory: Path) -> N
     path = directory / listed(directory)[1]
     os.utime(path, (1, 1))
     before = stack_files(directory)
+    with pytest.raises(OutdatedError):
+        repair(directory, plan, now=NOW)
+    plan = plan_repair(directory, now=NOW)
+    exchange(path, before[path.name])
     with pytest.raises(OutdatedError):
         repair(directory, plan, now=NOW)
     plan = plan_repair(directory, now=NOW)

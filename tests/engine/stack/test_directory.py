@@ -24,6 +24,7 @@ from tests.support.stacks import (
     add_branches,
     branch,
     entries,
+    exchange,
     list_tables,
     listed,
     lock,
@@ -210,6 +211,15 @@ def test_the_inode_of_a_list_cannot_be_used_again_unnoticed(tmp_path: Path) -> N
             path.unlink()
             path.write_text("".join(f"{name}\n" for name in directory.names[:count]))
             assert not directory.is_current()
+
+
+def test_another_list_of_the_same_size_and_time_is_a_change(tmp_path: Path) -> None:
+    """Such as a compaction leaves within one tick of the clock."""
+    tables = make_stack(tmp_path, 2)
+    list_tables(tmp_path, tables[:1])
+    with open_directory(tmp_path) as directory:
+        exchange(tmp_path / "tables.list", f"{tables[1]}\n".encode())
+        assert not directory.is_current()
 
 
 def test_a_list_with_the_same_names_is_no_change(tmp_path: Path) -> None:

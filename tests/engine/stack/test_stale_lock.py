@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from engine.errors import LockError, OutdatedError
 from engine.stack import remove_stale_lock, stale_lock as module
 from tests.support.findings import NOW
-from tests.support.stacks import entries, lock, make_stack
+from tests.support.stacks import entries, exchange, lock, make_stack
 
 
 @pytest.fixture
@@ -21,16 +22,6 @@ def stale(tmp_path: Path) -> Path:
     path = lock(tmp_path, "tables.list")
     path.write_bytes(b"stale")
     return path
-
-
-def exchange(path: Path, content: bytes = b"held") -> None:
-    """Remove a lock and take it anew, all in the moment of its times: nothing but the inode is another."""
-    found = path.stat()
-    keep = path.open("rb")  # so that the file system does not give its inode away
-    path.unlink()
-    path.write_bytes(content)
-    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
-    keep.close()
 
 
 def before(name: str, act: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +72,7 @@ def test_a_lock_on_a_table_needs_force_while_a_temporary_file_is_open(tmp_path: 
 def test_a_lock_that_was_taken_meanwhile_stays(
     stale: Path, monkeypatch: pytest.MonkeyPatch, step: str, force: bool
 ) -> None:
-    before(step, lambda: exchange(stale), monkeypatch)
+    before(step, lambda: exchange(stale, b"held"), monkeypatch)
     with pytest.raises(OutdatedError, match="another lock"):
         remove_stale_lock(str(stale), now=NOW, force=force)
     assert stale.read_bytes() == b"held"
@@ -94,6 +85,16 @@ def test_a_lock_that_was_written_to_meanwhile_stays(stale: Path, monkeypatch: py
     with pytest.raises(OutdatedError):
         remove_stale_lock(str(stale), now=NOW)
     assert stale.exists()
+
+
+@pytest.mark.parametrize("field", ["st_dev", "st_ino", "st_ctime_ns", "st_mtime_ns"])
+def test_each_of_device_inode_and_times_makes_another_lock(stale: Path, field: str) -> None:
+    """No test can make two files whose times of change are the same, but a fast machine can."""
+    found = stale.stat()
+    names = ("st_dev", "st_ino", "st_ctime_ns", "st_mtime_ns")
+    fields = {name: getattr(found, name) for name in names}
+    one, other = SimpleNamespace(**fields), SimpleNamespace(**fields | {field: fields[field] + 1})
+    assert module.lock_identity(one) != module.lock_identity(other)  # type: ignore[arg-type]
 
 
 def test_whatever_is_in_the_place_of_a_lock_is_not_waited_for(tmp_path: Path) -> None:

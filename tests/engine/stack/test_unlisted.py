@@ -21,6 +21,7 @@ from tests.support.stacks import (
     branch,
     entries,
     entry,
+    exchange,
     list_tables,
     lock,
     make_stack,
@@ -208,6 +209,17 @@ def test_what_was_compared_is_not_compared_again(tmp_path: Path, monkeypatch: py
     list_tables(tmp_path, tables[1:])
     [other] = unlisted_files(tmp_path, NOW, [], verdicts=verdicts)[:1]
     assert other.kind is FileKind.DATA
+
+
+def test_another_table_of_the_same_name_size_and_time_is_compared_again(tmp_path: Path) -> None:
+    tables = make_stack(tmp_path, 3)
+    path = tmp_path / COVERED
+    orphan(tmp_path, COVERED, 1)
+    verdicts: Verdicts = {}
+    [first] = unlisted_files(tmp_path, NOW, tables, verdicts=verdicts)
+    exchange(path, bytes(path.stat().st_size))
+    [other] = unlisted_files(tmp_path, NOW, tables, verdicts=verdicts)
+    assert other.kind is not first.kind
 
 
 # Locks and temporary files

@@ -233,6 +233,30 @@ def test_a_source_works_until_nothing_is_wanted_of_it() -> None:
     with_asker(steps)
 
 
+def test_what_was_asked_before_of_another_source_is_not_heard_and_asked_no_further() -> None:
+    async def steps(pilot: Pilot[Any], screen: Asker) -> None:
+        begun, opened, asked = threading.Event(), threading.Event(), list[int]()
+
+        class Slow(Well):
+            def work(self) -> Iterator[int | None]:
+                for number in self.wants:
+                    asked.append(number)
+                    begun.set()
+                    assert opened.wait(60)
+                    yield number
+
+        slow, well = Slow(), Well()
+        slow.wants, well.wants = [1, 2, 3], [10]
+        screen.jobs.drive("well", slow, screen.told.append)
+        await until(pilot, begun.is_set)
+        screen.jobs.drive("well", well, screen.told.append)
+        opened.set()
+        await settle(pilot)
+        assert (screen.told, asked) == ([10], [1])
+
+    with_asker(steps)
+
+
 class Question(Dialog[str]):
     """A dialog that is answered from elsewhere."""
 
