@@ -10,7 +10,6 @@ Works on tables that are open already; knows no directory and no lock. May impor
 
 from engine.merge.compaction import (
     STASH as STASH,
-    Compacted as Compacted,
     CompactionPlan as CompactionPlan,
     Dropped as Dropped,
     ExpiredLog as ExpiredLog,
