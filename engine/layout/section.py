@@ -78,19 +78,6 @@ class BlockSpan(Group):
     Methods read the block and raise `FormatError` if the file has changed since.
     """
 
-    __slots__ = (
-        "_reader",
-        "block_len",
-        "level",
-        "next_offset",
-        "offset",
-        "padding",
-        "records_end",
-        "restart_count",
-        "section",
-        "type",
-    )
-
     def __init__(self, reader: BlockReader, block: Block, among: Section, error: FormatError | None) -> None:
         # The last block of a section may be without its padding.
         start, end = block.offset or reader.header.size, min(block.next_offset, among.end)
