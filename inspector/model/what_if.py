@@ -36,8 +36,7 @@ def replay(
 ) -> Iterator[Moment]:
     """The moment after each of so many `additions` of `size` bytes to a stack of tables of `sizes`.
 
-    Sizes are as the rules count them, the oldest table's first; `suggest` is the rule. What takes long is
-    asked for moment by moment, so that whoever asks may stop.
+    Sizes are as the rules count them, the oldest table's first; `suggest` is the rule.
     """
     stack = list(sizes)
     written = 0
