@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -20,26 +19,13 @@ from inspector.actions import (
     run,
     seen_locks,
 )
+from inspector.model import Ending
 from inspector.tui.work import Job
 
 _BAR_WIDTH: Final = 24
 
 Show = Callable[[str], None]
 """Shows how far a job is, on the thread that draws."""
-
-
-class Planned(NamedTuple):
-    """There is a plan; `locks` are in its way as yet."""
-
-    plan: Plan[Any]
-    locks: list[UnlistedFile]
-
-
-class Applied(NamedTuple):
-    """The plan was applied; `undone_by` is the snapshot that was taken before, None if there is none."""
-
-    result: Result
-    undone_by: str | None
 
 
 class NotDone(NamedTuple):
@@ -50,36 +36,31 @@ class NotDone(NamedTuple):
     """
 
     trouble: Trouble
-    stopped: bool
+    ending: Ending
     untouched: bool | None
     details: str = ""
 
 
-def make_plan(action: Action[Any], show: Show, job: Job) -> Planned | NotDone:
-    """Make a plan for the stack as it is now."""
+def make_plan(action: Action[Any], show: Show, job: Job) -> tuple[Plan[Any], list[UnlistedFile]] | NotDone:
+    """Make a plan for the stack as it is now; beside it, the locks that are in its way as yet."""
     try:
         action.workplace.require_writable()
         plan = action.plan(_report(job, show))
-        locks = [] if plan.is_noop else seen_locks(action.workplace.directory, plan.locked)
+        return plan, [] if plan.is_noop else seen_locks(action.workplace.directory, plan.locked)
     except (ReftableError, OSError, RefusedError) as error:
-        return NotDone(explain(error), isinstance(error, Cancelled), None)
-    return Planned(plan, locks)
+        return _not_done(error, None)
 
 
-def apply_plan(action: Action[Any], plan: Plan[Any], show: Show, job: Job) -> Applied | NotDone:
+def apply_plan(action: Action[Any], plan: Plan[Any], show: Show, job: Job) -> Result | NotDone:
     """Apply just this plan."""
     try:
-        result = run(action, plan, _report(job, show))
+        return run(action, plan, _report(job, show))
     except (ReftableError, OSError, RefusedError) as error:
-        untouched = is_as_planned_for(action.workplace, plan.names)
-        return NotDone(explain(error), isinstance(error, Cancelled), untouched)
-    return Applied(result, None if result.snapshot is None else result.snapshot.id)
+        return _not_done(error, is_as_planned_for(action.workplace, plan.names))
 
 
-def defect(error: Exception, *, applying: bool) -> NotDone:
-    """What to say of an error that is a defect of this program."""
-    details = "".join(traceback.format_exception(error))
-    return NotDone(explain(error), stopped=False, untouched=False if applying else None, details=details)
+def _not_done(error: Exception, untouched: bool | None) -> NotDone:
+    return NotDone(explain(error), "stopped" if isinstance(error, Cancelled) else "failed", untouched)
 
 
 def _report(job: Job, show: Show) -> ProgressCallback:

@@ -1,20 +1,15 @@
 """A screen from which its stack is changed: each change has a screen of its own, which asks first.
 
-Nothing but a repair, or going back to a snapshot, can change a stack that is broken. What the changes begin
-with is told by the screen that is built on this one.
+Nothing but a repair, or going back to a snapshot, can change a stack that is broken. Changes begin with the
+ref under the cursor, and with the tables that are marked.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 from textual import on
 from textual.screen import Screen
 
-from engine.format import RefRecord
-from inspector.actions import CleanAction, UndoAction, Workplace
-from inspector.model import Journal, Session
+from inspector.actions import CleanAction, UndoAction
 from inspector.tui.screens.add import AddScreen
 from inspector.tui.screens.compact import CompactScreen, range_action
 from inspector.tui.screens.expire import ExpireScreen
@@ -22,44 +17,18 @@ from inspector.tui.screens.journal import JournalScreen
 from inspector.tui.screens.live import LiveScreen
 from inspector.tui.screens.plan import ActionScreen, RepairScreen
 from inspector.tui.screens.snapshots import SnapshotsScreen
-from inspector.tui.widgets.compaction_pane import CompactionPane
 from inspector.tui.widgets.compaction_words import damage_texts
 from inspector.tui.widgets.stack_list import StackPane
 
 
 class ChangingScreen(LiveScreen):
-    """Leads to each change of the stack, and keeps the journal of them."""
-
-    def __init__(
-        self,
-        session: Session,
-        workplace: Workplace,
-        *,
-        clock: Callable[[], float] = time.time,
-        watch: float | None = None,
-    ) -> None:
-        """`watch` is the number of seconds between two looks at the stack; None never looks unasked."""
-        super().__init__(session, clock=clock, watch=watch)
-        self._workplace = workplace
-        self._check_is_due = False
-        self._journal = Journal(clock)
-        # What the changes begin with: marked tables, and which of them are damaged and cannot be merged.
-        self._stack = StackPane(clock, id="stack-pane", classes="pane")
-        self._compaction = CompactionPane()
-
-    # For the screen that is built on this one.
-
-    @property
-    def ref_in_question(self) -> RefRecord | None:
-        """The ref that a transaction would be about."""
-        raise NotImplementedError
-
-    # The changes.
+    """Leads to each change of the stack."""
 
     def action_add(self) -> None:
         """Write a transaction; the form begins with the ref under the cursor."""
-        hash_id = self._session.view.hash_id
-        self._change(AddScreen(self._workplace, self._journal, hash_id, ref=self.ref_in_question))
+        hash_id, row = self._session.view.hash_id, self._refs.current
+        ref = row.record if row is not None and self._detail_of is self._refs else None
+        self._change(AddScreen(self._workplace, self._journal, hash_id, ref=ref))
 
     def action_compact(self) -> None:
         """Merge tables: those that are marked, or which the next screen asks for."""

@@ -48,6 +48,9 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
         Binding("f1,question_mark", "explain", "Help", key_display="f1"),
     ]
 
+    answer: Answer | None = None
+    """What the dialog is closed with when the user leaves it."""
+
     _parting: Callable[[], AwaitComplete] | None = None
 
     def __init__(self, heading: str = "") -> None:
@@ -79,6 +82,14 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
         event.refresh_styles = False  # everything has been styled since it was made
         if self._parting is not None:
             self._parting()
+
+    def action_leave(self) -> None:
+        """Close the dialog."""
+        self.dismiss(self.answer)
+
+    def ask(self, screen: Screen[bool], go_on: Callable[[], None]) -> None:
+        """Show a screen on top of this one, and go on if its answer is yes."""
+        self.app.push_screen(screen, lambda yes: go_on() if yes else None)
 
     def action_explain(self) -> None:
         """Explain what has the keys."""

@@ -28,6 +28,8 @@ def field(label: str, widget: Widget) -> Horizontal:
 class FormScreen(Dialog[bool]):
     """The answer says whether the stack may have been changed."""
 
+    answer = False
+
     FORM_TITLE: ClassVar[str] = ""
 
     DEFAULT_CSS = """
@@ -58,7 +60,6 @@ class FormScreen(Dialog[bool]):
         self._workplace = workplace
         self._journal = journal
         self._refused: str | None = None
-        self._changed = False
 
     @property
     def hint(self) -> str:
@@ -118,10 +119,6 @@ class FormScreen(Dialog[bool]):
             self.app.push_screen(screen, lambda changed: self._back_from(screen, changed=bool(changed)))
 
     def _back_from(self, screen: ActionScreen, *, changed: bool) -> None:
-        self._changed |= changed
+        self.answer = self.answer or changed
         if screen.phase is Phase.DONE:
             self.action_leave()
-
-    def action_leave(self) -> None:
-        """Close the form."""
-        self.dismiss(self._changed)

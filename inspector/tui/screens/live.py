@@ -1,4 +1,4 @@
-"""A screen that keeps in step with a stack: it reads what is wanted, and notices changes by other processes.
+"""A screen that shows a stack and keeps in step with it: the panes, reading what they want, and changes.
 
 Three jobs in threads, each at most once at a time:
 
@@ -6,8 +6,8 @@ Three jobs in threads, each at most once at a time:
     beside      finds the files beside the tables, for which it reads the directory
     compare     finds what a change of the stack has changed
 
-Twice a second the stack is looked at (`watch`), which is one stat. What comes of all this is shown by the
-screen that is built on this one.
+Twice a second the stack is looked at (`watch`), which is one stat. The screen holds no data of the stack. It
+hands each pane the session's view, and what the session says is new.
 """
 
 from __future__ import annotations
@@ -18,12 +18,44 @@ from functools import partial
 from typing import Any, Final
 
 from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.events import ScreenResume
+from textual.message import Message
 from textual.screen import Screen
+from textual.widgets import Static, TabbedContent, TabPane
 
+from engine.readable import damage_met
 from engine.stack import UnlistedFile, Verdicts, unlisted_files
-from inspector.model import DifferenceSummary, News, Reloaded, Session, StackView, summarise
+from inspector.actions import Workplace
+from inspector.model import (
+    Damage,
+    DifferenceSummary,
+    HealthMark,
+    Journal,
+    News,
+    OneTable,
+    RefTrace,
+    Reloaded,
+    Session,
+    StackView,
+    broken_text,
+    damage_text,
+    summarise,
+)
+from inspector.text import error_text
 from inspector.tui.screens.plan import ActionScreen, Phase
+from inspector.tui.widgets.block_pane import BlockPane
+from inspector.tui.widgets.compaction_pane import CompactionPane
+from inspector.tui.widgets.detail import Detail
+from inspector.tui.widgets.health_pane import HealthPane
+from inspector.tui.widgets.key_bar import KeyBar
+from inspector.tui.widgets.record_pane import LogsPane, RefsPane
+from inspector.tui.widgets.stack_list import StackPane
+from inspector.tui.widgets.stack_rows import StackRow
+from inspector.tui.widgets.status_line import Breadcrumbs, StatusLine
+from inspector.tui.widgets.too_small import LEAST_COLUMNS, LEAST_LINES, TooSmall
 from inspector.tui.widgets.virtual_list import VirtualList
 from inspector.tui.work import Job, Jobs
 
@@ -33,65 +65,175 @@ _WATCH_TICKS: Final = 4
 _MOST_COMPARED: Final = 2**20
 """Bytes of a table that is not listed, up to which its records are compared with those of the stack."""
 
+# The least columns and lines for which the style sheet has a layout, and the layout's name.
+_WIDTHS: Final = [(0, "-cramped"), (LEAST_COLUMNS, "-narrow"), (100, "-wide")]
+_HEIGHTS: Final = [(0, "-tiny"), (LEAST_LINES, "-short"), (30, "-tall")]
+
+
+class _Tab(TabPane):
+    """A tab in which the focus follows what is shown, and never leads.
+
+    The focus tells of itself late: when keys come fast, it would show the tab that they have left.
+    """
+
+    def post_message(self, message: Message) -> bool:
+        return not isinstance(message, TabPane.Focused) and super().post_message(message)
+
 
 class LiveScreen(Screen[None]):
-    """Has the session work, looks for changes, and tells of them."""
+    """Has the session work, looks for changes, and has the panes show what comes of it."""
+
+    HORIZONTAL_BREAKPOINTS = _WIDTHS
+    VERTICAL_BREAKPOINTS = _HEIGHTS
 
     def __init__(
-        self, session: Session, *, clock: Callable[[], float] = time.time, watch: float | None = None
+        self,
+        session: Session,
+        workplace: Workplace,
+        *,
+        clock: Callable[[], float] = time.time,
+        watch: float | None = None,
     ) -> None:
         """`watch` is the number of seconds between two looks at the stack; None never looks unasked."""
         super().__init__()
         self._session = session
+        self._workplace = workplace
+        self._journal = Journal(clock)
         self._clock = clock
         self._watch = watch
+        self._watching = watch is not None
         self._ticks = 0
         self._verdicts: Verdicts = {}
         self._jobs = Jobs(self)
         self._told_view: StackView = session.view
         self._latest: tuple[StackView, StackView] | None = None
+        self._check_is_due = False
+        self._reload_error: Exception | None = None
+        self._beside_error: Exception | None = None
+        self._unlisted: Sequence[UnlistedFile] = ()
+        self._damage: dict[str, Damage] = {}
+        self._stack = StackPane(clock, id="stack-pane", classes="pane")
+        self._refs = RefsPane(session)
+        self._logs = LogsPane(session)
+        self._blocks = BlockPane()
+        self._compaction = CompactionPane()
+        self._health = HealthPane(clock=clock)
+        self._detail_of: StackPane | RefsPane | LogsPane = self._refs
+
+    def compose(self) -> ComposeResult:
+        """Status on top; stack and tabs beside each other; keys at the bottom."""
+        # Textual sets these classes too, but has drawn a first frame without them by then. And there is
+        # nothing yet that would be styled again because of them.
+        width, height = self.app.size
+        for extent, breakpoints in ((width, _WIDTHS), (height, _HEIGHTS)):
+            self.add_class([name for least, name in breakpoints if extent >= least][-1])
+        yield StatusLine(self._session.label, id="status")
+        yield Breadcrumbs(id="way")
+        yield Static(id="trouble", markup=False)
+        with Horizontal(id="panes"):
+            yield self._stack
+            with Vertical(id="records-pane", classes="pane"):
+                with TabbedContent(id="records"):
+                    with _Tab("Refs", id="refs-tab"):
+                        yield self._refs
+                    with _Tab("Logs", id="logs-tab"):
+                        yield self._logs
+                    with _Tab("Blocks", id="blocks-tab"):
+                        yield self._blocks
+                    with _Tab("Compaction", id="compaction-tab"):
+                        yield self._compaction
+                    with _Tab("Health", id="health-tab"):
+                        yield self._health
+                yield Detail(id="detail")
+        yield KeyBar()
+        yield TooSmall()
 
     def on_screen_resume(self, event: ScreenResume) -> None:
         """Show it as it is styled: all of it is, since it was made."""
         event.refresh_styles = False
 
-    # For the screen that shows it.
-
-    def take_news(self, news: News) -> None:
-        """Show what the session has brought; not for a `Reloaded`."""
-        raise NotImplementedError
-
-    def take_reload(self, news: Reloaded) -> None:
-        """Show that the stack was looked at again, and its new state if it has one."""
-        raise NotImplementedError
-
-    def take_beside(self, found: Sequence[UnlistedFile], error: OSError | None) -> None:
-        """Show the files beside the tables."""
-        raise NotImplementedError
-
-    def take_watching(self, *, watching: bool) -> None:
-        """Show whether changes are noticed as they come."""
-        raise NotImplementedError
-
     def begin(self) -> None:
-        """Begin to work and to watch; once, when everything is on screen."""
-        self._watching = self._watch is not None
+        """Show what is at hand, and begin to work and to watch."""
+        self.query_one(StatusLine).read_only = self._workplace.read_only
+        self._show_view()
         if self._watch is not None:
-            self.take_watching(watching=True)
+            self.query_one(StatusLine).watching = True
             self.set_interval(self._watch, self._look)
         self._work()
         self._look_beside()
 
     @property
-    def working(self) -> bool:
-        """Whether something that was asked for is still to come."""
-        return self._session.wanting or not self._jobs.idle
+    def idle(self) -> bool:
+        """Whether nothing that was asked for is still to come."""
+        is_working = self._session.wanting or not self._jobs.idle or self._health.running
+        return not is_working and self._blocks.idle
 
     def look_again(self) -> None:
         """See what the stack is now, even if it is broken, without a word if it is the same."""
         self._session.want_check(takes_broken=True)
         self._work()
         self._look_beside()
+
+    # Showing the session's view.
+
+    def _show_view(self) -> None:
+        view = self._session.view
+        self.query_one(StatusLine).broken = broken_text(view.faults)
+        self._refs.show(view)
+        self._logs.show(view)
+        self._compaction.show(view)
+        self._show_beside()
+        self._show_progress()
+        self._show_way()
+
+    def _show_beside(self) -> None:
+        view = self._session.view
+        self._health.show(view, self._unlisted)
+        self._damage = dict(damage_met(view.tables))
+        self._show_marks()
+
+    def _show_marks(self) -> None:
+        marks = self._health.known.marks() | dict.fromkeys(self._damage, HealthMark.DAMAGED)
+        self._stack.show(self._session.view, self._unlisted, marks)
+        self._compaction.show_damage(self._damage | self._health.known.damage())
+
+    def _show_progress(self) -> None:
+        self.query_one(StatusLine).show(self._session.view)
+        error = self._reload_error or self._refs.error or self._logs.error or self._beside_error
+        text = error_text(error) if error is not None else damage_text(self._session.view)
+        if self._reload_error is not None:
+            text += " (shown as it was before: R reads what is left)"
+        trouble = self.query_one("#trouble", Static)
+        trouble.display = bool(text)
+        if text:
+            trouble.update(f"! {text}")
+        if damage_met(self._session.view.tables).keys() != self._damage.keys():  # reading has met damage
+            self._show_beside()
+
+    def _show_way(self) -> None:
+        """What the breadcrumbs say: the stack, what of it the lists show, and which list."""
+        view, scope = self._session.view, self._refs.scope
+        tab = self.query_one(TabbedContent)
+        parts = ["stack"]
+        if tab.active in ("refs-tab", "logs-tab"):
+            parts.append(scope.label(view))
+        elif tab.active == "blocks-tab" and isinstance(row := self._stack.current, StackRow):
+            parts.append(OneTable(row.table.name).label(view))
+        if tab.active:
+            parts.append(str(tab.get_tab(tab.active).label_text).lower())
+        self.query_one(Breadcrumbs).parts = tuple(parts)
+        self.query_one(Detail).set_class(tab.active not in ("refs-tab", "logs-tab"), "-unused")
+        self.query_one("#records-pane").border_title = Content(parts[1] if len(parts) > 2 else "")
+
+    def _show_blocks(self) -> None:
+        """The table under the cursor, once the tab is shown."""
+        if self.query_one(TabbedContent).active == "blocks-tab":
+            match self._stack.current:
+                case StackRow(table=table):
+                    self._blocks.show_table(table)
+                case None:
+                    self._blocks.show_table(None)
+            self._show_way()
 
     # The session's work.
 
@@ -100,10 +242,32 @@ class LiveScreen(Screen[None]):
         self._jobs.drive("session", self._session, self._take_news, _fail)
 
     def _take_news(self, news: News) -> None:
-        if not isinstance(news, Reloaded):
-            self.take_news(news)
-            return
-        self.take_reload(news)
+        match news:
+            case Reloaded():
+                self._take_reload(news)
+            case RefTrace():
+                row = self._refs.current
+                if self._detail_of is self._refs and row is not None and row.record.name == news.name:
+                    self.query_one(Detail).show(row, news)
+            case _:
+                self._refs.take(news)
+                self._logs.take(news)
+                self._show_progress()
+
+    def _take_reload(self, news: Reloaded) -> None:
+        self._reload_error = news.error
+        if news.changed:
+            self._show_view()
+            self._show_blocks()
+            # Files of a broken stack change under the same names, so what was found is worth nothing.
+            old_faults = news.old_view.faults if news.old_view is not None else ()
+            self._check_is_due |= bool(old_faults or self._session.view.faults)
+        else:
+            self._show_progress()
+        if self._check_is_due:
+            self._check_is_due = False
+            self._health.action_stop()
+            self._health.action_check()
         if news.changed:
             self._look_beside()
             self._compare()
@@ -123,7 +287,7 @@ class LiveScreen(Screen[None]):
 
     def _look_beside(self) -> None:
         if not self._jobs.running("beside"):
-            self._jobs.start("beside", self._find_beside, lambda found: self.take_beside(*found), _fail)
+            self._jobs.start("beside", self._find_beside, self._take_beside, _fail)
 
     def _find_beside(self, _job: Job) -> tuple[Sequence[UnlistedFile], OSError | None]:
         view = self._session.view
@@ -136,11 +300,16 @@ class LiveScreen(Screen[None]):
             return (), error
         return found, None
 
+    def _take_beside(self, found: tuple[Sequence[UnlistedFile], OSError | None]) -> None:
+        self._unlisted, self._beside_error = found
+        self._show_beside()
+        self._show_progress()
+
     def action_pause(self) -> None:
         """Stop watching the stack, or go on with it."""
         if self._watch is not None:
             self._watching = not self._watching
-            self.take_watching(watching=self._watching)
+            self.query_one(StatusLine).watching = self._watching
             self._look()
 
     def action_reload(self) -> None:

@@ -7,6 +7,7 @@ something is in their way.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from dataclasses import replace
 from enum import Enum
@@ -26,14 +27,16 @@ from inspector.actions import (
     Plan,
     PlannedRepair,
     RepairAction,
+    Result,
     UndoAction,
     Workplace,
+    explain,
     lock_words,
 )
-from inspector.model import Ending, Journal
+from inspector.model import Journal
 from inspector.rows import OutcomeRows
 from inspector.text import is_chosen, step_lines
-from inspector.tui.screens.attempt import Applied, NotDone, Planned, apply_plan, defect, make_plan
+from inspector.tui.screens.attempt import NotDone, apply_plan, make_plan
 from inspector.tui.screens.confirm import ConfirmScreen
 from inspector.tui.screens.dialog import Dialog
 from inspector.tui.screens.outcomes import OutcomesScreen
@@ -56,6 +59,8 @@ class Phase(Enum):
 
 class ActionScreen(Dialog[bool]):
     """Carries out one action; the answer says whether the stack may have been changed."""
+
+    answer = False
 
     HELP = """
     A change of the stack, step by step. First the plan: what would be written, merged or removed, worked out
@@ -95,17 +100,12 @@ class ActionScreen(Dialog[bool]):
         super().__init__(action.title)
         self._action = action
         self._journal = journal
-        self._phase = Phase.PLANNING
+        self.phase = Phase.PLANNING
+        """Where the action is."""
         self._plan: Plan[Any] | None = None
         self._in_the_way: tuple[str, ...] = ()  # the names of locks
         self._remedy = ""
-        self._changed = False
         self._undone_by: str | None = None
-
-    @property
-    def phase(self) -> Phase:
-        """Where the action is."""
-        return self._phase
 
     def parts(self) -> Iterator[Widget]:
         """The gist, the lines, how far it is, and the command line."""
@@ -121,7 +121,7 @@ class ActionScreen(Dialog[bool]):
         self.action_plan_again()
 
     def _enter(self, phase: Phase, sentence: str, lines: list[Line], warnings: tuple[str, ...] = ()) -> None:
-        self._phase = phase
+        self.phase = phase
         self.query_one(".box").border_subtitle = Content(phase.value)
         shown = self.query_one("#sentence", Static)
         shown.update(Content(sentence))
@@ -137,18 +137,18 @@ class ActionScreen(Dialog[bool]):
         """The keys of this phase."""
         match action:
             case "proceed":
-                return self._phase is Phase.PLANNED and self._plan is not None and not self._plan.is_noop
+                return self.phase is Phase.PLANNED and self._plan is not None and not self._plan.is_noop
             case "again":
-                return self._phase is Phase.FAILED and self._remedy == "again" and self._plan is not None
+                return self.phase is Phase.FAILED and self._remedy == "again" and self._plan is not None
             case "undo":
-                return self._phase is Phase.DONE and self._undone_by is not None
+                return self.phase is Phase.DONE and self._undone_by is not None
             case "repair":
-                return self._phase is Phase.FAILED and self._remedy == "repair"
+                return self.phase is Phase.FAILED and self._remedy == "repair"
             case "unlock":
-                is_locked = self._phase is Phase.FAILED and self._remedy == "again"
-                return is_locked or (self._phase is Phase.PLANNED and bool(self._in_the_way))
+                is_locked = self.phase is Phase.FAILED and self._remedy == "again"
+                return is_locked or (self.phase is Phase.PLANNED and bool(self._in_the_way))
             case "plan_again":
-                return self._phase is Phase.FAILED and self._remedy != "none"
+                return self.phase is Phase.FAILED and self._remedy != "none"
             case _:
                 return True
 
@@ -174,12 +174,15 @@ class ActionScreen(Dialog[bool]):
             self._jobs.start("action", apply, self._show_result, self._fail)
 
     def _fail(self, error: Exception) -> None:
-        self._show_trouble(defect(error, applying=self._phase is Phase.APPLYING))
+        """Show an error that is a defect of this program."""
+        untouched = False if self.phase is Phase.APPLYING else None
+        details = "".join(traceback.format_exception(error))
+        self._show_trouble(NotDone(explain(error), "failed", untouched, details))
 
     def _show_progress(self, text: str) -> None:
         self.query_one("#progress", Static).update(Content(text))
 
-    def _show_plan(self, made: Planned | NotDone) -> None:
+    def _show_plan(self, made: tuple[Plan[Any], list[UnlistedFile]] | NotDone) -> None:
         if isinstance(made, NotDone):
             self._show_trouble(made)
             return
@@ -192,27 +195,26 @@ class ActionScreen(Dialog[bool]):
         """The lines of a plan, as they are shown."""
         return [Line(text) for text in plan.lines]
 
-    def _show_result(self, made: Applied | NotDone) -> None:
-        if isinstance(made, NotDone):
-            self._show_trouble(made)
+    def _show_result(self, result: Result | NotDone) -> None:
+        if isinstance(result, NotDone):
+            self._show_trouble(result)
             return
-        self._changed = True
-        result, self._undone_by = made
+        self.answer = True
+        self._undone_by = None if result.snapshot is None else result.snapshot.id
         self._journal.note(self._action.title, "done", result.sentence, self._action.command_line)
         self._enter(Phase.DONE, result.sentence, [Line(text) for text in result.lines], result.warnings)
 
     def _show_trouble(self, not_done: NotDone) -> None:
-        trouble, stopped, untouched, details = not_done
-        self._phase, self._remedy = Phase.FAILED, trouble.remedy
+        trouble, ending, untouched, details = not_done
+        self.phase, self._remedy = Phase.FAILED, trouble.remedy
         self._in_the_way = (trouble.lock,) if trouble.lock else ()
         paragraphs = list(trouble.paragraphs)
         if untouched is not None:
-            self._changed |= not untouched
+            self.answer = self.answer or not untouched
             paragraphs.append(_UNTOUCHED if untouched else _UNSURE)
         if untouched is not None or details:
-            outcome: Ending = "stopped" if stopped else "failed"
             command = self._action.command_line
-            self._journal.note(self._action.title, outcome, trouble.sentence, command, details)
+            self._journal.note(self._action.title, ending, trouble.sentence, command, details)
         if self.check_action("repair", ()):
             paragraphs.append(_REPAIR)
         lines = [line for text in paragraphs for line in (Line(text), Line(""))]
@@ -223,39 +225,29 @@ class ActionScreen(Dialog[bool]):
     def action_proceed(self) -> None:
         """Ask before anything is changed."""
         if self._plan is not None:
-            question = ConfirmScreen(
-                self._action.title, self._plan.sentence, self._action.verb, self._plan.typed
-            )
-            self.app.push_screen(question, self._confirmed)
-
-    def _confirmed(self, yes: bool | None) -> None:
-        if yes:
-            self.action_again()
+            title, verb = self._action.title, self._action.verb
+            question = ConfirmScreen(title, self._plan.sentence, verb, self._plan.typed)
+            self.ask(question, self.action_again)
 
     def action_undo(self) -> None:
         """Show how to go back to what was before, and leave once that is done."""
         action = UndoAction(self._action.workplace, self._undone_by)
-        self.app.push_screen(ActionScreen(action, self._journal), self._undone)
-
-    def _undone(self, undone: bool | None) -> None:
-        if undone:
-            self.dismiss(True)
+        self.ask(ActionScreen(action, self._journal), self.action_leave)
 
     def action_repair(self) -> None:
         """Show what repairs the stack, and plan again once that is done."""
         self._show_repair()
 
-    def _show_repair(self, locks: tuple[str, ...] = ()) -> None:
-        self.app.push_screen(RepairScreen(self._action.workplace, self._journal, locks), self._repaired)
-
     def action_unlock(self) -> None:
         """Show what removes the locks that are in the way, and plan again once that is done."""
         self._show_repair(self._in_the_way)
 
-    def _repaired(self, repaired: bool | None) -> None:
-        if repaired:
-            self._changed = True
+    def _show_repair(self, locks: tuple[str, ...] = ()) -> None:
+        def repaired() -> None:
+            self.answer = True
             self.action_plan_again()
+
+        self.ask(RepairScreen(self._action.workplace, self._journal, locks), repaired)
 
     def action_copy(self) -> None:
         """Copy the command line."""
@@ -264,11 +256,11 @@ class ActionScreen(Dialog[bool]):
 
     def action_leave(self) -> None:
         """Stop what is being applied; otherwise close."""
-        if self._phase is Phase.APPLYING:
+        if self.phase is Phase.APPLYING:
             self._jobs.stop("action")
             self.query_one("#sentence", Static).update(Content("Stopping…"))
         else:
-            self.dismiss(self._changed)
+            super().action_leave()
 
 
 class RepairScreen(ActionScreen):

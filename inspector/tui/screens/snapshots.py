@@ -30,6 +30,8 @@ from inspector.tui.work import Job
 class SnapshotsScreen(ListDialog[bool, Snapshot]):
     """What was kept before each change; the answer says whether the stack may have been changed."""
 
+    answer = False
+
     HELP = """
     A snapshot is taken before each change that is made through this program: the list, and hard links to its
     tables, which cost no room until a compaction removes the tables themselves. The newest 20 stay, and
@@ -57,7 +59,7 @@ class SnapshotsScreen(ListDialog[bool, Snapshot]):
         self._workplace = workplace
         self._journal = journal
         self._view = view
-        self._changed = False
+        self._found: Sequence[Snapshot] = ()
         self._tables = ExitStack()
         columns: list[Column[Snapshot]] = [
             Column("time", lambda one, _width: Cell(utc_time(int(one.time)), "muted"), width=23, priority=1),
@@ -90,6 +92,7 @@ class SnapshotsScreen(ListDialog[bool, Snapshot]):
 
     def _show_snapshots(self, found: Sequence[Snapshot]) -> None:
         current = self._list.current
+        self._found = found
         ids = [one.id for one in found]
         cursor = ids.index(current.id) if current is not None and current.id in ids else 0
         self._list.show(SequenceRows(found), cursor=cursor)
@@ -124,21 +127,16 @@ class SnapshotsScreen(ListDialog[bool, Snapshot]):
         return action not in {"restore", "compare", "keep", "prune"} or self._list.source.count > 0
 
     @on(VirtualList.Opened)
-    def _opened(self, event: VirtualList.Opened) -> None:
-        event.stop()
-        self.action_restore()
-
     def action_restore(self) -> None:
         """Show how to go back to the snapshot."""
         one = self._list.current
         if one is not None:
-            self._act(ActionScreen(UndoAction(self._workplace, one.id), self._journal))
+            self._act(UndoAction(self._workplace, one.id))
 
     def action_compare(self) -> None:
         """Compare the refs of the snapshot with those of now."""
-        if (one := self._list.current) is None:
+        if (snapshot := self._list.current) is None:
             return
-        snapshot = one
 
         def open_tables(_job: Job) -> ReadableStack:
             # It may be of a stack that was broken: what could be read of that is compared.
@@ -146,20 +144,16 @@ class SnapshotsScreen(ListDialog[bool, Snapshot]):
 
         def show(then: ReadableStack) -> None:
             self._tables.push(then)
-            title = f"From the snapshot of {utc_time(int(snapshot.time))} to now"
-            self.app.push_screen(
-                ChangesScreen(then.merged, self._view.merged, title, self._view.hash_id.size)
-            )
+            now, title = self._view, f"From the snapshot of {utc_time(int(snapshot.time))} to now"
+            self.app.push_screen(ChangesScreen(then.merged, now.merged, title, now.hash_id.size))
 
         self._jobs.start("open", open_tables, show, on_top=True)
 
     def action_keep(self) -> None:
         """Except the snapshot from pruning, or no longer."""
-        one = self._list.current
         if self._workplace.read_only:
             self.notify("Opened with --read-only: nothing is changed.", severity="warning", markup=False)
-        elif one is not None:
-            snapshot = one
+        elif (snapshot := self._list.current) is not None:
 
             def switch(_job: Job) -> Sequence[Snapshot]:
                 keep(snapshot, kept=not snapshot.kept)
@@ -171,21 +165,12 @@ class SnapshotsScreen(ListDialog[bool, Snapshot]):
         """Show which snapshots would go that are older than this one."""
         one = self._list.current
         if one is not None:
-            found = [
-                row for number in range(self._list.source.count) if (row := self._list.source.row(number))
-            ]
-            older = tuple(row for row in found if row.id < one.id and not row.kept)
-            action = PruneAction(self._workplace, one.id, older)
-            self._act(ActionScreen(action, self._journal))
+            older = tuple(row for row in self._found if row.id < one.id and not row.kept)
+            self._act(PruneAction(self._workplace, one.id, older))
 
-    def _act(self, screen: ActionScreen) -> None:
-        def done(changed: bool | None) -> None:
-            if changed:
-                self._changed = True
-                self._load()
+    def _act(self, action: UndoAction | PruneAction) -> None:
+        def done() -> None:
+            self.answer = True
+            self._load()
 
-        self.app.push_screen(screen, done)
-
-    def action_leave(self) -> None:
-        """Back to the stack; after going back, so that it is shown as it is now."""
-        self.dismiss(self._changed)
+        self.ask(ActionScreen(action, self._journal), done)
