@@ -48,10 +48,10 @@ class InspectorApp(TerminalApp):
         self.sessions = ExitStack()
         self._jobs = Jobs(self)
         self._session = session
-        if workplace is None and session is not None:
-            workplace = Workplace(session.view.directory, session.view.options)
         if workplace is None:
-            raise ValueError("an application without a stack")
+            if session is None:
+                raise ValueError("an application without a stack")
+            workplace = Workplace(session.view.directory, session.view.options)
         self._workplace = workplace
         self._label = label
         self._clock = clock

@@ -67,7 +67,7 @@ class Source(Protocol):
 class Job:
     """A job as its function has it, in its thread."""
 
-    def __init__(self, jobs: Jobs, group: str, source: object) -> None:
+    def __init__(self, jobs: Jobs, group: str, source: Source | None) -> None:
         self._jobs = jobs
         self.group = group
         self.source = source
@@ -117,13 +117,25 @@ class Jobs:
         failed: Callable[[Exception], object] | None = None,
         *,
         on_top: bool = False,
+        source: Source | None = None,
     ) -> None:
         """Call `function` in a thread, in place of the job of the group, and then `done` or `failed`.
 
         Without `failed` an error is shown as a notification. `on_top` is for an answer that is of no use
-        when the user is at another screen by then.
+        when the user is at another screen by then. `source` is what the job works for, if that is one.
         """
-        self._start(Job(self, group, None), function, done, failed, on_top=on_top)
+        self.drop(group)
+        job = self._newest[group] = Job(self, group, source)
+
+        def run() -> None:
+            try:
+                answer = function(job)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the owner waits for an answer
+                self.deliver(job, partial(self._fail, error, failed), is_last=True)
+            else:
+                self.deliver(job, partial(done, answer), is_last=True, on_top=on_top)
+
+        job.worker = self._owner.run_worker(run, thread=True, group=group)
 
     def drive(
         self,
@@ -149,7 +161,7 @@ class Jobs:
 
         # What was wanted while it was about to end is not forgotten.
         again = partial(self.drive, group, source, show, failed)
-        self._start(Job(self, group, source), work, lambda _nothing: again(), failed, on_top=False)
+        self.start(group, work, lambda _nothing: again(), failed, source=source)
 
     def stop(self, group: str) -> None:
         """Ask the job to stop; what comes of it is still wanted."""
@@ -170,27 +182,6 @@ class Jobs:
     def idle(self) -> bool:
         """Whether all jobs have given their answers."""
         return not self._newest
-
-    def _start(
-        self,
-        job: Job,
-        function: Callable[[Job], Answer],
-        done: Callable[[Answer], object],
-        failed: Callable[[Exception], object] | None,
-        *,
-        on_top: bool,
-    ) -> None:
-        self._newest[job.group] = job
-
-        def run() -> None:
-            try:
-                answer = function(job)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the owner waits for an answer
-                self.deliver(job, partial(self._fail, error, failed), is_last=True)
-            else:
-                self.deliver(job, partial(done, answer), is_last=True, on_top=on_top)
-
-        job.worker = self._owner.run_worker(run, thread=True, exclusive=True, group=job.group)
 
     def deliver(
         self, job: Job, tell: Callable[[], object], *, is_last: bool = False, on_top: bool = False

@@ -61,8 +61,7 @@ nothing to stop.
         Binding("tilde", "toggle_kind('updated')", "Updated", key_display="~"),
         Binding("minus", "toggle_kind('deleted')", "Deleted", key_display="-"),
         Binding("y", "copy", "Copy"),
-        Binding("escape", "back", "Stop/back", key_display="esc"),
-        Binding("q,L", "back", "Back", show=False),
+        Binding("escape,q,L", "back", "Stop/back", key_display="esc"),
     ]
 
     def __init__(self, old: MergedTable, new: MergedTable, title: str, hash_size: int) -> None:
@@ -218,7 +217,7 @@ nothing to stop.
             self._stopped = True
             self._show_state()
         else:
-            self.dismiss()
+            self.action_leave()
 
 
 def _mark(row: RefChange) -> Cell:

@@ -68,8 +68,7 @@ class CopyScreen(ListDialog[None, CopyChoice]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "Copy"),
-        Binding("escape", "dismiss(None)", "Back"),
-        Binding("q,y", "dismiss(None)", "Back", show=False),
+        Binding("escape,q,y", "leave", "Back"),
     ]
 
     def __init__(self, row: RefRow | LogRow, table: Table) -> None:

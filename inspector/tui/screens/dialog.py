@@ -108,7 +108,7 @@ class HelpScreen(Dialog[None]):
 
     # The keys are the screen's, so that they work wherever the focus is.
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f1,escape,question_mark,q", "dismiss(None)", "Close", key_display="esc"),
+        Binding("f1,escape,question_mark,q", "leave", "Close", key_display="esc"),
         *MOVES,
         Binding("space", "page(1)", "Page down"),
         Binding("home", "first", "Top", show=False),

@@ -48,8 +48,7 @@ class FormScreen(Dialog[bool]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "plan", "Plan"),
-        Binding("ctrl+g", "plan", "Plan", show=False),
+        Binding("enter,ctrl+g", "plan", "Plan"),
         Binding("tab", "app.focus_next", "Next field"),
         Binding("shift+tab", "app.focus_previous", "Field before", show=False),
         Binding("escape", "leave", "Cancel"),

@@ -31,19 +31,17 @@ class JournalScreen(ListDialog[None, Entry]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("y", "copy", "Copy command"),
-        Binding("escape", "dismiss(None)", "Back"),
-        Binding("q,at", "dismiss(None)", "Back", show=False),
+        Binding("escape,q,at", "leave", "Back"),
     ]
 
     def __init__(self, journal: Journal) -> None:
         columns: list[Column[Entry]] = [
             Column("time", lambda row, _width: Cell(utc_time(int(row.time)), "muted"), width=23, priority=1),
-            Column("", lambda row, _width: _outcome(row), width=7),
-            Column("change", lambda row, _width: Cell(row.title), width=16, flex=1),
+            Column("", _outcome, width=7),
+            Column("change", lambda row, _width: row.title, width=16, flex=1),
         ]
         rows = SequenceRows(journal.entries[::-1])
-        entries = VirtualList(columns, rows, empty="nothing was changed yet")
-        super().__init__("Journal, newest first", entries)
+        super().__init__("Journal, newest first", VirtualList(columns, rows, empty="nothing was changed yet"))
 
     def on_mount(self) -> None:
         """Tracebacks are long: they can be scrolled with the keys."""
@@ -67,5 +65,5 @@ class JournalScreen(ListDialog[None, Entry]):
             self.notify("Copied the command line.", markup=False)
 
 
-def _outcome(entry: Entry) -> Cell:
+def _outcome(entry: Entry, _width: int) -> Cell:
     return Cell(entry.ending, "plain" if entry.ending == "done" else "warning")

@@ -126,8 +126,7 @@ the row changed. space marks a moment: = and enter on another row then show what
         Binding("enter", "choose", "Show"),
         Binding("space", "mark", "Mark"),
         Binding("equals_sign", "compare", "What changed", key_display="="),
-        Binding("escape", "dismiss(None)", "Back", key_display="esc"),
-        Binding("q,T", "dismiss(None)", "Back", show=False),
+        Binding("escape,q,T", "leave", "Back", key_display="esc"),
     ]
 
     def __init__(self, view: StackView, at: int | None = None) -> None:
@@ -175,58 +174,27 @@ the row changed. space marks a moment: = and enter on another row then show what
 
     def _show_words(self) -> None:
         if self._marked is None:
-            words = (
+            self.say(
                 "Each row is the stack when that table was its newest. States between two rows are gone: "
                 "a compaction has merged them."
             )
         else:
-            moment = self._moments[self._marked]
-            words = (
-                f"* as of {moment.update_index} is marked. On another row, = or enter shows what changed "
-                "between the two; space on the marked row takes the mark away."
+            self.say(
+                f"* as of {self._moments[self._marked].update_index} is marked. On another row, = or enter "
+                "shows what changed between the two; space on the marked row takes the mark away."
             )
-        self.say(words)
 
     def _columns(self) -> list[Column[Moment]]:
         marked = None if self._marked is None else self._moments[self._marked]
-        ranges = [update_range(table.min_update_index, table.max_update_index) for table in self._view.tables]
         highest = max((moment.update_index for moment in self._moments), default=0)
+        longest = max((len(_updates(moment, 0)) for moment in self._moments), default=0)
         return [
             Column("", lambda moment, _width: Cell("*" if moment is marked else "", "accent"), width=1),
-            Column(
-                "as of",
-                lambda moment, _width: Cell(str(moment.update_index)),
-                width=max(len(str(highest)), len("as of")),
-                align="right",
-            ),
-            Column(
-                "tables", lambda moment, _width: Cell(f"{moment.tables:,}", "muted"), width=6, align="right"
-            ),
-            Column(
-                "size",
-                lambda moment, _width: Cell(file_size(moment.size)),
-                width=7,
-                align="right",
-                priority=3,
-            ),
-            Column(
-                "newest table",
-                lambda moment, _width: Cell(
-                    f"#{moment.position} {short_table_name(moment.table.name)}", "muted"
-                ),
-                width=13,
-                flex=1,
-                priority=2,
-            ),
-            Column(
-                "its updates",
-                lambda moment, _width: Cell(
-                    update_range(moment.table.min_update_index, moment.table.max_update_index)
-                ),
-                width=max(len(text) for text in [*ranges, "its updates"]),
-                align="right",
-                priority=1,
-            ),
+            Column("as of", _as_of, width=max(len(str(highest)), len("as of")), align="right"),
+            Column("tables", _tables, width=6, align="right"),
+            Column("size", lambda moment, _width: file_size(moment.size), width=7, align="right", priority=3),
+            Column("newest table", _newest_table, width=13, flex=1, priority=2),
+            Column("its updates", _updates, width=max(longest, 11), align="right", priority=1),
             Column("newest log entry", self._time_cell, width=25, flex=1),
         ]
 
@@ -264,14 +232,9 @@ the row changed. space marks a moment: = and enter on another row then show what
             return
         row = self._list.cursor
         newer, older = sorted((row, row + 1 if self._marked in (None, row) else self._marked))
-        self.app.push_screen(
-            ChangesScreen(
-                self._tables_until(older),
-                self._tables_until(newer),
-                f"What changed from {self._label(older)} to {self._label(newer)}",
-                self._view.hash_id.size,
-            )
-        )
+        then, now = self._tables_until(older), self._tables_until(newer)
+        title = f"What changed from {self._label(older)} to {self._label(newer)}"
+        self.app.push_screen(ChangesScreen(then, now, title, self._view.hash_id.size))
 
     def _tables_until(self, row: int) -> MergedTable:
         if row == len(self._moments):
@@ -282,3 +245,19 @@ the row changed. space marks a moment: = and enter on another row then show what
         if row == len(self._moments):
             return "the empty stack"
         return f"{self._moments[row].update_index}" + (" (now)" if row == 0 else "")
+
+
+def _as_of(moment: Moment, _width: int) -> str:
+    return str(moment.update_index)
+
+
+def _tables(moment: Moment, _width: int) -> Cell:
+    return Cell(f"{moment.tables:,}", "muted")
+
+
+def _newest_table(moment: Moment, _width: int) -> Cell:
+    return Cell(f"#{moment.position} {short_table_name(moment.table.name)}", "muted")
+
+
+def _updates(moment: Moment, _width: int) -> str:
+    return update_range(moment.table.min_update_index, moment.table.max_update_index)

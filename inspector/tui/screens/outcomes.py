@@ -30,8 +30,7 @@ class OutcomesScreen(ListDialog[None, RefOutcome]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", "Back"),
-        Binding("q,d", "dismiss(None)", "Back", show=False),
+        Binding("escape,q,d", "leave", "Back"),
     ]
 
     def __init__(self, outcomes: OutcomeRows) -> None:

@@ -34,14 +34,7 @@ class StackSummary:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Choice:
-    location: StackLocation
-    path: str
-    summary: StackSummary | None
-
-
-class PickerScreen(ListDialog[StackLocation | None, _Choice]):
+class PickerScreen(ListDialog[StackLocation | None, StackLocation]):
     """Asks which stack; the answer is its location, or None when the user wants none."""
 
     HELP: ClassVar[str] = """\
@@ -60,45 +53,37 @@ enter opens the stack under the cursor, escape leaves."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "Open"),
-        Binding("escape,q", "dismiss(None)", "Leave"),
+        Binding("escape,q", "leave", "Leave"),
     ]
 
     def __init__(
-        self, choices: Sequence[StackLocation], options: StackOptions, *, base: Path | None = None
+        self, locations: Sequence[StackLocation], options: StackOptions, *, base: Path | None = None
     ) -> None:
         """`options` are those to open the stacks with; paths below `base` are shown relative to it."""
-        super().__init__("Which stack?", VirtualList((), empty="no stacks"), classes="-small")
+        self._locations = locations
         self._options = options
-        self._choices = [
-            _Choice(location, _shown_path(location.directory, base), None) for location in choices
+        self._base = base
+        self._summaries: dict[Path, StackSummary] = {}
+        names = max((len(_name(location, 0).text) for location in locations), default=0)
+        columns: list[Column[StackLocation]] = [
+            Column("stack", _name, width=max(5, min(names, 24)), flex=1),
+            Column("path", self._path, width=16, flex=3),
+            Column("tables", self._tables, width=7, align="right"),
+            Column("size", self._bytes, width=7, align="right"),
         ]
+        rows = VirtualList(columns, SequenceRows(locations), empty="no stacks")
+        super().__init__("Which stack?", rows, classes="-small")
 
     def on_mount(self) -> None:
-        """Show the names, with the cursor on the stack that the path stands for, and have the rest read."""
-        self._draw()
-        current = [number for number, choice in enumerate(self._choices) if choice.location.is_current]
+        """Begin at the stack of the path that was given, and have the tables of each read."""
+        current = [number for number, location in enumerate(self._locations) if location.is_current]
         self._list.cursor = current[0] if current else 0
         self._jobs.start("summaries", self._read, lambda _nothing: None)
 
-    def _draw(self) -> None:
-        self._list.show(SequenceRows(self._choices), self._columns())
-        self.show_detail()
-
-    def _columns(self) -> list[Column[_Choice]]:
-        names = max((len(_name(choice, 0).text) for choice in self._choices), default=0)
-        return [
-            Column("stack", _name, width=max(5, min(names, 24)), flex=1),
-            Column(
-                "path", lambda row, width: Cell(shorten_middle(row.path, width), "muted"), width=16, flex=3
-            ),
-            Column("tables", _tables, width=7, align="right"),
-            Column("size", _size, width=7, align="right"),
-        ]
-
     def _read(self, job: Job) -> None:
-        for number, choice in enumerate(self._choices):
+        for location in self._locations:
             job.check()
-            job.report(self._take_summary, number, self._summarise(choice.location.directory))
+            job.report(self._take_summary, location.directory, self._summarise(location.directory))
 
     def _summarise(self, directory: Path) -> StackSummary:
         try:
@@ -107,42 +92,40 @@ enter opens the stack under the cursor, escape leaves."""
         except (ReftableError, OSError) as error:
             return StackSummary(error=error_text(error))
 
-    def _take_summary(self, number: int, summary: StackSummary) -> None:
-        choice = self._choices[number]
-        self._choices[number] = _Choice(choice.location, choice.path, summary)
-        self._draw()
+    def _take_summary(self, directory: Path, summary: StackSummary) -> None:
+        self._summaries[directory] = summary
+        self._list.show(self._list.source)
+        self.show_detail()
 
-    def detail(self, row: _Choice) -> list[Content]:
+    def detail(self, row: StackLocation) -> list[Content]:
         """Which stack it is, or why it cannot be opened."""
-        here = "the stack of this path" if row.location.is_current else "another stack of this repository"
-        error = row.summary.error if row.summary is not None else None
+        here = "the stack of this path" if row.is_current else "another stack of this repository"
+        summary = self._summaries.get(row.directory)
+        error = summary.error if summary is not None else None
         return [Content(here if error is None else f"! cannot be opened: {error}")]
+
+    def _path(self, row: StackLocation, width: int) -> Cell:
+        path = row.directory
+        if self._base is not None and path.is_relative_to(self._base):
+            path = path.relative_to(self._base)
+        return Cell(shorten_middle(safe_name(str(path)), width), "muted")
+
+    def _tables(self, row: StackLocation, _width: int) -> Cell:
+        if (summary := self._summaries.get(row.directory)) is None:
+            return Cell("…", "muted")
+        return Cell("! error", "error") if summary.error is not None else Cell(f"{summary.tables:,}")
+
+    def _bytes(self, row: StackLocation, _width: int) -> str:
+        summary = self._summaries.get(row.directory)
+        return "" if summary is None or summary.error is not None else file_size(summary.size)
 
     @on(VirtualList.Opened)
     def action_choose(self) -> None:
         """Answer with the stack under the cursor."""
-        if (choice := self._list.current) is not None:
-            self.dismiss(choice.location)
+        if (location := self._list.current) is not None:
+            self.dismiss(location)
 
 
-def _shown_path(directory: Path, base: Path | None) -> str:
-    if base is not None and directory.is_relative_to(base):
-        directory = directory.relative_to(base)
-    return safe_name(str(directory))
-
-
-def _name(row: _Choice, _width: int) -> Cell:
-    name = safe_name(row.location.name)
-    return Cell(f"{name} (here)", "accent") if row.location.is_current else Cell(name)
-
-
-def _tables(row: _Choice, _width: int) -> Cell:
-    if row.summary is None:
-        return Cell("…", "muted")
-    return Cell("! error", "error") if row.summary.error is not None else Cell(f"{row.summary.tables:,}")
-
-
-def _size(row: _Choice, _width: int) -> Cell:
-    if row.summary is None or row.summary.error is not None:
-        return Cell("")
-    return Cell(file_size(row.summary.size))
+def _name(row: StackLocation, _width: int) -> Cell:
+    name = safe_name(row.name)
+    return Cell(f"{name} (here)", "accent") if row.is_current else Cell(name)

@@ -92,8 +92,7 @@ class ActionScreen(Dialog[bool]):
         Binding("u", "unlock", "Unlock…"),
         Binding("z", "undo", "Undo this"),
         Binding("y", "copy", "Copy command"),
-        Binding("escape", "leave", "Back"),
-        Binding("q", "leave", "Back", show=False),
+        Binding("escape,q", "leave", "Back"),
     ]
 
     def __init__(self, action: Action[Any], journal: Journal) -> None:

@@ -51,8 +51,7 @@ class SnapshotsScreen(ListDialog[bool, Snapshot]):
         Binding("d", "compare", "Refs then and now"),
         Binding("K", "keep", "Keep", key_display="K"),
         Binding("P", "prune", "Remove older…", key_display="P"),
-        Binding("escape", "leave", "Back"),
-        Binding("q,B", "leave", "Back", show=False),
+        Binding("escape,q,B", "leave", "Back"),
     ]
 
     def __init__(self, workplace: Workplace, journal: Journal, view: StackView) -> None:
