@@ -6,16 +6,14 @@ from collections.abc import Iterator
 from typing import Final, Literal
 
 from textual import on
-from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Input, Static, TextArea
+from textual.widgets import Input, TextArea
 
-from engine.errors import ApiError
 from engine.format import HashId, RefRecord
 from engine.update import parse_commands
 from inspector.actions import AddAction, FormKind, RefForm, Workplace, name_field, value_field
 from inspector.model import Journal
-from inspector.text import counted, safe_name
+from inspector.text import counted
 from inspector.tui.screens.form import FormScreen, field
 from inspector.tui.widgets.choice import Choice
 
@@ -97,7 +95,6 @@ class AddScreen(FormScreen):
         yield field("symref means", self._itself)
         yield self._commands
         yield field("reflog says", self._message)
-        yield Static(id="said", classes="said", markup=False)
 
     def _form(self) -> RefForm:
         old = self._old.value.strip() if self._kind.value != "create" else ""
@@ -110,8 +107,8 @@ class AddScreen(FormScreen):
         text = self._commands.text
         return (text if text.endswith("\n") else f"{text}\n").encode("utf-8", "surrogateescape")
 
-    def refresh_said(self) -> None:
-        """The lines that this kind of change has, and the commands that come out of them."""
+    def show_fields(self) -> None:
+        """Show the lines that this kind of change has."""
         one, kind = self._mode.value == "ref", self._kind.value
         shown: list[tuple[Widget, bool]] = [
             (self._kind, True),
@@ -126,45 +123,26 @@ class AddScreen(FormScreen):
         self._commands.display = not one
         digits = f"{2 * self._hash_id.size} hexadecimal digits"
         self._new.placeholder = "e.g. refs/heads/topic" if kind == "symref" else digits
-        self.query_one("#said", Static).update(Content(safe_name(self._saying())))
 
-    def _saying(self) -> str:
+    def check(self) -> str:
+        """The command that a change of one ref is, or how many updates the commands are."""
         if self._mode.value == "ref":
             form = self._form()
-            if form.problem(self._hash_id) is not None:
-                return ""
+            if wrong := form.problem(self._hash_id):
+                raise ValueError(wrong)
             commands = form.commands(self._hash_id).decode("utf-8", "surrogateescape")
             return f"As a command: {'; '.join(commands.splitlines())}"
-        if self._problem_of_commands() is None and self._is_checked():
-            count = len(parse_commands(self._data(), self._hash_id))
-            return f"These are {counted(count, 'update')}."
-        return ""
-
-    def problem(self) -> str | None:
-        """What is wrong with the change, as far as it can be told without the stack."""
-        wrong = (
-            self._form().problem(self._hash_id) if self._mode.value == "ref" else self._problem_of_commands()
-        )
-        return None if wrong is None else safe_name(wrong)
+        if not self._commands.text.strip():
+            raise ValueError("no commands yet: one a line, like create refs/heads/topic and an object id")
+        if len(self._commands.text) > _CHECKED_CHARACTERS:
+            return ""
+        return f"These are {counted(len(parse_commands(self._data(), self._hash_id)), 'update')}."
 
     @property
     def hint(self) -> str:
         """In the box, enter begins a line."""
         key = "Enter" if self._mode.value == "ref" else "ctrl+g"
         return f"{key} makes a plan; nothing is changed yet."
-
-    def _is_checked(self) -> bool:
-        return len(self._commands.text) <= _CHECKED_CHARACTERS
-
-    def _problem_of_commands(self) -> str | None:
-        if not self._commands.text.strip():
-            return "no commands yet: one a line, like create refs/heads/topic and an object id"
-        if self._is_checked():
-            try:
-                parse_commands(self._data(), self._hash_id)
-            except ApiError as error:
-                return str(error)
-        return None
 
     @on(TextArea.Changed)
     def _commands_changed(self) -> None:

@@ -12,7 +12,7 @@ from engine.merge import Segment, suggest_compaction_segment, suggest_geometric_
 from engine.stack import Policy
 from inspector.actions import CompactAction, TableRange, Workplace
 from inspector.model import Journal, StackView
-from inspector.text import counted, safe_name
+from inspector.text import counted
 from inspector.tui.screens.form import FormScreen, field
 from inspector.tui.widgets.choice import Choice
 
@@ -38,6 +38,10 @@ class CompactScreen(FormScreen):
 
     git compacts by itself after each transaction, by one of two rules. Merging everything makes the smallest
     stack and the fastest lookups, and rewrites all of it.
+    """
+
+    DEFAULT_CSS = """
+    CompactScreen #said { display: none; }
     """
 
     def __init__(
@@ -70,11 +74,11 @@ class CompactScreen(FormScreen):
         self._range_lines = field("from #", self._first), field("to #", self._last)
 
     def fields(self) -> Iterator[Widget]:
-        """How to choose; the range only for who chose to give one."""
+        """How to choose; a range has two lines of its own."""
         yield field("merge", self._which)
         yield from self._range_lines
 
-    def refresh_said(self) -> None:
+    def show_fields(self) -> None:
         """Two more lines for a range."""
         for line in self._range_lines:
             line.display = self._which.value == "range"
@@ -94,17 +98,14 @@ class CompactScreen(FormScreen):
             raise ValueError("a range needs two tables, the older one first")
         return first, last + 1
 
-    def problem(self) -> str | None:
-        """A range that is none, or with a table that is known to be damaged."""
+    def check(self) -> str:
+        """Refuse a range that is none, or with a table that is known to be damaged."""
         which = self._which.value
-        try:
-            tables = range(*self._range()) if which == "range" else self._ranges[which]
-        except ValueError as error:
-            return safe_name(str(error))
+        tables = range(*self._range()) if which == "range" else self._ranges[which]
         damage = next((self._damage[at] for at in tables if at in self._damage), None)
-        if damage is None or len(tables) < 2:
-            return None
-        return f"BLOCKED: {damage}\nEscape, then 5 and r, show what repairs it."
+        if damage is not None and len(tables) > 1:
+            raise ValueError(f"BLOCKED: {damage}\nEscape, then 5 and r, show what repairs it.")
+        return ""
 
     def action(self) -> CompactAction:
         """Compact what was chosen. A rule is asked again by the plan, for the stack as it is by then."""

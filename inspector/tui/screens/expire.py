@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from engine.format import U64_MAX
 from inspector.actions import ExpireAction, Workplace
 from inspector.model import Journal
-from inspector.text import parse_time, safe_name, utc_time
+from inspector.text import parse_time, utc_time
 from inspector.tui.screens.form import FormScreen, field
 
 
@@ -43,12 +42,11 @@ class ExpireScreen(FormScreen):
         self._spared = Input(placeholder="none", compact=True, id="spared")
 
     def fields(self) -> Iterator[Widget]:
-        """Two limits, of which refs, and how the time was understood."""
+        """Two limits, and of which refs."""
         yield field("older than", self._time)
         yield field("below index", self._index)
         yield field("only refs", self._refs)
         yield field("except refs", self._spared)
-        yield Static(id="understood", classes="said", markup=False)
 
     def _limits(self) -> tuple[int | None, int | None]:
         """Time and update index; None for none. Raises ValueError."""
@@ -59,26 +57,14 @@ class ExpireScreen(FormScreen):
             raise ValueError(f"{index!r} is no update index: write a whole number")
         return before, int(index) if index else None
 
-    def refresh_said(self) -> None:
+    def check(self) -> str:
         """The time in UTC, whatever notation it was written in."""
-        try:
-            before, index = self._limits()
-        except ValueError:
-            before = index = None
+        before, index = self._limits()
         parts = [f"older than {utc_time(before)}"] if before is not None else []
         if index is not None:
             parts.append(f"written by an update below {index:,}")
         what = f"what is {' or '.join(parts)}" if parts else "what is old by gc.reflogExpire, or else 90 days"
-        said = f"Goes: {what}."
-        self.query_one("#understood", Static).update(Content(said))
-
-    def problem(self) -> str | None:
-        """A limit that makes no sense."""
-        try:
-            self._limits()
-        except ValueError as error:
-            return safe_name(str(error))
-        return None
+        return f"Goes: {what}."
 
     def action(self) -> ExpireAction:
         """Expire by these limits; a relative time is relative to now."""

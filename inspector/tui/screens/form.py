@@ -15,6 +15,7 @@ from textual.widgets import Button, Input, RadioSet, Static
 
 from inspector.actions import Action, Workplace
 from inspector.model import Journal
+from inspector.text import safe_name
 from inspector.tui.screens.dialog import Dialog
 from inspector.tui.screens.plan import ActionScreen, Phase
 from inspector.tui.work import failure_text
@@ -38,7 +39,7 @@ class FormScreen(Dialog[bool]):
         & #fields { height: auto; max-height: 1fr; }
         & .field { height: auto; }
         & .label { width: 14; color: $foreground-muted; }
-        & .said { height: auto; margin: 1 0 0 0; color: $foreground-muted; }
+        & #said { height: auto; margin: 1 0 0 0; color: $foreground-muted; }
         & #problem { height: auto; min-height: 1; margin: 1 0; }
         & #problem.-wrong { color: $text-warning; }
         & Input { width: 1fr; }
@@ -48,7 +49,8 @@ class FormScreen(Dialog[bool]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,ctrl+g", "plan", "Plan"),
+        Binding("enter", "plan", "Plan"),
+        Binding("ctrl+g", "plan", "Plan", show=False),
         Binding("tab", "app.focus_next", "Next field"),
         Binding("shift+tab", "app.focus_previous", "Field before", show=False),
         Binding("escape", "leave", "Cancel"),
@@ -59,6 +61,7 @@ class FormScreen(Dialog[bool]):
         self._workplace = workplace
         self._journal = journal
         self._refused: str | None = None
+        self._problem: str | None = None
 
     @property
     def hint(self) -> str:
@@ -69,21 +72,21 @@ class FormScreen(Dialog[bool]):
     def fields(self) -> Iterable[Widget]:
         """The lines of the form."""
 
+    def show_fields(self) -> None:
+        """Show the fields that count, and hide the others."""
+
     @abstractmethod
-    def problem(self) -> str | None:
-        """What keeps the form from becoming an action, fit for a terminal; None if nothing does."""
+    def check(self) -> str:
+        """What the form comes to, in words. Raises ValueError for what keeps it from becoming an action."""
 
     @abstractmethod
     def action(self) -> Action[Any]:
         """What the form says to do. Called when there is no problem."""
 
-    @abstractmethod
-    def refresh_said(self) -> None:
-        """Show what depends on the fields, besides the problem."""
-
     def parts(self) -> Iterator[Widget]:
-        """Fields, what is wrong with them, and the button."""
-        yield VerticalScroll(*self.fields(), id="fields", can_focus=False)
+        """Fields, what they come to or what is wrong with them, and the button."""
+        said = Static(id="said", markup=False)
+        yield VerticalScroll(*self.fields(), said, id="fields", can_focus=False)
         yield Static(id="problem", markup=False)
         yield Button("Plan…", id="plan", compact=True)
 
@@ -100,9 +103,15 @@ class FormScreen(Dialog[bool]):
     @on(Input.Changed)
     @on(RadioSet.Changed)
     def refresh_form(self) -> None:
-        """Show what is wrong with what the fields say by now."""
-        self.refresh_said()
-        problem = self._refused or self.problem()
+        """Show what the fields come to by now, or what is wrong with them."""
+        self.show_fields()
+        said, problem = "", self._refused
+        try:
+            said = safe_name(self.check())
+        except ValueError as error:
+            problem = problem or "\n".join(map(safe_name, str(error).splitlines()))
+        self._problem = problem
+        self.query_one("#said", Static).update(Content(said))
         shown = self.query_one("#problem", Static)
         shown.set_class(problem is not None, "-wrong")
         shown.update(Content(f"! {problem}" if problem is not None else self.hint))
@@ -113,7 +122,7 @@ class FormScreen(Dialog[bool]):
     def action_plan(self) -> None:
         """Go on to the plan, if the form makes one."""
         self.refresh_form()
-        if self._refused is None and self.problem() is None:
+        if self._problem is None:
             screen = ActionScreen(self.action(), self._journal)
             self.app.push_screen(screen, lambda changed: self._back_from(screen, changed=bool(changed)))
 

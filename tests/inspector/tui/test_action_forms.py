@@ -171,7 +171,7 @@ def test_a_time_is_shown_back_in_utc_and_relative_to_the_clock(stack: Path) -> N
     screen = ExpireScreen(workplace(stack), journal())
 
     async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
-        assert said(screen, "understood") == "Goes: what is old by gc.reflogExpire, or else 90 days."
+        assert said(screen, "said") == "Goes: what is old by gc.reflogExpire, or else 90 days."
         await pilot.press(*"x y")
         assert "'x y' is no time" in said(screen, "problem")
         for text, shown in {
@@ -182,13 +182,13 @@ def test_a_time_is_shown_back_in_utc_and_relative_to_the_clock(stack: Path) -> N
         }.items():
             fill(screen, time=text)
             await pilot.pause()
-            assert said(screen, "understood") == f"Goes: what is older than {shown}."
+            assert said(screen, "said") == f"Goes: what is older than {shown}."
         fill(screen, index="-3")
         await pilot.pause()
         assert "'-3' is no update index" in said(screen, "problem")
         fill(screen, time="", index="3")
         await pilot.pause()
-        assert said(screen, "understood") == "Goes: what is written by an update below 3."
+        assert said(screen, "said") == "Goes: what is written by an update below 3."
         await pilot.press("enter")
         action = await phase(pilot, Phase.PLANNED)
         assert "without 2 reflog entries that expired" in sentence(action)
