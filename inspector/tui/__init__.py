@@ -7,16 +7,10 @@ The only wing that knows Textual. May import `actions`.
     keys_in_turn, key_actions, palette, help
                   keys, what they do, and how one finds them
     themes        colours
-    work          jobs in threads, and who gets their answers
+    work          jobs in threads, and which screen gets their answers
     widgets/      parts of screens: they are given rows and facts to draw
     screens/      the main screen, and those on top of it
 """
 
-from inspector.tui.app import InspectorApp, run_inspector
-from inspector.tui.screens.main import MainScreen
-
-__all__ = [
-    "InspectorApp",
-    "MainScreen",
-    "run_inspector",
-]
+from inspector.tui.app import InspectorApp as InspectorApp, run_inspector as run_inspector
+from inspector.tui.screens.main import MainScreen as MainScreen

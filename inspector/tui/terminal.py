@@ -86,7 +86,7 @@ class TerminalApp(KeysInTurnApp[None]):
     def __init__(self) -> None:
         super().__init__()
         self.defects: deque[Exception] = deque(maxlen=10)
-        """Errors of jobs that are defects of this program: it goes on, and tells of them at its end."""
+        """Errors of jobs that are defects of this program: it goes on, and reports them at its end."""
 
     @on(Defect)
     def _keep_defect(self, event: Defect) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from textual import on
 from textual.widget import Widget
@@ -58,9 +58,7 @@ class AddScreen(FormScreen):
         self._mode: Choice[Literal["ref", "commands"]] = Choice(
             [("ref", "one ref"), ("commands", "update-ref commands")], id="mode"
         )
-        kinds: list[tuple[FormKind, str]] = [
-            ("create", "create"), ("update", "update"), ("delete", "delete"), ("symref", "symref"),
-        ]  # fmt: skip
+        kinds: list[tuple[FormKind, str]] = [(kind, kind) for kind in get_args(FormKind)]
         kind: FormKind = "create"
         if ref is not None and not ref.is_deletion:
             kind = "update" if ref.target is None else "symref"

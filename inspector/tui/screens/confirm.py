@@ -72,7 +72,7 @@ class ConfirmScreen(Dialog[bool]):
             yield Button(Content(self._verb), id="go", disabled=self._typed is not None)
 
     def on_mount(self) -> None:
-        """Whoever presses enter without reading changes nothing."""
+        """Cancel has the keys: enter alone changes nothing."""
         self.query_one("#cancel").focus()
 
     @on(Input.Changed)

@@ -73,7 +73,7 @@ _HEIGHTS: Final = [(0, "-tiny"), (LEAST_LINES, "-short"), (30, "-tall")]
 class _Tab(TabPane):
     """A tab in which the focus follows what is shown, and never leads.
 
-    The focus tells of itself late: when keys come fast, it would show the tab that they have left.
+    Textual reports the focus late: when keys come fast, it would show the tab that they have left.
     """
 
     def post_message(self, message: Message) -> bool:

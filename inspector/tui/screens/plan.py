@@ -233,20 +233,18 @@ class ActionScreen(Dialog[bool]):
         action = UndoAction(self._action.workplace, self._undone_by)
         self.ask(ActionScreen(action, self._journal), self.action_leave)
 
-    def action_repair(self) -> None:
-        """Show what repairs the stack, and plan again once that is done."""
-        self._show_repair()
+    def action_repair(self, locks: tuple[str, ...] = ()) -> None:
+        """Show what repairs the stack, or removes just these locks, and plan again once that is done."""
 
-    def action_unlock(self) -> None:
-        """Show what removes the locks that are in the way, and plan again once that is done."""
-        self._show_repair(self._in_the_way)
-
-    def _show_repair(self, locks: tuple[str, ...] = ()) -> None:
         def repaired() -> None:
             self.answer = True
             self.action_plan_again()
 
         self.ask(RepairScreen(self._action.workplace, self._journal, locks), repaired)
+
+    def action_unlock(self) -> None:
+        """Show what removes the locks that are in the way, and plan again once that is done."""
+        self.action_repair(self._in_the_way)
 
     def action_copy(self) -> None:
         """Copy the command line."""
