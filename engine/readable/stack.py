@@ -189,19 +189,12 @@ def _whatever_is_there(path: str, options: StackOptions, names: Sequence[str] | 
             why = list_fault.reason if isinstance(list_fault, FormatError) else str(list_fault)
         what = f"{why}; the {len(files)} table files of the directory are shown, by their update indexes"
         list_fault, is_guessed = FormatError(TABLES_LIST, None, what), True
-    opened: dict[str, ReadableTable | OpenError] = {}
-    try:
-        for name in chain(names, files) if is_guessed else names:
-            opened[name] = _opened(path, name)
-        if is_guessed:
-            names = sorted({*names, *files}, key=lambda name: _by_update_index(name, opened[name]))
-        hash_id = _common_hash(options, opened)
-        tables = _all_tables(path, names, opened, hash_id)
-    except BaseException:
-        for one in opened.values():
-            if isinstance(one, Table):
-                one.close()
-        raise
+    looked_at = chain(names, files) if is_guessed else names
+    opened = {name: _opened(path, name) for name in looked_at}
+    if is_guessed:
+        names = sorted({*names, *files}, key=lambda name: _by_update_index(name, opened[name]))
+    hash_id = _common_hash(options, opened)
+    tables = _all_tables(path, names, opened, hash_id)
     faults = [table.fault for table in tables if table.fault is not None]
     if options.hash_id not in (None, hash_id):
         what = f"a {hash_id} table, {options.hash_id} is wanted; so are all that can be read"
@@ -277,7 +270,6 @@ def _all_tables(
             if one.hash_id is hash_id:
                 tables.append(one)
                 continue
-            one.close()
             one = FormatError(name, None, f"a {one.hash_id} table among tables of {hash_id}")
         before = tables[-1].max_update_index if tables else 0
         tables.append(_broken_table(path, name, one, hash_id, before))

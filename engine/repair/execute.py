@@ -246,12 +246,10 @@ class _Work:
         writer.set_limits(*table.limits)
         done = 0
         for refs in source.refs():
-            for ref in refs:
-                writer.add_ref(ref)
+            writer.add_refs(refs)
             done = self._wrote(table, done + len(refs))
         for logs in source.logs():
-            for log in logs:
-                writer.add_log(log)
+            writer.add_logs(logs)
             done = self._wrote(table, done + len(logs))
         writer.close()
 

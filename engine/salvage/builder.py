@@ -110,8 +110,8 @@ class Builder(Closing):
     def __init__(self, name: str, hash_id: HashId, block_size: int) -> None:
         self._made_like = (name, hash_id, block_size)
         self._main = _TemporaryTable(*self._made_like)
-        self._refs: _Section[RefRecord, bytes] = _Section(ref_key, self._main.add_refs)
-        self._logs: _Section[LogRecord, tuple[bytes, int]] = _Section(log_order, self._main.add_logs)
+        self._refs: _Section[RefRecord, bytes] = _Section(ref_key, self._main.writer.add_refs)
+        self._logs: _Section[LogRecord, tuple[bytes, int]] = _Section(log_order, self._main.writer.add_logs)
         self.refs_at, self.logs_at = self._refs.places, self._logs.places
         self._size_aside = 0
         self._sorted: list[Table] = []
@@ -165,9 +165,9 @@ class Builder(Closing):
     ) -> tuple[Table, int, int]:
         with _TemporaryTable(*self._made_like) as table:
             for some in _last_of_each(refs, ref_key):
-                table.add_refs(some)
+                table.writer.add_refs(some)
             for entries in _last_of_each(logs, log_order):
-                table.add_logs(entries)
+                table.writer.add_logs(entries)
             return table.finish()
 
 
@@ -178,26 +178,16 @@ class _TemporaryTable(Closing):
         self._name = name
         self._file = tempfile.TemporaryFile(buffering=_WRITE_BUFFER)  # noqa: SIM115 - closed by `close`
         options = WriteOptions(block_size, unpadded=True, skip_index_objects=True, exact_log_message=True)
-        self._writer = TableWriter(self._file.write, replace(options, hash_id=hash_id))
-        self._writer.set_limits(0, U64_MAX)
+        self.writer = TableWriter(self._file.write, replace(options, hash_id=hash_id))
+        self.writer.set_limits(0, U64_MAX)
 
     def close(self) -> None:
         """Close the file; a table that was made of it stays open."""
         self._file.close()
 
-    def add_refs(self, refs: list[RefRecord]) -> None:
-        """Append refs, which are in order."""
-        for ref in refs:
-            self._writer.add_ref(ref)
-
-    def add_logs(self, logs: list[LogRecord]) -> None:
-        """Append log entries, which are in order."""
-        for log in logs:
-            self._writer.add_log(log)
-
     def finish(self) -> tuple[Table, int, int]:
         """The table, open, and the numbers of refs and logs in it."""
-        stats = self._writer.close()
+        stats = self.writer.close()
         self._file.flush()
         file = RegularFile(os.dup(self._file.fileno()), self._name)
         return Table(file, ""), stats.ref.entries, stats.log.entries
