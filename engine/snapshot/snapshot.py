@@ -30,13 +30,15 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
 import stat
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import partial as bound
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -74,9 +76,13 @@ def take_snapshot(
     stack = Path(directory)
     parent = snapshots_directory(stack)
     parent.mkdir(mode=stack.stat().st_mode & 0o7777, exist_ok=True)
-    path = _reserve(parent, operation, now)
-    made = partial = path.with_name(path.name + PARTIAL)
+    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    path = parent / f"{stamp}-{operation}"
+    partial = parent / f"{path.name}.{secrets.token_hex(4)}{PARTIAL}"
+    made: os.stat_result | None = None
     try:
+        partial.mkdir()
+        made = partial.stat()
         (partial / FILES).mkdir()
         while True:
             data = read_list_bytes(stack)
@@ -103,13 +109,19 @@ def take_snapshot(
         save_snapshot(snapshot, partial)
         sync_directory(partial / FILES)
         sync_directory(partial)
-        partial.rename(path)
-        made = path
+        for number in count(2):
+            if _rename_to_new(partial, path):
+                break
+            path = parent / f"{stamp}.{number}-{operation}"  # several were taken at one time
         sync_directory(parent)
+        return replace(snapshot, id=path.name, path=path)
     except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
+        # An interrupt may come on either side of the rename; another process may have a snapshot of the name.
+        for place in (partial, path):
+            with suppress(FileNotFoundError):
+                if place is partial or (made is not None and os.path.samestat(place.lstat(), made)):
+                    shutil.rmtree(place)
         raise
-    return snapshot
 
 
 class ChangeRecord:
@@ -124,24 +136,32 @@ class ChangeRecord:
     def __init__(
         self, directory: str | os.PathLike[str], operation: str, now: float, extra: Collection[str]
     ) -> None:
-        self._take = partial(take_snapshot, directory, operation, now, extra=extra)
+        self._take = bound(take_snapshot, directory, operation, now, extra=extra)
         self._directory, self._now = Path(directory), now
         self._after: bytes | None = None
-        self._taken = self._take()
+        self._taken: Snapshot | None = None
         self.snapshot: Snapshot | None = None
         """The snapshot that undoes the change, once it is over; None if nothing was changed."""
 
+    def begin(self) -> None:
+        """Take the snapshot. Raises as `take_snapshot` does."""
+        self._taken = self._take()
+
     def before_change(self, after: bytes) -> None:
         """Make sure of the snapshot, when `tables.list` is locked and about to hold `after`."""
-        before = self._after if self._after is not None else read_list_bytes(self._taken.path)
+        before = self._after
+        if before is None and self._taken is not None:
+            before = read_list_bytes(self._taken.path)
         if read_list_bytes(self._directory) != before:
             self.settle()
-            self._taken = self._take()
+            self.begin()
         self._after = after
 
     def settle(self) -> None:
         """The change is over, or has failed: keep the snapshot if it was made."""
-        self.snapshot = settle(self._directory, self._taken, self._now, self._after)
+        if self._taken is not None:
+            self.snapshot = settle(self._directory, self._taken, self._now, self._after)
+            self._taken = None
 
 
 @contextmanager
@@ -154,6 +174,7 @@ def snapshot_before(
     """
     record = ChangeRecord(directory, operation, now, extra)
     try:
+        record.begin()
         yield record
     finally:
         record.settle()
@@ -217,25 +238,27 @@ def prune(directory: str | os.PathLike[str], now: float, count: int = SNAPSHOTS_
     return [snapshot.id for snapshot in others[count:]]
 
 
-def _reserve(parent: Path, operation: str, now: float) -> Path:
-    """The path of a new snapshot, whose partial directory is made. Several may be taken at one time."""
-    stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
-    number = 1
-    while True:
-        path = parent / f"{stamp}{f'.{number}' if number > 1 else ''}-{operation}"
-        if not path.exists():
-            with suppress(FileExistsError):
-                path.with_name(path.name + PARTIAL).mkdir()
-                return path
-        number += 1
+def _rename_to_new(source: Path, target: Path) -> bool:
+    """Rename a directory that is not empty, unless there is one of the name."""
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+            raise
+        return False
+    return True
 
 
 def _remove(snapshot: Snapshot) -> None:
     """Remove a snapshot, under the name of an unfinished one: a crash must not leave half as whole."""
     going = snapshot.path.with_name(snapshot.id + PARTIAL)
-    with suppress(FileNotFoundError):  # another process does the same
-        snapshot.path.rename(going)
-        shutil.rmtree(going)
+    try:
+        with suppress(FileNotFoundError):  # another process does the same
+            snapshot.path.rename(going)
+            shutil.rmtree(going)
+    except BaseException:
+        shutil.rmtree(going, ignore_errors=True)
+        raise
 
 
 def _is_left(path: str | Path, now: float) -> bool:

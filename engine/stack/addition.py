@@ -36,14 +36,10 @@ class Addition:
         self._added: list[Table] = []
         self.has_changed_stack = False
         self._lock: LockFile = directory.lock_list()
-        try:
-            if reload and not directory.is_current():
-                directory.load()
-            directory.require_current()
-            self.update_index = directory.merged.max_update_index + 1
-        except BaseException:
-            self._lock.release()
-            raise
+        if reload and not directory.is_current():
+            directory.load()
+        directory.require_current()
+        self.update_index = directory.merged.max_update_index + 1
 
     @contextmanager
     def table(self) -> Iterator[TableWriter]:
@@ -69,15 +65,16 @@ class Addition:
             # Opened before it has its name, so that nothing can fail behind the rename.
             table = Table.open(temporary.path, name)
             table.path = directory.file(name)
+            if not directory.options.skip_name_check:
+                check_names(table.refs(), MergedTable((*directory.tables, *self._added)))
+            # Noted before it has its name: an interrupt may come just behind the rename.
+            self._added.append(table)
             try:
-                if not directory.options.skip_name_check:
-                    check_names(table.refs(), MergedTable((*directory.tables, *self._added)))
                 temporary.rename(name)
             except BaseException:
-                table.close()
-                directory.unlink([name])  # an interrupt may come just behind the rename
+                self._added.remove(table)
+                directory.unlink([name])
                 raise
-            self._added.append(table)
             # Git lets tables of one transaction share an index; here ranges never overlap.
             self.update_index = writer.max_update_index + 1
 
@@ -114,6 +111,11 @@ class Addition:
             self._directory.unlink([table.name for table in added])
         finally:
             self._lock.release()
+
+    def __del__(self) -> None:
+        # An interrupt may come before a `with` has the transaction, or before it ends that.
+        if hasattr(self, "_lock"):
+            self.abort()
 
     def __enter__(self) -> Self:
         return self

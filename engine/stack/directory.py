@@ -227,11 +227,7 @@ class StackDirectory:
         if self.read_only:
             raise ApiError(f"{self.path} was opened read-only")
         lock = LockFile(self.list_path, timeout_ms=self.options.lock_timeout_ms, mode=self._mode())
-        try:
-            self.require_list(locked=True)
-        except BaseException:
-            lock.release()
-            raise
+        self.require_list(locked=True)
         return lock
 
     def require_stack(self) -> None:

@@ -34,15 +34,10 @@ class LockFile:
     def __init__(self, path: str, *, timeout_ms: int = 0, mode: int | None = None) -> None:
         self.path = path
         self.lock_path = path + ".lock"
-        self._held = False
-        self._fd = _create(self.lock_path, timeout_ms)
-        self._held = True
+        self._fd, self._held = -1, False
+        self._fd, self._held = _create(self.lock_path, timeout_ms), True
         if mode is not None:
-            try:
-                change_mode(self._fd, mode, self.lock_path)
-            except BaseException:
-                self.release()
-                raise
+            change_mode(self._fd, mode, self.lock_path)
 
     def write(self, data: bytes) -> None:
         """Append to the lock file and make it durable."""
@@ -51,35 +46,44 @@ class LockFile:
 
     def close(self) -> None:
         """Close the file but keep the lock: many may be held without running out of descriptors."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
     def commit(self) -> None:
-        """Make what was written the content of `path`, in one rename, and let go of the lock."""
-        self.close()
-        # Not ours any more from here on: an interrupt behind the rename must not make `release`
-        # unlink the lock that another process may hold by then.
+        """Make what was written the content of `path`, in one rename, and let go of the lock.
+
+        An interrupt may come on either side of the rename. The file stays open until it is known to have
+        happened: until then no other lock can be the same file, and `release` sees whether this one is ours.
+        """
+        os.replace(self.lock_path, self.path)
         self._held = False
-        try:
-            os.replace(self.lock_path, self.path)
-        except OSError:
-            os.unlink(self.lock_path)
-            raise
+        self.close()
 
     def release(self) -> None:
         """Let go of the lock; nothing happens after a commit or a second time."""
-        self.close()
-        if self._held:
-            self._held = False
-            # The lock may have been removed by hand, which is as good as released.
+        if self._held and self._is_ours():
+            # Removed by hand meanwhile, it is as good as released.
             with suppress(FileNotFoundError):
                 os.unlink(self.lock_path)
+        self._held = False
+        self.close()
+
+    def _is_ours(self) -> bool:
+        """Whether the lock is the file that was made, as far as an open file can tell."""
+        try:
+            return self._fd < 0 or os.path.samestat(os.fstat(self._fd), os.lstat(self.lock_path))
+        except FileNotFoundError:
+            return False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.release()
+
+    def __del__(self) -> None:
+        # An interrupt may come before a `with` has the lock.
         self.release()
 
 

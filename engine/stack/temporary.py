@@ -30,14 +30,12 @@ class TemporaryTable(Closing):
     def __init__(self, directory: str | os.PathLike[str], name: str, mode: int | None) -> None:
         self._directory = directory
         self._pending = bytearray()
+        self._fd = -1
+        # Noted before it is made: an interrupt may come just behind that.
         self._path: str | None = os.path.join(directory, f"{name}{TEMPORARY_MARK}{secrets.token_hex(3)}")
         self._fd = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666)
         if mode is not None:
-            try:
-                change_mode(self._fd, mode, self._path)
-            except BaseException:
-                self.close()
-                raise
+            change_mode(self._fd, mode, self._path)
 
     @property
     def path(self) -> str:
@@ -65,12 +63,16 @@ class TemporaryTable(Closing):
 
     def close(self) -> None:
         """Close, and unlink the file unless it was renamed."""
-        self._close_file()
-        path, self._path = self._path, None
-        if path is not None:
+        if self._path is not None:
             # Gone already when an interrupt came just behind the rename.
             with suppress(FileNotFoundError):
-                os.unlink(path)
+                os.unlink(self._path)
+        self._path = None
+        self._close_file()
+
+    def __del__(self) -> None:
+        # An interrupt may come before a `with` has the file.
+        self.close()
 
     def _drain(self) -> None:
         write_all(self._fd, self._pending, self.path)
