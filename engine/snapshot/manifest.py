@@ -68,7 +68,8 @@ def list_snapshots(directory: str | os.PathLike[str]) -> list[Snapshot]:
     """The snapshots of a stack, newest first."""
     parent = snapshots_directory(directory)
     try:
-        names = [entry.name for entry in os.scandir(parent) if entry.is_dir(follow_symlinks=False)]
+        with os.scandir(parent) as entries:
+            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
     except FileNotFoundError:
         return []
     found = [load_snapshot(parent / name) for name in names if not name.endswith(PARTIAL)]

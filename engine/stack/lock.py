@@ -84,7 +84,8 @@ class LockFile:
 
     def __del__(self) -> None:
         # An interrupt may come before a `with` has the lock.
-        self.release()
+        if hasattr(self, "_held"):
+            self.release()
 
 
 def _create(lock_path: str, timeout_ms: int) -> int:

@@ -30,9 +30,9 @@ class TemporaryTable(Closing):
     def __init__(self, directory: str | os.PathLike[str], name: str, mode: int | None) -> None:
         self._directory = directory
         self._pending = bytearray()
-        self._fd = -1
         # Noted before it is made: an interrupt may come just behind that.
         self._path: str | None = os.path.join(directory, f"{name}{TEMPORARY_MARK}{secrets.token_hex(3)}")
+        self._fd = -1
         self._fd = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666)
         if mode is not None:
             change_mode(self._fd, mode, self._path)
@@ -72,7 +72,8 @@ class TemporaryTable(Closing):
 
     def __del__(self) -> None:
         # An interrupt may come before a `with` has the file.
-        self.close()
+        if hasattr(self, "_fd"):
+            self.close()
 
     def _drain(self) -> None:
         write_all(self._fd, self._pending, self.path)

@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,7 +21,7 @@ import engine
 from engine.snapshot.manifest import PARTIAL, snapshots_directory
 from tests.interop.test_faults import names, shape
 from tests.support.operations import OPERATIONS, Operation, prepare
-from tests.support.thinning import thinned
+from tests.support.thinning import ALL, thinned
 
 Place = tuple[str, int]
 """A file and the number of a line."""
@@ -34,7 +35,7 @@ CHANGES = [
     "clean",
     "recorded compact",
     "go back",
-    "mend everything",
+    "mend lose_table",
     "keep",
     "prune",
 ]
@@ -96,8 +97,10 @@ def interrupted(work: Callable[[], object], at: int) -> str:
             raise KeyboardInterrupt
         number += 1
 
-    with pytest.raises(KeyboardInterrupt):
+    # At the end of a generator that is dropped, Python lets none out: the work then goes on to its end.
+    with suppress(KeyboardInterrupt):
         traced(work, seen)
+    assert where
     return where
 
 
@@ -122,7 +125,7 @@ def test_an_interrupt_at_any_line_leaves_the_old_stack_or_the_new_and_no_file(
     numbers = points(lambda: operation.work(copy(tmp_path / "whole")))
     new, allowed = shape(tmp_path / "whole" / source.name), there | unlisted(tmp_path / "whole" / source.name)
     wrong = []
-    for at in thinned(numbers, 9):
+    for at in thinned(numbers, 15)[:: 2 if ALL else 1]:
         directory = copy(tmp_path / "copy")
         where = interrupted(lambda directory=directory: operation.work(directory), at)
         gc.collect()  # as at the end of the process: what an interrupt has kept from being closed, is then

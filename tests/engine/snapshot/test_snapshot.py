@@ -385,7 +385,9 @@ def events(stack: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def kind(path: str) -> str:
         name = re.sub(r"0x.*?\.ref", "table", os.path.relpath(path, stack.parent))
-        return re.sub(r"\d+T\d+\.\d+Z", "TIME", name).removeprefix("reftable-snapshots/")
+        return re.sub(
+            r"\.[0-9a-f]{8}\.partial", ".partial", re.sub(r"\d+T\d+\.\d+Z", "TIME", name)
+        ).removeprefix("reftable-snapshots/")
 
     return record_durability(monkeypatch, kind)
 
