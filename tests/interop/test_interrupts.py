@@ -97,10 +97,10 @@ def interrupted(work: Callable[[], object], at: int) -> str:
             raise KeyboardInterrupt
         number += 1
 
-    # At the end of a generator that is dropped, Python lets none out: the work then goes on to its end.
+    # At the end of a generator that is dropped, Python lets none out: the work then goes on to its end. So it
+    # does where fewer lines are run than before, since fewer processes are to be looked at.
     with suppress(KeyboardInterrupt):
         traced(work, seen)
-    assert where
     return where
 
 
