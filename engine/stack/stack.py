@@ -110,6 +110,10 @@ class Stack(Closing):
         """The update index at which the next table begins; 1 in an empty stack."""
         return self.merged.max_update_index + 1
 
+    def require_list(self) -> None:
+        """Raise FormatError for a list that is missing or empty although there are tables."""
+        self._directory.require_list()
+
     def reload(self) -> bool:
         """Take up changes by others; whether there were any. One `stat` if there were none.
 
@@ -211,7 +215,7 @@ class Stack(Closing):
     ) -> CompactionPlan:
         """Compact the tables [first, end) into nothing: exact sizes and counts, no file touched."""
         if not self.tables:
-            self._directory.require_list()
+            self.require_list()
         return plan_compaction(self.tables, first, end, self._directory.write_options, expiry, progress)
 
     def apply(self, plan: CompactionPlan, progress: ProgressCallback | None = None) -> None:

@@ -86,6 +86,8 @@ class PreparedUpdates:
 
         Raises as `apply` does, and EntryTooBigError for a record that no block holds.
         """
+        if not stack.tables:
+            stack.require_list()
         result = self.result(stack, shared)
         if not stack.options.skip_name_check:
             check_names(result.refs, stack.merged)

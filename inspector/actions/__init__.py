@@ -22,6 +22,7 @@ from inspector.actions.base import (
     Workplace as Workplace,
     is_as_planned_for as is_as_planned_for,
     plan_and_run as plan_and_run,
+    rehearse as rehearse,
     run as run,
 )
 from inspector.actions.compacting import (

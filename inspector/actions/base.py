@@ -16,12 +16,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
-from engine.errors import OutdatedError, ReftableError
+from engine.errors import LockError, OutdatedError, ReftableError
 from engine.format import parse_table_list
 from engine.git import Repository, find_repository
 from engine.progress import ProgressCallback
 from engine.snapshot import ChangeRecord, Snapshot, snapshot_before
-from engine.stack import TABLES_LIST, Stack, StackOptions, read_list_bytes
+from engine.stack import LOCK_SUFFIX, TABLES_LIST, Stack, StackOptions, read_list_bytes
 from inspector.text import safe_name
 
 Made = TypeVar("Made")
@@ -206,6 +206,19 @@ def plan_and_run(
             if number + 1 == _MOST_PLANS:
                 raise
     raise AssertionError  # the last plan is returned or its error raised
+
+
+def rehearse(action: Action[Made], progress: ProgressCallback) -> Plan[Made]:
+    """The plan of an action that is not to be run, unless what can be seen without writing would stop it.
+
+    Raises as `run` does where nothing may be changed, the list is locked, or the plan cannot be made.
+    """
+    action.workplace.require_writable()
+    plan, _ = plan_and_run(action, progress, dry_run=True)
+    lock = action.workplace.directory / (TABLES_LIST + LOCK_SUFFIX)
+    if not plan.is_noop and os.path.lexists(lock):
+        raise LockError(os.fspath(lock), "another process holds the lock, or left it behind")
+    return plan
 
 
 def listed_names(directory: Path) -> tuple[str, ...]:

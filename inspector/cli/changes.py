@@ -18,6 +18,7 @@ import click
 
 from engine.merge import CompactionPlan
 from engine.stack import CleanPlan, Policy
+from engine.update import UpdatePlan
 from inspector.actions import (
     Action,
     AddAction,
@@ -26,9 +27,10 @@ from inspector.actions import (
     ExpireAction,
     TableRange,
     plan_and_run,
+    rehearse,
     run,
 )
-from inspector.cli.opening import Call, json_option, stack_verb
+from inspector.cli.opening import Call, dry_run_option, json_option, stack_verb
 from inspector.cli.output import Output, ProgressLine, note_sentence
 from inspector.demo import build_damaged_demo, build_demo
 from inspector.exit_codes import note
@@ -43,8 +45,6 @@ from inspector.text import (
     ref_line,
     safe_name,
 )
-
-_dry_run_option = click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
 
 
 def _range_of_tables(text: str) -> tuple[int, int]:
@@ -64,22 +64,29 @@ def _point_in_time(text: str) -> int:
 @click.command()
 @click.option("-m", "message", default="", metavar="MESSAGE", help="What the reflogs say about it.")
 @click.option("-z", "nul_terminated", is_flag=True, help="The commands come in the form with NULs.")
+@dry_run_option
 @stack_verb
-def add(call: Call, message: str, nul_terminated: bool) -> None:
+def add(call: Call, message: str, nul_terminated: bool, dry_run: bool) -> None:
     """Apply `git update-ref --stdin` commands.
 
     They are read from standard input and make one transaction. Prints what was written, refs and
-    then reflog entries, tombstones among both.
+    then reflog entries, tombstones among both; of a dry run, the plan, and with --json the same records.
     """
     out = call.out
     action = AddAction(call.workplace, sys.stdin.buffer.read(), message, nul_terminated)
     with ProgressLine() as progress:
-        plan = action.prepared(progress)
+        plan = rehearse(action, progress) if dry_run else action.prepared(progress)
         for warning in plan.warnings:
             note(f"warning: {warning}")
-        written = None if plan.is_noop else run(action, plan, progress).made
+        written = None
+        if isinstance(plan.made, UpdatePlan):  # that of a dry run, which has the records already
+            written = plan.made.result
+        elif not plan.is_noop:
+            written = run(action, plan, progress).made
     if written is None or not (written.refs or written.logs):
         note("nothing had to change")
+    elif dry_run and not call.as_json:
+        out.text([plan.sentence, *plan.lines])
     elif call.as_json:
         out.json(ref_json(record, None, '"kind":"ref",') for record in written.refs)
         out.json(log_json(record, None, '"kind":"log",') for record in written.logs)
@@ -97,7 +104,7 @@ def add(call: Call, message: str, nul_terminated: bool) -> None:
 )
 @click.option("--policy", type=click.Choice(["log2", "geometric"]), help="The rule that --auto goes by.")
 @click.option("--factor", type=click.IntRange(1, 255), help="Of the geometric rule, for --auto.")
-@_dry_run_option
+@dry_run_option
 @stack_verb
 def compact(
     call: Call,
@@ -150,7 +157,7 @@ def compact(
 @click.option(
     "--except", "spared", multiple=True, metavar="PATTERN", help="Not the reflogs of these refs; likewise."
 )
-@_dry_run_option
+@dry_run_option
 @stack_verb
 def expire(
     call: Call,
@@ -175,7 +182,7 @@ def expire(
 
 
 @click.command()
-@_dry_run_option
+@dry_run_option
 @stack_verb
 def clean(call: Call, dry_run: bool) -> None:
     """Remove what a crash left behind.

@@ -31,6 +31,7 @@ table_option = click.option(
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON Lines: one object a line.")
+dry_run_option = click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
 worktree_option = click.option(
     "--worktree", metavar="NAME", help="The stack of this worktree (main: the main one)."
 )

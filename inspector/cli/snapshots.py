@@ -12,9 +12,9 @@ import click
 
 from engine.errors import ApiError
 from engine.snapshot import Snapshot, list_snapshots
-from inspector.actions import UndoAction, run
-from inspector.cli.opening import Call, json_option, stack_verb, worktree_option
-from inspector.cli.output import ProgressLine
+from inspector.actions import UndoAction, rehearse, run
+from inspector.cli.opening import Call, dry_run_option, json_option, stack_verb, worktree_option
+from inspector.cli.output import ProgressLine, note_sentence
 from inspector.exit_codes import ExitCode, note
 from inspector.text import columns, counted, json_line, picked, safe_name, utc_time
 
@@ -51,8 +51,9 @@ def _time(snapshot: Snapshot) -> str:
 @click.argument("words", nargs=-1, metavar="[ID] [PATH]")
 @worktree_option
 @click.option("--force", is_flag=True, help="Undo also what has been changed since.")
+@dry_run_option
 @json_option
-def undo(words: tuple[str, ...], worktree: str | None, force: bool, as_json: bool) -> None:
+def undo(words: tuple[str, ...], worktree: str | None, force: bool, dry_run: bool, as_json: bool) -> None:
     """Make the stack what it was before a change.
 
     ID is that of a snapshot (the verb `snapshots` lists them); without one, it is the newest. Going back is a
@@ -66,7 +67,7 @@ def undo(words: tuple[str, ...], worktree: str | None, force: bool, as_json: boo
     call = Call(Path(paths[0]) if paths else None, worktree, as_json)
     action = UndoAction(call.workplace, ids[0] if ids else None, force)
     with ProgressLine() as progress:
-        plan = action.plan(progress)
+        plan = rehearse(action, progress) if dry_run else action.plan(progress)
         if plan.made is None:
             raise ApiError(plan.sentence)
         if plan.typed is not None and not force:
@@ -75,11 +76,16 @@ def undo(words: tuple[str, ...], worktree: str | None, force: bool, as_json: boo
                 "--force undoes that as well"
             )
             raise click.exceptions.Exit(ExitCode.CHANGED)
-        result = run(action, plan, progress)
-    snapshot, before = plan.made, result.snapshot
+        before = None if dry_run else run(action, plan, progress).snapshot
+    snapshot = plan.made
     if as_json:
         fields = picked(snapshot, "operation", "tables", "missing")
         call.out.json([json_line({"restored": snapshot.id, **fields, "snapshot": before and before.id})])
+        return
+    if dry_run:
+        for warning in plan.warnings:
+            note_sentence(warning)
+        call.out.text([plan.sentence, *plan.lines])
         return
     tables = counted(len(snapshot.tables), "table")
     call.out.text([f"as before the {snapshot.operation} of {_time(snapshot)}: {tables}"])
