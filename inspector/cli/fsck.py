@@ -29,8 +29,7 @@ def fsck(call: Call) -> None:
     workplace, out = call.workplace, call.out
     with ProgressLine() as progress:
         findings = sorted(
-            check(workplace.directory, workplace.options, progress),
-            key=lambda finding: finding.severity.rank,
+            check(workplace.directory, workplace.options, progress), key=lambda finding: finding.severity.rank
         )
     if call.as_json:
         out.json([json_line(_fields(finding)) for finding in findings])

@@ -52,12 +52,7 @@ Record = TypeVar("Record", RefRecord, LogRecord)
 @click.option("--deletions", is_flag=True, help="Tombstones too, as `deleted NAME`.")
 @stack_verb
 def refs(
-    call: Call,
-    prefix: str,
-    points_at: str | None,
-    table_name: str | None,
-    as_of: int | None,
-    deletions: bool,
+    call: Call, prefix: str, points_at: str | None, table_name: str | None, as_of: int | None, deletions: bool
 ) -> None:
     """The refs of the merged view, by name.
 
@@ -85,12 +80,7 @@ def refs(
 @table_option
 @click.option("--deletions", is_flag=True, help="Tombstones too, as `deleted UPDATE_INDEX`.")
 @stack_verb
-def logs(
-    call: Call,
-    name: str | None,
-    table_name: str | None,
-    deletions: bool,
-) -> None:
+def logs(call: Call, name: str | None, table_name: str | None, deletions: bool) -> None:
     """The reflogs of the merged view.
 
     By name, newest entry first. A line is the ref's name, a space, and a line of git's reflog files:

@@ -11,25 +11,11 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 PAGE_BYTES: Final = 4096
 MAX_PAGES: Final = 32
 MAX_WANTS: Final = 4
-
-
-class ByteSource(Protocol):
-    """What a hex view draws from. No method waits for anything."""
-
-    @property
-    def size(self) -> int:
-        """The number of bytes there are."""
-
-    def bytes_at(self, start: int, end: int) -> bytes | None:
-        """Bytes `start` to `end`, within one multiple of PAGE_BYTES; None if they are not at hand.
-
-        Those are wanted from then on. Fewer bytes than asked for are all that can be read.
-        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +51,10 @@ class BytePages:
         return bool(self._wants)
 
     def bytes_at(self, start: int, end: int) -> bytes | None:
-        """See `ByteSource`."""
+        """Bytes `start` to `end`, within one multiple of PAGE_BYTES; None if they are not at hand.
+
+        Those are wanted from then on. Fewer bytes than asked for are all that can be read.
+        """
         number, at = divmod(start, PAGE_BYTES)
         with self._lock:
             page = self._pages.get(number)
@@ -93,3 +82,7 @@ class BytePages:
                 while len(self._pages) > MAX_PAGES:
                     self._pages.popitem(last=False)
         return True
+
+
+ByteSource = HeldBytes | BytePages
+"""What a hex view draws from. No method waits for anything."""

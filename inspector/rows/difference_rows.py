@@ -45,12 +45,9 @@ class Changes:
         self.error: RowError | None = None
         """Why the views cannot be compared (any further), or None."""
         self._stretches: Iterator[list[RefChange]] | None = None
-        self._anchors: Anchors[_Anchor] = Anchors(MAX_NAMES, 1, lambda anchor: len(anchor.name) + 400)
-        self._passed = b""
-
-    def count(self, kinds: frozenset[ChangeKind]) -> int:
-        """How many changes of these kinds are known."""
-        return sum(self.counts[kind] for kind in kinds)
+        self.anchors: Anchors[_Anchor] = Anchors(MAX_NAMES, 1, lambda anchor: len(anchor.name) + 400)
+        self.passed = b""
+        """The name of the last change that is known."""
 
     @property
     def ended(self) -> bool:
@@ -80,53 +77,10 @@ class Changes:
         self.compared = progress.done
 
     def _remember(self, change: RefChange) -> None:
-        if sum(self.counts.values()) == self._anchors.next_row:
-            self._anchors.add(_Anchor(change.name, self.counts.copy()))
+        if sum(self.counts.values()) == self.anchors.next_row:
+            self.anchors.add(_Anchor(change.name, self.counts.copy()))
         self.counts[change.kind] += 1
-        self._passed = change.name
-
-    # The changes of some kinds, by number. `place` is that of an anchor.
-
-    def _counted_before(self, place: int, kinds: frozenset[ChangeKind]) -> int:
-        anchors = self._anchors.kept
-        before = anchors[place].before if place < len(anchors) else self.counts
-        return sum(before[kind] for kind in kinds)
-
-    def rows(self, start: int, kinds: frozenset[ChangeKind]) -> Iterator[RefChange]:
-        """The known changes of these kinds from number `start` on. Raises what reading raises."""
-        number = start
-        while number < self.count(kinds):
-            places = range(len(self._anchors.kept))
-            place = bisect_right(places, number, key=lambda at: self._counted_before(at, kinds)) - 1
-            skip = number - self._counted_before(place, kinds)
-            for change in islice(self._changes_at(place, kinds), skip, None):
-                yield change
-                number += 1
-            if number < self._counted_before(place + 1, kinds):
-                return  # what was there cannot be found again
-
-    def _changes_at(self, place: int, kinds: frozenset[ChangeKind]) -> Iterator[RefChange]:
-        """The changes of these kinds from one anchor to the next."""
-        name = self._anchors.kept[place].name
-        if self._anchors.spacing == 1:
-            change = RefChange(name, self.old.read_ref(name), self.new.read_ref(name))
-            if change.kind in kinds and (change.before or change.after):
-                yield change
-            return
-        left = self._counted_before(place + 1, kinds) - self._counted_before(place, kinds)
-        if left:
-            found = chain.from_iterable(ref_changes(self.old, self.new, name))
-            yield from islice((change for change in found if change.kind in kinds), left)
-
-    def rank(self, name: bytes, kinds: frozenset[ChangeKind]) -> int | None:
-        """How many changes of these kinds come before `name`; None until it is known."""
-        if not self.ended and self._passed < name:
-            return None
-        place = bisect_right(self._anchors.kept, name, key=lambda anchor: anchor.name) - 1
-        if place < 0:
-            return 0
-        earlier = takewhile(lambda change: change.name < name, self._changes_at(place, kinds))
-        return self._counted_before(place, kinds) + sum(1 for _ in earlier)
+        self.passed = change.name
 
 
 class ChangeRows(RowPages[RefChange, bytes]):
@@ -140,7 +94,10 @@ class ChangeRows(RowPages[RefChange, bytes]):
     @property
     def count(self) -> int:
         """Changes known so far."""
-        return self.changes.count(self.kinds)
+        return self._sum(self.changes.counts)
+
+    def _sum(self, counts: dict[ChangeKind, int]) -> int:
+        return sum(counts[kind] for kind in self.kinds)
 
     @property
     def complete(self) -> bool:
@@ -163,11 +120,45 @@ class ChangeRows(RowPages[RefChange, bytes]):
 
     def rank(self, key: bytes) -> int | None:
         """The number of the first change that is not before the name `key`; None until it is known."""
+        if not self.changes.ended and self.changes.passed < key:
+            return None
+        place = bisect_right(self.changes.anchors.kept, key, key=lambda anchor: anchor.name) - 1
+        if place < 0:
+            return 0
         try:
-            return self.changes.rank(key, self.kinds)
+            earlier = takewhile(lambda change: change.name < key, self._changes_at(place))
+            return self._counted_before(place) + sum(1 for _ in earlier)
         except READ_ERRORS as error:
             self._error = error
             return None
 
+    # `place` is that of an anchor.
+
+    def _counted_before(self, place: int) -> int:
+        anchors = self.changes.anchors.kept
+        return self._sum(anchors[place].before) if place < len(anchors) else self.count
+
     def _rows_from(self, start: int) -> Iterator[RefChange]:
-        return self.changes.rows(start, self.kinds)
+        number = start
+        while number < self.count:
+            places = range(len(self.changes.anchors.kept))
+            place = bisect_right(places, number, key=self._counted_before) - 1
+            skip = number - self._counted_before(place)
+            for change in islice(self._changes_at(place), skip, None):
+                yield change
+                number += 1
+            if number < self._counted_before(place + 1):
+                return  # what was there cannot be found again
+
+    def _changes_at(self, place: int) -> Iterator[RefChange]:
+        """The changes of these kinds from one anchor to the next."""
+        old, new = self.changes.old, self.changes.new
+        name = self.changes.anchors.kept[place].name
+        if self.changes.anchors.spacing == 1:
+            change = RefChange(name, old.read_ref(name), new.read_ref(name))
+            if change.kind in self.kinds and (change.before or change.after):
+                yield change
+            return
+        if left := self._counted_before(place + 1) - self._counted_before(place):
+            found = chain.from_iterable(ref_changes(old, new, name))
+            yield from islice((change for change in found if change.kind in self.kinds), left)

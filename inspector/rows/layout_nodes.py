@@ -16,17 +16,7 @@ from itertools import pairwise
 from typing import Final
 
 from engine.format import RESTART_SIZE
-from engine.layout import (
-    BlockSpan,
-    Group,
-    Record,
-    Records,
-    Restarts,
-    Section,
-    Span,
-    SpanKind,
-    TableLayout,
-)
+from engine.layout import BlockSpan, Group, Record, Records, Restarts, Section, Span, SpanKind, TableLayout
 from inspector.text import title
 
 GROUP: Final = 500

@@ -17,7 +17,7 @@ import heapq
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, starmap
 from typing import Final, Generic, TypeVar
 
 from engine.format import LogRecord, RefRecord
@@ -72,16 +72,9 @@ LOG_ORDERS: Final[tuple[Order[LogRecord], ...]] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """Some rows in order: what they are sorted by, and their numbers in the source."""
-
-    ranks: array[int]
-    rows: array[int]
-
-    def packed(self) -> Iterator[int]:
-        """Rank and row as one number, so that whole numbers are all that is compared."""
-        return (rank << _ROW_BITS | row for rank, row in zip(self.ranks, self.rows, strict=True))
+def _packed(ranks: array[int], rows: array[int]) -> Iterator[int]:
+    """Ranks and rows as one number each, so that whole numbers are all that is compared."""
+    return (rank << _ROW_BITS | row for rank, row in zip(ranks, rows, strict=True))
 
 
 class SortedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
@@ -107,7 +100,7 @@ class SortedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
         self._reading: Iterator[list[tuple[Record, Table]]] | None = None
         self._read = 0
         self._unsorted: list[int] = []
-        self._runs: list[_Run] = []
+        self._runs: list[tuple[array[int], array[int]]] = []  # what rows are sorted by, and their numbers
         self._merging: Iterator[int] | None = None
 
     @property
@@ -159,7 +152,7 @@ class SortedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
                 entries = next(self._reading, None)
                 if entries is None:
                     self._sort_run()
-                    self._merging = map(_ROW.__and__, heapq.merge(*map(_Run.packed, self._runs)))
+                    self._merging = map(_ROW.__and__, heapq.merge(*starmap(_packed, self._runs)))
                     return
                 lists += 1
                 for record, table in entries:
@@ -174,7 +167,7 @@ class SortedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
         self._unsorted.sort()
         ranks = array("Q", [packed >> _ROW_BITS for packed in self._unsorted])
         rows = array("I", [packed & _ROW for packed in self._unsorted])
-        self._runs.append(_Run(ranks, rows))
+        self._runs.append((ranks, rows))
         self._unsorted = []
 
     def rank(self, key: Key) -> int | None:

@@ -56,7 +56,7 @@ def test_every_row_is_found_however_few_names_are_kept(
     while rows.scan():
         pass
     assert changes.counts == {"created": 300, "updated": 500, "deleted": 500}
-    assert len(changes._anchors.kept) <= names
+    assert len(changes.anchors.kept) <= names
     assert rows.complete
     assert rows.count == len(expected)
     step = 1 if names > 5 else 37
@@ -74,7 +74,7 @@ def test_names_that_are_long_are_kept_in_bounds(tmp_path: Path, monkeypatch: pyt
     changes = Changes(MergedTable([]), MergedTable([Table.open(tmp_path / "1.ref")]))
     while changes.scan():
         pass
-    assert sum(len(anchor.name) for anchor in changes._anchors.kept) <= 10_000
+    assert sum(len(anchor.name) for anchor in changes.anchors.kept) <= 10_000
     rows = ChangeRows(changes, frozenset(KINDS))
     assert [row and row.after for row in all_rows(rows, range(100))] == records
 
