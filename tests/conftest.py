@@ -24,7 +24,7 @@ hypothesis.settings.register_profile(
     "default",
     deadline=None,
     derandomize=True,
-    max_examples=30,
+    max_examples=20,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.register_profile("all", hypothesis.settings.get_profile("default"), max_examples=100)

@@ -23,9 +23,10 @@ from tests.support.cli import Outcome, run
 from tests.support.damage import flipped, written_anew
 from tests.support.stacks import traces
 from tests.support.tables import oid, stack_files, write_table
-from tests.support.thinning import THOROUGH, thinned
+from tests.support.thinning import SHARES, THOROUGH, thinned
 
 pytestmark = pytest.mark.timeout(600)
+in_shares = pytest.mark.parametrize("share", SHARES)
 
 MASKS = [*(1 << bit for bit in range(8)), 0xFF] if THOROUGH else [0x01]
 NAME = "0x000000000001-0x000000000002-00000001.ref"
@@ -103,8 +104,8 @@ def directory(tmp_path: Path, victim: Victim, monkeypatch: pytest.MonkeyPatch) -
     return directory
 
 
-def damages(data: bytes) -> dict[str, bytes]:
-    """Return the table with each byte wrong, and cut at each byte."""
+def damages(data: bytes, share: int) -> dict[str, bytes]:
+    """Return the table with each byte wrong, and cut at each byte: a share of these."""
     wrong = {
         f"byte {at} ^ {mask:#x}": flipped(data, at, mask)
         for at in range(len(data))
@@ -112,7 +113,7 @@ def damages(data: bytes) -> dict[str, bytes]:
         for mask in (MASKS if THOROUGH or at % 2 else [0xFF])
     }
     cut = {f"cut at {size}": data[:size] for size in range(len(data))}
-    return dict(thinned((wrong | cut).items(), 61))
+    return dict(thinned([*(wrong | cut).items()][share :: len(SHARES)], 61))
 
 
 def reset(directory: Path, files: Files) -> None:
@@ -166,11 +167,12 @@ def reading(victim: Victim) -> list[tuple[str, ...]]:
 ANSWERS = ("refs", "logs", "trace", "print")
 
 
-def test_every_verb_that_reads_survives_every_damage(directory: Path, victim: Victim) -> None:
+@in_shares
+def test_every_verb_that_reads_survives_every_damage(directory: Path, victim: Victim, share: int) -> None:
     files = stack_files(directory)
     sound = {words: ask(directory, *words).out for words in reading(victim)}
     answered = 0
-    for number, (damage, data) in enumerate(damages(files[NAME]).items()):
+    for number, (damage, data) in enumerate(damages(files[NAME], share).items()):
         reset(directory, files | {NAME: data})
         is_error = run("fsck", directory).code == 1
         before = traces(directory)
@@ -189,11 +191,14 @@ def test_every_verb_that_reads_survives_every_damage(directory: Path, victim: Vi
     assert answered
 
 
-def test_every_verb_that_writes_changes_nothing_or_loses_nothing(directory: Path, victim: Victim) -> None:
+@in_shares
+def test_every_verb_that_writes_changes_nothing_or_loses_nothing(
+    directory: Path, victim: Victim, share: int
+) -> None:
     files = stack_files(directory)
     command = f"create refs/new/ref {oid(9, victim.size).hex()}\n".encode()
     done = 0
-    for damage, data in damages(files[NAME]).items():
+    for damage, data in damages(files[NAME], share).items():
         damaged = files | {NAME: data}
         reset(directory, damaged)
         before = set(ask(directory, "refs").lines)
@@ -216,9 +221,10 @@ def test_every_verb_that_writes_changes_nothing_or_loses_nothing(directory: Path
     assert done
 
 
-def test_every_damage_is_repaired_and_the_repair_undone(directory: Path) -> None:
+@in_shares
+def test_every_damage_is_repaired_and_the_repair_undone(directory: Path, share: int) -> None:
     files = stack_files(directory)
-    tried = damages(files[NAME])
+    tried = damages(files[NAME], share)
     steps = 0
     for damage, data in tried.items():
         damaged = files | {NAME: data}

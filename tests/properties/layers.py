@@ -76,11 +76,21 @@ def compacted(layers: Sequence[Layer], expiry: Expiry | None, *, at_bottom: bool
         logs = {key: log for key, log in result.logs.items() if not log.is_deletion}
         tombstones = len(result.refs) - len(refs) + len(result.logs) - len(logs)
         result.refs, result.logs = refs, logs
-    kept = {key: log for key, log in result.logs.items() if log.is_deletion or not _expired(log, expiry)}
-    expired = len(result.logs) - len(kept)
-    result.logs = kept
-    return result, Dropped(shadowed, tombstones, expired)
+    expired = [log for log in in_log_order(result.logs) if _expired(log, expiry)]
+    for log in expired:
+        del result.logs[log.name, log.update_index]
+    staying = {log.name for log in result.logs.values() if not log.is_deletion}
+    for log in expired:
+        if log.name not in staying:  # the newest: a marker keeps the reflog
+            staying.add(log.name)
+            null = bytes(len(log.old or log.new or b""))
+            result.logs[log.name, log.update_index] = LogRecord(
+                log.name, log.update_index, null, null, message=b"\n"
+            )
+    return result, Dropped(shadowed, tombstones, len(expired))
 
 
 def _expired(log: LogRecord, expiry: Expiry | None) -> bool:
-    return expiry is not None and (log.update_index < expiry.min_update_index or log.time < expiry.time)
+    if expiry is None or log.is_deletion or log.is_marker:
+        return False
+    return log.update_index < expiry.min_update_index or log.time < expiry.time

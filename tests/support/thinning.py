@@ -15,6 +15,9 @@ WITH_GIT = os.environ.get("REFTABLE_TESTS") == "git"
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
 """Whether even more is wanted, such as each bit of a byte: for somebody who waits for hours."""
 
+SHARES = range(4 if ALL else 1)
+"""Parts of a loop that is long when it is whole, which several processes can share."""
+
 T = TypeVar("T")
 
 

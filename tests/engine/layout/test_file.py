@@ -35,7 +35,7 @@ from tests.support.handmade import Handmade
 from tests.support.history import Layout, write_busy_history
 from tests.support.spans import assert_tiled, block_spans, errors_below, everything, layout_of, leaves
 from tests.support.stacks import branch, entry, same
-from tests.support.thinning import THOROUGH
+from tests.support.thinning import ALL, THOROUGH
 
 
 def table_of(
@@ -103,7 +103,7 @@ def flipped(data: bytes, position: int, mask: int = 0xFF) -> bytes:
 
 def places(data: bytes) -> range:
     """Return some positions in a table, or all of them in the long run."""
-    return range(0, len(data), 1 if THOROUGH else len(data) // 30 + 1)
+    return range(0, len(data), 1 if THOROUGH else len(data) // (30 if ALL else 10) + 1)
 
 
 def with_footer(data: bytes, **changes: int) -> bytes:

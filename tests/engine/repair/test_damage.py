@@ -23,12 +23,9 @@ from tests.support.findings import NOW
 from tests.support.repairs import errors, state
 from tests.support.stacks import listed
 from tests.support.tables import oid
-from tests.support.thinning import thinned
+from tests.support.thinning import SHARES, thinned
 
 pytestmark = pytest.mark.timeout(300)
-
-SHARES = range(4)
-"""Parts of each loop, which several processes can share."""
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +50,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def damaged(data: bytes, kind: str, start: int, share: int) -> Iterator[tuple[int, bytes]]:
-    for at in thinned(range(start + share, len(data), len(SHARES)), 79):
+    for at in thinned(range(start + share, len(data), len(SHARES)), 97):
         if kind == "cut":
             yield at, data[:at]
         else:

@@ -18,20 +18,24 @@ from engine.table import Table
 from tests.support.findings import NOW
 from tests.support.stacks import listed
 from tests.support.tables import oid
-from tests.support.thinning import thinned
+from tests.support.thinning import SHARES, thinned
 
 ENTRIES = (b"refs/heads/b01", b"refs/heads/b12", b"refs/heads/b30")
 
 
 @pytest.fixture
-def directory(tmp_path: Path) -> Path:
-    """Make a stack of three tables, of which the second has several blocks of refs and of logs."""
+def directory(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """Make a stack of three tables, of which the second has several blocks of refs and of logs.
+
+    The parameter says how many refs there are, 40 without one.
+    """
+    refs = getattr(request, "param", 40)
     options = StackOptions(auto_compact=False, block_size=256, restart_interval=4, suffix=count(1).__next__)
     with Stack.open(tmp_path, options) as stack:
         for number in range(3):
             with stack.addition() as addition, addition.table() as writer:
                 index = addition.update_index
-                for at in range(number % 2, 40, 1 if number == 1 else 7):
+                for at in range(number % 2, refs, 1 if number == 1 else 7):
                     writer.add_ref(RefRecord(b"refs/heads/b%02d" % at, index, oid(100 * number + at)))
                 writer.add_logs(
                     LogRecord(name, older, oid(0), oid(older), b"A", b"a@b", 1, 0, oid(older).hex().encode())
@@ -45,8 +49,8 @@ def contents(table: Table) -> tuple[list[RefRecord], list[LogRecord]]:
     return list(table.refs()), list(table.logs())
 
 
-def damaged(data: bytes, kind: str) -> Iterator[tuple[int, bytes]]:
-    for at in thinned(range(1, len(data)), 67):
+def damaged(data: bytes, kind: str, share: int) -> Iterator[tuple[int, bytes]]:
+    for at in thinned(range(1 + share, len(data), len(SHARES)), 67):
         if kind == "cut":
             yield at, data[:at]
         elif kind == "zeros":
@@ -61,15 +65,20 @@ def planned(plan: RepairPlan, name: str) -> Losses | None:
     return inputs[0].losses if inputs else next(one.losses for one in plan.left_out if one.file == name)
 
 
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("share", SHARES)
 @pytest.mark.parametrize("kind", ["cut", "zeros", "flipped", "off by one"])
-def test_viewer_and_repair_give_one_answer_and_the_truth_bears_it_out(directory: Path, kind: str) -> None:
+@pytest.mark.parametrize("directory", [20], indirect=True)
+def test_viewer_and_repair_give_one_answer_and_the_truth_bears_it_out(
+    directory: Path, kind: str, share: int
+) -> None:
     name = listed(directory)[1]
     path = directory / name
     data = path.read_bytes()
     with Table.open(path) as table:
         sound = contents(table)
     met = 0
-    for at, broken in damaged(data, kind):
+    for at, broken in damaged(data, kind, share):
         path.write_bytes(broken)
         losses = planned(plan_repair(directory, now=NOW), name)
         with open_readable(directory) as stack:
