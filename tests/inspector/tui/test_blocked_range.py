@@ -17,6 +17,7 @@ from tests.support.actions import phase, sentence
 from tests.support.handmade import change_byte
 from tests.support.screens import NARROW, WIDE, branches, inspect, make_stack, names, press, shown_lines
 from tests.support.tables import stack_files
+from tests.support.thinning import thinned
 
 COUNTS = (500, 3, 3, 3)
 
@@ -43,7 +44,7 @@ def footer(pilot: Pilot[Any]) -> str:
     return shown_lines(pilot.app)[-1]
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW])
+@pytest.mark.parametrize("size", thinned([WIDE, NARROW], 2))
 def test_a_check_blocks_the_range_at_once_and_enter_leads_to_its_repair(
     stack: Path, size: tuple[int, int]
 ) -> None:
@@ -114,7 +115,7 @@ def test_the_bars_mark_the_damaged_table(stack: Path) -> None:
     inspect(stack, steps)
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW])
+@pytest.mark.parametrize("size", thinned([WIDE, NARROW], 2))
 def test_the_stack_says_that_its_own_compaction_is_blocked(tmp_path: Path, size: tuple[int, int]) -> None:
     stack = make_stack(tmp_path / "reftable", *((branches(3, index), []) for index in range(1, 4)))
 

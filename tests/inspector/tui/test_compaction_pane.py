@@ -33,6 +33,7 @@ from tests.support.screens import (
     make_tall_stack,
     shown_lines,
 )
+from tests.support.thinning import thinned
 
 COUNTS = (400, 100, 50, 45, 6, 5, 1)
 """Refs of the tables: one large, two of a magnitude, and a tail that the geometric rule merges."""
@@ -147,7 +148,7 @@ def test_the_rule_of_the_stack_is_shown_first_and_named(stack: Path) -> None:
     show(stack, geometric, options=StackOptions(policy="geometric", factor=5))
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x36", "80x24"])
+@pytest.mark.parametrize("size", thinned([WIDE, NARROW], 2))
 def test_steps_go_forth_and_back_in_words_with_their_numbers(stack: Path, size: tuple[int, int]) -> None:
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
         last = len(pane.study.steps)
@@ -465,7 +466,7 @@ def test_file_sizes_are_shown_on_request(stack: Path) -> None:
     show(stack, steps)
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW, (60, 16)], ids=["120x36", "80x24", "60x16"])
+@pytest.mark.parametrize("size", thinned([WIDE, NARROW, (60, 16)], 2))
 def test_what_if_plots_both_rules_from_the_present_stack(stack: Path, size: tuple[int, int]) -> None:
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
         await press(pilot, "w")

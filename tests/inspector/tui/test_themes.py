@@ -28,6 +28,7 @@ from tests.support.screens import (
     settle,
     shown_lines,
 )
+from tests.support.thinning import thinned
 
 Rgb = tuple[float, float, float]
 
@@ -184,7 +185,7 @@ def test_every_theme_draws_the_same_text(monkeypatch: pytest.MonkeyPatch, no_col
     drive(app, steps)
 
 
-@pytest.mark.parametrize("no_color", [False, True], ids=["colour", "NO_COLOR"])
+@pytest.mark.parametrize("no_color", thinned([False, True], 2))
 def test_the_main_screen_says_the_same_in_every_theme(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_color: bool
 ) -> None:

@@ -33,6 +33,7 @@ from tests.support.actions import (
 from tests.support.handmade import change_byte
 from tests.support.screens import NARROW, WIDE, branches, inspect, make_stack, names, press, shown_lines
 from tests.support.tables import stack_files
+from tests.support.thinning import thinned
 
 LOCK = "tables.list.lock"
 
@@ -75,7 +76,7 @@ def steps_of(screen: ActionScreen) -> list[str]:
     return [line for line in lines(screen) if line[:1].isdigit()]
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW])
+@pytest.mark.parametrize("size", thinned([WIDE, NARROW], 2))
 @pytest.mark.parametrize("file", ["tables.list", "table"])
 def test_u_removes_the_lock_under_the_cursor_and_nothing_else(
     stack: Path, file: str, size: tuple[int, int]

@@ -37,6 +37,7 @@ from tests.support.actions import (
 )
 from tests.support.handmade import change_byte
 from tests.support.screens import NARROW, WIDE, branches, inspect, make_stack, names, press, shown_lines
+from tests.support.thinning import thinned
 
 HOURS = 3 * 3600
 
@@ -219,7 +220,7 @@ def test_locks_are_seen_with_age_and_holder(stack: Path) -> None:
         assert lock.holder.pid == holder
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW])
+@pytest.mark.parametrize("size", thinned([WIDE, NARROW], 2))
 def test_u_on_a_lock_in_the_stack_pane_leads_to_its_removal(stack: Path, size: tuple[int, int]) -> None:
     lock = leave_lock(stack)
 
