@@ -2,7 +2,7 @@
 
 Findings have two sources. `findings_at_hand` needs nothing but what is known anyway: the headers of the
 tables and the files beside them. A check (`engine.fsck.fsck`, by its type `Check`) looks at the stack from
-its list to its last byte, once somebody asks for it. `Health` keeps what both have told, and forgets what is
+its list to its last byte, once it is asked for. `Health` keeps what both have told, and forgets what is
 not true any more: findings of tables that are gone, and, when the stack is another one, those of the list.
 
 Nothing here raises for wrong bytes, and nothing writes.

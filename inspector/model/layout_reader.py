@@ -147,7 +147,7 @@ class LayoutReader:
     def work(self) -> Iterator[LayoutNews | None]:
         """Do everything that is wanted; between two pieces, yield what is new, or None if that is nothing.
 
-        Whoever runs it may stop there, and begin again later.
+        It may be left there, and begun again later.
         """
         if self._opened is None:
             try:

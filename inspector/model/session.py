@@ -187,7 +187,7 @@ class Session(Closing):
     def work(self) -> Iterator[News | None]:
         """Do everything that is wanted; between two pieces, yield what is new, or None if that is nothing.
 
-        Whoever runs it may stop there, and begin again later.
+        It may be left there, and begun again later.
         """
         while True:
             self._anew = False

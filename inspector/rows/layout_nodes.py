@@ -1,6 +1,6 @@
 """The parts of a table as nodes of a tree, whose children are read when they are asked for.
 
-A node stands for one span of a table's layout, or for a run of up to GROUP children of one ("blocks
+A node is one span of a table's layout, or for a run of up to GROUP children of one ("blocks
 500–999"), so that no node ever gets thousands of children at a time. What is long to read is a
 generator that yields None between bounded pieces, and so can be given up between two of them; its
 result is what it returns. All of them read the layout, so they are for the one thread that does.

@@ -207,7 +207,7 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
     def all_entries(self) -> Iterator[list[tuple[Record, Table]]]:
         """The records of all rows and their tables, from any thread, without what is known of them.
 
-        Lists may be empty, so that whoever reads them can stop even where nothing passes the filter.
+        Lists may be empty, so that reading can stop even where nothing passes the filter.
         """
         for origins in self._origins(self._first):
             yield self._sift_origins(origins) if self._filter else origins
@@ -219,7 +219,7 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
         """
         rows: list[Row] = []
         if self._filter is None:
-            with suppress(*READ_ERRORS):  # whoever reads the page itself tells of it
+            with suppress(*READ_ERRORS):  # reading the page itself reports it
                 rows.extend(map(self.row_of, islice(chain.from_iterable(self._origins(key)), count)))
         return tuple(rows)
 

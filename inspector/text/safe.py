@@ -1,6 +1,6 @@
 r"""Bytes from a stack as text: for a terminal, and for JSON.
 
-Ref names, committers and messages are bytes that anybody may have written. A terminal obeys some of
+Ref names, committers and messages are bytes of any origin. A terminal obeys some of
 them: an escape sequence moves the cursor or retitles the window, a bidirectional override shows a name
 backwards, a zero-width character makes two names look like one. `safe_text` lets through what can be
 seen and shows the rest as an escape:

@@ -23,7 +23,7 @@ _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 60480
 
 
 def parse_time(text: str, now: int) -> int:
-    """Seconds since 1970 that `text` stands for when the clock reads `now`.
+    """Seconds since 1970 that `text` means when the clock reads `now`.
 
     Never negative: a time before 1970 is the beginning of time, since reflogs have none before it.
     Raises `ValueError` with the accepted forms when `text` is none of them.
