@@ -10,7 +10,13 @@ from dataclasses import replace
 import pytest
 
 from engine.format import LogRecord
+from engine.merge import MergedTable, log_changes
+from engine.readable import open_readable
 from engine.stack import Stack
+from inspector.model import StackView
+from inspector.model.trace import trace_ref
+from inspector.rows.record_rows import LogRows
+from inspector.tui.screens.moments import newest_entry
 from tests.support.cli import ok, run
 from tests.support.git import Repository
 from tests.support.tables import stack_files
@@ -175,3 +181,16 @@ def test_only_the_reflogs_that_are_meant_expire(
     assert {name: left[name] for name in stays} == stays
     for name, count in stays.items():
         assert (f"2     0  {name}" in done.out.decode()) == (count == 0)
+
+
+def test_views_of_entries_leave_markers_out(repo: Repository) -> None:
+    repo.commit()
+    repo.git("reflog", "expire", "--expire=now", "--all")
+    with open_readable(repo.reftable) as stack:
+        view = StackView(stack)
+        before = MergedTable([])
+        assert [log.is_marker for log in stack.merged.logs()] == [True, True]
+        assert list(LogRows(view.merged).all_entries()) == []
+        assert trace_ref(view, b"HEAD").logs == ()
+        assert newest_entry(stack.tables[-1]) is None
+        assert sum(changes.added for changes in log_changes(before, stack.merged)) == 0
