@@ -194,7 +194,7 @@ def explanation(span: Span, block: BlockSpan | None = None) -> str:
 
 def _section(span: Section) -> str:
     if span.of is None:
-        return "Blocks that no index or footer tells of."
+        return "Blocks that no index or footer leads to."
     if span.level == 0:
         return _SECTIONS[span.of]
     of = SECTION_NAMES[span.of]
@@ -309,7 +309,7 @@ _FIELDS: Final[dict[str, str | dict[int, str] | Callable[[Span], str]]] = {
     "object id": "What the ref points to.",
     "peeled object id": "What the tag points to, peeled.",
     "target length": _length_of("the target"),
-    "target": "The ref that this one stands for.",
+    "target": "The ref that this symbolic ref names.",
     "old object id": "Where the ref pointed before.",
     "new object id": lambda span: (
         "Where the ref points afterwards."
