@@ -152,7 +152,7 @@ def _salvage_into(layout: TableLayout, header: Header, block_size: int, *, blind
     is_cut = layout.footer is None
     losses = tally.losses(refs, logs + uncertain, uncertain, left_out, is_cut=is_cut)
     if blind:
-        header = replace(header, block_size=0)  # which led astray
+        header = replace(header, block_size=0)  # which misled
     return Salvaged(header, losses, table, uncertain_table, certain.refs_at, certain.logs_at)
 
 
