@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 
 from engine.errors import ApiError, OutdatedError
 from engine.progress import ProgressCallback
-from engine.snapshot import Snapshot, find_snapshot, is_last_change, list_snapshots, prune, restore
+from engine.snapshot import Snapshot, changes_since, find_snapshot, list_snapshots, prune, restore
 from inspector.actions.base import Action, Plan, Result, Typed, listed_names, word
 from inspector.text import counted, safe_name, utc_time
 
@@ -62,10 +62,10 @@ class UndoAction(Action[Snapshot | None]):
             return Plan(snapshot, names, same, is_noop=True)
         warnings = []
         typed = None
-        if not is_last_change(directory, snapshot):
+        if changes := changes_since(directory, snapshot):
             warnings.append(
                 f"The stack has been changed since {what}, by another process or by later actions: "
-                "going back undoes all of that too."
+                f"going back undoes all of that too ({safe_name(changes)})."
             )
             typed = Typed(FORCE, "Changes that this snapshot was not taken for are undone as well.")
         if snapshot.missing:

@@ -71,10 +71,8 @@ def undo(words: tuple[str, ...], worktree: str | None, force: bool, dry_run: boo
         if plan.made is None:
             raise ApiError(plan.sentence)
         if plan.typed is not None and not force:
-            note(
-                "the stack has changed since the change that is to be undone; nothing was written, "
-                "--force undoes that as well"
-            )
+            note_sentence(plan.warnings[0])
+            note("nothing was written; --force undoes all of it")
             raise click.exceptions.Exit(ExitCode.CHANGED)
         before = None if dry_run else run(action, plan, progress).snapshot
     snapshot = plan.made

@@ -266,6 +266,7 @@ def test_undo_refuses_to_undo_what_others_did_since(stack: Path) -> None:
     done = run("undo", stack)
     assert done.code == 5
     assert "--force" in done.err
+    assert f"{listed(stack)[-1]} came since" in done.err
     assert stack_files(stack) == before
     ok("undo", "--force", stack)
     assert len(listed(stack)) == 2
