@@ -71,7 +71,7 @@ def left_by_undo(directory: str | os.PathLike[str]) -> frozenset[str]:
             for name in one.files
             if name not in listed and (stack / name).exists() and is_same_file(one.file(name), stack / name)
         )
-    if all((read_list_bytes(one.path) or b"") != data for one in others):
+    if all(read_list_bytes(one.path) != data for one in others):
         return frozenset()  # the stack has changed since
     return frozenset(snapshots[0].tables).difference(listed)
 
@@ -107,7 +107,7 @@ def restore(
         ]
         before = take_snapshot(stack, _UNDO, now, extra=replaced)
         installed: list[str] = []
-        after = read_list_bytes(snapshot.path) or b""
+        after = read_list_bytes(snapshot.path)
         try:
             for name in sorted(snapshot.files, reverse=True):
                 if not (stack / name).exists():
@@ -115,16 +115,19 @@ def restore(
                     _install(snapshot.file(name), stack / name)
                 elif name in replaced:
                     _install(snapshot.file(name), stack / name)
-            lock.write(after)
-            sync_directory(stack)
-            lock.commit()
+            if after is None:
+                list_path.unlink(missing_ok=True)  # the stack had lost its list, and has lost it again
+            else:
+                lock.write(after)
+                sync_directory(stack)
+                lock.commit()
             installed = []
         finally:
             try:
                 sync_directory(stack)
             finally:
                 _drop_unlisted(stack, snapshot, before, installed)
-                settle(stack, before, now, after)
+                settle(stack, before, now, after or b"")
     return before
 
 

@@ -264,7 +264,7 @@ OPERATIONS: dict[str, Operation] = {
     },
     **{
         f"undo mend {damage.__name__}": Operation(undo, _in_turn(damage, mend))
-        for damage in (ruin, cut, litter, everything)
+        for damage in (ruin, cut, litter, lose_list, everything)
     },
     "copying recorded compact": Operation(partial(copying, compact_recorded)),
     "copying go back": Operation(partial(copying, go_back)),
