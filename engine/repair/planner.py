@@ -36,7 +36,7 @@ from engine.repair.choice import Candidate, arranged, choose, follow_each_other,
 from engine.repair.files import Evidence, TableFile, joined, number_of, words_for
 from engine.repair.inputs import Counts, OpenInputs, count_records
 from engine.repair.plan import LeftOut, PlannedTable, RepairPlan, Step, StepKind, trace
-from engine.snapshot import left_by_undo
+from engine.snapshot import left_by_repair, left_by_undo
 from engine.stack import (
     LOCK_SUFFIX,
     TABLES_LIST,
@@ -202,7 +202,8 @@ class _Planner:
         # A list that is sound in itself may be older than its tables, or have lost a line.
         others = known.not_looked_at()
         if is_complete:
-            lost = known.files_with("orphan-ahead", "table-unlisted-data") - left_by_undo(known.path)
+            lost = known.files_with("orphan-ahead", "table-unlisted-data")
+            lost = lost - left_by_undo(known.path) - left_by_repair(known.path)
             others = [name for name in others if name in lost]
         files = [file for name in others if (file := known.look_at_unlisted(name)).input is not None]
         if is_complete:
@@ -399,7 +400,7 @@ class _Planner:
 
     def _plan_orphans(self, used: set[str]) -> None:
         """Tables beside the list that are not taken up."""
-        undone = left_by_undo(self._known.path)
+        undone, aside = left_by_undo(self._known.path), left_by_repair(self._known.path)
         for name in self._known.entries:
             findings, codes = self._known.findings(name), self._known.codes(name)
             if name in used or not codes & _ORPHANS:
@@ -407,7 +408,7 @@ class _Planner:
             file = self._known.look_at_unlisted(name)
             why = " ".join(f"{finding.fault.meaning} ({finding.message})" for finding in findings)
             is_kept = "orphan-table" in codes or (name in undone and bool(codes & _NEEDED))
-            if is_kept and file.input is not None:
+            if name in aside or (is_kept and file.input is not None):
                 self._leave(StepKind.REMOVE_FILE, file, why, severity=Severity.WARNING)
             elif codes & _NEEDED:
                 self._leave(StepKind.LEAVE_OUT, file, why, options=self._options_of(file))

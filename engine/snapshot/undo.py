@@ -76,6 +76,18 @@ def left_by_undo(directory: str | os.PathLike[str]) -> frozenset[str]:
     return frozenset(snapshots[0].tables).difference(listed)
 
 
+def left_by_repair(directory: str | os.PathLike[str]) -> frozenset[str]:
+    """Files beside the list that a repair has set aside, but could not remove: a snapshot holds each."""
+    stack = Path(directory)
+    listed = names_in(read_list_bytes(stack))
+    return frozenset(
+        path.name
+        for one in list_snapshots(directory)
+        for path in (one.lost.iterdir() if one.lost.is_dir() else ())
+        if path.name not in listed and (stack / path.name).exists() and is_same_file(path, stack / path.name)
+    )
+
+
 def restore(
     directory: str | os.PathLike[str],
     snapshot: Snapshot,

@@ -8,7 +8,7 @@ the list that names them is renamed into place. Until then a failure removes the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Self
 
 from engine.errors import ApiError
@@ -115,7 +115,8 @@ class Addition:
     def __del__(self) -> None:
         # An interrupt may come before a `with` has the transaction, or before it ends that.
         if hasattr(self, "_lock"):
-            self.abort()
+            with suppress(OSError):
+                self.abort()
 
     def __enter__(self) -> Self:
         return self

@@ -85,7 +85,8 @@ class LockFile:
     def __del__(self) -> None:
         # An interrupt may come before a `with` has the lock.
         if hasattr(self, "_held"):
-            self.release()
+            with suppress(OSError):
+                self.release()
 
 
 def _create(lock_path: str, timeout_ms: int) -> int:

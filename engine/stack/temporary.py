@@ -73,7 +73,8 @@ class TemporaryTable(Closing):
     def __del__(self) -> None:
         # An interrupt may come before a `with` has the file.
         if hasattr(self, "_fd"):
-            self.close()
+            with suppress(OSError):
+                self.close()
 
     def _drain(self) -> None:
         write_all(self._fd, self._pending, self.path)

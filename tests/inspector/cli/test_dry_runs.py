@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from tests.support.cli import ok, run
 from tests.support.git import Repository
+from tests.support.stacks import make_stack
 
 
 def everything(repo: Repository) -> dict[str, tuple[int, bytes]]:
@@ -115,12 +117,23 @@ def test_a_dry_run_of_undo_is_refused_where_others_changed_the_stack(
     assert b"refs/heads/theirs" in repo.refs()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_dry_run_needs_the_permission_that_the_real_run_does(made: tuple[Repository, str]) -> None:
-    repo, oid = made
-    repo.reftable.chmod(0o500)
-    try:
-        for options in ([], ["--dry-run"]):
-            assert run("add", *options, repo.path, stdin=f"create refs/heads/x {oid}\n".encode()).code == 3
-    finally:
-        repo.reftable.chmod(0o700)
+def test_a_dry_run_needs_the_permission_that_the_real_run_does() -> None:
+    # Not in tmp_path, into which others than the owner cannot even look.
+    with tempfile.TemporaryDirectory() as parent:
+        Path(parent).chmod(0o755)
+        stack = Path(parent, "stack")
+        make_stack(stack, 1)
+        stack.chmod(0o555)
+        root = os.geteuid() == 0
+        if root:  # whom no permission stops
+            os.seteuid(65534)
+        try:
+            codes = [
+                run("add", *options, stack, stdin=b"delete refs/heads/x\n").code
+                for options in ([], ["--dry-run"])
+            ]
+        finally:
+            if root:
+                os.seteuid(0)
+            stack.chmod(0o755)
+    assert codes == [3, 3]
