@@ -38,7 +38,7 @@ class ConfirmScreen(Dialog[bool]):
         & Static { margin-bottom: 1; }
         & Horizontal { height: auto; align-horizontal: right; }
         & Button { margin-left: 2; }
-        & Input { margin-bottom: 1; background: $boost; }
+        & Input { margin-bottom: 1; }
     }
     """
 
@@ -66,14 +66,14 @@ class ConfirmScreen(Dialog[bool]):
         if self._typed is not None:
             why = Content.styled(f"! {self._typed.why}\n", "$text-warning")
             yield Static(Content.assemble(why, "To go on, type: ", (self._typed.text, "bold")), id="why")
-            yield Input(id="typed", compact=True)
+            yield Input(id="typed")
         with Horizontal():
             yield Button("Cancel", id="cancel")
             yield Button(Content(self._verb), id="go", disabled=self._typed is not None)
 
     def on_mount(self) -> None:
-        """Cancel has the keys: enter alone changes nothing."""
-        self.query_one("#cancel").focus()
+        """Enter alone changes nothing: Cancel has the keys, or the field for what is to be typed."""
+        self.query_one("#cancel" if self._typed is None else "#typed").focus()
 
     @on(Input.Changed)
     def _note_typed(self, event: Input.Changed) -> None:

@@ -99,15 +99,17 @@ def test_what_others_have_changed_since_is_undone_only_by_who_types_it(stack: Pa
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
         question = pilot.app.screen
-        assert question.query_one("#cancel").has_focus
-        assert question.query_one("#go", Button).disabled
-        question.query_one(Input).value = FORCE[:-1]
-        await pilot.pause()
-        assert question.query_one("#go", Button).disabled
+        field, go = question.query_one(Input), question.query_one("#go", Button)
+        assert field.has_focus
+        assert field.content_size.height == 1
+        await pilot.press(*FORCE.replace(" ", "")[:-1], "enter", "enter")
+        assert (field.value, field.has_focus, go.disabled) == (FORCE.replace(" ", "")[:-1], True, True)
+        assert pilot.app.screen is question
         assert files(stack) == after
-        question.query_one(Input).value = FORCE
-        await pilot.pause()
-        question.query_one("#go", Button).press()
+        field.value = ""
+        await pilot.press(*("space" if letter == " " else letter for letter in FORCE), "enter")
+        assert go.has_focus
+        await pilot.press("enter")
         await phase(pilot, Phase.DONE)
         assert len(listed(stack)) == 3
 

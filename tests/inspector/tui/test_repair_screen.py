@@ -48,7 +48,7 @@ async def agree(pilot: Pilot[Any], shown: RepairScreen, text: str) -> None:
     """Ask for the repair, and type this before pressing the button."""
     await pilot.press("enter")
     await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
-    assert pilot.app.screen.query_one("#cancel").has_focus
+    assert pilot.app.screen.query_one("#typed").has_focus
     assert pilot.app.screen.query_one("#go", Button).disabled
     pilot.app.screen.query_one(Input).value = text
     await pilot.pause()
