@@ -95,8 +95,10 @@ def restore(
     *,
     force: bool = False,
     lock_timeout_ms: int = DEFAULT_LOCK_TIMEOUT_MS,
-) -> Snapshot:
+) -> Snapshot | None:
     """Make the stack what it was when `snapshot` was taken; returns the snapshot that undoes this.
+
+    None if only files beside the list came back, which no snapshot takes away again.
 
     Raises `OutdatedError` when another process has changed the stack since the change that is undone, unless
     `force` is set, `LockError`, `FormatError` when the snapshot has lost one of its tables, `OSError`.
@@ -139,8 +141,8 @@ def restore(
                 sync_directory(stack)
             finally:
                 _drop_unlisted(stack, snapshot, before, installed)
-                settle(stack, before, now, after or b"")
-    return before
+                settled = settle(stack, before, now, after or b"")
+    return settled
 
 
 def _drop_unlisted(stack: Path, snapshot: Snapshot, before: Snapshot, installed: Collection[str]) -> None:

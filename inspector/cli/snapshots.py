@@ -85,6 +85,9 @@ def undo(words: tuple[str, ...], worktree: str | None, force: bool, dry_run: boo
             note_sentence(warning)
         call.out.text([plan.sentence, *plan.lines])
         return
+    if plan.is_noop:
+        note_sentence(plan.sentence)
+        return
     tables = counted(len(snapshot.tables), "table")
     call.out.text([f"as before the {snapshot.operation} of {_time(snapshot)}: {tables}"])
     if before is not None:

@@ -276,3 +276,14 @@ def test_undo_without_a_snapshot_is_a_usage_error(stack: Path) -> None:
     assert run("undo", stack).code == 2
     assert run("undo", "20261123T214512.034561Z-compact", stack).code == 2
     assert run("undo", "a", "b").code == 2
+
+
+def test_undo_of_a_clean_promises_no_snapshot_that_is_not_there(stack: Path) -> None:
+    orphan = stack / "0x000000000001-0x000000000001-deadbeef.ref"
+    orphan.write_bytes((stack / listed(stack)[0]).read_bytes())
+    ok("clean", stack)
+    assert not orphan.exists()
+    done = ok("undo", stack)
+    assert orphan.exists()
+    assert "to take this back" not in done.err
+    assert "Nothing to undo" in ok("undo", stack).err or "nothing to undo" in ok("undo", stack).err
