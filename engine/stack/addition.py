@@ -7,6 +7,7 @@ the list that names them is renamed into place. Until then a failure removes the
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Self
@@ -29,13 +30,14 @@ class Addition:
     anything was added.
     """
 
-    __slots__ = ("_added", "_directory", "_lock", "has_changed_stack", "update_index")
+    __slots__ = ("_added", "_directory", "_lock", "_pid", "has_changed_stack", "update_index")
 
     def __init__(self, directory: StackDirectory, *, reload: bool) -> None:
         self._directory = directory
         self._added: list[Table] = []
         self.has_changed_stack = False
         self._lock: LockFile = directory.lock_list()
+        self._pid = os.getpid()
         if reload and not directory.is_current():
             directory.load()
         directory.require_current()
@@ -113,8 +115,9 @@ class Addition:
             self._lock.release()
 
     def __del__(self) -> None:
-        # An interrupt may come before a `with` has the transaction, or before it ends that.
-        if hasattr(self, "_lock"):
+        # An interrupt may come before a `with` has the transaction, or before it ends that. In a process that
+        # was forked, it is not ours.
+        if getattr(self, "_pid", None) == os.getpid():
             with suppress(OSError):
                 self.abort()
 

@@ -29,12 +29,13 @@ class LockFile:
     for ever. Raises `LockError`, `OSError`.
     """
 
-    __slots__ = ("_fd", "_held", "lock_path", "path")
+    __slots__ = ("_fd", "_held", "_pid", "lock_path", "path")
 
     def __init__(self, path: str, *, timeout_ms: int = 0, mode: int | None = None) -> None:
         self.path = path
         self.lock_path = path + ".lock"
         self._fd, self._held = -1, False
+        self._pid = os.getpid()
         self._fd, self._held = _create(self.lock_path, timeout_ms), True
         if mode is not None:
             change_mode(self._fd, mode, self.lock_path)
@@ -83,8 +84,8 @@ class LockFile:
         self.release()
 
     def __del__(self) -> None:
-        # An interrupt may come before a `with` has the lock.
-        if hasattr(self, "_held"):
+        # An interrupt may come before a `with` has the lock. In a process that was forked, it is not ours.
+        if getattr(self, "_pid", None) == os.getpid():
             with suppress(OSError):
                 self.release()
 

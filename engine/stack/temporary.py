@@ -25,7 +25,7 @@ _NAME_ATTEMPTS: Final = 1000
 class TemporaryTable(Closing):
     """A file that a table is written to before it has its name; unlinked unless renamed."""
 
-    __slots__ = ("_directory", "_fd", "_path", "_pending")
+    __slots__ = ("_directory", "_fd", "_path", "_pending", "_pid")
 
     def __init__(self, directory: str | os.PathLike[str], name: str, mode: int | None) -> None:
         self._directory = directory
@@ -33,6 +33,7 @@ class TemporaryTable(Closing):
         # Noted before it is made: an interrupt may come just behind that.
         self._path: str | None = os.path.join(directory, f"{name}{TEMPORARY_MARK}{secrets.token_hex(3)}")
         self._fd = -1
+        self._pid = os.getpid()
         self._fd = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666)
         if mode is not None:
             change_mode(self._fd, mode, self._path)
@@ -71,8 +72,8 @@ class TemporaryTable(Closing):
         self._close_file()
 
     def __del__(self) -> None:
-        # An interrupt may come before a `with` has the file.
-        if hasattr(self, "_fd"):
+        # An interrupt may come before a `with` has the file. In a process that was forked, it is not ours.
+        if getattr(self, "_pid", None) == os.getpid():
             with suppress(OSError):
                 self.close()
 

@@ -437,3 +437,23 @@ def test_the_directory_of_something_else_is_no_empty_stack(tmp_path: Path, *, re
     assert entries(tmp_path / ".git") == ["reftable"]
     (tmp_path / "empty").mkdir()
     assert Stack.open(tmp_path / "empty", read_only=read_only).tables == ()
+
+
+def test_the_end_of_a_process_that_was_forked_leaves_the_change_of_the_first_alone(tmp_path: Path) -> None:
+    with Stack.open(tmp_path, LOOSE) as stack, stack.addition() as addition:
+        with addition.table() as writer:
+            writer.add_ref(branch(0, 1))
+        held = LockFile(str(tmp_path / "table.ref"))
+        before = entries(tmp_path)
+        pid = os.fork()
+        if not pid:
+            try:
+                held.__del__()
+                addition.__del__()
+            finally:
+                os._exit(0)
+        assert os.waitpid(pid, 0)[1] == 0
+        assert entries(tmp_path) == before
+        held.release()
+    with Stack.open(tmp_path, LOOSE) as stack:
+        assert [ref.name for ref in stack.refs()] == [branch(0, 1).name]
