@@ -20,7 +20,6 @@ import zlib
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Final, TypeVar
 
 from engine.errors import FormatError
@@ -30,12 +29,11 @@ from engine.format.header import (
     DEFAULT_BLOCK_SIZE,
     LOG,
     MAX_RESTARTS,
-    REF,
     RESTART_COUNT_SIZE,
     RESTART_SIZE,
     SECTION_NAMES,
 )
-from engine.format.raw_record import Encoded, split_logs, split_refs
+from engine.format.raw_record import Encoded
 from engine.format.record import (
     IndexRecord,
     LogRecord,
@@ -48,17 +46,12 @@ from engine.format.record import (
     decode_objects,
     decode_refs,
     encode_head,
-    log_record_key,
-    ref_key,
 )
 from engine.format.varint import get_u24, get_varint, put_u24
 
 _T = TypeVar("_T")
 _COMPRESSION_LEVEL: Final = 9
 _LARGEST_GUESS: Final = 2**16
-
-_object_key = attrgetter("prefix")
-_index_key = attrgetter("last_key")
 
 
 Read = Callable[[int, int], bytes]
@@ -213,7 +206,8 @@ class Block:
         section = SECTION_NAMES[self.type]
         return FormatError(self.name, self.offset, f"a {section} record runs over its block")
 
-    def _all(self, decode: Callable[..., list[_T]], *args: int) -> list[_T]:
+    def records(self, decode: Callable[..., list[_T]], *args: int) -> list[_T]:
+        """All records, by one of the functions of `record.py` or `raw_record.py`. Raises `FormatError`."""
         try:
             return decode(self.data, self.records_start, self.records_end, *args)
         except (IndexError, ValueError) as error:
@@ -221,48 +215,24 @@ class Block:
 
     def refs(self, hash_size: int, min_update_index: int) -> list[RefRecord]:
         """All ref records. Raises `FormatError`."""
-        return self._all(decode_refs, hash_size, min_update_index)
+        return self.records(decode_refs, hash_size, min_update_index)
 
     def logs(self, hash_size: int) -> list[LogRecord]:
         """All log records. Raises `FormatError`."""
-        return self._all(decode_logs, hash_size)
+        return self.records(decode_logs, hash_size)
 
     def objects(self) -> list[ObjectRecord]:
         """All object records. Raises `FormatError`."""
-        return self._all(decode_objects)
+        return self.records(decode_objects)
 
     def index(self) -> list[IndexRecord]:
         """All index records. Raises `FormatError`."""
-        return self._all(decode_index)
-
-    def encoded_refs(self, hash_size: int, min_update_index: int, shift: int) -> list[Encoded]:
-        """All ref records, cut out (see `split_refs`). Raises `FormatError`."""
-        return self._all(split_refs, hash_size, min_update_index, shift)
-
-    def encoded_logs(self, hash_size: int) -> list[Encoded]:
-        """All log records, cut out. Raises `FormatError`."""
-        return self._all(split_logs, hash_size)
+        return self.records(decode_index)
 
     def seek(
-        self, key: bytes, hash_size: int, min_update_index: int
-    ) -> RefRecord | LogRecord | ObjectRecord | None:
-        """The first record with a key >= `key`, or None if all are smaller. Raises `FormatError`.
-
-        For all blocks but those of an index. What is no ref needs no `min_update_index`.
-        """
-        if self.type == REF:
-            return self._seek(key, ref_key, decode_refs, hash_size, min_update_index)
-        if self.type == LOG:
-            return self._seek(key, log_record_key, decode_logs, hash_size)
-        return self._seek(key, _object_key, decode_objects)
-
-    def seek_index(self, key: bytes) -> IndexRecord | None:
-        """The entry of the one block below that can hold `key`, or None if all are before it."""
-        return self._seek(key, _index_key, decode_index, key)
-
-    def _seek(
         self, key: bytes, key_of: Callable[[_T], bytes], decode: Callable[..., list[_T]], *args: int | bytes
     ) -> _T | None:
+        """The first record with a key >= `key`, or None if all are smaller. Raises `FormatError`."""
         # The record sought lies behind the last restart point <= key, or is the one at the next.
         following = self._restarts_up_to(key)
         for index in range(max(following - 1, 0), min(following + 1, self.restart_count)):

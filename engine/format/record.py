@@ -169,6 +169,9 @@ def log_key(name: bytes, update_index: int) -> bytes:
 ref_key: Callable[[RefRecord], bytes] = attrgetter("name")
 """What refs are ordered by."""
 
+object_key: Callable[[ObjectRecord], bytes] = attrgetter("prefix")
+index_key: Callable[[IndexRecord], bytes] = attrgetter("last_key")
+
 
 def log_order(record: LogRecord) -> tuple[bytes, int]:
     """What log records are ordered by: as their keys are, and cheaper to make."""

@@ -242,7 +242,7 @@ class BrokenTable(ReadableTable):
         self._describe(header)
         self.footer = Footer()
         self._end = max(self.size - footer_size(header.version), header.size)
-        self._first_type = None
+        self._refs = self._logs = None
         self._salvaged = None
         self._lock = threading.Lock()
         self.fault = fault

@@ -10,17 +10,17 @@ from engine.errors import FormatError
 
 
 class RegularFile:
-    """An open file; `name` is what errors call it, `status` what the system said of it when it was opened.
+    """An open file: its descriptor, its name in errors, and what the system said of it when it was opened.
 
     It is closed when nothing refers to it any more, and by nothing else. A reader that has taken hold of it
     therefore never reads another file that has got the same descriptor since, whatever other threads close.
     """
 
-    __slots__ = ("_fd", "name", "status")
+    __slots__ = ("fd", "name", "status")
 
     def __init__(self, fd: int, name: str) -> None:
         """Take over `fd`. Raises `FormatError` if that is no regular file, `OSError`."""
-        self._fd = fd
+        self.fd = fd
         self.name = name
         self.status = os.fstat(fd)
         if not stat.S_ISREG(self.status.st_mode):
@@ -33,7 +33,7 @@ class RegularFile:
         return cls(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), name)
 
     def __del__(self) -> None:
-        os.close(self._fd)
+        os.close(self.fd)
 
     @property
     def size(self) -> int:
@@ -42,4 +42,4 @@ class RegularFile:
 
     def read(self, offset: int, size: int) -> bytes:
         """At most `size` bytes, fewer at the file's end. Raises `OSError`."""
-        return os.pread(self._fd, size, offset)
+        return os.pread(self.fd, size, offset)

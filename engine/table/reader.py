@@ -13,10 +13,11 @@ only `merged.py` knows.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Self
+from itertools import chain
+from typing import Generic, Self, TypeVar
 
 from engine.closing import Closing
 from engine.errors import ApiError, FormatError, shown
@@ -34,21 +35,37 @@ from engine.format.header import (
     footer_size,
     header_size,
 )
-from engine.format.raw_record import Encoded
-from engine.format.record import LogRecord, ObjectRecord, RefRecord, log_key
+from engine.format.raw_record import Encoded, split_logs, split_refs
+from engine.format.record import (
+    LogRecord,
+    ObjectRecord,
+    RefRecord,
+    decode_index,
+    decode_logs,
+    decode_objects,
+    decode_refs,
+    index_key,
+    log_key,
+    log_record_key,
+    object_key,
+    ref_key,
+)
 from engine.format.varint import U64_MAX
 from engine.table.file import RegularFile
 
-_Record = RefRecord | LogRecord | ObjectRecord
+_R = TypeVar("_R", RefRecord, LogRecord, ObjectRecord)
 
 
 @dataclass(slots=True, frozen=True)
-class _Section:
-    """Where a section and its index begin."""
+class _Section(Generic[_R]):
+    """Where a section and its index begin, what orders its records, and how they are decoded."""
 
     type: int
     offset: int
     index_offset: int
+    key_of: Callable[[_R], bytes]
+    decode: Callable[..., list[_R]]
+    numbers: tuple[int, ...] = ()
 
 
 class Table(Closing):
@@ -73,16 +90,26 @@ class Table(Closing):
         head = self.read(0, header_size(2) + 1)
         self._describe(Header.parse(name, head))
         self._end = self.size - footer_size(self.header.version)
-        if self._end < self.header.size:
+        if self._end < self._first:
             raise FormatError(name, None, f"{self.size} bytes are too few for a table: cut short?")
-        footer = self.read(self._end, self.size - self._end)
-        if len(footer) < self.size - self._end:
+        raw = self.read(self._end, self.size - self._end)
+        if len(raw) < self.size - self._end:
             raise FormatError(name, self._end, "the footer could not be read: the file is being cut short")
-        self.footer = Footer.parse(name, footer, self._end, head[: self.header.size])
-        self._first_type = head[self.header.size] if self._end > self.header.size else None
+        self.footer = Footer.parse(name, raw, self._end, head[: self._first])
+        self._refs: _Section[RefRecord] | None = None
+        self._logs: _Section[LogRecord] | None = None
+        first_type = head[self._first] if self._end > self._first else None
+        footer, size = self.footer, self.header.hash_id.size
+        if first_type not in (LOG, None):
+            numbers = (size, self.header.min_update_index)
+            self._refs = _Section(REF, 0, footer.ref_index_offset, ref_key, decode_refs, numbers)
+        if first_type == LOG or footer.log_offset:
+            index = footer.log_index_offset
+            self._logs = _Section(LOG, footer.log_offset, index, log_record_key, decode_logs, (size,))
 
     def _describe(self, header: Header) -> None:
         self.header = header
+        self._first = header.size  # where the bytes of the first block begin
         self.version, self.hash_id, self.block_size = header.version, header.hash_id, header.block_size
         self.min_update_index, self.max_update_index = header.min_update_index, header.max_update_index
 
@@ -110,7 +137,7 @@ class Table(Closing):
     @property
     def has_logs(self) -> bool:
         """Whether there is a log section."""
-        return self._first_type == LOG or self.footer.log_offset > 0
+        return self._logs is not None
 
     def read(self, offset: int, size: int) -> bytes:
         """At most `size` bytes of the file, fewer at its end. Raises `OSError`, `ApiError` once closed."""
@@ -118,19 +145,17 @@ class Table(Closing):
         if file is None:
             raise ApiError(f"{self.name} is read after it was closed")
         self.reads += 1
-        return file.read(offset, size)
+        return os.pread(file.fd, size, offset)
 
     def read_ref(self, name: bytes) -> RefRecord | None:
         """The record of exactly this name, which may be a tombstone. Raises `FormatError`."""
-        located = self.locate_ref(name)
-        return located[1] if located else None
+        found = self._find(self._refs, name)
+        return found[1] if found is not None and found[1].name == name else None
 
     def locate_ref(self, name: bytes) -> tuple[int, RefRecord] | None:
         """As `read_ref`, with the offset of the block that holds the record."""
-        block, record = self._find(self._refs_section(), name) or (None, None)
-        if block is None or not isinstance(record, RefRecord) or record.name != name:
-            return None
-        return block.offset, record
+        block, record = self._find(self._refs, name) or (None, None)
+        return (block.offset, record) if block and record and record.name == name else None
 
     def read_log(self, name: bytes, update_index: int = U64_MAX) -> LogRecord | None:
         """The newest log record of this ref at or below `update_index`; may be a tombstone."""
@@ -139,26 +164,29 @@ class Table(Closing):
 
     def locate_log(self, name: bytes, update_index: int = U64_MAX) -> tuple[int, LogRecord] | None:
         """As `read_log`, with the offset of the block that holds the record."""
-        block, record = self._find(self._logs_section(), log_key(name, update_index)) or (None, None)
-        if block is None or not isinstance(record, LogRecord) or record.name != name:
-            return None
-        return block.offset, record
+        block, record = self._find(self._logs, log_key(name, update_index)) or (None, None)
+        return (block.offset, record) if block and record and record.name == name else None
 
     def ref_blocks(self, start: bytes = b"") -> Iterator[list[RefRecord]]:
         """The refs from the first name >= `start` on, a list for each block. Raises `FormatError`."""
-        size, base = self.hash_id.size, self.min_update_index
-        for block in self._blocks_from(self._refs_section(), start):
-            yield block.refs(size, base)
+        return self._lists_from(self._refs, start)
 
     def log_blocks(self, start: bytes = b"", update_index: int = U64_MAX) -> Iterator[list[LogRecord]]:
         """The logs from the first key >= (`start`, `update_index`) on, a list for each block.
 
         The first list of this and of `ref_blocks` may begin with records before the start.
         """
-        size = self.hash_id.size
-        key = log_key(start, update_index) if start else b""
-        for block in self._blocks_from(self._logs_section(), key):
-            yield block.logs(size)
+        return self._lists_from(self._logs, log_key(start, update_index) if start else b"")
+
+    def _lists_from(self, section: _Section[_R] | None, key: bytes) -> Iterator[list[_R]]:
+        if section is None:
+            return
+        blocks = self._scan(section)
+        if key:
+            found = self._find(section, key)
+            blocks = chain(found[:1], self._scan(section, found[0].next_offset)) if found else iter(())
+        for block in blocks:
+            yield block.records(section.decode, *section.numbers)
 
     def refs(self, prefix: bytes = b"") -> Iterator[RefRecord]:
         """The refs whose names begin with `prefix`, tombstones among them, in name order."""
@@ -196,21 +224,29 @@ class Table(Closing):
 
         Raises `FormatError`, also where names do not ascend.
         """
-        size, base = self.hash_id.size, self.min_update_index
-        shift = base - min_update_index
-        blocks = self._scan(self._refs_section())
-        return self._ascending((block, block.encoded_refs(size, base, shift)) for block in blocks)
+        shift = self.min_update_index - min_update_index
+        return self._cut_out(self._refs, split_refs, self.min_update_index, shift)
 
     def encoded_log_blocks(self) -> Iterator[tuple[Block, list[Encoded]]]:
         """Block by block, the log records cut out. Raises `FormatError`, also for keys in disorder."""
-        size = self.hash_id.size
-        blocks = self._scan(self._logs_section())
-        return self._ascending((block, block.encoded_logs(size)) for block in blocks)
+        return self._cut_out(self._logs, split_logs)
+
+    def _cut_out(
+        self, section: _Section[_R] | None, split: Callable[..., list[Encoded]], *numbers: int
+    ) -> Iterator[tuple[Block, list[Encoded]]]:
+        last_key = b""
+        for block in self._scan(section):
+            items = block.records(split, self.hash_id.size, *numbers)
+            if items[0][0] <= last_key:
+                what = f"{shown(items[0][0])} does not sort after {shown(last_key)} in the block before"
+                raise FormatError(self.name, block.offset, what)
+            last_key = items[-1][0]
+            yield block, items
 
     def blocks(self) -> Iterator[Block]:
         """Every block of the file in the order of the file. Raises `FormatError`."""
         offset = 0
-        while self._first_type is not None and offset < self._end:
+        while (offset or self._first) < self._end:
             block = self.block_at(offset)
             yield block
             offset = block.next_offset
@@ -224,14 +260,14 @@ class Table(Closing):
         if not 0 <= offset < self._end:
             what = f"a block is said to be at {offset}, outside of the table's {self._end} bytes of blocks"
             raise FormatError(self.name, None, what)
-        first = 0 if offset else self.header.size
+        first = 0 if offset else self._first
         data = read_block(self.read, offset, self._end - offset, first, self.block_size)
         if len(data) < first + BLOCK_HEADER_SIZE:
             raise FormatError(self.name, offset, f"{len(data)} bytes are too few for a block")
         return data
 
     def _parse(self, offset: int, data: bytes) -> Block:
-        first = 0 if offset else self.header.size
+        first = 0 if offset else self._first
         block = Block.parse(self.name, data, offset, first, self.block_size)
         if block.next_offset > self._end:
             # The last block of a table is not padded.
@@ -239,24 +275,14 @@ class Table(Closing):
             block.next_offset = self._end
         return block
 
-    def _refs_section(self) -> _Section | None:
-        if self._first_type == LOG or self._first_type is None:
-            return None
-        return _Section(REF, 0, self.footer.ref_index_offset)
-
-    def _logs_section(self) -> _Section | None:
-        if not self.has_logs:
-            return None
-        return _Section(LOG, self.footer.log_offset, self.footer.log_index_offset)
-
-    def _scan(self, section: _Section | None, offset: int | None = None) -> Iterator[Block]:
+    def _scan(self, section: _Section[_R] | None, offset: int | None = None) -> Iterator[Block]:
         """The blocks of a section, if there is one, without its index: all, or those from `offset` on."""
         if section is None:
             return
         at = section.offset if offset is None else offset
         while at < self._end or (at == section.offset and offset is None):
             data = self._bytes_at(at)
-            block_type = data[0 if at else self.header.size]
+            block_type = data[0 if at else self._first]
             if block_type != section.type:
                 # Not parsed: damage in the next section is no damage to this one.
                 self._check_section_end(section, at, block_type)
@@ -265,7 +291,7 @@ class Table(Closing):
             yield block
             at = block.next_offset
 
-    def _check_section_end(self, section: _Section, offset: int, block_type: int) -> None:
+    def _check_section_end(self, section: _Section[_R], offset: int, block_type: int) -> None:
         """A section ends where the footer says another begins, or its type byte is damaged."""
         expected = {
             INDEX: section.index_offset > 0,
@@ -276,30 +302,21 @@ class Table(Closing):
             what = f"a block of type 0x{block_type:02x} in the {SECTION_NAMES[section.type]} section"
             raise FormatError(self.name, offset, what)
 
-    def _blocks_from(self, section: _Section | None, key: bytes) -> Iterator[Block]:
-        """The blocks of a section from the one on that holds the first key >= `key`."""
-        if not key:
-            yield from self._scan(section)
-            return
-        found = self._find(section, key)
-        if found is not None:
-            yield found[0]
-            yield from self._scan(section, found[0].next_offset)
-
-    def _find(self, section: _Section | None, key: bytes) -> tuple[Block, _Record] | None:
+    def _find(self, section: _Section[_R] | None, key: bytes) -> tuple[Block, _R] | None:
         """The first record with a key >= `key` and its block, or None if all keys are smaller."""
-        if section is not None and section.index_offset:
+        if section is None:
+            return None
+        if section.index_offset:
             # Or scan, where the index is damaged: what it hides can still be read.
             with suppress(FormatError):
                 return self._descend(section, key)
-        size, base = self.header.hash_id.size, self.header.min_update_index
         for block in self._scan(section):
-            record = block.seek(key, size, base)
+            record = block.seek(key, section.key_of, section.decode, *section.numbers)
             if record is not None:
                 return block, record
         return None
 
-    def _descend(self, section: _Section, key: bytes) -> tuple[Block, _Record] | None:
+    def _descend(self, section: _Section[_R], key: bytes) -> tuple[Block, _R] | None:
         """As `_find`, by way of the index. Raises `FormatError`.
 
         Whether an index belongs to its section, and covers it, shows at the leaves only. So the
@@ -308,16 +325,16 @@ class Table(Closing):
         block = self.block_at(section.index_offset)
         if block.type != INDEX:
             raise FormatError(self.name, block.offset, "no index block where the footer has one")
-        entry = block.seek_index(key)
+        entry = block.seek(key, index_key, decode_index, key)
         while entry is None and (sibling := self._next_of_type(INDEX, block)) is not None:
             block = sibling
-            entry = block.seek_index(key)
+            entry = block.seek(key, index_key, decode_index, key)
         beyond = entry is None
         while block.type == INDEX:
             if beyond:
                 entry = block.index()[-1]
             elif entry is None:
-                entry = block.seek_index(key)
+                entry = block.seek(key, index_key, decode_index, key)
             if entry is None:
                 raise FormatError(self.name, block.offset, "an index block without the key promised above it")
             # Downwards is backwards in the file, so a damaged index cannot make a loop.
@@ -329,7 +346,7 @@ class Table(Closing):
         if block.type != section.type:
             what = f"the {SECTION_NAMES[section.type]} index leads to a block of another section"
             raise FormatError(self.name, block.offset, what)
-        record = block.seek(key, self.header.hash_id.size, self.header.min_update_index)
+        record = block.seek(key, section.key_of, section.decode, *section.numbers)
         if (record is None) != beyond or (beyond and self._next_of_type(section.type, block) is not None):
             what = "the index and this block do not agree on the block's last key"
             raise FormatError(self.name, block.offset, what)
@@ -344,8 +361,7 @@ class Table(Closing):
 
     def _blocks_mentioning(self, oid: bytes) -> Iterator[Block]:
         """The ref blocks that may hold refs with this id."""
-        section = self._refs_section()
-        if section is None:
+        if self._refs is None:
             return
         done = -1
         with suppress(FormatError):
@@ -360,7 +376,7 @@ class Table(Closing):
                 if offsets is not None:
                     return
         # What the object section says cannot be followed, or it says that only a scan can tell.
-        for block in self._scan(section):
+        for block in self._scan(self._refs):
             if block.offset > done:
                 yield block
 
@@ -370,21 +386,6 @@ class Table(Closing):
         if not footer.obj_offset:
             return None
         prefix = oid[: footer.object_id_len]
-        section = _Section(OBJ, footer.obj_offset, footer.obj_index_offset)
+        section = _Section(OBJ, footer.obj_offset, footer.obj_index_offset, object_key, decode_objects)
         found = self._find(section, prefix)
-        record = found and found[1]
-        if not isinstance(record, ObjectRecord) or record.prefix != prefix:
-            return []
-        return record.offsets or None
-
-    def _ascending(
-        self, blocks: Iterable[tuple[Block, list[Encoded]]]
-    ) -> Iterator[tuple[Block, list[Encoded]]]:
-        """The same blocks. Raises `FormatError` where the keys of one do not come behind those before it."""
-        last_key = b""
-        for block, items in blocks:
-            if items[0][0] <= last_key:
-                what = f"{shown(items[0][0])} does not sort after {shown(last_key)} in the block before"
-                raise FormatError(self.name, block.offset, what)
-            last_key = items[-1][0]
-            yield block, items
+        return (found[1].offsets or None) if found and found[1].prefix == prefix else []

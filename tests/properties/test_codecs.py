@@ -37,7 +37,21 @@ from engine.format import (
 )
 from engine.format.block import BlockWriter, read_size
 from engine.format.header import MIN_OBJECT_ID_LEN
-from engine.format.record import Varints, encode_log, encode_object, encode_ref
+from engine.format.raw_record import split_logs, split_refs
+from engine.format.record import (
+    Varints,
+    decode_index,
+    decode_logs,
+    decode_objects,
+    decode_refs,
+    encode_log,
+    encode_object,
+    encode_ref,
+    index_key,
+    log_record_key,
+    object_key,
+    ref_key,
+)
 from engine.format.table_list import TableName
 from engine.format.varint import put_varint
 from tests.properties.strategies import HASH_IDS, NAMES, UPDATE_INDEXES, log_records, ref_records
@@ -143,14 +157,14 @@ def test_ref_records_read_back(
         return [(ref.name, *encode_ref(ref, base, size)) for ref in refs]
 
     def seek(block: Block, name: bytes) -> RefRecord | None:
-        return block.seek(name, size, low)
+        return block.seek(name, ref_key, decode_refs, size, low)
 
     for header in headers(hash_id):
         block = parse_block(write_block(REF, entries(low), interval, header), header)
         assert block.refs(size, low) == refs
         check_seeks(block, [ref.name for ref in refs], refs, seek)
         # As a compaction does: into a table whose limits begin lower, and that has other restarts.
-        moved = rewrite_block(REF, block.encoded_refs(size, low, low - lower), other_interval, header)
+        moved = rewrite_block(REF, block.records(split_refs, size, low, low - lower), other_interval, header)
         assert moved == write_block(REF, entries(lower), other_interval, header)
 
 
@@ -162,7 +176,7 @@ def test_log_records_read_back(
         return log_key(log.name, log.update_index)
 
     def seek(block: Block, key: bytes) -> LogRecord | None:
-        return block.seek(key, hash_id.size, 0)
+        return block.seek(key, log_record_key, decode_logs, hash_id.size)
 
     logs = data.draw(st.lists(log_records(hash_id), min_size=1, max_size=12, unique_by=key))
     logs.sort(key=key)
@@ -171,7 +185,7 @@ def test_log_records_read_back(
         block = parse_block(write_block(LOG, entries, interval, header), header)
         assert block.logs(hash_id.size) == logs
         check_seeks(block, list(map(key, logs)), logs, seek)
-        moved = rewrite_block(LOG, block.encoded_logs(hash_id.size), other_interval, header)
+        moved = rewrite_block(LOG, block.records(split_logs, hash_id.size), other_interval, header)
         assert moved == write_block(LOG, entries, other_interval, header)
 
 
@@ -189,7 +203,10 @@ def test_object_records_read_back(data: st.DataObject, interval: int) -> None:
     block = parse_block(write_block(OBJ, entries, interval, b""), b"")
     assert block.objects() == records
     check_seeks(
-        block, [record.prefix for record in records], records, lambda block, key: block.seek(key, 0, 0)
+        block,
+        [record.prefix for record in records],
+        records,
+        lambda block, key: block.seek(key, object_key, decode_objects),
     )
 
 
@@ -199,7 +216,11 @@ def test_index_records_read_back(offsets: dict[bytes, int], interval: int) -> No
     entries = [(record.last_key, 0, put_varint(record.offset)) for record in records]
     block = parse_block(write_block(INDEX, entries, interval, b""), b"")
     assert block.index() == records
-    check_seeks(block, [record.last_key for record in records], records, Block.seek_index)
+
+    def seek(block: Block, key: bytes) -> IndexRecord | None:
+        return block.seek(key, index_key, decode_index, key)
+
+    check_seeks(block, [record.last_key for record in records], records, seek)
 
 
 @given(st.data(), HASH_IDS, RESTART_INTERVALS, st.integers(30, 600))
@@ -211,7 +232,7 @@ def test_a_block_that_takes_over_records_is_full_where_one_that_encodes_them_is(
         (ref.name, *encode_ref(ref, 0, hash_id.size)) for ref in sorted(refs, key=lambda ref: ref.name)
     ]
     source = parse_block(write_block(REF, entries, data.draw(RESTART_INTERVALS), b""), b"")
-    items = source.encoded_refs(hash_id.size, 0, 0)
+    items = source.records(split_refs, hash_id.size, 0, 0)
     start = data.draw(st.integers(0, len(entries) - 1))
 
     encoding = BlockWriter(REF, capacity, 0, interval)

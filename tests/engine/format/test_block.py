@@ -10,7 +10,8 @@ import pytest
 from engine.errors import FormatError
 from engine.format import LOG, MAX_RESTARTS, OBJ, REF, Block, LogRecord, RefRecord
 from engine.format.block import BlockWriter, read_size
-from engine.format.record import encode_ref
+from engine.format.raw_record import split_refs
+from engine.format.record import decode_refs, encode_ref, ref_key
 from engine.format.varint import put_u24
 from tests.support.handmade import Handmade, raw_block, raw_record
 from tests.support.stacks import branch, entry, same
@@ -67,7 +68,7 @@ def test_restarts_end_where_their_count_has_no_more_room() -> None:
     assert block.restart_count == MAX_RESTARTS
     assert [ref.name for ref in block.refs(20, 0)] == names
     for name in (names[0], names[MAX_RESTARTS - 1], names[MAX_RESTARTS], names[-1]):
-        found = block.seek(name, 20, 0)
+        found = block.seek(name, ref_key, decode_refs, 20, 0)
         assert found is not None
         assert found.name == name
 
@@ -110,7 +111,7 @@ def test_records_taken_over_make_the_same_blocks_as_records_added(
 ) -> None:
     names = sorted([b"HEAD", *numbered(30), b"stash", b"x" * 40, b"x" * 60])
     source = parse(filled(names, interval=source_interval).finish(b""))
-    items = source.encoded_refs(20, 0, 0)
+    items = source.records(split_refs, 20, 0, 0)
     # Some records are gone, so their neighbours' prefixes have changed.
     kept = [item for number, item in enumerate(items) if number % 7 != 3]
     added: list[bytes] = []
@@ -137,7 +138,7 @@ def test_records_taken_over_fill_a_block_to_its_last_byte(last: bytes) -> None:
     """With a restart point at the end, and without one."""
     names = [*numbered(3), last]
     data = filled(names).finish(b"")
-    items = parse(data).encoded_refs(20, 0, 0)
+    items = parse(data).records(split_refs, 20, 0, 0)
     exact = BlockWriter(REF, len(data), 0, 16)
     assert exact.extend(items, 0) == 4
     assert exact.finish(b"") == data
@@ -145,7 +146,7 @@ def test_records_taken_over_fill_a_block_to_its_last_byte(last: bytes) -> None:
 
 
 def test_records_taken_over_into_a_full_block_change_nothing() -> None:
-    items = parse(filled(numbered(3)).finish(b"")).encoded_refs(20, 0, 0)
+    items = parse(filled(numbered(3)).finish(b"")).records(split_refs, 20, 0, 0)
     writer = filled([b"a"], capacity=40)
     before = writer.finish(b"")
     writer = filled([b"a"], capacity=40)
@@ -283,7 +284,7 @@ def test_a_restart_point_without_a_whole_key_is_refused(
 ) -> None:
     block = parse(raw_block(REF, records, restarts), 1000)
     with pytest.raises(FormatError) as caught:
-        block.seek(key, 20, 0)
+        block.seek(key, ref_key, decode_refs, 20, 0)
     assert caught.value.offset is not None
     assert 1000 <= caught.value.offset < 1000 + block.block_len
 
@@ -322,7 +323,9 @@ def test_a_seek_finds_what_a_scan_finds(interval: int) -> None:
     assert block.refs(20, 0) == refs
     sought = [branch(number).name for number in range(-1, 92)] + [b"", b"a", b"s" * 199, b"s" * 200, b"t"]
     for key in sought:
-        assert block.seek(key, 20, 0) == next((ref for ref in refs if ref.name >= key), None)
+        assert block.seek(key, ref_key, decode_refs, 20, 0) == next(
+            (ref for ref in refs if ref.name >= key), None
+        )
 
 
 def test_a_block_of_another_section_can_be_told() -> None:
