@@ -30,6 +30,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
+from engine.closing import Closing
 from engine.errors import (
     ApiError,
     CommittedError,
@@ -58,8 +59,11 @@ from engine.table import RegularFile, Table, WriteOptions
 _RELOAD_SECONDS: Final = 3.0
 
 
-class StackDirectory:
-    """The tables that `tables.list` named when it was last read, and the files they lie in."""
+class StackDirectory(Closing):
+    """The tables that `tables.list` named when it was last read, and the files they lie in.
+
+    `tables`, oldest first, are replaced as a whole; `merged` is all of them as one.
+    """
 
     __slots__ = ("_list", "before_change", "merged", "options", "path", "read_only", "tables")
 

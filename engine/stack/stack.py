@@ -20,30 +20,31 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from engine.closing import Closing
 from engine.errors import OutdatedError, ReftableError
-from engine.format import HashId, LogRecord, RefRecord
-from engine.merge import CompactionPlan, Expiry, MergedTable, Segment, check_range, plan_compaction
+from engine.format import LogRecord, RefRecord
+from engine.merge import CompactionPlan, Expiry, Segment, check_range, plan_compaction
 from engine.progress import ProgressCallback
 from engine.stack.addition import Addition
 from engine.stack.cleaning import CleanPlan, clean, plan_clean
 from engine.stack.compactor import CompactionStats, compact_range, find_range
 from engine.stack.directory import StackDirectory
 from engine.stack.options import StackOptions
-from engine.table import Table, TableWriter
+from engine.table import TableWriter
 
 
-class Stack(Closing):
+class Stack(StackDirectory):
     """An open stack; a context manager.
 
     A stack opened with `read_only` never locks and never unlinks; every change is refused with
-    `ApiError`. Closing a writable one removes tables that others have compacted away.
+    `ApiError`. Closing a writable one removes tables that others have compacted away; iterators that still
+    read the tables cannot go on.
     """
 
-    __slots__ = ("_directory", "stats")
+    __slots__ = ("stats",)
 
-    def __init__(self, directory: StackDirectory) -> None:
-        self._directory = directory
+    def __init__(self, directory: str | os.PathLike[str], options: StackOptions, *, read_only: bool) -> None:
+        """As `open`, but for the check that this is no directory of other things."""
+        super().__init__(directory, options, read_only=read_only)
         self.stats = CompactionStats()
         """What compactions through this handle have done."""
 
@@ -65,63 +66,30 @@ class Stack(Closing):
         that is missing or empty although there are tables, unless `read_only`),
         `MissingTableError`, and `OSError` when there is no such directory.
         """
-        opened = StackDirectory(directory, options or StackOptions(), read_only=read_only)
-        opened.require_stack()
+        stack = cls(directory, options or StackOptions(), read_only=read_only)
+        stack.require_stack()
         if before_change is not None:
-            opened.before_change = before_change
-        return cls(opened)
-
-    def close(self) -> None:
-        """Close the tables. Iterators that still read them cannot go on."""
-        self._directory.close()
+            stack.before_change = before_change
+        return stack
 
     @property
     def directory(self) -> Path:
         """Where the stack lies."""
-        return Path(self._directory.path)
-
-    @property
-    def options(self) -> StackOptions:
-        """What the stack was opened with."""
-        return self._directory.options
-
-    @property
-    def read_only(self) -> bool:
-        """Whether changes are refused."""
-        return self._directory.read_only
-
-    @property
-    def tables(self) -> tuple[Table, ...]:
-        """The tables, oldest first; replaced as a whole by `reload` and by changes."""
-        return self._directory.tables
-
-    @property
-    def merged(self) -> MergedTable:
-        """All tables as one."""
-        return self._directory.merged
-
-    @property
-    def hash_id(self) -> HashId:
-        """The hash function of the object ids."""
-        return self._directory.hash_id
+        return Path(self.path)
 
     @property
     def next_update_index(self) -> int:
         """The update index at which the next table begins; 1 in an empty stack."""
         return self.merged.max_update_index + 1
 
-    def require_list(self) -> None:
-        """Raise FormatError for a list that is missing or empty although there are tables."""
-        self._directory.require_list()
-
     def reload(self) -> bool:
         """Take up changes by others; whether there were any. One `stat` if there were none.
 
         When it raises (as `open` does), the handle stays as it was.
         """
-        if self._directory.is_current():
+        if self.is_current():
             return False
-        self._directory.load()
+        self.load()
         return True
 
     def read_ref(self, name: bytes) -> RefRecord | None:
@@ -152,7 +120,7 @@ class Stack(Closing):
         Raises `LockError`, and `OutdatedError` when the stack has changed since it was loaded,
         unless `reload` is set (git since 2.48).
         """
-        with Addition(self._directory, reload=reload) as addition:
+        with Addition(self, reload=reload) as addition:
             yield addition
         if addition.has_changed_stack and self.options.auto_compact:
             self._tidy_up()
@@ -192,9 +160,7 @@ class Stack(Closing):
     def auto_compact(self, progress: ProgressCallback | None = None) -> None:
         """Merge the tables that the policy suggests; those that are not locked, if some are."""
         segment = self.suggestion()
-        compact_range(
-            self._directory, segment.start, segment.end, self.stats, best_effort=True, progress=progress
-        )
+        compact_range(self, segment.start, segment.end, self.stats, best_effort=True, progress=progress)
 
     def compact_all(self, expiry: Expiry | None = None, progress: ProgressCallback | None = None) -> None:
         """Merge all tables into one, dropping tombstones and expired log entries.
@@ -208,7 +174,7 @@ class Stack(Closing):
     ) -> None:
         """Merge the tables [first, end) into one. A single table is rewritten only to expire logs."""
         check_range(self.tables, first, end)
-        compact_range(self._directory, first, end, self.stats, expiry=expiry, progress=progress)
+        compact_range(self, first, end, self.stats, expiry=expiry, progress=progress)
 
     def plan_compaction(
         self, first: int, end: int, expiry: Expiry | None = None, progress: ProgressCallback | None = None
@@ -216,7 +182,7 @@ class Stack(Closing):
         """Compact the tables [first, end) into nothing: exact sizes and counts, no file touched."""
         if not self.tables:
             self.require_list()
-        return plan_compaction(self.tables, first, end, self._directory.write_options, expiry, progress)
+        return plan_compaction(self.tables, first, end, self.write_options, expiry, progress)
 
     def apply(self, plan: CompactionPlan, progress: ProgressCallback | None = None) -> None:
         """Do what a plan says, whatever was added since behind the tables that it merges.
@@ -227,10 +193,10 @@ class Stack(Closing):
         if plan.is_noop:
             return
         names = plan.names[plan.first : plan.end]
-        path = self._directory.list_path
-        first = find_range(self._directory.names, names, path, is_bottom=plan.first == 0)
+        path = self.list_path
+        first = find_range(self.names, names, path, is_bottom=plan.first == 0)
         compact_range(
-            self._directory,
+            self,
             first,
             first + len(names),
             self.stats,
@@ -241,8 +207,8 @@ class Stack(Closing):
 
     def plan_clean(self) -> CleanPlan:
         """Which files in the directory are stale, and which are not and why; changes nothing."""
-        return plan_clean(self._directory)
+        return plan_clean(self)
 
     def clean(self, plan: CleanPlan | None = None) -> list[str]:
         """Remove stale files, or those of them that a plan names; returns their names."""
-        return clean(self._directory, plan)
+        return clean(self, plan)
