@@ -7,11 +7,10 @@ the list that names them is renamed into place. Until then a failure removes the
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Self
+from contextlib import contextmanager
 
+from engine.closing import Unfinished
 from engine.errors import ApiError
 from engine.format import RefRecord, check_conflicts, check_refname
 from engine.merge import MergedTable
@@ -20,7 +19,7 @@ from engine.stack.lock import LockFile
 from engine.table import Table, TableWriter
 
 
-class Addition:
+class Addition(Unfinished):
     """A held lock and the tables written under it so far.
 
     A context manager: a clean exit commits, an exception leaves the stack as it was. Raises
@@ -30,14 +29,14 @@ class Addition:
     anything was added.
     """
 
-    __slots__ = ("_added", "_directory", "_lock", "_pid", "has_changed_stack", "update_index")
+    __slots__ = ("_added", "_directory", "_lock", "has_changed_stack", "update_index")
 
     def __init__(self, directory: StackDirectory, *, reload: bool) -> None:
         self._directory = directory
         self._added: list[Table] = []
         self.has_changed_stack = False
         self._lock: LockFile = directory.lock_list()
-        self._pid = os.getpid()
+        super().__init__()
         if reload and not directory.is_current():
             directory.load()
         directory.require_current()
@@ -88,7 +87,7 @@ class Addition:
     def commit(self) -> None:
         """Make the new tables part of the stack and let go of the lock."""
         if not self._added:
-            self._lock.release()
+            self._lock.close()
             return
         added = self._added
         names = [table.name for table in added]
@@ -104,7 +103,7 @@ class Addition:
                 if table not in shown:
                     table.close()
 
-    def abort(self) -> None:
+    def close(self) -> None:
         """Remove the tables written so far and let go of the lock."""
         added, self._added = self._added, []
         for table in added:
@@ -112,27 +111,14 @@ class Addition:
         try:
             self._directory.unlink([table.name for table in added])
         finally:
-            self._lock.release()
+            self._lock.close()
 
-    def __del__(self) -> None:
-        # An interrupt may come before a `with` has the transaction, or before it ends that. In a process that
-        # was forked, it is not ours.
-        if getattr(self, "_pid", None) == os.getpid():
-            with suppress(OSError):
-                self.abort()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None:
-            self.abort()
-            return
+    def __exit__(self, kind: object = None, *_: object) -> None:
         try:
-            self.commit()
-        except BaseException:
-            self.abort()
-            raise
+            if kind is None:
+                self.commit()
+        finally:
+            self.close()
 
 
 def check_names(records: Iterable[RefRecord], view: MergedTable) -> None:

@@ -128,7 +128,7 @@ def _lock_range(
                     return position + 1, end
                 raise
             locks.enter_context(lock)
-            lock.close()
+            lock.close_file()
     return first, end
 
 

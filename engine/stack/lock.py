@@ -11,8 +11,9 @@ import os
 import random
 import time
 from contextlib import suppress
-from typing import Final, Self
+from typing import Final
 
+from engine.closing import Unfinished
 from engine.errors import LockError
 from engine.stack.durable import change_mode, sync, write_all
 
@@ -21,7 +22,7 @@ _LONGEST_WAIT_MS: Final = 1000
 _DEFAULT_MODE: Final = 0o666
 
 
-class LockFile:
+class LockFile(Unfinished):
     """A held lock on `path`; a context manager that releases unless committed.
 
     `mode` are the permissions of the lock, and so of the file it may become: None leaves them
@@ -29,13 +30,13 @@ class LockFile:
     for ever. Raises `LockError`, `OSError`.
     """
 
-    __slots__ = ("_fd", "_held", "_pid", "lock_path", "path")
+    __slots__ = ("_fd", "_held", "lock_path", "path")
 
     def __init__(self, path: str, *, timeout_ms: int = 0, mode: int | None = None) -> None:
         self.path = path
         self.lock_path = path + ".lock"
         self._fd, self._held = -1, False
-        self._pid = os.getpid()
+        super().__init__()
         self._fd, self._held = _create(self.lock_path, timeout_ms), True
         if mode is not None:
             change_mode(self._fd, mode, self.lock_path)
@@ -45,7 +46,7 @@ class LockFile:
         write_all(self._fd, data, self.lock_path)
         sync(self._fd, self.lock_path)
 
-    def close(self) -> None:
+    def close_file(self) -> None:
         """Close the file but keep the lock: many may be held without running out of descriptors."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
@@ -55,20 +56,20 @@ class LockFile:
         """Make what was written the content of `path`, in one rename, and let go of the lock.
 
         An interrupt may come on either side of the rename. The file stays open until it is known to have
-        happened: until then no other lock can be the same file, and `release` sees whether this one is ours.
+        happened: until then no other lock can be the same file, and `close` sees whether this one is ours.
         """
         os.replace(self.lock_path, self.path)
         self._held = False
-        self.close()
+        self.close_file()
 
-    def release(self) -> None:
+    def close(self) -> None:
         """Let go of the lock; nothing happens after a commit or a second time."""
         if self._held and self._is_ours():
             # Removed by hand meanwhile, it is as good as released.
             with suppress(FileNotFoundError):
                 os.unlink(self.lock_path)
         self._held = False
-        self.close()
+        self.close_file()
 
     def _is_ours(self) -> bool:
         """Whether the lock is the file that was made, as far as an open file can tell."""
@@ -76,18 +77,6 @@ class LockFile:
             return self._fd < 0 or os.path.samestat(os.fstat(self._fd), os.lstat(self.lock_path))
         except FileNotFoundError:
             return False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
-
-    def __del__(self) -> None:
-        # An interrupt may come before a `with` has the lock. In a process that was forked, it is not ours.
-        if getattr(self, "_pid", None) == os.getpid():
-            with suppress(OSError):
-                self.release()
 
 
 def _create(lock_path: str, timeout_ms: int) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from engine.closing import Closing
+from engine.closing import Unfinished
 from engine.errors import ApiError
 from engine.format import format_table_name
 from engine.stack.durable import change_mode, sync, write_all
@@ -22,10 +22,10 @@ _WRITE_BUFFER: Final = 2**18
 _NAME_ATTEMPTS: Final = 1000
 
 
-class TemporaryTable(Closing):
+class TemporaryTable(Unfinished):
     """A file that a table is written to before it has its name; unlinked unless renamed."""
 
-    __slots__ = ("_directory", "_fd", "_path", "_pending", "_pid")
+    __slots__ = ("_directory", "_fd", "_path", "_pending")
 
     def __init__(self, directory: str | os.PathLike[str], name: str, mode: int | None) -> None:
         self._directory = directory
@@ -33,7 +33,7 @@ class TemporaryTable(Closing):
         # Noted before it is made: an interrupt may come just behind that.
         self._path: str | None = os.path.join(directory, f"{name}{TEMPORARY_MARK}{secrets.token_hex(3)}")
         self._fd = -1
-        self._pid = os.getpid()
+        super().__init__()
         self._fd = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666)
         if mode is not None:
             change_mode(self._fd, mode, self._path)
@@ -70,12 +70,6 @@ class TemporaryTable(Closing):
                 os.unlink(self._path)
         self._path = None
         self._close_file()
-
-    def __del__(self) -> None:
-        # An interrupt may come before a `with` has the file. In a process that was forked, it is not ours.
-        if getattr(self, "_pid", None) == os.getpid():
-            with suppress(OSError):
-                self.close()
 
     def _drain(self) -> None:
         write_all(self._fd, self._pending, self.path)

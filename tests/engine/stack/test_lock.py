@@ -71,7 +71,7 @@ def test_a_lock_is_held_by_one_only(target: Path) -> None:
     with LockFile(str(target)), pytest.raises(LockError) as caught:
         LockFile(str(target))
     assert caught.value.path == f"{target}.lock"
-    LockFile(str(target)).release()
+    LockFile(str(target)).close()
 
 
 def test_a_lock_that_could_not_be_had_is_left_alone(target: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_commit_makes_the_lock_the_file(target: Path) -> None:
         assert target.read_text() == "new content"
         # By now somebody else may have locked it.
         with LockFile(str(target)):
-            lock.release()
+            lock.close()
             assert len(os.listdir(target.parent)) == 2
     assert os.listdir(target.parent) == ["tables.list"]
 
@@ -120,8 +120,8 @@ def test_a_commit_that_fails_releases_the_lock(target: Path) -> None:
 
 def test_a_closed_lock_is_still_held(target: Path) -> None:
     with LockFile(str(target)) as lock:
-        lock.close()
-        lock.close()
+        lock.close_file()
+        lock.close_file()
         with pytest.raises(LockError):
             LockFile(str(target))
     assert os.listdir(target.parent) == []
@@ -129,9 +129,9 @@ def test_a_closed_lock_is_still_held(target: Path) -> None:
 
 def test_releasing_twice_or_after_a_removal_by_hand_is_nothing(target: Path) -> None:
     lock = LockFile(str(target))
-    lock.release()
+    lock.close()
     with LockFile(str(target)):
-        lock.release()
+        lock.close()
         assert os.listdir(target.parent) == ["tables.list.lock"]
     with LockFile(str(target)):
         os.unlink(f"{target}.lock")
@@ -197,7 +197,7 @@ def test_a_waiter_gets_the_lock_when_it_is_let_go(
     def sleep(seconds: float) -> None:
         clock.sleep(seconds)
         if len(clock.pauses) == patience:
-            holder.release()
+            holder.close()
 
     monkeypatch.setattr(time, "sleep", sleep)
     with LockFile(str(target), timeout_ms=timeout_ms):
@@ -220,7 +220,7 @@ def test_a_lock_that_goes_away_at_the_last_moment_is_still_an_error(
     describe = lock_module._describe_holder
 
     def describe_too_late(lock_path: str) -> str:
-        holder.release()
+        holder.close()
         return describe(lock_path)
 
     monkeypatch.setattr(lock_module, "_describe_holder", describe_too_late)

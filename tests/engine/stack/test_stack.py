@@ -454,6 +454,6 @@ def test_the_end_of_a_process_that_was_forked_leaves_the_change_of_the_first_alo
                 os._exit(0)
         assert os.waitpid(pid, 0)[1] == 0
         assert entries(tmp_path) == before
-        held.release()
+        held.close()
     with Stack.open(tmp_path, LOOSE) as stack:
         assert [ref.name for ref in stack.refs()] == [branch(0, 1).name]
