@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from operator import itemgetter
 from typing import Final
 
 from engine.errors import ApiError, FormatError
@@ -121,8 +122,7 @@ class _Tally:
             yield items
 
 
-def _key(item: Encoded) -> bytes:
-    return item[0]
+_key: Callable[[Encoded], bytes] = itemgetter(0)
 
 
 def compact_tables(
@@ -152,27 +152,23 @@ def compact_tables(
     expiring = None if expiry is None else _Expiring(expiry, hash_size)
     for items in merge_blocks([tally.watch("refs", table.encoded_ref_blocks(low)) for table in tables], _key):
         writer.add_encoded_refs(_without_tombstones(items, tally) if drop_tombstones else items)
+
+    def add_logs(items: list[Encoded]) -> None:
+        writer.add_encoded_logs(
+            items if options.exact_log_message else [normalised(item, hash_size) for item in items]
+        )
+
     for items in merge_blocks([tally.watch("logs", table.encoded_log_blocks()) for table in tables], _key):
         kept = _without_tombstones(items, tally) if drop_tombstones else items
-        if expiring is not None:
-            kept = expiring.without_expired(kept)
-        if not options.exact_log_message:
-            kept = [normalised(item, hash_size) for item in kept]
-        writer.add_encoded_logs(kept)
-    logs: tuple[ExpiredLog, ...] = ()
-    markers = 0
+        add_logs(kept if expiring is None else expiring.without_expired(kept))
     if expiring is not None:
-        last = expiring.end()
-        writer.add_encoded_logs(
-            last if options.exact_log_message else [normalised(item, hash_size) for item in last]
-        )
-        logs, markers = tuple(expiring.logs), expiring.markers
+        add_logs(expiring.end())
+    logs, markers = (tuple(expiring.logs), expiring.markers) if expiring is not None else ((), 0)
     stats = writer.close()
     expired = sum(log.expired for log in logs)
     written = stats.ref.entries + stats.log.entries - markers
-    return Compacted(
-        stats, Dropped(tally.read - tally.tombstones - expired - written, tally.tombstones, expired), logs
-    )
+    superseded = tally.read - tally.tombstones - expired - written
+    return Compacted(stats, Dropped(superseded, tally.tombstones, expired), logs)
 
 
 def _without_tombstones(items: list[Encoded], tally: _Tally) -> list[Encoded]:
@@ -285,11 +281,6 @@ def is_noop(first: int, end: int, expiry: Expiry | None) -> bool:
     return end - first < (2 if expiry is None else 1)
 
 
-def summarise(table: Table) -> TableSummary:
-    """A table as plans show it."""
-    return TableSummary(table.name, table.size, table.min_update_index, table.max_update_index)
-
-
 def plan_compaction(
     tables: Sequence[Table],
     first: int,
@@ -306,7 +297,10 @@ def plan_compaction(
     damaged table in it, and whatever `progress` raises.
     """
     check_range(tables, first, end)
-    before = tuple(summarise(table) for table in tables)
+    before = tuple(
+        TableSummary(table.name, table.size, table.min_update_index, table.max_update_index)
+        for table in tables
+    )
     if is_noop(first, end, expiry):
         return CompactionPlan(first, end, expiry, before, before, Dropped(), 0)
     merged = tables[first:end]

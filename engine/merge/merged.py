@@ -180,8 +180,7 @@ class MergedTable:
 
     def ref_blocks(self, start: bytes = b"", *, deletions: bool = False) -> Iterator[list[RefRecord]]:
         """The refs from the first name >= `start` on, in lists of no particular length."""
-        sources = [_from(start, table.ref_blocks(start), ref_key) for table in self.tables]
-        merged = merge_blocks(sources, ref_key)
+        merged = merge_blocks(self._ref_sources(start), ref_key)
         return merged if deletions else filter(None, map(_live_refs, merged))
 
     def log_blocks(
@@ -197,9 +196,7 @@ class MergedTable:
         The markers of reflogs without entries are among them, unless `markers` is false; with `deletions`,
         all that is stored is.
         """
-        first = (start, -update_index)
-        sources = [_from(first, table.log_blocks(start, update_index), log_order) for table in self.tables]
-        merged = merge_blocks(sources, log_order)
+        merged = merge_blocks(self._log_sources(start, update_index), log_order)
         if deletions:
             return merged
         # Tombstones and markers have twice the same id, which costs less to see than what each of them is.
@@ -233,8 +230,7 @@ class MergedTable:
         self, start: bytes = b"", *, deletions: bool = False
     ) -> Iterator[list[tuple[RefRecord, Table]]]:
         """As `ref_blocks`, each record with the table it came from."""
-        sources = [_tagged(_from(start, table.ref_blocks(start), ref_key), table) for table in self.tables]
-        return _origins(sources, ref_key, deletions)
+        return self._origins(self._ref_sources(start), ref_key, deletions)
 
     def log_origins(
         self,
@@ -245,12 +241,7 @@ class MergedTable:
         markers: bool = True,
     ) -> Iterator[list[tuple[LogRecord, Table]]]:
         """As `log_blocks`, each record with the table it came from."""
-        first = (start, -update_index)
-        sources = [
-            _tagged(_from(first, table.log_blocks(start, update_index), log_order), table)
-            for table in self.tables
-        ]
-        live = _origins(sources, log_order, deletions)
+        live = self._origins(self._log_sources(start, update_index), log_order, deletions)
         if deletions or markers:
             return live
         return filter(None, ([origin for origin in origins if not origin[0].is_marker] for origins in live))
@@ -266,6 +257,24 @@ class MergedTable:
             if record is not None and oid in (record.value, record.peeled):
                 yield record
 
+    def _ref_sources(self, start: bytes) -> list[Iterator[list[RefRecord]]]:
+        return [_from(start, table.ref_blocks(start), ref_key) for table in self.tables]
+
+    def _log_sources(self, start: bytes, update_index: int) -> list[Iterator[list[LogRecord]]]:
+        first = (start, -update_index)
+        return [_from(first, table.log_blocks(start, update_index), log_order) for table in self.tables]
+
+    def _origins(
+        self, sources: Sequence[Iterable[list[_R]]], key_of: Callable[[_R], _K], deletions: bool
+    ) -> Iterator[list[tuple[_R, Table]]]:
+        """Merge the records of each table, tagged with it; tombstones on request."""
+        tagged = map(_tagged, sources, self.tables)
+        merged = merge_blocks(list(tagged), lambda origin: key_of(origin[0]))
+        if deletions:
+            return merged
+        live = ([origin for origin in origins if not origin[0].is_deletion] for origins in merged)
+        return filter(None, live)
+
 
 def _from(first: _K, blocks: Iterable[list[_T]], key_of: Callable[[_T], _K]) -> Iterator[list[_T]]:
     """The same blocks without the records in front of the first key."""
@@ -275,16 +284,6 @@ def _from(first: _K, blocks: Iterable[list[_T]], key_of: Callable[[_T], _K]) -> 
         yield records[at:] if at else records
         break
     yield from stream
-
-
-def _origins(
-    sources: Sequence[Iterable[list[tuple[_R, Table]]]], key_of: Callable[[_R], _K], deletions: bool
-) -> Iterator[list[tuple[_R, Table]]]:
-    """Merge records that come with their tables; tombstones on request."""
-    for origins in merge_blocks(sources, lambda origin: key_of(origin[0])):
-        kept = origins if deletions else [origin for origin in origins if not origin[0].is_deletion]
-        if kept:
-            yield kept
 
 
 def _tagged(blocks: Iterable[list[_T]], table: Table) -> Iterator[list[tuple[_T, Table]]]:
