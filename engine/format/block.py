@@ -109,12 +109,14 @@ class Block:
         return len(self.data)
 
     @classmethod
-    def parse(cls, name: str, data: bytes, offset: int, header_size: int, block_size: int) -> Block:
+    def parse(
+        cls, name: str, data: bytes, offset: int, header_size: int, block_size: int, end: int | None = None
+    ) -> Block:
         """The block at `offset`, of which `data` are the bytes that follow there.
 
-        `data` holds `read_size(block length)` bytes, or less at the end of the blocks;
-        `header_size` is that of the file header for the first block and 0 for others,
-        `block_size` the table's. Raises `FormatError`.
+        `data` holds `read_size(block length)` bytes, or less at the end of the blocks; `header_size` is that
+        of the file header for the first block and 0 for others, `block_size` the table's. The last block, in
+        front of `end`, is not padded. Raises `FormatError`.
         """
         start = header_size + BLOCK_HEADER_SIZE
         if len(data) < start:
@@ -135,6 +137,8 @@ class Block:
                 reason = f"a block of {block_len} bytes, of which {len(data)} are left in the table"
                 raise FormatError(name, offset + header_size + 1, reason)
             padding = _padding(data, block_len, block_size)
+            if end is not None:
+                padding = min(padding, end - offset - block_len)
             next_offset = offset + block_len + padding
             data = data[:block_len]
         count_at = block_len - RESTART_COUNT_SIZE

@@ -141,16 +141,11 @@ def marker_for(item: Encoded, hash_size: int) -> Encoded:
     return key, previous, prefix, kind, len(tail), head + key[prefix:] + tail
 
 
-def log_time(item: Encoded, hash_size: int) -> int:
-    """The time of a log entry that is no tombstone, in seconds since 1970."""
+def log_time(item: Encoded, hash_size: int) -> tuple[int, int]:
+    """The time of a log entry that is no tombstone, in seconds since 1970, and where in it the zone is."""
     *_, tail_len, encoded = item
-    return _time_at(encoded, len(encoded) - tail_len, hash_size)[0]
-
-
-def _time_at(data: bytes, tail: int, hash_size: int) -> tuple[int, int]:
-    """The time of a log record whose tail is at `tail`, and the position of its zone."""
-    email = _skip_string(data, tail + 2 * hash_size)
-    return get_varint(data, _skip_string(data, email))
+    email = _skip_string(encoded, len(encoded) - tail_len + 2 * hash_size)
+    return get_varint(encoded, _skip_string(encoded, email))
 
 
 def normalised(item: Encoded, hash_size: int) -> Encoded:
@@ -159,7 +154,7 @@ def normalised(item: Encoded, hash_size: int) -> Encoded:
     if kind == DELETION or (encoded.endswith(b"\n") and not encoded.endswith(b"\n\n")):
         return item
     tail = len(encoded) - tail_len
-    _, zone = _time_at(encoded, tail, hash_size)
+    _, zone = log_time(item, hash_size)
     _, begin = get_varint(encoded, zone + 2)
     message = encoded[begin:].rstrip(b"\n") + b"\n"
     if b"\n" in message[:-1]:

@@ -77,8 +77,8 @@ class SoundBlock:
     """What a sound block holds.
 
     `first` and `last` are its first and last key. Of a ref block, `names` are those of the refs, and `ids`
-    the beginnings of the object ids. `weight` is the sum over an object block that `_pass_objects` makes,
-    and `pairs` how many pairs went into it; `doubtful` says that the sum does not tell everything.
+    the beginnings of the object ids. `weight` is the sum over an object block that `_pass_objects` makes;
+    `doubtful` says that the sum does not tell everything.
     """
 
     first: bytes
@@ -86,7 +86,6 @@ class SoundBlock:
     names: Sequence[bytes] = ()
     ids: Collection[bytes] = ()
     weight: int = 0
-    pairs: int = 0
     doubtful: bool = False
 
 
@@ -193,7 +192,7 @@ def _pass_objects(
     """
     key = first = b""
     whole: list[int] = []
-    total = pairs = 0
+    total = 0
     doubtful = False
     while pos < end:
         start = pos
@@ -215,7 +214,6 @@ def _pass_objects(
             doubtful = doubtful or not count
         if count > end - pos:
             raise _UnusualError
-        pairs += count
         offset = weight = 0
         for number in range(count):
             byte = data[pos]
@@ -235,7 +233,7 @@ def _pass_objects(
                 weight += known
         total += hash(key) * weight
     check_end(pos, end)
-    return SoundBlock(first, key, weight=total, pairs=pairs, doubtful=doubtful), whole
+    return SoundBlock(first, key, weight=total, doubtful=doubtful), whole
 
 
 def _pass_index(data: bytes, pos: int, end: int) -> tuple[SoundBlock, list[int]]:

@@ -235,7 +235,7 @@ class _Expiring:
         time, min_update_index = self._limits
         if U64_MAX - int.from_bytes(item[0][-8:], "big") < min_update_index:
             return True
-        return time > 0 and log_time(item, self._hash_size) < time
+        return time > 0 and log_time(item, self._hash_size)[0] < time
 
 
 @dataclass(slots=True, frozen=True)

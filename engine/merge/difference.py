@@ -162,21 +162,15 @@ def _stretches(
     """The records of two views side by side, a stretch of keys at a time."""
     streams = [kind.blocks(old, start), kind.blocks(new, start)]
     left, right = (next(stream, []) for stream in streams)
-    while left and right:
-        limit = min(kind.key_of(left[-1]), kind.key_of(right[-1]))
+    while left or right:
+        limit = min(kind.key_of(records[-1]) for records in (left, right) if records)
         ends = [bisect_right(records, limit, key=kind.key_of) for records in (left, right)]
         if not any(ends):
             # Only keys in disorder come here; what they cost is order, not a loop without end.
-            ends = [len(left), 0]
+            ends = [len(left), 0 if left else len(right)]
         yield left[: ends[0]], right[: ends[1]]
         left = left[ends[0] :] or next(streams[0], [])
         right = right[ends[1] :] or next(streams[1], [])
-    while left:
-        yield left, []
-        left = next(streams[0], [])
-    while right:
-        yield [], right
-        right = next(streams[1], [])
 
 
 def _differing(

@@ -268,12 +268,7 @@ class Table(Closing):
 
     def _parse(self, offset: int, data: bytes) -> Block:
         first = 0 if offset else self._first
-        block = Block.parse(self.name, data, offset, first, self.block_size)
-        if block.next_offset > self._end:
-            # The last block of a table is not padded.
-            block.padding -= block.next_offset - self._end
-            block.next_offset = self._end
-        return block
+        return Block.parse(self.name, data, offset, first, self.block_size, self._end)
 
     def _scan(self, section: _Section[_R] | None, offset: int | None = None) -> Iterator[Block]:
         """The blocks of a section, if there is one, without its index: all, or those from `offset` on."""
