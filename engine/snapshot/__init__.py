@@ -18,7 +18,6 @@ from engine.snapshot.snapshot import (
     prune as prune,
     set_aside as set_aside,
     settle as settle,
-    snapshot_before as snapshot_before,
     take_snapshot as take_snapshot,
 )
 from engine.snapshot.undo import (

@@ -33,14 +33,14 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial as bound
 from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from engine.errors import ApiError
 from engine.format import TABLES_LIST, parse_table_list
@@ -127,6 +127,9 @@ def take_snapshot(
 class ChangeRecord:
     """What a change does to a stack, seen under its own lock: a snapshot, and what came of it.
 
+    A context manager around the change. Arguments and errors are those of `take_snapshot`; the handle that
+    makes the change has `before_change`. Older snapshots are pruned.
+
     The snapshot is taken before the stack is locked, so that other processes do not wait for it, and again
     under the lock if they were faster (step 5 above). If they come between two changes that are recorded
     as one (an addition and the compaction behind it), another snapshot begins with the second: going back
@@ -134,7 +137,7 @@ class ChangeRecord:
     """
 
     def __init__(
-        self, directory: str | os.PathLike[str], operation: str, now: float, extra: Collection[str]
+        self, directory: str | os.PathLike[str], operation: str, now: float, *, extra: Collection[str] = ()
     ) -> None:
         self._take = bound(take_snapshot, directory, operation, now, extra=extra)
         self._directory, self._now = Path(directory), now
@@ -143,9 +146,12 @@ class ChangeRecord:
         self.snapshot: Snapshot | None = None
         """The snapshot that undoes the change, once it is over; None if nothing was changed."""
 
-    def begin(self) -> None:
-        """Take the snapshot. Raises as `take_snapshot` does."""
+    def __enter__(self) -> Self:
         self._taken = self._take()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._settle()
 
     def before_change(self, after: bytes) -> None:
         """Make sure of the snapshot, when `tables.list` is locked and about to hold `after`."""
@@ -153,31 +159,15 @@ class ChangeRecord:
         if before is None and self._taken is not None:
             before = read_list_bytes(self._taken.path)
         if read_list_bytes(self._directory) != before:
-            self.settle()
-            self.begin()
+            self._settle()
+            self._taken = self._take()
         self._after = after
 
-    def settle(self) -> None:
-        """The change is over, or has failed: keep the snapshot if it was made."""
+    def _settle(self) -> None:
+        """Keep the snapshot if the change was made."""
         if self._taken is not None:
             self.snapshot = settle(self._directory, self._taken, self._now, self._after)
             self._taken = None
-
-
-@contextmanager
-def snapshot_before(
-    directory: str | os.PathLike[str], operation: str, now: float, *, extra: Collection[str] = ()
-) -> Iterator[ChangeRecord]:
-    """A record of one change, for the `before_change` of the handle that makes it.
-
-    Arguments and errors as of `take_snapshot`. Older snapshots are pruned.
-    """
-    record = ChangeRecord(directory, operation, now, extra)
-    try:
-        record.begin()
-        yield record
-    finally:
-        record.settle()
 
 
 def settle(

@@ -20,7 +20,7 @@ from engine.errors import LockError, OutdatedError, ReftableError
 from engine.format import parse_table_list
 from engine.git import Repository, find_repository
 from engine.progress import ProgressCallback
-from engine.snapshot import ChangeRecord, Snapshot, snapshot_before
+from engine.snapshot import ChangeRecord, Snapshot
 from engine.stack import LOCK_SUFFIX, TABLES_LIST, Stack, StackOptions, read_list_bytes
 from inspector.text import safe_name
 
@@ -60,7 +60,7 @@ class Workplace:
 
         `operation` is the verb of the command line, `removed` are files beside the stack that may go.
         """
-        with snapshot_before(self.directory, operation, time.time(), extra=removed) as record:
+        with ChangeRecord(self.directory, operation, time.time(), extra=removed) as record:
             options = options or self.options
             with Stack.open(self.directory, options, before_change=record.before_change) as stack:
                 yield stack, record

@@ -15,7 +15,7 @@ from unittest.mock import patch
 from engine.format import LogRecord, RefRecord
 from engine.merge import Expiry
 from engine.repair import plan_repair, repair
-from engine.snapshot import find_snapshot, keep, list_snapshots, prune, restore, snapshot_before
+from engine.snapshot import ChangeRecord, find_snapshot, keep, list_snapshots, prune, restore
 from engine.stack import Stack, StackOptions
 from tests.support.handmade import change_footer
 from tests.support.stacks import list_tables, listed, lock
@@ -105,7 +105,7 @@ def clean(directory: Path) -> None:
 @contextmanager
 def _recorded(directory: Path, now: float) -> Iterator[Stack]:
     with (
-        snapshot_before(directory, "work", now) as record,
+        ChangeRecord(directory, "work", now) as record,
         Stack.open(directory, _options(), before_change=record.before_change) as stack,
     ):
         yield stack

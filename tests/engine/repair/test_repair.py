@@ -18,7 +18,7 @@ from engine.merge import Expiry
 from engine.progress import Progress
 from engine.repair import Outcome, RepairResult, StepKind, damages, plan_repair, repair
 from engine.salvage import Gap, salvage_file
-from engine.snapshot import find_snapshot, list_snapshots, restore, snapshot_before
+from engine.snapshot import ChangeRecord, find_snapshot, list_snapshots, restore
 from engine.stack import Stack, StackOptions
 from engine.table import Table, WriteOptions
 from tests.support.findings import NOW, codes, install
@@ -656,7 +656,7 @@ def test_an_undo_that_was_interrupted_is_not_taken_back(
         raise DeathError(path)
 
     with (
-        snapshot_before(directory, "add", NOW) as record,
+        ChangeRecord(directory, "add", NOW) as record,
         Stack.open(directory, options(), before_change=record.before_change) as stack,
     ):
         before = listed(directory)

@@ -25,7 +25,6 @@ from engine.snapshot import (
     prune,
     restore,
     set_aside,
-    snapshot_before,
     take_snapshot,
 )
 from engine.snapshot.manifest import snapshots_directory
@@ -54,7 +53,7 @@ def compact(directory: Path) -> None:
 @contextmanager
 def recorded(directory: Path, operation: str) -> Iterator[tuple[Stack, ChangeRecord]]:
     with (
-        snapshot_before(directory, operation, NOW) as record,
+        ChangeRecord(directory, operation, NOW) as record,
         Stack.open(directory, OPTIONS, before_change=record.before_change) as stack,
     ):
         yield stack, record
@@ -139,7 +138,7 @@ def test_restore_to_a_stack_that_was_empty(tmp_path: Path) -> None:
 def test_removed_files_come_back(stack: Path) -> None:
     orphan = stack / "0x000000000001-0x000000000001-0badcafe.ref"
     orphan.write_bytes(b"whatever it was")
-    with snapshot_before(stack, "clean", NOW, extra=[orphan.name]) as record:
+    with ChangeRecord(stack, "clean", NOW, extra=[orphan.name]) as record:
         record.before_change((stack / "tables.list").read_bytes())
         orphan.unlink()
     restore(stack, find_snapshot(stack), NOW + 1)
@@ -238,7 +237,7 @@ def test_a_snapshot_that_lost_a_table_is_refused(stack: Path) -> None:
 
 
 def test_a_change_that_changed_nothing_leaves_no_snapshot(stack: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), snapshot_before(stack, "compact", NOW):
+    with pytest.raises(KeyboardInterrupt), ChangeRecord(stack, "compact", NOW):
         raise KeyboardInterrupt
     assert list_snapshots(stack) == []
     assert list(snapshots_directory(stack).iterdir()) == []
