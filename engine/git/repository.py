@@ -22,7 +22,6 @@ import os
 import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -36,15 +35,6 @@ from engine.stack import StackOptions
 
 _MAX_POINTER: Final = 4096  # no path is longer
 _MAX_CONFIG: Final = 2**24
-
-
-class RepositoryKind(StrEnum):
-    """What a path turned out to lie in."""
-
-    WORK_TREE = "work tree"
-    BARE = "bare repository"
-    LINKED_WORKTREE = "linked worktree"
-    PLAIN = "plain directory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +57,12 @@ class Repository:
 
     `path` is the path as it was typed; all others are absolute and free of symbolic links. A plain directory
     holds a stack and belongs to no repository: it has no `git_dir`, `common_dir` or `worktree`, and its
-    configuration is empty. `worktree` is None for a bare repository, and where it is not known.
+    configuration is empty. `worktree` is None for a bare repository, and where it is not known. A repository
+    `is_bare` that has no worktree of its own; a worktree linked to one is not.
     """
 
     path: Path
-    kind: RepositoryKind
+    is_bare: bool
     git_dir: Path | None
     common_dir: Path | None
     worktree: Path | None
@@ -83,11 +74,6 @@ class Repository:
     def current(self) -> StackLocation:
         """The stack that the path leads to."""
         return next(stack for stack in self.stacks if stack.is_current)
-
-    @property
-    def is_bare(self) -> bool:
-        """Whether the repository has no worktree of its own. A worktree linked to a bare one is not bare."""
-        return self.kind is RepositoryKind.BARE
 
     @property
     def hash_id(self) -> HashId | None:
@@ -170,30 +156,27 @@ def _open_stack(typed: Path, directory: Path, program: GitProgram | None) -> Rep
             if os.path.realpath(repository.current.directory) == os.fspath(directory):
                 return repository
     location = StackLocation("main", directory, is_current=True)
-    return Repository(typed, RepositoryKind.PLAIN, None, None, None, (location,), GitConfig({}), program)
+    return Repository(typed, False, None, None, None, (location,), GitConfig({}), program)
 
 
 def _open_repository(
     typed: Path, git_dir: Path, worktree: Path | None, program: GitProgram | None
 ) -> Repository:
     common_dir = _common_dir(git_dir)
-    linked = common_dir != git_dir
     config = _read_config(git_dir, common_dir, program)
     stacks = _locate_stacks(typed, git_dir, common_dir, config)
     git_options.hash_id(config)  # refuse an unknown one now, not when the stack is opened
 
-    if linked:
+    is_bare = False
+    if common_dir != git_dir:
         worktree = worktree or _worktree_of_linked(git_dir)
-        kind = RepositoryKind.LINKED_WORKTREE
     elif config.flag("core.bare", worktree is None and git_dir.name != ".git"):
-        worktree, kind = None, RepositoryKind.BARE
-    else:
-        kind = RepositoryKind.WORK_TREE
-        if configured := config.text("core.worktree"):
-            worktree = Path(os.path.realpath(git_dir / configured))
-        elif worktree is None and git_dir.name == ".git":
-            worktree = git_dir.parent
-    return Repository(typed, kind, git_dir, common_dir, worktree, stacks, config, program)
+        worktree, is_bare = None, True
+    elif configured := config.text("core.worktree"):
+        worktree = Path(os.path.realpath(git_dir / configured))
+    elif worktree is None and git_dir.name == ".git":
+        worktree = git_dir.parent
+    return Repository(typed, is_bare, git_dir, common_dir, worktree, stacks, config, program)
 
 
 def _search_upwards(start: Path) -> tuple[Path, Path | None]:

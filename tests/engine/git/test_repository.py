@@ -15,7 +15,6 @@ from engine.errors import RepositoryError
 from engine.format import HashId
 from engine.git import Repository, StackLocation, find_repository
 from engine.git.program import ObjectInfo
-from engine.git.repository import RepositoryKind
 from engine.stack import StackOptions
 from tests.support import git as real
 from tests.support.environment import enter_environment_of
@@ -35,8 +34,18 @@ def program(request: pytest.FixtureRequest) -> str | None:
     return chosen
 
 
-def location(found: Repository) -> tuple[RepositoryKind, Path | None, Path | None, Path | None, Path]:
-    return found.kind, found.git_dir, found.common_dir, found.worktree, found.current.directory
+def kind_of(found: Repository) -> str:
+    if found.git_dir is None:
+        assert found.common_dir is found.worktree is None
+        return "plain directory"
+    if found.is_bare:
+        assert found.worktree is None
+        return "bare repository"
+    return "work tree" if found.git_dir == found.common_dir else "linked worktree"
+
+
+def location(found: Repository) -> tuple[str, Path | None, Path | None, Path | None, Path]:
+    return kind_of(found), found.git_dir, found.common_dir, found.worktree, found.current.directory
 
 
 def refused(path: str | os.PathLike[str], program: str | None = "git") -> str:
@@ -57,7 +66,7 @@ def test_every_path_in_a_work_tree_finds_its_stack(
     (repo.path / "src" / "deep").mkdir(parents=True)
     (repo.path / "link").symlink_to(repo.path / "src")
     found = find_repository(repo.path / typed, program)
-    assert location(found) == (RepositoryKind.WORK_TREE, repo.git_dir, repo.git_dir, repo.path, repo.reftable)
+    assert location(found) == ("work tree", repo.git_dir, repo.git_dir, repo.path, repo.reftable)
     assert found.stacks == (StackLocation("main", repo.reftable, is_current=True),)
     assert found.path == repo.path / typed
     assert found.hash_id is HashId.SHA1
@@ -79,7 +88,7 @@ def test_every_path_in_a_bare_repository_finds_its_stack(
 ) -> None:
     repo = git.init(tmp_path / "bare.git", bare=True)
     found = find_repository(repo.path / typed, program)
-    assert location(found) == (RepositoryKind.BARE, repo.path, repo.path, None, repo.reftable)
+    assert location(found) == ("bare repository", repo.path, repo.path, None, repo.reftable)
     assert found.is_bare
 
 
@@ -98,7 +107,7 @@ def test_the_git_directory_may_lie_elsewhere(git: Git, tmp_path: Path, program: 
     )
     for typed in (tmp_path / "work", tmp_path / "work" / ".git"):
         assert location(find_repository(typed, program)) == (
-            RepositoryKind.WORK_TREE,
+            "work tree",
             tmp_path / "store",
             tmp_path / "store",
             tmp_path / "work",
@@ -117,7 +126,7 @@ def test_a_submodule_has_a_stack_of_its_own(
     repo.git("-C", "sub", "config", "core.worktree", "../../../sub")  # as `git submodule add` does
     for typed in (repo.path / "sub", repo.path / "sub" / ".git", module, module / "reftable"):
         assert location(find_repository(typed, program)) == (
-            RepositoryKind.WORK_TREE,
+            "work tree",
             module,
             module,
             repo.path / "sub",
@@ -129,7 +138,7 @@ def test_a_git_file_may_lead_to_a_bare_repository(git: Git, tmp_path: Path, prog
     repo = git.init(tmp_path / "project" / ".bare", bare=True)
     (tmp_path / "project" / ".git").write_text("gitdir: ./.bare\n")
     found = find_repository(tmp_path / "project", program)
-    assert location(found) == (RepositoryKind.BARE, repo.path, repo.path, None, repo.reftable)
+    assert location(found) == ("bare repository", repo.path, repo.path, None, repo.reftable)
 
 
 # --- Linked worktrees
@@ -145,7 +154,7 @@ def test_every_path_of_a_linked_worktree_finds_its_own_stack(
     for typed in (tmp_path / "linked", tmp_path / "linked" / ".git", own, own / "reftable"):
         found = find_repository(typed, program)
         assert location(found) == (
-            RepositoryKind.LINKED_WORKTREE,
+            "linked worktree",
             own,
             repo.git_dir,
             tmp_path / "linked",
@@ -169,7 +178,7 @@ def test_the_main_worktree_knows_the_stacks_of_the_linked_ones(
             ("main", True),
             ("linked", False),
         ]
-        assert found.kind is RepositoryKind.WORK_TREE
+        assert kind_of(found) == "work tree"
 
 
 def test_a_worktree_called_main_is_told_from_the_main_stack(
@@ -188,8 +197,8 @@ def test_a_worktree_of_a_bare_repository_is_not_bare(git: Git, tmp_path: Path, p
     commit = bare.git("commit-tree", "-m", "x", tree).stdout.strip()
     bare.git("update-ref", "refs/heads/main", commit)
     bare.git("worktree", "add", "-q", tmp_path / "linked", "main")
-    assert find_repository(tmp_path / "linked", program).kind is RepositoryKind.LINKED_WORKTREE
-    assert find_repository(bare.path, program).kind is RepositoryKind.BARE
+    assert kind_of(find_repository(tmp_path / "linked", program)) == "linked worktree"
+    assert kind_of(find_repository(bare.path, program)) == "bare repository"
 
 
 def test_the_configuration_of_a_worktree_counts(
@@ -213,21 +222,21 @@ def test_a_copied_stack_is_a_plain_directory(
     copy = tmp_path / "copy"
     shutil.copytree(repo.reftable, copy)
     found = find_repository(copy, program)
-    assert location(found) == (RepositoryKind.PLAIN, None, None, None, copy)
+    assert location(found) == ("plain directory", None, None, None, copy)
     assert found.stacks == (StackLocation("main", copy, is_current=True),)
     assert found.hash_id is None
     assert found.stack_options() == StackOptions()
     assert found.objects([bytes(20)]) == {}
 
     (copy / "tables.list").unlink()
-    assert find_repository(copy, program).kind is RepositoryKind.PLAIN
+    assert kind_of(find_repository(copy, program)) == "plain directory"
 
 
 def test_a_stack_inside_a_work_tree_is_not_the_work_trees(repo: real.Repository, program: str | None) -> None:
     repo.commit()
     copy = repo.path / "evidence"
     shutil.copytree(repo.reftable, copy)
-    assert location(find_repository(copy, program)) == (RepositoryKind.PLAIN, None, None, None, copy)
+    assert location(find_repository(copy, program)) == ("plain directory", None, None, None, copy)
 
 
 def test_an_empty_directory_is_a_stack_only_if_it_is_called_reftable(
@@ -235,7 +244,7 @@ def test_an_empty_directory_is_a_stack_only_if_it_is_called_reftable(
 ) -> None:
     (tmp_path / "reftable").mkdir()
     (tmp_path / "other").mkdir()
-    assert find_repository(tmp_path / "reftable", program).kind is RepositoryKind.PLAIN
+    assert kind_of(find_repository(tmp_path / "reftable", program)) == "plain directory"
     assert "no git repository here or in a directory above" in refused(tmp_path / "other", program)
 
 
@@ -288,7 +297,7 @@ def test_the_stack_of_a_repository_without_configuration_is_reached_by_its_own_p
     assert "uses the files backend" in message
     assert f"name '{repo.reftable}'" in message
     assert location(find_repository(repo.reftable, program)) == (
-        RepositoryKind.PLAIN,
+        "plain directory",
         None,
         None,
         None,
@@ -464,7 +473,7 @@ def test_a_common_directory_that_is_not_there_is_told(
     commondir.write_text("../missing\n")
     assert "which is no directory" in refused(tmp_path / "linked", program)
     # Its stack is there all the same.
-    assert find_repository(commondir.with_name("reftable"), program).kind is RepositoryKind.PLAIN
+    assert kind_of(find_repository(commondir.with_name("reftable"), program)) == "plain directory"
 
 
 def test_a_pipe_is_not_read(tmp_path: Path, repo: real.Repository, program: str | None) -> None:
@@ -518,7 +527,7 @@ def test_names_that_are_no_utf_8_are_found(git: Git, tmp_path: Path, program: st
     path = tmp_path / os.fsdecode(b"re\xffpo\n")
     repo = git.init(path)
     assert location(find_repository(path, program)) == (
-        RepositoryKind.WORK_TREE,
+        "work tree",
         repo.git_dir,
         repo.git_dir,
         path,
