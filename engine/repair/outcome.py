@@ -15,9 +15,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import groupby
-from operator import attrgetter
-from typing import Final, TypeVar
+from heapq import merge
+from itertools import count, groupby
+from operator import attrgetter, itemgetter
+from typing import Any, Final
 
 from engine.format import U64_MAX, LogRecord, RefRecord, log_order
 from engine.merge import merge_blocks
@@ -96,7 +97,7 @@ def ref_outcomes(
     before, after = _opened(plan)
     logs = _newest_logs(after) if judge.needs_logs else iter(())
     rows = _side_by_side(_located_refs(before), _located_refs(after), logs)
-    for number, (name, was, will, log) in enumerate(rows, 1):
+    for number, (name, (was, will, log)) in enumerate(rows, 1):
         outcome = judge.outcome(name, was, will, log)
         if outcome is not None and (kept or outcome.outcome is not Outcome.KEPT):
             batch.append(outcome)
@@ -112,8 +113,8 @@ def log_outcomes(plan: RepairPlan, progress: ProgressCallback | None = None) -> 
     """What becomes of the log entries. Raises as `ref_outcomes` does."""
     kept = lost = returned = 0
     before, after = _opened(plan)
-    rows = _side_by_side(_keyed_logs(before), _keyed_logs(after), iter(()))
-    for number, (_, was, will, _) in enumerate(rows, 1):
+    keyed = (((log_order(log), log) for log in _live_logs(view)) for view in (before, after))
+    for number, (_, (was, will)) in enumerate(_side_by_side(*keyed), 1):
         kept += was is not None and will is not None
         lost += will is None
         returned += was is None
@@ -159,32 +160,18 @@ def _newest_logs(sources: Sequence[OpenInputs]) -> Iterator[tuple[bytes, LogReco
         yield name, next(logs)
 
 
-def _keyed_logs(sources: Sequence[OpenInputs]) -> Iterator[tuple[tuple[bytes, int], LogRecord]]:
-    for log in _live_logs(sources):
-        yield log_order(log), log
+def _side_by_side(*streams: Iterator[tuple[Any, Any]]) -> Iterator[tuple[Any, list[Any]]]:
+    """Streams in key order as rows: a key, and what each stream has for it, None for nothing."""
 
+    def numbered(number: int, stream: Iterator[tuple[Any, Any]]) -> Iterator[tuple[Any, int, Any]]:
+        for key, value in stream:
+            yield key, number, value
 
-_T = TypeVar("_T")
-_L = TypeVar("_L")
-_K = TypeVar("_K", bytes, tuple[bytes, int])
-
-
-def _side_by_side(
-    one: Iterator[tuple[_K, _T]], other: Iterator[tuple[_K, _T]], third: Iterator[tuple[_K, _L]]
-) -> Iterator[tuple[_K, _T | None, _T | None, _L | None]]:
-    """Streams in key order as rows: a key, and what each stream has for it."""
-    left, right, last = next(one, None), next(other, None), next(third, None)
-    while left is not None or right is not None or last is not None:
-        key = min(head[0] for head in (left, right, last) if head is not None)
-        row: list[_T | None] = [None, None]
-        extra: _L | None = None
-        if left is not None and left[0] == key:
-            row[0], left = left[1], next(one, None)
-        if right is not None and right[0] == key:
-            row[1], right = right[1], next(other, None)
-        if last is not None and last[0] == key:
-            extra, last = last[1], next(third, None)
-        yield key, row[0], row[1], extra
+    for key, found in groupby(merge(*map(numbered, count(), streams), key=itemgetter(0)), itemgetter(0)):
+        row = [None] * len(streams)
+        for _, number, value in found:
+            row[number] = value
+        yield key, row
 
 
 class _Judge:
