@@ -16,7 +16,6 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from engine.closing import Closing
 from engine.errors import FormatError
 from engine.format import limits_in_name
 from engine.merge import MergedTable, RefChange, log_changes, ref_changes
@@ -27,8 +26,8 @@ _MOST_COUNTED: Final = 10_000
 """Records that no listed table has, after which no more are looked for."""
 
 
-class Coverage(Closing):
-    """The listed tables of a stack as far as they can be opened, from the moment on when this was made.
+class Coverage:
+    """Tables of a stack, the listed ones or others, as far as they can be opened, from when this was made on.
 
     Of a table that does not open, the update indexes in its name count, of one that is missing, none. In both
     cases, `is_whole` is False.
@@ -40,28 +39,19 @@ class Coverage(Closing):
         self._tables: list[Table] = []
         self.is_whole = True
         limits: list[tuple[int, int]] = []
-        try:
-            for name in dict.fromkeys(names):
-                try:
-                    table = Table.open(os.path.join(directory, name), name)
-                except FileNotFoundError:
-                    self.is_whole = False
-                except (FormatError, OSError):
-                    self.is_whole = False
-                    stated = limits_in_name(name)
-                    limits += [stated] if stated else []
-                else:
-                    self._tables.append(table)
-                    limits.append((table.min_update_index, table.max_update_index))
-        except BaseException:
-            self.close()
-            raise
+        for name in dict.fromkeys(names):
+            try:
+                table = Table.open(os.path.join(directory, name), name)
+            except FileNotFoundError:
+                self.is_whole = False
+            except (FormatError, OSError):
+                self.is_whole = False
+                stated = limits_in_name(name)
+                limits += [stated] if stated else []
+            else:
+                self._tables.append(table)
+                limits.append((table.min_update_index, table.max_update_index))
         self.ranges = merged_ranges(limits)
-
-    def close(self) -> None:
-        """Close the tables."""
-        for table in self._tables:
-            table.close()
 
     @property
     def highest(self) -> int:
@@ -80,8 +70,12 @@ class Coverage(Closing):
                 return limits
         return None
 
+    def within(self, low: int, high: int) -> list[Table]:
+        """The tables whose update indexes all lie from `low` to `high`."""
+        return [one for one in self._tables if low <= one.min_update_index and one.max_update_index <= high]
+
     def missing_from(
-        self, table: Table, beside: Sequence[Table] = (), progress: ProgressCallback | None = None
+        self, table: Table, beside: Sequence[Table], progress: ProgressCallback | None
     ) -> tuple[int, int] | None:
         """How many refs and log entries of `table` no listed table has as new or newer.
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection, Iterable, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
@@ -255,12 +255,12 @@ def _judged(
     }
     judged = {name: before[key] for name, key in keys.items() if key in before}
     if len(judged) < len(tables):
-        with Coverage(path, listed) as coverage:
-            for name, status in tables.items():
-                if name not in judged:
-                    with suppress(FileNotFoundError):
-                        is_small = most_bytes is None or status.st_size <= most_bytes
-                        judged[name] = _judge(path, name, tables, coverage, progress, compares=is_small)
+        coverage = Coverage(path, listed)
+        for name, status in tables.items():
+            if name not in judged:
+                with suppress(FileNotFoundError):
+                    is_small = most_bytes is None or status.st_size <= most_bytes
+                    judged[name] = _judge(path, name, tables, coverage, progress, compares=is_small)
     before.clear()
     before.update({keys[name]: verdict for name, verdict in judged.items()})
     # One writer that dies leaves one table at most, and its update indexes are the next ones.
@@ -296,10 +296,10 @@ def _judge(
                 return kind, f"{what}: newer than the stack, which reaches {coverage.highest}", None
             if not compares:
                 return FileKind.DOUBTFUL, f"{what}: too large to compare with the listed tables now", None
-            with ExitStack() as opened:
-                limits = coverage.compacted(low, high)
-                beside = [] if limits is None else _left_together(path, unlisted, limits, opened)
-                missing = coverage.missing_from(table, beside, progress)
+            limits = coverage.compacted(low, high)
+            # What a compaction that was killed has left, it has left together.
+            beside = Coverage(path, unlisted).within(*limits) if limits is not None else []
+            missing = coverage.missing_from(table, beside, progress)
     except FileNotFoundError:
         raise
     except (FormatError, OSError) as error:
@@ -324,19 +324,6 @@ def _kind_by_limits(low: int, high: int, coverage: Coverage) -> FileKind | None:
     if high > coverage.highest:
         return FileKind.NEXT if low == coverage.highest + 1 else FileKind.AHEAD
     return None if coverage.covers(low, high) else FileKind.DATA
-
-
-def _left_together(
-    path: str, unlisted: Iterable[str], limits: tuple[int, int], opened: ExitStack
-) -> list[Table]:
-    """The unlisted tables that a compaction made into a listed one with these limits."""
-    tables: list[Table] = []
-    for name in unlisted:
-        with suppress(FormatError, OSError):
-            table = opened.enter_context(Table.open(os.path.join(path, name), name))
-            if limits[0] <= table.min_update_index and table.max_update_index <= limits[1]:
-                tables.append(table)
-    return tables
 
 
 # Words
