@@ -118,7 +118,9 @@ class _Work:
             files = [*gone, *(name for table in plan.tables for name in table.files)]
             snapshot = take_snapshot(self._path, "repair", self._now, extra=files)
             try:
-                if aside or self._loses_any():
+                # A table may have bytes that the repaired stack has nothing of.
+                losses = [one for table in plan.tables for one in table.losses.values()]
+                if aside or any(one.stretches or one.uncertain_logs for one in losses):
                     set_aside(self._path, snapshot, aside)
                     snapshot = keep(snapshot, kept=True)
                 self._replace_list(lock, mode)
@@ -128,17 +130,9 @@ class _Work:
                 self._remove(name for name in gone if name in snapshot.files)
                 sync_directory(self._path)
             finally:
-                settled = settle(self._path, snapshot, self._now, self._list_after())
+                after = plan.list_after if plan.of(StepKind.WRITE_LIST) else plan.list_before or b""
+                settled = settle(self._path, snapshot, self._now, after)
         return RepairResult(tables, tuple(self._removed), settled)
-
-    def _list_after(self) -> bytes:
-        """What the list holds when this repair is done."""
-        return self._plan.list_after if self._plan.of(StepKind.WRITE_LIST) else self._plan.list_before or b""
-
-    def _loses_any(self) -> bool:
-        """Whether a table has bytes that the repaired stack has nothing of."""
-        losses = (one for table in self._plan.tables for one in table.losses.values())
-        return any(one.stretches or one.uncertain_logs for one in losses)
 
     def _files(self, kind: StepKind) -> list[str]:
         return [step.file for step in self._steps if step.kind is kind]

@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
@@ -179,14 +180,17 @@ class Evidence:
         found = [finding for finding in findings if finding.severity is not Severity.INFO]
         reasons = [finding for finding in found if finding.code not in _OF_THE_STACK]
         codes = {finding.code for finding in reasons}
-        severity = min((finding.severity for finding in found), key=_rank, default=Severity.WARNING)
+        severity = min(
+            (finding.severity for finding in found), key=attrgetter("rank"), default=Severity.WARNING
+        )
         rewrites = any(
             (REWRITE_TABLE in one.fixes or one.code == "not-a-table") and one.code not in _OF_THE_NAME
             for one in reasons
         )
         rewrites = rewrites or bool(codes & {"table-unreadable", "orphan-damaged"})
         status, renames = os.stat(self.path / name), bool(codes & _OF_THE_NAME)
-        words = _words_of(reasons)
+        places = ["" if one.offset is None else f" at byte {one.offset}" for one in reasons]
+        words = [f"{one.code}{at}: {one.message}" for one, at in zip(reasons, places, strict=True)]
         file = TableFile(name, status.st_size, None, words, severity, rewrites, renames, self.hash_id)
         self.files[name] = file
         if stat.S_ISREG(status.st_mode):
@@ -257,19 +261,6 @@ def _between(name: str, listed: Sequence[str]) -> Limits:
     above = [limits[0] for one in listed[at + 1 :] if (limits := limits_in_name(one))]
     low = max(below, default=0) + 1
     return low, max(low, min(above, default=low + 1) - 1)
-
-
-def _rank(severity: Severity) -> int:
-    return severity.rank
-
-
-def _words_of(findings: Sequence[Finding]) -> list[str]:
-    """Findings in short."""
-    words = []
-    for finding in findings:
-        at = "" if finding.offset is None else f" at byte {finding.offset}"
-        words.append(f"{finding.code}{at}: {finding.message}")
-    return words
 
 
 def joined(reasons: Sequence[str]) -> str:

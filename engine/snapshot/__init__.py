@@ -22,7 +22,6 @@ from engine.snapshot.snapshot import (
 )
 from engine.snapshot.undo import (
     changes_since as changes_since,
-    is_last_change as is_last_change,
     left_by_repair as left_by_repair,
     left_by_undo as left_by_undo,
     restore as restore,

@@ -35,11 +35,6 @@ from engine.stack import DEFAULT_LOCK_TIMEOUT_MS, LockFile, read_list_bytes, syn
 _UNDO: Final = "undo"
 
 
-def is_last_change(directory: str | os.PathLike[str], snapshot: Snapshot) -> bool:
-    """Whether the stack is as the change behind this snapshot left it: undoing it undoes no other."""
-    return not changes_since(directory, snapshot)
-
-
 def changes_since(directory: str | os.PathLike[str], snapshot: Snapshot) -> str:
     """What has become of the list since the change behind this snapshot, in words; empty for nothing."""
     data = read_list_bytes(directory)

@@ -99,7 +99,7 @@ class PreparedUpdates:
             _write(writer, result)
             table = TableSummary(None, writer.close().size, index, index)
         before = tuple(stack.read_ref(record.name) for record in result.refs)
-        return UpdatePlan(_names(stack), result, before, table, self)
+        return UpdatePlan(tuple(stack.names), result, before, table, self)
 
     def result(self, stack: Stack, shared: ReadRef | None) -> TransactionResult:
         """The records to write to the stack as it is now, if every expectation is met."""
@@ -154,7 +154,7 @@ class UpdatePlan:
         if self.table is None:
             return self.result
         with stack.addition(reload=True) as addition:
-            if _names(stack) != self.names or self.updates.result(stack, shared) != self.result:
+            if stack.names != list(self.names) or self.updates.result(stack, shared) != self.result:
                 raise OutdatedError(
                     str(stack.directory / TABLES_LIST), "the stack is not the one that was planned for"
                 )
@@ -195,10 +195,6 @@ def _reflog(walk: Walk[LogRecord, tuple[bytes, int]], name: bytes) -> list[LogRe
         entries.append(entry)
         entry = walk.step()
     return entries
-
-
-def _names(stack: Stack) -> tuple[str, ...]:
-    return tuple(table.name for table in stack.tables)
 
 
 def _write(writer: TableWriter, result: TransactionResult) -> None:

@@ -18,8 +18,8 @@ from engine.format import RefRecord
 from engine.snapshot import (
     ChangeRecord,
     Snapshot,
+    changes_since,
     find_snapshot,
-    is_last_change,
     keep,
     list_snapshots,
     prune,
@@ -149,7 +149,7 @@ def test_a_change_by_others_is_not_undone_unasked(stack: Path) -> None:
     add_recorded(stack, b"refs/heads/mine")
     add(stack, b"refs/heads/theirs")
     snapshot = find_snapshot(stack)
-    assert not is_last_change(stack, snapshot)
+    assert changes_since(stack, snapshot)
     before = files(stack)
     with pytest.raises(OutdatedError, match="changed since the add"):
         restore(stack, snapshot, NOW + 1)
@@ -181,7 +181,7 @@ def test_what_is_undone_is_the_compaction_alone_where_another_process_added_in_f
         handle.compact_all()
     compacted, first = list_snapshots(stack)
     assert record.snapshot == compacted
-    assert not is_last_change(stack, first)
+    assert changes_since(stack, first)
     restore(stack, compacted, NOW + 1)
     assert listed(stack) == before
 
@@ -212,7 +212,7 @@ def test_going_back_is_not_the_last_change_once_another_process_has_added(
     monkeypatch.setattr(LockFile, "commit", then_theirs)
     restore(stack, find_snapshot(stack), NOW + 1)
     undone = find_snapshot(stack)
-    assert (undone.operation, is_last_change(stack, undone)) == ("undo", False)
+    assert (undone.operation, bool(changes_since(stack, undone))) == ("undo", True)
     with pytest.raises(OutdatedError, match="came since"):
         restore(stack, undone, NOW + 2)
     assert names(stack)[3:] == [b"refs/heads/theirs"]
@@ -245,11 +245,11 @@ def test_a_change_that_changed_nothing_leaves_no_snapshot(stack: Path) -> None:
 
 def test_an_interrupted_change_is_known_as_such(stack: Path) -> None:
     take_snapshot(stack, "compact", NOW)
-    assert is_last_change(stack, find_snapshot(stack))
+    assert not changes_since(stack, find_snapshot(stack))
     compact(stack)
     snapshot = find_snapshot(stack)
     assert snapshot.after is None
-    assert not is_last_change(stack, snapshot)
+    assert changes_since(stack, snapshot)
 
 
 def test_a_damaged_stack_is_taken_as_it_is(stack: Path) -> None:
