@@ -75,7 +75,11 @@ def take_snapshot(
         raise ApiError(f"{operation!r} is no name of an operation")
     stack = Path(directory)
     parent = snapshots_directory(stack)
-    parent.mkdir(mode=stack.stat().st_mode & 0o7777, exist_ok=True)
+    try:
+        parent.mkdir(mode=stack.stat().st_mode & 0o7777)
+        sync_directory(parent.parent)
+    except FileExistsError:
+        pass
     stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     path = parent / f"{stamp}-{operation}"
     partial = parent / f"{path.name}.{secrets.token_hex(4)}{PARTIAL}"
@@ -245,6 +249,7 @@ def _remove(snapshot: Snapshot) -> None:
     try:
         with suppress(FileNotFoundError):  # another process does the same
             snapshot.path.rename(going)
+            sync_directory(going.parent)  # a power cut must not bring the name back without the files
             shutil.rmtree(going)
     except BaseException:
         shutil.rmtree(going, ignore_errors=True)
@@ -260,7 +265,10 @@ def _is_left(path: str | Path, now: float) -> bool:
 
 
 def put_file(source: Path, target: Path) -> bool:
-    """Link a file, or copy it where there are no links; False if there is none."""
+    """Link a file, or copy it where there are no links, durably; False if there is none.
+
+    A table of git's must be made durable too: git writes the footer behind its last fsync.
+    """
     try:
         try:
             os.link(source, target, follow_symlinks=False)
@@ -270,9 +278,11 @@ def put_file(source: Path, target: Path) -> bool:
             if not stat.S_ISREG(source.stat().st_mode):
                 return False  # a directory in the place of a table
             shutil.copy2(source, target)
-            sync_file(target)
     except FileNotFoundError:
         return False
+    if stat.S_ISREG(target.lstat().st_mode):  # a pipe would be waited for
+        with suppress(PermissionError):
+            sync_file(target)
     return True
 
 

@@ -124,11 +124,12 @@ def restore(
                     _install(snapshot.file(name), stack / name)
                 elif name in replaced:
                     _install(snapshot.file(name), stack / name)
+            if after is not None:
+                lock.write(after)
+            sync_directory(stack)
             if after is None:
                 list_path.unlink(missing_ok=True)  # the stack had lost its list, and has lost it again
             else:
-                lock.write(after)
-                sync_directory(stack)
                 lock.commit()
             installed = []
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from engine.format import LogRecord, RefRecord
 from engine.merge import Expiry
 from engine.repair import plan_repair, repair
 from engine.snapshot import ChangeRecord, find_snapshot, keep, list_snapshots, prune, restore
+from engine.snapshot.manifest import snapshots_directory
 from engine.stack import Stack, StackOptions
 from tests.support.handmade import change_footer
 from tests.support.stacks import list_tables, listed, lock
@@ -235,6 +237,11 @@ def _in_turn(*steps: Callable[[Path], object]) -> Callable[[Path], None]:
     return work
 
 
+def _forget(directory: Path) -> None:
+    """Have no snapshot, and no directory of them."""
+    shutil.rmtree(snapshots_directory(directory))
+
+
 def _take_some(directory: Path) -> None:
     for number in count(1):
         with _recorded(directory, NOW + number) as stack:
@@ -254,6 +261,7 @@ OPERATIONS: dict[str, Operation] = {
     "expire": Operation(expire, by_git=True, keeps_all=False),
     "clean": Operation(clean, by_git=True, keeps_all=False),
     "recorded compact": Operation(compact_recorded),
+    "first recorded compact": Operation(compact_recorded, _forget),
     "go back": Operation(go_back, by_git=True),
     "go back over compact": Operation(go_back, compact_recorded),
     "prune": Operation(prune_all, _take_some, keeps_all=False),

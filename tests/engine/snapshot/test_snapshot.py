@@ -414,7 +414,7 @@ def test_files_set_aside_are_durable_before_they_go(stack: Path, events: list[st
     snapshot = take_snapshot(stack, "repair", NOW)
     events.clear()
     set_aside(stack, snapshot, [listed(stack)[0]])
-    assert events == ["fsync TIME-repair/lost", "fsync TIME-repair"]
+    assert events == ["fsync TIME-repair/lost/table", "fsync TIME-repair/lost", "fsync TIME-repair"]
 
 
 def test_going_back_makes_the_tables_durable_before_the_list_and_then_the_list(
@@ -425,7 +425,8 @@ def test_going_back_makes_the_tables_durable_before_the_list_and_then_the_list(
     restore(stack, find_snapshot(stack), NOW + 1)
     ours = [event for event in events if "TIME" not in event and "unlink" not in event]
     assert ours[ours.index("rename reftable/table.temp.undo reftable/table") :] == [
-        *["rename reftable/table.temp.undo reftable/table"] * 3,
+        "rename reftable/table.temp.undo reftable/table",
+        *["fsync reftable/table.temp.undo", "rename reftable/table.temp.undo reftable/table"] * 2,
         "fsync reftable/tables.list.lock",
         "fsync reftable",
         "rename reftable/tables.list.lock reftable/tables.list",
