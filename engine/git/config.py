@@ -13,7 +13,7 @@ Files are in UTF-8, with or without a byte order mark. Variables are known by `s
 This reader is for when there is no git program. It follows no includes, and where git refuses a whole file
 it skips the line it does not understand: a damaged repository has to open.
 
-How a configuration is found is in `repository.py` and `program.py`.
+How a configuration is found is in `finding.py` and `program.py`.
 """
 
 from __future__ import annotations

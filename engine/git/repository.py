@@ -1,40 +1,39 @@
-"""From any path that a user types to the stacks behind it, and to the options that git would use on them.
+"""A repository: its stacks, and what git's configuration asks of them.
 
-A repository has one stack in its common directory and one for each linked worktree:
+The values and their limits are those of git's `refs/reftable-backend.c`, the meaning of
+core.sharedRepository that of `git_config_perm` in its `setup.c` and `calc_shared_perm` in its `path.c`.
+A value that git would refuse raises RepositoryError, which names the variable.
 
-    <common dir>/reftable                   refs/*, and HEAD and the like of the main worktree
-    <common dir>/worktrees/<id>/reftable    HEAD and the like, refs/bisect/*, refs/worktree/* and
-                                            refs/rewritten/* of one linked worktree
-
-In a linked worktree git reads the second kind of names from the worktree's own stack and all others from the
-main one. Nothing is merged here: a stack is a stack. `extensions.refStorage = reftable://PATH`, or
-GIT_REFERENCE_BACKEND in the environment, puts both below PATH, which is relative to the common directory.
-
-A directory is a git directory here if it has what git asks for, or else a stack and a configuration: a
-repository that lost its HEAD is one to look into, too. Nothing is written, and files that
-point elsewhere (`.git`, `commondir`, `gitdir`) are followed one step, as git does, never further.
+How a repository is found is in `finding.py`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import stat
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from engine.errors import RepositoryError
-from engine.format import HashId, parse_table_name
-from engine.git import options as git_options
-from engine.git.config import GitConfig, parse_config
+from engine.format import DEFAULT_BLOCK_SIZE, DEFAULT_RESTART_INTERVAL, MAX_BLOCK_SIZE, MAX_RESTARTS, HashId
+from engine.git.config import GitConfig
 from engine.git.program import GitProgram, Identity, ObjectInfo, committer_from_environment
-from engine.merge import Expiry
-from engine.stack import StackOptions
+from engine.merge import DEFAULT_FACTOR, STASH, Expiry
+from engine.stack import DEFAULT_LOCK_TIMEOUT_MS, StackOptions
 
-_MAX_POINTER: Final = 4096  # no path is longer
-_MAX_CONFIG: Final = 2**24
+_MAX_FACTOR: Final = 255
+_WAIT_FOREVER: Final = -1
+
+# core.sharedRepository adds these to what the umask leaves (PERM_GROUP and PERM_EVERYBODY in git's setup.h).
+_GROUP: Final = 0o660
+_EVERYBODY: Final = 0o664
+
+_EXPIRY: Final = re.compile(r"gc\.(?:(.*)\.)?reflogexpire(unreachable)?", re.DOTALL)
+_DEFAULT_EXPIRY: Final = "90.days.ago"
+
+_LOGGED_PREFIXES: Final = (b"refs/heads/", b"refs/remotes/", b"refs/notes/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,31 +76,85 @@ class Repository:
 
     @property
     def hash_id(self) -> HashId | None:
-        """The hash function of the repository; None for a plain directory, whose tables say it."""
-        return None if self.git_dir is None else git_options.hash_id(self.config)
+        """The hash function of the repository; None for a plain directory, whose tables say it.
+
+        Raises RepositoryError for one that is not known.
+        """
+        if self.git_dir is None:
+            return None
+        name = self.config.text("extensions.objectformat") or HashId.SHA1
+        if name not in list(HashId):
+            raise RepositoryError(f"extensions.objectFormat is {name[:80]!r}: only sha1 and sha256 are known")
+        return HashId(name)
 
     def stack_options(self) -> StackOptions:
         """The options that git would open this repository's stacks with; a plain directory has the defaults.
 
         Raises RepositoryError for a setting that git refuses.
         """
-        return StackOptions() if self.git_dir is None else git_options.stack_options(self.config)
+        if self.git_dir is None:
+            return StackOptions()
+        config = self.config
+        # In these three, 0 asks for the default.
+        block_size = config.number("reftable.blocksize", 0, 0, MAX_BLOCK_SIZE)
+        restart_interval = config.number("reftable.restartinterval", 0, 0, MAX_RESTARTS)
+        factor = config.number("reftable.geometricfactor", 0, 0, _MAX_FACTOR)
+        return StackOptions(
+            hash_id=self.hash_id,
+            block_size=block_size or DEFAULT_BLOCK_SIZE,
+            restart_interval=restart_interval or DEFAULT_RESTART_INTERVAL,
+            skip_index_objects=not config.flag("reftable.indexobjects", True),
+            policy="geometric",
+            factor=factor or DEFAULT_FACTOR,
+            lock_timeout_ms=config.number(
+                "reftable.locktimeout", DEFAULT_LOCK_TIMEOUT_MS, _WAIT_FOREVER, 2**63 - 1
+            ),
+            default_permissions=_shared_permissions(config),
+        )
 
     def autocreates_reflog(self, name: bytes) -> bool:
-        """Whether an update of the ref `name` begins a reflog where there is none yet."""
-        return git_options.autocreates_reflog(self.config, name, bare=self.is_bare)
+        """Whether an update of the ref `name` begins a reflog where there is none, by core.logAllRefUpdates.
+
+        "always" does so for every ref, true for branches, remote-tracking branches, notes and HEAD, false for
+        none. The default is true, and false in a bare repository.
+        """
+        key = "core.logallrefupdates"
+        if (self.config.text(key) or "").lower() == "always":
+            return True
+        return self.config.flag(key, not self.is_bare) and (
+            name == b"HEAD" or name.startswith(_LOGGED_PREFIXES)
+        )
 
     def reflog_expiry(self, parse: Callable[[str], int]) -> Expiry:
-        """Which reflog entries git's configuration lets expire: gc.reflogExpire, gc.<pattern>.reflogExpire.
+        """Which entries `git reflog expire` lets expire whatever they lead to, by gc.reflogExpire.
 
         gc.reflogExpireUnreachable, for which objects would have to be looked at, is left out. `parse` makes
         seconds since 1970 of a time (`90.days.ago`, a date) where git cannot be asked. Raises RepositoryError
-        for one that it does not know, which is a ValueError of it.
+        for one that it does not know, which is a ValueError of it. The rules are those of git's reflog.c: of
+        the patterns that match a ref the one that is configured first counts, with never if it has a time for
+        unreachable entries alone; then refs/stash never expires.
         """
         dates = {}
         if self.git is not None and self.git_dir is not None:
             dates = self.git.expiry_dates(self.git_dir)
-        return git_options.reflog_expiry(self.config, dates, parse)
+        default: int | None = None
+        times: dict[bytes, int] = {}
+        for key in self.config.values:
+            if (match := _EXPIRY.fullmatch(key)) is None:
+                continue
+            pattern, for_unreachable = match.groups()
+            if for_unreachable:
+                if pattern is not None:
+                    times.setdefault(os.fsencode(pattern), 0)
+                continue
+            time = dates[key] if key in dates else self.config.expiry_date(key, parse)
+            if pattern is None:
+                default = time
+            else:
+                times[os.fsencode(pattern)] = time
+        return Expiry(
+            parse(_DEFAULT_EXPIRY) if default is None else default, times=(*times.items(), (STASH, 0))
+        )
 
     def objects(self, oids: Iterable[bytes]) -> dict[bytes, ObjectInfo]:
         """What the repository has under each of `oids`.
@@ -118,218 +171,33 @@ class Repository:
         return known or committer_from_environment()
 
 
-def find_repository(path: str | os.PathLike[str], git: str | None = "git") -> Repository:
-    """The repository, or the plain stack directory, that `path` leads to.
-
-    `path` may be a work tree or a directory in one, a `.git` directory or file, a bare repository, the git
-    directory of a linked worktree, a `reftable` directory, or any directory with a stack in it. `git` is the
-    git program to ask for the configuration, by name or path: "git" is the one that REFTABLE_GIT names, or
-    else the one on PATH, and with None none is asked.
-
-    Raises RepositoryError if there is no stack behind the path, saying what is there instead, and for a
-    repository whose configuration makes no sense.
-    """
-    typed = Path(path)
-    try:
-        mode = os.stat(typed).st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        raise RepositoryError(f"{_quoted(typed)}: there is no such file or directory") from None
-    except ValueError as error:
-        raise RepositoryError(f"{_quoted(typed)}: not a path ({error})") from None
-    program = None if git is None else GitProgram.find(git)
-    place = Path(os.path.realpath(typed))
-    if not stat.S_ISDIR(mode):
-        git_dir, worktree = _follow_git_file(place), place.parent if place.name == ".git" else None
-    elif _is_stack(place):
-        return _open_stack(typed, place, program)
-    else:
-        git_dir, worktree = _search_upwards(place)
-    return _open_repository(typed, git_dir, worktree, program)
-
-
-def _open_stack(typed: Path, directory: Path, program: GitProgram | None) -> Repository:
-    """The repository that has its current stack in `directory`, or a plain directory where there is none."""
-    # The stack can be read whatever is wrong with the repository around it.
-    with contextlib.suppress(RepositoryError, OSError):
-        if _is_git_dir(directory.parent):
-            repository = _open_repository(typed, directory.parent, None, program)
-            if os.path.realpath(repository.current.directory) == os.fspath(directory):
-                return repository
-    location = StackLocation("main", directory, is_current=True)
-    return Repository(typed, False, None, None, None, (location,), GitConfig({}), program)
-
-
-def _open_repository(
-    typed: Path, git_dir: Path, worktree: Path | None, program: GitProgram | None
-) -> Repository:
-    common_dir = _common_dir(git_dir)
-    config = _read_config(git_dir, common_dir, program)
-    stacks = _locate_stacks(typed, git_dir, common_dir, config)
-    git_options.hash_id(config)  # refuse an unknown one now, not when the stack is opened
-
-    is_bare = False
-    if common_dir != git_dir:
-        worktree = worktree or _worktree_of_linked(git_dir)
-    elif config.flag("core.bare", worktree is None and git_dir.name != ".git"):
-        worktree, is_bare = None, True
-    elif configured := config.text("core.worktree"):
-        worktree = Path(os.path.realpath(git_dir / configured))
-    elif worktree is None and git_dir.name == ".git":
-        worktree = git_dir.parent
-    return Repository(typed, is_bare, git_dir, common_dir, worktree, stacks, config, program)
-
-
-def _search_upwards(start: Path) -> tuple[Path, Path | None]:
-    """The first git directory in or above `start`, and the work tree that it was found in."""
-    for directory in (start, *start.parents):
-        dot_git = directory / ".git"
-        if os.path.isfile(dot_git):
-            return _follow_git_file(dot_git), directory
-        if _is_git_dir(dot_git):
-            return Path(os.path.realpath(dot_git)), directory
-        if _is_git_dir(directory):
-            return directory, None
-    raise RepositoryError(
-        f"{_quoted(start)}: no git repository here or in a directory above, and no reftable stack; "
-        "name a work tree, a git directory, or a directory with a tables.list in it"
-    )
-
-
-def _is_git_dir(directory: Path) -> bool:
-    def has(name: str) -> bool:
-        try:
-            os.lstat(directory / name)
-        except PermissionError:  # not to be taken for "no repository here"
-            raise
-        except OSError:
-            return False
-        return True
-
-    return (has("HEAD") and (has("objects") or has("commondir"))) or (
-        has("reftable") and (has("config") or has("commondir"))
-    )
-
-
-def _is_stack(directory: Path) -> bool:
-    """Whether `directory` is a stack: one with its list, one that lost it, or one that has nothing yet."""
-    if os.path.lexists(directory / "tables.list"):
-        return True
-    try:
-        names = os.listdir(directory)
-    except PermissionError:  # such a directory can still be entered, and git does
-        return False
-    if not names:
-        return directory.name == "reftable"
-    return any(parse_table_name(name) for name in names)
-
-
-def _follow_git_file(path: Path) -> Path:
-    """The git directory that a `.git` file points to."""
-    target = _follow(path, b"gitdir: ")
-    if not _is_git_dir(target):
-        raise RepositoryError(
-            f"{_quoted(path)}: points to {_quoted(target)}, which is no git directory; if the repository was "
-            "moved, `git worktree repair` in its main worktree repairs the files of linked worktrees"
-        )
-    return target
-
-
-def _common_dir(git_dir: Path) -> Path:
-    """The directory that a linked worktree shares with the others; any other git directory is its own."""
-    pointer = git_dir / "commondir"
-    if not os.path.lexists(pointer):
-        return git_dir
-    target = _follow(pointer)
-    if not os.path.isdir(target):
-        raise RepositoryError(f"{_quoted(pointer)}: points to {_quoted(target)}, which is no directory")
-    return target
-
-
-def _worktree_of_linked(git_dir: Path) -> Path | None:
-    """Where a linked worktree has its files, by the `gitdir` file that names its `.git` file."""
-    try:
-        return _follow(git_dir / "gitdir").parent
-    except (OSError, RepositoryError):
+def _shared_permissions(config: GitConfig) -> int | None:
+    """The mode that core.sharedRepository asks for; None leaves new files to the umask."""
+    key = "core.sharedrepository"
+    value = config.text(key)
+    if value == "umask" or key not in config.values:
         return None
+    if value is None or value == "group":
+        extra = _GROUP
+    elif value in ("all", "world", "everybody"):
+        extra = _EVERYBODY
+    elif re.fullmatch("[0-7]{1,6}", value):
+        mode = int(value, 8)
+        if mode > 2:
+            if mode & 0o600 != 0o600:
+                raise RepositoryError(
+                    f"{key} is {value} in git's configuration: 0600 is the least to work with"
+                )
+            return mode & 0o666
+        extra = (0, _GROUP, _EVERYBODY)[mode]
+    else:
+        extra = _GROUP if config.flag(key, False) else 0
+    return (0o666 & ~_umask()) | extra if extra else None
 
 
-def _follow(pointer: Path, prefix: bytes = b"") -> Path:
-    """The path in a file that consists of `prefix` and a path, relative to the file's own directory."""
-    if not stat.S_ISREG(os.stat(pointer).st_mode):
-        raise RepositoryError(f"{_quoted(pointer)}: neither a directory nor a regular file")
-    with open(pointer, "rb") as file:
-        data = file.read(_MAX_POINTER + 1)
-    if not data.startswith(prefix):
-        raise RepositoryError(
-            f"{_quoted(pointer)}: a file, and no .git file (which begins with 'gitdir: '); "
-            "name the directory that it lies in"
-        )
-    target = data.removeprefix(prefix).rstrip(b"\r\n")
-    if not target or b"\0" in target or len(data) > _MAX_POINTER:
-        raise RepositoryError(f"{_quoted(pointer)}: what it points to is no path")
-    return Path(os.path.realpath(pointer.parent / os.fsdecode(target)))
-
-
-def _read_config(git_dir: Path, common_dir: Path, program: GitProgram | None) -> GitConfig:
-    """The repository's configuration: the git program's answer, or else the repository's own files."""
-    own = parse_config(_read_if_regular(common_dir / "config"))
-    if GitConfig(own).flag("extensions.worktreeconfig", False):
-        own |= parse_config(_read_if_regular(git_dir / "config.worktree"))
-    return GitConfig(own if program is None else program.config(git_dir, own))
-
-
-def _read_if_regular(path: Path) -> bytes:
-    if not path.is_file():
-        return b""
-    with open(path, "rb") as file:
-        data = file.read(_MAX_CONFIG + 1)
-    if len(data) > _MAX_CONFIG:
-        raise RepositoryError(f"{_quoted(path)}: larger than any configuration ({_MAX_CONFIG} bytes)")
-    return data
-
-
-def _locate_stacks(
-    typed: Path, git_dir: Path, common_dir: Path, config: GitConfig
-) -> tuple[StackLocation, ...]:
-    """The stacks of a repository, the main one first, then those of linked worktrees by name."""
-    storage = os.environ.get("GIT_REFERENCE_BACKEND") or config.text("extensions.refstorage") or "files"
-    backend, separator, payload = storage.partition("://")
-    root = Path(os.path.realpath(common_dir / payload)) if separator else common_dir
-    main = root / "reftable"
-    subject = f"{_quoted(typed)}: the repository {_quoted(git_dir)}"
-    if backend == "files":
-        advice = "`git refs migrate --ref-format=reftable` converts it"
-        if main.is_dir():
-            advice += f"; name {_quoted(main)} to look into the stack that is there all the same"
-        raise RepositoryError(f"{subject} uses the files backend, not reftables; {advice}")
-    if backend != "reftable":
-        raise RepositoryError(f"{subject} keeps its refs in {backend[:80]!r}, not in reftables")
-
-    linked = {}
-    worktrees = common_dir / "worktrees"
-    for worktree_id in sorted(os.listdir(worktrees)) if worktrees.is_dir() else ():
-        directory = root / "worktrees" / worktree_id / "reftable"
-        if os.path.lexists(worktrees / worktree_id / "gitdir") or directory.is_dir():
-            linked[worktree_id] = directory
-    current = main
-    if git_dir != common_dir:
-        current = (root / "worktrees" / git_dir.name if separator else git_dir) / "reftable"
-        linked[git_dir.name] = current
-    if not current.is_dir():
-        raise RepositoryError(
-            f"{subject} keeps its refs in reftables, but there is no directory {_quoted(current)}: "
-            "its refs are lost unless you have a copy of that directory to put there"
-        )
-    return (
-        StackLocation("main", main, main == current),
-        *(
-            # Ids are single names, so the slash sets a worktree called "main" apart from the main stack.
-            StackLocation("worktrees/main" if name == "main" else name, directory, directory == current)
-            for name, directory in linked.items()
-        ),
-    )
-
-
-def _quoted(path: str | os.PathLike[str]) -> str:
-    """A path as a message shows it: names may hold control characters, and bytes that are no text."""
-    return repr(os.fspath(path))
+def _umask() -> int:
+    # There is no way to ask without setting it. A file that another thread makes in between is too private,
+    # which is the better of the two mistakes.
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

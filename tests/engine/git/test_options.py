@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -12,9 +12,13 @@ import pytest
 from engine.errors import RepositoryError
 from engine.format import HashId
 from engine.git.config import GitConfig
-from engine.git.options import autocreates_reflog, hash_id, stack_options
+from engine.git.repository import Repository
 from engine.stack import StackOptions
 from tests.support.git import Git
+
+
+def repository(values: Mapping[str, str | None], *, bare: bool = False) -> Repository:
+    return Repository(Path(), bare, Path(), Path(), None, (), GitConfig(values), None)
 
 
 @pytest.fixture
@@ -25,7 +29,7 @@ def umask() -> Iterator[int]:
 
 
 def test_stack_options_are_gits_defaults_where_nothing_is_set() -> None:
-    assert stack_options(GitConfig({})) == StackOptions(
+    assert repository({}).stack_options() == StackOptions(
         hash_id=HashId.SHA1,
         block_size=4096,
         restart_interval=16,
@@ -38,7 +42,7 @@ def test_stack_options_are_gits_defaults_where_nothing_is_set() -> None:
 
 
 def test_stack_options_take_every_setting() -> None:
-    config = GitConfig(
+    asked = repository(
         {
             "extensions.objectformat": "sha256",
             "reftable.blocksize": "8k",
@@ -49,7 +53,7 @@ def test_stack_options_take_every_setting() -> None:
             "core.sharedrepository": "0640",
         }
     )
-    assert stack_options(config) == StackOptions(
+    assert asked.stack_options() == StackOptions(
         hash_id=HashId.SHA256,
         block_size=8192,
         restart_interval=65535,
@@ -62,10 +66,10 @@ def test_stack_options_take_every_setting() -> None:
 
 
 def test_stack_options_take_a_zero_for_the_default() -> None:
-    config = GitConfig(
+    asked = repository(
         {"reftable.blocksize": "0", "reftable.restartinterval": "0", "reftable.geometricfactor": "0"}
     )
-    assert stack_options(config) == stack_options(GitConfig({}))
+    assert asked.stack_options() == repository({}).stack_options()
 
 
 @pytest.mark.parametrize(
@@ -85,7 +89,7 @@ def test_stack_options_take_a_zero_for_the_default() -> None:
 )
 def test_stack_options_refuse_what_git_refuses(git: Git, tmp_path: Path, key: str, value: str) -> None:
     with pytest.raises(RepositoryError, match=f"(?i){key}"):
-        stack_options(GitConfig({key: value}))
+        repository({key: value}).stack_options()
     repo = git.init(tmp_path / "repo")
     repo.commit()
     repo.git("config", "--file", repo.git_dir / "config", key, value)
@@ -93,9 +97,9 @@ def test_stack_options_refuse_what_git_refuses(git: Git, tmp_path: Path, key: st
 
 
 def test_hash_id_is_sha1_where_nothing_is_set() -> None:
-    assert hash_id(GitConfig({})) is HashId.SHA1
-    assert hash_id(GitConfig({"extensions.objectformat": "sha1"})) is HashId.SHA1
-    assert hash_id(GitConfig({"extensions.objectformat": "sha256"})) is HashId.SHA256
+    assert repository({}).hash_id is HashId.SHA1
+    assert repository({"extensions.objectformat": "sha1"}).hash_id is HashId.SHA1
+    assert repository({"extensions.objectformat": "sha256"}).hash_id is HashId.SHA256
 
 
 @pytest.mark.parametrize(
@@ -108,17 +112,17 @@ def test_permissions_are_those_that_git_gives_its_tables(
     repo = git.init(tmp_path / "repo", config={"core.sharedRepository": value})
     repo.commit()
     by_git = {stat.S_IMODE(path.stat().st_mode) for path in repo.reftable.iterdir()}
-    ours = stack_options(GitConfig({"core.sharedrepository": value})).default_permissions
+    ours = repository({"core.sharedrepository": value}).stack_options().default_permissions
     assert by_git == {0o666 & ~umask if ours is None else ours}
 
 
 def test_permissions_of_a_key_without_value_are_the_groups(umask: int) -> None:
-    ours = stack_options(GitConfig({"core.sharedrepository": None})).default_permissions
+    ours = repository({"core.sharedrepository": None}).stack_options().default_permissions
     assert ours == 0o666 & ~umask | 0o660
 
 
 def test_asking_for_permissions_leaves_the_umask_as_it_was(umask: int) -> None:
-    stack_options(GitConfig({"core.sharedrepository": "group"}))
+    repository({"core.sharedrepository": "group"}).stack_options()
     assert os.umask(umask) == umask
 
 
@@ -131,7 +135,7 @@ def test_reflogs_begin_where_git_begins_them(
     repo.git("config", "--unset", "core.logAllRefUpdates", check=False)
     if setting is not None:
         repo.git("config", "core.logAllRefUpdates", setting)
-    config = GitConfig({} if setting is None else {"core.logallrefupdates": setting})
+    asked = repository({} if setting is None else {"core.logallrefupdates": setting}, bare=bare)
     tree = repo.git("hash-object", "-t", "tree", "-w", "--stdin").stdout.strip()
     commit = repo.git("commit-tree", "-m", "x", tree).stdout.strip()
     for name in (
@@ -144,4 +148,4 @@ def test_reflogs_begin_where_git_begins_them(
     ):
         repo.git("update-ref", "-m", "made", "--no-deref", name, commit)
         begun = repo.git("reflog", "exists", name, check=False).returncode == 0
-        assert autocreates_reflog(config, name, bare=bare) == begun, name
+        assert asked.autocreates_reflog(name) == begun, name
