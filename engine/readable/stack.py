@@ -48,12 +48,7 @@ class _TolerantDirectory(StackDirectory):
     """A stack's directory whose tables are read past damaged blocks."""
 
     __slots__ = ()
-
-    def open_table(self, name: str) -> Table:
-        try:
-            return ReadableTable.open(self.file(name), name)
-        except FileNotFoundError:
-            raise MissingTableError(name) from None
+    table_type = ReadableTable
 
 
 def damage_met(tables: Sequence[Table]) -> dict[str, OpenError]:

@@ -26,6 +26,7 @@ from engine.progress import Progress, ProgressCallback
 from engine.repair.inputs import OpenInputs
 from engine.repair.plan import RepairPlan
 from engine.salvage import EVERYWHERE, Gap
+from engine.stack import merged_ranges
 
 _BATCH: Final = 1024
 
@@ -255,14 +256,6 @@ class _Judge:
         ]
 
 
-def _cover(ranges: Sequence[tuple[int, int]], low: int, high: int) -> bool:
-    """Whether ascending ranges of update indexes hold all of [low, high]."""
-    for first, last in ranges:
-        if first <= low <= last:
-            low = last + 1
-    return low > high
-
-
 def damages(plan: RepairPlan) -> list[Damage]:
     """What may be lost without trace, for each table, the oldest first; then of those left out."""
     found = [
@@ -270,6 +263,7 @@ def damages(plan: RepairPlan) -> list[Damage]:
         for position, table in enumerate(plan.tables)
         for file, losses in table.losses.items()
     ]
+    covered = merged_ranges(table.limits for table in plan.tables)
     for left in plan.left_out:
         low, high = left.limits or (0, U64_MAX)
         if not left.is_listed:
@@ -277,6 +271,6 @@ def damages(plan: RepairPlan) -> list[Damage]:
         if left.refs or left.logs:  # it can be read, but for its losses
             if left.losses is not None:
                 found.append(Damage(left.file, None, high, left.losses.gaps, left.losses.lost_logs))
-        elif not _cover([table.limits for table in plan.tables], low, high):
+        elif low <= high and not any(first <= low and high < end for first, end in covered):
             found.append(Damage(left.file, None, high, EVERYWHERE, lost_logs=True))
     return [damage for damage in found if damage.gaps or damage.lost_logs]

@@ -13,15 +13,19 @@ compaction, cleaning. May import `merge`.
     holders       which processes have a file open
     coverage      what the listed tables hold, for judging one that is not listed
     unlisted      the one judge of the files beside the tables: what they are, what needs them, who uses them
-    cleaning      removing those that nothing needs
-    stale_lock    removing a lock that a dead process left behind
+    cleaning      removing those that nothing needs, and a lock that a dead process left behind
     stack         the object that programs use
 """
 
 from engine.format import TABLES_LIST as TABLES_LIST
 from engine.stack.addition import check_names as check_names
-from engine.stack.cleaning import CleanPlan as CleanPlan, StaleFile as StaleFile
+from engine.stack.cleaning import (
+    CleanPlan as CleanPlan,
+    StaleFile as StaleFile,
+    remove_stale_lock as remove_stale_lock,
+)
 from engine.stack.compactor import CompactionStats as CompactionStats
+from engine.stack.coverage import merged_ranges as merged_ranges
 from engine.stack.directory import (
     StackDirectory as StackDirectory,
     read_list_bytes as read_list_bytes,
@@ -40,7 +44,6 @@ from engine.stack.options import (
     StackOptions as StackOptions,
 )
 from engine.stack.stack import Stack as Stack
-from engine.stack.stale_lock import remove_stale_lock as remove_stale_lock
 from engine.stack.temporary import TemporaryTable as TemporaryTable, unused_table_name as unused_table_name
 from engine.stack.unlisted import (
     LIST_LOCK as LIST_LOCK,

@@ -1,18 +1,37 @@
-"""Removing files in a stack's directory that nothing needs: superseded tables, and what killed writers left.
+"""Removing what nothing needs in the directory of a stack: superseded tables, leftovers of dead processes.
 
-What each file is, `unlisted.py` says. Locks are never removed here: whether their holder is alive cannot be
-known from the file alone.
+What each file is, `unlisted.py` says. Locks are no part of cleaning: whether their holder is alive cannot be
+known from the file alone. A lock that a process left behind when it died is removed by itself, and no other.
+It may be taken, released and taken again at any moment, also while this looks at it:
+
+ 1. see that the lock is the one that was judged: device, inode, time of change, time of modification;
+ 2. ask which processes use it, last of all that is asked: its holder keeps it open, or has a temporary
+    file of the stack open while it merges tables;
+ 3. open the file, which reads nothing. While it is open, no other file can get its inode number, which a
+    file system gives away at once when a file is gone;
+ 4. see that what is open is still the lock of step 1: it was not exchanged while processes were asked;
+ 5. rename it out of the way. From now on others can take the lock;
+ 6. see that what was renamed is what is open, by device and inode, for renaming changes the time of change:
+    it may have been exchanged between the last two steps. If so, put it back;
+ 7. unlink it.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from dataclasses import dataclass
+from typing import Final
 
+from engine.errors import LockError, OutdatedError
 from engine.format import pack_table_list
 from engine.stack.directory import StackDirectory
+from engine.stack.temporary import TEMPORARY_MARK
 from engine.stack.unlisted import LIST_LOCK, unlisted_files
+
+# Where there is no O_PATH, what is opened may be a pipe.
+_NO_ACCESS: Final = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK) | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(slots=True, frozen=True)
@@ -71,3 +90,58 @@ def clean(directory: StackDirectory, plan: CleanPlan | None = None) -> list[str]
                     continue  # a handle that knew the table has removed it
                 removed.append(name)
     return removed
+
+
+# Locks
+
+LockIdentity = tuple[int, int, int, int]
+"""What tells one lock from another of the same name."""
+
+
+def lock_identity(found: os.stat_result) -> LockIdentity:
+    """The identity of a lock, of which this is the status."""
+    return found.st_dev, found.st_ino, found.st_ctime_ns, found.st_mtime_ns
+
+
+def remove_stale_lock(path: str, *, now: float | None = None, force: bool = False) -> bool:
+    """Remove the lock at `path`; False if there is none.
+
+    Without `force`, raises `LockError` when it is young or a process may be at work. `now` is the time in
+    seconds since 1970 that its age counts to. Raises `OutdatedError` when it is another lock than a moment
+    ago, `OSError`.
+    """
+    try:
+        judged = lock_identity(os.lstat(path))
+        if not force:
+            _require_unused(path, time.time() if now is None else now)
+        fd = os.open(path, _NO_ACCESS)
+    except FileNotFoundError:
+        return False
+    try:
+        if lock_identity(os.fstat(fd)) != judged:
+            raise OutdatedError(path, "is another lock than a moment ago")
+        aside = f"{path}{TEMPORARY_MARK}{secrets.token_hex(3)}"
+        os.rename(path, aside)
+        if not os.path.samestat(os.lstat(aside), os.fstat(fd)):
+            _put_back(aside, path)
+            raise OutdatedError(path, "is another lock than a moment ago")
+        os.unlink(aside)
+    finally:
+        os.close(fd)
+    return True
+
+
+def _require_unused(path: str, now: float) -> None:
+    directory, name = os.path.split(path)
+    for file in unlisted_files(directory, now):
+        if file.name == name and file.in_use:
+            what = f"{file.holder} has it open" if file.holder is not None else "a process may be at work"
+            raise LockError(path, f"{file.reason}: {what}")
+
+
+def _put_back(aside: str, path: str) -> None:
+    """Give a lock back its name, unless there is yet another one by now, which a rename would replace."""
+    try:
+        os.link(aside, path)
+    finally:
+        os.unlink(aside)

@@ -28,7 +28,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Final
+from typing import ClassVar, Final
 
 from engine.closing import Closing
 from engine.errors import (
@@ -66,6 +66,7 @@ class StackDirectory(Closing):
     """
 
     __slots__ = ("_list", "before_change", "merged", "options", "path", "read_only", "tables")
+    table_type: ClassVar[type[Table]] = Table
 
     def __init__(self, path: str | os.PathLike[str], options: StackOptions, *, read_only: bool) -> None:
         self.path = os.fspath(path)
@@ -175,7 +176,7 @@ class StackDirectory(Closing):
         Raises `FormatError`, `MissingTableError`, `OSError`.
         """
         try:
-            return Table.open(self.file(name), name)
+            return self.table_type.open(self.file(name), name)
         except FileNotFoundError:
             raise MissingTableError(name) from None
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from engine.errors import LockError, OutdatedError
-from engine.stack import remove_stale_lock, stale_lock as module
+from engine.stack import cleaning as module, remove_stale_lock
 from tests.support.findings import NOW
 from tests.support.stacks import entries, exchange, lock, make_stack
 
