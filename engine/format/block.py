@@ -10,8 +10,6 @@
 The first block of a file shares its space with the file header: its length and its restart
 offsets count from the start of the file. Everything behind a log block's first four bytes is
 deflated; its length and offsets speak of the inflated bytes.
-
-Which blocks form a section, and how they point to each other, is in `engine/table`.
 """
 
 from __future__ import annotations

@@ -10,8 +10,7 @@ A table is
 bytes and the checks of fsck all follow these two. All integers are big-endian; an offset of 0 means that the
 section does not exist (refs and the logs of a log-only table need no offset, they start with the file).
 
-What blocks and records look like is in `block.py` and `record.py`. The source of every rule
-is git's `Documentation/technical/reftable.adoc`.
+The source of every rule is git's `Documentation/technical/reftable.adoc`.
 """
 
 from __future__ import annotations

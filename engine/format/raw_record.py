@@ -3,8 +3,6 @@
 `split_refs` and `split_logs` cut a block into items that know their key and keep their bytes,
 which a block writer takes over as they are where the key in front of them is still the same.
 That is most of them, and what it costs to make records and encode them again is saved.
-
-The grammar of a record is in `record.py`.
 """
 
 from __future__ import annotations

@@ -20,8 +20,6 @@ Each decoder is one flat, pure function over a block's bytes from `pos` to `end`
 lie on record boundaries. They raise `Malformed` (or `IndexError`, `ValueError` from below);
 `block.py` is the one place that makes a `FormatError` of these. A slice that runs over the end
 comes out short, but moves `pos` past `end` all the same, so the check behind the loop sees it.
-
-A compaction needs no records, only their keys and bytes: see `raw_record.py`.
 """
 
 from __future__ import annotations

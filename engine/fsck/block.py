@@ -7,8 +7,6 @@ record, to say what is wrong and where.
 Every known writer (git, JGit, the Go library, this one) stores a key either whole, and then lists it as a
 restart point, or with as long a prefix as it shares with the key in front of it. A record whose
 first byte after the prefix is higher than that of the key before is therefore in order: no need to compare.
-
-`table.py` says which blocks there are, and whether each is in the right place.
 """
 
 from __future__ import annotations

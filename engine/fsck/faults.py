@@ -1,7 +1,7 @@
 """Every kind of fault that a stack can have, as one table.
 
 A kind has a code that stays the same from release to release, how bad it is, and the words that hold wherever
-it is found. A fault in one place is a `Finding`.
+it is found.
 
     error      data is lost, hidden or falsified, for git or for any reader
     warning    clutter, and what no known writer does; nothing is lost by it

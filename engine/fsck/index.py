@@ -8,8 +8,6 @@ An index finds every key of its section, and nothing else, if and only if
 
 So the blocks of each level are compared with the entries of the level above: no key has to be looked up, and
 the work is linear. Of a block, its offset and a hash of its last key are kept (16 bytes).
-
-`table.py` says which blocks belong to which index, `block.py` what is wrong inside them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Checks of one table: header, footer, sections and their order, every block, indexes, object section.
 
 The table's layout (`engine.layout`) says which blocks there are, and goes on behind what cannot be read; here
-they are read once, in the order of the file, and each is compared with what points to it. What is inside a
-block is checked in `block.py`, and the tables as a stack in `whole_stack.py`.
+they are read once, in the order of the file, and each is compared with what points to it.
 """
 
 from __future__ import annotations

@@ -7,8 +7,6 @@
 Blocks are found one after the other, as a scan finds them. Behind one that cannot be read, the next
 is where the section's index or the block size says; an index with entries missing costs no block
 that a scan can find.
-
-`file.py` says which sections a table has.
 """
 
 from __future__ import annotations

@@ -9,8 +9,7 @@ into one are two leaves over the same bytes. Positions are those of the file. Be
 log block they are positions in the inflated block, counted as its restart offsets are, and the
 spans say so (`inflated`).
 
-Nothing about a span raises for wrong bytes: what cannot be understood carries its `FormatError`. Which
-spans there are is in `block.py`, `section.py` and `file.py`.
+Nothing about a span raises for wrong bytes: what cannot be understood carries its `FormatError`.
 """
 
 from __future__ import annotations

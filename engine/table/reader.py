@@ -6,8 +6,7 @@ of which git leaves at most three. A scan goes block by block and never through 
 damaged index hides no record from it; and a lookup whose index turns out to be damaged (as
 that of logs written by the Go library of 2020) falls back to a scan.
 
-A table returns tombstones like any other record: what they hide lies in other tables, which
-only `merged.py` knows.
+A table returns tombstones like any other record: what they hide lies in other tables.
 """
 
 from __future__ import annotations

@@ -8,8 +8,6 @@ object ids (2 bytes or more) to the ref blocks that mention them.
 
 Padding is written in front of what follows it: the last block of a file has none, and neither
 has a block in front of the first log block.
-
-This module knows bytes and offsets only: temporary files, names and locks belong to the wing `stack`.
 """
 
 from __future__ import annotations
