@@ -31,20 +31,23 @@ def _hashed(key: bytes) -> int:
 class Blocks:
     """The blocks of a section, or of one level of its index: offsets, and last keys as hashes.
 
-    `is_whole` until a block was damaged: then there may be blocks that are not known.
+    `last_key` is that of the last block, None if it cannot be read or there is none. `is_whole` until a block
+    was damaged: then there may be blocks that are not known.
     """
 
-    __slots__ = ("_keys", "is_whole", "offsets")
+    __slots__ = ("_keys", "is_whole", "last_key", "offsets")
 
     def __init__(self) -> None:
         self.offsets = array("Q")
         self._keys = array("q")
+        self.last_key: bytes | None = None
         self.is_whole = True
 
     def add(self, offset: int, last_key: bytes | None) -> None:
         """Note the next block; `last_key` is None if it cannot be read."""
         self.offsets.append(offset)
         self._keys.append(_UNKNOWN if last_key is None else _hashed(last_key))
+        self.last_key = last_key
 
     def find(self, offset: int) -> int | None:
         """The number of the block at `offset`."""
@@ -60,15 +63,15 @@ class Blocks:
 
 
 class IndexCheck:
-    """The index over `blocks`, those of the section of type `of`, whose blocks are handed over one by one."""
+    """The index over `blocks`, those of the section of type `of`; its own are handed over one by one."""
 
-    __slots__ = ("_below", "_blocks", "_level", "_name", "_next", "_report", "_section", "levels", "of")
+    __slots__ = ("_below", "_level", "_name", "_next", "_report", "_section", "blocks", "levels", "of")
 
-    def __init__(self, name: str, of: int, blocks: Blocks, report: Report) -> None:
+    def __init__(self, name: str, of: int, report: Report) -> None:
         self.of = of
         self._name = name
         self._report = report
-        self._blocks = self._below = blocks
+        self.blocks = self._below = Blocks()
         self._level = Blocks()
         self._next = 0
         self._section = SECTION_NAMES[of]
@@ -115,7 +118,7 @@ class IndexCheck:
         self._next = number + 1
 
     def _take_unlisted(self, offset: int, entry: IndexRecord) -> None:
-        section = self._blocks.offsets
+        section = self.blocks.offsets
         begins = section[0] if section else 0
         what = f"the {self._section} index points to {entry.offset}"
         if not begins <= entry.offset < offset:
@@ -144,7 +147,7 @@ class IndexCheck:
         if not self.levels:
             return
         self._finish_level()
-        if not (self._level.is_whole and self._below.is_whole and self._blocks.is_whole):
+        if not (self._level.is_whole and self._below.is_whole and self.blocks.is_whole):
             return  # which blocks are those of the topmost level is a guess
         if self._level.offsets[0] != root:
             what = f"the {self._section} index begins at {self._level.offsets[0]}; the footer says {root}"

@@ -32,7 +32,7 @@ from engine.format import (
 )
 from engine.fsck.block import check_records, name_of, pass_block
 from engine.fsck.finding import Finding, Report
-from engine.fsck.index import Blocks, IndexCheck
+from engine.fsck.index import IndexCheck
 from engine.fsck.objects import ObjectCheck
 from engine.layout import BlockSpan, Section, Span, SpanKind, TableLayout
 from engine.table import RegularFile, Table
@@ -203,11 +203,7 @@ class _Blocks:
         self._report = report
         self._tick = tick
         self._footer = file.table.footer if file.table is not None else None
-        self._blocks = {of: Blocks() for of in _SECTIONS_IN_ORDER}
-        self._indexes = {
-            of: IndexCheck(self._name, of, self._blocks[of], report) for of in _SECTIONS_IN_ORDER
-        }
-        self._last: dict[int, bytes | None] = dict.fromkeys(_SECTIONS_IN_ORDER)
+        self._indexes = {of: IndexCheck(self._name, of, report) for of in _SECTIONS_IN_ORDER}
         footer = self._footer or Footer()
         self._objects = ObjectCheck(footer.object_id_len if footer.obj_offset else 0)
         self._damaged = 0
@@ -264,10 +260,9 @@ class _Blocks:
         if section.of is None:
             return
         if section.level == 0:
-            blocks = self._blocks[section.of]
+            blocks = self._indexes[section.of].blocks
             blocks.add(offset, None)
             blocks.is_whole = False
-            self._last[section.of] = None
             if section.of != LOG:
                 self._objects.is_whole = False
         else:
@@ -292,12 +287,11 @@ class _Blocks:
         if block.type == INDEX:
             self._take_index(section, block)
             return []
-        before = self._last[block.type]
-        if first is not None and before is not None and first <= before:
-            what = f"{shown(first)} does not sort after {shown(before)} in the block before"
+        blocks = self._indexes[block.type].blocks
+        if first is not None and blocks.last_key is not None and first <= blocks.last_key:
+            what = f"{shown(first)} does not sort after {shown(blocks.last_key)} in the block before"
             self._add("key-order", block.offset, what)
-        self._last[block.type] = last
-        self._blocks[block.type].add(block.offset, last)
+        blocks.add(block.offset, last)
         if found is None:
             self._objects.is_whole = self._objects.is_whole and block.type == LOG
             return list(map(name_of, self._refs_at(block.offset))) if block.type == REF else []
@@ -340,7 +334,7 @@ class _Blocks:
         """What the footer says of the sections, when all blocks have been passed."""
         end = self._layout.footer.start if self._layout.footer is not None else None
         for of, offset in ((OBJ, footer.obj_offset), (LOG, footer.log_offset)):
-            blocks = self._blocks[of]
+            blocks = self._indexes[of].blocks
             begins = blocks.offsets[0] if len(blocks) else 0
             if begins != offset:
                 there = f"begins at {begins}" if len(blocks) else "does not exist"
@@ -352,10 +346,8 @@ class _Blocks:
             if root and not self._indexes[of].levels:
                 what = f"the footer has the {SECTION_NAMES[of]} index at {root}, where there is none"
                 self._add("index-damaged", end, what)
-        if footer.obj_offset:
-            self._check_objects(footer)
-
-    def _check_objects(self, footer: Footer) -> None:
+        if not footer.obj_offset:
+            return
         if footer.object_id_len > self._header.hash_id.size:
             what = f"beginnings of {footer.object_id_len} bytes of ids of {self._header.hash_id.size}"
             self._add("object-id-length", None, what)
@@ -364,15 +356,13 @@ class _Blocks:
 
     def _refs_at(self, offset: int) -> list[RefRecord]:
         """The refs of the block at `offset`; none if it cannot be read."""
-        try:
+        with suppress(FormatError):
             block = self._layout.block_at(offset)
             return block.refs(self._header.hash_id.size, self._header.min_update_index)
-        except FormatError:
-            return []
+        return []
 
     def _objects_at(self, offset: int) -> list[ObjectRecord]:
         """The records of the block of the object section at `offset`; none if it cannot be read."""
-        try:
+        with suppress(FormatError):
             return self._layout.block_at(offset).objects()
-        except FormatError:
-            return []
+        return []
