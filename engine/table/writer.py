@@ -230,9 +230,10 @@ class TableWriter:
         A table without records is header and footer (92 bytes in version 1); whether such a
         table should exist is for the caller to decide (`stats.is_empty`).
         """
-        self._finish_section()
         if self._section == REF:
             self._finish_refs()
+        else:
+            self._finish_section(LOG)
         self._drop_padding()
         header = self._header()
         if not self._position:
@@ -321,8 +322,8 @@ class TableWriter:
 
     def _begin_logs(self) -> None:
         if self._section == REF:
-            self._finish_section()
             self._finish_refs()
+            self._objects = {}
             self._section = LOG
             self._last_key = b""
             self._drop_padding()
@@ -355,9 +356,9 @@ class TableWriter:
         self._write(data)
         self._position += len(data) + padding
 
-    def _finish_section(self, section: int | None = None) -> None:
+    def _finish_section(self, section: int) -> None:
         """Flush the section's last block and write the index levels over its blocks."""
-        stats = self._section_stats(self._section if section is None else section)
+        stats = self._section_stats(section)
         self._flush()
         threshold = _INDEX_THRESHOLD_UNPADDED if self.options.unpadded else _INDEX_THRESHOLD
         before = self.stats.idx.blocks
@@ -378,12 +379,10 @@ class TableWriter:
         stats.index_blocks = self.stats.idx.blocks - before
 
     def _finish_refs(self) -> None:
-        """Write the object section, if the refs got an index."""
-        if self.stats.ref.index_blocks and not self.options.skip_index_objects:
-            self._write_objects()
-        self._objects = {}
-
-    def _write_objects(self) -> None:
+        """Finish the ref section; write the object section if the refs have got an index."""
+        self._finish_section(REF)
+        if not self.stats.ref.index_blocks or self.options.skip_index_objects:
+            return
         oids = sorted(self._objects)
         length = MIN_OBJECT_ID_LEN
         for oid, following in pairwise(oids):
