@@ -82,27 +82,23 @@ class IndexCheck:
 
     def take(self, offset: int, entries: list[IndexRecord] | None) -> None:
         """Check the next index block; `entries` is None if it cannot be read."""
+        self.levels = max(self.levels, 1)
         if entries is None:
             self._level.add(offset, None)
             self._level.is_whole = False
-            self.levels = max(self.levels, 1)
             return
         first = entries[0].offset
         if len(self._level) and first == self._level.offsets[0]:
             self._finish_level()
             self._below, self._level, self._next = self._level, Blocks(), 0
             self.levels += 1
-        self.levels = max(self.levels, 1)
         for entry in entries:
             self._take_entry(offset, entry)
         self._level.add(offset, entries[-1].last_key)
 
     def _take_entry(self, offset: int, entry: IndexRecord) -> None:
         below, expected = self._below, self._next
-        if expected < len(below) and below.offsets[expected] == entry.offset:
-            number: int | None = expected
-        else:
-            number = below.find(entry.offset)
+        number = below.find(entry.offset)
         if number is None:
             self._take_unlisted(offset, entry)
             return

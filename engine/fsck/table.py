@@ -249,11 +249,9 @@ class _Blocks:
 
     def _take_damaged(self, section: Section, span: Span) -> None:
         self._damaged += 1
-        error = span.error
-        reason = "a block that cannot be read" if error is None else error.reason
-        inflating = section.of == LOG and reason.startswith("a log block")
-        offset = span.start if error is None or error.offset is None else error.offset
-        self._add("block-inflate" if inflating else "block-damaged", offset, reason)
+        error = span.error or FormatError(self._name, span.start, "a block that cannot be read")
+        inflating = section.of == LOG and error.reason.startswith("a log block")
+        self._report.add_error("block-inflate" if inflating else "block-damaged", error)
         self._note_damage(section, section.first if span.start == section.start else span.start)
 
     def _note_damage(self, section: Section, offset: int) -> None:

@@ -12,7 +12,6 @@ from engine.merge.compaction import (
     STASH as STASH,
     CompactionPlan as CompactionPlan,
     Dropped as Dropped,
-    ExpiredLog as ExpiredLog,
     Expiry as Expiry,
     TableSummary as TableSummary,
     check_range as check_range,
