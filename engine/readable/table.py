@@ -22,13 +22,11 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import islice
 from operator import attrgetter, le, lt
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from engine.errors import ApiError, FormatError, MissingTableError
 from engine.format import (
     U64_MAX,
-    Block,
-    Encoded,
     Footer,
     Header,
     LogRecord,
@@ -257,14 +255,10 @@ class BrokenTable(ReadableTable):
         """At most `size` bytes of the file, none where there is no file. Raises `OSError`."""
         return super().read(offset, size) if self._file is not None else b""
 
-    def encoded_ref_blocks(self, min_update_index: int) -> Iterator[tuple[Block, list[Encoded]]]:  # noqa: ARG002
-        """What is made of whole tables is refused: raises `fault`."""
+    def _cut_out(self, *_: object) -> NoReturn:
+        # What is made of whole tables is refused.
         raise self.loss()
 
-    def encoded_log_blocks(self) -> Iterator[tuple[Block, list[Encoded]]]:
-        """Likewise."""
-        raise self.loss()
-
-    def blocks(self) -> Iterator[Block]:
-        """Likewise."""
+    def blocks(self) -> NoReturn:
+        """Refused likewise: raises `fault`."""
         raise self.loss()
