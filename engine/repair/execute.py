@@ -20,12 +20,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import chain
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Final, TypeVar
 
 from engine.errors import EntryTooBigError, FormatError, LockError, OutdatedError
-from engine.format import MAX_BLOCK_SIZE, LogRecord, RefRecord
+from engine.format import MAX_BLOCK_SIZE, LogRecord, RefRecord, parse_table_list
 from engine.fsck import Severity, check_file
 from engine.progress import Progress, ProgressCallback
 from engine.repair.inputs import OpenInputs
@@ -38,7 +38,6 @@ from engine.stack import (
     LockFile,
     TemporaryTable,
     read_list_bytes,
-    read_table_list,
     remove_stale_lock,
     sync_directory,
 )
@@ -193,7 +192,8 @@ class _Work:
                 sync_directory(self._path)
         except BaseException:
             # The list has the last word: an interrupt may have come just behind the rename.
-            for name in set(made) - set(_names(self._path)):
+            listed = parse_table_list(read_list_bytes(self._path) or b"").names
+            for name in set(made).difference(listed):
                 # It was noted before it got its name, which may be what failed.
                 with suppress(FileNotFoundError):
                     os.unlink(self.file(name))
@@ -275,16 +275,8 @@ class _Work:
 def _same(source: Iterator[list[_R]], written: Iterator[list[_R]]) -> int:
     """How many records both have, all of which must be the same; -1 if they are not."""
     count = 0
-    others = chain.from_iterable(written)
-    for record in chain.from_iterable(source):
-        if next(others, None) != record:
+    for one, other in zip_longest(chain.from_iterable(source), chain.from_iterable(written)):
+        if one != other:
             return -1
         count += 1
-    return count if next(others, None) is None else -1
-
-
-def _names(directory: Path) -> list[str]:
-    try:
-        return read_table_list(directory)
-    except FormatError:
-        return []
+    return count

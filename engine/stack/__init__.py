@@ -29,7 +29,6 @@ from engine.stack.coverage import merged_ranges as merged_ranges
 from engine.stack.directory import (
     StackDirectory as StackDirectory,
     read_list_bytes as read_list_bytes,
-    read_table_list as read_table_list,
 )
 from engine.stack.durable import (
     sync_directory as sync_directory,

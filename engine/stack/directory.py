@@ -109,8 +109,8 @@ class StackDirectory(Closing):
         return os.path.join(self.path, name)
 
     def read_list(self) -> list[str]:
-        """The names that `tables.list` holds now; none if there is no such file."""
-        return read_table_list(self.path)
+        """The names that `tables.list` holds, none if there is no such file. Raises `FormatError`, `OSError`."""
+        return parse_table_list(read_list_bytes(self.path) or b"").require_names()
 
     def is_current(self) -> bool:
         """Whether `tables.list` is still the one that was loaded: one stat, as a rule."""
@@ -326,14 +326,6 @@ def read_list_bytes(directory: str | os.PathLike[str]) -> bytes | None:
         return _list_bytes(RegularFile.open(os.path.join(directory, TABLES_LIST), TABLES_LIST))
     except FileNotFoundError:
         return None
-
-
-def read_table_list(directory: str | os.PathLike[str]) -> list[str]:
-    """The names in the `tables.list` in `directory`, oldest first; none if there is no such file.
-
-    Raises `FormatError`, `OSError`.
-    """
-    return parse_table_list(read_list_bytes(directory) or b"").require_names()
 
 
 def _identity(found: os.stat_result) -> tuple[int, ...]:
