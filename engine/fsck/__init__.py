@@ -24,7 +24,4 @@ from engine.fsck.table import (
     Limits as Limits,
     check_file as check_file,
 )
-from engine.fsck.whole_stack import (
-    check_order as check_order,
-    once_each as once_each,
-)
+from engine.fsck.whole_stack import check_order as check_order, once_each as once_each

@@ -25,16 +25,7 @@ from operator import attrgetter, le, lt
 from typing import NoReturn, TypeVar
 
 from engine.errors import ApiError, FormatError, MissingTableError
-from engine.format import (
-    U64_MAX,
-    Footer,
-    Header,
-    LogRecord,
-    RefRecord,
-    footer_size,
-    log_order,
-    ref_key,
-)
+from engine.format import U64_MAX, Footer, Header, LogRecord, RefRecord, footer_size, log_order, ref_key
 from engine.salvage import Losses, Salvaged, salvage_table
 from engine.table import RegularFile, Table
 

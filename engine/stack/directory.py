@@ -109,7 +109,7 @@ class StackDirectory(Closing):
         return os.path.join(self.path, name)
 
     def read_list(self) -> list[str]:
-        """The names that `tables.list` holds, none if there is no such file. Raises `FormatError`, `OSError`."""
+        """What `tables.list` names now; nothing if there is no such file. Raises `FormatError`, `OSError`."""
         return parse_table_list(read_list_bytes(self.path) or b"").require_names()
 
     def is_current(self) -> bool:
