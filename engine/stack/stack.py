@@ -196,13 +196,7 @@ class Stack(StackDirectory):
         path = self.list_path
         first = find_range(self.names, names, path, is_bottom=plan.first == 0)
         compact_range(
-            self,
-            first,
-            first + len(names),
-            self.stats,
-            expiry=plan.expiry,
-            follows=True,
-            progress=progress,
+            self, first, first + len(names), self.stats, expiry=plan.expiry, follows=True, progress=progress
         )
 
     def plan_clean(self) -> CleanPlan:
