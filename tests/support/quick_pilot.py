@@ -5,8 +5,9 @@ a fiftieth of a second: twice for each key. All it wants to know is whether the 
 when the event loop has nothing left to do and nothing is left to draw; then only a thread or a timer can
 bring more.
 
-Meanwhile nothing is drawn, since nothing would see it: that was half of the work. Where REFTABLE_TESTS=all
-asks for everything, each frame is drawn, as in a terminal.
+Nothing is drawn but what a test looks at (`shown_lines`, pictures), since nothing else would be seen: drawing
+was a good part of the work. Only bytes are drawn each time, for drawing them is what asks for those that are
+missing. Where REFTABLE_TESTS=all asks for everything, each frame is drawn, as in a terminal.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from textual.css.stylesheet import Stylesheet
 from textual.pilot import Pilot
 from textual.screen import Screen
 
+from inspector.tui.widgets.hex_view import HexView
 from tests.support.thinning import ALL
 
 _GLANCE: Final = 0.02
@@ -33,7 +35,6 @@ _GLANCE: Final = 0.02
 _MOST_STEPS: Final = 200_000
 """Steps of the event loop after which an application is taken to be one that never rests."""
 
-_draw_now: Final = Screen._compositor_refresh
 _waiting: WeakSet[Screen[Any]] = WeakSet()
 """Screens of which something is to be drawn."""
 
@@ -66,7 +67,7 @@ def _set_variables(stylesheet: Stylesheet, variables: dict[str, str]) -> None:
 
 
 async def rest(app: App[Any]) -> None:
-    """Let `app` go on until only a thread or a timer can bring anything new, and draw what it shows."""
+    """Let `app` go on until only a thread or a timer can bring anything new."""
     loop: Any = asyncio.get_running_loop()
     for _ in range(_MOST_STEPS):
         if loop._ready:
@@ -101,11 +102,14 @@ def _draw(app: App[Any]) -> bool:
     if is_due and screen.is_running and not app._batch_count:
         screen._on_timer_update()
         return True
-    due = [screen for screen in app.screen_stack if screen in _waiting]
-    for screen in due:
-        _waiting.remove(screen)
-        _draw_now(screen)
-    return bool(due)
+    if screen not in _waiting:
+        return False
+    _waiting.remove(screen)
+    app._update_mouse_over(screen)
+    for widget, (region, _clip) in screen._compositor.visible_widgets.items():
+        if isinstance(widget, HexView):
+            widget.render_lines(region.size.region)
+    return True
 
 
 async def _wait_for_screen(pilot: Pilot[Any], timeout: float = 30.0) -> bool:  # noqa: ARG001, ASYNC109

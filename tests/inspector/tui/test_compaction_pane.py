@@ -505,8 +505,10 @@ def test_a_tall_stack_makes_only_the_rows_on_screen(tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(geometry, "bar", counted)
 
-    async def steps(pilot: Pilot[Any], _pane: CompactionPane) -> None:
-        await press(pilot, ".", "G", "space")
+    async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        for key in (".", "G", "space"):
+            await press(pilot, key)
+            assert text(pane)
         assert 0 < len(made) < 1000
 
     show(directory, steps)
