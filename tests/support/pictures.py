@@ -15,7 +15,10 @@ from tests.support.actions import ActionApp
 from tests.support.screens import NARROW, WIDE
 
 Compare = Callable[..., bool]
-SIZES = pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x36", "80x24"])
+SIZES = pytest.mark.parametrize(
+    "size", [pytest.param(WIDE, id="120x36"), pytest.param(NARROW, id="80x24", marks=pytest.mark.whole)]
+)
+"""The size of most pictures, and a narrow one for where everything is wanted."""
 
 
 class Somewhere(Workplace):

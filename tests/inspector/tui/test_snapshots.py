@@ -14,7 +14,8 @@ from textual.pilot import Pilot
 from inspector.tui import InspectorApp
 from tests.support.demo import copy_demo
 from tests.support.pictures import SIZES, Compare
-from tests.support.screens import WIDE, make_stack, make_tall_stack, open_session, press, settle
+from tests.support.screens import NARROW, WIDE, make_stack, make_tall_stack, open_session, press, settle
+from tests.support.thinning import thinned
 
 NOW = 1_790_000_000.0
 
@@ -49,7 +50,7 @@ def picture(snap_compare: Compare) -> Compare:
     return compare
 
 
-@SIZES
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["120x36", "80x24"])
 def test_refs(picture: Compare, demo: Path, size: tuple[int, int]) -> None:
     assert picture(demo, size=size)
 
@@ -104,7 +105,7 @@ def test_thousand_tables(picture: Compare, tmp_path: Path) -> None:
     assert picture(directory, "shift+tab", "G")
 
 
-@pytest.mark.parametrize("theme", ["inspector-light", "inspector-colour-blind", "ansi-dark"])
+@pytest.mark.parametrize("theme", thinned(["inspector-light", "inspector-colour-blind", "ansi-dark"], 3))
 def test_refs_in_other_themes(picture: Compare, demo: Path, theme: str) -> None:
     def change(app: App[Any]) -> None:
         app.theme = theme

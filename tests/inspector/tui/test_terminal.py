@@ -113,9 +113,12 @@ def test_a_terminal_that_cannot_move_its_cursor_is_refused(stack: Path) -> None:
         assert_refused(terminal, 2, "TERM")
 
 
-def test_q_leaves_the_terminal_as_it_was(stack: Path) -> None:
+def test_q_leaves_the_terminal_as_it_was_after_another_size_too(stack: Path) -> None:
     with inspector(stack) as terminal:
         shown(terminal)
+        since = len(terminal.written)
+        terminal.resize(140, 40)
+        terminal.until("300 refs", since)
         terminal.send(b"q")
         assert terminal.end() == 0
         for name, (on, _off) in MODES.items():
@@ -179,6 +182,7 @@ def test_a_signal_before_the_first_screen_ends_it_too(stack: Path) -> None:
         assert "Traceback" not in terminal.text
 
 
+@pytest.mark.whole
 def test_a_window_that_is_closed_ends_it(stack: Path) -> None:
     with inspector(stack) as terminal:
         shown(terminal)
