@@ -64,7 +64,6 @@ from engine.format.record import (
     add_up as add_up,
     check_end as check_end,
     common_prefix as common_prefix,
-    decode_index as decode_index,
     decode_key as decode_key,
     decode_log_key as decode_log_key,
     encode_head as encode_head,

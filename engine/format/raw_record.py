@@ -7,6 +7,8 @@ That is most of them, and what it costs to make records and encode them again is
 
 from __future__ import annotations
 
+from functools import cache
+
 from engine.errors import shown
 from engine.format.record import (
     DELETION,
@@ -16,7 +18,6 @@ from engine.format.record import (
     VAL2,
     LogRecord,
     Malformed,
-    Varints,
     add_up,
     check_end,
     decode_key,
@@ -46,7 +47,7 @@ def split_refs(
     """
     items: list[Encoded] = []
     append = items.append
-    varints = Varints()
+    varint = cache(put_varint)
     key = b""
     spent = 0
     largest_delta = U64_MAX - min_update_index
@@ -85,7 +86,7 @@ def split_refs(
         elif kind != DELETION:
             raise Malformed(pos, f"unknown ref value type {kind}")
         if shift:
-            moved = varints[delta + shift] + data[value:pos]
+            moved = varint(delta + shift) + data[value:pos]
             append((key, previous, prefix, kind, len(moved), data[start:tail] + moved))
         else:
             append((key, previous, prefix, kind, pos - tail, data[start:pos]))

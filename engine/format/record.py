@@ -149,14 +149,6 @@ class IndexRecord:
     offset: int
 
 
-class Varints(dict[int, bytes]):
-    """Varints by value, each made once: what is written often repeats a few values."""
-
-    def __missing__(self, value: int) -> bytes:
-        self[value] = encoded = put_varint(value)
-        return encoded
-
-
 def log_key(name: bytes, update_index: int) -> bytes:
     """The key of a log record: newer entries of a ref sort first. Raises `ApiError` out of range."""
     if not 0 <= update_index <= U64_MAX:
@@ -425,11 +417,11 @@ def encode_log(record: LogRecord, hash_size: int, message: bytes | None = None) 
     return LOG_UPDATE, b"".join(tail)
 
 
-def encode_object(offsets: list[int], varints: Varints) -> tuple[int, bytes]:
-    """Kind and tail of an object record; `varints` is kept from one record to the next."""
+def encode_object(offsets: list[int], varint: Callable[[int], bytes] = put_varint) -> tuple[int, bytes]:
+    """Kind and tail of an object record; `varint` may remember what `put_varint` made before."""
     count = len(offsets)
     if not count:
-        return 0, varints[0]
+        return 0, varint(0)
     deltas = map(sub, offsets[1:], offsets)
-    tail = varints[offsets[0]] + b"".join(map(varints.__getitem__, deltas))
-    return (count, tail) if count <= MAX_INLINE_OFFSETS else (0, varints[count] + tail)
+    tail = varint(offsets[0]) + b"".join(map(varint, deltas))
+    return (count, tail) if count <= MAX_INLINE_OFFSETS else (0, varint(count) + tail)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
 from typing import Final
 
@@ -40,7 +41,6 @@ from engine.format.record import (
     VAL2,
     LogRecord,
     RefRecord,
-    Varints,
     encode_log,
     encode_object,
     encode_ref,
@@ -392,13 +392,13 @@ class TableWriter:
             # The footer has five bits for the length: ids this alike cannot be indexed.
             return
         self.stats.object_id_len = length
-        varints = Varints()
+        varint = cache(put_varint)
         for oid in oids:
             known = self._objects[oid]
-            kind, tail = encode_object([known] if isinstance(known, int) else known, varints)
+            kind, tail = encode_object([known] if isinstance(known, int) else known, varint)
             prefix = oid[:length]
             try:
                 self._append(OBJ, prefix, kind, tail)
             except EntryTooBigError:
-                self._append(OBJ, prefix, *encode_object([], varints))
+                self._append(OBJ, prefix, *encode_object([]))
         self._finish_section(OBJ)

@@ -39,7 +39,6 @@ from engine.format.block import BlockWriter, read_size
 from engine.format.header import MIN_OBJECT_ID_LEN
 from engine.format.raw_record import split_logs, split_refs
 from engine.format.record import (
-    Varints,
     decode_index,
     decode_logs,
     decode_objects,
@@ -198,8 +197,7 @@ def test_object_records_read_back(data: st.DataObject, interval: int) -> None:
         ObjectRecord(prefix, found)
         for prefix, found in sorted(data.draw(st.dictionaries(prefixes, offsets, min_size=1)).items())
     ]
-    varints = Varints()
-    entries = [(record.prefix, *encode_object(record.offsets, varints)) for record in records]
+    entries = [(record.prefix, *encode_object(record.offsets)) for record in records]
     block = parse_block(write_block(OBJ, entries, interval, b""), b"")
     assert block.objects() == records
     check_seeks(

@@ -7,9 +7,17 @@ from collections.abc import Callable
 import pytest
 
 from engine.errors import ApiError
-from engine.format import U64_MAX, LogRecord, Malformed, RefRecord, decode_index, log_key, split_logs
+from engine.format import U64_MAX, LogRecord, Malformed, RefRecord, log_key, split_logs
 from engine.format.raw_record import split_refs
-from engine.format.record import decode_logs, decode_objects, decode_refs, encode_head, encode_log, encode_ref
+from engine.format.record import (
+    decode_index,
+    decode_logs,
+    decode_objects,
+    decode_refs,
+    encode_head,
+    encode_log,
+    encode_ref,
+)
 from engine.format.varint import put_varint
 from tests.support.handmade import raw_record
 from tests.support.stacks import same
