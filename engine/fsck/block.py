@@ -275,7 +275,6 @@ def check_records(
     first: bytes | None = None
     last: bytes | None = None
     spent = 0
-    at_start = True
     for number, record in enumerate(records.children()):
         start = record.start - records.base
         if number % _RECORDS_PER_TICK == 0:
@@ -286,7 +285,6 @@ def check_records(
             break
         if not isinstance(record, Record):
             last = None
-            at_start = False
             continue
         key = record.key
         spent += len(key)
@@ -305,9 +303,8 @@ def check_records(
                 add("key-encoding", start, reason)
         for code, reason in _record_faults(records, record, start, id_len, highest):
             add(code, start, reason)
-        if at_start:
-            first, at_start = key, False
         last = key
+        first = key if number == 0 else first
     _check_restarts(records, whole, report)
     if report.count(name) == before and block.type != INDEX:
         # The quick pass doubts nothing that this does not find; if it did, the block would not be sound.

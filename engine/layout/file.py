@@ -128,11 +128,6 @@ class TableLayout(Group):
             raise FormatError(self.name, None, "there is no header")
         return self._reader.records(offset).block
 
-    def blocks(self) -> Iterator[Span]:
-        """All blocks in the order of the file: `BlockSpan`, and leaves where none can be made out."""
-        for section in self.sections:
-            yield from section.children()
-
     def errors(self) -> list[FormatError]:
         """What is wrong with the file as a whole, header, footer and indexes; reads no blocks."""
         found = [] if self.error is None else [self.error]

@@ -44,7 +44,8 @@ def errors_below(span: Span) -> list[FormatError]:
 
 def block_spans(layout: TableLayout) -> list[BlockSpan]:
     """Return the blocks that can be read."""
-    return [span for span in layout.blocks() if isinstance(span, BlockSpan)]
+    spans = (span for section in layout.sections for span in section.children())
+    return [span for span in spans if isinstance(span, BlockSpan)]
 
 
 def assert_tiled(layout: TableLayout) -> None:

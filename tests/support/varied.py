@@ -7,6 +7,7 @@ from pathlib import Path
 from engine.format import LOG, REF, LogRecord, RefRecord
 from engine.layout import BlockSpan, TableLayout
 from engine.table import WriteOptions
+from tests.support.spans import block_spans
 from tests.support.stacks import entry
 from tests.support.tables import oid, write_table
 
@@ -33,8 +34,7 @@ def layout_at(path: Path) -> TableLayout:
 
 def blocks_of(path: Path, block_type: int) -> list[BlockSpan]:
     """Return the blocks of one type in the file at `path`."""
-    spans = layout_at(path).blocks()
-    return [span for span in spans if isinstance(span, BlockSpan) and span.type == block_type]
+    return [span for span in block_spans(layout_at(path)) if span.type == block_type]
 
 
 def first_log_block(path: Path) -> BlockSpan:

@@ -458,7 +458,7 @@ def test_blocks_of_a_table_that_was_cut_short_are_still_found() -> None:
     found = block_spans(cut)
     assert [block.offset for block in found] == [block.offset for block in whole[:-1]]
     assert [block.type for block in found] == [block.type for block in whole[:-1]]
-    assert [span.error is not None for span in cut.blocks()] == [False] * len(found) + [True]
+    assert [span.error is not None for span in cut.sections[0].children()] == [False] * len(found) + [True]
 
 
 def test_pieces_of_tables_are_no_reason_to_fail(data: bytes) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from engine.format import INDEX, LOG, OBJ, REF, RefRecord
 from engine.format.varint import put_varint
-from engine.layout import BlockSpan, Group, Record, Span, SpanKind, TableLayout
+from engine.layout import Group, Record, Span, SpanKind, TableLayout
 from engine.table import WriteOptions
 from inspector.rows import (
     Node,
@@ -26,7 +26,7 @@ from inspector.text import copied_value, explanation
 from tests.support.handmade import Handmade, raw_block, raw_record
 from tests.support.layouts import open_node, run
 from tests.support.screens import branch, branches, log
-from tests.support.spans import everything, layout_of
+from tests.support.spans import block_spans, everything, layout_of
 from tests.support.tables import write_table
 from tests.support.varied import blocks_of, damage_ref_blocks, first_log_block, layout_at, write_varied
 
@@ -193,7 +193,7 @@ def test_a_node_is_found_again_at_its_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [0, 150, 299])
 def test_the_record_of_a_key_is_found_in_its_block(tmp_path: Path, number: int) -> None:
     layout = layout_at(write_varied(tmp_path / "t.ref"))
-    blocks = [block for block in layout.blocks() if isinstance(block, BlockSpan) and block.type == REF]
+    blocks = [block for block in block_spans(layout) if block.type == REF]
     block = [block for block in blocks if next(iter(block.records().children())).value <= branch(number)][-1]  # type: ignore[operator]
     place = run(read_record_place(layout, block.offset, branch(number)))
     node, _ = run(read_path(root_node(layout), place))
