@@ -76,9 +76,7 @@ def salvage_table(name: str, size: int, read: Read, header: Header) -> Salvaged:
     salvaged = _salvage(layout, header, blind=False)
     frame = (layout.header, layout.footer)
     if salvaged.losses.stretches and any(part is None or part.errors() for part in frame):
-        other = _salvage(layout, header, blind=True)
-        if _count(other) > _count(salvaged):
-            return other
+        return max(salvaged, _salvage(layout, header, blind=True), key=_count)
     return salvaged
 
 

@@ -24,9 +24,12 @@ from engine.stack.cleaning import (
     StaleFile as StaleFile,
     remove_stale_lock as remove_stale_lock,
 )
-from engine.stack.compactor import CompactionStats as CompactionStats
 from engine.stack.coverage import merged_ranges as merged_ranges
-from engine.stack.directory import StackDirectory as StackDirectory, read_list_bytes as read_list_bytes
+from engine.stack.directory import (
+    CompactionStats as CompactionStats,
+    StackDirectory as StackDirectory,
+    read_list_bytes as read_list_bytes,
+)
 from engine.stack.durable import (
     sync_directory as sync_directory,
     sync_file as sync_file,

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 
 from engine.errors import LockError, OutdatedError
 from engine.format import footer_size
@@ -32,26 +31,10 @@ from engine.stack.temporary import TemporaryTable
 from engine.table import Table
 
 
-@dataclass(slots=True)
-class CompactionStats:
-    """What compactions of one handle have done so far.
-
-    `bytes` and `entries_written` count what went into merges (tables without footers) and came
-    out of them, `attempts` every compaction begun, `failures` those that met a lock or, after
-    an addition, any other obstacle.
-    """
-
-    bytes: int = 0
-    entries_written: int = 0
-    attempts: int = 0
-    failures: int = 0
-
-
 def compact_range(
     directory: StackDirectory,
     first: int,
     end: int,
-    stats: CompactionStats,
     *,
     expiry: Expiry | None = None,
     best_effort: bool = False,
@@ -66,14 +49,16 @@ def compact_range(
     """
     if is_noop(first, end, expiry):
         return
-    stats.attempts += 1
+    directory.stats.attempts += 1
     try:
         with ExitStack() as locks:
             start, end = _lock_range(directory, first, end, locks, best_effort=best_effort, follows=follows)
             merged = MergedTable(directory.tables[start:end])
             limits = merged.min_update_index, merged.max_update_index
             with directory.temporary_table(*limits) as temporary:
-                stats.bytes += sum(table.size - footer_size(table.version) for table in merged.tables)
+                directory.stats.bytes += sum(
+                    table.size - footer_size(table.version) for table in merged.tables
+                )
                 compacted = compact_tables(
                     merged.tables,
                     temporary.write,
@@ -83,7 +68,7 @@ def compact_range(
                     progress=progress,
                 )
                 temporary.finish()
-                stats.entries_written += compacted.entries
+                directory.stats.entries_written += compacted.entries
                 left = None if compacted.table.is_empty else limits
                 with directory.lock_list() as lock:
                     _replace_range(directory, lock, merged.tables, temporary, left, is_bottom=start == 0)
@@ -93,7 +78,7 @@ def compact_range(
     except OutdatedError:
         raise
     except LockError:
-        stats.failures += 1
+        directory.stats.failures += 1
         raise
 
 

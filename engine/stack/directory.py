@@ -27,7 +27,7 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
 from engine.closing import Closing
@@ -59,13 +59,29 @@ from engine.table import RegularFile, Table, WriteOptions
 _RELOAD_SECONDS: Final = 3.0
 
 
+@dataclass(slots=True)
+class CompactionStats:
+    """What compactions of one handle have done so far.
+
+    `bytes` and `entries_written` count what went into merges (tables without footers) and came
+    out of them, `attempts` every compaction begun, `failures` those that met a lock or, after
+    an addition, any other obstacle.
+    """
+
+    bytes: int = 0
+    entries_written: int = 0
+    attempts: int = 0
+    failures: int = 0
+
+
 class StackDirectory(Closing):
     """The tables that `tables.list` named when it was last read, and the files they lie in.
 
-    `tables`, oldest first, are replaced as a whole; `merged` is all of them as one.
+    `tables`, oldest first, are replaced as a whole; `merged` is all of them as one. `stats` is what
+    compactions through this handle have done.
     """
 
-    __slots__ = ("_list", "before_change", "merged", "options", "path", "read_only", "tables")
+    __slots__ = ("_list", "before_change", "merged", "options", "path", "read_only", "stats", "tables")
     table_type: ClassVar[type[Table]] = Table
 
     def __init__(self, path: str | os.PathLike[str], options: StackOptions, *, read_only: bool) -> None:
@@ -74,6 +90,7 @@ class StackDirectory(Closing):
         self.read_only = read_only
         self.tables: tuple[Table, ...] = ()
         self.merged = MergedTable(())
+        self.stats = CompactionStats()
         self.before_change: Callable[[bytes], None] = lambda _: None
         self._list: RegularFile | None = None
         if not stat.S_ISDIR(os.stat(self.path).st_mode):

@@ -11,13 +11,13 @@ import os
 import random
 import time
 from contextlib import suppress
+from itertools import count
 from typing import Final
 
 from engine.closing import Unfinished
 from engine.errors import LockError
 from engine.stack.durable import change_mode, sync, write_all
 
-_FIRST_WAIT_MS: Final = 1
 _LONGEST_WAIT_MS: Final = 1000
 _DEFAULT_MODE: Final = 0o666
 
@@ -64,41 +64,33 @@ class LockFile(Unfinished):
 
     def close(self) -> None:
         """Let go of the lock; nothing happens after a commit or a second time."""
-        if self._held and self._is_ours():
-            # Removed by hand meanwhile, it is as good as released.
+        if self._held:
+            # Removed by hand meanwhile, it is as good as released; made anew, it is not ours.
             with suppress(FileNotFoundError):
-                os.unlink(self.lock_path)
+                if self._fd < 0 or os.path.samestat(os.fstat(self._fd), os.lstat(self.lock_path)):
+                    os.unlink(self.lock_path)
         self._held = False
         self.close_file()
-
-    def _is_ours(self) -> bool:
-        """Whether the lock is the file that was made, as far as an open file can tell."""
-        try:
-            return self._fd < 0 or os.path.samestat(os.fstat(self._fd), os.lstat(self.lock_path))
-        except FileNotFoundError:
-            return False
 
 
 def _create(lock_path: str, timeout_ms: int) -> int:
     """Create the lock file, trying again with growing, jittered pauses until the timeout."""
     deadline = None if timeout_ms < 0 else time.monotonic() + timeout_ms / 1000
-    wait_ms = _FIRST_WAIT_MS
-    attempt = 1
-    while True:
+    for attempt in count(1):
         try:
             return os.open(lock_path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, _DEFAULT_MODE)
         except FileExistsError:
             pass
+        # Quadratic, as git's lockfile.c: the first waiters try often, the late ones seldom.
+        wait_ms = min(attempt * attempt, _LONGEST_WAIT_MS)
         pause = wait_ms * random.uniform(0.75, 1.25) / 1000  # noqa: S311 - jitter, not a secret
         if deadline is not None:
             left = deadline - time.monotonic()
             if left <= 0:
-                raise LockError(lock_path, _describe_holder(lock_path))
+                break
             pause = min(pause, left)
         time.sleep(pause)
-        # Quadratic, as git's lockfile.c: the first waiters try often, the late ones seldom.
-        attempt += 1
-        wait_ms = min(attempt * attempt, _LONGEST_WAIT_MS)
+    raise LockError(lock_path, _describe_holder(lock_path))
 
 
 def _describe_holder(lock_path: str) -> str:

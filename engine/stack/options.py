@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Literal
 
 from engine.errors import ApiError
@@ -21,10 +22,8 @@ Policy = Literal["log2", "geometric"]
 
 DEFAULT_LOCK_TIMEOUT_MS: Final = 100
 
-
-def random_suffix() -> int:
-    """32 random bits for a table's name, so that no two tables ever share one."""
-    return secrets.randbits(32)
+# No two tables ever share one.
+_random_suffix: Final = partial(secrets.randbits, 32)
 
 
 @dataclass(slots=True, frozen=True)
@@ -46,7 +45,7 @@ class StackOptions(WriteOptions):
     policy: Policy = "log2"
     factor: int = DEFAULT_FACTOR
     lock_timeout_ms: int = DEFAULT_LOCK_TIMEOUT_MS
-    suffix: Callable[[], int] = random_suffix
+    suffix: Callable[[], int] = _random_suffix
 
     def __post_init__(self) -> None:
         # Zero-argument super() does not survive the class that slots=True makes anew.

@@ -26,7 +26,7 @@ from engine.merge import CompactionPlan, Expiry, Segment, check_range, plan_comp
 from engine.progress import ProgressCallback
 from engine.stack.addition import Addition
 from engine.stack.cleaning import CleanPlan, clean, plan_clean
-from engine.stack.compactor import CompactionStats, compact_range, find_range
+from engine.stack.compactor import compact_range, find_range
 from engine.stack.directory import StackDirectory
 from engine.stack.options import StackOptions
 from engine.table import TableWriter
@@ -40,13 +40,7 @@ class Stack(StackDirectory):
     read the tables cannot go on.
     """
 
-    __slots__ = ("stats",)
-
-    def __init__(self, directory: str | os.PathLike[str], options: StackOptions, *, read_only: bool) -> None:
-        """As `open`, but for the check that this is no directory of other things."""
-        super().__init__(directory, options, read_only=read_only)
-        self.stats = CompactionStats()
-        """What compactions through this handle have done."""
+    __slots__ = ()
 
     @classmethod
     def open(
@@ -160,7 +154,7 @@ class Stack(StackDirectory):
     def auto_compact(self, progress: ProgressCallback | None = None) -> None:
         """Merge the tables that the policy suggests; those that are not locked, if some are."""
         segment = self.suggestion()
-        compact_range(self, segment.start, segment.end, self.stats, best_effort=True, progress=progress)
+        compact_range(self, segment.start, segment.end, best_effort=True, progress=progress)
 
     def compact_all(self, expiry: Expiry | None = None, progress: ProgressCallback | None = None) -> None:
         """Merge all tables into one, dropping tombstones and expired log entries.
@@ -174,7 +168,7 @@ class Stack(StackDirectory):
     ) -> None:
         """Merge the tables [first, end) into one. A single table is rewritten only to expire logs."""
         check_range(self.tables, first, end)
-        compact_range(self, first, end, self.stats, expiry=expiry, progress=progress)
+        compact_range(self, first, end, expiry=expiry, progress=progress)
 
     def plan_compaction(
         self, first: int, end: int, expiry: Expiry | None = None, progress: ProgressCallback | None = None
@@ -195,9 +189,7 @@ class Stack(StackDirectory):
         names = plan.names[plan.first : plan.end]
         path = self.list_path
         first = find_range(self.names, names, path, is_bottom=plan.first == 0)
-        compact_range(
-            self, first, first + len(names), self.stats, expiry=plan.expiry, follows=True, progress=progress
-        )
+        compact_range(self, first, first + len(names), expiry=plan.expiry, follows=True, progress=progress)
 
     def plan_clean(self) -> CleanPlan:
         """Which files in the directory are stale, and which are not and why; changes nothing."""
