@@ -83,7 +83,8 @@ def _open_repository(
 
     is_bare = False
     if common_dir != git_dir:
-        worktree = worktree or _worktree_of_linked(git_dir)
+        with contextlib.suppress(OSError, RepositoryError):  # a worktree may be gone
+            worktree = worktree or _follow(git_dir / "gitdir").parent
     elif config.flag("core.bare", worktree is None and git_dir.name != ".git"):
         worktree, is_bare = None, True
     elif configured := config.text("core.worktree"):
@@ -159,14 +160,6 @@ def _common_dir(git_dir: Path) -> Path:
     if not os.path.isdir(target):
         raise RepositoryError(f"{_quoted(pointer)}: points to {_quoted(target)}, which is no directory")
     return target
-
-
-def _worktree_of_linked(git_dir: Path) -> Path | None:
-    """Where a linked worktree has its files, by the `gitdir` file that names its `.git` file."""
-    try:
-        return _follow(git_dir / "gitdir").parent
-    except (OSError, RepositoryError):
-        return None
 
 
 def _follow(pointer: Path, prefix: bytes = b"") -> Path:

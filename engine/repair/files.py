@@ -200,18 +200,16 @@ class Evidence:
                 raise
             except OSError as error:
                 file.reasons.append(reason_of(error))
-        if file.input is not None and file.input.limits[1] >= HIGHEST_LIMIT:
-            self._limit(file, file.input)
+        read = file.input
+        if read is not None and read.limits[1] >= HIGHEST_LIMIT:
+            # It ends with its last update index, where a higher one was never set.
+            counts = count_records(self.path, [read])
+            low, high = read.limits[0], max(read.limits[0], counts.highest_ref, counts.highest_log)
+            if high < read.limits[1]:
+                self.counts_on = True
+                why = f"its update indexes end with {high}, not with {read.limits[1]}"
+                file.rewrite(why, replace(read, limits=(low, high)))
         return file
-
-    def _limit(self, file: TableFile, found: Input) -> None:
-        """Let a table end with its last update index, where a higher one was never set."""
-        counts = count_records(self.path, [found])
-        low, high = found.limits[0], max(found.limits[0], counts.highest_ref, counts.highest_log)
-        if high < found.limits[1]:
-            self.counts_on = True
-            why = f"its update indexes end with {high}, not with {found.limits[1]}"
-            file.rewrite(why, replace(found, limits=(low, high)))
 
     def _open(self, file: TableFile, between: Limits | None) -> None:
         """See how a regular file is read: as it is, or salvaged."""

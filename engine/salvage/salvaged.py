@@ -76,7 +76,9 @@ def salvage_table(name: str, size: int, read: Read, header: Header) -> Salvaged:
     salvaged = _salvage(layout, header, blind=False)
     frame = (layout.header, layout.footer)
     if salvaged.losses.stretches and any(part is None or part.errors() for part in frame):
-        return max(salvaged, _salvage(layout, header, blind=True), key=_count)
+        return max(
+            salvaged, _salvage(layout, header, blind=True), key=lambda one: one.losses.refs + one.losses.logs
+        )
     return salvaged
 
 
@@ -115,10 +117,6 @@ def _is_confirmed(layout: TableLayout) -> bool:
         return True
     copied = [field for field in layout.footer.fields[: len(layout.header.fields)] if field.error]
     return not layout.header.errors() and not copied
-
-
-def _count(salvaged: Salvaged) -> int:
-    return salvaged.losses.refs + salvaged.losses.logs
 
 
 def _salvage(layout: TableLayout, header: Header, *, blind: bool) -> Salvaged:

@@ -114,8 +114,12 @@ def take_snapshot(
         sync_directory(partial / FILES)
         sync_directory(partial)
         for number in count(2):
-            if _rename_to_new(partial, path):
+            try:
+                partial.rename(path)
                 break
+            except OSError as error:
+                if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+                    raise
             path = parent / f"{stamp}.{number}-{operation}"  # several were taken at one time
         sync_directory(parent)
         return replace(snapshot, id=path.name, path=path)
@@ -230,17 +234,6 @@ def prune(directory: str | os.PathLike[str], now: float, count: int = SNAPSHOTS_
         if _is_left(manifest, now):
             manifest.unlink(missing_ok=True)
     return [snapshot.id for snapshot in others[count:]]
-
-
-def _rename_to_new(source: Path, target: Path) -> bool:
-    """Rename a directory that is not empty, unless there is one of the name."""
-    try:
-        source.rename(target)
-    except OSError as error:
-        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
-            raise
-        return False
-    return True
 
 
 def _remove(snapshot: Snapshot) -> None:
