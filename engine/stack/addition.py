@@ -22,11 +22,10 @@ from engine.table import Table, TableWriter
 class Addition(Unfinished):
     """A held lock and the tables written under it so far.
 
-    A context manager: a clean exit commits, an exception leaves the stack as it was. Raises
-    `LockError` when another process holds the lock, and `OutdatedError` when the stack has
-    changed since it was loaded, unless `reload` says to load it again under the lock.
-    `update_index` is the lowest that the next table may begin with, `has_changed_stack` afterwards whether
-    anything was added.
+    A context manager: a clean exit commits, an exception leaves the stack as it was. Raises `LockError` when
+    another process holds the lock, and `OutdatedError` when the stack has changed since it was loaded, unless
+    `reload` says to load it again under the lock. `update_index` is the lowest that the next table may begin
+    with, `has_changed_stack` afterwards whether anything was added.
     """
 
     __slots__ = ("_added", "_directory", "_lock", "has_changed_stack", "update_index")

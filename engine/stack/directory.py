@@ -1,8 +1,7 @@
 """The directory of a stack: `tables.list`, and the tables that it names.
 
-`tables.list` holds the names of the tables, oldest first, a line each. It is only ever
-replaced as a whole, by renaming its lock onto it, so a reader sees one stack or the
-next and nothing between. Tables never change.
+`tables.list` holds the names of the tables, oldest first, a line each. It is only ever replaced as a whole,
+by renaming its lock onto it, so a reader sees one stack or the next and nothing between. Tables never change.
 
 Reading it races with writers (`load`):
 
@@ -313,8 +312,7 @@ class StackDirectory(Closing):
     def install(self, lock: LockFile, names: Sequence[str]) -> None:
         """Make `names` the content of `tables.list`. When this returns, it has happened.
 
-        The directory is made durable first: a list must not outlive a crash that the tables
-        it names did not.
+        The directory is made durable first: a list must not outlive a crash that the tables it names did not.
         """
         data = pack_table_list(list(names))
         lock.write(data)

@@ -30,13 +30,12 @@ _random_suffix: Final = partial(secrets.randbits, 32)
 class StackOptions(WriteOptions):
     """Options of a stack, on top of those of the tables that it writes.
 
-    `hash_id` None takes the hash function of the tables (SHA-1 for an empty stack); with a
-    value, tables of another one are refused. `skip_name_check` lets in any ref name.
-    `default_permissions` is the mode of new files (like 0o660); None keeps that of
-    `tables.list`, and leaves a first one to the umask. `auto_compact` runs the `policy`
-    ("log2", or "geometric" with `factor` 1..255, git's since 2.45) after each addition.
-    `lock_timeout_ms` is how long to wait for the lock on `tables.list`: 0 not at all, negative
-    for ever. `suffix` makes table names unique; a fixed sequence makes a stack reproducible.
+    `hash_id` None takes the hash function of the tables (SHA-1 for an empty stack); with a value, tables of
+    another one are refused. `skip_name_check` lets in any ref name. `default_permissions` is the mode of new
+    files (like 0o660); None keeps that of `tables.list`, and leaves a first one to the umask. `auto_compact`
+    runs the `policy` ("log2", or "geometric" with `factor` 1..255, git's since 2.45) after each addition.
+    `lock_timeout_ms` is how long to wait for the lock on `tables.list`: 0 not at all, negative for ever.
+    `suffix` makes table names unique; a fixed sequence makes a stack reproducible.
     """
 
     skip_name_check: bool = False
