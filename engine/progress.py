@@ -1,8 +1,7 @@
 """How a long operation says how far it is, and how its caller stops it.
 
-Every long operation of the engine takes one optional callback. It is called now and then
-with a `Progress`; raising `Cancelled` from it stops the operation, which then leaves no file
-behind and the stack as it was.
+Every long operation of the engine takes one optional callback. It is called now and then with a `Progress`;
+raising `Cancelled` from it stops the operation, which then leaves no file behind and the stack as it was.
 """
 
 from __future__ import annotations

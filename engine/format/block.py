@@ -85,10 +85,9 @@ def read_block(read: Read, offset: int, left: int, header_size: int, block_size:
 class Block:
     """A block of a table, checked as far as its frame goes; records are checked when decoded.
 
-    `data` begins where the block does (so with the file header in a file's first block) and
-    ends with the restart count; in a log block it is inflated. `offset` and `next_offset` are
-    positions in the file, all others positions in `data`. `padding` counts the bytes between
-    the block and the next one.
+    `data` begins where the block does (so with the file header in a file's first block) and ends with the
+    restart count; in a log block it is inflated. `offset` and `next_offset` are positions in the file, all
+    others positions in `data`. `padding` counts the bytes between the block and the next one.
     """
 
     name: str

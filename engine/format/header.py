@@ -207,9 +207,8 @@ class Footer:
     def parse(cls, name: str, data: bytes, offset: int, header: bytes) -> Footer:
         """The footer in `data`, which lies at `offset`; `header` is the file's first bytes.
 
-        Raises `ChecksumError` for a wrong CRC and `FormatError` where the header's copy
-        differs or an object section has no object id length. Offsets are not judged here:
-        a section is checked when it is read.
+        Raises `ChecksumError` for a wrong CRC and `FormatError` where the header's copy differs or an object
+        section has no object id length. Offsets are not judged here: a section is checked when it is read.
         """
         copied, fields = data[: len(header)], data[len(header) :]
         if not copied.startswith(MAGIC):

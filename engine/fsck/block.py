@@ -183,10 +183,9 @@ def _pass_objects(
 ) -> tuple[SoundBlock, list[int]]:
     """Pass the records of an object block, as `_pass_refs`.
 
-    Without an `id_len`, keys may have any length. The weight is the sum of
-    hash(prefix) * weight(offset) over all pairs of a prefix and the offset
-    of a ref block. It is doubtful if there is an offset without a weight, or a record that leaves its offsets
-    to a scan.
+    Without an `id_len`, keys may have any length. The weight is the sum of hash(prefix) * weight(offset) over
+    all pairs of a prefix and the offset of a ref block. It is doubtful if there is an offset without a
+    weight, or a record that leaves its offsets to a scan.
     """
     key = first = b""
     whole: list[int] = []

@@ -4,9 +4,8 @@
     block      type, block length, then the contents (see `block.py`), then padding;
                the contents of a log block lie below a span `deflated`
 
-Blocks are found one after the other, as a scan finds them. Behind one that cannot be read, the next
-is where the section's index or the block size says; an index with entries missing costs no block
-that a scan can find.
+Blocks are found one after the other, as a scan finds them. Behind one that cannot be read, the next is where
+the section's index or the block size says; an index with entries missing costs no block that a scan can find.
 """
 
 from __future__ import annotations

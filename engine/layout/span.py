@@ -50,10 +50,9 @@ class SpanKind(StrEnum):
 class Span:
     """Bytes `start` to `end` (half-open) of a table, and what they are.
 
-    `value` is what is stored; `meaning` is what that says where it is something else (an
-    update index for a difference, the key for a restart offset, the CRC that should be there).
-    A span with an `error` is damaged. With `inflated`, positions are those of an inflated log
-    block instead of the file's.
+    `value` is what is stored; `meaning` is what that says where it is something else (an update index for a
+    difference, the key for a restart offset, the CRC that should be there). A span with an `error` is
+    damaged. With `inflated`, positions are those of an inflated log block instead of the file's.
     """
 
     start: int

@@ -1,9 +1,8 @@
 """Many tables as one: the newest version of a key wins, and a tombstone hides older ones.
 
-A point lookup asks the newest table first and stops at the first answer, tombstone or not.
-A scan merges block by block: all keys up to the smallest last key of the blocks at hand are
-settled at once, and where only one table has keys in that stretch (most of a large base
-table) its records pass without being looked at.
+A point lookup asks the newest table first and stops at the first answer, tombstone or not. A scan merges
+block by block: all keys up to the smallest last key of the blocks at hand are settled at once, and where only
+one table has keys in that stretch (most of a large base table) its records pass without being looked at.
 """
 
 from __future__ import annotations

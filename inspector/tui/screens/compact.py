@@ -45,11 +45,7 @@ class CompactScreen(FormScreen):
     """
 
     def __init__(
-        self,
-        workplace: Workplace,
-        journal: Journal,
-        view: StackView,
-        damage: Mapping[int, str] | None = None,
+        self, workplace: Workplace, journal: Journal, view: StackView, damage: Mapping[int, str] | None = None
     ) -> None:
         """`damage` is what is known to be wrong with tables of `view`, by position."""
         super().__init__(workplace, journal)

@@ -29,9 +29,7 @@ class OutcomesScreen(ListDialog[None, RefOutcome]):
     ? doubtful (a newer value may be lost), + returned. Refs that simply stay are counted, not listed.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,d", "leave", "Back"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,d", "leave", "Back")]
 
     def __init__(self, outcomes: OutcomeRows) -> None:
         columns = ref_columns(_mark, "now", "repaired")

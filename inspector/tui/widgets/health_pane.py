@@ -26,15 +26,7 @@ from engine.fsck import Finding, fsck
 from engine.progress import Progress
 from engine.stack import StackOptions, UnlistedFile
 from engine.table import Table
-from inspector.model import (
-    Check,
-    Counts,
-    Health,
-    HealthMark,
-    StackView,
-    findings_at_hand,
-    identity,
-)
+from inspector.model import Check, Counts, Health, HealthMark, StackView, findings_at_hand, identity
 from inspector.rows import SequenceRows
 from inspector.text import counted, file_size, safe_name, short_table_name, shorten_middle
 from inspector.tui.widgets.detail import ScrolledText

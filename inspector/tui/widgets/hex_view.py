@@ -1,9 +1,8 @@
 """A hex view: offsets, bytes and their characters, with a byte cursor and a run of bytes that is lit.
 
 It draws from a `ByteSource` and reads nothing: bytes that are not at hand are drawn as placeholders and
-wanted from then on, and `BytesWanted` asks for them. The run is in brackets and the
-cursor's row has a mark, for terminals without colour. As many bytes make a row as there is room for: 16, 8
-or 4.
+wanted from then on, and `BytesWanted` asks for them. The run is in brackets and the cursor's row has a mark,
+for terminals without colour. As many bytes make a row as there is room for: 16, 8 or 4.
 """
 
 from __future__ import annotations

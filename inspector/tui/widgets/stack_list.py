@@ -23,13 +23,7 @@ from engine.stack import FileKind, UnlistedFile
 from engine.table import Table
 from inspector.model import HealthMark, StackView
 from inspector.rows import SequenceRows
-from inspector.tui.widgets.stack_rows import (
-    HEADING,
-    ListedRow,
-    StackRow,
-    stack_columns,
-    unlisted_columns,
-)
+from inspector.tui.widgets.stack_rows import HEADING, ListedRow, StackRow, stack_columns, unlisted_columns
 from inspector.tui.widgets.virtual_list import (
     MARK_WIDTH,
     Column,

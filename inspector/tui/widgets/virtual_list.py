@@ -6,10 +6,9 @@ list posts `RowsWanted` to have it read, and is told by `source_changed` when ro
 or the count has grown. A line is made once and kept (MAX_LINES of them) as long as source,
 width, cursor and focus stay: rows of one source never change.
 
-Columns are given widths here, once for the titles and all lines: those of least priority are left
-out until the rest fits, what is left over goes to the flexible ones. Widths are counted in terminal
-cells; a text that is too wide ends in an ellipsis. Texts come from `safe_text` or from this program,
-never as markup.
+Columns are given widths here, once for the titles and all lines: those of least priority are left out until
+the rest fits, what is left over goes to the flexible ones. Widths are counted in terminal cells; a text that
+is too wide ends in an ellipsis. Texts come from `safe_text` or from this program, never as markup.
 
 `ListPane` puts the column titles above a list.
 """

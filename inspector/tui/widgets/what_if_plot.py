@@ -1,8 +1,7 @@
 """What if the next additions come: tables and bytes written under both rules, as plots side by side.
 
-The replay (`inspector.model.what_if`) runs in a thread and is begun again whenever a number is changed;
-until it has ended, the plots are those of the numbers before, and say so. Both plots of a line have one
-scale.
+The replay (`inspector.model.what_if`) runs in a thread and is begun again whenever a number is changed; until
+it has ended, the plots are those of the numbers before, and say so. Both plots of a line have one scale.
 """
 
 from __future__ import annotations
