@@ -35,15 +35,15 @@ from tests.support.screens import (
     settle,
     shown_lines,
 )
+from tests.support.shared_screen import SharedScreen, shared_screen
 from tests.support.tables import oid
 from tests.support.thinning import thinned
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Path:
+def make(directory: Path) -> Path:
     """Two tables: 300 refs and three reflog entries, then one ref moved and one deleted."""
     return make_stack(
-        tmp_path / "reftable",
+        directory,
         (
             [RefRecord(b"HEAD", 1, target=branch(7)), *branches(300)],
             [log(branch(7), 1, b"commit (initial): first\n")],
@@ -53,6 +53,17 @@ def stack(tmp_path: Path) -> Path:
             [log(branch(7), 2, b"commit: second\n"), log(branch(8), 2, b"branch: made\n")],
         ),
     )
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    return make(tmp_path / "reftable")
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedScreen]:
+    with shared_screen(make(tmp_path_factory.mktemp("shared") / "reftable")) as screen:
+        yield screen
 
 
 TABS = ("refs", "logs", "blocks", "compaction", "health")
@@ -66,7 +77,7 @@ def text(screen: MainScreen) -> str:
     return "\n".join(shown_lines(screen.app))
 
 
-def test_a_stack_is_shown_with_its_tables_its_refs_and_its_logs(stack: Path) -> None:
+def test_a_stack_is_shown_with_its_tables_its_refs_and_its_logs(shared: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         lines = shown_lines(screen.app)
         assert lines[0].startswith(" test · 300 refs · 3 logs · 2 tables · ")
@@ -78,7 +89,7 @@ def test_a_stack_is_shown_with_its_tables_its_refs_and_its_logs(stack: Path) -> 
         await press(pilot, "right_square_bracket")
         assert re.search(r"> refs/heads/branch\S* +2 \S{7} commit: second", text(screen))
 
-    inspect(stack, steps)
+    shared(steps)
 
 
 def test_a_repository_of_real_git_is_shown(repo: Repository) -> None:
@@ -122,7 +133,7 @@ def test_a_stack_that_cannot_be_opened_is_an_error_before_any_screen(
     assert capsys.readouterr() == ("", "")
 
 
-def test_tab_goes_from_pane_to_pane(stack: Path) -> None:
+def test_tab_goes_from_pane_to_pane(shared: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         refs, tables = rows(screen, "refs"), rows(screen, "tables")
         assert screen.focused is refs
@@ -133,10 +144,10 @@ def test_tab_goes_from_pane_to_pane(stack: Path) -> None:
         await press(pilot, "shift+tab")
         assert screen.focused is tables
 
-    inspect(stack, steps)
+    shared(steps)
 
 
-def test_brackets_and_numbers_switch_tabs_and_go_there(stack: Path) -> None:
+def test_brackets_and_numbers_switch_tabs_and_go_there(shared: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         tabs = screen.query_one(TabbedContent)
         await press(pilot, "tab")
@@ -150,10 +161,10 @@ def test_brackets_and_numbers_switch_tabs_and_go_there(stack: Path) -> None:
             assert screen.focused is not None
             assert tabs.get_pane(tabs.active) in screen.focused.ancestors
 
-    inspect(stack, steps)
+    shared(steps)
 
 
-def test_the_mouse_selects_rows_panes_and_tabs(stack: Path) -> None:
+def test_the_mouse_selects_rows_panes_and_tabs(shared: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         await pilot.click("#tables", offset=(5, 1))
         await settle(pilot)
@@ -167,10 +178,10 @@ def test_the_mouse_selects_rows_panes_and_tabs(stack: Path) -> None:
         await settle(pilot)
         assert screen.focused is rows(screen, "logs")
 
-    inspect(stack, steps)
+    shared(steps)
 
 
-def test_the_detail_of_a_ref_is_all_its_versions(stack: Path) -> None:
+def test_the_detail_of_a_ref_is_all_its_versions(shared: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         await press(pilot, "j")
         shown = text(screen)
@@ -178,10 +189,10 @@ def test_the_detail_of_a_ref_is_all_its_versions(stack: Path) -> None:
         assert re.search(rf"wins +#1  update 2  block 0  {oid(77).hex()[:10]}", shown)
         assert re.search(rf"superseded +#0  update 1  block 0  {oid(1).hex()[:10]}", shown)
 
-    inspect(stack, steps)
+    shared(steps)
 
 
-def test_the_detail_follows_the_pane_that_has_the_keys(stack: Path) -> None:
+def test_the_detail_follows_the_pane_that_has_the_keys(shared: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         await press(pilot, "tab", "j")
         assert "#1  0x000000000002-0x000000000002-00005eed.ref" in text(screen)
@@ -191,7 +202,7 @@ def test_the_detail_follows_the_pane_that_has_the_keys(stack: Path) -> None:
         await press(pilot, "left_square_bracket")
         assert re.search(r"symref +-> refs/heads/branch-0000007", text(screen))
 
-    inspect(stack, steps)
+    shared(steps)
 
 
 @pytest.mark.parametrize(
@@ -206,7 +217,7 @@ def test_any_size_of_terminal_can_be_used(stack: Path, size: tuple[int, int]) ->
     inspect(stack, steps, size)
 
 
-def test_resizing_keeps_cursor_and_pane(stack: Path) -> None:
+def test_resizing_keeps_cursor_and_pane(shared: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         await press(pilot, "G", "k")
         for width, height in (NARROW, WIDE, (60, 16), WIDE):
@@ -215,7 +226,7 @@ def test_resizing_keeps_cursor_and_pane(stack: Path) -> None:
             assert screen.focused is rows(screen, "refs")
             assert re.search(r"> refs/heads/branch-0000298", text(screen))
 
-    inspect(stack, steps)
+    shared(steps)
 
 
 def test_in_a_narrow_terminal_the_stack_is_a_line_until_it_has_the_keys(stack: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,13 +18,20 @@ from inspector.tui import MainScreen
 from inspector.tui.screens.journal import JournalScreen
 from inspector.tui.widgets.record_bar import Prompt
 from inspector.tui.widgets.record_pane import RefsPane
-from tests.support.screens import branches, inspect, log, make_stack, press, settle
+from tests.support.screens import branches, log, make_stack, press, settle
+from tests.support.shared_screen import SharedScreen, shared_screen
 from tests.support.thinning import thinned
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Path:
-    return make_stack(tmp_path / "reftable", (branches(30), [log(b"HEAD", 1)]), ([], [log(b"HEAD", 2)]))
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedScreen]:
+    stack = make_stack(
+        tmp_path_factory.mktemp("shared") / "reftable",
+        (branches(30), [log(b"HEAD", 1)]),
+        ([], [log(b"HEAD", 2)]),
+    )
+    with shared_screen(stack) as screen:
+        yield screen
 
 
 async def turns(count: int) -> None:
@@ -37,7 +44,7 @@ async def turns(count: int) -> None:
     ("keys", "tab"),
     thinned([("34512", "logs"), ("345", "health"), ("543215", "health"), ("54321", "refs")], 2),
 )
-def test_the_last_of_many_tabs_is_where_the_focus_is(stack: Path, keys: str, tab: str) -> None:
+def test_the_last_of_many_tabs_is_where_the_focus_is(shared: SharedScreen, keys: str, tab: str) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         for key in keys:
             pilot.app.simulate_key(key)
@@ -48,10 +55,10 @@ def test_the_last_of_many_tabs_is_where_the_focus_is(stack: Path, keys: str, tab
         assert screen.focused is not None
         assert tabs.get_pane(tabs.active) in screen.focused.ancestors
 
-    inspect(stack, steps)
+    shared(steps)
 
 
-def test_a_tab_that_tells_late_that_it_is_shown_takes_no_keys_from_a_prompt(stack: Path) -> None:
+def test_a_tab_that_tells_late_that_it_is_shown_takes_no_keys_from_a_prompt(shared: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         await pilot.press("2")
         pilot.app.simulate_key("1")
@@ -62,12 +69,12 @@ def test_a_tab_that_tells_late_that_it_is_shown_takes_no_keys_from_a_prompt(stac
         assert screen.focused is prompt
         assert prompt.value == "x"
 
-    inspect(stack, steps)
+    shared(steps)
 
 
 @pytest.mark.parametrize(("key", "prompt"), [("slash", ".filter"), ("f", ".jump")])
 def test_what_is_typed_after_a_prompt_is_asked_for_is_for_the_prompt(
-    stack: Path, key: str, prompt: str
+    shared: SharedScreen, key: str, prompt: str
 ) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         await pilot.press("2")
@@ -78,11 +85,11 @@ def test_what_is_typed_after_a_prompt_is_asked_for_is_for_the_prompt(
         assert pilot.app.screen is screen
         assert screen.query_one(RefsPane).query_one(prompt, Prompt).value == "cf1pax/"
 
-    inspect(stack, steps)
+    shared(steps)
 
 
 @pytest.mark.parametrize(("leaving", "kept"), [("enter", "branch"), ("down", "branch"), ("escape", "")])
-def test_what_is_typed_after_a_prompt_is_for_the_list(stack: Path, leaving: str, kept: str) -> None:
+def test_what_is_typed_after_a_prompt_is_for_the_list(shared: SharedScreen, leaving: str, kept: str) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         await pilot.press("slash")
         prompt = screen.query_one(RefsPane).query_one(".filter", Prompt)
@@ -92,11 +99,11 @@ def test_what_is_typed_after_a_prompt_is_for_the_list(stack: Path, leaving: str,
         assert screen.focused is screen.query_one(RefsPane).rows
         assert prompt.value == kept
 
-    inspect(stack, steps)
+    shared(steps)
 
 
 @pytest.mark.parametrize("key", thinned(["at", "T", "a", "c", "e", "x", "question_mark", "y", "E"], 3))
-def test_what_is_opened_can_be_left_at_once(stack: Path, key: str) -> None:
+def test_what_is_opened_can_be_left_at_once(shared: SharedScreen, key: str) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         for _ in range(3):
             pilot.app.simulate_key(key)
@@ -109,11 +116,11 @@ def test_what_is_opened_can_be_left_at_once(stack: Path, key: str) -> None:
         await pilot.press("j")
         assert pilot.app.is_running
 
-    inspect(stack, steps)
+    shared(steps)
 
 
 @pytest.mark.parametrize("key", thinned(["T", "a"], 2))
-def test_a_key_after_a_dialog_is_left_is_for_the_screen_below(stack: Path, key: str) -> None:
+def test_a_key_after_a_dialog_is_left_is_for_the_screen_below(shared: SharedScreen, key: str) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         for count in range(7):  # until the dialog is between having the keys and being gone
             await press(pilot, key)
@@ -126,10 +133,12 @@ def test_a_key_after_a_dialog_is_left_is_for_the_screen_below(stack: Path, key: 
             await press(pilot, "escape")
             assert pilot.app.screen is screen
 
-    inspect(stack, steps)
+    shared(steps)
 
 
-def test_a_key_on_its_way_through_a_dialog_that_is_closed_is_for_the_screen_below(stack: Path) -> None:
+def test_a_key_on_its_way_through_a_dialog_that_is_closed_is_for_the_screen_below(
+    shared: SharedScreen,
+) -> None:
     async def steps(pilot: Pilot[Any], _screen: MainScreen) -> None:
         await press(pilot, "T")
         dialog = pilot.app.screen
@@ -146,12 +155,12 @@ def test_a_key_on_its_way_through_a_dialog_that_is_closed_is_for_the_screen_belo
         await settle(pilot)
         assert isinstance(pilot.app.screen, JournalScreen)
 
-    inspect(stack, steps)
+    shared(steps)
 
 
 @pytest.mark.parametrize(("key", "field"), [("e", "#time"), ("a", "#new")])
 def test_what_is_typed_after_a_dialog_is_asked_for_is_for_its_field(
-    stack: Path, key: str, field: str
+    shared: SharedScreen, key: str, field: str
 ) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         pilot.app.simulate_key(key)
@@ -162,10 +171,10 @@ def test_what_is_typed_after_a_dialog_is_asked_for_is_for_its_field(
         assert pilot.app.screen is not screen
         assert pilot.app.screen.query_one(field, Input).value == "now"
 
-    inspect(stack, steps)
+    shared(steps)
 
 
-def test_a_tab_that_tells_late_that_it_was_shown_does_not_get_the_focus(stack: Path) -> None:
+def test_a_tab_that_tells_late_that_it_was_shown_does_not_get_the_focus(shared: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         tabs = screen.query_one(TabbedContent)
         screen.post_message(TabbedContent.TabActivated(tabs, tabs.get_tab("health-tab")))
@@ -173,11 +182,11 @@ def test_a_tab_that_tells_late_that_it_was_shown_does_not_get_the_focus(stack: P
         assert tabs.active == "refs-tab"
         assert screen.focused is screen.query_one(RefsPane).rows
 
-    inspect(stack, steps)
+    shared(steps)
 
 
 def test_a_block_that_is_found_late_does_not_take_the_user_back(
-    stack: Path, monkeypatch: pytest.MonkeyPatch
+    shared: SharedScreen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, goes_on = threading.Event(), threading.Event()
     locate = Table.locate_ref
@@ -197,4 +206,4 @@ def test_a_block_that_is_found_late_does_not_take_the_user_back(
         await settle(pilot)
         assert screen.query_one(TabbedContent).active == "health-tab"
 
-    inspect(stack, steps)
+    shared(steps)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,21 +44,32 @@ from tests.support.screens import (
     settle,
     shown_lines,
 )
+from tests.support.shared_screen import SharedScreen, shared_screen
 from tests.support.tables import oid
 from tests.support.thinning import thinned
 
 Steps = Callable[[Pilot[Any], MainScreen], Awaitable[None]]
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Path:
+def make(directory: Path) -> Path:
     """Three tables: forty branches, then one moved and one deleted, then a new one."""
     return make_stack(
-        tmp_path / "reftable",
+        directory,
         ([RefRecord(b"HEAD", 1, target=branch(7)), *branches(40)], [log(branch(7), 1)]),
         ([RefRecord(branch(0), 2), RefRecord(branch(1), 2, oid(77))], [log(branch(7), 2)]),
         ([RefRecord(branch(90), 3, oid(90))], []),
     )
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    return make(tmp_path / "reftable")
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedScreen]:
+    with shared_screen(make(tmp_path_factory.mktemp("shared") / "reftable")) as screen:
+        yield screen
 
 
 def text(screen: MainScreen) -> str:
@@ -111,7 +122,7 @@ def test_a_stack_that_others_break_is_shown_as_it_was_until_somebody_asks(stack:
 # Scopes.
 
 
-def test_enter_on_a_table_shows_it_alone_and_escape_the_whole_stack(stack: Path) -> None:
+def test_enter_on_a_table_shows_it_alone_and_escape_the_whole_stack(shared: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         refs, logs = screen.query_one(RefsPane), screen.query_one(LogsPane)
         await press(pilot, "shift+tab", "j", "enter")
@@ -125,10 +136,10 @@ def test_enter_on_a_table_shows_it_alone_and_escape_the_whole_stack(stack: Path)
         assert way(screen) == ("stack", "merged view", "refs")
         assert "branch-0000000 " not in text(screen)
 
-    inspect(stack, steps)
+    shared(steps)
 
 
-def test_a_click_on_the_first_breadcrumb_leads_to_the_whole_stack(stack: Path) -> None:
+def test_a_click_on_the_first_breadcrumb_leads_to_the_whole_stack(shared: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         await press(pilot, "shift+tab", "enter")
         assert isinstance(screen.query_one(RefsPane).scope, OneTable)
@@ -136,10 +147,10 @@ def test_a_click_on_the_first_breadcrumb_leads_to_the_whole_stack(stack: Path) -
         await settle(pilot)
         assert screen.query_one(RefsPane).scope == WholeStack()
 
-    inspect(stack, steps)
+    shared(steps)
 
 
-def test_time_travel_shows_refs_as_of_a_moment(stack: Path) -> None:
+def test_time_travel_shows_refs_as_of_a_moment(shared: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         await press(pilot, "4", "T", "j", "j", "enter")
         assert screen.query_one(RefsPane).scope == AsOf(1)
@@ -147,10 +158,10 @@ def test_time_travel_shows_refs_as_of_a_moment(stack: Path) -> None:
         assert re.search(rf"branch-0000001 +{oid(1).hex()[:10]}", text(screen))
         assert "as of 1" in way(screen)[1]
 
-    inspect(stack, steps)
+    shared(steps)
 
 
-def test_the_detail_is_of_no_ref_when_a_filter_leaves_none(stack: Path) -> None:
+def test_the_detail_is_of_no_ref_when_a_filter_leaves_none(shared: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         detail = screen.query_one(Detail)
 
@@ -164,13 +175,13 @@ def test_the_detail_is_of_no_ref_when_a_filter_leaves_none(stack: Path) -> None:
         await press(pilot, "escape")
         assert "HEAD" in said()
 
-    inspect(stack, steps)
+    shared(steps)
 
 
 # From pane to pane.
 
 
-def test_b_on_a_ref_shows_its_record_among_the_bytes_of_its_table(stack: Path) -> None:
+def test_b_on_a_ref_shows_its_record_among_the_bytes_of_its_table(shared: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         await press(pilot, "j")
         assert screen.query_one(RefsPane).current is not None
@@ -180,20 +191,20 @@ def test_b_on_a_ref_shows_its_record_among_the_bytes_of_its_table(stack: Path) -
         assert screen.query_one(StackPane).current is not None
         assert re.search(r">.*refs/heads/branch-0000001", text(screen))
 
-    inspect(stack, steps)
+    shared(steps)
 
 
-def test_b_on_a_log_entry_shows_its_record_too(stack: Path) -> None:
+def test_b_on_a_log_entry_shows_its_record_too(shared: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         await press(pilot, "2", "j", "b")
         assert active(screen) == "blocks-tab"
         assert way(screen)[1] == "#0 …00005eed"
         assert re.search(r">.*refs/heads/branch-0000007", text(screen))
 
-    inspect(stack, steps)
+    shared(steps)
 
 
-def test_the_blocks_are_those_of_the_table_under_the_cursor(stack: Path) -> None:
+def test_the_blocks_are_those_of_the_table_under_the_cursor(shared: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         await press(pilot, "3")
         for position in (1, 2):
@@ -202,7 +213,7 @@ def test_the_blocks_are_those_of_the_table_under_the_cursor(stack: Path) -> None
             assert way(screen)[1] == f"#{position} …00005eed"
             assert f"{screen._session.view.tables[position].size:,}" in text(screen)
 
-    inspect(stack, steps)
+    shared(steps)
 
 
 def test_a_finding_opens_its_block(stack: Path) -> None:
@@ -260,13 +271,13 @@ def test_a_result_is_not_covered_by_the_news_of_it(stack: Path) -> None:
     watched(stack, steps)
 
 
-def test_add_begins_with_the_ref_under_the_cursor(stack: Path) -> None:
+def test_add_begins_with_the_ref_under_the_cursor(shared: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], _screen: MainScreen) -> None:
         await press(pilot, "j", "a")
         assert branch(1).decode() in "\n".join(shown_lines(pilot.app))
         assert oid(77).hex() in "\n".join(shown_lines(pilot.app))
 
-    inspect(stack, steps)
+    shared(steps)
 
 
 @pytest.mark.parametrize("key", thinned(["a", "c", "e", "x"], 2))
@@ -427,7 +438,7 @@ def test_no_choice_is_an_end(repo: Repository, tmp_path: Path) -> None:
 # One pane alone.
 
 
-def test_m_gives_a_pane_the_whole_screen(stack: Path) -> None:
+def test_m_gives_a_pane_the_whole_screen(shared: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         blocks = screen.query_one(BlockPane)
         await press(pilot, "3", "m")
@@ -435,7 +446,7 @@ def test_m_gives_a_pane_the_whole_screen(stack: Path) -> None:
         await press(pilot, "m", "shift+tab", "shift+tab", "m")
         assert screen.focused is not None
 
-    inspect(stack, steps)
+    shared(steps)
 
 
 @pytest.mark.parametrize("tab", thinned("12345", 2))
@@ -448,9 +459,9 @@ def test_help_and_quit_are_in_the_footer_of_a_narrow_terminal_too(stack: Path, t
     inspect(stack, steps, NARROW)
 
 
-def test_a_colon_opens_the_palette(stack: Path) -> None:
+def test_a_colon_opens_the_palette(shared: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], _screen: MainScreen) -> None:
         await press(pilot, "colon")
         assert isinstance(pilot.app.screen, CommandPalette)
 
-    inspect(stack, steps)
+    shared(steps)
