@@ -180,12 +180,6 @@ class Records(Group):
             pass
         return bisect_right(starts, pos) - 1
 
-    def child_at(self, position: int) -> Span | None:
-        """The record that covers `position`."""
-        if not self.start <= position < self.end:
-            return None
-        return next(self.children(self.number_at(position)))
-
     def children(self, first: int = 0) -> Iterator[Span]:
         """The records from number `first` on; those before it are passed, but not made."""
         data = self.block.data
@@ -400,12 +394,6 @@ class Restarts(Group):
     def children(self, first: int = 0) -> Iterator[Span]:
         """The restart offsets from number `first` on."""
         return map(self._restart, range(first, self._records.block.restart_count))
-
-    def child_at(self, position: int) -> Span | None:
-        """The restart offset that covers `position`."""
-        if not self.start <= position < self.end:
-            return None
-        return self._restart((position - self.start) // RESTART_SIZE)
 
     def _restart(self, index: int) -> Span:
         records = self._records

@@ -73,22 +73,3 @@ class Group(Span, ABC):
     @abstractmethod
     def children(self) -> Iterator[Span]:
         """The spans that this one is made of, in order, made as they are asked for."""
-
-    def child_at(self, position: int) -> Span | None:
-        """The first child that covers `position`, or None if there is none."""
-        return next((child for child in self.children() if child.start <= position < child.end), None)
-
-    def path(self, position: int) -> list[Span]:
-        """The spans that cover `position`, from this one down to a leaf.
-
-        A position of the file leads no deeper than to the deflated bytes of a log block. Their
-        own `path` takes positions in the inflated block.
-        """
-        spans: list[Span] = [self]
-        group: Group = self
-        while (child := group.child_at(position)) is not None:
-            spans.append(child)
-            if not isinstance(child, Group) or child.kind is SpanKind.DEFLATED:
-                break
-            group = child
-        return spans

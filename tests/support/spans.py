@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from engine.errors import FormatError
 from engine.format import BLOCK_HEADER_SIZE
-from engine.layout import BlockSpan, Group, Span, SpanKind, TableLayout
+from engine.layout import BlockSpan, Group, Section, Span, SpanKind, TableLayout
 
 PACKED = {("obj offset", "object id length")} | {
     ("suffix length", name) for name in ("value type", "log type", "offset count", "type")
@@ -40,6 +40,27 @@ def leaves(group: Group) -> Iterator[Span]:
 def errors_below(span: Span) -> list[FormatError]:
     """Return everything that is wrong with a span and with what is below it."""
     return [found.error for found in everything(span) if found.error is not None]
+
+
+def path_to(group: Group, position: int) -> list[Span]:
+    """Return the spans that cover `position`, from the group down to a leaf.
+
+    A position of the file leads no deeper than to the deflated bytes of a log block, from where positions in
+    the inflated block lead on.
+    """
+    spans: list[Span] = [group]
+    while True:
+        if isinstance(group, Section):
+            child = group.child_at(position)
+        else:
+            child = next((one for one in group.children() if one.start <= position < one.end), None)
+        if child is None:
+            break
+        spans.append(child)
+        if not isinstance(child, Group) or child.kind is SpanKind.DEFLATED:
+            break
+        group = child
+    return spans
 
 
 def block_spans(layout: TableLayout) -> list[BlockSpan]:

@@ -33,7 +33,15 @@ from tests.properties.strategies import Contents, contents
 from tests.support.git import Git
 from tests.support.handmade import Handmade
 from tests.support.history import Layout, write_busy_history
-from tests.support.spans import assert_tiled, block_spans, errors_below, everything, layout_of, leaves
+from tests.support.spans import (
+    assert_tiled,
+    block_spans,
+    errors_below,
+    everything,
+    layout_of,
+    leaves,
+    path_to,
+)
 from tests.support.stacks import branch, entry, same
 from tests.support.thinning import ALL, THOROUGH
 
@@ -326,24 +334,24 @@ def test_a_path_leads_from_the_table_to_the_field_of_any_byte(data: bytes) -> No
     layout = layout_of(data)
     for leaf in leaves(layout):
         for position in range(leaf.start, leaf.end):
-            path = layout.path(position)
+            path = path_to(layout, position)
             assert path[0] is layout
             assert (path[-1].start, path[-1].end) == (leaf.start, leaf.end)
             assert all(span.start <= position < span.end for span in path)
-    assert layout.path(len(data)) == [layout]
-    assert layout.path(-1) == [layout]
+    assert path_to(layout, len(data)) == [layout]
+    assert path_to(layout, -1) == [layout]
 
 
 def test_a_path_goes_on_in_the_inflated_block() -> None:
     layout = layout_of(SMALL)
     position = layout.sections[1].start + 10
-    assert [span.name for span in layout.path(position)[1:]] == ["log blocks", "log block", "deflated"]
-    deflated = layout.path(position)[-1]
+    assert [span.name for span in path_to(layout, position)[1:]] == ["log blocks", "log block", "deflated"]
+    deflated = path_to(layout, position)[-1]
     assert isinstance(deflated, Group)
     block = block_spans(layout)[1]
     at = block.data().index(b"message\n")
-    assert [span.name for span in deflated.path(at)] == ["deflated", "records", "log record", "message"]
-    assert deflated.path(at)[-1].value == b"message\n"
+    assert [span.name for span in path_to(deflated, at)] == ["deflated", "records", "log record", "message"]
+    assert path_to(deflated, at)[-1].value == b"message\n"
 
 
 class Reads:
@@ -376,7 +384,7 @@ def test_a_table_of_ten_thousand_blocks_opens_at_once(large: bytes) -> None:
     assert reads.count == 20
     assert len(refs.listed()) > 10_000
     reads.count = 0
-    middle = layout.path(refs.end // 2)
+    middle = path_to(layout, refs.end // 2)
     assert [span.kind for span in middle[:4]] == [
         SpanKind.TABLE,
         SpanKind.SECTION,
@@ -400,7 +408,7 @@ def test_any_byte_may_be_wrong(data: bytes) -> None:
         layout = layout_of(damaged)
         assert_tiled(layout)
         assert list(everything(layout))
-        leaf = layout.path(position)[-1]
+        leaf = path_to(layout, position)[-1]
         assert leaf.start <= position < leaf.end
 
 
@@ -421,7 +429,7 @@ def test_what_decoders_refuse_is_what_is_damaged() -> None:
     for data in (SMALL, INDEXED, UNPADDED):
         for position in places(data)[1:]:
             layout = layout_of(flipped(data, position, 0x41))
-            span = next((span for span in layout.path(position) if isinstance(span, BlockSpan)), None)
+            span = next((span for span in path_to(layout, position) if isinstance(span, BlockSpan)), None)
             if span is not None:
                 assert bool(span.records().errors()) == _is_refused(span.records().block, 20, 1)
 
@@ -504,7 +512,7 @@ def test_with_a_wrong_checksum_offsets_are_followed_where_they_lead_to_the_right
 def test_the_footer_knows_better_than_a_header_that_differs(position: int) -> None:
     data = flipped(SHA256, position, 0x03)
     layout = layout_of(data)
-    wrong = layout.path(position)[-1]
+    wrong = path_to(layout, position)[-1]
     assert wrong.error is not None
     assert layout.errors() == [wrong.error]
     assert refs_of(layout) == refs_of(layout_of(SHA256))
@@ -516,7 +524,7 @@ def test_a_footer_whose_copy_of_the_header_is_damaged_is_still_one(position: int
     data = flipped(SHA256, len(SHA256) - 72 + position, 0x03)
     layout = layout_of(data)
     assert field(layout.footer, "CRC-32").error is not None
-    assert layout.path(len(data) - 72 + position)[-1].error is not None
+    assert path_to(layout, len(data) - 72 + position)[-1].error is not None
     assert refs_of(layout) == refs_of(layout_of(SHA256))
 
 

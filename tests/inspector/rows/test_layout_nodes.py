@@ -26,7 +26,7 @@ from inspector.text import copied_value, explanation
 from tests.support.handmade import Handmade, raw_block, raw_record
 from tests.support.layouts import open_node, run
 from tests.support.screens import branch, branches, log
-from tests.support.spans import block_spans, everything, layout_of
+from tests.support.spans import block_spans, everything, layout_of, path_to
 from tests.support.tables import write_table
 from tests.support.varied import blocks_of, damage_ref_blocks, first_log_block, layout_at, write_varied
 
@@ -167,7 +167,7 @@ def test_a_path_leads_to_the_deepest_part_of_any_byte(tmp_path: Path) -> None:
         node, read = run(read_path(root, Place(position)))
         for above, children in read:
             above.children = children
-        assert places([node.span]) == places(layout.path(position)[-1:])
+        assert places([node.span]) == places(path_to(layout, position)[-1:])
 
 
 def test_a_path_goes_on_in_an_inflated_block(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_path_goes_on_in_an_inflated_block(tmp_path: Path) -> None:
     root = root_node(layout_at(path))
     for position in range(4, block.block_len, 5):
         node, _ = run(read_path(root, Place(block.start + 4, position)))
-        assert places([node.span]) == places(deflated.path(position)[-1:])
+        assert places([node.span]) == places(path_to(deflated, position)[-1:])
         assert node.inflated == data
 
 
