@@ -97,7 +97,7 @@ FILE_ACCESS_ALLOWED = {
 }
 
 FORBIDDEN_TEXT = {
-    "a path of somebody's machine": rb"(?<![\w.$}~-])/(?:home|Users|root|work)/\w|pytest-of-\w",
+    "a path of one machine": rb"(?<![\w.$}~-])/(?:home|Users|root|work)/\w|pytest-of-\w",
     "the host of a package registry": rb"(?i)\b(?:anaconda|debian|npmjs|pypi|pythonhosted)\.(?:com|org)\b",
 }
 

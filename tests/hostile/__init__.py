@@ -1,1 +1,1 @@
-"""Bytes and directories that somebody wrote to hurt: the answer is a clear error or a normal one."""
+"""Bytes and directories that were written to hurt: the answer is a clear error or a normal one."""

@@ -43,7 +43,7 @@ class ReadLimit:
 
 @contextmanager
 def limited_reads(limit: int) -> Iterator[ReadLimit]:
-    """Let nobody read from a file more than `limit` times without `count` being set back."""
+    """Let nothing read from a file more than `limit` times without `count` being set back."""
     reads = ReadLimit(limit)
     with mock.patch("os.pread", reads.pread):
         yield reads

@@ -1,4 +1,4 @@
-"""Opening what is no sound stack: it is refused, whoever opens it, and nothing is touched."""
+"""Opening what is no sound stack: it is refused, whatever opens it, and nothing is touched."""
 
 from __future__ import annotations
 

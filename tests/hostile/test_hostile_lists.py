@@ -65,7 +65,7 @@ def test_a_list_without_names_is_empty_to_readers_and_closed_to_writers(stack: P
     with Stack.open(stack, LOOSE, read_only=True) as opened:
         assert opened.tables == ()
         assert list(opened.refs()) == []
-    # Its tables are still there: whoever wrote a new list over this one would hide them.
+    # Its tables are still there: a new list written over this one would hide them.
     with pytest.raises(FormatError, match="names no table, but there are tables"):
         Stack.open(stack, LOOSE)
     assert stack_files(stack) == files
@@ -143,7 +143,7 @@ def test_a_table_that_is_listed_twice_is_there_after_one_place_was_compacted(
 
 @pytest.mark.parametrize("leave", ["close", "reload", "add"])
 def test_a_list_that_vanished_takes_no_table_with_it(stack: Path, leave: str) -> None:
-    """A list is replaced, never removed: whoever removed it did not mean the tables."""
+    """A list is replaced, never removed: removing it is not meant for the tables."""
     tables = listed(stack)
     with Stack.open(stack, LOOSE) as opened:
         (stack / "tables.list").unlink()

@@ -133,7 +133,7 @@ def outcome(source: Path, tmp_path: Path, *works: Callable[[Path], object]) -> S
 
 
 def tidy(directory: Path) -> None:
-    """Have our own tools remove what somebody who died or failed has left, once his locks are old."""
+    """Have our own tools remove what a process that died or failed has left, once its locks are old."""
     for _ in range(3):  # under a lock, nothing can be said about other files
         plan = plan_repair(directory, OPTIONS, now=LATER)
         if not plan.steps:
@@ -202,7 +202,7 @@ def test_a_death_at_any_system_call_leaves_the_old_stack_or_the_new(
             break
     assert now == new
     assert everything_in(source.parent) == untouched
-    print(f"\n{request.node.callspec.id}: {call} deaths", end=" ")  # noqa: T201 - for whoever asks with -s
+    print(f"\n{request.node.callspec.id}: {call} deaths", end=" ")  # noqa: T201 - shown with -s
 
 
 @pytest.mark.parametrize("code", thinned([errno.ENOSPC, errno.EIO, errno.EACCES], 3), ids=errno.errorcode.get)
@@ -215,7 +215,7 @@ def test_a_failure_of_any_system_call_is_told_and_leaves_no_lock(
     request: pytest.FixtureRequest,
 ) -> None:
     number = fail_everywhere(source, expected, tmp_path, operation, code, lasts=False)
-    print(f"\n{request.node.callspec.id}: {number} failures", end=" ")  # noqa: T201 - for whoever asks with -s
+    print(f"\n{request.node.callspec.id}: {number} failures", end=" ")  # noqa: T201 - shown with -s
 
 
 @pytest.mark.parametrize(

@@ -145,4 +145,4 @@ def test_an_interrupt_at_any_line_leaves_the_old_stack_or_the_new_and_no_file(
         if now not in (old, new) or left or unfinished:
             wrong.append((where, now == old, now == new, left, unfinished))
     assert not wrong, "\n".join(map(str, wrong))
-    print(f"\n{name}: {len(numbers)} lines", end=" ")  # noqa: T201 - for whoever asks with -s
+    print(f"\n{name}: {len(numbers)} lines", end=" ")  # noqa: T201 - shown with -s

@@ -109,4 +109,4 @@ def test_a_power_cut_at_any_moment_leaves_the_old_stack_or_the_new_and_whole_sna
         if operation.by_git and is_sound[now] and not number % 20:
             git_sees(repo, copy / "reftable")
         shutil.rmtree(copy)
-    print(f"\n{name}: {moments} moments, {tried} states", end=" ")  # noqa: T201 - for whoever asks with -s
+    print(f"\n{name}: {moments} moments, {tried} states", end=" ")  # noqa: T201 - shown with -s

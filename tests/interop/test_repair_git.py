@@ -58,7 +58,7 @@ def test_what_git_does_not_survive_is_repaired(trial: Repository, damage: str) -
 
     mended = mend(trial.reftable)
     complaints = trial.git("refs", "verify").stderr
-    if damage == "a suffix that is not hexadecimal":  # it hurts nobody and stays, and newer gits warn of it
+    if damage == "a suffix that is not hexadecimal":  # it does no harm and stays, and newer gits warn of it
         complaints = re.sub(rb"warning: 0x\S+: badReftableTableName: .*\n", b"", complaints)
     assert complaints == b""
     after = known(trial.reftable)

@@ -93,7 +93,7 @@ async def settle(pilot: Pilot[Any]) -> None:
                 return
         await app.workers.wait_for_complete()
         await pilot.pause()
-    raise AssertionError("a pane waits for something that nobody reads")
+    raise AssertionError("a pane waits for something that is never read")
 
 
 async def press(pilot: Pilot[Any], *keys: str) -> None:

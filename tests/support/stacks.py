@@ -28,7 +28,7 @@ def branch(number: int, update_index: int = 1) -> RefRecord:
 
 
 def entry(name: bytes, update_index: int, time: int = 0, message: bytes = b"message\n") -> LogRecord:
-    """Return a log entry of somebody."""
+    """Return a log entry of another user."""
     return LogRecord(name, update_index, same(0), same(1), b"A U Thor", b"a@example.com", time, 0, message)
 
 

@@ -110,7 +110,7 @@ class Terminal:
             return False
         try:
             self.written += os.read(self._master, 65536)
-        except OSError:  # nobody has the other side open any more
+        except OSError:  # no process has the other side open any more
             return False
         return True
 

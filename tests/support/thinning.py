@@ -13,7 +13,7 @@ WITH_GIT = os.environ.get("REFTABLE_TESTS") == "git"
 """Whether nothing is run but what works together with a real git."""
 
 THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
-"""Whether even more is wanted, such as each bit of a byte: for somebody who waits for hours."""
+"""Whether even more is wanted, such as each bit of a byte: for a run of hours."""
 
 SHARES = range(4 if ALL else 1)
 """Parts of a loop that is long when it is whole, which several processes can share."""

@@ -46,7 +46,7 @@ async def settle_screen(pilot: Pilot[Any]) -> None:
         screen = pilot.app.screen
         if not isinstance(screen, ChangesScreen) or screen.idle:
             return
-    raise AssertionError("the screen waits for something that nobody reads")
+    raise AssertionError("the screen waits for something that is never read")
 
 
 async def press_keys(pilot: Pilot[Any], *keys: str) -> None:

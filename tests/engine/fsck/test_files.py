@@ -268,7 +268,7 @@ def test_of_a_kind_of_finding_in_many_files_the_first_are_told_and_the_rest_coun
     assert "499 more" in found[-1].message
 
 
-def test_a_table_that_is_not_listed_is_in_use_while_somebody_holds_a_lock(stack: Path) -> None:
+def test_a_table_that_is_not_listed_is_in_use_while_a_process_holds_a_lock(stack: Path) -> None:
     list_tables(stack, listed(stack)[:1])
     made = lock(stack, "tables.list").stat().st_mtime
     assert codes(stack, now=made) == ["orphan-in-use", "lock-held"]
@@ -313,7 +313,7 @@ def test_the_lock_of_a_table_is_a_lock(stack: Path) -> None:
     assert faults(stack) == ["lock-stale"]
 
 
-def test_a_temporary_table_is_in_use_while_somebody_holds_a_lock(stack: Path) -> None:
+def test_a_temporary_table_is_in_use_while_a_process_holds_a_lock(stack: Path) -> None:
     (stack / "0x000000000004-0x000000000004-00000000.temp.1a2b3c").touch()
     assert faults(stack) == ["temporary-file"]
     made = lock(stack, "tables.list").stat().st_mtime
@@ -419,7 +419,7 @@ def test_a_stack_that_others_change_all_the_time_is_sound(tmp_path: Path) -> Non
 
 
 def test_a_compaction_that_overtakes_is_followed(stack: Path) -> None:
-    """Between the reading of the list and the opening of its tables, somebody replaces all of them."""
+    """Between the reading of the list and the opening of its tables, another process replaces all of them."""
     done: list[bool] = []
 
     def compact(step: Progress) -> None:

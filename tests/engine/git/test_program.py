@@ -279,10 +279,10 @@ def test_committer_from_environment_takes_gits_variables(git_environment: pytest
 def test_committer_from_environment_falls_back_to_user_and_host(git_environment: pytest.MonkeyPatch) -> None:
     for name in ("GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "EMAIL"):
         git_environment.delenv(name, raising=False)
-    git_environment.setenv("LOGNAME", "somebody")
+    git_environment.setenv("LOGNAME", "another")
     committer = committer_from_environment()
-    assert committer.name == b"somebody"
-    assert committer.email.startswith(b"somebody@")
+    assert committer.name == b"another"
+    assert committer.email.startswith(b"another@")
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_an_empty_directory_needs_no_repair(tmp_path: Path) -> None:
 
 
 def test_behind_a_lost_table_older_values_are_revived_or_doubtful(directory: Path) -> None:
-    """Without the newest table, its refs show what they were; what nobody moved since nothing confirms."""
+    """Without the newest table, its refs show what they were; what has not moved since nothing confirms."""
     (directory / listed(directory)[2]).unlink()
     mended = mend(directory)
     assert kinds(mended.plan) == ["leave-out", "write-list"]
@@ -335,7 +335,7 @@ def test_a_table_that_could_be_rewritten_is_set_aside_for_who_wants_that(directo
     [step] = plan.of(StepKind.SET_ASIDE)
     assert step.options == rewritten.options
     assert step.why.startswith("as was asked for; cut-short")
-    # What can be read of it is told as it would be if nobody could read it afterwards.
+    # What can be read of it is told as it would be if it could not be read afterwards.
     shown = {one.name: one for one in told(plan)}
     assert {one.outcome for one in shown.values()} == {Outcome.REVIVED, Outcome.DOUBTFUL}
     result = repair(directory, plan, now=NOW)
@@ -388,7 +388,7 @@ def test_a_table_ahead_of_the_list_is_left_out_for_who_wants_that(directory: Pat
     assert listed(directory) == names[:4]
 
 
-def test_a_leftover_that_somebody_wants_to_keep_is_set_aside(directory: Path) -> None:
+def test_a_leftover_that_is_to_be_kept_is_set_aside(directory: Path) -> None:
     names = listed(directory)
     leftover = "0x000000000002-0x000000000002-0badcafe.ref"
     (directory / leftover).write_bytes((directory / names[1]).read_bytes())

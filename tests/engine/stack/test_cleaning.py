@@ -247,7 +247,7 @@ def test_a_stack_that_lost_its_list_is_not_cleaned_away(tmp_path: Path) -> None:
     assert entries(tmp_path) == sorted([*tables, "tables.list"])
 
 
-def test_planning_changes_nothing_and_waits_for_nobody(tmp_path: Path) -> None:
+def test_planning_changes_nothing_and_does_not_wait(tmp_path: Path) -> None:
     make_stack(tmp_path, 2)
     orphan(tmp_path, COVERED, 1)
     (tmp_path / TEMPORARY).touch()

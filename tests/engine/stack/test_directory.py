@@ -116,7 +116,7 @@ def test_a_name_longer_than_any_files_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["tables.list", "x.ref"])
 @pytest.mark.parametrize("kind", ["fifo", "directory"])
-def test_what_is_no_regular_file_is_refused_and_nobody_hangs(tmp_path: Path, name: str, kind: str) -> None:
+def test_what_is_no_regular_file_is_refused_and_nothing_hangs(tmp_path: Path, name: str, kind: str) -> None:
     if name != "tables.list":
         (tmp_path / "tables.list").write_text("x.ref\n")
     path = tmp_path / name
@@ -320,7 +320,7 @@ def test_a_reload_that_fails_leaves_everything_as_it_was(tmp_path: Path, content
 
 
 def compact_and_leave_the_old(directory: Path, first: int, end: int) -> list[str]:
-    """Compact as somebody who has no time to unlink what was replaced; return the names of that."""
+    """Compact as a process that has no time to unlink what was replaced; return the names of that."""
     tables = listed(directory)[first:end]
     old = {name: (directory / name).read_bytes() for name in tables}
     with Stack.open(directory, LOOSE) as stack:
@@ -352,7 +352,7 @@ def test_tables_that_a_compaction_replaced_are_unlinked_by_closing(tmp_path: Pat
 
 @pytest.mark.parametrize("count", [0, 1, 2])
 def test_tables_newer_than_all_that_are_listed_are_not_unlinked(tmp_path: Path, count: int) -> None:
-    """No compaction leaves such a list behind, but somebody who puts an old one back."""
+    """No compaction leaves such a list behind, but putting an old one back does."""
     tables = make_stack(tmp_path, 3)
     with Stack.open(tmp_path) as stack, Stack.open(tmp_path):
         list_tables(tmp_path, tables[:count])
@@ -584,7 +584,7 @@ def test_the_lock_on_the_list_waits_as_long_as_the_options_say(tmp_path: Path) -
 
 
 def test_a_list_that_was_edited_in_place_is_noticed(tmp_path: Path) -> None:
-    """As by somebody who repairs it with an editor: the same inode."""
+    """As after a repair with an editor: the same inode."""
     tables = make_stack(tmp_path, 3)
     with Stack.open(tmp_path, read_only=True) as stack:
         with (tmp_path / "tables.list").open("r+") as file:

@@ -76,10 +76,10 @@ def test_a_lock_is_held_by_one_only(target: Path) -> None:
 
 def test_a_lock_that_could_not_be_had_is_left_alone(target: Path) -> None:
     left = target.with_name("tables.list.lock")
-    left.write_text("somebody's")
+    left.write_text("another's")
     with pytest.raises(LockError):
         LockFile(str(target), timeout_ms=5)
-    assert left.read_text() == "somebody's"
+    assert left.read_text() == "another's"
 
 
 def test_a_commit_makes_the_lock_the_file(target: Path) -> None:
@@ -90,7 +90,7 @@ def test_a_commit_makes_the_lock_the_file(target: Path) -> None:
         assert target.read_text() == "old"
         lock.commit()
         assert target.read_text() == "new content"
-        # By now somebody else may have locked it.
+        # By now another process may have locked it.
         with LockFile(str(target)):
             lock.close()
             assert len(os.listdir(target.parent)) == 2
@@ -154,7 +154,7 @@ def test_a_lock_in_a_directory_that_is_not_there_is_an_os_error(target: Path) ->
         LockFile(str(target / "x"), timeout_ms=-1)
 
 
-def test_without_a_timeout_nobody_waits(target: Path, clock: Clock) -> None:
+def test_without_a_timeout_it_does_not_wait(target: Path, clock: Clock) -> None:
     with LockFile(str(target)), pytest.raises(LockError):
         LockFile(str(target), timeout_ms=0)
     assert clock.pauses == []

@@ -106,7 +106,7 @@ def test_whatever_is_in_the_place_of_a_lock_is_not_waited_for(tmp_path: Path) ->
     assert remove_stale_lock(str(path), now=NOW)
 
 
-def test_a_lock_that_somebody_else_removes_meanwhile_is_none(
+def test_a_lock_that_another_process_removes_meanwhile_is_none(
     stale: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before("open", stale.unlink, monkeypatch)

@@ -331,7 +331,7 @@ def test_the_process_that_has_a_lock_open_is_named(tmp_path: Path) -> None:
     assert item.holder is None
 
 
-def test_that_nobody_has_a_lock_open_is_explained(tmp_path: Path) -> None:
+def test_that_no_process_has_a_lock_open_is_explained(tmp_path: Path) -> None:
     tables = make_stack(tmp_path, 1)
     lock(tmp_path, "tables.list")
     lock(tmp_path, tables[0])

@@ -276,7 +276,7 @@ def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
         Table.open(tmp_path / "none.ref")
 
 
-def test_what_is_no_file_is_no_table_and_nobody_hangs(tmp_path: Path) -> None:
+def test_what_is_no_file_is_no_table_and_nothing_hangs(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo.ref")
     (tmp_path / "directory.ref").mkdir()
     for name in ("fifo.ref", "directory.ref"):

@@ -238,7 +238,7 @@ def test_a_list_without_its_last_newline_is_named(path: Path) -> None:
 
 
 def test_a_stack_that_lost_its_list_keeps_its_tables(tmp_path: Path) -> None:
-    """Without the list nobody can say that a table is not needed any more."""
+    """Without the list it is not known that a table is not needed any more."""
     tables = make_stack(tmp_path, 3)
     with Stack.open(tmp_path) as stack:
         (tmp_path / "tables.list").unlink()

@@ -128,7 +128,7 @@ def test_rows_that_cannot_be_found_again_are_not_asked_for_without_end(tmp_path:
     rows = ChangeRows(Changes(MergedTable([Table.open(path)]), MergedTable([])), frozenset(KINDS))
     while rows.scan():
         pass
-    # A table never changes, unless somebody writes into the file.
+    # A table never changes, unless another program writes into the file.
     path.write_bytes(path.read_bytes().replace(b"a/", b"b/"))
     assert rows.count == 20
     assert all_rows(rows, range(20)) == [None] * 20

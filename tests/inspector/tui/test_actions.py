@@ -62,7 +62,7 @@ ORPHAN = "0x000000000001-0x000000000001-0badcafe.ref"
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Path:
-    """Four tables with shadowed versions, a tombstone and logs, an orphan and a file of somebody's own."""
+    """Four tables with superseded versions, a tombstone and logs, an orphan and a file of the user's own."""
     directory = make_stack(
         tmp_path / "a place" / "it's" / "reftable",
         ([RefRecord(b"HEAD", 1, target=branch(1)), *branches(40)], [log(branch(1), 1)]),
@@ -459,13 +459,13 @@ def test_a_damaged_table_stops_the_plan_and_is_named(stack: Path) -> None:
 
 class Defective(CompactAction):
     def plan(self, progress: ProgressCallback) -> Plan[CompactionPlan]:  # noqa: ARG002
-        raise ZeroDivisionError("\x1b[31mnobody thought of it")
+        raise ZeroDivisionError("\x1b[31mnot thought of")
 
 
 def test_a_defect_of_an_action_is_shown_and_does_not_end_the_program(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], app: ActionApp) -> None:
         screen = await phase(pilot, Phase.FAILED)
-        assert lines(screen) == [r"ZeroDivisionError: \x1b[31mnobody thought of it"]
+        assert lines(screen) == [r"ZeroDivisionError: \x1b[31mnot thought of"]
         await pilot.press("escape")
         assert app.answers == [False]
 

@@ -1,4 +1,4 @@
-"""The Health tab: nothing is read before somebody asks, what was found stays, and a check can be stopped."""
+"""The Health tab: nothing is read unasked, what was found stays, and a check can be stopped."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def names(shown: StackView) -> list[str]:
     return [table.name for table in shown.tables]
 
 
-def test_nothing_is_read_before_somebody_asks(stack: Path) -> None:
+def test_nothing_is_read_unasked(stack: Path) -> None:
     shown = view(stack)
     before = [table.reads for table in shown.tables]
 
@@ -240,7 +240,7 @@ def test_what_fsck_finds_is_what_is_shown(stack: Path) -> None:
     host(view(stack), steps)
 
 
-def test_a_stack_is_checked_again_when_somebody_asks(stack: Path) -> None:
+def test_a_stack_is_checked_again_when_asked(stack: Path) -> None:
     looked: list[Path] = []
 
     def check(directory: Path, options: StackOptions, progress: ProgressCallback) -> Iterator[Finding]:

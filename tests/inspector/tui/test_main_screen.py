@@ -102,7 +102,7 @@ async def look(pilot: Pilot[Any], screen: MainScreen) -> None:
     await settle(pilot)
 
 
-def test_a_stack_that_others_break_is_shown_as_it_was_until_somebody_asks(stack: Path) -> None:
+def test_a_stack_that_others_break_is_shown_as_it_was_until_it_is_to_be_read_again(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         (stack / (stack / "tables.list").read_text().split()[1]).unlink()
         # A table that is open needs no file: the list has to be another one.

@@ -23,7 +23,7 @@ def stack(tmp_path: Path) -> Path:
 
 
 async def click_text(pilot: Pilot[Any], text: str) -> None:
-    """Click the first place on screen that has this text, as somebody does who reads it."""
+    """Click the first place on screen that has this text, as a reader does."""
     await pilot.wait_for_animation()
     await settle(pilot)
     for y, line in enumerate(shown_lines(pilot.app)):

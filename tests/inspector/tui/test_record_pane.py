@@ -208,7 +208,7 @@ def test_tombstones_are_shown_on_request(stack: Path) -> None:
         assert at(app) == branch(4)
         assert "(deleted)" in text(app)
         await press(pilot, "D")
-        assert at(app) == branch(5)  # its neighbour, for it has gone
+        assert at(app) == branch(5)  # the next one, for it has gone
 
     with_panes(stack, steps)
 
@@ -284,7 +284,7 @@ def test_old_rows_are_drawn_until_the_new_ones_are_there(stack: Path) -> None:
         app.session.want_reload()
         assert isinstance(next(app.session.work()), Reloaded)
         app.work = lambda: None  # type: ignore[method-assign]
-        app.refs.show(app.session.view)  # and nobody works for it yet
+        app.refs.show(app.session.view)  # and nothing is read for it yet
         await pilot.pause()
         assert [line[:80] for line in shown_lines(app)] == [line[:80] for line in before.split("\n")]
         del app.work

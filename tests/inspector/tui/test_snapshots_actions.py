@@ -30,7 +30,7 @@ COMMANDS = f"create refs/heads/new {'12' * 20}\nsymref-create refs/heads/alias r
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Somewhere:
-    """The demo stack, and beside it a table that a crash left behind and a file of somebody else's."""
+    """The demo stack, and beside it a table that a crash left behind and a file of another program."""
     for name, value in (("NAME", "A U Thor"), ("EMAIL", "author@example.com"), ("DATE", "1700000000 +0130")):
         monkeypatch.setenv(f"GIT_COMMITTER_{name}", value)
     monkeypatch.chdir(tmp_path)

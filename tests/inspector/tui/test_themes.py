@@ -79,7 +79,7 @@ def contrast(one: Color, other: Color) -> float:
 
 
 def seen(colour: Color, blindness: str) -> Color:
-    """What the colour looks like to somebody who is blind in this way."""
+    """What the colour looks like to a user who is blind in this way."""
     source = linear(colour)
     parts = []
     for row in BLINDNESS[blindness]:

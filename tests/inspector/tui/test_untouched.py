@@ -69,7 +69,7 @@ def test_looking_at_everything_changes_nothing(littered: Path, tmp_path: Path) -
     assert list(elsewhere.iterdir()) == []
 
 
-def test_a_directory_in_which_nobody_may_write_is_shown_like_any_other(littered: Path) -> None:
+def test_a_directory_in_which_no_user_may_write_is_shown_like_any_other(littered: Path) -> None:
     stack = littered / "reftable"
     stack.chmod(0o555)
     before = everything(littered)

@@ -1,4 +1,4 @@
-"""Jobs in threads: who gets an answer, and when nobody does."""
+"""Jobs in threads: what gets an answer, and when nothing does."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_only_the_newest_of_a_group_is_heard_and_the_one_before_is_told_to_stop(
     with_asker(steps)
 
 
-def test_what_comes_after_the_screen_is_closed_is_for_nobody() -> None:
+def test_what_comes_after_the_screen_is_closed_is_dropped() -> None:
     async def steps(pilot: Pilot[Any], screen: Asker) -> None:
         gate = Gate("late")
         screen.jobs.start("one", gate, screen.told.append)
