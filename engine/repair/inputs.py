@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 
+from engine.errors import OutdatedError
 from engine.format import LogRecord, RefRecord, is_unsafe_refname, log_order, ref_key
 from engine.merge import merge_blocks
 from engine.salvage import Losses, Salvaged
@@ -84,17 +85,12 @@ class Counts:
 class OpenInputs:
     """Inputs open to be read as one table, in which a later one wins.
 
-    Raises `OSError`, and `FormatError` when a file is no longer what it was.
+    Raises `OSError`, `OutdatedError` when a file is gone, and `FormatError` when it is no longer what it was.
     """
 
     def __init__(self, directory: str | os.PathLike[str], inputs: Sequence[Input]) -> None:
         self._opened = [
-            (
-                one,
-                one.salvaged.table
-                if one.salvaged
-                else Table.open(os.path.join(directory, one.file), one.file),
-            )
+            (one, one.salvaged.table if one.salvaged else _open(os.path.join(directory, one.file), one.file))
             for one in inputs
         ]
 
@@ -107,6 +103,13 @@ class OpenInputs:
         """The log entries by name, newest first, tombstones among them."""
         streams = [one.fitted_logs(table.log_blocks()) for one, table in self._opened]
         return streams[0] if len(streams) == 1 else merge_blocks(streams, log_order)
+
+
+def _open(path: str, name: str) -> Table:
+    try:
+        return Table.open(path, name)
+    except FileNotFoundError:
+        raise OutdatedError(path, "another process has removed it since the plan was made") from None
 
 
 def count_records(directory: str | os.PathLike[str], inputs: Sequence[Input]) -> Counts:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import sys
+import time
 from collections.abc import Callable
 from functools import partial
 from itertools import count
@@ -23,6 +24,8 @@ LEFT, RIGHT = b"refs/heads/left", b"refs/heads/right"
 EMAIL = b"worker@example.com"
 _PATIENT = StackOptions(policy="geometric", lock_timeout_ms=20_000)
 _ATTEMPTS = 10_000
+PAUSES = (0, 0, 0, 0, 0.6)
+"""Seconds between changes: bursts, and quiet in which another process may undo what it has done."""
 
 
 def _say(what: object) -> None:
@@ -70,6 +73,40 @@ def _create(stack: Stack, name: bytes, value: bytes, *, reload: bool) -> None:
             addition.add(fill)
     else:
         stack.add(fill)
+
+
+def change(directory: str, prefix: str, oid: str, seed: str, until: str) -> None:
+    """Create refs and delete some through one handle; say of each what is unknown first, and then known."""
+    rng = random.Random(int(seed))
+    mine: list[str] = []
+    with Stack.open(directory, StackOptions(policy="geometric", lock_timeout_ms=1000)) as stack:
+        for number in count():
+            if Path(until).exists():
+                return
+            time.sleep(rng.choice(PAUSES))
+            deletes = bool(mine) and rng.random() < 0.3
+            name = mine.pop(rng.randrange(len(mine))) if deletes else f"refs/heads/{prefix}-{number}"
+            _say(f"{name} unknown")
+            record = None if deletes else bytes.fromhex(oid)
+            try:
+                with stack.addition(reload=True) as addition, addition.table() as writer:
+                    index = addition.update_index
+                    writer.add_ref(RefRecord(name.encode(), index, record))
+                    writer.add_log(
+                        _entry(
+                            name.encode(),
+                            index,
+                            bytes(20) if record else bytes.fromhex(oid),
+                            record or bytes(20),
+                        )
+                    )
+            except LockError:
+                _say(f"{name} {'there' if deletes else 'gone'}")
+            else:
+                _say(f"{name} {'gone' if deletes else 'there'}")
+            if deletes is (not stack.read_ref(name.encode())):
+                continue
+            mine.append(name)
 
 
 def pair(directory: str, oids: str, times: str) -> None:
@@ -136,5 +173,5 @@ def _look(stack: Stack, known: set[bytes]) -> set[bytes]:
 
 
 if __name__ == "__main__":
-    roles = {role.__name__: role for role in (add, pair, compact, read)}
+    roles = {role.__name__: role for role in (add, change, pair, compact, read)}
     roles[sys.argv[1]](*sys.argv[2:])

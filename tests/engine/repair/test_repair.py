@@ -85,6 +85,16 @@ def test_an_empty_directory_needs_no_repair(tmp_path: Path) -> None:
     assert plan_repair(tmp_path, now=NOW).steps == ()
 
 
+def test_outcomes_of_a_plan_whose_table_another_process_has_compacted_away_are_outdated(
+    directory: Path,
+) -> None:
+    cut(directory / listed(directory)[0], 120)
+    plan = plan_repair(directory, now=NOW)
+    (directory / listed(directory)[2]).unlink()
+    with pytest.raises(OutdatedError, match="since the plan was made"):
+        outcomes(plan)
+
+
 # Lost tables
 
 
