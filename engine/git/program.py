@@ -32,20 +32,9 @@ _MAX_OUTPUT: Final = 2**24
 _BATCH: Final = 50
 
 # What would make git look at another place than GIT_DIR says.
-_REDIRECTIONS: Final = frozenset(
-    {
-        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-        "GIT_COMMON_DIR",
-        "GIT_CONFIG",
-        "GIT_GRAFT_FILE",
-        "GIT_IMPLICIT_WORK_TREE",
-        "GIT_INDEX_FILE",
-        "GIT_NAMESPACE",
-        "GIT_OBJECT_DIRECTORY",
-        "GIT_PREFIX",
-        "GIT_SHALLOW_FILE",
-        "GIT_WORK_TREE",
-    }
+_REDIRECTIONS: Final = re.compile(
+    "GIT_(ALTERNATE_OBJECT_DIRECTORIES|COMMON_DIR|CONFIG|GRAFT_FILE|IMPLICIT_WORK_TREE|INDEX_FILE|NAMESPACE|"
+    "OBJECT_DIRECTORY|PREFIX|SHALLOW_FILE|WORK_TREE)"
 )
 _SAFETY: Final = {
     # A missing object is an answer, not a reason to fetch it: the fetch would run what the repository says.
@@ -168,7 +157,7 @@ class GitProgram:
         self, git_dir: str | os.PathLike[str], arguments: Iterable[str], timeout: float
     ) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes], IO[bytes]]]:
         """A running git, its input and output; it is stopped after `timeout` seconds, or at the end."""
-        environment = {name: value for name, value in os.environ.items() if name not in _REDIRECTIONS}
+        environment = {name: value for name, value in os.environ.items() if not _REDIRECTIONS.fullmatch(name)}
         environment |= _SAFETY | {"GIT_DIR": os.fspath(git_dir)}
         with subprocess.Popen(
             [self.command, *arguments],
