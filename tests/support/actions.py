@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ from textual.widgets import Static
 from engine.git import find_repository
 from inspector.actions import Workplace
 from inspector.model import Journal
-from inspector.tui.screens.plan import ActionScreen, Phase
+from inspector.tui.screens.plan import ActionScreen, Phase, RepairScreen
 from inspector.tui.widgets.line_list import LineList
 from tests.support.screens import WIDE
 
@@ -95,6 +96,13 @@ async def phase(pilot: Pilot[Any], *phases: Phase) -> ActionScreen:
     return pilot.app.screen
 
 
+async def planned_repair(pilot: Pilot[Any]) -> RepairScreen:
+    """Wait until a repair is planned, and return its screen."""
+    screen = await phase(pilot, Phase.PLANNED)
+    assert isinstance(screen, RepairScreen)
+    return screen
+
+
 async def confirm(pilot: Pilot[Any]) -> None:
     """From the plan on: ask for it, go to the button that is not Cancel, and press it."""
     await pilot.press("enter", "right", "enter")
@@ -113,6 +121,14 @@ def warnings(screen: ActionScreen) -> str:
 def lines(screen: ActionScreen) -> list[str]:
     """Return the lines of a plan, a result or an explanation, as they are before they are wrapped."""
     return [line.text for line in screen.query_one(LineList)._all]
+
+
+def leave(stack: Path, name: str, age: float = 3 * 3600) -> Path:
+    """Leave an empty file that was last touched `age` seconds ago."""
+    path = stack / name
+    path.touch()
+    os.utime(path, (time.time() - age,) * 2)
+    return path
 
 
 @contextmanager

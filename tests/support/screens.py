@@ -14,6 +14,7 @@ from engine.format import LogRecord, RefRecord, format_table_name
 from engine.stack import Stack, StackOptions
 from inspector.model import Session
 from inspector.tui import InspectorApp, MainScreen
+from tests.support.handmade import change_byte
 from tests.support.stacks import OPTIONS
 from tests.support.tables import oid, write_table
 
@@ -67,6 +68,15 @@ def make_stack(
                 writer.add_refs(refs)
                 writer.add_logs(logs)
     return directory
+
+
+def damage_block(directory: Path, table: int = 0) -> int:
+    """Have the second block of a table cost its refs: it cannot be read any more; return where it is."""
+    with Stack.open(directory, read_only=True) as stack:
+        path = stack.tables[table].path
+        offset = list(stack.tables[table].blocks())[1].offset
+    change_byte(Path(path), offset)
+    return offset
 
 
 def make_tall_stack(directory: Path, count: int) -> Path:
@@ -138,3 +148,8 @@ def shown_lines(app: App[Any]) -> list[str]:
     strips = app.screen._compositor.render_strips(app.size)
     assert len(strips) == height
     return ["".join(segment.text for segment in strip)[:width] for strip in strips]
+
+
+def footer(pilot: Pilot[Any]) -> str:
+    """Return the line of keys."""
+    return shown_lines(pilot.app)[-1]

@@ -8,14 +8,24 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from engine.stack import Stack
 from inspector.tui import MainScreen
 from inspector.tui.screens.compact import CompactScreen
 from inspector.tui.screens.plan import ActionScreen, Phase, RepairScreen
 from inspector.tui.widgets.compaction_pane import CompactionPane
 from tests.support.actions import phase, sentence
 from tests.support.handmade import change_byte
-from tests.support.screens import NARROW, WIDE, branches, inspect, make_stack, names, press, shown_lines
+from tests.support.screens import (
+    NARROW,
+    WIDE,
+    branches,
+    damage_block,
+    footer,
+    inspect,
+    make_stack,
+    names,
+    press,
+    shown_lines,
+)
 from tests.support.tables import stack_files
 from tests.support.thinning import thinned
 
@@ -29,19 +39,12 @@ def stack(tmp_path: Path) -> Path:
         tmp_path / "reftable",
         *((branches(count, index), []) for index, count in enumerate(COUNTS, start=1)),
     )
-    with Stack.open(directory, read_only=True) as opened:
-        table = opened.tables[0]
-        offset = list(table.blocks())[1].offset
-    change_byte(directory / table.name, offset)
+    damage_block(directory)
     return directory
 
 
 def text(pilot: Pilot[Any]) -> str:
     return "\n".join(line.rstrip() for line in shown_lines(pilot.app))
-
-
-def footer(pilot: Pilot[Any]) -> str:
-    return shown_lines(pilot.app)[-1]
 
 
 @pytest.mark.parametrize("size", thinned([WIDE, NARROW], 2))

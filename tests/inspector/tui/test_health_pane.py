@@ -17,14 +17,23 @@ from textual.screen import Screen
 from engine.fsck import FAULTS, Finding, Severity, fsck
 from engine.progress import Progress, ProgressCallback
 from engine.readable import open_readable
-from engine.stack import FileKind, Stack, StackOptions, UnlistedFile
+from engine.stack import FileKind, StackOptions, UnlistedFile
 from inspector.model import Check, Counts, HealthMark, StackView
 from inspector.tui import MainScreen
 from inspector.tui.screens.plan import Phase, RepairScreen
 from inspector.tui.widgets.health_pane import HealthPane
 from tests.support.actions import phase
-from tests.support.handmade import change_byte
-from tests.support.screens import NARROW, WIDE, branches, drive, inspect, make_stack, settle, shown_lines
+from tests.support.screens import (
+    NARROW,
+    WIDE,
+    branches,
+    damage_block,
+    drive,
+    inspect,
+    make_stack,
+    settle,
+    shown_lines,
+)
 
 Steps = Callable[[Pilot[Any], "Host"], Awaitable[None]]
 LOCK = UnlistedFile("tables.list.lock", FileKind.LIST_LOCK, 0, 0.0, 3600.0, "a lock")
@@ -112,10 +121,7 @@ def stack(tmp_path: Path) -> Path:
     directory = make_stack(
         tmp_path / "reftable", *((branches(count, at), []) for at, count in enumerate((500, 400, 3), start=1))
     )
-    with Stack.open(directory, read_only=True) as opened:
-        table = opened.tables[1]
-        offset = list(table.blocks())[1].offset
-    change_byte(directory / table.name, offset)
+    damage_block(directory, 1)
     return directory
 
 

@@ -15,7 +15,7 @@ from textual.widgets import Button, Input
 
 from engine.format import LogRecord
 from engine.fsck import fsck
-from engine.stack import LockFile, Stack
+from engine.stack import LockFile
 from inspector.tui.screens.confirm import ConfirmScreen
 from inspector.tui.screens.plan import Phase, RepairScreen
 from inspector.tui.widgets.line_list import LineList
@@ -28,13 +28,22 @@ from tests.support.actions import (
     journal,
     lines,
     phase,
+    planned_repair,
     sentence,
     until,
     warnings,
     workplace,
 )
-from tests.support.handmade import change_byte
-from tests.support.screens import NARROW, WIDE, branches, log, make_stack, names, shown_lines
+from tests.support.screens import (
+    NARROW,
+    WIDE,
+    branches,
+    damage_block,
+    footer,
+    log,
+    make_stack,
+    names,
+)
 from tests.support.tables import stack_files
 
 LOCK = "tables.list.lock"
@@ -49,10 +58,7 @@ def stack(tmp_path: Path) -> Path:
 def damaged(path: Path, logs: Sequence[LogRecord]) -> Path:
     """Make such a stack; where there are logs, they tell which refs are lost."""
     directory = make_stack(path / "reftable", (branches(500), logs), (branches(3, 2), []))
-    with Stack.open(directory, read_only=True) as opened:
-        table = opened.tables[0]
-        offset = list(table.blocks())[1].offset
-    change_byte(directory / table.name, offset)
+    damage_block(directory)
     return directory
 
 
@@ -62,16 +68,6 @@ def codes(stack: Path) -> set[str]:
 
 def screen(stack: Path) -> RepairScreen:
     return RepairScreen(workplace(stack), journal())
-
-
-def footer(pilot: Pilot[Any]) -> str:
-    return shown_lines(pilot.app)[-1]
-
-
-async def planned(pilot: Pilot[Any]) -> RepairScreen:
-    shown = await phase(pilot, Phase.PLANNED)
-    assert isinstance(shown, RepairScreen)
-    return shown
 
 
 async def confirmation(pilot: Pilot[Any]) -> ConfirmScreen:
@@ -93,14 +89,14 @@ def test_a_held_lock_goes_only_once_force_is_typed(tmp_path: Path, size: tuple[i
     lock = stack / LOCK
 
     async def steps(pilot: Pilot[Any], app: ActionApp) -> None:
-        shown = await planned(pilot)
+        shown = await planned_repair(pilot)
         assert "Nothing can be done now" in sentence(shown)
         assert f"process {holder} (" in warnings(shown)
         assert "Force…" in footer(pilot)
         await pilot.press("enter")
         assert app.screen is shown, "there is nothing to confirm"
         await pilot.press("f")
-        shown = await planned(pilot)
+        shown = await planned_repair(pilot)
         assert "No force" in footer(pilot)
         assert sentence(shown).startswith("1 step;")
         assert "may lose what that process writes" in warnings(shown)
@@ -137,9 +133,9 @@ def test_where_refs_are_lost_as_well_their_number_is_typed_behind_force(tmp_path
     before = stack_files(stack)
 
     async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
-        await planned(pilot)
+        await planned_repair(pilot)
         await pilot.press("f")
-        shown = await planned(pilot)
+        shown = await planned_repair(pilot)
         plan = shown._plan
         assert plan is not None
         assert plan.typed is not None
@@ -161,7 +157,7 @@ def test_where_refs_are_lost_as_well_their_number_is_typed_behind_force(tmp_path
 
 def test_without_locks_in_the_way_force_is_not_offered(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
-        shown = await planned(pilot)
+        shown = await planned_repair(pilot)
         assert "orce" not in footer(pilot)
         await pilot.press("f")
         assert shown.phase is Phase.PLANNED
@@ -174,12 +170,12 @@ def test_another_option_is_planned_marked_and_named_in_the_command(stack: Path) 
     table = names(stack)[0]
 
     async def steps(pilot: Pilot[Any], app: ActionApp) -> None:
-        shown = await planned(pilot)
+        shown = await planned_repair(pilot)
         assert f"1. rewrite-table: {table}" in lines(shown)
         assert "    or: set-aside, with --set-aside NAME" in lines(shown)
         assert "Other option" in footer(pilot)
         await pilot.press("o")
-        shown = await planned(pilot)
+        shown = await planned_repair(pilot)
         assert f"1. set-aside (as chosen): {table}" in lines(shown)
         await pilot.press("y")
         command = shlex.split(app.copied[-1])
@@ -188,7 +184,7 @@ def test_another_option_is_planned_marked_and_named_in_the_command(stack: Path) 
         told = cli.ok(*[one for one in command[1:] if one != "--apply"]).out.decode().splitlines()
         assert set(lines(shown)) <= {*told, ""}
         await pilot.press("o")
-        shown = await planned(pilot)
+        shown = await planned_repair(pilot)
         assert f"1. rewrite-table: {table}" in lines(shown)
         assert "--set-aside" not in shown._action.command_line
 
@@ -203,13 +199,13 @@ def test_the_option_is_that_of_the_step_under_the_cursor(stack: Path) -> None:
     os.utime(stack / orphan, (old, old))
 
     async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
-        shown = await planned(pilot)
+        shown = await planned_repair(pilot)
         aside = next(line for line in lines(shown) if line.endswith(f"set-aside: {orphan}"))
         rows = shown.query_one(LineList)
         rows.go_to(int(aside.partition(".")[0]) - 1)
         await pilot.pause()
         await pilot.press("o")
-        shown = await planned(pilot)
+        shown = await planned_repair(pilot)
         assert rows.current is not None
         assert rows.current.text.endswith(f"take-up (as chosen): {orphan}"), "the cursor stays with the file"
         assert f"--take-up {orphan}" in shown._action.command_line
@@ -227,7 +223,7 @@ def test_the_option_is_that_of_the_step_under_the_cursor(stack: Path) -> None:
 
 def test_gaps_are_told_on_the_screen_as_by_the_verb(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
-        shown = await planned(pilot)
+        shown = await planned_repair(pilot)
         assert "refs may be lost without trace:" in lines(shown)
         assert any(line.startswith("  between refs/heads/branch-") for line in lines(shown))
         assert "the last lines say where" in warnings(shown)
@@ -237,7 +233,7 @@ def test_gaps_are_told_on_the_screen_as_by_the_verb(stack: Path) -> None:
 
 def test_a_lock_that_comes_in_between_is_planned_for_with_u(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
-        shown = await planned(pilot)
+        shown = await planned_repair(pilot)
         with LockFile(str(stack / "tables.list")):
             if shown._plan is not None and shown._plan.typed is None:
                 await confirm(pilot)
@@ -247,7 +243,7 @@ def test_a_lock_that_comes_in_between_is_planned_for_with_u(stack: Path) -> None
             assert "locked" in sentence(failed)
             assert "Unlock…" in footer(pilot)
             await pilot.press("u")
-            shown = await planned(pilot)
+            shown = await planned_repair(pilot)
             assert any("remove-lock (only with --force: press f)" in line for line in lines(shown))
 
     act(screen(stack), steps)

@@ -10,14 +10,13 @@ from textual.widgets import Button, Input
 
 from engine.fsck import Severity, fsck
 from engine.repair import Outcome
-from engine.stack import Stack, StackOptions
+from engine.stack import StackOptions
 from inspector.actions import Workplace
 from inspector.tui.screens.confirm import ConfirmScreen
 from inspector.tui.screens.outcomes import OutcomesScreen
 from inspector.tui.screens.plan import Phase, RepairScreen
 from tests.support.actions import ActionApp, act, confirm, journal, lines, phase, sentence, until
-from tests.support.handmade import change_byte
-from tests.support.screens import branches, log, make_stack, shown_lines
+from tests.support.screens import branches, damage_block, log, make_stack, shown_lines
 
 
 def damaged(path: Path) -> Path:
@@ -25,10 +24,7 @@ def damaged(path: Path) -> Path:
     refs = branches(500)
     logs = [log(ref.name, 1) for ref in refs]
     directory = make_stack(path / "reftable", (refs, logs), (branches(3, 2), []))
-    with Stack.open(directory, read_only=True) as opened:
-        table = opened.tables[0]
-        offset = list(table.blocks())[1].offset
-    change_byte(directory / table.name, offset)
+    damage_block(directory)
     return directory
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shlex
-import time
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +21,26 @@ from tests.support.actions import (
     confirm,
     held_lock,
     journal,
+    leave,
     lines,
     phase,
+    planned_repair,
     sentence,
     until,
     warnings,
     workplace,
 )
 from tests.support.handmade import change_byte
-from tests.support.screens import NARROW, WIDE, branches, inspect, make_stack, names, press, shown_lines
+from tests.support.screens import (
+    NARROW,
+    WIDE,
+    branches,
+    footer,
+    inspect,
+    make_stack,
+    names,
+    press,
+)
 from tests.support.tables import stack_files
 from tests.support.thinning import thinned
 
@@ -48,28 +57,10 @@ def stack(tmp_path: Path) -> Path:
     return directory
 
 
-def leave(stack: Path, name: str) -> Path:
-    """Leave a file that was touched for the last time three hours ago."""
-    path = stack / name
-    path.touch()
-    os.utime(path, (time.time() - 3 * 3600,) * 2)
-    return path
-
-
 def damage(stack: Path) -> None:
     """Make the stack one that does not open: the footer of a table has another checksum than its bytes."""
     table = stack / names(stack)[1]
     change_byte(table, table.stat().st_size - 1)
-
-
-def footer(pilot: Pilot[Any]) -> str:
-    return shown_lines(pilot.app)[-1]
-
-
-async def unlocking(pilot: Pilot[Any]) -> RepairScreen:
-    shown = await phase(pilot, Phase.PLANNED)
-    assert isinstance(shown, RepairScreen)
-    return shown
 
 
 def steps_of(screen: ActionScreen) -> list[str]:
@@ -89,7 +80,7 @@ def test_u_removes_the_lock_under_the_cursor_and_nothing_else(
         await press(pilot, "shift+tab", "G", "k")
         assert "Unlock…" in footer(pilot)
         await press(pilot, "u")
-        shown = await unlocking(pilot)
+        shown = await planned_repair(pilot)
         assert steps_of(shown) == [f"1. remove-lock: {lock.name}"]
         assert f"{sum((3, 500, 3, 3)) - 9:,} kept, 0 lost" in sentence(shown)
         assert stack_files(stack) == before
@@ -111,7 +102,7 @@ def test_the_command_on_screen_removes_the_same_lock(stack: Path) -> None:
     before = stack_files(stack)
 
     async def steps(pilot: Pilot[Any], app: ActionApp) -> None:
-        shown = await unlocking(pilot)
+        shown = await planned_repair(pilot)
         await pilot.press("y")
         command = shlex.split(app.copied[-1])
         told = cli.ok(*[one for one in command[1:] if one != "--apply"]).out.decode().splitlines()
@@ -127,14 +118,14 @@ def test_a_held_lock_is_removed_by_force_alone(stack: Path) -> None:
     before = stack_files(stack)
 
     async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
-        shown = await unlocking(pilot)
+        shown = await planned_repair(pilot)
         assert "Nothing can be done now" in sentence(shown)
         assert steps_of(shown) == [f"1. remove-lock (only with --force: press f): {LOCK}"]
         assert f"process {holder} (" in warnings(shown)
         await pilot.press("enter")
         assert pilot.app.screen is shown
         await pilot.press("f")
-        shown = await unlocking(pilot)
+        shown = await planned_repair(pilot)
         assert steps_of(shown) == [f"1. remove-lock (by force): {LOCK}"]
         assert f"process {holder} (" in warnings(shown)
         assert "--force" in shown._action.command_line
@@ -159,18 +150,18 @@ def test_a_lock_on_the_list_is_in_the_way_of_removing_another_one(stack: Path) -
     before = stack_files(stack)
 
     async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
-        first = await unlocking(pilot)
+        first = await planned_repair(pilot)
         assert LOCK in warnings(first)
         await confirm(pilot)
         assert sentence(await phase(pilot, Phase.FAILED)) == "The stack is locked."
         await pilot.press("u")
-        shown = await unlocking(pilot)
+        shown = await planned_repair(pilot)
         assert shown is not first
         assert steps_of(shown) == [f"1. remove-lock: {LOCK}"]
         await confirm(pilot)
         await phase(pilot, Phase.DONE)
         await pilot.press("escape")
-        assert await unlocking(pilot) is first
+        assert await planned_repair(pilot) is first
         assert not warnings(first)
         await confirm(pilot)
         assert lines(await phase(pilot, Phase.DONE)) == [f"removed: {table.name}"]
@@ -182,7 +173,7 @@ def test_a_lock_on_the_list_is_in_the_way_of_removing_another_one(stack: Path) -
 
 def test_a_lock_that_is_gone_by_now_leaves_nothing_to_do(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
-        assert "the lock is gone by now" in sentence(await unlocking(pilot))
+        assert "the lock is gone by now" in sentence(await planned_repair(pilot))
         assert "Apply…" not in footer(pilot)
 
     act(RepairScreen(workplace(stack), journal(), locks=(LOCK,)), steps)
@@ -195,7 +186,7 @@ def test_a_plan_with_a_lock_in_its_way_leads_to_the_removal_of_that_lock_alone(s
     async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
         await phase(pilot, Phase.PLANNED)
         await pilot.press("u")
-        shown = await unlocking(pilot)
+        shown = await planned_repair(pilot)
         assert steps_of(shown) == [f"1. remove-lock: {LOCK}"]
         await confirm(pilot)
         await phase(pilot, Phase.DONE)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -22,36 +20,38 @@ from inspector.actions import (
     seen_locks,
 )
 from inspector.tui import MainScreen
-from inspector.tui.screens.plan import ActionScreen, Phase, RepairScreen
+from inspector.tui.screens.plan import ActionScreen, Phase
 from tests.support.actions import (
     ActionApp,
     act,
     confirm,
     held_lock,
     journal,
+    leave,
     lines,
     phase,
+    planned_repair,
     sentence,
     warnings,
     workplace,
 )
 from tests.support.handmade import change_byte
-from tests.support.screens import NARROW, WIDE, branches, inspect, make_stack, names, press, shown_lines
+from tests.support.screens import (
+    NARROW,
+    WIDE,
+    branches,
+    footer,
+    inspect,
+    make_stack,
+    names,
+    press,
+)
 from tests.support.thinning import thinned
-
-HOURS = 3 * 3600
 
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Path:
     return make_stack(tmp_path / "reftable", *((branches(3, index), []) for index in range(1, 5)))
-
-
-def leave_lock(stack: Path, file: str = "tables.list", age: float = HOURS) -> Path:
-    lock = stack / f"{file}.lock"
-    lock.touch()
-    os.utime(lock, (time.time() - age,) * 2)
-    return lock
 
 
 def damage(stack: Path) -> None:
@@ -60,15 +60,9 @@ def damage(stack: Path) -> None:
     change_byte(stack / table.name, 28)
 
 
-def footer(pilot: Pilot[Any]) -> str:
-    return shown_lines(pilot.app)[-1]
-
-
 async def repaired(pilot: Pilot[Any]) -> None:
     """Carry out the repair whose screen was asked for, and leave it."""
-    shown = await phase(pilot, Phase.PLANNED)
-    assert isinstance(shown, RepairScreen)
-    shown.action_again()
+    (await planned_repair(pilot)).action_again()
     await phase(pilot, Phase.DONE)
     await pilot.press("escape")
 
@@ -128,7 +122,7 @@ def test_a_repair_that_was_not_made_leaves_the_plan_failed(stack: Path) -> None:
 
 
 def test_a_plan_warns_of_a_lock_in_its_way_which_u_removes(stack: Path) -> None:
-    lock = leave_lock(stack)
+    lock = leave(stack, "tables.list.lock")
 
     async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
         shown = await phase(pilot, Phase.PLANNED)
@@ -157,7 +151,7 @@ def test_a_plan_names_the_process_that_holds_the_lock(stack: Path) -> None:
 
 
 def test_a_compaction_needs_the_locks_of_its_own_tables_only(stack: Path) -> None:
-    lock = leave_lock(stack, names(stack)[1])
+    lock = leave(stack, f"{names(stack)[1]}.lock")
 
     def plan_warnings(first: int, end: int) -> str:
         told: list[str] = []
@@ -174,7 +168,7 @@ def test_a_compaction_needs_the_locks_of_its_own_tables_only(stack: Path) -> Non
 
 
 def test_a_plan_with_nothing_to_do_needs_no_lock(stack: Path) -> None:
-    leave_lock(stack)
+    leave(stack, "tables.list.lock")
 
     async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
         shown = await phase(pilot, Phase.PLANNED)
@@ -187,7 +181,7 @@ def test_a_plan_with_nothing_to_do_needs_no_lock(stack: Path) -> None:
 def test_a_lock_that_keeps_a_plan_from_being_applied_is_explained_with_the_way_out(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], app: ActionApp) -> None:
         await phase(pilot, Phase.PLANNED)
-        leave_lock(stack)
+        leave(stack, "tables.list.lock")
         await confirm(pilot)
         failed = await phase(pilot, Phase.FAILED)
         told = "\n".join(lines(failed))
@@ -210,7 +204,7 @@ def test_a_lock_that_is_gone_by_the_time_it_is_explained(stack: Path) -> None:
 
 
 def test_locks_are_seen_with_age_and_holder(stack: Path) -> None:
-    leave_lock(stack, "b\x1b.ref", 90)
+    leave(stack, "b\x1b.ref.lock", 90)
     assert [lock_words(lock) for lock in seen_locks(stack, ["a.ref", "b\x1b.ref"])] == [
         r"b\x1b.ref.lock, 90s old: no process that can be seen has it open"
     ]
@@ -222,7 +216,7 @@ def test_locks_are_seen_with_age_and_holder(stack: Path) -> None:
 
 @pytest.mark.parametrize("size", thinned([WIDE, NARROW], 2))
 def test_u_on_a_lock_in_the_stack_pane_leads_to_its_removal(stack: Path, size: tuple[int, int]) -> None:
-    lock = leave_lock(stack)
+    lock = leave(stack, "tables.list.lock")
 
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         await press(pilot, "shift+tab", "g")
