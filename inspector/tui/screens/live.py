@@ -24,7 +24,9 @@ from textual.content import Content
 from textual.events import ScreenResume
 from textual.message import Message
 from textual.screen import Screen
-from textual.widgets import Static, TabbedContent, TabPane
+from textual.widget import AwaitMount, Widget
+from textual.widgets import Static, TabbedContent, TabPane, Tabs
+from textual.widgets.tabbed_content import ContentTab
 
 from engine.readable import damage_met
 from engine.stack import UnlistedFile, Verdicts, unlisted_files
@@ -70,14 +72,36 @@ _WIDTHS: Final = [(0, "-cramped"), (LEAST_COLUMNS, "-narrow"), (100, "-wide")]
 _HEIGHTS: Final = [(0, "-tiny"), (LEAST_LINES, "-short"), (30, "-tall")]
 
 
-class _Tab(TabPane):
-    """A tab in which the focus follows what is shown, and never leads.
+class PaneTab(TabPane):
+    """A tab whose pane is put into it when it is first shown; until then the pane only holds its state.
 
-    Textual reports the focus late: when keys come fast, it would show the tab that they have left.
+    The focus follows what is shown, and never leads. Textual reports it late: when keys come fast, it would
+    show the tab that they have left.
     """
 
+    def __init__(self, title: str, pane: Widget, id: str) -> None:  # noqa: A002 - as all widgets call it
+        super().__init__(title, id=id)
+        self._pane = pane
+        self._mounting: AwaitMount | None = None
+
+    async def build(self) -> None:
+        """Have the pane with all its parts, so that it can take keys and do jobs."""
+        if self._mounting is None:
+            self._mounting = self.mount(self._pane)
+        if not self._pane.is_mounted:
+            await self._mounting
+
     def post_message(self, message: Message) -> bool:
+        """All messages but the one that would show this tab."""
         return not isinstance(message, TabPane.Focused) and super().post_message(message)
+
+
+class _TabbedContent(TabbedContent):
+    @on(Tabs.TabActivated)
+    async def _clicked(self, event: Tabs.TabActivated) -> None:
+        # Before Textual shows the tab, which would be empty at first.
+        name = ContentTab.sans_prefix(event.tab.id or "")
+        await self.query_one(f"#{name}", PaneTab).build()
 
 
 class LiveScreen(Screen[None]):
@@ -133,17 +157,12 @@ class LiveScreen(Screen[None]):
         with Horizontal(id="panes"):
             yield self._stack
             with Vertical(id="records-pane", classes="pane"):
-                with TabbedContent(id="records"):
-                    with _Tab("Refs", id="refs-tab"):
-                        yield self._refs
-                    with _Tab("Logs", id="logs-tab"):
-                        yield self._logs
-                    with _Tab("Blocks", id="blocks-tab"):
-                        yield self._blocks
-                    with _Tab("Compaction", id="compaction-tab"):
-                        yield self._compaction
-                    with _Tab("Health", id="health-tab"):
-                        yield self._health
+                with _TabbedContent(id="records"):
+                    yield PaneTab("Refs", self._refs, "refs-tab")
+                    yield PaneTab("Logs", self._logs, "logs-tab")
+                    yield PaneTab("Blocks", self._blocks, "blocks-tab")
+                    yield PaneTab("Compaction", self._compaction, "compaction-tab")
+                    yield PaneTab("Health", self._health, "health-tab")
                 yield Detail(id="detail")
         yield KeyBar()
         yield TooSmall()
@@ -192,7 +211,10 @@ class LiveScreen(Screen[None]):
         self._damage = dict(damage_met(view.tables))
         self._show_marks()
 
+    @on(HealthPane.Changed)
     def _show_marks(self) -> None:
+        counts = self._health.known.counts()
+        self.query_one(StatusLine).findings = counts.errors, counts.warnings
         marks = self._health.known.marks() | dict.fromkeys(self._damage, HealthMark.DAMAGED)
         self._stack.show(self._session.view, self._unlisted, marks)
         self._compaction.show_damage(self._damage | self._health.known.damage())
@@ -266,13 +288,18 @@ class LiveScreen(Screen[None]):
             self._show_progress()
         if self._check_is_due:
             self._check_is_due = False
-            self._health.action_stop()
-            self._health.action_check()
+            self.call_next(self.check_again)
         if news.changed:
             self._look_beside()
             self._compare()
         elif news.asked and news.error is None:
             self.notify("Nothing has changed.", markup=False)
+
+    async def check_again(self) -> None:
+        """Begin a check, in place of one that is going on."""
+        await self.query_one("#health-tab", PaneTab).build()
+        self._health.action_stop()
+        self._health.action_check()
 
     # Watching.
 

@@ -27,13 +27,14 @@ from inspector.tui.screens.changing import ChangingScreen
 from inspector.tui.screens.copy_row import CopyScreen
 from inspector.tui.screens.dialog import HelpScreen
 from inspector.tui.screens.export_rows import ExportScreen
+from inspector.tui.screens.live import PaneTab
 from inspector.tui.screens.moments import MomentsScreen
 from inspector.tui.widgets.compaction_pane import CompactionPane
 from inspector.tui.widgets.detail import Detail
 from inspector.tui.widgets.health_pane import HealthPane
 from inspector.tui.widgets.record_pane_base import RecordPane
 from inspector.tui.widgets.stack_list import StackPane
-from inspector.tui.widgets.status_line import Breadcrumbs, StatusLine
+from inspector.tui.widgets.status_line import Breadcrumbs
 from inspector.tui.widgets.virtual_list import ColumnTitles, VirtualList
 from inspector.tui.work import Job
 
@@ -73,16 +74,15 @@ class MainScreen(ChangingScreen):
         Binding("colon", "app.command_palette", "Actions", key_display=":"),
     ]
 
-    def on_mount(self) -> None:
+    async def on_mount(self) -> None:
         """Give the keys to what matters first."""
         # Keys and the mouse switch tabs; as a stop between the panes they would be in the way.
         self.query_one(Tabs).can_focus = False
+        is_broken = bool(self._session.view.faults)
+        await self._show_tab("health-tab" if is_broken else "refs-tab")
         self.begin()
-        if self._session.view.faults:
-            self._show_tab("health-tab")
+        if is_broken:
             self._health.action_check()
-        else:
-            self._refs.rows.focus()
 
     # Selection and detail.
 
@@ -139,11 +139,11 @@ class MainScreen(ChangingScreen):
     # What the panes want of each other.
 
     @on(StackPane.TableOpened)
-    def _table_opened(self, event: StackPane.TableOpened) -> None:
+    async def _table_opened(self, event: StackPane.TableOpened) -> None:
         if self.query_one(TabbedContent).active in ("refs-tab", "logs-tab"):
             self._set_scope(OneTable(event.table.name))
         else:
-            self._show_tab("blocks-tab")
+            await self._show_tab("blocks-tab")
 
     def _set_scope(self, scope: Scope) -> None:
         self._refs.scope = scope
@@ -163,29 +163,24 @@ class MainScreen(ChangingScreen):
 
         def reveal(offset: int | None) -> None:
             if offset is not None:
-                self._reveal(table, offset, name if isinstance(row, RefRow) else log_key(name, update_index))
+                key = name if isinstance(row, RefRow) else log_key(name, update_index)
+                self.call_next(self._reveal, table, offset, key)
 
         self._jobs.start("locate", locate, reveal, on_top=True)
 
     @on(HealthPane.FindingOpened)
-    def _finding_opened(self, event: HealthPane.FindingOpened) -> None:
-        self._reveal(event.table, event.offset, None)
+    async def _finding_opened(self, event: HealthPane.FindingOpened) -> None:
+        await self._reveal(event.table, event.offset, None)
 
-    def _reveal(self, table: Table, offset: int, key: bytes | None) -> None:
+    async def _reveal(self, table: Table, offset: int, key: bytes | None) -> None:
         """Show a place of a table in the Blocks tab."""
         names = [one.name for one in self._session.view.tables]
         if table.name not in names:
             return
         self._stack.choose(names.index(table.name))
-        self._show_tab("blocks-tab")
+        await self._show_tab("blocks-tab")
         self._blocks.show_table(table)
         self._blocks.reveal(offset, key)
-
-    @on(HealthPane.Changed)
-    def _health_changed(self) -> None:
-        counts = self._health.known.counts()
-        self.query_one(StatusLine).findings = counts.errors, counts.warnings
-        self._show_marks()
 
     @on(CompactionPane.CompactWanted)
     def _compact_wanted(self, event: CompactionPane.CompactWanted) -> None:
@@ -198,42 +193,38 @@ class MainScreen(ChangingScreen):
 
     # Tabs.
 
-    def action_tab(self, step: int) -> None:
+    async def action_tab(self, step: int) -> None:
         """Go to the tab beside, and round at the end."""
         names = self._tab_names()
-        self._show_tab(names[(names.index(self.query_one(TabbedContent).active) + step) % len(names)])
+        await self._show_tab(names[(names.index(self.query_one(TabbedContent).active) + step) % len(names)])
 
-    def action_show_tab(self, number: int) -> None:
+    async def action_show_tab(self, number: int) -> None:
         """Go to this tab."""
-        self._show_tab(self._tab_names()[number])
+        await self._show_tab(self._tab_names()[number])
 
     def _tab_names(self) -> list[str]:
         return [pane.id or "" for pane in self.query(TabPane)]
 
-    def _show_tab(self, name: str) -> None:
+    async def _show_tab(self, name: str) -> None:
         self._jobs.drop("locate")  # the user has gone elsewhere
-        tabs = self.query_one(TabbedContent)
-        tabs.active = name
-        # Not only once the tab tells that it is shown: keys that are typed until then are for it.
-        self._focus_tab(tabs.get_pane(name))
+        self._tab_with_keys = name
+        tab = self.query_one(f"#{name}", PaneTab)
+        await tab.build()
+        if self._tab_with_keys == name:  # and has not gone on meanwhile
+            self.query_one(TabbedContent).active = name
+            # Not only once the tab tells that it is shown: keys that are typed until then are for it.
+            # At once and not in its turn, or it could take the user back from where the next key has led.
+            is_compaction = name == "compaction-tab"
+            self.set_focus(self._compaction.focus_target if is_compaction else tab.query(VirtualList).first())
 
     @on(TabbedContent.TabActivated)
-    def _tab_activated(self, event: TabbedContent.TabActivated) -> None:
+    async def _tab_activated(self, event: TabbedContent.TabActivated) -> None:
         if event.pane.id != self.query_one(TabbedContent).active:
             return  # it comes late: by now the user is at another tab
         self._show_blocks()
         self._show_way()
         if event.pane.id != self._tab_with_keys:  # a click; after a key the focus may be elsewhere by now
-            self._jobs.drop("locate")
-            self._focus_tab(event.pane)
-
-    def _focus_tab(self, pane: TabPane) -> None:
-        # At once and not in its turn, or it could take the user back from where the next key has led.
-        self._tab_with_keys = pane.id
-        if pane.id == "compaction-tab":
-            self.set_focus(self._compaction.focus_target)
-        else:
-            self.set_focus(pane.query(VirtualList).first())
+            await self._show_tab(event.pane.id or "")
 
     # Keys.
 
@@ -271,11 +262,11 @@ class MainScreen(ChangingScreen):
     def action_moments(self) -> None:
         """Choose an earlier state of the stack, or compare two."""
 
-        def chosen(scope: Scope | None) -> None:
+        async def chosen(scope: Scope | None) -> None:
             if scope is not None:
                 self._set_scope(scope)
                 if self.query_one(TabbedContent).active not in ("refs-tab", "logs-tab"):
-                    self._show_tab("refs-tab")
+                    await self._show_tab("refs-tab")
 
         scope = self._refs.scope
         at = scope.update_index if isinstance(scope, AsOf) else None

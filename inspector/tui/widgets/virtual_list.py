@@ -268,6 +268,11 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
         """A lower list keeps its cursor on screen."""
         self.scroll_to_row(self.cursor)
 
+    def watch_show_vertical_scrollbar(self, shown: bool) -> None:
+        """A scrollbar that appears after the list was scrolled shows where that has led."""
+        if shown:
+            self.vertical_scrollbar.position = self.scroll_y
+
     def notify_style_update(self) -> None:
         """Lines carry colours: other styles, other lines."""
         super().notify_style_update()

@@ -437,6 +437,7 @@ def test_a_list_behind_another_tab_gets_its_rows_too(tmp_path: Path) -> None:
     directory = make_stack(tmp_path / "reftable", ([], [log(b"HEAD", index) for index in range(1, 2001)]))
 
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        await press(pilot, "2", "1")
         logs = rows(screen, "logs")
         logs.cursor = 1000
         await settle(pilot)

@@ -26,7 +26,7 @@ from inspector.tui.screens.plan import ActionScreen
 from inspector.tui.widgets.block_pane import BlockPane
 from inspector.tui.widgets.detail import Detail
 from inspector.tui.widgets.health_pane import HealthPane
-from inspector.tui.widgets.record_pane import LogsPane, RefsPane
+from inspector.tui.widgets.record_pane import RefsPane
 from inspector.tui.widgets.stack_list import StackPane
 from inspector.tui.widgets.status_line import Breadcrumbs, StatusLine
 from tests.support.git import Git, Repository
@@ -124,7 +124,7 @@ def test_a_stack_that_others_break_is_shown_as_it_was_until_it_is_to_be_read_aga
 
 def test_enter_on_a_table_shows_it_alone_and_escape_the_whole_stack(shared: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
-        refs, logs = screen.query_one(RefsPane), screen.query_one(LogsPane)
+        refs, logs = screen._refs, screen._logs
         await press(pilot, "shift+tab", "j", "enter")
         name = screen._session.view.tables[1].name
         assert refs.scope == logs.scope == OneTable(name)
@@ -440,9 +440,8 @@ def test_no_choice_is_an_end(repo: Repository, tmp_path: Path) -> None:
 
 def test_m_gives_a_pane_the_whole_screen(shared: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
-        blocks = screen.query_one(BlockPane)
         await press(pilot, "3", "m")
-        assert blocks.size.width > 110
+        assert screen.query_one(BlockPane).size.width > 110
         await press(pilot, "m", "shift+tab", "shift+tab", "m")
         assert screen.focused is not None
 

@@ -1,0 +1,153 @@
+"""A tab's pane is put on screen when it is first shown; until then it only follows the session."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widget import Widget
+from textual.widgets import TabbedContent, TabPane
+
+from inspector.tui import MainScreen
+from inspector.tui.screens.plan import RepairScreen
+from inspector.tui.widgets.block_pane import BlockPane
+from inspector.tui.widgets.block_tree import BlockTree
+from inspector.tui.widgets.compaction_pane import CompactionPane
+from inspector.tui.widgets.health_pane import HealthPane
+from inspector.tui.widgets.hex_view import HexView
+from inspector.tui.widgets.record_pane import LogsPane, RefsPane
+from inspector.tui.widgets.status_line import StatusLine
+from tests.support.screens import branches, inspect, log, make_stack, names, press, settle, shown_lines
+
+PANES: list[type[Widget]] = [RefsPane, LogsPane, BlockPane, CompactionPane, HealthPane]
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    """Two tables: 30 refs, and two log entries."""
+    return make_stack(tmp_path / "reftable", (branches(30), [log(b"HEAD", 1)]), ([], [log(b"HEAD", 2)]))
+
+
+def made(screen: MainScreen) -> list[type[Widget]]:
+    return [pane for pane in PANES if screen.query(pane)]
+
+
+def test_a_pane_is_not_made_before_it_is_shown(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        assert made(screen) == [RefsPane]
+        await press(pilot, "3")
+        assert made(screen) == [RefsPane, BlockPane]
+        await press(pilot, "1", "3", "left_square_bracket", "5", "left_square_bracket")
+        assert made(screen) == PANES
+        assert all(len(screen.query(pane)) == 1 for pane in PANES)
+
+    inspect(stack, steps)
+
+
+def test_of_a_broken_stack_health_is_made_alone(stack: Path) -> None:
+    (stack / names(stack)[0]).unlink()
+
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        assert HealthPane in made(screen)
+        assert LogsPane not in made(screen)
+        assert screen.query_one(HealthPane).known.is_checked
+        await press(pilot, "1")
+        assert RefsPane in made(screen)
+
+    inspect(stack, steps)
+
+
+@pytest.mark.parametrize(("key", "target"), [("j", BlockTree), ("h", HexView)])
+def test_a_key_typed_right_after_that_of_a_tab_is_for_its_pane(
+    stack: Path, key: str, target: type[Widget]
+) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        refs = screen.query_one(RefsPane)
+        pilot.app.simulate_key("3")
+        pilot.app.simulate_key(key)
+        await settle(pilot)
+        assert isinstance(screen.focused, target)
+        assert refs.rows.cursor == 0
+
+    inspect(stack, steps)
+
+
+def test_keys_typed_right_after_that_of_the_logs_move_in_the_logs(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        for key in ("2", "j", "4", "A", "2"):
+            pilot.app.simulate_key(key)
+        await settle(pilot)
+        assert screen.query_one(LogsPane).rows.cursor == 1
+        assert screen.query_one(RefsPane).rows.cursor == 0
+        assert screen.query_one(CompactionPane).study.marked == range(2)
+
+    inspect(stack, steps)
+
+
+def test_a_click_makes_the_pane_before_the_tab_is_shown(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        tabs = screen.query_one(TabbedContent)
+        for pane in tabs.query(TabPane):
+            assert pane.display == (pane.id == "refs-tab")
+        logs = tabs.get_pane("logs-tab")
+        seen = []
+        logs.watch(tabs, "active", lambda name: seen.append((name, bool(screen.query(LogsPane)))), init=False)
+        await pilot.click(tabs.get_tab("logs-tab"))
+        await settle(pilot)
+        assert seen == [("logs-tab", True)]
+        assert screen.focused is screen.query_one(LogsPane).rows
+
+    inspect(stack, steps)
+
+
+def test_changes_before_a_pane_was_made_are_seen_in_it(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        make_stack(stack, ([], [log(b"HEAD", 3)]))
+        await press(pilot, "R")
+        assert made(screen) == [RefsPane]
+        await press(pilot, "2")
+        assert screen.query_one(LogsPane).rows.source.count == 3
+        await press(pilot, "4")
+        assert screen.query_one(CompactionPane).study.tables == screen._session.view.tables
+
+    inspect(stack, steps)
+
+
+def test_what_health_knows_at_once_is_counted_before_it_was_shown(stack: Path) -> None:
+    (stack / "tables.list.lock").touch()
+    os.utime(stack / "tables.list.lock", (0, 0))
+
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        assert HealthPane not in made(screen)
+        assert sum(screen.query_one(StatusLine).findings) == 1
+        await press(pilot, "5")
+        assert screen.query_one(HealthPane).known.counts().warnings == 1
+        assert any("lock" in line[50:] for line in shown_lines(pilot.app))
+
+    inspect(stack, steps)
+
+
+def test_the_scope_chosen_before_the_logs_were_made_is_theirs(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        await press(pilot, "shift+tab", "enter", "2")
+        assert screen.query_one(LogsPane).scope == screen.query_one(RefsPane).scope
+        shown = screen.query_one(LogsPane).rows.source
+        assert shown.count == 1
+
+    inspect(stack, steps)
+
+
+def test_a_repair_is_checked_even_if_health_was_never_shown(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        screen._act(RepairScreen(screen._workplace, screen._journal))
+        await settle(pilot)
+        pilot.app.screen.dismiss(True)
+        await settle(pilot)
+        assert pilot.app.screen is screen
+        assert screen.query_one(HealthPane).known.is_checked
+        assert screen.query_one(TabbedContent).active == "refs-tab"
+
+    inspect(stack, steps)
