@@ -12,7 +12,6 @@ import pytest
 from textual.app import App, ComposeResult
 from textual.message import Message
 from textual.pilot import Pilot
-from textual.widgets import Footer
 
 from engine.format import RefRecord
 from engine.merge import plan_compaction
@@ -22,6 +21,7 @@ from inspector.text import file_size
 from inspector.tui.widgets import geometry
 from inspector.tui.widgets.compaction_pane import CompactionPane
 from inspector.tui.widgets.geometry import BarList
+from inspector.tui.widgets.key_bar import KeyBar
 from inspector.tui.widgets.what_if_plot import WhatIf
 from tests.support.handmade import change_byte
 from tests.support.screens import (
@@ -55,7 +55,7 @@ class Host(App[None]):
 
     def compose(self) -> ComposeResult:
         yield self.pane
-        yield Footer(compact=True)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         self.pane.show(self.view)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,13 +13,20 @@ from inspector.tui import MainScreen
 from inspector.tui.screens.dialog import HelpScreen
 from inspector.tui.widgets.key_bar import KeyBar
 from inspector.tui.widgets.virtual_list import VirtualList
-from tests.support.screens import branches, inspect, log, make_stack, settle, shown_lines
+from tests.support.screens import branches, log, make_stack, settle, shown_lines
+from tests.support.shared_screen import SharedScreen, shared_screen
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedScreen]:
     """Two tables: 300 refs, and a few log entries."""
-    return make_stack(tmp_path / "reftable", (branches(300), [log(b"HEAD", 1)]), ([], [log(b"HEAD", 2)]))
+    stack = make_stack(
+        tmp_path_factory.mktemp("shared") / "reftable",
+        (branches(300), [log(b"HEAD", 1)]),
+        ([], [log(b"HEAD", 2)]),
+    )
+    with shared_screen(stack) as screen:
+        yield screen
 
 
 async def click_text(pilot: Pilot[Any], text: str) -> None:
@@ -34,7 +41,7 @@ async def click_text(pilot: Pilot[Any], text: str) -> None:
     raise AssertionError(f"{text!r} is not on screen:\n" + "\n".join(shown_lines(pilot.app)))
 
 
-def test_each_tab_can_be_clicked(stack: Path) -> None:
+def test_each_tab_can_be_clicked(shared: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         tabs = screen.query_one(TabbedContent)
         for pane in [*tabs.query(TabPane)][::-1]:
@@ -44,10 +51,10 @@ def test_each_tab_can_be_clicked(stack: Path) -> None:
             assert screen.focused is not None
             assert pane in screen.focused.ancestors
 
-    inspect(stack, steps)
+    shared(steps)
 
 
-def test_a_click_on_a_row_goes_there(stack: Path) -> None:
+def test_a_click_on_a_row_goes_there(shared: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         await click_text(pilot, "branch-0000004")
         assert isinstance(screen.focused, VirtualList)
@@ -55,13 +62,13 @@ def test_a_click_on_a_row_goes_there(stack: Path) -> None:
         await click_text(pilot, "1 …00005eed")
         assert any(">  1 …00005eed" in line for line in shown_lines(pilot.app))
 
-    inspect(stack, steps)
+    shared(steps)
 
 
-def test_a_click_on_a_key_in_the_footer_presses_it(stack: Path) -> None:
+def test_a_click_on_a_key_in_the_footer_presses_it(shared: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         assert screen.query(KeyBar)
         await click_text(pilot, "? Help")
         assert isinstance(pilot.app.screen, HelpScreen)
 
-    inspect(stack, steps)
+    shared(steps)
