@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from engine.stack import HOW_TO_BEGIN_ANEW
+
 
 class Severity(StrEnum):
     """How bad a fault is; the worst first."""
@@ -63,6 +65,7 @@ _SILENT = "git does not notice"
 _IGNORES = "git ignores it"
 _LAST_WINS = "git lets the table win that is listed last"
 _BROKEN = "git treats the ref as broken"
+_BEGIN_ANEW = f"{HOW_TO_BEGIN_ANEW[0].upper()}{HOW_TO_BEGIN_ANEW[1:]}."
 _NO_OBJECTS = "git never reads the object section; JGit"
 
 # A table, with as few lines a record as it needs.
@@ -74,6 +77,8 @@ _FAULTS = (
     FaultKind("list-empty", _ERROR, "tables.list names no table, but there are tables.", _EMPTY, _REBUILD),
     FaultKind("stack-empty", _INFO, "There is no tables.list and no table: a stack without refs.",
         "the same to git"),
+    FaultKind("stack-lost", _ERROR, "The stack of a repository has no table: git writes at least HEAD into "
+        f"it, so its refs and reflogs are lost. {_BEGIN_ANEW}", _EMPTY),
     FaultKind("list-unreadable", _ERROR, "tables.list cannot be read, or is no list.",
         "git refuses the whole stack, or hangs", _REBUILD),
     FaultKind("list-no-newline", _ERROR, "The last line of tables.list does not end: the list may have been "

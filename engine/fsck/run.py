@@ -30,7 +30,14 @@ from engine.fsck.finding import Finding, Report, reason_of
 from engine.fsck.table import CheckedTable, check_table
 from engine.fsck.whole_stack import RefCheck, check_repetitions, check_tables
 from engine.progress import Progress, ProgressCallback
-from engine.stack import FileKind, StackOptions, UnlistedFile, read_list_bytes, unlisted_files
+from engine.stack import (
+    FileKind,
+    StackOptions,
+    UnlistedFile,
+    is_of_repository,
+    read_list_bytes,
+    unlisted_files,
+)
 
 _ATTEMPTS: Final = 20
 """How often the list is read again because a compaction has replaced it meanwhile."""
@@ -192,11 +199,15 @@ def _check_list(directory: str, entries: Sequence[str], report: Report) -> list[
     except (FormatError, OSError) as error:
         report.add("list-unreadable", TABLES_LIST, None, reason_of(error))
         return []
-    if raw is None:
+    if not tables and not (raw or b"").strip(b"\n") and is_of_repository(directory):
+        what = "no tables.list and" if raw is None else "a tables.list without a line, and"
+        report.add("stack-lost", TABLES_LIST, None, f"there is {what} no table")
+    elif raw is None:
         if tables:
             report.add("list-missing", TABLES_LIST, None, f"there is no tables.list, but {present} here")
         else:
             report.add("stack-empty", TABLES_LIST, None, "there is neither a list nor a table")
+    if raw is None:
         return []
     listed = parse_table_list(raw)
     if not listed.is_whole:

@@ -38,7 +38,13 @@ from engine.layout import TableLayout
 from engine.merge import MergedTable
 from engine.readable.table import BrokenTable, OpenError, ReadableTable
 from engine.salvage import assumed_header
-from engine.stack import StackDirectory, StackOptions, read_list_bytes
+from engine.stack import (
+    LOST_WITH_ALL_TABLES,
+    StackDirectory,
+    StackOptions,
+    is_of_repository,
+    read_list_bytes,
+)
 from engine.table import RegularFile, Table
 
 _OUT_OF_FILES: Final = {errno.EMFILE, errno.ENFILE}
@@ -152,7 +158,11 @@ class ReadableStack(Closing):
             if not accept_broken:
                 raise
         found = _whatever_is_there(os.fspath(self.directory), self.options)
-        return found if found.tables or empty is None else empty
+        if found.tables or empty is None:
+            return found
+        if is_of_repository(self.directory):
+            return found._replace(faults=(FormatError(TABLES_LIST, None, LOST_WITH_ALL_TABLES),))
+        return empty
 
 
 def open_readable(

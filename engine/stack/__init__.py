@@ -26,8 +26,11 @@ from engine.stack.cleaning import (
 )
 from engine.stack.coverage import merged_ranges as merged_ranges
 from engine.stack.directory import (
+    HOW_TO_BEGIN_ANEW as HOW_TO_BEGIN_ANEW,
+    LOST_WITH_ALL_TABLES as LOST_WITH_ALL_TABLES,
     CompactionStats as CompactionStats,
     StackDirectory as StackDirectory,
+    is_of_repository as is_of_repository,
     read_list_bytes as read_list_bytes,
 )
 from engine.stack.durable import (

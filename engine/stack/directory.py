@@ -57,6 +57,12 @@ from engine.table import RegularFile, Table, WriteOptions
 
 _RELOAD_SECONDS: Final = 3.0
 
+HOW_TO_BEGIN_ANEW: Final = (
+    "put back a copy of the directory, or begin anew with `git symbolic-ref HEAD refs/heads/main`"
+)
+LOST_WITH_ALL_TABLES: Final = f"there is no table, not even one with HEAD: {HOW_TO_BEGIN_ANEW}"
+"""What is wrong with an empty stack of a repository, since git writes at least HEAD into each."""
+
 
 @dataclass(slots=True)
 class CompactionStats:
@@ -267,21 +273,26 @@ class StackDirectory(Closing):
         raise RepositoryError(f"{self.path} is no stack; `find_repository` finds that of a repository")
 
     def require_list(self, *, locked: bool = False) -> None:
-        """Raise `FormatError` for a list that is missing or empty although there are tables.
+        """Raise `FormatError` for a list that is missing or empty although there are tables, or should be.
 
         What is added to a stack that has lost its list would hide all that it held. Unless the caller has
         `locked` the list, other processes may be at work:
 
-         1. a list that names a table, or no table in the directory, is no loss;
+         1. a list that names a table is no loss; no table in the directory is one in a repository alone;
          2. a table that is locked is none either: a compaction that left nothing is about to remove it;
          3. while the list is locked, its first table may be there already. Once it is not, the list names it.
         """
-        if self.read_list() or not any(map(self._is_left, os.listdir(self.path))):
+        if self.read_list():
+            return
+        has_tables = any(map(self._is_left, os.listdir(self.path)))
+        if not has_tables and not is_of_repository(self.path):
             return
         if not locked and (os.path.lexists(self.list_path + ".lock") or self.read_list()):
             return
         what = "names no table" if os.path.lexists(self.list_path) else "is missing"
-        raise FormatError(TABLES_LIST, None, f"{what}, but there are tables: see the verb repair")
+        if has_tables:
+            raise FormatError(TABLES_LIST, None, f"{what}, but there are tables: see the verb repair")
+        raise FormatError(TABLES_LIST, None, LOST_WITH_ALL_TABLES)
 
     def _is_left(self, name: str) -> bool:
         """Whether a file is a table that is not locked, looking for the lock first: it outlives the table."""
@@ -330,6 +341,15 @@ class StackDirectory(Closing):
             self.load(added)
         except (ReftableError, OSError) as error:
             raise CommittedError(self.list_path, str(error)) from error
+
+
+def is_of_repository(directory: str | os.PathLike[str]) -> bool:
+    """Whether this is the stack of a repository or of a linked worktree: git writes at least HEAD into it."""
+    parent = os.path.dirname(os.path.realpath(directory))
+    has_head, *others = (
+        os.path.lexists(os.path.join(parent, name)) for name in ("HEAD", "objects", "commondir")
+    )
+    return has_head and any(others)
 
 
 def read_list_bytes(directory: str | os.PathLike[str]) -> bytes | None:

@@ -1,0 +1,86 @@
+"""Lists that a repository has lost, with or without its tables: nothing is written over what they named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from engine.errors import FormatError
+from engine.format import RefRecord
+from engine.snapshot import list_snapshots
+from engine.stack import Stack
+from tests.support.cli import ok, run
+from tests.support.git import Repository
+from tests.support.tables import stack_files
+
+
+def remove_list(directory: Path) -> None:
+    (directory / "tables.list").unlink()
+
+
+def empty_list(directory: Path) -> None:
+    (directory / "tables.list").write_bytes(b"")
+
+
+def remove_all(directory: Path) -> None:
+    for path in directory.iterdir():
+        path.unlink()
+
+
+def remove_tables(directory: Path) -> None:
+    remove_all(directory)
+    empty_list(directory)
+
+
+LOSSES = [remove_list, empty_list, remove_all, remove_tables]
+
+
+@pytest.mark.parametrize("lose", LOSSES)
+def test_writers_refuse_a_stack_that_has_lost_its_list_and_write_nothing(
+    repo: Repository, lose: Callable[[Path], None]
+) -> None:
+    oid = repo.commit()
+    lose(repo.reftable)
+    before = stack_files(repo.reftable)
+    for arguments in (["add"], ["add", "--dry-run"], ["compact"], ["expire", "--before", "now"], ["clean"]):
+        done = run(*arguments, repo.path, stdin=f"create refs/heads/new {oid.hex()}\n".encode())
+        assert done.code == 3, (arguments, done)
+        assert "repair" in done.err or "put back a copy" in done.err
+    with pytest.raises(FormatError), Stack.open(repo.reftable) as stack:
+        stack.add(lambda writer: writer.add_ref(RefRecord(b"refs/heads/new", 1, oid)))
+    assert stack_files(repo.reftable) == before
+    assert list_snapshots(repo.reftable) == []
+
+
+@pytest.mark.parametrize("lose", LOSSES)
+def test_a_lost_list_is_an_error_to_fsck_and_told_by_readers(
+    repo: Repository, lose: Callable[[Path], None]
+) -> None:
+    repo.commit()
+    lose(repo.reftable)
+    assert run("fsck", repo.path).code == 1
+    done = run("refs", repo.path)
+    assert done.code == 3
+    assert "tables.list" in done.err
+
+
+def test_git_begins_a_lost_stack_anew_as_the_advice_says(repo: Repository) -> None:
+    repo.commit()
+    remove_all(repo.reftable)
+    assert "git symbolic-ref HEAD refs/heads/main" in run("refs", repo.path).err
+    repo.git("symbolic-ref", "HEAD", "refs/heads/main")
+    ok("fsck", repo.path)
+    assert ok("refs", repo.path).lines == [b"ref: refs/heads/main HEAD"]
+
+
+def test_a_linked_worktree_that_has_lost_its_stack_is_refused_as_well(
+    repo: Repository, tmp_path: Path
+) -> None:
+    oid = repo.commit()
+    repo.git("worktree", "add", "--detach", str(tmp_path / "linked"))
+    remove_all(repo.git_dir / "worktrees" / "linked" / "reftable")
+    done = run("add", tmp_path / "linked", stdin=f"create refs/bisect/new {oid.hex()}\n".encode())
+    assert done.code == 3
+    assert run("fsck", tmp_path / "linked").code == 1
