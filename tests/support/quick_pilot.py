@@ -38,6 +38,7 @@ _MOST_STEPS: Final = 200_000
 _waiting: WeakSet[Screen[Any]] = WeakSet()
 """Screens of which something is to be drawn."""
 
+_init_alone: Final = Stylesheet.__init__
 _set_variables_alone: Final = Stylesheet.set_variables
 _parsed: dict[frozenset[tuple[str, str]], LRUCache[Any, Any]] = {}
 """Rules of style sheets by the colours that they were parsed with."""
@@ -52,6 +53,7 @@ def make_textual_quick() -> None:
     textual.screen.UPDATE_PERIOD = 0.5  # type: ignore[misc]
     if not ALL:
         Screen._compositor_refresh = _draw_later  # type: ignore[method-assign]
+    Stylesheet.__init__ = _init  # type: ignore[method-assign]
     Stylesheet.set_variables = _set_variables  # type: ignore[method-assign]
     textual.app.wait_for_idle = _do_not_wait  # type: ignore[attr-defined]
     Pilot._wait_for_screen = _wait_for_screen  # type: ignore[assignment,method-assign]
@@ -62,6 +64,15 @@ def make_textual_quick() -> None:
 def _set_variables(stylesheet: Stylesheet, variables: dict[str, str]) -> None:
     stylesheet._parse_cache = LRUCache(1)  # which this empties
     _set_variables_alone(stylesheet, variables)
+    _share_rules(stylesheet, variables)
+
+
+def _init(stylesheet: Stylesheet, *, variables: dict[str, str] | None = None) -> None:
+    _init_alone(stylesheet, variables=variables)
+    _share_rules(stylesheet, variables or {})  # also that with which Textual parses all anew, for a theme
+
+
+def _share_rules(stylesheet: Stylesheet, variables: dict[str, str]) -> None:
     # Each application would parse the same styles of all widgets anew.
     stylesheet._parse_cache = _parsed.setdefault(frozenset(variables.items()), LRUCache(1000))
 
