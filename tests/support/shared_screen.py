@@ -101,12 +101,13 @@ class _Opened:
                     raise
 
     def _state(self) -> tuple[object, ...]:
-        lists = [pane.rows for pane in self._main.query(RecordPane)]
+        refs, logs = self._main._refs, self._main._logs
+        rows = refs.rows
         return (
             shown_lines(self._app),
             self._main.focused,
-            [(rows.source.count, rows.cursor) for rows in lists],
-            [pane.scope for pane in self._main.query(RecordPane)],
+            (rows.source.count, rows.cursor),
+            (refs.scope, logs.scope),
         )
 
     async def _bring_back(self) -> None:
@@ -121,7 +122,7 @@ class _Opened:
             main.action_maximise()
         if isinstance(main.focused, Prompt):
             await self._pilot.press("escape")
-        main.action_show_tab(0)
+        await self._pilot.press("1")
         await settle(self._pilot)
         for pane in main.query(RecordPane):
             if pane.check_action("back", ()):
