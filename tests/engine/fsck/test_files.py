@@ -8,6 +8,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -397,25 +398,25 @@ def test_too_many_open_files_are_no_fault_of_a_table(tmp_path: Path) -> None:
 
 def test_a_stack_that_others_change_all_the_time_is_sound(tmp_path: Path) -> None:
     make_stack(tmp_path / "stack", 3)
-    done = threading.Event()
+    stop = threading.Event()
 
     def change() -> None:
         with Stack.open(tmp_path / "stack", StackOptions(auto_compact=False)) as handle:
-            for number in range(60 if ALL else 20):
+            for number in count():
                 add_branches(handle, 2, first=10 + 2 * number)
                 first = number % len(handle.tables)
                 handle.compact(first, len(handle.tables))
-        done.set()
+                if stop.is_set():
+                    return
 
     changer = threading.Thread(target=change)
     changer.start()
-    checks = 0
-    while not done.is_set():
-        found = [finding for finding in fsck(tmp_path / "stack") if finding.severity is not Severity.INFO]
-        assert found == []
-        checks += 1
-    changer.join()
-    assert checks > (10 if ALL else 3)
+    try:
+        for _ in range(30 if ALL else 8):
+            assert [one for one in fsck(tmp_path / "stack") if one.severity is not Severity.INFO] == []
+    finally:
+        stop.set()
+        changer.join()
     assert findings(tmp_path / "stack") == []
 
 
