@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-import engine.format.block
+import engine.table.reader
 from engine.format import RefRecord
 from engine.stack import Stack, StackOptions
 from inspector.tui import InspectorApp, MainScreen
@@ -65,7 +65,7 @@ class Meter:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.records: dict[int, int] = {}
-        decode = engine.format.block.decode_refs
+        decode = engine.table.reader.decode_refs
 
         def counting(*args: Any) -> list[RefRecord]:  # noqa: ANN401 - as the function it stands for
             records = decode(*args)
@@ -73,7 +73,7 @@ class Meter:
             self.records[thread] = self.records.get(thread, 0) + len(records)
             return records
 
-        monkeypatch.setattr(engine.format.block, "decode_refs", counting)
+        monkeypatch.setattr(engine.table.reader, "decode_refs", counting)
 
 
 def test_a_key_costs_no_more_than_on_a_small_stack(million: Path, monkeypatch: pytest.MonkeyPatch) -> None:
