@@ -30,7 +30,7 @@ from engine.format import (
     pack_table_list,
     parse_table_list,
 )
-from engine.fsck import HIGHEST_LIMIT, Severity, fsck, once_each
+from engine.fsck import HIGHEST_LIMIT, Finding, Severity, fsck, once_each
 from engine.progress import ProgressCallback
 from engine.repair.choice import Candidate, arranged, choose, follow_each_other, inserted
 from engine.repair.files import Evidence, TableFile, joined, number_of, words_for
@@ -94,22 +94,25 @@ def plan_repair(
             raise ApiError(f"{name!r} is no table in {path}")
     if tables is not None and (set_aside or take_up):
         raise ApiError("to choose what becomes of tables, the stack has to be repaired as a whole")
+    findings: list[Finding] | None = None
     for _ in range(_ATTEMPTS):
         before = read_list_bytes(path)
-        findings = list(fsck(path, options, progress, now))
+        # A sound stack need not be checked anew because other processes go on adding to it.
+        if findings is None or any(one.fixes for one in findings):
+            findings = list(fsck(path, options, progress, now))
         try:
             known = Evidence(path, findings, options.hash_id if options else None, progress)
             only = None if tables is None else frozenset(tables)
             choices = (frozenset(set_aside), frozenset(take_up))
             plan = _Planner(known, options or StackOptions(), only, *choices, now).plan()
-        except FileNotFoundError:
+        except (FileNotFoundError, OutdatedError):
             # A table that is gone since it was checked, from the list or from beside it: others compact.
             continue
         except FormatError:
             if read_list_bytes(path) == before:
                 raise
         else:
-            if plan.list_before == before:
+            if not plan.steps or plan.list_before == before:
                 return plan
     raise OutdatedError(os.fspath(path / TABLES_LIST), "changes all the time: another process is at work")
 

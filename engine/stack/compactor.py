@@ -18,8 +18,11 @@ A crash before the rename of the list leaves the old stack and clutter, after it
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import Final
 
 from engine.errors import LockError, OutdatedError
 from engine.format import footer_size
@@ -29,6 +32,9 @@ from engine.stack.directory import StackDirectory
 from engine.stack.lock import LockFile
 from engine.stack.temporary import TemporaryTable
 from engine.table import Table
+
+_HOLD_SECONDS: Final = 5.0
+"""How long to try to lock all tables of a stack that others are merging."""
 
 
 def compact_range(
@@ -106,15 +112,42 @@ def _lock_range(
             end = first + len(wanted)
         directory.require_current()
         for position in reversed(range(first, end)):
+            name = directory.tables[position].name
+            if name in directory.held:
+                continue
             try:
-                lock = LockFile(directory.file(directory.tables[position].name))
+                _lock_table(directory, name, locks)
             except LockError:
                 if best_effort and end - (position + 1) >= 2:
                     return position + 1, end
                 raise
-            locks.enter_context(lock)
-            lock.close_file()
     return first, end
+
+
+def _lock_table(directory: StackDirectory, name: str, locks: ExitStack) -> None:
+    lock = locks.enter_context(LockFile(directory.file(name)))
+    lock.close_file()
+
+
+def hold_tables(directory: StackDirectory, locks: ExitStack) -> None:
+    """Load the list, and lock all of its tables before another process merges any of them.
+
+    One that is being merged is waited for, without holding any lock. Raises `LockError`.
+    """
+    deadline = time.monotonic() + _HOLD_SECONDS
+    while True:
+        try:
+            with directory.lock_list(), ExitStack() as taken:
+                if not directory.is_current():
+                    directory.load()
+                for name in reversed(directory.names):
+                    _lock_table(directory, name, taken)
+                locks.enter_context(taken.pop_all())
+                return
+        except LockError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(random.uniform(0.001, 0.02))  # noqa: S311 - jitter, not a secret
 
 
 def _replace_range(

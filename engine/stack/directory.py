@@ -83,10 +83,21 @@ class StackDirectory(Closing):
     """The tables that `tables.list` named when it was last read, and the files they lie in.
 
     `tables`, oldest first, are replaced as a whole; `merged` is all of them as one. `stats` is what
-    compactions through this handle have done.
+    compactions through this handle have done. `held` are the tables that it has locked for longer than one
+    change (see `Stack.hold`).
     """
 
-    __slots__ = ("_list", "before_change", "merged", "options", "path", "read_only", "stats", "tables")
+    __slots__ = (
+        "_list",
+        "before_change",
+        "held",
+        "merged",
+        "options",
+        "path",
+        "read_only",
+        "stats",
+        "tables",
+    )
     table_type: ClassVar[type[Table]] = Table
 
     def __init__(self, path: str | os.PathLike[str], options: StackOptions, *, read_only: bool) -> None:
@@ -96,6 +107,7 @@ class StackDirectory(Closing):
         self.tables: tuple[Table, ...] = ()
         self.merged = MergedTable(())
         self.stats = CompactionStats()
+        self.held: frozenset[str] = frozenset()
         self.before_change: Callable[[bytes], None] = lambda _: None
         self._list: RegularFile | None = None
         if not stat.S_ISDIR(os.stat(self.path).st_mode):

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -26,7 +26,7 @@ from engine.merge import CompactionPlan, Expiry, Segment, check_range, plan_comp
 from engine.progress import ProgressCallback
 from engine.stack.addition import Addition
 from engine.stack.cleaning import CleanPlan, clean, plan_clean
-from engine.stack.compactor import compact_range, find_range
+from engine.stack.compactor import compact_range, find_range, hold_tables
 from engine.stack.directory import StackDirectory
 from engine.stack.options import StackOptions
 from engine.table import TableWriter
@@ -190,6 +190,21 @@ class Stack(StackDirectory):
         path = self.list_path
         first = find_range(self.names, names, path, is_bottom=plan.first == 0)
         compact_range(self, first, first + len(names), expiry=plan.expiry, follows=True, progress=progress)
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Load the list and lock all of its tables, so that a plan of them holds on a busy stack.
+
+        No other process merges them meanwhile; others may go on adding tables. Raises `LockError` when that
+        cannot be had for seconds.
+        """
+        with ExitStack() as locks:
+            hold_tables(self, locks)
+            self.held = frozenset(self.names)
+            try:
+                yield
+            finally:
+                self.held = frozenset()
 
     def plan_clean(self) -> CleanPlan:
         """Which files in the directory are stale, and which are not and why; changes nothing."""

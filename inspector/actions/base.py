@@ -10,7 +10,7 @@ import shlex
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +27,7 @@ from inspector.text import safe_name
 Made = TypeVar("Made")
 
 PROGRAM: Final = "reftable-inspector"
-_MOST_PLANS: Final = 5
+_MOST_PLANS: Final = 4
 """Plans that are made for a stack which other processes change again and again, before giving up."""
 
 
@@ -178,6 +178,13 @@ class Action(ABC, Generic[Made]):
     def apply(self, plan: Plan[Made], progress: ProgressCallback) -> Result:
         """Do what the plan says. For `run` alone to call."""
 
+    def insist(
+        self, progress: ProgressCallback, *, when_noop: bool = False
+    ) -> tuple[Plan[Made], Result | None]:
+        """Plan and apply once more, when other processes have been faster every time. For `plan_and_run`."""
+        plan = self.plan(progress)
+        return plan, self.apply(plan, progress) if when_noop or not plan.is_noop else None
+
 
 def run(action: Action[Made], plan: Plan[Made], progress: ProgressCallback) -> Result:
     """Apply `plan`, which `action` made: all changes of a stack go through here.
@@ -197,15 +204,15 @@ def plan_and_run(
     Where another process is faster, so that the plan is outdated before it is applied, another one is made, a
     few times. Raises as `run` does.
     """
-    for number in range(_MOST_PLANS):
-        try:
+    for _ in range(_MOST_PLANS):
+        with suppress(OutdatedError):
             plan = action.plan(progress)
             is_run = not dry_run and (when_noop or not plan.is_noop)
             return plan, run(action, plan, progress) if is_run else None
-        except OutdatedError:
-            if number + 1 == _MOST_PLANS:
-                raise
-    raise AssertionError  # the last plan is returned or its error raised
+    if dry_run:
+        return action.plan(progress), None
+    action.workplace.require_writable()
+    return action.insist(progress, when_noop=when_noop)
 
 
 def rehearse(action: Action[Made], progress: ProgressCallback) -> Plan[Made]:

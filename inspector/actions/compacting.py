@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,7 +14,8 @@ from engine.errors import OutdatedError
 from engine.format import limits_in_name
 from engine.merge import CompactionPlan, Expiry, TableSummary
 from engine.progress import ProgressCallback
-from engine.stack import TABLES_LIST, CleanPlan, Policy, Stack
+from engine.snapshot import Snapshot
+from engine.stack import TABLES_LIST, CleanPlan, Policy, Stack, StackOptions
 from inspector.actions.base import Action, Plan, Result, word
 from inspector.text import clean_lines, compaction_lines, counted, parse_time
 
@@ -40,17 +42,52 @@ class TableRange:
 class _Compaction(Action[CompactionPlan]):
     """What compacting and expiring have in common."""
 
+    @property
+    def rule(self) -> StackOptions:
+        """The options of the stack, with the rule that suggests what to merge."""
+        return self.workplace.options
+
+    @abstractmethod
+    def planned(self, stack: Stack, progress: ProgressCallback) -> Plan[CompactionPlan]:
+        """Merge into nothing, to see the exact outcome. Raises OutdatedError for a range that is gone."""
+
+    def plan(self, progress: ProgressCallback) -> Plan[CompactionPlan]:
+        """See the exact outcome for the stack as it is now."""
+        with self.workplace.opened(options=self.rule) as stack:
+            return self.planned(stack, progress)
+
     def apply(self, plan: Plan[CompactionPlan], progress: ProgressCallback) -> Result:
         """Merge the tables of the plan."""
-        made = plan.made
         with self.workplace.changing(self.operation) as (stack, record):
-            stack.apply(made, progress)
-            made = replace(made, after=tuple(_named(table, stack) for table in made.after))
-        saved = sum(table.size for table in made.before) - sum(table.size for table in made.after)
-        size = f"{abs(saved):,} bytes {'less' if saved >= 0 else 'more'}"
-        merged = f"{counted(made.end - made.first, 'table')} became {'one' if made.bytes else 'none'}"
-        sentence = f"Done: {merged}, {size} than before."
-        return Result(sentence, tuple(compaction_lines(made)), made=made, snapshot=record.snapshot)
+            made = _merge(stack, plan.made, progress)
+        return _result(made, record.snapshot)
+
+    def insist(
+        self,
+        progress: ProgressCallback,
+        *,
+        when_noop: bool = False,  # noqa: ARG002 - nothing is merged then
+    ) -> tuple[Plan[CompactionPlan], Result | None]:
+        """Lock the tables before planning: on a busy stack, git merges them in every other commit."""
+        made = None
+        with self.workplace.changing(self.operation, options=self.rule) as (stack, record), stack.hold():
+            plan = self.planned(stack, progress)
+            if not plan.is_noop:
+                made = _merge(stack, plan.made, progress)
+        return plan, None if made is None else _result(made, record.snapshot)
+
+
+def _merge(stack: Stack, plan: CompactionPlan, progress: ProgressCallback) -> CompactionPlan:
+    stack.apply(plan, progress)
+    return replace(plan, after=tuple(_named(table, stack) for table in plan.after))
+
+
+def _result(made: CompactionPlan, snapshot: Snapshot | None) -> Result:
+    saved = sum(table.size for table in made.before) - sum(table.size for table in made.after)
+    size = f"{abs(saved):,} bytes {'less' if saved >= 0 else 'more'}"
+    merged = f"{counted(made.end - made.first, 'table')} became {'one' if made.bytes else 'none'}"
+    sentence = f"Done: {merged}, {size} than before."
+    return Result(sentence, tuple(compaction_lines(made)), made=made, snapshot=snapshot)
 
 
 def _named(table: TableSummary, stack: Stack) -> TableSummary:
@@ -130,22 +167,25 @@ class CompactAction(_Compaction):
                     options += ["--factor", str(self.factor)]
                 return options
 
-    def plan(self, progress: ProgressCallback) -> Plan[CompactionPlan]:
-        """Merge into nothing, to see the exact outcome. Raises OutdatedError for a range that is gone."""
-        options = self.workplace.options
+    @property
+    def rule(self) -> StackOptions:
+        """The options of the stack, but for a rule that was asked for."""
         if self.tables in ("log2", "geometric"):
-            options = replace(options, policy=self.tables, factor=self.factor)
-        with self.workplace.opened(options=options) as stack:
-            match self.tables:
-                case TableRange(first=first, end=end):
-                    if not self.tables.is_of([table.name for table in stack.tables]):
-                        raise OutdatedError(str(stack.directory), f"{self.tables} are others by now")
-                case "all":
-                    first, end = 0, len(stack.tables)
-                case _:
-                    segment = stack.suggestion()
-                    first, end = segment.start, segment.end
-            return _plan(stack, first, end, progress)
+            return replace(self.workplace.options, policy=self.tables, factor=self.factor)
+        return self.workplace.options
+
+    def planned(self, stack: Stack, progress: ProgressCallback) -> Plan[CompactionPlan]:
+        """Merge the chosen tables into nothing."""
+        match self.tables:
+            case TableRange(first=first, end=end):
+                if not self.tables.is_of([table.name for table in stack.tables]):
+                    raise OutdatedError(str(stack.directory), f"{self.tables} are others by now")
+            case "all":
+                first, end = 0, len(stack.tables)
+            case _:
+                segment = stack.suggestion()
+                first, end = segment.start, segment.end
+        return _plan(stack, first, end, progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,16 +216,15 @@ class ExpireAction(_Compaction):
             options += [part for pattern in patterns for part in (option, word(pattern))]
         return options
 
-    def plan(self, progress: ProgressCallback) -> Plan[CompactionPlan]:
+    def planned(self, stack: Stack, progress: ProgressCallback) -> Plan[CompactionPlan]:
         """Merge all tables into nothing, to see how many entries go."""
         if self.before is None and self.min_update_index is None:
             expiry = self.workplace.surroundings.reflog_expiry(partial(parse_time, now=int(time.time())))
         else:
             expiry = Expiry(self.before or 0, self.min_update_index or 0)
         only, spared = (tuple(map(os.fsencode, patterns)) for patterns in (self.refs, self.spared))
-        with self.workplace.opened() as stack:
-            expiry = replace(expiry, only=only, spared=spared)
-            return _plan(stack, 0, len(stack.tables), progress, expiry)
+        expiry = replace(expiry, only=only, spared=spared)
+        return _plan(stack, 0, len(stack.tables), progress, expiry)
 
 
 @dataclass(frozen=True, slots=True)

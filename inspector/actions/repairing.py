@@ -124,14 +124,15 @@ class RepairAction(Action[PlannedRepair]):
             take_up=there.intersection(self.take_up),
         )
         self.store.clear()
-        for outcomes in ref_outcomes(plan, progress, kept=True):
-            self.store.add(outcomes)
-        made = PlannedRepair(plan, log_outcomes(plan, progress))
         if not plan.steps:
+            made = PlannedRepair(plan, LogOutcomes(0, 0, 0, 0, may_be_lost=False))
             nothing = "Nothing to repair: the check finds no fault that has a repair."
             if self.is_unlocking:
                 nothing = "Nothing to remove: the lock is gone by now, or it is no regular file."
             return Plan(made, names, nothing, is_noop=True, locked=())
+        for outcomes in ref_outcomes(plan, progress, kept=True):
+            self.store.add(outcomes)
+        made = PlannedRepair(plan, log_outcomes(plan, progress))
         counts, gaps = self.store.counts, gap_lines(plan)
         steps = [step for step in plan.steps if step.is_done(force=self.force)]
         sentence = f"{counted(len(steps), 'step')}; {ref_counts(counts)}."

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from engine.errors import LockError
 from engine.merge import CompactionPlan, Expiry
 from engine.progress import ProgressCallback
 from engine.stack import CleanPlan, Stack
@@ -368,19 +369,26 @@ def test_a_stack_to_which_others_write_is_compacted(
     many.git("refs", "verify")
 
 
-def test_only_what_was_planned_is_applied(many: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    def compact(_number: int) -> None:
-        with Stack.open(many.reftable) as other:
-            other.compact(0, 2)
+@pytest.mark.parametrize("verb", [["compact", "--all"], ["expire", "--before", "1700001000"]], ids=" ".join)
+def test_a_stack_whose_tables_others_merge_all_the_time_is_locked_before_the_last_plan(
+    many: Repository, verb: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept_out: list[int] = []
+
+    def compact(number: int) -> None:
+        try:
+            with Stack.open(many.reftable) as other:
+                other.compact(0, 2)
+        except LockError:
+            kept_out.append(number)
 
     plans = overtake(monkeypatch, compact)
-    count = len(names(many))
-    done = run("compact", many.path)
-    assert done.code == 5
-    assert done.out == b""
-    assert "run the command again" in done.err
-    assert len(plans) == 5
-    assert len(names(many)) == count - 5
+    refs = many.refs(root=True)
+    [done] = ok(*verb, "--json", many.path).objects
+    assert kept_out == [len(plans)] == [5]
+    assert [table["name"] for table in done["after"]] == names(many)
+    assert many.refs(root=True) == refs
+    assert not list(many.reftable.glob("*.lock"))
 
 
 def test_a_range_is_never_one_of_other_tables(many: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
