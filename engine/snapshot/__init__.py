@@ -10,7 +10,9 @@ Owns the directory `reftable-snapshots` beside a stack. May import `stack`.
 from engine.snapshot.manifest import (
     Snapshot as Snapshot,
     find_snapshot as find_snapshot,
+    first_names as first_names,
     list_snapshots as list_snapshots,
+    names_known as names_known,
 )
 from engine.snapshot.snapshot import (
     ChangeRecord as ChangeRecord,
@@ -22,6 +24,7 @@ from engine.snapshot.snapshot import (
 )
 from engine.snapshot.undo import (
     changes_since as changes_since,
+    is_as_before as is_as_before,
     left_by_repair as left_by_repair,
     left_by_undo as left_by_undo,
     restore as restore,

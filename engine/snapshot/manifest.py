@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +33,8 @@ class Snapshot:
     `time` is in seconds since 1970, `tables` what the list named (empty where it could not be
     parsed), `files` what is in the snapshot, `missing` listed tables that were not there. `after` is what
     the list named when the change was done: None when that is not known, because the change was interrupted.
+    `renamed` are the tables that an undo has put back: the name that each got, and the one that it had at
+    first.
     """
 
     id: str
@@ -42,6 +46,7 @@ class Snapshot:
     missing: tuple[str, ...]
     after: tuple[str, ...] | None
     kept: bool
+    renamed: tuple[tuple[str, str], ...] = ()
 
     @property
     def lost(self) -> Path:
@@ -76,6 +81,20 @@ def list_snapshots(directory: str | os.PathLike[str]) -> list[Snapshot]:
     return sorted((snapshot for snapshot in found if snapshot), key=lambda one: one.id, reverse=True)
 
 
+def first_names(snapshots: Iterable[Snapshot]) -> dict[str, str]:
+    """The names that tables had before an undo gave them others, by the names that they got."""
+    return {name: first for one in snapshots for name, first in one.renamed}
+
+
+def names_known(snapshots: Iterable[Snapshot]) -> set[str]:
+    """All names of tables that snapshots know: none of them returns, not even for the same table."""
+    return {
+        name
+        for one in snapshots
+        for name in (*one.tables, *one.files, *(one.after or ()), *chain.from_iterable(one.renamed))
+    }
+
+
 def find_snapshot(directory: str | os.PathLike[str], id: str | None = None) -> Snapshot:  # noqa: A002 - its name
     """The snapshot with this id, or the newest one. Raises `ApiError` when there is none."""
     snapshots = list_snapshots(directory)
@@ -88,7 +107,7 @@ def find_snapshot(directory: str | os.PathLike[str], id: str | None = None) -> S
 
 def save_snapshot(snapshot: Snapshot, path: Path) -> None:
     """Make `snapshot` what the manifest in `path` says, in one rename. Raises `OSError`."""
-    fields = {name: getattr(snapshot, name) for name in _FIELDS}
+    fields = {name: getattr(snapshot, name) for name in _FIELDS} | {"renamed": dict(snapshot.renamed)}
     temporary = path / (MANIFEST + PARTIAL)
     write_file(os.fspath(temporary), json.dumps(fields, indent=1).encode("ascii"))
     temporary.rename(path / MANIFEST)
@@ -101,14 +120,25 @@ def load_snapshot(path: Path) -> Snapshot | None:
         time, operation, *lists, after, kept = (fields[name] for name in _FIELDS)
         after = None if after is None else _file_names(after)
         tables, files, missing = map(_file_names, lists)
+        renamed = fields.get("renamed", {})
+        pairs = zip(_file_names(renamed), _file_names(renamed.values()), strict=True)
         return Snapshot(
-            path.name, path, float(time), str(operation), tables, files, missing, after, bool(kept)
+            path.name,
+            path,
+            float(time),
+            str(operation),
+            tables,
+            files,
+            missing,
+            after,
+            bool(kept),
+            tuple(pairs),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _file_names(names: list[str]) -> tuple[str, ...]:
+def _file_names(names: Iterable[str]) -> tuple[str, ...]:
     """The names of a manifest. Raises `ValueError` for one that leads out of a directory."""
     for name in names:
         if not name or "/" in name or "\0" in name or name in {".", ".."}:

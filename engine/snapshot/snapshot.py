@@ -33,7 +33,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -64,12 +64,17 @@ _NO_LINK: Final = {errno.EPERM, errno.EXDEV, errno.EMLINK, errno.EOPNOTSUPP, err
 
 
 def take_snapshot(
-    directory: str | os.PathLike[str], operation: str, now: float, *, extra: Collection[str] = ()
+    directory: str | os.PathLike[str],
+    operation: str,
+    now: float,
+    *,
+    extra: Collection[str] = (),
+    renamed: Mapping[str, str] | None = None,
 ) -> Snapshot:
     """Make a snapshot of the stack in `directory`, before `operation` (a word of letters and dashes).
 
-    `extra` are further files of the directory that the operation removes. `now` is in seconds since 1970.
-    Raises `OSError`, and nothing is left then.
+    `extra` are further files of the directory that the operation removes, `renamed` tables that it puts
+    back, as in `Snapshot`. `now` is in seconds since 1970. Raises `OSError`, and nothing is left then.
     """
     if not operation.replace("-", "").isalpha():
         raise ApiError(f"{operation!r} is no name of an operation")
@@ -109,6 +114,7 @@ def take_snapshot(
             tuple(name for name in missing if name in tables),
             None,
             kept=False,
+            renamed=tuple((renamed or {}).items()),
         )
         save_snapshot(snapshot, partial)
         sync_directory(partial / FILES)

@@ -3,8 +3,8 @@
  1. lock `tables.list`: no other process changes the list from here on;
  2. see that the stack is as the change left it that is undone; a change of another process is not taken back
     unless that is asked for;
- 3. take a snapshot of the stack as it is now, which undoes this. Under the lock, so that it holds just what
-    is replaced;
+ 3. give the tables that come back names that no table has had, and take a snapshot of the stack as it is now,
+    which undoes this and holds these names. Under the lock, so that it holds just what is replaced;
  4. put back the files that are missing or differ, the newest first, each in one rename. A process that reads
     the list in force does not look at them. A crash leaves tombstones with what they hide: what a compaction
     has dropped is then not taken for records that the list has lost (see `stack/coverage.py`);
@@ -22,30 +22,92 @@ tables are left over from 6.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 from engine.errors import FormatError, OutdatedError
-from engine.format import TABLES_LIST
-from engine.snapshot.manifest import Snapshot, list_snapshots
+from engine.format import TABLES_LIST, limits_in_name, parse_table_list
+from engine.snapshot.manifest import Snapshot, first_names, list_snapshots, names_known
 from engine.snapshot.snapshot import is_same_file, names_in, put_file, settle, take_snapshot
-from engine.stack import DEFAULT_LOCK_TIMEOUT_MS, LockFile, read_list_bytes, sync_directory
+from engine.stack import (
+    DEFAULT_LOCK_TIMEOUT_MS,
+    LockFile,
+    StackOptions,
+    read_list_bytes,
+    sync_directory,
+    unused_table_name,
+)
 
 _UNDO: Final = "undo"
 
 
+class _History:
+    """What the snapshots of a stack tell of the names of its tables.
+
+    A name never returns, so that an undo gives a table another one: states of the stack are compared by the
+    names that the tables had at first.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str]) -> None:
+        self.stack = Path(directory)
+        self.snapshots = list_snapshots(directory)
+        self._first = first_names(self.snapshots)
+
+    def first(self, name: str) -> str:
+        """The name that a table had at first."""
+        return self._first.get(name, name)
+
+    def names_of(self, name: str) -> set[str]:
+        """All names that a table has had."""
+        return {name, *(new for new in self._first if self.first(new) == self.first(name))}
+
+    def state(self, place: Path) -> bytes | None:
+        """The list in a directory, with the first name of each table; None where there is no list."""
+        data = read_list_bytes(place)
+        return None if data is None else _with_names(data, self._first)
+
+    def held_as(self, snapshot: Snapshot, name: str, candidates: Iterable[str]) -> str | None:
+        """The first of the files in the stack that is the table which a snapshot holds by this name."""
+        for one in candidates:
+            if self.first(one) == self.first(name) and _is_there(self.stack / one, snapshot.file(name)):
+                return one
+        return None
+
+
+def _with_names(data: bytes, names: Mapping[str, str]) -> bytes:
+    """A list with other names in it; a damaged line stays as it is."""
+    lines = (os.fsdecode(line) for line in data.split(b"\n"))
+    return b"\n".join(os.fsencode(names.get(line, line)) for line in lines)
+
+
+def _is_there(path: Path, source: Path) -> bool:
+    return path.exists() and is_same_file(source, path)
+
+
 def changes_since(directory: str | os.PathLike[str], snapshot: Snapshot) -> str:
     """What has become of the list since the change behind this snapshot, in words; empty for nothing."""
-    data = read_list_bytes(directory)
-    now, then = tuple(names_in(data)), snapshot.after
-    if now == then or (then is None and data == read_list_bytes(snapshot.path)):
+    history = _History(directory)
+    if snapshot.after is None:
+        same = history.state(history.stack) == history.state(snapshot.path)
+        return "" if same else "it was interrupted, and the list is not what it was before"
+    names = names_in(read_list_bytes(directory))
+    now, then = [[history.first(name) for name in some] for some in (names, snapshot.after)]
+    if now == then:
         return ""
-    if then is None:
-        return "it was interrupted, and the list is not what it was before"
-    new, gone = [name for name in now if name not in then], [name for name in then if name not in now]
+    new = [name for name in names if history.first(name) not in then]
+    gone = [name for name in snapshot.after if history.first(name) not in now]
     parts = [f"{', '.join(names)} {what}" for names, what in ((new, "came since"), (gone, "went")) if names]
     return "; ".join(parts) or "the list names its tables in another order"
+
+
+def is_as_before(directory: str | os.PathLike[str], snapshot: Snapshot) -> bool:
+    """Whether the stack is what it was when the snapshot was taken: going back would change nothing."""
+    history = _History(directory)
+    if history.state(history.stack) != history.state(snapshot.path):
+        return False
+    listed = names_in(read_list_bytes(directory))
+    return all(history.held_as(snapshot, name, [name, *listed]) for name in snapshot.files)
 
 
 def left_by_undo(directory: str | os.PathLike[str]) -> frozenset[str]:
@@ -54,32 +116,38 @@ def left_by_undo(directory: str | os.PathLike[str]) -> frozenset[str]:
     Those of the list before, if the undo has replaced it: they may reach further than the list in force,
     which therefore looks too old. Otherwise those that it has put back in vain.
     """
-    stack, snapshots = Path(directory), list_snapshots(directory)
-    if not snapshots or snapshots[0].operation != _UNDO or snapshots[0].after is not None:
+    history = _History(directory)
+    if not history.snapshots or history.snapshots[0].operation != _UNDO:
         return frozenset()
-    data = read_list_bytes(stack)
-    listed, others = names_in(data), snapshots[1:]
-    if data == read_list_bytes(snapshots[0].path):
-        return frozenset(
-            name
+    undo, *others = history.snapshots
+    if undo.after is not None:
+        return frozenset()
+    listed, state = names_in(read_list_bytes(directory)), history.state(history.stack)
+    if state == history.state(undo.path):
+        found = {
+            history.held_as(one, name, history.names_of(name).difference(listed))
             for one in others
             for name in one.files
-            if name not in listed and (stack / name).exists() and is_same_file(one.file(name), stack / name)
-        )
-    if all(read_list_bytes(one.path) != data for one in others):
+        }
+        return frozenset(name for name in found if name is not None)
+    if all(history.state(one.path) != state for one in others):
         return frozenset()  # the stack has changed since
-    return frozenset(snapshots[0].tables).difference(listed)
+    return frozenset(undo.tables).difference(listed)
 
 
 def left_by_repair(directory: str | os.PathLike[str]) -> frozenset[str]:
-    """Files beside the list that a repair has set aside, but could not remove: a snapshot holds each."""
-    stack = Path(directory)
-    listed = names_in(read_list_bytes(stack))
+    """Files beside the list that a repair has set aside, but could not remove: a snapshot holds each.
+
+    So it does where an undo has put back such a file in vain, under another name.
+    """
+    history = _History(directory)
+    listed = names_in(read_list_bytes(directory))
     return frozenset(
-        path.name
-        for one in list_snapshots(directory)
+        name
+        for one in history.snapshots
         for path in (one.lost.iterdir() if one.lost.is_dir() else ())
-        if path.name not in listed and (stack / path.name).exists() and is_same_file(path, stack / path.name)
+        for name in history.names_of(path.name)
+        if name not in listed and _is_there(history.stack / name, path)
     )
 
 
@@ -109,25 +177,24 @@ def restore(
         if not force and (changes := changes_since(stack, snapshot)):
             reason = f"the stack has changed since the {snapshot.operation} that is to be undone: {changes}"
             raise OutdatedError(os.fspath(list_path), reason)
-        replaced = [
-            name
-            for name in snapshot.files
-            if (stack / name).exists() and not is_same_file(snapshot.file(name), stack / name)
-        ]
-        before = take_snapshot(stack, _UNDO, now, extra=replaced)
+        data, history = read_list_bytes(snapshot.path), _History(stack)
+        places = _places(history, snapshot, data or b"")
+        absent = [name for name, place in places.items() if not _is_there(stack / place, snapshot.file(name))]
+        moved = {name for name, place in places.items() if place != name}
+        replaced = [name for name in places if name in moved.union(absent) and (stack / name).exists()]
+        renamed = {places[name]: history.first(name) for name in moved}
+        before = take_snapshot(stack, _UNDO, now, extra=replaced, renamed=renamed)
         installed: list[str] = []
-        after = read_list_bytes(snapshot.path)
         try:
-            for name in sorted(snapshot.files, reverse=True):
-                if not (stack / name).exists():
-                    installed.append(name)
-                    _install(snapshot.file(name), stack / name)
-                elif name in replaced:
-                    _install(snapshot.file(name), stack / name)
-            if after is not None:
-                lock.write(after)
+            for name in sorted(absent, reverse=True):
+                target = stack / places[name]
+                if not target.exists():
+                    installed.append(target.name)
+                _install(snapshot.file(name), target)
+            if data is not None:
+                lock.write(_with_names(data, places))
             sync_directory(stack)
-            if after is None:
+            if data is None:
                 list_path.unlink(missing_ok=True)  # the stack had lost its list, and has lost it again
             else:
                 lock.commit()
@@ -136,19 +203,58 @@ def restore(
             try:
                 sync_directory(stack)
             finally:
-                _drop_unlisted(stack, snapshot, before, installed)
-                settled = settle(stack, before, now, after or b"")
+                _drop_unlisted(stack, before, places, installed)
+                settled = settle(stack, before, now, _with_names(data or b"", places))
     return settled
 
 
-def _drop_unlisted(stack: Path, snapshot: Snapshot, before: Snapshot, installed: Collection[str]) -> None:
+def _places(history: _History, snapshot: Snapshot, data: bytes) -> dict[str, str]:
+    """The name that each file of the snapshot is to have in the stack, whose list becomes `data`.
+
+    A table that is listed keeps its name, and so does a file that the list did not name, or not by an exact
+    line. Any other table gets a name that no table has had: a process that loads the list in force removes
+    what the one that it had loaded before names, even behind the moment in which this undo lists it again.
+    """
+    listed = names_in(read_list_bytes(history.stack))
+    lines = parse_table_list(data).lines
+    inexact = {line.name for line in lines if line.name and os.fsencode(line.name) != line.raw}
+    wanted = {line.name for line in lines} - inexact
+    known = names_known(history.snapshots)
+    places: dict[str, str] = {}
+    for name in snapshot.files:
+        place: str | None = name
+        if name in wanted:
+            place = history.held_as(snapshot, name, [one for one in listed if one not in places.values()])
+        places[name] = place or _fresh_name(
+            name, lambda one: one in known or one in places.values() or os.path.lexists(history.stack / one)
+        )
+    return places
+
+
+def _fresh_name(name: str, is_taken: Callable[[str], bool]) -> str:
+    """A name that no table has had, for the table that had this one."""
+    suffix = StackOptions().suffix
+    limits = limits_in_name(name)
+    if limits is not None:
+        return unused_table_name(limits, suffix, is_taken)
+    while is_taken(fresh := f"{name[:100].removesuffix('.ref')}-{suffix():08x}.ref"):
+        pass
+    return fresh
+
+
+def _drop_unlisted(
+    stack: Path, before: Snapshot, places: Mapping[str, str], installed: Collection[str]
+) -> None:
     """Remove what going back has taken from the list, or has put there in vain.
 
     Of the list, only what a snapshot holds: other files are not ours, and some were there before without
-    being listed. The list has the last word, as an interrupt may come just behind its rename.
+    being listed. So was a table that is listed now under another name. The list has the last word, as an
+    interrupt may come just behind its rename.
     """
-    taken = [name for name in before.tables if name in before.files and name not in snapshot.files]
-    for name in sorted({*taken, *installed}.difference(names_in(read_list_bytes(stack)))):
+    listed = names_in(read_list_bytes(stack))
+    taken = [name for name in before.tables if name in before.files and name not in places.values()]
+    taken += [name for name in places if name in before.files and places[name] in listed]
+    for name in sorted({*taken, *installed}.difference(listed)):
         (stack / name).unlink(missing_ok=True)
 
 

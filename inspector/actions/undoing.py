@@ -8,12 +8,22 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from engine.errors import ApiError, OutdatedError
 from engine.progress import ProgressCallback
-from engine.snapshot import Snapshot, changes_since, find_snapshot, list_snapshots, prune, restore
+from engine.snapshot import (
+    Snapshot,
+    changes_since,
+    find_snapshot,
+    first_names,
+    is_as_before,
+    list_snapshots,
+    prune,
+    restore,
+)
 from inspector.actions.base import Action, Plan, Result, Typed, listed_names, word
 from inspector.text import counted, safe_name, utc_time
 
@@ -56,8 +66,7 @@ class UndoAction(Action[Snapshot | None]):
             nothing = "Nothing to undo: nothing was changed through this program yet, or it was pruned."
             return Plan(None, names, nothing, is_noop=True)
         what = f"the {safe_name(snapshot.operation)} of {utc_time(int(snapshot.time))}"
-        # Other files than those of the list may have gone since: they are put back as well.
-        if names == snapshot.tables and all((directory / name).exists() for name in snapshot.files):
+        if is_as_before(directory, snapshot):
             same = f"Nothing to undo: the list is what it was before {what}."
             return Plan(snapshot, names, same, is_noop=True)
         warnings = []
@@ -71,7 +80,7 @@ class UndoAction(Action[Snapshot | None]):
         if snapshot.missing:
             warnings.append(f"{counted(len(snapshot.missing), 'table')} was missing then, and will be again.")
         sentence = f"The stack becomes what it was before {what}: {counted(len(snapshot.tables), 'table')}."
-        lines = tuple(_difference(names, snapshot.tables))
+        lines = tuple(_difference(names, snapshot.tables, first_names(list_snapshots(directory))))
         return Plan(snapshot, names, sentence, lines, tuple(warnings), typed=typed)
 
     def apply(self, plan: Plan[Snapshot | None], progress: ProgressCallback) -> Result:  # noqa: ARG002 - likewise
@@ -90,11 +99,16 @@ class UndoAction(Action[Snapshot | None]):
         return Result(f"Done: the stack is what it was, {count}.", plan.lines, (), snapshot, before)
 
 
-def _difference(now: tuple[str, ...], then: tuple[str, ...]) -> list[str]:
-    """The tables of both lists: `-` goes, `+` comes back."""
+def _difference(now: tuple[str, ...], then: tuple[str, ...], first: Mapping[str, str]) -> list[str]:
+    """The tables of both lists, compared by the names they had at first: `-` goes, `+` comes back."""
+    known = {first.get(name, name): name for name in now}
+    kept = [known.get(first.get(name, name)) for name in then]
     return [
-        *(f"- {safe_name(name)}  goes" for name in now if name not in then),
-        *(f"  {safe_name(name)}" if name in now else f"+ {safe_name(name)}  comes back" for name in then),
+        *(f"- {safe_name(name)}  goes" for name in now if name not in kept),
+        *(
+            f"+ {safe_name(name)}  comes back" if here is None else f"  {safe_name(here)}"
+            for name, here in zip(then, kept, strict=True)
+        ),
     ]
 
 

@@ -78,7 +78,10 @@ def undo(words: tuple[str, ...], worktree: str | None, force: bool, dry_run: boo
     snapshot = plan.made
     if as_json:
         fields = picked(snapshot, "operation", "tables", "missing")
-        call.out.json([json_line({"restored": snapshot.id, **fields, "snapshot": before and before.id})])
+        # Tables that came back have other names.
+        listed = None if dry_run else plan.names if before is None else before.after
+        more = {"listed": listed, "snapshot": before and before.id}
+        call.out.json([json_line({"restored": snapshot.id, **fields, **more})])
         return
     if dry_run:
         for warning in plan.warnings:

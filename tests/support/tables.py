@@ -41,3 +41,15 @@ def write_table(
 def stack_files(directory: Path) -> dict[str, bytes]:
     """Return every file of a stack's directory, by name."""
     return {path.name: path.read_bytes() for path in sorted(directory.iterdir())}
+
+
+def stack_contents(directory: Path) -> tuple[list[bytes], dict[str, bytes]]:
+    """Return the bytes of the lines of `tables.list`, a table's for its name, and every other file by name.
+
+    That is what an undo brings back: a name never returns, so that tables get others.
+    """
+    files = stack_files(directory)
+    lines = files.pop("tables.list").splitlines(keepends=True) if "tables.list" in files else []
+    names = {line: line.rstrip(b"\n").decode("utf-8", "surrogateescape") for line in lines}
+    listed = [files.get(names[line], line) for line in lines]
+    return listed, {name: data for name, data in files.items() if name not in names.values()}

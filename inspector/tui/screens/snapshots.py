@@ -15,7 +15,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 
 from engine.readable import ReadableStack, open_readable
-from engine.snapshot import Snapshot, keep, list_snapshots
+from engine.snapshot import Snapshot, first_names, keep, list_snapshots
 from inspector.actions import PruneAction, UndoAction, Workplace
 from inspector.model import Journal, StackView
 from inspector.rows import SequenceRows
@@ -104,8 +104,10 @@ class SnapshotsScreen(ListDialog[bool, Snapshot]):
         """Which tables would come and go, and what is wrong with the snapshot."""
         now = [table.name for table in self._view.tables]
         lines = [Content.styled(safe_name(row.id), "bold")]
-        back = [name for name in row.tables if name not in now]
-        gone = [name for name in now if name not in row.tables]
+        first = first_names(self._found)
+        stays = {first.get(name, name) for name in now} & {first.get(name, name) for name in row.tables}
+        back = [name for name in row.tables if first.get(name, name) not in stays]
+        gone = [name for name in now if first.get(name, name) not in stays]
         if not back and not gone:
             lines.append(Content("The same tables as now."))
         for mark, names, what in (("+", back, "come back"), ("-", gone, "go")):

