@@ -36,7 +36,7 @@ from engine.repair.choice import Candidate, arranged, choose, follow_each_other,
 from engine.repair.files import Evidence, TableFile, joined, number_of, words_for
 from engine.repair.inputs import Counts, OpenInputs, count_records
 from engine.repair.plan import LeftOut, PlannedTable, RepairPlan, Step, StepKind, trace
-from engine.snapshot import left_by_repair, left_by_undo
+from engine.snapshot import left_by_repair, left_by_undo, list_snapshots, names_known
 from engine.stack import (
     LOCK_SUFFIX,
     TABLES_LIST,
@@ -123,7 +123,7 @@ class _Planner:
 
     `_set_aside` and `_take_up` name the tables for which another than the safest option is wanted. `_fitting`
     are those not listed that are taken up unasked. No new table gets a name of `_taken`: also not one that
-    the list alone has, since its table may come back.
+    the list alone has, or a snapshot, since a name never returns.
     """
 
     _known: Evidence
@@ -144,7 +144,7 @@ class _Planner:
         known = self._known
         lines, self._left = known.listed()
         self._listed = once_each(lines, {name: limits for name in lines if (limits := limits_in_name(name))})
-        self._taken.update(known.entries, self._listed)
+        self._taken.update(known.entries, self._listed, names_known(list_snapshots(known.path)))
         present = known.look_at_listed(self._listed)
         # git reads a table that is listed again at each line: the last one is what counts.
         as_read = [known.files[name] for name in dict.fromkeys(reversed(lines)) if name in known.files]
@@ -264,7 +264,9 @@ class _Planner:
         limits = min(one.limits[0] for one in inputs), max(one.limits[1] for one in inputs)
         is_selected = any(self._selected(file.file) for file in files)
         rewrites = len(files) > 1 or files[0].rewrites
-        if not is_selected or not (rewrites or files[0].renames):
+        # An unlisted table gets another name: a process that saw it go from the list is about to remove it.
+        is_unlisted = files[0].file not in self._listed
+        if not is_selected or not (rewrites or files[0].renames or is_unlisted):
             return PlannedTable(files[0].file, limits, inputs, is_rewritten=False)
         counts: Counts | None = None
         if rewrites:
@@ -279,7 +281,8 @@ class _Planner:
         name = unused_table_name(limits, self._options.suffix, self._taken.__contains__)
         self._taken.add(name)
         if counts is None:
-            self._keep(StepKind.RENAME_TABLE, files[0], f"as {name}, with the same bytes")
+            if not is_unlisted:
+                self._keep(StepKind.RENAME_TABLE, files[0], f"as {name}, with the same bytes")
             return PlannedTable(name, limits, inputs, is_rewritten=False)
         table = PlannedTable(name, limits, inputs, True, counts.refs, counts.logs)
         if len(files) == 1:
@@ -289,7 +292,7 @@ class _Planner:
     def _plan_taking_up(self, file: TableFile, table: PlannedTable) -> None:
         findings = self._known.findings(file.file)
         why = "; ".join(f"{one.code}: {one.message}" for one in findings) or "not listed"
-        how = f"merged into {table.name}" if len(table.inputs) > 1 else "it counts"
+        how = f"merged into {table.name}" if len(table.inputs) > 1 else f"as {table.name}"
         result = f"{how}, with {words_for(*self._known.count(file))}"
         options = self._options_of(file)
         self._steps.append(Step(StepKind.TAKE_UP, file.file, why, result, Severity.ERROR, options=options))
