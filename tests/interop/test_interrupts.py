@@ -31,6 +31,7 @@ CHANGING = tuple(os.path.join(ROOT, wing) + os.sep for wing in ("stack", "snapsh
 CHANGES = [
     "add",
     "compact",
+    "compact held",
     "expire",
     "clean",
     "recorded compact",

@@ -92,6 +92,12 @@ def compact(directory: Path) -> None:
         stack.compact_all()
 
 
+def compact_held(directory: Path) -> None:
+    """Merge all tables that were locked before that was planned."""
+    with Stack.open(directory, _options()) as stack, stack.hold():
+        stack.apply(stack.plan_compaction(0, len(stack.tables)))
+
+
 def expire(directory: Path) -> None:
     """Drop the older half of the reflogs."""
     with Stack.open(directory, _options()) as stack:
@@ -258,6 +264,7 @@ DAMAGE = (
 OPERATIONS: dict[str, Operation] = {
     "add": Operation(add, by_git=True),
     "compact": Operation(compact, by_git=True, keeps_all=False),
+    "compact held": Operation(compact_held, keeps_all=False),
     "expire": Operation(expire, by_git=True, keeps_all=False),
     "clean": Operation(clean, by_git=True, keeps_all=False),
     "recorded compact": Operation(compact_recorded),
