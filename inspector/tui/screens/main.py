@@ -42,7 +42,7 @@ from inspector.tui.work import Job
 class MainScreen(ChangingScreen):
     """Everything about one stack."""
 
-    _tab_with_keys: str | None = "refs-tab"
+    _tab_with_keys = _tab_shown = "refs-tab"
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "app.focus_next", "Next pane", show=False),
@@ -211,7 +211,7 @@ class MainScreen(ChangingScreen):
         tab = self.query_one(f"#{name}", PaneTab)
         await tab.build()
         if self._tab_with_keys == name:  # and has not gone on meanwhile
-            self.query_one(TabbedContent).active = name
+            self._tab_shown = self.query_one(TabbedContent).active = name
             # Not only once the tab tells that it is shown: keys that are typed until then are for it.
             # At once and not in its turn, or it could take the user back from where the next key has led.
             is_compaction = name == "compaction-tab"
@@ -223,7 +223,7 @@ class MainScreen(ChangingScreen):
             return  # it comes late: by now the user is at another tab
         self._show_blocks()
         self._show_way()
-        if event.pane.id != self._tab_with_keys:  # a click; after a key the focus may be elsewhere by now
+        if event.pane.id != self._tab_shown:  # a click; after a key the focus may be elsewhere by now
             await self._show_tab(event.pane.id or "")
 
     # Keys.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from textual.widget import Widget
 from textual.widgets import TabbedContent, TabPane
 
 from inspector.tui import MainScreen
+from inspector.tui.screens.live import PaneTab
 from inspector.tui.screens.plan import RepairScreen
 from inspector.tui.widgets.block_pane import BlockPane
 from inspector.tui.widgets.block_tree import BlockTree
@@ -71,6 +73,31 @@ def test_a_key_typed_right_after_that_of_a_tab_is_for_its_pane(
         await settle(pilot)
         assert isinstance(screen.focused, target)
         assert refs.rows.cursor == 0
+
+    inspect(stack, steps)
+
+
+def test_a_tab_that_takes_long_to_be_made_is_not_left_for_the_one_before(
+    stack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = PaneTab.build
+
+    async def slowly(tab: PaneTab) -> None:
+        await asyncio.sleep(0.2 * (tab.id == "logs-tab"))
+        await build(tab)
+
+    monkeypatch.setattr(PaneTab, "build", slowly)
+
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        tabs = screen.query_one(TabbedContent)
+        await press(pilot, "4", "1")
+        pilot.app.simulate_key("2")
+        await asyncio.sleep(0.05)
+        # On a busy machine, what tells that the first tab is shown comes while the second one is being made.
+        screen.post_message(TabbedContent.TabActivated(tabs, tabs.get_tab("refs-tab")))
+        await asyncio.sleep(0.2)
+        await settle(pilot)
+        assert screen.query_one(TabbedContent).active == "logs-tab"
 
     inspect(stack, steps)
 
