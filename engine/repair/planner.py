@@ -158,7 +158,7 @@ class _Planner:
         self._plan_list(tables)
         if self._only is None:
             for file in beside:
-                if file.kind is FileKind.TEMPORARY and not file.in_use:
+                if file.kind is FileKind.TEMPORARY and not file.may_be_held:
                     step = (StepKind.REMOVE_FILE, file.name, file.reason, "the snapshot keeps it")
                     self._steps.append(Step(*step, Severity.WARNING))
         order = list(StepKind)
@@ -458,5 +458,6 @@ class _Planner:
 
 def _lock_step(lock: UnlistedFile) -> Step:
     """The removal of a lock; of one that may be in use, with force only."""
-    result = lock.holding if lock.holder or not lock.in_use else f"a process may be at work; {lock.holding}"
-    return Step(StepKind.REMOVE_LOCK, lock.name, lock.reason, result, Severity.WARNING, lock.in_use)
+    is_told = lock.holder is not None or not lock.may_be_held
+    result = lock.holding if is_told else f"a process may be at work; {lock.holding}"
+    return Step(StepKind.REMOVE_LOCK, lock.name, lock.reason, result, Severity.WARNING, lock.may_be_held)

@@ -106,7 +106,8 @@ def lock_identity(found: os.stat_result) -> LockIdentity:
 def remove_stale_lock(path: str, *, now: float | None = None, force: bool = False) -> bool:
     """Remove the lock at `path`; False if there is none.
 
-    Without `force`, raises `LockError` when it is young or a process may be at work. `now` is the time in
+    Without `force`, raises `LockError` when it is young, a process may be at work, or its user has processes
+    that could not be looked into. `now` is the time in
     seconds since 1970 that its age counts to. Raises `OutdatedError` when it is another lock than a moment
     ago, `OSError`.
     """
@@ -134,8 +135,9 @@ def remove_stale_lock(path: str, *, now: float | None = None, force: bool = Fals
 def _require_unused(path: str, now: float) -> None:
     directory, name = os.path.split(path)
     for file in unlisted_files(directory, now):
-        if file.name == name and file.in_use:
+        if file.name == name and file.may_be_held:
             what = f"{file.holder} has it open" if file.holder is not None else "a process may be at work"
+            what += "" if file.in_use else f": {file.holding}"
             raise LockError(path, f"{file.reason}: {what}")
 
 

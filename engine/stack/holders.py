@@ -35,10 +35,18 @@ class Holder:
 
 @dataclass(slots=True, frozen=True)
 class Holders:
-    """Which process has which file open, by path; `complete` when every process could be looked into."""
+    """Which process has which file open, by path; `complete` when all other users' could be looked into.
+
+    `unseen` are the users whose processes could not; empty where it is not even known which.
+    """
 
     found: dict[str, Holder]
     complete: bool
+    unseen: frozenset[int] = frozenset()
+
+    def may_hide(self, user: int) -> bool:
+        """Whether a process of this user may have a file open unseen: one that it made is the user's."""
+        return not self.complete and (not self.unseen or user in self.unseen)
 
 
 def find_holders(paths: Collection[str]) -> Holders:
@@ -48,11 +56,11 @@ def find_holders(paths: Collection[str]) -> Holders:
     """
     wanted = set(paths)
     found: dict[str, Holder] = {}
-    complete = True
+    unseen: set[int] = set()
     left = _MOST_LINKS
     processes = _processes()
-    if processes is None or len(processes) > _MOST_PROCESSES:
-        complete = False
+    # There is always a process 1: where it is not shown, those of other users are not either.
+    complete = processes is not None and 1 in processes and len(processes) <= _MOST_PROCESSES
     for pid in (processes or ())[:_MOST_PROCESSES]:
         if not wanted:
             break
@@ -63,13 +71,18 @@ def find_holders(paths: Collection[str]) -> Holders:
                     found[target] = Holder(pid, _command(pid))
                     wanted.discard(target)
         except PermissionError:
-            complete = False
+            with suppress(OSError):  # it has ended
+                unseen.add(os.stat(f"{_PROC}/{pid}").st_uid)
         except OSError:
             continue  # it has ended
         if not left:
             complete = False
             break
-    return Holders(found, complete)
+    # One of the own user has more privileges than others: the first of a container, no writer of refs.
+    unseen.discard(os.geteuid())
+    if not complete:
+        return Holders(found, complete=False)
+    return Holders(found, not unseen, frozenset(unseen))
 
 
 def _processes() -> list[int] | None:

@@ -78,7 +78,9 @@ class UnlistedFile:
 
     `size` is in bytes, `modified` in seconds since 1970, `age` in seconds before the look (0 for a time in
     the future). `reason` says why it is there, with `offset` the place of what is wrong with it.
-    `is_removable` when nothing needs it: `clean` removes it. `in_use` when a process may be at work on it.
+    `is_removable` when nothing needs it: `clean` removes it. `in_use` when a process may be at work on it;
+    `may_be_held` when that is so, or its user has processes that could not be looked into: nothing but force
+    removes such a lock.
     `holder` is a process that has it open; `holding` says in words what that, or its absence, tells.
     """
 
@@ -90,6 +92,7 @@ class UnlistedFile:
     reason: str
     is_removable: bool = False
     in_use: bool = False
+    may_be_held: bool = False
     holder: Holder | None = None
     holding: str = ""
     offset: int | None = None
@@ -154,6 +157,10 @@ def unlisted_files(
         kind, reason, offset = named, "", None
         holder = held_by[name]
         in_use = name in used
+        # Of a temporary file without any lock, the writer is dead: it would hold one.
+        is_hidden = (named.is_lock or (named is FileKind.TEMPORARY and bool(locks))) and holders.may_hide(
+            status.st_uid
+        )
         if named.is_table:
             if name not in judged:
                 continue  # gone again
@@ -174,8 +181,9 @@ def unlisted_files(
                 is_removable=kind is FileKind.SUPERSEDED
                 or (kind is FileKind.TEMPORARY and not locks and not in_use),
                 in_use=in_use,
+                may_be_held=in_use or is_hidden,
                 holder=holder,
-                holding=_holding(kind, holder, holders.complete),
+                holding=_holding(kind, holder, holders.may_hide(status.st_uid)),
                 offset=offset,
             )
         )
@@ -347,13 +355,15 @@ def _words(name: str, kind: FileKind, status: os.stat_result, now: float, locks:
     return f"{status.st_size} bytes: no file of a stack"
 
 
-def _holding(kind: FileKind, holder: Holder | None, complete: bool) -> str:
+def _holding(kind: FileKind, holder: Holder | None, is_hidden: bool) -> str:
     if kind is FileKind.OTHER:
         return ""
     if holder is not None:
         return f"{holder} has it open"
-    seen = "no process here has it open" if complete else "no process that can be looked into has it open"
-    if kind is FileKind.LIST_LOCK:
+    seen = "no process here has it open"
+    if is_hidden:
+        seen = "no process here is seen to have it open, but other users' processes could not be looked into"
+    if kind is FileKind.LIST_LOCK and not is_hidden:
         return (
             f"{seen}; git keeps this lock open while it holds it, so it was probably left behind, "
             "unless its holder runs in another container or on another machine"

@@ -60,7 +60,9 @@ _BATCH: Final = 1024
     help="Take this table, which is not listed, into the stack.",
 )
 @click.option(
-    "--force", is_flag=True, help="Remove locks as well that are young, or that a process has open."
+    "--force",
+    is_flag=True,
+    help="Remove locks as well that are young, or that a process has open or may have.",
 )
 @stack_verb
 def repair(

@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
@@ -19,12 +22,12 @@ from engine.progress import Progress
 from engine.repair import Outcome, RepairResult, StepKind, damages, plan_repair, repair
 from engine.salvage import Gap, salvage_file
 from engine.snapshot import ChangeRecord, find_snapshot, list_snapshots, restore
-from engine.stack import Stack, StackOptions
+from engine.stack import Stack, StackOptions, remove_stale_lock
 from engine.table import Table, WriteOptions
 from tests.support.findings import NOW, codes, install
 from tests.support.handmade import Handmade, change_byte, change_header
 from tests.support.repairs import errors, kinds, mend, outcomes, refs, state, told
-from tests.support.stacks import exchange, list_tables, listed, lock
+from tests.support.stacks import exchange, list_tables, listed, lock, make_stack
 from tests.support.tables import oid, stack_contents, stack_files, write_table
 
 NAMES = [b"refs/heads/b%02d" % number for number in range(12)]
@@ -572,6 +575,38 @@ def test_a_lock_that_a_process_has_open_is_left_alone(directory: Path) -> None:
         assert plan.is_noop
         assert "has it open" in plan.steps[0].result
     assert not plan_repair(directory, now=NOW).is_noop
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="acts as two users")
+def test_a_lock_of_a_user_whose_processes_cannot_be_looked_into_needs_force() -> None:
+    # Not in tmp_path, into which others than the owner cannot even look.
+    with tempfile.TemporaryDirectory() as parent:
+        Path(parent).chmod(0o755)
+        stack = Path(parent, "stack")
+        make_stack(stack, 1)
+        stack.chmod(0o777)
+        locks = [lock(stack, name) for name in ("tables.list", listed(stack)[0])]
+        before = stack_files(stack)
+        # As git has it open, which the other user does not see.
+        with locks[0].open() as held:
+            holder = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], stdin=held)
+        with holder:
+            os.seteuid(65534)
+            try:
+                plan = plan_repair(stack, now=NOW)
+                with pytest.raises(LockError, match="other users' processes could not be looked into"):
+                    remove_stale_lock(os.fspath(locks[0]), now=NOW)
+                repair(stack, plan, now=NOW)
+                mine = lock(stack, "mine.ref")
+                own = next(step for step in plan_repair(stack, now=NOW).steps if step.file == mine.name)
+                mine.unlink()
+            finally:
+                os.seteuid(0)
+                holder.kill()
+        assert [step.needs_force for step in plan.steps] == [True, True]
+        assert all("other users' processes could not be looked into" in step.result for step in plan.steps)
+        assert not own.needs_force, "a process that made it is one of the same user"
+        assert stack_files(stack) == before
 
 
 # Tables that others wrote
