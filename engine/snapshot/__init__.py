@@ -13,6 +13,7 @@ from engine.snapshot.manifest import (
     first_names as first_names,
     list_snapshots as list_snapshots,
     names_known as names_known,
+    unusable_snapshots as unusable_snapshots,
 )
 from engine.snapshot.snapshot import (
     ChangeRecord as ChangeRecord,

@@ -8,8 +8,11 @@ How one is taken is in `snapshot.py`, going back to it in `undo.py`.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain
@@ -22,6 +25,15 @@ from engine.stack import write_file
 MANIFEST: Final = "manifest.json"
 FILES: Final = "files"
 _FIELDS: Final = ("time", "operation", "tables", "files", "missing", "after", "kept")
+_LATER: Final[dict[str, Any]] = {"number": 0, "renamed": {}, "digests": {}}
+"""Fields that manifests have got since, with what they mean where they are not."""
+
+# What an id begins with: 20261123T214512.034561Z-compact
+_ID: Final = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]+Z.*", re.DOTALL)
+# A stack may have 65,536 tables, each of which is named some times.
+_LARGEST_MANIFEST: Final = 32 * 2**20
+_LONGEST_NAME: Final = 255
+_LATEST: Final = 253_402_300_800  # the year 10000, which no date can be in
 PARTIAL: Final = ".partial"
 """What the names of unfinished snapshots, and of unfinished manifests, end in."""
 
@@ -34,7 +46,8 @@ class Snapshot:
     parsed), `files` what is in the snapshot, `missing` listed tables that were not there. `after` is what
     the list named when the change was done: None when that is not known, because the change was interrupted.
     `renamed` are the tables that an undo has put back: the name that each got, and the one that it had at
-    first.
+    first. `digests` has name, size and SHA-256 of the list and of each regular file; `number` grows from
+    snapshot to snapshot, whatever the clock does. Older snapshots have neither.
     """
 
     id: str
@@ -47,6 +60,8 @@ class Snapshot:
     after: tuple[str, ...] | None
     kept: bool
     renamed: tuple[tuple[str, str], ...] = ()
+    digests: tuple[tuple[str, int, str], ...] = ()
+    number: int = 0
 
     @property
     def lost(self) -> Path:
@@ -64,21 +79,45 @@ class Snapshot:
 
 
 def snapshots_directory(directory: str | os.PathLike[str]) -> Path:
-    """Where the snapshots of the stack in `directory` lie."""
+    """Where the snapshots of the stack in `directory` lie. Raises `OSError` if a symbolic link is there.
+
+    No link is followed: what it leads to is not what was taken.
+    """
     path = Path(directory).resolve()
-    return path.with_name(path.name + "-snapshots")
+    snapshots = path.with_name(path.name + "-snapshots")
+    if snapshots.is_symlink():
+        raise OSError(errno.ELOOP, "a symbolic link, which is not followed", os.fspath(snapshots))
+    return snapshots
 
 
 def list_snapshots(directory: str | os.PathLike[str]) -> list[Snapshot]:
-    """The snapshots of a stack, newest first."""
+    """The snapshots of a stack, newest first; `unusable_snapshots` are not among them."""
+    return sorted(_read_all(directory)[0], key=lambda one: (one.number, one.id), reverse=True)
+
+
+def unusable_snapshots(directory: str | os.PathLike[str]) -> dict[str, str]:
+    """What is wrong with each directory that has the name of a snapshot, and is none that can be used."""
+    return _read_all(directory)[1]
+
+
+def _read_all(directory: str | os.PathLike[str]) -> tuple[list[Snapshot], dict[str, str]]:
     parent = snapshots_directory(directory)
     try:
-        with os.scandir(parent) as entries:
-            names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+        names = sorted(os.listdir(parent))
     except FileNotFoundError:
-        return []
-    found = [load_snapshot(parent / name) for name in names if not name.endswith(PARTIAL)]
-    return sorted((snapshot for snapshot in found if snapshot), key=lambda one: one.id, reverse=True)
+        return [], {}
+    found, wrong = [], {}
+    for name in names:
+        if not _ID.fullmatch(name) or name.endswith(PARTIAL):
+            continue
+        try:
+            found.append(load_snapshot(parent / name))
+        except FileNotFoundError as error:
+            if os.path.lexists(parent / name):  # it is not being removed
+                wrong[name] = str(error)
+        except (OSError, ValueError) as error:
+            wrong[name] = str(error)
+    return found, wrong
 
 
 def first_names(snapshots: Iterable[Snapshot]) -> dict[str, str]:
@@ -101,46 +140,80 @@ def find_snapshot(directory: str | os.PathLike[str], id: str | None = None) -> S
     for snapshot in snapshots:
         if id in (None, snapshot.id):
             return snapshot
+    if id is not None and (reason := unusable_snapshots(directory).get(id)):
+        raise ApiError(f"the snapshot {id!r} cannot be used: {reason}")
     what = "no snapshot of this stack" if id is None else f"no snapshot {id!r} of this stack"
     raise ApiError(f"{what}: nothing was changed through this tool, or it was pruned")
 
 
 def save_snapshot(snapshot: Snapshot, path: Path) -> None:
     """Make `snapshot` what the manifest in `path` says, in one rename. Raises `OSError`."""
-    fields = {name: getattr(snapshot, name) for name in _FIELDS} | {"renamed": dict(snapshot.renamed)}
+    fields = {name: getattr(snapshot, name) for name in (*_FIELDS, "number")}
+    fields |= {"renamed": dict(snapshot.renamed), "digests": {name: rest for name, *rest in snapshot.digests}}
     temporary = path / (MANIFEST + PARTIAL)
-    write_file(os.fspath(temporary), json.dumps(fields, indent=1).encode("ascii"))
+    write_file(os.fspath(temporary), json.dumps(fields, indent=1).encode("ascii"), file_mode(path))
     temporary.rename(path / MANIFEST)
 
 
-def load_snapshot(path: Path) -> Snapshot | None:
-    """The snapshot in `path`; None for a directory that is none."""
+def load_snapshot(path: Path) -> Snapshot:
+    """The snapshot in `path`. Any byte of it may be wrong: raises `OSError`, `ValueError`."""
+    if not stat.S_ISDIR(path.lstat().st_mode):
+        raise ValueError("it is no directory")
+    status = (path / MANIFEST).lstat()
+    if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_MANIFEST:
+        raise ValueError(f"{MANIFEST} is no regular file, or too large")
     try:
         fields: Any = json.loads((path / MANIFEST).read_bytes())
         time, operation, *lists, after, kept = (fields[name] for name in _FIELDS)
-        after = None if after is None else _file_names(after)
+        number, renamed, digests = (fields.get(name, default) for name, default in _LATER.items())
+        _require(_is_number(time, _LATEST) and _is_number(number, 2**63), "a number is out of range")
+        _require(isinstance(operation, str) and is_operation(operation), "what was done is no word")
+        _require(isinstance(kept, bool), "kept is neither true nor false")
         tables, files, missing = map(_file_names, lists)
-        renamed = fields.get("renamed", {})
-        pairs = zip(_file_names(renamed), _file_names(renamed.values()), strict=True)
+        pairs = zip(_file_names([*renamed]), _file_names([*renamed.values()]), strict=True)
+        known = zip(_file_names([*digests]), digests.values(), strict=True)
         return Snapshot(
             path.name,
             path,
             float(time),
-            str(operation),
+            operation,
             tables,
             files,
             missing,
-            after,
-            bool(kept),
+            None if after is None else _file_names(after),
+            kept,
             tuple(pairs),
+            tuple((name, int(size), str(digest)) for name, (size, digest) in known),
+            int(number),
         )
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    except (KeyError, TypeError, AttributeError, RecursionError, ValueError) as error:
+        raise ValueError(f"{MANIFEST} is not as it was written: {error}") from None
 
 
-def _file_names(names: Iterable[str]) -> tuple[str, ...]:
+def is_operation(name: str) -> bool:
+    """Whether this names an operation: letters and dashes."""
+    return len(name) < _LONGEST_NAME and name.replace("-", "").isalpha() and name.isascii()
+
+
+def file_mode(directory: Path) -> int:
+    """The permissions of a file in a directory: whoever may change what is in that may read and write it."""
+    return directory.stat().st_mode & 0o666
+
+
+def _require(is_so: bool, what: str) -> None:
+    if not is_so:
+        raise ValueError(what)
+
+
+def _is_number(value: object, end: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < end
+
+
+def _file_names(names: list[str]) -> tuple[str, ...]:
     """The names of a manifest. Raises `ValueError` for one that leads out of a directory."""
+    if not isinstance(names, list):
+        raise TypeError("no list of names")
     for name in names:
-        if not name or "/" in name or "\0" in name or name in {".", ".."}:
-            raise ValueError(name)
+        if "/" in name or "\0" in name or name in {"", ".", ".."} or len(os.fsencode(name)) > _LONGEST_NAME:
+            raise ValueError(f"{name!r} is no name of a file")
     return tuple(names)

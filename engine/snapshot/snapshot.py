@@ -29,6 +29,7 @@ not know how its change ended. To be removed, a snapshot first gets its unfinish
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import secrets
 import shutil
@@ -42,18 +43,20 @@ from itertools import count
 from pathlib import Path
 from typing import Final, Self
 
-from engine.errors import ApiError
+from engine.errors import ApiError, FormatError
 from engine.format import TABLES_LIST, parse_table_list
 from engine.snapshot.manifest import (
     FILES,
     MANIFEST,
     PARTIAL,
     Snapshot,
+    file_mode,
+    is_operation,
     list_snapshots,
     save_snapshot,
     snapshots_directory,
 )
-from engine.stack import read_list_bytes, sync_directory, sync_file, write_file
+from engine.stack import make_directory, read_list_bytes, sync_directory, sync_file, write_file
 
 SNAPSHOTS_KEPT: Final = 20
 """How many snapshots `prune` leaves, besides those that are kept on purpose."""
@@ -76,23 +79,27 @@ def take_snapshot(
     `extra` are further files of the directory that the operation removes, `renamed` tables that it puts
     back, as in `Snapshot`. `now` is in seconds since 1970. Raises `OSError`, and nothing is left then.
     """
-    if not operation.replace("-", "").isalpha():
+    if not is_operation(operation):
         raise ApiError(f"{operation!r} is no name of an operation")
     stack = Path(directory)
     parent = snapshots_directory(stack)
+    mode = stat.S_IMODE(stack.stat().st_mode)
     try:
-        parent.mkdir(mode=stack.stat().st_mode & 0o7777)
+        make_directory(parent, mode)
         sync_directory(parent.parent)
     except FileExistsError:
-        pass
+        if stat.S_IMODE(parent.stat().st_mode) != mode:
+            with suppress(PermissionError):  # it belongs to another user
+                parent.chmod(mode)
+    number = 1 + max((one.number for one in list_snapshots(stack)), default=0)
     stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     path = parent / f"{stamp}-{operation}"
     partial = parent / f"{path.name}.{secrets.token_hex(4)}{PARTIAL}"
     made: os.stat_result | None = None
     try:
-        partial.mkdir()
+        make_directory(partial, mode)
         made = partial.stat()
-        (partial / FILES).mkdir()
+        make_directory(partial / FILES, mode)
         while True:
             data = read_list_bytes(stack)
             tables = names_in(data)
@@ -101,9 +108,11 @@ def take_snapshot(
             if not missing or read_list_bytes(stack) == data:
                 break
             shutil.rmtree(partial / FILES)
-            (partial / FILES).mkdir()
+            make_directory(partial / FILES, mode)
         if data is not None:
-            write_file(os.fspath(partial / TABLES_LIST), data)
+            write_file(os.fspath(partial / TABLES_LIST), data, file_mode(partial))
+        paths = [partial / FILES / name for name in files if name not in missing]
+        paths += [partial / TABLES_LIST] if data is not None else []
         snapshot = Snapshot(
             path.name,
             path,
@@ -115,6 +124,8 @@ def take_snapshot(
             None,
             kept=False,
             renamed=tuple((renamed or {}).items()),
+            digests=tuple((path.name, *found) for path in paths if (found := digest(path))),
+            number=number,
         )
         save_snapshot(snapshot, partial)
         sync_directory(partial / FILES)
@@ -198,7 +209,8 @@ def settle(
         return None
     settled = replace(snapshot, after=tuple(names_in(after)))
     save_snapshot(settled, snapshot.path)
-    prune(stack, now)
+    with suppress(OSError):  # the change has happened
+        prune(stack, now, spared=snapshot.id)
     return settled
 
 
@@ -216,20 +228,26 @@ def set_aside(directory: str | os.PathLike[str], snapshot: Snapshot, names: Coll
     """
     if not names:
         return
-    snapshot.lost.mkdir(exist_ok=True)
+    with suppress(FileExistsError):
+        make_directory(snapshot.lost, stat.S_IMODE(snapshot.path.stat().st_mode))
     for name in names:
         put_file(Path(directory) / name, snapshot.lost / name)
     sync_directory(snapshot.lost)
     sync_directory(snapshot.path)
 
 
-def prune(directory: str | os.PathLike[str], now: float, count: int = SNAPSHOTS_KEPT) -> list[str]:
-    """Remove all snapshots but those that are kept and the newest `count` others; returns their ids.
+def prune(
+    directory: str | os.PathLike[str], now: float, count: int = SNAPSHOTS_KEPT, *, spared: str = ""
+) -> list[str]:
+    """Remove all snapshots but those that are kept, the one `spared`, and the newest `count` others.
+
+    Returns their ids.
 
     What a crash left unfinished, or half removed, goes too, once it is a day old.
     """
     others = [snapshot for snapshot in list_snapshots(directory) if not snapshot.kept]
-    for snapshot in others[count:]:
+    gone = [snapshot for snapshot in others[count:] if snapshot.id != spared]
+    for snapshot in gone:
         _remove(snapshot)
     with suppress(FileNotFoundError), os.scandir(snapshots_directory(directory)) as entries:
         for entry in entries:
@@ -239,7 +257,7 @@ def prune(directory: str | os.PathLike[str], now: float, count: int = SNAPSHOTS_
         manifest = snapshot.path / (MANIFEST + PARTIAL)
         if _is_left(manifest, now):
             manifest.unlink(missing_ok=True)
-    return [snapshot.id for snapshot in others[count:]]
+    return [snapshot.id for snapshot in gone]
 
 
 def _remove(snapshot: Snapshot) -> None:
@@ -283,6 +301,39 @@ def put_file(source: Path, target: Path) -> bool:
         with suppress(PermissionError):
             sync_file(target)
     return True
+
+
+def digest(path: Path) -> tuple[int, str] | None:
+    """Size and SHA-256 of a file; None for what is no regular file, which could be waited for."""
+    if not stat.S_ISREG(path.lstat().st_mode):
+        return None
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except PermissionError:
+        return None
+    with open(fd, "rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+        return file.tell(), found
+
+
+def verify(snapshot: Snapshot) -> None:
+    """See that a snapshot holds what it took. Raises `FormatError` where it does not, `OSError`."""
+    known = {name: (size, found) for name, size, found in snapshot.digests}
+    if snapshot.directory.is_symlink():
+        raise FormatError(FILES, None, f"is a symbolic link in the snapshot {snapshot.id}")
+    paths = [snapshot.file(name) for name in snapshot.files]
+    if TABLES_LIST in known or os.path.lexists(snapshot.path / TABLES_LIST):
+        paths.append(snapshot.path / TABLES_LIST)
+    elif snapshot.tables:
+        raise FormatError(TABLES_LIST, None, f"is gone from the snapshot {snapshot.id}")
+    for path in paths:
+        try:
+            found = digest(path)
+        except FileNotFoundError:
+            raise FormatError(path.name, None, f"is gone from the snapshot {snapshot.id}") from None
+        # Older snapshots know nothing of their files. What was no regular file then, still is none.
+        if found != known.get(path.name, None if known else found) or not (found or known):
+            raise FormatError(path.name, None, f"is not what the snapshot {snapshot.id} took")
 
 
 def is_same_file(one: Path, other: Path) -> bool:

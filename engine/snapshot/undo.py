@@ -26,10 +26,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from engine.errors import FormatError, OutdatedError
+from engine.errors import OutdatedError
 from engine.format import TABLES_LIST, limits_in_name, parse_table_list
 from engine.snapshot.manifest import Snapshot, first_names, list_snapshots, names_known
-from engine.snapshot.snapshot import is_same_file, names_in, put_file, settle, take_snapshot
+from engine.snapshot.snapshot import is_same_file, names_in, put_file, settle, take_snapshot, verify
 from engine.stack import (
     DEFAULT_LOCK_TIMEOUT_MS,
     LockFile,
@@ -164,14 +164,12 @@ def restore(
     None if only files beside the list came back, which no snapshot takes away again.
 
     Raises `OutdatedError` when another process has changed the stack since the change that is undone, unless
-    `force` is set, `LockError`, `FormatError` when the snapshot has lost one of its tables, `OSError`.
+    `force` is set, `LockError`, `FormatError` when the snapshot does not hold what it took, `OSError`.
     The stack is then as it was.
     """
     stack = Path(directory)
     list_path = stack / TABLES_LIST
-    for name in snapshot.tables:
-        if name not in snapshot.missing and not snapshot.file(name).is_file():
-            raise FormatError(name, None, f"is gone from the snapshot {snapshot.id}")
+    verify(snapshot)
     mode = list_path.stat().st_mode & 0o7777 if list_path.exists() else None
     with LockFile(os.fspath(list_path), timeout_ms=lock_timeout_ms, mode=mode) as lock:
         if not force and (changes := changes_since(stack, snapshot)):

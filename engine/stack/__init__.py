@@ -34,6 +34,7 @@ from engine.stack.directory import (
     read_list_bytes as read_list_bytes,
 )
 from engine.stack.durable import (
+    make_directory as make_directory,
     sync_directory as sync_directory,
     sync_file as sync_file,
     write_file as write_file,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 def write_all(fd: int, data: bytes | bytearray, path: str) -> None:
@@ -45,14 +45,27 @@ def sync_directory(path: str | os.PathLike[str]) -> None:
     sync_file(path, os.O_DIRECTORY)
 
 
-def write_file(path: str, data: bytes) -> None:
-    """Make `data` the content of a file, durably; others may see a part of it. Raises `OSError`."""
-    fd = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+def write_file(path: str, data: bytes, mode: int) -> None:
+    """Make `data` the content of a file with these permissions, durably; others may see a part of it.
+
+    What another process left there under this name goes first: it may be a link. Raises `OSError`.
+    """
+    with suppress(FileNotFoundError):
+        os.unlink(path)
+    flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+    fd = os.open(path, flags, mode)
     try:
+        change_mode(fd, mode, path)
         write_all(fd, data, path)
         sync(fd, path)
     finally:
         os.close(fd)
+
+
+def make_directory(path: str | os.PathLike[str], mode: int) -> None:
+    """Make a directory with just these permissions, whatever the umask. Raises `OSError`."""
+    os.mkdir(path, mode)
+    os.chmod(path, mode)
 
 
 @contextmanager

@@ -140,8 +140,11 @@ class PruneAction(Action[tuple[str, ...]]):
 
     def apply(self, plan: Plan[tuple[str, ...]], progress: ProgressCallback) -> Result:  # noqa: ARG002
         """Remove exactly those of the plan."""
-        found = [one for one in list_snapshots(self.workplace.directory) if not one.kept]
-        stay = [one for one in found if one.id >= self.id]
+        every = list_snapshots(self.workplace.directory)
+        newer = [one.id for one in every]
+        newer = newer[: newer.index(self.id) + 1] if self.id in newer else []
+        found = [one for one in every if not one.kept]
+        stay = [one for one in found if one.id in newer]
         if tuple(one.id for one in found[len(stay) :]) != plan.made:
             raise OutdatedError(os.fspath(self.workplace.directory), "has other snapshots than in the plan")
         gone = prune(self.workplace.directory, time.time(), len(stay))

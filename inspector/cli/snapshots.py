@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from engine.errors import ApiError
-from engine.snapshot import Snapshot, list_snapshots
+from engine.snapshot import Snapshot, list_snapshots, unusable_snapshots
 from inspector.actions import UndoAction, rehearse, run
 from inspector.cli.opening import Call, dry_run_option, json_option, stack_verb, worktree_option
 from inspector.cli.output import ProgressLine, note_sentence
@@ -31,6 +31,8 @@ def snapshots(call: Call) -> None:
     list and the tables as they were. The newest 20 stay, and those that hold tables which a repair set aside.
     """
     kept = list_snapshots(call.workplace.directory)
+    for name, reason in unusable_snapshots(call.workplace.directory).items():
+        note(f"left out, as it cannot be used: {safe_name(name)}: {safe_name(reason)}")
     if call.as_json:
         fields = ("id", "time", "operation", "tables", "missing", "kept")
         call.out.json([json_line(picked(snapshot, *fields)) for snapshot in kept])

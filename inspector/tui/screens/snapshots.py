@@ -166,7 +166,7 @@ class SnapshotsScreen(ListDialog[bool, Snapshot]):
         """Show which snapshots would go that are older than this one."""
         one = self._list.current
         if one is not None:
-            older = tuple(row for row in self._found if row.id < one.id and not row.kept)
+            older = tuple(row for row in self._found[self._list.cursor + 1 :] if not row.kept)
             self._act(PruneAction(self._workplace, one.id, older))
 
     def _act(self, action: UndoAction | PruneAction) -> None:

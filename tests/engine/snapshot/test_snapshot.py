@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +28,7 @@ from engine.snapshot import (
     set_aside,
     settle,
     take_snapshot,
+    unusable_snapshots,
 )
 from engine.snapshot.manifest import snapshots_directory
 from engine.stack import LockFile, Stack
@@ -303,6 +304,172 @@ def test_a_snapshot_that_lost_a_table_is_refused(stack: Path) -> None:
     with pytest.raises(FormatError, match="gone from the snapshot"):
         restore(stack, find_snapshot(stack), NOW + 1)
     assert files(stack) == before
+
+
+def other_bytes(path: Path) -> None:
+    data = path.read_bytes()
+    path.unlink()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+
+
+def link_elsewhere(path: Path) -> None:
+    elsewhere = path.parent.parent.parent / "elsewhere"
+    path.rename(elsewhere)
+    path.symlink_to(elsewhere)
+
+
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize("what", [other_bytes, link_elsewhere, pipe, Path.unlink])
+@pytest.mark.parametrize("file", ["a table", "tables.list"])
+def test_a_snapshot_that_does_not_hold_what_it_took_is_refused(
+    stack: Path, what: Callable[[Path], object], file: str
+) -> None:
+    snapshot = compact_recorded(stack)
+    what(snapshot.path / file if file == "tables.list" else snapshot.file(snapshot.tables[1]))
+    before = files(stack)
+    with pytest.raises(FormatError, match=r"is not what the snapshot|gone from the snapshot"):
+        restore(stack, find_snapshot(stack), NOW + 1)
+    assert files(stack) == before
+
+
+def test_a_snapshot_of_an_older_version_is_gone_back_to(stack: Path) -> None:
+    """Its manifest has neither digests nor number."""
+    before = stack_contents(stack)
+    manifest = compact_recorded(stack).path / "manifest.json"
+    fields = json.loads(manifest.read_bytes())
+    manifest.write_text(
+        json.dumps({name: fields[name] for name in fields.keys() - {"digests", "number", "renamed"}})
+    )
+    (old,) = list_snapshots(stack)
+    assert (old.digests, old.number, old.renamed) == ((), 0, ())
+    restore(stack, old, NOW - 1)
+    assert stack_contents(stack) == before
+    assert find_snapshot(stack).operation == "undo"
+
+
+@pytest.mark.parametrize("what", [link_elsewhere, "files", "the snapshot"])
+def test_no_link_is_followed(stack: Path, what: object) -> None:
+    snapshot = compact_recorded(stack)
+    before = files(stack)
+    if what == "files":
+        link_elsewhere(snapshot.directory)
+        with pytest.raises(FormatError, match="symbolic link"):
+            restore(stack, find_snapshot(stack), NOW + 1)
+    elif what == "the snapshot":
+        link_elsewhere(snapshot.path)
+        assert list_snapshots(stack) == []
+        assert unusable_snapshots(stack) == {snapshot.id: "it is no directory"}
+    else:
+        parent = snapshots_directory(stack)
+        parent.rename(stack.parent / "elsewhere")
+        parent.symlink_to("elsewhere")
+        for work in (list_snapshots, lambda stack: take_snapshot(stack, "add", NOW)):
+            with pytest.raises(OSError, match="symbolic link, which is not followed"):
+                work(stack)
+    assert files(stack) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"time": 1e300},
+        {"time": -1},
+        {"time": float("nan")},
+        {"time": 10**400},
+        {"time": "now"},
+        {"operation": "\x1b[2J"},
+        {"operation": 7},
+        {"tables": "name"},
+        {"tables": [7]},
+        {"files": ["\ud800"]},
+        {"files": ["a" * 256]},
+        {"after": [".."]},
+        {"after": 7},
+        {"kept": 1},
+        {"number": -1},
+        {"number": 2**70},
+        {"renamed": {"a": "../b"}},
+        {"renamed": [1]},
+        {"digests": {"a": [1]}},
+        {"digests": {"a": 7}},
+        b"[" * 100_000,
+        b'{"time": ' * 50_000,
+        b"\xff",
+        b"[]",
+        b"",
+        pipe,
+        lambda path: os.truncate(path, 2**26),
+        lambda path: (path.unlink(), path.symlink_to("/dev/zero")),
+        lambda path: (path.unlink(), path.mkdir()),
+    ],
+)
+def test_what_is_no_good_manifest_is_left_out_and_named_as_such(stack: Path, change: object) -> None:
+    good, bad = add_recorded(stack, b"refs/heads/a"), add_recorded(stack, b"refs/heads/b")
+    manifest = bad.path / "manifest.json"
+    if isinstance(change, dict):
+        manifest.write_text(json.dumps(json.loads(manifest.read_bytes()) | change))
+    elif isinstance(change, bytes):
+        manifest.write_bytes(change)
+    elif callable(change):
+        change(manifest)
+    assert list_snapshots(stack) == [good]
+    (wrong,) = unusable_snapshots(stack).items()
+    assert wrong[0] == bad.id
+    assert wrong[1]
+    with pytest.raises(ApiError, match="cannot be used"):
+        find_snapshot(stack, bad.id)
+    add_recorded(stack, b"refs/heads/c")
+    prune(stack, NOW, count=0)
+    assert bad.path.exists()
+
+
+def test_pruning_that_fails_does_not_fail_the_change(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "not yours")
+
+    monkeypatch.setattr("engine.snapshot.snapshot.prune", fail)
+    assert find_snapshot(stack, add_recorded(stack, b"refs/heads/a").id).after == tuple(listed(stack))
+
+
+def test_with_the_clock_set_back_the_newest_is_the_last_one_taken(stack: Path) -> None:
+    taken = [take_snapshot(stack, "add", NOW + number) for number in range(20)]
+    with (
+        ChangeRecord(stack, "add", NOW - 1e6) as record,
+        Stack.open(stack, OPTIONS, before_change=record.before_change) as handle,
+    ):
+        add_to(handle, b"refs/heads/mine")
+    last = record.snapshot
+    assert last is not None
+    assert last.id < taken[0].id
+    assert find_snapshot(stack) == last
+    assert list_snapshots(stack)[-1] == taken[1]  # the oldest has gone
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_snapshots_are_as_open_to_a_group_as_the_stack(stack: Path, mask: int) -> None:
+    stack.chmod(0o2775)
+    before = os.umask(mask)
+    try:
+        snapshot = compact_recorded(stack)
+        set_aside(stack, snapshot, listed(stack))
+        keep(snapshot, kept=True)
+    finally:
+        os.umask(before)
+    for path in (snapshot.path.parent, snapshot.path, snapshot.directory, snapshot.lost):
+        assert path.stat().st_mode & 0o7777 == 0o2775
+    for name in ("manifest.json", "tables.list"):
+        assert (snapshot.path / name).stat().st_mode & 0o7777 == 0o664
+
+
+def test_snapshots_of_an_older_version_are_opened_to_the_group(stack: Path) -> None:
+    take_snapshot(stack, "add", NOW)
+    stack.chmod(0o2775)
+    take_snapshot(stack, "add", NOW)
+    assert snapshots_directory(stack).stat().st_mode & 0o7777 == 0o2775
 
 
 def test_a_change_that_changed_nothing_leaves_no_snapshot(stack: Path) -> None:
