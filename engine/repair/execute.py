@@ -2,9 +2,11 @@
 
 The order of steps, of which each leaves the old stack or the new one, should the next not come:
 
- 1. take a stale lock on the list out of the way, if the plan says so and no process has it open;
+ 1. take a stale lock on the list out of the way, if the plan says so and no process has it open, behind a
+    snapshot;
  2. lock the list, and see that every file is still what it was for the plan;
- 3. take a snapshot; put what is set aside into its `lost/` as well, which is never pruned;
+ 3. take a snapshot, if there is none yet; put what is set aside into its `lost/` as well, which is never
+    pruned;
  4. write the new tables to temporary files, read them back and check them;
  5. rename them, then the list that names them;
  6. remove what is listed no more, stale locks and leftovers: all of it, but the locks, is in the snapshot.
@@ -51,7 +53,8 @@ _COPIED: Final = 2**20
 class RepairResult:
     """What a repair has done: the tables of the stack, the files that are gone, and how to undo it.
 
-    `snapshot` is None when there was nothing that a snapshot holds: locks are not brought back.
+    `snapshot` is None when there was nothing to do. Where locks alone were removed, it holds the stack as it
+    was then: locks are not brought back.
     """
 
     tables: tuple[str, ...]
@@ -103,35 +106,55 @@ class _Work:
             return RepairResult(tables, (), None)
         self._require_unchanged()
         locks = self._files(StepKind.REMOVE_LOCK)
-        if LIST_LOCK in locks:
-            self._remove_lock(LIST_LOCK)
-        mode = self._mode()
-        timeout = plan.options.lock_timeout_ms
-        with LockFile(self.file(TABLES_LIST), timeout_ms=timeout, mode=mode) as lock:
-            self._require_unchanged()
-            self._require_free(locks)
-            aside = self._files(StepKind.SET_ASIDE)
-            leftovers = self._files(StepKind.REMOVE_FILE)
-            gone = [*plan.replaced, *aside, *leftovers]
-            # Tables that no list names are in it too, so that undoing leaves them where they were.
-            files = [*gone, *(name for table in plan.tables for name in table.files)]
-            snapshot = take_snapshot(self._path, "repair", self._now, extra=files)
-            try:
-                # A table may have bytes that the repaired stack has nothing of.
-                losses = [one for table in plan.tables for one in table.losses.values()]
-                if aside or any(one.stretches or one.uncertain_logs for one in losses):
-                    set_aside(self._path, snapshot, aside)
-                    snapshot = keep(snapshot, kept=True)
-                self._replace_list(lock, mode)
-                for name in locks:
-                    if name != LIST_LOCK:
-                        self._remove_lock(name)
-                self._remove(name for name in gone if name in snapshot.files)
-                sync_directory(self._path)
-            finally:
-                after = plan.list_after if plan.of(StepKind.WRITE_LIST) else plan.list_before or b""
-                settled = settle(self._path, snapshot, self._now, after)
+        # Kept, and taken before any lock goes: its owner may be a process that cannot be seen from here.
+        taken = keep(self._take(), kept=True) if locks else None
+        try:
+            if LIST_LOCK in locks:
+                self._remove_lock(LIST_LOCK)
+            mode, timeout = self._mode(), plan.options.lock_timeout_ms
+            with LockFile(self.file(TABLES_LIST), timeout_ms=timeout, mode=mode) as lock:
+                self._require_unchanged()
+                self._require_free(locks)
+                snapshot, taken = taken or self._take(), None
+                settled = self._change(lock, mode, locks, snapshot)
+        except BaseException:
+            if taken is not None and not self._removed:
+                settle(self._path, taken, self._now, None)
+            raise
         return RepairResult(tables, tuple(self._removed), settled)
+
+    def _take(self) -> Snapshot:
+        """Take a snapshot; also of tables that no list names, so that undoing leaves them where they were."""
+        files = [name for table in self._plan.tables for name in table.files]
+        return take_snapshot(self._path, "repair", self._now, extra=[*self._gone(), *files])
+
+    def _gone(self) -> list[str]:
+        """The files that the repaired stack has no more."""
+        plan = self._plan
+        return [*plan.replaced, *self._files(StepKind.SET_ASIDE), *self._files(StepKind.REMOVE_FILE)]
+
+    def _change(
+        self, lock: LockFile, mode: int | None, locks: Sequence[str], snapshot: Snapshot
+    ) -> Snapshot | None:
+        """Do all that is done under the lock on the list; returns the snapshot if anything was changed."""
+        plan, aside = self._plan, self._files(StepKind.SET_ASIDE)
+        try:
+            # A table may have bytes that the repaired stack has nothing of.
+            losses = [one for table in plan.tables for one in table.losses.values()]
+            if aside or any(one.stretches or one.uncertain_logs for one in losses):
+                set_aside(self._path, snapshot, aside)
+                snapshot = keep(snapshot, kept=True)
+            self._replace_list(lock, mode)
+            for name in locks:
+                if name != LIST_LOCK:
+                    self._remove_lock(name)
+            self._remove(name for name in self._gone() if name in snapshot.files)
+            sync_directory(self._path)
+        finally:
+            after = plan.list_after if plan.of(StepKind.WRITE_LIST) else plan.list_before or b""
+            has_unlocked = not set(locks).isdisjoint(self._removed)
+            settled = settle(self._path, snapshot, self._now, after, when_unchanged=has_unlocked)
+        return settled
 
     def _files(self, kind: StepKind) -> list[str]:
         return [step.file for step in self._steps if step.kind is kind]

@@ -196,15 +196,20 @@ class ChangeRecord:
 
 
 def settle(
-    directory: str | os.PathLike[str], snapshot: Snapshot, now: float, after: bytes | None
+    directory: str | os.PathLike[str],
+    snapshot: Snapshot,
+    now: float,
+    after: bytes | None,
+    *,
+    when_unchanged: bool = False,
 ) -> Snapshot | None:
     """Note in a snapshot that its change has made `tables.list` hold `after`, and prune older ones.
 
     The snapshot is removed, and None returned, if the change was not made: `after` is None, or the stack is
-    what it was before.
+    what it was before, unless it is to stay `when_unchanged`, since the change was none of list and files.
     """
     stack = Path(directory)
-    if after is None or _is_unchanged(stack, snapshot):
+    if after is None or (not when_unchanged and _is_unchanged(stack, snapshot)):
         _remove(snapshot)
         return None
     settled = replace(snapshot, after=tuple(names_in(after)))

@@ -175,7 +175,10 @@ class RepairAction(Action[PlannedRepair]):
         lines += [f"removed: {safe_name(name)}" for name in done.removed]
         warnings = tuple(f"left: {safe_name(one.file)}: {safe_name(one.message)}" for one in errors[:3])
         made = Repaired(done.removed, len(errors))
-        return Result(f"Done. Checked again: {left}.", tuple(lines), warnings, made, done.snapshot)
+        # Locks are not brought back: their snapshot only says what was there then.
+        undoable = any(step.kind is not StepKind.REMOVE_LOCK for step in plan.made.plan.steps)
+        snapshot = done.snapshot if undoable else None
+        return Result(f"Done. Checked again: {left}.", tuple(lines), warnings, made, snapshot)
 
     def _typed(self, made: RepairPlan, lost: int) -> Typed | None:
         """What has to be typed: `force`, the number of refs that are lost, or both."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from engine.errors import ApiError, OutdatedError
+from engine.format import parse_table_list
 from engine.progress import ProgressCallback
 from engine.snapshot import (
     Snapshot,
@@ -24,6 +25,7 @@ from engine.snapshot import (
     prune,
     restore,
 )
+from engine.stack import read_list_bytes
 from inspector.actions.base import Action, Plan, Result, Typed, listed_names, word
 from inspector.text import counted, safe_name, utc_time
 
@@ -67,7 +69,8 @@ class UndoAction(Action[Snapshot | None]):
             return Plan(None, names, nothing, is_noop=True)
         what = f"the {safe_name(snapshot.operation)} of {utc_time(int(snapshot.time))}"
         if is_as_before(directory, snapshot):
-            same = f"Nothing to undo: the list is what it was before {what}."
+            last = ", the last change" if self.id is None else ""
+            same = f"Nothing to undo: the list is what it was before {what}{last}."
             return Plan(snapshot, names, same, is_noop=True)
         warnings = []
         typed = None
@@ -79,6 +82,12 @@ class UndoAction(Action[Snapshot | None]):
             typed = Typed(FORCE, "Changes that this snapshot was not taken for are undone as well.")
         if snapshot.missing:
             warnings.append(f"{counted(len(snapshot.missing), 'table')} was missing then, and will be again.")
+        then = read_list_bytes(snapshot.path)
+        error = None if then is None else parse_table_list(then).first_error()
+        if then is None:
+            warnings.append("There was no tables.list then, and there will be none again: git shows no refs.")
+        elif error is not None:
+            warnings.append(f"The list was damaged then, and will be again: {safe_name(str(error))}.")
         sentence = f"The stack becomes what it was before {what}: {counted(len(snapshot.tables), 'table')}."
         lines = tuple(_difference(names, snapshot.tables, first_names(list_snapshots(directory))))
         return Plan(snapshot, names, sentence, lines, tuple(warnings), typed=typed)

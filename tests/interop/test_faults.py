@@ -79,7 +79,7 @@ def _quickly() -> Iterator[None]:
     """
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(os, "fsync", lambda _fd: None)
-        monkeypatch.setattr("engine.stack.holders._processes", lambda: [os.getpid()])
+        monkeypatch.setattr("engine.stack.holders._processes", lambda: [1, os.getpid()])
         yield
 
 

@@ -108,7 +108,7 @@ def interrupted(work: Callable[[], object], at: int) -> str:
 def _quickly(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Leave out what costs most and changes nothing: fsync, the files of other processes, old objects."""
     monkeypatch.setattr(os, "fsync", lambda _fd: None)
-    monkeypatch.setattr("engine.stack.holders._processes", lambda: [os.getpid()])
+    monkeypatch.setattr("engine.stack.holders._processes", lambda: [1, os.getpid()])
     gc.collect()
     gc.freeze()  # a test collects garbage hundreds of times, and would look at all other objects each time
     yield

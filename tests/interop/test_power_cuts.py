@@ -61,7 +61,7 @@ def test_a_snapshot_is_whole_of_tables_whose_footer_git_has_not_synced(tmp_path:
 def test_a_power_cut_at_any_moment_leaves_the_old_stack_or_the_new_and_whole_snapshots(
     tmp_path: Path, name: str, git: Git, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.stack.holders._processes", lambda: [os.getpid()])
+    monkeypatch.setattr("engine.stack.holders._processes", lambda: [1, os.getpid()])
     operation: Operation = OPERATIONS[name]
     parent = tmp_path / "live"
     directory = prepare(parent)

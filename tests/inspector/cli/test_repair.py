@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -151,13 +152,45 @@ def test_a_stack_that_is_locked_is_told_by_the_exit_code(stack: Path) -> None:
     assert not (stack / "tables.list.lock").exists()
 
 
-def test_a_stale_lock_alone_is_removed_without_a_snapshot(stack: Path) -> None:
+def test_a_stale_lock_alone_is_removed_behind_a_snapshot_that_is_the_last_change(stack: Path) -> None:
+    """Its owner may be a process that cannot be seen; and an undo must not take back the change before."""
+    ok("compact", stack)
     age(lock(stack, "tables.list"))
     before = stack_files(stack)
     done = ok("repair", "--apply", stack)
     assert "tables.list.lock removed" in done.err
     assert stack_files(stack) == {name: data for name, data in before.items() if name != "tables.list.lock"}
-    assert list_snapshots(stack) == []
+    assert [(one.operation, one.kept) for one in list_snapshots(stack)] == [
+        ("repair", True),
+        ("compact", False),
+    ]
+    after = stack_files(stack)
+    undone = ok("undo", stack)
+    assert "Nothing to undo" in undone.err or "nothing to undo" in undone.err
+    assert "the last change" in undone.err
+    assert stack_files(stack) == after
+    ok("undo", list_snapshots(stack)[1].id, stack)
+    assert len(listed(stack)) > 1
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda _data: b"", lambda _data: None])
+def test_an_undo_brings_a_damaged_list_back_as_it_was(
+    stack: Path, damage: Callable[[bytes], bytes | None]
+) -> None:
+    path = stack / "tables.list"
+    names = listed(stack)
+    broken = damage(path.read_bytes())
+    path.unlink()
+    if broken is not None:
+        path.write_bytes(broken)
+    done = run("repair", "--apply", stack)
+    assert done.code == 0, done.err
+    assert len(listed(stack)) == len(names)
+    shown = ok("undo", "--dry-run", stack)
+    if broken != b"":
+        assert "will be again" in shown.err or "will be none again" in shown.err
+    ok("undo", stack)
+    assert (path.read_bytes() if path.exists() else None) == broken
 
 
 def test_a_lock_is_named_whole_and_nothing_else_is_done(stack: Path) -> None:
