@@ -6,8 +6,8 @@ May import all wings but `update`.
     inputs        files, and their records as they come into the repaired stack
     choice        which tables make up a stack when its list does not say, or says what cannot be
     files         what is known of the stack, each file looked at once
+    outcome       what becomes of each ref and log entry, and which refs their reflogs restore
     planner       making the plan
-    outcome       what becomes of each ref and log entry
     execute       carrying out a plan: `repair`
 """
 

@@ -26,13 +26,15 @@ class Input:
     """A file and how it is read.
 
     `limits` are the update indexes that the records are brought into. `salvaged` is what a damaged file was
-    salvaged into. `drops_unsafe_names` leaves out refs whose names make git fail.
+    salvaged into. `drops_unsafe_names` leaves out refs whose names make git fail. `restored` are refs whose
+    records are lost, with the values that their reflogs tell.
     """
 
     file: str
     limits: tuple[int, int]
     salvaged: Salvaged | None = None
     drops_unsafe_names: bool = False
+    restored: Table | None = None
 
     @property
     def losses(self) -> Losses | None:
@@ -96,7 +98,12 @@ class OpenInputs:
 
     def refs(self) -> Iterator[list[RefRecord]]:
         """The refs in name order, tombstones among them."""
-        streams = [one.fitted_refs(table.ref_blocks()) for one, table in self._opened]
+        streams = [
+            one.fitted_refs(source.ref_blocks())
+            for one, table in self._opened
+            for source in (table, one.restored)
+            if source is not None
+        ]
         return streams[0] if len(streams) == 1 else merge_blocks(streams, ref_key)
 
     def logs(self) -> Iterator[list[LogRecord]]:

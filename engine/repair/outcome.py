@@ -7,26 +7,30 @@ the one of the repaired stack. Where something cannot be read, two more things a
     what does its reflog say?           it may confirm the value, or know a newer one
 
 so that "lost" and "revived" name refs that have left a trace in the reflogs, and not only those that were
-still readable. Both views pass as streams: memory does not grow with the number of refs.
+still readable. A ref whose record is lost gets its value back where its newest log entry tells it for
+certain. Both views pass as streams: memory does not grow with the number of refs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from heapq import merge
 from itertools import count, groupby
 from operator import attrgetter, itemgetter
+from pathlib import Path
 from typing import Any, Final
 
-from engine.format import U64_MAX, LogRecord, RefRecord, log_order
+from engine.format import MAX_BLOCK_SIZE, U64_MAX, HashId, LogRecord, RefRecord, log_order
 from engine.merge import merge_blocks
 from engine.progress import Progress, ProgressCallback
-from engine.repair.inputs import OpenInputs
+from engine.repair.inputs import Input, OpenInputs
 from engine.repair.plan import RepairPlan
-from engine.salvage import EVERYWHERE, Gap
+from engine.salvage import EVERYWHERE, Builder, Gap
 from engine.stack import merged_ranges
+from engine.table import Table
 
 _BATCH: Final = 1024
 
@@ -38,6 +42,7 @@ class Outcome(StrEnum):
     CHANGED = "changed"
     RETURNED = "returned"  # it was not to be seen
     DOUBTFUL = "doubtful"  # kept, but a newer value may have been lost
+    RESTORED = "restored"  # its record is lost, its reflog tells the value
     REVIVED = "revived"  # an older value, since the newer one is lost
     LOST = "lost"
 
@@ -128,6 +133,47 @@ def log_outcomes(plan: RepairPlan, progress: ProgressCallback | None = None) -> 
     return LogOutcomes(kept, lost, returned, uncertain, missing)
 
 
+def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Damage]) -> dict[int, Table]:
+    """The refs whose records are lost, but whose reflogs tell the values, by the damaged inputs' numbers.
+
+    `inputs` are those of the repaired stack, oldest first, `others` what may be lost of tables that are not
+    in it. A ref is restored only if its newest log entry is of an update in the range of the table that
+    lost its record, newer than any record left, and no newer entry may be lost: of HEAD and its like none,
+    which are symbolic refs. Raises as `ref_outcomes` does.
+    """
+    damaged = [
+        Damage(one.file, number, one.limits[1], one.losses.gaps, one.losses.lost_logs)
+        for number, one in enumerate(inputs)
+        if one.losses is not None and one.losses.gaps
+    ]
+    if not damaged:
+        return {}
+    made: dict[int, Builder] = {}
+    sources = [OpenInputs(directory, [one]) for one in inputs]
+    with ExitStack() as opened:
+        for name, (located, log) in _side_by_side(_located_refs(sources), _newest_logs(sources)):
+            if log is None or not any(log.new or b""):
+                continue
+            if not name.startswith(b"refs/") or name.endswith(b"/HEAD"):
+                continue
+            index = log.update_index
+            if located is not None and (located[0].update_index >= index or located[0].target is not None):
+                continue
+            holding = [one for one in (*damaged, *others) if any(gap.holds(name) for gap in one.gaps)]
+            if any(one.lost_logs and one.high > index for one in holding):
+                continue
+            for one in holding:
+                at = one.position
+                if at is not None and inputs[at].limits[0] <= index <= one.high:
+                    if at not in made:
+                        salvaged = inputs[at].salvaged
+                        hash_id = salvaged.header.hash_id if salvaged is not None else HashId.SHA1
+                        made[at] = opened.enter_context(Builder(one.file, hash_id, MAX_BLOCK_SIZE))
+                    made[at].add_refs([RefRecord(name, index, log.new)], 0)
+                    break
+        return {at: builder.finish()[0] for at, builder in made.items()}
+
+
 def _opened(plan: RepairPlan) -> tuple[list[OpenInputs], list[OpenInputs]]:
     """The tables of both views, oldest first."""
     before = [OpenInputs(plan.directory, [one]) for one in plan.before]
@@ -182,6 +228,10 @@ class _Judge:
         self._damages = damages(plan)
         self._rewritten = {number for number, table in enumerate(plan.tables) if table.is_rewritten}
         self.needs_logs = bool(self._damages or self._rewritten)
+        self._restored = {
+            number: [one.restored for one in table.inputs if one.restored is not None]
+            for number, table in enumerate(plan.tables)
+        }
         self._merged = {number for number, table in enumerate(plan.tables) if len(table.inputs) > 1}
 
     def outcome(
@@ -192,6 +242,10 @@ class _Judge:
         after = will[0] if will is not None and not will[0].is_deletion else None
         if after is None or will is None:
             return self._without(name, before, will, log)
+        is_other = before is None or not before.has_value_of(after)
+        if is_other and any(table.read_ref(name) == after for table in self._restored[will[1]]):
+            why = "restored from its reflog: the record cannot be read, its newest log entry can"
+            return RefOutcome(name, Outcome.RESTORED, before, after, why)
         if before is None:
             if was is not None and was[0].update_index > after.update_index:
                 why = "it was deleted, in a table that does not count any more"

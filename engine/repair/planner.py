@@ -35,7 +35,9 @@ from engine.progress import ProgressCallback
 from engine.repair.choice import Candidate, arranged, choose, follow_each_other, inserted
 from engine.repair.files import Evidence, TableFile, joined, number_of, words_for
 from engine.repair.inputs import Counts, OpenInputs, count_records
+from engine.repair.outcome import Damage, restored_refs
 from engine.repair.plan import LeftOut, PlannedTable, RepairPlan, Step, StepKind, trace
+from engine.salvage import EVERYWHERE
 from engine.snapshot import left_by_repair, left_by_undo, list_snapshots, names_known
 from engine.stack import (
     LOCK_SUFFIX,
@@ -241,6 +243,7 @@ class _Planner:
 
     def _tables(self, chosen: Sequence[Sequence[TableFile]]) -> list[PlannedTable]:
         """The tables of the repaired stack, with the steps that make them."""
+        self._restore([file for files in chosen for file in files])
         refused = self._with_unsafe_names([file for files in chosen for file in files])
         tables: list[PlannedTable] = []
         for number, files in enumerate(chosen):
@@ -257,6 +260,19 @@ class _Planner:
                 elif len(files) > 1:
                     self._plan_merging(file, files, table)
         return tables
+
+    def _restore(self, chosen: Sequence[TableFile]) -> None:
+        """Have the reflogs tell the values of refs whose records are lost."""
+        names = {file.file for file in chosen}
+        others = [
+            Damage(name, None, (limits_in_name(name) or (0, U64_MAX))[1], EVERYWHERE, lost_logs=True)
+            for name in (*self._listed, *(left.file for left in self._left if left.is_listed))
+            if name not in names and self._only is None
+        ]
+        inputs = [file.readable for file in chosen]
+        for at, table in restored_refs(self._known.path, inputs, others).items():
+            if self._selected(chosen[at].file):
+                chosen[at].input = replace(inputs[at], restored=table)
 
     def _table(self, files: Sequence[TableFile], following: int) -> PlannedTable:
         """The table that is made of some files; the next one begins with the update index `following`."""
@@ -333,7 +349,10 @@ class _Planner:
             if losses.stretches:
                 stretches = number_of(losses.stretches, "stretch", "stretches")
                 result += f"; {stretches} ({losses.size} bytes) cannot be read"
-            surplus = losses.refs + losses.logs - losses.uncertain_logs - table.refs - table.logs
+            restored = sum(map(len, file.readable.restored.ref_blocks())) if file.readable.restored else 0
+            if restored:
+                result += f"; {number_of(restored, 'ref')} restored from the reflog"
+            surplus = restored + losses.refs + losses.logs - losses.uncertain_logs - table.refs - table.logs
             surplus += losses.left_out
             if surplus > 0:
                 result += f"; {number_of(surplus, 'record')} repeated or impossible in a table, left out"

@@ -8,6 +8,7 @@ May import `layout`, `table` and `merge`.
     salvaged      the records of a damaged file, in such a table
 """
 
+from engine.salvage.builder import Builder as Builder
 from engine.salvage.gaps import EVERYWHERE as EVERYWHERE, Gap as Gap, Losses as Losses
 from engine.salvage.salvaged import (
     Salvaged as Salvaged,

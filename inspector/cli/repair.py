@@ -77,8 +77,9 @@ def repair(
 
     Prints the steps, and what becomes of each ref that does not simply stay, the worst first. Refs are lost
     when nothing of them can be read; revived when an older value is all that is left; doubtful when the value
-    stays, but a newer one may have been in what is lost; changed or returned when other tables count than
-    before. Of what can be done with a table, the safest is done; `or` names what else can be.
+    stays, but a newer one may have been in what is lost; restored when only the reflog tells it; changed or
+    returned when other tables count than before. Of what can be done with a table, the safest is done; `or`
+    names what else can be.
 
     Before anything is changed, a snapshot is taken: `undo` takes the repair back. Tables that cannot be kept
     are not deleted, but lie in the snapshot.

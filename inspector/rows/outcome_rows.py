@@ -15,7 +15,14 @@ from engine.closing import Closing
 from engine.format import RefRecord
 from engine.repair import Outcome, RefOutcome
 
-ORDER: Final = (Outcome.LOST, Outcome.REVIVED, Outcome.CHANGED, Outcome.DOUBTFUL, Outcome.RETURNED)
+ORDER: Final = (
+    Outcome.LOST,
+    Outcome.REVIVED,
+    Outcome.CHANGED,
+    Outcome.DOUBTFUL,
+    Outcome.RESTORED,
+    Outcome.RETURNED,
+)
 """The kinds that are listed, the worst first; what is simply kept is counted and no more."""
 
 

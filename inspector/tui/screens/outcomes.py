@@ -17,6 +17,7 @@ _MARKS: Final = {
     Outcome.REVIVED: "<",
     Outcome.CHANGED: "~",
     Outcome.DOUBTFUL: "?",
+    Outcome.RESTORED: "=",
     Outcome.RETURNED: "+",
 }
 
@@ -26,7 +27,8 @@ class OutcomesScreen(ListDialog[None, RefOutcome]):
 
     HELP = """
     What the repair does to refs, the worst first: - lost, < revived with an older value, ~ changed,
-    ? doubtful (a newer value may be lost), + returned. Refs that simply stay are counted, not listed.
+    ? doubtful (a newer value may be lost), = restored from its reflog, + returned. Refs that simply
+    stay are counted, not listed.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,d", "leave", "Back")]

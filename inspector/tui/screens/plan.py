@@ -267,7 +267,7 @@ class RepairScreen(ActionScreen):
     A repair, step by step. First the stack is checked, and the plan says what would be done to which file,
     and why; nothing is changed. d lists the refs that do not simply stay: lost (nothing of them can be read),
     revived (an older value is all that is left), changed, doubtful (the value stays, but a newer one may be
-    lost) and returned.
+    lost), restored (its record is lost, its reflog tells the value) and returned.
 
     Of what can be done with a table, the safest is planned. Where a step names another option (or: …), o
     plans anew with that one. A lock that is young, or that a process has open, is left where it is: f plans

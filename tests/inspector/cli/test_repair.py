@@ -103,9 +103,9 @@ def test_json_has_the_steps_the_refs_and_the_numbers(stack: Path) -> None:
 def test_what_becomes_of_refs_is_told_worst_first(tmp_path: Path) -> None:
     build_damaged_demo(tmp_path, now=2e9)
     told = [line.split(b" ")[0] for line in ok("repair", tmp_path).lines]
-    worst = [word for word in told if word in (b"lost", b"revived", b"doubtful")]
+    worst = [word for word in told if word in (b"lost", b"revived", b"doubtful", b"restored")]
     assert len(set(worst)) > 1
-    assert worst == sorted(worst, key=[b"lost", b"revived", b"doubtful"].index)
+    assert worst == sorted(worst, key=[b"lost", b"revived", b"doubtful", b"restored"].index)
     objects = ok("repair", "--json", tmp_path).objects[1:-1]
     assert [one["outcome"].encode() for one in objects] == worst
 

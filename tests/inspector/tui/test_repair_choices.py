@@ -129,7 +129,7 @@ async def planned_or_done(pilot: Pilot[Any]) -> RepairScreen:
 
 
 def test_where_refs_are_lost_as_well_their_number_is_typed_behind_force(tmp_path: Path) -> None:
-    stack = damaged(tmp_path, [log(ref.name, 1) for ref in branches(500)])
+    stack = damaged(tmp_path, [log(ref.name, 0) for ref in branches(500)])
     before = stack_files(stack)
 
     async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:

@@ -21,9 +21,9 @@ from tests.support.tables import stack_contents
 
 
 def damaged(path: Path) -> Path:
-    """Make a stack whose second block of refs cannot be read; reflogs tell what was in it."""
+    """Make a stack whose second block of refs cannot be read; older reflogs tell what was in it."""
     refs = branches(500)
-    logs = [log(ref.name, 1) for ref in refs]
+    logs = [log(ref.name, 0) for ref in refs]
     directory = make_stack(path / "reftable", (refs, logs), (branches(3, 2), []))
     damage_block(directory)
     return directory

@@ -147,8 +147,8 @@ def test_plan_of_unlocking(picture: Compare, place: Somewhere) -> None:
 
 
 def test_confirmation_with_lost_refs(picture: Compare, place: Somewhere) -> None:
-    """Logs tell of refs that no table holds any more."""
-    stack = make_stack(Path("lost"), (branches(500), [log(ref.name, 1) for ref in branches(500)]))
+    """Logs of older updates tell of refs that no table holds any more."""
+    stack = make_stack(Path("lost"), (branches(500), [log(ref.name, 0) for ref in branches(500)]))
     [table] = (stack / "tables.list").read_text().split()
     change_byte(stack / table, 4096)
     lock = stack / "tables.list.lock"
