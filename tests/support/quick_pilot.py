@@ -38,6 +38,9 @@ _MOST_STEPS: Final = 200_000
 _waiting: WeakSet[Screen[Any]] = WeakSet()
 """Screens of which something is to be drawn."""
 
+draw_at_once: Final = Screen._compositor_refresh
+"""As Textual draws, for a test of what is drawn."""
+
 _init_alone: Final = Stylesheet.__init__
 _set_variables_alone: Final = Stylesheet.set_variables
 _parsed: dict[frozenset[tuple[str, str]], LRUCache[Any, Any]] = {}

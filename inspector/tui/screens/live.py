@@ -126,6 +126,7 @@ class LiveScreen(Screen[None]):
         self._clock = clock
         self._watch = watch
         self._watching = watch is not None
+        self._beside_is_late = False
         self._ticks = 0
         self._verdicts: Verdicts = {}
         self._jobs = Jobs(self)
@@ -168,8 +169,21 @@ class LiveScreen(Screen[None]):
         yield TooSmall()
 
     def on_screen_resume(self, event: ScreenResume) -> None:
-        """Show it as it is styled: all of it is, since it was made."""
+        """Show it as it is styled, since all of it is since it was made, and what has waited for it."""
         event.refresh_styles = False
+        if self._beside_is_late:
+            self._beside_is_late = False
+            self._show_beside()
+            self._show_progress()
+
+    def on_idle(self) -> None:
+        """Have what lies under a dialog drawn once when it has changed.
+
+        Textual 8.2 then notes once more that it is to be drawn, and draws both screens behind each message to
+        this one: each look at the stack among them.
+        """
+        if self.app.screen is not self:
+            self._repaint_required = False
 
     def begin(self) -> None:
         """Show what is at hand, and begin to work and to watch."""
@@ -328,9 +342,13 @@ class LiveScreen(Screen[None]):
         return found, None
 
     def _take_beside(self, found: tuple[Sequence[UnlistedFile], OSError | None]) -> None:
+        changed = bool(found[0]) or found != (self._unlisted, self._beside_error)  # ages go on
         self._unlisted, self._beside_error = found
-        self._show_beside()
-        self._show_progress()
+        if self.app.screen is not self:
+            self._beside_is_late |= changed
+        elif changed:
+            self._show_beside()
+            self._show_progress()
 
     def action_pause(self) -> None:
         """Stop watching the stack, or go on with it."""
