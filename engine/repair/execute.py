@@ -107,7 +107,7 @@ class _Work:
         self._require_unchanged()
         locks = self._files(StepKind.REMOVE_LOCK)
         # Kept, and taken before any lock goes: its owner may be a process that cannot be seen from here.
-        taken = keep(self._take(), kept=True) if locks else None
+        taken = self._take(kept=True) if locks else None
         try:
             if LIST_LOCK in locks:
                 self._remove_lock(LIST_LOCK)
@@ -123,10 +123,10 @@ class _Work:
             raise
         return RepairResult(tables, tuple(self._removed), settled)
 
-    def _take(self) -> Snapshot:
+    def _take(self, *, kept: bool = False) -> Snapshot:
         """Take a snapshot; also of tables that no list names, so that undoing leaves them where they were."""
         files = [name for table in self._plan.tables for name in table.files]
-        return take_snapshot(self._path, "repair", self._now, extra=[*self._gone(), *files])
+        return take_snapshot(self._path, "repair", self._now, extra=[*self._gone(), *files], kept=kept)
 
     def _gone(self) -> list[str]:
         """The files that the repaired stack has no more."""

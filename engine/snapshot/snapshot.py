@@ -57,10 +57,12 @@ from engine.snapshot.manifest import (
     snapshots_directory,
 )
 from engine.stack import make_directory, read_list_bytes, sync_directory, sync_file, write_file
+from engine.table import RegularFile
 
 SNAPSHOTS_KEPT: Final = 20
 """How many snapshots `prune` leaves, besides those that are kept on purpose."""
 
+_READ: Final = 2**20
 _PARTIAL_SECONDS: Final = 24 * 3600
 # What link(2) says where there are no hard links, or no more of them.
 _NO_LINK: Final = {errno.EPERM, errno.EXDEV, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES}
@@ -73,11 +75,13 @@ def take_snapshot(
     *,
     extra: Collection[str] = (),
     renamed: Mapping[str, str] | None = None,
+    kept: bool = False,
 ) -> Snapshot:
     """Make a snapshot of the stack in `directory`, before `operation` (a word of letters and dashes).
 
     `extra` are further files of the directory that the operation removes, `renamed` tables that it puts
-    back, as in `Snapshot`. `now` is in seconds since 1970. Raises `OSError`, and nothing is left then.
+    back, as in `Snapshot`; `kept` excepts it from pruning. `now` is in seconds since 1970.
+    Raises `OSError`, and nothing is left then.
     """
     if not is_operation(operation):
         raise ApiError(f"{operation!r} is no name of an operation")
@@ -122,7 +126,7 @@ def take_snapshot(
             tuple(name for name in files if name not in missing),
             tuple(name for name in missing if name in tables),
             None,
-            kept=False,
+            kept,
             renamed=tuple((renamed or {}).items()),
             digests=tuple((path.name, *found) for path in paths if (found := digest(path))),
             number=number,
@@ -130,14 +134,9 @@ def take_snapshot(
         save_snapshot(snapshot, partial)
         sync_directory(partial / FILES)
         sync_directory(partial)
-        for number in count(2):
-            try:
-                partial.rename(path)
-                break
-            except OSError as error:
-                if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
-                    raise
-            path = parent / f"{stamp}.{number}-{operation}"  # several were taken at one time
+        others = count(2)
+        while not _rename(partial, path):
+            path = parent / f"{stamp}.{next(others)}-{operation}"  # several were taken at one time
         sync_directory(parent)
         return replace(snapshot, id=path.name, path=path)
     except BaseException:
@@ -147,6 +146,20 @@ def take_snapshot(
                 if place is partial or (made is not None and os.path.samestat(place.lstat(), made)):
                     shutil.rmtree(place)
         raise
+
+
+def _rename(partial: Path, path: Path) -> bool:
+    """Give a snapshot its name; False if another has it.
+
+    A function of its own, as Python does not protect the line of a `try` within another one from interrupts.
+    """
+    try:
+        partial.rename(path)
+    except OSError as error:
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+            raise
+        return False
+    return True
 
 
 class ChangeRecord:
@@ -316,9 +329,11 @@ def digest(path: Path) -> tuple[int, str] | None:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except PermissionError:
         return None
-    with open(fd, "rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-        return file.tell(), found
+    file, found, size = RegularFile(fd, path.name), hashlib.sha256(), 0
+    while data := file.read(size, _READ):
+        found.update(data)
+        size += len(data)
+    return size, found.hexdigest()
 
 
 def verify(snapshot: Snapshot) -> None:
