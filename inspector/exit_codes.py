@@ -21,9 +21,10 @@ class ExitCode(IntEnum):
     OK = 0
     FINDINGS = 1  # fsck found errors, or a repair has left some
     USAGE = 2  # the command line, or what was read from standard input, makes no sense
-    UNREADABLE = 3  # no stack there, or its files cannot be read (or written)
+    UNREADABLE = 3  # no stack there, or its files cannot be read
     LOCKED = 4  # another process holds a lock
     CHANGED = 5  # the stack is no longer the one that was planned for
+    UNWRITABLE = 6  # standard output, or the disk under the stack, takes nothing more
     INTERNAL = 70  # the program itself failed (EX_SOFTWARE)
     INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
@@ -55,6 +56,11 @@ def describe(error: BaseException) -> tuple[ExitCode, str]:
                 "each table is an open file: allow more of them (ulimit -n), or have git compact the stack"
             )
             return ExitCode.UNREADABLE, f"{error}; {advice}"
+        case OSError(errno=errno.EBADF):
+            return ExitCode.UNWRITABLE, "standard input or standard output is closed"
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EFBIG | errno.EROFS):
+            place = "" if error.filename is not None else "standard output: "
+            return ExitCode.UNWRITABLE, f"{place}{error}"
         case _:
             return ExitCode.UNREADABLE, str(error)
 

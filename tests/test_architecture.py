@@ -92,7 +92,8 @@ FILE_ACCESS_ALLOWED = {
         ("inspector/demo/damaged.py", way): "files of its own making, which it is to damage"
         for way in (".read_bytes", ".read_text", ".touch", ".write_bytes", "os.utime")
     },
-    ("inspector/cli/entry.py", "os.open"): "the null device, in place of a pipe whose reader has gone",
+    ("inspector/cli/entry.py", "os.open"): "the null device, in place of a stream that is closed, or unread",
+    ("inspector/cli/entry.py", "os.fdopen"): "the same, as a stream",
     ("inspector/tui/terminal.py", "os.open"): "the null device, in place of a terminal that has gone",
 }
 

@@ -97,8 +97,8 @@ def cli() -> None:
     (default: here). A path that is named like a verb is written ./refs.
 
     \b
-    Exit codes: 0 fine; 1 errors found, or left by a repair; 2 usage; 3 cannot be read or written;
-    4 locked; 5 the stack changed since the plan; 70 the program failed; 130 interrupted.
+    Exit codes: 0 fine; 1 errors found, or left by a repair; 2 usage; 3 cannot be read; 4 locked;
+    5 the stack changed since the plan; 6 cannot be written; 70 the program failed; 130 interrupted.
     """  # noqa: D301 - the backspace tells click to keep the lines
 
 
@@ -153,8 +153,25 @@ for _verb in (*_LOOKING, *_CHANGING):
     cli.add_command(_verb)
 
 
+def _have_standard_streams() -> None:
+    """Have all three, also where the caller has closed one: the next file, a table, would get its number.
+
+    One that was closed fails when it is used. Notes that cannot be told are not missed.
+    """
+    for number, (name, mode, flags) in enumerate(
+        (("stdin", "r", os.O_WRONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY))
+    ):
+        if getattr(sys, name) is None:
+            fd = os.open(os.devnull, flags)
+            if fd != number:
+                os.dup2(fd, number)
+                os.close(fd)
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
+
+
 def main() -> None:
     """The entry point of the installed command."""
+    _have_standard_streams()
     # Being told to end is an interruption: locks and temporary files go on the way out.
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.default_int_handler)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import pty
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from engine.format import RefRecord
 from engine.stack import Stack, StackOptions
 from inspector.actions import Workplace
 from inspector.exit_codes import ExitCode, describe
-from tests.support.cli import Outcome, ok, run, start
+from tests.support.cli import ROOT, Outcome, ok, run, start
 from tests.support.git import Git, Repository
 from tests.support.tables import oid, stack_files
 
@@ -52,6 +54,7 @@ def test_the_codes_are_the_published_ones() -> None:
         "UNREADABLE": 3,
         "LOCKED": 4,
         "CHANGED": 5,
+        "UNWRITABLE": 6,
         "INTERNAL": 70,
         "INTERRUPTED": 130,
     }
@@ -191,8 +194,27 @@ def test_a_reader_that_has_enough_is_no_error(tmp_path: Path, json: list[str]) -
 def test_a_full_disk_is_an_error(stack: Path) -> None:
     with Path("/dev/full").open("wb") as full, start("refs", stack, stdout=full.fileno()) as process:
         assert process.stderr is not None
-        assert process.stderr.read() == b"reftable-inspector: [Errno 28] No space left on device\n"
-        assert process.wait() == 3
+        said = process.stderr.read()
+        assert said == b"reftable-inspector: standard output: [Errno 28] No space left on device\n"
+        assert process.wait() == 6
+
+
+@pytest.mark.parametrize(
+    ("verb", "closed", "code"),
+    [("refs", ">&-", 6), ("refs", "2>&- >/dev/null", 0), ("fsck", "2>&- >/dev/null", 0), ("add", "<&-", 6)],
+)
+def test_a_standard_stream_that_is_closed_is_told_from_damage(
+    stack: Path, verb: str, closed: str, code: int
+) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'"$0" -m inspector {verb} "$1" {closed}', sys.executable, stack],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == code, done
+    assert b"Traceback" not in done.stderr
+    assert code == 0 or b"closed" in done.stderr
 
 
 def test_a_terminal_gets_no_escape_sequence_of_a_name(tmp_path: Path) -> None:
