@@ -170,6 +170,10 @@ class Action(ABC, Generic[Made]):
         """What does the same in a shell, perhaps on several lines; without a newline at the end."""
         return command(self.operation, self.options, self.workplace.arguments)
 
+    def command_for(self, plan: Plan[Made]) -> str:  # noqa: ARG002 - for those whose plan decides on options
+        """The command line that applies this very plan, unasked."""
+        return self.command_line
+
     @abstractmethod
     def plan(self, progress: ProgressCallback) -> Plan[Made]:
         """See what it would do to the stack as it is now. Raises `ReftableError`, `OSError`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
 from engine.errors import ApiError, OutdatedError
@@ -55,6 +55,10 @@ class UndoAction(Action[Snapshot | None]):
     def options(self) -> list[str]:
         """With force only if that was asked for: the verb refuses what needs it, and says so."""
         return [*(["--force"] if self.force else []), *([word(self.id)] if self.id else [])]
+
+    def command_for(self, plan: Plan[Snapshot | None]) -> str:
+        """With force where the screen asks for typing: the verb refuses such a plan without."""
+        return replace(self, force=True).command_line if plan.typed is not None else self.command_line
 
     def plan(self, progress: ProgressCallback) -> Plan[Snapshot | None]:  # noqa: ARG002 - it takes no time
         """See which tables come back and which go."""

@@ -155,15 +155,23 @@ class ActionScreen(Dialog[bool]):
 
     def action_plan_again(self) -> None:
         """Make a plan for the stack as it is now."""
-        lines = self._action.command_line.split("\n")
-        more = ["…"] if len(lines) > _SHOWN_COMMAND_LINES else []
-        shown = "\n".join(lines[:_SHOWN_COMMAND_LINES] + more)
-        self.query_one("#command", Static).update(Content(f"$ {shown}"))
         self._plan = None
+        self._show_command()
         self._enter(Phase.PLANNING, "Planning; nothing is changed yet. Escape stops it.", [])
         self._jobs.start(
             "action", partial(make_plan, self._action, self._show_progress), self._show_plan, self._fail
         )
+
+    @property
+    def _command(self) -> str:
+        """What does the same in a shell, as far as the plan is made."""
+        return self._action.command_line if self._plan is None else self._action.command_for(self._plan)
+
+    def _show_command(self) -> None:
+        lines = self._command.split("\n")
+        more = ["…"] if len(lines) > _SHOWN_COMMAND_LINES else []
+        shown = "\n".join(lines[:_SHOWN_COMMAND_LINES] + more)
+        self.query_one("#command", Static).update(Content(f"$ {shown}"))
 
     def action_again(self) -> None:
         """Apply the plan, which was confirmed before."""
@@ -187,6 +195,7 @@ class ActionScreen(Dialog[bool]):
             return
         plan, locks = made
         self._plan, self._in_the_way = plan, tuple(lock.name for lock in locks)
+        self._show_command()
         warnings = (*map(_lock_warning, locks[:_SHOWN_LOCKS]), *plan.warnings)
         self._enter(Phase.PLANNED, plan.sentence, self.plan_lines(plan), warnings)
 
@@ -200,7 +209,7 @@ class ActionScreen(Dialog[bool]):
             return
         self.answer = True
         self._undone_by = None if result.snapshot is None else result.snapshot.id
-        self._journal.note(self._action.title, "done", result.sentence, self._action.command_line)
+        self._journal.note(self._action.title, "done", result.sentence, self._command)
         self._enter(Phase.DONE, result.sentence, [Line(text) for text in result.lines], result.warnings)
 
     def _show_trouble(self, not_done: NotDone) -> None:
@@ -212,7 +221,7 @@ class ActionScreen(Dialog[bool]):
             self.answer = self.answer or not untouched
             paragraphs.append(_UNTOUCHED if untouched else _UNSURE)
         if untouched is not None or details:
-            command = self._action.command_line
+            command = self._command
             self._journal.note(self._action.title, ending, trouble.sentence, command, details)
         if self.check_action("repair", ()):
             paragraphs.append(_REPAIR)
@@ -248,7 +257,7 @@ class ActionScreen(Dialog[bool]):
 
     def action_copy(self) -> None:
         """Copy the command line."""
-        self.app.copy_to_clipboard(self._action.command_line)
+        self.app.copy_to_clipboard(self._command)
         self.notify("Copied the command line.", markup=False)
 
     def action_leave(self) -> None:

@@ -94,9 +94,11 @@ def test_what_others_have_changed_since_is_undone_only_by_who_types_it(stack: Pa
     make_stack(stack, (branches(1, 4), []))
     after = files(stack)
 
-    async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
+    async def steps(pilot: Pilot[Any], app: ActionApp) -> None:
         screen = await phase(pilot, Phase.PLANNED)
         assert "has been changed since" in warnings(screen)
+        # The verb refuses it without force.
+        assert any("$ reftable-inspector undo --force " in line for line in shown_lines(app))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
         question = pilot.app.screen
