@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from heapq import merge
-from itertools import count, groupby
+from itertools import chain, count, groupby
 from operator import attrgetter, itemgetter
 from pathlib import Path
 from typing import Any, Final
@@ -119,11 +119,12 @@ def log_outcomes(plan: RepairPlan, progress: ProgressCallback | None = None) -> 
     """What becomes of the log entries. Raises as `ref_outcomes` does."""
     kept = lost = returned = 0
     before, after = _opened(plan)
-    keyed = (((log_order(log), log) for log in _live_logs(view)) for view in (before, after))
+    keyed = (((log_order(log), log) for log in logs) for logs in (_live_logs(before), _logs(after)))
     for number, (_, (was, will)) in enumerate(_side_by_side(*keyed), 1):
-        kept += was is not None and will is not None
-        lost += will is None
-        returned += was is None
+        lost += will is None  # one that a tombstone hides is deleted
+        if will is not None and not will.is_deletion:
+            kept += was is not None
+            returned += was is None
         if progress is not None and number % _BATCH == 0:
             progress(Progress("compare logs", number, None))
     losses = [one for table in plan.tables for one in table.losses.values()]
@@ -196,9 +197,12 @@ def _tagged(blocks: Iterator[list[RefRecord]], number: int) -> Iterator[list[_Lo
         yield [(ref, number) for ref in refs]
 
 
+def _logs(sources: Sequence[OpenInputs]) -> Iterator[LogRecord]:
+    return chain.from_iterable(merge_blocks([source.logs() for source in sources], log_order))
+
+
 def _live_logs(sources: Sequence[OpenInputs]) -> Iterator[LogRecord]:
-    for logs in merge_blocks([source.logs() for source in sources], log_order):
-        yield from (log for log in logs if not log.is_deletion)
+    return (log for log in _logs(sources) if not log.is_deletion)
 
 
 def _newest_logs(sources: Sequence[OpenInputs]) -> Iterator[tuple[bytes, LogRecord]]:

@@ -11,7 +11,7 @@ own name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from engine.format import LOG, log_order
@@ -23,10 +23,14 @@ MOST_GAPS: Final = 1000
 
 @dataclass(slots=True, frozen=True)
 class Gap:
-    """Refs may be lost whose names lie between two names; None is the end of the table."""
+    """Refs may be lost whose names lie between two names; None is the end of the table.
+
+    `about` is how many refs its bytes held, if those beside them are like them; None if that is not known.
+    """
 
     low: bytes
     high: bytes | None
+    about: int | None = field(default=None, compare=False)
 
     def holds(self, name: bytes) -> bool:
         """Whether a ref of this name may be among the lost."""
@@ -73,6 +77,9 @@ class LossTally:
         self._first: Unreadable | None = None
         self._safe = b""  # up to this name, every ref that is missing is in a gap
         self._opened: bytes | None = None  # where a gap begins that has not ended yet
+        self._opened_size: int | None = 0  # its bytes, None if they are not known
+        self._read_refs = 0  # in whole blocks,
+        self._read_size = 0  # which have so many bytes
         self._may_hide_logs = False  # that gap may have held logs as well
         self._last_ref = b""
         self._last_log = (b"", 0)
@@ -85,7 +92,7 @@ class LossTally:
             self._stretches += 1
             self._size += found.end - found.start
             self._first = self._first or found
-            self._lose(found.section)
+            self._lose(found.section, found.end - found.start)
             return
         if found.refs:
             self._take_refs(found)
@@ -98,9 +105,9 @@ class LossTally:
         `is_cut` if nothing shows where the file ended: it may have gone on.
         """
         if is_cut:
-            self._lose(None)
+            self._lose(None, None)
         self._end_gap(None)
-        gaps = tuple(self._gaps) if self._are_refs_ordered else EVERYWHERE
+        gaps = tuple(map(self._estimated, self._gaps)) if self._are_refs_ordered else EVERYWHERE
         lost_logs = self._lost_logs or self._may_hide_logs
         beside = (self._stretches, self._size, self._first, gaps, lost_logs)
         return Losses(refs, logs, uncertain_logs, left_out, *beside)
@@ -109,6 +116,9 @@ class LossTally:
         first, last = found.refs[0].name, found.refs[-1].name
         if first <= self._last_ref or self._has_logs:
             self._are_refs_ordered = False
+        if found.is_whole:
+            self._read_refs += len(found.refs)
+            self._read_size += found.end - found.offset
         if found.is_whole or found.is_front:
             # Logs come behind refs: what was lost in front of these held none.
             self._end_gap(first)
@@ -124,19 +134,29 @@ class LossTally:
         self._may_hide_logs = False
         self._has_logs, self._last_log = True, last
 
-    def _lose(self, section: int | None) -> None:
+    def _lose(self, section: int | None, size: int | None) -> None:
         if section == LOG or (section is None and self._has_logs):
             self._lost_logs = True
             return
         if self._opened is None:
-            self._opened = self._safe
+            self._opened, self._opened_size = self._safe, 0
+        if self._opened_size is not None:
+            self._opened_size = None if size is None else self._opened_size + size
         self._may_hide_logs = self._may_hide_logs or section is None
 
     def _end_gap(self, high: bytes | None) -> None:
         if self._opened is None:
             return
         if len(self._gaps) < MOST_GAPS:
-            self._gaps.append(Gap(self._opened, high))
+            self._gaps.append(Gap(self._opened, high, self._opened_size))
         else:
-            self._gaps[-1] = Gap(self._gaps[-1].low, high)
+            before, size = self._gaps[-1], self._opened_size
+            both = None if before.about is None or size is None else before.about + size
+            self._gaps[-1] = Gap(before.low, high, both)
         self._opened = None
+
+    def _estimated(self, gap: Gap) -> Gap:
+        """A gap with its number of refs, where it has that of its bytes."""
+        is_known = gap.about is not None and self._read_refs
+        about = -(-(gap.about or 0) * self._read_refs // self._read_size) if is_known else None
+        return replace(gap, about=about)

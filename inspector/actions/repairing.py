@@ -25,25 +25,30 @@ from engine.repair import (
 from engine.stack import LOCK_SUFFIX, TABLES_LIST
 from inspector.actions.base import Action, Plan, Result, Typed, listed_names, word
 from inspector.rows import OutcomeRows
-from inspector.text import counted, gap_lines, log_counts, ref_counts, safe_name, step_lines
+from inspector.text import counted, gap_lines, log_counts, ref_counts, ref_losses, safe_name, step_lines
 
 _LIST_LOCK: Final = TABLES_LIST + LOCK_SUFFIX
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedRepair:
-    """The engine's plan, and what becomes of log entries; what becomes of refs is in the action's store."""
+    """The engine's plan, and what becomes of log entries; what becomes of refs is in the action's store.
+
+    `losses` says in words what is lost, and what may be; empty if that is nothing.
+    """
 
     plan: RepairPlan
     logs: LogOutcomes
+    losses: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """The files that a repair has removed, and how many errors a check has found afterwards."""
+    """The files that a repair has removed, how many errors a check has found afterwards, and what is lost."""
 
     removed: tuple[str, ...]
     errors: int
+    losses: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +137,12 @@ class RepairAction(Action[PlannedRepair]):
             return Plan(made, names, nothing, is_noop=True, locked=())
         for outcomes in ref_outcomes(plan, progress, kept=True):
             self.store.add(outcomes)
-        made = PlannedRepair(plan, log_outcomes(plan, progress))
-        counts, gaps = self.store.counts, gap_lines(plan)
+        counts, gaps, logs = self.store.counts, gap_lines(plan), log_outcomes(plan, progress)
+        losses = [f"refs: {ref_losses(counts, plan)}"] if counts[Outcome.LOST] or gaps else []
+        losses += [log_counts(logs)] if logs.lost or logs.may_be_lost else []
+        made = PlannedRepair(plan, logs, "; ".join(losses))
         steps = [step for step in plan.steps if step.is_done(force=self.force)]
-        sentence = f"{counted(len(steps), 'step')}; {ref_counts(counts)}."
+        sentence = f"{counted(len(steps), 'step')}; {ref_counts(counts, plan)}."
         if not steps:
             sentence = "Nothing would be changed: see the steps."
             if any(step.needs_force for step in plan.steps):
@@ -174,7 +181,9 @@ class RepairAction(Action[PlannedRepair]):
             lines += [f"  {safe_name(name)}" for name in done.tables]
         lines += [f"removed: {safe_name(name)}" for name in done.removed]
         warnings = tuple(f"left: {safe_name(one.file)}: {safe_name(one.message)}" for one in errors[:3])
-        made = Repaired(done.removed, len(errors))
+        losses = plan.made.losses
+        made = Repaired(done.removed, len(errors), losses)
+        left += f". What is lost: {losses}" if losses else ""
         # Locks are not brought back: their snapshot only says what was there then.
         undoable = any(step.kind is not StepKind.REMOVE_LOCK for step in plan.made.plan.steps)
         snapshot = done.snapshot if undoable else None

@@ -29,6 +29,7 @@ from inspector.text import (
     safe_name,
     safe_text,
     step_lines,
+    unknown_refs,
     value_fields,
 )
 
@@ -86,7 +87,8 @@ def repair(
 
     With --json: one object with steps, tables and left_out; one for each such ref, with name, outcome,
     before, after, why; one with the numbers of refs and logs, and the gaps, between whose names refs may be
-    lost without trace. The exit code is 1 when errors remain after --apply.
+    lost without trace, and about how many. With --apply, the exit code is 1 when errors remain, or when
+    something is lost or may be: `losses` says what.
     """
     directory, out = call.workplace.directory, call.out
     locks = lock_files(directory)
@@ -116,7 +118,7 @@ def repair(
             else:
                 out.text(map(_outcome_line, told))
         if not call.as_json and made.steps:
-            out.text([ref_counts(store.counts), log_counts(logs), *gap_lines(made)])
+            out.text([ref_counts(store.counts, made), log_counts(logs), *gap_lines(made)])
         result = None
         if applies and not plan.is_noop:
             out.flush()
@@ -127,6 +129,8 @@ def repair(
                 "refs": {outcome.value: store.counts[outcome] for outcome in Outcome},
                 "logs": picked(logs, "kept", "returned", "lost", "uncertain", "may_be_lost"),
                 "gaps": _gap_fields(made),
+                "unknown": unknown_refs(store.counts, made),
+                "losses": plan.made.losses,
                 "applied": result is not None,
                 "snapshot": None if result is None or result.snapshot is None else result.snapshot.id,
             }
@@ -161,11 +165,15 @@ def _tell_result(result: Result) -> None:
         note(f"done: {', '.join(result.made.removed)} removed")
     else:
         note(f"done; to take it back: undo {result.snapshot.id}")
-    errors = result.made.errors
+    errors, losses = result.made.errors, result.made.losses
+    if losses:
+        note(f"what is lost: {losses}")
     if errors:
         note(f"checked again: {counted(errors, 'error')} left: see the verb fsck")
         raise click.exceptions.Exit(ExitCode.FINDINGS)
     note("checked again: no errors")
+    if losses:
+        raise click.exceptions.Exit(ExitCode.FINDINGS)
 
 
 def _plan_fields(plan: RepairPlan) -> dict[str, Any]:
@@ -203,6 +211,7 @@ def _gap_fields(plan: RepairPlan) -> list[dict[str, Any]]:
             "table": damage.file,
             "after": json_text(gap.low),
             "before": json_text(gap.high) if gap.high is not None else None,
+            "about": gap.about,
         }
         for damage in damages(plan)
         for gap in damage.gaps

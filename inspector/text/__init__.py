@@ -37,7 +37,9 @@ from inspector.text.plans import (
     is_chosen as is_chosen,
     log_counts as log_counts,
     ref_counts as ref_counts,
+    ref_losses as ref_losses,
     step_lines as step_lines,
+    unknown_refs as unknown_refs,
     update_lines as update_lines,
 )
 from inspector.text.records import (

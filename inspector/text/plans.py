@@ -133,10 +133,36 @@ def is_chosen(step: Step) -> bool:
     return bool(step.options) and step.kind is not step.options[0]
 
 
-def ref_counts(counts: Mapping[Outcome, int]) -> str:
+def ref_counts(counts: Mapping[Outcome, int], plan: RepairPlan) -> str:
     """`refs: 2,059 kept, 3 doubtful, 0 lost`: what becomes of how many refs."""
-    told = [kind for kind in Outcome if counts[kind] or kind in (Outcome.KEPT, Outcome.LOST)]
-    return f"refs: {', '.join(f'{counts[kind]:,} {kind}' for kind in told)}"
+    told = [kind for kind in Outcome if (counts[kind] and kind is not Outcome.LOST) or kind is Outcome.KEPT]
+    return f"refs: {', '.join(f'{counts[kind]:,} {kind}' for kind in told)}, {ref_losses(counts, plan)}"
+
+
+def ref_losses(counts: Mapping[Outcome, int], plan: RepairPlan) -> str:
+    """`at least 3 lost, about 139 unknown between refs/heads/a and refs/heads/b`: the refs that are gone."""
+    gaps = [gap for damage in damages(plan) for gap in damage.gaps]
+    if not gaps:
+        return f"{counts[Outcome.LOST]:,} lost"
+    number = unknown_refs(counts, plan)
+    unknown = (
+        "an unknown number"
+        if number is None
+        else f"about {number:,} unknown"
+        if number
+        else "few if any unknown"
+    )
+    where = _within(gaps[0].low, gaps[0].high) if len(gaps) == 1 else f"in {counted(len(gaps), 'place')}"
+    return f"at least {counts[Outcome.LOST]:,} lost, {unknown} {where}"
+
+
+def unknown_refs(counts: Mapping[Outcome, int], plan: RepairPlan) -> int | None:
+    """About how many refs may be lost without trace; None if nothing tells."""
+    held = [gap.about for damage in damages(plan) for gap in damage.gaps]
+    known = [about for about in held if about is not None]
+    # Of some that were there, the reflogs tell.
+    traced = counts[Outcome.RESTORED] + counts[Outcome.LOST]
+    return max(0, sum(known) - traced) if len(known) == len(held) else None
 
 
 def log_counts(logs: LogOutcomes) -> str:
@@ -144,7 +170,8 @@ def log_counts(logs: LogOutcomes) -> str:
     returned = f", {logs.returned:,} returned" if logs.returned else ""
     uncertain = f"; {logs.uncertain:,} stay out, they come from damaged bytes" if logs.uncertain else ""
     unknown = "; others may be lost without trace" if logs.may_be_lost else ""
-    return f"log entries: {logs.kept:,} kept{returned}, {logs.lost:,} lost{uncertain}{unknown}"
+    least = "at least " if logs.may_be_lost else ""
+    return f"log entries: {logs.kept:,} kept{returned}, {least}{logs.lost:,} lost{uncertain}{unknown}"
 
 
 def gap_lines(plan: RepairPlan) -> list[str]:

@@ -233,8 +233,8 @@ def test_every_damage_is_repaired_and_the_repair_undone(directory: Path, share: 
         contents = stack_contents(directory)
         before = {line.split(b" ")[-1] for line in ask(directory, "refs").lines}
         done = ask(directory, "repair", "--apply", "--json")
-        assert done.code == 0, (damage, done.err)
         plan, *outcomes, summary = done.objects
+        assert done.code == (1 if summary["losses"] and summary["applied"] else 0), (damage, done.err)
         lost = {one["name"].encode("utf-8", "surrogateescape") for one in outcomes if one["after"] is None}
         for words in (("fsck",), ("refs",), ("logs",), ("print",), ("tables",), ("layout",)):
             assert ask(directory, *words).code == 0, (damage, words)

@@ -905,3 +905,14 @@ def test_of_two_orphans_for_one_lost_table_the_one_that_holds_more_is_taken_up(
     lost.write_bytes(b"\xff" * 500)
     plan = plan_repair(directory)
     assert plan.tables[0].source == more
+
+
+def test_a_log_entry_that_is_deleted_is_not_lost_when_a_list_is_put_in_order(tmp_path: Path) -> None:
+    entry = LogRecord(NAMES[0], 1, oid(0), oid(1), b"A", b"a@b", 1, 0, b"m\n")
+    deleted = LogRecord(NAMES[0], 1)
+    names = [f"{format_table_name(index, index, index)}.ref" for index in (1, 2)]
+    write_table(tmp_path / names[0], [RefRecord(NAMES[0], 1, oid(1))], [entry], limits=(1, 1))
+    write_table(tmp_path / names[1], [RefRecord(NAMES[0], 2)], [deleted], limits=(2, 2))
+    list_tables(tmp_path, names[::-1])
+    logs = mend(tmp_path).logs
+    assert (logs.kept, logs.lost, logs.returned) == (0, 0, 0)

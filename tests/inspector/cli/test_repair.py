@@ -61,7 +61,9 @@ def test_without_apply_the_plan_is_shown_and_nothing_is_written(stack: Path) -> 
 def test_apply_does_what_was_shown_and_undo_takes_it_back(stack: Path) -> None:
     damage(stack)
     before = stack_contents(stack)
-    shown, done = ok("repair", stack), ok("repair", "--apply", stack)
+    shown, done = ok("repair", stack), run("repair", "--apply", stack)
+    assert done.code == 1, "what was behind the end of the file is not known"
+    assert "what is lost: log entries: 2 kept, at least 0 lost; others may be lost" in done.err
     steps = [line for line in shown.lines if line[:1].isdigit()]
     assert steps == [line for line in done.lines if line[:1].isdigit()]
     assert "checked again: no errors" in done.err
@@ -94,8 +96,14 @@ def test_json_has_the_steps_the_refs_and_the_numbers(stack: Path) -> None:
     assert summary["refs"]["doubtful"] == 1
     assert summary["logs"]["may_be_lost"] is True
     assert (summary["applied"], summary["snapshot"]) == (False, None)
-    assert summary["gaps"] == [{"table": plan["left_out"][0]["file"], "after": "", "before": None}]
-    applied = ok("repair", "--apply", "--json", stack).objects[-1]
+    gap = {"table": plan["left_out"][0]["file"], "after": "", "before": None, "about": None}
+    assert summary["gaps"] == [gap]
+    assert summary["unknown"] is None
+    assert summary["losses"].startswith("refs: at least 0 lost, an unknown number of any name; log entries")
+    done = run("repair", "--apply", "--json", stack)
+    assert done.code == 1
+    assert f"what is lost: {summary['losses']}" in done.err
+    applied = done.objects[-1]
     assert applied["applied"] is True
     assert applied["snapshot"] == ok("snapshots", "--json", stack).objects[0]["id"]
 
@@ -120,9 +128,18 @@ def test_the_names_are_told_between_which_refs_may_have_been_lost(tmp_path: Path
     table.write_bytes(data)
     first, last = blocks[0]["records"] - 1, blocks[0]["records"] + blocks[1]["records"]
     gap = {"table": table.name, "after": names[first].decode(), "before": names[last].decode()}
-    assert ok("repair", "--json", tmp_path).objects[-1]["gaps"] == [gap]
+    summary = ok("repair", "--json", tmp_path).objects[-1]
+    about = summary["gaps"][0].pop("about")
+    assert summary["gaps"] == [gap]
+    assert abs(about - blocks[1]["records"]) <= 2
     line = f"  between {gap['after']} and {gap['before']}, in {table.name}"
     assert ok("repair", tmp_path).lines[-1] == line.encode()
+    lost = f"at least 0 lost, about {about} unknown between {gap['after']} and {gap['before']}"
+    assert f"refs: {30 - blocks[1]['records']} kept, {lost}".encode() in ok("repair", tmp_path).lines
+    assert (summary["unknown"], summary["losses"]) == (about, f"refs: {lost}")
+    done = run("repair", "--apply", tmp_path)
+    assert done.code == 1
+    assert f"what is lost: refs: {lost}" in done.err
 
 
 def test_another_option_than_the_safest_is_had_by_its_name(stack: Path) -> None:
@@ -130,7 +147,8 @@ def test_another_option_than_the_safest_is_had_by_its_name(stack: Path) -> None:
     name = listed(stack)[0]
     shown = ok("repair", stack).lines
     assert b"    or: set-aside, with --set-aside NAME" in shown
-    done = ok("repair", "--set-aside", name, "--apply", stack)
+    done = run("repair", "--set-aside", name, "--apply", stack)
+    assert (done.code, "what is lost: refs: 1 lost; log entries: 1 kept, 1 lost" in done.err) == (1, True)
     assert done.lines[0] == b"1. set-aside (as chosen): " + name.encode()
     assert b"    or: rewrite-table, without --set-aside" in done.lines
     assert [line.split()[1] for line in ok("refs", stack).lines] == [b"refs/heads/b1"]
@@ -148,7 +166,7 @@ def test_a_stack_that_is_locked_is_told_by_the_exit_code(stack: Path) -> None:
     assert done.code == 4
     assert b"1. remove-lock (only with --force): tables.list.lock" in done.lines
     assert stack_files(stack) == before
-    assert ok("repair", "--apply", "--force", stack).code == 0
+    assert run("repair", "--apply", "--force", stack).code == 1, "log entries may be lost"
     assert not (stack / "tables.list.lock").exists()
 
 

@@ -131,6 +131,6 @@ def test_the_damaged_demo_shows_several_kinds_of_damage_and_can_be_repaired(tmp_
     assert found.code == 1
     assert {"record-damaged", "footer-checksum", "lock-stale", "orphan-table", "temporary-file"} <= codes
     assert run("refs", directory).code == 3
-    ok("repair", "--apply", directory)
+    assert run("repair", "--apply", directory).code == 1, "refs are lost, or may be"
     assert run("fsck", directory).code == 0
     assert len(ok("refs", directory).out.splitlines()) > 1900
