@@ -25,7 +25,7 @@ from engine.stack import write_file
 MANIFEST: Final = "manifest.json"
 FILES: Final = "files"
 _FIELDS: Final = ("time", "operation", "tables", "files", "missing", "after", "kept")
-_LATER: Final[dict[str, Any]] = {"number": 0, "renamed": {}, "digests": {}}
+_LATER: Final[dict[str, Any]] = {"number": 0, "renamed": {}, "digests": {}, "list_after": ""}
 """Fields that manifests have got since, with what they mean where they are not."""
 
 # What an id begins with: 20261123T214512.034561Z-compact
@@ -47,7 +47,8 @@ class Snapshot:
     the list named when the change was done: None when that is not known, because the change was interrupted.
     `renamed` are the tables that an undo has put back: the name that each got, and the one that it had at
     first. `digests` has name, size and SHA-256 of the list and of each regular file; `number` grows from
-    snapshot to snapshot, whatever the clock does. Older snapshots have neither.
+    snapshot to snapshot, whatever the clock does; `list_after` is the SHA-256 of the list when the change was
+    done. Older snapshots have none of these.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Snapshot:
     renamed: tuple[tuple[str, str], ...] = ()
     digests: tuple[tuple[str, int, str], ...] = ()
     number: int = 0
+    list_after: str = ""
 
     @property
     def lost(self) -> Path:
@@ -148,7 +150,7 @@ def find_snapshot(directory: str | os.PathLike[str], id: str | None = None) -> S
 
 def save_snapshot(snapshot: Snapshot, path: Path) -> None:
     """Make `snapshot` what the manifest in `path` says, in one rename. Raises `OSError`."""
-    fields = {name: getattr(snapshot, name) for name in (*_FIELDS, "number")}
+    fields = {name: getattr(snapshot, name) for name in (*_FIELDS, "number", "list_after")}
     fields |= {"renamed": dict(snapshot.renamed), "digests": {name: rest for name, *rest in snapshot.digests}}
     temporary = path / (MANIFEST + PARTIAL)
     write_file(os.fspath(temporary), json.dumps(fields, indent=1).encode("ascii"), file_mode(path))
@@ -165,7 +167,7 @@ def load_snapshot(path: Path) -> Snapshot:
     try:
         fields: Any = json.loads((path / MANIFEST).read_bytes())
         time, operation, *lists, after, kept = (fields[name] for name in _FIELDS)
-        number, renamed, digests = (fields.get(name, default) for name, default in _LATER.items())
+        number, renamed, digests, list_after = (fields.get(name, default) for name, default in _LATER.items())
         _require(_is_number(time, _LATEST) and _is_number(number, 2**63), "a number is out of range")
         _require(isinstance(operation, str) and is_operation(operation), "what was done is no word")
         _require(isinstance(kept, bool), "kept is neither true nor false")
@@ -185,6 +187,7 @@ def load_snapshot(path: Path) -> Snapshot:
             tuple(pairs),
             tuple((name, int(size), str(digest)) for name, (size, digest) in known),
             int(number),
+            str(list_after),
         )
     except (KeyError, TypeError, AttributeError, RecursionError, ValueError) as error:
         raise ValueError(f"{MANIFEST} is not as it was written: {error}") from None

@@ -225,7 +225,8 @@ def settle(
     if after is None or (not when_unchanged and _is_unchanged(stack, snapshot)):
         _remove(snapshot)
         return None
-    settled = replace(snapshot, after=tuple(names_in(after)))
+    digest_after = hashlib.sha256(after).hexdigest()
+    settled = replace(snapshot, after=tuple(names_in(after)), list_after=digest_after)
     save_snapshot(settled, snapshot.path)
     with suppress(OSError):  # the change has happened
         prune(stack, now, spared=snapshot.id)

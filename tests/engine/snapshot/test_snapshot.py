@@ -6,10 +6,12 @@ import errno
 import json
 import os
 import re
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -288,6 +290,13 @@ def test_of_a_damaged_list_only_exact_lines_get_other_names(stack: Path) -> None
     assert [(stack / name).read_bytes() for name in names] == tables
 
 
+def test_a_list_of_other_bytes_has_changed_although_it_names_the_same(stack: Path) -> None:
+    snapshot = add_recorded(stack, b"refs/heads/mine")
+    path = stack / "tables.list"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert "other bytes" in changes_since(stack, snapshot)
+
+
 def test_a_locked_stack_stays_as_it_is(stack: Path) -> None:
     add_recorded(stack, b"refs/heads/mine")
     with LockFile(str(stack / "tables.list")):
@@ -463,6 +472,52 @@ def test_snapshots_are_as_open_to_a_group_as_the_stack(stack: Path, mask: int) -
         assert path.stat().st_mode & 0o7777 == 0o2775
     for name in ("manifest.json", "tables.list"):
         assert (snapshot.path / name).stat().st_mode & 0o7777 == 0o664
+
+
+def _as_user(user: int, mask: int, work: Callable[[], object]) -> None:
+    """Work in a process of another user, whose group is 4242."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.setgroups([])
+            os.setgid(4242)
+            os.setuid(user)
+            os.umask(mask)
+            work()
+            status = 0
+        finally:
+            traceback.print_exc()
+            os._exit(status)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs another user")
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_another_user_of_the_group_can_change_and_prune(mask: int) -> None:
+    """As in a repository whose core.sharedRepository is group: each has files of the other."""
+    options = replace(OPTIONS, default_permissions=0o664)
+    with TemporaryDirectory() as parent:
+        directory = Path(parent) / "reftable"
+        directory.mkdir()
+        for path in (directory, directory.parent):
+            os.chown(path, 4243, 4242)
+            path.chmod(0o2775)
+
+        def work() -> None:
+            for number in range(2):
+                with (
+                    ChangeRecord(directory, "add", NOW) as record,
+                    Stack.open(directory, options, before_change=record.before_change) as one,
+                ):
+                    add_to(one, b"refs/heads/%d-%d" % (one.next_update_index, number))
+            restore(directory, find_snapshot(directory), NOW)
+            keep(find_snapshot(directory), kept=True)
+            keep(find_snapshot(directory), kept=False)
+            prune(directory, NOW, count=1)
+
+        for user in (4243, 4244, 4243):
+            _as_user(user, mask, work)
 
 
 def test_snapshots_of_an_older_version_are_opened_to_the_group(stack: Path) -> None:
