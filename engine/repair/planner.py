@@ -94,6 +94,8 @@ def plan_repair(
     for name in (*set_aside, *take_up):
         if not is_table_file(name) or not os.path.lexists(path / name):
             raise ApiError(f"{name!r} is no table in {path}")
+    if both := set(set_aside).intersection(take_up):
+        raise ApiError(f"{min(both)} cannot be set aside and taken up at once")
     if tables is not None and (set_aside or take_up):
         raise ApiError("to choose what becomes of tables, the stack has to be repaired as a whole")
     findings: list[Finding] | None = None

@@ -916,3 +916,9 @@ def test_a_log_entry_that_is_deleted_is_not_lost_when_a_list_is_put_in_order(tmp
     list_tables(tmp_path, names[::-1])
     logs = mend(tmp_path).logs
     assert (logs.kept, logs.lost, logs.returned) == (0, 0, 0)
+
+
+def test_one_table_cannot_be_set_aside_and_taken_up_at_once(directory: Path) -> None:
+    name = listed(directory)[0]
+    with pytest.raises(ApiError, match=f"{name} cannot be set aside and taken up at once"):
+        plan_repair(directory, set_aside=[name], take_up=[name])
