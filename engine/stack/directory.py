@@ -12,8 +12,8 @@ Reading it races with writers (`load`):
     the same list still, the table is lost;
  3. take over list and tables. Tables that are not listed any more stay open for their readers;
  4. remove the files of those that a compaction has replaced, as git does: the process that compacted them may
-    have died before it could. Whatever the list names at that moment stays, since an undo may have put a
-    table back behind step 1.
+    have died before it could. None of them is listed again behind step 1, since a name never returns: what
+    puts a table back, an undo or a repair, gives it another one.
 
 What to write, and when, is decided in `addition.py`, `compactor.py` and `cleaning.py`.
 """
@@ -235,8 +235,8 @@ class StackDirectory(Closing):
     def unlink(self, names: Iterable[str]) -> None:
         """Remove tables, but those that the list names: it has the last word.
 
-        Behind a failure, since an interrupt may have come just behind the rename that made them part of the
-        stack. Behind a compaction, since an undo may have put them back.
+        An interrupt may have come just behind the rename that made them part of the stack; and what puts a
+        list of old back by hand may have named what a compaction has replaced.
         """
         names = set(names)
         if self.read_only or not names:
