@@ -96,19 +96,19 @@ class OpenInputs:
             for one in inputs
         ]
 
-    def refs(self) -> Iterator[list[RefRecord]]:
-        """The refs in name order, tombstones among them."""
+    def refs(self, start: bytes = b"") -> Iterator[list[RefRecord]]:
+        """The refs in name order, tombstones among them: all from `start` on, and perhaps some before."""
         streams = [
-            one.fitted_refs(source.ref_blocks())
+            one.fitted_refs(source.ref_blocks(start))
             for one, table in self._opened
             for source in (table, one.restored)
             if source is not None
         ]
         return streams[0] if len(streams) == 1 else merge_blocks(streams, ref_key)
 
-    def logs(self) -> Iterator[list[LogRecord]]:
-        """The log entries by name, newest first, tombstones among them."""
-        streams = [one.fitted_logs(table.log_blocks()) for one, table in self._opened]
+    def logs(self, start: bytes = b"") -> Iterator[list[LogRecord]]:
+        """The log entries by name, newest first, tombstones among them: likewise."""
+        streams = [one.fitted_logs(table.log_blocks(start)) for one, table in self._opened]
         return streams[0] if len(streams) == 1 else merge_blocks(streams, log_order)
 
 

@@ -149,10 +149,15 @@ def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Dam
     ]
     if not damaged:
         return {}
+    gaps = [gap for one in damaged for gap in one.gaps]
+    low, ends = min(gap.low for gap in gaps), [gap.high for gap in gaps if gap.high is not None]
+    end = max(ends) if len(ends) == len(gaps) else None
     made: dict[int, Builder] = {}
     sources = [OpenInputs(directory, [one]) for one in inputs]
     with ExitStack() as opened:
-        for name, (located, log) in _side_by_side(_located_refs(sources), _newest_logs(sources)):
+        for name, (located, log) in _side_by_side(_located_refs(sources, low), _newest_logs(sources, low)):
+            if end is not None and name >= end:
+                break
             if log is None or not any(log.new or b""):
                 continue
             if not name.startswith(b"refs/") or name.endswith(b"/HEAD"):
@@ -184,9 +189,9 @@ def _opened(plan: RepairPlan) -> tuple[list[OpenInputs], list[OpenInputs]]:
 _Located = tuple[RefRecord, int]
 
 
-def _located_refs(sources: Sequence[OpenInputs]) -> Iterator[tuple[bytes, _Located]]:
+def _located_refs(sources: Sequence[OpenInputs], start: bytes = b"") -> Iterator[tuple[bytes, _Located]]:
     """The record that counts for each name, with its table's place."""
-    streams = [_tagged(source.refs(), number) for number, source in enumerate(sources)]
+    streams = [_tagged(source.refs(start), number) for number, source in enumerate(sources)]
     for refs in merge_blocks(streams, lambda located: located[0].name):
         for located in refs:
             yield located[0].name, located
@@ -197,16 +202,16 @@ def _tagged(blocks: Iterator[list[RefRecord]], number: int) -> Iterator[list[_Lo
         yield [(ref, number) for ref in refs]
 
 
-def _logs(sources: Sequence[OpenInputs]) -> Iterator[LogRecord]:
-    return chain.from_iterable(merge_blocks([source.logs() for source in sources], log_order))
+def _logs(sources: Sequence[OpenInputs], start: bytes = b"") -> Iterator[LogRecord]:
+    return chain.from_iterable(merge_blocks([source.logs(start) for source in sources], log_order))
 
 
-def _live_logs(sources: Sequence[OpenInputs]) -> Iterator[LogRecord]:
-    return (log for log in _logs(sources) if not log.is_deletion)
+def _live_logs(sources: Sequence[OpenInputs], start: bytes = b"") -> Iterator[LogRecord]:
+    return (log for log in _logs(sources, start) if not log.is_deletion)
 
 
-def _newest_logs(sources: Sequence[OpenInputs]) -> Iterator[tuple[bytes, LogRecord]]:
-    entries = (log for log in _live_logs(sources) if not log.is_marker)
+def _newest_logs(sources: Sequence[OpenInputs], start: bytes = b"") -> Iterator[tuple[bytes, LogRecord]]:
+    entries = (log for log in _live_logs(sources, start) if not log.is_marker)
     for name, logs in groupby(entries, attrgetter("name")):
         yield name, next(logs)
 
