@@ -177,7 +177,8 @@ class ChangeRecord:
     def __init__(
         self, directory: str | os.PathLike[str], operation: str, now: float, *, extra: Collection[str] = ()
     ) -> None:
-        self._take = bound(take_snapshot, directory, operation, now, extra=extra)
+        self._take = bound(take_snapshot, directory, now=now, extra=extra)
+        self._operation = operation
         self._directory, self._now = Path(directory), now
         self._after: bytes | None = None
         self._taken: Snapshot | None = None
@@ -185,7 +186,7 @@ class ChangeRecord:
         """The snapshot that undoes the change, once it is over; None if nothing was changed."""
 
     def __enter__(self) -> Self:
-        self._taken = self._take()
+        self._taken = self._take(self._operation)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -198,7 +199,8 @@ class ChangeRecord:
             before = read_list_bytes(self._taken.path)
         if read_list_bytes(self._directory) != before:
             self._settle()
-            self._taken = self._take()
+            # What follows an addition is its compaction: going back to before that leaves what was added.
+            self._taken = self._take(self._operation if self._after is None else "compact")
         self._after = after
 
     def _settle(self) -> None:

@@ -54,9 +54,10 @@ class Model:
         {"there": self.there, "gone": self.gone, "unknown": self.unknown}[state].add(name)
         self.commits += state != "unknown"
 
-    def settle(self, found: set[str]) -> None:
-        """Hold the refs that there are against what was acknowledged."""
-        assert found - self.unknown == self.there, (found - self.unknown) ^ self.there
+    def settle(self, found: set[str], events: list[dict[str, object]]) -> None:
+        """Hold the refs that there are against what was acknowledged; `events` are told if they differ."""
+        wrong = (found - self.unknown) ^ self.there
+        assert not wrong, "\n".join([*sorted(wrong), *map(str, events)])
         for name in sorted(self.unknown):
             self.tell(name, "there" if name in found else "gone")
 
@@ -149,8 +150,8 @@ def test_nothing_is_lost_and_nothing_comes_back_where_all_are_at_work(git: Git, 
             assert rounds % 2 or handle.returncode == 0, complaint.decode()
             for writer in writers:
                 writer.result(120)
-        for line in said.splitlines():
-            event = json.loads(line)
+        events = [json.loads(line) for line in said.splitlines()]
+        for event in events:
             assert "wrong" not in event, event
             answer = f"{event['verb']} {event['code']}"
             verbs[answer] = verbs.get(answer, 0) + 1
@@ -159,16 +160,16 @@ def test_nothing_is_lost_and_nothing_comes_back_where_all_are_at_work(git: Git, 
         for line in changed.decode().splitlines():
             name, state = line.split()
             model.tell(name, state)
-        check(repo, model)
+        check(repo, model, events)
         rounds += 1
     print(f"\n{rounds} rounds, {model.commits} answers, {dict(sorted(verbs.items()))}", end=" ")  # noqa: T201
 
 
-def check(repo: Repository, model: Model) -> None:
+def check(repo: Repository, model: Model, events: list[dict[str, object]]) -> None:
     """Nothing is missing, nothing is back, and what the dead have left is cleared away by our own verbs."""
     directory = repo.reftable
     with Stack.open(directory, read_only=True) as stack:
-        model.settle({name.decode() for name in engine_view(stack).refs})
+        model.settle({name.decode() for name in engine_view(stack).refs}, events)
         assert engine_view(stack) == git_view(repo)
     assert all((directory / name).exists() for name in listed(directory))
     for path in directory.iterdir():

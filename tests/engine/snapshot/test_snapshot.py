@@ -186,6 +186,8 @@ def test_what_is_undone_is_the_compaction_alone_where_another_process_added_in_f
         handle.compact_all()
     compacted, first = list_snapshots(stack)
     assert record.snapshot == compacted
+    # What was added stays, so undo must not say that it was before the addition.
+    assert (compacted.operation, first.operation) == ("compact", "add")
     assert changes_since(stack, first)
     restore(stack, compacted, NOW + 1)
     assert stack_contents(stack) == before
