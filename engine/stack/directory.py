@@ -235,8 +235,8 @@ class StackDirectory(Closing):
     def unlink(self, names: Iterable[str]) -> None:
         """Remove tables, but those that the list names: it has the last word.
 
-        An interrupt may have come just behind the rename that made them part of the stack; and what puts a
-        list of old back by hand may have named what a compaction has replaced.
+        An interrupt may have come just behind the rename that made them part of the stack; and an older list
+        that was put back by hand may name what a compaction has replaced.
         """
         names = set(names)
         if self.read_only or not names:
