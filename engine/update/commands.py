@@ -16,7 +16,7 @@ One command a line, one space between two fields, a newline after the last line,
 A field that begins with a double quote is a C string with the escapes `\a \b \f \n \r \t \v \" \\` and three
 octal digits. An object id that is empty or all zeros means "no ref". The NUL-terminated form has a NUL
 in place of LF and of each space but the first, and no quoting; it always has all the fields of a command,
-and an empty one counts as left out.
+and an empty one counts as left out, the <new-oid> of `update` as all zeros.
 
 Two things that git accepts are refused: object names other than full hexadecimal ids, since it takes an
 object database to turn `HEAD~1` into one, and a second transaction, since one input is one transaction.
@@ -148,7 +148,10 @@ class _Command:
         old: RefValue | None = null
         match self.verb:
             case b"update":
-                new, old = self._new_id(), self._id("<old-oid>")
+                # Between NULs git takes an empty <new-oid> of `update`, and of no other command, as zeros.
+                is_empty = self.nul_terminated and self.fields[:1] == [b""]
+                new = null if is_empty and not self._take() else self._new_id()
+                old = self._id("<old-oid>")
             case b"create":
                 new = self._new_id()
                 if is_null(new):

@@ -62,18 +62,20 @@ def _point_in_time(text: str) -> int:
 
 
 @click.command()
-@click.option("-m", "message", default="", metavar="MESSAGE", help="What the reflogs say about it.")
+@click.option("-m", "message", metavar="MESSAGE", help="What the reflogs say about it; not empty.")
 @click.option("-z", "nul_terminated", is_flag=True, help="The commands come in the form with NULs.")
 @dry_run_option
 @stack_verb
-def add(call: Call, message: str, nul_terminated: bool, dry_run: bool) -> None:
+def add(call: Call, message: str | None, nul_terminated: bool, dry_run: bool) -> None:
     """Apply `git update-ref --stdin` commands.
 
     They are read from standard input and make one transaction. Prints what was written, refs and
     then reflog entries, tombstones among both; of a dry run, the plan, and with --json the same records.
     """
+    if message == "":
+        raise click.UsageError("git refuses an update with an empty message, too; leave -m out for none")
     out = call.out
-    action = AddAction(call.workplace, sys.stdin.buffer.read(), message, nul_terminated)
+    action = AddAction(call.workplace, sys.stdin.buffer.read(), message or "", nul_terminated)
     with ProgressLine() as progress:
         plan = rehearse(action, progress) if dry_run else action.prepared(progress)
         for warning in plan.warnings:

@@ -237,7 +237,7 @@ def test_nul_terminated_fields_are_taken_as_they_are(data: bytes, expected: RefU
     [
         (b"delete refs/x", "field 1: 'delete refs/x' is cut off: expected a final NUL"),
         (b"verify refs/y\0\0delete refs/x\0", "field 3: 'delete': the input ends before <old-oid>"),
-        (b"update refs/x\0\0\0", "field 1: 'update': missing <new-oid>"),
+        (b"create refs/x\0\0", "field 1: 'create': missing <new-oid>"),
         (b"verify refs/x\0\0\0", "field 3: '': unknown command"),
         (b"symref-update refs/x\0refs/y\0\0refs/z\0", "field 1: 'symref-update': nothing may follow"),
         (b"start \0", "field 1: 'start': nothing may follow"),

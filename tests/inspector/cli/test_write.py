@@ -39,6 +39,29 @@ def names(repo: Repository) -> list[str]:
     return (repo.reftable / "tables.list").read_text().splitlines()
 
 
+def test_an_empty_message_is_refused_as_git_refuses_it(repo: Repository) -> None:
+    commit = repo.commit().hex()
+    before = state(repo)
+    git = repo.git("update-ref", "-m", "", "refs/heads/topic", commit, check=False)
+    done = run("add", "-m", "", repo.path, stdin=f"create refs/heads/topic {commit}\n".encode())
+    assert git.returncode != 0
+    assert done.code == 2
+    assert "empty message" in done.err
+    assert state(repo) == before
+
+
+def test_an_empty_new_value_between_nuls_deletes_as_it_does_in_git(repo: Repository) -> None:
+    commit = repo.commit().hex()
+    repo.git("branch", "one", commit)
+    repo.git("branch", "two", commit)
+    ok("add", "-z", repo.path, stdin=b"update refs/heads/one\0\0\0")
+    repo.git("update-ref", "-z", "--stdin", input=b"update refs/heads/two\0\0\0")
+    assert repo.refs("refs/heads/one", "refs/heads/two") == {}
+    refused = b"create refs/heads/one\0\0"
+    assert repo.git("update-ref", "-z", "--stdin", input=refused, check=False).returncode != 0
+    assert run("add", "-z", repo.path, stdin=refused).code != 0
+
+
 def test_add_makes_a_transaction_that_git_sees(repo: Repository) -> None:
     commit = repo.commit().hex()
     env = {**repo.runner.environment, "GIT_COMMITTER_DATE": "1700000777 +0530"}
