@@ -61,6 +61,7 @@ class PreparedUpdates:
     message: bytes
     peeled: Mapping[bytes, bytes | None]
     autocreates_reflog: Callable[[bytes], bool]
+    problem: Callable[[bytes, bytes], str | None] | None = None
 
     def apply(self, stack: Stack, *, shared: ReadRef | None = None) -> TransactionResult:
         """Apply all of them as one transaction, or raise and leave the stack as it was.
@@ -127,6 +128,10 @@ class PreparedUpdates:
                 if new is not None:
                     logs.append(entry(change.name, old=change.current, new=new))
             if not change.log_only:
+                if self.problem is not None and isinstance(change.new, bytes) and not is_null(change.new):
+                    reason = self.problem(change.name, change.new)
+                    if reason is not None:
+                        raise ApiError(f"{change}: {reason}")
                 refs.append(_ref_record(change, stack.next_update_index, self.peeled))
         return TransactionResult(tuple(refs), tuple(logs))
 
@@ -171,20 +176,22 @@ def prepare_updates(
     message: bytes = b"",
     autocreates_reflog: Callable[[bytes], bool],
     peel: Peel | None = None,
+    problem: Callable[[bytes, bytes], str | None] | None = None,
 ) -> PreparedUpdates:
     """Make one transaction of `updates` for a stack with object ids of `hash_id`.
 
     `committer` and `message` are for the reflogs; the message becomes one line: each run of white space is a
     space, and what exceeds half a block is cut off. `autocreates_reflog` says of a ref without a reflog
     whether it gets one (`Repository.autocreates_reflog`). `peel` is called once, with the object ids to be
-    written. Raises ApiError for an object id of another length, RefnameError.
+    written. `problem` says why a ref, by its name, may not get an object id; applying then raises ApiError.
+    Raises ApiError for an object id of another length, RefnameError.
     """
     wanted = tuple(updates)
     for update in wanted:
         _check_update(update, hash_id.size)
     new_ids = {update.new for update in wanted if isinstance(update.new, bytes) and not is_null(update.new)}
     peeled = peel(new_ids) if peel is not None and new_ids else {}
-    return PreparedUpdates(wanted, committer, message, peeled, autocreates_reflog)
+    return PreparedUpdates(wanted, committer, message, peeled, autocreates_reflog, problem)
 
 
 def _reflog(walk: Walk[LogRecord, tuple[bytes, int]], name: bytes) -> list[LogRecord]:

@@ -23,12 +23,14 @@ _Made: TypeAlias = PreparedUpdates | UpdatePlan
 class AddAction(Action[_Made]):
     """One transaction: `commands` as `git update-ref --stdin` takes them, `message` for the reflogs.
 
-    `nul_terminated` is the form of `git update-ref -z`.
+    `nul_terminated` is the form of `git update-ref -z`. Without `force`, a ref gets no object that git would
+    refuse for it; with it there is a warning of objects that do not exist.
     """
 
     commands: bytes
     message: str = ""
     nul_terminated: bool = False
+    force: bool = True
     title: ClassVar[str] = "Add a transaction"
     verb: ClassVar[str] = "Write"
     operation: ClassVar[str] = "add"
@@ -88,13 +90,26 @@ class AddAction(Action[_Made]):
         """The transaction, and warnings of objects that the repository does not have."""
         repository = self.workplace.surroundings
         warnings: list[str] = []
+        types: dict[bytes, str | None] = {}
+
+        def problem(name: bytes, oid: bytes) -> str | None:
+            if oid not in types:
+                return None
+            shown_name = safe_name(os.fsdecode(name))
+            if types[oid] is None:
+                return f"the object {oid.hex()} for {shown_name} does not exist (--force writes it)"
+            if types[oid] != "commit" and (name == b"HEAD" or name.startswith(b"refs/heads/")):
+                what = f"{oid.hex()} is no commit but a {types[oid]}"
+                return f"{what}; the branch {shown_name} takes commits only (--force writes it)"
+            return None
 
         def peel(oids: Collection[bytes]) -> Mapping[bytes, bytes | None]:
             # Asking git about many objects takes a while, and is over when the user wants to stop.
             progress(Progress("objects", 0, None))
             known = repository.objects(oids)
             progress(Progress("objects", len(oids), None))
-            missing = [oid for oid, info in known.items() if info.type is None]
+            types.update((oid, info.type) for oid, info in known.items())
+            missing = [oid for oid, info in known.items() if info.type is None and self.force]
             warnings.extend(f"{oid.hex()}: the repository has no such object." for oid in missing)
             if unchecked := len(oids) - len(known):
                 what = counted(unchecked, "object id")
@@ -108,6 +123,7 @@ class AddAction(Action[_Made]):
             message=os.fsencode(self.message),
             autocreates_reflog=repository.autocreates_reflog,
             peel=peel,
+            problem=None if self.force else problem,
         )
         return made, tuple(warnings)
 

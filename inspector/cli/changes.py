@@ -64,9 +64,10 @@ def _point_in_time(text: str) -> int:
 @click.command()
 @click.option("-m", "message", metavar="MESSAGE", help="What the reflogs say about it; not empty.")
 @click.option("-z", "nul_terminated", is_flag=True, help="The commands come in the form with NULs.")
+@click.option("--force", is_flag=True, help="Write object ids that git would refuse for the ref.")
 @dry_run_option
 @stack_verb
-def add(call: Call, message: str | None, nul_terminated: bool, dry_run: bool) -> None:
+def add(call: Call, message: str | None, nul_terminated: bool, force: bool, dry_run: bool) -> None:
     """Apply `git update-ref --stdin` commands.
 
     They are read from standard input and make one transaction. Prints what was written, refs and
@@ -75,7 +76,7 @@ def add(call: Call, message: str | None, nul_terminated: bool, dry_run: bool) ->
     if message == "":
         raise click.UsageError("git refuses an update with an empty message, too; leave -m out for none")
     out = call.out
-    action = AddAction(call.workplace, sys.stdin.buffer.read(), message or "", nul_terminated)
+    action = AddAction(call.workplace, sys.stdin.buffer.read(), message or "", nul_terminated, force)
     with ProgressLine() as progress:
         plan = rehearse(action, progress) if dry_run else action.prepared(progress)
         for warning in plan.warnings:

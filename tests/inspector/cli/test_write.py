@@ -114,9 +114,26 @@ def test_add_takes_commands_with_nuls(repo: Repository) -> None:
 
 def test_add_warns_of_objects_that_the_repository_lacks(repo: Repository) -> None:
     missing = "12" * 20
-    done = ok("add", repo.path, stdin=f"create refs/heads/new {missing}\n".encode())
+    commands = f"create refs/heads/new {missing}\n".encode()
+    assert repo.git("update-ref", "--stdin", input=commands, check=False).returncode != 0
+    refused = run("add", repo.path, stdin=commands)
+    assert (refused.code, b"refs/heads/new" in repo.refs()) == (2, False)
+    assert "does not exist" in refused.err
+    done = ok("add", "--force", repo.path, stdin=commands)
     assert f"warning: {missing}: the repository has no such object" in done.err
     assert done.lines[0].decode() == f"{missing} refs/heads/new"
+
+
+def test_a_branch_takes_commits_only_as_in_git(repo: Repository) -> None:
+    tree = repo.git("rev-parse", "HEAD^{tree}").stdout.decode().strip() if repo.commit() else ""
+    before = state(repo)
+    for name in ("refs/heads/new", "HEAD"):
+        commands = f"update {name} {tree}\n".encode()
+        assert repo.git("update-ref", "--stdin", input=commands, check=False).returncode != 0
+        refused = run("add", repo.path, stdin=commands)
+        assert (refused.code, "takes commits only" in refused.err) == (2, True)
+    assert state(repo) == before
+    ok("add", repo.path, stdin=f"create refs/tags/tree {tree}\n".encode())
 
 
 def test_add_warns_when_there_is_no_repository_to_ask(tmp_path: Path) -> None:
@@ -156,7 +173,7 @@ def test_add_changes_the_stack_of_the_worktree_that_is_named(git: Git, tmp_path:
 def test_add_refuses_what_git_would_refuse(repo: Repository, commands: str, complaint: str) -> None:
     repo.commit()
     before = stack_files(repo.reftable)
-    done = run("add", repo.path, stdin=commands.encode() + b"\n")
+    done = run("add", "--force", repo.path, stdin=commands.encode() + b"\n")
     assert done.code == 2
     assert complaint in done.err
     assert stack_files(repo.reftable) == before
