@@ -56,8 +56,8 @@ class Model:
 
     def settle(self, found: set[str], events: list[dict[str, object]]) -> None:
         """Hold the refs that there are against what was acknowledged; `events` are told if they differ."""
-        wrong = (found - self.unknown) ^ self.there
-        assert not wrong, "\n".join([*sorted(wrong), *map(str, events)])
+        lost, back = self.there - found, found - self.unknown - self.there
+        assert not lost | back, "\n".join([f"lost: {lost}", f"there: {back}", *map(str, events)])
         for name in sorted(self.unknown):
             self.tell(name, "there" if name in found else "gone")
 
@@ -157,6 +157,7 @@ def test_nothing_is_lost_and_nothing_comes_back_where_all_are_at_work(git: Git, 
             verbs[answer] = verbs.get(answer, 0) + 1
             if event.get("ref"):
                 model.tell(event["ref"], event["is"])
+        events.append({"handle": changed.decode()})
         for line in changed.decode().splitlines():
             name, state = line.split()
             model.tell(name, state)
