@@ -87,26 +87,20 @@ def change(directory: str, prefix: str, oid: str, seed: str, until: str) -> None
             deletes = bool(mine) and rng.random() < 0.3
             name = mine.pop(rng.randrange(len(mine))) if deletes else f"refs/heads/{prefix}-{number}"
             _say(f"{name} unknown")
-            record = None if deletes else bytes.fromhex(oid)
+            old, new = bytes(20), bytes.fromhex(oid)
+            if deletes:
+                old, new = new, old
+            is_there = deletes
             try:
                 with stack.addition(reload=True) as addition, addition.table() as writer:
                     index = addition.update_index
-                    writer.add_ref(RefRecord(name.encode(), index, record))
-                    writer.add_log(
-                        _entry(
-                            name.encode(),
-                            index,
-                            bytes(20) if record else bytes.fromhex(oid),
-                            record or bytes(20),
-                        )
-                    )
+                    writer.add_ref(RefRecord(name.encode(), index, None if deletes else new))
+                    writer.add_log(_entry(name.encode(), index, old, new))
+                is_there = not deletes
             except LockError:
-                _say(f"{name} {'there' if deletes else 'gone'}")
-            else:
-                _say(f"{name} {'gone' if deletes else 'there'}")
-            if deletes is (not stack.read_ref(name.encode())):
-                continue
-            mine.append(name)
+                pass
+            _say(f"{name} {'there' if is_there else 'gone'}")
+            mine += [name] * is_there
 
 
 def pair(directory: str, oids: str, times: str) -> None:
