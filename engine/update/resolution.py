@@ -22,6 +22,9 @@ from engine.update.commands import RefUpdate, RefValue, Symref, is_null
 ReadRef: TypeAlias = Callable[[bytes], RefRecord | None]
 """`Stack.read_ref` of some stack."""
 
+MayHold: TypeAlias = Callable[[bytes, bytes], str | None]
+"""Why the ref of a name may not hold an object id; None if it may."""
+
 ROOT_REF: Final = re.compile(rb"[A-Z_-]+")
 
 
@@ -47,9 +50,10 @@ class Change:
 class Resolution:
     """Finds the refs that updates really change, in the stack as it is under the lock."""
 
-    def __init__(self, stack: Stack, shared: ReadRef | None) -> None:
+    def __init__(self, stack: Stack, shared: ReadRef | None, problem: MayHold | None = None) -> None:
         self._stack = stack
         self._shared = shared
+        self._problem = problem
         self._null = bytes(stack.hash_id.size)
         self._claimed: dict[bytes, Change] = {}
 
@@ -64,6 +68,7 @@ class Resolution:
         for change in queue:  # which grows on the way
             if change.name == branch and not change.log_only and not change.through_head:
                 queue.append(self._claim(_log_for_head(change)))
+            self._check_object(change)
             record = self._read(change.name)
             change.current = self._null
             if record is None:
@@ -128,6 +133,13 @@ class Resolution:
                 f"{change}: {shown(change.name)} is no ref of this worktree, but of the main stack"
             )
         return change
+
+    def _check_object(self, change: Change) -> None:
+        # As git does: a symbolic ref is judged by its own name too, and so is a value that is there already.
+        if self._problem is None or change.log_only or is_null(change.new):
+            return
+        if isinstance(change.new, bytes) and (reason := self._problem(change.name, change.new)) is not None:
+            raise ApiError(f"{change}: {reason}")
 
     def _check_expectation(self, change: Change, record: RefRecord) -> None:
         if isinstance(change.old, Symref):

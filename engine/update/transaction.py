@@ -18,8 +18,9 @@ Three things differ from git, for the better:
   null id, as if the branch were gone;
 - symbolic refs that lead in a circle can be verified and deleted by their target.
 
-The engine has no object database: whether an object exists, and what a tag points to, is for the caller to
-find out (`Peel`). In a repository with linked worktrees a ref that belongs in another stack is refused.
+The engine has no object database: whether a ref may hold an object, and what a tag points to, is for the
+caller to find out (`MayHold`, `Peel`). In a repository with linked worktrees a ref that belongs in another
+stack is refused.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from engine.merge import TableSummary
 from engine.stack import TABLES_LIST, Stack, check_names
 from engine.table import TableWriter
 from engine.update.commands import RefUpdate, Symref, is_null
-from engine.update.resolution import ROOT_REF, Change, ReadRef, Resolution
+from engine.update.resolution import ROOT_REF, Change, MayHold, ReadRef, Resolution
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class PreparedUpdates:
     message: bytes
     peeled: Mapping[bytes, bytes | None]
     autocreates_reflog: Callable[[bytes], bool]
-    problem: Callable[[bytes, bytes], str | None] | None = None
+    problem: MayHold | None = None
 
     def apply(self, stack: Stack, *, shared: ReadRef | None = None) -> TransactionResult:
         """Apply all of them as one transaction, or raise and leave the stack as it was.
@@ -115,7 +116,7 @@ class PreparedUpdates:
         )
         refs: list[RefRecord] = []
         logs: list[LogRecord] = []
-        resolution = Resolution(stack, shared)
+        resolution = Resolution(stack, shared, self.problem)
         # Each seek inflates a block in every table, and thousands of refs may be deleted together.
         walk: Walk[LogRecord, tuple[bytes, int]] = Walk(
             lambda start: stack.merged.log_blocks(start[0], -start[1]), log_order
@@ -128,10 +129,6 @@ class PreparedUpdates:
                 if new is not None:
                     logs.append(entry(change.name, old=change.current, new=new))
             if not change.log_only:
-                if self.problem is not None and isinstance(change.new, bytes) and not is_null(change.new):
-                    reason = self.problem(change.name, change.new)
-                    if reason is not None:
-                        raise ApiError(f"{change}: {reason}")
                 refs.append(_ref_record(change, stack.next_update_index, self.peeled))
         return TransactionResult(tuple(refs), tuple(logs))
 
@@ -176,14 +173,15 @@ def prepare_updates(
     message: bytes = b"",
     autocreates_reflog: Callable[[bytes], bool],
     peel: Peel | None = None,
-    problem: Callable[[bytes, bytes], str | None] | None = None,
+    problem: MayHold | None = None,
 ) -> PreparedUpdates:
     """Make one transaction of `updates` for a stack with object ids of `hash_id`.
 
     `committer` and `message` are for the reflogs; the message becomes one line: each run of white space is a
     space, and what exceeds half a block is cut off. `autocreates_reflog` says of a ref without a reflog
     whether it gets one (`Repository.autocreates_reflog`). `peel` is called once, with the object ids to be
-    written. `problem` says why a ref, by its name, may not get an object id; applying then raises ApiError.
+    written. `problem` says why a ref may not hold an object id, and is asked of every ref that an update
+    names or leads to; planning and applying then raise ApiError. Without it every id is written.
     Raises ApiError for an object id of another length, RefnameError.
     """
     wanted = tuple(updates)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import ClassVar, TypeAlias
 
-from engine.errors import Cancelled, OutdatedError, ReftableError
+from engine.errors import Cancelled, OutdatedError, ReftableError, shown
 from engine.format import HashId, footer_size, header_size
 from engine.progress import Progress, ProgressCallback
 from engine.stack import Stack
@@ -23,8 +23,8 @@ _Made: TypeAlias = PreparedUpdates | UpdatePlan
 class AddAction(Action[_Made]):
     """One transaction: `commands` as `git update-ref --stdin` takes them, `message` for the reflogs.
 
-    `nul_terminated` is the form of `git update-ref -z`. Without `force`, a ref gets no object that git would
-    refuse for it; with it there is a warning of objects that do not exist.
+    `nul_terminated` is the form of `git update-ref -z`. Without `force`, what git refuses of objects is an
+    error, and so is an object that a repository cannot be asked for; with it there is a warning.
     """
 
     commands: bytes
@@ -38,7 +38,15 @@ class AddAction(Action[_Made]):
     @property
     def command_line(self) -> str:
         """The verb `add`, with the commands as a here-document."""
+        return self._command_line(force=False)
+
+    def command_for(self, plan: Plan[_Made]) -> str:
+        """With force where the verb refuses the plan without: a screen warns, and is confirmed."""
+        return self._command_line(force=plan.needs_force)
+
+    def _command_line(self, *, force: bool) -> str:
         options = ["-m", word(self.message)] if self.message else []
+        options += ["--force"] if force else []
         return command(self.operation, options, self.workplace.arguments, self.commands)
 
     def prepared(self, progress: ProgressCallback) -> Plan[_Made]:
@@ -47,24 +55,26 @@ class AddAction(Action[_Made]):
         So other writers cannot outdate it. Raises what `parse_commands` and `prepare_updates` raise.
         """
         with self.workplace.opened() as stack:
-            made, warnings = self._prepare(stack, progress)
-        return Plan(made, (), "", warnings=warnings, is_noop=not made.updates)
+            made, warnings, _ = self._prepare(stack, progress)
+        return Plan(made, (), "", warnings=tuple(warnings), is_noop=not made.updates)
 
     def plan(self, progress: ProgressCallback) -> Plan[_Made]:
         """See which records would be written. Raises what `prepared` and `PreparedUpdates.plan` raise."""
         with self.workplace.opened() as stack, self._shared_refs() as shared:
-            updates, warnings = self._prepare(stack, progress)
+            updates, found, forced = self._prepare(stack, progress)
             made = updates.plan(stack, shared=shared)
+            warnings, needs_force = tuple(found), bool(forced)
             follow_up = _follow_up(stack, made)
         if made.table is None:
             nothing = "Nothing has to change: the refs are what the commands make of them."
-            return Plan(made, made.names, nothing, warnings=warnings, is_noop=True)
+            return Plan(made, made.names, nothing, warnings=warnings, is_noop=True, needs_force=needs_force)
         lines = (
             *update_lines(made),
             f"one table of {made.table.size:,} bytes, update index {made.table.max_update_index}",
             *follow_up,
         )
-        return Plan(made, made.names, f"{_amount(made)} will be written, all or none.", lines, warnings)
+        sentence = f"{_amount(made)} will be written, all or none."
+        return Plan(made, made.names, sentence, lines, warnings, needs_force=needs_force)
 
     def apply(self, plan: Plan[_Made], progress: ProgressCallback) -> Result:
         """Write the records of the plan; then let auto-compaction do what it does after an addition."""
@@ -86,21 +96,29 @@ class AddAction(Action[_Made]):
             lines.append(f"auto-compaction made {count} tables into {count - merged}")
         return Result(sentence, tuple(lines), (warning,) if warning else (), written, record.snapshot)
 
-    def _prepare(self, stack: Stack, progress: ProgressCallback) -> tuple[PreparedUpdates, tuple[str, ...]]:
-        """The transaction, and warnings of objects that the repository does not have."""
+    def _prepare(
+        self, stack: Stack, progress: ProgressCallback
+    ) -> tuple[PreparedUpdates, list[str], list[str]]:
+        """The transaction, warnings of its objects, and what only force allows: known once it is planned."""
         repository = self.workplace.surroundings
         warnings: list[str] = []
         types: dict[bytes, str | None] = {}
+        forced: list[str] = []
 
         def problem(name: bytes, oid: bytes) -> str | None:
-            if oid not in types:
+            if oid in types:
+                reason = _objection(name, oid, types[oid])
+            elif repository.git is None:
+                reason = f"there is no git program to look up the object {oid.hex()} with"
+            else:
+                reason = f"git cannot be asked for the object {oid.hex()}: it fails, or is older than 2.45"
+            if reason is None:
                 return None
-            shown_name = safe_name(os.fsdecode(name))
-            if types[oid] is None:
-                return f"the object {oid.hex()} for {shown_name} does not exist (--force writes it)"
-            if types[oid] != "commit" and (name == b"HEAD" or name.startswith(b"refs/heads/")):
-                what = f"{oid.hex()} is no commit but a {types[oid]}"
-                return f"{what}; the branch {shown_name} takes commits only (--force writes it)"
+            if not self.force:
+                return f"{reason}; --force writes it all the same"
+            forced.append(reason)
+            if types.get(oid) is not None:
+                warnings.append(f"git would refuse this: {safe_name(reason)}.")
             return None
 
         def peel(oids: Collection[bytes]) -> Mapping[bytes, bytes | None]:
@@ -111,7 +129,8 @@ class AddAction(Action[_Made]):
             types.update((oid, info.type) for oid, info in known.items())
             missing = [oid for oid, info in known.items() if info.type is None and self.force]
             warnings.extend(f"{oid.hex()}: the repository has no such object." for oid in missing)
-            if unchecked := len(oids) - len(known):
+            unchecked = len(oids) - len(known)
+            if unchecked and (self.force or repository.git_dir is None):
                 what = counted(unchecked, "object id")
                 warnings.append(f"{what} could not be looked up; a tag among them is not peeled.")
             return {oid: info.peeled for oid, info in known.items()}
@@ -123,9 +142,9 @@ class AddAction(Action[_Made]):
             message=os.fsencode(self.message),
             autocreates_reflog=repository.autocreates_reflog,
             peel=peel,
-            problem=None if self.force else problem,
+            problem=None if repository.git_dir is None else problem,
         )
-        return made, tuple(warnings)
+        return made, warnings, forced
 
     @contextmanager
     def _shared_refs(self) -> Iterator[ReadRef | None]:
@@ -137,6 +156,15 @@ class AddAction(Action[_Made]):
         else:
             with Stack.open(main, self.workplace.options, read_only=True) as stack:
                 yield stack.read_ref
+
+
+def _objection(name: bytes, oid: bytes, kind: str | None) -> str | None:
+    """Why git refuses an object of this kind for the ref, if it does; None is for one that does not exist."""
+    if kind is None:
+        return f"trying to write ref {shown(name)} with nonexistent object {oid.hex()}"
+    if kind != "commit" and (name == b"HEAD" or name.startswith(b"refs/heads/")):
+        return f"trying to write non-commit object {oid.hex()} (a {kind}) to branch {shown(name)}"
+    return None
 
 
 def _tidy_up(stack: Stack, progress: ProgressCallback) -> str | None:

@@ -114,6 +114,7 @@ class Plan(Generic[Made]):
     fit for a terminal. `is_noop` when there is nothing to do, so that it cannot be applied. `removed` are
     files beside the stack that go. `typed` is what has to be typed to confirm it, None for nothing.
     `locked` are the files of the stack that applying it locks, none for which it has steps of its own.
+    `needs_force` if the verb does it with --force only.
     """
 
     made: Made
@@ -125,6 +126,7 @@ class Plan(Generic[Made]):
     removed: tuple[str, ...] = ()
     typed: Typed | None = None
     locked: tuple[str, ...] = (TABLES_LIST,)
+    needs_force: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import stat
 from dataclasses import replace
 from itertools import count
@@ -15,9 +16,12 @@ from engine.git import find_repository
 from engine.merge import Expiry
 from engine.stack import Stack
 from engine.stack.stack import StackOptions
+from inspector.actions import AddAction, Workplace
+from tests.support.cli import ok, run
 from tests.support.git import Git, GitLog, GitRef, Repository
 from tests.support.history import TIME
 from tests.support.objects import add_commits, add_tags
+from tests.support.tables import stack_files
 from tests.support.thinning import thinned
 from tests.support.views import engine_view, git_logs, git_view
 
@@ -372,3 +376,95 @@ def test_a_linked_worktrees_stack(git: Git, tmp_path: Path) -> None:
     assert repo.refs("refs/bisect/") == {}
     verified = linked.git("refs", "verify")
     assert verified.stdout + verified.stderr == b""
+
+
+@pytest.mark.parametrize(
+    ("commands", "complaint"),
+    [
+        ("create refs/heads/n {missing}", "trying to write ref 'refs/heads/n' with nonexistent object"),
+        ("create refs/tags/n {missing}", "trying to write ref 'refs/tags/n' with nonexistent object"),
+        ("create refs/heads/n {blob}", "trying to write non-commit object {blob}"),
+        ("update refs/heads/n {tree}", "trying to write non-commit object {tree}"),
+        ("create refs/heads/n {tag}", "trying to write non-commit object {tag}"),
+        ("update HEAD {tree}", "trying to write non-commit object {tree}"),
+        ("option no-deref\nupdate HEAD {tag}", "trying to write non-commit object {tag}"),
+        # The symbolic refs are judged by their own names and by those that they lead to.
+        ("update refs/heads/out {blob}", "trying to write non-commit object {blob}"),
+        ("update refs/tags/in {blob}", "trying to write non-commit object {blob}"),
+        ("update refs/heads/held {missing}", "trying to write ref 'refs/heads/held' with nonexistent object"),
+        ("update refs/heads/held {commit}", None),
+        ("delete refs/heads/held {missing}", None),
+        ("verify refs/heads/held {missing}", None),
+        ("create refs/tags/n {blob}", None),
+        ("create refs/tags/n {tree}", None),
+        ("create refs/tags/n {tag}", None),
+        ("update refs/tags/loose {tag}", None),
+        ("option no-deref\nsymref-create refs/heads/s refs/heads/nowhere", None),
+        ("create refs/heads/n {missing}\nabort", None),
+    ],
+)
+def test_add_refuses_the_objects_that_git_refuses(
+    git: Git, tmp_path: Path, commands: str, complaint: str | None
+) -> None:
+    repo = git.init(tmp_path / "repo")
+    ids = {"commit": repo.commit().hex(), "tag": repo.tag("v1").hex(), "missing": "12" * 20}
+    ids["tree"] = repo.oid("HEAD^{tree}").hex()
+    ids["blob"] = repo.git("hash-object", "-w", "--stdin", input=b"text").stdout.decode().strip()
+    repo.git("symbolic-ref", "refs/heads/out", "refs/tags/out")
+    repo.git("symbolic-ref", "refs/tags/in", "refs/heads/main")
+    with Stack.open(repo.reftable) as stack, stack.addition() as addition, addition.table() as writer:
+        missing = bytes.fromhex(ids["missing"])
+        writer.add_ref(RefRecord(b"refs/heads/held", addition.update_index, missing))
+    shutil.copytree(repo.path, tmp_path / "theirs")
+    theirs = replace(repo, path=tmp_path / "theirs", git_dir=tmp_path / "theirs" / ".git")
+    data = f"{commands.format_map(ids)}\n".encode()
+    files = stack_files(repo.reftable)
+    place = Workplace(repo.reftable, find_repository(repo.path).stack_options(), find_repository(repo.path))
+
+    answer = theirs.git("update-ref", "--stdin", input=data, check=False)
+    rehearsal = run("add", "--dry-run", repo.path, stdin=data)
+    assert stack_files(repo.reftable) == files
+    plan = AddAction(place, data).plan(lambda _: None)
+    if complaint is None:
+        assert (answer.returncode, rehearsal.code) == (0, 0)
+        assert not plan.needs_force
+        ok("add", repo.path, stdin=data)
+    else:
+        complaint = complaint.format_map(ids)
+        done = run("add", repo.path, stdin=data)
+        assert answer.returncode != 0
+        assert complaint in answer.stderr.decode()
+        for refused in (rehearsal, done):
+            assert refused.code == 2
+            assert refused.err.startswith("reftable-inspector: line ")
+            assert complaint in refused.err
+            assert "--force" in refused.err
+        assert stack_files(repo.reftable) == files
+        assert " --force " in AddAction(place, data).command_for(plan)
+        ok("add", "--force", "--dry-run", repo.path, stdin=data)
+        ok("add", "--force", repo.path, stdin=data)
+        return
+    with Stack.open(repo.reftable, read_only=True) as ours, Stack.open(theirs.reftable) as gits:
+        values = [[(ref.name, ref.value, ref.target) for ref in stack.refs()] for stack in (ours, gits)]
+    assert values[0] == values[1]
+
+
+@pytest.mark.parametrize("program", ["none", "failing"])
+def test_where_git_cannot_be_asked_an_object_takes_force(
+    git: Git, tmp_path: Path, program: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = git.init(tmp_path / "repo")
+    commit = repo.commit().hex()
+    files = stack_files(repo.reftable)
+    monkeypatch.setenv("REFTABLE_GIT", str(tmp_path / "no-such-git") if program == "none" else "/bin/false")
+    create = f"create refs/heads/n {commit}\n".encode()
+    for options in ([], ["--dry-run"]):
+        refused = run("add", *options, repo.path, stdin=create)
+        assert refused.code == 2
+        assert refused.err.count("\n") == 1
+        assert "no git program" in refused.err if program == "none" else "cannot be asked" in refused.err
+        assert "--force" in refused.err
+    assert stack_files(repo.reftable) == files
+    ok("add", repo.path, stdin=f"verify refs/heads/main {commit}\n".encode())
+    assert "could not be looked up" in ok("add", "--force", repo.path, stdin=create).err
+    ok("add", repo.path, stdin=f"delete refs/heads/n {commit}\n".encode())
