@@ -22,7 +22,7 @@ from engine.update.commands import RefUpdate, RefValue, Symref, is_null
 ReadRef: TypeAlias = Callable[[bytes], RefRecord | None]
 """`Stack.read_ref` of some stack."""
 
-MayHold: TypeAlias = Callable[[bytes, bytes], str | None]
+ObjectRule: TypeAlias = Callable[[bytes, bytes], str | None]
 """Why the ref of a name may not hold an object id; None if it may."""
 
 ROOT_REF: Final = re.compile(rb"[A-Z_-]+")
@@ -50,7 +50,7 @@ class Change:
 class Resolution:
     """Finds the refs that updates really change, in the stack as it is under the lock."""
 
-    def __init__(self, stack: Stack, shared: ReadRef | None, problem: MayHold | None = None) -> None:
+    def __init__(self, stack: Stack, shared: ReadRef | None, problem: ObjectRule | None = None) -> None:
         self._stack = stack
         self._shared = shared
         self._problem = problem

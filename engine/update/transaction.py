@@ -19,7 +19,7 @@ Three things differ from git, for the better:
 - symbolic refs that lead in a circle can be verified and deleted by their target.
 
 The engine has no object database: whether a ref may hold an object, and what a tag points to, is for the
-caller to find out (`MayHold`, `Peel`). In a repository with linked worktrees a ref that belongs in another
+caller to find out (`ObjectRule`, `Peel`). In a repository with linked worktrees a ref that belongs in another
 stack is refused.
 """
 
@@ -38,7 +38,7 @@ from engine.merge import TableSummary
 from engine.stack import TABLES_LIST, Stack, check_names
 from engine.table import TableWriter
 from engine.update.commands import RefUpdate, Symref, is_null
-from engine.update.resolution import ROOT_REF, Change, MayHold, ReadRef, Resolution
+from engine.update.resolution import ROOT_REF, Change, ObjectRule, ReadRef, Resolution
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class PreparedUpdates:
     message: bytes
     peeled: Mapping[bytes, bytes | None]
     autocreates_reflog: Callable[[bytes], bool]
-    problem: MayHold | None = None
+    problem: ObjectRule | None = None
 
     def apply(self, stack: Stack, *, shared: ReadRef | None = None) -> TransactionResult:
         """Apply all of them as one transaction, or raise and leave the stack as it was.
@@ -173,7 +173,7 @@ def prepare_updates(
     message: bytes = b"",
     autocreates_reflog: Callable[[bytes], bool],
     peel: Peel | None = None,
-    problem: MayHold | None = None,
+    problem: ObjectRule | None = None,
 ) -> PreparedUpdates:
     """Make one transaction of `updates` for a stack with object ids of `hash_id`.
 

@@ -39,7 +39,7 @@ class AddScreen(FormScreen):
     OLD, verify REF OLD, symref-update REF TARGET, option no-deref, and so on. Object ids are written in full.
     Tab leads out of the box; ctrl+g makes the plan.
 
-    Whether the repository has the objects is looked up for the plan, which warns if it has not.
+    Whether the repository has the objects is looked up for the plan, which warns of what git would refuse.
     """
 
     DEFAULT_CSS = """
