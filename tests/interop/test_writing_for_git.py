@@ -242,8 +242,13 @@ def test_git_finds_thousands_of_refs_and_logs_through_our_indexes(
 
 def test_a_whole_stack_that_git_had_no_part_in(git: Git, tmp_path: Path) -> None:
     repo = git.init(tmp_path / "repo")
-    for path in repo.reftable.iterdir():
-        path.unlink()
+    # An empty stack of a repository is one that has lost everything: it begins elsewhere, with HEAD.
+    own = tmp_path / "own"
+    own.mkdir()
+    with Stack.open(own) as stack:
+        stack.add(lambda table: table.add_ref(RefRecord(b"HEAD", 1, target=b"refs/heads/main")))
+    shutil.rmtree(repo.reftable)
+    own.rename(repo.reftable)
     writer = Writer(repo, StackOptions())
     with writer.stack:
         writer.write_history()
