@@ -14,6 +14,7 @@ from textual.screen import Screen
 from inspector.tui import MainScreen
 from tests.support.quick_pilot import draw_at_once
 from tests.support.screens import branches, inspect, log, make_stack, settle
+from tests.support.thinning import thinned
 
 LOOKS = 20
 
@@ -23,7 +24,7 @@ def stack(tmp_path: Path) -> Path:
     return make_stack(tmp_path / "reftable", (branches(30), [log(b"HEAD", 1)]), ([], [log(b"HEAD", 2)]))
 
 
-@pytest.mark.parametrize("key", ["question_mark", "c", "B", "r"])
+@pytest.mark.parametrize("key", thinned(["question_mark", "c", "B", "r"], 4))
 def test_looks_at_a_stack_that_does_not_change_draw_nothing_under_a_dialog(
     stack: Path, key: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
