@@ -43,19 +43,7 @@ from inspector.model.health import (
     identity as identity,
 )
 from inspector.model.journal import Ending as Ending, Entry as Entry, Journal as Journal
-from inspector.model.layout_reader import (
-    COPY_LIMIT as COPY_LIMIT,
-    BytesRead as BytesRead,
-    ChildrenRead as ChildrenRead,
-    Copied as Copied,
-    DamageFound as DamageFound,
-    LayoutNews as LayoutNews,
-    LayoutOpened as LayoutOpened,
-    LayoutReader as LayoutReader,
-    Looking as Looking,
-    PathRead as PathRead,
-    ReadFailed as ReadFailed,
-)
+from inspector.model.layout_reader import LayoutReader as LayoutReader
 from inspector.model.session import (
     KeyFound as KeyFound,
     News as News,

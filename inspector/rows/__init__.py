@@ -23,7 +23,9 @@ from inspector.rows.export import (
     export_rows as export_rows,
 )
 from inspector.rows.layout_nodes import (
+    Check as Check,
     Node as Node,
+    PathRead as PathRead,
     Place as Place,
     damages as damages,
     place_of as place_of,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -64,6 +64,11 @@ class BytePages:
             if number not in self._wants:
                 self._wants.append(number)
             return None
+
+    def work(self) -> Iterator[bool]:
+        """Read the pages that are wanted, one after the other."""
+        while self.read_page():
+            yield True
 
     def read_page(self) -> bool:
         """Read the page wanted last; False if none is. A page that raises `OSError` counts as empty."""

@@ -1,34 +1,35 @@
 """The parts of a table as nodes of a tree, whose children are read when they are asked for.
 
 A node is one span of a table's layout, or for a run of up to GROUP children of one ("blocks
-500–999"), so that no node ever gets thousands of children at a time. What is long to read is a
-generator that yields None between bounded pieces, and so can be given up between two of them; its
-result is what it returns. All of them read the layout, so they are for the one thread that does.
+500–999"), so that no node ever gets thousands of children at a time. What is long to read calls
+`check` between bounded pieces, and ends when that raises. One thread at a time may read a layout.
 
 Who draws nodes sets `children` and `opened`; the rest of a node never changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise, takewhile
 from typing import Final
 
 from engine.format import RESTART_SIZE
 from engine.layout import BlockSpan, Group, Record, Records, Restarts, Section, Span, SpanKind, TableLayout
+from engine.progress import Progress, ProgressCallback
 from inspector.text import title
 
 GROUP: Final = 500
 """The most children that a node has."""
 
 PIECE: Final = 100
-"""Spans that are made between two chances to stop."""
+"""Spans that are made between two calls of `check`."""
 
 KEY_LIMIT: Final = 4096
 """Bytes of a record's key that its node keeps: a few bytes of a block may stand for megabytes."""
 
-Pieces = Generator[None, None, "list[Node]"]
+Check = Callable[[], None]
+"""Raises `Cancelled` when what is being read is not wanted any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,69 +120,54 @@ def place_of(node: Node) -> Place:
 # Children.
 
 
-def read_children(node: Node) -> Pieces:
-    """The nodes below `node`, made in pieces. Raises `FormatError`, `OSError`."""
+def read_children(node: Node, check: Check) -> list[Node]:
+    """The nodes below `node`. Raises `FormatError`, `OSError`, and what `check` raises."""
     run, span = node.run, node.span
     if run is not None:
-        if isinstance(run.group, Section):
-            return (yield from _collect(node, _blocks(run.group, span), run.group, run.first))
-        return (yield from _collect(node, (yield from _children_from(run)), run.group, run.first))
+        return _collect(node, _spans_of(run, span, check), run.group, run.first)
     match span:
         case Section() if len(listed := span.listed()) > GROUP:
-            return _runs(node, span, _cuts(span, listed), len(listed))
-        case Restarts():
-            count = (span.end - span.start) // RESTART_SIZE
-            if count > GROUP:
-                cuts = list(range(span.start, span.end, RESTART_SIZE * GROUP))
-                return _runs(node, span, cuts, count)
-            return (yield from _collect(node, span.children(), span, 0))
-        case Records():
-            if (found := (yield from _record_cuts(span))) is not None:
-                return _runs(node, span, *found)
-            return (yield from _collect(node, span.children(), span, 0))
+            # An index need not list the first block where a scan finds it.
+            return _runs(node, span, [span.start, *listed[GROUP::GROUP]], len(listed))
+        case Restarts() if (count := (span.end - span.start) // RESTART_SIZE) > GROUP:
+            return _runs(node, span, list(range(span.start, span.end, RESTART_SIZE * GROUP)), count)
+        case Records() if cuts := _record_cuts(span, check):
+            return _runs(node, span, cuts, span.count())
         case Group():
-            return (yield from _collect(node, span.children(), span, 0))
+            return _collect(node, _checked(span.children(), check), span)
     return []
 
 
-def _cuts(section: Section, listed: list[int]) -> list[int]:
-    # An index need not list the first block where a scan finds it.
-    return [section.start, *listed[GROUP::GROUP]]
+def _checked(spans: Iterable[Span], check: Check) -> Iterator[Span]:
+    for number, span in enumerate(spans):
+        if number % PIECE == 0:
+            check()
+        yield span
 
 
-def _record_cuts(records: Records) -> Generator[None, None, tuple[list[int], int] | None]:
-    """Where each run of records begins, and how many records there are; None if they need no runs."""
-    if records.start_of(GROUP) is None:
-        return None
+def _record_cuts(records: Records, check: Check) -> list[int]:
+    """Where each run of records begins; empty if they need no runs."""
     cuts: list[int] = []
-    while (start := records.start_of(len(cuts) * GROUP)) is not None:
-        cuts.append(start)
-        yield
-    return cuts, records.count()
+    if records.start_of(GROUP) is not None:
+        while (start := records.start_of(len(cuts) * GROUP)) is not None:
+            cuts.append(start)
+            check()
+    return cuts
 
 
-def _blocks(section: Section, within: Span) -> Iterator[Span]:
-    start = section.first if within.start == section.start else within.start
-    for block in section.blocks(start):
-        if block.start >= within.end:
-            return
-        yield block
-
-
-def _children_from(run: Run) -> Generator[None, None, Iterator[Span]]:
+def _spans_of(run: Run, within: Span, check: Check) -> Iterator[Span]:
     match run.group:
+        case Section() as section:
+            start = section.first if within.start == section.start else within.start
+            blocks = _checked(section.blocks(start), check)
+            return takewhile(lambda block: block.start < within.end, blocks)
         case Records() | Restarts() as group:
-            children = group.children(run.first)
+            return _checked(islice(group.children(run.first), run.count), check)
         case group:
-            children = group.children()
-            for number in range(run.first):
-                next(children, None)
-                if number % PIECE == 0:
-                    yield
-    return (span for span, _ in zip(children, range(run.count), strict=False))
+            return islice(_checked(group.children(), check), run.first, run.first + run.count)
 
 
-def _collect(node: Node, spans: Iterable[Span], group: Group, first: int) -> Pieces:
+def _collect(node: Node, spans: Iterable[Span], group: Group, first: int = 0) -> list[Node]:
     """Nodes of `spans`, which are children of `group` from number `first` on; runs if there are too many."""
     numbered = isinstance(group, Section | Records | Restarts) or (
         isinstance(group, Record) and group.end - group.start > GROUP
@@ -189,14 +175,11 @@ def _collect(node: Node, spans: Iterable[Span], group: Group, first: int) -> Pie
     nodes: list[Node] = []
     cuts: list[int] = []
     count = 0
-    for span in spans:
-        if count % GROUP == 0:
+    for count, span in enumerate(spans, 1):
+        if count % GROUP == 1:
             cuts.append(span.start)
-        if count < GROUP:
-            nodes.append(_node(node, span, first + count if numbered else None))
-        count += 1
-        if count % PIECE == 0:
-            yield
+        if count <= GROUP:
+            nodes.append(_node(node, span, first + count - 1 if numbered else None))
     return nodes if count <= GROUP else _runs(node, group, cuts, count, first)
 
 
@@ -241,24 +224,33 @@ def _node(parent: Node, span: Span, number: int | None = None) -> Node:
 # Ways down.
 
 
-def read_path(root: Node, place: Place) -> Generator[None, None, tuple[Node, list[tuple[Node, list[Node]]]]]:
-    """The node at `place`, and the children that had to be read on the way down to it."""
+@dataclass(frozen=True, slots=True)
+class PathRead:
+    """The node at a place, and what was read on the way to it: children of nodes, from the top."""
+
+    place: Place
+    target: Node
+    read: list[tuple[Node, list[Node]]]
+
+
+def read_path(root: Node, place: Place, check: Check) -> PathRead:
+    """Go down to the node at `place`."""
     node, position, read = root, place.position, list[tuple[Node, list[Node]]]()
     while node.expandable and not _meant(node, place):
         if node.span.kind is SpanKind.DEFLATED:
             if place.inner is None:
                 break
             position = place.inner
+        check()
         children = node.children
         if children is None:
-            children = yield from read_children(node)
+            children = read_children(node, check)
             read.append((node, children))
-        yield
         over = [child for child in children if child.span.start <= position < child.span.end]
         if not over:
             break
         node = next((child for child in over if _meant(child, place)), over[0])
-    return node, read
+    return PathRead(place, node, read)
 
 
 def _meant(node: Node, place: Place) -> bool:
@@ -268,7 +260,7 @@ def _meant(node: Node, place: Place) -> bool:
     return span.kind is place.kind and (place.name is None or span.name == place.name)
 
 
-def read_record_place(layout: TableLayout, offset: int, key: bytes | None) -> Generator[None, None, Place]:
+def read_record_place(layout: TableLayout, offset: int, key: bytes | None, check: Check) -> Place:
     """The place of the block at `offset`, or of the record of this key in it if there is one.
 
     Where no block begins, it is that of the byte.
@@ -278,15 +270,13 @@ def read_record_place(layout: TableLayout, offset: int, key: bytes | None) -> Ge
     if block is None:
         return Place(offset)
     if key is not None and isinstance(block, BlockSpan):
-        for number, record in enumerate(block.records().children()):
+        for record in _checked(block.records().children(), check):
             if isinstance(record, Record) and record.key == key:
                 start = record.start
                 deflated = next((part for part in block.children() if part.kind is SpanKind.DEFLATED), None)
                 if deflated is None:
                     return Place(start, None, SpanKind.RECORD)
                 return Place(deflated.start, start, SpanKind.RECORD)
-            if number % PIECE == 0:
-                yield
     # Any other offset is one that is named somewhere, such as that of damage.
     return Place(block.start, None, SpanKind.BLOCK) if offset in {0, block.start} else Place(offset)
 
@@ -294,21 +284,21 @@ def read_record_place(layout: TableLayout, offset: int, key: bytes | None) -> Ge
 # Damage.
 
 
-def damages(layout: TableLayout) -> Iterator[Place | int]:
-    """The places of all that is damaged, in the order of the tree; between pieces of work, how far it is."""
+def damages(layout: TableLayout, progress: ProgressCallback) -> Iterator[Place]:
+    """The places of all that is damaged, in the order of the tree."""
+
+    def below(group: Group, deflated: int | None) -> Iterator[Place]:
+        for number, span in enumerate(group.damaged() if isinstance(group, Records) else group.children()):
+            if span.error is not None:
+                yield _place(span, deflated)
+            elif number % PIECE == 0:
+                progress(Progress("looking", span.start if deflated is None else deflated, layout.end))
+            if isinstance(span, Group) and not isinstance(span, Record):
+                yield from below(span, span.start if span.kind is SpanKind.DEFLATED else deflated)
+
     if layout.error is not None:
         yield _place(layout, None)
-    yield from _damages_below(layout, None)
-
-
-def _damages_below(group: Group, deflated: int | None) -> Iterator[Place | int]:
-    for number, span in enumerate(group.damaged() if isinstance(group, Records) else group.children()):
-        if span.error is not None:
-            yield _place(span, deflated)
-        elif number % PIECE == 0:
-            yield span.start if deflated is None else deflated
-        if isinstance(span, Group) and not isinstance(span, Record):
-            yield from _damages_below(span, span.start if span.kind is SpanKind.DEFLATED else deflated)
+    yield from below(layout, None)
 
 
 def _place(span: Span, deflated: int | None) -> Place:

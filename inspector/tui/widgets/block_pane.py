@@ -1,15 +1,23 @@
 """The bytes of one table and their meaning: a tree of its parts, a hex view, and a line that explains.
 
 What is selected in the tree is lit in the hex view; the byte cursor of the hex view selects the deepest part
-that it is on. The pane reads nothing itself: a `LayoutReader` does, as a job. Another table has another
+that it is on. The pane reads nothing itself: a `LayoutReader` does, in jobs. Another table has another
 reader, and what the one before still brings is dropped.
+
+    open        the table
+    children    those of a part that was opened
+    way         to a part that was asked for
+    bytes       those on screen
+    copy        those that are to be copied
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
-from typing import ClassVar, Final
+from typing import ClassVar, Final, TypeVar
 
 from textual import events, on
 from textual.app import ComposeResult
@@ -19,34 +27,28 @@ from textual.reactive import var
 
 from engine.format import BLOCK_HEADER_SIZE, LOG, Read
 from engine.layout import SpanKind
+from engine.progress import Progress
 from engine.table import Table
-from inspector.model import (
-    COPY_LIMIT,
-    BytesRead,
-    ChildrenRead,
-    Copied,
-    DamageFound,
-    LayoutNews,
-    LayoutOpened,
-    LayoutReader,
-    Looking,
-    PathRead,
-    ReadFailed,
-)
-from inspector.rows import HeldBytes, Node, Place, place_of
+from inspector.model import LayoutReader
+from inspector.rows import HeldBytes, Node, PathRead, Place, place_of
 from inspector.text import copied_value
 from inspector.tui.widgets.block_facts import BlockFacts
 from inspector.tui.widgets.block_tree import BlockTree
 from inspector.tui.widgets.hex_view import HexView
 from inspector.tui.widgets.record_bar import Prompt
 from inspector.tui.widgets.virtual_list import ListPane, VirtualList
-from inspector.tui.work import Jobs, failure_text
+from inspector.tui.work import Job, Jobs, failure_text
+
+Answer = TypeVar("Answer")
 
 _BESIDE: Final = 132
 """Columns from which tree and hex view stand beside each other."""
 
 _LOW: Final = 15
 """Lines below which only one of them is shown, the one that has the keys."""
+
+_COPIED: Final = 65536
+"""The most bytes that are copied at a time."""
 
 _OFFSET: Final = re.compile(r"0[xX]([0-9a-fA-F]{1,16})|([0-9]{1,20})")
 
@@ -110,11 +112,11 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
         self._hex = HexView()
         self._facts = BlockFacts()
         self._offset = Prompt(self._tree, placeholder="", classes="offset", restrict=r"[0-9a-fA-FxX]*")
-        self._reader: LayoutReader | None = None
+        self._file: tuple[str, int, Read] | None = None
+        self._reader: LayoutReader | None = None  # None until the file is open
+        self._asked: tuple[int, bytes | None] | None = None  # what `reveal` is to show then
         self._jobs = Jobs(self)
         self._selected: Node | None = None
-        self._going = False
-        self._following: Place | None = None
 
     def compose(self) -> ComposeResult:
         """Tree and hex view; below them what is selected, in words."""
@@ -127,19 +129,18 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
     @property
     def idle(self) -> bool:
         """Whether nothing that was wanted is still to come."""
-        return self._jobs.idle and not (self._reader is not None and self._reader.wanting)
+        return self._jobs.idle and not (self._reader is not None and self._reader.bytes.wanting)
 
     def show_table(self, table: Table | None) -> None:
         """Show `table`; one that is shown already stays as it is, with all that is open and selected."""
-        shown = self._reader
         if table is None:
-            self._show_reader(None)
-        elif shown is None or (shown.name, shown.size) != (table.name, table.size):
+            self._show(None)
+        elif self._file is None or self._file[:2] != (table.name, table.size):
             self.show_file(table.name, table.size, table.read)
 
     def show_file(self, name: str, size: int, read: Read) -> None:
         """Show a file of `size` bytes, which may be no sound table; `read` is called in a thread."""
-        self._show_reader(LayoutReader(name, size, read))
+        self._show((name, size, read))
 
     def reveal(self, offset: int, key: bytes | None = None) -> None:
         """Go to the block at `offset` of the table shown, or to the record of this key in it.
@@ -147,79 +148,71 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
         `key` is the one that the block stores: of a reflog entry, that of `engine.format.record.log_key`. An
         offset at which no block begins leads to the part of that byte.
         """
-        if self._reader is not None:
-            self._reader.want_record(offset, key)
-            self._go()
+        if self._reader is None:
+            self._asked = offset, key
+        else:
+            record = partial(self._reader.record, offset, key)
+            self._go(lambda job: record(job.check), self._take_path)
 
-    def _show_reader(self, reader: LayoutReader | None) -> None:
-        self._jobs.drop("layout")
-        self._reader = reader
-        self._selected = self._following = None
-        self._going = False
+    def _show(self, file: tuple[str, int, Read] | None) -> None:
+        for group in ("open", "children", "way", "bytes", "copy"):
+            self._jobs.drop(group)
+        self._file = file
+        self._reader = self._asked = self._selected = None
         self.inflatable = False
         self._tree.show_root(None)
         self._hex.show(None)
         self._facts.show(None)
-        if reader is not None:
+        if file is not None:
             self._facts.say("reading…")
-        self._work()
+        self._open()
 
-    # The reader's work.
-
-    def _go(self, following: Place | None = None) -> None:
-        """Have the way read that is wanted, to the part below the byte cursor if `following` is its place."""
-        self._going = True
-        self._following = following
-        self._tree.stop_reading()
-        self._work()
+    # What is read.
 
     @on(events.Mount)
-    @on(HexView.BytesWanted)
-    def _work(self) -> None:
-        if self._reader is not None and self.is_attached:
-            self._jobs.drive("layout", self._reader, self._take_news, self._fail)
+    def _open(self) -> None:
+        file = self._file
+        if file is not None and self._reader is None and self.is_attached:
+            self._jobs.start("open", lambda _job: LayoutReader(*file), self._opened, self._fail)
+
+    def _opened(self, reader: LayoutReader) -> None:
+        self._reader = reader
+        self._select(reader.root, move=True)
+        self._tree.show_root(reader.root)
+        if self._asked is not None:
+            self.reveal(*self._asked)
 
     def _fail(self, error: Exception) -> None:
         self._tree.stop_reading()
+        self._hex.refresh()  # bytes that cannot be read are drawn as such, and others are wanted
         self._facts.say(failure_text(error))
 
-    def _take_news(self, news: LayoutNews) -> None:
-        match news:
-            case BytesRead():
-                self._hex.refresh()
-            case LayoutOpened(root):
-                self._select(root, move=True)
-                self._tree.show_root(root)
-            case ChildrenRead(node, children):
-                self._tree.fill(node, children)
-            case PathRead() as path:
-                self._take_path(path)
-            case DamageFound(number, count):
-                self._facts.say(f"damage {number:,} of {count:,}" if count else "nothing is damaged")
-            case Looking(percent):
-                if self._going:
-                    self._facts.say(f"looking for damage: {percent}%; any move stops")
-            case Copied(data, whole):
-                self._copy_bytes(data, whole=whole)
-            case ReadFailed(error):
-                self._fail(error)
+    @on(HexView.BytesWanted)
+    def _read_bytes(self) -> None:
+        if self._reader is not None:
+            self._jobs.drive("bytes", self._reader.bytes, lambda _read: self._hex.refresh(), self._fail)
 
-    def _take_path(self, path: PathRead) -> None:
-        if not self._going or (self._following is not None and path.place is not self._following):
-            return
+    def _go(self, read: Callable[[Job], Answer], take: Callable[[Answer], object]) -> None:
+        """Read the way to a part; `take` goes it, unless the user is elsewhere by then."""
+        self._jobs.drop("children")
+        self._tree.stop_reading()
+        self._jobs.start("way", read, take, self._fail)
+
+    def _go_to(self, place: Place, *, by_cursor: bool = False) -> None:
+        """Go to the part at `place`, which may be the one below the byte cursor."""
+        if self._reader is not None:
+            path = partial(self._reader.path, place)
+            self._go(lambda job: path(job.check), partial(self._take_path, by_cursor=by_cursor))
+
+    def _take_path(self, path: PathRead, *, by_cursor: bool = False) -> None:
         for node, children in path.read:
             if node.children is None:
                 node.children = children
         way = [*path.target.ancestors(), path.target]
         if any(node not in (above.children or ()) for above, node in pairwise(way)):
-            # What the reader saw open on its way down was closed meanwhile.
-            if self._reader is not None:
-                self._reader.want_place(path.place)
-                self._work()
+            # What was open when it was read was closed meanwhile.
+            self._go_to(path.place, by_cursor=by_cursor)
             return
-        by_cursor = self._following is not None
-        self._following = None
-        self._going = False
         self._select(path.target, move=not by_cursor)
         self._tree.reveal(path.target)
 
@@ -229,10 +222,7 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
     def _row_highlighted(self) -> None:
         node = self._tree.current
         if node is not None and node is not self._selected:
-            if self._going and self._reader is not None:
-                # The user is elsewhere by now.
-                self._going = False
-                self._reader.forget()
+            self._jobs.drop("way")  # the user is elsewhere by now
             self._tree.keep(node)
             self._select(node, move=True)
 
@@ -248,8 +238,8 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
 
     @on(HexView.Moved)
     def _byte_moved(self, event: HexView.Moved) -> None:
-        node, reader = self._selected, self._reader
-        if node is None or reader is None:
+        node = self._selected
+        if node is None:
             return
         place = Place(event.offset)
         block, deflated = node.block, _deflated(node)
@@ -258,21 +248,19 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
             # The head of a block is not compressed: those bytes are the file's.
             if event.offset < deflated.span.start - block.offset:
                 place = Place(block.offset + event.offset)
-        reader.want_place(place)
-        self._go(place)
+        self._go_to(place, by_cursor=True)
 
     @on(BlockTree.ChildrenWanted)
     def _children_wanted(self, event: BlockTree.ChildrenWanted) -> None:
-        if self._reader is not None:
-            self._going = False
-            self._reader.want_children(event.node)
-            self._work()
+        node, reader = event.node, self._reader
+        if reader is not None:
+            self._jobs.drop("way")
+            done = partial(self._tree.fill, node)
+            self._jobs.start("children", lambda job: reader.children(node, job.check), done, self._fail)
 
     @on(BlockTree.Followed)
     def _offset_followed(self, event: BlockTree.Followed) -> None:
-        node, reader = event.node, self._reader
-        if reader is None:
-            return
+        node = event.node
         if node.span.kind is SpanKind.POSITION or node.block is None:
             self.reveal(event.offset)
             return
@@ -280,8 +268,7 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
         position, inner = node.block.offset + event.offset, None
         if deflated is not None:
             position, inner = deflated.span.start, event.offset
-        reader.want_place(Place(position, inner, SpanKind.RECORD))
-        self._go()
+        self._go_to(Place(position, inner, SpanKind.RECORD))
 
     # Keys.
 
@@ -303,8 +290,8 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
 
     def action_inflated(self) -> None:
         """Go from the compressed bytes of a log block to the inflated ones, or back."""
-        node, reader = self._selected, self._reader
-        if node is None or reader is None:
+        node = self._selected
+        if node is None:
             return
         deflated = _deflated(node)
         if node.span.inflated and deflated is not None:
@@ -312,8 +299,7 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
             self._tree.reveal(deflated)
         elif node.block is not None:
             start = node.block.start + BLOCK_HEADER_SIZE
-            reader.want_place(Place(start, start - node.block.offset, SpanKind.RECORDS))
-            self._go()
+            self._go_to(Place(start, start - node.block.offset, SpanKind.RECORDS))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Only log blocks are compressed."""
@@ -341,9 +327,26 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
 
     def action_damage(self, step: int) -> None:
         """Go to the next or previous damage."""
-        if self._selected is not None and self._reader is not None:
-            self._reader.want_damage(step, place_of(self._selected))
-            self._go()
+        node, reader = self._selected, self._reader
+        if node is not None and reader is not None:
+
+            def look(job: Job) -> tuple[PathRead, int, int] | None:
+                tell = job.paced(lambda progress: job.report(self._say_looking, progress))
+                return reader.damage(step, place_of(node), tell)
+
+            self._go(look, self._take_damage)
+
+    def _say_looking(self, progress: Progress) -> None:
+        if progress.percent:
+            self._facts.say(f"looking for damage: {progress.percent}%; any move stops")
+
+    def _take_damage(self, found: tuple[PathRead, int, int] | None) -> None:
+        if found is None:
+            self._facts.say("nothing is damaged")
+        else:
+            path, number, count = found
+            self._take_path(path)
+            self._facts.say(f"damage {number:,} of {count:,}")
 
     def action_copy_value(self) -> None:
         """Copy the value of the selected field, or the key of the record."""
@@ -356,24 +359,24 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
 
     def action_copy_bytes(self) -> None:
         """Copy the bytes of what is selected."""
-        node = self._selected
-        if node is None or self._reader is None:
+        node, reader = self._selected, self._reader
+        if node is None or reader is None:
             return
+        start, end = node.span.start, min(node.span.end, node.span.start + _COPIED)
+        what = "the bytes" if end == node.span.end else f"the first {_COPIED:,} bytes"
+
+        def copy(data: bytes) -> None:
+            self._copy(data.hex(" "), what)
+
         if node.inflated is not None:
-            data = node.inflated[node.span.start : node.span.end]
-            self._copy_bytes(data[:COPY_LIMIT], whole=len(data) <= COPY_LIMIT)
+            copy(node.inflated[start:end])
         else:
-            self._reader.want_copy(node.span.start, node.span.end)
-            self._tree.stop_reading()
-            self._work()
+            self._jobs.start("copy", lambda _job: reader.read(start, end - start), copy, self._fail)
 
     def action_copy_offset(self) -> None:
         """Copy the offset of what is selected."""
         if self._selected is not None:
             self._copy(str(self._selected.span.start), "the offset")
-
-    def _copy_bytes(self, data: bytes, *, whole: bool) -> None:
-        self._copy(data.hex(" "), "the bytes" if whole else f"the first {COPY_LIMIT:,} bytes")
 
     def _copy(self, text: str, what: str) -> None:
         self.app.copy_to_clipboard(text)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.errors import Cancelled
 from engine.format import INDEX, LOG, OBJ, REF, RefRecord
 from engine.format.varint import put_varint
 from engine.layout import Group, Record, Span, SpanKind, TableLayout
@@ -24,7 +25,7 @@ from inspector.rows import (
 from inspector.rows.layout_nodes import GROUP, KEY_LIMIT
 from inspector.text import copied_value, explanation
 from tests.support.handmade import Handmade, raw_block, raw_record
-from tests.support.layouts import open_node, run
+from tests.support.layouts import go_on, open_node
 from tests.support.screens import branch, branches, log
 from tests.support.spans import block_spans, everything, layout_of, path_to
 from tests.support.tables import write_table
@@ -142,7 +143,30 @@ def test_long_reads_are_made_in_pieces(tmp_path: Path) -> None:
     write_table(path, branches(20000), options=LARGEST)
     block = blocks_of(path, REF)[0]
     records = next(node for node in open_node(Node(block, "")) if node.span.kind is SpanKind.RECORDS)
-    assert len(list(read_children(records))) >= 20000 / GROUP
+    checks: list[None] = []
+    read_children(records, lambda: checks.append(None))
+    assert len(checks) >= 20000 / GROUP
+
+
+def test_what_is_not_wanted_any_more_is_read_no_further(tmp_path: Path) -> None:
+    path = tmp_path / "t.ref"
+    write_table(path, branches(20000), options=LARGEST)
+    layout = layout_at(path)
+    checks: list[object] = []
+
+    def stop(*progress: object) -> None:
+        checks.append(progress)
+        if len(checks) == 2:
+            raise Cancelled
+
+    for read in (
+        lambda: read_path(root_node(layout), Place(600), stop),
+        lambda: read_record_place(layout, 0, b"refs/heads/z", stop),
+        lambda: list(damages(layout, stop)),
+    ):
+        checks.clear()
+        with pytest.raises(Cancelled):
+            read()
 
 
 def test_a_node_keeps_no_long_key(tmp_path: Path) -> None:
@@ -164,10 +188,10 @@ def test_a_path_leads_to_the_deepest_part_of_any_byte(tmp_path: Path) -> None:
     layout = layout_at(write_varied(tmp_path / "t.ref"))
     root = root_node(layout)
     for position in range(0, layout.end, 7):
-        node, read = run(read_path(root, Place(position)))
-        for above, children in read:
+        path = read_path(root, Place(position), go_on)
+        for above, children in path.read:
             above.children = children
-        assert places([node.span]) == places(path_to(layout, position)[-1:])
+        assert places([path.target.span]) == places(path_to(layout, position)[-1:])
 
 
 def test_a_path_goes_on_in_an_inflated_block(tmp_path: Path) -> None:
@@ -177,7 +201,7 @@ def test_a_path_goes_on_in_an_inflated_block(tmp_path: Path) -> None:
     deflated = next(part for part in block.children() if isinstance(part, Group))
     root = root_node(layout_at(path))
     for position in range(4, block.block_len, 5):
-        node, _ = run(read_path(root, Place(block.start + 4, position)))
+        node = read_path(root, Place(block.start + 4, position), go_on).target
         assert places([node.span]) == places(path_to(deflated, position)[-1:])
         assert node.inflated == data
 
@@ -186,7 +210,7 @@ def test_a_node_is_found_again_at_its_place(tmp_path: Path) -> None:
     root = root_node(layout_at(write_varied(tmp_path / "t.ref")))
     for node in walk(root):
         if node.run is None and node.span.start < node.span.end:
-            found, _ = run(read_path(root, place_of(node)))
+            found = read_path(root, place_of(node), go_on).target
             assert found is node
 
 
@@ -195,8 +219,8 @@ def test_the_record_of_a_key_is_found_in_its_block(tmp_path: Path, number: int) 
     layout = layout_at(write_varied(tmp_path / "t.ref"))
     blocks = [block for block in block_spans(layout) if block.type == REF]
     block = [block for block in blocks if next(iter(block.records().children())).value <= branch(number)][-1]  # type: ignore[operator]
-    place = run(read_record_place(layout, block.offset, branch(number)))
-    node, _ = run(read_path(root_node(layout), place))
+    place = read_record_place(layout, block.offset, branch(number), go_on)
+    node = read_path(root_node(layout), place, go_on).target
     assert node.span.kind is SpanKind.RECORD
     assert node.span.value == branch(number)
 
@@ -207,14 +231,16 @@ def test_the_record_of_a_log_key_is_found_in_its_block(tmp_path: Path) -> None:
     wanted = list(block.records().children())[-1]
     assert isinstance(wanted, Record)
     layout = layout_at(path)
-    node, _ = run(read_path(root_node(layout), run(read_record_place(layout, block.offset, wanted.key))))
+    node = read_path(
+        root_node(layout), read_record_place(layout, block.offset, wanted.key, go_on), go_on
+    ).target
     assert (node.span.start, node.span.end, node.span.value) == (wanted.start, wanted.end, wanted.value)
 
 
 def test_without_its_key_the_block_itself_is_found(tmp_path: Path) -> None:
     layout = layout_at(write_varied(tmp_path / "t.ref"))
     for key in (None, b"no such ref"):
-        node, _ = run(read_path(root_node(layout), run(read_record_place(layout, 0, key))))
+        node = read_path(root_node(layout), read_record_place(layout, 0, key, go_on), go_on).target
         assert (node.span.kind, node.span.start) == (SpanKind.BLOCK, 24)
 
 
@@ -222,7 +248,7 @@ def test_without_its_key_the_block_itself_is_found(tmp_path: Path) -> None:
 
 
 def found_damage(layout: TableLayout) -> list[Place]:
-    return [found for found in damages(layout) if isinstance(found, Place)]
+    return list(damages(layout, go_on))
 
 
 def test_all_damage_is_found_in_its_order_and_led_to(tmp_path: Path) -> None:
@@ -236,7 +262,7 @@ def test_all_damage_is_found_in_its_order_and_led_to(tmp_path: Path) -> None:
     root = root_node(layout)
     found = found_damage(layout)
     assert [place.order for place in found] == sorted(place.order for place in found)
-    nodes = [run(read_path(root, place))[0] for place in found]
+    nodes = [read_path(root, place, go_on).target for place in found]
     errors = [span.error.reason for span in everything(layout) if span.error is not None]
     assert [node.span.error.reason for node in nodes if node.span.error is not None] == errors
     assert [offset + 4 for offset in offsets] == [
@@ -252,7 +278,7 @@ def test_damage_in_an_inflated_block_is_found(tmp_path: Path) -> None:
     at = table.append(raw_block(LOG, records, header=table.header.pack()))
     layout = layout_at(table.write(tmp_path / "t.ref", log_offset=at))
     (place,) = found_damage(layout)
-    node, _ = run(read_path(root_node(layout), place))
+    node = read_path(root_node(layout), place, go_on).target
     assert node.span.inflated
     assert node.span.error is not None
     assert "shares 99 bytes" in node.span.error.reason
@@ -264,7 +290,7 @@ def test_one_of_two_fields_on_the_same_bytes_is_led_to(tmp_path: Path) -> None:
     at = table.objects([(b"ab", [0])])
     layout = layout_at(table.write(tmp_path / "t.ref", obj_offset=at, object_id_len=0))
     root = root_node(layout)
-    damaged = [run(read_path(root, place))[0] for place in found_damage(layout)]
+    damaged = [read_path(root, place, go_on).target for place in found_damage(layout)]
     assert [node.span.name for node in damaged] == ["object id length"]
 
 
@@ -272,7 +298,7 @@ def test_a_file_cut_short_is_damaged_as_a_whole(tmp_path: Path) -> None:
     data = write_varied(tmp_path / "t.ref").read_bytes()
     layout = layout_of(data[:2000])
     place = found_damage(layout)[0]
-    node, _ = run(read_path(root_node(layout), place))
+    node = read_path(root_node(layout), place, go_on).target
     assert node.span is layout
     assert node.title == "table t.ref  damaged: no footer: the file was cut short"
 
@@ -298,4 +324,4 @@ def test_any_byte_may_be_wrong(tmp_path: Path) -> None:
             words = (node.title, explanation(node.span, node.block), copied_value(node.span))
             assert all(text.isprintable() or not text for text in words)
         for place in found_damage(layout):
-            assert run(read_path(root, place))[0].span.error is not None
+            assert read_path(root, place, go_on).target.span.error is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import threading
 from pathlib import Path
@@ -10,14 +11,13 @@ import pytest
 
 from engine.format import RefRecord
 from engine.table import Table, WriteOptions
-from inspector.model import PathRead
-from inspector.rows import Place, read_path
+from inspector.rows import PathRead, Place, read_path
 from inspector.rows.layout_nodes import GROUP
 from inspector.tui.widgets.block_tree import BlockTree
 from inspector.tui.widgets.hex_view import HexView
 from tests.support.block_view import View, block_view
 from tests.support.git import Repository
-from tests.support.layouts import run
+from tests.support.layouts import go_on
 from tests.support.screens import NARROW, WIDE, branches
 from tests.support.tables import oid, write_table
 from tests.support.varied import first_log_block, write_varied
@@ -131,10 +131,9 @@ def test_a_way_that_was_closed_while_it_was_read_is_read_again(path: Path) -> No
         root = view.node
         await view.go(600)
         place = Place(612)
-        target, _ = run(read_path(root, place))
+        target = read_path(root, place, go_on).target
         stale = PathRead(place, target, [])
         await view.go(2)  # closes the block that the way to the target led through
-        view.pane._going = True
         view.pane._take_path(stale)
         await view.settle()
         assert view.node.span.start == target.span.start
@@ -309,6 +308,36 @@ def test_news_of_the_table_before_is_dropped(path: Path) -> None:
         goes_on.set()
         await view.pilot.pause(0.1)
         assert view.titles[0] == f"table {path.name}"
+
+    block_view(steps)
+
+
+def test_no_more_is_copied_than_a_clipboard_takes(tmp_path: Path) -> None:
+    write_table(tmp_path / "t.ref", branches(5000))
+    data = (tmp_path / "t.ref").read_bytes()
+
+    async def steps(view: View) -> None:
+        await view.show(tmp_path / "t.ref")
+        await view.press("Y")
+        assert view.pilot.app.clipboard == data[:65536].hex(" ")
+        assert "copied the first 65,536 bytes" in view.text
+        await view.press("j", "enter", "j", "Y")
+        assert view.pilot.app.clipboard == data[:4].hex(" ")
+        assert "copied the bytes" in view.text
+
+    block_view(steps)
+
+
+def test_a_file_that_cannot_be_read_is_told_and_any_key_leads_nowhere(path: Path) -> None:
+    def fail(_at: int, _size: int) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    async def steps(view: View) -> None:
+        view.pane.show_file(path.name, 1000, fail)
+        await view.settle()
+        assert "Input/output error" in view.text
+        await view.press("n", "i", "Y", "h")
+        assert "Input/output error" in view.text
 
     block_view(steps)
 
