@@ -11,4 +11,4 @@ May import `actions` and `demo`; the terminal inspector is imported when it is o
                   the verbs that change
 """
 
-from inspector.cli.entry import main as main
+from inspector.cli.entry import main

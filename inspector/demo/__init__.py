@@ -6,5 +6,5 @@ May import `engine`.
     damaged       the same stack, damaged in several ways
 """
 
-from inspector.demo.damaged import build_damaged_demo as build_damaged_demo
-from inspector.demo.sound import build_demo as build_demo
+from inspector.demo.damaged import build_damaged_demo
+from inspector.demo.sound import build_demo

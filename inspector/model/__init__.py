@@ -15,48 +15,22 @@ May import `rows`.
     journal       what was changed in this session
 """
 
-from inspector.model.arrangement import (
-    LOGS as LOGS,
-    REFS as REFS,
-    Arrangement as Arrangement,
-    RecordKind as RecordKind,
-    Shape as Shape,
-    arrange as arrange,
-)
-from inspector.model.compaction_study import (
-    Blocked as Blocked,
-    Damage as Damage,
-    MergeKey as MergeKey,
-    MergeResult as MergeResult,
-    Study as Study,
-    merge_result as merge_result,
-)
-from inspector.model.difference_summary import DifferenceSummary as DifferenceSummary, summarise as summarise
+from inspector.model.arrangement import LOGS, REFS, Arrangement, RecordKind, Shape, arrange
+from inspector.model.compaction_study import Blocked, Damage, MergeKey, MergeResult, Study, merge_result
+from inspector.model.difference_summary import DifferenceSummary, summarise
 from inspector.model.health import (
-    Check as Check,
-    Counts as Counts,
-    Health as Health,
-    HealthMark as HealthMark,
-    broken_text as broken_text,
-    damage_text as damage_text,
-    findings_at_hand as findings_at_hand,
-    identity as identity,
+    Check,
+    Counts,
+    Health,
+    HealthMark,
+    broken_text,
+    damage_text,
+    findings_at_hand,
+    identity,
 )
-from inspector.model.journal import Ending as Ending, Entry as Entry, Journal as Journal
-from inspector.model.layout_reader import LayoutReader as LayoutReader
-from inspector.model.session import (
-    KeyFound as KeyFound,
-    News as News,
-    Reloaded as Reloaded,
-    RowsRead as RowsRead,
-    Session as Session,
-)
-from inspector.model.trace import ChainEnd as ChainEnd, RefTrace as RefTrace, find_versions as find_versions
-from inspector.model.view import (
-    AsOf as AsOf,
-    OneTable as OneTable,
-    Scope as Scope,
-    StackView as StackView,
-    WholeStack as WholeStack,
-)
-from inspector.model.what_if import Moment as Moment, replay as replay
+from inspector.model.journal import Ending, Entry, Journal
+from inspector.model.layout_reader import LayoutReader
+from inspector.model.session import KeyFound, News, Reloaded, RowsRead, Session
+from inspector.model.trace import ChainEnd, RefTrace, find_versions
+from inspector.model.view import AsOf, OneTable, Scope, StackView, WholeStack
+from inspector.model.what_if import Moment, replay

@@ -12,5 +12,5 @@ The only wing that knows Textual. May import `actions`.
     screens/      the main screen, and those on top of it
 """
 
-from inspector.tui.app import InspectorApp as InspectorApp, run_inspector as run_inspector
-from inspector.tui.screens.main import MainScreen as MainScreen
+from inspector.tui.app import InspectorApp, run_inspector
+from inspector.tui.screens.main import MainScreen
