@@ -15,6 +15,7 @@ import re
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +26,7 @@ from engine.stack import write_file
 MANIFEST: Final = "manifest.json"
 FILES: Final = "files"
 _FIELDS: Final = ("time", "operation", "tables", "files", "missing", "after", "kept")
-_LATER: Final[dict[str, Any]] = {"number": 0, "renamed": {}, "digests": {}, "list_after": ""}
+_LATER: Final[dict[str, Any]] = {"number": 0, "renamed": {}, "digests": {}, "list_after": "", "modified": {}}
 """Fields that manifests have got since, with what they mean where they are not."""
 
 # What an id begins with: 20261123T214512.034561Z-compact
@@ -48,7 +49,7 @@ class Snapshot:
     `renamed` are the tables that an undo has put back: the name that each got, and the one that it had at
     first. `digests` has name, size and SHA-256 of the list and of each regular file; `number` grows from
     snapshot to snapshot, whatever the clock does; `list_after` is the SHA-256 of the list when the change was
-    done. Older snapshots have none of these.
+    done; `modified` has the nanoseconds at which the files were written. Older snapshots have none of these.
     """
 
     id: str
@@ -64,6 +65,7 @@ class Snapshot:
     digests: tuple[tuple[str, int, str], ...] = ()
     number: int = 0
     list_after: str = ""
+    modified: tuple[tuple[str, int], ...] = ()
 
     @property
     def lost(self) -> Path:
@@ -152,6 +154,7 @@ def save_snapshot(snapshot: Snapshot, path: Path) -> None:
     """Make `snapshot` what the manifest in `path` says, in one rename. Raises `OSError`."""
     fields = {name: getattr(snapshot, name) for name in (*_FIELDS, "number", "list_after")}
     fields |= {"renamed": dict(snapshot.renamed), "digests": {name: rest for name, *rest in snapshot.digests}}
+    fields["modified"] = dict(snapshot.modified)
     temporary = path / (MANIFEST + PARTIAL)
     write_file(os.fspath(temporary), json.dumps(fields, indent=1).encode("ascii"), file_mode(path))
     temporary.rename(path / MANIFEST)
@@ -164,10 +167,17 @@ def load_snapshot(path: Path) -> Snapshot:
     status = (path / MANIFEST).lstat()
     if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_MANIFEST:
         raise ValueError(f"{MANIFEST} is no regular file, or too large")
+    return _parse(path, status.st_ino, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=32)  # a change asks several times, and a rename is what replaces a manifest
+def _parse(path: Path, *_identity: int) -> Snapshot:
     try:
         fields: Any = json.loads((path / MANIFEST).read_bytes())
         time, operation, *lists, after, kept = (fields[name] for name in _FIELDS)
-        number, renamed, digests, list_after = (fields.get(name, default) for name, default in _LATER.items())
+        number, renamed, digests, list_after, modified = (
+            fields.get(name, default) for name, default in _LATER.items()
+        )
         _require(_is_number(time, _LATEST) and _is_number(number, 2**63), "a number is out of range")
         _require(isinstance(operation, str) and is_operation(operation), "what was done is no word")
         _require(isinstance(kept, bool), "kept is neither true nor false")
@@ -188,6 +198,7 @@ def load_snapshot(path: Path) -> Snapshot:
             tuple((name, int(size), str(digest)) for name, (size, digest) in known),
             int(number),
             str(list_after),
+            tuple((name, int(time)) for name, time in modified.items()),
         )
     except (KeyError, TypeError, AttributeError, RecursionError, ValueError) as error:
         raise ValueError(f"{MANIFEST} is not as it was written: {error}") from None

@@ -34,7 +34,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -62,6 +62,8 @@ from engine.table import RegularFile
 SNAPSHOTS_KEPT: Final = 20
 """How many snapshots `prune` leaves, besides those that are kept on purpose."""
 
+# These leave the tables where they are; the others read them all, and then their snapshot alone has them.
+_LEAVING: Final = frozenset({"add", "clean"})
 _READ: Final = 2**20
 _PARTIAL_SECONDS: Final = 24 * 3600
 # What link(2) says where there are no hard links, or no more of them.
@@ -95,7 +97,9 @@ def take_snapshot(
         if stat.S_IMODE(parent.stat().st_mode) != mode:
             with suppress(PermissionError):  # it belongs to another user
                 parent.chmod(mode)
-    number = 1 + max((one.number for one in list_snapshots(stack)), default=0)
+    snapshots = list_snapshots(stack)
+    number = 1 + max((one.number for one in snapshots), default=0)
+    known = _known_digests(snapshots) if operation in _LEAVING else {}
     stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     path = parent / f"{stamp}-{operation}"
     partial = parent / f"{path.name}.{secrets.token_hex(4)}{PARTIAL}"
@@ -108,27 +112,40 @@ def take_snapshot(
             data = read_list_bytes(stack)
             tables = names_in(data)
             files = sorted({*tables, *extra})
-            missing = [name for name in files if not put_file(stack / name, partial / FILES / name)]
+            missing = [name for name in files if not _link(stack / name, partial / FILES / name)]
             if not missing or read_list_bytes(stack) == data:
                 break
             shutil.rmtree(partial / FILES)
             make_directory(partial / FILES, mode)
         if data is not None:
             write_file(os.fspath(partial / TABLES_LIST), data, file_mode(partial))
-        paths = [partial / FILES / name for name in files if name not in missing]
-        paths += [partial / TABLES_LIST] if data is not None else []
+        held = tuple(name for name in files if name not in missing)
+        digests, modified = [], []
+        for place in [partial / FILES / name for name in held]:
+            status = place.lstat()
+            modified.append((place.name, status.st_mtime_ns))
+            source, time, found = known.get(place.name, (place, 0, None))
+            was = (time, *(found or ())[:1])
+            if was != (status.st_mtime_ns, status.st_size) or not _is_same_inode(source, status):
+                _sync(place)
+                found = digest(place)
+            if found is not None:
+                digests.append((place.name, *found))
+        if data is not None:
+            digests.append((TABLES_LIST, len(data), hashlib.sha256(data).hexdigest()))
         snapshot = Snapshot(
             path.name,
             path,
             now,
             operation,
             tuple(tables),
-            tuple(name for name in files if name not in missing),
+            held,
             tuple(name for name in missing if name in tables),
             None,
             kept,
             renamed=tuple((renamed or {}).items()),
-            digests=tuple((path.name, *found) for path in paths if (found := digest(path))),
+            digests=tuple(digests),
+            modified=tuple(modified),
             number=number,
         )
         save_snapshot(snapshot, partial)
@@ -266,7 +283,8 @@ def prune(
 
     What a crash left unfinished, or half removed, goes too, once it is a day old.
     """
-    others = [snapshot for snapshot in list_snapshots(directory) if not snapshot.kept]
+    snapshots = list_snapshots(directory)
+    others = [snapshot for snapshot in snapshots if not snapshot.kept]
     gone = [snapshot for snapshot in others[count:] if snapshot.id != spared]
     for snapshot in gone:
         _remove(snapshot)
@@ -274,7 +292,7 @@ def prune(
         for entry in entries:
             if entry.name.endswith(PARTIAL) and _is_left(entry.path, now):
                 shutil.rmtree(entry.path, ignore_errors=True)
-    for snapshot in list_snapshots(directory):
+    for snapshot in snapshots:
         manifest = snapshot.path / (MANIFEST + PARTIAL)
         if _is_left(manifest, now):
             manifest.unlink(missing_ok=True)
@@ -303,10 +321,13 @@ def _is_left(path: str | Path, now: float) -> bool:
 
 
 def put_file(source: Path, target: Path) -> bool:
-    """Link a file, or copy it where there are no links, durably; False if there is none.
+    """Link a file, or copy it where there are no links, durably; False if there is none."""
+    if is_there := _link(source, target):
+        _sync(target)
+    return is_there
 
-    A table of git's must be made durable too: git writes the footer behind its last fsync.
-    """
+
+def _link(source: Path, target: Path) -> bool:
     try:
         try:
             os.link(source, target, follow_symlinks=False)
@@ -318,10 +339,37 @@ def put_file(source: Path, target: Path) -> bool:
             shutil.copy2(source, target)
     except FileNotFoundError:
         return False
-    if stat.S_ISREG(target.lstat().st_mode):  # a pipe would be waited for
-        with suppress(PermissionError):
-            sync_file(target)
     return True
+
+
+def _sync(path: Path) -> None:
+    """Make a file durable, also a table of git's: git writes the footer behind its last fsync."""
+    if stat.S_ISREG(path.lstat().st_mode):  # a pipe would be waited for
+        with suppress(PermissionError):
+            sync_file(path)
+
+
+def _known_digests(snapshots: Sequence[Snapshot]) -> dict[str, tuple[Path, int, tuple[int, str]]]:
+    """What the newest snapshot with each name has: the file, which is durable, its time and its digest.
+
+    Only the time of the last write tells whether the bytes are the same still: that of the last change of the
+    inode is another with each link. A table that has changed with its time kept is noticed when it is to come
+    back: its bytes are compared then (`verify`).
+    """
+    known: dict[str, tuple[Path, int, tuple[int, str]]] = {}
+    for one in reversed(snapshots):
+        digests = {name: (size, found) for name, size, found in one.digests}
+        known |= {
+            name: (one.file(name), time, digests[name]) for name, time in one.modified if name in digests
+        }
+    return known
+
+
+def _is_same_inode(path: Path, status: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(path.lstat(), status)
+    except OSError:
+        return False
 
 
 def digest(path: Path) -> tuple[int, str] | None:
@@ -339,8 +387,12 @@ def digest(path: Path) -> tuple[int, str] | None:
     return size, found.hexdigest()
 
 
-def verify(snapshot: Snapshot) -> None:
-    """See that a snapshot holds what it took. Raises `FormatError` where it does not, `OSError`."""
+def verify(snapshot: Snapshot, stack: Path) -> None:
+    """See that a snapshot holds what it took. Raises `FormatError` where it does not, `OSError`.
+
+    Going back leaves a table that is listed by this name, whatever has become of its bytes.
+    """
+    listed = {*names_in(read_list_bytes(stack))}
     known = {name: (size, found) for name, size, found in snapshot.digests}
     if snapshot.directory.is_symlink():
         raise FormatError(FILES, None, f"is a symbolic link in the snapshot {snapshot.id}")
@@ -351,6 +403,8 @@ def verify(snapshot: Snapshot) -> None:
         raise FormatError(TABLES_LIST, None, f"is gone from the snapshot {snapshot.id}")
     for path in paths:
         try:
+            if path.name in listed and _is_same_inode(stack / path.name, path.lstat()):
+                continue
             found = digest(path)
         except FileNotFoundError:
             raise FormatError(path.name, None, f"is gone from the snapshot {snapshot.id}") from None

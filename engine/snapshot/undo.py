@@ -173,7 +173,7 @@ def restore(
     """
     stack = Path(directory)
     list_path = stack / TABLES_LIST
-    verify(snapshot)
+    verify(snapshot, stack)
     mode = list_path.stat().st_mode & 0o7777 if list_path.exists() else None
     with LockFile(os.fspath(list_path), timeout_ms=lock_timeout_ms, mode=mode) as lock:
         if not force and (changes := changes_since(stack, snapshot)):

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+import engine.snapshot.snapshot
 from engine.errors import ApiError, FormatError, LockError, OutdatedError
 from engine.format import RefRecord
 from engine.snapshot import (
@@ -33,6 +34,7 @@ from engine.snapshot import (
     unusable_snapshots,
 )
 from engine.snapshot.manifest import snapshots_directory
+from engine.snapshot.snapshot import verify
 from engine.stack import LockFile, Stack
 from tests.support.durability import record_durability
 from tests.support.stacks import OPTIONS, listed
@@ -436,6 +438,65 @@ def test_what_is_no_good_manifest_is_left_out_and_named_as_such(stack: Path, cha
     add_recorded(stack, b"refs/heads/c")
     prune(stack, NOW, count=0)
     assert bad.path.exists()
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files whose bytes are hashed."""
+    names: list[str] = []
+    real = engine.snapshot.snapshot.digest
+
+    def count(path: Path) -> tuple[int, str] | None:
+        names.append(path.name)
+        return real(path)
+
+    monkeypatch.setattr("engine.snapshot.snapshot.digest", count)
+    return names
+
+
+def test_what_an_earlier_snapshot_has_hashed_and_synced_is_not_again(
+    stack: Path, hashed: list[str], events: list[str]
+) -> None:
+    tables = listed(stack)
+    add_recorded(stack, b"refs/heads/a")
+    assert hashed == tables
+    digests = find_snapshot(stack).digests
+    hashed.clear()
+    events.clear()
+    snapshot = add_recorded(stack, b"refs/heads/b")
+    assert hashed == [snapshot.tables[-1]]
+    assert [event for event in events if "files/table" in event] == [
+        "fsync TIME-add.partial/files/table"
+    ]  # the new one
+    assert set(digests).intersection(snapshot.digests) == {one for one in digests if one[0] in tables}
+    hashed.clear()
+    assert compact_recorded(stack).files == (*hashed,)  # it alone has the tables then
+
+
+@pytest.mark.parametrize("keeps_time", [False, True])
+def test_a_table_that_was_overwritten_in_place_is_noticed(
+    stack: Path, hashed: list[str], *, keeps_time: bool
+) -> None:
+    add_recorded(stack, b"refs/heads/a")
+    path = stack / listed(stack)[0]
+    status, data = path.stat(), path.read_bytes()
+    with path.open("r+b") as file:
+        file.seek(len(data) - 1)
+        file.write(bytes([data[-1] ^ 1]))
+    if keeps_time:
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    hashed.clear()
+    snapshot = take_snapshot(stack, "add", NOW)
+    assert (path.name in hashed) is not keeps_time
+    # The stack's own table stays as it is, but one that has to come back is compared.
+    verify(snapshot, stack)
+    path.unlink()
+    if keeps_time:
+        with pytest.raises(FormatError, match="is not what the snapshot"):
+            restore(stack, snapshot, NOW + 1)
+    else:
+        restore(stack, snapshot, NOW + 1)
+        assert (stack / listed(stack)[0]).read_bytes()[-1] == data[-1] ^ 1
 
 
 def test_pruning_that_fails_does_not_fail_the_change(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
