@@ -51,6 +51,8 @@ def describe(error: BaseException) -> tuple[ExitCode, str]:
             return ExitCode.USAGE, f"{error}; nothing was written"
         case errors.ApiError():
             return ExitCode.USAGE, str(error)
+        case errors.CommittedError(__cause__=OSError() as cause):
+            return describe(cause)[0], str(error)
         case OSError(errno=errno.EMFILE | errno.ENFILE):
             advice = (
                 "each table is an open file: allow more of them (ulimit -n), or have git compact the stack"

@@ -43,7 +43,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final, Self
 
-from engine.errors import ApiError, FormatError
+from engine.errors import ApiError, CommittedError, FormatError
 from engine.format import TABLES_LIST, parse_table_list
 from engine.snapshot.manifest import (
     FILES,
@@ -239,6 +239,7 @@ def settle(
 
     The snapshot is removed, and None returned, if the change was not made: `after` is None, or the stack is
     what it was before, unless it is to stay `when_unchanged`, since the change was none of list and files.
+    Raises `CommittedError` when it cannot be noted: the change is made all the same.
     """
     stack = Path(directory)
     if after is None or (not when_unchanged and _is_unchanged(stack, snapshot)):
@@ -246,7 +247,12 @@ def settle(
         return None
     digest_after = hashlib.sha256(after).hexdigest()
     settled = replace(snapshot, after=tuple(names_in(after)), list_after=digest_after)
-    save_snapshot(settled, snapshot.path)
+    try:
+        save_snapshot(settled, snapshot.path)
+    except OSError as error:
+        if (read_list_bytes(stack) or b"") != after:
+            raise
+        raise CommittedError(os.fspath(stack / TABLES_LIST), str(error)) from error
     with suppress(OSError):  # the change has happened
         prune(stack, now, spared=snapshot.id)
     return settled

@@ -197,7 +197,7 @@ def restore(
                 lock.write(_with_names(data, places))
             sync_directory(stack)
             if data is None:
-                list_path.unlink(missing_ok=True)  # the stack had lost its list, and has lost it again
+                lock.remove()  # the stack had lost its list, and has lost it again
             else:
                 lock.commit()
             installed = []

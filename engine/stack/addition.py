@@ -90,17 +90,18 @@ class Addition(Unfinished):
             return
         added = self._added
         names = [table.name for table in added]
-        self._directory.install(self._lock, [*self._directory.names, *names])
-        # From here on they are part of the stack, whatever happens.
-        self.has_changed_stack = True
-        self._added = []
-        try:
-            self._directory.follow(added)
-        finally:
-            shown = self._directory.tables
-            for table in added:
-                if table not in shown:
-                    table.close()
+        with self._directory.telling_of_commits():
+            self._directory.install(self._lock, [*self._directory.names, *names])
+            # From here on they are part of the stack, whatever happens.
+            self.has_changed_stack = True
+            self._added = []
+            try:
+                self._directory.follow(added)
+            finally:
+                shown = self._directory.tables
+                for table in added:
+                    if table not in shown:
+                        table.close()
 
     def close(self) -> None:
         """Remove the tables written so far and let go of the lock."""

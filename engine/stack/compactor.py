@@ -57,7 +57,7 @@ def compact_range(
         return
     directory.stats.attempts += 1
     try:
-        with ExitStack() as locks:
+        with directory.telling_of_commits(), ExitStack() as locks:
             start, end = _lock_range(directory, first, end, locks, best_effort=best_effort, follows=follows)
             merged = MergedTable(directory.tables[start:end])
             limits = merged.min_update_index, merged.max_update_index

@@ -24,8 +24,8 @@ import os
 import random
 import stat
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
@@ -88,6 +88,7 @@ class StackDirectory(Closing):
     """
 
     __slots__ = (
+        "_commits",
         "_list",
         "before_change",
         "held",
@@ -110,6 +111,7 @@ class StackDirectory(Closing):
         self.held: frozenset[str] = frozenset()
         self.before_change: Callable[[bytes], None] = lambda _: None
         self._list: RegularFile | None = None
+        self._commits = 0
         if not stat.S_ISDIR(os.stat(self.path).st_mode):
             raise NotADirectoryError(20, "a stack is a directory", self.path)
         self.load()
@@ -342,17 +344,23 @@ class StackDirectory(Closing):
         sync_directory(self.path)
         self.before_change(data)
         lock.commit()
+        self._commits += 1
+
+    @contextmanager
+    def telling_of_commits(self) -> Iterator[None]:
+        """Raise what fails in it behind a commit, such as removing a lock, as `CommittedError`."""
+        before = self._commits
+        try:
+            yield
+        except (ReftableError, OSError) as error:
+            if self._commits == before or isinstance(error, CommittedError):
+                raise
+            raise CommittedError(self.list_path, str(error)) from error
 
     def follow(self, added: Iterable[Table] = ()) -> None:
-        """Load the list that was just installed, with tables that are open already.
-
-        Raises `CommittedError` when that fails: the change has happened, and must not be tried again.
-        """
-        try:
-            sync_directory(self.path)
-            self.load(added)
-        except (ReftableError, OSError) as error:
-            raise CommittedError(self.list_path, str(error)) from error
+        """Load the list that was just installed, with tables that are open already."""
+        sync_directory(self.path)
+        self.load(added)
 
 
 def is_of_repository(directory: str | os.PathLike[str]) -> bool:

@@ -15,7 +15,7 @@ from itertools import count
 from typing import Final
 
 from engine.closing import Unfinished
-from engine.errors import LockError
+from engine.errors import CommittedError, LockError, ReftableError
 from engine.stack.durable import change_mode, sync, write_all
 
 _LONGEST_WAIT_MS: Final = 1000
@@ -25,17 +25,18 @@ _DEFAULT_MODE: Final = 0o666
 class LockFile(Unfinished):
     """A held lock on `path`; a context manager that releases unless committed.
 
+    What fails in it behind the commit is raised as `CommittedError`: the change must not be made again.
     `mode` are the permissions of the lock, and so of the file it may become: None leaves them
     to the umask. `timeout_ms` is how long to wait for another holder: 0 not at all, negative
     for ever. Raises `LockError`, `OSError`.
     """
 
-    __slots__ = ("_fd", "_held", "lock_path", "path")
+    __slots__ = ("_fd", "_held", "is_committed", "lock_path", "path")
 
     def __init__(self, path: str, *, timeout_ms: int = 0, mode: int | None = None) -> None:
         self.path = path
         self.lock_path = path + ".lock"
-        self._fd, self._held = -1, False
+        self._fd, self._held, self.is_committed = -1, False, False
         super().__init__()
         self._fd, self._held = _create(self.lock_path, timeout_ms), True
         if mode is not None:
@@ -59,16 +60,41 @@ class LockFile(Unfinished):
         happened: until then no other lock can be the same file, and `close` sees whether this one is ours.
         """
         os.replace(self.lock_path, self.path)
-        self._held = False
+        self._held, self.is_committed = False, True
         self.close_file()
+
+    def remove(self) -> None:
+        """Have no file at `path`, which is a commit as well; the lock goes with `close`."""
+        with suppress(FileNotFoundError):
+            os.unlink(self.path)
+        self.is_committed = True
+
+    def __exit__(self, *details: object) -> None:
+        failure = details[1]
+        try:
+            self.close()
+        except OSError as error:
+            if failure is None and not self.is_committed:
+                raise
+            failure = failure or error
+        is_told = isinstance(failure, CommittedError)
+        if self.is_committed and isinstance(failure, ReftableError | OSError) and not is_told:
+            raise CommittedError(self.path, str(failure)) from failure
 
     def close(self) -> None:
         """Let go of the lock; nothing happens after a commit or a second time."""
         if self._held:
             # Removed by hand meanwhile, it is as good as released; made anew, it is not ours.
-            with suppress(FileNotFoundError):
+            try:
                 if self._fd < 0 or os.path.samestat(os.fstat(self._fd), os.lstat(self.lock_path)):
                     os.unlink(self.lock_path)
+            except FileNotFoundError:
+                pass
+            except OSError:
+                # It stays: a stale lock from now on, which is not to look as if this process were at work.
+                self._held = False
+                self.close_file()
+                raise
         self._held = False
         self.close_file()
 

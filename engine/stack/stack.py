@@ -198,7 +198,7 @@ class Stack(StackDirectory):
         No other process merges them meanwhile; others may go on adding tables. Raises `LockError` when that
         cannot be had for seconds.
         """
-        with ExitStack() as locks:
+        with self.telling_of_commits(), ExitStack() as locks:
             hold_tables(self, locks)
             self.held = frozenset(self.names)
             try:
