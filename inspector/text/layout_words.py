@@ -7,7 +7,6 @@ the file become text here, through `shown`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from engine.format import INDEX, LOG, OBJ, REF, SECTION_NAMES
@@ -35,12 +34,6 @@ _SECTIONS: Final = {
     LOG: "Reflog entries, by name and then newest first. Each block is compressed, and none is padded.",
     OBJ: "Which ref blocks mention an object: for each beginning of an id, their offsets.",
     INDEX: "Index blocks.",
-}
-_BLOCKS: Final = {
-    REF: "a ref block",
-    LOG: "a log block; what follows the length is compressed",
-    OBJ: "an object block",
-    INDEX: "an index block",
 }
 
 
@@ -177,19 +170,35 @@ def explanation(span: Span, block: BlockSpan | None = None) -> str:
             return _record_text(span)
     if isinstance(span, Group) or span.kind in {SpanKind.PADDING, SpanKind.UNKNOWN}:
         return _GROUPS.get(span.kind, "")
-    say = _FIELDS.get(span.name)
-    if say is None or (span.value is None and span.error is not None):
+    if span.value is None and span.error is not None:
         return ""
-    if span.name == "type" and isinstance(span.value, int):
-        return "Always 0 in an index record."
-    if span.name == "suffix" and block is not None and block.type == LOG:
-        return "The key of a reflog entry: the name, a NUL, and the update index inverted, newest first."
-    if callable(say):
-        return say(span)
+    number, meaning = _number(span), span.meaning
+    say = _FIELDS.get(_field_name(span, block), "")
     if isinstance(say, dict):
-        return say.get(_number(span), "")
-    is_none = span.name.endswith("object id") and not any(_bytes(span))
-    return f"{say} All zeros stand for none." if is_none else say
+        say = say.get(number, say.get(_ELSE, ""))
+    return say.format(
+        n=number,
+        bytes=counted(number, "byte"),
+        offsets=counted(number, "offset"),
+        points=counted(number, "restart point"),
+        meaning=meaning,
+        lowest=meaning - number if isinstance(meaning, int) else None,
+    )
+
+
+def _field_name(span: Span, block: BlockSpan | None) -> str:
+    """The name of a field in `_FIELDS`, which tells some of the same name apart."""
+    name = span.name
+    if name == "type" and isinstance(span.value, bytes):
+        return f"type of {_TYPES.get(span.value)} blocks"
+    if name == "suffix" and block is not None and block.type == LOG:
+        return "suffix of logs"
+    if name == "CRC-32" and span.error is not None:
+        return "wrong CRC-32"
+    if name.endswith("object id") and not any(_bytes(span)):
+        return f"no {name}"
+    needs_meaning = {"update index": int, "restart offset": bytes}.get(name)
+    return name if needs_meaning is None or isinstance(span.meaning, needs_meaning) else ""
 
 
 def _section(span: Section) -> str:
@@ -225,97 +234,73 @@ def _record_text(span: Record) -> str:
     return shown(_bytes(span))
 
 
-def _block_size(span: Span) -> str:
-    if not _number(span):
-        return "None: blocks follow each other without padding."
-    return f"All blocks but those of the logs begin at multiples of {_number(span):,}."
+_ELSE: Final = -1
+"""Stands for any other number."""
 
 
-def _offset_of(what: str) -> Callable[[Span], str]:
-    def say(span: Span) -> str:
-        at = _number(span)
-        return f"{what} begins at {at:,}." if at else f"0: there is none. ({what})"
-
-    return say
+def _offset_of(what: str) -> dict[int, str]:
+    return {0: f"0: there is none. ({what})", _ELSE: f"{what} begins at {{n:,}}."}
 
 
-def _prefix(span: Span) -> str:
-    shared = _number(span)
-    if not shared:
-        return "Nothing is shared with the record before: the key is stored whole."
-    return f"The key begins with the first {counted(shared, 'byte')} of the key before."
+def _length_of(what: str) -> dict[int, str]:
+    return {1: f"1 byte of {what} follows.", _ELSE: f"{{bytes}} of {what} follow."}
 
 
-def _update_index(span: Span) -> str:
-    delta, value = _number(span), span.meaning
-    if not isinstance(value, int):
-        return ""
-    return (
-        f"Stored as what it is above the table's lowest: delta {delta} → {value - delta} + {delta} = {value}."
-    )
-
-
-def _length_of(what: str) -> Callable[[Span], str]:
-    return lambda span: (
-        f"{counted(_number(span), 'byte')} of {what} follow{'s' if _number(span) == 1 else ''}."
-    )
-
-
-def _restart(span: Span) -> str:
-    if not isinstance(span.meaning, bytes):
-        return ""
-    return f"The record at byte {_number(span):,} of the block has a whole key; enter goes there."
-
-
-_PACKED: Final = "The upper bits of one number; the lower three are the type."
-_FIELDS: Final[dict[str, str | dict[int, str] | Callable[[Span], str]]] = {
+_FIELDS: Final[dict[str, str | dict[int, str]]] = {
     "magic": "REFT: this is a reftable.",
     "version": {1: "Object ids are SHA-1.", 2: "The header names the hash function."},
-    "block size": _block_size,
+    "block size": {
+        0: "None: blocks follow each other without padding.",
+        _ELSE: "All blocks but those of the logs begin at multiples of {n:,}.",
+    },
     "min update index": "The lowest update index in the table. Refs store what theirs is above it.",
     "max update index": "The highest update index in the table.",
     "hash id": "The hash function of the object ids: sha1, or s256 for SHA-256.",
     "ref index offset": _offset_of("The root of the ref index"),
     "obj offset": _offset_of("The object section"),
-    "object id length": lambda span: (
-        f"The object section keeps the first {counted(_number(span), 'byte')} of each id. "
-        "Packed into the lowest five bits."
-    ),
+    "object id length": "The object section keeps the first {bytes} of each id. "
+    "Packed into the lowest five bits.",
     "obj index offset": _offset_of("The root of the object index"),
     "log offset": _offset_of("The log section"),
     "log index offset": _offset_of("The root of the log index"),
-    "CRC-32": lambda span: (
-        "No reader takes a table whose footer fails its checksum."
-        if span.error is not None
-        else "It is that of the footer's bytes."
-    ),
-    "type": lambda span: f"{_BLOCKS[_bytes(span)[0]]}." if _bytes(span) in _TYPES else "",
+    "CRC-32": "It is that of the footer's bytes.",
+    "wrong CRC-32": "No reader takes a table whose footer fails its checksum.",
+    "type of ref blocks": "a ref block.",
+    "type of log blocks": "a log block; what follows the length is compressed.",
+    "type of obj blocks": "an object block.",
+    "type of index blocks": "an index block.",
+    "type": "Always 0 in an index record.",
     "block length": "From the block's start to the end of its restart count, inflated.",
-    "prefix length": _prefix,
-    "suffix length": lambda span: f"{counted(_number(span), 'byte')} of the key follow. {_PACKED}",
+    "prefix length": {
+        0: "Nothing is shared with the record before: the key is stored whole.",
+        _ELSE: "The key begins with the first {bytes} of the key before.",
+    },
+    "suffix length": "{bytes} of the key follow. The upper bits of one number; the lower three are the type.",
     "suffix": "What differs from the key before: it follows the prefix that the two share.",
+    "suffix of logs": "The key of a reflog entry: the name, a NUL, "
+    "and the update index inverted, newest first.",
     "value type": {
         0: "A deletion: the ref is gone, whatever older tables say.",
         1: "One object id.",
         2: "Two object ids: a tag, and what it points to.",
         3: "A symbolic ref: the name of another ref.",
     },
-    "log type": lambda span: "A reflog entry." if _number(span) else "A deletion of a reflog entry.",
-    "offset count": lambda span: (
-        f"{counted(_number(span), 'offset')} follow." if _number(span) else "0: a count of its own follows."
-    ),
-    "long offset count": lambda span: f"{counted(_number(span), 'offset')} follow.",
-    "update index": _update_index,
+    "log type": {0: "A deletion of a reflog entry.", _ELSE: "A reflog entry."},
+    "offset count": {0: "0: a count of its own follows.", _ELSE: "{offsets} follow."},
+    "long offset count": "{offsets} follow.",
+    "update index": "Stored as what it is above the table's lowest: "
+    "delta {n} → {lowest} + {n} = {meaning}.",
     "object id": "What the ref points to.",
+    "no object id": "What the ref points to. All zeros stand for none.",
     "peeled object id": "What the tag points to, peeled.",
+    "no peeled object id": "What the tag points to, peeled. All zeros stand for none.",
     "target length": _length_of("the target"),
     "target": "The ref that this symbolic ref names.",
     "old object id": "Where the ref pointed before.",
-    "new object id": lambda span: (
-        "Where the ref points afterwards."
-        if any(_bytes(span))
-        else "Null. With an old id that is null as well, this is no entry: it marks a reflog that has none."
-    ),
+    "no old object id": "Where the ref pointed before. All zeros stand for none.",
+    "new object id": "Where the ref points afterwards.",
+    "no new object id": "Null. With an old id that is null as well, this is no entry: "
+    "it marks a reflog that has none.",
     "committer length": _length_of("the name"),
     "committer": "Who changed the ref.",
     "email length": _length_of("the address"),
@@ -324,8 +309,8 @@ _FIELDS: Final[dict[str, str | dict[int, str] | Callable[[Span], str]]] = {
     "zone": "Its decimal digits are hours and minutes east of UTC.",
     "message length": _length_of("the message"),
     "message": "Why the ref was changed.",
-    "block offset": lambda span: f"The block begins at {_number(span):,}; enter goes there.",
+    "block offset": "The block begins at {n:,}; enter goes there.",
     "ref block offset": "A ref block that mentions the object; enter goes there.",
-    "restart offset": _restart,
-    "restart count": lambda span: f"{counted(_number(span), 'restart point')}: records with a whole key.",
+    "restart offset": "The record at byte {n:,} of the block has a whole key; enter goes there.",
+    "restart count": "{points}: records with a whole key.",
 }  # fmt: skip
