@@ -16,7 +16,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import chain, compress, islice
+from itertools import chain, compress, groupby, islice
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from engine.format import U64_MAX, LogRecord, RefRecord, log_order
@@ -130,13 +130,13 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
         """About how many bytes a key takes."""
         return sys.getsizeof(key)
 
+    @abstractmethod
     def _texts(self, records: Iterable[Record]) -> list[bytes]:
         """The texts that a filter looks at, `texts_per_row` for each record."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _lookup(self, key: Key) -> tuple[Record, Table] | None:
         """The one record of this key, and its table."""
-        raise NotImplementedError
 
     # For the thread that draws.
 
@@ -170,47 +170,28 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
         this may be called from any thread.
         """
         keys, spacing = self._anchors.kept, self._anchors.spacing
+        if self._filter is not None and spacing == 1:
+            yield from filter(None, map(self._lookup, islice(keys, start, None)))
+            return
         anchor, skip = divmod(start, spacing)
-        if self._filter is None:
-            yield from islice(chain.from_iterable(self._origins(keys[anchor])), skip, None)
-        elif spacing == 1:
-            for number in range(start, len(keys)):
-                entry = self._lookup(keys[number])
-                if entry is not None:
-                    yield entry
-        else:
-            for number in range(anchor, len(keys)):
-                yield from islice(self._admitted(keys[number]), skip, spacing)
-                skip = 0
+        known = None if self._filter is None else max(skip, self._count - anchor * spacing)
+        yield from islice(chain.from_iterable(self._batches(keys[anchor])), skip, known)
 
     def entries_at(self, numbers: Sequence[int]) -> dict[int, tuple[Record, Table]]:
         """The entries of these rows by number, which ascend; what `entries` says goes for them too."""
         found: dict[int, tuple[Record, Table]] = {}
-        for stretch in self._stretches(numbers):
-            first, last = stretch[0], stretch[-1]
+        for _, group in groupby(numbers, lambda number: number // self._anchors.spacing):
+            first, *rest = group
+            last = rest[-1] if rest else first
             found.update(zip(range(first, last + 1), self.entries(first), strict=False))
         return found
-
-    def _stretches(self, numbers: Sequence[int]) -> Iterator[list[int]]:
-        """Ascending numbers in parts between which it pays to seek."""
-        spacing = self._anchors.spacing
-        near = 1 if self._filter is not None and spacing == 1 else PAGE_ROWS // 4
-        part: list[int] = []
-        for number in numbers:
-            if part and number - part[-1] > near and number // spacing > part[-1] // spacing:
-                yield part
-                part = []
-            part.append(number)
-        if part:
-            yield part
 
     def all_entries(self) -> Iterator[list[tuple[Record, Table]]]:
         """The records of all rows and their tables, from any thread, without what is known of them.
 
         Lists may be empty, so that reading can stop even where nothing passes the filter.
         """
-        for origins in self._origins(self._first):
-            yield self._sift_origins(origins) if self._filter else origins
+        return self._batches(self._first)
 
     def rows_at(self, key: Key, count: int) -> tuple[Row, ...]:
         """Up to `count` rows from the first one on that is not before `key`, by a seek.
@@ -223,12 +204,11 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
                 rows.extend(map(self.row_of, islice(chain.from_iterable(self._origins(key)), count)))
         return tuple(rows)
 
-    def _admitted(self, start: Key) -> Iterator[tuple[Record, Table]]:
+    def _batches(self, start: Key) -> Iterator[list[tuple[Record, Table]]]:
+        """The records that pass, from the first key that is not before `start`, and their tables."""
         for origins in self._origins(start):
-            yield from self._sift_origins(origins)
-
-    def _sift_origins(self, origins: list[tuple[Record, Table]]) -> list[tuple[Record, Table]]:
-        return list(compress(origins, self._admits([record for record, _ in origins])))
+            passing = self._admits([record for record, _ in origins]) if self._filter else None
+            yield origins if passing is None else list(compress(origins, passing))
 
     def _admits(self, records: list[Record], stopped: Callable[[], bool] = lambda: False) -> list[bool]:
         if self._filter is None:
