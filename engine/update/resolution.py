@@ -25,6 +25,9 @@ ReadRef: TypeAlias = Callable[[bytes], RefRecord | None]
 ObjectRule: TypeAlias = Callable[[bytes, bytes], str | None]
 """Why the ref of a name may not hold an object id; None if it may."""
 
+ConflictRule: TypeAlias = Callable[[bytes, bytes], str | None]
+"""Why two refs, one a directory of the other, may not be in one transaction; None if they may."""
+
 ROOT_REF: Final = re.compile(rb"[A-Z_-]+")
 
 
@@ -56,6 +59,7 @@ class Resolution:
         self._problem = problem
         self._null = bytes(stack.hash_id.size)
         self._claimed: dict[bytes, Change] = {}
+        self.absent: list[bytes] = []  # the refs named by updates, or led to, that do not exist
 
     def changes_to_write(self, updates: Iterable[RefUpdate]) -> list[Change]:
         """The changes that leave a record, sorted by name, once every expectation is met."""
@@ -74,6 +78,7 @@ class Resolution:
             if record is None:
                 if change.old is not None and not is_null(change.old):
                     raise _unexpected(change, "it does not exist")
+                self.absent.append(change.name)
                 if change.new is not None and not is_null(change.new):
                     kept.append(change)
                 continue

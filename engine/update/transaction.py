@@ -12,8 +12,8 @@ as it is on disk by then:
 
 Three things differ from git, for the better:
 
-- ref names and directory/file conflicts are judged by the stack's addition, on the outcome. Deleting `a` and
-  creating `a/b` together is fine, which git refuses for the sake of its files backend;
+- ref names and directory/file conflicts are judged by the stack's addition, on the outcome. What git refuses
+  beyond that, like deleting `a` and creating `a/b` together, is for the caller to allow (`ConflictRule`);
 - when the branch of HEAD becomes a symbolic ref, the log of HEAD gets the object id at its end. git writes a
   null id, as if the branch were gone;
 - symbolic refs that lead in a circle can be verified and deleted by their target.
@@ -31,14 +31,30 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeAlias
 
-from engine.errors import ApiError, OutdatedError, RefnameError, shown
-from engine.format import U64_MAX, HashId, LogRecord, RefRecord, Walk, check_refname, log_order
+from engine.errors import ApiError, NameConflictError, OutdatedError, RefnameError, shown
+from engine.format import (
+    U64_MAX,
+    HashId,
+    LogRecord,
+    RefRecord,
+    Walk,
+    check_conflicts,
+    check_refname,
+    log_order,
+)
 from engine.git import Identity
 from engine.merge import TableSummary
 from engine.stack import TABLES_LIST, Stack, check_names
 from engine.table import TableWriter
 from engine.update.commands import RefUpdate, Symref, is_null
-from engine.update.resolution import ROOT_REF, Change, ObjectRule, ReadRef, Resolution
+from engine.update.resolution import (
+    ROOT_REF,
+    Change,
+    ConflictRule,
+    ObjectRule,
+    ReadRef,
+    Resolution,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +79,7 @@ class PreparedUpdates:
     peeled: Mapping[bytes, bytes | None]
     autocreates_reflog: Callable[[bytes], bool]
     problem: ObjectRule | None = None
+    conflict: ConflictRule | None = None
 
     def apply(self, stack: Stack, *, shared: ReadRef | None = None) -> TransactionResult:
         """Apply all of them as one transaction, or raise and leave the stack as it was.
@@ -130,7 +147,23 @@ class PreparedUpdates:
                     logs.append(entry(change.name, old=change.current, new=new))
             if not change.log_only:
                 refs.append(_ref_record(change, stack.next_update_index, self.peeled))
+        self._check_conflicts(resolution.absent, refs, stack)
         return TransactionResult(tuple(refs), tuple(logs))
+
+    def _check_conflicts(self, absent: list[bytes], refs: list[RefRecord], stack: Stack) -> None:
+        """Refuse the conflicts that only git forbids: its files backend locks the path of every ref.
+
+        They are between a ref that does not exist and one that exists or is named, too, whatever comes of it.
+        """
+        if self.conflict is None or stack.options.skip_name_check:
+            return
+        try:
+            check_conflicts(absent, (), stack.merged.ref_blocks)
+        except NameConflictError as error:
+            check_names(refs, stack.merged)  # that of the outcome, which no rule allows, comes first
+            reason = self.conflict(error.name, error.other)
+            if reason is not None:
+                raise ApiError(reason) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +207,7 @@ def prepare_updates(
     autocreates_reflog: Callable[[bytes], bool],
     peel: Peel | None = None,
     problem: ObjectRule | None = None,
+    conflict: ConflictRule | None = None,
 ) -> PreparedUpdates:
     """Make one transaction of `updates` for a stack with object ids of `hash_id`.
 
@@ -181,7 +215,9 @@ def prepare_updates(
     space, and what exceeds half a block is cut off. `autocreates_reflog` says of a ref without a reflog
     whether it gets one (`Repository.autocreates_reflog`). `peel` is called once, with the object ids to be
     written. `problem` says why a ref may not hold an object id, and is asked of every ref that an update
-    names or leads to; planning and applying then raise ApiError. Without it every id is written.
+    names or leads to; planning and applying then raise ApiError. Without it every id is written. `conflict`
+    likewise says why git would not make the transaction that deletes a ref and creates one in its place;
+    without it the outcome alone is judged.
     Raises ApiError for an object id of another length, RefnameError.
     """
     wanted = tuple(updates)
@@ -189,7 +225,7 @@ def prepare_updates(
         _check_update(update, hash_id.size)
     new_ids = {update.new for update in wanted if isinstance(update.new, bytes) and not is_null(update.new)}
     peeled = peel(new_ids) if peel is not None and new_ids else {}
-    return PreparedUpdates(wanted, committer, message, peeled, autocreates_reflog, problem)
+    return PreparedUpdates(wanted, committer, message, peeled, autocreates_reflog, problem, conflict)
 
 
 def _reflog(walk: Walk[LogRecord, tuple[bytes, int]], name: bytes) -> list[LogRecord]:

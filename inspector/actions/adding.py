@@ -112,12 +112,17 @@ class AddAction(Action[_Made]):
                 reason = f"there is no git program to look up the object {oid.hex()} with"
             else:
                 reason = f"git cannot be asked for the object {oid.hex()}: it fails, or is older than 2.45"
-            if reason is None:
-                return None
+            return None if reason is None else refuse(reason, warn=types.get(oid) is not None)
+
+        def conflict(name: bytes, other: bytes) -> str | None:
+            reason = f"cannot process {shown(name)} and {shown(other)} at the same time"
+            return refuse(reason, warn=True)
+
+        def refuse(reason: str, *, warn: bool) -> str | None:
             if not self.force:
                 return f"{reason}; --force writes it all the same"
             forced.append(reason)
-            if types.get(oid) is not None:
+            if warn:
                 warnings.append(f"git would refuse this: {safe_name(reason)}.")
             return None
 
@@ -143,6 +148,7 @@ class AddAction(Action[_Made]):
             autocreates_reflog=repository.autocreates_reflog,
             peel=peel,
             problem=None if repository.git_dir is None else problem,
+            conflict=None if repository.git_dir is None else conflict,
         )
         return made, warnings, forced
 

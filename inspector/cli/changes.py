@@ -74,7 +74,8 @@ def add(call: Call, message: str | None, nul_terminated: bool, force: bool, dry_
     then reflog entries, tombstones among both; of a dry run, the plan, and with --json the same records.
 
     Without --force it is refused, as by git, to write an object that the repository does not have, or
-    another one than a commit to a branch or HEAD; and what git cannot be asked about.
+    another one than a commit to a branch or HEAD; to delete a ref and create one in its place whose name it
+    is a directory of, or the other way round; and what git cannot be asked about.
     """
     if message == "":
         raise click.UsageError("git refuses an update with an empty message, too; leave -m out for none")

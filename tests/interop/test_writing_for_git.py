@@ -483,3 +483,59 @@ def test_where_git_cannot_be_asked_an_object_takes_force(
     ok("add", repo.path, stdin=f"verify refs/heads/main {commit}\n".encode())
     assert "could not be looked up" in ok("add", "--force", repo.path, stdin=create).err
     ok("add", repo.path, stdin=f"delete refs/heads/n {commit}\n".encode())
+
+
+@pytest.mark.parametrize(
+    ("commands", "can_be_forced"),
+    [
+        ("delete refs/heads/a\ncreate refs/heads/a/b {commit}", True),
+        ("create refs/heads/a/b {commit}\ndelete refs/heads/a", True),
+        ("delete refs/heads/d/e\ncreate refs/heads/d {commit}", True),
+        ("update refs/heads/d/e {zero}\ncreate refs/heads/d {commit}", True),
+        ("delete refs/heads/d/e\noption no-deref\nsymref-create refs/heads/d refs/heads/q", True),
+        ("delete refs/heads/none\ncreate refs/heads/none/k {commit}", True),
+        ("verify refs/heads/z {zero}\ncreate refs/heads/z/y {commit}", True),
+        ("update refs/heads/d/e/g {zero}", True),
+        ("delete refs/heads/d/e/g", True),
+        ("verify refs/heads/d", True),
+        ("create refs/heads/p {commit}\ncreate refs/heads/p/q {commit}", False),
+        ("create refs/heads/a/b/c {commit}", False),
+        ("delete refs/heads/d/e\nupdate refs/heads/d/e/f {commit}\ncreate refs/heads/a/b {commit}", False),
+        ("delete refs/heads/d/e\ndelete refs/heads/a", None),
+        ("delete refs/heads/d/e\ncreate refs/heads/d/f {commit}", None),
+        ("update refs/heads/a {commit}\nverify refs/heads/d/x", None),
+    ],
+)
+def test_add_refuses_the_conflicts_that_git_refuses(
+    git: Git, tmp_path: Path, commands: str, can_be_forced: bool | None
+) -> None:
+    repo = git.init(tmp_path / "repo")
+    commit = repo.commit()
+    for name in ("a", "d/e"):
+        repo.git("branch", name)
+    shutil.copytree(repo.path, tmp_path / "theirs")
+    theirs = replace(repo, path=tmp_path / "theirs", git_dir=tmp_path / "theirs" / ".git")
+    data = f"{commands}\n".format(commit=commit.hex(), zero="0" * 40).encode()
+    files = stack_files(repo.reftable)
+    place = Workplace(repo.reftable, find_repository(repo.path).stack_options(), find_repository(repo.path))
+
+    answer = theirs.git("update-ref", "--stdin", input=data, check=False)
+    rehearsal = run("add", "--dry-run", repo.path, stdin=data)
+    if can_be_forced:
+        action = AddAction(place, data)
+        assert " --force " in action.command_for(action.plan(lambda _: None))
+    assert stack_files(repo.reftable) == files
+    done = run("add", repo.path, stdin=data)
+    if can_be_forced is None:
+        assert (answer.returncode, rehearsal.code, done.code) == (0, 0, 0)
+    else:
+        assert answer.returncode != 0
+        for refused in (rehearsal, done):
+            assert refused.code == 2
+            assert ("--force" in refused.err) == can_be_forced
+        assert stack_files(repo.reftable) == files
+        assert run("add", "--force", repo.path, stdin=data).code == (0 if can_be_forced else 2)
+        return
+    assert {name: ref.value for name, ref in repo.refs().items()} == {
+        name: ref.value for name, ref in theirs.refs().items()
+    }
