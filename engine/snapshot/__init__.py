@@ -16,8 +16,11 @@ from engine.snapshot.manifest import (
     unusable_snapshots as unusable_snapshots,
 )
 from engine.snapshot.snapshot import (
+    SNAPSHOTS_KEPT as SNAPSHOTS_KEPT,
     ChangeRecord as ChangeRecord,
+    drop as drop,
     keep as keep,
+    older as older,
     prune as prune,
     set_aside as set_aside,
     settle as settle,

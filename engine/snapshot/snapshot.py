@@ -34,7 +34,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -243,7 +243,7 @@ def settle(
     """
     stack = Path(directory)
     if after is None or (not when_unchanged and _is_unchanged(stack, snapshot)):
-        _remove(snapshot)
+        _remove(snapshot.path)
         return None
     digest_after = hashlib.sha256(after).hexdigest()
     settled = replace(snapshot, after=tuple(names_in(after)), list_after=digest_after)
@@ -285,34 +285,55 @@ def prune(
 ) -> list[str]:
     """Remove all snapshots but those that are kept, the one `spared`, and the newest `count` others.
 
-    Returns their ids.
+    Returns their ids. Raises as `drop` does.
+    """
+    gone = [one.id for one in older(list_snapshots(directory), count) if one.id != spared]
+    drop(directory, gone, now)
+    return gone
+
+
+def older(snapshots: Iterable[Snapshot], count: int, *, kept: bool = False) -> list[Snapshot]:
+    """What is left of these, which are sorted from new to old, behind the first `count`.
+
+    Those that are kept do not count, and are not among them, unless they are to be treated as others.
+    """
+    return [one for one in snapshots if kept or not one.kept][count:]
+
+
+def drop(directory: str | os.PathLike[str], ids: Iterable[str], now: float) -> None:
+    """Remove snapshots, also those that cannot be used; each that can be, before an `OSError` is raised.
 
     What a crash left unfinished, or half removed, goes too, once it is a day old.
     """
-    snapshots = list_snapshots(directory)
-    others = [snapshot for snapshot in snapshots if not snapshot.kept]
-    gone = [snapshot for snapshot in others[count:] if snapshot.id != spared]
-    for snapshot in gone:
-        _remove(snapshot)
-    with suppress(FileNotFoundError), os.scandir(snapshots_directory(directory)) as entries:
+    parent, faults = snapshots_directory(directory), []
+    for one in ids:
+        try:
+            _remove(parent / one)
+        except OSError as error:
+            faults.append(error)
+    with suppress(FileNotFoundError), os.scandir(parent) as entries:
         for entry in entries:
+            is_directory = entry.is_dir(follow_symlinks=False)
             if entry.name.endswith(PARTIAL) and _is_left(entry.path, now):
                 shutil.rmtree(entry.path, ignore_errors=True)
-    for snapshot in snapshots:
-        manifest = snapshot.path / (MANIFEST + PARTIAL)
-        if _is_left(manifest, now):
-            manifest.unlink(missing_ok=True)
-    return [snapshot.id for snapshot in gone]
+            elif is_directory and _is_left(manifest := Path(entry.path, MANIFEST + PARTIAL), now):
+                with suppress(OSError):
+                    manifest.unlink()
+    if faults:
+        raise faults[0]
 
 
-def _remove(snapshot: Snapshot) -> None:
+def _remove(path: Path) -> None:
     """Remove a snapshot, under the name of an unfinished one: a crash must not leave half as whole."""
-    going = snapshot.path.with_name(snapshot.id + PARTIAL)
+    going = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PARTIAL}")
     try:
         with suppress(FileNotFoundError):  # another process does the same
-            snapshot.path.rename(going)
+            path.rename(going)
             sync_directory(going.parent)  # a power cut must not bring the name back without the files
-            shutil.rmtree(going)
+            if stat.S_ISDIR(going.lstat().st_mode):
+                shutil.rmtree(going)
+            else:
+                going.unlink()  # planted under the name of a snapshot
     except BaseException:
         shutil.rmtree(going, ignore_errors=True)
         raise

@@ -8,7 +8,7 @@ applying take as long as they take: callers run them in a thread. May import `mo
     adding, ref_form
                   update-ref commands as one transaction; one change of a ref as a form has it
     repairing     repairing, and removing locks
-    undoing       going back to a snapshot, and removing old ones
+    undoing       going back to a snapshot; keeping and removing snapshots
     trouble       what an error means, and what to do about it; locks in the way
 """
 
@@ -29,4 +29,4 @@ from inspector.actions.compacting import CleanAction, CompactAction, ExpireActio
 from inspector.actions.ref_form import FormKind, RefForm, name_field, value_field
 from inspector.actions.repairing import PlannedRepair, RepairAction
 from inspector.actions.trouble import Trouble, explain, lock_words, seen_locks
-from inspector.actions.undoing import PruneAction, UndoAction
+from inspector.actions.undoing import DropAction, KeepAction, UndoAction

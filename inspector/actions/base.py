@@ -229,7 +229,7 @@ def rehearse(action: Action[Made], progress: ProgressCallback) -> Plan[Made]:
     action.workplace.require_writable()
     plan, _ = plan_and_run(action, progress, dry_run=True)
     lock = action.workplace.directory / (TABLES_LIST + LOCK_SUFFIX)
-    if not plan.is_noop and os.path.lexists(lock):
+    if not plan.is_noop and plan.locked and os.path.lexists(lock):
         raise LockError(os.fspath(lock), "another process holds the lock, or left it behind")
     return plan
 

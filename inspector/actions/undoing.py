@@ -1,4 +1,4 @@
-"""Going back to a snapshot, and removing old ones.
+"""Going back to a snapshot; keeping snapshots and removing them.
 
 Going back is a change like any other: it is planned, it is refused when another process has changed the stack
 since (unless that is asked for), and it can be undone, for which the engine takes a snapshot itself.
@@ -16,14 +16,18 @@ from engine.errors import ApiError, OutdatedError
 from engine.format import parse_table_list
 from engine.progress import ProgressCallback
 from engine.snapshot import (
+    SNAPSHOTS_KEPT,
     Snapshot,
     changes_since,
+    drop,
     find_snapshot,
     first_names,
     is_as_before,
+    keep,
     list_snapshots,
-    prune,
+    older,
     restore,
+    unusable_snapshots,
 )
 from engine.stack import read_list_bytes
 from inspector.actions.base import Action, Plan, Result, Typed, listed_names, word
@@ -126,39 +130,98 @@ def _difference(now: tuple[str, ...], then: tuple[str, ...], first: Mapping[str,
 
 
 @dataclass(frozen=True, slots=True)
-class PruneAction(Action[tuple[str, ...]]):
-    """Remove `older`: the snapshots, but for those that are kept, from before the one with this `id`."""
+class KeepAction(Action[tuple[str, ...]]):
+    """Except the snapshots with these `ids` from pruning."""
 
-    id: str
-    older: tuple[Snapshot, ...]
-    title: ClassVar[str] = "Remove older snapshots"
-    verb: ClassVar[str] = "Remove"
+    ids: tuple[str, ...]
+    title: ClassVar[str] = "Keep snapshots"
+    verb: ClassVar[str] = "Keep"
+    operation: ClassVar[str] = "snapshots"
 
     @property
-    def command_line(self) -> str:
-        """There is no verb for it: the directories are what is removed."""
-        paths = [word(os.path.abspath(one.path)) for one in self.older]
-        return " ".join(["rm", "-r", "--", *paths]) if paths else ":"
+    def options(self) -> list[str]:
+        """Each by its name."""
+        return [part for one in self.ids for part in ("--keep", word(one))]
 
     def plan(self, progress: ProgressCallback) -> Plan[tuple[str, ...]]:  # noqa: ARG002 - it takes no time
-        """See which ones are older."""
-        ids = tuple(one.id for one in self.older)
-        names = listed_names(self.workplace.directory)
+        """See which of them are not kept yet."""
+        directory = self.workplace.directory
+        found = [find_snapshot(directory, one) for one in dict.fromkeys(self.ids)]
+        ids = tuple(one.id for one in found if not one.kept)
+        sentence = f"{counted(len(ids), 'snapshot')} will be kept." if ids else "Nothing to do: kept already."
+        lines = tuple(map(safe_name, ids))
+        return Plan(ids, listed_names(directory), sentence, lines, is_noop=not ids, locked=())
+
+    def apply(self, plan: Plan[tuple[str, ...]], progress: ProgressCallback) -> Result:  # noqa: ARG002
+        """Note it in each."""
+        for one in plan.made:
+            keep(find_snapshot(self.workplace.directory, one), kept=True)
+        return Result(f"Done: {counted(len(plan.made), 'snapshot')} kept.", plan.lines, made=plan.made)
+
+
+@dataclass(frozen=True, slots=True)
+class DropAction(Action[tuple[str, ...]]):
+    """Remove the snapshots with these `ids`; with None, all but the newest ones, as each change does.
+
+    With `force` also those that are kept. They may hold the only copy of what a repair has set aside, or the
+    stack as it was before a lock was removed, so that nothing but this ever removes them. What has the name
+    of a snapshot, but cannot be used, goes likewise: by its id, with `force`.
+    """
+
+    ids: tuple[str, ...] | None
+    newest: int = SNAPSHOTS_KEPT
+    force: bool = False
+    title: ClassVar[str] = "Remove older snapshots"
+    verb: ClassVar[str] = "Remove"
+    operation: ClassVar[str] = "snapshots"
+
+    @property
+    def options(self) -> list[str]:
+        """Each by its name, or how many stay."""
+        force = ["--force"] if self.force else []
+        if self.ids is not None:
+            return [*(part for one in self.ids for part in ("--drop", word(one))), *force]
+        return ["--prune", *([] if self.newest == SNAPSHOTS_KEPT else ["--newest", str(self.newest)]), *force]
+
+    def command_for(self, plan: Plan[tuple[str, ...]]) -> str:
+        """With force where the verb asks for it."""
+        return replace(self, force=self.force or plan.needs_force).command_line
+
+    def plan(self, progress: ProgressCallback) -> Plan[tuple[str, ...]]:  # noqa: ARG002 - it takes no time
+        """See which ones go."""
+        directory = self.workplace.directory
+        found, marks = self._found()
+        if self.ids is None:
+            ids = tuple(one.id for one in older(found, self.newest, kept=self.force))
+        else:
+            ids = tuple(dict.fromkeys(self.ids))
+            for one in ids:
+                if one not in marks:
+                    find_snapshot(directory, one)  # says that there is none
+        names = listed_names(directory)
         if not ids:
             nothing = "Nothing to remove: there is no older snapshot, or all of them are kept."
-            return Plan(ids, names, nothing, is_noop=True)
+            return Plan(ids, names, nothing, is_noop=True, locked=())
+        lines = tuple(safe_name(one) + (f"  {marks[one]}" if marks[one] else "") for one in ids)
         sentence = f"{counted(len(ids), 'snapshot')} will be removed; the stack itself stays as it is."
-        warning = "The changes behind these snapshots cannot be undone afterwards."
-        return Plan(ids, names, sentence, tuple(map(safe_name, ids)), (warning,), locked=())
+        warnings = ["The changes behind these snapshots cannot be undone afterwards."]
+        marked = [safe_name(one) for one in ids if marks[one]]
+        if marked:
+            warnings.insert(0, f"What only these hold is lost with them: {', '.join(marked)}.")
+        needs_force = bool(marked)
+        return Plan(ids, names, sentence, lines, (*warnings,), locked=(), needs_force=needs_force)
 
     def apply(self, plan: Plan[tuple[str, ...]], progress: ProgressCallback) -> Result:  # noqa: ARG002
         """Remove exactly those of the plan."""
-        every = list_snapshots(self.workplace.directory)
-        newer = [one.id for one in every]
-        newer = newer[: newer.index(self.id) + 1] if self.id in newer else []
-        found = [one for one in every if not one.kept]
-        stay = [one for one in found if one.id in newer]
-        if tuple(one.id for one in found[len(stay) :]) != plan.made:
-            raise OutdatedError(os.fspath(self.workplace.directory), "has other snapshots than in the plan")
-        gone = prune(self.workplace.directory, time.time(), len(stay))
-        return Result(f"Done: {counted(len(gone), 'snapshot')} removed.", tuple(map(safe_name, gone)))
+        directory, (_, marks) = self.workplace.directory, self._found()
+        if any(one not in marks or (marks[one] and not plan.needs_force) for one in plan.made):
+            raise OutdatedError(os.fspath(directory), "has other snapshots than in the plan")
+        drop(directory, plan.made, time.time())
+        return Result(f"Done: {counted(len(plan.made), 'snapshot')} removed.", plan.lines, made=plan.made)
+
+    def _found(self) -> tuple[list[Snapshot], dict[str, str]]:
+        """The snapshots, and for each id why it takes force to remove it; nothing for most."""
+        found = list_snapshots(self.workplace.directory)
+        marks = {one.id: "kept" if one.kept else "" for one in found}
+        unusable = unusable_snapshots(self.workplace.directory)
+        return found, marks | {name: f"cannot be used: {safe_name(why)}" for name, why in unusable.items()}

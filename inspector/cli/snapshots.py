@@ -1,4 +1,4 @@
-"""The verbs that go back: snapshots, which lists what was kept before each change, and undo.
+"""The verbs that go back: undo, and snapshots, which lists, keeps and removes what was kept before changes.
 
 Neither opens the stack, so that a change which broke it can be undone.
 """
@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 
 from engine.errors import ApiError
-from engine.snapshot import Snapshot, list_snapshots, unusable_snapshots
-from inspector.actions import UndoAction, rehearse, run
+from engine.snapshot import SNAPSHOTS_KEPT, Snapshot, list_snapshots, unusable_snapshots
+from inspector.actions import DropAction, KeepAction, UndoAction, rehearse, run
 from inspector.cli.opening import Call, dry_run_option, json_option, stack_verb, worktree_option
 from inspector.cli.output import ProgressLine, note_sentence
 from inspector.exit_codes import ExitCode, note
@@ -23,26 +23,79 @@ _ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]+Z.*")
 
 
 @click.command()
+@click.option(
+    "--keep", multiple=True, metavar="ID", help="Keep this one whatever its age; as often as needed."
+)
+@click.option("--drop", multiple=True, metavar="ID", help="Remove this one; as often as needed.")
+@click.option("--prune", is_flag=True, help="Remove all but the newest ones, and those that are kept.")
+@click.option("--newest", type=click.IntRange(min=0), metavar="N", help="How many --prune leaves (20).")
+@click.option("--force", is_flag=True, help="Remove also what is kept, or, with --drop, cannot be used.")
+@dry_run_option
 @stack_verb
-def snapshots(call: Call) -> None:
-    """List the snapshots of a stack, newest first.
+def snapshots(
+    call: Call,
+    keep: tuple[str, ...],
+    drop: tuple[str, ...],
+    prune: bool,
+    newest: int | None,
+    force: bool,
+    dry_run: bool,
+) -> None:
+    """List the snapshots of a stack, newest first, or keep or remove some.
 
     One is taken before each change that is made through this program, and lies beside the stack. It holds the
-    list and the tables as they were. The newest 20 stay, and those that hold tables which a repair set aside.
+    list and the tables as they were. The newest 20 stay, and those that are kept: by --keep, or since a
+    repair set tables aside, lost something or removed a lock. Only --force removes these.
     """
-    kept = list_snapshots(call.workplace.directory)
+    removes = bool(drop) or prune
+    if bool(keep) + bool(drop) + prune > 1:
+        raise click.UsageError("--keep, --drop and --prune exclude each other")
+    if (force and not removes) or (newest is not None and not prune) or (dry_run and not (keep or removes)):
+        raise click.UsageError("--newest belongs to --prune, --force to what removes, --dry-run to a change")
+    if removes:
+        count = SNAPSHOTS_KEPT if newest is None else newest
+        _change(call, DropAction(call.workplace, None if prune else drop, count, force), "dropped", dry_run)
+        return
+    if keep:
+        _change(call, KeepAction(call.workplace, keep), "kept", dry_run)
+        return
+    found = list_snapshots(call.workplace.directory)
     for name, reason in unusable_snapshots(call.workplace.directory).items():
         note(f"left out, as it cannot be used: {safe_name(name)}: {safe_name(reason)}")
     if call.as_json:
         fields = ("id", "time", "operation", "tables", "missing", "kept")
-        call.out.json([json_line(picked(snapshot, *fields)) for snapshot in kept])
-    elif kept:
+        call.out.json([json_line(picked(snapshot, *fields)) for snapshot in found])
+    elif found:
         rows = [
-            (_time(one), str(len(one.tables)), "*" if one.kept else "", safe_name(one.id)) for one in kept
+            (_time(one), str(len(one.tables)), "*" if one.kept else "", safe_name(one.id)) for one in found
         ]
         call.out.text(columns(("time", "tables", "kept", "id"), rows, "<><<"))
     else:
         note("no snapshot: nothing was changed through this program yet")
+
+
+def _change(call: Call, action: KeepAction | DropAction, field: str, dry_run: bool) -> None:
+    """Plan, apply the plan unless this is a dry run or takes force, and print it."""
+    with ProgressLine() as progress:
+        plan = rehearse(action, progress) if dry_run else action.plan(progress)
+        if plan.needs_force and "--force" not in action.options:
+            note_sentence(plan.warnings[0])
+            note("nothing was removed; --force removes all of them")
+            raise click.exceptions.Exit(ExitCode.CHANGED)
+        is_applied = not dry_run and not plan.is_noop
+        done = run(action, plan, progress) if is_applied else plan
+    if call.as_json:
+        call.out.json([json_line({field: plan.made, "applied": is_applied})])
+        return
+    if is_applied:
+        call.out.text(done.lines)
+        return
+    for warning in plan.warnings:
+        note_sentence(warning)
+    if plan.is_noop:
+        note_sentence(plan.sentence)
+    else:
+        call.out.text([plan.sentence, *plan.lines])
 
 
 def _time(snapshot: Snapshot) -> str:

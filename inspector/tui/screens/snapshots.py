@@ -15,8 +15,8 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 
 from engine.readable import ReadableStack, open_readable
-from engine.snapshot import Snapshot, first_names, keep, list_snapshots
-from inspector.actions import PruneAction, UndoAction, Workplace
+from engine.snapshot import Snapshot, first_names, keep, list_snapshots, older
+from inspector.actions import DropAction, UndoAction, Workplace
 from inspector.model import Journal, StackView
 from inspector.rows import SequenceRows
 from inspector.text import age_text, counted, safe_name, short_table_name, utc_time
@@ -164,12 +164,11 @@ class SnapshotsScreen(ListDialog[bool, Snapshot]):
 
     def action_prune(self) -> None:
         """Show which snapshots would go that are older than this one."""
-        one = self._list.current
-        if one is not None:
-            older = tuple(row for row in self._found[self._list.cursor + 1 :] if not row.kept)
-            self._act(PruneAction(self._workplace, one.id, older))
+        if self._list.current is not None:
+            ids = [row.id for row in older(self._found[self._list.cursor + 1 :], 0)]
+            self._act(DropAction(self._workplace, (*ids,)))
 
-    def _act(self, action: UndoAction | PruneAction) -> None:
+    def _act(self, action: UndoAction | DropAction) -> None:
         def done() -> None:
             self.answer = True
             self._load()

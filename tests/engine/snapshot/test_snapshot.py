@@ -644,6 +644,29 @@ def test_a_snapshot_that_is_half_removed_is_none_and_goes_with_the_next_pruning(
     assert list(snapshots_directory(stack).iterdir()) == []
 
 
+def test_one_snapshot_that_cannot_be_removed_stops_no_other(
+    stack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new, middle, old = [take_snapshot(stack, "add", NOW + number) for number in range(3)][::-1]
+    (middle.path.parent / f"{middle.id}.partial" / "planted").mkdir(parents=True)
+    rename = Path.rename
+
+    def refuse(path: Path, target: Path) -> Path:
+        if path == middle.path:
+            raise PermissionError(errno.EACCES, "not yours")
+        return rename(path, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", refuse)
+        with pytest.raises(PermissionError, match="not yours"):
+            prune(stack, NOW, count=1)
+    assert list_snapshots(stack) == [new, middle]
+    assert prune(stack, NOW, count=1) == [middle.id], (
+        "a directory of the name it would get is in no one's way"
+    )
+    assert not old.path.exists()
+
+
 def test_an_unfinished_manifest_goes_once_it_is_old(stack: Path) -> None:
     unfinished = take_snapshot(stack, "add", NOW).path / "manifest.json.partial"
     unfinished.touch()

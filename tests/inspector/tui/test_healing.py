@@ -13,8 +13,8 @@ from textual.widgets import Button, Input
 from engine.errors import OutdatedError
 from engine.readable import open_readable
 from engine.repair import plan_repair, repair
-from engine.snapshot import list_snapshots
-from inspector.actions import CompactAction, PruneAction, UndoAction, Workplace, run
+from engine.snapshot import drop, keep, list_snapshots
+from inspector.actions import CompactAction, DropAction, UndoAction, Workplace, run
 from inspector.actions.undoing import FORCE
 from inspector.model import StackView
 from inspector.tui import MainScreen
@@ -223,6 +223,7 @@ def test_kept_snapshots_stay_when_older_ones_are_removed(stack: Path) -> None:
         await pilot.press("g", "P")
         screen = await phase(pilot, Phase.PLANNED)
         assert lines(screen) == [middle]
+        assert screen._action.command_line == f"reftable-inspector snapshots --drop {middle} {stack}"
         await confirm(pilot)
         await phase(pilot, Phase.DONE)
 
@@ -231,17 +232,23 @@ def test_kept_snapshots_stay_when_older_ones_are_removed(stack: Path) -> None:
     assert files(stack) == before
 
 
-def test_snapshots_that_were_taken_meanwhile_are_not_removed(stack: Path) -> None:
+def test_a_snapshot_that_is_kept_or_gone_meanwhile_is_not_removed(stack: Path) -> None:
     compact(stack)
     make_stack(stack, (branches(5, 4), []))
     compact(stack)
     newest, oldest = list_snapshots(stack)
-    action = PruneAction(place(stack), newest.id, ())
-    assert action.plan(lambda _: None).is_noop
-    plan = PruneAction(place(stack), newest.id, (newest, oldest)).plan(lambda _: None)
+    assert DropAction(place(stack), ()).plan(lambda _: None).is_noop
+    action = DropAction(place(stack), (newest.id, oldest.id))
+    plan = action.plan(lambda _: None)
+    keep(oldest, kept=True)
     with pytest.raises(OutdatedError):
         run(action, plan, lambda _: None)
     assert len(list_snapshots(stack)) == 2
+    keep(oldest, kept=False)
+    drop(stack, [newest.id], 0)
+    with pytest.raises(OutdatedError):
+        run(action, plan, lambda _: None)
+    assert len(list_snapshots(stack)) == 1
 
 
 def test_read_only_keeps_snapshots_as_they_are(stack: Path) -> None:
