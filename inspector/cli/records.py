@@ -32,8 +32,8 @@ from inspector.text import (
     ref_line,
     reflog_line,
     safe_name,
-    safe_text,
     value_fields,
+    whole_value,
 )
 
 Record = TypeVar("Record", RefRecord, LogRecord)
@@ -134,14 +134,7 @@ def _version_json(version: Version) -> str:
 
 def _version_row(version: Version) -> tuple[str, ...]:
     record = version.record
-    if record.target is not None:
-        value = f"ref: {safe_text(record.target)}"
-    elif record.value is not None:
-        value = record.value.hex()
-        if record.peeled is not None:
-            value += f" (peels to {record.peeled.hex()})"
-    else:
-        value = "deleted"
+    value = whole_value(record, target="ref: ", peeled=" (peels to {})")
     wins = "wins" if version.wins else ""
     place = (str(version.position), safe_name(version.table.name), str(version.offset))
     return (wins, str(record.update_index), *place, value)

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import click
 
-from engine.format import RefRecord
 from engine.repair import Outcome, RefOutcome, RepairPlan, damages, lock_files, table_files
 from inspector.actions import RepairAction, Result, plan_and_run, run
 from inspector.cli.opening import Call, stack_verb, the_one
@@ -31,6 +30,7 @@ from inspector.text import (
     step_lines,
     unknown_refs,
     value_fields,
+    whole_value,
 )
 
 _BATCH: Final = 1024
@@ -149,15 +149,9 @@ def _table_of(directory: Path, part: str, option: str) -> str:
 
 def _outcome_line(one: RefOutcome) -> str:
     value = one.after or one.before
-    shown = f" {_value(value)}" if value is not None else ""
+    shown = f" {whole_value(value)}" if value is not None else ""
     why = f" ({safe_name(one.why)})" if one.why else ""
     return f"{one.outcome:8} {safe_text(one.name)}{shown}{why}"
-
-
-def _value(record: RefRecord) -> str:
-    if record.target is not None:
-        return f"-> {safe_text(record.target)}"
-    return record.value.hex() if record.value is not None else "deleted"
 
 
 def _tell_result(result: Result) -> None:

@@ -22,6 +22,7 @@ from inspector.text.facts import (
     shown,
     update_range,
     value_text,
+    whole_value,
 )
 from inspector.text.layout_words import copied_value, explanation, size_text, span_value_text, title
 from inspector.text.plans import (

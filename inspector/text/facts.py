@@ -100,3 +100,17 @@ def value_text(record: RefRecord, width: int = 10) -> str:
         return record.value.hex()[: max(width, 7)]
     digits = max(7, min((width - 2) // 2, 2 * len(record.value)))
     return f"{record.value.hex()[:digits]} ^{record.peeled.hex()[:digits]}"
+
+
+def whole_value(
+    record: RefRecord | None, *, target: str = "-> ", peeled: str = "", deleted: str = "deleted"
+) -> str:
+    """The same with nothing cut off, for lines of a verb; `deleted` for no record as well.
+
+    `target` comes before the name of a symbolic ref, `peeled` is filled with the peeled id.
+    """
+    if record is not None and record.target is not None:
+        return target + safe_text(record.target)
+    if record is None or record.value is None:
+        return deleted
+    return record.value.hex() + (peeled.format(record.peeled.hex()) if record.peeled is not None else "")

@@ -7,12 +7,12 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Final
 
-from engine.format import U64_MAX, LogRecord, RefRecord
+from engine.format import U64_MAX, LogRecord
 from engine.merge import CompactionPlan
 from engine.repair import LogOutcomes, Outcome, RepairPlan, Step, damages
 from engine.stack import CleanPlan
 from engine.update import UpdatePlan
-from inspector.text.facts import columns, counted
+from inspector.text.facts import columns, counted, whole_value
 from inspector.text.safe import safe_name, safe_text
 from inspector.text.times import utc_time
 
@@ -86,8 +86,8 @@ def update_lines(plan: UpdatePlan) -> Iterator[str]:
     for before, after in zip(plan.before, plan.result.refs, strict=True):
         kind = "delete" if after.is_deletion else "create" if before is None else "update"
         yield f"{kind} {safe_text(after.name)}"
-        yield f"  old {_value(before)}"
-        yield f"  new {_value(after)}"
+        for what, ref in (("old", before), ("new", after)):
+            yield f"  {what} {whole_value(ref, peeled=', tag of {}', deleted='none')}"
     for name, group in groupby(plan.result.logs, attrgetter("name")):
         logs: list[LogRecord] = list(group)
         deleted = sum(log.is_deletion for log in logs)
@@ -101,15 +101,6 @@ def update_lines(plan: UpdatePlan) -> Iterator[str]:
                 yield f"  by  {safe_text(log.committer)} <{safe_text(log.email)}> {log.time} {log.tz:+05d}"
                 if message := log.message.rstrip(b"\n"):
                     yield f"  msg {safe_text(message)}"
-
-
-def _value(record: RefRecord | None) -> str:
-    if record is None or record.is_deletion:
-        return "none"
-    if record.target is not None:
-        return f"-> {safe_text(record.target)}"
-    peeled = f", tag of {record.peeled.hex()}" if record.peeled is not None else ""
-    return f"{(record.value or b'').hex()}{peeled}"
 
 
 def step_lines(number: int, step: Step, forced: str) -> Iterator[str]:
