@@ -12,4 +12,8 @@ from engine.readable.stack import (
     in_doubt as in_doubt,
     open_readable as open_readable,
 )
-from engine.readable.table import OpenError as OpenError, ReadableTable as ReadableTable
+from engine.readable.table import (
+    OpenError as OpenError,
+    ReadableTable as ReadableTable,
+    open_table as open_table,
+)

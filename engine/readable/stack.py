@@ -14,30 +14,25 @@ Nothing here writes, locks, or repairs.
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from engine.closing import Closing
-from engine.errors import FormatError, MissingTableError, ReftableError
+from engine.errors import FormatError, ReftableError
 from engine.format import (
     TABLES_LIST,
     HashId,
-    Header,
     ListFault,
     is_table_file,
     limits_in_name,
     parse_table_list,
 )
-from engine.layout import TableLayout
 from engine.merge import MergedTable
-from engine.readable.table import BrokenTable, OpenError, ReadableTable
-from engine.salvage import assumed_header
+from engine.readable.table import BrokenTable, OpenError, ReadableTable, no_shortage, open_table
 from engine.stack import (
     LOST_WITH_ALL_TABLES,
     StackDirectory,
@@ -45,9 +40,7 @@ from engine.stack import (
     is_of_repository,
     read_list_bytes,
 )
-from engine.table import RegularFile, Table
-
-_OUT_OF_FILES: Final = {errno.EMFILE, errno.ENFILE}
+from engine.table import Table
 
 
 class _TolerantDirectory(StackDirectory):
@@ -195,11 +188,12 @@ def _whatever_is_there(path: str, options: StackOptions, names: Sequence[str] | 
         what = f"{why}; the {len(files)} table files of the directory are shown, by their update indexes"
         list_fault, is_guessed = FormatError(TABLES_LIST, None, what), True
     looked_at = chain(names, files) if is_guessed else names
-    opened = {name: _opened(path, name) for name in looked_at}
+    assumed = options.hash_id or HashId.SHA1
+    opened = {name: open_table(os.path.join(path, name), name, assumed) for name in looked_at}
     if is_guessed:
-        names = sorted({*names, *files}, key=lambda name: _by_update_index(name, opened[name]))
+        names = sorted({*names, *files}, key=lambda name: _by_update_index(opened[name]))
     hash_id = _common_hash(options, opened)
-    tables = _all_tables(path, names, opened, hash_id)
+    tables = _all_tables(names, opened, hash_id)
     faults = [table.fault for table in tables if table.fault is not None]
     if options.hash_id not in (None, hash_id):
         what = f"a {hash_id} table, {options.hash_id} is wanted; so are all that can be read"
@@ -225,76 +219,43 @@ def _listed(path: str) -> tuple[list[str], OpenError | None]:
     try:
         data = read_list_bytes(path)
     except (FormatError, OSError) as error:
-        return [], _no_shortage(error)
+        return [], no_shortage(error)
     if data is None:
         return [], FormatError(TABLES_LIST, None, "there is no such file")
     listed = parse_table_list(data)
     return listed.names, listed.first_error(frozenset(ListFault) - {ListFault.BLANK_LINE})
 
 
-def _no_shortage(error: FormatError | OSError) -> FormatError | OSError:
-    """The same error. That no more files can be opened is no fault of any of them: raises that one."""
-    if isinstance(error, OSError) and error.errno in _OUT_OF_FILES:
-        raise error
-    return error
-
-
-def _opened(path: str, name: str) -> ReadableTable | OpenError:
-    try:
-        return ReadableTable.open(os.path.join(path, name), name)
-    except FileNotFoundError:
-        return MissingTableError(name)
-    except (FormatError, OSError) as error:
-        return _no_shortage(error)
-
-
-def _by_update_index(name: str, opened: ReadableTable | OpenError) -> tuple[int, int, str]:
+def _by_update_index(table: ReadableTable) -> tuple[int, int, str]:
     """What orders the tables of a directory: newest last, and behind them those of unknown update index."""
-    if isinstance(opened, Table):
-        return opened.max_update_index, -opened.min_update_index, name
-    limits = limits_in_name(name)
-    return (limits[1], -limits[0], name) if limits else (2**64, 0, name)
+    if table.fault is None:
+        return table.max_update_index, -table.min_update_index, table.name
+    limits = limits_in_name(table.name)
+    return (limits[1], -limits[0], table.name) if limits else (2**64, 0, table.name)
 
 
-def _common_hash(options: StackOptions, opened: dict[str, ReadableTable | OpenError]) -> HashId:
+def _common_hash(options: StackOptions, opened: dict[str, ReadableTable]) -> HashId:
     """The hash function that is stated, if any table has it; otherwise that of most tables."""
     stated = options.hash_id
-    hashes = [one.hash_id for one in opened.values() if isinstance(one, Table)]
+    hashes = [one.hash_id for one in opened.values() if one.fault is None]
     if stated is not None and (stated in hashes or not hashes):
         return stated
     return max(hashes, key=hashes.count, default=HashId.SHA1)
 
 
 def _all_tables(
-    path: str, names: Sequence[str], opened: dict[str, ReadableTable | OpenError], hash_id: HashId
+    names: Sequence[str], opened: dict[str, ReadableTable], hash_id: HashId
 ) -> tuple[ReadableTable, ...]:
+    """These tables; those that do not open, or are of another hash function, are described by the others."""
     tables: list[ReadableTable] = []
     for name in names:
         one = opened[name]
-        if isinstance(one, ReadableTable):
-            if one.hash_id is hash_id:
-                tables.append(one)
-                continue
-            one = FormatError(name, None, f"a {one.hash_id} table among tables of {hash_id}")
         before = tables[-1].max_update_index if tables else 0
-        tables.append(_broken_table(path, name, one, hash_id, before))
+        fault = one.fault
+        if fault is not None:
+            one = BrokenTable(one.path, name, fault, hash_id, before)
+        if one.hash_id is not hash_id:
+            fault = fault or FormatError(name, None, f"a {one.hash_id} table among tables of {hash_id}")
+            one = BrokenTable(one.path, name, fault, hash_id, before, is_read=False)
+        tables.append(one)
     return tuple(tables)
-
-
-def _broken_table(path: str, name: str, fault: OpenError, hash_id: HashId, before: int) -> BrokenTable:
-    """A table that does not open; `before` is the highest update index of those older."""
-    low, high = sorted(limits_in_name(name) or (before, before))
-    shown = Header(hash_id.version, 0, low, high, hash_id)
-    path = os.path.join(path, name)
-    try:
-        file = RegularFile.open(path, name)
-    except (FormatError, OSError) as error:
-        _no_shortage(error)
-        return BrokenTable(None, path, name, fault, shown, None)
-    layout = TableLayout(name, file.size, file.read)
-    header, is_known = assumed_header(layout, name, hash_id)
-    if header.hash_id is not hash_id:
-        return BrokenTable(file, path, name, fault, shown, None)
-    if is_known:
-        shown = replace(header, version=header.hash_id.version)
-    return BrokenTable(file, path, name, fault, shown, header)

@@ -17,21 +17,37 @@ file once, the first time that damage is met.
 
 from __future__ import annotations
 
+import errno
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 from operator import attrgetter, le, lt
-from typing import NoReturn, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 from engine.errors import ApiError, FormatError, MissingTableError
-from engine.format import U64_MAX, Footer, Header, LogRecord, RefRecord, footer_size, log_order, ref_key
-from engine.salvage import Losses, Salvaged, salvage_table
+from engine.format import (
+    U64_MAX,
+    Footer,
+    HashId,
+    Header,
+    LogRecord,
+    RefRecord,
+    footer_size,
+    limits_in_name,
+    log_order,
+    ref_key,
+)
+from engine.layout import TableLayout
+from engine.salvage import Losses, Salvaged, assumed_header, salvage_table
 from engine.table import RegularFile, Table
 
 _name: Callable[[RefRecord | LogRecord], bytes] = attrgetter("name")
 _R = TypeVar("_R", RefRecord, LogRecord)
 _K = TypeVar("_K", bytes, tuple[bytes, int])
+
+_OUT_OF_FILES: Final = {errno.EMFILE, errno.ENFILE}
 
 OpenError = FormatError | MissingTableError | OSError
 """Why a table cannot be opened."""
@@ -40,8 +56,11 @@ OpenError = FormatError | MissingTableError | OSError
 class ReadableTable(Table):
     """A table that is read past its damage; see the module's text. Safe to read from several threads.
 
-    `fault` is why the file cannot be opened as a table, None where it can.
+    `fault` is why the file cannot be opened as a table, None where it can. `has_limits` when its update
+    indexes are known.
     """
+
+    has_limits = True
 
     def __init__(self, file: RegularFile, path: str) -> None:
         super().__init__(file, path)
@@ -98,7 +117,7 @@ class ReadableTable(Table):
         if self._looks_sound:
             with suppress(FormatError):
                 return super().locate_ref(name)
-        salvaged = self._salvage()
+        salvaged = self.salvaged()
         return salvaged.locate_ref(name) if salvaged is not None else None
 
     def read_log(self, name: bytes, update_index: int = U64_MAX) -> LogRecord | None:
@@ -119,7 +138,7 @@ class ReadableTable(Table):
         if self._looks_sound:
             with suppress(FormatError):
                 return super().locate_log(name, update_index)
-        salvaged = self._salvage()
+        salvaged = self.salvaged()
         return salvaged.locate_log(name, update_index) if salvaged is not None else None
 
     # Scans.
@@ -132,12 +151,12 @@ class ReadableTable(Table):
     def log_blocks(self, start: bytes = b"", update_index: int = U64_MAX) -> Iterator[list[LogRecord]]:
         """The logs from the first key >= (`start`, `update_index`) on, as far as they can be read."""
 
-        def salvaged(found: Salvaged, key: tuple[bytes, int]) -> Iterator[list[LogRecord]]:
+        def rest(found: Salvaged, key: tuple[bytes, int]) -> Iterator[list[LogRecord]]:
             return found.log_blocks(key[0], -key[1])
 
         # One ref has many entries; to look at names alone costs little and shows most.
         scan = super().log_blocks(start, update_index)
-        return self._past_damage(scan, le, salvaged, log_order, (start, -update_index))
+        return self._past_damage(scan, le, rest, log_order, (start, -update_index))
 
     def _past_damage(
         self,
@@ -155,7 +174,7 @@ class ReadableTable(Table):
                     yield block
                     last = key_of(block[-1])
                 return
-        found = self._salvage()
+        found = self.salvaged()
         if found is None:
             return
         for records in salvaged(found, start if last is None else last):
@@ -199,7 +218,7 @@ class ReadableTable(Table):
                 if (last is None or record.name > last) and oid in (record.value, record.peeled):
                     yield record
 
-    def _salvage(self) -> Salvaged | None:
+    def salvaged(self) -> Salvaged | None:
         """What is left of the table; None for a file that nothing can be taken from."""
         with self._lock:
             if self._salvaged is None and self._read_by is not None:
@@ -208,34 +227,45 @@ class ReadableTable(Table):
 
 
 class BrokenTable(ReadableTable):
-    """A file that is no table, or one that is not there, as `fault` says.
+    """A file that is no table, or one that is not there, as `fault` says; it is salvaged if `is_read`.
 
-    `header` is what to show of it. It is salvaged by `read_by`, or not at all if that is None. `file` is
-    None where there is none.
+    `header` is what to show of it: where nothing tells them, its hash function is `hash_id`, and its update
+    index the highest of those older, `before`.
     """
 
     def __init__(  # of a table, there is nothing to read
         self,
-        file: RegularFile | None,
         path: str,
         name: str,
         fault: OpenError,
-        header: Header,
-        read_by: Header | None,
+        hash_id: HashId,
+        before: int = 0,
+        *,
+        is_read: bool = True,
     ) -> None:
-        self._file = file
         self.path = path
         self.name = name
-        self.reads = 0
-        self.size = file.size if file is not None else 0
-        self._describe(header)
-        self.footer = Footer()
-        self._end = max(self.size - footer_size(header.version), header.size)
-        self._refs = self._logs = None
-        self._salvaged = None
-        self._lock = threading.Lock()
+        self.reads = self.size = 0
         self.fault = fault
-        self._read_by = read_by if file is not None else None
+        self.has_limits = False
+        self._file = self._read_by = self._refs = self._logs = self._salvaged = None
+        self._lock = threading.Lock()
+        low, high = sorted(limits_in_name(name) or (before, before))
+        shown = Header(hash_id.version, 0, low, high, hash_id)
+        try:
+            self._file = file = RegularFile.open(path, name)
+        except (FormatError, OSError) as error:
+            no_shortage(error)
+        else:
+            self.size = file.size
+            if is_read:
+                layout = TableLayout(name, file.size, file.read)
+                self._read_by, self.has_limits = assumed_header(layout, name, hash_id)
+                known = self._read_by if self.has_limits else replace(shown, hash_id=self._read_by.hash_id)
+                shown = replace(known, version=known.hash_id.version)
+        self._describe(shown)
+        self.footer = Footer()
+        self._end = max(self.size - footer_size(shown.version), shown.size)
 
     @property
     def has_logs(self) -> bool:
@@ -253,3 +283,23 @@ class BrokenTable(ReadableTable):
     def blocks(self) -> NoReturn:
         """Refused likewise: raises `fault`."""
         raise self.loss()
+
+
+def open_table(path: str, name: str, hash_id: HashId) -> ReadableTable:
+    """The file at `path` as a table, whatever it holds; `hash_id` where nothing tells its hash function.
+
+    Raises `OSError` when no more files can be opened.
+    """
+    try:
+        return ReadableTable.open(path, name)
+    except FileNotFoundError:
+        return BrokenTable(path, name, MissingTableError(name), hash_id)
+    except (FormatError, OSError) as error:
+        return BrokenTable(path, name, no_shortage(error), hash_id)
+
+
+def no_shortage(error: FormatError | OSError) -> FormatError | OSError:
+    """The same error. That no more files can be opened is no fault of any of them: raises that one."""
+    if isinstance(error, OSError) and error.errno in _OUT_OF_FILES:
+        raise error
+    return error

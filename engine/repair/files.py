@@ -14,7 +14,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
-from engine.errors import shown
+from engine.errors import FormatError, shown
 from engine.format import HashId, is_table_file, limits_in_name, parse_table_list
 from engine.fsck import (
     HIGHEST_LIMIT,
@@ -27,10 +27,11 @@ from engine.fsck import (
     reason_of,
 )
 from engine.progress import Progress, ProgressCallback
+from engine.readable import open_table
 from engine.repair.choice import Candidate
 from engine.repair.inputs import Input, count_records
 from engine.repair.plan import LeftOut
-from engine.salvage import Losses, salvage_file
+from engine.salvage import Losses
 from engine.stack import read_list_bytes
 
 _MOST_REASONS: Final = 3
@@ -198,7 +199,7 @@ class Evidence:
                 self._open(file, between)
             except PermissionError:
                 raise
-            except OSError as error:
+            except (FormatError, OSError) as error:
                 file.reasons.append(reason_of(error))
         read = file.input
         if read is not None and read.limits[1] >= HIGHEST_LIMIT:
@@ -220,10 +221,13 @@ class Evidence:
                 file.input = Input(name, (found.min_update_index, found.max_update_index))
                 file.hash_id = found.hash_id
             return
-        salvaged, is_known = salvage_file(os.fspath(self.path / name), name, self.hash_id)
+        table = open_table(os.fspath(self.path / name), name, self.hash_id)
+        salvaged = table.salvaged()
+        if salvaged is None:
+            raise table.loss()
         header, losses = salvaged.header, salvaged.losses
         file.hash_id = header.hash_id
-        limits = (header.min_update_index, header.max_update_index) if is_known else between
+        limits = (header.min_update_index, header.max_update_index) if table.has_limits else between
         if limits is not None:
             file.losses = losses
             if losses.refs or losses.logs > losses.uncertain_logs:

@@ -21,7 +21,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from engine.errors import ApiError, FormatError, OutdatedError
+from engine.errors import ApiError, FormatError, MissingTableError, OutdatedError
 from engine.format import (
     U64_MAX,
     is_table_file,
@@ -109,7 +109,7 @@ def plan_repair(
             only = None if tables is None else frozenset(tables)
             choices = (frozenset(set_aside), frozenset(take_up))
             plan = _Planner(known, options or StackOptions(), only, *choices, now).plan()
-        except (FileNotFoundError, OutdatedError):
+        except (FileNotFoundError, MissingTableError, OutdatedError):
             # A table that is gone since it was checked, from the list or from beside it: others compact.
             continue
         except FormatError:

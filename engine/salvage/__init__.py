@@ -13,7 +13,6 @@ from engine.salvage.gaps import EVERYWHERE as EVERYWHERE, Gap as Gap, Losses as 
 from engine.salvage.salvaged import (
     Salvaged as Salvaged,
     assumed_header as assumed_header,
-    salvage_file as salvage_file,
     salvage_table as salvage_table,
 )
 from engine.salvage.scan import salvage as salvage

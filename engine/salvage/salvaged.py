@@ -28,7 +28,7 @@ from engine.merge import merge_blocks
 from engine.salvage.builder import Builder, Places
 from engine.salvage.gaps import Losses, LossTally
 from engine.salvage.scan import Readable, Unreadable, salvage
-from engine.table import RegularFile, Table
+from engine.table import Table
 
 _USUAL_BLOCK_SIZE: Final = 2**16
 
@@ -80,16 +80,6 @@ def salvage_table(name: str, size: int, read: Read, header: Header) -> Salvaged:
             salvaged, _salvage(layout, header, blind=True), key=lambda one: one.losses.refs + one.losses.logs
         )
     return salvaged
-
-
-def salvage_file(path: str, name: str, hash_id: HashId) -> tuple[Salvaged, bool]:
-    """Salvage the file at `path`; with it, whether its update indexes are known.
-
-    Raises `OSError`, and `FormatError` for what is no regular file.
-    """
-    file = RegularFile.open(path, name)
-    header, is_known = assumed_header(TableLayout(name, file.size, file.read), name, hash_id)
-    return salvage_table(name, file.size, file.read, header), is_known
 
 
 def assumed_header(layout: TableLayout, name: str, hash_id: HashId) -> tuple[Header, bool]:

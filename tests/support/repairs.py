@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.format import LogRecord, RefRecord
+from engine.format import HashId, LogRecord, RefRecord
 from engine.fsck import Severity, fsck
+from engine.readable import open_table
 from engine.repair import (
     LogOutcomes,
     Outcome,
@@ -20,6 +21,7 @@ from engine.repair import (
     ref_outcomes,
     repair,
 )
+from engine.salvage import Losses
 from engine.snapshot import Snapshot
 from engine.stack import Stack, StackOptions
 from tests.support.findings import NOW
@@ -31,6 +33,14 @@ def state(directory: Path) -> State:
     """Return the records that the stack shows."""
     with Stack.open(directory, read_only=True) as stack:
         return list(stack.refs()), list(stack.logs())
+
+
+def losses_of(path: Path) -> Losses:
+    """Return what salvaging the table at `path` cannot bring back."""
+    table = open_table(str(path), path.name, HashId.SHA1)
+    salvaged = table.salvaged()
+    assert salvaged is not None
+    return salvaged.losses
 
 
 def refs(directory: Path) -> dict[bytes, bytes | None]:

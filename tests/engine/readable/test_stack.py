@@ -12,10 +12,11 @@ import pytest
 from engine.errors import ChecksumError, FormatError, MissingTableError
 from engine.format import REF, HashId, LogRecord, RefRecord
 from engine.readable import ReadableStack, in_doubt, open_readable
-from engine.salvage import builder, salvage_file
+from engine.salvage import builder
 from engine.stack import Stack, StackOptions
 from engine.table import Table
 from tests.support.handmade import Handmade, change_byte
+from tests.support.repairs import losses_of
 from tests.support.stacks import LOOSE, add, entry, same
 from tests.support.tables import oid
 from tests.support.thinning import thinned
@@ -110,7 +111,7 @@ def test_of_a_table_cut_off_anywhere_all_is_shown_that_can_be_salvaged(
     sound = [contents(tmp_path / name) for name in names]
     for size in thinned(range(0, len(data), 7), 3):
         path.write_bytes(data[:size])
-        losses = salvage_file(os.fspath(path), names[1], HashId.SHA1)[0].losses
+        losses = losses_of(path)
         with open_readable(tmp_path) as stack:
             table = stack.tables[1]
             refs, logs = list(table.refs()), list(table.logs())

@@ -20,13 +20,13 @@ from engine.format import REF, HashId, LogRecord, RefRecord, format_table_name, 
 from engine.merge import Expiry
 from engine.progress import Progress
 from engine.repair import Outcome, RepairResult, StepKind, damages, plan_repair, repair
-from engine.salvage import Gap, salvage_file
+from engine.salvage import Gap
 from engine.snapshot import ChangeRecord, find_snapshot, list_snapshots, restore
 from engine.stack import Stack, StackOptions, remove_stale_lock
 from engine.table import Table, WriteOptions
 from tests.support.findings import NOW, codes, install
 from tests.support.handmade import Handmade, change_byte, change_header
-from tests.support.repairs import errors, kinds, mend, outcomes, refs, state, told
+from tests.support.repairs import errors, kinds, losses_of, mend, outcomes, refs, state, told
 from tests.support.stacks import exchange, list_tables, listed, lock, make_stack
 from tests.support.tables import oid, stack_contents, stack_files, write_table
 
@@ -862,7 +862,7 @@ def test_a_table_cut_off_between_two_blocks_is_not_taken_for_whole(tmp_path: Pat
     with Table.open(tmp_path / name) as table:
         ends = [block.next_offset for block in table.blocks() if block.type == REF]
     cut(tmp_path / name, ends[1])
-    losses = salvage_file(os.fspath(tmp_path / name), name, HashId.SHA1)[0].losses
+    losses = losses_of(tmp_path / name)
     assert 0 < losses.refs < 40
     assert losses.gaps == (Gap(names[losses.refs - 1], None),)
     assert losses.lost_logs

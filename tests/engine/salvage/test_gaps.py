@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from engine.format import HashId, LogRecord, RefRecord
-from engine.readable import ReadableTable, open_readable
+from engine.format import LogRecord, RefRecord
+from engine.readable import ReadableTable, open_readable, table
 from engine.repair import RepairPlan, log_outcomes, plan_repair, ref_outcomes, repair
-from engine.salvage import Losses, salvage_file, salvaged
+from engine.salvage import Losses
 from engine.stack import Stack, StackOptions
 from engine.table import Table
 from tests.support.findings import NOW
+from tests.support.repairs import losses_of
 from tests.support.stacks import listed
 from tests.support.tables import oid
 from tests.support.thinning import SHARES, thinned
@@ -107,7 +108,7 @@ def test_doubt_is_where_the_damage_is_and_nowhere_else(directory: Path) -> None:
         first, last = (blocks[number].refs(hash_size, table.min_update_index) for number in (1, 3))
     data[blocks[2].offset : blocks[2].offset + 250] = bytes(250)
     path.write_bytes(data)
-    losses = salvage_file(os.fspath(path), path.name, HashId.SHA1)[0].losses
+    losses = losses_of(path)
     [gap] = losses.gaps
     assert (gap.low, gap.high) == (first[-1].name, last[0].name)
     # The block was one of refs, so that no log entry is lost.
@@ -123,13 +124,13 @@ def test_a_damaged_table_is_salvaged_once_between_plan_and_repair(
     for name in names[:2]:
         os.truncate(directory / name, 300)
     passes: list[str] = []
-    scan = salvaged.salvage_table
+    scan = table.salvage_table
 
     def counting(name: str, *arguments: object) -> object:
         passes.append(name)
         return scan(name, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(salvaged, "salvage_table", counting)
+    monkeypatch.setattr(table, "salvage_table", counting)
     plan = plan_repair(directory, now=NOW)
     assert sum(map(len, ref_outcomes(plan)))
     log_outcomes(plan)
