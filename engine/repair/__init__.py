@@ -2,12 +2,15 @@
 
 May import all wings but `update`.
 
-    plan          a repair as data
+    plan          a repair as data, and what it cannot bring back
     inputs        files, and their records as they come into the repaired stack
     choice        which tables make up a stack when its list does not say, or says what cannot be
     files         what is known of the stack, each file looked at once
-    outcome       what becomes of each ref and log entry, and which refs their reflogs restore
+    restoring     refs that their reflogs restore
+    draft         a plan in the making
+    tables        the tables of the repaired stack
     planner       making the plan
+    outcome       what becomes of each ref and log entry
     execute       carrying out a plan: `repair`
 """
 
@@ -16,7 +19,6 @@ from engine.repair.outcome import (
     LogOutcomes as LogOutcomes,
     Outcome as Outcome,
     RefOutcome as RefOutcome,
-    damages as damages,
     log_outcomes as log_outcomes,
     ref_outcomes as ref_outcomes,
 )
@@ -24,6 +26,7 @@ from engine.repair.plan import (
     RepairPlan as RepairPlan,
     Step as Step,
     StepKind as StepKind,
+    damages as damages,
     lock_files as lock_files,
     table_files as table_files,
 )

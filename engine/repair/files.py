@@ -19,7 +19,6 @@ from engine.format import HashId, is_table_file, limits_in_name, parse_table_lis
 from engine.fsck import (
     HIGHEST_LIMIT,
     REWRITE_TABLE,
-    CheckedTable,
     Finding,
     Limits,
     Severity,
@@ -215,13 +214,12 @@ class Evidence:
     def _open(self, file: TableFile, between: Limits | None) -> None:
         """See how a regular file is read: as it is, or salvaged."""
         name = file.file
-        if not file.rewrites:
-            found = CheckedTable(self.path, name).header
-            if found is not None:
-                file.input = Input(name, (found.min_update_index, found.max_update_index))
-                file.hash_id = found.hash_id
-            return
         table = open_table(os.fspath(self.path / name), name, self.hash_id)
+        if not file.rewrites:
+            if table.fault is None:
+                file.input = Input(name, (table.min_update_index, table.max_update_index))
+                file.hash_id = table.hash_id
+            return
         salvaged = table.salvaged()
         if salvaged is None:
             raise table.loss()

@@ -9,7 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from operator import attrgetter
+from heapq import merge
+from itertools import chain, count, groupby
+from operator import attrgetter, itemgetter
+from typing import Any
 
 from engine.errors import OutdatedError
 from engine.format import LogRecord, RefRecord, is_unsafe_refname, log_order, ref_key
@@ -134,3 +137,51 @@ def count_records(directory: str | os.PathLike[str], inputs: Sequence[Input]) ->
         indexes = [log.update_index for log in entries if not log.is_deletion]
         highest_log = max(highest_log, *indexes, 0)
     return Counts(refs, logs, lowest_ref or 0, highest_ref, highest_log)
+
+
+Located = tuple[RefRecord, int]
+"""A record and the number of the table that it is in."""
+
+
+def located_refs(sources: Sequence[OpenInputs], start: bytes = b"") -> Iterator[tuple[bytes, Located]]:
+    """The record that counts for each name, with its table's place."""
+    streams = [_tagged(source.refs(start), number) for number, source in enumerate(sources)]
+    for refs in merge_blocks(streams, lambda located: located[0].name):
+        for located in refs:
+            yield located[0].name, located
+
+
+def _tagged(blocks: Iterator[list[RefRecord]], number: int) -> Iterator[list[Located]]:
+    for refs in blocks:
+        yield [(ref, number) for ref in refs]
+
+
+def all_logs(sources: Sequence[OpenInputs], start: bytes = b"") -> Iterator[LogRecord]:
+    """The log entry that counts for each key, tombstones among them."""
+    return chain.from_iterable(merge_blocks([source.logs(start) for source in sources], log_order))
+
+
+def live_logs(sources: Sequence[OpenInputs], start: bytes = b"") -> Iterator[LogRecord]:
+    """The same without tombstones."""
+    return (log for log in all_logs(sources, start) if not log.is_deletion)
+
+
+def newest_logs(sources: Sequence[OpenInputs], start: bytes = b"") -> Iterator[tuple[bytes, LogRecord]]:
+    """The newest log entry of each ref, by its name."""
+    entries = (log for log in live_logs(sources, start) if not log.is_marker)
+    for name, logs in groupby(entries, attrgetter("name")):
+        yield name, next(logs)
+
+
+def side_by_side(*streams: Iterator[tuple[Any, Any]]) -> Iterator[tuple[Any, list[Any]]]:
+    """Streams in key order as rows: a key, and what each stream has for it, None for nothing."""
+
+    def numbered(number: int, stream: Iterator[tuple[Any, Any]]) -> Iterator[tuple[Any, int, Any]]:
+        for key, value in stream:
+            yield key, number, value
+
+    for key, found in groupby(merge(*map(numbered, count(), streams), key=itemgetter(0)), itemgetter(0)):
+        row = [None] * len(streams)
+        for _, number, value in found:
+            row[number] = value
+        yield key, row

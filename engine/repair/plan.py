@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from engine.format import HashId, is_table_file, pack_table_list
+from engine.format import U64_MAX, HashId, is_table_file, pack_table_list
 from engine.fsck import Severity
 from engine.repair.inputs import Input
-from engine.salvage import Losses
-from engine.stack import LOCK_SUFFIX, StackOptions
+from engine.salvage import EVERYWHERE, Gap, Losses
+from engine.stack import LOCK_SUFFIX, StackOptions, merged_ranges
 
 
 class StepKind(StrEnum):
@@ -153,6 +153,41 @@ class RepairPlan:
     def of(self, kind: StepKind) -> tuple[Step, ...]:
         """The steps of one kind."""
         return tuple(step for step in self.steps if step.kind is kind)
+
+
+@dataclass(slots=True, frozen=True)
+class Damage:
+    """What a table may have held that cannot be read: refs in `gaps`, of update indexes up to `high`.
+
+    With `lost_logs` log entries as well. `position` is that of the table in the repaired stack, None for one
+    that is not in it.
+    """
+
+    file: str
+    position: int | None
+    high: int
+    gaps: tuple[Gap, ...]
+    lost_logs: bool
+
+
+def damages(plan: RepairPlan) -> list[Damage]:
+    """What may be lost without trace, for each table, the oldest first; then of those left out."""
+    found = [
+        Damage(file, position, table.limits[1], losses.gaps, losses.lost_logs)
+        for position, table in enumerate(plan.tables)
+        for file, losses in table.losses.items()
+    ]
+    covered = merged_ranges(table.limits for table in plan.tables)
+    for left in plan.left_out:
+        low, high = left.limits or (0, U64_MAX)
+        if not left.is_listed:
+            continue
+        if left.refs or left.logs:  # it can be read, but for its losses
+            if left.losses is not None:
+                found.append(Damage(left.file, None, high, left.losses.gaps, left.losses.lost_logs))
+        elif low <= high and not any(first <= low and high < end for first, end in covered):
+            found.append(Damage(left.file, None, high, EVERYWHERE, lost_logs=True))
+    return [damage for damage in found if damage.gaps or damage.lost_logs]
 
 
 def table_files(directory: str | os.PathLike[str]) -> list[str]:

@@ -1,0 +1,87 @@
+"""A plan in the making: what is decided so far, and the words for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from engine.format import limits_in_name
+from engine.fsck import Severity
+from engine.repair.files import Evidence, TableFile, words_for
+from engine.repair.plan import LeftOut, Step, StepKind
+from engine.stack import StackOptions
+
+NEEDED: Final = {"orphan-doubtful", "table-unlisted-data"}
+"""Tables that are not listed, and of which no listed table may hold the records."""
+
+_LEFT: Final = {
+    StepKind.SET_ASIDE: "kept with the snapshot; {} can be read of it",
+    StepKind.LEAVE_OUT: "it stays where it is, with {}",
+    StepKind.REMOVE_FILE: "it held {}; the snapshot keeps it",
+}
+"""What becomes of a table that is left out, and of its records."""
+
+
+@dataclass(slots=True)
+class Draft:
+    """A plan in the making.
+
+    `set_aside` and `take_up` name the tables for which another than the safest option is wanted. `fitting`
+    are those not listed that are taken up unasked. No new table gets a name of `taken`: also not one that
+    the list alone has, or a snapshot, since a name never returns.
+    """
+
+    known: Evidence
+    options: StackOptions
+    only: frozenset[str] | None
+    set_aside: frozenset[str]
+    take_up: frozenset[str]
+    now: float
+    steps: list[Step] = field(default_factory=list)
+    left: list[LeftOut] = field(default_factory=list)
+    listed: list[str] = field(default_factory=list)
+    mergeable: frozenset[str] = frozenset()
+    fitting: set[str] = field(default_factory=set)
+    taken: set[str] = field(default_factory=set)
+
+    def selected(self, name: str) -> bool:
+        """Whether a file is to be repaired."""
+        return self.only is None or name in self.only
+
+    def options_of(self, file: TableFile) -> tuple[StepKind, ...]:
+        """All that can be done with a table, the safest first; empty where there is no choice."""
+        if file.input is None or self.only is not None:
+            return ()
+        if file.file in self.mergeable:
+            return (StepKind.MERGE_TABLE, StepKind.SET_ASIDE)
+        if file.file in self.listed:
+            return (StepKind.REWRITE_TABLE, StepKind.SET_ASIDE) if file.rewrites else ()
+        codes = self.known.codes(file.file)
+        if "orphan-newer" in codes:
+            return (StepKind.SET_ASIDE, StepKind.TAKE_UP)
+        if codes & NEEDED and file.file not in self.fitting:
+            return (StepKind.LEAVE_OUT, StepKind.TAKE_UP, StepKind.SET_ASIDE)
+        return () if "orphan-table" in codes else (StepKind.TAKE_UP, StepKind.SET_ASIDE)
+
+    def keep(self, kind: StepKind, file: TableFile, result: str, options: tuple[StepKind, ...] = ()) -> None:
+        """A listed table stays part of the stack, but not as it is."""
+        self.steps.append(Step(kind, file.file, file.why, result, file.severity, options=options))
+
+    def leave(
+        self,
+        kind: StepKind,
+        file: TableFile,
+        why: str,
+        *,
+        options: tuple[StepKind, ...] = (),
+        severity: Severity | None = None,
+        is_ahead: bool = False,
+    ) -> None:
+        """A file is no part of the repaired stack; one that `is_ahead` should be."""
+        name = file.file
+        refs, logs = self.known.count(file)
+        limits = file.input.limits if file.input is not None else limits_in_name(name)
+        is_listed = is_ahead or name in self.listed
+        self.left.append(LeftOut(name, why, limits, refs, logs, is_listed, losses=file.losses))
+        result = _LEFT[kind].format(words_for(refs, logs))
+        self.steps.append(Step(kind, name, why, result, severity or file.severity, options=options))

@@ -1,0 +1,141 @@
+"""The tables of the repaired stack, with the steps that make them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import chain
+
+from engine.format import U64_MAX, is_unsafe_refname, limits_in_name, pack_table_list
+from engine.fsck import HIGHEST_LIMIT, Severity
+from engine.repair.draft import Draft
+from engine.repair.files import TableFile, number_of, words_for
+from engine.repair.inputs import Counts, OpenInputs, count_records
+from engine.repair.plan import Damage, PlannedTable, Step, StepKind
+from engine.repair.restoring import restored_refs
+from engine.salvage import EVERYWHERE
+from engine.stack import unused_table_name
+
+
+def planned_tables(draft: Draft, chosen: Sequence[Sequence[TableFile]]) -> list[PlannedTable]:
+    """The tables of the repaired stack, with the steps that make them."""
+    _restore(draft, [file for files in chosen for file in files])
+    refused = _with_unsafe_names(draft, [file for files in chosen for file in files])
+    tables: list[PlannedTable] = []
+    for number, files in enumerate(chosen):
+        for file in files:
+            if file.file in refused:
+                why = "refs in it have names that make git fail; they are left out"
+                file.rewrite(why, replace(file.readable, drops_unsafe_names=True))
+        after = chosen[number + 1 : number + 2]
+        table = _table(draft, files, after[0][0].readable.limits[0] if after else HIGHEST_LIMIT)
+        tables.append(table)
+        for file in files:
+            if file.file not in draft.listed:
+                _plan_taking_up(draft, file, table)
+            elif len(files) > 1:
+                _plan_merging(draft, file, files, table)
+    return tables
+
+
+def _table(draft: Draft, files: Sequence[TableFile], following: int) -> PlannedTable:
+    """The table that is made of some files; the next one begins with the update index `following`."""
+    inputs = tuple(file.readable for file in files)
+    limits = min(one.limits[0] for one in inputs), max(one.limits[1] for one in inputs)
+    is_selected = any(draft.selected(file.file) for file in files)
+    rewrites = len(files) > 1 or files[0].rewrites
+    # An unlisted table gets another name: a process that saw it go from the list is about to remove it.
+    is_unlisted = files[0].file not in draft.listed
+    if not is_selected or not (rewrites or files[0].renames or is_unlisted):
+        return PlannedTable(files[0].file, limits, inputs, is_rewritten=False)
+    counts: Counts | None = None
+    if rewrites:
+        draft.known.tell("read what is readable")
+        unlimited = [replace(one, limits=(one.limits[0], U64_MAX)) for one in inputs]
+        counts = count_records(draft.known.path, unlimited)
+        # Log entries may be newer than the table says, as far as the next table leaves them.
+        limits = limits[0], max(limits[1], min(counts.highest_log, following - 1))
+        inputs = tuple(replace(one, limits=(one.limits[0], limits[1])) for one in inputs)
+        if max(counts.highest_ref, counts.highest_log) > limits[1]:
+            counts = count_records(draft.known.path, inputs)
+    name = unused_table_name(limits, draft.options.suffix, draft.taken.__contains__)
+    draft.taken.add(name)
+    if counts is None:
+        if not is_unlisted:
+            draft.keep(StepKind.RENAME_TABLE, files[0], f"as {name}, with the same bytes")
+        return PlannedTable(name, limits, inputs, is_rewritten=False)
+    table = PlannedTable(name, limits, inputs, True, counts.refs, counts.logs)
+    if len(files) == 1:
+        _plan_rewriting(draft, files[0], table)
+    return table
+
+
+def _restore(draft: Draft, chosen: Sequence[TableFile]) -> None:
+    """Have the reflogs tell the values of refs whose records are lost."""
+    names = {file.file for file in chosen}
+    others = [
+        Damage(name, None, (limits_in_name(name) or (0, U64_MAX))[1], EVERYWHERE, lost_logs=True)
+        for name in (*draft.listed, *(left.file for left in draft.left if left.is_listed))
+        if name not in names and draft.only is None
+    ]
+    inputs = [file.readable for file in chosen]
+    for at, table in restored_refs(draft.known.path, inputs, others).items():
+        if draft.selected(chosen[at].file):
+            chosen[at].input = replace(inputs[at], restored=table)
+
+
+def _with_unsafe_names(draft: Draft, chosen: Sequence[TableFile]) -> set[str]:
+    """The tables with refs whose names make git fail, if the stack shows any."""
+    looked_at: Sequence[TableFile] = chosen
+    is_as_listed = pack_table_list(file.file for file in chosen) == draft.known.raw
+    if is_as_listed and not draft.known.files_with("ref-name-unsafe"):
+        # fsck has seen all names, but for those that only salvaging brings to light.
+        looked_at = [file for file in chosen if file.rewrites]
+    found: set[str] = set()
+    for file in looked_at:
+        refs = chain.from_iterable(OpenInputs(draft.known.path, [file.readable]).refs())
+        if any(is_unsafe_refname(ref.name) and not ref.is_deletion for ref in refs):
+            found.add(file.file)
+    return found
+
+
+def _plan_taking_up(draft: Draft, file: TableFile, table: PlannedTable) -> None:
+    findings = draft.known.findings(file.file)
+    why = "; ".join(f"{one.code}: {one.message}" for one in findings) or "not listed"
+    how = f"merged into {table.name}" if len(table.inputs) > 1 else f"as {table.name}"
+    result = f"{how}, with {words_for(*draft.known.count(file))}"
+    options = draft.options_of(file)
+    draft.steps.append(Step(StepKind.TAKE_UP, file.file, why, result, Severity.ERROR, options=options))
+
+
+def _plan_merging(draft: Draft, file: TableFile, files: Sequence[TableFile], table: PlannedTable) -> None:
+    others = " and ".join(other.file for other in files if other is not file)
+    low, high = file.readable.limits
+    file.reasons.insert(0, f"its update indexes, {low} to {high}, do not fit beside those of {others}")
+    file.severity = Severity.ERROR
+    result = (
+        f"with {others} into {table.name}, which has {words_for(table.refs, table.logs)}: "
+        "of one name, the table that is later in the list counts, as for git"
+    )
+    draft.keep(StepKind.MERGE_TABLE, file, result, draft.options_of(file))
+
+
+def _plan_rewriting(draft: Draft, file: TableFile, table: PlannedTable) -> None:
+    losses = file.losses
+    result = f"as {table.name}, with {words_for(table.refs, table.logs)}"
+    if losses is not None:
+        if losses.uncertain_logs:
+            entries = number_of(losses.uncertain_logs, "log entry", "log entries")
+            result += f"; {entries} from damaged bytes, which may be wrong, left out"
+        if losses.stretches:
+            stretches = number_of(losses.stretches, "stretch", "stretches")
+            result += f"; {stretches} ({losses.size} bytes) cannot be read"
+        restored = sum(map(len, file.readable.restored.ref_blocks())) if file.readable.restored else 0
+        if restored:
+            result += f"; {number_of(restored, 'ref')} restored from the reflog"
+        surplus = restored + losses.refs + losses.logs - losses.uncertain_logs - table.refs - table.logs
+        surplus += losses.left_out
+        if surplus > 0:
+            result += f"; {number_of(surplus, 'record')} repeated or impossible in a table, left out"
+    options = draft.options_of(file) if file.file in draft.listed else ()
+    draft.keep(StepKind.REWRITE_TABLE, file, result, options)
