@@ -68,18 +68,20 @@ def repair(
     *,
     now: float | None = None,
     force: bool = False,
+    losses: str = "",
     progress: ProgressCallback | None = None,
 ) -> RepairResult:
     """Do what `plan` says to the stack that it was made for.
 
-    With `force`, steps that need it are done too: locks are removed that a process may hold. Raises
+    With `force`, steps that need it are done too: locks are removed that a process may hold. The snapshot
+    keeps what is said of `losses` (see `ref_outcomes`), and is itself kept where there are any. Raises
     `OutdatedError` when any file is not what it was for the plan, `LockError`, `FormatError` when a table
     does not read back as it was written, `OSError`, and what `progress` raises. The stack is then as it was,
     or repaired, when nothing failed but to remove what it needs no more.
     """
     now = time.time() if now is None else now
     steps = [step for step in plan.steps if step.is_done(force=force)]
-    return _Work(Path(directory), plan, steps, now, force, progress or (lambda _: None)).run()
+    return _Work(Path(directory), plan, steps, now, force, losses, progress or (lambda _: None)).run()
 
 
 @dataclass(slots=True)
@@ -91,6 +93,7 @@ class _Work:
     _steps: list[Step]
     _now: float
     _force: bool
+    _losses: str
     _progress: ProgressCallback
     _removed: list[str] = field(default_factory=list)
 
@@ -141,9 +144,9 @@ class _Work:
         try:
             # A table may have bytes that the repaired stack has nothing of.
             losses = [one for table in plan.tables for one in table.losses.values()]
-            if aside or any(one.stretches or one.uncertain_logs for one in losses):
+            if aside or self._losses or any(one.stretches or one.uncertain_logs for one in losses):
                 set_aside(self._path, snapshot, aside)
-                snapshot = keep(snapshot, kept=True)
+                snapshot = keep(replace(snapshot, losses=self._losses), kept=True)
             self._replace_list(lock, mode)
             for name in locks:
                 if name != LIST_LOCK:

@@ -26,7 +26,14 @@ from engine.stack import write_file
 MANIFEST: Final = "manifest.json"
 FILES: Final = "files"
 _FIELDS: Final = ("time", "operation", "tables", "files", "missing", "after", "kept")
-_LATER: Final[dict[str, Any]] = {"number": 0, "renamed": {}, "digests": {}, "list_after": "", "modified": {}}
+_LATER: Final[dict[str, Any]] = {
+    "number": 0,
+    "renamed": {},
+    "digests": {},
+    "list_after": "",
+    "modified": {},
+    "losses": "",
+}
 """Fields that manifests have got since, with what they mean where they are not."""
 
 # What an id begins with: 20261123T214512.034561Z-compact
@@ -49,7 +56,8 @@ class Snapshot:
     `renamed` are the tables that an undo has put back: the name that each got, and the one that it had at
     first. `digests` has name, size and SHA-256 of the list and of each regular file; `number` grows from
     snapshot to snapshot, whatever the clock does; `list_after` is the SHA-256 of the list when the change was
-    done; `modified` has the nanoseconds at which the files were written. Older snapshots have none of these.
+    done; `modified` has the nanoseconds at which the files were written; `losses` says what the change, a
+    repair, could not save. Older snapshots have none of these.
     """
 
     id: str
@@ -66,6 +74,7 @@ class Snapshot:
     number: int = 0
     list_after: str = ""
     modified: tuple[tuple[str, int], ...] = ()
+    losses: str = ""
 
     @property
     def lost(self) -> Path:
@@ -152,7 +161,7 @@ def find_snapshot(directory: str | os.PathLike[str], id: str | None = None) -> S
 
 def save_snapshot(snapshot: Snapshot, path: Path) -> None:
     """Make `snapshot` what the manifest in `path` says, in one rename. Raises `OSError`."""
-    fields = {name: getattr(snapshot, name) for name in (*_FIELDS, "number", "list_after")}
+    fields = {name: getattr(snapshot, name) for name in (*_FIELDS, "number", "list_after", "losses")}
     fields |= {"renamed": dict(snapshot.renamed), "digests": {name: rest for name, *rest in snapshot.digests}}
     fields["modified"] = dict(snapshot.modified)
     temporary = path / (MANIFEST + PARTIAL)
@@ -175,12 +184,13 @@ def _parse(path: Path, *_identity: int) -> Snapshot:
     try:
         fields: Any = json.loads((path / MANIFEST).read_bytes())
         time, operation, *lists, after, kept = (fields[name] for name in _FIELDS)
-        number, renamed, digests, list_after, modified = (
+        number, renamed, digests, list_after, modified, losses = (
             fields.get(name, default) for name, default in _LATER.items()
         )
         _require(_is_number(time, _LATEST) and _is_number(number, 2**63), "a number is out of range")
         _require(isinstance(operation, str) and is_operation(operation), "what was done is no word")
         _require(isinstance(kept, bool), "kept is neither true nor false")
+        os.fsencode(losses)  # raises for what is no text that could be shown
         tables, files, missing = map(_file_names, lists)
         pairs = zip(_file_names([*renamed]), _file_names([*renamed.values()]), strict=True)
         known = zip(_file_names([*digests]), digests.values(), strict=True)
@@ -199,8 +209,9 @@ def _parse(path: Path, *_identity: int) -> Snapshot:
             int(number),
             str(list_after),
             tuple((name, int(time)) for name, time in modified.items()),
+            losses,
         )
-    except (KeyError, TypeError, AttributeError, RecursionError, ValueError) as error:
+    except (LookupError, ArithmeticError, TypeError, AttributeError, RecursionError, ValueError) as error:
         raise ValueError(f"{MANIFEST} is not as it was written: {error}") from None
 
 

@@ -165,7 +165,8 @@ class RepairAction(Action[PlannedRepair]):
         """Carry out the plan, then check the whole stack once more."""
         directory = self.workplace.directory
         force = self.force and bool(_forced(plan.made.plan))
-        done = repair(directory, plan.made.plan, force=force, progress=progress)
+        losses = plan.made.losses
+        done = repair(directory, plan.made.plan, force=force, losses=losses, progress=progress)
 
         def told(far: Progress) -> None:
             # It cannot be stopped any more: what is done is done, and has to be told.
@@ -181,7 +182,6 @@ class RepairAction(Action[PlannedRepair]):
             lines += [f"  {safe_name(name)}" for name in done.tables]
         lines += [f"removed: {safe_name(name)}" for name in done.removed]
         warnings = tuple(f"left: {safe_name(one.file)}: {safe_name(one.message)}" for one in errors[:3])
-        losses = plan.made.losses
         made = Repaired(done.removed, len(errors), losses)
         left += f". What is lost: {losses}" if losses else ""
         # Locks are not brought back: their snapshot only says what was there then.

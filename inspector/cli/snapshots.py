@@ -63,13 +63,21 @@ def snapshots(
     for name, reason in unusable_snapshots(call.workplace.directory).items():
         note(f"left out, as it cannot be used: {safe_name(name)}: {safe_name(reason)}")
     if call.as_json:
-        fields = ("id", "time", "operation", "tables", "missing", "kept")
+        fields = ("id", "time", "operation", "tables", "missing", "kept", "losses")
         call.out.json([json_line(picked(snapshot, *fields)) for snapshot in found])
     elif found:
         rows = [
-            (_time(one), str(len(one.tables)), "*" if one.kept else "", safe_name(one.id)) for one in found
+            (
+                _time(one),
+                str(len(one.tables)),
+                "*" if one.kept else "",
+                safe_name(one.id),
+                safe_name(one.losses),
+            )
+            for one in found
         ]
-        call.out.text(columns(("time", "tables", "kept", "id"), rows, "<><<"))
+        headings = ("time", "tables", "kept", "id", "lost" if any(one.losses for one in found) else "")
+        call.out.text(columns(headings, rows, "<><<<"))
     else:
         note("no snapshot: nothing was changed through this program yet")
 

@@ -117,6 +117,10 @@ class SnapshotsScreen(ListDialog[bool, Snapshot]):
         if row.missing:
             missing = ", ".join(safe_name(short_table_name(name)) for name in row.missing)
             lines.append(Content.styled(f"! missing already then: {missing}", "$text-warning"))
+        if row.losses:
+            lines.append(
+                Content.styled(f"! the {row.operation} lost: {safe_name(row.losses)}", "$text-warning")
+            )
         if row.after is None:
             lines.append(Content.styled("! the change that followed was interrupted", "$text-warning"))
         return lines

@@ -140,6 +140,13 @@ def test_the_names_are_told_between_which_refs_may_have_been_lost(tmp_path: Path
     done = run("repair", "--apply", tmp_path)
     assert done.code == 1
     assert f"what is lost: refs: {lost}" in done.err
+    (kept,) = ok("snapshots", "--json", tmp_path).objects
+    assert (kept["losses"], kept["kept"]) == (f"refs: {lost}", True)
+    heading, line = ok("snapshots", tmp_path).lines
+    assert heading.split()[-1] == b"lost"
+    assert line.endswith(f"{kept['id']}  refs: {lost}".encode())
+    ok("undo", tmp_path)
+    assert [one["losses"] for one in ok("snapshots", "--json", tmp_path).objects] == ["", f"refs: {lost}"]
 
 
 def test_another_option_than_the_safest_is_had_by_its_name(stack: Path) -> None:
