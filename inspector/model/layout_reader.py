@@ -12,8 +12,8 @@ from engine.format import Read
 from engine.layout import TableLayout
 from engine.progress import Progress, ProgressCallback
 from inspector.rows import (
-    BytePages,
     Check,
+    FileBytes,
     Node,
     PathRead,
     Place,
@@ -36,7 +36,7 @@ class LayoutReader:
     def __init__(self, name: str, size: int, read: Read) -> None:
         """Raises `OSError`, and what `read` raises."""
         self.read = read
-        self.bytes = BytePages(size, read)
+        self.bytes = FileBytes(size, read)
         self._layout = TableLayout(name, size, read)
         self.root = root_node(self._layout)
         self._damages: list[Place] | None = None

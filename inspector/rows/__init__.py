@@ -8,14 +8,14 @@ May import `text`.
     sorted_rows   rows in another order
     difference_rows, outcome_rows
                   what changed between two views, and what a repair does, as rows
-    byte_pages    bytes of a file
+    file_bytes    bytes of a file
     layout_nodes  the parts of a table as a tree
     export        rows into a file of the user's
 """
 
-from inspector.rows.byte_pages import BytePages, ByteSource, HeldBytes
 from inspector.rows.difference_rows import KINDS, ChangeRows, Changes
 from inspector.rows.export import Entries, ExportError, check_export_path, entry_json, export_rows
+from inspector.rows.file_bytes import ByteSource, FileBytes, HeldBytes
 from inspector.rows.layout_nodes import (
     Check,
     Node,

@@ -12,8 +12,8 @@ import pytest
 from engine.errors import Cancelled, ReftableError
 from engine.format import REF, RefRecord
 from inspector.model import LayoutReader
-from inspector.rows import BytePages, HeldBytes, Place, place_of
-from inspector.rows.byte_pages import MAX_PAGES, MAX_WANTS, PAGE_BYTES
+from inspector.rows import FileBytes, HeldBytes, Place, place_of
+from inspector.rows.file_bytes import CHUNK
 from tests.support.layouts import go_on, reader_at
 from tests.support.screens import branches
 from tests.support.tables import write_table
@@ -146,30 +146,40 @@ def test_a_file_that_is_cut_while_it_is_shown_is_no_reason_to_fail(path: Path) -
 # Bytes.
 
 
-def test_few_pages_of_a_file_are_kept() -> None:
-    pages = BytePages(PAGE_BYTES * 1000, lambda at, size: bytes((at // PAGE_BYTES % 256,)) * size)
-    for number in range(1000):
-        start = number * PAGE_BYTES
-        assert pages.bytes_at(start, start + 2) is None
-        assert pages.read_page()
-        assert pages.bytes_at(start, start + 2) == bytes((number % 256,)) * 2
-    assert len(pages._pages) == MAX_PAGES
-    assert not pages.read_page()
+@pytest.mark.parametrize("offset", [0, 1, CHUNK // 2, CHUNK, 5 * CHUNK + 7, 100 * CHUNK - 16])
+def test_the_bytes_around_those_wanted_are_read_at_once(offset: int) -> None:
+    read: list[tuple[int, int]] = []
+
+    def noted(at: int, size: int) -> bytes:
+        read.append((at, size))
+        return bytes((at + number) % 251 for number in range(min(size, 100 * CHUNK - at)))
+
+    found = FileBytes(100 * CHUNK, noted)
+    assert found.bytes_at(3 * CHUNK, 3 * CHUNK + 16) is None
+    for start in range(offset, offset + 800, 16):
+        assert found.bytes_at(start, start + 16) is None
+    assert list(found.work()) == [True]
+    assert not found.wanting
+    assert [size for _, size in read] == [CHUNK]
+    for start in range(max(0, offset - 4096), min(offset + 4096, 100 * CHUNK), 16):
+        expected = bytes((start + number) % 251 for number in range(min(16, 100 * CHUNK - start)))
+        assert found.bytes_at(start, start + 16) == expected
 
 
-def test_pages_wanted_long_ago_are_forgotten() -> None:
+def test_what_is_wanted_during_a_read_is_read_after_it() -> None:
     read: list[int] = []
 
     def noted(at: int, size: int) -> bytes:
-        read.append(at // PAGE_BYTES)
+        read.append(at)
+        if len(read) == 1:
+            assert found.bytes_at(50 * CHUNK, 50 * CHUNK + 1) is None
         return bytes(size)
 
-    pages = BytePages(PAGE_BYTES * 1000, noted)
-    for number in range(20):
-        pages.bytes_at(number * PAGE_BYTES, number * PAGE_BYTES + 1)
-    while pages.read_page():
-        pass
-    assert read == [19, 18, 17, 16][:MAX_WANTS]
+    found = FileBytes(100 * CHUNK, noted)
+    found.bytes_at(0, 1)
+    assert list(found.work()) == [True, True]
+    assert read == [0, 50 * CHUNK - CHUNK // 2]
+    assert found.bytes_at(50 * CHUNK, 50 * CHUNK + 1) == b"\0"
 
 
 def test_bytes_in_memory_are_at_hand() -> None:
