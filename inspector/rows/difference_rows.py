@@ -114,9 +114,8 @@ class ChangeRows(RowPages[RefChange, bytes]):
         """Records compared so far."""
         return Progress("comparing", self.changes.compared, None)
 
-    def scan(self) -> bool:
-        """Look for more changes."""
-        return self.changes.scan()
+    def _scan_on(self) -> None:
+        self.changes.scan()
 
     def rank(self, key: bytes) -> int | None:
         """The number of the first change that is not before the name `key`; None until it is known."""

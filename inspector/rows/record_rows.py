@@ -215,32 +215,22 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
             return [True] * len(records)
         return self._filter.admits(self._texts(records), self.texts_per_row, stopped) or []
 
-    def scan(self) -> bool:
-        """Look at about SCAN_RECORDS more records; False when there is nothing left to look at."""
-        if self.ended:
-            self._scanning = None
-            return False
+    def _scan_on(self) -> None:
+        """Look at about SCAN_RECORDS more records."""
         if self._scanning is None:
             self._scanning = self._blocks(self._first)
         until = self._looked + SCAN_RECORDS
         blocks: list[list[Record]] = []
-        complete = False
+        block: list[Record] | None = []
         try:
-            try:
-                while self._looked < until:
-                    block = next(self._scanning, None)
-                    if block is None:
-                        complete = True
-                        break
-                    self._looked += len(block)
-                    blocks.append(block)
-            finally:  # what was read before an error counts
-                self._take(blocks)
-        except READ_ERRORS as error:
-            self._error = error
-        self._count = max(self._count, self._scanned)
-        self._complete = complete and not self._stopped and self._error is None
-        return True
+            while self._looked < until and (block := next(self._scanning, None)) is not None:
+                self._looked += len(block)
+                blocks.append(block)
+        finally:  # what was read before an error counts
+            self._take(blocks)
+        if block is None:
+            self._scanning = None
+            self._complete = not self._stopped and self._error is None
 
     def _take(self, blocks: list[list[Record]]) -> None:
         if not blocks:
@@ -252,6 +242,7 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
             records = list(chain.from_iterable(blocks))
             self._remember(list(compress(records, self._admits(records, lambda: self._stopped))))
         self._passed = self._key(blocks[-1][-1])
+        self._count = max(self._count, self._scanned)
 
     def _remember(self, records: list[Record]) -> None:
         base = self._scanned

@@ -156,7 +156,9 @@ class RowPages(ABC, Generic[Row, Key]):
         with self._lock:
             page = self._pages.get(number)
             if page is None or (offset >= len(page) and number in self._growing):
-                self._want(number)
+                if number in self._wants:
+                    self._wants.remove(number)
+                self._wants.append(number)
                 return None
             self._pages.move_to_end(number)
             if offset < PAGE_ROWS // 4 and number:
@@ -170,20 +172,25 @@ class RowPages(ABC, Generic[Row, Key]):
         """How many rows can be asked for."""
         return self.count
 
-    def _want(self, number: int) -> None:
-        if number in self._wants:
-            self._wants.remove(number)
-        self._wants.append(number)
-
     def _want_later(self, number: int) -> None:
         if number not in self._pages and number not in self._wants and len(self._wants) < MAX_WANTS:
             self._wants.appendleft(number)
 
     # For the thread that works.
 
-    @abstractmethod
     def scan(self) -> bool:
         """Do a piece of what has to be done to know all rows; False when nothing is left to do."""
+        if self.ended:
+            return False
+        try:
+            self._scan_on()
+        except READ_ERRORS as error:
+            self._error = error
+        return True
+
+    @abstractmethod
+    def _scan_on(self) -> None:
+        """Do the next piece."""
 
     @abstractmethod
     def rank(self, key: Key) -> int | None:

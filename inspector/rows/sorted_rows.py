@@ -24,7 +24,7 @@ from engine.format import LogRecord, RefRecord
 from engine.progress import Progress
 from engine.table import Table
 from inspector.rows.record_rows import PagedRows
-from inspector.rows.row_pages import PAGE_ROWS, READ_ERRORS, SCAN_RECORDS, RowPages
+from inspector.rows.row_pages import PAGE_ROWS, SCAN_RECORDS, RowPages
 
 RUN_ROWS: Final = 16384
 SCAN_LISTS: Final = 32
@@ -117,29 +117,22 @@ class SortedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
         numbers = self._numbers if self._complete else None
         return SortedRows(self.base, self._order, backwards=not self._backwards, numbers=numbers)
 
-    def scan(self) -> bool:
-        """Count, read, sort or merge about SCAN_RECORDS rows more; False when nothing is left to do."""
-        if self.ended:
-            return False
+    def _scan_on(self) -> None:
+        """Count, read, sort or merge about SCAN_RECORDS rows more."""
         if self.base.scan():
-            return True
+            return
         if not self.base.complete:
             self._error = self.base.error
             self._stopped = True
-            return False
-        if self._order.rank is None or len(self._numbers) == self.base.count:
-            self._finish()
+        elif self._order.rank is None or len(self._numbers) == self.base.count:
+            self._merging = None
+            self._runs.clear()
+            self._count = self.base.count
+            self._complete = True
         elif self._merging is None:
             self._read_ranks(self._order.rank)
         else:
             self._numbers.extend(islice(self._merging, SCAN_RECORDS))
-        return True
-
-    def _finish(self) -> None:
-        self._merging = None
-        self._runs.clear()
-        self._count = self.base.count
-        self._complete = True
 
     def _read_ranks(self, rank: Callable[[Record, int], int]) -> None:
         if self._reading is None:
@@ -147,19 +140,16 @@ class SortedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
         positions = self.base.positions
         until = self._read + SCAN_RECORDS
         lists = 0
-        try:
-            while self._read < until and lists < SCAN_LISTS:
-                entries = next(self._reading, None)
-                if entries is None:
-                    self._sort_run()
-                    self._merging = map(_ROW.__and__, heapq.merge(*starmap(_packed, self._runs)))
-                    return
-                lists += 1
-                for record, table in entries:
-                    self._unsorted.append(rank(record, positions[table.name]) << _ROW_BITS | self._read)
-                    self._read += 1
-        except READ_ERRORS as error:
-            self._error = error
+        while self._read < until and lists < SCAN_LISTS:
+            entries = next(self._reading, None)
+            if entries is None:
+                self._sort_run()
+                self._merging = map(_ROW.__and__, heapq.merge(*starmap(_packed, self._runs)))
+                return
+            lists += 1
+            for record, table in entries:
+                self._unsorted.append(rank(record, positions[table.name]) << _ROW_BITS | self._read)
+                self._read += 1
         if len(self._unsorted) >= RUN_ROWS:
             self._sort_run()
 
