@@ -32,22 +32,20 @@ class RefForm:
 
     def problem(self, hash_id: HashId) -> str | None:
         """What keeps this from being a transaction, the first thing first; None if it is one."""
-        wrong = _name_problem("ref", self.name)
-        if wrong is None and self.kind == "symref":
-            wrong = _name_problem("new value", self.new)
-        elif wrong is None and self.kind != "delete":
-            wrong = _id_problem("new value", self.new, hash_id)
-        if wrong is None and self.old and self.kind != "create":
-            if self.kind == "symref" and not _is_id(self.old, hash_id):
-                wrong = _name_problem("old value", self.old)
-            else:
-                wrong = _id_problem("old value", self.old, hash_id)
-        if wrong is None:
-            try:
-                parse_commands(self.commands(hash_id), hash_id)
-            except ApiError as error:
-                wrong = str(error)
-        return wrong
+        try:
+            _check_name("ref", self.name)
+            if self.kind == "symref":
+                _check_name("new value", self.new)
+            elif self.kind != "delete":
+                _check_id("new value", self.new, hash_id)
+            if self.old and self.kind == "symref" and not _is_id(self.old, hash_id):
+                _check_name("old value", self.old)
+            elif self.old and self.kind != "create":
+                _check_id("old value", self.old, hash_id)
+            parse_commands(self.commands(hash_id), hash_id)
+        except ApiError as error:
+            return str(error)
+        return None
 
     def commands(self, hash_id: HashId) -> bytes:
         """The commands, each with its newline; make sense only where there is no problem."""
@@ -66,9 +64,9 @@ class RefForm:
         return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape")
 
 
-def _name_problem(what: str, text: str) -> str | None:
+def _check_name(what: str, text: str) -> None:
     if not text:
-        return f"{what}: the full name of a ref is missing, like refs/heads/topic"
+        raise ApiError(f"{what}: the full name of a ref is missing, like refs/heads/topic")
     name = text.encode("utf-8", "surrogateescape")
     try:
         if text.startswith('"') and " " not in text:
@@ -76,20 +74,19 @@ def _name_problem(what: str, text: str) -> str | None:
         else:
             check_refname(name)
     except RefnameError as error:
-        return f"{what}: {error.reason}"
+        raise ApiError(f"{what}: {error.reason}") from error
     except ApiError as error:
-        return f"{what}: {str(error).split(': ', 2)[-1]}"
-    return None
+        raise ApiError(f"{what}: {str(error).split(': ', 2)[-1]}") from error
 
 
-def _id_problem(what: str, text: str, hash_id: HashId) -> str | None:
+def _check_id(what: str, text: str, hash_id: HashId) -> None:
     digits = 2 * hash_id.size
     good = _HEX.match(text)
     if good is not None and good.end() < len(text):
-        return f"{what}: {text[good.end()]!r} is no hexadecimal digit; {digits} of them are an object id"
+        wrong = repr(text[good.end()])
+        raise ApiError(f"{what}: {wrong} is no hexadecimal digit; {digits} of them are an object id")
     if len(text) != digits:
-        return f"{what}: {len(text)} of the {digits} hexadecimal digits of an object id"
-    return None
+        raise ApiError(f"{what}: {len(text)} of the {digits} hexadecimal digits of an object id")
 
 
 def _is_id(text: str, hash_id: HashId) -> bool:
