@@ -15,8 +15,8 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from engine.errors import ApiError
@@ -53,6 +53,9 @@ _THINGS = (
     "contour lines", "sprite sheets", "access log", "tide tables", "place names", "stale tiles",
 )  # fmt: skip
 
+_Change = list[RefRecord | LogRecord]
+"""What one transaction writes."""
+
 # Names that a stack may hold whatever git's checks say: text for a terminal has to survive them.
 _UNUSUAL = (
     "refs/heads/feature/größere-kacheln".encode(),
@@ -86,9 +89,11 @@ def _write_table(stack: Stack, changes: list[_Change], first: int, last: int) ->
     """Add the table that a compaction of the transactions `first` to `last` would have made."""
     refs: dict[bytes, RefRecord] = {}
     logs: dict[tuple[bytes, int], LogRecord] = {}
-    for change in changes[first - 1 : last]:
-        refs.update((record.name, record) for record in change.refs)
-        logs.update(((record.name, record.update_index), record) for record in change.logs)
+    for record in chain.from_iterable(changes[first - 1 : last]):
+        if isinstance(record, RefRecord):
+            refs[record.name] = record
+        else:
+            logs[record.name, record.update_index] = record
     oldest = first == 1
     with stack.addition() as addition, addition.table() as writer:
         writer.set_limits(first, last)
@@ -96,16 +101,8 @@ def _write_table(stack: Stack, changes: list[_Change], first: int, last: int) ->
         writer.add_logs([record for record in logs.values() if not (oldest and record.is_deletion)])
 
 
-@dataclass(slots=True)
-class _Change:
-    """What one transaction writes."""
-
-    refs: list[RefRecord] = field(default_factory=list)
-    logs: list[LogRecord] = field(default_factory=list)
-
-
 class _Project:
-    """A repository while people work in it. A transaction is a `_Change`, its place the update index."""
+    """A repository while people work in it. The place of a transaction is its update index."""
 
     def __init__(self) -> None:
         self._random = random.Random("a lantern in every harbour")  # noqa: S311 - the same
@@ -188,13 +185,8 @@ class _Project:
         onto = self._tips[_MAIN].hex()
         self._checkout(name)
         self._begin()
-        what = self._random.choice(
-            (
-                f"rebase (finish): {name.decode()} onto {onto}",
-                f"commit (amend): {self._subject()}",
-                "reset: moving to HEAD~1",
-            )
-        )
+        rebase, amend = f"rebase (finish): {name.decode()} onto {onto}", f"commit (amend): {self._subject()}"
+        what = self._random.choice((rebase, amend, "reset: moving to HEAD~1"))
         self._move(name, self._oid(), what)
 
     def _tag(self) -> None:
@@ -205,7 +197,7 @@ class _Project:
 
     def _begin(self) -> None:
         self._time += self._random.randrange(60, 2 * _MEAN_PAUSE)
-        self._changes.append(_Change())
+        self._changes.append([])
 
     def _release_tag(self) -> None:
         self._release[1] += 1
@@ -221,7 +213,7 @@ class _Project:
         peeled: bytes | None = None,
         target: bytes | None = None,
     ) -> None:
-        self._changes[-1].refs.append(RefRecord(name, len(self._changes), value, peeled, target))
+        self._changes[-1].append(RefRecord(name, len(self._changes), value, peeled, target))
         if value is not None:
             self._tips[name] = value
 
@@ -245,13 +237,13 @@ class _Project:
         """As git deletes: a tombstone for the ref, and one for each entry of its reflog."""
         del self._tips[name]
         self._set(name)
-        self._changes[-1].logs += [LogRecord(name, index) for index in self._logged.pop(name, [])]
+        self._changes[-1] += [LogRecord(name, index) for index in self._logged.pop(name, [])]
 
     def _log(self, name: bytes, old: bytes, new: bytes, message: str) -> None:
         index = len(self._changes)
         who, mail, zone = self._who
         record = LogRecord(name, index, old, new, who, mail, self._time, zone, message.encode() + b"\n")
-        self._changes[-1].logs.append(record)
+        self._changes[-1].append(record)
         self._logged.setdefault(name, []).append(index)
 
     # Names and ids.
