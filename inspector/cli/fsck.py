@@ -5,8 +5,9 @@ It opens no stack, so that one which git and every other verb refuse can be chec
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, Final
 
 import click
 
@@ -15,6 +16,8 @@ from inspector.cli.opening import Call, stack_verb
 from inspector.cli.output import ProgressLine
 from inspector.exit_codes import ExitCode, note
 from inspector.text import counted, json_line, picked, safe_name
+
+_NOUNS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 
 
 @click.command()
@@ -37,7 +40,8 @@ def fsck(call: Call) -> None:
         for number, finding in enumerate(findings):
             out.text([""] if number else [])
             out.text(_lines(finding))
-        note(_summary(findings))
+        counts = Counter(finding.severity for finding in findings)
+        note(", ".join(counted(counts[severity], noun) for severity, noun in _NOUNS.items()))
         stacks = workplace.surroundings.stacks
         others = [safe_name(one.name) for one in stacks if one.directory != workplace.directory]
         if others:
@@ -59,9 +63,3 @@ def _lines(finding: Finding) -> Iterator[str]:
     yield f"    git: {finding.git}"
     if finding.fixes:
         yield f"    fix: {', or '.join(finding.fixes)}"
-
-
-def _summary(findings: Sequence[Finding]) -> str:
-    counts = {severity: sum(finding.severity is severity for finding in findings) for severity in Severity}
-    names = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
-    return ", ".join(counted(count, names[severity]) for severity, count in counts.items())

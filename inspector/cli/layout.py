@@ -98,17 +98,14 @@ def _print(call: Call, table: TableLayout) -> list[FormatError]:
                     if call.as_json:
                         call.out.json([_block_json(table.name, span, records)])
                     else:
-                        text(line(span.offset, span.file_len, _block_row(span, records)))
+                        numbers = span.block_len, span.records_end, records, span.restart_count, span.padding
+                        row = _BLOCK_ROW.format(SECTION_NAMES[span.type], *numbers)
+                        text(line(span.offset, span.file_len, row))
                 elif span.error is not None:
                     errors.append(span.error)
                     reason = safe_name(span.error.reason)
                     text(line(span.start, span.end - span.start, f"damaged: {reason}"))
     return errors
-
-
-def _block_row(block: BlockSpan, records: int) -> str:
-    numbers = (block.block_len, block.records_end, records, block.restart_count, block.padding)
-    return _BLOCK_ROW.format(SECTION_NAMES[block.type], *numbers)
 
 
 def _field(field: Span) -> str:

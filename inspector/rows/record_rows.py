@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 from abc import abstractmethod
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain, compress, groupby, islice
@@ -207,13 +207,11 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
     def _batches(self, start: Key) -> Iterator[list[tuple[Record, Table]]]:
         """The records that pass, from the first key that is not before `start`, and their tables."""
         for origins in self._origins(start):
-            passing = self._admits([record for record, _ in origins]) if self._filter else None
-            yield origins if passing is None else list(compress(origins, passing))
-
-    def _admits(self, records: list[Record], stopped: Callable[[], bool] = lambda: False) -> list[bool]:
-        if self._filter is None:
-            return [True] * len(records)
-        return self._filter.admits(self._texts(records), self.texts_per_row, stopped) or []
+            if self._filter is None:
+                yield origins
+            else:
+                texts = self._texts(record for record, _ in origins)
+                yield list(compress(origins, self._filter.admits(texts, self.texts_per_row)))
 
     def _scan_on(self) -> None:
         """Look at about SCAN_RECORDS more records."""
@@ -240,7 +238,9 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
                 self._remember(block)
         else:
             records = list(chain.from_iterable(blocks))
-            self._remember(list(compress(records, self._admits(records, lambda: self._stopped))))
+            texts = self._texts(records)
+            passing = self._filter.admits(texts, self.texts_per_row, lambda: self._stopped)
+            self._remember(list(compress(records, passing)))
         self._passed = self._key(blocks[-1][-1])
         self._count = max(self._count, self._scanned)
 

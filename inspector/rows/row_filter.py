@@ -69,20 +69,15 @@ class RowFilter:
         return cls(pattern, is_regex, inverted) if pattern else None
 
     def admits(
-        self, texts: Sequence[bytes], texts_per_row: int, stopped: Callable[[], bool]
-    ) -> list[bool] | None:
-        """Which rows pass, of `texts_per_row` texts each; None when `stopped()` came true meanwhile.
+        self, texts: Sequence[bytes], texts_per_row: int, stopped: Callable[[], bool] = lambda: False
+    ) -> list[bool]:
+        """Which rows pass, of `texts_per_row` texts each; the first of them once `stopped()` is true.
 
         Raises `TooSlowError`.
         """
-        if self.is_regex:
-            found = self._searched(texts, stopped)
-            if len(found) < len(texts):
-                return None
-        else:
-            found = [self.pattern in text for text in texts]
+        found = self._searched(texts, stopped) if self.is_regex else [self.pattern in text for text in texts]
         if texts_per_row > 1:
-            found = list(map(any, zip(*[iter(found)] * texts_per_row, strict=True)))
+            found = list(map(any, zip(*[iter(found)] * texts_per_row, strict=False)))
         return [not hit for hit in found] if self.inverted else found
 
     def _searched(self, texts: Sequence[bytes], stopped: Callable[[], bool]) -> list[bool]:
