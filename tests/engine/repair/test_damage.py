@@ -81,12 +81,11 @@ def test_every_damage_of_a_table_is_repaired(source: Path, tmp_path: Path, kind:
         directory = tmp_path / "copy" / "reftable"
         shutil.copytree(source, directory)
         (directory / name).write_bytes(broken)
-        found = errors(directory)
         plan = plan_repair(directory, now=NOW)
-        assert plan.steps or not found, at
         told = [one for batch in ref_outcomes(plan) for one in batch]
         expected = readable(directory / name)
 
+        # A plan without steps changes nothing: then there was no error before.
         repair(directory, plan, now=NOW)
         assert errors(directory) == [], at
         refs, _ = state(directory)
