@@ -15,25 +15,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
 
 from engine.errors import FormatError, MissingTableError
 from engine.format import TABLES_LIST
-from engine.fsck import FAULTS, FaultKind, Finding, Severity, check_order, finding_of
+from engine.fsck import FAULTS, Finding, Severity, check_order, finding_of
 from engine.progress import ProgressCallback
 from engine.readable import OpenError, ReadableTable
 from engine.stack import StackOptions, UnlistedFile
 from engine.table import Table
 from inspector.model.view import StackView
 from inspector.text import counted, error_text, loss_text
-
-_COMPACTION_DUE: Final = FaultKind(
-    "compaction-due",
-    Severity.INFO,
-    "By the rule of the stack, tables are due to be merged.",
-    "git does that after each write, unless it is told not to or another process holds a lock",
-    ("leave it to the next write", "compact (c)"),
-)
 
 
 class HealthMark(StrEnum):
@@ -218,7 +209,7 @@ def findings_at_hand(
         what = (
             f"by the {policy} rule, tables #{suggested.start} to #{suggested.stop - 1} are due to be merged"
         )
-        found.append(Finding(_COMPACTION_DUE, tables[suggested.start].name, None, what))
+        found.append(Finding(FAULTS["compaction-due"], tables[suggested.start].name, None, what))
     return found
 
 
