@@ -118,6 +118,10 @@ class ExpectationError(_RefError):
     """A ref does not hold the old value that an update expected of it."""
 
 
+class HookError(ReftableError):
+    """A hook of the repository does not let a transaction happen, or cannot be asked."""
+
+
 class RepositoryError(ReftableError):
     """A path behind which there is no reftable stack; the message says what is there."""
 

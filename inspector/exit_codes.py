@@ -23,7 +23,7 @@ class ExitCode(IntEnum):
     USAGE = 2  # the command line, or what was read from standard input, makes no sense
     UNREADABLE = 3  # no stack there, or its files cannot be read
     LOCKED = 4  # another process holds a lock
-    CHANGED = 5  # the stack is no longer the one that was planned for
+    CHANGED = 5  # the stack is no longer the one that was planned for, or a hook refuses the change
     UNWRITABLE = 6  # standard output, or the disk under the stack, takes nothing more
     INTERNAL = 70  # the program itself failed (EX_SOFTWARE)
     INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -43,7 +43,8 @@ def describe(error: BaseException) -> tuple[ExitCode, str]:
         case errors.OutdatedError():
             advice = "the stack was changed by another process; nothing was written, run the command again"
             return ExitCode.CHANGED, f"{error}; {advice}"
-        case errors.ExpectationError():
+        # A hook refuses as an old value does: the input makes sense, and may be taken another time.
+        case errors.ExpectationError() | errors.HookError():
             return ExitCode.CHANGED, f"{error}; nothing was written"
         case errors.LockError():
             return ExitCode.LOCKED, str(error)

@@ -4,10 +4,12 @@ May import `stack`.
 
     config        the syntax of a config file, and what its values mean
     program       what is asked of the git program
+    hook          the hook reference-transaction
     repository    a repository: its stacks, and what git's configuration asks of them
     finding       from any path that a user types to the repository behind it
 """
 
 from engine.git.finding import find_repository as find_repository
+from engine.git.hook import ReferenceHook as ReferenceHook
 from engine.git.program import Identity as Identity
 from engine.git.repository import Repository as Repository, StackLocation as StackLocation

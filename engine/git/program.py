@@ -12,6 +12,7 @@ its choice. GIT_DIR names the repository, so that git neither searches for one n
 from __future__ import annotations
 
 import contextlib
+import functools
 import getpass
 import os
 import re
@@ -33,7 +34,7 @@ _BATCH: Final = 50
 
 # What would make git look at another place than GIT_DIR says.
 _REDIRECTIONS: Final = re.compile(
-    "GIT_(ALTERNATE_OBJECT_DIRECTORIES|COMMON_DIR|CONFIG|GRAFT_FILE|IMPLICIT_WORK_TREE|INDEX_FILE|NAMESPACE|"
+    "GIT_(ALTERNATE_OBJECT_DIRECTORIES|COMMON_DIR|CONFIG|DIR|GRAFT_FILE|IMPLICIT_WORK_TREE|INDEX_FILE|NAMESPACE|"
     "OBJECT_DIRECTORY|PREFIX|SHALLOW_FILE|WORK_TREE)"
 )
 _SAFETY: Final = {
@@ -85,6 +86,12 @@ class GitProgram:
             command = os.environ.get("REFTABLE_GIT") or command
         found = shutil.which(command)
         return None if found is None else cls(found)
+
+    @functools.cache  # noqa: B019 - of a program, which is a path
+    def version(self) -> tuple[int, int] | None:
+        """The first two numbers of its version; None if it does not say."""
+        match = re.match("git version ([0-9]{1,4})[.]([0-9]{1,4})", self._ask(os.devnull, "version"))
+        return None if match is None else (int(match[1]), int(match[2]))
 
     def config(self, git_dir: str | os.PathLike[str], own: Mapping[str, str | None]) -> dict[str, str | None]:
         """The whole configuration that git uses in a repository, its variables by `section.key`.
@@ -157,8 +164,7 @@ class GitProgram:
         self, git_dir: str | os.PathLike[str], arguments: Iterable[str], timeout: float
     ) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes], IO[bytes]]]:
         """A running git, its input and output; it is stopped after `timeout` seconds, or at the end."""
-        environment = {name: value for name, value in os.environ.items() if not _REDIRECTIONS.fullmatch(name)}
-        environment |= _SAFETY | {"GIT_DIR": os.fspath(git_dir)}
+        environment = environment_without_places() | _SAFETY | {"GIT_DIR": os.fspath(git_dir)}
         with subprocess.Popen(
             [self.command, *arguments],
             stdin=subprocess.PIPE,
@@ -174,6 +180,11 @@ class GitProgram:
             finally:
                 alarm.cancel()
                 _stop(process)
+
+
+def environment_without_places() -> dict[str, str]:
+    """The environment without what would make git look at another repository than it is told to."""
+    return {name: value for name, value in os.environ.items() if not _REDIRECTIONS.fullmatch(name)}
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

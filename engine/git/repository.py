@@ -16,14 +16,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from engine.errors import RepositoryError
+from engine.errors import HookError, RepositoryError
 from engine.format import DEFAULT_BLOCK_SIZE, DEFAULT_RESTART_INTERVAL, MAX_BLOCK_SIZE, MAX_RESTARTS, HashId
 from engine.git.config import GitConfig
-from engine.git.program import GitProgram, Identity, ObjectInfo, committer_from_environment
+from engine.git.hook import NAME as HOOK_NAME, ReferenceHook
+from engine.git.program import (
+    GitProgram,
+    Identity,
+    ObjectInfo,
+    committer_from_environment,
+    environment_without_places,
+)
 from engine.merge import DEFAULT_FACTOR, STASH, Expiry
 from engine.stack import DEFAULT_LOCK_TIMEOUT_MS, StackOptions
 
 _MAX_FACTOR: Final = 255
+_RECENT_HOOK: Final = (2, 54)
 _WAIT_FOREVER: Final = -1
 
 # core.sharedRepository adds these to what the umask leaves (PERM_GROUP and PERM_EVERYBODY in git's setup.h).
@@ -164,6 +172,40 @@ class Repository:
         if self.git is None or self.git_dir is None:
             return {}
         return self.git.objects(self.git_dir, oids)
+
+    def git_dir_of(self, directory: Path) -> Path | None:
+        """The git directory of the worktree whose own refs are in the stack of `directory`."""
+        for stack in self.stacks:
+            if stack.directory == directory and not stack.is_current and self.common_dir is not None:
+                is_main = stack.name == "main"
+                return self.common_dir if is_main else self.common_dir / "worktrees" / directory.parent.name
+        return self.git_dir
+
+    def reference_hook(self, directory: Path, output: Callable[[bytes], object]) -> ReferenceHook | None:
+        """The hook that git runs for changes of refs in the stack of `directory`, if there is one.
+
+        `output` gets what it prints. Raises HookError for one that is not run since git would not work in the
+        repository either: it is another user's.
+        """
+        git_dir = self.git_dir_of(directory)
+        if git_dir is None or self.common_dir is None:
+            return None
+        place = self.worktree if git_dir == self.git_dir and self.worktree is not None else git_dir
+        configured = self.config.text("core.hookspath")
+        hooks = self.common_dir / "hooks" if configured is None else place / os.path.expanduser(configured)
+        if not os.access(program := hooks / HOOK_NAME, os.X_OK):
+            return None
+        for path in (self.common_dir, place):
+            if (owner := path.stat().st_uid) != os.geteuid():
+                raise HookError(
+                    f"the hook {HOOK_NAME} is not run: {str(path)!r} belongs to user {owner}, and git does "
+                    "not work in a repository of another user"
+                )
+        environment = environment_without_places() | {"GIT_PREFIX": ""}
+        if place != git_dir.parent:
+            environment["GIT_DIR"] = os.fspath(git_dir)
+        version = self.git and self.git.version()
+        return ReferenceHook(program, place, environment, not version or version >= _RECENT_HOOK, output)
 
     def committer(self) -> Identity:
         """Who a reflog entry of now is by: what git says, or else what the environment does."""

@@ -7,10 +7,11 @@ May import `stack` and `git`.
     transaction   preparing, planning and applying them as one transaction
 """
 
-from engine.update.commands import parse_commands as parse_commands
+from engine.update.commands import RefUpdate as RefUpdate, parse_commands as parse_commands
 from engine.update.resolution import ReadRef as ReadRef
 from engine.update.transaction import (
     PreparedUpdates as PreparedUpdates,
+    TransactionResult as TransactionResult,
     UpdatePlan as UpdatePlan,
     prepare_updates as prepare_updates,
 )

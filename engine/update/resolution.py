@@ -63,9 +63,7 @@ class Resolution:
 
     def changes_to_write(self, updates: Iterable[RefUpdate]) -> list[Change]:
         """The changes that leave a record, sorted by name, once every expectation is met."""
-        queue = [Change(update.name, update.new, update.old, update.no_deref, update) for update in updates]
-        for change in queue:
-            self._claim(change)
+        queue = self.claim(updates)
         head = self._read(b"HEAD")
         branch = None if head is None else head.target
         kept = []
@@ -94,6 +92,27 @@ class Resolution:
             if change.new is not None and (change.is_symref or change.new != change.current):
                 kept.append(change)
         return sorted(kept, key=attrgetter("name"))
+
+    def claim(self, updates: Iterable[RefUpdate]) -> list[Change]:
+        """The changes that updates name; raises ApiError where they cannot be made together, or here."""
+        return [
+            self._claim(Change(update.name, update.new, update.old, update.no_deref, update))
+            for update in updates
+        ]
+
+    def hook_lines(self, *, log_only: bool) -> bytes:
+        """The changes as the hook reference-transaction has them, those of reflogs alone if it wants them."""
+        lines = []
+        for change in self._claimed.values():
+            new, old = change.new, change.old
+            if change.log_only:
+                if not log_only:
+                    continue
+                # The line of HEAD, through its branch, has object ids alone; others have no old value.
+                new = None if change.no_deref and isinstance(new, Symref) else new
+                old = old if change.no_deref else None
+            lines.append(hook_line(change.name, new, old, self._null))
+        return b"".join(lines)
 
     def follow(self, name: bytes) -> bytes | None:
         """The object id that `name` leads to: null if the last ref is missing, None if there is no last."""
@@ -161,6 +180,15 @@ class Resolution:
                 raise _unexpected(change, "it leads nowhere" if gone else f"it is at {change.current.hex()}")
 
 
+def hook_line(name: bytes, new: RefValue | None, old: RefValue | None, null: bytes) -> bytes:
+    """A change as the hook reference-transaction has it."""
+
+    def text(value: RefValue | None) -> bytes:
+        return b"ref:" + value.target if isinstance(value, Symref) else (value or null).hex().encode()
+
+    return b"%s %s %s\n" % (text(old), text(new), name)
+
+
 def _unexpected(change: Change, found: str) -> ExpectationError:
     if isinstance(change.old, Symref):
         expected = f"a symbolic ref to {shown(change.old.target)}"
@@ -173,7 +201,8 @@ def _unexpected(change: Change, found: str) -> ExpectationError:
 
 def _log_for_head(change: Change) -> Change:
     """What a change of the branch that HEAD points to means for HEAD: an entry in its reflog."""
-    return Change(b"HEAD", change.new, None, no_deref=True, update=change.update, log_only=True)
+    old = None if isinstance(change.old, Symref) else change.old
+    return Change(b"HEAD", change.new, old, no_deref=True, update=change.update, log_only=True)
 
 
 def _behind(change: Change, target: bytes) -> Change:

@@ -26,7 +26,8 @@ stack is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, TypeAlias
@@ -42,7 +43,7 @@ from engine.format import (
     check_refname,
     log_order,
 )
-from engine.git import Identity
+from engine.git import Identity, ReferenceHook
 from engine.merge import TableSummary
 from engine.stack import TABLES_LIST, Stack, check_names
 from engine.table import TableWriter
@@ -54,6 +55,7 @@ from engine.update.resolution import (
     ObjectRule,
     ReadRef,
     Resolution,
+    hook_line,
 )
 
 
@@ -81,24 +83,79 @@ class PreparedUpdates:
     problem: ObjectRule | None = None
     conflict: ConflictRule | None = None
 
-    def apply(self, stack: Stack, *, shared: ReadRef | None = None) -> TransactionResult:
+    def apply(
+        self, stack: Stack, *, shared: ReadRef | None = None, hook: ReferenceHook | None = None
+    ) -> TransactionResult:
         """Apply all of them as one transaction, or raise and leave the stack as it was.
 
-        What is written is worked out under the lock, so other writers do not matter. `shared` is given when
-        `stack` is that of a linked worktree: it reads the repository's main stack, where the symbolic refs of
-        a worktree lead to.
+        Raises what `transaction` raises.
+        """
+        with self.transaction(stack, shared=shared, hook=hook) as result:
+            return result
+
+    @contextmanager
+    def transaction(
+        self,
+        stack: Stack,
+        *,
+        shared: ReadRef | None = None,
+        hook: ReferenceHook | None = None,
+        planned: UpdatePlan | None = None,
+    ) -> Iterator[TransactionResult]:
+        """One transaction, prepared on entry; a clean exit commits it, an exception undoes it.
+
+        What is written is worked out under the lock, so other writers do not matter; with `planned` it must
+        be exactly that. `shared` is given when `stack` is that of a linked worktree: it reads the main
+        stack of the repository, where the symbolic refs of a worktree lead to.
 
         Raises ExpectationError when a ref does not hold its expected old value; ApiError for two updates of
         one ref, and for a ref that belongs in another stack; RefnameError and NameConflictError for refs that
-        git would refuse; LockError without the lock.
+        git would refuse; LockError without the lock; OutdatedError for another outcome than the planned one;
+        HookError if `hook` refuses.
+
+        1. The hook hears of the updates (preparing), without the lock.
+        2. The lock is taken, expectations are checked, the table is written. As in git, the hook is not told
+           of an error in this step.
+        3. The hook hears of the changes (prepared): all that is left to do is to put the table into the list.
+        4. The list is renamed into place, and the hook hears of it (committed); or lock and table are removed
+           first, and then it does (aborted). What it answers changes nothing any more.
         """
-        if not self.updates:
-            return TransactionResult()
-        with stack.addition(reload=True) as addition:
-            result = self.result(stack, shared)
-            with addition.table() as writer:
-                _write(writer, result)
-        return result
+        lines = self.hook_lines(stack.hash_id.size)
+        is_told = False
+        addition = None
+        try:
+            if hook is not None and hook.is_recent:
+                Resolution(stack, shared).claim(self.updates)
+                is_told = True
+                hook.run("preparing", lines)
+                is_told = False
+            with ExitStack() as held:
+                result = TransactionResult()
+                if self.updates:
+                    addition = held.enter_context(stack.addition(reload=True))
+                    result, resolution = self._resolve(stack, shared)
+                    if planned is not None:
+                        planned.require(stack, result)
+                    with addition.table() as writer:
+                        _write(writer, result)
+                    lines = resolution.hook_lines(log_only=hook is not None and not hook.is_recent)
+                if hook is not None:
+                    is_told = True
+                    hook.run("prepared", lines)
+                yield result
+        except BaseException:
+            if hook is not None and is_told:
+                is_committed = addition is not None and addition.has_changed_stack
+                hook.run("committed" if is_committed else "aborted", lines)
+            raise
+        if hook is not None:
+            hook.run("committed", lines)
+
+    def hook_lines(self, id_size: int) -> bytes:
+        """The updates as the hook reference-transaction has them before they are resolved."""
+        return b"".join(
+            hook_line(update.name, update.new, update.old, bytes(id_size)) for update in self.updates
+        )
 
     def plan(self, stack: Stack, *, shared: ReadRef | None = None) -> UpdatePlan:
         """What `apply` would do to the stack as this handle has it: takes no lock, writes nothing.
@@ -107,7 +164,7 @@ class PreparedUpdates:
         """
         if not stack.tables:
             stack.require_list()
-        result = self.result(stack, shared)
+        result, _ = self._resolve(stack, shared)
         if not stack.options.skip_name_check:
             check_names(result.refs, stack.merged)
         table = None
@@ -120,7 +177,7 @@ class PreparedUpdates:
         before = tuple(stack.read_ref(record.name) for record in result.refs)
         return UpdatePlan(tuple(stack.names), result, before, table, self)
 
-    def result(self, stack: Stack, shared: ReadRef | None) -> TransactionResult:
+    def _resolve(self, stack: Stack, shared: ReadRef | None) -> tuple[TransactionResult, Resolution]:
         """The records to write to the stack as it is now, if every expectation is met."""
         entry = partial(
             LogRecord,
@@ -148,7 +205,7 @@ class PreparedUpdates:
             if not change.log_only:
                 refs.append(_ref_record(change, stack.next_update_index, self.peeled))
         self._check_conflicts(resolution.absent, refs, stack)
-        return TransactionResult(tuple(refs), tuple(logs))
+        return TransactionResult(tuple(refs), tuple(logs)), resolution
 
     def _check_conflicts(self, absent: list[bytes], refs: list[RefRecord], stack: Stack) -> None:
         """Refuse the conflicts that only git forbids: its files backend locks the path of every ref.
@@ -180,22 +237,25 @@ class UpdatePlan:
     table: TableSummary | None
     updates: PreparedUpdates
 
-    def apply(self, stack: Stack, *, shared: ReadRef | None = None) -> TransactionResult:
+    def require(self, stack: Stack, result: TransactionResult) -> None:
+        """Raise OutdatedError unless the stack is that of the plan, and `result` its outcome."""
+        if stack.names != list(self.names) or result != self.result:
+            raise OutdatedError(
+                str(stack.directory / TABLES_LIST), "the stack is not the one that was planned for"
+            )
+
+    def apply(
+        self, stack: Stack, *, shared: ReadRef | None = None, hook: ReferenceHook | None = None
+    ) -> TransactionResult:
         """Write exactly this, or raise and leave the stack as it was.
 
         Raises OutdatedError if the stack is not the plan's any more, or if, seen through `shared`, the
-        outcome would be another one; LockError without the lock.
+        outcome would be another one; HookError if `hook` refuses; LockError without the lock.
         """
         if self.table is None:
             return self.result
-        with stack.addition(reload=True) as addition:
-            if stack.names != list(self.names) or self.updates.result(stack, shared) != self.result:
-                raise OutdatedError(
-                    str(stack.directory / TABLES_LIST), "the stack is not the one that was planned for"
-                )
-            with addition.table() as writer:
-                _write(writer, self.result)
-        return self.result
+        with self.updates.transaction(stack, shared=shared, hook=hook, planned=self) as result:
+            return result
 
 
 def prepare_updates(

@@ -3,24 +3,43 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from typing import ClassVar, TypeAlias
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
-from engine.errors import Cancelled, OutdatedError, ReftableError, shown
+from engine.errors import Cancelled, HookError, OutdatedError, ReftableError, shown
 from engine.format import HashId, footer_size, header_size
+from engine.git import ReferenceHook
 from engine.progress import Progress, ProgressCallback
+from engine.snapshot import Snapshot
 from engine.stack import Stack
-from engine.update import PreparedUpdates, ReadRef, UpdatePlan, parse_commands, prepare_updates
+from engine.update import (
+    PreparedUpdates,
+    ReadRef,
+    RefUpdate,
+    TransactionResult,
+    UpdatePlan,
+    parse_commands,
+    prepare_updates,
+)
 from inspector.actions.base import Action, Plan, Result, command, word
 from inspector.text import counted, safe_name, update_lines
 
-_Made: TypeAlias = PreparedUpdates | UpdatePlan
+
+@dataclass(slots=True)
+class Written:
+    """What a transaction writes, and what became of the stack around it once it is over."""
+
+    result: TransactionResult
+    tables: int = 0
+    merged: int = 0
+    snapshot: Snapshot | None = None
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
-class AddAction(Action[_Made]):
+class AddAction(Action[UpdatePlan]):
     """One transaction: `commands` as `git update-ref --stdin` takes them, `message` for the reflogs.
 
     `nul_terminated` is the form of `git update-ref -z`. Without `force`, what git refuses of objects is an
@@ -40,7 +59,7 @@ class AddAction(Action[_Made]):
         """The verb `add`, with the commands as a here-document."""
         return self._command_line(force=False)
 
-    def command_for(self, plan: Plan[_Made]) -> str:
+    def command_for(self, plan: Plan[UpdatePlan]) -> str:
         """With force where the verb refuses the plan without: a screen warns, and is confirmed."""
         return self._command_line(force=plan.needs_force)
 
@@ -49,19 +68,15 @@ class AddAction(Action[_Made]):
         options += ["--force"] if force else []
         return command(self.operation, options, self.workplace.arguments, self.commands)
 
-    def prepared(self, progress: ProgressCallback) -> Plan[_Made]:
-        """A plan for when none is shown: what the commands write is worked out under the lock.
+    def plan(self, progress: ProgressCallback) -> Plan[UpdatePlan]:
+        """See which records would be written; no hook is run.
 
-        So other writers cannot outdate it. Raises what `parse_commands` and `prepare_updates` raise.
+        Raises what `parse_commands`, `prepare_updates` and `PreparedUpdates.plan` raise.
         """
-        with self.workplace.opened() as stack:
-            made, warnings, _ = self._prepare(stack, progress)
-        return Plan(made, (), "", warnings=tuple(warnings), is_noop=not made.updates)
-
-    def plan(self, progress: ProgressCallback) -> Plan[_Made]:
-        """See which records would be written. Raises what `prepared` and `PreparedUpdates.plan` raise."""
         with self.workplace.opened() as stack, self._shared_refs() as shared:
-            updates, found, forced = self._prepare(stack, progress)
+            commands = parse_commands(self.commands, stack.hash_id, nul_terminated=self.nul_terminated)
+            updates, found, forced = self._prepare(stack, commands, progress)
+            hook = self._hook(found.append, forced)
             made = updates.plan(stack, shared=shared)
             warnings, needs_force = tuple(found), bool(forced)
             follow_up = _follow_up(stack, made)
@@ -71,33 +86,90 @@ class AddAction(Action[_Made]):
         lines = (
             *update_lines(made),
             f"one table of {made.table.size:,} bytes, update index {made.table.max_update_index}",
+            *(["the hook reference-transaction will be run, and may refuse it"] if hook else []),
             *follow_up,
         )
         sentence = f"{_amount(made)} will be written, all or none."
         return Plan(made, made.names, sentence, lines, warnings, needs_force=needs_force)
 
-    def apply(self, plan: Plan[_Made], progress: ProgressCallback) -> Result:
+    def apply(self, plan: Plan[UpdatePlan], progress: ProgressCallback) -> Result:
         """Write the records of the plan; then let auto-compaction do what it does after an addition."""
+        said: list[str] = []
+        with self._transaction(plan.made.updates, progress, said.append, plan.made) as written:
+            pass
+        lines = list(update_lines(plan.made))
+        if written.merged:
+            lines.append(
+                f"auto-compaction made {written.tables} tables into {written.tables - written.merged}"
+            )
+        warnings = (*(f"reference-transaction: {line}" for line in said), *written.warnings)
+        sentence = f"Done: {_amount(plan.made)} written."
+        return Result(sentence, tuple(lines), warnings, written.result, written.snapshot)
+
+    @contextmanager
+    def transaction(
+        self,
+        updates: Iterable[RefUpdate],
+        progress: ProgressCallback,
+        warn: Callable[[str], object],
+        said: Callable[[str], object],
+    ) -> Iterator[TransactionResult]:
+        """One transaction of `updates` rather than of `commands`, prepared on entry: a clean exit commits it.
+
+        What they write is worked out under the lock, so other processes cannot outdate it. `warn` is called
+        before, `said` with each line that the hook prints. Raises RefusedError and what `prepare_updates` and
+        `PreparedUpdates.transaction` raise.
+        """
+        self.workplace.require_writable()
+        with self.workplace.opened() as stack:
+            made, warnings, _ = self._prepare(stack, updates, progress)
+        for warning in warnings:
+            warn(warning)
+        with self._transaction(made, progress, said) as written:
+            yield written.result
+
+    @contextmanager
+    def _transaction(
+        self,
+        made: PreparedUpdates,
+        progress: ProgressCallback,
+        said: Callable[[str], object],
+        planned: UpdatePlan | None = None,
+    ) -> Iterator[Written]:
         options = self.workplace.options
         progress(Progress("writing", 0, None))
+        hook = self._hook(said, [])
         # Compacted here rather than by the addition itself, so that it can be watched, and stopped.
         alone = replace(options, auto_compact=False)
         changing = self.workplace.changing(self.operation, options=alone)
         with changing as (stack, record), self._shared_refs() as shared:
-            written = plan.made.apply(stack, shared=shared)
-            count = len(stack.tables)
-            is_tidied = options.auto_compact and bool(written.refs or written.logs)
-            warning = _tidy_up(stack, progress) if is_tidied else None
-            merged = count - len(stack.tables)
-        sentence, lines = "Done.", []
-        if isinstance(plan.made, UpdatePlan):
-            sentence, lines = f"Done: {_amount(plan.made)} written.", list(update_lines(plan.made))
-        if merged:
-            lines.append(f"auto-compaction made {count} tables into {count - merged}")
-        return Result(sentence, tuple(lines), (warning,) if warning else (), written, record.snapshot)
+            with made.transaction(stack, shared=shared, hook=hook, planned=planned) as result:
+                written = Written(result)
+                yield written
+            written.tables = len(stack.tables)
+            if options.auto_compact and (result.refs or result.logs):
+                written.warnings += _tidy_up(stack, progress)
+            written.merged = written.tables - len(stack.tables)
+        written.snapshot = record.snapshot
+
+    def _hook(self, said: Callable[[str], object], forced: list[str]) -> ReferenceHook | None:
+        """The hook to run, if any. One that git would not run is an error, or with force a reason for it."""
+
+        def output(data: bytes) -> None:
+            for line in data.decode(errors="surrogateescape").splitlines():
+                said(safe_name(line))
+
+        try:
+            return self.workplace.surroundings.reference_hook(self.workplace.directory, output)
+        except HookError as error:
+            if not self.force:
+                raise HookError(f"{error}; --force writes it all the same") from None
+            said(f"{safe_name(str(error))}.")
+            forced.append(str(error))
+            return None
 
     def _prepare(
-        self, stack: Stack, progress: ProgressCallback
+        self, stack: Stack, updates: Iterable[RefUpdate], progress: ProgressCallback
     ) -> tuple[PreparedUpdates, list[str], list[str]]:
         """The transaction, warnings of its objects, and what only force allows: known once it is planned."""
         repository = self.workplace.surroundings
@@ -141,7 +213,7 @@ class AddAction(Action[_Made]):
             return {oid: info.peeled for oid, info in known.items()}
 
         made = prepare_updates(
-            parse_commands(self.commands, stack.hash_id, nul_terminated=self.nul_terminated),
+            updates,
             stack.hash_id,
             committer=repository.committer(),
             message=os.fsencode(self.message),
@@ -173,19 +245,18 @@ def _objection(name: bytes, oid: bytes, kind: str | None) -> str | None:
     return None
 
 
-def _tidy_up(stack: Stack, progress: ProgressCallback) -> str | None:
+def _tidy_up(stack: Stack, progress: ProgressCallback) -> list[str]:
     """Auto-compact; what kept it from being done. The addition is part of the stack whatever happens."""
     try:
         stack.auto_compact(progress)
     except OutdatedError:
-        return None  # another process is at it, or has been
+        pass  # another process is at it, or has been
     except Cancelled:
-        return "The compaction after it was stopped; the next addition will begin it again."
+        return ["The compaction after it was stopped; the next addition will begin it again."]
     except (ReftableError, OSError) as error:
-        return (
-            f"The compaction after it failed, and will be tried by the next addition: {safe_name(str(error))}"
-        )
-    return None
+        reason = safe_name(str(error))
+        return [f"The compaction after it failed, and will be tried by the next addition: {reason}"]
+    return []
 
 
 def _follow_up(stack: Stack, made: UpdatePlan) -> list[str]:

@@ -18,7 +18,7 @@ import click
 
 from engine.merge import CompactionPlan
 from engine.stack import CleanPlan, Policy
-from engine.update import UpdatePlan
+from engine.update import parse_commands
 from inspector.actions import (
     Action,
     AddAction,
@@ -28,7 +28,6 @@ from inspector.actions import (
     TableRange,
     plan_and_run,
     rehearse,
-    run,
 )
 from inspector.cli.opening import Call, dry_run_option, json_option, stack_verb
 from inspector.cli.output import Output, ProgressLine, note_sentence
@@ -80,19 +79,22 @@ def add(call: Call, message: str | None, nul_terminated: bool, force: bool, dry_
     if message == "":
         raise click.UsageError("git refuses an update with an empty message, too; leave -m out for none")
     out = call.out
-    action = AddAction(call.workplace, sys.stdin.buffer.read(), message or "", nul_terminated, force)
+    data = sys.stdin.buffer.read()
+    action = AddAction(call.workplace, data, message or "", nul_terminated, force)
     with ProgressLine() as progress:
-        plan = rehearse(action, progress) if dry_run else action.prepared(progress)
-        for warning in plan.warnings:
-            note(f"warning: {warning}")
-        written = None
-        if isinstance(plan.made, UpdatePlan):  # that of a dry run, which has the records already
+        plan = rehearse(action, progress) if dry_run else None
+        if plan is not None:
+            for warning in plan.warnings:
+                _warn(warning)
             written = plan.made.result
-        elif not plan.is_noop:
-            written = run(action, plan, progress).made
-    if written is None or not (written.refs or written.logs):
+        else:
+            with call.workplace.opened() as stack:
+                updates = parse_commands(data, stack.hash_id, nul_terminated=nul_terminated)
+            with action.transaction(updates, progress, _warn, note) as written:
+                pass
+    if not (written.refs or written.logs):
         note("nothing had to change")
-    elif dry_run and not call.as_json:
+    elif plan is not None and not call.as_json:
         out.text([plan.sentence, *plan.lines])
     elif call.as_json:
         out.json(ref_json(record, None, '"kind":"ref",') for record in written.refs)
@@ -101,6 +103,10 @@ def add(call: Call, message: str | None, nul_terminated: bool, force: bool, dry_
         out.lines(ref_line(record, out.show) for record in written.refs)
         null_id = bytes(max((len(record.new or record.old or b"") for record in written.logs), default=0))
         out.lines(log_line(record, null_id, out.show) for record in written.logs)
+
+
+def _warn(warning: str) -> None:
+    note(f"warning: {warning}")
 
 
 @click.command()

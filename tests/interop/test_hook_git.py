@@ -1,0 +1,231 @@
+"""The hook `reference-transaction`: what git gives it and what we give it, byte for byte."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from engine.errors import HookError
+from engine.git import find_repository
+from inspector.actions import AddAction, Workplace, run as run_action
+from tests.support.cli import run
+from tests.support.environment import enter_environment_of
+from tests.support.git import Git, Repository
+from tests.support.tables import stack_files
+
+# The program notes the step, its input, where it runs, which repository git finds there, and the lock.
+HOOK = r"""#!/bin/sh
+dir=$(git rev-parse --absolute-git-dir)
+common=$(git rev-parse --path-format=absolute --git-common-dir)
+{
+    echo "== $* in $PWD of $dir, prefix ${GIT_PREFIX-none}"
+    cat
+    ls "$common/reftable" "$dir/reftable" | grep lock | sort -u
+} >> "$common/hook.log"
+"""
+
+
+@pytest.fixture(autouse=True)
+def git_environment(git: Git, monkeypatch: pytest.MonkeyPatch) -> None:
+    enter_environment_of(git, monkeypatch)
+    monkeypatch.setenv("PATH", f"{Path(git.program).parent}:{os.environ['PATH']}")
+
+
+def write_hook(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+
+
+@dataclass(frozen=True)
+class Template:
+    """A repository with a hook, and the ids for commands; every run has a fresh copy at the same place."""
+
+    repo: Repository
+    a: str
+    b: str
+
+    def told(self, change: Callable[[Repository, bytes], int], commands: str) -> tuple[bool, bytes, object]:
+        """Whether the change happened, what the hook was told of it, and which refs there are then."""
+        kept = self.repo.path.with_name("kept")
+        shutil.copytree(self.repo.path, kept, symlinks=True)
+        data = commands.format(a=self.a, b=self.b, zero="0" * len(self.a)).encode() + b"\n"
+        done = change(self.repo, data) == 0
+        log = self.repo.git_dir / "hook.log"
+        told = log.read_bytes() if log.exists() else b""
+        refs = self.repo.refs(root=True)
+        shutil.rmtree(self.repo.path)
+        kept.rename(self.repo.path)
+        return done, told, refs
+
+
+@pytest.fixture
+def template(git: Git, tmp_path: Path) -> Template:
+    repo = git.init(tmp_path / "repo")
+    first, second = repo.commit("one").hex(), repo.commit("two").hex()
+    repo.git("branch", "side", first)
+    repo.git("symbolic-ref", "refs/heads/sym", "refs/heads/side")
+    write_hook(repo.git_dir / "hooks" / "reference-transaction", HOOK)
+    return Template(repo, first, second)
+
+
+def by_git(repo: Repository, data: bytes) -> int:
+    return repo.git("update-ref", "-m", "why", "--stdin", input=data, check=False).returncode
+
+
+def by_us(repo: Repository, data: bytes) -> int:
+    return run("add", "-m", "why", repo.path, stdin=data).code
+
+
+COMMANDS = [
+    "create refs/heads/new {a}",
+    "create refs/heads/new {a}\nupdate refs/heads/side {b}\nverify refs/heads/main {b}",
+    "update refs/heads/main {a} {b}",
+    "update HEAD {a}",
+    "update HEAD {a} {b}",
+    "option no-deref\nupdate HEAD {a}",
+    "delete refs/heads/side",
+    "delete refs/heads/side {a}",
+    "delete refs/heads/gone",
+    "update refs/heads/sym {b}",
+    "update refs/heads/sym {b} {a}",
+    "option no-deref\nsymref-update refs/heads/sym refs/heads/main ref refs/heads/side",
+    "option no-deref\nsymref-update HEAD refs/heads/side oid {b}",
+    "symref-create refs/heads/other refs/heads/main",
+    "option no-deref\nsymref-delete refs/heads/sym refs/heads/side",
+    "option no-deref\nsymref-verify HEAD refs/heads/main",
+    "update refs/heads/side {a}",
+    "verify refs/heads/side {a}",
+    "verify refs/heads/none",
+    "create refs/heads/side {b}",
+    "update refs/heads/side {b} {b}",
+    "create refs/heads/x {b}\ncreate refs/heads/x {b}",
+]
+
+
+@pytest.mark.parametrize("commands", COMMANDS)
+def test_the_hook_is_told_what_git_tells_it(template: Template, commands: str) -> None:
+    theirs = template.told(by_git, commands)
+    assert template.told(by_us, commands) == theirs
+
+
+def test_a_form_in_the_terminal_runs_it_too(template: Template) -> None:
+    def by_form(repo: Repository, data: bytes) -> int:
+        found = find_repository(repo.path)
+        action = AddAction(Workplace(repo.reftable, found.stack_options(), found), data, "why")
+        plan = action.plan(lambda _: None)
+        assert any("reference-transaction" in line for line in plan.lines)
+        assert not (repo.git_dir / "hook.log").exists()
+        run_action(action, plan, lambda _: None)
+        return 0
+
+    theirs = template.told(by_git, "update HEAD {a}")
+    assert template.told(by_form, "update HEAD {a}") == theirs
+
+
+@pytest.mark.parametrize("step", ["preparing", "prepared", "committed", "aborted"])
+def test_a_hook_that_refuses(template: Template, git: Git, step: str) -> None:
+    refusal = f'[ "$1" = {step} ] && {{ echo so not; exit 3; }}\nexit 0\n'
+    write_hook(template.repo.git_dir / "hooks" / "reference-transaction", HOOK + refusal)
+    is_told = step != "preparing" or git.run("version").stdout >= b"git version 2.54"
+    theirs = template.told(by_git, "update refs/heads/side {b}")
+
+    def refused(repo: Repository, data: bytes) -> int:
+        files = stack_files(repo.reftable)
+        done = run("add", "-m", "why", repo.path, stdin=data)
+        if is_told and step in ("preparing", "prepared"):
+            assert done.code == 5
+            assert f"({step}, exit code 3): so not; nothing was written" in done.err
+            assert stack_files(repo.reftable) == files
+        assert ("so not" in done.err) == (is_told and step != "aborted")
+        return done.code
+
+    assert template.told(refused, "update refs/heads/side {b}") == theirs
+
+
+@pytest.mark.parametrize("hooks", ["own", "/absolute", "~/hooks"])
+def test_it_is_found_where_core_hooks_path_says(
+    template: Template, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hooks: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = f"{tmp_path}{hooks}" if hooks.startswith("/") else hooks
+    template.repo.git("config", "core.hooksPath", path)
+    where = template.repo.path / path.replace("~", str(tmp_path))
+    write_hook(where / "reference-transaction", HOOK.replace("== ", "== configured "))
+    monkeypatch.setitem(template.repo.runner.environment, "HOME", str(tmp_path))
+    theirs = template.told(by_git, "create refs/heads/new {a}")
+    assert b"== configured prepared" in theirs[1]
+    assert template.told(by_us, "create refs/heads/new {a}") == theirs
+
+
+def test_it_runs_where_git_runs_it_in_bare_repositories_and_linked_worktrees(
+    git: Git, template: Template, tmp_path: Path
+) -> None:
+    bare = git.init(tmp_path / "bare.git", bare=True)
+    shutil.copytree(template.repo.git_dir / "objects", bare.git_dir / "objects", dirs_exist_ok=True)
+    write_hook(bare.git_dir / "hooks" / "reference-transaction", HOOK)
+    in_bare = Template(bare, template.a, template.b)
+    theirs = in_bare.told(by_git, "update refs/heads/new {a}")
+    assert b" in " + os.fsencode(bare.path) in theirs[1]
+    assert in_bare.told(by_us, "update refs/heads/new {a}") == theirs
+
+    linked = tmp_path / "linked"
+    template.repo.git("worktree", "add", "-q", "--detach", linked)
+    log = template.repo.git_dir / "hook.log"
+    log.unlink()
+    mine = f"create refs/worktree/one {template.a}\n".encode()
+    git.run("update-ref", "--stdin", input=mine, cwd=linked)
+    theirs = log.read_bytes()
+    git.run("update-ref", "-d", "refs/worktree/one", cwd=linked)
+    log.unlink()
+    assert run("add", linked, stdin=mine).code == 0
+    assert log.read_bytes() == theirs
+
+
+def test_a_script_without_a_first_line_and_one_that_may_not_run(template: Template) -> None:
+    hook = template.repo.git_dir / "hooks" / "reference-transaction"
+    write_hook(hook, HOOK.removeprefix("#!/bin/sh\n"))
+    theirs = template.told(by_git, "create refs/heads/new {a}")
+    assert template.told(by_us, "create refs/heads/new {a}") == theirs
+    hook.chmod(hook.stat().st_mode & ~(stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH))
+    assert template.told(by_git, "create refs/heads/new {a}")[:2] == (True, b"")
+    assert template.told(by_us, "create refs/heads/new {a}")[:2] == (True, b"")
+
+
+def test_a_dry_run_runs_no_hook_and_says_that_there_is_one(template: Template) -> None:
+    data = f"create refs/heads/new {template.a}\n".encode()
+    done = run("add", "--dry-run", template.repo.path, stdin=data)
+    assert b"the hook reference-transaction will be run, and may refuse it" in done.out
+    assert not (template.repo.git_dir / "hook.log").exists()
+
+
+def test_the_hook_of_another_user_is_not_run(template: Template, monkeypatch: pytest.MonkeyPatch) -> None:
+    repo, data = template.repo, f"create refs/heads/new {template.a}\n".encode()
+    owner = os.geteuid()
+    monkeypatch.setattr("os.geteuid", lambda: owner + 1)
+    files = stack_files(repo.reftable)
+    with pytest.raises(HookError):
+        find_repository(repo.path).reference_hook(repo.reftable, print)
+    done = run("add", repo.path, stdin=data)
+    assert done.code == 5
+    assert "git does not work in a repository of another user; --force" in done.err
+    assert stack_files(repo.reftable) == files
+    assert run("add", "--force", repo.path, stdin=data).code == 0
+    assert not (repo.git_dir / "hook.log").exists()
+
+
+def test_the_hook_needs_no_git_program(template: Template, tmp_path: Path) -> None:
+    hook = '#!/bin/sh\n{ echo "$1"; cat; } >> .git/hook.log\n'
+    write_hook(template.repo.git_dir / "hooks" / "reference-transaction", hook)
+    env = {"REFTABLE_GIT": str(tmp_path / "none")}
+    data = f"create refs/heads/new {template.a}\n".encode()
+    assert run("add", "--force", template.repo.path, stdin=data, env=env).code == 0
+    line = f"{'0' * 40} {template.a} refs/heads/new\n"
+    told = (template.repo.git_dir / "hook.log").read_text()
+    assert told == "".join(f"{step}\n{line}" for step in ("preparing", "prepared", "committed"))
