@@ -22,7 +22,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Final, Self, cast
 
@@ -47,6 +47,7 @@ _SAFETY: Final = {
     "GIT_TERMINAL_PROMPT": "0",
 }
 
+_OID: Final = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64})\n")
 _ANSWER: Final = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64}) (commit|tree|blob|tag)\n")
 _IDENTITY: Final = re.compile(rb"(.*) <(.*)> ([0-9]{1,18}) ([+-][0-9]{1,4})\n?")
 
@@ -137,6 +138,39 @@ class GitProgram:
                         return found
                     found[oid] = info
         return found
+
+    @contextlib.contextmanager
+    def names(self, git_dir: str | os.PathLike[str]) -> Iterator[Callable[[bytes], bytes | None]]:
+        """A way to make object ids of names like `HEAD~1`, None for those that git finds none for.
+
+        One process, which the first name starts, answers for all. It has its time as every other; another one
+        is started then.
+        """
+        arguments = ("cat-file", "--batch-check=%(objectname)")
+        running = contextlib.ExitStack()
+        pipes: list[IO[bytes]] = []
+
+        def ask(name: bytes) -> bytes:
+            with contextlib.suppress(OSError):
+                if not pipes:
+                    _, *pipes[:] = running.enter_context(self._running(git_dir, arguments, _TIMEOUT))
+                pipes[0].write(name + b"\n")
+                pipes[0].flush()
+                return pipes[1].readline(_MAX_OUTPUT)
+            return b""
+
+        def look_up(name: bytes) -> bytes | None:
+            if b"\n" in name:
+                return None
+            answer = ask(name)
+            if not answer:
+                running.close()
+                pipes.clear()
+                answer = ask(name)
+            return bytes.fromhex(answer.decode()) if _OID.fullmatch(answer) else None
+
+        with running:
+            yield look_up
 
     def committer(self, git_dir: str | os.PathLike[str]) -> Identity | None:
         """The committer as git knows them in this repository, None if git does not."""

@@ -7,8 +7,14 @@ May import `stack` and `git`.
     transaction   preparing, planning and applying them as one transaction
 """
 
-from engine.update.commands import RefUpdate as RefUpdate, parse_commands as parse_commands
-from engine.update.resolution import ReadRef as ReadRef
+from engine.update.commands import (
+    Control as Control,
+    RefUpdate as RefUpdate,
+    Resolve as Resolve,
+    parse_commands as parse_commands,
+    read_commands as read_commands,
+)
+from engine.update.resolution import ReadRef as ReadRef, hook_lines as hook_lines
 from engine.update.transaction import (
     PreparedUpdates as PreparedUpdates,
     TransactionResult as TransactionResult,

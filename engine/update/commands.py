@@ -18,8 +18,8 @@ octal digits. An object id that is empty or all zeros means "no ref". The NUL-te
 in place of LF and of each space but the first, and no quoting; it always has all the fields of a command,
 and an empty one counts as left out, the <new-oid> of `update` as all zeros.
 
-Two things that git accepts are refused: object names other than full hexadecimal ids, since it takes an
-object database to turn `HEAD~1` into one, and a second transaction, since one input is one transaction.
+It takes an object database to turn object names other than full hexadecimal ids, like `HEAD~1`, into ids:
+they are left to the caller (`Resolve`), each as its command is read, and refused without.
 
 What the commands do to a stack is in `transaction.py`.
 """
@@ -27,8 +27,9 @@ What the commands do to a stack is in `transaction.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final, NoReturn, TypeAlias
 
 from engine.errors import ApiError, RefnameError, shown
@@ -68,24 +69,64 @@ def is_null(value: RefValue | None) -> bool:
     return isinstance(value, bytes) and not any(value)
 
 
-def parse_commands(data: bytes, hash_id: HashId, *, nul_terminated: bool = False) -> list[RefUpdate]:
+Resolve: TypeAlias = Callable[[bytes], bytes | str]
+"""Makes a binary object id of an object name, or says why not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """`start`, `prepare`, `commit` or `abort`; without a `place` it is what the end of the input means."""
+
+    verb: str
+    place: str = ""
+
+
+def parse_commands(
+    data: bytes, hash_id: HashId, *, nul_terminated: bool = False, resolve: Resolve | None = None
+) -> list[RefUpdate]:
     """Read the commands of one transaction, in the order given.
 
     There are none when the transaction was aborted, or was started and never committed. `hash_id` says how
     long an object id is. Raises ApiError, naming the line, what was found there and what is expected.
     """
-    separate = _split_at_nuls if nul_terminated else _split_lines
     updates: list[RefUpdate] = []
+    is_over = False
+    for step in read_commands([data], hash_id, nul_terminated=nul_terminated, resolve=resolve):
+        if isinstance(step, RefUpdate):
+            updates.append(step)
+        elif is_over and step.verb == "start":
+            raise ApiError(
+                f"{step.place}: 'start': a second transaction cannot be planned on top of the first"
+            )
+        elif step.verb == "abort":
+            updates.clear()
+        is_over = is_over or (isinstance(step, Control) and step.verb in ("commit", "abort"))
+    return updates
+
+
+def read_commands(
+    chunks: Iterable[bytes],
+    hash_id: HashId,
+    *,
+    nul_terminated: bool = False,
+    resolve: Resolve | None = None,
+) -> Iterator[RefUpdate | Control]:
+    """Read the commands of any number of transactions, each as soon as it is there.
+
+    `chunks` are the input in pieces of any size. The end of the input commits what no command has started,
+    and aborts what none has committed. After `prepare` comes `commit` or `abort`. Raises as `parse_commands`.
+    """
+    separate = _split_at_nuls if nul_terminated else _split_lines
     no_deref = False
     state = "open"
-    for command in separate(data, hash_id.size):
+    for command in separate(chunks, hash_id.size, resolve):
         verb = command.verb
-        if state == "closed":
-            command.fail("the transaction is closed; one input is one transaction")
+        if state == "closed" and verb != b"start":
+            command.fail("the transaction is closed")
         if state == "prepared" and verb not in (b"commit", b"abort"):
             command.fail("a prepared transaction can only be committed or aborted")
         if verb in _FIELD_COUNTS:
-            updates.append(command.update(no_deref))
+            yield command.update(no_deref)
             no_deref = False
         elif verb == b"option":
             if command.fields != [b"no-deref"]:
@@ -95,12 +136,12 @@ def parse_commands(data: bytes, hash_id: HashId, *, nul_terminated: bool = False
             command.require_end()
             if verb == b"start" and state == "started":
                 command.fail("the transaction is started already")
-            if verb == b"abort":
-                updates.clear()
             state = _CONTROLS[verb]
+            yield Control(verb.decode(), command.place)
         else:
             command.fail("unknown command")
-    return updates if state in ("open", "closed") else []
+    if state != "closed":
+        yield Control("commit" if state == "open" else "abort")
 
 
 _CONTROLS: Final = {b"start": "started", b"prepare": "prepared", b"commit": "closed", b"abort": "closed"}
@@ -129,6 +170,7 @@ class _Command:
     verb: bytes
     fields: list[bytes]
     id_size: int
+    resolve: Resolve | None
     nul_terminated: bool
 
     def fail(self, reason: str) -> NoReturn:
@@ -208,12 +250,17 @@ class _Command:
         text = self._take()
         if not text:
             return None if self.nul_terminated else bytes(self.id_size)
-        if len(text) != 2 * self.id_size or not _HEX.fullmatch(text):
+        if len(text) == 2 * self.id_size and _HEX.fullmatch(text):
+            return bytes.fromhex(text.decode("ascii"))
+        if self.resolve is None:
             self.fail(
                 f"{what} {shown(text)} is not an object id: expected {2 * self.id_size} hexadecimal digits "
                 "(other object names are not resolved here: `git rev-parse` does)"
             )
-        return bytes.fromhex(text.decode("ascii"))
+        oid = self.resolve(text)
+        if isinstance(oid, str):
+            self.fail(f"{what} {shown(text)} is not an object id, and cannot be looked up: {oid}")
+        return oid
 
     def _old_of_symref(self) -> RefValue | None:
         """What `symref-update` expects: a target after `ref`, an object id after `oid`."""
@@ -230,14 +277,25 @@ class _Command:
         return oid or self.fail("missing <old-oid>")
 
 
-def _split_lines(data: bytes, id_size: int) -> Iterator[_Command]:
-    lines = data.split(b"\n")
-    unfinished = lines.pop()
-    for number, line in enumerate(lines, 1):
+def _split(chunks: Iterable[bytes], end: bytes, unit: str, missing: str) -> Iterator[bytes]:
+    """What `end` terminates, as soon as it is there. Raises ApiError if the last one is not terminated."""
+    count = 0
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(end)
+        count += len(whole)
+        yield from whole
+    if rest:
+        # The end of a value may be missing as well: what is there could be the wrong change.
+        raise ApiError(f"{unit} {count + 1}: {shown(rest)} is cut off: expected a final {missing}")
+
+
+def _split_lines(chunks: Iterable[bytes], id_size: int, resolve: Resolve | None) -> Iterator[_Command]:
+    for number, line in enumerate(_split(chunks, b"\n", "line", "newline"), 1):
         verb = _BLANK.split(line, maxsplit=1)[0]
         if not verb:
             raise ApiError(f"line {number}: expected a command, found {shown(line)}")
-        command = _Command(f"line {number}", verb, [], id_size, nul_terminated=False)
+        command = _Command(f"line {number}", verb, [], id_size, resolve, nul_terminated=False)
         position = len(verb)
         while position < len(line):
             field = _FIELD.match(line, position)
@@ -250,9 +308,6 @@ def _split_lines(data: bytes, id_size: int) -> Iterator[_Command]:
             command.fields.append(plain if quoted is None else _ESCAPE.sub(_unescape, quoted))
             position = field.end()
         yield command
-    if unfinished:
-        # The end of a value may be missing as well: what is there could be the wrong change.
-        raise ApiError(f"line {len(lines) + 1}: {shown(unfinished)} is cut off: expected a final newline")
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:
@@ -260,17 +315,13 @@ def _unescape(match: re.Match[bytes]) -> bytes:
     return _ESCAPES[escape] if escape in _ESCAPES else bytes([int(escape, 8)])
 
 
-def _split_at_nuls(data: bytes, id_size: int) -> Iterator[_Command]:
-    fields = data.split(b"\0")
-    unfinished = fields.pop()
-    if unfinished:
-        raise ApiError(f"field {len(fields) + 1}: {shown(unfinished)} is cut off: expected a final NUL")
-    position = 0
-    while position < len(fields):
-        verb, space, first = fields[position].partition(b" ")
+def _split_at_nuls(chunks: Iterable[bytes], id_size: int, resolve: Resolve | None) -> Iterator[_Command]:
+    fields = _split(chunks, b"\0", "field", "NUL")
+    position = 1
+    for begin in fields:
+        verb, space, first = begin.partition(b" ")
         count = _FIELD_COUNTS.get(verb, 0) if space else 0
-        rest = fields[position + 1 : position + max(count, 1)]
-        position += 1
-        own = [first, *rest] if space else []
-        yield _Command(f"field {position}", verb, own, id_size, nul_terminated=True)
-        position += len(rest)
+        own = [first, *islice(fields, max(count - 1, 0))] if space else []
+        command = _Command(f"field {position}", verb, own, id_size, resolve, nul_terminated=True)
+        position += max(len(own), 1)
+        yield command

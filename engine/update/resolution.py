@@ -111,7 +111,7 @@ class Resolution:
                 # The line of HEAD, through its branch, has object ids alone; others have no old value.
                 new = None if change.no_deref and isinstance(new, Symref) else new
                 old = old if change.no_deref else None
-            lines.append(hook_line(change.name, new, old, self._null))
+            lines.append(_hook_line(change.name, new, old, self._null))
         return b"".join(lines)
 
     def follow(self, name: bytes) -> bytes | None:
@@ -180,7 +180,13 @@ class Resolution:
                 raise _unexpected(change, "it leads nowhere" if gone else f"it is at {change.current.hex()}")
 
 
-def hook_line(name: bytes, new: RefValue | None, old: RefValue | None, null: bytes) -> bytes:
+def hook_lines(updates: Iterable[RefUpdate], id_size: int) -> bytes:
+    """Updates as the hook reference-transaction has them before they are resolved."""
+    null = bytes(id_size)
+    return b"".join(_hook_line(update.name, update.new, update.old, null) for update in updates)
+
+
+def _hook_line(name: bytes, new: RefValue | None, old: RefValue | None, null: bytes) -> bytes:
     """A change as the hook reference-transaction has it."""
 
     def text(value: RefValue | None) -> bytes:

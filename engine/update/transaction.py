@@ -55,7 +55,7 @@ from engine.update.resolution import (
     ObjectRule,
     ReadRef,
     Resolution,
-    hook_line,
+    hook_lines,
 )
 
 
@@ -120,7 +120,7 @@ class PreparedUpdates:
         4. The list is renamed into place, and the hook hears of it (committed); or lock and table are removed
            first, and then it does (aborted). What it answers changes nothing any more.
         """
-        lines = self.hook_lines(stack.hash_id.size)
+        lines = hook_lines(self.updates, stack.hash_id.size)
         is_told = False
         addition = None
         try:
@@ -150,12 +150,6 @@ class PreparedUpdates:
             raise
         if hook is not None:
             hook.run("committed", lines)
-
-    def hook_lines(self, id_size: int) -> bytes:
-        """The updates as the hook reference-transaction has them before they are resolved."""
-        return b"".join(
-            hook_line(update.name, update.new, update.old, bytes(id_size)) for update in self.updates
-        )
 
     def plan(self, stack: Stack, *, shared: ReadRef | None = None) -> UpdatePlan:
         """What `apply` would do to the stack as this handle has it: takes no lock, writes nothing.

@@ -18,6 +18,7 @@ from engine.update import (
     PreparedUpdates,
     ReadRef,
     RefUpdate,
+    Resolve,
     TransactionResult,
     UpdatePlan,
     parse_commands,
@@ -74,7 +75,10 @@ class AddAction(Action[UpdatePlan]):
         Raises what `parse_commands`, `prepare_updates` and `PreparedUpdates.plan` raise.
         """
         with self.workplace.opened() as stack, self._shared_refs() as shared:
-            commands = parse_commands(self.commands, stack.hash_id, nul_terminated=self.nul_terminated)
+            with self.names() as resolve:
+                commands = parse_commands(
+                    self.commands, stack.hash_id, nul_terminated=self.nul_terminated, resolve=resolve
+                )
             updates, found, forced = self._prepare(stack, commands, progress)
             hook = self._hook(found.append, forced)
             made = updates.plan(stack, shared=shared)
@@ -151,6 +155,19 @@ class AddAction(Action[UpdatePlan]):
                 written.warnings += _tidy_up(stack, progress)
             written.merged = written.tables - len(stack.tables)
         written.snapshot = record.snapshot
+
+    @contextmanager
+    def names(self) -> Iterator[Resolve]:
+        """How the object names in commands are resolved: by git, as the worktree of the stack sees them."""
+        repository = self.workplace.surroundings
+        git_dir = repository.git_dir_of(self.workplace.directory)
+        if git_dir is None:
+            yield lambda _: "there is no repository"
+        elif repository.git is None:
+            yield lambda _: "there is no git program"
+        else:
+            with repository.git.names(git_dir) as look_up:
+                yield lambda name: look_up(name) or "git finds no object of that name"
 
     def _hook(self, said: Callable[[str], object], forced: list[str]) -> ReferenceHook | None:
         """The hook to run, if any. One that git would not run is an error, or with force a reason for it."""

@@ -71,6 +71,7 @@ def add(call: Call, message: str | None, nul_terminated: bool, force: bool, dry_
 
     They are read from standard input and make one transaction. Prints what was written, refs and
     then reflog entries, tombstones among both; of a dry run, the plan, and with --json the same records.
+    Names of objects like HEAD~1 are resolved by git; full ids need none.
 
     Without --force it is refused, as by git, to write an object that the repository does not have, or
     another one than a commit to a branch or HEAD; to delete a ref and create one in its place whose name it
@@ -88,8 +89,8 @@ def add(call: Call, message: str | None, nul_terminated: bool, force: bool, dry_
                 _warn(warning)
             written = plan.made.result
         else:
-            with call.workplace.opened() as stack:
-                updates = parse_commands(data, stack.hash_id, nul_terminated=nul_terminated)
+            with call.workplace.opened() as stack, action.names() as resolve:
+                updates = parse_commands(data, stack.hash_id, nul_terminated=nul_terminated, resolve=resolve)
             with action.transaction(updates, progress, _warn, note) as written:
                 pass
     if not (written.refs or written.logs):

@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.errors import ApiError
 from engine.format import HashId, LogRecord, RefRecord
 from engine.git import find_repository
+from engine.git.program import GitProgram
 from engine.merge import Expiry
 from engine.stack import Stack
 from engine.stack.stack import StackOptions
@@ -539,3 +541,70 @@ def test_add_refuses_the_conflicts_that_git_refuses(
     assert {name: ref.value for name, ref in repo.refs().items()} == {
         name: ref.value for name, ref in theirs.refs().items()
     }
+
+
+@pytest.mark.parametrize(
+    ("commands", "is_taken"),
+    [
+        ("create refs/heads/x HEAD~1", True),
+        ("create refs/heads/x main^", True),
+        ("update refs/heads/main refs/heads/side main", True),
+        ("update refs/heads/main {short}", True),
+        ("create refs/tags/x v1", True),
+        ("create refs/heads/x v1^{{commit}}", True),
+        ('create refs/heads/x "main@{{0}}"', True),
+        ("create refs/heads/x :/one", True),
+        ("delete refs/heads/side HEAD~1", True),
+        ("verify refs/heads/side main~1", True),
+        ("option no-deref\nsymref-update HEAD refs/heads/side oid main", True),
+        ("create refs/heads/x v1", False),
+        ("create refs/heads/x HEAD~2", False),
+        ("create refs/heads/x none", False),
+        ("verify refs/heads/side main", False),
+        ("create refs/heads/x HEAD~1 more", False),
+    ],
+)
+def test_add_resolves_the_object_names_that_git_resolves(
+    git: Git, tmp_path: Path, commands: str, is_taken: bool
+) -> None:
+    repo = git.init(tmp_path / "repo")
+    first, second = repo.commit("one"), repo.commit("two")
+    repo.git("branch", "side", first.hex())
+    repo.tag("v1")
+    shutil.copytree(repo.path, tmp_path / "theirs")
+    theirs = replace(repo, path=tmp_path / "theirs", git_dir=tmp_path / "theirs" / ".git")
+    data = f"{commands}\n".format(short=second.hex()[:9]).encode()
+
+    answer = theirs.git("update-ref", "--stdin", input=data, check=False)
+    place = Workplace(repo.reftable, find_repository(repo.path).stack_options(), find_repository(repo.path))
+    rehearsal, done = (run("add", *more, repo.path, stdin=data) for more in (["--dry-run"], []))
+    assert (answer.returncode == 0, rehearsal.code == 0, done.code == 0) == (is_taken,) * 3
+    assert repo.refs(root=True) == theirs.refs(root=True)
+    if "HEAD~2" in commands:
+        with pytest.raises(ApiError, match="git finds no object of that name"):
+            AddAction(place, data).plan(lambda _: None)
+        alone = run("add", repo.path, stdin=data, env={"REFTABLE_GIT": str(tmp_path / "none")})
+        assert alone.code == 2
+        assert "'HEAD~2' is not an object id, and cannot be looked up: there is no git program" in alone.err
+
+
+def test_names_are_resolved_by_one_process_that_may_be_replaced(
+    git: Git, repo: Repository, tmp_path: Path
+) -> None:
+    first, second = repo.commit("one"), repo.commit("two")
+    counted = tmp_path / "git"
+    counted.write_text(f'#!/bin/sh\necho $* >> {tmp_path}/started\nexec {git.program} "$@"\n')
+    counted.chmod(0o755)
+    with GitProgram(str(counted)).names(repo.git_dir) as look_up:
+        assert not (tmp_path / "started").exists()
+        assert [look_up(b"HEAD"), look_up(b"HEAD~1"), look_up(b"no"), look_up(b"a\nb")] == [
+            second, first, None, None,
+        ]  # fmt: skip
+        assert len((tmp_path / "started").read_text().splitlines()) == 1
+        third = repo.commit("three")
+        assert look_up(b"HEAD") == third
+    dying = tmp_path / "dying"
+    dying.write_text(f'#!/bin/sh\nread name; echo $name | {git.program} "$@"\n')
+    dying.chmod(0o755)
+    with GitProgram(str(dying)).names(repo.git_dir) as look_up:
+        assert [look_up(b"HEAD"), look_up(b"HEAD~1"), look_up(b"HEAD~2")] == [third, second, first]

@@ -36,8 +36,8 @@ class AddScreen(FormScreen):
     An update of a symbolic ref changes the ref at its end, unless it is to be the ref itself.
 
     Commands: what git update-ref --stdin reads, one a line: create REF NEW, update REF NEW OLD, delete REF
-    OLD, verify REF OLD, symref-update REF TARGET, option no-deref, and so on. Object ids are written in full.
-    Tab leads out of the box; ctrl+g makes the plan.
+    OLD, verify REF OLD, symref-update REF TARGET, option no-deref, and so on. Names of objects like HEAD~1
+    are looked up for the plan. Tab leads out of the box; ctrl+g makes the plan.
 
     Whether the repository has the objects is looked up for the plan, which warns of what git would refuse.
     """
@@ -134,7 +134,10 @@ class AddScreen(FormScreen):
             raise ValueError("no commands yet: one a line, like create refs/heads/topic and an object id")
         if len(self._commands.text) > _CHECKED_CHARACTERS:
             return ""
-        return f"These are {counted(len(parse_commands(self._data(), self._hash_id)), 'update')}."
+        # Which object a name is for, git says when the plan is made.
+        named = b"\xff" * self._hash_id.size
+        updates = parse_commands(self._data(), self._hash_id, resolve=lambda _: named)
+        return f"These are {counted(len(updates), 'update')}."
 
     @property
     def hint(self) -> str:

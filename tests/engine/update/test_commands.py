@@ -204,7 +204,7 @@ def test_an_aborted_or_unfinished_transaction_applies_nothing(data: bytes) -> No
         (b"prepare\nverify refs/x\n", "line 2: 'verify': a prepared transaction can only be committed"),
         (b"prepare\nprepare\n", "line 2: 'prepare': a prepared transaction can only be committed"),
         (b"commit\nverify refs/x\n", "line 2: 'verify': the transaction is closed"),
-        (b"commit\nstart\n", "line 2: 'start': the transaction is closed; one input is one transaction"),
+        (b"commit\nstart\n", "line 2: 'start': a second transaction cannot be planned"),
         (b"abort\ncommit\n", "line 2: 'commit': the transaction is closed"),
     ],
 )

@@ -165,7 +165,7 @@ def test_add_changes_the_stack_of_the_worktree_that_is_named(git: Git, tmp_path:
     ("commands", "complaint"),
     [
         ("frobnicate refs/heads/x", "unknown command"),
-        ("create refs/heads/x HEAD", "not an object id"),
+        ("create refs/heads/x HEAD~7", "not an object id"),
         ("create refs/heads/a..b " + "1" * 40, "not a ref name"),
         ("create refs/heads/main/below " + "1" * 40, "cannot exist together with"),
     ],
