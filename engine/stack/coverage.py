@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.errors import FormatError
 from engine.format import limits_in_name
@@ -24,6 +24,14 @@ from engine.table import Table
 
 _MOST_COUNTED: Final = 10_000
 """Records that no listed table has, after which no more are looked for."""
+
+
+class Missing(NamedTuple):
+    """Numbers of records of a table: refs that the stack has not, or `differing`, and log entries."""
+
+    refs: int = 0
+    differing: int = 0
+    logs: int = 0
 
 
 class Coverage:
@@ -76,8 +84,8 @@ class Coverage:
 
     def missing_from(
         self, table: Table, beside: Sequence[Table], progress: ProgressCallback | None
-    ) -> tuple[int, int] | None:
-        """How many refs and log entries of `table` no listed table has as new or newer.
+    ) -> Missing | None:
+        """What records of `table` no listed table has as new or newer.
 
         `beside` are the tables that a compaction left together with this one. None if that cannot be told.
         Counted until there are many. Raises `FormatError` when `table` itself cannot be read.
@@ -87,10 +95,10 @@ class Coverage:
         newer = [listed for listed in tables if listed.max_update_index >= table.min_update_index]
         try:
             if not _has_other_deletions(table, newer) and not any(_missing(newer, table, progress)):
-                return 0, 0
+                return Missing()
             missing = _missing(tables, table, progress, beside)
             if beside:
-                missing = missing[0], 0
+                missing = missing._replace(logs=0)
         except FormatError as error:
             if error.name == table.name:
                 raise
@@ -101,21 +109,23 @@ class Coverage:
 
 def _missing(
     listed: Sequence[Table], table: Table, progress: ProgressCallback | None, beside: Sequence[Table] = ()
-) -> tuple[int, int]:
+) -> Missing:
     stack = MergedTable(listed)
-    refs = logs = 0
+    refs = differing = logs = 0
     # On top of the stack, each ref of the table shows that is not the same as now.
     for changes in ref_changes(stack, MergedTable((*listed, table)), progress=progress):
         newer = [change for change in changes if _is_newer(change, stack, table)]
-        refs += sum(not _is_deleted(change.name, table, beside) for change in newer)
-        if refs >= _MOST_COUNTED:
+        kept = [change for change in newer if not _is_deleted(change.name, table, beside)]
+        refs += sum(change.before is None for change in kept)
+        differing += sum(change.before is not None for change in kept)
+        if refs + differing >= _MOST_COUNTED:
             break
     # Below the stack, each entry shows whose key no listed table has, not even as a tombstone.
     for entries in log_changes(stack, MergedTable((table, *listed)), progress):
         logs += entries.added
         if logs >= _MOST_COUNTED:
             break
-    return refs, logs
+    return Missing(refs, differing, logs)
 
 
 def _is_newer(change: RefChange, stack: MergedTable, table: Table) -> bool:

@@ -320,10 +320,9 @@ def _judge(
     if missing is None:
         return FileKind.DOUBTFUL, f"{what}: a listed table that may hold its records cannot be read", None
     if any(missing):
-        refs = f"{missing[0]:,} ref{'' if missing[0] == 1 else 's'}"
-        logs = f"{missing[1]:,} log {'entry' if missing[1] == 1 else 'entries'}"
-        only = f"no listed table has as new or newer ({refs}, {logs})"
-        return FileKind.DATA, f"{what}: it holds what {only}", None
+        refs = f"{missing.refs:,} ref{'' if missing.refs == 1 else 's'} only there"
+        logs = f"{missing.logs:,} log {'entry' if missing.logs == 1 else 'entries'} only there"
+        return FileKind.DATA, f"{what}: another history: {refs}, {missing.differing:,} differ, {logs}", None
     return FileKind.SUPERSEDED, f"{what}: listed tables hold all its records, as new or newer", None
 
 

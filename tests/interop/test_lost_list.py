@@ -12,7 +12,9 @@ from engine.format import RefRecord
 from engine.snapshot import list_snapshots
 from engine.stack import Stack
 from tests.support.cli import ok, run
-from tests.support.git import Repository
+from tests.support.git import Git, Repository
+from tests.support.objects import add_commits
+from tests.support.stacks import listed
 from tests.support.tables import stack_files
 
 
@@ -84,3 +86,26 @@ def test_a_linked_worktree_that_has_lost_its_stack_is_refused_as_well(
     done = run("add", tmp_path / "linked", stdin=f"create refs/bisect/new {oid.hex()}\n".encode())
     assert done.code == 3
     assert run("fsck", tmp_path / "linked").code == 1
+
+
+def test_a_table_of_another_history_tells_how_many_refs_it_alone_has_and_how_many_differ(
+    git: Git, tmp_path: Path
+) -> None:
+    """An older list was put back, and git went on from there."""
+    repo = git.init(tmp_path / "repo", auto_compaction=False)
+    old, new, other = add_commits(repo, 3)
+    repo.update_refs(f"create refs/heads/b{at} {old.hex()}" for at in range(3))
+    before, names = (repo.reftable / "tables.list").read_bytes(), set(listed(repo.reftable))
+    created = (f"create refs/heads/new{at} {new.hex()}" for at in range(42))
+    repo.update_refs([*created, *(f"update refs/heads/b{at} {new.hex()}" for at in range(2))])
+    [lost] = set(listed(repo.reftable)) - names
+    (repo.reftable / "tables.list").write_bytes(before)
+    repo.update_refs(f"update refs/heads/b{at} {other.hex()}" for at in range(3))
+    done = run("fsck", repo.path)
+    assert done.code == 1
+    # Of the third branch the list has a value, the lost table none.
+    assert "another history: 42 refs only there, 2 differ" in done.out.decode()
+    files = stack_files(repo.reftable)
+    assert run("clean", repo.path).code == 0
+    assert lost in files
+    assert stack_files(repo.reftable) == files
