@@ -68,6 +68,9 @@ class ReadableTable(Table):
         self._lock = threading.Lock()
         self.fault: OpenError | None = None
         self._read_by: Header | None = self.header
+        if self.min_update_index > self.max_update_index:  # which keeps no table from being opened
+            layout = TableLayout(self.name, self.size, self.read)
+            self._read_by = assumed_header(layout, self.name, self.hash_id)[0]
 
     @property
     def _looks_sound(self) -> bool:

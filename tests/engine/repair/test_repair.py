@@ -922,3 +922,10 @@ def test_one_table_cannot_be_set_aside_and_taken_up_at_once(directory: Path) -> 
     name = listed(directory)[0]
     with pytest.raises(ApiError, match=f"{name} cannot be set aside and taken up at once"):
         plan_repair(directory, set_aside=[name], take_up=[name])
+
+
+def test_limits_that_are_no_range_are_those_of_the_name(directory: Path) -> None:
+    before = state(directory)
+    change_header(directory / listed(directory)[1], min_update_index=3, max_update_index=1)
+    assert mend(directory).told == {}
+    assert state(directory) == before
