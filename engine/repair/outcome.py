@@ -63,7 +63,8 @@ class RefOutcome:
 class LogOutcomes:
     """Numbers of log entries: in both views, in one alone; `uncertain` ones may be wrong and stay out.
 
-    `may_be_lost` when there may have been others, in what cannot be read.
+    `may_be_lost` when there may have been others, in what cannot be read: about so many `unknown`, None if
+    that cannot be told.
     """
 
     kept: int
@@ -71,6 +72,7 @@ class LogOutcomes:
     returned: int
     uncertain: int
     may_be_lost: bool
+    unknown: int | None = 0
 
 
 def ref_outcomes(
@@ -112,9 +114,12 @@ def log_outcomes(plan: RepairPlan, progress: ProgressCallback | None = None) -> 
             progress(Progress("compare logs", number, None))
     losses = [one for table in plan.tables for one in table.losses.values()]
     uncertain = sum(one.uncertain_logs for one in losses)
-    missing = any(one.lost_logs for one in losses)
-    missing = missing or any(left.is_listed and not left.logs for left in plan.left_out)
-    return LogOutcomes(kept, lost, returned, uncertain, missing)
+    left = [one for one in plan.left_out if one.is_listed]
+    losses += [one.losses for one in left if one.logs and one.losses is not None]
+    about = [one.about_logs for one in losses if one.lost_logs] + [None for one in left if not one.logs]
+    known = [number for number in about if number is not None]
+    unknown = sum(known) if len(known) == len(about) else None
+    return LogOutcomes(kept, lost, returned, uncertain, bool(about), unknown)
 
 
 def _opened(plan: RepairPlan) -> tuple[list[OpenInputs], list[OpenInputs]]:

@@ -3,7 +3,7 @@
 It is fed what a scan finds, in the order of the file's bytes. Refs come in name order, so what cannot be read
 held names between those in front of it and those behind it: a gap. Names of a block that can be read in part
 bound no gap, unless all that is missing comes behind them. Logs come behind all refs, and of them it is told
-only whether some may be lost.
+only whether some may be lost, and about how many: as many as whole blocks beside them have in so many bytes.
 
 A key in the wrong place was altered, or the file has more than one order: then any ref may be lost under its
 own name.
@@ -48,7 +48,8 @@ class Losses:
     `refs` and `logs` are the records that can be read, `uncertain_logs` those of the latter that come from
     damaged deflate streams. `left_out` records were read, but are repeated or impossible in a table.
     `stretches` of `size` bytes together cannot be read; `first` is the first of them. Refs may be lost
-    between the names of `gaps`, and log entries if `lost_logs`.
+    between the names of `gaps`, and log entries if `lost_logs`, `about_logs` of
+    them, None if that is not known.
     """
 
     refs: int
@@ -60,6 +61,7 @@ class Losses:
     first: Unreadable | None
     gaps: tuple[Gap, ...]
     lost_logs: bool
+    about_logs: int | None
 
     def may_have_lost(self, name: bytes) -> bool:
         """Whether a ref of this name may be among the lost."""
@@ -72,6 +74,10 @@ class LossTally:
     def __init__(self) -> None:
         self._gaps: list[Gap] = []
         self._lost_logs = False
+        self._lost_log_size: int | None = 0
+        self._read_logs = self._read_log_size = 0  # in whole blocks, and the bytes of these
+        self._partial_logs = 0  # in blocks that are damaged
+        self._end = 0  # up to here bytes are counted
         self._stretches = 0
         self._size = 0
         self._first: Unreadable | None = None
@@ -92,7 +98,9 @@ class LossTally:
             self._stretches += 1
             self._size += found.end - found.start
             self._first = self._first or found
-            self._lose(found.section, found.end - found.start)
+            # A block with several damaged records comes once for each.
+            self._lose(found.section, max(0, found.end - max(found.start, self._end)))
+            self._end = max(self._end, found.end)
             return
         if found.refs:
             self._take_refs(found)
@@ -108,8 +116,9 @@ class LossTally:
             self._lose(None, None)
         self._end_gap(None)
         gaps = tuple(map(self._estimated, self._gaps)) if self._are_refs_ordered else EVERYWHERE
-        lost_logs = self._lost_logs or self._may_hide_logs
-        beside = (self._stretches, self._size, self._first, gaps, lost_logs)
+        if self._may_hide_logs:
+            self._lose_logs(None)
+        beside = (self._stretches, self._size, self._first, gaps, self._lost_logs, self._about_logs())
         return Losses(refs, logs, uncertain_logs, left_out, *beside)
 
     def _take_refs(self, found: Readable) -> None:
@@ -130,19 +139,35 @@ class LossTally:
         self._end_gap(None)
         first, last = map(log_order, (found.logs[0], found.logs[-1]))
         if self._may_hide_logs or (self._has_logs and first <= self._last_log):
-            self._lost_logs = True
+            self._lose_logs(None)
         self._may_hide_logs = False
+        if found.is_whole:
+            self._read_logs += len(found.logs)
+            self._read_log_size += found.end - found.offset
+        else:
+            self._partial_logs += len(found.logs)
         self._has_logs, self._last_log = True, last
 
     def _lose(self, section: int | None, size: int | None) -> None:
         if section == LOG or (section is None and self._has_logs):
-            self._lost_logs = True
+            self._lose_logs(size)
             return
         if self._opened is None:
             self._opened, self._opened_size = self._safe, 0
         if self._opened_size is not None:
             self._opened_size = None if size is None else self._opened_size + size
         self._may_hide_logs = self._may_hide_logs or section is None
+
+    def _lose_logs(self, size: int | None) -> None:
+        self._lost_logs = True
+        known = self._lost_log_size
+        self._lost_log_size = None if known is None or size is None else known + size
+
+    def _about_logs(self) -> int | None:
+        size = self._lost_log_size
+        if size and self._read_logs:
+            return max(0, -(-size * self._read_logs // self._read_log_size) - self._partial_logs)
+        return None if size else size
 
     def _end_gap(self, high: bytes | None) -> None:
         if self._opened is None:

@@ -135,16 +135,16 @@ def ref_losses(counts: Mapping[Outcome, int], plan: RepairPlan) -> str:
     gaps = [gap for damage in damages(plan) for gap in damage.gaps]
     if not gaps:
         return f"{counts[Outcome.LOST]:,} lost"
-    number = unknown_refs(counts, plan)
-    unknown = (
-        "an unknown number"
-        if number is None
-        else f"about {number:,} unknown"
-        if number
-        else "few if any unknown"
-    )
     where = _within(gaps[0].low, gaps[0].high) if len(gaps) == 1 else f"in {counted(len(gaps), 'place')}"
-    return f"at least {counts[Outcome.LOST]:,} lost, {unknown} {where}"
+    return f"{_lost(counts[Outcome.LOST], unknown_refs(counts, plan))} {where}"
+
+
+def _lost(known: int, unknown: int | None) -> str:
+    """`none known to be lost, about 65 unknown`: where there may be others than those known to be lost."""
+    least = f"at least {known:,} lost" if known else "none known to be lost"
+    if unknown is None:
+        return f"{least}, {'others' if known else 'some'} may be"
+    return f"{least}, {f'about {unknown:,}' if unknown else 'few if any'} unknown"
 
 
 def unknown_refs(counts: Mapping[Outcome, int], plan: RepairPlan) -> int | None:
@@ -160,9 +160,8 @@ def log_counts(logs: LogOutcomes) -> str:
     """The same for log entries, with what is not known of them."""
     returned = f", {logs.returned:,} returned" if logs.returned else ""
     uncertain = f"; {logs.uncertain:,} stay out, they come from damaged bytes" if logs.uncertain else ""
-    unknown = "; others may be lost without trace" if logs.may_be_lost else ""
-    least = "at least " if logs.may_be_lost else ""
-    return f"log entries: {logs.kept:,} kept{returned}, {least}{logs.lost:,} lost{uncertain}{unknown}"
+    lost = _lost(logs.lost, logs.unknown) if logs.may_be_lost else f"{logs.lost:,} lost"
+    return f"log entries: {logs.kept:,} kept{returned}, {lost}{uncertain}"
 
 
 def gap_lines(plan: RepairPlan) -> list[str]:
@@ -179,7 +178,7 @@ def gap_lines(plan: RepairPlan) -> list[str]:
 
 def _within(low: bytes, high: bytes | None) -> str:
     if not low and high is None:
-        return "of any name"
+        return "under any name"
     if high is None:
         return f"after {safe_text(low)}"
     return f"between {safe_text(low)} and {safe_text(high)}" if low else f"before {safe_text(high)}"

@@ -63,7 +63,7 @@ def test_apply_does_what_was_shown_and_undo_takes_it_back(stack: Path) -> None:
     before = stack_contents(stack)
     shown, done = ok("repair", stack), run("repair", "--apply", stack)
     assert done.code == 1, "what was behind the end of the file is not known"
-    assert "what is lost: log entries: 2 kept, at least 0 lost; others may be lost" in done.err
+    assert "what is lost: log entries: 2 kept, none known to be lost, some may be" in done.err
     steps = [line for line in shown.lines if line[:1].isdigit()]
     assert steps == [line for line in done.lines if line[:1].isdigit()]
     assert "checked again: no errors" in done.err
@@ -99,7 +99,9 @@ def test_json_has_the_steps_the_refs_and_the_numbers(stack: Path) -> None:
     gap = {"table": plan["left_out"][0]["file"], "after": "", "before": None, "about": None}
     assert summary["gaps"] == [gap]
     assert summary["unknown"] is None
-    assert summary["losses"].startswith("refs: at least 0 lost, an unknown number of any name; log entries")
+    assert summary["losses"].startswith(
+        "refs: none known to be lost, some may be under any name; log entries"
+    )
     done = run("repair", "--apply", "--json", stack)
     assert done.code == 1
     assert f"what is lost: {summary['losses']}" in done.err
@@ -134,7 +136,7 @@ def test_the_names_are_told_between_which_refs_may_have_been_lost(tmp_path: Path
     assert abs(about - blocks[1]["records"]) <= 2
     line = f"  between {gap['after']} and {gap['before']}, in {table.name}"
     assert ok("repair", tmp_path).lines[-1] == line.encode()
-    lost = f"at least 0 lost, about {about} unknown between {gap['after']} and {gap['before']}"
+    lost = f"none known to be lost, about {about} unknown between {gap['after']} and {gap['before']}"
     assert f"refs: {30 - blocks[1]['records']} kept, {lost}".encode() in ok("repair", tmp_path).lines
     assert (summary["unknown"], summary["losses"]) == (about, f"refs: {lost}")
     done = run("repair", "--apply", tmp_path)
@@ -149,13 +151,32 @@ def test_the_names_are_told_between_which_refs_may_have_been_lost(tmp_path: Path
     assert [one["losses"] for one in ok("snapshots", "--json", tmp_path).objects] == ["", f"refs: {lost}"]
 
 
+def test_about_how_many_log_entries_are_lost_is_told(tmp_path: Path) -> None:
+    logs = [
+        LogRecord(b"HEAD", at, oid(at), oid(at + 1), b"A", b"a@b", at, 0, oid(at).hex().encode() + b"\n")
+        for at in range(400, 0, -1)
+    ]
+    table = write_stack(tmp_path, [RefRecord(b"HEAD", 400, oid(401))], logs)
+    blocks = [one for one in ok("layout", tmp_path, "--json").objects if one["type"] == "log"]
+    data = bytearray(table.read_bytes())
+    start, end = blocks[1]["offset"], blocks[2]["offset"]
+    data[start:end] = bytes(end - start)
+    table.write_bytes(data)
+    summary = ok("repair", "--json", tmp_path).objects[-1]
+    about = summary["logs"]["unknown"]
+    assert abs(about - blocks[1]["records"]) < blocks[1]["records"] // 4
+    assert summary["losses"] == (
+        f"log entries: {400 - blocks[1]['records']} kept, none known to be lost, about {about} unknown"
+    )
+
+
 def test_another_option_than_the_safest_is_had_by_its_name(stack: Path) -> None:
     damage(stack)
     name = listed(stack)[0]
     shown = ok("repair", stack).lines
     assert b"    or: set-aside, with --set-aside NAME" in shown
     done = run("repair", "--set-aside", name, "--apply", stack)
-    assert (done.code, "what is lost: refs: 1 lost; log entries: 1 kept, 1 lost" in done.err) == (1, True)
+    assert (done.code, "log entries: 1 kept, at least 1 lost, others may be" in done.err) == (1, True)
     assert done.lines[0] == b"1. set-aside (as chosen): " + name.encode()
     assert b"    or: rewrite-table, without --set-aside" in done.lines
     assert [line.split()[1] for line in ok("refs", stack).lines] == [b"refs/heads/b1"]
