@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -21,6 +21,7 @@ from engine.update import (
     Resolve,
     TransactionResult,
     UpdatePlan,
+    hook_lines,
     parse_commands,
     prepare_updates,
 )
@@ -131,6 +132,14 @@ class AddAction(Action[UpdatePlan]):
             warn(warning)
         with self._transaction(made, progress, said) as written:
             yield written.result
+
+    def abort(self, updates: Iterable[RefUpdate], said: Callable[[str], object]) -> None:
+        """Tell the hook of a transaction that is aborted before it is prepared."""
+        with suppress(HookError):  # which has no say in this
+            if (hook := self._hook(said, [])) is not None:
+                with self.workplace.opened() as stack:
+                    lines = hook_lines(updates, stack.hash_id.size)
+                hook.run("aborted", lines)
 
     @contextmanager
     def _transaction(

@@ -6,19 +6,24 @@ that plan is applied, if the stack is still the one it was made for, and printed
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict
+from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, cast
 
 import click
 
 from engine.merge import CompactionPlan
+from engine.progress import ProgressCallback
 from engine.stack import CleanPlan, Policy
-from engine.update import parse_commands
+from engine.update import Control, RefUpdate, TransactionResult, read_commands
 from inspector.actions import (
     Action,
     AddAction,
@@ -45,6 +50,8 @@ from inspector.text import (
     safe_name,
 )
 
+_CHUNK: Final = 65536
+
 
 def _range_of_tables(text: str) -> tuple[int, int]:
     match = re.fullmatch("([0-9]{1,9}):([0-9]{1,9})", text)
@@ -69,8 +76,10 @@ def _point_in_time(text: str) -> int:
 def add(call: Call, message: str | None, nul_terminated: bool, force: bool, dry_run: bool) -> None:
     """Apply `git update-ref --stdin` commands.
 
-    They are read from standard input and make one transaction. Prints what was written, refs and
-    then reflog entries, tombstones among both; of a dry run, the plan, and with --json the same records.
+    They are read from standard input and make one transaction, or several: start, prepare, commit and abort
+    are answered at once, as by git ("start: ok"), and between prepare and commit the stack is locked. In
+    the end prints what was written, refs and then reflog entries, tombstones among both; of a dry run, for
+    one transaction only, the plan, and with --json the same records.
     Names of objects like HEAD~1 are resolved by git; full ids need none.
 
     Without --force it is refused, as by git, to write an object that the repository does not have, or
@@ -79,31 +88,95 @@ def add(call: Call, message: str | None, nul_terminated: bool, force: bool, dry_
     """
     if message == "":
         raise click.UsageError("git refuses an update with an empty message, too; leave -m out for none")
-    out = call.out
-    data = sys.stdin.buffer.read()
+    written: list[TransactionResult] = []
+    # The end of the input ends what is read of it, so a program at the other end may wait for each answer.
+    chunks = iter(lambda: cast("BufferedReader", sys.stdin.buffer).read1(_CHUNK), b"")
+    data = b"".join(chunks) if dry_run else b""
     action = AddAction(call.workplace, data, message or "", nul_terminated, force)
+    plan = None
     with ProgressLine() as progress:
-        plan = rehearse(action, progress) if dry_run else None
-        if plan is not None:
+        if dry_run:
+            plan = rehearse(action, progress)
             for warning in plan.warnings:
                 _warn(warning)
-            written = plan.made.result
+            written.append(plan.made.result)
         else:
-            with call.workplace.opened() as stack, action.names() as resolve:
-                updates = parse_commands(data, stack.hash_id, nul_terminated=nul_terminated, resolve=resolve)
-            with action.transaction(updates, progress, _warn, note) as written:
-                pass
-    if not (written.refs or written.logs):
+            with call.workplace.opened() as stack:
+                hash_id = stack.hash_id
+            with action.names() as resolve:
+                commands = read_commands(chunks, hash_id, nul_terminated=nul_terminated, resolve=resolve)
+                try:
+                    _make_transactions(call, action, commands, written, progress)
+                except BaseException:
+                    _print_written(call, written)
+                    raise
+    if not any(result.refs or result.logs for result in written):
         note("nothing had to change")
     elif plan is not None and not call.as_json:
-        out.text([plan.sentence, *plan.lines])
-    elif call.as_json:
-        out.json(ref_json(record, None, '"kind":"ref",') for record in written.refs)
-        out.json(log_json(record, None, '"kind":"log",') for record in written.logs)
+        call.out.text([plan.sentence, *plan.lines])
     else:
-        out.lines(ref_line(record, out.show) for record in written.refs)
-        null_id = bytes(max((len(record.new or record.old or b"") for record in written.logs), default=0))
-        out.lines(log_line(record, null_id, out.show) for record in written.logs)
+        _print_written(call, written)
+
+
+class _AbortedError(Exception):
+    """Raised into a prepared transaction, so that it is not committed."""
+
+
+def _make_transactions(
+    call: Call,
+    action: AddAction,
+    commands: Iterator[RefUpdate | Control],
+    written: list[TransactionResult],
+    progress: ProgressCallback,
+) -> None:
+    """Make each transaction when its commands say so, and answer them as git does. Fills `written`."""
+    updates: list[RefUpdate] = []
+    for command in commands:
+        if isinstance(command, RefUpdate):
+            updates.append(command)
+            continue
+        end = command
+        if command.verb == "abort":
+            action.abort(updates, note)
+        elif command.verb != "start":
+            with suppress(_AbortedError), action.transaction(updates, progress, _warn, note) as result:
+                if command.verb == "prepare":
+                    _answer(call, command)
+                    end = cast("Control", next(commands))
+                    if end.verb == "abort":
+                        raise _AbortedError
+            if end.verb == "commit":
+                written.append(result)
+        if command.verb != "start":
+            updates = []
+        _answer(call, end)
+
+
+def _answer(call: Call, command: Control) -> None:
+    """Say at once that a command is carried out; the end of the input gets no answer."""
+    if not command.place:
+        return
+    try:
+        if call.as_json:
+            call.out.json([json_line({"kind": "answer", "command": command.verb, "answer": "ok"})])
+        else:
+            call.out.text([f"{command.verb}: ok"])
+        call.out.flush()
+    except BrokenPipeError:  # not the end of a reader that has all it wants: the transaction is aborted
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from None
+
+
+def _print_written(call: Call, written: list[TransactionResult]) -> None:
+    out = call.out
+    refs = [record for result in written for record in result.refs]
+    logs = [record for result in written for record in result.logs]
+    if call.as_json:
+        out.json(ref_json(record, None, '"kind":"ref",') for record in refs)
+        out.json(log_json(record, None, '"kind":"log",') for record in logs)
+    else:
+        out.lines(ref_line(record, out.show) for record in refs)
+        null_id = bytes(max((len(record.new or record.old or b"") for record in logs), default=0))
+        out.lines(log_line(record, null_id, out.show) for record in logs)
 
 
 def _warn(warning: str) -> None:

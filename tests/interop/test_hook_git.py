@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
@@ -14,7 +15,7 @@ import pytest
 from engine.errors import HookError
 from engine.git import find_repository
 from inspector.actions import AddAction, Workplace, run as run_action
-from tests.support.cli import run
+from tests.support.cli import run, start
 from tests.support.environment import enter_environment_of
 from tests.support.git import Git, Repository
 from tests.support.tables import stack_files
@@ -229,3 +230,124 @@ def test_the_hook_needs_no_git_program(template: Template, tmp_path: Path) -> No
     line = f"{'0' * 40} {template.a} refs/heads/new\n"
     told = (template.repo.git_dir / "hook.log").read_text()
     assert told == "".join(f"{step}\n{line}" for step in ("preparing", "prepared", "committed"))
+
+
+SESSIONS = [
+    "start\ncommit",
+    "start\nupdate refs/heads/side {b}\ncommit",
+    "start\nupdate refs/heads/side {b}\nprepare\ncommit",
+    "start\nupdate refs/heads/side {b}\nabort",
+    "start\nupdate refs/heads/side {b}\nprepare\nabort",
+    "start\nupdate refs/heads/side {b}",
+    "start\nupdate refs/heads/side {b}\nprepare",
+    "update refs/heads/side {b}\nprepare\ncommit",
+    "update refs/heads/side {b}\nstart\ncommit\nstart\nupdate refs/heads/side {a} {b}\nprepare\ncommit",
+    "commit\nstart\nabort\nstart\ndelete refs/heads/side\ncreate refs/heads/new {b}\ncommit\nstart",
+    "start\nupdate refs/heads/side {b}\ncommit\nstart\nupdate refs/heads/side {b} {a}\nprepare\ncommit",
+    "start\nupdate refs/heads/new HEAD~1\ncommit\nstart\nupdate HEAD refs/heads/new\nprepare\ncommit",
+    "start\nstart",
+    "commit\ncommit",
+    "start\nupdate refs/heads/side {b}\ncommit\nupdate refs/heads/side {a}",
+    "option no-deref\nstart\nupdate HEAD {a}\nprepare\ncommit",
+]
+
+
+@pytest.mark.parametrize("commands", SESSIONS)
+@pytest.mark.parametrize("is_hooked", [True, False])
+def test_several_transactions_are_answered_as_git_answers(
+    template: Template, commands: str, is_hooked: bool
+) -> None:
+    if not is_hooked:
+        (template.repo.git_dir / "hooks" / "reference-transaction").unlink()
+    answers: list[list[bytes]] = []
+
+    def ours(repo: Repository, data: bytes) -> int:
+        done = run("add", "-m", "why", repo.path, stdin=data)
+        answers.append([line for line in done.lines if line.endswith(b": ok")])
+        assert done.lines[: len(answers[-1])] == answers[-1]  # what was written comes in the end
+        return done.code
+
+    def theirs(repo: Repository, data: bytes) -> int:
+        done = repo.git("update-ref", "-m", "why", "--stdin", input=data, check=False)
+        answers.append(done.stdout.splitlines())
+        return done.returncode
+
+    assert template.told(ours, commands) == template.told(theirs, commands)
+    assert answers[0] == answers[1]
+
+
+def test_an_error_after_prepare_aborts_of_which_git_does_not_tell_the_hook(template: Template) -> None:
+    commands = "start\nupdate refs/heads/side {b}\nprepare\nprepare"
+    done, told, refs = template.told(by_us, commands)
+    assert (done, refs) == template.told(by_git, commands)[::2]
+    lines = [line.split()[1] for line in told.splitlines() if line.startswith(b"== ")]
+    assert lines[-2:] == [b"prepared", b"aborted"]
+
+
+@pytest.mark.parametrize("options", [(), ("-z",), ("--json",)])
+def test_a_program_may_wait_for_each_answer(template: Template, options: tuple[str, ...]) -> None:
+    repo, end = template.repo, b"\0" if "-z" in options else b"\n"
+    process = start("add", *options, repo.path)
+    assert process.stdin is not None
+    assert process.stdout is not None
+
+    def say(*commands: str) -> str:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"".join(command.encode() + end for command in commands))
+        process.stdin.flush()
+        line = process.stdout.readline().decode()
+        return f"{json.loads(line)['command']}: {json.loads(line)['answer']}\n" if line[:1] == "{" else line
+
+    lock = repo.reftable / "tables.list.lock"
+    space = "\0" if "-z" in options else " "
+    with process:
+        for number in range(3):
+            assert say("start") == "start: ok\n"
+            assert say(f"create refs/heads/n{number}{space}{template.a}", "prepare") == "prepare: ok\n"
+            assert lock.exists()
+            refused = repo.git("update-ref", "refs/heads/side", template.b, check=False)
+            assert refused.returncode != 0
+            assert say("commit") == "commit: ok\n"
+            assert not lock.exists()
+            assert f"refs/heads/n{number}".encode() in repo.refs()
+            repo.git("update-ref", f"refs/heads/theirs{number}", template.b)
+        assert say("start") == "start: ok\n"
+        assert say(f"delete refs/heads/n0{space}{template.a}", "prepare") == "prepare: ok\n"
+        process.stdin.close()
+        rest = process.stdout.read()
+    assert process.returncode == 0
+    assert rest.count(b"refs/heads/n") >= 3
+    assert b"refs/heads/n0" in repo.refs()
+    assert not lock.exists()
+
+
+def test_what_was_written_is_told_even_if_a_later_transaction_fails(template: Template) -> None:
+    commands = "start\ncreate refs/heads/n {a}\ncommit\nstart\ncreate refs/heads/n {a}\nprepare\ncommit\n"
+    data = commands.format(a=template.a).encode()
+    done = run("add", template.repo.path, stdin=data)
+    assert done.code == 5
+    assert done.lines[:4] == [
+        b"start: ok",
+        b"commit: ok",
+        b"start: ok",
+        b"%b refs/heads/n" % template.a.encode(),
+    ]
+    refused = run("add", "--dry-run", template.repo.path, stdin=data)
+    assert refused.code == 2
+    assert "line 4: 'start': a second transaction cannot be planned on top of the first" in refused.err
+
+
+def test_the_end_of_a_reader_aborts_what_is_prepared(template: Template) -> None:
+    process = start("add", template.repo.path)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    with process:
+        process.stdin.write(f"start\ncreate refs/heads/n {template.a}\nprepare\ncommit\n".encode())
+        process.stdin.close()
+        assert process.stderr.read() == b"reftable-inspector: standard input or standard output is closed\n"
+    assert process.returncode == 6
+    assert b"refs/heads/n" not in template.repo.refs()
+    assert not (template.repo.reftable / "tables.list.lock").exists()
