@@ -16,7 +16,7 @@ May import `rows`.
 """
 
 from inspector.model.arrangement import LOGS, REFS, Arrangement, RecordKind, Shape, arrange
-from inspector.model.compaction_study import Blocked, Damage, MergeKey, MergeResult, Study, merge_result
+from inspector.model.compaction_study import Blocked, Damage, MergeKey, Study
 from inspector.model.difference_summary import DifferenceSummary, summarise
 from inspector.model.health import (
     Check,

@@ -1,8 +1,8 @@
 """A stack's compaction as it is studied: a rule at one of its steps, a range, and what merging it would do.
 
 A `Study` holds no widget and does no work that grows with the records of a stack: it judges tables by their
-sizes. What needs their records, the exact result of a merge, is made elsewhere (`merge_result`, in a
-thread) and kept here by the names of the tables, which never change: it stays right when the stack grows.
+sizes. What needs their records, the plan of a merge, is made elsewhere, in a thread, and kept here by the
+names of the tables, which never change: it stays right when the stack grows.
 
 The range in question, `target`, is the one that was marked by hand, or what the rule suggests.
 """
@@ -14,20 +14,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from engine.errors import Cancelled, FormatError, MissingTableError, ReftableError
+from engine.errors import FormatError, MissingTableError, ReftableError
 from engine.merge import (
     DEFAULT_FACTOR,
+    CompactionPlan,
     Comparison,
-    Dropped,
     Segment,
     geometric_steps,
     log2_steps,
-    plan_compaction,
     sizes_to_segments,
 )
-from engine.progress import ProgressCallback
 from engine.stack import Policy, StackOptions
-from engine.table import Table, WriteOptions
+from engine.table import Table
 from inspector.model.view import StackView
 
 Damage = ReftableError | OSError
@@ -46,35 +44,11 @@ class MergeKey:
 
 
 @dataclass(slots=True, frozen=True)
-class MergeResult:
-    """The exact result of a merge: bytes of the file that it would write (0 for none), records dropped."""
-
-    bytes: int
-    dropped: Dropped
-
-
-@dataclass(slots=True, frozen=True)
 class Blocked:
     """A merge that cannot be made, the error that it would meet, and where the table stands, if known."""
 
     error: Damage
     position: int | None = None
-
-
-def merge_result(
-    tables: Sequence[Table], target: range, options: WriteOptions, progress: ProgressCallback
-) -> MergeResult | Blocked:
-    """Merge the tables of `target` into nothing. For a worker thread: as slow as the merge itself.
-
-    A table that cannot be read is the result, not an error. Lets through the `Cancelled` of `progress`.
-    """
-    try:
-        plan = plan_compaction(tables, target.start, target.stop, options, progress=progress)
-    except Cancelled:
-        raise
-    except (ReftableError, OSError) as error:
-        return Blocked(error)
-    return MergeResult(plan.bytes, plan.dropped)
 
 
 class Study:
@@ -94,7 +68,7 @@ class Study:
         """The tables that others found damaged, by name."""
         self._met: dict[str, Damage] = {}
         self._steps: dict[Policy, list[Comparison]] = {}
-        self._outcomes: OrderedDict[MergeKey, MergeResult | Blocked] = OrderedDict()
+        self._outcomes: OrderedDict[MergeKey, CompactionPlan | Blocked] = OrderedDict()
         self._opened = False
         self._judge()
 
@@ -232,11 +206,11 @@ class Study:
         return self.blocked_in(self.target)
 
     @property
-    def outcome(self) -> MergeResult | Blocked | None:
+    def outcome(self) -> CompactionPlan | Blocked | None:
         """The exact result for the range, if it has been made."""
         return self._outcomes.get(self.key)
 
-    def keep(self, key: MergeKey, outcome: MergeResult | Blocked) -> None:
+    def keep(self, key: MergeKey, outcome: CompactionPlan | Blocked) -> None:
         """Keep a result; the oldest of MAX_OUTCOMES goes."""
         self._outcomes[key] = outcome
         if isinstance(outcome, Blocked) and isinstance(outcome.error, FormatError | MissingTableError):
@@ -250,7 +224,7 @@ class Study:
         oldest = self.tables[target.start]
         frame = oldest.size - oldest.policy_size  # header and footer, which a merge has once
         size = frame + sum(self.sizes[target.start : target.stop])
-        if isinstance(outcome, MergeResult):
+        if isinstance(outcome, CompactionPlan):
             size = outcome.bytes
         if not size:
             return None

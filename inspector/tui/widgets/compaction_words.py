@@ -7,9 +7,9 @@ from typing import Final
 
 from textual.content import Content
 
-from engine.merge import Comparison, ComparisonKind
+from engine.merge import CompactionPlan, Comparison, ComparisonKind
 from engine.stack import Policy
-from inspector.model import Blocked, MergeResult, Study
+from inspector.model import Blocked, Study
 from inspector.text import error_text, file_size
 
 LEGEND: Final = "? asked  = compared  R range so far  L log2  G geometric  M marked"
@@ -199,7 +199,7 @@ def merge_lines(study: Study) -> list[Content]:
         ]
     after = len(study.tables) - len(target) + (merged is not None)
     read = sum(table.size for table in study.tables[target.start : target.stop])
-    if isinstance(outcome, MergeResult):
+    if isinstance(outcome, CompactionPlan):
         dropped = outcome.dropped
         bytes_text = (
             f"{outcome.bytes:,} bytes out of {read:,}; drops {dropped.shadowed:,} superseded, "

@@ -8,8 +8,10 @@ from functools import partial
 from textual.content import Content
 from textual.widget import Widget
 
+from engine.errors import Cancelled, ReftableError
+from engine.merge import CompactionPlan, plan_compaction
 from engine.progress import Progress
-from inspector.model import Blocked, MergeKey, MergeResult, Study, merge_result
+from inspector.model import Blocked, MergeKey, Study
 from inspector.tui.widgets.compaction_words import tables_text
 from inspector.tui.work import Job, Jobs, failure_text
 
@@ -32,8 +34,9 @@ class DryRun:
         tables, target, options = self._study.tables, self._study.target, self._study.options
         self.key, self._progress, self._failure = self._study.key, None, None
 
-        def merge(job: Job) -> MergeResult | Blocked:
-            return merge_result(tables, target, options, job.paced(partial(job.report, self._advance)))
+        def merge(job: Job) -> CompactionPlan:
+            progress = job.paced(partial(job.report, self._advance))
+            return plan_compaction(tables, target.start, target.stop, options, progress=progress)
 
         self._jobs.start("dry-run", merge, self._end, self._fail)
 
@@ -57,12 +60,15 @@ class DryRun:
         self._progress = progress
         self._changed()
 
-    def _end(self, outcome: MergeResult | Blocked) -> None:
+    def _end(self, outcome: CompactionPlan | Blocked) -> None:
         if self.key is not None:
             self._study.keep(self.key, outcome)
         self.key = None
         self._changed()
 
     def _fail(self, error: Exception) -> None:
-        self.key, self._failure = None, error
-        self._changed()
+        if isinstance(error, ReftableError | OSError) and not isinstance(error, Cancelled):
+            self._end(Blocked(error))  # a table that cannot be read is a result as well
+        else:
+            self.key, self._failure = None, error
+            self._changed()

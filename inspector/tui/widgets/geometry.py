@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 
 from textual.binding import BindingType
 
-from inspector.model import MergeResult, Study
+from engine.merge import CompactionPlan
+from inspector.model import Study
 from inspector.text import file_size
 from inspector.tui.widgets.stack_rows import bar, bracket
 from inspector.tui.widgets.virtual_list import MOVES, Cell, Column, VirtualList
@@ -111,7 +112,7 @@ class Bars:
             return Cell(bar(size, self._largest, width)), Cell(file_size(size)), Cell("")
         if self._study.blocked is not None:
             return Cell(""), Cell("BLOCKED", "warning"), Cell("!", "warning")
-        size, about = self._merged or 0, "" if isinstance(self._study.outcome, MergeResult) else "~"
+        size, about = self._merged or 0, "" if isinstance(self._study.outcome, CompactionPlan) else "~"
         drawn = bar(size, self._largest, width)
         return Cell(drawn, "accent"), Cell(about + file_size(size), "accent"), Cell("new", "accent")
 

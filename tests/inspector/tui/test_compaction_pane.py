@@ -14,9 +14,9 @@ from textual.message import Message
 from textual.pilot import Pilot
 
 from engine.format import RefRecord
-from engine.merge import plan_compaction
+from engine.merge import CompactionPlan, plan_compaction
 from engine.stack import Stack, StackOptions
-from inspector.model import Blocked, MergeResult, Session, StackView
+from inspector.model import Blocked, Session, StackView
 from inspector.text import file_size
 from inspector.tui.widgets import geometry
 from inspector.tui.widgets.compaction_pane import CompactionPane
@@ -262,7 +262,7 @@ def test_a_dry_run_says_exactly_what_the_merge_would_do(stack: Path) -> None:
         assert "7 → 1 tables" in words(pane)
         await press(pilot, "enter")
         plan = plan_compaction(pane.study.tables, 0, 7, StackOptions())
-        assert pane.study.outcome == MergeResult(plan.bytes, plan.dropped)
+        assert pane.study.outcome == plan
         assert f"Exactly {plan.bytes:,} bytes out of " in words(pane)
         assert f"drops {plan.dropped.shadowed:,} superseded, 0 tombstones. Tombstones go" in words(pane)
         await press(pilot, "escape", "j", "space", "j", "space")
@@ -409,7 +409,7 @@ def test_marks_cursor_and_results_stay_when_the_stack_grows(stack: Path) -> None
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
         await press(pilot, "j", "space", "j", "space", "enter")
         exact = pane.study.outcome
-        assert isinstance(exact, MergeResult)
+        assert isinstance(exact, CompactionPlan)
         with Stack.open(stack, StackOptions(auto_compact=False)) as writer:
             writer.compact(3, 7)
         make_stack(stack, (branches(3, 8), []))
