@@ -22,7 +22,7 @@ _UPRIGHT: Final = {"scroll_up", "scroll_down", "scroll_home", "scroll_end", "pag
 _LABELS: Final = {"enter": "enter", "pagedown": "page down", "pageup": "page up"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class KeyAction:
     """One action and every key that does it: `node` is whose action it is.
 
@@ -33,8 +33,8 @@ class KeyAction:
     action: str
     title: str
     hint: str
-    keys: tuple[str, ...]
     of_pane: bool
+    keys: tuple[str, ...] = ()
 
 
 def key_label(key: str) -> str:
@@ -53,15 +53,10 @@ def key_actions(screen: Screen[Any]) -> list[KeyAction]:
         target, action = _target(screen, node, binding.action)
         if not enabled or binding.system or not binding.description or _is_idle(target, action):
             continue
-        known = found.get((target, action))
-        found[target, action] = KeyAction(
-            node=target,
-            action=action,
-            title=known.title if known else binding.description[:1].upper() + binding.description[1:],
-            hint=known.hint if known else binding.tooltip,
-            keys=(*(known.keys if known else ()), key_label(key)),
-            of_pane=known.of_pane if known else node is not screen and node is not screen.app,
-        )
+        title = binding.description[:1].upper() + binding.description[1:]
+        of_pane = node not in (screen, screen.app)
+        known = found.setdefault((target, action), KeyAction(target, action, title, binding.tooltip, of_pane))
+        known.keys += (key_label(key),)
     return sorted(found.values(), key=lambda action: not action.of_pane)
 
 

@@ -46,7 +46,7 @@ class _Command:
 
     title: str
     keys: tuple[str, ...]
-    hint: str
+    hint: str | None
     run: Callable[[], Any]
     listed: bool
 
@@ -62,12 +62,8 @@ class InspectorCommands(Provider):
         """Everything but movements and single themes, which are found by typing."""
         for command in self._commands:
             if command.listed:
-                yield DiscoveryHit(
-                    _prompt(Content(command.title), command.keys),
-                    command.run,
-                    command.title,
-                    escape(command.hint) or None,
-                )
+                prompt = _prompt(Content(command.title), command.keys)
+                yield DiscoveryHit(prompt, command.run, command.title, command.hint)
 
     async def search(self, query: str) -> Hits:
         """Whatever contains the letters of `query` in their order; a space is any gap."""
@@ -75,27 +71,22 @@ class InspectorCommands(Provider):
         for command in self._commands:
             score = matcher.match(command.title)
             if score > 0:
-                yield Hit(
-                    score,
-                    _prompt(matcher.highlight(command.title), command.keys),
-                    command.run,
-                    command.title,
-                    escape(command.hint) or None,
-                )
+                prompt = _prompt(matcher.highlight(command.title), command.keys)
+                yield Hit(score, prompt, command.run, command.title, command.hint)
 
     def _actions(self) -> Iterator[_Command]:
         for action in key_actions(self.screen):
             if action.action not in _POINTLESS:
                 run = partial(self.app.run_action, action.action, action.node)
                 listed = _MOVING.match(action.action) is None
-                yield _Command(action.title, action.keys, action.hint, run, listed)
+                yield _Command(action.title, action.keys, escape(action.hint) or None, run, listed)
 
     def _tabs(self) -> Iterator[_Command]:
         for tabs in self.screen.query(TabbedContent):
             for pane in tabs.query(TabPane):
                 if pane.id is not None and pane.id != tabs.active:
                     title = f"Go to tab: {tabs.get_tab(pane.id).label_text}"
-                    yield _Command(title, (), "", partial(setattr, tabs, "active", pane.id), listed=True)
+                    yield _Command(title, (), None, partial(setattr, tabs, "active", pane.id), listed=True)
 
     def _general(self) -> Iterator[_Command]:
         yield _Command("Theme…", (), "Choose the colours", self.app.action_change_theme, listed=True)
@@ -107,7 +98,7 @@ class InspectorCommands(Provider):
         ours = [theme.name for theme in THEMES]
         for name in [*ours, *(name for name in self.app.available_themes if name not in ours)]:
             run = partial(setattr, self.app, "theme", name)
-            yield _Command(f"Theme: {name}", (), "", run, listed=False)
+            yield _Command(f"Theme: {name}", (), None, run, listed=False)
 
 
 def _prompt(title: Content, keys: tuple[str, ...]) -> Content:

@@ -17,7 +17,7 @@ from textual.theme import Theme
 DEFAULT_THEME: Final = "inspector-dark"
 
 
-_SHADES: Final = {
+_SHADES: Final[dict[bool, dict[str, Any]]] = {
     True: {
         "foreground": "#dfe3e8", "background": "#14181d", "surface": "#1b2026", "panel": "#252c34",
         "foreground-muted": "#a0abb7", "block-cursor-foreground": "#0d1117",
@@ -34,29 +34,13 @@ _SHADES: Final = {
 
 def _theme(name: str, dark: bool, primary: str, accent: str, error: str, warning: str, success: str) -> Theme:
     """A theme whose coloured texts have just these colours: Textual would mix them with white or black."""
-    colours = {"primary": primary, "accent": accent, "error": error, "warning": warning, "success": success}
+    colours: dict[str, Any] = {"primary": primary, "secondary": primary, "accent": accent}
+    colours |= {"error": error, "warning": warning, "success": success}
     shades = _SHADES[dark]
-    return Theme(
-        name=name,
-        dark=dark,
-        primary=primary,
-        secondary=primary,
-        accent=accent,
-        error=error,
-        warning=warning,
-        success=success,
-        foreground=shades["foreground"],
-        background=shades["background"],
-        surface=shades["surface"],
-        panel=shades["panel"],
-        variables={
-            **{f"text-{colour}": value for colour, value in colours.items()},
-            **shades,
-            "text-secondary": primary,
-            "block-cursor-background": accent,
-            "footer-key-foreground": accent,
-        },
-    )
+    grounds = {ground: shades[ground] for ground in ("foreground", "background", "surface", "panel")}
+    texts = {f"text-{colour}": value for colour, value in colours.items()}
+    accents = {"block-cursor-background": accent, "footer-key-foreground": accent}
+    return Theme(name, dark=dark, **colours, **grounds, variables=texts | shades | accents)
 
 
 # Name, whether it is dark, then primary, accent, error, warning and success.

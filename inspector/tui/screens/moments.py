@@ -47,6 +47,11 @@ class Moment(NamedTuple):
     table: Table
     position: int
 
+    @property
+    def updates(self) -> str:
+        """The update indexes of that table."""
+        return update_range(self.table.min_update_index, self.table.max_update_index)
+
 
 class NewestEntry(NamedTuple):
     """The newest log entry found in a table; `exact` unless others may be newer."""
@@ -187,14 +192,18 @@ the row changed. space marks a moment: = and enter on another row then show what
     def _columns(self) -> list[Column[Moment]]:
         marked = None if self._marked is None else self._moments[self._marked]
         highest = max((moment.update_index for moment in self._moments), default=0)
-        longest = max((len(_updates(moment, 0)) for moment in self._moments), default=0)
+        longest = max((len(moment.updates) for moment in self._moments), default=0)
         return [
             Column("", lambda moment, _width: Cell("*" if moment is marked else "", "accent"), width=1),
-            Column("as of", _as_of, width=max(len(str(highest)), len("as of")), align="right"),
-            Column("tables", _tables, width=6, align="right"),
+            Column(
+                "as of", lambda moment, _: str(moment.update_index), max(len(str(highest)), 5), align="right"
+            ),
+            Column("tables", lambda moment, _: Cell(f"{moment.tables:,}", "muted"), 6, align="right"),
             Column("size", lambda moment, _width: file_size(moment.size), width=7, align="right", priority=3),
             Column("newest table", _newest_table, width=13, flex=1, priority=2),
-            Column("its updates", _updates, width=max(longest, 11), align="right", priority=1),
+            Column(
+                "its updates", lambda moment, _: moment.updates, max(longest, 11), align="right", priority=1
+            ),
             Column("newest log entry", self._time_cell, width=25, flex=1),
         ]
 
@@ -247,17 +256,5 @@ the row changed. space marks a moment: = and enter on another row then show what
         return f"{self._moments[row].update_index}" + (" (now)" if row == 0 else "")
 
 
-def _as_of(moment: Moment, _width: int) -> str:
-    return str(moment.update_index)
-
-
-def _tables(moment: Moment, _width: int) -> Cell:
-    return Cell(f"{moment.tables:,}", "muted")
-
-
 def _newest_table(moment: Moment, _width: int) -> Cell:
     return Cell(f"#{moment.position} {short_table_name(moment.table.name)}", "muted")
-
-
-def _updates(moment: Moment, _width: int) -> str:
-    return update_range(moment.table.min_update_index, moment.table.max_update_index)

@@ -110,7 +110,7 @@ class ActionScreen(Dialog[bool]):
         """The gist, the lines, how far it is, and the command line."""
         yield Static(id="sentence", markup=False)
         yield Static(id="warnings", markup=False)
-        yield LineList(id="lines")
+        yield LineList()
         yield Static(id="progress", markup=False)
         yield Static(id="command", markup=False)
 
@@ -134,22 +134,16 @@ class ActionScreen(Dialog[bool]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """The keys of this phase."""
-        match action:
-            case "proceed":
-                return self.phase is Phase.PLANNED and self._plan is not None and not self._plan.is_noop
-            case "again":
-                return self.phase is Phase.FAILED and self._remedy == "again" and self._plan is not None
-            case "undo":
-                return self.phase is Phase.DONE and self._undone_by is not None
-            case "repair":
-                return self.phase is Phase.FAILED and self._remedy == "repair"
-            case "unlock":
-                is_locked = self.phase is Phase.FAILED and self._remedy == "again"
-                return is_locked or (self.phase is Phase.PLANNED and bool(self._in_the_way))
-            case "plan_again":
-                return self.phase is Phase.FAILED and self._remedy != "none"
-            case _:
-                return True
+        planned, remedy = self.phase is Phase.PLANNED, self.phase is Phase.FAILED and self._remedy
+        offered = {
+            "proceed": planned and self._plan is not None and not self._plan.is_noop,
+            "again": remedy == "again" and self._plan is not None,
+            "undo": self.phase is Phase.DONE and self._undone_by is not None,
+            "repair": remedy == "repair",
+            "unlock": remedy == "again" or (planned and bool(self._in_the_way)),
+            "plan_again": remedy in ("again", "plan", "repair"),
+        }
+        return offered.get(action, True)
 
     # Planning and applying.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
@@ -26,15 +25,10 @@ class BlockFacts(Vertical):
     """
 
     def __init__(self) -> None:
-        super().__init__()
         self._where = Static(id="block-where", markup=False)
         self._words = Static(id="block-words", markup=False)
         self._node: Node | None = None
-
-    def compose(self) -> ComposeResult:
-        """Where it is; what it is."""
-        yield self._where
-        yield self._words
+        super().__init__(self._where, self._words)
 
     def show(self, node: Node | None) -> None:
         """Explain `node`."""

@@ -20,7 +20,6 @@ from itertools import pairwise
 from typing import ClassVar, Final, TypeVar
 
 from textual import events, on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
 from textual.reactive import var
@@ -107,24 +106,17 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
     """Whether a log block is selected, or something in one."""
 
     def __init__(self) -> None:
-        super().__init__()
         self._tree = BlockTree()
         self._hex = HexView()
         self._facts = BlockFacts()
         self._offset = Prompt(self._tree, placeholder="", classes="offset", restrict=r"[0-9a-fA-FxX]*")
+        views = Container(ListPane(self._tree, id="block-parts"), self._hex, id="block-views")
+        super().__init__(views, self._facts, self._offset)
         self._file: tuple[str, int, Read] | None = None
         self._reader: LayoutReader | None = None  # None until the file is open
         self._asked: tuple[int, bytes | None] | None = None  # what `reveal` is to show then
         self._jobs = Jobs(self)
         self._selected: Node | None = None
-
-    def compose(self) -> ComposeResult:
-        """Tree and hex view; below them what is selected, in words."""
-        with Container(id="block-views"):
-            yield ListPane(self._tree, id="block-parts")
-            yield self._hex
-        yield self._facts
-        yield self._offset
 
     @property
     def idle(self) -> bool:

@@ -68,10 +68,7 @@ class HexView(ScrollView, can_focus=True):
     ALLOW_SELECT = False
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "hex-view--byte",
-        "hex-view--muted",
-        "hex-view--lit",
-        "hex-view--cursor",
+        f"hex-view--{name}" for name in ("byte", "muted", "lit", "cursor")
     }
 
     DEFAULT_CSS = """

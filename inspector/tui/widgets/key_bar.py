@@ -61,10 +61,6 @@ class KeyBar(Widget):
         """Begin to follow the keys of the screen."""
         self.screen.bindings_updated_signal.subscribe(self, self._follow)
 
-    def on_unmount(self) -> None:
-        """End with it."""
-        self.screen.bindings_updated_signal.unsubscribe(self)
-
     def _follow(self, screen: Screen[object]) -> None:
         if not screen.app.app_focus or screen is not self.screen:
             return

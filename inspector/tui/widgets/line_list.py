@@ -30,9 +30,9 @@ class LineList(VirtualList[Line]):
     LineList { scrollbar-gutter: stable; }
     """
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+    def __init__(self) -> None:
         column: Column[Line] = Column("", lambda line, _width: Cell(line.text, line.look), width=1, flex=1)
-        super().__init__([column], id=id)
+        super().__init__([column])
         self._all: Sequence[Line] = ()
         self._wrapped_at = -1
 

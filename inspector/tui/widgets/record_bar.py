@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
@@ -85,22 +84,13 @@ class RecordBar(Vertical):
 
     def __init__(self, rows: Widget) -> None:
         """`rows` is the list that has the keys after a prompt."""
-        super().__init__()
         self._said: tuple[str, str] | None = None
         self.filter = Prompt(rows, placeholder="text   re:expression   ! for the others", classes="filter")
         self.jump = Prompt(rows, placeholder="beginning of a name", classes="jump")
         self._label = Static("", classes="label", markup=False)
         self._state = Static("", classes="state", markup=False)
         self._wrong = Static("", classes="wrong", markup=False)
-
-    def compose(self) -> ComposeResult:
-        """One line, and another for what is wrong."""
-        with Horizontal():
-            yield self._label
-            yield self.filter
-            yield self.jump
-            yield self._state
-        yield self._wrong
+        super().__init__(Horizontal(self._label, self.filter, self.jump, self._state), self._wrong)
 
     def on_mount(self) -> None:
         """Begin without any of it."""

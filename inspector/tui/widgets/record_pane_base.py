@@ -17,7 +17,6 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.message import Message
@@ -113,12 +112,12 @@ class RecordPane(Vertical, Generic[Row]):
 
     def __init__(self, session: Session, *, debounce: float = DEBOUNCE) -> None:
         """`debounce` of 0 applies a filter with each letter."""
-        super().__init__()
+        self.rows: VirtualList[Row] = VirtualList((), empty=f"no {self.KIND.noun}", id=self.LIST_ID)
+        self._bar = RecordBar(self.rows)
+        super().__init__(self._bar, ListPane(self.rows))
         self._session = session
         self._debounce = debounce
         self._typing: Timer | None = None
-        self.rows: VirtualList[Row] = VirtualList((), empty=f"no {self.KIND.noun}", id=self.LIST_ID)
-        self._bar = RecordBar(self.rows)
         self._view: StackView | None = None
         self._later: StackView | None = None
         self._shape = Shape()
@@ -129,11 +128,6 @@ class RecordPane(Vertical, Generic[Row]):
         self._allowed: tuple[bool | None, ...] = ()
         self._sought: Any = None  # the key that the cursor is to jump to
         self._origin: Any = None  # the key where it was before
-
-    def compose(self) -> ComposeResult:
-        """The bar above, the list below."""
-        yield self._bar
-        yield ListPane(self.rows)
 
     # What others ask of the pane.
 

@@ -23,7 +23,6 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events, on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.cache import LRUCache
 from textual.containers import Vertical
@@ -413,14 +412,9 @@ class ListPane(Vertical, Generic[Row]):
     """A list under the titles of its columns."""
 
     def __init__(self, rows: VirtualList[Row], *, id: str | None = None) -> None:  # noqa: A002
-        super().__init__(id=id)
         self.rows = rows
         self._titles = ColumnTitles(rows)
-
-    def compose(self) -> ComposeResult:
-        """Titles above, list below."""
-        yield self._titles
-        yield self.rows
+        super().__init__(self._titles, rows, id=id)
 
     def on_virtual_list_columns_fitted(self) -> None:
         """Titles follow the columns."""
