@@ -57,7 +57,6 @@ from inspector.tui.widgets.record_pane import LogsPane, RefsPane
 from inspector.tui.widgets.stack_list import StackPane
 from inspector.tui.widgets.stack_rows import StackRow
 from inspector.tui.widgets.status_line import Breadcrumbs, StatusLine
-from inspector.tui.widgets.too_small import LEAST_COLUMNS, LEAST_LINES, TooSmall
 from inspector.tui.widgets.virtual_list import VirtualList
 from inspector.tui.work import Job, Jobs
 
@@ -68,8 +67,8 @@ _MOST_COMPARED: Final = 2**20
 """Bytes of a table that is not listed, up to which its records are compared with those of the stack."""
 
 # The least columns and lines for which the style sheet has a layout, and the layout's name.
-_WIDTHS: Final = [(0, "-cramped"), (LEAST_COLUMNS, "-narrow"), (100, "-wide")]
-_HEIGHTS: Final = [(0, "-tiny"), (LEAST_LINES, "-short"), (30, "-tall")]
+_WIDTHS: Final = [(0, "-cramped"), (60, "-narrow"), (100, "-wide")]
+_HEIGHTS: Final = [(0, "-tiny"), (16, "-short"), (30, "-tall")]
 
 
 class PaneTab(TabPane):
@@ -137,7 +136,7 @@ class LiveScreen(Screen[None]):
         self._beside_error: Exception | None = None
         self._unlisted: Sequence[UnlistedFile] = ()
         self._damage: dict[str, Damage] = {}
-        self._stack = StackPane(clock, id="stack-pane", classes="pane")
+        self._stack = StackPane(clock)
         self._refs = RefsPane(session)
         self._logs = LogsPane(session)
         self._blocks = BlockPane()
@@ -152,8 +151,8 @@ class LiveScreen(Screen[None]):
         width, height = self.app.size
         for extent, breakpoints in ((width, _WIDTHS), (height, _HEIGHTS)):
             self.add_class([name for least, name in breakpoints if extent >= least][-1])
-        yield StatusLine(self._session.label, id="status")
-        yield Breadcrumbs(id="way")
+        yield StatusLine(self._session.label)
+        yield Breadcrumbs()
         yield Static(id="trouble", markup=False)
         with Horizontal(id="panes"):
             yield self._stack
@@ -164,9 +163,9 @@ class LiveScreen(Screen[None]):
                     yield PaneTab("Blocks", self._blocks, "blocks-tab")
                     yield PaneTab("Compaction", self._compaction, "compaction-tab")
                     yield PaneTab("Health", self._health, "health-tab")
-                yield Detail(id="detail")
+                yield Detail()
         yield KeyBar()
-        yield TooSmall()
+        yield Static(f"terminal too small: {_WIDTHS[1][0]}x{_HEIGHTS[1][0]} needed", id="too-small")
 
     def on_screen_resume(self, event: ScreenResume) -> None:
         """Show it as it is styled, since all of it is since it was made, and what has waited for it."""

@@ -1,11 +1,11 @@
 """The main screen: the stack on the left; on the right its refs, logs, blocks, compaction and health.
 
 Panes do not know each other: what one says (a table was opened, a block is wanted, a range is to be
-compacted) becomes here what another shows, or a screen on top of this one.
+compacted) becomes here what another shows, or a screen on top of this one. The panes themselves, which
+show what the session reads, and changes by other processes, are those of `live.py`.
 
-    live         the panes, which show what the session reads, and changes by other processes
-    changing     leads to each change of the stack
-    main         keys, the tabs, and what the panes want of each other
+Each change of the stack has a screen of its own, which asks first. Nothing but a repair, or going back to a
+snapshot, can change a stack that is broken.
 """
 
 from __future__ import annotations
@@ -15,21 +15,30 @@ from typing import ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.events import DescendantFocus
+from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, TabbedContent, TabPane, Tabs
 
 from engine.format import log_key
+from engine.stack import UnlistedFile
 from engine.table import Table
+from inspector.actions import CleanAction, UndoAction
 from inspector.model import AsOf, OneTable, Scope, WholeStack
 from inspector.rows import RefRow
+from inspector.tui.screens.add import AddScreen
 from inspector.tui.screens.changes import ChangesScreen
-from inspector.tui.screens.changing import ChangingScreen
+from inspector.tui.screens.compact import CompactScreen, range_action
 from inspector.tui.screens.copy_row import CopyScreen
 from inspector.tui.screens.dialog import HelpScreen
+from inspector.tui.screens.expire import ExpireScreen
 from inspector.tui.screens.export_rows import ExportScreen
-from inspector.tui.screens.live import PaneTab
+from inspector.tui.screens.journal import JournalScreen
+from inspector.tui.screens.live import LiveScreen, PaneTab
 from inspector.tui.screens.moments import MomentsScreen
+from inspector.tui.screens.plan import ActionScreen, RepairScreen
+from inspector.tui.screens.snapshots import SnapshotsScreen
 from inspector.tui.widgets.compaction_pane import CompactionPane
+from inspector.tui.widgets.compaction_words import damage_texts
 from inspector.tui.widgets.detail import Detail
 from inspector.tui.widgets.health_pane import HealthPane
 from inspector.tui.widgets.record_pane_base import RecordPane
@@ -39,7 +48,7 @@ from inspector.tui.widgets.virtual_list import ColumnTitles, VirtualList
 from inspector.tui.work import Job
 
 
-class MainScreen(ChangingScreen):
+class MainScreen(LiveScreen):
     """Everything about one stack."""
 
     _tab_with_keys = _tab_shown = "refs-tab"
@@ -236,6 +245,8 @@ class MainScreen(ChangingScreen):
             return self._refs.scope != WholeStack() or self.has_class("-maximised")
         if action == "latest":
             return self._latest is not None or None
+        if action == "unlock":
+            return isinstance(file := self._stack.current, UnlistedFile) and file.kind.is_lock
         if action == "pause":
             return self._watch is not None
         return True
@@ -279,3 +290,76 @@ class MainScreen(ChangingScreen):
             span = f"{old.merged.max_update_index} to {new.merged.max_update_index}"
             title = f"What changed last: update index {span}"
             self.app.push_screen(ChangesScreen(old.merged, new.merged, title, new.hash_id.size))
+
+    # Changes of the stack.
+
+    def action_add(self) -> None:
+        """Write a transaction; the form begins with the ref under the cursor."""
+        hash_id, row = self._session.view.hash_id, self._refs.current
+        ref = row.record if row is not None and self._detail_of is self._refs else None
+        self._change(AddScreen(self._workplace, self._journal, hash_id, ref=ref))
+
+    def action_compact(self) -> None:
+        """Merge tables: those that are marked, or which the next screen asks for."""
+        marked = self._stack.marked
+        if len(marked) < 2:
+            damage = damage_texts(self._compaction.study)
+            self._change(CompactScreen(self._workplace, self._journal, self._session.view, damage))
+        elif not self._compaction.refuses(marked):
+            self.compact(marked)
+
+    def compact(self, tables: range) -> None:
+        """Show what merging the tables at these positions would do."""
+        action = range_action(self._workplace, self._session.view, tables.start, tables.stop)
+        self._change(ActionScreen(action, self._journal))
+
+    def action_expire(self) -> None:
+        """Drop old reflog entries."""
+        self._change(ExpireScreen(self._workplace, self._journal))
+
+    def action_clean(self) -> None:
+        """Remove what crashes left behind."""
+        self._change(ActionScreen(CleanAction(self._workplace), self._journal))
+
+    def action_repair(self) -> None:
+        """Check the stack and show what repairs it."""
+        self.app.clear_notifications()  # one that led here names keys which mean something else there
+        self._act(RepairScreen(self._workplace, self._journal))
+
+    def action_unlock(self) -> None:
+        """Show whether the lock under the cursor can be removed."""
+        if isinstance(file := self._stack.current, UnlistedFile):
+            self._act(RepairScreen(self._workplace, self._journal, locks=(file.name,)))
+
+    def action_undo(self) -> None:
+        """Go back to the newest snapshot."""
+        self._act(ActionScreen(UndoAction(self._workplace), self._journal))
+
+    def action_snapshots(self) -> None:
+        """Show what was kept before each change."""
+        self._act(SnapshotsScreen(self._workplace, self._journal, self._session.view))
+
+    def action_journal(self) -> None:
+        """Show what was done, and the command lines for it."""
+        self.app.push_screen(JournalScreen(self._journal))
+
+    def _change(self, screen: Screen[bool]) -> None:
+        if self._session.view.faults:
+            self.notify(
+                "Nothing but a repair can change it: r shows a plan, as does reftable-inspector repair.",
+                title="The stack is broken",
+                severity="warning",
+                markup=False,
+            )
+        else:
+            self._act(screen)
+
+    def _act(self, screen: Screen[bool]) -> None:
+        def done(changed: bool | None) -> None:
+            if changed:
+                # What was wrong may be right by now, and the other way round.
+                is_repair = isinstance(screen, RepairScreen) and not screen.is_unlocking
+                self._check_is_due |= is_repair or bool(self._compaction.study.damage)
+                self.look_again()
+
+        self.app.push_screen(screen, done)

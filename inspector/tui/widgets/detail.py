@@ -8,7 +8,6 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import ClassVar, Final
 
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
@@ -68,10 +67,10 @@ j k scroll, g G go to the top and the end.
         Binding("end,G", "scroll_end", "End", show=False),
     ]
 
-    def compose(self) -> ComposeResult:
-        """What it is, in words that wrap; below it one line for each version."""
-        yield Static(id="detail-text")
-        yield Static(id="detail-versions")
+    def __init__(self) -> None:
+        """Above is what it is, in words that wrap; below it one line for each version."""
+        self._above, self._below = Static(id="detail-text"), Static(id="detail-versions")
+        super().__init__(self._above, self._below, id="detail")
 
     def show(
         self, row: StackRow | UnlistedFile | RefRow | LogRow | None, trace: RefTrace | None = None
@@ -90,8 +89,8 @@ j k scroll, g G go to the top and the end.
                 lines = _log_lines(row)
             case _:
                 lines = []
-        self.query_one("#detail-text", Static).update(Content("\n").join(lines))
-        self.query_one("#detail-versions", Static).update(Content("\n").join(below))
+        self._above.update(Content("\n").join(lines))
+        self._below.update(Content("\n").join(below))
         self.scroll_home(animate=False)
 
 

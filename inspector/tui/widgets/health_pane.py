@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
@@ -66,8 +65,6 @@ A check writes nothing. escape stops it; what was found stays.
 
 enter opens the block of a finding in the Blocks tab, y copies the finding."""
 
-    # A scope would be put in front of `Screen`, below which there is none.
-    SCOPED_CSS = False
     DEFAULT_CSS = """
     HealthPane > #health-state { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
     HealthPane > #health-text {
@@ -77,8 +74,6 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         scrollbar-size-vertical: 1;
     }
     HealthPane > #health-text:focus { border-top: heavy $accent; }
-    Screen.-short HealthPane > #health-text { height: 5; }
-    Screen.-tiny HealthPane > #health-text { display: none; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -102,7 +97,6 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
 
     def __init__(self, check: Check | None = None, *, clock: Callable[[], float] = time.time) -> None:
         """`check` is what looks at the stack; by default fsck, with ages by `clock`."""
-        super().__init__()
         self._check = check or (lambda stack, options, progress: fsck(stack, options, progress, clock()))
         self.known = Health()
         """What is known of the stack."""
@@ -112,18 +106,13 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         self._state = Static(id="health-state", markup=False)
         self._words = Static(id="health-words", markup=False)
         self._text = ScrolledText(self._words, id="health-text")
+        super().__init__(self._state, ListPane(self._list), self._text)
         self._jobs = Jobs(self)
         self._progress: Progress | None = None
         self._failed: Exception | None = None
         self._placed = 0  # where the cursor was put
         self._followed: tuple[str, str, int | None] | None = None  # what the user has moved it to
         self._told: tuple[Counts, dict[str, HealthMark]] | None = None
-
-    def compose(self) -> ComposeResult:
-        """How far it is, the findings, and the words for one of them."""
-        yield self._state
-        yield ListPane(self._list)
-        yield self._text
 
     def show(self, view: StackView, unlisted: Sequence[UnlistedFile]) -> None:
         """Show what is known of `view` and of the files beside its tables."""

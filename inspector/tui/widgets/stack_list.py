@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Final
 
 from rich.segment import Segment
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.events import Resize
@@ -93,7 +92,7 @@ the first to the last one marked (*), with all between them (|). escape takes th
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "Only this table"),
         Binding("space", "mark", "Mark", key_display="space"),
-        Binding("u", "unlock", "Unlock…"),
+        Binding("u", "screen.unlock", "Unlock…"),
         Binding("escape", "unmark", "Take marks away", show=False),
     ]
 
@@ -106,27 +105,17 @@ the first to the last one marked (*), with all between them (|). escape takes th
 
         table: Table
 
-    @dataclass
-    class UnlockWanted(Message):
-        """The user wants to see whether the lock of this name can be removed."""
-
-        name: str
-
-    def __init__(self, clock: Callable[[], float], *, id: str | None = None, classes: str = "") -> None:  # noqa: A002
+    def __init__(self, clock: Callable[[], float]) -> None:
         """`clock` tells the time that ages count to, in seconds since 1970."""
-        super().__init__(id=id, classes=classes or None)
-        self._clock = clock
         self._list = _Listing((), empty="no tables", id="tables")
+        super().__init__(ListPane(self._list), id="stack-pane", classes="pane")
+        self._clock = clock
         self._view: StackView | None = None
         self._unlisted: list[UnlistedFile] = []
         self._marks: Mapping[str, HealthMark] = {}
         self._marked: set[str] = set()
         self._chosen: tuple[str, int] | None = None
         self.border_title = _TITLE
-
-    def compose(self) -> ComposeResult:
-        """The list under its titles."""
-        yield ListPane(self._list)
 
     def show(
         self, view: StackView, unlisted: Sequence[UnlistedFile], marks: Mapping[str, HealthMark]
@@ -216,15 +205,8 @@ the first to the last one marked (*), with all between them (|). escape takes th
         self._marked.clear()
         self._draw()
 
-    def action_unlock(self) -> None:
-        """Ask for a plan that removes the lock, if no process holds it."""
-        if isinstance(file := self.current, UnlistedFile):
-            self.post_message(self.UnlockWanted(file.name))
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """`escape` means something else while nothing is marked; only locks can be removed."""
-        if action == "unlock":
-            return isinstance(file := self.current, UnlistedFile) and file.kind.is_lock
+        """`escape` means something else while nothing is marked."""
         return bool(self._marked) if action == "unmark" else True
 
 

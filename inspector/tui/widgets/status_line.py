@@ -57,8 +57,8 @@ class StatusLine(Widget):
     broken: reactive[str] = reactive("")
     """Why the stack cannot be opened as one, in a few words; empty for one that can."""
 
-    def __init__(self, label: str, *, id: str | None = None) -> None:  # noqa: A002
-        super().__init__(id=id)
+    def __init__(self, label: str) -> None:
+        super().__init__()
         self._label = safe_name(label)
 
     def show(self, view: StackView) -> None:

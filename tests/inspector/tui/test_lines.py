@@ -4,35 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from textual import on
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.screen import Screen
-from textual.widgets import Input
 
 from engine.readable import open_readable
 from inspector.model import StackView
+from inspector.tui.screens.main import MainScreen
 from inspector.tui.widgets.status_line import Breadcrumbs, StatusLine
-from inspector.tui.widgets.too_small import LEAST_COLUMNS, LEAST_LINES, TooSmall
-from tests.support.screens import branches, drive, make_stack, shown_lines
+from tests.support.screens import branches, drive, inspect, make_stack, settle, shown_lines
 
 Steps = Callable[[Pilot[Any], "Host"], Awaitable[None]]
 
 
 class Lines(Screen[None]):
-    """Both lines, something that can have the keys, and what lies over them."""
-
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-cramped"), (LEAST_COLUMNS, "-narrow")]
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-tiny"), (LEAST_LINES, "-short")]
+    """Both lines."""
 
     def compose(self) -> ComposeResult:
         yield StatusLine("/srv/git/a-project-of-some-name.git/reftable")
         yield Breadcrumbs()
-        yield Input()
-        yield TooSmall()
 
 
 class Host(App[None]):
@@ -139,17 +133,20 @@ def test_a_way_that_is_too_long_is_left_out_from_where_it_begins() -> None:
     ("size", "fits"),
     [((60, 16), True), ((59, 16), False), ((60, 15), False), ((10, 3), False), ((1, 1), False)],
 )
-def test_a_terminal_that_is_too_small_says_how_large_it_has_to_be(size: tuple[int, int], fits: bool) -> None:
-    async def steps(pilot: Pilot[Any], app: Host) -> None:
+def test_a_terminal_that_is_too_small_says_how_large_it_has_to_be(
+    tmp_path: Path, size: tuple[int, int], fits: bool
+) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        focused = screen.focused
         await pilot.resize_terminal(*size)
-        await pilot.pause()
-        text = " ".join(" ".join(shown_lines(app)).split())
-        assert ("srv" in text) is fits
+        await settle(pilot)
+        text = " ".join(" ".join(shown_lines(pilot.app)).split())
+        assert ("Refs" in text) is fits
         if not fits and size[0] > 9:
             assert text.startswith("terminal too small: 60x16")
         await pilot.resize_terminal(80, 24)
-        await pilot.pause()
-        assert "srv" in shown_lines(app)[0]
-        assert isinstance(app.focused, Input)
+        await settle(pilot)
+        assert "Refs" in " ".join(shown_lines(pilot.app))
+        assert screen.focused is focused is not None
 
-    host(steps, (80, 24))
+    inspect(make_stack(tmp_path / "reftable", (branches(3), [])), steps, (80, 24))
