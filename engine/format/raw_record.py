@@ -30,10 +30,9 @@ from engine.format.varint import U64_MAX, get_varint, put_varint
 Encoded = tuple[bytes, bytes, int, int, int, bytes]
 """A record that was cut out of a block but not decoded: (key, previous, prefix, kind, tail_len, encoded).
 
-`encoded` is the whole record as stored behind the key `previous`, with the prefix length
-`prefix`; its last `tail_len` bytes are the tail. Behind the very same `previous` (identity
-tells, not equality) `encoded` may be written unchanged. A bare tuple, because
-naming its parts would cost more than cutting them out.
+`encoded` is the whole record as stored behind the key `previous`, with the prefix length `prefix`; its last
+`tail_len` bytes are the tail. Behind the very same `previous` (identity tells, not equality) `encoded` may be
+written unchanged. A bare tuple, because naming its parts would cost more than cutting them out.
 """
 
 

@@ -20,7 +20,6 @@ from engine.fsck.finding import Finding as Finding, Report as Report, reason_of 
 from engine.fsck.run import finding_of as finding_of, fsck as fsck
 from engine.fsck.table import (
     HIGHEST_LIMIT as HIGHEST_LIMIT,
-    CheckedTable as CheckedTable,
     Limits as Limits,
     check_file as check_file,
 )

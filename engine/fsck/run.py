@@ -105,7 +105,9 @@ class _Run:
             report = Report()
             total = sum(table.size for table in self._tables)
             self._tell("tables", 0, total)
-            refs = RefCheck(self._tables, self._is_of_worktree(), report)
+            # The git directory of a linked worktree says where the common one is.
+            of_worktree = os.path.isfile(os.path.join(self._path, os.pardir, "commondir"))
+            refs = RefCheck(self._tables, of_worktree, report)
             fitting = check_tables(self._tables, self._options.hash_id, report)
             checks = {table.name: check_table(table, report, self._tick(total)) for table in self._tables}
             for _ in refs.check([checks[table.name] for table in fitting]):
@@ -144,10 +146,6 @@ class _Run:
             self._tell("tables", self._done, total)
 
         return tick
-
-    def _is_of_worktree(self) -> bool:
-        """Whether this is the stack of a linked worktree: its git directory says where the common one is."""
-        return os.path.isfile(os.path.join(self._path, os.pardir, "commondir"))
 
     def _raw_list(self) -> bytes | None:
         try:

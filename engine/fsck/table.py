@@ -139,9 +139,13 @@ def _check_frame(file: CheckedTable, layout: TableLayout, report: Report) -> Non
     name = file.name
     before = report.count(name)
     if layout.header is None:
-        head = file.read(0, header_size(2))
+        head, reason = file.read(0, header_size(2)), "neither a header nor a footer can be read"
         code = "cut-short" if head.startswith(MAGIC) and len(head) < header_size(1) else "not-a-table"
-        report.add(code, name, 0, _reason_of_header(name, head))
+        try:
+            Header.parse(name, head)
+        except FormatError as wrong:
+            reason = wrong.reason
+        report.add(code, name, 0, reason)
         return
     if layout.footer is None:
         report.add("cut-short", name, file.size, f"no footer at the end of its {file.size} bytes")
@@ -156,14 +160,6 @@ def _check_frame(file: CheckedTable, layout: TableLayout, report: Report) -> Non
         report.add("limits-reversed", name, MIN_UPDATE_INDEX.offset, what)
     if file.table is None and report.count(name) == before:
         report.add("footer-damaged", name, None, "the file does not open as a table")
-
-
-def _reason_of_header(name: str, head: bytes) -> str:
-    try:
-        Header.parse(name, head)
-    except FormatError as error:
-        return error.reason
-    return "neither a header nor a footer can be read"
 
 
 def _code_of_field(field: Span) -> str:

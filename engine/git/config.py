@@ -26,7 +26,7 @@ from typing import Final
 from engine.errors import RepositoryError
 from engine.format import U64_MAX
 
-_BLANK: Final = re.compile(r"(?:[ \t\r\n]|[#;][^\n]*)*")
+_BLANK: Final = re.compile(r"(?:[ \t\r\n]|[#;][^\n]*)+")
 _SECTION: Final = re.compile(r'\[([A-Za-z0-9.-]*)(?:[ \t\r]+"((?:[^"\\\n]|\\[^\n])*)")?\]')
 _KEY: Final = re.compile(r"([A-Za-z][A-Za-z0-9-]*)[ \t]*(?:(=)|\r?(?:\n|\Z))")
 _TOKEN: Final = re.compile(
@@ -45,8 +45,10 @@ def parse_config(data: bytes) -> dict[str, str | None]:
     values: dict[str, str | None] = {}
     section: str | None = ""  # None behind a header that makes no sense
     position = 0
-    while (position := _skip_blank(text, position)) < len(text):
-        if header := _SECTION.match(text, position):
+    while position < len(text):
+        if blank := _BLANK.match(text, position):
+            position = blank.end()
+        elif header := _SECTION.match(text, position):
             section = header[1].lower() + "."
             if header[2] is not None:
                 section += re.sub(r"\\(.)", r"\1", header[2]) + "."
@@ -60,11 +62,6 @@ def parse_config(data: bytes) -> dict[str, str | None]:
                 section = None
             position = _next_line(text, position)
     return values
-
-
-def _skip_blank(text: str, position: int) -> int:
-    blank = _BLANK.match(text, position)
-    return blank.end() if blank else position
 
 
 def _next_line(text: str, position: int) -> int:

@@ -234,12 +234,10 @@ def _shared_permissions(config: GitConfig) -> int | None:
         extra = (0, _GROUP, _EVERYBODY)[mode]
     else:
         extra = _GROUP if config.flag(key, False) else 0
-    return (0o666 & ~_umask()) | extra if extra else None
-
-
-def _umask() -> int:
-    # There is no way to ask without setting it. A file that another thread makes in between is too private,
-    # which is the better of the two mistakes.
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+    if not extra:
+        return None
+    # There is no way to ask for the umask without setting it. A file that another thread makes in between is
+    # too private, which is the better of the two mistakes.
+    umask = os.umask(0o077)
+    os.umask(umask)
+    return (0o666 & ~umask) | extra

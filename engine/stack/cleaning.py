@@ -94,12 +94,9 @@ def clean(directory: StackDirectory, plan: CleanPlan | None = None) -> list[str]
 
 # Locks
 
-LockIdentity = tuple[int, int, int, int]
-"""What tells one lock from another of the same name."""
 
-
-def lock_identity(found: os.stat_result) -> LockIdentity:
-    """The identity of a lock, of which this is the status."""
+def lock_identity(found: os.stat_result) -> tuple[int, int, int, int]:
+    """What tells a lock of this status from another of the same name."""
     return found.st_dev, found.st_ino, found.st_ctime_ns, found.st_mtime_ns
 
 
@@ -107,9 +104,8 @@ def remove_stale_lock(path: str, *, now: float | None = None, force: bool = Fals
     """Remove the lock at `path`; False if there is none.
 
     Without `force`, raises `LockError` when it is young, a process may be at work, or its user has processes
-    that could not be looked into. `now` is the time in
-    seconds since 1970 that its age counts to. Raises `OutdatedError` when it is another lock than a moment
-    ago, `OSError`.
+    that could not be looked into. `now` is the time in seconds since 1970 that its age counts to. Raises
+    `OutdatedError` when it is another lock than a moment ago, `OSError`.
     """
     try:
         judged = lock_identity(os.lstat(path))
