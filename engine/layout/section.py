@@ -115,15 +115,12 @@ class BlockSpan(Group):
         else:
             yield from self.records().parts()
         if self.padding:
-            yield self._padding(end)
-
-    def _padding(self, start: int) -> Span:
-        raw = self._reader.read(start, self.padding)
-        zeros = len(raw) - len(raw.lstrip(b"\0"))
-        error = None
-        if zeros < len(raw):
-            error = FormatError(self._reader.name, start + zeros, "padding that is not zero")
-        return Span(start, self.next_offset, "padding", SpanKind.PADDING, error=error)
+            raw = self._reader.read(end, self.padding)
+            zeros = len(raw) - len(raw.lstrip(b"\0"))
+            error = None
+            if zeros < len(raw):
+                error = FormatError(self._reader.name, end + zeros, "padding that is not zero")
+            yield Span(end, self.next_offset, "padding", SpanKind.PADDING, error=error)
 
 
 class Section(Group):

@@ -30,8 +30,6 @@ from engine.merge import Expiry, MergedTable, compact_tables, is_noop
 from engine.progress import ProgressCallback
 from engine.stack.directory import StackDirectory
 from engine.stack.lock import LockFile
-from engine.stack.temporary import TemporaryTable
-from engine.table import Table
 
 _HOLD_SECONDS: Final = 5.0
 """How long to try to lock all tables of a stack that others are merging."""
@@ -60,6 +58,7 @@ def compact_range(
         with directory.telling_of_commits(), ExitStack() as locks:
             start, end = _lock_range(directory, first, end, locks, best_effort=best_effort, follows=follows)
             merged = MergedTable(directory.tables[start:end])
+            range_names = [table.name for table in merged.tables]
             limits = merged.min_update_index, merged.max_update_index
             with directory.temporary_table(*limits) as temporary:
                 directory.stats.bytes += sum(
@@ -75,12 +74,21 @@ def compact_range(
                 )
                 temporary.finish()
                 directory.stats.entries_written += compacted.entries
-                left = None if compacted.table.is_empty else limits
                 with directory.lock_list() as lock:
-                    _replace_range(directory, lock, merged.tables, temporary, left, is_bottom=start == 0)
+                    names = directory.read_list()
+                    at = find_range(names, range_names, directory.list_path, is_bottom=start == 0)
+                    replacement = [] if compacted.table.is_empty else [directory.table_name(*limits)]
+                    names[at : at + len(range_names)] = replacement
+                    try:
+                        for name in replacement:
+                            temporary.rename(name)
+                        directory.install(lock, names)
+                    except BaseException:
+                        directory.unlink(replacement)
+                        raise
             directory.follow()
             # A table that a damaged list names twice may be needed still.
-            directory.unlink(table.name for table in merged.tables)
+            directory.unlink(range_names)
     except OutdatedError:
         raise
     except LockError:
@@ -148,26 +156,3 @@ def hold_tables(directory: StackDirectory, locks: ExitStack) -> None:
             if time.monotonic() > deadline:
                 raise
         time.sleep(random.uniform(0.001, 0.02))  # noqa: S311 - jitter, not a secret
-
-
-def _replace_range(
-    directory: StackDirectory,
-    lock: LockFile,
-    tables: Sequence[Table],
-    temporary: TemporaryTable,
-    limits: tuple[int, int] | None,
-    *,
-    is_bottom: bool,
-) -> None:
-    """Put the new table in the place of the range's tables; none, without `limits`, if nothing is left."""
-    names = directory.read_list()
-    start = find_range(names, [table.name for table in tables], directory.list_path, is_bottom=is_bottom)
-    replacement = [] if limits is None else [directory.table_name(*limits)]
-    names[start : start + len(tables)] = replacement
-    try:
-        for name in replacement:
-            temporary.rename(name)
-        directory.install(lock, names)
-    except BaseException:
-        directory.unlink(replacement)
-        raise

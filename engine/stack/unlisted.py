@@ -134,7 +134,9 @@ def unlisted_files(
     path = os.path.realpath(directory)
     with os.scandir(path) as entries:
         names = [entry.name for entry in islice(entries, MOST_FILES + len(listed or ()))]
-    known = dict.fromkeys([*(listed or ()), *_listed_now(path)])
+    known = dict.fromkeys(listed or ())
+    with suppress(FormatError, OSError):
+        known |= dict.fromkeys(parse_table_list(read_list_bytes(path) or b"").names)
     found: _Found = {}
     for name in sorted(set(names).difference(known, held, {TABLES_LIST})):
         with suppress(OSError):  # gone again, as locks and temporary files are
@@ -188,13 +190,6 @@ def unlisted_files(
             )
         )
     return files
-
-
-def _listed_now(path: str) -> list[str]:
-    try:
-        return parse_table_list(read_list_bytes(path) or b"").names
-    except (FormatError, OSError):
-        return []
 
 
 def _kind_of(name: str, mode: int) -> FileKind:
