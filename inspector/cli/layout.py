@@ -65,13 +65,6 @@ def _block_json(table_name: str, block: BlockSpan, records: int) -> str:
     )
 
 
-def _records(block: BlockSpan) -> tuple[int, list[FormatError]]:
-    """How many records of a block can be read, and what is wrong with the block and with the others."""
-    records = block.records()
-    errors = records.errors()
-    return records.count() - len(errors), [block.error, *errors] if block.error is not None else errors
-
-
 def _print(call: Call, table: TableLayout) -> list[FormatError]:
     """Print one table as the verb was asked to; returns what cannot be read of it."""
     width = max(len("offset"), len(str(table.end)))
@@ -92,9 +85,12 @@ def _print(call: Call, table: TableLayout) -> list[FormatError]:
         elif isinstance(group, Section):
             text("", line("offset", "bytes", _BLOCK_ROW.format(group.name, *_BLOCK_HEADINGS)))
             for span in group.children():
+                if span.error is not None:
+                    errors.append(span.error)
                 if isinstance(span, BlockSpan):
-                    records, found = _records(span)
+                    found = span.records().errors()
                     errors += found
+                    records = span.records().count() - len(found)
                     if call.as_json:
                         call.out.json([_block_json(table.name, span, records)])
                     else:
@@ -102,7 +98,6 @@ def _print(call: Call, table: TableLayout) -> list[FormatError]:
                         row = _BLOCK_ROW.format(SECTION_NAMES[span.type], *numbers)
                         text(line(span.offset, span.file_len, row))
                 elif span.error is not None:
-                    errors.append(span.error)
                     reason = safe_name(span.error.reason)
                     text(line(span.start, span.end - span.start, f"damaged: {reason}"))
     return errors

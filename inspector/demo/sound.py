@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterator
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -117,7 +116,14 @@ class _Project:
         self._commits = 0
         self._pulls = 0
         self._release = [0, 1]
-        self._names = self._branch_names()
+        names = [
+            f"refs/heads/{area}/{verb}-{thing}".replace(" ", "-").encode()
+            for area in _AREAS
+            for verb in _VERBS
+            for thing in _THINGS
+        ]
+        self._random.shuffle(names)
+        self._names = iter(names)
 
     def play(self) -> list[_Change]:
         """Every transaction, oldest first."""
@@ -261,13 +267,3 @@ class _Project:
 
     def _subject(self) -> str:
         return f"{self._random.choice(_VERBS).capitalize()} {self._random.choice(_THINGS)}"
-
-    def _branch_names(self) -> Iterator[bytes]:
-        names = [
-            f"refs/heads/{area}/{verb}-{thing}".replace(" ", "-").encode()
-            for area in _AREAS
-            for verb in _VERBS
-            for thing in _THINGS
-        ]
-        self._random.shuffle(names)
-        return iter(names)

@@ -10,7 +10,7 @@ Who draws nodes sets `children` and `opened`; the rest of a node never changes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice, pairwise, takewhile
 from typing import Final
 
@@ -59,12 +59,6 @@ class Node:
     children: list[Node] | None = None
     opened: bool = False
     linked: bool = False
-    depth: int = field(init=False, default=0)
-    """The number of nodes above it."""
-
-    def __post_init__(self) -> None:
-        if self.parent is not None:
-            self.depth = self.parent.depth + 1
 
     @property
     def expandable(self) -> bool:

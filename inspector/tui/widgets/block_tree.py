@@ -185,7 +185,8 @@ class BlockTree(VirtualList[Node]):
         ]
 
     def _indent(self, node: Node, width: int) -> int:
-        return node.depth if width < _NARROW else 2 * node.depth
+        depth = len(node.ancestors())
+        return depth if width < _NARROW else 2 * depth
 
     def _part(self, node: Node, width: int) -> Cell:
         damaged = node.span.error is not None
