@@ -151,6 +151,8 @@ class Action(ABC, Generic[Made]):
     workplace: Workplace
     operation: ClassVar[str]
     """The verb of the command line."""
+    applies_noop: ClassVar[bool] = False
+    """Whether the verb applies even a plan that does nothing, which tells of a lock in the way."""
 
     @property
     @abstractmethod
@@ -184,12 +186,10 @@ class Action(ABC, Generic[Made]):
     def apply(self, plan: Plan[Made], progress: ProgressCallback) -> Result:
         """Do what the plan says. For `run` alone to call."""
 
-    def insist(
-        self, progress: ProgressCallback, *, when_noop: bool = False
-    ) -> tuple[Plan[Made], Result | None]:
+    def insist(self, progress: ProgressCallback) -> tuple[Plan[Made], Result | None]:
         """Plan and apply once more, when other processes have been faster every time. For `plan_and_run`."""
         plan = self.plan(progress)
-        return plan, self.apply(plan, progress) if when_noop or not plan.is_noop else None
+        return plan, self.apply(plan, progress) if self.applies_noop or not plan.is_noop else None
 
 
 def run(action: Action[Made], plan: Plan[Made], progress: ProgressCallback) -> Result:
@@ -203,9 +203,9 @@ def run(action: Action[Made], plan: Plan[Made], progress: ProgressCallback) -> R
 
 
 def plan_and_run(
-    action: Action[Made], progress: ProgressCallback, *, dry_run: bool = False, when_noop: bool = False
+    action: Action[Made], progress: ProgressCallback, *, dry_run: bool = False
 ) -> tuple[Plan[Made], Result | None]:
-    """Make a plan and, unless this is a dry run, apply it; with `when_noop`, even one that does nothing.
+    """Make a plan and, unless this is a dry run, apply it.
 
     Where another process is faster, so that the plan is outdated before it is applied, another one is made, a
     few times. Raises as `run` does.
@@ -213,12 +213,12 @@ def plan_and_run(
     for _ in range(_MOST_PLANS):
         with suppress(OutdatedError):
             plan = action.plan(progress)
-            is_run = not dry_run and (when_noop or not plan.is_noop)
+            is_run = not dry_run and (action.applies_noop or not plan.is_noop)
             return plan, run(action, plan, progress) if is_run else None
     if dry_run:
         return action.plan(progress), None
     action.workplace.require_writable()
-    return action.insist(progress, when_noop=when_noop)
+    return action.insist(progress)
 
 
 def rehearse(action: Action[Made], progress: ProgressCallback) -> Plan[Made]:

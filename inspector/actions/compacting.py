@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 
 from engine.errors import OutdatedError
 from engine.format import limits_in_name
-from engine.merge import CompactionPlan, Expiry, TableSummary
+from engine.merge import CompactionPlan, Expiry
 from engine.progress import ProgressCallback
 from engine.snapshot import Snapshot
 from engine.stack import TABLES_LIST, CleanPlan, Policy, Stack, StackOptions
@@ -62,12 +62,7 @@ class _Compaction(Action[CompactionPlan]):
             made = _merge(stack, plan.made, progress)
         return _result(made, record.snapshot)
 
-    def insist(
-        self,
-        progress: ProgressCallback,
-        *,
-        when_noop: bool = False,  # noqa: ARG002 - nothing is merged then
-    ) -> tuple[Plan[CompactionPlan], Result | None]:
+    def insist(self, progress: ProgressCallback) -> tuple[Plan[CompactionPlan], Result | None]:
         """Lock the tables before planning: on a busy stack, git merges them in every other commit."""
         made = None
         with self.workplace.changing(self.operation, options=self.rule) as (stack, record), stack.hold():
@@ -79,7 +74,13 @@ class _Compaction(Action[CompactionPlan]):
 
 def _merge(stack: Stack, plan: CompactionPlan, progress: ProgressCallback) -> CompactionPlan:
     stack.apply(plan, progress)
-    return replace(plan, after=tuple(_named(table, stack) for table in plan.after))
+    # A new table has its name only now; none if it was merged once more.
+    names = {(table.min_update_index, table.max_update_index): table.name for table in stack.tables}
+    after = (
+        replace(table, name=table.name or names.get((table.min_update_index, table.max_update_index)))
+        for table in plan.after
+    )
+    return replace(plan, after=tuple(after))
 
 
 def _result(made: CompactionPlan, snapshot: Snapshot | None) -> Result:
@@ -88,15 +89,6 @@ def _result(made: CompactionPlan, snapshot: Snapshot | None) -> Result:
     merged = f"{counted(made.end - made.first, 'table')} became {'one' if made.bytes else 'none'}"
     sentence = f"Done: {merged}, {size} than before."
     return Result(sentence, tuple(compaction_lines(made)), made=made, snapshot=snapshot)
-
-
-def _named(table: TableSummary, stack: Stack) -> TableSummary:
-    """A table of a plan with its name, which a new one has only now; none if it was merged once more."""
-    if table.name is not None:
-        return table
-    limits = table.min_update_index, table.max_update_index
-    found = (one.name for one in stack.tables if (one.min_update_index, one.max_update_index) == limits)
-    return replace(table, name=next(found, None))
 
 
 def _plan(
@@ -231,6 +223,7 @@ class ExpireAction(_Compaction):
 class CleanAction(Action[CleanPlan]):
     """Remove the files that a crash left in the directory of the stack."""
 
+    applies_noop: ClassVar[bool] = True
     title: ClassVar[str] = "Clean: remove files that nothing needs"
     verb: ClassVar[str] = "Remove"
     operation: ClassVar[str] = "clean"

@@ -277,21 +277,15 @@ def clean(call: Call, dry_run: bool) -> None:
     Prints what goes, and what stays although it is not part of the stack, and why. Locks always stay.
     """
     action = CleanAction(call.workplace)
-    # A stack that is locked is told by the exit code, even where there is nothing to remove.
-    _change(call, action, _clean_fields, dry_run=dry_run, when_noop=True)
+    _change(call, action, _clean_fields, dry_run=dry_run)
 
 
 def _change(
-    call: Call,
-    action: Action[Any],
-    fields: Callable[[Any], dict[str, Any]],
-    *,
-    dry_run: bool,
-    when_noop: bool = False,
+    call: Call, action: Action[Any], fields: Callable[[Any], dict[str, Any]], *, dry_run: bool
 ) -> None:
     """Plan, apply the plan unless this is a dry run, and print it: as it was carried out, if it was."""
     with ProgressLine() as progress:
-        plan, result = plan_and_run(action, progress, dry_run=dry_run, when_noop=when_noop)
+        plan, result = plan_and_run(action, progress, dry_run=dry_run)
     done = result or plan
     if call.as_json:
         call.out.json([json_line(fields(done.made))])
