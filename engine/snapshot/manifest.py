@@ -20,8 +20,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-from engine.errors import ApiError
-from engine.stack import write_file
+from engine.errors import ApiError, FormatError
+from engine.stack import LOCK_SUFFIX, TABLES_LIST, read_list_bytes, write_file
 
 MANIFEST: Final = "manifest.json"
 FILES: Final = "files"
@@ -41,6 +41,7 @@ _ID: Final = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]+Z.*", re.DOTALL)
 # A stack may have 65,536 tables, each of which is named some times.
 _LARGEST_MANIFEST: Final = 32 * 2**20
 _LONGEST_NAME: Final = 255
+LARGEST_NUMBER: Final = 2**53 - 1
 _LATEST: Final = 253_402_300_800  # the year 10000, which no date can be in
 PARTIAL: Final = ".partial"
 """What the names of unfinished snapshots, and of unfinished manifests, end in."""
@@ -89,6 +90,16 @@ class Snapshot:
     def file(self, name: str) -> Path:
         """The path of a file of the snapshot."""
         return self.directory / name
+
+    def list_bytes(self) -> bytes | None:
+        """Its list, None if there was none. Raises `FormatError` for what is no list, `OSError`."""
+        name = f"{TABLES_LIST} in the snapshot {self.id}"
+        if (self.path / TABLES_LIST).is_symlink():
+            raise FormatError(name, None, "is a symbolic link, which is not followed")
+        try:
+            return read_list_bytes(self.path)
+        except FormatError as error:
+            raise FormatError(name, None, error.reason) from None
 
 
 def snapshots_directory(directory: str | os.PathLike[str]) -> Path:
@@ -187,11 +198,13 @@ def _parse(path: Path, *_identity: int) -> Snapshot:
         number, renamed, digests, list_after, modified, losses = (
             fields.get(name, default) for name, default in _LATER.items()
         )
-        _require(_is_number(time, _LATEST) and _is_number(number, 2**63), "a number is out of range")
+        _require(_is_number(time, _LATEST), "the time is out of range")
+        _require(_is_number(number, LARGEST_NUMBER + 1), "the number is out of range")
         _require(isinstance(operation, str) and is_operation(operation), "what was done is no word")
         _require(isinstance(kept, bool), "kept is neither true nor false")
         os.fsencode(losses)  # raises for what is no text that could be shown
         tables, files, missing = map(_file_names, lists)
+        _require(all(map(is_taken, files)), "the list or a lock is among the files")
         pairs = zip(_file_names([*renamed]), _file_names([*renamed.values()]), strict=True)
         known = zip(_file_names([*digests]), digests.values(), strict=True)
         return Snapshot(
@@ -213,6 +226,11 @@ def _parse(path: Path, *_identity: int) -> Snapshot:
         )
     except (LookupError, ArithmeticError, TypeError, AttributeError, RecursionError, ValueError) as error:
         raise ValueError(f"{MANIFEST} is not as it was written: {error}") from None
+
+
+def is_taken(name: str) -> bool:
+    """Whether a snapshot takes files of this name: going back must not put any over the list or a lock."""
+    return name != TABLES_LIST and not name.endswith(LOCK_SUFFIX)
 
 
 def is_operation(name: str) -> bool:

@@ -47,11 +47,13 @@ from engine.errors import ApiError, CommittedError, FormatError
 from engine.format import TABLES_LIST, parse_table_list
 from engine.snapshot.manifest import (
     FILES,
+    LARGEST_NUMBER,
     MANIFEST,
     PARTIAL,
     Snapshot,
     file_mode,
     is_operation,
+    is_taken,
     list_snapshots,
     save_snapshot,
     snapshots_directory,
@@ -98,7 +100,7 @@ def take_snapshot(
             with suppress(PermissionError):  # it belongs to another user
                 parent.chmod(mode)
     snapshots = list_snapshots(stack)
-    number = 1 + max((one.number for one in snapshots), default=0)
+    number = min(1 + max((one.number for one in snapshots), default=0), LARGEST_NUMBER)
     known = _known_digests(snapshots) if operation in _LEAVING else {}
     stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     path = parent / f"{stamp}-{operation}"
@@ -111,7 +113,7 @@ def take_snapshot(
         while True:
             data = read_list_bytes(stack)
             tables = names_in(data)
-            files = sorted({*tables, *extra})
+            files = sorted(filter(is_taken, {*tables, *extra}))
             missing = [name for name in files if not _link(stack / name, partial / FILES / name)]
             if not missing or read_list_bytes(stack) == data:
                 break
@@ -213,7 +215,7 @@ class ChangeRecord:
         """Make sure of the snapshot, when `tables.list` is locked and about to hold `after`."""
         before = self._after
         if before is None and self._taken is not None:
-            before = read_list_bytes(self._taken.path)
+            before = self._taken.list_bytes()
         if read_list_bytes(self._directory) != before:
             self._settle()
             # What follows an addition is its compaction: going back to before that leaves what was added.
@@ -314,10 +316,10 @@ def drop(directory: str | os.PathLike[str], ids: Iterable[str], now: float) -> N
     with suppress(FileNotFoundError), os.scandir(parent) as entries:
         for entry in entries:
             is_directory = entry.is_dir(follow_symlinks=False)
-            if entry.name.endswith(PARTIAL) and _is_left(entry.path, now):
-                shutil.rmtree(entry.path, ignore_errors=True)
-            elif is_directory and _is_left(manifest := Path(entry.path, MANIFEST + PARTIAL), now):
-                with suppress(OSError):
+            with suppress(OSError):
+                if entry.name.endswith(PARTIAL) and _is_left(entry.path, now):
+                    _delete(Path(entry.path))
+                elif is_directory and _is_left(manifest := Path(entry.path, MANIFEST + PARTIAL), now):
                     manifest.unlink()
     if faults:
         raise faults[0]
@@ -330,20 +332,29 @@ def _remove(path: Path) -> None:
         with suppress(FileNotFoundError):  # another process does the same
             path.rename(going)
             sync_directory(going.parent)  # a power cut must not bring the name back without the files
-            if stat.S_ISDIR(going.lstat().st_mode):
-                shutil.rmtree(going)
-            else:
-                going.unlink()  # planted under the name of a snapshot
+            _delete(going)
     except BaseException:
-        shutil.rmtree(going, ignore_errors=True)
+        with suppress(OSError):
+            _delete(going)
         raise
+
+
+def _delete(path: Path) -> None:
+    """Remove a directory with all that is in it, or whatever else is there. Raises `OSError`."""
+    if not stat.S_ISDIR(path.lstat().st_mode):
+        path.unlink()
+        return
+    try:
+        shutil.rmtree(path)
+    except RecursionError:
+        raise OSError(errno.ELOOP, "directories too deep in each other", os.fspath(path)) from None
 
 
 def _is_left(path: str | Path, now: float) -> bool:
     """Whether an unfinished file or directory is there, and so old that no process is at work on it."""
     try:
         return now - os.lstat(path).st_mtime > _PARTIAL_SECONDS
-    except FileNotFoundError:
+    except OSError:  # or it cannot be seen
         return False
 
 
@@ -430,9 +441,11 @@ def verify(snapshot: Snapshot, stack: Path) -> None:
         raise FormatError(TABLES_LIST, None, f"is gone from the snapshot {snapshot.id}")
     for path in paths:
         try:
-            if path.name in listed and _is_same_inode(stack / path.name, path.lstat()):
+            status = path.lstat()
+            if path.name in listed and _is_same_inode(stack / path.name, status):
                 continue
-            found = digest(path)
+            size = known.get(path.name, (status.st_size,))[0]
+            found = digest(path) if size == status.st_size else None  # which may be far too large to be read
         except FileNotFoundError:
             raise FormatError(path.name, None, f"is gone from the snapshot {snapshot.id}") from None
         # Older snapshots know nothing of their files. What was no regular file then, still is none.
@@ -444,14 +457,13 @@ def is_same_file(one: Path, other: Path) -> bool:
     """Whether two files are one, or hold the same bytes."""
     if os.path.samestat(one.lstat(), other.lstat()):
         return True
-    # Reading anything but a regular file could wait for ever.
-    return all(stat.S_ISREG(path.lstat().st_mode) for path in (one, other)) and (
-        one.read_bytes() == other.read_bytes()
-    )
+    if one.lstat().st_size != other.lstat().st_size or (found := digest(one)) is None:
+        return False
+    return found == digest(other)
 
 
 def _is_unchanged(stack: Path, snapshot: Snapshot) -> bool:
-    return read_list_bytes(stack) == read_list_bytes(snapshot.path) and all(
+    return read_list_bytes(stack) == snapshot.list_bytes() and all(
         (stack / name).exists() and is_same_file(stack / name, snapshot.file(name)) for name in snapshot.files
     )
 

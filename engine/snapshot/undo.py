@@ -24,10 +24,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from engine.errors import OutdatedError
+from engine.errors import FormatError, OutdatedError
 from engine.format import TABLES_LIST, limits_in_name, parse_table_list
 from engine.snapshot.manifest import Snapshot, first_names, list_snapshots, names_known
 from engine.snapshot.snapshot import is_same_file, names_in, put_file, settle, take_snapshot, verify
@@ -63,10 +65,19 @@ class _History:
         """All names that a table has had."""
         return {name, *(new for new in self._first if self.first(new) == self.first(name))}
 
-    def state(self, place: Path) -> bytes | None:
-        """The list in a directory, with the first name of each table; None where there is no list."""
-        data = read_list_bytes(place)
+    @cached_property
+    def _now(self) -> bytes | None:
+        return self._state(read_list_bytes(self.stack))
+
+    def _state(self, data: bytes | None) -> bytes | None:
         return None if data is None else _with_names(data, self._first)
+
+    def is_at(self, snapshot: Snapshot) -> bool:
+        """Whether the list is that of the snapshot, by the first names; not if that cannot be read."""
+        now = self._now
+        with suppress(FormatError, OSError):
+            return self._state(snapshot.list_bytes()) == now
+        return False
 
     def held_as(self, snapshot: Snapshot, name: str, candidates: Iterable[str]) -> str | None:
         """The first of the files in the stack that is the table which a snapshot holds by this name."""
@@ -83,15 +94,16 @@ def _with_names(data: bytes, names: Mapping[str, str]) -> bytes:
 
 
 def _is_there(path: Path, source: Path) -> bool:
-    return path.exists() and is_same_file(source, path)
+    with suppress(OSError):  # the snapshot may not hold what it took
+        return path.exists() and is_same_file(source, path)
+    return False
 
 
 def changes_since(directory: str | os.PathLike[str], snapshot: Snapshot) -> str:
     """What has become of the list since the change behind this snapshot, in words; empty for nothing."""
     history = _History(directory)
     if snapshot.after is None:
-        same = history.state(history.stack) == history.state(snapshot.path)
-        return "" if same else "it was interrupted, and the list is not what it was before"
+        return "" if history.is_at(snapshot) else "it was interrupted, and the list is not what it was before"
     data = read_list_bytes(directory) or b""
     names = names_in(data)
     if (*names,) == snapshot.after and snapshot.list_after not in {"", hashlib.sha256(data).hexdigest()}:
@@ -108,7 +120,7 @@ def changes_since(directory: str | os.PathLike[str], snapshot: Snapshot) -> str:
 def is_as_before(directory: str | os.PathLike[str], snapshot: Snapshot) -> bool:
     """Whether the stack is what it was when the snapshot was taken: going back would change nothing."""
     history = _History(directory)
-    if history.state(history.stack) != history.state(snapshot.path):
+    if not history.is_at(snapshot):
         return False
     listed = names_in(read_list_bytes(directory))
     return all(history.held_as(snapshot, name, [name, *listed]) for name in snapshot.files)
@@ -126,15 +138,15 @@ def left_by_undo(directory: str | os.PathLike[str]) -> frozenset[str]:
     undo, *others = history.snapshots
     if undo.after is not None:
         return frozenset()
-    listed, state = names_in(read_list_bytes(directory)), history.state(history.stack)
-    if state == history.state(undo.path):
+    listed = names_in(read_list_bytes(directory))
+    if history.is_at(undo):
         found = {
             history.held_as(one, name, history.names_of(name).difference(listed))
             for one in others
             for name in one.files
         }
         return frozenset(name for name in found if name is not None)
-    if all(history.state(one.path) != state for one in others):
+    if not any(map(history.is_at, others)):
         return frozenset()  # the stack has changed since
     return frozenset(undo.tables).difference(listed)
 
@@ -149,10 +161,17 @@ def left_by_repair(directory: str | os.PathLike[str]) -> frozenset[str]:
     return frozenset(
         name
         for one in history.snapshots
-        for path in (one.lost.iterdir() if one.lost.is_dir() else ())
+        for path in _entries(one.lost)
         for name in history.names_of(path.name)
         if name not in listed and _is_there(history.stack / name, path)
     )
+
+
+def _entries(directory: Path) -> list[Path]:
+    """What is in a directory; nothing where it cannot be looked into, or is a link."""
+    with suppress(OSError):
+        return [] if directory.is_symlink() else [*directory.iterdir()]
+    return []
 
 
 def restore(
@@ -179,7 +198,7 @@ def restore(
         if not force and (changes := changes_since(stack, snapshot)):
             reason = f"the stack has changed since the {snapshot.operation} that is to be undone: {changes}"
             raise OutdatedError(os.fspath(list_path), reason)
-        data, history = read_list_bytes(snapshot.path), _History(stack)
+        data, history = snapshot.list_bytes(), _History(stack)
         places = _places(history, snapshot, data or b"")
         absent = [name for name, place in places.items() if not _is_there(stack / place, snapshot.file(name))]
         moved = {name for name, place in places.items() if place != name}

@@ -29,7 +29,6 @@ from engine.snapshot import (
     restore,
     unusable_snapshots,
 )
-from engine.stack import read_list_bytes
 from inspector.actions.base import Action, Plan, Result, Typed, listed_names, word
 from inspector.text import counted, safe_name, utc_time
 
@@ -90,7 +89,7 @@ class UndoAction(Action[Snapshot | None]):
             typed = Typed(FORCE, "Changes that this snapshot was not taken for are undone as well.")
         if snapshot.missing:
             warnings.append(f"{counted(len(snapshot.missing), 'table')} was missing then, and will be again.")
-        then = read_list_bytes(snapshot.path)
+        then = snapshot.list_bytes()
         error = None if then is None else parse_table_list(then).first_error()
         if then is None:
             warnings.append("There was no tables.list then, and there will be none again: git shows no refs.")

@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import re
+import subprocess
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ import pytest
 import engine.snapshot.snapshot
 from engine.errors import ApiError, FormatError, LockError, OutdatedError
 from engine.format import RefRecord
+from engine.repair import plan_repair, repair
 from engine.snapshot import (
     ChangeRecord,
     Snapshot,
@@ -25,6 +28,8 @@ from engine.snapshot import (
     find_snapshot,
     is_as_before,
     keep,
+    left_by_repair,
+    left_by_undo,
     list_snapshots,
     prune,
     restore,
@@ -33,7 +38,7 @@ from engine.snapshot import (
     take_snapshot,
     unusable_snapshots,
 )
-from engine.snapshot.manifest import snapshots_directory
+from engine.snapshot.manifest import LARGEST_NUMBER, save_snapshot, snapshots_directory
 from engine.snapshot.snapshot import verify
 from engine.stack import LockFile, Stack
 from tests.support.durability import record_durability
@@ -326,9 +331,15 @@ def other_bytes(path: Path) -> None:
 
 
 def link_elsewhere(path: Path) -> None:
-    elsewhere = path.parent.parent.parent / "elsewhere"
+    elsewhere = path.parent.parent.parent / f"elsewhere-{path.name}"
     path.rename(elsewhere)
     path.symlink_to(elsewhere)
+
+
+def far_too_large(path: Path) -> None:
+    path.unlink()
+    path.touch()
+    os.truncate(path, 2**42)
 
 
 def pipe(path: Path) -> None:
@@ -336,7 +347,7 @@ def pipe(path: Path) -> None:
     os.mkfifo(path)
 
 
-@pytest.mark.parametrize("what", [other_bytes, link_elsewhere, pipe, Path.unlink])
+@pytest.mark.parametrize("what", [other_bytes, far_too_large, link_elsewhere, pipe, Path.unlink])
 @pytest.mark.parametrize("file", ["a table", "tables.list"])
 def test_a_snapshot_that_does_not_hold_what_it_took_is_refused(
     stack: Path, what: Callable[[Path], object], file: str
@@ -344,9 +355,81 @@ def test_a_snapshot_that_does_not_hold_what_it_took_is_refused(
     snapshot = compact_recorded(stack)
     what(snapshot.path / file if file == "tables.list" else snapshot.file(snapshot.tables[1]))
     before = files(stack)
-    with pytest.raises(FormatError, match=r"is not what the snapshot|gone from the snapshot"):
+    with pytest.raises(FormatError, match=r"is not what|gone from|is no regular|more than any"):
         restore(stack, find_snapshot(stack), NOW + 1)
     assert files(stack) == before
+
+
+@pytest.mark.parametrize("what", [pipe, far_too_large, Path.unlink, link_elsewhere])
+def test_snapshots_whose_files_are_gone_stop_neither_repair_nor_a_look_at_what_is_left(
+    stack: Path, what: Callable[[Path], object]
+) -> None:
+    compact_recorded(stack)
+    old = add_recorded(stack, b"refs/heads/a")
+    undo = take_snapshot(stack, "undo", NOW)  # as if it had been interrupted
+    for path in (old.path / "tables.list", *old.directory.iterdir(), undo.path / "tables.list"):
+        what(path)
+    before = files(stack)
+    assert left_by_undo(stack) == left_by_repair(stack) == frozenset()
+    assert not is_as_before(stack, undo)
+    repair(stack, plan_repair(stack, OPTIONS))
+    assert files(stack) == before
+
+
+def test_an_unlisted_file_is_not_left_by_an_undo_where_no_snapshot_holds_it_any_more(stack: Path) -> None:
+    compacted = compact_recorded(stack)
+    take_snapshot(stack, "undo", NOW)  # as if it had been interrupted
+    name = compacted.files[0]
+    os.link(compacted.file(name), stack / name)
+    assert left_by_undo(stack) == {name}
+    compacted.file(name).unlink()
+    assert left_by_undo(stack) == frozenset()
+
+
+def test_what_lies_behind_a_link_is_not_taken_for_set_aside(stack: Path) -> None:
+    """The link leads to the stack itself here: a repair would take each unlisted table for kept."""
+    snapshot = take_snapshot(stack, "repair", NOW)
+    (stack / "0x000000000001-0x000000000001-0badcafe.ref").write_bytes(b"its only copy")
+    snapshot.lost.symlink_to(stack)
+    assert left_by_repair(stack) == frozenset()
+    pipe(snapshot.lost)
+    assert left_by_repair(stack) == frozenset()
+
+
+def test_a_list_that_names_a_lock_has_none_taken(stack: Path) -> None:
+    (stack / "tables.list.lock").touch()
+    (stack / "tables.list").write_bytes(b"tables.list.lock\ntables.list\n")
+    taken = take_snapshot(stack, "repair", NOW)
+    assert (taken.files, list_snapshots(stack)) == ((), [taken])
+
+
+def test_a_planted_number_leaves_room_for_those_to_come(stack: Path) -> None:
+    planted = add_recorded(stack, b"refs/heads/a")
+    save_snapshot(replace(planted, number=LARGEST_NUMBER), planted.path)
+    for name in (b"refs/heads/b", b"refs/heads/c"):
+        taken = add_recorded(stack, name)
+        assert find_snapshot(stack, taken.id) == taken
+        assert unusable_snapshots(stack) == {}
+
+
+def test_directories_too_deep_to_be_removed_do_not_fail_the_change(stack: Path) -> None:
+    add_recorded(stack, b"refs/heads/a")
+    deep = snapshots_directory(stack) / "20200101T000000.000000Z-add.partial"
+    here = Path.cwd()
+    try:
+        for name in [deep, *["d"] * sys.getrecursionlimit()]:
+            os.mkdir(name)
+            os.chdir(name)
+    finally:
+        os.chdir(here)
+    try:
+        os.utime(deep, (0, 0))
+        with ChangeRecord(stack, "add", NOW) as record, Stack.open(stack, OPTIONS) as handle:
+            record.before_change(b"x\n")
+            add_to(handle, b"refs/heads/b")
+        assert record.snapshot == find_snapshot(stack)
+    finally:
+        subprocess.run(["/bin/rm", "-rf", deep], check=True)
 
 
 def test_a_snapshot_of_an_older_version_is_gone_back_to(stack: Path) -> None:
@@ -400,6 +483,8 @@ def test_no_link_is_followed(stack: Path, what: object) -> None:
         {"tables": [7]},
         {"files": ["\ud800"]},
         {"files": ["a" * 256]},
+        {"files": ["tables.list"]},
+        {"files": ["tables.list.lock"]},
         {"after": [".."]},
         {"after": 7},
         {"kept": 1},
