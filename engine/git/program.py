@@ -26,6 +26,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Final, Self, cast
 
+_MINIMUM: Final = (2, 45)
 _TIMEOUT: Final = 10.0  # seconds; a hostile configuration may include a pipe that no process writes to
 _SECONDS_PER_OBJECT: Final = 0.001
 _MAX_OUTPUT: Final = 2**24
@@ -93,6 +94,17 @@ class GitProgram:
         """The first two numbers of its version; None if it does not say."""
         match = re.match("git version ([0-9]{1,4})[.]([0-9]{1,4})", self._ask(os.devnull, "version"))
         return None if match is None else (int(match[1]), int(match[2]))
+
+    @property
+    def problem(self) -> str | None:
+        """Why it cannot be asked about a reftable repository, if its version tells."""
+        version = self.version()
+        if version is None or version >= _MINIMUM:
+            return None
+        found, needed = (".".join(map(str, numbers)) for numbers in (version, _MINIMUM))
+        return (
+            f"git {found} is too old for reftables ({needed} or newer is needed); REFTABLE_GIT names another"
+        )
 
     def config(self, git_dir: str | os.PathLike[str], own: Mapping[str, str | None]) -> dict[str, str | None]:
         """The whole configuration that git uses in a repository, its variables by `section.key`.

@@ -155,7 +155,12 @@ class Repository:
                 if pattern is not None:
                     times.setdefault(os.fsencode(pattern), 0)
                 continue
-            time = dates[key] if key in dates else self.config.expiry_date(key, parse)
+            try:
+                time = dates[key] if key in dates else self.config.expiry_date(key, parse)
+            except RepositoryError as error:
+                raise RepositoryError(
+                    f"{error}; {self.git_problem}" if self.git_problem else str(error)
+                ) from None
             if pattern is None:
                 default = time
             else:
@@ -163,6 +168,11 @@ class Repository:
         return Expiry(
             parse(_DEFAULT_EXPIRY) if default is None else default, times=(*times.items(), (STASH, 0))
         )
+
+    @property
+    def git_problem(self) -> str | None:
+        """Why git cannot be asked about this repository, as far as that is known."""
+        return "there is no git program" if self.git is None else self.git.problem
 
     def objects(self, oids: Iterable[bytes]) -> dict[bytes, ObjectInfo]:
         """What the repository has under each of `oids`.
@@ -209,7 +219,10 @@ class Repository:
 
     def committer(self) -> Identity:
         """Who a reflog entry of now is by: what git says, or else what the environment does."""
-        known = None if self.git is None else self.git.committer(self.git_dir or os.devnull)
+        known = None
+        if self.git is not None:
+            # One that is too old for the repository still knows the user.
+            known = self.git.committer(self.git_dir or os.devnull) or self.git.committer(os.devnull)
         return known or committer_from_environment()
 
 

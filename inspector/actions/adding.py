@@ -173,10 +173,14 @@ class AddAction(Action[UpdatePlan]):
         if git_dir is None:
             yield lambda _: "there is no repository"
         elif repository.git is None:
-            yield lambda _: "there is no git program"
+            yield lambda _: repository.git_problem or ""
         else:
             with repository.git.names(git_dir) as look_up:
-                yield lambda name: look_up(name) or "git finds no object of that name"
+                yield (
+                    lambda name: (
+                        look_up(name) or (repository.git_problem or "git finds no object of that name")
+                    )
+                )
 
     def _hook(self, said: Callable[[str], object], forced: list[str]) -> ReferenceHook | None:
         """The hook to run, if any. One that git would not run is an error, or with force a reason for it."""
@@ -206,10 +210,10 @@ class AddAction(Action[UpdatePlan]):
         def problem(name: bytes, oid: bytes) -> str | None:
             if oid in types:
                 reason = _objection(name, oid, types[oid])
-            elif repository.git is None:
-                reason = f"there is no git program to look up the object {oid.hex()} with"
             else:
-                reason = f"git cannot be asked for the object {oid.hex()}: it fails, or is older than 2.45"
+                reason = (
+                    f"git cannot be asked for the object {oid.hex()}: {repository.git_problem or 'it fails'}"
+                )
             return None if reason is None else refuse(reason, warn=types.get(oid) is not None)
 
         def conflict(name: bytes, other: bytes) -> str | None:
@@ -234,8 +238,9 @@ class AddAction(Action[UpdatePlan]):
             warnings.extend(f"{oid.hex()}: the repository has no such object." for oid in missing)
             unchecked = len(oids) - len(known)
             if unchecked and (self.force or repository.git_dir is None):
-                what = counted(unchecked, "object id")
-                warnings.append(f"{what} could not be looked up; a tag among them is not peeled.")
+                what = f"{counted(unchecked, 'object id')} could not be looked up"
+                why = repository.git_problem if repository.git_dir is not None else None
+                warnings.append(f"{what}; a tag among them is not peeled{f': {why}' if why else ''}.")
             return {oid: info.peeled for oid, info in known.items()}
 
         made = prepare_updates(

@@ -608,3 +608,38 @@ def test_names_are_resolved_by_one_process_that_may_be_replaced(
     dying.chmod(0o755)
     with GitProgram(str(dying)).names(repo.git_dir) as look_up:
         assert [look_up(b"HEAD"), look_up(b"HEAD~1"), look_up(b"HEAD~2")] == [third, second, first]
+
+
+def test_a_git_that_is_too_old_is_named_where_it_matters(
+    repo: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = repo.commit().hex()
+    old = tmp_path / "old"
+    old.write_text(
+        """#!/bin/sh
+[ "$1" = version ] && { echo git version 2.39.5; exit; }
+[ "$1" = var ] && [ "$GIT_DIR" = /dev/null ] && { echo 'Old Hand <old@example.com> 1700000000 +0100'; exit; }
+echo 'fatal: unknown repository extension found:' >&2
+echo '        refstorage' >&2
+exit 128
+"""
+    )
+    old.chmod(0o755)
+    monkeypatch.setenv("REFTABLE_GIT", str(old))
+    sentence = "git 2.39 is too old for reftables (2.45 or newer is needed); REFTABLE_GIT names another"
+    create = f"create refs/heads/n {commit}\n".encode()
+    for options, stdin in (([], create), (["--dry-run"], create), ([], b"create refs/heads/n HEAD\n")):
+        refused = run("add", *options, repo.path, stdin=stdin)
+        assert refused.code == 2
+        assert refused.err.count(sentence) == 1
+        assert refused.err.count("\n") == 1
+    forced = ok("add", "--force", repo.path, stdin=create)
+    assert forced.err.count(sentence) == 1
+    assert b"Old Hand <old@example.com> 1700000000 +0100" in forced.out
+    repo.git("config", "gc.reflogExpire", "last tuesday")
+    expired = run("expire", "--dry-run", repo.path)
+    assert (expired.code, expired.err.count(sentence)) == (3, 1)
+    # Where it makes no difference, nothing is said of it.
+    assert ok("refs", repo.path).err == ""
+    assert ok("add", repo.path, stdin=f"delete refs/heads/n {commit}\n".encode()).err == ""
+    assert ok("expire", "--before", "1970-01-02", "--dry-run", repo.path).err == ""
