@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Final
+from typing import Final, Self
 
 from engine.errors import shown
 from engine.format import (
@@ -56,18 +56,18 @@ class _UnusualError(Exception):
 class Special(bytes):
     """The name of a ref without an object id: of a symbolic ref, or of a deleted one (no target)."""
 
-    target: bytes | None = None
+    target: bytes | None
 
-
-def _special(name: bytes, target: bytes | None) -> Special:
-    made = Special(name)
-    made.target = target
-    return made
+    def __new__(cls, name: bytes, target: bytes | None) -> Self:
+        """The name of a ref with this target."""
+        made = super().__new__(cls, name)
+        made.target = target
+        return made
 
 
 def name_of(ref: RefRecord) -> bytes:
     """The name of a ref, as `pass_block` has it."""
-    return ref.name if ref.value is not None else _special(ref.name, ref.target)
+    return ref.name if ref.value is not None else Special(ref.name, ref.target)
 
 
 @dataclass(slots=True)
@@ -149,10 +149,10 @@ def _pass_refs(
             pos += hash_size + hash_size
         elif kind == SYMREF:
             size, pos = get_varint(data, pos)
-            names.append(_special(name, data[pos : pos + size]))
+            names.append(Special(name, data[pos : pos + size]))
             pos += size
         elif kind == DELETION:
-            names.append(_special(name, None))
+            names.append(Special(name, None))
         else:
             raise _UnusualError
     check_end(pos, end)

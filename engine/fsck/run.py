@@ -19,7 +19,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -156,7 +156,7 @@ class _Run:
     def _open_tables(self, attempts: int = _ATTEMPTS) -> tuple[list[str], Report]:
         """Check the list and open the tables that it names; again, when it was replaced meanwhile."""
         report, before = Report(), self._raw_list()
-        lines = _check_list(self._path, os.listdir(self._path), report)
+        lines = _check_list(self._path, report)
         listed = list(dict.fromkeys(line.name for line in lines if line.name is not None))
         missing = [name for name in listed if not self._open(name, report)]
         if missing and attempts > 1 and self._raw_list() != before:
@@ -185,12 +185,9 @@ class _Run:
         return True
 
 
-def _check_list(directory: str, entries: Sequence[str], report: Report) -> list[ListLine]:
-    """Report what is wrong with the list, but for repetitions; returns the lines that may be opened.
-
-    `entries` are the names of the files in the directory.
-    """
-    tables = sum(map(is_table_file, entries))
+def _check_list(directory: str, report: Report) -> list[ListLine]:
+    """Report what is wrong with the list, but for repetitions; returns the lines that may be opened."""
+    tables = sum(map(is_table_file, os.listdir(directory)))
     present = "1 table is" if tables == 1 else f"{tables} tables are"
     try:
         raw = read_list_bytes(directory)

@@ -219,11 +219,8 @@ class RefCheck:
             if found.target is None:
                 return
             target = found.target
-        self._add(
-            "symref-loop",
-            name,
-            f"{what}, and more than {MAX_SYMREF_DEPTH} symbolic refs follow each other from there",
-        )
+        what += f", and more than {MAX_SYMREF_DEPTH} symbolic refs follow each other from there"
+        self._add("symref-loop", name, what)
 
     def _is_elsewhere(self, target: bytes) -> bool:
         """Whether a ref is looked for in another stack of the repository."""
