@@ -348,6 +348,9 @@ def _delete(path: Path) -> None:
         shutil.rmtree(path)
     except RecursionError:
         raise OSError(errno.ELOOP, "directories too deep in each other", os.fspath(path)) from None
+    except OSError as error:
+        error.filename = os.fspath(path)  # it has the last part alone
+        raise
 
 
 def _is_left(path: str | Path, now: float) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +231,18 @@ def test_kept_snapshots_stay_when_older_ones_are_removed(stack: Path) -> None:
     act(SnapshotsScreen(place(stack), journal(), view(stack)), steps)
     assert sorted(one.id for one in list_snapshots(stack)) == [oldest, newest]
     assert files(stack) == before
+
+
+def test_what_a_repair_has_lost_is_shown_with_its_snapshot(stack: Path) -> None:
+    compact(stack)
+    (taken,) = list_snapshots(stack)
+    keep(replace(taken, losses="refs: at least 3 lost\x1b[2J"), kept=True)
+
+    async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
+        screen = await listed_snapshots(pilot)
+        assert "! the compact lost: refs: at least 3 lost" in "\n".join(shown_lines(screen.app))
+
+    act(SnapshotsScreen(place(stack), journal(), view(stack)), steps)
 
 
 def test_a_snapshot_that_is_kept_or_gone_meanwhile_is_not_removed(stack: Path) -> None:
