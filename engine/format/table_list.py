@@ -81,10 +81,7 @@ _REFUSED: Final = frozenset(
 _NO_NAME: Final = "{} is no name of a table in this directory"
 _REASONS: Final = {
     ListFault.BLANK_LINE: "an empty line",
-    ListFault.NUL: _NO_NAME,
-    ListFault.LEAVES_DIRECTORY: _NO_NAME,
     ListFault.CARRIAGE_RETURN: "{} ends in a carriage return",
-    ListFault.NOT_A_TABLE: _NO_NAME,
     ListFault.DUPLICATE: "{} is named more than once",
 }
 
@@ -134,7 +131,8 @@ class TableList:
             return FormatError(TABLES_LIST, self.size, what)
         for line in self.lines:
             if line.fault is not None and line.fault in faults:
-                return FormatError(TABLES_LIST, line.offset, _REASONS[line.fault].format(shown(line.raw)))
+                reason = _REASONS.get(line.fault, _NO_NAME).format(shown(line.raw))
+                return FormatError(TABLES_LIST, line.offset, reason)
         return None
 
 

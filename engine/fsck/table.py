@@ -42,6 +42,7 @@ _MOST_DAMAGED: Final = 1000
 
 _BLOCKS_PER_TICK: Final = 64
 _SECTIONS_IN_ORDER: Final = (REF, OBJ, LOG)
+_FIELD_CODES: Final = {SpanKind.CHECKSUM: "footer-checksum", SpanKind.POSITION: "section-offset"}
 
 # 0x%016x-0x%016x-%08x: every other writer has more than 12 digits only where it needs them.
 _DULWICH_NAME: Final = re.compile(r"0x0[0-9a-f]{15}-0x0[0-9a-f]{15}-[0-9a-f]{8}\.ref")
@@ -153,21 +154,15 @@ def _check_frame(file: CheckedTable, layout: TableLayout, report: Report) -> Non
         report.add_error("header-damaged", error)
     for field in layout.footer.fields if layout.footer is not None else ():
         if field.error is not None:
-            report.add_error(_code_of_field(field), field.error)
+            is_length = field.name == "object id length"
+            code = "object-id-length" if is_length else _FIELD_CODES.get(field.kind, "footer-damaged")
+            report.add_error(code, field.error)
     header = layout.used_header
     if header is not None and header.min_update_index > header.max_update_index:
         what = f"update indexes from {header.min_update_index} to {header.max_update_index}"
         report.add("limits-reversed", name, MIN_UPDATE_INDEX.offset, what)
     if file.table is None and report.count(name) == before:
         report.add("footer-damaged", name, None, "the file does not open as a table")
-
-
-def _code_of_field(field: Span) -> str:
-    if field.kind is SpanKind.CHECKSUM:
-        return "footer-checksum"
-    if field.kind is SpanKind.POSITION:
-        return "section-offset"
-    return "object-id-length" if field.name == "object id length" else "footer-damaged"
 
 
 def _check_name(name: str, header: Header, report: Report) -> None:

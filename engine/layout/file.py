@@ -156,7 +156,6 @@ class TableLayout(Group):
         fields = self._header_fields(end, "differs from the header's")
         footer = self.read(end, self.end - end)
         values: list[int] = []
-
         for field in FOOTER_FIELDS:
             at, stop = end + first + field.offset, end + first + field.end
             value = field.number(footer[first:])

@@ -128,13 +128,9 @@ def _changes(
         compared += len(older) + len(newer)
         found: list[tuple[_R | None, _R | None]] = []
         for key, before, after in _differing(kind, older, newer):
-            if has(over, key) is not None:
-                continue
-            if before is None:
-                before = has(beneath, key)  # noqa: PLW2901 - what the middle does not hide shows through
-            elif after is None:
-                after = has(beneath, key)  # noqa: PLW2901
-            found.append((_live(before), _live(after)))
+            if has(over, key) is None:
+                # Where a middle has no record, what lies beneath shows through.
+                found.append((_live(before or has(beneath, key)), _live(after or has(beneath, key))))
         if progress is not None:
             progress(Progress(kind.phase, compared, None))
         yield found
