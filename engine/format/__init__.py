@@ -78,6 +78,7 @@ from engine.format.refname import (
     check_conflicts as check_conflicts,
     check_refname as check_refname,
     is_refname as is_refname,
+    is_root_ref as is_root_ref,
     is_unsafe_refname as is_unsafe_refname,
     may_be_refused as may_be_refused,
 )

@@ -29,6 +29,11 @@ OTHER_WORKTREES: Final = (b"main-worktree/", b"worktrees/")
 MAX_SYMREF_DEPTH: Final = 5
 """How many symbolic refs git follows one after the other."""
 
+_ROOT_REF: Final = re.compile(
+    rb"(?!(?:FETCH|MERGE)_HEAD$)[A-Z_-]*_HEAD"
+    rb"|HEAD|AUTO_MERGE|BISECT_EXPECTED_REV|NOTES_MERGE_(?:PARTIAL|REF)|MERGE_AUTOSTASH"
+)
+
 _FORBIDDEN_BYTES: Final = bytes(range(0x21)) + b"\x7f~^:?*[\\"
 _FORBIDDEN_BYTE: Final = re.compile(b"[" + re.escape(_FORBIDDEN_BYTES) + b"]")
 
@@ -75,6 +80,14 @@ def may_be_refused(names: list[bytes]) -> bool:
         or (b"." in joined and any(sequence in joined for sequence in (b"/.", b"..", b".lock/", b"./\n")))
         or (b"@" in joined and (b"@{" in joined or b"\n/@/\n" in joined))
     )
+
+
+def is_root_ref(name: bytes) -> bool:
+    """Whether git knows a ref of this name outside of `refs/`.
+
+    As is_root_ref() in git's refs.c: FETCH_HEAD and MERGE_HEAD are files, in every backend.
+    """
+    return _ROOT_REF.fullmatch(name) is not None
 
 
 def is_unsafe_refname(name: bytes) -> bool:

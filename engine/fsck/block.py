@@ -54,20 +54,23 @@ class _UnusualError(Exception):
 
 
 class Special(bytes):
-    """The name of a ref without an object id: of a symbolic ref, or of a deleted one (no target)."""
+    """The name of a ref without an object: of a symbolic ref, a deleted one, or one with the null id."""
 
     target: bytes | None
+    is_null: bool
 
-    def __new__(cls, name: bytes, target: bytes | None) -> Self:
+    def __new__(cls, name: bytes, target: bytes | None, *, is_null: bool = False) -> Self:
         """The name of a ref with this target."""
         made = super().__new__(cls, name)
-        made.target = target
+        made.target, made.is_null = target, is_null
         return made
 
 
 def name_of(ref: RefRecord) -> bytes:
-    """The name of a ref, as `pass_block` has it."""
-    return ref.name if ref.value is not None else Special(ref.name, ref.target)
+    """The name of a ref, as `pass_block` has it, which does not tell of null ids."""
+    if ref.value is not None and any(ref.value):
+        return ref.name
+    return Special(ref.name, ref.target, is_null=ref.value is not None)
 
 
 @dataclass(slots=True)

@@ -65,6 +65,8 @@ _SILENT = "git does not notice"
 _IGNORES = "git ignores it"
 _LAST_WINS = "git lets the table win that is listed last"
 _BROKEN = "git treats the ref as broken"
+_VERIFY = "`git refs verify` says"
+_SET_REF = ("write or delete the ref (add)",)
 _BEGIN_ANEW = f"{HOW_TO_BEGIN_ANEW[0].upper()}{HOW_TO_BEGIN_ANEW[1:]}."
 _NO_OBJECTS = "git never reads the object section; JGit"
 
@@ -225,7 +227,15 @@ _FAULTS = (
         "without commits, or a deleted one.", "git leaves the ref out of most listings"),
     FaultKind("symref-loop", _WARNING, "Symbolic refs lead to each other in a circle, or through too many "
         "others.", _BROKEN),
-    FaultKind("symref-target", _WARNING, "A symbolic ref names something that cannot be a ref.", _BROKEN),
+    FaultKind("symref-target", _ERROR, "A symbolic ref names something that cannot be a ref.",
+        f"{_BROKEN}; {_VERIFY} badReferentName", _SET_REF),
+    FaultKind("symref-outside", _INFO, "A symbolic ref names something that is neither below refs/ nor a ref "
+        "like HEAD.", f"{_VERIFY} symrefTargetIsNotARef"),
+    FaultKind("head-target", _ERROR, "HEAD is a symbolic ref to something else than a branch.",
+        f"git commits to what is no branch, or takes this for no repository; {_VERIFY} badHeadTarget",
+        _SET_REF),
+    FaultKind("ref-id-null", _ERROR, "A ref has the null object id, which stands for no object.",
+        f"{_BROKEN}; {_VERIFY} badRefOid", _SET_REF),
 )
 # fmt: on
 

@@ -196,6 +196,7 @@ class _Blocks:
         self._footer = file.table.footer if file.table is not None else None
         self._indexes = {of: IndexCheck(self._name, of, report) for of in _SECTIONS_IN_ORDER}
         footer = self._footer or Footer()
+        self._null_id = bytes(header.hash_id.size)
         self._objects = ObjectCheck(footer.object_id_len if footer.obj_offset else 0)
         self._damaged = 0
         self._passed = 0
@@ -283,12 +284,13 @@ class _Blocks:
         blocks.add(block.offset, last)
         if found is None:
             self._objects.is_whole = self._objects.is_whole and block.type == LOG
-            return list(map(name_of, self._refs_at(block.offset))) if block.type == REF else []
-        if block.type == REF:
+        elif block.type == REF:
             self._objects.take_refs(block.offset, found)
         elif block.type == OBJ:
             self._objects.take_objects(block.offset, found)
-        return list(found.names)
+        if found is not None and (block.type != REF or self._null_id not in block.data):
+            return list(found.names)
+        return list(map(name_of, self._refs_at(block.offset))) if block.type == REF else []
 
     def _take_index(self, section: Section, block: Block) -> None:
         if section.of is not None:

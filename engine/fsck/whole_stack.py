@@ -21,6 +21,7 @@ from engine.format import (
     RefRecord,
     check_refname,
     is_refname,
+    is_root_ref,
     is_unsafe_refname,
     may_be_refused,
 )
@@ -159,7 +160,13 @@ class RefCheck:
             for special in [name for name in names if isinstance(name, Special)]:
                 if special.target is not None:
                     self._check_symref(bytes(special), special.target)
-            names = [name for name in names if not isinstance(name, Special) or name.target is not None]
+                elif special.is_null:
+                    self._add("ref-id-null", bytes(special), f"{shown(special)} has the null object id")
+            names = [
+                name
+                for name in names
+                if not isinstance(name, Special) or name.target is not None or name.is_null
+            ]
         if names:
             if may_be_refused(names):
                 for name in names:
@@ -202,10 +209,18 @@ class RefCheck:
             begun.append(name)
 
     def _check_symref(self, name: bytes, target: bytes) -> None:
+        # The rules of refs_fsck_symref() in git's refs.c, since 2.53; the first that is broken is told.
         what = f"{shown(name)} names {shown(target)}"
-        if not is_refname(target):
-            self._add("symref-target", name, f"{what}, which cannot be a ref")
+        if name == b"HEAD" and not target.startswith(b"refs/heads/"):
+            self._add("head-target", name, f"{what}, which is no branch")
             return
+        if not is_root_ref(target):
+            if not is_refname(target) or b"/" not in target:
+                self._add("symref-target", name, f"{what}, which cannot be a ref")
+                return
+            if not target.startswith((b"refs/", b"worktrees/")):
+                self._add("symref-outside", name, f"{what}, which is not below refs/")
+                return
         for _ in range(MAX_SYMREF_DEPTH):
             if self._is_elsewhere(target):
                 return

@@ -89,7 +89,9 @@ class Resolution:
             elif record.value is not None:
                 change.current = record.value
             self._check_expectation(change, record)
-            if change.new is not None and (change.is_symref or change.new != change.current):
+            # A ref with the null id, which no git writes, is there to be deleted all the same.
+            is_other = change.is_symref or change.new != change.current or is_null(change.new)
+            if change.new is not None and is_other:
                 kept.append(change)
         return sorted(kept, key=attrgetter("name"))
 

@@ -24,7 +24,7 @@ def same(number: int, size: int = 20) -> bytes:
 
 def branch(number: int, update_index: int = 1) -> RefRecord:
     """Return the ref of the branch of this number, with its id."""
-    return RefRecord(b"refs/heads/branch-%04d" % number, update_index, value=same(number & 0xFF))
+    return RefRecord(b"refs/heads/branch-%04d" % number, update_index, value=same(number & 0xFF or 0xFF))
 
 
 def entry(name: bytes, update_index: int, time: int = 0, message: bytes = b"message\n") -> LogRecord:

@@ -72,7 +72,7 @@ VICTIMS = {
             RefRecord(b"%d-branch" % number, 5, oid(number), oid(number + 100) if number % 4 == 1 else None)
             for number in range(8)
         ]
-        + [RefRecord(b"9-branch", 6), RefRecord(b"9-symbol", 6, target=b"1-branch")],
+        + [RefRecord(b"9-branch", 6), RefRecord(b"9-symbol", 6, target=b"AUTO_MERGE")],
         [],
         WriteOptions(block_size=80, restart_interval=3, unpadded=True),
     ),

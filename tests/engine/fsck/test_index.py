@@ -216,7 +216,9 @@ def with_objects(
     """Make a stack of a table whose object section says what is so, but for a change."""
     table = Handmade()
     first = table.refs([RefRecord(b"a", 1, oid(1)), RefRecord(b"b", 1, oid(2), peeled=oid(3))])
-    second = table.refs([RefRecord(b"c", 1, oid(1)), RefRecord(b"d", 1), RefRecord(b"e", 1, target=b"a")])
+    second = table.refs(
+        [RefRecord(b"c", 1, oid(1)), RefRecord(b"d", 1), RefRecord(b"e", 1, target=b"refs/a")]
+    )
     root = table.index([(b"b", first), (b"e", second)])
     entries = [(oid(1)[:2], [first, second]), (oid(2)[:2], [first]), (oid(3)[:2], [first])]
     change(entries)

@@ -255,7 +255,7 @@ def test_a_clash_may_be_far_away(tmp_path: Path) -> None:
 
 
 def test_a_symref_that_leads_to_a_ref_is_sound(tmp_path: Path) -> None:
-    stack_of(tmp_path, [symref(b"HEAD", b"b"), value(b"a")], [symref(b"b", b"a")])
+    stack_of(tmp_path, [symref(b"refs/a", b"refs/b"), value(b"refs/x")], [symref(b"refs/b", b"refs/x")])
     assert codes(tmp_path) == []
 
 
@@ -266,28 +266,28 @@ def test_a_symref_to_nothing_is_mentioned(tmp_path: Path) -> None:
 
 
 def test_a_symref_to_a_deleted_ref_is_mentioned(tmp_path: Path) -> None:
-    stack_of(tmp_path, [symref(b"HEAD", b"a"), value(b"a"), value(b"b")], [gone(b"a")])
+    stack_of(tmp_path, [symref(b"refs/s", b"refs/a"), value(b"refs/a"), value(b"refs/b")], [gone(b"refs/a")])
     assert codes(tmp_path) == ["symref-dangling"]
 
 
 @pytest.mark.parametrize("length", [1, 2, 3])
 def test_symrefs_in_a_circle_are_a_warning(tmp_path: Path, length: int) -> None:
-    stack_of(tmp_path, [symref(b"r%d" % at, b"r%d" % ((at + 1) % length)) for at in range(length)])
+    stack_of(tmp_path, [symref(b"refs/%d" % at, b"refs/%d" % ((at + 1) % length)) for at in range(length)])
     assert faults(tmp_path) == ["symref-loop"]
     assert len(findings(tmp_path)) == length
 
 
 def test_symrefs_may_follow_each_other_as_far_as_git_goes(tmp_path: Path) -> None:
-    chain = [symref(b"r%d" % at, b"r%d" % (at + 1)) for at in range(5)]
-    stack_of(tmp_path, [*chain, value(b"r5")])
+    chain = [symref(b"refs/%d" % at, b"refs/%d" % (at + 1)) for at in range(5)]
+    stack_of(tmp_path, [*chain, value(b"refs/5")])
     assert codes(tmp_path) == []
-    stack_of(tmp_path, [symref(b"q", b"r0")])
+    stack_of(tmp_path, [symref(b"refs/q", b"refs/0")])
     assert [finding.code for finding in findings(tmp_path)] == ["symref-loop"]
 
 
 @pytest.mark.parametrize("target", [b"", b"a b", b"refs/heads/\n"])
-def test_a_symref_to_what_cannot_be_a_ref_is_a_warning(tmp_path: Path, target: bytes) -> None:
-    stack_of(tmp_path, [symref(b"HEAD", target)])
+def test_a_symref_to_what_cannot_be_a_ref_is_an_error(tmp_path: Path, target: bytes) -> None:
+    stack_of(tmp_path, [symref(b"refs/s", target)])
     assert faults(tmp_path) == ["symref-target"]
 
 
