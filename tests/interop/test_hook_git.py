@@ -351,3 +351,26 @@ def test_the_end_of_a_reader_aborts_what_is_prepared(template: Template) -> None
     assert process.returncode == 6
     assert b"refs/heads/n" not in template.repo.refs()
     assert not (template.repo.reftable / "tables.list.lock").exists()
+
+
+def test_an_interrupt_while_the_hook_runs_leaves_nothing(template: Template) -> None:
+    repo = template.repo
+    patient = '#!/bin/sh\n[ "$1" = prepared ] && kill -INT $PPID && sleep 1\necho "$1" >> .git/hook.log\n'
+    write_hook(repo.git_dir / "hooks" / "reference-transaction", patient)
+    files = stack_files(repo.reftable)
+    process = start("add", repo.path)
+    process.communicate(f"create refs/heads/new {template.a}\n".encode())
+    assert process.returncode == 130
+    assert stack_files(repo.reftable) == files
+    assert (repo.git_dir / "hook.log").read_text().split()[-1] == "aborted"
+
+
+def test_the_worktree_that_is_named_is_the_one_of_the_hook(template: Template, tmp_path: Path) -> None:
+    repo = template.repo
+    repo.git("worktree", "add", "-q", "--detach", tmp_path / "linked")
+    (repo.git_dir / "hook.log").unlink()
+    mine = b"create refs/worktree/one HEAD\n"
+    assert run("add", "--worktree", "linked", repo.path, stdin=mine).code == 0
+    told = (repo.git_dir / "hook.log").read_text()
+    assert f" of {repo.git_dir}/worktrees/linked, prefix " in told
+    assert f"{template.b} refs/worktree/one" in told

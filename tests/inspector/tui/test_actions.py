@@ -566,7 +566,7 @@ def test_an_addition_shows_old_and_new_values_and_what_follows(git: Git, tmp_pat
         ),
         ("create refs/heads/branch-1/below {new}\n", "git would refuse this.", "cannot exist together"),
         ("symref-create topic refs/heads/main\n", "git would refuse this.", "outside refs/"),
-        ("create refs/heads/x HEAD\n", "This cannot be done.", "is not an object id"),
+        ("create refs/heads/x HEAD~9\n", "This cannot be done.", "is not an object id"),
     ],
 )
 def test_what_git_would_refuse_is_refused_by_the_plan(
