@@ -100,7 +100,7 @@ def salvage(layout: TableLayout, header: Header, *, blind: bool = False) -> Iter
     # Without a footer that can be trusted, a section may go on with blocks of the next.
     is_certain = layout.footer is not None and not layout.footer.errors()
     for section in layout.sections:
-        holds_records = section.of in (REF, LOG, None) and not section.level
+        holds_records = not is_certain or (section.of in (REF, LOG, None) and not section.level)
         for span in section.children():
             if isinstance(span, BlockSpan):
                 if span.type in (REF, LOG) and span.start >= done:

@@ -136,3 +136,19 @@ def test_a_damaged_table_is_salvaged_once_between_plan_and_repair(
     log_outcomes(plan)
     repair(directory, plan, now=NOW)
     assert sorted(passes) == names[:2]
+
+
+def test_a_footer_that_is_wrong_tells_not_where_logs_begin(directory: Path) -> None:
+    """Its objects and its first log entries are zeros: by the layout alone these were all objects."""
+    path = directory / listed(directory)[1]
+    with Table.open(path) as sound:
+        logs = sound.footer.log_offset
+        assert sound.footer.obj_offset
+        before = len(contents(sound)[1])
+    data = bytearray(path.read_bytes())
+    data[logs - 10 : logs + 10] = bytes(20)
+    data[-4:] = bytes(4)
+    path.write_bytes(data)
+    losses = losses_of(path)
+    assert losses.logs < before
+    assert losses.lost_logs
