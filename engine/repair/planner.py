@@ -76,15 +76,15 @@ def plan_repair(
     """
     path = Path(directory)
     now = time.time() if now is None else now
-    for name in (*set_aside, *take_up):
-        if not is_table_file(name) or not os.path.lexists(path / name):
-            raise ApiError(f"{name!r} is no table in {path}")
     if both := set(set_aside).intersection(take_up):
         raise ApiError(f"{min(both)} cannot be set aside and taken up at once")
     if tables is not None and (set_aside or take_up):
         raise ApiError("to choose what becomes of tables, the stack has to be repaired as a whole")
     findings: list[Finding] | None = None
     for _ in range(_ATTEMPTS):
+        for name in (*set_aside, *take_up):
+            if not is_table_file(name) or not os.path.lexists(path / name):
+                raise ApiError(f"{name!r} is no table in {path}")
         before = read_list_bytes(path)
         # A sound stack need not be checked anew because other processes go on adding to it.
         if findings is None or any(one.fixes for one in findings):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
 from engine.errors import Cancelled
+from engine.format import is_table_file
 from engine.fsck import Severity, fsck
 from engine.progress import Progress, ProgressCallback
 from engine.repair import (
@@ -34,12 +35,14 @@ _LIST_LOCK: Final = TABLES_LIST + LOCK_SUFFIX
 class PlannedRepair:
     """The engine's plan, and what becomes of log entries; what becomes of refs is in the action's store.
 
-    `losses` says in words what is lost, and what may be; empty if that is nothing.
+    `losses` says in words what is lost, and what may be; empty if that is nothing. `gone` are tables that
+    were chosen, but have been removed since: for them, nothing is planned.
     """
 
     plan: RepairPlan
     logs: LogOutcomes
     losses: str = ""
+    gone: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,11 @@ class RepairAction(Action[PlannedRepair]):
         """Check everything, decide, and see what becomes of each ref."""
         directory = self.workplace.directory
         names = listed_names(directory)
-        there = set(table_files(directory))
+        there, chosen = set(table_files(directory)), {*self.set_aside, *self.take_up, *self.only}
+        gone = tuple(sorted(name for name in chosen - there if is_table_file(name)))
+        removed = tuple(
+            f"{safe_name(name)} was chosen, but is gone by now: nothing is done with it." for name in gone
+        )
         plan = plan_repair(
             directory,
             self.workplace.options,
@@ -130,17 +137,17 @@ class RepairAction(Action[PlannedRepair]):
         )
         self.store.clear()
         if not plan.steps:
-            made = PlannedRepair(plan, LogOutcomes(0, 0, 0, 0, may_be_lost=False))
+            made = PlannedRepair(plan, LogOutcomes(0, 0, 0, 0, may_be_lost=False), gone=gone)
             nothing = "Nothing to repair: the check finds no fault that has a repair."
             if self.is_unlocking:
                 nothing = "Nothing to remove: the lock is gone by now, or it is no regular file."
-            return Plan(made, names, nothing, is_noop=True, locked=())
+            return Plan(made, names, nothing, warnings=removed, is_noop=True, locked=())
         for outcomes in ref_outcomes(plan, progress, kept=True):
             self.store.add(outcomes)
         counts, gaps, logs = self.store.counts, gap_lines(plan), log_outcomes(plan, progress)
         losses = [f"refs: {ref_losses(counts, plan)}"] if counts[Outcome.LOST] or gaps else []
         losses += [log_counts(logs)] if logs.lost or logs.may_be_lost else []
-        made = PlannedRepair(plan, logs, "; ".join(losses))
+        made = PlannedRepair(plan, logs, "; ".join(losses), gone)
         steps = [step for step in plan.steps if step.is_done(force=self.force)]
         sentence = f"{counted(len(steps), 'step')}; {ref_counts(counts, plan)}."
         if not steps:
@@ -155,7 +162,7 @@ class RepairAction(Action[PlannedRepair]):
             names,
             sentence,
             (*lines, "", log_counts(made.logs), *gaps),
-            (*self._force_warnings(plan), *_warnings(counts, made.logs, gaps)),
+            (*removed, *self._force_warnings(plan), *_warnings(counts, made.logs, gaps)),
             is_noop=not steps,
             typed=self._typed(plan, counts[Outcome.LOST]),
             locked=(TABLES_LIST,) if self.is_unlocking and _LIST_LOCK not in self.only else (),

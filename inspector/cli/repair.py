@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import click
 
+from engine.errors import OutdatedError
 from engine.repair import Outcome, RefOutcome, RepairPlan, damages, lock_files, table_files
 from inspector.actions import RepairAction, Result, plan_and_run, run
 from inspector.cli.opening import Call, stack_verb, the_one
@@ -103,6 +104,8 @@ def repair(
         )
         with ProgressLine() as progress:
             plan, _ = plan_and_run(action, progress, dry_run=True)
+        if plan.made.gone:
+            raise OutdatedError(str(directory / plan.made.gone[0]), "was named, but is gone by now")
         made, logs = plan.made.plan, plan.made.logs
         # Told before anything is changed: afterwards, the files that they are read from are gone.
         if call.as_json:

@@ -12,6 +12,7 @@ from engine.format import LogRecord, RefRecord
 from engine.snapshot import list_snapshots
 from engine.stack import Stack, StackOptions
 from engine.table import WriteOptions
+from inspector.cli import repair
 from inspector.demo import build_damaged_demo
 from tests.support.cli import ok, run
 from tests.support.findings import write_stack
@@ -184,6 +185,24 @@ def test_another_option_than_the_safest_is_had_by_its_name(stack: Path) -> None:
     assert (snapshot.lost / name).exists()
     assert run("repair", "--take-up", "no-such", stack).code == 2
     assert run("repair", "--table", name, "--set-aside", listed(stack)[0], stack).code == 2
+
+
+@pytest.mark.parametrize("option", ["--set-aside", "--take-up", "--table"])
+def test_a_table_that_goes_while_it_is_chosen_is_an_error(
+    stack: Path, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    name, found = listed(stack)[0], repair.table_files
+
+    def removed(directory: Path) -> list[str]:
+        names = found(directory)
+        (directory / name).unlink(missing_ok=True)
+        return names
+
+    monkeypatch.setattr(repair, "table_files", removed)
+    done = run("repair", option, name, "--apply", stack)
+    assert done.code == 5
+    assert f"{name}: was named, but is gone by now" in done.err
+    assert not list_snapshots(stack)
 
 
 def test_a_stack_that_is_locked_is_told_by_the_exit_code(stack: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import shlex
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from textual.widgets import Button, Input
 from engine.format import LogRecord
 from engine.fsck import fsck
 from engine.stack import LockFile
+from inspector.actions import RepairAction
+from inspector.rows import OutcomeRows
 from inspector.tui.screens.confirm import ConfirmScreen
 from inspector.tui.screens.plan import Phase, RepairScreen
 from inspector.tui.widgets.line_list import LineList
@@ -189,6 +192,17 @@ def test_another_option_is_planned_marked_and_named_in_the_command(stack: Path) 
         assert "--set-aside" not in shown._action.command_line
 
     act(screen(stack), steps)
+
+
+@pytest.mark.parametrize("option", ["set_aside", "take_up", "only"])
+def test_a_chosen_table_that_is_gone_by_now_is_told(stack: Path, option: str) -> None:
+    table = names(stack)[0]
+    (stack / table).unlink()
+    with OutcomeRows() as store:
+        action = replace(RepairAction(workplace(stack), store), **{option: (table,)})
+        plan = action.plan(lambda _: None)
+    assert plan.warnings[0] == f"{table} was chosen, but is gone by now: nothing is done with it."
+    assert plan.made.gone == (table,)
 
 
 def test_the_option_is_that_of_the_step_under_the_cursor(stack: Path) -> None:
