@@ -3,6 +3,7 @@
 Owns the directory `reftable-snapshots` beside a stack. May import `stack`.
 
     manifest      what a snapshot is on the disk
+    files         its files: putting them there, telling whether they are what they were
     snapshot      taking one, removing old ones
     undo          going back to one
 """

@@ -34,7 +34,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -43,8 +43,18 @@ from itertools import count
 from pathlib import Path
 from typing import Final, Self
 
-from engine.errors import ApiError, CommittedError, FormatError
-from engine.format import TABLES_LIST, parse_table_list
+from engine.errors import ApiError, CommittedError
+from engine.format import TABLES_LIST
+from engine.snapshot.files import (
+    digest,
+    is_same_file,
+    is_same_inode,
+    known_digests,
+    link,
+    names_in,
+    put_file,
+    sync,
+)
 from engine.snapshot.manifest import (
     FILES,
     LARGEST_NUMBER,
@@ -58,18 +68,14 @@ from engine.snapshot.manifest import (
     save_snapshot,
     snapshots_directory,
 )
-from engine.stack import make_directory, read_list_bytes, sync_directory, sync_file, write_file
-from engine.table import RegularFile
+from engine.stack import make_directory, read_list_bytes, sync_directory, write_file
 
 SNAPSHOTS_KEPT: Final = 20
 """How many snapshots `prune` leaves, besides those that are kept on purpose."""
 
 # These leave the tables where they are; the others read them all, and then their snapshot alone has them.
 _LEAVING: Final = frozenset({"add", "clean"})
-_READ: Final = 2**20
 _PARTIAL_SECONDS: Final = 24 * 3600
-# What link(2) says where there are no hard links, or no more of them.
-_NO_LINK: Final = {errno.EPERM, errno.EXDEV, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS, errno.EACCES}
 
 
 def take_snapshot(
@@ -101,7 +107,7 @@ def take_snapshot(
                 parent.chmod(mode)
     snapshots = list_snapshots(stack)
     number = min(1 + max((one.number for one in snapshots), default=0), LARGEST_NUMBER)
-    known = _known_digests(snapshots) if operation in _LEAVING else {}
+    known = known_digests(snapshots) if operation in _LEAVING else {}
     stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     path = parent / f"{stamp}-{operation}"
     partial = parent / f"{path.name}.{secrets.token_hex(4)}{PARTIAL}"
@@ -114,7 +120,7 @@ def take_snapshot(
             data = read_list_bytes(stack)
             tables = names_in(data)
             files = sorted(filter(is_taken, {*tables, *extra}))
-            missing = [name for name in files if not _link(stack / name, partial / FILES / name)]
+            missing = [name for name in files if not link(stack / name, partial / FILES / name)]
             if not missing or read_list_bytes(stack) == data:
                 break
             shutil.rmtree(partial / FILES)
@@ -128,8 +134,8 @@ def take_snapshot(
             modified.append((place.name, status.st_mtime_ns))
             source, time, found = known.get(place.name, (place, 0, None))
             was = (time, *(found or ())[:1])
-            if was != (status.st_mtime_ns, status.st_size) or not _is_same_inode(source, status):
-                _sync(place)
+            if was != (status.st_mtime_ns, status.st_size) or not is_same_inode(source, status):
+                sync(place)
                 found = digest(place)
             if found is not None:
                 digests.append((place.name, *found))
@@ -361,116 +367,7 @@ def _is_left(path: str | Path, now: float) -> bool:
         return False
 
 
-def put_file(source: Path, target: Path) -> bool:
-    """Link a file, or copy it where there are no links, durably; False if there is none."""
-    if is_there := _link(source, target):
-        _sync(target)
-    return is_there
-
-
-def _link(source: Path, target: Path) -> bool:
-    try:
-        try:
-            os.link(source, target, follow_symlinks=False)
-        except OSError as error:
-            if error.errno not in _NO_LINK:
-                raise
-            if not stat.S_ISREG(source.stat().st_mode):
-                return False  # a directory in the place of a table
-            shutil.copy2(source, target)
-    except FileNotFoundError:
-        return False
-    return True
-
-
-def _sync(path: Path) -> None:
-    """Make a file durable, also a table of git's: git writes the footer behind its last fsync."""
-    if stat.S_ISREG(path.lstat().st_mode):  # a pipe would be waited for
-        with suppress(PermissionError):
-            sync_file(path)
-
-
-def _known_digests(snapshots: Sequence[Snapshot]) -> dict[str, tuple[Path, int, tuple[int, str]]]:
-    """What the newest snapshot with each name has: the file, which is durable, its time and its digest.
-
-    Only the time of the last write tells whether the bytes are the same still: that of the last change of the
-    inode is another with each link. A table that has changed with its time kept is noticed when it is to come
-    back: its bytes are compared then (`verify`).
-    """
-    known: dict[str, tuple[Path, int, tuple[int, str]]] = {}
-    for one in reversed(snapshots):
-        digests = {name: (size, found) for name, size, found in one.digests}
-        known |= {
-            name: (one.file(name), time, digests[name]) for name, time in one.modified if name in digests
-        }
-    return known
-
-
-def _is_same_inode(path: Path, status: os.stat_result) -> bool:
-    try:
-        return os.path.samestat(path.lstat(), status)
-    except OSError:
-        return False
-
-
-def digest(path: Path) -> tuple[int, str] | None:
-    """Size and SHA-256 of a file; None for what is no regular file, which could be waited for."""
-    if not stat.S_ISREG(path.lstat().st_mode):
-        return None
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except PermissionError:
-        return None
-    file, found, size = RegularFile(fd, path.name), hashlib.sha256(), 0
-    while data := file.read(size, _READ):
-        found.update(data)
-        size += len(data)
-    return size, found.hexdigest()
-
-
-def verify(snapshot: Snapshot, stack: Path) -> None:
-    """See that a snapshot holds what it took. Raises `FormatError` where it does not, `OSError`.
-
-    Going back leaves a table that is listed by this name, whatever has become of its bytes.
-    """
-    listed = {*names_in(read_list_bytes(stack))}
-    known = {name: (size, found) for name, size, found in snapshot.digests}
-    if snapshot.directory.is_symlink():
-        raise FormatError(FILES, None, f"is a symbolic link in the snapshot {snapshot.id}")
-    paths = [snapshot.file(name) for name in snapshot.files]
-    if TABLES_LIST in known or os.path.lexists(snapshot.path / TABLES_LIST):
-        paths.append(snapshot.path / TABLES_LIST)
-    elif snapshot.tables:
-        raise FormatError(TABLES_LIST, None, f"is gone from the snapshot {snapshot.id}")
-    for path in paths:
-        try:
-            status = path.lstat()
-            if path.name in listed and _is_same_inode(stack / path.name, status):
-                continue
-            size = known.get(path.name, (status.st_size,))[0]
-            found = digest(path) if size == status.st_size else None  # which may be far too large to be read
-        except FileNotFoundError:
-            raise FormatError(path.name, None, f"is gone from the snapshot {snapshot.id}") from None
-        # Older snapshots know nothing of their files. What was no regular file then, still is none.
-        if found != known.get(path.name, None if known else found) or not (found or known):
-            raise FormatError(path.name, None, f"is not what the snapshot {snapshot.id} took")
-
-
-def is_same_file(one: Path, other: Path) -> bool:
-    """Whether two files are one, or hold the same bytes."""
-    if os.path.samestat(one.lstat(), other.lstat()):
-        return True
-    if one.lstat().st_size != other.lstat().st_size or (found := digest(one)) is None:
-        return False
-    return found == digest(other)
-
-
 def _is_unchanged(stack: Path, snapshot: Snapshot) -> bool:
     return read_list_bytes(stack) == snapshot.list_bytes() and all(
         (stack / name).exists() and is_same_file(stack / name, snapshot.file(name)) for name in snapshot.files
     )
-
-
-def names_in(data: bytes | None) -> list[str]:
-    """The tables that a list names, also one that is damaged."""
-    return parse_table_list(data or b"").names

@@ -31,8 +31,9 @@ from typing import Final
 
 from engine.errors import FormatError, OutdatedError
 from engine.format import TABLES_LIST, limits_in_name, parse_table_list
+from engine.snapshot.files import is_same_file, names_in, put_file, verify
 from engine.snapshot.manifest import Snapshot, first_names, list_snapshots, names_known
-from engine.snapshot.snapshot import is_same_file, names_in, put_file, settle, take_snapshot, verify
+from engine.snapshot.snapshot import settle, take_snapshot
 from engine.stack import (
     DEFAULT_LOCK_TIMEOUT_MS,
     LockFile,

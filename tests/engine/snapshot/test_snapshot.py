@@ -17,7 +17,6 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-import engine.snapshot.snapshot
 from engine.errors import ApiError, FormatError, LockError, OutdatedError
 from engine.format import RefRecord
 from engine.repair import plan_repair, repair
@@ -38,8 +37,8 @@ from engine.snapshot import (
     take_snapshot,
     unusable_snapshots,
 )
+from engine.snapshot.files import digest, verify
 from engine.snapshot.manifest import LARGEST_NUMBER, save_snapshot, snapshots_directory
-from engine.snapshot.snapshot import verify
 from engine.stack import LockFile, Stack
 from tests.support.durability import record_durability
 from tests.support.stacks import OPTIONS, listed
@@ -534,7 +533,7 @@ def test_what_is_no_good_manifest_is_left_out_and_named_as_such(stack: Path, cha
 def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files whose bytes are hashed."""
     names: list[str] = []
-    real = engine.snapshot.snapshot.digest
+    real = digest
 
     def count(path: Path) -> tuple[int, str] | None:
         names.append(path.name)
