@@ -135,23 +135,23 @@ def stack_of_two(directory: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("refs", "logs", "missing"),
     [
-        ([branch(0, 1)], [], (0, 0)),
-        ([branch(1, 1)], [], (0, 0)),
-        ([branch(1, 2)], [], (1, 0)),
-        ([RefRecord(branch(0).name, 2)], [], (1, 0)),
-        ([RefRecord(branch(0).name, 2, value=same(9))], [], (1, 0)),
-        ([RefRecord(branch(0).name, 1, value=same(9))], [], (1, 0)),
-        ([RefRecord(branch(2).name, 1, value=same(9))], [], (0, 0)),
-        ([RefRecord(branch(7).name, 2)], [], (0, 0)),
-        ([branch(7, 1), branch(8, 1)], [], (2, 0)),
-        ([], [entry(b"refs/heads/x", 1)], (0, 0)),
-        ([], [entry(b"refs/heads/x", 2)], (0, 0)),
-        ([], [entry(b"refs/heads/y", 1), entry(b"refs/heads/y", 2)], (0, 2)),
-        ([branch(7, 1), branch(8, 1)], [entry(b"refs/heads/y", 2)], (2, 1)),
+        ([branch(0, 1)], [], (0, 0, 0)),
+        ([branch(1, 1)], [], (0, 0, 0)),
+        ([branch(1, 2)], [], (1, 0, 0)),
+        ([RefRecord(branch(0).name, 2)], [], (0, 1, 0)),
+        ([RefRecord(branch(0).name, 2, value=same(9))], [], (0, 1, 0)),
+        ([RefRecord(branch(0).name, 1, value=same(9))], [], (0, 1, 0)),
+        ([RefRecord(branch(2).name, 1, value=same(9))], [], (0, 0, 0)),
+        ([RefRecord(branch(7).name, 2)], [], (0, 0, 0)),
+        ([branch(7, 1), branch(8, 1)], [], (2, 0, 0)),
+        ([], [entry(b"refs/heads/x", 1)], (0, 0, 0)),
+        ([], [entry(b"refs/heads/x", 2)], (0, 0, 0)),
+        ([], [entry(b"refs/heads/y", 1), entry(b"refs/heads/y", 2)], (0, 0, 2)),
+        ([branch(7, 1), branch(8, 1)], [entry(b"refs/heads/y", 2)], (2, 0, 1)),
     ],
 )
 def test_a_table_whose_update_indexes_are_covered_is_judged_by_its_records(
-    tmp_path: Path, refs: list[RefRecord], logs: list[LogRecord], missing: tuple[int, int]
+    tmp_path: Path, refs: list[RefRecord], logs: list[LogRecord], missing: tuple[int, int, int]
 ) -> None:
     tables = stack_of_two(tmp_path)
     for low in {1, min(record.update_index for record in (*refs, *logs))}:
@@ -159,8 +159,10 @@ def test_a_table_whose_update_indexes_are_covered_is_judged_by_its_records(
         found = look(tmp_path, tables)[COVERED]
         assert found.kind is (FileKind.DATA if any(missing) else FileKind.SUPERSEDED)
         assert found.is_removable is not any(missing)
-        words = "ref" if missing[0] == 1 else "refs", "log entry" if missing[1] == 1 else "log entries"
-        counts = f"({missing[0]} {words[0]}, {missing[1]} {words[1]})"
+        words = "ref" if missing[0] == 1 else "refs", "log entry" if missing[2] == 1 else "log entries"
+        counts = (
+            f"{missing[0]} {words[0]} only there, {missing[1]} differ, {missing[2]} {words[1]} only there"
+        )
         assert (counts in found.reason) is any(missing)
 
 
