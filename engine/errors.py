@@ -132,3 +132,8 @@ class ApiError(ReftableError, ValueError):
 
 class Cancelled(ReftableError):  # noqa: N818 - a request, not a fault; the name is public
     """Raised by a progress callback to stop a long operation, which then leaves no file behind."""
+
+
+def reason_of(error: FormatError | OSError) -> str:
+    """What has gone wrong, in words, without the file."""
+    return error.reason if isinstance(error, FormatError) else error.strerror or str(error)

@@ -16,7 +16,7 @@ from engine.fsck.faults import (
     FaultKind as FaultKind,
     Severity as Severity,
 )
-from engine.fsck.finding import Finding as Finding, Report as Report, reason_of as reason_of
+from engine.fsck.finding import Finding as Finding, Report as Report
 from engine.fsck.run import finding_of as finding_of, fsck as fsck
 from engine.fsck.table import (
     HIGHEST_LIMIT as HIGHEST_LIMIT,

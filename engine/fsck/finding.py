@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
-from engine.errors import FormatError
+from engine.errors import FormatError, reason_of
 from engine.fsck.faults import FAULTS, FaultKind, Severity
 
 
@@ -43,11 +43,6 @@ class Finding:
     def fixes(self) -> tuple[str, ...]:
         """The repairs that apply, safest first."""
         return self.fault.fixes
-
-
-def reason_of(error: FormatError | OSError) -> str:
-    """What has gone wrong, in words, without the file."""
-    return error.reason if isinstance(error, FormatError) else error.strerror or str(error)
 
 
 class Report:

@@ -23,10 +23,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from engine.errors import FormatError, shown
+from engine.errors import FormatError, reason_of, shown
 from engine.format import TABLES_LIST, ListFault, ListLine, is_table_file, parse_table_list
 from engine.fsck.faults import FAULTS
-from engine.fsck.finding import Finding, Report, reason_of
+from engine.fsck.finding import Finding, Report
 from engine.fsck.table import CheckedTable, check_table
 from engine.fsck.whole_stack import RefCheck, check_repetitions, check_tables
 from engine.progress import Progress, ProgressCallback

@@ -14,7 +14,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
-from engine.errors import FormatError, shown
+from engine.errors import FormatError, reason_of, shown
 from engine.format import HashId, is_table_file, limits_in_name, parse_table_list
 from engine.fsck import (
     HIGHEST_LIMIT,
@@ -23,7 +23,6 @@ from engine.fsck import (
     Limits,
     Severity,
     check_file,
-    reason_of,
 )
 from engine.progress import Progress, ProgressCallback
 from engine.readable import open_table

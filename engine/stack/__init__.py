@@ -40,7 +40,7 @@ from engine.stack.durable import (
     write_file as write_file,
 )
 from engine.stack.holders import Holder as Holder, find_holders as find_holders
-from engine.stack.lock import LockFile as LockFile
+from engine.stack.lock import LOCK_SUFFIX as LOCK_SUFFIX, LockFile as LockFile
 from engine.stack.options import (
     DEFAULT_LOCK_TIMEOUT_MS as DEFAULT_LOCK_TIMEOUT_MS,
     Policy as Policy,
@@ -50,7 +50,6 @@ from engine.stack.stack import Stack as Stack
 from engine.stack.temporary import TemporaryTable as TemporaryTable, unused_table_name as unused_table_name
 from engine.stack.unlisted import (
     LIST_LOCK as LIST_LOCK,
-    LOCK_SUFFIX as LOCK_SUFFIX,
     FileKind as FileKind,
     UnlistedFile as UnlistedFile,
     Verdicts as Verdicts,

@@ -50,7 +50,7 @@ from engine.format import (
 )
 from engine.merge import MergedTable
 from engine.stack.durable import sync_directory
-from engine.stack.lock import LockFile
+from engine.stack.lock import LOCK_SUFFIX, LockFile
 from engine.stack.options import StackOptions
 from engine.stack.temporary import TemporaryTable, unused_table_name
 from engine.table import RegularFile, Table, WriteOptions
@@ -301,7 +301,7 @@ class StackDirectory(Closing):
         has_tables = any(map(self._is_left, os.listdir(self.path)))
         if not has_tables and not is_of_repository(self.path):
             return
-        if not locked and (os.path.lexists(self.list_path + ".lock") or self.read_list()):
+        if not locked and (os.path.lexists(self.list_path + LOCK_SUFFIX) or self.read_list()):
             return
         what = "names no table" if os.path.lexists(self.list_path) else "is missing"
         if has_tables:
@@ -311,7 +311,7 @@ class StackDirectory(Closing):
     def _is_left(self, name: str) -> bool:
         """Whether a file is a table that is not locked, looking for the lock first: it outlives the table."""
         path = self.file(name)
-        return is_table_file(name) and not os.path.lexists(path + ".lock") and os.path.lexists(path)
+        return is_table_file(name) and not os.path.lexists(path + LOCK_SUFFIX) and os.path.lexists(path)
 
     def _mode(self) -> int | None:
         if self.options.default_permissions is not None:

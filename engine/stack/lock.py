@@ -18,6 +18,8 @@ from engine.closing import Unfinished
 from engine.errors import CommittedError, LockError, ReftableError
 from engine.stack.durable import change_mode, sync, write_all
 
+LOCK_SUFFIX: Final = ".lock"
+
 _LONGEST_WAIT_MS: Final = 1000
 _DEFAULT_MODE: Final = 0o666
 
@@ -35,7 +37,7 @@ class LockFile(Unfinished):
 
     def __init__(self, path: str, *, timeout_ms: int = 0, mode: int | None = None) -> None:
         self.path = path
-        self.lock_path = path + ".lock"
+        self.lock_path = path + LOCK_SUFFIX
         self._fd, self._held, self.is_committed = -1, False, False
         super().__init__()
         self._fd, self._held = _create(self.lock_path, timeout_ms), True

@@ -27,16 +27,16 @@ from enum import StrEnum
 from itertools import islice
 from typing import Final
 
-from engine.errors import FormatError
+from engine.errors import FormatError, reason_of
 from engine.format import TABLES_LIST, is_table_file, limits_in_name, parse_table_list
 from engine.progress import ProgressCallback
 from engine.stack.coverage import Coverage
 from engine.stack.directory import read_list_bytes
 from engine.stack.holders import Holder, Holders, find_holders
+from engine.stack.lock import LOCK_SUFFIX
 from engine.stack.temporary import TEMPORARY_MARK
 from engine.table import Table
 
-LOCK_SUFFIX: Final = ".lock"
 LIST_LOCK: Final = TABLES_LIST + LOCK_SUFFIX
 
 YOUNG_LOCK_SECONDS: Final = 60
@@ -306,12 +306,11 @@ def _judge(
     except FileNotFoundError:
         raise
     except (FormatError, OSError) as error:
-        reason = error.reason if isinstance(error, FormatError) else error.strerror
         offset = error.offset if isinstance(error, FormatError) else None
         # The list may have lost it all the same: its name tells, as far as it is one.
         low, high = limits_in_name(name) or (1, 0)
         kind = _kind_by_limits(low, high, coverage) if low <= high else None
-        return kind or FileKind.UNREADABLE, f"{_NOT_READ}: {reason}", offset
+        return kind or FileKind.UNREADABLE, f"{_NOT_READ}: {reason_of(error)}", offset
     if missing is None:
         return FileKind.DOUBTFUL, f"{what}: a listed table that may hold its records cannot be read", None
     if any(missing):
