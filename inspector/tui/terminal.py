@@ -18,7 +18,7 @@ import termios
 import traceback
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import IO, Any, ClassVar, Final, cast
 
@@ -59,10 +59,8 @@ class _Lasting:
             return len(text)
 
     def flush(self) -> None:
-        try:
+        with suppress(OSError):
             self._file.flush()
-        except OSError:
-            return
 
 
 class _LastingDriver(LinuxDriver):

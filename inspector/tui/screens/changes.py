@@ -69,7 +69,7 @@ nothing to stop.
         self._tables = (*old.tables, *new.tables)
         self._changes = Changes(old, new)
         self._rows = ChangeRows(self._changes, frozenset(KINDS))
-        columns = ref_columns(_mark, "before", "after")
+        columns = ref_columns(lambda row: Cell(MARKS[row.kind], LOOKS[row.kind]), "before", "after")
         super().__init__(title, VirtualList(columns, self._rows, empty="no changes"), classes="-wide")
         self._hash_size = hash_size
         self._logs = LogChanges(0, 0)
@@ -161,8 +161,6 @@ nothing to stop.
         self._failure = error
         self._show_state()
 
-    # What is shown.
-
     def _show_state(self) -> None:
         parts: list[Content | str | tuple[str, str]] = []
         for kind, count in self._changes.counts.items():
@@ -187,8 +185,6 @@ nothing to stop.
     def detail(self, row: RefChange) -> list[Content]:
         """The values in full."""
         return ref_lines(row, row.kind, "before", "after")
-
-    # Keys.
 
     def action_toggle_kind(self, kind: ChangeKind) -> None:
         """Show a kind of change, or hide it; the cursor stays on its change, or goes to what follows it."""
@@ -218,10 +214,6 @@ nothing to stop.
             self._show_state()
         else:
             self.action_leave()
-
-
-def _mark(row: RefChange) -> Cell:
-    return Cell(MARKS[row.kind], LOOKS[row.kind])
 
 
 def _hook_value(record: RefRecord | None, hash_size: int) -> str:

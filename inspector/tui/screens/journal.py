@@ -37,7 +37,7 @@ class JournalScreen(ListDialog[None, Entry]):
     def __init__(self, journal: Journal) -> None:
         columns: list[Column[Entry]] = [
             Column("time", lambda row, _width: Cell(utc_time(int(row.time)), "muted"), width=23, priority=1),
-            Column("", _outcome, width=7),
+            Column("", lambda row, _: Cell(row.ending, "plain" if row.ending == "done" else "warning"), 7),
             Column("change", lambda row, _width: row.title, width=16, flex=1),
         ]
         rows = SequenceRows(journal.entries[::-1])
@@ -63,7 +63,3 @@ class JournalScreen(ListDialog[None, Entry]):
         if (entry := self._list.current) is not None:
             self.app.copy_to_clipboard(entry.command)
             self.notify("Copied the command line.", markup=False)
-
-
-def _outcome(entry: Entry, _width: int) -> Cell:
-    return Cell(entry.ending, "plain" if entry.ending == "done" else "warning")

@@ -366,11 +366,12 @@ class LiveScreen(Screen[None]):
 
     def _compare(self) -> None:
         old, new = self._told_view, self._session.view
-
-        def summary(job: Job) -> DifferenceSummary:
-            return summarise(old.merged, new.merged, cancelled=lambda: job.is_cancelled)
-
-        self._jobs.start("compare", summary, partial(self._tell_changes, old, new), _fail)
+        self._jobs.start(
+            "compare",
+            lambda job: summarise(old.merged, new.merged, cancelled=lambda: job.is_cancelled),
+            partial(self._tell_changes, old, new),
+            _fail,
+        )
 
     def _tell_changes(self, old: StackView, new: StackView, summary: DifferenceSummary) -> None:
         self._told_view = new

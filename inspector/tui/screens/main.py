@@ -93,8 +93,6 @@ class MainScreen(LiveScreen):
         if is_broken:
             self._health.action_check()
 
-    # Selection and detail.
-
     def watch_focused(self, focused: Widget | None) -> None:
         """Show which pane has the keys."""
         for pane in self.query(".pane"):
@@ -200,8 +198,6 @@ class MainScreen(LiveScreen):
         if event.number == 0:
             self._set_scope(WholeStack())
 
-    # Tabs.
-
     async def action_tab(self, step: int) -> None:
         """Go to the tab beside, and round at the end."""
         names = self._tab_names()
@@ -234,8 +230,6 @@ class MainScreen(LiveScreen):
         self._show_way()
         if event.pane.id != self._tab_shown:  # a click; after a key the focus may be elsewhere by now
             await self._show_tab(event.pane.id or "")
-
-    # Keys.
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """What would do nothing is not offered, and where text is typed no letter is taken from it."""

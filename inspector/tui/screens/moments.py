@@ -171,8 +171,6 @@ the row changed. space marks a moment: = and enter on another row then show what
         self._entries |= found
         self._redraw()
 
-    # What is shown.
-
     def _redraw(self) -> None:
         self._list.show(self._list.source, self._columns())
         self._show_words()
@@ -217,8 +215,6 @@ the row changed. space marks a moment: = and enter on another row then show what
         if not isinstance(entry, NewestEntry):
             return Cell("! cannot be read" + now, "error")
         return Cell(log_time(entry.record) + ("" if entry.exact else " or later") + now)
-
-    # Keys.
 
     @on(VirtualList.Opened)
     def action_choose(self) -> None:

@@ -222,8 +222,6 @@ class ActionScreen(Dialog[bool]):
         lines = [line for text in paragraphs for line in (Line(text), Line(""))]
         self._enter(Phase.FAILED, trouble.sentence, lines[:-1])
 
-    # Keys.
-
     def action_proceed(self) -> None:
         """Ask before anything is changed."""
         if self._plan is not None:

@@ -262,8 +262,6 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
             position, inner = deflated.span.start, event.offset
         self._go_to(Place(position, inner, SpanKind.RECORD))
 
-    # Keys.
-
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Where only one of them has room, it is the one with the keys."""
         if event.widget in (self._tree, self._hex):

@@ -56,7 +56,13 @@ class BlockTree(VirtualList[Node]):
         """Show the parts of another table, or of none, from the top."""
         self._reading = self._revealed = None
         self._shown = [] if root is None else _below(root)
-        self.show(SequenceRows(self._shown), self._make_columns(root.span.end if root is not None else 0))
+        size = root.span.end if root is not None else 0
+        columns = [
+            Column("part", self._part, 24, flex=1),
+            Column("offset", _offset, max(len("offset"), len(f"+{size:x}")), align="right", priority=2),
+            Column("bytes", _bytes, max(len("bytes"), len(f"{size:,}")), align="right", priority=1),
+        ]
+        self.show(SequenceRows(self._shown), columns)
         self.cursor = 0
 
     def fill(self, node: Node, children: list[Node]) -> None:
@@ -116,8 +122,6 @@ class BlockTree(VirtualList[Node]):
         row = self._shown.index(target)
         self.show(SequenceRows(self._shown), cursor=row, above=self.above if above is None else above)
 
-    # Keys and mouse.
-
     @on(VirtualList.Opened)
     def action_toggle_part(self) -> None:
         """Open what is closed, close what is open, follow what leads to a block."""
@@ -174,15 +178,6 @@ class BlockTree(VirtualList[Node]):
         mark = MARK_WIDTH + self._indent(node, fitted[0][1])
         if event.chain == 1 and mark <= offset.x < mark + 2:
             self.action_toggle_part()
-
-    # Drawing.
-
-    def _make_columns(self, size: int) -> list[Column[Node]]:
-        return [
-            Column("part", self._part, 24, flex=1),
-            Column("offset", _offset, max(len("offset"), len(f"+{size:x}")), align="right", priority=2),
-            Column("bytes", _bytes, max(len("bytes"), len(f"{size:,}")), align="right", priority=1),
-        ]
 
     def _indent(self, node: Node, width: int) -> int:
         depth = len(node.ancestors())

@@ -209,8 +209,6 @@ and how large they are."""
     def _blocked(self) -> bool:
         return self.study.mergeable and self.study.blocked is not None
 
-    # Drawing.
-
     @on(Mount)
     def _draw(self) -> None:
         """Everything, after any change of the study: only what is on screen is made."""
@@ -369,8 +367,6 @@ and how large they are."""
     async def action_repair(self) -> None:
         """Show what repairs the damage, as the screen does."""
         await self.run_action("screen.repair")
-
-    # The dry run.
 
     def action_dry_run(self) -> None:
         """Merge the range into nothing, to know exactly; one at a time."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from textual.content import Content
@@ -76,69 +75,58 @@ def step_lines(study: Study) -> list[Content]:
         (f"step {study.at + 1} of {len(study.steps)}", "bold"),
         (f"  {_HEADINGS[step.kind]}", "bold $text-accent"),
     )
-    question, answer = _QUESTIONS[step.kind](step, study)
+    question, answer = _question(step, study)
     asked = Content.assemble((question, ""), (f" {answer}" if answer else "", "bold"))
     rule = _RULES[step.kind].format(factor=study.factor)
     return [place, *([Content.styled(rule, "$foreground-muted")] if rule else []), asked]
 
 
-def _bytes(sizes: list[int], positions: range) -> int:
-    return sum(sizes[position] for position in positions)
-
-
-def _cut(step: Comparison, study: Study) -> tuple[str, str]:
-    position, log, sizes = step.looked.start, step.left, study.sizes
-    # Why the magnitude is what it is.
-    fact = f"Table {position}: 2^{log} = {2**log:,} ≤ {sizes[position]:,} < 2^{log + 1}: magnitude {log}."
-    if not step.against:
-        return fact, "It begins the first segment."
-    question = f"{fact} That of the segment in front, {tables_text(step.against)}?"
-    return question, "Yes: it joins." if step.yes else f"No, that is {step.right}: it begins another."
-
-
-def _choose(step: Comparison, _study: Study) -> tuple[str, str]:
-    question = f"Does segment 2^{step.left}, {tables_text(step.looked)}, hold two tables or more"
-    if len(step.looked) == 1:
-        return f"{question}?", "No: it stays as it is."
-    if not step.against:
-        return f"{question}?", f"Yes, {len(step.looked)}: the first found."
-    question += f", and is {step.left} < {step.right}, the smallest so far ({tables_text(step.against)})?"
-    return question, "Yes: now it is the smallest." if step.yes else "No."
-
-
-def _grow(step: Comparison, study: Study) -> tuple[str, str]:
-    position, sizes = step.looked.start, study.sizes
-    question = (
-        f"{tables_text(step.against).capitalize()} together: {_bytes(sizes, step.against):,} bytes,"
-        f" magnitude {step.right}. Table {position} in front: {sizes[position]:,} bytes, {step.left}."
-        f" Is {step.left} ≤ {step.right}?"
-    )
-    if step.yes:
-        return question, f"Yes: the range begins at table {position}."
-    return question, f"No: the range begins at table {position + 1}."
-
-
-def _end(step: Comparison, study: Study) -> tuple[str, str]:
-    question = _too_small(step, study, "")
-    if step.yes:
-        return question, f"Yes: the range ends with table {step.against.start}."
-    return question, "No: they may stay as they are."
-
-
-def _begin(step: Comparison, study: Study) -> tuple[str, str]:
-    question, position = _too_small(step, study, " behind it"), step.looked.start
-    if step.yes:
-        return question, f"Yes: the range begins at table {position}."
-    if position:
-        return question, "No; but its bytes count when the next older one is asked."
-    return question, f"No: the range still begins at table {step.marked.start}."
-
-
-def _too_small(step: Comparison, study: Study, which: str) -> str:
-    return (
-        f"Is table {step.looked.start} too small for {tables_text(step.against)}{which}: "
-        f"{step.left:,} < {study.factor} × {_bytes(study.sizes, step.against):,} = {step.right:,}?"
-    )
+def _question(step: Comparison, study: Study) -> tuple[str, str]:
+    """What a step of the rule asks, with its numbers, and the answer."""
+    sizes, position = study.sizes, step.looked.start
+    against = tables_text(step.against) if step.against else ""
+    together = sum(sizes[at] for at in step.against)
+    match step.kind:
+        case "cut":
+            log, size = step.left, sizes[position]
+            # Why the magnitude is what it is.
+            fact = f"Table {position}: 2^{log} = {2**log:,} ≤ {size:,} < 2^{log + 1}: magnitude {log}."
+            if not step.against:
+                return fact, "It begins the first segment."
+            answer = "Yes: it joins." if step.yes else f"No, that is {step.right}: it begins another."
+            return f"{fact} That of the segment in front, {against}?", answer
+        case "choose":
+            question = f"Does segment 2^{step.left}, {tables_text(step.looked)}, hold two tables or more"
+            if len(step.looked) == 1:
+                return f"{question}?", "No: it stays as it is."
+            if not step.against:
+                return f"{question}?", f"Yes, {len(step.looked)}: the first found."
+            question += f", and is {step.left} < {step.right}, the smallest so far ({against})?"
+            return question, "Yes: now it is the smallest." if step.yes else "No."
+        case "grow":
+            question = (
+                f"{against.capitalize()} together: {together:,} bytes, magnitude {step.right}. "
+                f"Table {position} in front: {sizes[position]:,} bytes, {step.left}. "
+                f"Is {step.left} ≤ {step.right}?"
+            )
+            begin = position if step.yes else position + 1
+            return question, f"{'Yes' if step.yes else 'No'}: the range begins at table {begin}."
+        case "end" | "begin":
+            which = against if step.kind == "end" else f"{against} behind it"
+            question = (
+                f"Is table {position} too small for {which}: "
+                f"{step.left:,} < {study.factor} × {together:,} = {step.right:,}?"
+            )
+            if step.kind == "end":
+                ends = f"Yes: the range ends with table {step.against.start}."
+                return question, ends if step.yes else "No: they may stay as they are."
+            if step.yes:
+                return question, f"Yes: the range begins at table {position}."
+            if position:
+                return question, "No; but its bytes count when the next older one is asked."
+            return question, f"No: the range still begins at table {step.marked.start}."
+        case "result":
+            return _result(step, study)
 
 
 def _result(step: Comparison, study: Study) -> tuple[str, str]:
@@ -152,16 +140,6 @@ def _result(step: Comparison, study: Study) -> tuple[str, str]:
     if study.rule == "log2":
         return "Nothing to merge:", "no two adjacent tables are of one magnitude."
     return "Nothing to merge:", f"each table is at least {study.factor} times as large as the one behind it."
-
-
-_QUESTIONS: Final[dict[ComparisonKind, Callable[[Comparison, Study], tuple[str, str]]]] = {
-    "cut": _cut,
-    "choose": _choose,
-    "grow": _grow,
-    "end": _end,
-    "begin": _begin,
-    "result": _result,
-}
 
 
 def damage_text(blocked: Blocked) -> str:

@@ -132,8 +132,6 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         row = self._list.current
         return row if isinstance(row, Finding) else None
 
-    # Drawing.
-
     def _update(self) -> None:
         rows: list[HealthRow] = []
         if self._view is not None and not self.known.is_checked and not self.running:
@@ -206,8 +204,6 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
             self._followed = identity(current) if cursor and current is not None else None
         self._show_words()
 
-    # Checking.
-
     def action_check(self) -> None:
         """Look at everything, also at what was looked at before."""
         if self.running or self._view is None:
@@ -258,8 +254,6 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
     def _show_running(self) -> None:
         self._update()
         self.refresh_bindings()
-
-    # Keys and mouse.
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """`escape` means something else while nothing is read, and `v` has no use meanwhile."""

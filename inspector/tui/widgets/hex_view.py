@@ -190,8 +190,6 @@ class HexView(ScrollView, can_focus=True):
         else:
             self._reveal(self.cursor, self.cursor)
 
-    # Keys and mouse.
-
     def action_step(self, count: int) -> None:
         """Move the cursor by `count` bytes."""
         self.go_to(self.cursor + count)
@@ -231,8 +229,6 @@ class HexView(ScrollView, can_focus=True):
         target = (offset.y + self.scroll_offset.y) * grid.per_row + number
         if target < self._source.size:
             self.go_to(target)
-
-    # Drawing.
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Draw what is on screen, and ask for bytes that were missing."""

@@ -22,7 +22,7 @@ from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, TypeVar, 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
-from textual import events, on
+from textual import events
 from textual.binding import Binding, BindingType
 from textual.cache import LRUCache
 from textual.containers import Vertical
@@ -182,7 +182,7 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
         self.source: RowSource[Row] = source if source is not None else SequenceRows()
         """Where the rows come from; `show` sets another one."""
         self._empty = empty
-        self._lines: LRUCache[tuple[int, bool], Strip] = LRUCache(MAX_LINES)
+        self._lines: LRUCache[tuple[int, bool, bool], Strip] = LRUCache(MAX_LINES)
         self._announced = False
         self._follow_end = False
 
@@ -277,14 +277,6 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
         super().notify_style_update()
         self._lines.clear()
 
-    @on(events.Focus)
-    @on(events.Blur)
-    def _forget_lines(self) -> None:
-        # The cursor looks different in the list that has the keys.
-        self._lines.clear()
-
-    # Moving.
-
     def _move_to(self, row: int) -> None:
         self._follow_end = False
         self.cursor = row
@@ -315,8 +307,6 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
             if event.chain == 2:
                 self.post_message(self.Opened(self))
 
-    # Drawing.
-
     def fitted(self) -> list[tuple[Column[Row], int]]:
         """The columns that are shown now, each with its width."""
         width = self.scrollable_content_region.width
@@ -342,7 +332,8 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
             if y == 0 and self.source.complete and self._empty:
                 return self._message(self._empty)
             return Strip.blank(self._fitted_width, self.rich_style)
-        key = (row, row == self.cursor)
+        # The cursor looks different in the list that has the keys.
+        key = (row, row == self.cursor, self.has_focus)
         line = self._lines.get(key)
         if line is None:
             content = self.source.row(row)

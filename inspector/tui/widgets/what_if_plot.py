@@ -133,8 +133,6 @@ class WhatIf(Widget, can_focus=True):
         self._error = error
         self.refresh()
 
-    # Drawing.
-
     def render(self) -> RenderResult:
         """The question, then for each measure a plot for each rule and its numbers in words."""
         additions, size = self.question
