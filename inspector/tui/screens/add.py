@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final, Literal, get_args
 
 from textual import on
@@ -23,8 +22,6 @@ _CHECKED_CHARACTERS: Final = 32768
 
 class AddScreen(FormScreen):
     """Changes refs of a stack with object ids of `hash_id`. `ref` is what the form begins with."""
-
-    FORM_TITLE = "Add a transaction"
 
     HELP = """
     A transaction changes refs, all of them or none, and is written as one table on top of the stack. It also
@@ -53,7 +50,6 @@ class AddScreen(FormScreen):
     def __init__(
         self, workplace: Workplace, journal: Journal, hash_id: HashId, *, ref: RefRecord | None = None
     ) -> None:
-        super().__init__(workplace, journal)
         self._hash_id = hash_id
         self._mode: Choice[Literal["ref", "commands"]] = Choice(
             [("ref", "one ref"), ("commands", "update-ref commands")], id="mode"
@@ -74,6 +70,19 @@ class AddScreen(FormScreen):
         self._commands = TextArea(
             id="commands", soft_wrap=False, tab_behavior="focus", highlight_cursor_line=False
         )
+        super().__init__(
+            "Add a transaction",
+            workplace,
+            journal,
+            field("change", self._mode),
+            field("what", self._kind),
+            field("ref", self._ref),
+            field("new value", self._new),
+            field("old value", self._old),
+            field("symref means", self._itself),
+            self._commands,
+            field("reflog says", self._message),
+        )
 
     def on_mount(self) -> None:
         """What is left to say of a ref that is given is its new value."""
@@ -82,17 +91,6 @@ class AddScreen(FormScreen):
             self._ref.value = name_field(ref.name)
             self._old.value = value_field(ref)
             self._new.focus()
-
-    def fields(self) -> Iterator[Widget]:
-        """Either the parts of one change, or a box; then the message for the reflogs."""
-        yield field("change", self._mode)
-        yield field("what", self._kind)
-        yield field("ref", self._ref)
-        yield field("new value", self._new)
-        yield field("old value", self._old)
-        yield field("symref means", self._itself)
-        yield self._commands
-        yield field("reflog says", self._message)
 
     def _form(self) -> RefForm:
         old = self._old.value.strip() if self._kind.value != "create" else ""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
-from textual.widget import Widget
 from textual.widgets import Input
 
 from engine.merge import Segment, suggest_compaction_segment, suggest_geometric_segment
@@ -28,8 +27,6 @@ def range_action(workplace: Workplace, view: StackView, first: int, end: int) ->
 class CompactScreen(FormScreen):
     """Which tables of `view` to merge."""
 
-    FORM_TITLE = "Compact: merge tables into one"
-
     HELP = """
     A compaction merges tables next to each other into a new one. Refs and reflogs stay what they are: only
     records that are superseded within the range are dropped. Tombstones, the records of deletions, are
@@ -48,7 +45,6 @@ class CompactScreen(FormScreen):
         self, workplace: Workplace, journal: Journal, view: StackView, damage: Mapping[int, str] | None = None
     ) -> None:
         """`damage` is what is known to be wrong with tables of `view`, by position."""
-        super().__init__(workplace, journal)
         self._view = view
         self._damage = damage or {}
         sizes = [table.policy_size for table in view.tables]
@@ -68,11 +64,8 @@ class CompactScreen(FormScreen):
         self._first = Input(placeholder="0 is the oldest", compact=True, id="first")
         self._last = Input(placeholder=str(max(len(sizes) - 1, 0)), compact=True, id="last")
         self._range_lines = field("from #", self._first), field("to #", self._last)
-
-    def fields(self) -> Iterator[Widget]:
-        """How to choose; a range has two lines of its own."""
-        yield field("merge", self._which)
-        yield from self._range_lines
+        fields = field("merge", self._which), *self._range_lines
+        super().__init__("Compact: merge tables into one", workplace, journal, *fields)
 
     def show_fields(self) -> None:
         """Two more lines for a range."""

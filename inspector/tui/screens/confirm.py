@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import ClassVar
 
 from textual import on
@@ -50,26 +49,18 @@ class ConfirmScreen(Dialog[bool]):
 
     def __init__(self, title: str, sentence: str, verb: str, typed: Typed | None = None) -> None:
         """With `typed`, the button works once that has been typed."""
-        super().__init__(title)
-        self._sentence = sentence
-        self._verb = verb
         self._typed = typed
-
-    def parts(self) -> Iterator[Widget]:
-        """The question, then Cancel before what it asks for."""
-        yield Static(self._sentence, markup=False)
-        yield Static(
+        others = (
             "Other processes may go on working on the stack; if one of them changes it first, "
-            "nothing is done.",
-            markup=False,
+            "nothing is done."
         )
-        if self._typed is not None:
-            why = Content.styled(f"! {self._typed.why}\n", "$text-warning")
-            yield Static(Content.assemble(why, "To go on, type: ", (self._typed.text, "bold")), id="why")
-            yield Input(id="typed")
-        with Horizontal():
-            yield Button("Cancel", id="cancel")
-            yield Button(Content(self._verb), id="go", disabled=self._typed is not None)
+        parts: list[Widget] = [Static(sentence, markup=False), Static(others)]
+        if typed is not None:
+            why = Content.styled(f"! {typed.why}\n", "$text-warning")
+            ask = Content.assemble(why, "To go on, type: ", (typed.text, "bold"))
+            parts += [Static(ask, id="why"), Input(id="typed")]
+        go = Button(Content(verb), id="go", disabled=typed is not None)
+        super().__init__(title, *parts, Horizontal(Button("Cancel", id="cancel"), go))
 
     def on_mount(self) -> None:
         """Enter alone changes nothing: Cancel has the keys, or the field for what is to be typed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -53,22 +53,18 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
 
     _parting: Callable[[], AwaitComplete] | None = None
 
-    def __init__(self, heading: str = "") -> None:
-        """`heading` is the title of the box, fit for a terminal."""
+    def __init__(self, heading: str, *parts: Widget) -> None:
+        """`heading` is the title of the box, fit for a terminal; `parts` is what is in it."""
         super().__init__()
         self._heading = heading
+        self._parts = parts
         self._jobs = Jobs(self)
-
-    def parts(self) -> Iterable[Widget]:
-        """What is in the box."""
-        return ()
 
     def compose(self) -> ComposeResult:
         """The box, and the keys below it."""
-        with Vertical(classes="box") as box:
-            box.border_title = Content(self._heading)
-            yield from self.parts()
-        yield KeyBar()
+        box = Vertical(*self._parts, classes="box")
+        box.border_title = Content(self._heading)
+        return [box, KeyBar()]
 
     def dismiss(self, result: Answer | None = None) -> AwaitComplete:
         """Close the dialog; what lies over it is closed first, by the user."""
@@ -116,12 +112,8 @@ class HelpScreen(Dialog[None]):
     ]
 
     def __init__(self, screen: Screen[Any]) -> None:
-        super().__init__("Help")
         self._text = VerticalScroll(Static(Content("\n").join(help_lines(screen))), can_focus=False)
-
-    def parts(self) -> Iterable[Widget]:
-        """One text."""
-        return [self._text]
+        super().__init__("Help", self._text)
 
     def action_move(self, lines: int) -> None:
         """Scroll by `lines`."""

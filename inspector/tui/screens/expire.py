@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from textual.widget import Widget
 from textual.widgets import Input
 
 from engine.format import U64_MAX
@@ -16,8 +13,6 @@ from inspector.tui.screens.form import FormScreen, field
 
 class ExpireScreen(FormScreen):
     """What is old; times are relative to the journal's clock."""
-
-    FORM_TITLE = "Expire reflog entries"
 
     HELP = """
     Expiry drops old reflog entries. Tables are never changed, so it merges all tables into one and leaves the
@@ -35,18 +30,19 @@ class ExpireScreen(FormScreen):
     """
 
     def __init__(self, workplace: Workplace, journal: Journal) -> None:
-        super().__init__(workplace, journal)
         self._time = Input(placeholder="e.g. 90.days.ago or 2026-01-31", compact=True, id="time")
         self._index = Input(placeholder="none", compact=True, id="index")
         self._refs = Input(placeholder="all, e.g. refs/heads/*", compact=True, id="refs")
         self._spared = Input(placeholder="none", compact=True, id="spared")
-
-    def fields(self) -> Iterator[Widget]:
-        """Two limits, and of which refs."""
-        yield field("older than", self._time)
-        yield field("below index", self._index)
-        yield field("only refs", self._refs)
-        yield field("except refs", self._spared)
+        super().__init__(
+            "Expire reflog entries",
+            workplace,
+            journal,
+            field("older than", self._time),
+            field("below index", self._index),
+            field("only refs", self._refs),
+            field("except refs", self._spared),
+        )
 
     def _limits(self) -> tuple[int | None, int | None]:
         """Time and update index; None for none. Raises ValueError."""

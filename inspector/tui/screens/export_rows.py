@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Final
 
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from inspector.model import Arrangement
@@ -51,28 +50,23 @@ class ExportScreen(Dialog[Path | None]):
 
     def __init__(self, arrangement: Arrangement[Any], noun: str) -> None:
         """`noun` is what the rows are."""
-        super().__init__(f"Export {noun} to a new file")
+        self._path = Input(placeholder="refs.jsonl or refs.csv", compact=True, select_on_focus=False)
+        self._said = Static("", id="said", markup=False)
+        super().__init__(f"Export {noun} to a new file", self._path, self._said)
         self._arrangement = arrangement
         self._noun = noun
-
-    def parts(self) -> Iterator[Widget]:
-        """Where to, and what becomes of it."""
-        yield Input(placeholder="refs.jsonl or refs.csv", compact=True, select_on_focus=False)
-        yield Static("", id="said", markup=False)
 
     def on_mount(self) -> None:
         """Ask."""
         source = self._arrangement.source
-        prompt = self.query_one(Input)
-        prompt.cursor_blink = False
-        prompt.focus()
+        self._path.cursor_blink = False
+        self._path.focus()
         count = f"{source.count:,}{'' if source.complete else '+'}"
         self._say(f"{count} {self._noun}; the format is told by the ending of the name")
 
     def _say(self, text: str, *, wrong: bool = False) -> None:
-        said = self.query_one("#said", Static)
-        said.set_class(wrong, "-wrong")
-        said.update(Content(f"! {text}" if wrong else text))
+        self._said.set_class(wrong, "-wrong")
+        self._said.update(Content(f"! {text}" if wrong else text))
 
     def action_write(self) -> None:
         """Write to the path that was typed."""
@@ -83,7 +77,7 @@ class ExportScreen(Dialog[Path | None]):
             self._say("the rows are still being sorted: wait for it, or leave and press s", wrong=True)
             return
         try:
-            path = check_export_path(self.query_one(Input).value, self._arrangement.view.directory)
+            path = check_export_path(self._path.value, self._arrangement.view.directory)
         except ExportError as error:
             self._say(str(error), wrong=True)
             return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 from textual import on
@@ -31,8 +30,6 @@ class FormScreen(Dialog[bool]):
 
     answer = False
 
-    FORM_TITLE: ClassVar[str] = ""
-
     DEFAULT_CSS = """
     FormScreen {
         & > .box { max-width: 100; height: auto; max-height: 1fr; padding: 1 1 0 1; }
@@ -56,8 +53,13 @@ class FormScreen(Dialog[bool]):
         Binding("escape", "leave", "Cancel"),
     ]
 
-    def __init__(self, workplace: Workplace, journal: Journal) -> None:
-        super().__init__(self.FORM_TITLE)
+    def __init__(self, heading: str, workplace: Workplace, journal: Journal, *fields: Widget) -> None:
+        """`fields` are the lines of the form."""
+        self._said = Static(id="said", markup=False)
+        self._wrong = Static(id="problem", markup=False)
+        self._button = Button("Plan…", id="plan", compact=True)
+        form = VerticalScroll(*fields, self._said, id="fields", can_focus=False)
+        super().__init__(heading, form, self._wrong, self._button)
         self._workplace = workplace
         self._journal = journal
         self._refused: str | None = None
@@ -67,10 +69,6 @@ class FormScreen(Dialog[bool]):
     def hint(self) -> str:
         """How it goes on once nothing is wrong."""
         return "Enter makes a plan; nothing is changed yet."
-
-    @abstractmethod
-    def fields(self) -> Iterable[Widget]:
-        """The lines of the form."""
 
     def show_fields(self) -> None:
         """Show the fields that count, and hide the others."""
@@ -82,13 +80,6 @@ class FormScreen(Dialog[bool]):
     @abstractmethod
     def action(self) -> Action[Any]:
         """What the form says to do. Called when there is no problem."""
-
-    def parts(self) -> Iterator[Widget]:
-        """Fields, what they come to or what is wrong with them, and the button."""
-        said = Static(id="said", markup=False)
-        yield VerticalScroll(*self.fields(), said, id="fields", can_focus=False)
-        yield Static(id="problem", markup=False)
-        yield Button("Plan…", id="plan", compact=True)
 
     def on_mount(self) -> None:
         """Say at once if it is of no use to fill it in."""
@@ -111,11 +102,10 @@ class FormScreen(Dialog[bool]):
         except ValueError as error:
             problem = problem or "\n".join(map(safe_name, str(error).splitlines()))
         self._problem = problem
-        self.query_one("#said", Static).update(Content(said))
-        shown = self.query_one("#problem", Static)
-        shown.set_class(problem is not None, "-wrong")
-        shown.update(Content(f"! {problem}" if problem is not None else self.hint))
-        self.query_one("#plan", Button).disabled = problem is not None
+        self._said.update(Content(said))
+        self._wrong.set_class(problem is not None, "-wrong")
+        self._wrong.update(Content(f"! {problem}" if problem is not None else self.hint))
+        self._button.disabled = problem is not None
 
     @on(Input.Submitted)
     @on(Button.Pressed, "#plan")

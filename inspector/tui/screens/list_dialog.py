@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from textual import on
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widget import Widget
 from textual.widgets import Static
 
 from engine.format import RefRecord
@@ -40,20 +39,16 @@ class ListDialog(Dialog[Answer], Generic[Answer, Row]):
 
     def __init__(self, heading: str, rows: VirtualList[Row], *, classes: str = "") -> None:
         """Of class `-wide` the box is for long lines, of class `-small` as high as the list."""
-        super().__init__(heading)
-        self.set_classes(classes)
         self._list = rows
+        self._said = Static(id="words", markup=False)
+        self._text = Static(id="detail-text", markup=False)
+        detail = VerticalScroll(self._text, id="detail", can_focus=False)
+        super().__init__(heading, self._said, ListPane(rows), detail)
+        self.set_classes(classes)
 
     def detail(self, row: Row) -> Sequence[Content]:  # noqa: ARG002
         """The lines about the row under the cursor."""
         return ()
-
-    def parts(self) -> Iterator[Widget]:
-        """Words, list and detail."""
-        yield Static(id="words", markup=False)
-        yield ListPane(self._list)
-        with VerticalScroll(id="detail", can_focus=False):
-            yield Static(id="detail-text", markup=False)
 
     def on_mount(self) -> None:
         """Keys go to the list."""
@@ -62,16 +57,15 @@ class ListDialog(Dialog[Answer], Generic[Answer, Row]):
 
     def say(self, words: str | Content) -> None:
         """Show these words above the list; none take no room."""
-        shown_words = self.query_one("#words", Static)
-        shown_words.display = bool(words)
-        shown_words.update(words)
+        self._said.display = bool(words)
+        self._said.update(words)
 
     @on(VirtualList.Highlighted)
     def show_detail(self) -> None:
         """Show what is under the cursor by now."""
         row = self._list.current
         lines = () if row is None else self.detail(row)
-        self.query_one("#detail-text", Static).update(Content("\n").join(lines))
+        self._text.update(Content("\n").join(lines))
 
 
 RefRow = TypeVar("RefRow", RefChange, RefOutcome)

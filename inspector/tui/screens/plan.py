@@ -8,7 +8,6 @@ something is in their way.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
 from dataclasses import replace
 from enum import Enum
 from functools import partial
@@ -17,7 +16,6 @@ from typing import Any, ClassVar, Final
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.widget import Widget
 from textual.widgets import Static
 
 from engine.repair import Step
@@ -96,7 +94,13 @@ class ActionScreen(Dialog[bool]):
     ]
 
     def __init__(self, action: Action[Any], journal: Journal) -> None:
-        super().__init__(action.title)
+        self._sentence = Static(id="sentence", markup=False)
+        self._warnings = Static(id="warnings", markup=False)
+        self._lines = LineList()
+        self._progress = Static(id="progress", markup=False)
+        self._shell = Static(id="command", markup=False)
+        parts = self._sentence, self._warnings, self._lines, self._progress, self._shell
+        super().__init__(action.title, *parts)
         self._action = action
         self._journal = journal
         self.phase = Phase.PLANNING
@@ -106,30 +110,21 @@ class ActionScreen(Dialog[bool]):
         self._remedy = ""
         self._undone_by: str | None = None
 
-    def parts(self) -> Iterator[Widget]:
-        """The gist, the lines, how far it is, and the command line."""
-        yield Static(id="sentence", markup=False)
-        yield Static(id="warnings", markup=False)
-        yield LineList()
-        yield Static(id="progress", markup=False)
-        yield Static(id="command", markup=False)
-
     def on_mount(self) -> None:
         """Begin with the plan."""
-        self.query_one(LineList).focus()
+        self._lines.focus()
         self.action_plan_again()
 
     def _enter(self, phase: Phase, sentence: str, lines: list[Line], warnings: tuple[str, ...] = ()) -> None:
         self.phase = phase
         self.query_one(".box").border_subtitle = Content(phase.value)
-        shown = self.query_one("#sentence", Static)
-        shown.update(Content(sentence))
-        shown.set_class(phase is Phase.FAILED, "-failed")
-        self.query_one("#warnings").display = bool(warnings)
-        self.query_one("#warnings", Static).update(Content("\n".join(f"! {text}" for text in warnings)))
-        self.query_one("#progress").display = phase in (Phase.PLANNING, Phase.APPLYING)
-        self.query_one("#progress", Static).update(Content(""))
-        self.query_one(LineList).show_lines(lines)
+        self._sentence.update(Content(sentence))
+        self._sentence.set_class(phase is Phase.FAILED, "-failed")
+        self._warnings.display = bool(warnings)
+        self._warnings.update(Content("\n".join(f"! {text}" for text in warnings)))
+        self._progress.display = phase in (Phase.PLANNING, Phase.APPLYING)
+        self._progress.update(Content(""))
+        self._lines.show_lines(lines)
         self.refresh_bindings()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
@@ -165,7 +160,7 @@ class ActionScreen(Dialog[bool]):
         lines = self._command.split("\n")
         more = ["…"] if len(lines) > _SHOWN_COMMAND_LINES else []
         shown = "\n".join(lines[:_SHOWN_COMMAND_LINES] + more)
-        self.query_one("#command", Static).update(Content(f"$ {shown}"))
+        self._shell.update(Content(f"$ {shown}"))
 
     def action_again(self) -> None:
         """Apply the plan, which was confirmed before."""
@@ -181,7 +176,7 @@ class ActionScreen(Dialog[bool]):
         self._show_trouble(NotDone(explain(error), "failed", untouched, details))
 
     def _show_progress(self, text: str) -> None:
-        self.query_one("#progress", Static).update(Content(text))
+        self._progress.update(Content(text))
 
     def _show_plan(self, made: tuple[Plan[Any], list[UnlistedFile]] | NotDone) -> None:
         if isinstance(made, NotDone):
@@ -256,7 +251,7 @@ class ActionScreen(Dialog[bool]):
         """Stop what is being applied; otherwise close."""
         if self.phase is Phase.APPLYING:
             self._jobs.stop("action")
-            self.query_one("#sentence", Static).update(Content("Stopping…"))
+            self._sentence.update(Content("Stopping…"))
         else:
             super().action_leave()
 
@@ -330,7 +325,7 @@ class RepairScreen(ActionScreen):
     @property
     def _step(self) -> Step | None:
         """The step under the cursor."""
-        line = self.query_one(LineList).current
+        line = self._lines.current
         return self._steps[line.about] if line is not None and line.about is not None else None
 
     def plan_lines(self, plan: Plan[PlannedRepair]) -> list[Line]:
@@ -347,7 +342,7 @@ class RepairScreen(ActionScreen):
         # Another option is another step, maybe at another place: the cursor stays with the file.
         numbers = [number for number, step in enumerate(self._steps) if step.file == self._chosen]
         if numbers:
-            self.query_one(LineList).go_to(numbers[0])
+            self._lines.go_to(numbers[0])
 
     @on(VirtualList.Highlighted)
     def _cursor_moved(self) -> None:
