@@ -1,12 +1,13 @@
 """What the bytes of a table mean, in words: for the tree of its parts, and for the line that explains one.
 
 A title is a few words for a row of the tree; an explanation is a sentence or two that teach the
-format. Both are made of a span alone (see `engine/span.py`), so nothing is read for them. Bytes of
+format. Both are made of a span alone (see `engine/layout/span.py`), so nothing is read for them. Bytes of
 the file become text here, through `shown`.
 """
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Final
 
 from engine.format import INDEX, LOG, OBJ, REF, SECTION_NAMES
@@ -117,17 +118,13 @@ def title(span: Span, number: int | None = None) -> str:
         return f"{named}  damaged: {error_text(ValueError(span.error.reason))}"
     match span:
         case BlockSpan():
-            return f"{name}{_first_key(span)}"
+            first = next(span.records().children(), None)
+            return f"{name}  {_key(first)}" if isinstance(first, Record) else name
         case Record():
             return f"{name}  {_record(span)}"
         case Group():
             return name
     return f"{name}  {span_value_text(span)}".rstrip()
-
-
-def _first_key(block: BlockSpan) -> str:
-    first = next(block.records().children(), None)
-    return f"  {_key(first)}" if isinstance(first, Record) else ""
 
 
 def _index(record: Record) -> int:
@@ -142,11 +139,8 @@ def _key(record: Record) -> str:
 
 
 def _record(record: Record) -> str:
-    fields: dict[str, Span] = {}
-    for span in record.children():
-        fields[span.name] = span
-        if len(fields) > 8:  # an object record may have a field for each block of the table
-            break
+    # An object record may have a field for each block of the table.
+    fields = {span.name: span for span in islice(record.children(), 9)}
     if record.type == INDEX:
         return f"{_key(record)} → block {_number(fields['block offset']):,}"
     if record.type == OBJ:
