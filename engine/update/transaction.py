@@ -113,12 +113,13 @@ class PreparedUpdates:
         git would refuse; LockError without the lock; OutdatedError for another outcome than the planned one;
         HookError if `hook` refuses.
 
-        1. The hook hears of the updates (preparing), without the lock.
-        2. The lock is taken, expectations are checked, the table is written. As in git, the hook is not told
-           of an error in this step.
-        3. The hook hears of the changes (prepared): all that is left to do is to put the table into the list.
-        4. The list is renamed into place, and the hook hears of it (committed); or lock and table are removed
-           first, and then it does (aborted). What it answers changes nothing any more.
+        1. The hook is run for the updates (preparing), without the lock.
+        2. The lock is taken, expectations are checked, the table is written. As in git, the hook is not run
+           for an error in this step.
+        3. The hook is run for the changes (prepared): all that is left is to put the table into the list.
+        4. The list is renamed into place, then the hook is run (committed); or table and lock are removed,
+           then the hook is run (aborted). Its answer changes nothing any more. One of the two always follows
+           `prepared`, also for errors and interrupts, of which git does not tell the hook.
         """
         lines = hook_lines(self.updates, stack.hash_id.size)
         is_told = False

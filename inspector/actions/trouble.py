@@ -65,6 +65,8 @@ def explain(error: Exception) -> Trouble:
             return Trouble("The stack is locked.", tuple(_lock(error)), "again", name)
         case errors.ExpectationError():
             return Trouble("A ref does not hold the value that was expected.", (text,), "plan")
+        case errors.HookError():
+            return Trouble("A hook of the repository refuses it.", (text,), "plan")
         case errors.RefnameError() | errors.NameConflictError() | errors.EntryTooBigError():
             return Trouble("git would refuse this.", (text,), "none")
         case errors.FormatError() | errors.MissingTableError():

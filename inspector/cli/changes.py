@@ -89,7 +89,7 @@ def add(call: Call, message: str | None, nul_terminated: bool, force: bool, dry_
     if message == "":
         raise click.UsageError("git refuses an update with an empty message, too; leave -m out for none")
     written: list[TransactionResult] = []
-    # The end of the input ends what is read of it, so a program at the other end may wait for each answer.
+    # What is there is read, without waiting for more: a program at the other end may wait for an answer.
     chunks = iter(lambda: cast("BufferedReader", sys.stdin.buffer).read1(_CHUNK), b"")
     data = b"".join(chunks) if dry_run else b""
     action = AddAction(call.workplace, data, message or "", nul_terminated, force)

@@ -14,7 +14,7 @@ import pytest
 
 from engine.errors import HookError
 from engine.git import find_repository
-from inspector.actions import AddAction, Workplace, run as run_action
+from inspector.actions import AddAction, Workplace, explain, run as run_action
 from tests.support.cli import run, start
 from tests.support.environment import enter_environment_of
 from tests.support.git import Git, Repository
@@ -128,6 +128,21 @@ def test_a_form_in_the_terminal_runs_it_too(template: Template) -> None:
 
     theirs = template.told(by_git, "update HEAD {a}")
     assert template.told(by_form, "update HEAD {a}") == theirs
+
+
+def test_a_refusal_in_the_terminal_says_what_the_hook_says(template: Template) -> None:
+    repo = template.repo
+    said = '#!/bin/sh\necho "$1: not now"\n[ "$1" != prepared ] || [ -e .git/free ]\n'
+    write_hook(repo.git_dir / "hooks" / "reference-transaction", said)
+    found = find_repository(repo.path)
+    place = Workplace(repo.reftable, found.stack_options(), found)
+    action = AddAction(place, f"create refs/heads/new {template.a}\n".encode())
+    plan = action.plan(lambda _: None)
+    with pytest.raises(HookError, match="prepared: not now") as caught:
+        run_action(action, plan, lambda _: None)
+    assert explain(caught.value).sentence == "A hook of the repository refuses it."
+    (repo.git_dir / "free").touch()
+    assert "reference-transaction: committed: not now" in run_action(action, plan, lambda _: None).warnings
 
 
 @pytest.mark.parametrize("step", ["preparing", "prepared", "committed", "aborted"])
