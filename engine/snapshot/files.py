@@ -40,7 +40,7 @@ def link(source: Path, target: Path) -> bool:
 
 
 def put_file(source: Path, target: Path) -> bool:
-    """The same, durably."""
+    """As `link`, durably."""
     if is_there := link(source, target):
         sync(target)
     return is_there

@@ -416,7 +416,7 @@ def test_directories_too_deep_to_be_removed_do_not_fail_the_change(stack: Path) 
     deep = snapshots_directory(stack) / "20200101T000000.000000Z-add.partial"
     here = Path.cwd()
     try:
-        for name in [deep, *["d"] * sys.getrecursionlimit()]:
+        for name in [str(deep), *["d"] * sys.getrecursionlimit()]:
             os.mkdir(name)
             os.chdir(name)
     finally:
