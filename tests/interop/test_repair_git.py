@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.format import RefRecord
+from engine.format import LOG, RefRecord
 from engine.repair import plan_repair
 from engine.snapshot import restore
 from engine.table import Table
@@ -257,3 +257,31 @@ def test_tables_that_overlap_are_merged_and_git_sees_what_it_saw(repo: Repositor
     assert repo.git("refs", "verify").stderr == b""
     repo.git("update-ref", "refs/heads/after", commits[0].hex())
     assert sees(repo)[b"refs/heads/after"] == commits[0]
+
+
+@pytest.mark.parametrize("place", [104, 258])  # here many or few of them come out wrong
+def test_of_a_damaged_log_block_no_entry_that_may_be_wrong_comes_into_the_reflogs(
+    git: Git, tmp_path: Path, place: int
+) -> None:
+    """A SHA-256 stack: what inflates in front of the damage may be damaged as well, with good checksums."""
+    repo = Layout("sha256", block_size=4096).init(git, tmp_path / "repo")
+    commits = add_commits(repo, 120)
+    repo.update_refs(f"create refs/heads/b{at:03} {commit.hex()}" for at, commit in enumerate(commits))
+    repo.git("symbolic-ref", "HEAD", "refs/heads/b000")
+    repo.git("pack-refs")
+    names = [f"refs/heads/b{at:03}" for at in range(120)]
+    before = {name: repo.reflog(name) for name in names}
+    path = only_table(repo)
+    with Table.open(path) as table:
+        logs = [block for block in table.blocks() if block.type == LOG]
+    assert len(logs) > 2
+    data = bytearray(path.read_bytes())
+    data[logs[1].offset + place] ^= 0x55
+    path.write_bytes(data)
+    mended = mend(repo.reftable)
+    assert mended.logs.may_be_lost
+    after = {name: repo.reflog(name) for name in names}
+    assert all(after[name] in ([], before[name]) for name in names)
+    assert 0 < sum(map(bool, after.values())) < 120
+    assert repo.git("fsck").stderr == b""
+    assert repo.git("refs", "verify").stderr == b""
