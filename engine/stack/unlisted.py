@@ -157,12 +157,9 @@ def unlisted_files(
     files: list[UnlistedFile] = []
     for name, (named, status) in found.items():
         kind, reason, offset = named, "", None
-        holder = held_by[name]
-        in_use = name in used
+        holder, in_use, may_hide = held_by[name], name in used, holders.may_hide(status.st_uid)
         # Of a temporary file without any lock, the writer is dead: it would hold one.
-        is_hidden = (named.is_lock or (named is FileKind.TEMPORARY and bool(locks))) and holders.may_hide(
-            status.st_uid
-        )
+        is_hidden = may_hide and (named.is_lock or (named is FileKind.TEMPORARY and bool(locks)))
         if named.is_table:
             if name not in judged:
                 continue  # gone again
@@ -185,7 +182,7 @@ def unlisted_files(
                 in_use=in_use,
                 may_be_held=in_use or is_hidden,
                 holder=holder,
-                holding=_holding(kind, holder, holders.may_hide(status.st_uid)),
+                holding=_holding(kind, holder, may_hide),
                 offset=offset,
             )
         )
@@ -288,8 +285,8 @@ def _judge(
     try:
         with Table.open(os.path.join(path, name), name) as table:
             low, high = table.min_update_index, table.max_update_index
-            what = f"not in {TABLES_LIST}, update index{'' if low == high else 'es'} {low}"
-            what += "" if low == high else f" to {high}"
+            indexes = f"index {low}" if low == high else f"indexes {low} to {high}"
+            what = f"not in {TABLES_LIST}, update {indexes}"
             if low > high:
                 return FileKind.UNREADABLE, f"{what}, which is no range", None
             kind = _kind_by_limits(low, high, coverage)
