@@ -64,7 +64,7 @@ class LogOutcomes:
     """Numbers of log entries: in both views, in one alone; `uncertain` ones may be wrong and stay out.
 
     `may_be_lost` when there may have been others, in what cannot be read: about so many `unknown`, None if
-    that cannot be told.
+    that cannot be told. `deleted` ones are to be seen now, and deleted by a table that counts afterwards.
     """
 
     kept: int
@@ -73,6 +73,7 @@ class LogOutcomes:
     uncertain: int
     may_be_lost: bool
     unknown: int | None = 0
+    deleted: int = 0
 
 
 def ref_outcomes(
@@ -102,12 +103,15 @@ def ref_outcomes(
 
 def log_outcomes(plan: RepairPlan, progress: ProgressCallback | None = None) -> LogOutcomes:
     """What becomes of the log entries. Raises as `ref_outcomes` does."""
-    kept = lost = returned = 0
+    kept = lost = returned = deleted = 0
     before, after = _opened(plan)
     keyed = (((log_order(log), log) for log in logs) for logs in (live_logs(before), all_logs(after)))
     for number, (_, (was, will)) in enumerate(side_by_side(*keyed), 1):
-        lost += will is None  # one that a tombstone hides is deleted
-        if will is not None and not will.is_deletion:
+        if will is None:
+            lost += 1
+        elif will.is_deletion:
+            deleted += was is not None
+        else:
             kept += was is not None
             returned += was is None
         if progress is not None and number % _BATCH == 0:
@@ -119,7 +123,7 @@ def log_outcomes(plan: RepairPlan, progress: ProgressCallback | None = None) -> 
     about = [one.about_logs for one in losses if one.lost_logs] + [None for one in left if not one.logs]
     known = [number for number in about if number is not None]
     unknown = sum(known) if len(known) == len(about) else None
-    return LogOutcomes(kept, lost, returned, uncertain, bool(about), unknown)
+    return LogOutcomes(kept, lost, returned, uncertain, bool(about), unknown, deleted)
 
 
 def _opened(plan: RepairPlan) -> tuple[list[OpenInputs], list[OpenInputs]]:

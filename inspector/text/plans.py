@@ -159,9 +159,10 @@ def unknown_refs(counts: Mapping[Outcome, int], plan: RepairPlan) -> int | None:
 def log_counts(logs: LogOutcomes) -> str:
     """The same for log entries, with what is not known of them."""
     returned = f", {logs.returned:,} returned" if logs.returned else ""
+    deleted = f", {logs.deleted:,} deleted by a newer table" if logs.deleted else ""
     uncertain = f"; {logs.uncertain:,} stay out, they come from damaged bytes" if logs.uncertain else ""
     lost = _lost(logs.lost, logs.unknown) if logs.may_be_lost else f"{logs.lost:,} lost"
-    return f"log entries: {logs.kept:,} kept{returned}, {lost}{uncertain}"
+    return f"log entries: {logs.kept:,} kept{returned}{deleted}, {lost}{uncertain}"
 
 
 def gap_lines(plan: RepairPlan) -> list[str]:

@@ -12,6 +12,7 @@ from engine.format import LOG, RefRecord
 from engine.repair import plan_repair
 from engine.snapshot import restore
 from engine.table import Table
+from inspector.text import log_counts
 from tests.engine.fsck.test_git_stacks import TRIAL
 from tests.support.findings import NOW
 from tests.support.git import Git, Repository
@@ -113,6 +114,30 @@ def test_a_ref_whose_newer_log_entries_may_be_lost_is_not_restored(git: Git, tmp
     path.write_bytes(data[:512] + bytes(1024) + data[1536:])
     mended = mend(repo.reftable)
     assert set(mended.told.values()) == {"doubtful", "lost"}
+
+
+def test_log_entries_that_the_right_order_deletes_again_are_told(git: Git, tmp_path: Path) -> None:
+    """A list in the wrong order shows entries that git has expired; in the right one they are gone."""
+    repo = git.init(tmp_path / "repo", auto_compaction=False)
+    repo.commit()
+    for number in range(3):
+        repo.branch(f"b{number}")
+    repo.git("reflog", "expire", "--expire=all", "refs/heads/b1")
+    names = listed(repo.reftable)
+    (repo.reftable / "tables.list").write_text("".join(f"{name}\n" for name in reversed(names)))
+
+    def logs() -> list[bytes]:
+        found = [
+            repo.git("reflog", "show", f"refs/heads/{name}").stdout for name in ("main", "b0", "b1", "b2")
+        ]
+        return b"".join(found).splitlines()
+
+    before = logs()
+    mended = mend(repo.reftable)
+    assert mended.told == {}
+    assert (mended.logs.deleted, mended.logs.lost) == (1, 0)
+    assert len(logs()) == len(before) - 1
+    assert "kept, 1 deleted by a newer table, 0 lost" in log_counts(mended.logs)
 
 
 def test_what_a_killed_git_leaves_is_cleared_away(repo: Repository) -> None:
