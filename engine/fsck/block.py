@@ -11,7 +11,7 @@ first byte after the prefix is higher than that of the key before is therefore i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final, Self
@@ -316,24 +316,24 @@ def check_records(
 
 def _record_faults(
     records: Records, record: Record, start: int, id_len: int, highest: int
-) -> list[tuple[str, str]]:
+) -> Iterator[tuple[str, str]]:
     block, key = records.block, record.key
     second, at = get_varint(block.data, get_varint(block.data, start)[1])
-    name, index, what = key, 0, f"the ref {shown(key)}"
     if block.type == REF:
+        name, what = key, f"the ref {shown(key)}"
         index = records.header.min_update_index + get_varint(block.data, at + (second >> 3))[0]
     elif block.type == LOG:
         name, index = decode_log_key(key, start)
         what = f"an entry in the reflog of {shown(name)}"
         index = 0 if second & 7 == DELETION else index
-    elif block.type == OBJ and id_len and len(key) != id_len:
-        return [("object-id-length", f"an object id of {len(key)} bytes, where the footer states {id_len}")]
-    found: list[tuple[str, str]] = []
-    if block.type in (REF, LOG) and 0 in name:
-        found.append(("key-nul", what))
+    else:
+        if block.type == OBJ and id_len and len(key) != id_len:
+            yield "object-id-length", f"an object id of {len(key)} bytes, where the footer states {id_len}"
+        return
+    if 0 in name:
+        yield "key-nul", what
     if index > highest:
-        found.append(("update-index", f"{what} has the update index {index}, above {highest}"))
-    return found
+        yield "update-index", f"{what} has the update index {index}, above {highest}"
 
 
 def _check_restarts(records: Records, whole: set[int], report: Report) -> None:

@@ -20,6 +20,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -96,29 +97,26 @@ class _Run:
 
     def findings(self) -> Iterator[Finding]:
         """Run the phases."""
-        try:
-            self._tell("list", 0, None)
-            listed, report = self._open_tables()
-            yield from report.close()
-            self._tell("files", 0, None)
-            yield from self._check_files(listed).close()
-            report = Report()
-            total = sum(table.size for table in self._tables)
-            self._tell("tables", 0, total)
-            # The git directory of a linked worktree says where the common one is.
-            of_worktree = os.path.isfile(os.path.join(self._path, os.pardir, "commondir"))
-            refs = RefCheck(self._tables, of_worktree, report)
-            fitting = check_tables(self._tables, self._options.hash_id, report)
-            checks = {table.name: check_table(table, report, self._tick(total)) for table in self._tables}
-            for _ in refs.check([checks[table.name] for table in fitting]):
+        self._tell("list", 0, None)
+        listed, report = self._open_tables()
+        yield from report.close()
+        self._tell("files", 0, None)
+        yield from self._check_files(listed).close()
+        report = Report()
+        total = sum(table.size for table in self._tables)
+        self._tell("tables", 0, total)
+        # The git directory of a linked worktree says where the common one is.
+        of_worktree = os.path.isfile(os.path.join(self._path, os.pardir, "commondir"))
+        refs = RefCheck(self._tables, of_worktree, report)
+        fitting = check_tables(self._tables, self._options.hash_id, report)
+        checks = {table.name: check_table(table, report, self._tick(total)) for table in self._tables}
+        for _ in refs.check([checks[table.name] for table in fitting]):
+            yield from report.drain()
+        for table in self._tables:
+            for _ in checks[table.name]:  # of tables that do not fit; all others are at their end
                 yield from report.drain()
-            for table in self._tables:
-                for _ in checks[table.name]:  # of tables that do not fit; all others are at their end
-                    yield from report.drain()
-            yield from report.close()
-            self._tell("tables", total, total)
-        finally:
-            self._tables = []
+        yield from report.close()
+        self._tell("tables", total, total)
 
     def _check_files(self, listed: list[str], attempts: int = _ATTEMPTS) -> Report:
         """What is wrong with the other files; looks again when the list was replaced meanwhile."""
@@ -148,10 +146,9 @@ class _Run:
         return tick
 
     def _raw_list(self) -> bytes | None:
-        try:
+        with suppress(FormatError, OSError):
             return read_list_bytes(self._path)
-        except (FormatError, OSError):
-            return None
+        return None
 
     def _open_tables(self, attempts: int = _ATTEMPTS) -> tuple[list[str], Report]:
         """Check the list and open the tables that it names; again, when it was replaced meanwhile."""
