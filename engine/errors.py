@@ -20,6 +20,7 @@ Absent records are `None`, never an error, and `OSError` passes through unchange
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 _SHOWN_BYTES: Final = 120
@@ -29,6 +30,13 @@ def shown(data: bytes) -> str:
     r"""Bytes as a message quotes them, in ASCII (`'refs/heads/\xff'`): those of a file may be megabytes."""
     quoted = repr(data[:_SHOWN_BYTES]).removeprefix("b")
     return quoted if len(data) <= _SHOWN_BYTES else f"{quoted}... ({len(data)} bytes)"
+
+
+def in_words(error: BaseException) -> str:
+    """An error as a line: of the system's ones the file and what is wrong with it, without their number."""
+    if not isinstance(error, OSError) or not error.strerror:
+        return str(error)
+    return error.strerror if error.filename is None else f"{os.fsdecode(error.filename)}: {error.strerror}"
 
 
 class ReftableError(Exception):

@@ -58,14 +58,14 @@ def describe(error: BaseException) -> tuple[ExitCode, str]:
             advice = (
                 "each table is an open file: allow more of them (ulimit -n), or have git compact the stack"
             )
-            return ExitCode.UNREADABLE, f"{error}; {advice}"
+            return ExitCode.UNREADABLE, f"{errors.in_words(error)}; {advice}"
         case OSError(errno=errno.EBADF):
             return ExitCode.UNWRITABLE, "standard input or standard output is closed"
         case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EFBIG | errno.EROFS):
             place = "" if error.filename is not None else "standard output: "
-            return ExitCode.UNWRITABLE, f"{place}{error}"
+            return ExitCode.UNWRITABLE, f"{place}{errors.in_words(error)}"
         case _:
-            return ExitCode.UNREADABLE, str(error)
+            return ExitCode.UNREADABLE, errors.in_words(error)
 
 
 def note(text: str) -> None:

@@ -20,7 +20,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-from engine.errors import ApiError, FormatError
+from engine.errors import ApiError, FormatError, in_words
 from engine.stack import LOCK_SUFFIX, TABLES_LIST, read_list_bytes, write_file
 
 MANIFEST: Final = "manifest.json"
@@ -138,9 +138,9 @@ def _read_all(directory: str | os.PathLike[str]) -> tuple[list[Snapshot], dict[s
             found.append(load_snapshot(parent / name))
         except FileNotFoundError as error:
             if os.path.lexists(parent / name):  # it is not being removed
-                wrong[name] = str(error)
+                wrong[name] = in_words(error)
         except (OSError, ValueError) as error:
-            wrong[name] = str(error)
+            wrong[name] = in_words(error)
     return found, wrong
 
 

@@ -43,7 +43,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final, Self
 
-from engine.errors import ApiError, CommittedError
+from engine.errors import ApiError, CommittedError, in_words
 from engine.format import TABLES_LIST
 from engine.snapshot.files import (
     digest,
@@ -260,7 +260,7 @@ def settle(
     except OSError as error:
         if (read_list_bytes(stack) or b"") != after:
             raise
-        raise CommittedError(os.fspath(stack / TABLES_LIST), str(error)) from error
+        raise CommittedError(os.fspath(stack / TABLES_LIST), in_words(error)) from error
     with suppress(OSError):  # the change has happened
         prune(stack, now, spared=snapshot.id)
     return settled

@@ -38,6 +38,7 @@ from engine.errors import (
     OutdatedError,
     ReftableError,
     RepositoryError,
+    in_words,
 )
 from engine.format import (
     TABLES_LIST,
@@ -355,7 +356,7 @@ class StackDirectory(Closing):
         except (ReftableError, OSError) as error:
             if self._commits == before or isinstance(error, CommittedError):
                 raise
-            raise CommittedError(self.list_path, str(error)) from error
+            raise CommittedError(self.list_path, in_words(error)) from error
 
     def follow(self, added: Iterable[Table] = ()) -> None:
         """Load the list that was just installed, with tables that are open already."""

@@ -15,7 +15,7 @@ from itertools import count
 from typing import Final
 
 from engine.closing import Unfinished
-from engine.errors import CommittedError, LockError, ReftableError
+from engine.errors import CommittedError, LockError, ReftableError, in_words
 from engine.stack.durable import change_mode, sync, write_all
 
 LOCK_SUFFIX: Final = ".lock"
@@ -81,7 +81,7 @@ class LockFile(Unfinished):
             failure = failure or error
         is_told = isinstance(failure, CommittedError)
         if self.is_committed and isinstance(failure, ReftableError | OSError) and not is_told:
-            raise CommittedError(self.path, str(failure)) from failure
+            raise CommittedError(self.path, in_words(failure)) from failure
 
     def close(self) -> None:
         """Let go of the lock; nothing happens after a commit or a second time."""

@@ -37,6 +37,7 @@ from engine.format.header import (
 )
 from engine.format.raw_record import Encoded
 from engine.format.record import (
+    LOG_KEY_TAIL,
     VAL1,
     VAL2,
     LogRecord,
@@ -318,7 +319,10 @@ class TableWriter:
 
     def _too_big(self, key: bytes) -> EntryTooBigError:
         size = self.options.block_size
-        return EntryTooBigError(f"the record {shown(key)} does not fit into a block of {size} bytes")
+        what = f"the record {shown(key)}"
+        if self._section == LOG:
+            what = f"an entry in the reflog of {shown(key[:-LOG_KEY_TAIL])}"
+        return EntryTooBigError(f"{what} does not fit into a block of {size} bytes")
 
     def _begin_logs(self) -> None:
         if self._section == REF:

@@ -26,7 +26,7 @@ from engine.update import (
     prepare_updates,
 )
 from inspector.actions.base import Action, Plan, Result, command, word
-from inspector.text import counted, safe_name, update_lines
+from inspector.text import counted, error_text, safe_name, update_lines
 
 
 @dataclass(slots=True)
@@ -285,7 +285,7 @@ def _tidy_up(stack: Stack, progress: ProgressCallback) -> list[str]:
     except Cancelled:
         return ["The compaction after it was stopped; the next addition will begin it again."]
     except (ReftableError, OSError) as error:
-        reason = safe_name(str(error))
+        reason = error_text(error)
         return [f"The compaction after it failed, and will be tried by the next addition: {reason}"]
     return []
 

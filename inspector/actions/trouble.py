@@ -52,7 +52,7 @@ def seen_locks(directory: Path, files: Iterable[str]) -> list[UnlistedFile]:
 
 def explain(error: Exception) -> Trouble:
     """An error of planning or applying an action."""
-    text = safe_name(str(error))
+    text = safe_name(errors.in_words(error))
     match error:
         case RefusedError():
             return Trouble("Nothing can be changed here.", (text,), "none")

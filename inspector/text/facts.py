@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from engine.errors import in_words
 from engine.format import RefRecord, parse_table_name
 from engine.salvage import Losses
 from inspector.text.safe import safe_text
@@ -23,7 +24,7 @@ def shown(data: bytes) -> str:
 
 def error_text(error: BaseException) -> str:
     """An error as one line, fit for a terminal whatever it quotes."""
-    return shown(str(error).encode("utf-8", "surrogateescape"))
+    return shown(in_words(error).encode("utf-8", "surrogateescape"))
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

@@ -367,6 +367,12 @@ def test_a_ref_that_fits_no_block_is_too_big() -> None:
     assert bytes(written).count(b"t") == 1
 
 
+def test_a_reflog_entry_that_fits_no_block_is_named_by_its_ref() -> None:
+    writer, _ = new(block_size=100)
+    with pytest.raises(EntryTooBigError, match="an entry in the reflog of 'refs/heads/x' does not fit"):
+        writer.add_log(LogRecord(b"refs/heads/x", 1, bytes(20), bytes(20), b"A", b"a@b", 1, 0, b"m" * 200))
+
+
 def test_an_index_that_cannot_converge_is_an_error_and_no_endless_loop() -> None:
     writer, _ = new(block_size=100)
     for number in range(5):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import pty
 import signal
@@ -83,6 +84,12 @@ def test_the_codes_are_the_published_ones() -> None:
 )
 def test_each_error_has_its_code(error: BaseException, code: ExitCode) -> None:
     assert describe(error)[0] is code
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EMFILE, errno.ENOSPC, errno.EIO])
+def test_an_error_of_the_system_is_told_in_words_with_its_file(code: int) -> None:
+    _, line = describe(OSError(code, os.strerror(code), b"r/tables.list"))
+    assert line.startswith(f"r/tables.list: {os.strerror(code)}")
 
 
 def test_a_lock_that_is_held_is_code_4_and_named(stack: Path) -> None:
@@ -195,7 +202,7 @@ def test_a_full_disk_is_an_error(stack: Path) -> None:
     with Path("/dev/full").open("wb") as full, start("refs", stack, stdout=full.fileno()) as process:
         assert process.stderr is not None
         said = process.stderr.read()
-        assert said == b"reftable-inspector: standard output: [Errno 28] No space left on device\n"
+        assert said == b"reftable-inspector: standard output: No space left on device\n"
         assert process.wait() == 6
 
 

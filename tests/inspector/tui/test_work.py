@@ -169,7 +169,7 @@ def test_what_is_dropped_is_not_heard_and_what_is_stopped_is() -> None:
     ("error", "text", "defect"),
     [
         (ApiError("no such thing"), "no such thing", False),
-        (FileNotFoundError(2, "gone"), "[Errno 2] gone", False),
+        (FileNotFoundError(2, "gone"), "gone", False),
         (Cancelled(), "", False),
         (KeyError("x\x1b"), r"a defect of this program: KeyError: 'x\\x1b'", True),
     ],
