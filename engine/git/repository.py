@@ -32,6 +32,7 @@ from engine.stack import DEFAULT_LOCK_TIMEOUT_MS, StackOptions
 
 _MAX_FACTOR: Final = 255
 _RECENT_HOOK: Final = (2, 54)
+_HOOK_EVENT: Final = re.compile(r"hook\.(.*)\.event", re.DOTALL)
 _WAIT_FOREVER: Final = -1
 
 # core.sharedRepository adds these to what the umask leaves (PERM_GROUP and PERM_EVERYBODY in git's setup.h).
@@ -194,8 +195,8 @@ class Repository:
     def reference_hook(self, directory: Path, output: Callable[[bytes], object]) -> ReferenceHook | None:
         """The hook that git runs for changes of refs in the stack of `directory`, if there is one.
 
-        `output` gets what it prints. Raises HookError for one that is not run since git would not work in the
-        repository either: it is another user's.
+        `output` gets what it prints. Raises HookError for one that is not run: in another user's repository,
+        where git would not work either, and for a hook that the configuration defines.
         """
         git_dir = self.git_dir_of(directory)
         if git_dir is None or self.common_dir is None:
@@ -203,7 +204,17 @@ class Repository:
         place = self.worktree if git_dir == self.git_dir and self.worktree is not None else git_dir
         configured = self.config.text("core.hookspath")
         hooks = self.common_dir / "hooks" if configured is None else place / os.path.expanduser(configured)
-        if not os.access(program := hooks / HOOK_NAME, os.X_OK):
+        program = hooks / HOOK_NAME if os.access(hooks / HOOK_NAME, os.X_OK) else None
+        events = [key for key, value in self.config.values.items() if value == HOOK_NAME]
+        if program is None and not events:
+            return None
+        version = self.git and self.git.version()
+        is_recent = not version or version >= _RECENT_HOOK
+        for key in events if is_recent else ():
+            match = _HOOK_EVENT.fullmatch(key)
+            if match is not None and self.config.flag(f"hook.{match[1]}.enabled", True):
+                raise HookError(f"{key} defines a hook {HOOK_NAME}, which git alone runs")
+        if program is None:
             return None
         for path in (self.common_dir, place):
             if (owner := path.stat().st_uid) != os.geteuid():
@@ -214,8 +225,7 @@ class Repository:
         environment = environment_without_places() | {"GIT_PREFIX": ""}
         if place != git_dir.parent:
             environment["GIT_DIR"] = os.fspath(git_dir)
-        version = self.git and self.git.version()
-        return ReferenceHook(program, place, environment, not version or version >= _RECENT_HOOK, output)
+        return ReferenceHook(program, place, environment, is_recent, output)
 
     def committer(self) -> Identity:
         """Who a reflog entry of now is by: what git says, or else what the environment does."""

@@ -61,9 +61,14 @@ class Template:
         log = self.repo.git_dir / "hook.log"
         told = log.read_bytes() if log.exists() else b""
         refs = self.repo.refs(root=True)
+        logs = [(name, self.repo.reflog(os.fsdecode(name))) for name in refs if name != b"refs/heads/sym"]
         shutil.rmtree(self.repo.path)
         kept.rename(self.repo.path)
-        return done, told, refs
+        return (
+            done,
+            told,
+            (refs, [(name, [(log.new, log.message) for log in entries]) for name, entries in logs]),
+        )
 
 
 @pytest.fixture
@@ -389,3 +394,20 @@ def test_the_worktree_that_is_named_is_the_one_of_the_hook(template: Template, t
     told = (repo.git_dir / "hook.log").read_text()
     assert f" of {repo.git_dir}/worktrees/linked, prefix " in told
     assert f"{template.b} refs/worktree/one" in told
+
+
+def test_a_hook_of_the_configuration_is_left_to_git(template: Template, git: Git) -> None:
+    repo, data = template.repo, f"create refs/heads/new {template.a}\n".encode()
+    repo.git("config", "hook.mine.event", "reference-transaction")
+    repo.git("config", "hook.mine.command", "touch .git/ran; :")
+    template.repo.git("update-ref", "--stdin", input=data.replace(b"new", b"other"))
+    is_run = (repo.git_dir / "ran").exists()
+    assert is_run == (git.run("version").stdout >= b"git version 2.54")
+    done = run("add", repo.path, stdin=data)
+    assert done.code == (5 if is_run else 0)
+    assert (
+        "hook.mine.event defines a hook reference-transaction, which git alone runs" in done.err
+    ) == is_run
+    assert (b"refs/heads/new" in repo.refs()) != is_run
+    repo.git("config", "hook.mine.enabled", "false")
+    assert run("add", repo.path, stdin=data.replace(b"new", b"third")).code == 0
