@@ -355,7 +355,7 @@ def _delete(path: Path) -> None:
     except RecursionError:
         raise OSError(errno.ELOOP, "directories too deep in each other", os.fspath(path)) from None
     except OSError as error:
-        error.filename = os.fspath(path)  # it has the last part alone
+        error.strerror = f"{error.strerror} (in {path})"  # it has the last part of the name alone
         raise
 
 

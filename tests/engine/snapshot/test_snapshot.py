@@ -24,6 +24,7 @@ from engine.snapshot import (
     ChangeRecord,
     Snapshot,
     changes_since,
+    drop,
     find_snapshot,
     is_as_before,
     keep,
@@ -409,6 +410,17 @@ def test_a_planted_number_leaves_room_for_those_to_come(stack: Path) -> None:
         taken = add_recorded(stack, name)
         assert find_snapshot(stack, taken.id) == taken
         assert unusable_snapshots(stack) == {}
+
+
+def test_what_cannot_be_removed_is_named_with_its_place(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = add_recorded(stack, b"refs/heads/a")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "not yours", "lost")
+
+    monkeypatch.setattr(os, "rmdir", refuse)
+    with pytest.raises(PermissionError, match=f"not yours .in .*{taken.id}.*: 'lost'"):
+        drop(stack, [taken.id], NOW)
 
 
 def test_directories_too_deep_to_be_removed_do_not_fail_the_change(stack: Path) -> None:
