@@ -98,9 +98,6 @@ class CopyScreen(ListDialog[None, CopyChoice]):
         """Copy the choice under the cursor."""
         if (choice := self._list.current) is not None:
             self.app.copy_to_clipboard(choice.text)
-            self.app.notify(
-                fit_text(choice.text, SHOWN_CHARACTERS).rstrip(),
-                title=f"Copied: {choice.label}",
-                markup=False,
-            )
+            what = fit_text(choice.text, SHOWN_CHARACTERS).rstrip()
+            self.app.notify(what, title=f"Copied: {choice.label}", markup=False)
             self.dismiss(None)

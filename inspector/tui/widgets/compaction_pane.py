@@ -12,7 +12,6 @@ from typing import ClassVar, Final
 
 from textual import on
 from textual.actions import SkipAction
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
@@ -132,30 +131,25 @@ and how large they are."""
         tables: range
 
     def __init__(self) -> None:
-        super().__init__()
+        self._rule = Static(classes="compaction--line", markup=False)
+        self._before = BarList((), empty="no tables")
+        self._after = BarList((), empty="no table is left")
+        self._after.can_focus = False
+        self._legend = Static(classes="compaction--line compaction--legend", markup=False)
+        self._step = Static(classes="compaction--step", markup=False)
+        self._merge = Static(classes="compaction--merge", markup=False)
+        self._what_if = WhatIf()
+        after = ListPane(self._after).add_class("compaction--after")
+        bars = Horizontal(ListPane(self._before), after, classes="compaction--bars")
+        parts = self._rule, bars, self._legend, self._step, self._merge
+        study = Vertical(*parts, classes="compaction--study")
+        super().__init__(study, Vertical(self._what_if, classes="compaction--what-if"))
         self.study = Study()
         self._file_sizes = False
         self._anchor: int | None = None
         self._along = False
         self._dry_run = DryRun(self, self.study, self._draw)
         self._bars = Bars(self.study, file_sizes=False)
-        self._before = BarList((), empty="no tables")
-        self._after = BarList((), empty="no table is left")
-        self._after.can_focus = False
-        self._what_if = WhatIf()
-
-    def compose(self) -> ComposeResult:
-        """Rules on top, bars before and after beside each other, the step and the merge in words below."""
-        with Vertical(classes="compaction--study"):
-            yield Static(classes="compaction--line compaction--rule", markup=False)
-            with Horizontal(classes="compaction--bars"):
-                yield ListPane(self._before)
-                yield ListPane(self._after).add_class("compaction--after")
-            yield Static(LEGEND, classes="compaction--line compaction--legend", markup=False)
-            yield Static(classes="compaction--step", markup=False)
-            yield Static(classes="compaction--merge", markup=False)
-        with Vertical(classes="compaction--what-if"):
-            yield self._what_if
 
     @property
     def focus_target(self) -> Widget:
@@ -223,19 +217,14 @@ and how large they are."""
         self.refresh_bindings()
 
     def _say(self) -> None:
-        if not self.is_mounted:
-            return
         study = self.study
         steps = step_lines(study)
         if self.has_class("-low"):  # without the rule in a sentence
             steps = [Content("  ").join([steps[0], steps[-1]])]
-        for name, lines in (
-            ("legend", [Content(DAMAGE_LEGEND if study.knows_damage else LEGEND)]),
-            ("rule", [rule_line(study, file_sizes=self._file_sizes)]),
-            ("step", steps),
-            ("merge", [*self._dry_run.lines(), *merge_lines(study)]),
-        ):
-            self.query_one(f".compaction--{name}", Static).update(Content("\n").join(lines))
+        self._legend.update(DAMAGE_LEGEND if study.knows_damage else LEGEND)
+        self._rule.update(rule_line(study, file_sizes=self._file_sizes))
+        self._step.update(Content("\n").join(steps))
+        self._merge.update(Content("\n").join([*self._dry_run.lines(), *merge_lines(study)]))
 
     @on(VirtualList.Highlighted)
     def _cursor_moved(self, event: VirtualList.Highlighted) -> None:
