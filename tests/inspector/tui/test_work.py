@@ -267,7 +267,7 @@ def test_a_dialog_is_left_only_when_nothing_covers_it(covered: bool) -> None:
     answers: list[str | None] = []
 
     async def steps(pilot: Pilot[Any]) -> None:
-        question = Question()
+        question = Question("Question")
         await app.push_screen(question, answers.append)
         cover = Screen[None]()
         if covered:
