@@ -10,7 +10,7 @@ import os
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from operator import attrgetter
+from operator import attrgetter, ne
 from pathlib import Path
 from typing import Final
 
@@ -119,22 +119,24 @@ class Evidence:
     def listed(self) -> tuple[list[str], list[LeftOut]]:
         """The names in the list, and the lines that are no table of this directory.
 
-        The last line may have been cut short: it is the one table whose name begins like it.
+        A name of no file may be wrong in one character, or that of the last line cut short: if that can be
+        one table alone, it is meant. NULs that a power cut has left are no name.
         """
         names: list[str] = []
         left: list[LeftOut] = []
         listed = parse_table_list(self.raw or b"")
+        others = [one for one in self.entries if is_table_file(one) and one not in listed.names]
         for line in listed.lines:
-            name = line.name
-            if name is not None:
-                if name not in self.entries and line is listed.lines[-1] and not listed.is_whole:
-                    begun = [one for one in self.entries if is_table_file(one) and one.startswith(name)]
-                    name = begun[0] if len(begun) == 1 else name
+            name = line.name or os.fsdecode(line.raw.partition(b"\0")[0])
+            if name and name not in self.entries:
+                is_cut = line is listed.lines[-1] and not listed.is_whole
+                meant = [one for one in others if _is_alike(name, one) or (is_cut and one.startswith(name))]
+                name = meant[0] if len(meant) == 1 else name
+            if line.name is not None or name in others:
                 names.append(name)
-            elif line.raw:
+            elif name:
                 what = f"{shown(line.raw)} in tables.list is no table of this directory"
-                unusable = os.fsdecode(line.raw.partition(b"\0")[0])
-                left.append(LeftOut(unusable, what, None, 0, 0, is_listed=True, is_missing=True))
+                left.append(LeftOut(name, what, None, 0, 0, is_listed=True, is_missing=True))
         return names, left
 
     def look_at_listed(self, listed: Sequence[str]) -> list[TableFile]:
@@ -260,6 +262,11 @@ def _between(name: str, listed: Sequence[str]) -> Limits:
     above = [limits[0] for one in listed[at + 1 :] if (limits := limits_in_name(one))]
     low = max(below, default=0) + 1
     return low, max(low, min(above, default=low + 1) - 1)
+
+
+def _is_alike(name: str, other: str) -> bool:
+    """Whether two names differ in one character."""
+    return len(name) == len(other) and sum(map(ne, name, other)) == 1
 
 
 def joined(reasons: Sequence[str]) -> str:

@@ -118,9 +118,7 @@ def log_outcomes(plan: RepairPlan, progress: ProgressCallback | None = None) -> 
             progress(Progress("compare logs", number, None))
     losses = [one for table in plan.tables for one in table.losses.values()]
     uncertain = sum(one.uncertain_logs for one in losses)
-    left = [one for one in plan.left_out if one.is_listed]
-    losses += [one.losses for one in left if one.logs and one.losses is not None]
-    about = [one.about_logs for one in losses if one.lost_logs] + [None for one in left if not one.logs]
+    about = [one.about_logs for one in damages(plan) if one.lost_logs]
     known = [number for number in about if number is not None]
     unknown = sum(known) if len(known) == len(about) else None
     return LogOutcomes(kept, lost, returned, uncertain, bool(about), unknown, deleted)

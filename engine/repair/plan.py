@@ -159,8 +159,8 @@ class RepairPlan:
 class Damage:
     """What a table may have held that cannot be read: refs in `gaps`, of update indexes up to `high`.
 
-    With `lost_logs` log entries as well. `position` is that of the table in the repaired stack, None for one
-    that is not in it.
+    With `lost_logs` log entries as well, `about_logs` of them, None if that is not known. `position` is that
+    of the table in the repaired stack, None for one that is not in it.
     """
 
     file: str
@@ -168,12 +168,20 @@ class Damage:
     high: int
     gaps: tuple[Gap, ...]
     lost_logs: bool
+    about_logs: int | None
+
+    @classmethod
+    def of(cls, file: str, position: int | None, high: int, losses: Losses | None) -> Damage:
+        """What a table has lost; without `losses` anything may be."""
+        if losses is None:
+            return cls(file, position, high, EVERYWHERE, lost_logs=True, about_logs=None)
+        return cls(file, position, high, losses.gaps, losses.lost_logs, losses.about_logs)
 
 
 def damages(plan: RepairPlan) -> list[Damage]:
     """What may be lost without trace, for each table, the oldest first; then of those left out."""
     found = [
-        Damage(file, position, table.limits[1], losses.gaps, losses.lost_logs)
+        Damage.of(file, position, table.limits[1], losses)
         for position, table in enumerate(plan.tables)
         for file, losses in table.losses.items()
     ]
@@ -184,9 +192,9 @@ def damages(plan: RepairPlan) -> list[Damage]:
             continue
         if left.refs or left.logs:  # it can be read, but for its losses
             if left.losses is not None:
-                found.append(Damage(left.file, None, high, left.losses.gaps, left.losses.lost_logs))
+                found.append(Damage.of(left.file, None, high, left.losses))
         elif low <= high and not any(first <= low and high < end for first, end in covered):
-            found.append(Damage(left.file, None, high, EVERYWHERE, lost_logs=True))
+            found.append(Damage.of(left.file, None, high, None))
     return [damage for damage in found if damage.gaps or damage.lost_logs]
 
 

@@ -169,6 +169,7 @@ class _Planner(Draft):
         usable = [file for file in usable if file.file not in self.set_aside]
         # The table that is cut short may have been half copied: what it lacks may be in another.
         is_complete = bool(self.listed) and len(usable) == len(self.listed) and not self.left
+        is_complete = is_complete and b"\0" not in (known.raw or b"")
         # A list that is sound in itself may be older than its tables, or have lost a line.
         others = known.not_looked_at()
         if is_complete:

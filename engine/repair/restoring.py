@@ -20,7 +20,7 @@ def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Dam
     in it. Raises as `ref_outcomes` does.
     """
     damaged = [
-        Damage(one.file, number, one.limits[1], one.losses.gaps, one.losses.lost_logs)
+        Damage.of(one.file, number, one.limits[1], one.losses)
         for number, one in enumerate(inputs)
         if one.losses is not None and one.losses.gaps
     ]

@@ -13,7 +13,6 @@ from engine.repair.files import TableFile, number_of, words_for
 from engine.repair.inputs import Counts, OpenInputs, count_records
 from engine.repair.plan import Damage, PlannedTable, Step, StepKind
 from engine.repair.restoring import restored_refs
-from engine.salvage import EVERYWHERE
 from engine.stack import unused_table_name
 
 
@@ -74,7 +73,7 @@ def _restore(draft: Draft, chosen: Sequence[TableFile]) -> None:
     """Have the reflogs tell the values of refs whose records are lost."""
     names = {file.file for file in chosen}
     others = [
-        Damage(name, None, (limits_in_name(name) or (0, U64_MAX))[1], EVERYWHERE, lost_logs=True)
+        Damage.of(name, None, (limits_in_name(name) or (0, U64_MAX))[1], None)
         for name in (*draft.listed, *(left.file for left in draft.left if left.is_listed))
         if name not in names and draft.only is None
     ]

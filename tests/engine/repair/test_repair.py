@@ -929,3 +929,24 @@ def test_limits_that_are_no_range_are_those_of_the_name(directory: Path) -> None
     change_header(directory / listed(directory)[1], min_update_index=3, max_update_index=1)
     assert mend(directory).told == {}
     assert state(directory) == before
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data + bytes(4096 - len(data)),
+        lambda data: data[:-60] + bytes(60),
+        lambda data: bytes(len(data)),
+        *(lambda data, at=at: data[:at] + bytes([data[at] ^ 5]) + data[at + 1 :] for at in (5, 30, 40)),
+    ],
+    ids=["NULs behind", "NULs at the end", "NULs alone", "a digit", "a suffix", "an ending"],
+)
+def test_a_list_of_which_bytes_are_wrong_loses_nothing_while_its_tables_are_there(
+    directory: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    before, path = state(directory), directory / "tables.list"
+    path.write_bytes(damage(path.read_bytes()))
+    mended = mend(directory)
+    assert set(mended.told.values()) <= {"changed", "returned"}
+    assert (mended.logs.lost, mended.logs.may_be_lost, damages(mended.plan)) == (0, False, [])
+    assert state(directory) == before
