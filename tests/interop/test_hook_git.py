@@ -19,6 +19,7 @@ from tests.support.cli import run, start
 from tests.support.environment import enter_environment_of
 from tests.support.git import Git, Repository
 from tests.support.tables import stack_files
+from tests.support.thinning import thinned
 
 # The program notes the step, its input, where it runs, which repository git finds there, and the lock.
 HOOK = r"""#!/bin/sh
@@ -272,8 +273,10 @@ SESSIONS = [
 ]
 
 
-@pytest.mark.parametrize("commands", SESSIONS)
-@pytest.mark.parametrize("is_hooked", [True, False])
+@pytest.mark.parametrize(
+    ("commands", "is_hooked"),
+    [*((each, True) for each in SESSIONS), *((each, False) for each in thinned(SESSIONS, 5))],
+)
 def test_several_transactions_are_answered_as_git_answers(
     template: Template, commands: str, is_hooked: bool
 ) -> None:
