@@ -128,7 +128,9 @@ def _block(span: BlockSpan, header: Header) -> Iterator[Readable | Unreadable]:
         return
     runs, reasons = _sound_records(records)
     for run in runs:
-        yield _readable(records, run, span.end)
+        found = _readable(records, run, span.end)
+        if found.refs or found.logs:
+            yield found
     for reason in reasons:
         yield Unreadable(span.start, span.end, reason, span.type)
 
@@ -172,7 +174,8 @@ def _sound_records(records: Records, *, stop: bool = False) -> tuple[list[list[R
     return [run for run in runs if run], reasons
 
 
-def _readable(records: Records, found: list[Record], end: int) -> Readable:
+def _readable(records: Records, found: list[Record], end: int, *, stop: bool = False) -> Readable:
+    """These records, but for symbolic refs to nothing, as zeros look; with `stop`, up to the first."""
     block, header, data = records.block, records.header, records.block.data
     readable = Readable(block.offset, end, [], [], is_whole=False)
     for record in found:
@@ -181,6 +184,10 @@ def _readable(records: Records, found: list[Record], end: int) -> Readable:
         tail = data[at + (second >> 3) : record.end - records.base]
         alone = encode_head(0, len(record.key), second & 7) + record.key + tail
         refs, logs = _decoded(replace(block, data=alone, records_start=0, records_end=len(alone)), header)
+        if refs and refs[0].target == b"":
+            if stop:
+                break
+            continue
         readable.refs.extend(refs)
         readable.logs.extend(logs)
     return readable
@@ -282,8 +289,10 @@ def _readables_of(block: Block, header: Header, end: int, *, stop: bool = False)
     else:
         records = Records(block, header)
         runs, reasons = _sound_records(records, stop=stop)
-        is_whole = not reasons and len(runs) == 1
-        found = [replace(_readable(records, run, end), is_whole=is_whole) for run in runs]
+        parts = [_readable(records, run, end, stop=stop) for run in runs]
+        count = sum(len(one.refs) + len(one.logs) for one in parts)
+        is_whole = not reasons and len(runs) == 1 and count == len(runs[0])
+        found = [replace(one, is_whole=is_whole) for one in parts if one.refs or one.logs]
     highest = max((ref.update_index for one in found for ref in one.refs), default=0)
     return found if highest <= header.max_update_index else []
 

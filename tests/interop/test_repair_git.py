@@ -140,6 +140,19 @@ def test_log_entries_that_the_right_order_deletes_again_are_told(git: Git, tmp_p
     assert "kept, 1 deleted by a newer table, 0 lost" in log_counts(mended.logs)
 
 
+def test_zeros_are_not_read_as_a_symbolic_ref_to_nothing(git: Git, tmp_path: Path) -> None:
+    repo = git.init(tmp_path / "repo", auto_compaction=False)
+    repo.commit()
+    before = repo.git("symbolic-ref", "HEAD").stdout
+    repo.git("symbolic-ref", "HEAD", "refs/heads/other")
+    path = repo.reftable / listed(repo.reftable)[-1]
+    front, name, rest = path.read_bytes().partition(b"HEAD")
+    path.write_bytes(front + name + bytes(7) + rest)
+    mended = mend(repo.reftable)
+    assert mended.told[b"HEAD"] == "doubtful"
+    assert repo.git("symbolic-ref", "HEAD").stdout == before
+
+
 def test_what_a_killed_git_leaves_is_cleared_away(repo: Repository) -> None:
     """It dies where it waits for a hook, with the lock held: no later git can change a ref."""
     commit = repo.commit()
