@@ -12,6 +12,7 @@ from typing import Final
 
 from engine.errors import EntryTooBigError
 from engine.format import (
+    MAGIC,
     MAX_BLOCK_SIZE,
     U64_MAX,
     HashId,
@@ -19,6 +20,8 @@ from engine.format import (
     LogRecord,
     Read,
     RefRecord,
+    checksum_fault,
+    footer_size,
     is_refname,
     limits_in_name,
     log_order,
@@ -31,6 +34,8 @@ from engine.salvage.scan import Readable, Unreadable, salvage
 from engine.table import Table
 
 _USUAL_BLOCK_SIZE: Final = 2**16
+_MOST_APPENDED: Final = 2**20
+"""Bytes at the end of a file in which its footer is looked for."""
 
 _update_index: Callable[[RefRecord | LogRecord], int] = attrgetter("update_index")
 
@@ -73,6 +78,8 @@ class Salvaged:
 def salvage_table(name: str, size: int, read: Read, header: Header) -> Salvaged:
     """Salvage a file of `size` bytes that `read` reads, by `header`. Raises `OSError`."""
     layout = TableLayout(name, size, read)
+    if layout.footer is None or layout.footer.errors():
+        layout = TableLayout(name, _whole_size(size, read, header), read)
     salvaged = _salvage(layout, header, blind=False)
     frame = (layout.header, layout.footer)
     if salvaged.losses.stretches and any(part is None or part.errors() for part in frame):
@@ -80,6 +87,19 @@ def salvage_table(name: str, size: int, read: Read, header: Header) -> Salvaged:
             salvaged, _salvage(layout, header, blind=True), key=lambda one: one.losses.refs + one.losses.logs
         )
     return salvaged
+
+
+def _whole_size(size: int, read: Read, header: Header) -> int:
+    """The size of a table behind whose footer something was appended; `size` itself if there is none such."""
+    start, length = max(0, size - _MOST_APPENDED), footer_size(header.version)
+    data, copied = read(start, size - start), read(0, header.size)
+    at = data.rfind(copied) if len(copied) == header.size and copied.startswith(MAGIC) else -1
+    while at >= 0:
+        footer = data[at : at + length]
+        if len(footer) == length and checksum_fault(footer) is None:
+            return start + at + length
+        at = data.rfind(copied, 0, at)
+    return size
 
 
 def assumed_header(layout: TableLayout, name: str, hash_id: HashId) -> tuple[Header, bool]:

@@ -950,3 +950,12 @@ def test_a_list_of_which_bytes_are_wrong_loses_nothing_while_its_tables_are_ther
     assert set(mended.told.values()) <= {"changed", "returned"}
     assert (mended.logs.lost, mended.logs.may_be_lost, damages(mended.plan)) == (0, False, [])
     assert state(directory) == before
+
+
+@pytest.mark.parametrize("appended", [bytes(5000), b"REFT" + bytes(300), b"x"], ids=["NULs", "magic", "x"])
+def test_what_was_appended_to_a_table_costs_nothing(directory: Path, appended: bytes) -> None:
+    before, path = state(directory), directory / listed(directory)[1]
+    path.write_bytes(path.read_bytes() + appended)
+    mended = mend(directory)
+    assert (mended.told, mended.logs.may_be_lost, damages(mended.plan)) == ({}, False, [])
+    assert state(directory) == before
