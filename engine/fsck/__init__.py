@@ -8,6 +8,7 @@ May import `stack`, `layout`, `merge` and `git`.
                   the parts of one table, then the whole of it
     whole_stack   the tables together
     run           `tables.list`, the files beside the tables, then all of it in order: `fsck`
+    repository    what surrounds the stacks
 """
 
 from engine.fsck.faults import (
@@ -17,6 +18,7 @@ from engine.fsck.faults import (
     Severity as Severity,
 )
 from engine.fsck.finding import Finding as Finding, Report as Report
+from engine.fsck.repository import check_repository as check_repository
 from engine.fsck.run import finding_of as finding_of, fsck as fsck
 from engine.fsck.table import (
     HIGHEST_LIMIT as HIGHEST_LIMIT,

@@ -66,6 +66,7 @@ _IGNORES = "git ignores it"
 _LAST_WINS = "git lets the table win that is listed last"
 _BROKEN = "git treats the ref as broken"
 _VERIFY = "`git refs verify` says"
+_NO_REPOSITORY = "git says that this is no git repository"
 _SET_REF = ("write or delete the ref (add)",)
 _BEGIN_ANEW = f"{HOW_TO_BEGIN_ANEW[0].upper()}{HOW_TO_BEGIN_ANEW[1:]}."
 _NO_OBJECTS = "git never reads the object section; JGit"
@@ -205,6 +206,19 @@ _FAULTS = (
         "object id.", f"{_NO_OBJECTS} misses refs when it looks for those of an object", _REWRITE),
     FaultKind("objects-wrong", _ERROR, "The object section says of a ref block that it holds an object id, "
         "which it does not.", f"{_NO_OBJECTS} looks at blocks without the object", _REWRITE),
+    # The repository
+    FaultKind("repository-head", _ERROR, "git does not take the file for the HEAD of a repository; in one "
+        "with reftables it holds `ref: refs/heads/.invalid`, and the stack has the real HEAD.",
+        _NO_REPOSITORY, ("write `ref: refs/heads/.invalid` to the file",)),
+    FaultKind("repository-directory", _ERROR, "A directory is missing that every repository has.",
+        _NO_REPOSITORY, ("make the directory",)),
+    FaultKind("repository-storage", _ERROR, "The configuration does not say that the repository keeps its "
+        "refs in reftables.", "git asks the files backend, and shows no refs; a write goes astray",
+        ("git config core.repositoryFormatVersion 1, then git config extensions.refStorage reftable",)),
+    FaultKind("repository-version", _ERROR, "The repository's format version does not allow for reftables.",
+        "git refuses the repository", ("git config core.repositoryFormatVersion 1",)),
+    FaultKind("refs-beside", _WARNING, "Files of the files backend lie beside the stack, as another tool or "
+        "a failed migration leaves them.", "git does not read them"),
     # The stack
     FaultKind("hash-mixed", _ERROR, "A table has object ids of another hash function than the stack.",
         "git refuses the whole stack", _ASIDE),
@@ -231,6 +245,8 @@ _FAULTS = (
         f"{_BROKEN}; {_VERIFY} badReferentName", _SET_REF),
     FaultKind("symref-outside", _INFO, "A symbolic ref names something that is neither below refs/ nor a ref "
         "like HEAD.", f"{_VERIFY} symrefTargetIsNotARef"),
+    FaultKind("head-missing", _ERROR, "The stack of a repository has no HEAD.",
+        "git fails wherever it wants the current branch", _SET_REF),
     FaultKind("head-target", _ERROR, "HEAD is a symbolic ref to something else than a branch.",
         f"git commits to what is no branch, or takes this for no repository; {_VERIFY} badHeadTarget",
         _SET_REF),

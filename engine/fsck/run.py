@@ -107,7 +107,9 @@ class _Run:
         self._tell("tables", 0, total)
         # The git directory of a linked worktree says where the common one is.
         of_worktree = os.path.isfile(os.path.join(self._path, os.pardir, "commondir"))
-        refs = RefCheck(self._tables, of_worktree, report)
+        is_whole = len(self._tables) == len(listed) and all(one.table is not None for one in self._tables)
+        wants_head = is_whole and is_of_repository(self._path)
+        refs = RefCheck(self._tables, report, of_worktree=of_worktree, wants_head=wants_head)
         fitting = check_tables(self._tables, self._options.hash_id, report)
         checks = {table.name: check_table(table, report, self._tick(total)) for table in self._tables}
         for _ in refs.check([checks[table.name] for table in fitting]):

@@ -140,11 +140,15 @@ def check_order(tables: Sequence[tuple[str, Limits]]) -> Iterator[Finding]:
 class RefCheck:
     """The refs of the merged view, list by list in name order.
 
-    `of_worktree` for the stack of a linked worktree, whose symbolic refs name branches of another stack.
+    `of_worktree` for the stack of a linked worktree, whose symbolic refs name branches of another stack;
+    `wants_head` for one that has to have a HEAD, as that of each repository and worktree.
     """
 
-    def __init__(self, tables: Sequence[CheckedTable], of_worktree: bool, report: Report) -> None:
+    def __init__(
+        self, tables: Sequence[CheckedTable], report: Report, *, of_worktree: bool, wants_head: bool
+    ) -> None:
         self._tables = tables
+        self._wants_head = wants_head
         self._of_worktree = of_worktree
         self._report = report
         self._open: list[bytes] = []  # names that the next name may begin with, each one with those before it
@@ -154,6 +158,13 @@ class RefCheck:
         for names in merge_blocks(sources, bytes):
             self._take(names)
             yield
+        # What is damaged is no evidence.
+        if (
+            self._wants_head
+            and self._tables
+            and not any(self._report.count(one.name) for one in self._tables)
+        ):
+            self._report.add("head-missing", "", None, "no table has a HEAD, or the newest one deletes it")
 
     def _take(self, names: list[bytes]) -> None:
         if Special in set(map(type, names)):
@@ -168,6 +179,7 @@ class RefCheck:
                 if not isinstance(name, Special) or name.target is not None or name.is_null
             ]
         if names:
+            self._wants_head = self._wants_head and not (names[0] <= b"HEAD" and b"HEAD" in names)
             if may_be_refused(names):
                 for name in names:
                     self._check_name(name)

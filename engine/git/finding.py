@@ -27,9 +27,10 @@ from engine.errors import RepositoryError
 from engine.format import parse_table_name
 from engine.git.config import GitConfig, parse_config
 from engine.git.program import GitProgram
-from engine.git.repository import Repository, StackLocation
+from engine.git.repository import Repository, StackLocation, refs_storage
 
 _MAX_POINTER: Final = 4096  # no path is longer
+_STUB: Final = b"ref: refs/heads/.invalid"
 _MAX_CONFIG: Final = 2**24
 
 
@@ -201,17 +202,16 @@ def _locate_stacks(
     typed: Path, git_dir: Path, common_dir: Path, config: GitConfig
 ) -> tuple[StackLocation, ...]:
     """The stacks of a repository, the main one first, then those of linked worktrees by name."""
-    storage = os.environ.get("GIT_REFERENCE_BACKEND") or config.text("extensions.refstorage") or "files"
-    backend, separator, payload = storage.partition("://")
+    backend, separator, payload = refs_storage(config).partition("://")
     root = Path(os.path.realpath(common_dir / payload)) if separator else common_dir
     main = root / "reftable"
     subject = f"{_quoted(typed)}: the repository {_quoted(git_dir)}"
-    if backend == "files":
+    if backend == "files" and not _is_stub(common_dir / "HEAD"):
         advice = "`git refs migrate --ref-format=reftable` converts it"
         if main.is_dir():
             advice += f"; name {_quoted(main)} to look into the stack that is there all the same"
         raise RepositoryError(f"{subject} uses the files backend, not reftables; {advice}")
-    if backend != "reftable":
+    if backend not in ("files", "reftable"):
         raise RepositoryError(f"{subject} keeps its refs in {backend[:80]!r}, not in reftables")
 
     linked = {}
@@ -237,6 +237,13 @@ def _locate_stacks(
             for name, directory in linked.items()
         ),
     )
+
+
+def _is_stub(head: Path) -> bool:
+    """Whether HEAD is what git writes in a repository with reftables, whatever its configuration says."""
+    with contextlib.suppress(OSError):
+        return _read_if_regular(head).strip() == _STUB
+    return False
 
 
 def _quoted(path: str | os.PathLike[str]) -> str:

@@ -45,6 +45,11 @@ _DEFAULT_EXPIRY: Final = "90.days.ago"
 _LOGGED_PREFIXES: Final = (b"refs/heads/", b"refs/remotes/", b"refs/notes/")
 
 
+def refs_storage(config: GitConfig) -> str:
+    """Where the configuration, or the environment, has refs: `files`, `reftable`, `reftable://PATH`."""
+    return os.environ.get("GIT_REFERENCE_BACKEND") or config.text("extensions.refstorage") or "files"
+
+
 @dataclass(frozen=True, slots=True)
 class StackLocation:
     """One stack: the directory that has its tables.list.
@@ -77,6 +82,11 @@ class Repository:
     stacks: tuple[StackLocation, ...]
     config: GitConfig
     git: GitProgram | None
+
+    @property
+    def states_reftables(self) -> bool:
+        """Whether the configuration says that refs are in reftables; if not, only the files do."""
+        return refs_storage(self.config) != "files"
 
     @property
     def current(self) -> StackLocation:

@@ -289,10 +289,22 @@ def test_a_git_that_refuses_the_repository_is_done_without(repo: real.Repository
     assert found.objects([commit]) == {}
 
 
+def test_a_repository_whose_head_says_so_has_reftables_whatever_its_configuration(
+    repo: real.Repository, program: str | None
+) -> None:
+    """`git config unset extensions.refStorage`: git asks the files backend, and finds nothing."""
+    assert find_repository(repo.path, program).states_reftables
+    (repo.git_dir / "config").unlink()
+    found = find_repository(repo.path, program)
+    assert found.current.directory == repo.reftable
+    assert not found.states_reftables
+
+
 def test_the_stack_of_a_repository_without_configuration_is_reached_by_its_own_path(
     repo: real.Repository, program: str | None
 ) -> None:
     (repo.git_dir / "config").unlink()
+    (repo.git_dir / "HEAD").write_text("ref: refs/heads/main\n")
     message = refused(repo.path, program)
     assert "uses the files backend" in message
     assert f"name '{repo.reftable}'" in message
@@ -481,6 +493,9 @@ def test_a_pipe_is_not_read(tmp_path: Path, repo: real.Repository, program: str 
     assert "neither a directory nor a regular file" in refused(tmp_path / "pipe", program)
     (repo.git_dir / "config").unlink()
     os.mkfifo(repo.git_dir / "config")
+    assert not find_repository(repo.path, None).states_reftables
+    (repo.git_dir / "HEAD").unlink()
+    os.mkfifo(repo.git_dir / "HEAD")
     assert "uses the files backend" in refused(repo.path, None)
 
 

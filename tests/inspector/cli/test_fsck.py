@@ -116,11 +116,16 @@ def test_each_worktree_is_a_stack_of_its_own(git: Git, tmp_path: Path) -> None:
     repo.git("worktree", "add", "-b", "topic", tmp_path / "topic")
     directory = repo.git_dir / "worktrees" / "topic" / "reftable"
     (directory / listed(directory)[0]).unlink()
-    main = ok("fsck", repo.path)
-    assert main.err.splitlines()[-1].endswith("not checked: the stacks of other worktrees (--worktree topic)")
+    whole = run("fsck", repo.path)
+    assert whole.code == 1
+    assert b"stack topic: " in whole.lines[0]
+    assert whole.err.splitlines()[-1].endswith("2 stacks checked: main, topic")
+    assert {one["stack"] for one in run("fsck", "--json", repo.path).objects} == {"topic"}
+    main = ok("fsck", repo.reftable)
+    assert "checked" not in main.err
     topic = run("fsck", repo.path, "--worktree", "topic")
     assert topic.code == 1
-    assert topic.err.splitlines()[-1].endswith("(--worktree main)")
+    assert "checked" not in topic.err
     assert run("fsck", tmp_path / "topic").code == 1
 
 

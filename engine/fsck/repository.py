@@ -1,0 +1,80 @@
+"""What is wrong around the stacks: the files by which git knows a repository, and that it keeps reftables.
+
+git takes a directory for a repository that has `objects`, `refs` and a HEAD it can read (is_git_directory()
+in its setup.c), and its configuration decides which backend it asks. A repository with reftables has a HEAD
+that says nothing (`ref: refs/heads/.invalid`) and a file in the place of `refs/heads`, so that what knows
+nothing of reftables fails rather than see no refs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from engine.errors import reason_of
+from engine.fsck.faults import FAULTS
+from engine.fsck.finding import Finding
+from engine.git import Repository
+
+_HEAD: Final = re.compile(rb"ref:[ \t\n\r]*refs/.*|[0-9a-f]{40}(?:[0-9a-f]{24})?\s.*", re.DOTALL)
+_MOST_HEAD: Final = 4096
+_VERSION: Final = 1
+_MOST_LOOSE: Final = 1000
+
+
+def check_repository(repository: Repository) -> Iterator[Finding]:
+    """What git has against the repository, or does not see in it; nothing for a plain stack directory."""
+    if repository.git_dir is None or repository.common_dir is None:
+        return
+    for git_dir in {repository.common_dir: None, repository.git_dir: None}:
+        reason = _wrong_head(git_dir / "HEAD")
+        if reason is not None:
+            yield Finding(FAULTS["repository-head"], os.fspath(git_dir / "HEAD"), None, reason)
+    for name in ("refs", "objects"):
+        if not (repository.common_dir / name).is_dir():
+            file = os.fspath(repository.common_dir / name)
+            yield Finding(FAULTS["repository-directory"], file, None, "there is no such directory")
+    config = os.fspath(repository.common_dir / "config")
+    version = repository.config.number("core.repositoryformatversion", 0, 0, 2**31 - 1)
+    if not repository.states_reftables:
+        what = "HEAD is that of a repository with reftables, and extensions.refStorage is not set"
+        yield Finding(FAULTS["repository-storage"], config, None, what)
+    elif version != _VERSION:
+        what = (
+            f"core.repositoryFormatVersion is {version}, with extensions.refStorage it has to be {_VERSION}"
+        )
+        yield Finding(FAULTS["repository-version"], config, None, what)
+    for file in _files_of_refs(repository.common_dir):
+        yield Finding(FAULTS["refs-beside"], file, None, "refs of the files backend")
+
+
+def _wrong_head(path: Path) -> str | None:
+    """Why git does not take this for a HEAD, if so: validate_headref() in its setup.c."""
+    try:
+        status = path.lstat()
+        if stat.S_ISLNK(status.st_mode):
+            target = os.fsencode(os.readlink(path))
+            return None if target.startswith(b"refs/") else "a symbolic link that leads to no ref"
+        if not stat.S_ISREG(status.st_mode):
+            return "no regular file"
+        with path.open("rb") as file:
+            content = file.read(_MOST_HEAD)
+    except OSError as error:
+        return reason_of(error)
+    return None if _HEAD.fullmatch(content) else "neither a symbolic ref below refs/ nor an object id"
+
+
+def _files_of_refs(common_dir: Path) -> Iterator[str]:
+    """Files beside the stack in which the files backend has refs: packed-refs, and the first loose one."""
+    packed = common_dir / "packed-refs"
+    if packed.is_file() and packed.stat().st_size:
+        yield os.fspath(packed)
+    refs = common_dir / "refs"
+    found = (os.path.join(root, name) for root, _, names in os.walk(refs) for name in sorted(names))
+    loose = [path for path in islice(found, _MOST_LOOSE) if path != os.fspath(refs / "heads")]
+    yield from loose[:1]
