@@ -130,7 +130,9 @@ def repair(
         if call.as_json:
             fields = {
                 "refs": {outcome.value: store.counts[outcome] for outcome in Outcome},
-                "logs": picked(logs, "kept", "returned", "lost", "uncertain", "may_be_lost", "unknown"),
+                "logs": picked(
+                    logs, "kept", "returned", "lost", "uncertain", "may_be_lost", "unknown", "deleted"
+                ),
                 "gaps": _gap_fields(made),
                 "unknown": unknown_refs(store.counts, made),
                 "losses": plan.made.losses,
