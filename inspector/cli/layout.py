@@ -40,7 +40,7 @@ def layout(call: Call, table_name: str | None) -> None:
             table: table.fault for table in stack.tables if isinstance(table, ReadableTable)
         }
         faults += [fault for fault in stack.faults if fault not in of_tables.values()]
-        for number, table in enumerate(chosen_tables(stack, table_name)):
+        for number, table in enumerate(chosen_tables(call, stack, table_name)):
             if number and not call.as_json:
                 call.out.text([""])
             errors = _print(call, TableLayout(table.name, table.size, table.read))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from engine.git import find_repository
-from engine.readable import ReadableStack, open_readable
+from engine.readable import ReadableStack, ReadableTable, damage_met, open_readable, open_table
 from engine.table import Table
 from inspector.actions import Workplace
 from inspector.cli.output import Output
@@ -26,7 +27,8 @@ table_option = click.option(
     "--table",
     "table_name",
     metavar="NAME",
-    help="Only what this table holds: its name, a part of the name, or its position (0 is the oldest).",
+    help="Only what this table holds: its name, a part of the name, or its position (0 is the oldest); or a "
+    "file that tables.list does not name, by its whole name, or by a path, as in a snapshot.",
 )
 
 
@@ -79,6 +81,8 @@ class Call:
     worktree: str | None
     as_json: bool
     out: Output = field(default_factory=Output.standard)
+    beside: list[ReadableTable] = field(default_factory=list)
+    """Tables that are open for this call, and are not in the stack."""
 
     @cached_property
     def workplace(self) -> Workplace:
@@ -93,14 +97,18 @@ class Call:
         """
         with open_readable(self.workplace.directory, self.workplace.options) as stack:
             stack.require_tables()
-            yield stack
+            try:
+                yield stack
+            finally:
+                for table in self.beside:
+                    table.close()
 
     @contextmanager
     def readable(self) -> Iterator[ReadableStack]:
         """As `opened`. What the verb has met that cannot be read is told at its end, with an exit code."""
         with self.opened() as stack:
             yield stack
-            faults = stack.damage_met()
+            faults = [*stack.damage_met(), *damage_met(self.beside).values()]
         end_with_faults(faults)
 
 
@@ -117,7 +125,7 @@ def end_with_faults(faults: Collection[Exception]) -> None:
     raise click.exceptions.Exit(ExitCode.UNREADABLE)
 
 
-def chosen_tables(stack: ReadableStack, table_name: str | None) -> tuple[Table, ...]:
+def chosen_tables(call: Call, stack: ReadableStack, table_name: str | None) -> tuple[Table, ...]:
     """The one table that a user's `table_name` means; all of them, oldest first, when it is None."""
     tables = stack.tables
     if table_name is None:
@@ -126,6 +134,10 @@ def chosen_tables(stack: ReadableStack, table_name: str | None) -> tuple[Table, 
         found = tables[int(table_name) : int(table_name) + 1]
     else:
         found = tuple(table for table in tables if table_name in table.name)
+        path = call.workplace.directory / table_name
+        if not found and path.is_file():
+            call.beside.append(open_table(os.fspath(path), path.name, stack.hash_id))
+            return (call.beside[-1],)
     the_one(found, table_name, "of this stack", "--table", " (the verb `tables` lists them)")
     return found
 

@@ -63,7 +63,7 @@ def refs(
         raise click.UsageError("--table and --as-of name two different views: give one of them")
     start = os.fsencode(prefix)
     with call.readable() as stack:
-        view = _view(stack, table_name)
+        view = _view(call, stack, table_name)
         if as_of is not None:
             view = MergedTable([table for table in view.tables if table.max_update_index <= as_of])
         if points_at is None:
@@ -89,7 +89,7 @@ def logs(call: Call, name: str | None, table_name: str | None, deletions: bool) 
     """
     with call.readable() as stack:
         only = os.fsencode(name or "")
-        entries = _view(stack, table_name).log_origins(only, deletions=deletions, markers=False)
+        entries = _view(call, stack, table_name).log_origins(only, deletions=deletions, markers=False)
         batches = _while(entries, lambda record: name is None or record.name == only)
         line = log_line if name is None else reflog_line
         _write(call, batches, log_json, line, bytes(stack.hash_id.size))
@@ -182,9 +182,9 @@ def _write(
             call.out.lines(line(record, *more, show) for record, _ in batch)
 
 
-def _view(stack: ReadableStack, table_name: str | None) -> MergedTable:
+def _view(call: Call, stack: ReadableStack, table_name: str | None) -> MergedTable:
     """The merged view, or that of the one table which a user's `table_name` means."""
-    return stack.merged if table_name is None else MergedTable(chosen_tables(stack, table_name))
+    return stack.merged if table_name is None else MergedTable(chosen_tables(call, stack, table_name))
 
 
 def _while(

@@ -147,6 +147,23 @@ def test_a_table_that_is_none_or_several_is_a_usage_error(history: Repository, n
     assert "of this stack" in done.err
 
 
+def test_a_table_that_the_list_does_not_name_is_read_by_its_name_or_path(history: Repository) -> None:
+    """An orphan, whole and damaged: what it holds can be compared, and be written with add."""
+    first, second, *others = (history.reftable / "tables.list").read_text().split()
+    held = ok("refs", "--table", second, history.path).out
+    entries = ok("logs", "--table", second, history.path).out
+    (history.reftable / "tables.list").write_text("".join(f"{name}\n" for name in (first, *others)))
+    assert ok("refs", "--table", second, history.path).out == held != b""
+    assert ok("logs", "--table", second, history.path).out == entries != b""
+    assert ok("refs", "--table", str(history.reftable / second), history.path).out == held
+    assert second.encode() in ok("layout", "--table", second, history.path).out
+    path = history.reftable / second
+    path.write_bytes(path.read_bytes()[:-10])
+    done = run("refs", "--table", second, history.path)
+    assert (done.code, done.out) == (3, held)
+    assert second in done.err
+
+
 def test_table_and_as_of_are_two_views(history: Repository) -> None:
     assert run("refs", history.path, "--table", "0", "--as-of", "1").code == 2
 
