@@ -33,10 +33,10 @@ def shown(data: bytes) -> str:
 
 
 def in_words(error: BaseException) -> str:
-    """An error as a line: of the system's ones the file and what is wrong with it, without their number."""
+    """An error as a line: of the system's ones what is wrong and with which file, without their number."""
     if not isinstance(error, OSError) or not error.strerror:
         return str(error)
-    return error.strerror if error.filename is None else f"{os.fsdecode(error.filename)}: {error.strerror}"
+    return error.strerror if error.filename is None else f"{error.strerror}: {os.fsdecode(error.filename)}"
 
 
 class ReftableError(Exception):

@@ -221,11 +221,15 @@ class GitProgram:
         ) as process:
             alarm = threading.Timer(timeout, _stop, [process])
             alarm.start()
+            stdin = cast("IO[bytes]", process.stdin)
             try:
-                yield process, cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
+                yield process, stdin, cast("IO[bytes]", process.stdout)
             finally:
                 alarm.cancel()
                 _stop(process)
+                # What it has not read is in the buffer still, and closing writes it: to no reader, by now.
+                with contextlib.suppress(OSError):
+                    stdin.close()
 
 
 def environment_without_places() -> dict[str, str]:

@@ -22,6 +22,7 @@ from engine.format import HashId, LogRecord, RefRecord
 from engine.table import WriteOptions
 from tests.support.cli import Outcome, run
 from tests.support.damage import flipped, written_anew
+from tests.support.findings import OF_VALUES
 from tests.support.stacks import traces
 from tests.support.tables import oid, stack_contents, stack_files, write_table
 from tests.support.thinning import SHARES, THOROUGH, thinned
@@ -236,7 +237,11 @@ def test_every_damage_is_repaired_and_the_repair_undone(directory: Path, share: 
         plan, *outcomes, summary = done.objects
         assert done.code == (1 if summary["losses"] and summary["applied"] else 0), (damage, done.err)
         lost = {one["name"].encode("utf-8", "surrogateescape") for one in outcomes if one["after"] is None}
-        for words in (("fsck",), ("refs",), ("logs",), ("print",), ("tables",), ("layout",)):
+        errors = {
+            one["code"] for one in ask(directory, "fsck", "--json").objects if one["severity"] == "error"
+        }
+        assert errors <= OF_VALUES, damage
+        for words in (("refs",), ("logs",), ("print",), ("tables",), ("layout",)):
             assert ask(directory, *words).code == 0, (damage, words)
         after = {line.split(b" ")[-1] for line in ask(directory, "refs").lines}
         assert before - after <= lost, damage

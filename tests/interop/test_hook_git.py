@@ -376,6 +376,7 @@ def test_the_end_of_a_reader_aborts_what_is_prepared(template: Template) -> None
     assert not (template.repo.reftable / "tables.list.lock").exists()
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_while_the_hook_runs_leaves_nothing(template: Template) -> None:
     repo = template.repo
     patient = '#!/bin/sh\n[ "$1" = prepared ] && kill -INT $PPID && sleep 1\necho "$1" >> .git/hook.log\n'

@@ -113,6 +113,14 @@ def test_what_a_failing_git_printed_before_is_not_taken_for_the_whole(tmp_path: 
     assert failing.config(tmp_path, OWN) == OWN
 
 
+def test_a_program_that_does_not_read_what_it_is_asked_answers_nothing(tmp_path: Path) -> None:
+    """Its pipe breaks, now or when it is closed: to a verb, that would look like a reader that has enough."""
+    program = GitProgram(str(script(tmp_path / "git", "exit 1")))
+    with program.names(tmp_path) as look_up:
+        assert look_up(b"x" * 1_000_000) is None
+    assert program.objects(tmp_path, [bytes([1]) * 20] * 50_000) == {}
+
+
 def test_endless_output_is_not_read_to_its_end(tmp_path: Path, git_environment: pytest.MonkeyPatch) -> None:
     git_environment.setattr(git_program, "_MAX_OUTPUT", 1000)
     endless = GitProgram(str(script(tmp_path / "git", "exec cat /dev/zero")))

@@ -8,7 +8,6 @@ import pty
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +88,7 @@ def test_each_error_has_its_code(error: BaseException, code: ExitCode) -> None:
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EMFILE, errno.ENOSPC, errno.EIO])
 def test_an_error_of_the_system_is_told_in_words_with_its_file(code: int) -> None:
     _, line = describe(OSError(code, os.strerror(code), b"r/tables.list"))
-    assert line.startswith(f"r/tables.list: {os.strerror(code)}")
+    assert line.startswith(f"{os.strerror(code)}: r/tables.list")
 
 
 def test_a_lock_that_is_held_is_code_4_and_named(stack: Path) -> None:
@@ -164,14 +163,6 @@ def test_a_wrong_command_line_is_code_2(args: list[str]) -> None:
     assert done.code == 2
     assert done.out == b""
     assert "Error: " in done.err
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Have processes start with the default for SIGINT, even where it is ignored, as in a background job."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.usefixtures("interruptible")
