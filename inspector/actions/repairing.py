@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 
 from engine.errors import Cancelled
 from engine.format import is_table_file
-from engine.fsck import Severity, fsck
+from engine.fsck import Finding, Severity, fsck
 from engine.progress import Progress, ProgressCallback
 from engine.repair import (
     LogOutcomes,
@@ -180,8 +180,7 @@ class RepairAction(Action[PlannedRepair]):
             with suppress(Cancelled):
                 progress(far)
 
-        found = fsck(directory, self.workplace.options, told)
-        errors = [one for one in found if one.severity is Severity.ERROR]
+        errors = self.errors(told)
         left = counted(len(errors), "error") if errors else "no errors"
         lines = []
         if not self.is_unlocking:
@@ -195,6 +194,11 @@ class RepairAction(Action[PlannedRepair]):
         undoable = any(step.kind is not StepKind.REMOVE_LOCK for step in plan.made.plan.steps)
         snapshot = done.snapshot if undoable else None
         return Result(f"Done. Checked again: {left}.", tuple(lines), warnings, made, snapshot)
+
+    def errors(self, progress: ProgressCallback) -> list[Finding]:
+        """Check the whole stack: the errors in it as it is now."""
+        found = fsck(self.workplace.directory, self.workplace.options, progress)
+        return [one for one in found if one.severity is Severity.ERROR]
 
     def _typed(self, made: RepairPlan, lost: int) -> Typed | None:
         """What has to be typed: `force`, the number of refs that are lost, or both."""

@@ -89,7 +89,7 @@ def repair(
     With --json: one object with steps, tables and left_out; one for each such ref, with name, outcome,
     before, after, why; one with the numbers of refs and logs, and the gaps, between whose names refs may be
     lost without trace, and about how many. With --apply, the exit code is 1 when errors remain, or when
-    something is lost or may be: `losses` says what.
+    something is lost or may be: `losses` says what; it is 4 when nothing is done, since that takes --force.
     """
     directory, out = call.workplace.directory, call.out
     locks = lock_files(directory)
@@ -144,6 +144,8 @@ def repair(
         _tell_result(result)
     elif plan.is_noop:
         note_sentence(plan.sentence)
+        if applies:
+            _end_undone(action, made)
     else:
         note("nothing was changed: --apply does this")
 
@@ -172,6 +174,17 @@ def _tell_result(result: Result) -> None:
         raise click.exceptions.Exit(ExitCode.FINDINGS)
     note("checked again: no errors")
     if losses:
+        raise click.exceptions.Exit(ExitCode.FINDINGS)
+
+
+def _end_undone(action: RepairAction, made: RepairPlan) -> None:
+    """End --apply that had nothing to do: fine if all is sound, not if steps or errors are left."""
+    if any(step.needs_force for step in made.steps):
+        raise click.exceptions.Exit(ExitCode.LOCKED)
+    with ProgressLine() as progress:
+        errors = len(action.errors(progress))
+    if errors:
+        note(f"checked again: {counted(errors, 'error')} left: see the verb fsck")
         raise click.exceptions.Exit(ExitCode.FINDINGS)
 
 

@@ -217,6 +217,23 @@ def test_a_stack_that_is_locked_is_told_by_the_exit_code(stack: Path) -> None:
     assert not (stack / "tables.list.lock").exists()
 
 
+def test_a_repair_that_can_do_nothing_is_told_by_the_exit_code(stack: Path) -> None:
+    """A lock that may be in use, and an error that has no repair."""
+    lock(stack, "tables.list")
+    before = stack_files(stack)
+    assert run("repair", "--apply", "--json", stack).code == 4
+    assert run("repair", "--apply", stack).code == 4
+    ok("repair", stack)
+    assert stack_files(stack) == before
+    other = stack.with_name("other")
+    other.mkdir()
+    write_stack(other, [RefRecord(b"HEAD", 1, target=b"refs/heads/..")])
+    assert run("fsck", other).code == 1
+    done = run("repair", "--apply", other)
+    assert (done.code, done.out) == (1, b"")
+    assert "checked again: 1 error left: see the verb fsck" in done.err
+
+
 def test_a_stale_lock_alone_is_removed_behind_a_snapshot_that_is_the_last_change(stack: Path) -> None:
     """Its owner may be a process that cannot be seen; and an undo must not take back the change before."""
     ok("compact", stack)
