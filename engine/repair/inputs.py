@@ -30,7 +30,7 @@ class Input:
 
     `limits` are the update indexes that the records are brought into. `salvaged` is what a damaged file was
     salvaged into. `drops_unsafe_names` leaves out refs whose names make git fail. `restored` are refs whose
-    records are lost, with the values that their reflogs tell.
+    records are lost or damaged, with the values that their reflogs tell.
     """
 
     file: str
@@ -99,19 +99,19 @@ class OpenInputs:
             for one in inputs
         ]
 
-    def refs(self, start: bytes = b"") -> Iterator[list[RefRecord]]:
-        """The refs in name order, tombstones among them: all from `start` on, and perhaps some before."""
+    def refs(self) -> Iterator[list[RefRecord]]:
+        """The refs in name order, tombstones among them."""
         streams = [
-            one.fitted_refs(source.ref_blocks(start))
+            one.fitted_refs(source.ref_blocks())
             for one, table in self._opened
             for source in (table, one.restored)
             if source is not None
         ]
         return streams[0] if len(streams) == 1 else merge_blocks(streams, ref_key)
 
-    def logs(self, start: bytes = b"") -> Iterator[list[LogRecord]]:
-        """The log entries by name, newest first, tombstones among them: likewise."""
-        streams = [one.fitted_logs(table.log_blocks(start)) for one, table in self._opened]
+    def logs(self) -> Iterator[list[LogRecord]]:
+        """The log entries by name, newest first, tombstones among them."""
+        streams = [one.fitted_logs(table.log_blocks()) for one, table in self._opened]
         return streams[0] if len(streams) == 1 else merge_blocks(streams, log_order)
 
 
@@ -143,9 +143,9 @@ Located = tuple[RefRecord, int]
 """A record and the number of the table that it is in."""
 
 
-def located_refs(sources: Sequence[OpenInputs], start: bytes = b"") -> Iterator[tuple[bytes, Located]]:
+def located_refs(sources: Sequence[OpenInputs]) -> Iterator[tuple[bytes, Located]]:
     """The record that counts for each name, with its table's place."""
-    streams = [_tagged(source.refs(start), number) for number, source in enumerate(sources)]
+    streams = [_tagged(source.refs(), number) for number, source in enumerate(sources)]
     for refs in merge_blocks(streams, lambda located: located[0].name):
         for located in refs:
             yield located[0].name, located
@@ -156,19 +156,19 @@ def _tagged(blocks: Iterator[list[RefRecord]], number: int) -> Iterator[list[Loc
         yield [(ref, number) for ref in refs]
 
 
-def all_logs(sources: Sequence[OpenInputs], start: bytes = b"") -> Iterator[LogRecord]:
+def all_logs(sources: Sequence[OpenInputs]) -> Iterator[LogRecord]:
     """The log entry that counts for each key, tombstones among them."""
-    return chain.from_iterable(merge_blocks([source.logs(start) for source in sources], log_order))
+    return chain.from_iterable(merge_blocks([source.logs() for source in sources], log_order))
 
 
-def live_logs(sources: Sequence[OpenInputs], start: bytes = b"") -> Iterator[LogRecord]:
+def live_logs(sources: Sequence[OpenInputs]) -> Iterator[LogRecord]:
     """The same without tombstones."""
-    return (log for log in all_logs(sources, start) if not log.is_deletion)
+    return (log for log in all_logs(sources) if not log.is_deletion)
 
 
-def newest_logs(sources: Sequence[OpenInputs], start: bytes = b"") -> Iterator[tuple[bytes, LogRecord]]:
+def newest_logs(sources: Sequence[OpenInputs]) -> Iterator[tuple[bytes, LogRecord]]:
     """The newest log entry of each ref, by its name."""
-    entries = (log for log in live_logs(sources, start) if not log.is_marker)
+    entries = (log for log in live_logs(sources) if not log.is_marker)
     for name, logs in groupby(entries, attrgetter("name")):
         yield name, next(logs)
 

@@ -40,7 +40,7 @@ class Outcome(StrEnum):
     CHANGED = "changed"
     RETURNED = "returned"  # it was not to be seen
     DOUBTFUL = "doubtful"  # kept, but a newer value may have been lost
-    RESTORED = "restored"  # its record is lost, its reflog tells the value
+    RESTORED = "restored"  # its record is lost or damaged, its reflog tells the value
     REVIVED = "revived"  # an older value, since the newer one is lost
     LOST = "lost"
 
@@ -154,6 +154,10 @@ class _Judge:
         is_other = before is None or not before.has_value_of(after)
         if is_other and any(table.read_ref(name) == after for table in self._restored[will[1]]):
             why = "restored from its reflog: the record cannot be read, its newest log entry can"
+            if was is not None and was[0].update_index == after.update_index:
+                why = (
+                    "restored from its reflog: the record is damaged, the log entry of the same update is not"
+                )
             return RefOutcome(name, Outcome.RESTORED, before, after, why)
         if before is None:
             if was is not None and was[0].update_index > after.update_index:

@@ -1,4 +1,4 @@
-"""Refs whose records are lost, but whose reflogs tell the values."""
+"""Refs whose records are lost or damaged, but whose reflogs tell the values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from engine.table import Table
 
 
 def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Damage]) -> dict[int, Table]:
-    """The refs whose records are lost, but whose reflogs tell the values, by the damaged inputs' numbers.
+    """The refs whose records are lost or wrong, but whose reflogs tell the values, by the inputs' numbers.
 
     `inputs` are those of the repaired stack, oldest first, `others` what may be lost of tables that are not
     in it. Raises as `ref_outcomes` does.
@@ -22,19 +22,14 @@ def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Dam
     damaged = [
         Damage.of(one.file, number, one.limits[1], one.losses)
         for number, one in enumerate(inputs)
-        if one.losses is not None and one.losses.gaps
+        if one.losses is not None
     ]
     if not damaged:
         return {}
-    gaps = [gap for one in damaged for gap in one.gaps]
-    low, ends = min(gap.low for gap in gaps), [gap.high for gap in gaps if gap.high is not None]
-    end = max(ends) if len(ends) == len(gaps) else None
     made: dict[int, Builder] = {}
     sources = [OpenInputs(directory, [one]) for one in inputs]
     with ExitStack() as opened:
-        for name, (located, log) in side_by_side(located_refs(sources, low), newest_logs(sources, low)):
-            if end is not None and name >= end:
-                break
+        for name, (located, log) in side_by_side(located_refs(sources), newest_logs(sources)):
             at = _place(inputs, [*damaged, *others], located, log)
             if at is None:
                 continue
@@ -52,15 +47,21 @@ def _place(
     """The input that has lost the record of a ref whose newest log entry this is; None if that is not sure.
 
     The entry is of an update in the range of that table, newer than any record left, and no newer entry may
-    be lost. Of HEAD and its like none tells, which are symbolic refs.
+    be lost. Or a damaged table has both, and the record has another value: a checksum guards the entry
+    alone. Of HEAD and its like no entry tells, which are symbolic refs.
     """
     if log is None or not any(log.new or b""):
         return None
     if not log.name.startswith(b"refs/") or log.name.endswith(b"/HEAD"):
         return None
     index = log.update_index
-    if located is not None and (located[0].update_index >= index or located[0].target is not None):
-        return None
+    if located is not None:
+        record, at = located
+        if record.update_index > index or record.target is not None:
+            return None
+        if record.update_index == index:
+            salvaged = inputs[at].salvaged if record.value != log.new else None
+            return at if salvaged is not None and salvaged.table.read_log(log.name, index) == log else None
     holding = [one for one in damages if any(gap.holds(log.name) for gap in one.gaps)]
     if any(one.lost_logs and one.high > index for one in holding):
         return None

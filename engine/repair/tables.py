@@ -70,7 +70,7 @@ def _table(draft: Draft, files: Sequence[TableFile], following: int) -> PlannedT
 
 
 def _restore(draft: Draft, chosen: Sequence[TableFile]) -> None:
-    """Have the reflogs tell the values of refs whose records are lost."""
+    """Have the reflogs tell the values of refs whose records are lost or damaged."""
     names = {file.file for file in chosen}
     others = [
         Damage.of(name, None, (limits_in_name(name) or (0, U64_MAX))[1], None)
@@ -120,19 +120,20 @@ def _plan_merging(draft: Draft, file: TableFile, files: Sequence[TableFile], tab
 
 
 def _plan_rewriting(draft: Draft, file: TableFile, table: PlannedTable) -> None:
-    losses = file.losses
+    losses, salvaged = file.losses, file.readable.salvaged
     result = f"as {table.name}, with {words_for(table.refs, table.logs)}"
-    if losses is not None:
+    if losses is not None and salvaged is not None:
         if losses.uncertain_logs:
             entries = number_of(losses.uncertain_logs, "log entry", "log entries")
             result += f"; {entries} from damaged bytes, which may be wrong, left out"
         if losses.stretches:
             stretches = number_of(losses.stretches, "stretch", "stretches")
             result += f"; {stretches} ({losses.size} bytes) cannot be read"
-        restored = sum(map(len, file.readable.restored.ref_blocks())) if file.readable.restored else 0
+        restored = [*file.readable.restored.refs()] if file.readable.restored else []
         if restored:
-            result += f"; {number_of(restored, 'ref')} restored from the reflog"
-        surplus = restored + losses.refs + losses.logs - losses.uncertain_logs - table.refs - table.logs
+            result += f"; {number_of(len(restored), 'ref')} restored from the reflog"
+        added = sum(salvaged.table.read_ref(ref.name) is None for ref in restored)
+        surplus = added + losses.refs + losses.logs - losses.uncertain_logs - table.refs - table.logs
         surplus += losses.left_out
         if surplus > 0:
             result += f"; {number_of(surplus, 'record')} repeated or impossible in a table, left out"
