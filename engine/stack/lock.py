@@ -12,7 +12,7 @@ import random
 import time
 from contextlib import suppress
 from itertools import count
-from typing import Final
+from typing import ClassVar, Final
 
 from engine.closing import Unfinished
 from engine.errors import CommittedError, LockError, ReftableError, in_words
@@ -31,9 +31,13 @@ class LockFile(Unfinished):
     `mode` are the permissions of the lock, and so of the file it may become: None leaves them
     to the umask. `timeout_ms` is how long to wait for another holder: 0 not at all, negative
     for ever. Raises `LockError`, `OSError`.
+
+    `commits` counts those of this process. An interrupt cannot become `CommittedError`, and may come at any
+    line behind the rename: this tells what it has come behind, once the lock is closed.
     """
 
     __slots__ = ("_fd", "_held", "is_committed", "lock_path", "path")
+    commits: ClassVar[int] = 0
 
     def __init__(self, path: str, *, timeout_ms: int = 0, mode: int | None = None) -> None:
         self.path = path
@@ -62,14 +66,27 @@ class LockFile(Unfinished):
         happened: until then no other lock can be the same file, and `close` sees whether this one is ours.
         """
         os.replace(self.lock_path, self.path)
-        self._held, self.is_committed = False, True
+        self._note_commit()
         self.close_file()
 
     def remove(self) -> None:
         """Have no file at `path`, which is a commit as well; the lock goes with `close`."""
         with suppress(FileNotFoundError):
             os.unlink(self.path)
+        LockFile.commits += 1
         self.is_committed = True
+
+    def _note_commit(self) -> None:
+        """Count the commit. An interrupt in between makes `close` count it again, which does no harm."""
+        LockFile.commits += 1
+        self._held, self.is_committed = False, True
+
+    def _is_at(self, path: str) -> bool:
+        """Whether the file at `path` is the open one; a file that is not there is not."""
+        try:
+            return os.path.samestat(os.fstat(self._fd), os.lstat(path))
+        except FileNotFoundError:
+            return False
 
     def __exit__(self, *details: object) -> None:
         failure = details[1]
@@ -88,10 +105,11 @@ class LockFile(Unfinished):
         if self._held:
             # Removed by hand meanwhile, it is as good as released; made anew, it is not ours.
             try:
-                if self._fd < 0 or os.path.samestat(os.fstat(self._fd), os.lstat(self.lock_path)):
-                    os.unlink(self.lock_path)
-            except FileNotFoundError:
-                pass
+                if self._fd < 0 or self._is_at(self.lock_path):
+                    with suppress(FileNotFoundError):
+                        os.unlink(self.lock_path)
+                elif self._is_at(self.path):  # an interrupt came just behind the rename
+                    self._note_commit()
             except OSError:
                 # It stays: a stale lock from now on, which is not to look as if this process were at work.
                 self._held = False

@@ -19,7 +19,7 @@ from pathlib import Path
 import click
 
 from engine.errors import ReftableError
-from engine.stack import StackOptions
+from engine.stack import LockFile, StackOptions
 from inspector.actions import Workplace
 from inspector.cli.changes import add, clean, compact, demo, expire
 from inspector.cli.fsck import fsck
@@ -30,7 +30,7 @@ from inspector.cli.repair import repair
 from inspector.cli.shape import segments, tables
 from inspector.cli.snapshots import snapshots, undo
 from inspector.demo import build_damaged_demo, build_demo
-from inspector.exit_codes import describe, note
+from inspector.exit_codes import ExitCode, describe, note
 
 _NO_NAME = ""
 
@@ -69,6 +69,7 @@ class _CommandLine(click.Group):
         self.format_commands(ctx, formatter)
 
     def invoke(self, ctx: click.Context) -> None:
+        commits = LockFile.commits
         try:
             super().invoke(ctx)
             # An error of writing belongs here, and not to the end of the process.
@@ -76,6 +77,8 @@ class _CommandLine(click.Group):
         except (ReftableError, OSError, KeyboardInterrupt) as error:
             _settle_output()
             code, line = describe(error)
+            if code is ExitCode.INTERRUPTED and LockFile.commits > commits:
+                line += "; a change is made already"
             if line:
                 note(line)
             ctx.exit(code)

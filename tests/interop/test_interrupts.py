@@ -1,4 +1,4 @@
-"""Ctrl-C at every line of a change: the stack is the old or the new one, and no file is left.
+"""Ctrl-C at every line of a change: the stack is the old or the new one, which is known, and no file is left.
 
 `pytest -s` shows how many lines each operation has. By default some of them are tried, the same each time.
 """
@@ -19,6 +19,7 @@ import pytest
 
 import engine
 from engine.snapshot.manifest import PARTIAL, snapshots_directory
+from engine.stack import LockFile
 from tests.interop.test_faults import names, shape
 from tests.support.operations import OPERATIONS, Operation, prepare
 from tests.support.thinning import thinned
@@ -137,13 +138,15 @@ def test_an_interrupt_at_any_line_leaves_the_old_stack_or_the_new_and_no_file(
     wrong = []
     for at in thinned(numbers, 15):
         directory = copy(tmp_path / "copy")
+        commits = LockFile.commits
         where = interrupted(lambda directory=directory: operation.work(directory), at)
         gc.collect()  # as at the end of the process: what an interrupt has kept from being closed, is then
         now, left = shape(directory), unlisted(directory) - allowed
         unfinished = [file for file in names(snapshots_directory(directory)) if file.endswith(PARTIAL)]
         # A table that the new list does not name any more is known as superseded, and cleaned.
         left = {file for file in left if now == old or not file.endswith(".ref")}
-        if now not in (old, new) or left or unfinished:
-            wrong.append((where, now == old, now == new, left, unfinished))
+        is_known = (LockFile.commits > commits) == (now != old)
+        if now not in (old, new) or left or unfinished or not is_known:
+            wrong.append((where, now == old, now == new, left, unfinished, is_known))
     assert not wrong, "\n".join(map(str, wrong))
     print(f"\n{name}: {len(numbers)} lines", end=" ")  # noqa: T201 - shown with -s

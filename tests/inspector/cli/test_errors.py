@@ -166,6 +166,19 @@ def test_a_wrong_command_line_is_code_2(args: list[str]) -> None:
 
 
 @pytest.mark.usefixtures("interruptible")
+def test_an_interrupt_behind_the_commit_says_that_a_change_is_made(
+    stack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("inspector.cli.output.Output.text", interrupt)
+    for verb, told in ((["compact"], "; a change is made already"), (["tables"], "")):
+        done = run(*verb, stack)
+        assert (done.code, done.err) == (130, f"reftable-inspector: interrupted{told}\n")
+    assert len(tables(stack)) == 1
+
+
 def test_an_interrupt_is_code_130(tmp_path: Path) -> None:
     ok("demo", tmp_path / "demo")
     with start("refs", "--json", tmp_path / "demo") as process:
