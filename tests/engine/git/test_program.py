@@ -115,9 +115,14 @@ def test_what_a_failing_git_printed_before_is_not_taken_for_the_whole(tmp_path: 
 
 def test_a_program_that_does_not_read_what_it_is_asked_answers_nothing(tmp_path: Path) -> None:
     """Its pipe breaks, now or when it is closed: to a verb, that would look like a reader that has enough."""
-    program = GitProgram(str(script(tmp_path / "git", "exit 1")))
+    ended = tmp_path / "ended"
+    program = GitProgram(str(script(tmp_path / "git", "read name", "echo gone", f"touch {ended}", "exit 1")))
     with program.names(tmp_path) as look_up:
-        assert look_up(b"x" * 1_000_000) is None
+        assert look_up(b"one") is None
+        while not ended.exists():
+            time.sleep(0.01)
+        time.sleep(0.1)
+        assert look_up(b"two") is None
     assert program.objects(tmp_path, [bytes([1]) * 20] * 50_000) == {}
 
 
