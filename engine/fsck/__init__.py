@@ -21,7 +21,6 @@ from engine.fsck.finding import Finding as Finding, Report as Report
 from engine.fsck.repository import check_repository as check_repository
 from engine.fsck.run import finding_of as finding_of, fsck as fsck
 from engine.fsck.table import (
-    HIGHEST_LIMIT as HIGHEST_LIMIT,
     Limits as Limits,
     check_file as check_file,
 )

@@ -35,6 +35,7 @@ from engine.fsck.finding import Finding, Report
 from engine.fsck.index import IndexCheck
 from engine.fsck.objects import ObjectCheck
 from engine.layout import BlockSpan, Section, Span, SpanKind, TableLayout
+from engine.stack import HIGHEST_LIMIT
 from engine.table import RegularFile, Table
 
 _MOST_DAMAGED: Final = 1000
@@ -46,9 +47,6 @@ _FIELD_CODES: Final = {SpanKind.CHECKSUM: "footer-checksum", SpanKind.POSITION: 
 
 # 0x%016x-0x%016x-%08x: every other writer has more than 12 digits only where it needs them.
 _DULWICH_NAME: Final = re.compile(r"0x0[0-9a-f]{15}-0x0[0-9a-f]{15}-[0-9a-f]{8}\.ref")
-
-HIGHEST_LIMIT: Final = 2**62
-"""A higher limit was never set, unless a record has it."""
 
 Limits = tuple[int, int]
 """The lowest and the highest update index of a table."""

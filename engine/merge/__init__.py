@@ -23,6 +23,7 @@ from engine.merge.difference import (
     ChangeKind as ChangeKind,
     LogChanges as LogChanges,
     RefChange as RefChange,
+    added_logs as added_logs,
     log_changes as log_changes,
     ref_changes as ref_changes,
 )

@@ -110,6 +110,14 @@ def log_changes(
         )
 
 
+def added_logs(
+    old: MergedTable, new: MergedTable, progress: ProgressCallback | None = None
+) -> Iterator[list[LogRecord]]:
+    """The log entries that `new` shows and `old` does not, stretch by stretch as above."""
+    for pairs in _changes(_LOGS, old, new, (b"", -U64_MAX), progress):
+        yield [after for before, after in pairs if before is None and after and not after.is_marker]
+
+
 def _changes(
     kind: _Kind[_R, _K], old: MergedTable, new: MergedTable, start: _K, progress: ProgressCallback | None
 ) -> Iterator[list[tuple[_R | None, _R | None]]]:

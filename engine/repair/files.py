@@ -17,7 +17,6 @@ from typing import Final
 from engine.errors import FormatError, reason_of, shown
 from engine.format import HashId, is_table_file, limits_in_name, parse_table_list
 from engine.fsck import (
-    HIGHEST_LIMIT,
     REWRITE_TABLE,
     Finding,
     Limits,
@@ -30,7 +29,7 @@ from engine.repair.choice import Candidate
 from engine.repair.inputs import Input, count_records
 from engine.repair.plan import LeftOut
 from engine.salvage import Losses
-from engine.stack import read_list_bytes
+from engine.stack import HIGHEST_LIMIT, read_list_bytes
 
 _MOST_REASONS: Final = 3
 

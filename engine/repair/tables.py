@@ -7,13 +7,13 @@ from dataclasses import replace
 from itertools import chain
 
 from engine.format import U64_MAX, is_unsafe_refname, limits_in_name, pack_table_list
-from engine.fsck import HIGHEST_LIMIT, Severity
+from engine.fsck import Severity
 from engine.repair.draft import Draft
 from engine.repair.files import TableFile, number_of, words_for
 from engine.repair.inputs import Counts, OpenInputs, count_records
 from engine.repair.plan import Damage, PlannedTable, Step, StepKind
 from engine.repair.restoring import restored_refs
-from engine.stack import unused_table_name
+from engine.stack import HIGHEST_LIMIT, unused_table_name
 
 
 def planned_tables(draft: Draft, chosen: Sequence[Sequence[TableFile]]) -> list[PlannedTable]:

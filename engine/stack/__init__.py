@@ -12,6 +12,7 @@ compaction, cleaning. May import `merge`.
     compactor     replacing a range of tables while others go on writing
     holders       which processes have a file open
     coverage      what the listed tables hold, for judging one that is not listed
+    writable      what has to hold of a stack before anything is written to it
     unlisted      the one judge of the files beside the tables: what they are, what needs them, who uses them
     cleaning      removing those that nothing needs, and a lock that a dead process left behind
     stack         the object that programs use
@@ -55,3 +56,4 @@ from engine.stack.unlisted import (
     Verdicts as Verdicts,
     unlisted_files as unlisted_files,
 )
+from engine.stack.writable import HIGHEST_LIMIT as HIGHEST_LIMIT, require_writable as require_writable

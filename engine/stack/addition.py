@@ -16,6 +16,7 @@ from engine.format import RefRecord, check_conflicts, check_refname
 from engine.merge import MergedTable
 from engine.stack.directory import StackDirectory
 from engine.stack.lock import LockFile
+from engine.stack.writable import require_writable
 from engine.table import Table, TableWriter
 
 
@@ -39,6 +40,7 @@ class Addition(Unfinished):
         if reload and not directory.is_current():
             directory.load()
         directory.require_current()
+        require_writable(directory)
         self.update_index = directory.merged.max_update_index + 1
 
     @contextmanager

@@ -30,6 +30,7 @@ from engine.merge import Expiry, MergedTable, compact_tables, is_noop
 from engine.progress import ProgressCallback
 from engine.stack.directory import StackDirectory
 from engine.stack.lock import LockFile
+from engine.stack.writable import require_writable
 
 _HOLD_SECONDS: Final = 5.0
 """How long to try to lock all tables of a stack that others are merging."""
@@ -117,6 +118,7 @@ def _lock_range(
             first = find_range(directory.names, wanted, directory.list_path, is_bottom=first == 0)
             end = first + len(wanted)
         directory.require_current()
+        require_writable(directory)
         for position in reversed(range(first, end)):
             name = directory.tables[position].name
             if name in directory.held:

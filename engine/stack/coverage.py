@@ -17,8 +17,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from engine.errors import FormatError
-from engine.format import limits_in_name
-from engine.merge import MergedTable, RefChange, log_changes, ref_changes
+from engine.format import LogRecord, limits_in_name
+from engine.merge import MergedTable, RefChange, added_logs, ref_changes
 from engine.progress import ProgressCallback
 from engine.table import Table
 
@@ -97,8 +97,6 @@ class Coverage:
             if not _has_other_deletions(table, newer) and not any(_missing(newer, table, progress)):
                 return Missing()
             missing = _missing(tables, table, progress, beside)
-            if beside:
-                missing = missing._replace(logs=0)
         except FormatError as error:
             if error.name == table.name:
                 raise
@@ -121,11 +119,18 @@ def _missing(
         if refs + differing >= _MOST_COUNTED:
             break
     # Below the stack, each entry shows whose key no listed table has, not even as a tombstone.
-    for entries in log_changes(stack, MergedTable((table, *listed)), progress):
-        logs += entries.added
+    for entries in added_logs(stack, MergedTable((table, *listed)), progress):
+        # A compaction may have expired them, but not in front of an older one.
+        logs += sum(not beside or _has_older(stack, entry) for entry in entries)
         if logs >= _MOST_COUNTED:
             break
     return Missing(refs, differing, logs)
+
+
+def _has_older(stack: MergedTable, entry: LogRecord) -> bool:
+    """Whether the reflog that the stack shows has an entry older than this one of the same ref."""
+    older = next(stack.log_blocks(entry.name, entry.update_index - 1), []) if entry.update_index else []
+    return any(one.name == entry.name and not one.is_marker for one in older[:1])
 
 
 def _is_newer(change: RefChange, stack: MergedTable, table: Table) -> bool:

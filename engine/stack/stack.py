@@ -29,6 +29,7 @@ from engine.stack.cleaning import CleanPlan, clean, plan_clean
 from engine.stack.compactor import compact_range, find_range, hold_tables
 from engine.stack.directory import StackDirectory
 from engine.stack.options import StackOptions
+from engine.stack.writable import require_writable
 from engine.table import TableWriter
 
 
@@ -176,6 +177,7 @@ class Stack(StackDirectory):
         """Compact the tables [first, end) into nothing: exact sizes and counts, no file touched."""
         if not self.tables:
             self.require_list()
+        require_writable(self)
         return plan_compaction(self.tables, first, end, self.write_options, expiry, progress)
 
     def apply(self, plan: CompactionPlan, progress: ProgressCallback | None = None) -> None:

@@ -45,7 +45,7 @@ from engine.format import (
 )
 from engine.git import Identity, ReferenceHook
 from engine.merge import TableSummary
-from engine.stack import TABLES_LIST, Stack, check_names
+from engine.stack import TABLES_LIST, Stack, check_names, require_writable
 from engine.table import TableWriter
 from engine.update.commands import RefUpdate, Symref, is_null
 from engine.update.resolution import (
@@ -159,6 +159,7 @@ class PreparedUpdates:
         """
         if not stack.tables:
             stack.require_list()
+        require_writable(stack)
         result, _ = self._resolve(stack, shared)
         if not stack.options.skip_name_check:
             check_names(result.refs, stack.merged)

@@ -207,8 +207,10 @@ def test_a_plan_for_the_bottom_of_a_stack_holds_only_there(tmp_path: Path) -> No
     """What it drops may be needed by then, to hide what came below."""
     tables = make_stack(tmp_path, 3)
     list_tables(tmp_path, tables[1:])
+    away = (tmp_path / tables[0]).rename(tmp_path.with_name("away"))
     with Stack.open(tmp_path, LOOSE) as stack:
         bottom, top = stack.plan_compaction(0, 2), stack.plan_compaction(1, 2, Expiry(min_update_index=2))
+        away.rename(tmp_path / tables[0])
         list_tables(tmp_path, tables)
         with pytest.raises(OutdatedError):
             stack.apply(bottom)

@@ -1,0 +1,63 @@
+"""What has to hold of a stack before anything is written to it, but by a repair.
+
+A list that has lost a table, or has tables in the wrong order, can be put right as long as nothing is built
+on it: a compaction makes the wrong order, and a transaction the hole, part of the stack. Only what needs no
+record to be read is asked, so that it costs a writer next to nothing; fsck and repair look closer.
+"""
+
+from __future__ import annotations
+
+import os
+from itertools import pairwise
+from typing import Final
+
+from engine.errors import FormatError
+from engine.format import TABLES_LIST, is_table_file, limits_in_name
+from engine.stack.coverage import merged_ranges
+from engine.stack.directory import StackDirectory
+from engine.stack.lock import LOCK_SUFFIX
+
+HIGHEST_LIMIT: Final = 2**62
+"""No stack has reached such an update index: a table that states it has a limit that was never set."""
+
+_ADVICE: Final = "nothing was written: see the verbs fsck and repair"
+
+
+def require_writable(directory: StackDirectory) -> None:
+    """Raise `FormatError` for a list whose tables, as they are loaded, are not all there and in order.
+
+    A table that follows the last one is no loss: it is what a writer leaves that dies.
+    """
+    for table in directory.tables:
+        if table.max_update_index >= HIGHEST_LIMIT:
+            what = f"states update indexes up to {table.max_update_index}, which no stack has reached"
+            raise FormatError(table.name, None, f"{what}; {_ADVICE}")
+    for one, other in pairwise(directory.tables):
+        if other.min_update_index < one.max_update_index or other.name == one.name:
+            what = f"{other.name} does not follow the table that is listed in front of it"
+            raise FormatError(TABLES_LIST, None, f"{what}; {_ADVICE}")
+    lost = _lost_table(directory)
+    if lost is not None and directory.is_current():
+        what = f"{lost} is not listed, and no listed table replaces it"
+        raise FormatError(TABLES_LIST, None, f"{what}; {_ADVICE}")
+
+
+def _lost_table(directory: StackDirectory) -> str | None:
+    """A table file that the list has lost, by the update indexes in its name."""
+    listed = set(directory.names)
+    limits = [(table.min_update_index, table.max_update_index) for table in directory.tables]
+    ranges = merged_ranges(limits)
+    following: dict[tuple[int, int], str] = {}
+    for name in sorted(os.listdir(directory.path)):
+        found = limits_in_name(name) if is_table_file(name) and name not in listed else None
+        # A table that is locked is on its way out: the lock outlives it.
+        if found is None or os.path.lexists(directory.file(name + LOCK_SUFFIX)):
+            continue
+        low, high = found
+        is_covered = any(first <= low and high < end for first, end in ranges)
+        if is_covered or not os.path.lexists(directory.file(name)):
+            continue
+        if not ranges or low != ranges[-1][1]:
+            return name
+        following[found] = name  # of several writers that died, each has left the same range
+    return next(iter(following.values())) if len(following) > 1 else None
