@@ -23,6 +23,7 @@ from tests.support.stacks import (
     entry,
     exchange,
     list_tables,
+    listed as list_of,
     lock,
     make_stack,
     names,
@@ -118,6 +119,25 @@ def test_a_range_across_a_hole_is_not_covered(tmp_path: Path) -> None:
     assert kinds(tmp_path, [])[COVERED] is FileKind.SUPERSEDED
     list_tables(tmp_path, [tables[0], tables[1], tables[3]])
     assert kinds(tmp_path, [])[COVERED] is FileKind.DATA
+
+
+@pytest.mark.parametrize("lost", range(3))
+def test_a_log_entry_that_cannot_have_expired_is_data_even_where_all_was_compacted(
+    tmp_path: Path, lost: int
+) -> None:
+    """The list has lost a table, and the others were compacted."""
+    with Stack.open(tmp_path, LOOSE) as stack:
+        for number in range(1, 4):
+            add(stack, [branch(0, number)], [entry(branch(0).name, number)])
+        add(stack, [branch(0, 4)], [entry(branch(0).name, 4)])
+    tables = list_of(tmp_path)
+    data = (tmp_path / tables[lost]).read_bytes()
+    (tmp_path / tables[lost]).unlink()
+    list_tables(tmp_path, [name for name in tables if name != tables[lost]])
+    with Stack.open(tmp_path, LOOSE) as stack:
+        stack.compact_all()
+        (tmp_path / tables[lost]).write_bytes(data)
+        assert look(tmp_path, names(stack))[tables[lost]].kind is FileKind.DATA
 
 
 def stack_of_two(directory: Path) -> list[str]:
