@@ -1,4 +1,4 @@
-"""The command line: one file for each group of verbs.
+"""The command line: one file for each group of verbs. `main` starts it.
 
 May import `actions` and `demo`; the terminal inspector is imported when it is opened.
 
@@ -11,4 +11,25 @@ May import `actions` and `demo`; the terminal inspector is imported when it is o
                   the verbs that change
 """
 
-from inspector.cli.entry import main
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> None:
+    """The entry point of the installed command.
+
+    What it imports takes half of the time of a small verb, and an interrupt may come then as well. Once the
+    verb has ended, one changes nothing any more, and is ignored.
+    """
+    try:
+        from inspector.cli.entry import command_line, ignore_interrupts
+
+        code = command_line()
+        ignore_interrupts()
+    except KeyboardInterrupt:
+        # Behind an interrupted import, nothing is sure to be there.
+        os.write(2, b"reftable-inspector: interrupted\n")
+        os._exit(130)
+    sys.exit(code)

@@ -172,13 +172,31 @@ def _have_standard_streams() -> None:
             setattr(sys, name, os.fdopen(number, mode, closefd=False))
 
 
-def main() -> None:
-    """The entry point of the installed command."""
+_ENDINGS = (signal.SIGTERM, signal.SIGHUP)
+
+
+def command_line() -> int:
+    """Carry out the command line of this process, and return the exit code.
+
+    Raises `KeyboardInterrupt` for one that came before the verb, or behind it.
+    """
     _have_standard_streams()
     # Being told to end is an interruption: locks and temporary files go on the way out.
-    for ending in (signal.SIGTERM, signal.SIGHUP):
+    for ending in _ENDINGS:
         signal.signal(ending, signal.default_int_handler)
     # Every table is an open file, and a stack that is kept badly may have thousands.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    cli(prog_name="reftable-inspector")
+    try:
+        return cli.main(prog_name="reftable-inspector", standalone_mode=False) or ExitCode.OK
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort:  # what click makes of an interrupt
+        raise KeyboardInterrupt from None
+
+
+def ignore_interrupts() -> None:
+    """The work is done: what is left is the end of Python."""
+    for ending in (signal.SIGINT, *_ENDINGS):
+        signal.signal(ending, signal.SIG_IGN)

@@ -168,5 +168,5 @@ class Terminal:
 
 def inspector(*arguments: str | Path, prelude: str = "", **options: Any) -> Terminal:  # noqa: ANN401
     """Start `reftable-inspector ARGUMENTS` in a terminal, after the Python code `prelude`."""
-    code = f"{prelude}\nfrom inspector.cli.entry import main\nmain()"
+    code = f"{prelude}\nfrom inspector.cli import main\nmain()"
     return Terminal([sys.executable, "-c", code, *arguments], **options)

@@ -165,7 +165,6 @@ def test_a_wrong_command_line_is_code_2(args: list[str]) -> None:
     assert "Error: " in done.err
 
 
-@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_behind_the_commit_says_that_a_change_is_made(
     stack: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,6 +178,26 @@ def test_an_interrupt_behind_the_commit_says_that_a_change_is_made(
     assert len(tables(stack)) == 1
 
 
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize(
+    ("when", "code", "told"),
+    [
+        ("sys.addaudithook(lambda name, of: name == 'import' and of[0] == 'click' and kill())", 130, True),
+        ("atexit.register(kill)", 0, False),
+    ],
+    ids=["while it starts", "while it ends"],
+)
+def test_an_interrupt_before_the_verb_or_behind_it_is_no_traceback(
+    stack: Path, when: str, code: int, told: bool
+) -> None:
+    kill = "import atexit, os, runpy, signal, sys; kill = lambda: os.kill(os.getpid(), signal.SIGINT)"
+    program = f"{kill}; {when}; runpy.run_module('inspector', run_name='__main__')"
+    command = [sys.executable, "-c", program, "refs", os.fspath(stack)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (code, b"reftable-inspector: interrupted\n" if told else b"")
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_is_code_130(tmp_path: Path) -> None:
     ok("demo", tmp_path / "demo")
     with start("refs", "--json", tmp_path / "demo") as process:
