@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
-from engine.errors import HookError
+from engine.errors import HookError, in_words
 
 NAME: Final = "reference-transaction"
 _DECIDING: Final = ("preparing", "prepared")
@@ -50,7 +50,7 @@ class ReferenceHook:
                 code = self._wait([os.fspath(self.program), step], lines, printed)
             except OSError as error:
                 code = 127  # as a shell has it
-                printed.write(f"{error}\n".encode())
+                printed.write(f"{in_words(error)}\n".encode())
             printed.seek(0)
             said = printed.read()
         if said:
