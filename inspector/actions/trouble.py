@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from engine import errors
-from engine.stack import LOCK_SUFFIX, UnlistedFile, unlisted_files
+from engine.stack import LOCK_SUFFIX, TABLES_LIST, UnlistedFile, unlisted_files
 from inspector.actions.base import RefusedError
 from inspector.text import age_text, safe_name
 
@@ -69,6 +69,10 @@ def explain(error: Exception) -> Trouble:
             return Trouble("A hook of the repository refuses it.", (text,), "plan")
         case errors.RefnameError() | errors.NameConflictError() | errors.EntryTooBigError():
             return Trouble("git would refuse this.", (text,), "none")
+        case errors.CommittedError():
+            return Trouble("The change is made; something failed behind it.", (text, _COMMITTED), "none")
+        case errors.FormatError(name=name) if name == TABLES_LIST:
+            return Trouble("The stack is to be repaired first.", (text,), "repair")
         case errors.FormatError() | errors.MissingTableError():
             return Trouble("A file of the stack is damaged.", (text, _DAMAGED), "repair")
         case errors.ReftableError():
@@ -87,6 +91,7 @@ _OUTDATED: Final = (
 _DAMAGED: Final = (
     "What this action has to read cannot be read. A table in that state stops git's own compactions as well."
 )
+_COMMITTED: Final = "It must not be made again: go back, and look at the stack as it is now."
 _LOCK: Final = (
     "A lock is a file that a process creates for as long as it works. This one is taken to {what}, "
     "which takes milliseconds as a rule, and seconds on a large stack. While it is there, "

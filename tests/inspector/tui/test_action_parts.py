@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
-from engine.errors import Cancelled, FormatError
+from engine.errors import Cancelled, CommittedError, FormatError
 from engine.format import HashId, RefRecord
 from engine.update import parse_commands
 from engine.update.commands import RefUpdate, Symref
@@ -147,6 +147,8 @@ def test_a_here_document_reaches_the_program_as_it_is(data: bytes, tmp_path: Pat
         (OSError(errno.EIO, "Input/output error"), "reports an error", "plan"),
         (Cancelled(), "Stopped", "plan"),
         (FormatError("x.ref", 12, "\x1b[2J"), "damaged", "repair"),
+        (FormatError("tables.list", None, "a table is not listed"), "repaired first", "repair"),
+        (CommittedError("tables.list", "full"), "The change is made", "none"),
         (RuntimeError("?"), "defect", "plan"),
     ],
 )
