@@ -30,7 +30,8 @@ class Input:
 
     `limits` are the update indexes that the records are brought into. `salvaged` is what a damaged file was
     salvaged into. `drops_unsafe_names` leaves out refs whose names make git fail. `restored` are refs whose
-    records are lost or damaged, with the values that their reflogs tell.
+    records are lost or damaged, with the values that their reflogs tell; of `regained` of them, no record
+    was read.
     """
 
     file: str
@@ -38,6 +39,7 @@ class Input:
     salvaged: Salvaged | None = None
     drops_unsafe_names: bool = False
     restored: Table | None = None
+    regained: int = 0
 
     @property
     def losses(self) -> Losses | None:

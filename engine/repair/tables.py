@@ -79,8 +79,10 @@ def _restore(draft: Draft, chosen: Sequence[TableFile]) -> None:
     ]
     inputs = [file.readable for file in chosen]
     for at, table in restored_refs(draft.known.path, inputs, others).items():
-        if draft.selected(chosen[at].file):
-            chosen[at].input = replace(inputs[at], restored=table)
+        salvaged = inputs[at].salvaged
+        if salvaged is not None and draft.selected(chosen[at].file):
+            regained = sum(salvaged.table.read_ref(ref.name) is None for ref in table.refs())
+            chosen[at].input = replace(inputs[at], restored=table, regained=regained)
 
 
 def _with_unsafe_names(draft: Draft, chosen: Sequence[TableFile]) -> set[str]:
@@ -120,20 +122,26 @@ def _plan_merging(draft: Draft, file: TableFile, files: Sequence[TableFile], tab
 
 
 def _plan_rewriting(draft: Draft, file: TableFile, table: PlannedTable) -> None:
-    losses, salvaged = file.losses, file.readable.salvaged
+    losses = file.losses
     result = f"as {table.name}, with {words_for(table.refs, table.logs)}"
-    if losses is not None and salvaged is not None:
+    if losses is not None:
         if losses.uncertain_logs:
             entries = number_of(losses.uncertain_logs, "log entry", "log entries")
             result += f"; {entries} from damaged bytes, which may be wrong, left out"
         if losses.stretches:
             stretches = number_of(losses.stretches, "stretch", "stretches")
             result += f"; {stretches} ({losses.size} bytes) cannot be read"
-        restored = [*file.readable.restored.refs()] if file.readable.restored else []
+        restored = sum(map(len, file.readable.restored.ref_blocks())) if file.readable.restored else 0
         if restored:
-            result += f"; {number_of(len(restored), 'ref')} restored from the reflog"
-        added = sum(salvaged.table.read_ref(ref.name) is None for ref in restored)
-        surplus = added + losses.refs + losses.logs - losses.uncertain_logs - table.refs - table.logs
+            result += f"; {number_of(restored, 'ref')} restored from the reflog"
+        surplus = (
+            file.readable.regained
+            + losses.refs
+            + losses.logs
+            - losses.uncertain_logs
+            - table.refs
+            - table.logs
+        )
         surplus += losses.left_out
         if surplus > 0:
             result += f"; {number_of(surplus, 'record')} repeated or impossible in a table, left out"

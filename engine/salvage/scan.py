@@ -126,13 +126,12 @@ def _block(span: BlockSpan, header: Header) -> Iterator[Readable | Unreadable]:
     if whole is not None:
         yield whole
         return
-    runs, reasons = _sound_records(records)
+    runs, unread = _sound_records(records, span.start, span.end)
     for run in runs:
         found = _readable(records, run, span.end)
         if found.refs or found.logs:
             yield found
-    for reason in reasons:
-        yield Unreadable(span.start, span.end, reason, span.type)
+    yield from unread
 
 
 def _whole(block: Block, header: Header, end: int) -> Readable | None:
@@ -152,32 +151,43 @@ def _decoded(block: Block, header: Header) -> tuple[list[RefRecord], list[LogRec
     return [], block.logs(header.hash_id.size)
 
 
-def _sound_records(records: Records, *, stop: bool = False) -> tuple[list[list[Record]], list[str]]:
-    """The records that can be read, in runs of ascending keys, and what is wrong with the others.
+def _sound_records(
+    records: Records, start: int, end: int, *, stop: bool = False
+) -> tuple[list[list[Record]], list[Unreadable]]:
+    """The records of the block at [start, end) that can be read, in runs of ascending keys, and the others.
 
     A key that does not ascend begins a new run if it is stored whole; otherwise it is made of one that may
-    have been altered. With `stop`, all up to the first that cannot be read or does not ascend.
+    have been altered. With `stop`, all up to the first that cannot be read or does not ascend. Where a
+    record of a deflated block was in the file is not known: it is told as the whole block.
     """
     runs: list[list[Record]] = [[]]
-    reasons: list[str] = []
+    unread: list[Unreadable] = []
     for span in records.children():
         if not isinstance(span, Record):
-            reasons.append(span.error.reason if span.error else "a damaged record")
+            reason = span.error.reason if span.error else "a damaged record"
         elif not runs[-1] or span.key > runs[-1][-1].key:
             runs[-1].append(span)
+            continue
         elif stop or next(iter(span.children())).value:
-            reasons.append("a key that does not sort after the one before it")
+            reason = "a key that does not sort after the one before it"
         else:
             runs.append([span])
-        if stop and reasons:
+            continue
+        where = (start, end) if span.inflated else (span.start, span.end)
+        unread.append(Unreadable(*where, reason, records.block.type))
+        if stop:
             break
-    return [run for run in runs if run], reasons
+    return [run for run in runs if run], unread
 
 
 def _readable(records: Records, found: list[Record], end: int, *, stop: bool = False) -> Readable:
-    """These records, but for symbolic refs to nothing, as zeros look; with `stop`, up to the first."""
+    """These records, but for symbolic refs to nothing, as zeros look; with `stop`, up to the first.
+
+    The file was looked at up to `end`; with `stop`, up to the end of the last ref that is read.
+    """
     block, header, data = records.block, records.header, records.block.data
-    readable = Readable(block.offset, end, [], [], is_whole=False)
+    all_refs: list[RefRecord] = []
+    all_logs: list[LogRecord] = []
     for record in found:
         # By itself, with its whole key, each is what the table's own decoders read.
         second, at = get_varint(data, get_varint(data, record.start - records.base)[1])
@@ -188,9 +198,11 @@ def _readable(records: Records, found: list[Record], end: int, *, stop: bool = F
             if stop:
                 break
             continue
-        readable.refs.extend(refs)
-        readable.logs.extend(logs)
-    return readable
+        all_refs += refs
+        all_logs += logs
+        if stop and refs:
+            end = record.end
+    return Readable(block.offset, end, all_refs, all_logs, is_whole=False)
 
 
 def _search(
@@ -214,21 +226,26 @@ def _search(
         offset = start + at - first
         block, used, cost = _whole_block(name, data, at, offset, first)
         effort -= cost
-        readables = _readables_of(block, header, start + at + used) if block is not None else []
-        if not readables and at == 0:
-            readables = _cut_block(name, data[:size], offset, first, header)
-            used = 1
-        if not readables:
+        found, unread = (
+            _parts(block, header, start + at, start + at + used) if block is not None else ([], [])
+        )
+        read_to = at + used
+        if not found and at == 0:
+            found = _cut_block(name, data[:size], offset, first, header)
+            # What else lies in it may be read as well; of a deflated block it is not known where that is.
+            used, read_to = 1, found[0].end - start if found and found[0].refs else 0
+        if not found:
             following = _BLOCK_TYPE.search(data, at + 1)
             at = following.start() if following is not None else size
             continue
         if lost < at:
             yield Unreadable(start + lost, start + at, reason, section)
-        if readables[0].logs:
+        if found[0].logs:
             section = LOG
-        yield from readables
+        yield from found
+        yield from unread
         at += used
-        lost = at if readables[0].is_whole else at - used
+        lost = read_to
     if lost < size and not _is_footer(data[lost:size]):
         yield Unreadable(start + lost, end, reason, section)
 
@@ -277,24 +294,32 @@ def _cut_block(name: str, data: bytes, offset: int, first: int, header: Header) 
     end = len(head) + len(body)
     # A frame is made up for it: all that follows are records, as far as they look like that.
     block = Block(name, offset, data[0], head + body + bytes(RESTART_COUNT_SIZE), len(head), end, 0, 0, 0)
-    found = _readables_of(block, header, offset + first + 1, stop=True)
+    found, _ = _parts(block, header, offset + first, offset + first + 1, stop=True)
     return [replace(one, is_certain=is_certain, is_whole=False, is_front=True) for one in found]
 
 
-def _readables_of(block: Block, header: Header, end: int, *, stop: bool = False) -> list[Readable]:
-    """The records of a block that was found; none at all if they cannot be of this table."""
+def _parts(
+    block: Block, header: Header, start: int, end: int, *, stop: bool = False
+) -> tuple[list[Readable], list[Unreadable]]:
+    """The records of a block that was found at [start, end), and what cannot be read of it.
+
+    No records at all if they cannot be of this table.
+    """
     whole = None if stop else _whole(block, header, end)
+    unread: list[Unreadable] = []
     if whole is not None:
         found = [whole] if whole.refs or whole.logs else []
     else:
         records = Records(block, header)
-        runs, reasons = _sound_records(records, stop=stop)
+        runs, unread = _sound_records(records, start, end, stop=stop)
         parts = [_readable(records, run, end, stop=stop) for run in runs]
         count = sum(len(one.refs) + len(one.logs) for one in parts)
-        is_whole = not reasons and len(runs) == 1 and count == len(runs[0])
+        is_whole = not unread and len(runs) == 1 and count == len(runs[0])
+        if not is_whole and not unread:
+            unread = [Unreadable(start, end, "keys that do not ascend, or empty refs", block.type)]
         found = [replace(one, is_whole=is_whole) for one in parts if one.refs or one.logs]
     highest = max((ref.update_index for one in found for ref in one.refs), default=0)
-    return found if highest <= header.max_update_index else []
+    return (found, unread) if highest <= header.max_update_index else ([], [])
 
 
 def _inflated_part(data: bytes) -> tuple[bytes, bool]:

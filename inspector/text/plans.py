@@ -140,7 +140,7 @@ def ref_losses(counts: Mapping[Outcome, int], plan: RepairPlan) -> str:
 
 
 def _lost(known: int, unknown: int | None) -> str:
-    """`none known to be lost, about 65 unknown`: where there may be others than those known to be lost."""
+    """`none known to be lost, about 6 unknown`: where there may be others than those known to be lost."""
     least = f"at least {known:,} lost" if known else "none known to be lost"
     if unknown is None:
         return f"{least}, {'others' if known else 'some'} may be"
@@ -152,7 +152,7 @@ def unknown_refs(counts: Mapping[Outcome, int], plan: RepairPlan) -> int | None:
     held = [gap.about for damage in damages(plan) for gap in damage.gaps]
     known = [about for about in held if about is not None]
     # Of some that were there, the reflogs tell.
-    traced = counts[Outcome.RESTORED] + counts[Outcome.LOST]
+    traced = counts[Outcome.LOST] + sum(one.regained for table in plan.tables for one in table.inputs)
     return max(0, sum(known) - traced) if len(known) == len(held) else None
 
 

@@ -117,6 +117,30 @@ def test_doubt_is_where_the_damage_is_and_nowhere_else(directory: Path) -> None:
     assert losses.logs == len(sound[1])
 
 
+@pytest.mark.parametrize("frame", [False, True])
+def test_how_many_refs_may_be_lost_is_told_by_the_bytes_that_were_not_read(
+    directory: Path, frame: bool
+) -> None:
+    """Not by the whole block: what lies in front of the damage, and behind the next restart, was read."""
+    path = directory / listed(directory)[1]
+    data = bytearray(path.read_bytes())
+    with Table.open(path) as table:
+        sound = contents(table)[0]
+        block = [block for block in table.blocks() if block.type == ord("r")][2]
+    at = block.offset + 180 if frame else block.offset + 60
+    data[at : at + 20] = bytes(20)
+    if frame:
+        data[block.offset + 1] = 0xFF  # the length of the block
+    path.write_bytes(data)
+    losses = losses_of(path)
+    [gap] = losses.gaps
+    assert gap.about is not None
+    assert abs(gap.about - (len(sound) - losses.refs)) <= 2 < losses.refs
+    assert losses.first is not None
+    assert block.offset + 20 < losses.first.start <= at + 20
+    assert losses.size < 160
+
+
 def test_a_damaged_table_is_salvaged_once_between_plan_and_repair(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
