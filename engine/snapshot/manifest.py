@@ -33,8 +33,11 @@ _LATER: Final[dict[str, Any]] = {
     "list_after": "",
     "modified": {},
     "losses": "",
+    "intended": [],
 }
 """Fields that manifests have got since, with what they mean where they are not."""
+_SAME: Final = ("number", "list_after", "losses", "intended")
+"""Those of them that a snapshot has in the same form."""
 
 # What an id begins with: 20261123T214512.034561Z-compact
 _ID: Final = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]+Z.*", re.DOTALL)
@@ -58,7 +61,8 @@ class Snapshot:
     first. `digests` has name, size and SHA-256 of the list and of each regular file; `number` grows from
     snapshot to snapshot, whatever the clock does; `list_after` is the SHA-256 of the list when the change was
     done; `modified` has the nanoseconds at which the files were written; `losses` says what the change, a
-    repair, could not save. Older snapshots have none of these.
+    repair, could not save; `intended` are the SHA-256 of the lists that an interrupted change was about
+    to write, one for each commit. Older snapshots have none of these.
     """
 
     id: str
@@ -76,6 +80,7 @@ class Snapshot:
     list_after: str = ""
     modified: tuple[tuple[str, int], ...] = ()
     losses: str = ""
+    intended: tuple[str, ...] = ()
 
     @property
     def lost(self) -> Path:
@@ -172,7 +177,7 @@ def find_snapshot(directory: str | os.PathLike[str], id: str | None = None) -> S
 
 def save_snapshot(snapshot: Snapshot, path: Path) -> None:
     """Make `snapshot` what the manifest in `path` says, in one rename. Raises `OSError`."""
-    fields = {name: getattr(snapshot, name) for name in (*_FIELDS, "number", "list_after", "losses")}
+    fields = {name: getattr(snapshot, name) for name in (*_FIELDS, *_SAME)}
     fields |= {"renamed": dict(snapshot.renamed), "digests": {name: rest for name, *rest in snapshot.digests}}
     fields["modified"] = dict(snapshot.modified)
     temporary = path / (MANIFEST + PARTIAL)
@@ -195,7 +200,7 @@ def _parse(path: Path, *_identity: int) -> Snapshot:
     try:
         fields: Any = json.loads((path / MANIFEST).read_bytes())
         time, operation, *lists, after, kept = (fields[name] for name in _FIELDS)
-        number, renamed, digests, list_after, modified, losses = (
+        number, renamed, digests, list_after, modified, losses, intended = (
             fields.get(name, default) for name, default in _LATER.items()
         )
         _require(_is_number(time, _LATEST), "the time is out of range")
@@ -223,6 +228,7 @@ def _parse(path: Path, *_identity: int) -> Snapshot:
             str(list_after),
             tuple((name, int(time)) for name, time in modified.items()),
             losses,
+            tuple(map(str, intended)),
         )
     except (LookupError, ArithmeticError, TypeError, AttributeError, RecursionError, ValueError) as error:
         raise ValueError(f"{MANIFEST} is not as it was written: {error}") from None

@@ -19,11 +19,13 @@ Nothing here parses a table: a snapshot of a damaged stack holds what is there. 
     list is another one by now, and 2 begins again. If it is the same still, the stack lacks the table;
  4. write list and manifest, make everything durable, and rename the directory: now it is a snapshot;
  5. once the change has locked the list, see that this is the list of 2, or take another snapshot: what
-    another process did meanwhile is not to be undone with the change (`ChangeRecord`);
+    another process did meanwhile is not to be undone with the change (`ChangeRecord`). Note in the manifest
+    which list the change is about to write;
  6. when the change is over, note in the manifest what it made of the list.
 
 A crash before 4 leaves a directory that is removed when it is a day old, one before 6 a snapshot that does
-not know how its change ended. To be removed, a snapshot first gets its unfinished name back: none is half.
+not know how its change ended; what 5 has noted tells whether the list is that of the change. To be removed, a
+snapshot first gets its unfinished name back: none is half.
 """
 
 from __future__ import annotations
@@ -222,10 +224,15 @@ class ChangeRecord:
         before = self._after
         if before is None and self._taken is not None:
             before = self._taken.list_bytes()
-        if read_list_bytes(self._directory) != before:
+        now = read_list_bytes(self._directory)
+        if now != before:
             self._settle()
             # What follows an addition is its compaction: going back to before that leaves what was added.
             self._taken = self._take(self._operation if self._after is None else "compact")
+        if self._taken is not None and now != after:
+            intended = (*self._taken.intended, hashlib.sha256(after).hexdigest())
+            self._taken = replace(self._taken, intended=intended)
+            save_snapshot(self._taken, self._taken.path)
         self._after = after
 
     def _settle(self) -> None:
@@ -254,7 +261,7 @@ def settle(
         _remove(snapshot.path)
         return None
     digest_after = hashlib.sha256(after).hexdigest()
-    settled = replace(snapshot, after=tuple(names_in(after)), list_after=digest_after)
+    settled = replace(snapshot, after=tuple(names_in(after)), list_after=digest_after, intended=())
     try:
         save_snapshot(settled, snapshot.path)
     except OSError as error:

@@ -103,11 +103,15 @@ def _is_there(path: Path, source: Path) -> bool:
 def changes_since(directory: str | os.PathLike[str], snapshot: Snapshot) -> str:
     """What has become of the list since the change behind this snapshot, in words; empty for nothing."""
     history = _History(directory)
-    if snapshot.after is None:
-        return "" if history.is_at(snapshot) else "it was interrupted, and the list is not what it was before"
     data = read_list_bytes(directory) or b""
+    digest = hashlib.sha256(data).hexdigest()
+    if snapshot.after is None:
+        # Interrupted before its commit, or behind it: no other list has these bytes, as no name returns.
+        if history.is_at(snapshot) or digest in snapshot.intended:
+            return ""
+        return "it was interrupted, and the list is neither what it was before nor what it was to be"
     names = names_in(data)
-    if (*names,) == snapshot.after and snapshot.list_after not in {"", hashlib.sha256(data).hexdigest()}:
+    if (*names,) == snapshot.after and snapshot.list_after not in {"", digest}:
         return "the list names the same tables in other bytes"
     now, then = [[history.first(name) for name in some] for some in (names, snapshot.after)]
     if now == then:

@@ -171,6 +171,28 @@ def test_a_change_by_others_is_not_undone_unasked(stack: Path) -> None:
     assert names(stack) == [b"refs/heads/%d" % number for number in range(3)]
 
 
+@pytest.mark.parametrize("commits", [0, 1, 2])
+def test_a_change_that_was_cut_off_is_undone_unasked_but_not_with_one_by_others(
+    stack: Path, commits: int
+) -> None:
+    """The process dies before its commit, behind it, or behind that of the compaction which follows."""
+    before = stack_contents(stack)
+    record = ChangeRecord(stack, "add", NOW).__enter__()
+    with Stack.open(stack, OPTIONS, before_change=record.before_change) as handle:
+        for commit in (lambda: add_to(handle, b"refs/heads/mine"), handle.compact_all)[:commits]:
+            commit()
+    record.before_change(b"what it was about to write\n")
+    snapshot = find_snapshot(stack)
+    assert (snapshot.after, changes_since(stack, snapshot)) == (None, "")
+    add(stack, b"refs/heads/theirs")
+    with pytest.raises(OutdatedError, match="it was interrupted, and the list is neither what it was before"):
+        restore(stack, snapshot, NOW + 1)
+    (stack / listed(stack)[-1]).unlink()
+    (stack / "tables.list").write_text("".join(f"{name}\n" for name in listed(stack)[:-1]))
+    restore(stack, snapshot, NOW + 1)
+    assert stack_contents(stack) == before
+
+
 def test_what_is_undone_is_the_change_alone_where_another_process_was_faster(stack: Path) -> None:
     """It commits between the beginning of the change and the lock of the change."""
     with recorded(stack, "add") as (handle, _):
