@@ -29,27 +29,30 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
-def describe(error: BaseException) -> tuple[ExitCode, str]:
+def describe(error: BaseException, *, has_changed: bool = False) -> tuple[ExitCode, str]:
     """The exit code for `error` and one line that says what happened and what to do, if anything.
 
-    Takes what a verb may raise: `ReftableError`, `OSError`, `KeyboardInterrupt`. The line is not
-    fit for a terminal yet: it may quote names from a stack.
+    Takes what a verb may raise: `ReftableError`, `OSError`, `KeyboardInterrupt`. `has_changed` when a change
+    was made before, such as the first of several transactions. The line is not fit for a terminal yet: it may
+    quote names from a stack.
     """
+    outcome = "what was written before stays" if has_changed else "nothing was written"
     match error:
         case BrokenPipeError():  # `refs | head`: the reader has all it wants
             return ExitCode.OK, ""
         case KeyboardInterrupt() | errors.Cancelled():
-            return ExitCode.INTERRUPTED, "interrupted"
+            return ExitCode.INTERRUPTED, f"interrupted{'; a change is made already' * has_changed}"
         case errors.OutdatedError():
-            advice = "the stack was changed by another process; nothing was written, run the command again"
+            again = "" if has_changed else ", run the command again"
+            advice = f"the stack was changed by another process; {outcome}{again}"
             return ExitCode.CHANGED, f"{error}; {advice}"
         # A hook refuses as an old value does: the input makes sense, and may be taken another time.
         case errors.ExpectationError() | errors.HookError():
-            return ExitCode.CHANGED, f"{error}; nothing was written"
+            return ExitCode.CHANGED, f"{error}; {outcome}"
         case errors.LockError():
             return ExitCode.LOCKED, str(error)
         case errors.RefnameError() | errors.NameConflictError() | errors.EntryTooBigError():
-            return ExitCode.USAGE, f"{error}; nothing was written"
+            return ExitCode.USAGE, f"{error}; {outcome}"
         case errors.ApiError():
             return ExitCode.USAGE, str(error)
         case errors.CommittedError(__cause__=OSError() as cause):

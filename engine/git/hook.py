@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
@@ -57,8 +58,9 @@ class ReferenceHook:
             self.output(said)
         if code and step in _DECIDING:
             reason = b"".join(said.splitlines()[-1:]).decode(errors="surrogateescape")
+            how = f"exit code {code}" if code > 0 else f"ended by signal {-code}, {signal.strsignal(-code)}"
             raise HookError(
-                f"the hook {NAME} refuses the transaction ({step}, exit code {code}): {reason or 'no reason'}"
+                f"the hook {NAME} refuses the transaction ({step}, {how}): {reason or 'no reason'}"
             )
 
     def _wait(self, command: list[str], lines: bytes, printed: IO[bytes]) -> int:

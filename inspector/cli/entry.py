@@ -76,9 +76,7 @@ class _CommandLine(click.Group):
             sys.stdout.flush()
         except (ReftableError, OSError, KeyboardInterrupt) as error:
             _settle_output()
-            code, line = describe(error)
-            if code is ExitCode.INTERRUPTED and LockFile.commits > commits:
-                line += "; a change is made already"
+            code, line = describe(error, has_changed=LockFile.commits > commits)
             if line:
                 note(line)
             ctx.exit(code)

@@ -171,6 +171,18 @@ def test_a_hook_that_refuses(template: Template, git: Git, step: str) -> None:
     assert template.told(refused, "update refs/heads/side {b}") == theirs
 
 
+def test_a_hook_that_is_killed_in_the_second_transaction_leaves_the_first(template: Template) -> None:
+    """Its signal is told by name, and nothing denies that the first transaction was made."""
+    repo = template.repo
+    deadly = '#!/bin/sh\n[ "$1" = prepared ] && grep -q two && kill -9 $$\nexit 0\n'
+    write_hook(repo.git_dir / "hooks" / "reference-transaction", deadly)
+    data = "".join(f"start\ncreate refs/heads/{name} {template.a}\ncommit\n" for name in ("one", "two"))
+    done = run("add", repo.path, stdin=data.encode())
+    assert done.code == 5
+    assert "(prepared, ended by signal 9, Killed): no reason; what was written before stays" in done.err
+    assert {b"refs/heads/one", b"refs/heads/two"}.intersection(repo.refs()) == {b"refs/heads/one"}
+
+
 @pytest.mark.parametrize("hooks", ["own", "/absolute", "~/hooks"])
 def test_it_is_found_where_core_hooks_path_says(
     template: Template, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hooks: str
