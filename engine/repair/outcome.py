@@ -154,7 +154,11 @@ class _Judge:
         is_other = before is None or not before.has_value_of(after)
         if is_other and any(table.read_ref(name) == after for table in self._restored[will[1]]):
             why = "restored from its reflog: the record cannot be read, its newest log entry can"
-            if was is not None and was[0].update_index == after.update_index:
+            if after.target is not None:
+                why = (
+                    "restored from its reflog: its newest entry is also that of this branch, and of no other"
+                )
+            elif was is not None and was[0].update_index == after.update_index:
                 why = (
                     "restored from its reflog: the record is damaged, the log entry of the same update is not"
                 )

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from engine.format import MAX_BLOCK_SIZE, HashId, LogRecord, RefRecord
 from engine.repair.inputs import Input, Located, OpenInputs, located_refs, newest_logs, side_by_side
 from engine.repair.plan import Damage
 from engine.salvage import Builder
 from engine.table import Table
+
+_HEAD: Final = b"HEAD"
 
 
 def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Damage]) -> dict[int, Table]:
@@ -26,18 +30,33 @@ def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Dam
     ]
     if not damaged:
         return {}
+    tells_all = not any(one.lost_logs for one in (*damaged, *others))
+    head: tuple[int, LogRecord] | None = None
+    targets: list[bytes] = []
     made: dict[int, Builder] = {}
     sources = [OpenInputs(directory, [one]) for one in inputs]
     with ExitStack() as opened:
-        for name, (located, log) in side_by_side(located_refs(sources), newest_logs(sources)):
-            at = _place(inputs, [*damaged, *others], located, log)
-            if at is None:
-                continue
+
+        def add(at: int, ref: RefRecord) -> None:
             if at not in made:
                 salvaged = inputs[at].salvaged
                 hash_id = salvaged.header.hash_id if salvaged is not None else HashId.SHA1
                 made[at] = opened.enter_context(Builder(inputs[at].file, hash_id, MAX_BLOCK_SIZE))
-            made[at].add_refs([RefRecord(name, log.update_index, log.new)], 0)
+            made[at].add_refs([ref], 0)
+
+        for name, (located, log) in side_by_side(located_refs(sources), newest_logs(sources)):
+            if head and log and name.startswith(b"refs/heads/") and replace(log, name=_HEAD) == head[1]:
+                targets.append(name)
+            at = _place(inputs, [*damaged, *others], located, log)
+            if at is None:
+                continue
+            if name == _HEAD:
+                head = (at, log)
+            else:
+                add(at, RefRecord(name, log.update_index, log.new))
+        # A commit writes the same entry for HEAD and for the branch that HEAD names.
+        if head and tells_all and len(targets) == 1:
+            add(head[0], RefRecord(_HEAD, head[1].update_index, target=targets[0]))
         return {at: builder.finish()[0] for at, builder in made.items()}
 
 
@@ -48,11 +67,13 @@ def _place(
 
     The entry is of an update in the range of that table, newer than any record left, and no newer entry may
     be lost. Or a damaged table has both, and the record has another value: a checksum guards the entry
-    alone. Of HEAD and its like no entry tells, which are symbolic refs.
+    alone. Symbolic refs, HEAD and its like, have no entries of their own; of HEAD, only the place is told.
     """
     if log is None or not any(log.new or b""):
         return None
-    if not log.name.startswith(b"refs/") or log.name.endswith(b"/HEAD"):
+    if not log.name.startswith(b"refs/") and (log.name != _HEAD or located is not None):
+        return None
+    if log.name.endswith(b"/HEAD"):
         return None
     index = log.update_index
     if located is not None:

@@ -19,7 +19,7 @@ from tests.support.findings import NOW
 from tests.support.git import Git, Repository
 from tests.support.history import Layout
 from tests.support.objects import add_commits
-from tests.support.repairs import mend, refs
+from tests.support.repairs import mend, outcomes, refs
 from tests.support.stacks import list_tables, listed
 from tests.support.tables import stack_contents, stack_files, write_table
 
@@ -118,6 +118,29 @@ def test_a_value_of_which_damage_has_left_a_part_is_restored_from_its_log_entry(
     assert "repeated or impossible" not in mended.plan.steps[0].result
     # All 60 are accounted for: what is restored is not unknown any more.
     assert unknown_refs(Counter(), mended.plan) in range(2)
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_head_is_restored_where_its_reflog_ends_as_that_of_one_branch(
+    git: Git, tmp_path: Path, committed: bool
+) -> None:
+    repo = Layout(block_size=512).init(git, tmp_path / "repo")
+    repo.git("commit", "--allow-empty", "-m", "one")
+    for number in range(40):
+        repo.git("branch", f"b{number:02}")
+    repo.git("checkout", "b07")
+    if committed:  # the entry of a checkout is that of HEAD alone
+        repo.git("commit", "--allow-empty", "-m", "two")
+    repo.git("pack-refs")
+    before = refs(repo.reftable)
+    path = only_table(repo)
+    data = path.read_bytes()
+    path.write_bytes(data[:28] + bytes(100) + data[128:])
+    plan = plan_repair(repo.reftable, now=NOW)
+    assert outcomes(plan)[b"HEAD"] == ("restored" if committed else "lost")
+    if committed:
+        assert set(mend(repo.reftable).told.values()) == {"restored"}
+        assert refs(repo.reftable) == before
 
 
 def test_a_ref_whose_newer_log_entries_may_be_lost_is_not_restored(git: Git, tmp_path: Path) -> None:
