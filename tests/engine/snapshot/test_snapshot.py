@@ -441,7 +441,7 @@ def test_what_cannot_be_removed_is_named_with_its_place(stack: Path, monkeypatch
         raise PermissionError(errno.EACCES, "not yours", "lost")
 
     monkeypatch.setattr(os, "rmdir", refuse)
-    with pytest.raises(PermissionError, match=f"not yours .in .*{taken.id}.*: 'lost'"):
+    with pytest.raises(PermissionError, match=f"not yours .in .*{taken.id}.*: '.*(lost|files)'"):
         drop(stack, [taken.id], NOW)
 
 
