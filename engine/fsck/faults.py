@@ -52,6 +52,10 @@ _UNLOCK = ("remove the lock",)
 _REMOVE = ("remove the file",)
 _LEAVE = ("leave the file where it is",)
 _REWRITE = (REWRITE_TABLE,)
+_SINGLE_ROOT = (
+    "if JGit reads it: rewrite the table with a single root (repair --table, compact --single-root)",
+)
+_RENAME = ("give the table another name",)
 _TABLE = _REWRITE + _ASIDE
 
 _ERROR, _WARNING, _INFO = Severity
@@ -160,15 +164,15 @@ _FAULTS = (
         "sense.", "git refuses a length of 0 and with it the stack; it never reads the section otherwise",
         _TABLE),
     FaultKind("table-name", _WARNING, "A table has a name that no known writer gives.",
-        "`git refs verify` warns; reading works"),
+        "`git refs verify` warns; reading works", _RENAME),
     FaultKind("name-range", _WARNING, "A table's name states another range of update indexes than its "
-        "header.", "git takes the range in the header", _REWRITE),
+        "header.", "git takes the range in the header", _RENAME),
     FaultKind("table-empty", _INFO, "A table without any record.", "git reads it; a compaction drops it"),
     FaultKind("dulwich-table", _WARNING, "A table that dulwich wrote, as its name shows. dulwich stores long "
         "names in a way of its own, and everything in one block: what others cannot read of it is reported "
         "apart.",
         "git ignores the name; it sees the table's refs, some of them, wrong ones or none, as the errors say",
-        _REWRITE),
+        _RENAME),
     # Blocks and records
     FaultKind("block-damaged", _ERROR, "A block cannot be read.", _STOPS, _TABLE),
     FaultKind("table-given-up", _ERROR, "So much of the table, or of one block, is damaged that the rest of "
@@ -201,7 +205,7 @@ _FAULTS = (
         "git fails to find reflogs, or reports a damaged table; they can be read block by block", _REWRITE),
     FaultKind("index-several-roots", _INFO, "The topmost level of an index has several blocks. git writes "
         "and reads such tables.",
-        "git reads it; JGit reads the first block only, and misses the refs after it", _REWRITE),
+        "git reads it; JGit reads the first block only, and misses the refs after it", _SINGLE_ROOT),
     FaultKind("objects-incomplete", _ERROR, "The object section does not mention a ref block that holds an "
         "object id.", f"{_NO_OBJECTS} misses refs when it looks for those of an object", _REWRITE),
     FaultKind("objects-wrong", _ERROR, "The object section says of a ref block that it holds an object id, "

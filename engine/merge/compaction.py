@@ -273,12 +273,18 @@ class CompactionPlan:
     @property
     def is_noop(self) -> bool:
         """Whether there is nothing to merge or expire."""
-        return is_noop(self.first, self.end, self.expiry)
+        return self.after == self.before
 
 
-def is_noop(first: int, end: int, expiry: Expiry | None) -> bool:
-    """Whether compacting [first, end) would change nothing: one table alone is only expired."""
-    return end - first < (2 if expiry is None else 1)
+def is_noop(tables: Sequence[Table], options: WriteOptions, expiry: Expiry | None) -> bool:
+    """Whether compacting these tables would change nothing.
+
+    One alone is written anew to expire entries, or to get the single root that the options ask for. Raises
+    `FormatError` for one whose index is damaged.
+    """
+    if len(tables) != 1 or expiry is not None:
+        return not tables
+    return not (options.single_root and tables[0].has_several_roots)
 
 
 def plan_compaction(
@@ -301,9 +307,9 @@ def plan_compaction(
         TableSummary(table.name, table.size, table.min_update_index, table.max_update_index)
         for table in tables
     )
-    if is_noop(first, end, expiry):
-        return CompactionPlan(first, end, expiry, before, before, Dropped(), 0)
     merged = tables[first:end]
+    if is_noop(merged, options, expiry):
+        return CompactionPlan(first, end, expiry, before, before, Dropped(), 0)
     options = replace(options, hash_id=merged[0].hash_id)
     compacted = compact_tables(
         merged, len, options, drop_tombstones=first == 0, expiry=expiry, progress=progress

@@ -252,7 +252,8 @@ class _Work:
         else:
             stated = Table.open(self.file(newest.file), newest.file).block_size
         size = stated or options.block_size
-        return replace(options, block_size=size, exact_log_message=True, hash_id=self._plan.hash_id)
+        root, hash_id = table.single_root, self._plan.hash_id
+        return replace(options, block_size=size, exact_log_message=True, single_root=root, hash_id=hash_id)
 
     def _write(self, table: PlannedTable, write: Callable[[bytes], object], options: WriteOptions) -> None:
         """Write the records of a table; of one that only gets another name, the same bytes."""

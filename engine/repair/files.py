@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter, ne
 from pathlib import Path
@@ -33,8 +33,9 @@ from engine.stack import HIGHEST_LIMIT, read_list_bytes
 
 _MOST_REASONS: Final = 3
 
+_SEVERAL_ROOTS: Final = "index-several-roots"
 # These are about the name alone: the bytes stay as they are.
-_OF_THE_NAME: Final = {"name-range", "dulwich-table"}
+_OF_THE_NAME: Final = {"table-name", "name-range", "dulwich-table"}
 # A table without other findings than these can be read as it is.
 _OF_THE_STACK: Final = {"ref-name-unsafe", "limits-beyond-records", "ranges-overlap", "hash-mixed"}
 
@@ -44,7 +45,8 @@ class TableFile:
     """A file that may be a table, of `size` bytes, and what was made of it.
 
     `input` is None if nothing can be read of it. `reasons` are what is wrong with it, in words, `severity`
-    how bad that is; `rewrites` or `renames` when it cannot stay as it is.
+    how bad that is; `rewrites` or `renames` when it cannot stay as it is, `single_root` when an index of it
+    has several and is to have one.
     """
 
     file: str
@@ -56,6 +58,7 @@ class TableFile:
     renames: bool
     hash_id: HashId
     losses: Losses | None = None
+    single_root: bool = False
 
     @property
     def readable(self) -> Input:
@@ -79,7 +82,10 @@ class TableFile:
 
 
 class Evidence:
-    """The files of one directory; `entries` are the names of all, `raw` are the bytes of the list if any."""
+    """The files of one directory; `entries` are the names of all, `raw` are the bytes of the list if any.
+
+    Those in `named` are to be repaired as well from what git takes for sound.
+    """
 
     def __init__(
         self,
@@ -87,6 +93,7 @@ class Evidence:
         findings: Sequence[Finding],
         hash_id: HashId | None,
         progress: ProgressCallback | None,
+        named: Collection[str] = (),
     ) -> None:
         self.path = path
         self.entries = sorted(os.listdir(path))
@@ -96,6 +103,7 @@ class Evidence:
         self.counts_on = False  # from an update index that was never set, as git does: perhaps at 0
         self._is_hash_stated = hash_id is not None
         self._findings = findings
+        self._named = named
         self._progress = progress
 
     def findings(self, name: str) -> list[Finding]:
@@ -177,7 +185,12 @@ class Evidence:
         `between` are the update indexes that it may have if nothing of it tells. Raises `OSError` where
         permission is wanting.
         """
-        found = [finding for finding in findings if finding.severity is not Severity.INFO]
+        single_root = name in self._named and any(one.code == _SEVERAL_ROOTS for one in findings)
+        found = [
+            one
+            for one in findings
+            if one.severity is not Severity.INFO or (single_root and one.code == _SEVERAL_ROOTS)
+        ]
         reasons = [finding for finding in found if finding.code not in _OF_THE_STACK]
         codes = {finding.code for finding in reasons}
         severity = min(
@@ -187,11 +200,12 @@ class Evidence:
             (REWRITE_TABLE in one.fixes or one.code == "not-a-table") and one.code not in _OF_THE_NAME
             for one in reasons
         )
-        rewrites = rewrites or bool(codes & {"table-unreadable", "orphan-damaged"})
+        rewrites = rewrites or single_root or bool(codes & {"table-unreadable", "orphan-damaged"})
         status, renames = os.stat(self.path / name), bool(codes & _OF_THE_NAME)
         places = ["" if one.offset is None else f" at byte {one.offset}" for one in reasons]
         words = [f"{one.code}{at}: {one.message}" for one, at in zip(reasons, places, strict=True)]
         file = TableFile(name, status.st_size, None, words, severity, rewrites, renames, self.hash_id)
+        file.single_root = single_root
         self.files[name] = file
         if stat.S_ISREG(status.st_mode):
             try:

@@ -60,7 +60,8 @@ class PlannedTable:
 
     `name` is what it will be called, `limits` are its update indexes, and `inputs` the files that it is made
     of: of one key, the record of the last one counts. `is_rewritten` when it is made from their records; a
-    table whose name alone changes is not. Of a table that is rewritten, `refs` and `logs` are written.
+    table whose name alone changes is not. Of a table that is rewritten, `refs` and `logs` are written, and
+    each index with a `single_root` if that is asked for.
     """
 
     name: str
@@ -69,6 +70,7 @@ class PlannedTable:
     is_rewritten: bool
     refs: int = 0
     logs: int = 0
+    single_root: bool = False
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -66,7 +66,8 @@ def plan_repair(
     """What repairs the stack in `directory`; nothing is written or locked.
 
     `options` may state the hash function. With `tables`, only these files are repaired; the list stays as it
-    is but for them, and so do all others. The name of a lock asks for its removal alone, that of a table
+    is but for them, and so do all others; one of git's tables with an index of several roots gets one, for
+    JGit. The name of a lock asks for its removal alone, that of a table
     for the removal of its lock as well. Otherwise each file gets the safest of its options, but for
     those named here: tables in `set_aside` are no part of the stack afterwards, those in `take_up` are,
     although they are not listed, where their update indexes place them. `now` is in seconds since 1970.
@@ -90,7 +91,7 @@ def plan_repair(
         if findings is None or any(one.fixes for one in findings):
             findings = list(fsck(path, options, progress, now))
         try:
-            known = Evidence(path, findings, options.hash_id if options else None, progress)
+            known = Evidence(path, findings, options.hash_id if options else None, progress, tables or ())
             only = None if tables is None else frozenset(tables)
             choices = (frozenset(set_aside), frozenset(take_up))
             plan = _Planner(known, options or StackOptions(), only, *choices, now).plan()

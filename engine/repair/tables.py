@@ -63,7 +63,8 @@ def _table(draft: Draft, files: Sequence[TableFile], following: int) -> PlannedT
         if not is_unlisted:
             draft.keep(StepKind.RENAME_TABLE, files[0], f"as {name}, with the same bytes")
         return PlannedTable(name, limits, inputs, is_rewritten=False)
-    table = PlannedTable(name, limits, inputs, True, counts.refs, counts.logs)
+    single_root = any(file.single_root for file in files)
+    table = PlannedTable(name, limits, inputs, True, counts.refs, counts.logs, single_root)
     if len(files) == 1:
         _plan_rewriting(draft, files[0], table)
     return table

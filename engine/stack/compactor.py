@@ -46,13 +46,13 @@ def compact_range(
     follows: bool = False,
     progress: ProgressCallback | None = None,
 ) -> None:
-    """Replace the tables [first, end) by one. Nothing happens to a single table without expiry.
+    """Replace the tables [first, end) by one. What changes nothing (`is_noop`) is not done.
 
     `best_effort` makes do with the newer tables of the range, two or more, when an older one
     is locked. With `follows`, the tables are found again in a stack that has changed. Raises `LockError`,
     `OutdatedError`, `FormatError` for a damaged table, `OSError`, `CommittedError`.
     """
-    if is_noop(first, end, expiry):
+    if is_noop(directory.tables[first:end], directory.write_options, expiry):
         return
     directory.stats.attempts += 1
     try:

@@ -167,7 +167,7 @@ class Stack(StackDirectory):
     def compact(
         self, first: int, end: int, expiry: Expiry | None = None, progress: ProgressCallback | None = None
     ) -> None:
-        """Merge the tables [first, end) into one. A single table is rewritten only to expire logs."""
+        """Merge the tables [first, end) into one; one alone if there is a reason (`merge.is_noop`)."""
         check_range(self.tables, first, end)
         compact_range(self, first, end, expiry=expiry, progress=progress)
 

@@ -138,6 +138,13 @@ class Table(Closing):
         """Whether there is a log section."""
         return self._logs is not None
 
+    @property
+    def has_several_roots(self) -> bool:
+        """Whether the topmost level of an index has more blocks than one. Raises `FormatError`."""
+        footer = self.footer
+        roots = filter(None, (footer.ref_index_offset, footer.obj_index_offset, footer.log_index_offset))
+        return any(self._next_of_type(INDEX, self.block_at(root)) is not None for root in roots)
+
     def read(self, offset: int, size: int) -> bytes:
         """At most `size` bytes of the file, fewer at its end. Raises `OSError`, `ApiError` once closed."""
         file = self._file  # another thread may close the table at any moment

@@ -2,7 +2,8 @@
 
 Sections come in the order refs, ref index, objects, object index, logs, log index, footer.
 A section is indexed when it has more than 3 blocks (1 in unpadded tables); index levels are
-added while the level below has more than that many, so the root may be several sibling blocks.
+added while the level below has more than that many, so the root may be several sibling blocks,
+unless a single root is asked for: JGit reads the first block of a root and no other.
 The object section exists only beside a ref index: it maps the shortest unique beginnings of
 object ids (2 bytes or more) to the ref blocks that mention them.
 
@@ -62,7 +63,8 @@ class WriteOptions:
     `block_size` 1..2**24-1 bytes; `restart_interval` 1..65535 records; `unpadded` leaves out
     the padding between blocks; `skip_index_objects` leaves out the object section;
     `exact_log_message` writes messages as they are (otherwise trailing newlines become one, an
-    inner one is refused, and only no message at all stays without); `hash_id` None means SHA-1.
+    inner one is refused, and only no message at all stays without); `single_root` adds index levels until
+    one block is left, as JGit needs it; `hash_id` None means SHA-1.
 
     Raises `ApiError` for values out of range (git since 2.45 for block sizes).
     """
@@ -72,6 +74,7 @@ class WriteOptions:
     unpadded: bool = False
     skip_index_objects: bool = False
     exact_log_message: bool = False
+    single_root: bool = False
     hash_id: HashId | None = None
 
     def __post_init__(self) -> None:
@@ -379,6 +382,8 @@ class TableWriter:
                     f"the index over keys as long as {len(level[-1][0])} bytes does not converge "
                     f"in blocks of {self.options.block_size} bytes"
                 )
+            if self.options.single_root:
+                threshold = 1
         self._index = []
         stats.index_blocks = self.stats.idx.blocks - before
 

@@ -44,7 +44,7 @@ class _Compaction(Action[CompactionPlan]):
 
     @property
     def rule(self) -> StackOptions:
-        """The options of the stack, with the rule that suggests what to merge."""
+        """The options of the stack, with the rule that suggests what to merge, and how to write it."""
         return self.workplace.options
 
     @abstractmethod
@@ -58,7 +58,7 @@ class _Compaction(Action[CompactionPlan]):
 
     def apply(self, plan: Plan[CompactionPlan], progress: ProgressCallback) -> Result:
         """Merge the tables of the plan."""
-        with self.workplace.changing(self.operation) as (stack, record):
+        with self.workplace.changing(self.operation, options=self.rule) as (stack, record):
             made = _merge(stack, plan.made, progress)
         return _result(made, record.snapshot)
 
@@ -123,11 +123,13 @@ def _plan(
 class CompactAction(_Compaction):
     """Merge tables into one: all of them, those of a range, or those that a rule suggests.
 
-    `factor` is that of the geometric rule, 1..255.
+    `factor` is that of the geometric rule, 1..255. With `single_root`, indexes have a root of one block, for
+    JGit; a table alone is written anew for it.
     """
 
     tables: TableRange | Literal["all"] | Policy
     factor: int = 2
+    single_root: bool = False
     verb: ClassVar[str] = "Compact"
     operation: ClassVar[str] = "compact"
 
@@ -148,23 +150,25 @@ class CompactAction(_Compaction):
     def options(self) -> list[str]:
         """Those of the rule only where they differ from what is configured."""
         configured = self.workplace.options
+        root = ["--single-root"] if self.single_root else []
         match self.tables:
             case TableRange(first=first, end=end):
-                return ["--range", f"{first}:{end}"]
+                return ["--range", f"{first}:{end}", *root]
             case "all":
-                return ["--all"]
+                return ["--all", *root]
             case policy:
                 options = ["--auto", *(["--policy", policy] if policy != configured.policy else [])]
                 if policy == "geometric" and self.factor != configured.factor:
                     options += ["--factor", str(self.factor)]
-                return options
+                return options + root
 
     @property
     def rule(self) -> StackOptions:
-        """The options of the stack, but for a rule that was asked for."""
+        """The options of the stack, but for what was asked for."""
+        options = replace(self.workplace.options, single_root=self.single_root)
         if self.tables in ("log2", "geometric"):
-            return replace(self.workplace.options, policy=self.tables, factor=self.factor)
-        return self.workplace.options
+            return replace(options, policy=self.tables, factor=self.factor)
+        return options
 
     def planned(self, stack: Stack, progress: ProgressCallback) -> Plan[CompactionPlan]:
         """Merge the chosen tables into nothing."""

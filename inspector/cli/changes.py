@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, Final, cast
@@ -191,6 +191,11 @@ def _warn(warning: str) -> None:
 )
 @click.option("--policy", type=click.Choice(["log2", "geometric"]), help="The rule that --auto goes by.")
 @click.option("--factor", type=click.IntRange(1, 255), help="Of the geometric rule, for --auto.")
+@click.option(
+    "--single-root",
+    is_flag=True,
+    help="Write indexes with a root of one block: JGit reads no other. A table alone is written anew for it.",
+)
 @dry_run_option
 @stack_verb
 def compact(
@@ -200,6 +205,7 @@ def compact(
     chosen: tuple[int, int] | None,
     policy: Policy | None,
     factor: int | None,
+    single_root: bool,
     dry_run: bool,
 ) -> None:
     """Merge tables into one.
@@ -221,6 +227,7 @@ def compact(
         with workplace.opened() as stack:
             names = tuple(table.name for table in stack.tables[slice(*chosen)])
         action = CompactAction(workplace, TableRange(*chosen, names))
+    action = replace(action, single_root=single_root)
     _change(call, action, _compaction_fields, dry_run=dry_run)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 from textual.widgets import Input
@@ -64,7 +65,10 @@ class CompactScreen(FormScreen):
         self._first = Input(placeholder="0 is the oldest", compact=True, id="first")
         self._last = Input(placeholder=str(max(len(sizes) - 1, 0)), compact=True, id="last")
         self._range_lines = field("from #", self._first), field("to #", self._last)
-        fields = field("merge", self._which), *self._range_lines
+        self._root: Choice[bool] = Choice(
+            [(False, "as git writes it"), (True, "one block, for JGit")], id="root"
+        )
+        fields = field("merge", self._which), *self._range_lines, field("index root", self._root)
         super().__init__("Compact: merge tables into one", workplace, journal, *fields)
 
     def show_fields(self) -> None:
@@ -100,8 +104,10 @@ class CompactScreen(FormScreen):
         """Compact what was chosen. A rule is asked again by the plan, for the stack as it is by then."""
         which = self._which.value
         if which == "range":
-            return range_action(self._workplace, self._view, *self._range())
-        return CompactAction(self._workplace, which, self._workplace.options.factor)
+            action = range_action(self._workplace, self._view, *self._range())
+        else:
+            action = CompactAction(self._workplace, which, self._workplace.options.factor)
+        return replace(action, single_root=self._root.value)
 
 
 def _suggestion(segment: Segment) -> str:

@@ -233,9 +233,10 @@ def test_a_compaction_is_chosen_with_what_each_rule_suggests(stack: Path) -> Non
         await pilot.pause()
         assert "they are numbered 0 to 2" in said(screen, "problem")
         fill(screen, last="2")
+        screen.query_one("#root", Choice).value = True
         await pilot.press("enter")
         action = await phase(pilot, Phase.PLANNED)
-        assert action.query_one("#command", Static).content
+        assert "--range 1:3 --single-root" in str(action.query_one("#command", Static).content)
         action.action_again()
         await phase(pilot, Phase.DONE)
         await pilot.press("escape")
