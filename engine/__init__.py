@@ -80,3 +80,5 @@ from engine.table import (
     TableWriter as TableWriter,
     WriteOptions as WriteOptions,
 )
+
+__version__ = "0.1.0"

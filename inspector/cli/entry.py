@@ -18,6 +18,7 @@ from pathlib import Path
 
 import click
 
+from engine import __version__
 from engine.errors import ReftableError
 from engine.stack import LockFile, StackOptions
 from inspector.actions import Workplace
@@ -115,6 +116,7 @@ def cli() -> None:
 )
 @click.option("--read-only", is_flag=True, help="Refuse every change of the stack.")
 @click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal.")
+@click.version_option(__version__, prog_name="reftable-inspector", message="%(prog)s %(version)s")
 @path_options
 @click.pass_context
 def inspect(
