@@ -7,7 +7,8 @@ May import `stack`, `layout`, `merge` and `git`.
     block, index, objects, table
                   the parts of one table, then the whole of it
     whole_stack   the tables together
-    run           `tables.list`, the files beside the tables, then all of it in order: `fsck`
+    files         `tables.list`, and the files that it does not name
+    run           all of it in order: `fsck`
     repository    what surrounds the stacks
 """
 
@@ -17,9 +18,10 @@ from engine.fsck.faults import (
     FaultKind as FaultKind,
     Severity as Severity,
 )
+from engine.fsck.files import finding_of as finding_of
 from engine.fsck.finding import Finding as Finding, Report as Report
 from engine.fsck.repository import check_repository as check_repository
-from engine.fsck.run import finding_of as finding_of, fsck as fsck
+from engine.fsck.run import fsck as fsck
 from engine.fsck.table import (
     Limits as Limits,
     check_file as check_file,

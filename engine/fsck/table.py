@@ -58,8 +58,8 @@ Tick = Callable[[int], None]
 class CheckedTable:
     """An open file that is listed as a table.
 
-    `table` is None if it does not open as one, `layout` if it cannot be read; `header` is the one to read it
-    by, None if there is none; `read` is that of the file.
+    `table` is None if it does not open as one, `layout` if it does or cannot be read; `header` is the one to
+    read it by, None if there is none; `read` is that of the file.
     """
 
     __slots__ = ("header", "layout", "name", "read", "size", "table")
@@ -73,11 +73,14 @@ class CheckedTable:
         file = RegularFile.open(path, name)
         self.size = file.size
         self.read = file.read
-        with suppress(FormatError, OSError):
+        self.header: Header | None = None
+        try:
             self.table = Table(file, path)
-        with suppress(OSError):
-            self.layout = TableLayout(name, self.size, self.read)
-        self.header = None if self.layout is None else self.layout.used_header
+            self.header = self.table.header
+        except (FormatError, OSError):
+            with suppress(OSError):
+                self.layout = TableLayout(name, self.size, self.read)
+                self.header = self.layout.used_header
 
     @property
     def limits(self) -> Limits | None:

@@ -1,0 +1,135 @@
+"""`tables.list` line by line, the tables that it names, and the files that it does not name."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from engine.errors import FormatError, reason_of, shown
+from engine.format import TABLES_LIST, ListFault, ListLine, is_table_file, parse_table_list
+from engine.fsck.faults import FAULTS
+from engine.fsck.finding import Finding, Report
+from engine.fsck.table import CheckedTable
+from engine.stack import FileKind, UnlistedFile, is_of_repository, read_list_bytes
+
+_ATTEMPTS: Final = 20
+"""How often the list is read again because a compaction has replaced it meanwhile."""
+
+_OPENED: Final = (None, ListFault.DUPLICATE)
+
+_ORPHANS: Final = {
+    FileKind.SUPERSEDED: "orphan-table",
+    FileKind.DATA: "table-unlisted-data",
+    FileKind.NEXT: "orphan-newer",
+    FileKind.AHEAD: "orphan-ahead",
+    FileKind.DOUBTFUL: "orphan-doubtful",
+    FileKind.UNREADABLE: "orphan-damaged",
+}
+_CODES: Final = {
+    **{kind: (code, "orphan-in-use") for kind, code in _ORPHANS.items()},
+    FileKind.TEMPORARY: ("temporary-file", "temporary-in-use"),
+    FileKind.TABLE_LOCK: ("lock-stale", "lock-held"),
+    FileKind.LIST_LOCK: ("lock-stale", "lock-held"),
+    FileKind.NOT_REGULAR: ("foreign-file", "foreign-file"),
+    FileKind.OTHER: ("foreign-file", "foreign-file"),
+}
+"""The kinds of faults by what a file is: as it lies there, and while a process may be at work on it."""
+
+
+class ListedTables:
+    """What the list of a stack in `directory` names, read again where it was replaced meanwhile.
+
+    `lines` are those that may be opened, `names` what they name, each once, oldest first. `tables` are open,
+    and stay readable when another process replaces them. `report` has what is wrong with the list, but for
+    repetitions. Raises an `OSError` of the whole process (too many open files).
+    """
+
+    __slots__ = ("lines", "names", "report", "tables")
+
+    def __init__(self, directory: str) -> None:
+        missing: list[str] = []
+        for _ in range(_ATTEMPTS):
+            before = _raw_list(directory)
+            self.report, self.tables = Report(), list[CheckedTable]()
+            self.lines = _check_list(directory, self.report)
+            self.names = list(dict.fromkeys(line.name for line in self.lines if line.name is not None))
+            missing = [name for name in self.names if not self._open(directory, name)]
+            if not missing or _raw_list(directory) == before:
+                break
+        for name in missing:
+            code = "table-missing" if is_table_file(name) else "list-not-a-table"
+            self.report.add(code, name, None, "listed in tables.list, but there is no such file")
+
+    def _open(self, directory: str, name: str) -> bool:
+        """Open a listed file, or report why that cannot be; False if it does not exist."""
+        try:
+            self.tables.append(CheckedTable(directory, name))
+            if os.path.islink(os.path.join(directory, name)):
+                self.report.add("table-link", name, None, "a symbolic link")
+        except FileNotFoundError:
+            return False
+        except FormatError as error:
+            self.report.add_error("not-a-file", error)
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                raise
+            self.report.add_unreadable(name, error)
+        return True
+
+
+def _check_list(directory: str, report: Report) -> list[ListLine]:
+    """Report what is wrong with the list, but for repetitions; returns the lines that may be opened."""
+    tables = sum(map(is_table_file, os.listdir(directory)))
+    present = "1 table is" if tables == 1 else f"{tables} tables are"
+    try:
+        raw = read_list_bytes(directory)
+    except (FormatError, OSError) as error:
+        report.add("list-unreadable", TABLES_LIST, None, reason_of(error))
+        return []
+    if not tables and not (raw or b"").strip(b"\n") and is_of_repository(directory):
+        what = "no tables.list and" if raw is None else "a tables.list without a line, and"
+        report.add("stack-lost", TABLES_LIST, None, f"there is {what} no table")
+    elif raw is None:
+        if tables:
+            report.add("list-missing", TABLES_LIST, None, f"there is no tables.list, but {present} here")
+        else:
+            report.add("stack-empty", TABLES_LIST, None, "there is neither a list nor a table")
+    if raw is None:
+        return []
+    listed = parse_table_list(raw)
+    if not listed.is_whole:
+        report.add("list-no-newline", TABLES_LIST, len(raw), "no newline at the end")
+    for number, line in enumerate(listed.lines, 1):
+        if line.fault not in _OPENED:
+            what = shown(line.raw) if line.raw else "empty"
+            report.add(f"list-{line.fault}", TABLES_LIST, line.offset, f"line {number} is {what}")
+    if tables and not raw.strip(b"\n"):
+        report.add("list-empty", TABLES_LIST, 0, f"the list names no table, but {present} here")
+    return [line for line in listed.lines if line.fault in _OPENED]
+
+
+def _raw_list(directory: str) -> bytes | None:
+    with suppress(FormatError, OSError):
+        return read_list_bytes(directory)
+    return None
+
+
+def files_beside(directory: str, look: Callable[[], list[UnlistedFile]]) -> list[UnlistedFile]:
+    """What `look` finds beside the tables; it looks again where the list was replaced meanwhile."""
+    found: list[UnlistedFile] = []
+    for _ in range(_ATTEMPTS):
+        before = _raw_list(directory)
+        found = look()
+        if _raw_list(directory) == before:
+            break
+    return found
+
+
+def finding_of(file: UnlistedFile) -> Finding:
+    """What is wrong with a file that tables.list does not name."""
+    code = _CODES[file.kind][file.in_use]
+    message = f"{file.reason}; {file.holder} has it open" if file.holder is not None else file.reason
+    return Finding(FAULTS[code], file.name, file.offset, message)
