@@ -11,6 +11,7 @@
     ├── RefnameError           git would refuse this ref name
     ├── NameConflictError      one ref name is a directory of another
     ├── ExpectationError       a ref does not hold the old value that was expected
+    ├── HookError              a hook refuses a transaction, or cannot be asked
     ├── RepositoryError        there is no reftable stack behind this path
     ├── ApiError (ValueError)  the caller broke a rule of the interface
     └── Cancelled              a progress callback asked to stop
@@ -40,7 +41,15 @@ def in_words(error: BaseException) -> str:
 
 
 class ReftableError(Exception):
-    """Base of every error that the engine raises itself."""
+    """Base of every error that the engine raises itself; pickled, it stays what it is."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _without_init, (type(self), self.args), vars(self)
+
+
+def _without_init(kind: type[ReftableError], args: tuple[object, ...]) -> ReftableError:
+    """An error with its message: `__init__` would make one of the parts, which are in the state."""
+    return kind.__new__(kind, *args)
 
 
 class FormatError(ReftableError):
