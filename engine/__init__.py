@@ -14,6 +14,7 @@ From the bytes upwards:
     fsck        what is wrong with a stack
     salvage     what can still be read of a damaged table
     readable    a stack that opens whatever is wrong with it
+    export      a stack as something else: as files that git opens
     repair      repairing a stack: the plan, what it means for each ref, and carrying it out
 
 The functions `fsck` and `repair` are not here, since their names are those of their wings: import them from

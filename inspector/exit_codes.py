@@ -19,7 +19,7 @@ class ExitCode(IntEnum):
     """The codes of every verb; scripts may rely on them."""
 
     OK = 0
-    FINDINGS = 1  # fsck found errors, or a repair has left some or lost records
+    FINDINGS = 1  # fsck found errors, a repair left some or lost records, an export left out names
     USAGE = 2  # the command line, or what was read from standard input, makes no sense
     UNREADABLE = 3  # no stack there, or its files cannot be read
     LOCKED = 4  # another process holds a lock

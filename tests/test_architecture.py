@@ -31,6 +31,7 @@ ENGINE_WINGS = {
     "fsck": "git layout",
     "salvage": "stack layout",
     "readable": "salvage",
+    "export": "readable",
     "repair": "fsck readable snapshot",
 }
 # Their files import each other's files, and not only what a wing hands out: a call costs more than its work.

@@ -7,6 +7,7 @@ May import `actions` and `demo`; the terminal inspector is imported when it is o
     output        where a verb's output goes
     shape, records, layout, fsck
                   the verbs that look
+    export        a copy in a new directory
     changes, repair, snapshots
                   the verbs that change
 """

@@ -23,6 +23,7 @@ from engine.errors import ReftableError
 from engine.stack import LockFile, StackOptions
 from inspector.actions import Workplace
 from inspector.cli.changes import add, clean, compact, demo, expire
+from inspector.cli.export import export
 from inspector.cli.fsck import fsck
 from inspector.cli.layout import layout
 from inspector.cli.opening import find_stack, path_options
@@ -150,7 +151,7 @@ def inspect(
     ctx.exit(code)
 
 
-_LOOKING = (tables, segments, refs, logs, trace, print_view, layout, fsck)
+_LOOKING = (tables, segments, refs, logs, trace, print_view, layout, fsck, export)
 _CHANGING = (repair, add, compact, expire, clean, demo, snapshots, undo)
 for _verb in (*_LOOKING, *_CHANGING):
     cli.add_command(_verb)

@@ -20,6 +20,7 @@ from inspector.exit_codes import ExitCode, note
 from inspector.rows import OutcomeRows
 from inspector.text import (
     counted,
+    gap_fields,
     gap_lines,
     json_line,
     json_text,
@@ -133,7 +134,7 @@ def repair(
                 "logs": picked(
                     logs, "kept", "returned", "lost", "uncertain", "may_be_lost", "unknown", "deleted"
                 ),
-                "gaps": _gap_fields(made),
+                "gaps": gap_fields((damage.file, gap) for damage in damages(made) for gap in damage.gaps),
                 "unknown": unknown_refs(store.counts, made),
                 "losses": plan.made.losses,
                 "applied": result is not None,
@@ -215,16 +216,3 @@ def _outcome_fields(one: RefOutcome) -> dict[str, Any]:
         "after": value_fields(one.after) if one.after is not None else None,
         "why": one.why,
     }
-
-
-def _gap_fields(plan: RepairPlan) -> list[dict[str, Any]]:
-    return [
-        {
-            "table": damage.file,
-            "after": json_text(gap.low),
-            "before": json_text(gap.high) if gap.high is not None else None,
-            "about": gap.about,
-        }
-        for damage in damages(plan)
-        for gap in damage.gaps
-    ]

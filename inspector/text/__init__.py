@@ -28,7 +28,9 @@ from inspector.text.layout_words import copied_value, explanation, size_text, sp
 from inspector.text.plans import (
     clean_lines,
     compaction_lines,
+    gap_fields,
     gap_lines,
+    gaps_in_words,
     is_chosen,
     log_counts,
     ref_counts,

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final
 
 from engine.format import U64_MAX, LogRecord
 from engine.merge import CompactionPlan
 from engine.repair import LogOutcomes, Outcome, RepairPlan, Step, damages
+from engine.salvage import Gap
 from engine.stack import CleanPlan
 from engine.update import UpdatePlan
 from inspector.text.facts import columns, counted, whole_value
-from inspector.text.safe import safe_name, safe_text
+from inspector.text.safe import json_text, safe_name, safe_text
 from inspector.text.times import utc_time
 
 _MOST_REFLOGS: Final = 1000
@@ -167,7 +168,11 @@ def log_counts(logs: LogOutcomes) -> str:
 
 def gap_lines(plan: RepairPlan) -> list[str]:
     """Where refs may be lost without trace: they are in none of the numbers."""
-    found = [(damage.file, gap) for damage in damages(plan) for gap in damage.gaps]
+    return gaps_in_words([(damage.file, gap) for damage in damages(plan) for gap in damage.gaps])
+
+
+def gaps_in_words(found: Sequence[tuple[str, Gap]]) -> list[str]:
+    """The same of gaps, each with the table it is in."""
     if not found:
         return []
     lines = [f"  {_within(gap.low, gap.high)}, in {safe_name(file)}" for file, gap in found[:_MOST_GAPS]]
@@ -175,6 +180,19 @@ def gap_lines(plan: RepairPlan) -> list[str]:
     if more > 0:
         lines.append(f"  and in {counted(more, 'other place')}")
     return ["refs may be lost without trace:", *lines]
+
+
+def gap_fields(found: Iterable[tuple[str, Gap]]) -> list[dict[str, Any]]:
+    """The same as JSON."""
+    return [
+        {
+            "table": file,
+            "after": json_text(gap.low),
+            "before": json_text(gap.high) if gap.high is not None else None,
+            "about": gap.about,
+        }
+        for file, gap in found
+    ]
 
 
 def _within(low: bytes, high: bytes | None) -> str:

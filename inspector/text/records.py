@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from engine.export import reflog_line
 from engine.format import LogRecord, RefRecord
 from inspector.text.safe import json_text
 
@@ -82,27 +83,6 @@ def ref_line(record: RefRecord, show: Show) -> bytes:
     if record.target is not None:
         return b"ref: %s %s" % (show(record.target), name)
     return b"deleted %s" % name
-
-
-def reflog_line(record: LogRecord, null_id: bytes, show: Show) -> bytes:
-    """A log record as a line of a reflog file: `OLD NEW COMMITTER <EMAIL> TIME TZ<TAB>MESSAGE`.
-
-    As git writes them: the zone with sign and four digits, no tab when the message is empty, newlines
-    within it as spaces, so that one record is one line. `null_id` stands in for an absent id.
-    A tombstone is `deleted UPDATE_INDEX`.
-    """
-    if record.is_deletion:
-        return b"deleted %d" % record.update_index
-    message = record.message.rstrip(b"\n").replace(b"\n", b" ")
-    return b"%s %s %s <%s> %d %+05d%s" % (
-        (record.old or null_id).hex().encode(),
-        (record.new or null_id).hex().encode(),
-        show(record.committer),
-        show(record.email),
-        record.time,
-        record.tz,
-        b"\t" + show(message) if message else b"",
-    )
 
 
 def log_line(record: LogRecord, null_id: bytes, show: Show) -> bytes:

@@ -1,0 +1,17 @@
+"""A stack as something else, in a new directory: the way out when nothing helps.
+
+Owns what is written outside of a stack. May import `readable`; nothing is written anywhere but in the new
+directory.
+
+    target        the new directory: it is there whole, or not at all
+    skeleton      the files of the files backend: HEAD, packed-refs, loose refs, logs
+"""
+
+from engine.export.skeleton import (
+    Conflict as Conflict,
+    LeftOut as LeftOut,
+    Skeleton as Skeleton,
+    doubtful_refs as doubtful_refs,
+    reflog_line as reflog_line,
+    write_skeleton as write_skeleton,
+)

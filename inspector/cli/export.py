@@ -1,0 +1,102 @@
+"""The verb that writes a stack as something else, into a new directory: export."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from engine.export import Skeleton, doubtful_refs, write_skeleton
+from engine.readable import ReadableStack, ReadableTable
+from engine.salvage import EVERYWHERE
+from inspector.cli.opening import Call, json_option, worktree_option
+from inspector.cli.output import ProgressLine
+from inspector.exit_codes import ExitCode, note
+from inspector.text import (
+    counted,
+    gap_fields,
+    gaps_in_words,
+    json_line,
+    json_text,
+    loss_text,
+    picked,
+    safe_name,
+    safe_text,
+)
+
+
+@click.command()
+@click.argument("words", nargs=-1, metavar="[PATH] DIR")
+@worktree_option
+@json_option
+def export(words: tuple[str, ...], worktree: str | None, as_json: bool) -> None:
+    """Write whatever can be read of a stack to DIR, as files that git opens without reftables.
+
+    DIR is new or empty, and becomes a repository without objects: HEAD, packed-refs, refs, logs, config. Copy
+    `objects` into it, or name those of the repository in GIT_OBJECT_DIRECTORY. The stack may be damaged in
+    any way, and stays as it is. Of several worktrees, --worktree chooses one; the files of a linked one
+    belong into its directory below .git/worktrees.
+
+    What cannot be read, what may be older than what was lost, and what has no place among files is told on
+    standard error. The exit code is 3 when something cannot be read, or else 1 when something was left out.
+    """
+    if not 1 <= len(words) <= 2:
+        raise click.UsageError("give [PATH] and DIR")
+    call = Call(Path(words[0]) if len(words) == 2 else None, worktree, as_json)
+    target = Path(words[-1])
+    repository = call.workplace.surroundings
+    main = next((one.directory for one in repository.stacks if one.name == "main"), call.workplace.directory)
+    with call.opened() as stack:
+        with ProgressLine() as progress:
+            made = write_skeleton(
+                stack, target, is_linked=main != call.workplace.directory, progress=progress
+            )
+        _tell(call, target, made, stack)
+        damage = stack.damage_met()
+    if damage:
+        raise click.exceptions.Exit(ExitCode.UNREADABLE)
+    if made.left_out:
+        raise click.exceptions.Exit(ExitCode.FINDINGS)
+
+
+def _tell(call: Call, target: Path, made: Skeleton, stack: ReadableStack) -> None:
+    """Say what was written, and everything about it that asks for attention."""
+    doubtful = list(doubtful_refs(stack))
+    tables = [table for table in stack.tables if isinstance(table, ReadableTable)]
+    lossy = {table.name: table.losses for table in tables if table.losses is not None}
+    gaps = [(name, gap) for name, losses in lossy.items() for gap in losses.gaps]
+    gaps += [(table.name, EVERYWHERE[0]) for table in tables if table.fault and table.name not in lossy]
+    if call.as_json:
+        fields = {
+            "directory": os.fsdecode(target),
+            **picked(made, "refs", "logs", "entries", "unseen"),
+            "head": json_text(made.head) if made.head is not None else None,
+            "left_out": [
+                {**picked(one, "what", "why"), "name": json_text(one.name)} for one in made.left_out
+            ],
+            "conflicts": [[json_text(one.name), json_text(one.other)] for one in made.conflicts],
+            "doubtful": [json_text(name) for name in doubtful],
+            "gaps": gap_fields(gaps),
+        }
+        call.out.json([json_line(fields)])
+    else:
+        entries = counted(made.entries, "entry", "entries")
+        call.out.text([f"{counted(made.refs, 'ref')}, {counted(made.logs, 'reflog')} with {entries}"])
+        call.out.flush()
+    if made.head is not None:
+        note(f"no HEAD can be used: it leads to {safe_text(made.head)} now")
+    for one in made.left_out:
+        note(f"{one.what} {safe_text(one.name)} is left out: {one.why}")
+    for pair in made.conflicts:
+        note(f"refs {safe_text(pair.name)} and {safe_text(pair.other)}: one is a directory of the other")
+    if made.unseen:
+        note(f"{counted(made.unseen, 'reflog entry', 'reflog entries')} of the time 0, which git leaves out")
+    for name in doubtful:
+        note(f"ref {safe_text(name)} is doubtful: a newer version may be lost")
+    for fault in stack.damage_met():
+        note(str(fault))
+    for table, losses in lossy.items():
+        note(f"{safe_name(table)}: {loss_text(losses)} of it")
+    for line in gaps_in_words(gaps):
+        note(line)

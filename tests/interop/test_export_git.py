@@ -1,0 +1,274 @@
+"""A stack exported as files: git sees in them what it saw in the stack, or what is left of a broken one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import engine.export.skeleton
+from engine.format import LogRecord, RefRecord
+from engine.readable import open_readable
+from engine.stack import Stack
+from tests.support.cli import ok, run
+from tests.support.damage import flipped
+from tests.support.git import Git, Repository
+from tests.support.history import LAYOUTS, Layout
+from tests.support.stacks import OPTIONS, add, entry, listed, same, traces
+from tests.support.tables import stack_files
+
+Busy = Callable[[Layout], Repository]
+
+
+def opened(repo: Repository, skeleton: Path, *, copy: bool = False) -> Repository:
+    """The skeleton beside the objects of the repository that it was made of."""
+    if copy:
+        shutil.copytree(repo.git_dir / "objects", skeleton / "objects")
+    env = {} if copy else {"GIT_OBJECT_DIRECTORY": str(repo.git_dir / "objects")}
+    return Repository(repo.runner, skeleton, skeleton, {**env, "GIT_DIR": str(skeleton)})
+
+
+def seen(repo: Repository) -> dict[str, bytes]:
+    """What git says of all refs, where HEAD leads, and every reflog."""
+    refs = repo.git(
+        "for-each-ref",
+        "--include-root-refs",
+        "--format=%(refname) %(objectname) %(*objectname) %(symref)",
+    ).stdout
+    found = {"refs": refs, "HEAD": repo.git("symbolic-ref", "HEAD").stdout}
+    names = repo.git("reflog", "list").stdout.decode().split()
+    for name in names:
+        found[name] = repo.git("log", "-g", "--date=raw", "--format=%H %gd %gn %ge %gs", name).stdout
+    return found
+
+
+def exports(stack: Path, target: Path, *more: str) -> list[str]:
+    """Export a broken stack, and return the notes."""
+    done = run("export", stack, target, *more)
+    assert done.code in (1, 3), done.err
+    return [line.removeprefix("reftable-inspector: ") for line in done.err.splitlines()]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS[:2] + LAYOUTS[4:6], ids=str)
+@pytest.mark.parametrize("copy", [False, True], ids=["pointed to", "copied"])
+def test_git_sees_the_same(busy: Busy, layout: Layout, copy: bool, tmp_path: Path) -> None:
+    repo = busy(layout)
+    before = traces(repo.reftable)
+    ok("export", repo.path, tmp_path / "out")
+    assert traces(repo.reftable) == before
+    skeleton = opened(repo, tmp_path / "out", copy=copy)
+    assert seen(skeleton) == seen(repo)
+    assert len(seen(repo)) > 20
+    skeleton.git("refs", "verify", "--strict")
+    mine, original = skeleton.git("fsck", check=False), repo.git("fsck", check=False)
+    assert (mine.returncode, mine.stderr) == (original.returncode, original.stderr)
+    files = sorted(path.name for path in (tmp_path / "out").iterdir() if path.name != "objects")
+    assert files == ["HEAD", "ORIG_HEAD", "config", "logs", "packed-refs", "refs"]
+    assert (
+        (tmp_path / "out/packed-refs")
+        .read_bytes()
+        .startswith(b"# pack-refs with: peeled fully-peeled sorted \n")
+    )
+    # Git takes the files for its own: it goes on with them, and packs them without a difference.
+    packed = (tmp_path / "out/packed-refs").read_bytes()
+    skeleton.git("pack-refs", "--all")
+    assert (tmp_path / "out/packed-refs").read_bytes() == packed
+    skeleton.git("branch", "new", "HEAD")
+
+
+@pytest.mark.parametrize("position", [0, 3, 7])
+@pytest.mark.parametrize("broken", ["a hole", "a damaged block", "no list", "no footer"])
+def test_what_can_be_read_of_a_broken_stack_is_exported(
+    busy: Busy, tmp_path: Path, broken: str, position: int
+) -> None:
+    repo = busy(Layout())
+    table = repo.reftable / listed(repo.reftable)[position]
+    data = table.read_bytes()
+    if broken == "a hole":
+        table.unlink()
+    elif broken == "no list":
+        (repo.reftable / "tables.list").unlink()
+    else:
+        table.write_bytes(data[:-30] if broken == "no footer" else flipped(data, 24, 0xFF))
+    before = traces(repo.reftable)
+    notes = exports(repo.path, tmp_path / "out")
+    assert traces(repo.reftable) == before
+    skeleton = opened(repo, tmp_path / "out")
+    lines = skeleton.git("for-each-ref", "--format=%(objectname) %(refname)").stdout.splitlines()
+    known = run("refs", repo.path).lines
+    assert {line for line in known if line[40:].startswith(b" refs/")} - {*lines} == set()
+    entries = run("logs", "--ref", "refs/heads/b09", repo.path).lines
+    log = skeleton.git("log", "-g", "--format=%H", "refs/heads/b09", check=False).stdout.splitlines()
+    assert [line.split(b" ")[1] for line in entries] == log
+    assert any("tables.list" in note or table.name in note for note in notes)
+    doubtful = {note.split(" ")[1].encode() for note in notes if "is doubtful" in note}
+    with open_readable(repo.reftable) as stack:
+        origins = [origin for origins in stack.merged.ref_origins() for origin in origins]
+        older = {record.name for record, table in origins if stack.tables.index(table) < position}
+    assert bool(older) == bool(position)
+    assert doubtful == (older if broken == "a hole" else doubtful & older)
+    if broken != "no footer":  # behind which nothing of these tables is lost, or something may be
+        assert ("refs may be lost without trace:" in notes) == (broken != "no list")
+
+
+def files_stack(tmp_path: Path, refs: list[RefRecord], logs: list[LogRecord]) -> Path:
+    """A stack of names that git would not have together, or at all."""
+    directory = tmp_path / "stack"
+    directory.mkdir()
+    with Stack.open(directory, OPTIONS) as stack:
+        add(stack, refs, logs)
+    return directory
+
+
+def value(name: bytes, target: bytes | None = None) -> RefRecord:
+    return RefRecord(name, 1, same(1) if target is None else None, target=target)
+
+
+def test_names_that_are_no_paths_are_named_and_lead_nowhere(git: Git, tmp_path: Path) -> None:
+    unsafe = [
+        b"../outside",
+        b"/etc/outside",
+        b"config",
+        b"objects/x",
+        b"refs/../../outside",
+        b"refs/heads/../../../outside",
+        b"refs/heads/x.lock",
+        b"refs/heads/a b",
+        b"refs//x",
+        b"packed-refs",
+        b"worktrees/w/HEAD",
+    ]
+    long_name = b"refs/heads/" + b"n" * 300
+    refs = [value(name) for name in [*unsafe, long_name, b"refs/heads/good", b"ORIG_HEAD"]]
+    refs += [value(b"HEAD", b"../outside"), value(b"refs/remotes/o/HEAD", b"refs/x\ny"), value(b"refs/zero")]
+    refs[-1].value = same(0)
+    logs = [entry(name, 1, time=1) for name in [*unsafe, long_name, b"refs/heads/good"]]
+    stack = files_stack(tmp_path, refs, logs)
+    around = stack_files(stack), sorted(tmp_path.iterdir())
+    notes = exports(stack, tmp_path / "out")
+    assert (stack_files(stack), sorted(tmp_path.iterdir())) == (
+        around[0],
+        sorted([*around[1], tmp_path / "out"]),
+    )
+    left = [note for note in notes if " is left out: " in note]
+    assert len(left) == 2 * len(unsafe) + 3 + 1, "the long name has no path for its log"
+    assert "no HEAD can be used: it leads to refs/heads/good now" in notes
+    files = {
+        str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()
+    }
+    assert files == {"HEAD", "ORIG_HEAD", "config", "logs/refs/heads/good", "packed-refs"}
+    found = git.run(
+        "--git-dir",
+        tmp_path / "out",
+        "rev-parse",
+        "refs/heads/good",
+        env={"GIT_OBJECT_DIRECTORY": str(tmp_path)},
+    )
+    assert found.stdout == same(1).hex().encode() + b"\n"
+
+
+def test_names_in_each_others_way_are_named_and_the_one_with_a_ref_keeps_its_log(tmp_path: Path) -> None:
+    refs = [
+        value(b"HEAD", b"refs/heads/a/b"),
+        value(b"refs/heads/a"),
+        value(b"refs/heads/a/b"),
+        value(b"refs/heads/c/d"),
+    ]
+    refs += [value(b"refs/s", b"refs/heads/a"), value(b"refs/s-1"), value(b"refs/s/t"), value(b"refs/tags/x")]
+    names = [b"refs/heads/c", b"refs/heads/c/d", b"refs/tags/x", b"refs/tags/x/y", b"refs/heads/a"]
+    stack = files_stack(tmp_path, refs, [entry(name, 1, time=1) for name in sorted(names)])
+    notes = exports(stack, tmp_path / "out")
+    assert [note.rpartition(": ")[0] for note in notes if " is left out: " in note] == [
+        "ref refs/s is left out",
+        "reflog refs/heads/c is left out: another name has its path",
+        "reflog refs/tags/x/y is left out: another name has its path",
+    ]
+    assert "refs refs/heads/a and refs/heads/a/b: one is a directory of the other" in notes
+    packed = (tmp_path / "out/packed-refs").read_text().splitlines()[1:]
+    assert [line.split(" ")[1] for line in packed] == [
+        "refs/heads/a",
+        "refs/heads/a/b",
+        "refs/heads/c/d",
+        "refs/s-1",
+        "refs/s/t",
+        "refs/tags/x",
+    ]
+
+
+def test_names_that_differ_in_case_only_are_named_where_these_are_one_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def path_of(self: engine.export.skeleton._Writer, name: bytes) -> bytes:
+        return os.path.join(self._root, name.lower())
+
+    monkeypatch.setattr(engine.export.skeleton._Writer, "_path", path_of)
+    logs = [entry(name, 1, time=1) for name in (b"refs/heads/A", b"refs/heads/a")]
+    stack = files_stack(tmp_path, [value(b"HEAD", b"refs/heads/a"), value(b"refs/heads/a")], logs)
+    notes = exports(stack, tmp_path / "out")
+    assert [note.partition(":")[0] for note in notes] == ["reflog refs/heads/A is left out"]
+
+
+def test_a_linked_worktree_is_exported_for_its_own_place(busy: Busy, tmp_path: Path) -> None:
+    repo = busy(Layout())
+    repo.git("worktree", "add", "-q", "-b", "side", tmp_path / "side", "b05")
+    linked = Repository(repo.runner, tmp_path / "side", repo.git_dir / "worktrees/side", {})
+    linked.git("update-ref", "refs/bisect/bad", "HEAD")
+    linked.git("update-ref", "refs/worktree/own", "HEAD")
+    before = seen(linked), seen(repo)
+    ok("export", repo.path, tmp_path / "main")
+    ok("export", "--worktree", "side", repo.path, tmp_path / "linked")
+    assert sorted(os.listdir(tmp_path / "linked")) == ["HEAD", "ORIG_HEAD", "logs", "refs"]
+    # In place of the stacks, as README tells it.
+    for skeleton, git_dir in ((tmp_path / "main", repo.git_dir), (tmp_path / "linked", linked.git_dir)):
+        shutil.rmtree(git_dir / "reftable")
+        (skeleton / "config").unlink(missing_ok=True)
+        shutil.rmtree(git_dir / "refs", ignore_errors=True)
+        (git_dir / "refs").unlink(missing_ok=True)
+        shutil.copytree(skeleton, git_dir, dirs_exist_ok=True)
+    config = ["config", "-f", repo.git_dir / "config", "--unset", "extensions.refStorage"]
+    repo.runner.run(*config)
+    assert (seen(linked), seen(repo)) == before
+
+
+def test_nothing_is_overwritten_and_a_failure_leaves_nothing(
+    busy: Busy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = busy(Layout())
+    target = tmp_path / "out"
+    target.mkdir()
+    (target / "mine").touch()
+    assert run("export", repo.path, target).code == 2
+    assert run("export", repo.path, target / "mine").code == 2
+    assert os.listdir(target) == ["mine"]
+    assert run("export", repo.path, repo.reftable / "inside").code == 2
+    assert run("export").code == run("export", repo.path, target, target).code == 2
+    (target / "mine").unlink()
+    here = sorted(tmp_path.iterdir())
+
+    def fails(*_: object) -> None:
+        raise OSError(28, "No space left on device", "here")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine.export.skeleton._Writer, "_write_logs", fails)
+        assert run("export", repo.path, target).code == 6
+    assert (sorted(tmp_path.iterdir()), os.listdir(target)) == (here, [])
+    assert run("export", tmp_path / "none", tmp_path / "new").code == 3
+    assert not (tmp_path / "new").exists()
+    ok("export", repo.path, target)
+    assert (target / "HEAD").read_bytes() == b"ref: refs/heads/b05\n"
+
+
+def test_the_same_is_told_in_json(busy: Busy, tmp_path: Path) -> None:
+    repo = busy(Layout())
+    (repo.reftable / listed(repo.reftable)[3]).unlink()
+    done = run("export", "--json", repo.path, tmp_path / "out")
+    assert done.code == 3
+    (told,) = done.objects
+    assert told["directory"] == str(tmp_path / "out")
+    assert len(told["doubtful"]) == 23
+    assert [gap["after"] for gap in told["gaps"]] == [""]
+    assert (told["left_out"], told["conflicts"], told["head"]) == ([], [], None)
+    assert told["refs"] == len(run("refs", repo.path).lines)
