@@ -57,7 +57,7 @@ class Draft:
         if file.file in self.listed:
             return (StepKind.REWRITE_TABLE, StepKind.SET_ASIDE) if file.rewrites else ()
         codes = self.known.codes(file.file)
-        if "orphan-newer" in codes:
+        if "orphan-newer" in codes and file.file not in self.fitting:
             return (StepKind.SET_ASIDE, StepKind.TAKE_UP)
         if codes & NEEDED and file.file not in self.fitting:
             return (StepKind.LEAVE_OUT, StepKind.TAKE_UP, StepKind.SET_ASIDE)

@@ -149,11 +149,17 @@ class Evidence:
     def look_at_listed(self, listed: Sequence[str]) -> list[TableFile]:
         """How those listed tables that are there can be read, oldest first.
 
-        The hash function is the one stated, or that of most of them; others do not fit beside them.
+        The hash function is the one stated, or that of most of them, or of those that are not listed where
+        none of them can be read; others do not fit beside them.
         """
         present = [name for name in listed if name in self.entries]
         files = [self._look_at(name, self.findings(name), _between(name, listed)) for name in present]
         hashes = [file.hash_id for file in files if file.input is not None]
+        if not hashes and not self._is_hash_stated:
+            beside = [
+                open_table(os.fspath(self.path / one), one, self.hash_id) for one in self.not_looked_at()
+            ]
+            hashes = [table.hash_id for table in beside if table.fault is None]
         if not self._is_hash_stated and hashes:
             self.hash_id = max(hashes, key=hashes.count)
         for file in files:

@@ -223,6 +223,19 @@ def test_a_damaged_list_is_made_again_from_the_tables(directory: Path, damage: s
     assert state(directory) == before
 
 
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut in a name", "all zeros"])
+def test_a_list_that_names_no_table_does_not_make_tables_foreign(tmp_path: Path, damage: str) -> None:
+    """Nothing but the tables tells the hash function of a stack that was copied out of its repository."""
+    name = format_table_name(1, 1, 7) + ".ref"
+    ref = RefRecord(b"refs/heads/x", 1, oid(1, 32))
+    write_table(tmp_path / name, [ref], [], WriteOptions(hash_id=HashId.SHA256))
+    list_tables(tmp_path, [name])
+    LISTS[damage](tmp_path / "tables.list")
+    plan = mend(tmp_path).plan
+    assert refs(tmp_path) == {ref.name: oid(1, 32)}
+    assert all(step.options[:1] in {(), (step.kind,)} for step in plan.steps)  # nothing else was asked for
+
+
 def test_of_a_compaction_and_its_inputs_the_one_that_covers_more_is_chosen(directory: Path) -> None:
     before, inputs = state(directory), listed(directory)
     files = {name: (directory / name).read_bytes() for name in inputs}
