@@ -45,7 +45,7 @@ from engine.format.record import (
     decode_refs,
     encode_head,
 )
-from engine.format.varint import get_u24, get_varint, put_u24
+from engine.format.varint import get_varint, put_u24
 
 _T = TypeVar("_T")
 _COMPRESSION_LEVEL: Final = 9
@@ -75,7 +75,7 @@ def read_block(read: Read, offset: int, left: int, header_size: int, block_size:
     data = read(offset, min(read_size(min(block_size or DEFAULT_BLOCK_SIZE, _LARGEST_GUESS)), left))
     if len(data) >= header_size + BLOCK_HEADER_SIZE:
         # A log block of another writer, or an index block of JGit, may exceed the block size.
-        size = min(read_size(get_u24(data, header_size + 1)), left)
+        size = min(read_size(int.from_bytes(data[header_size + 1 : header_size + 4], "big")), left)
         if size > len(data):
             data = read(offset, size)
     return data
@@ -121,7 +121,7 @@ class Block:
         block_type = data[header_size]
         if block_type not in BLOCK_TYPES:
             raise FormatError(name, offset + header_size, f"unknown block type 0x{block_type:02x}")
-        block_len = get_u24(data, header_size + 1)
+        block_len = int.from_bytes(data[header_size + 1 : start], "big")
         if block_len < start + RESTART_COUNT_SIZE:
             raise FormatError(name, offset + header_size + 1, f"a block length of {block_len} is too short")
         if block_type == LOG:
@@ -156,7 +156,7 @@ class Block:
     def restart(self, index: int) -> int:
         """The position in `data` of a restart point. Raises `FormatError` outside the records."""
         at = self.records_end + RESTART_SIZE * index
-        offset = get_u24(self.data, at)
+        offset = int.from_bytes(self.data[at : at + RESTART_SIZE], "big")
         if not self.records_start <= offset < self.records_end:
             raise self.error(at, f"restart offset {offset} is outside the records")
         return offset

@@ -355,7 +355,7 @@ def decode_objects(data: bytes, pos: int, end: int) -> list[ObjectRecord]:
 
 
 def decode_index(data: bytes, pos: int, end: int, until: bytes | None = None) -> list[IndexRecord]:
-    """The index records of a block, or those up to the first with a key >= `until`."""
+    """The index records of a block, or the first one alone with a key >= `until`."""
     records: list[IndexRecord] = []
     key = b""
     spent = 0
@@ -372,10 +372,21 @@ def decode_index(data: bytes, pos: int, end: int, until: bytes | None = None) ->
             spent = add_up(spent, key, pos)
         if kind:
             raise Malformed(pos, f"unknown index record type {kind}")
-        offset, pos = get_varint(data, at)
-        records.append(IndexRecord(key, offset))
-        if until is not None and key >= until and pos <= end:
-            return records
+        offset = data[at]
+        pos = at + 1
+        if offset >= 0x80:
+            if data[pos] < 0x80:
+                offset = (offset - 0x7F << 7) + data[pos]
+                pos += 1
+            elif data[pos + 1] < 0x80:
+                offset = ((offset - 0x7F << 7) + data[pos] - 0x7F << 7) + data[pos + 1]
+                pos += 2
+            else:
+                offset, pos = get_varint(data, at)
+        if until is None:
+            records.append(IndexRecord(key, offset))
+        elif key >= until and pos <= end:
+            return [IndexRecord(key, offset)]
     check_end(pos, end)
     return records
 

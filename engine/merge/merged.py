@@ -160,8 +160,11 @@ class MergedTable:
 
     def read_ref(self, name: bytes) -> RefRecord | None:
         """The ref of this name, or None if there is none or it was deleted."""
-        found = self.find_ref(name)
-        return None if found is None or found[1].is_deletion else found[1]
+        for table in reversed(self.tables):
+            record = table.read_ref(name)
+            if record is not None:
+                return None if record.is_deletion else record
+        return None
 
     def read_log(self, name: bytes) -> LogRecord | None:
         """The newest log record of this ref that was not deleted, or None."""
