@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -13,11 +12,6 @@ import pytest
 
 from tests.support.git import Git, GitNotFoundError, Repository, find_git
 from tests.support.thinning import ALL, WITH_GIT
-
-# Each worker, and each process that a test starts, would compile all source anew: seconds each time. What is
-# compiled is kept beside the source, where git ignores it, even if the environment asks for none to be kept.
-sys.dont_write_bytecode = False
-os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # The default draws the same examples on every run, and takes no notice of a busy machine. `all` draws more of
 # them, and `thorough` still more, and others each time.
@@ -37,6 +31,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "all" if ALL else "default"))
 
+_IS_SECOND_WORKER = os.environ.get("PYTEST_XDIST_WORKER") == "gw1"
 _NOTHING_SKIPS = os.environ.get("CI") == "true" or os.environ.get("REFTABLE_NO_SKIP") == "1"
 
 
@@ -57,10 +52,20 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     report = yield
     _fail_if_skipped(report)
+    # In a fresh clone all tests have to be compiled. Each worker collects them all; the second one begins at
+    # the end and meets the first in the middle, so that neither compiles what the other has.
+    if _IS_SECOND_WORKER and isinstance(collector, pytest.Directory) and _is_whole_suite(collector.config):
+        report.result.reverse()
     return report
+
+
+def _is_whole_suite(config: pytest.Config) -> bool:
+    return config.args == config.getini("testpaths")
 
 
 def _is_asked_for(item: pytest.Item) -> bool:
@@ -74,6 +79,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if _is_asked_for(item)]
+    if _is_whole_suite(config):
+        items.sort(key=lambda item: item.path)  # the same order for all workers
 
 
 @pytest.fixture
