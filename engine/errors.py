@@ -13,6 +13,7 @@
     ├── ExpectationError       a ref does not hold the old value that was expected
     ├── HookError              a hook refuses a transaction, or cannot be asked
     ├── RepositoryError        there is no reftable stack behind this path
+    │   └── OtherBackendError  there is a repository, which keeps its refs elsewhere
     ├── ApiError (ValueError)  the caller broke a rule of the interface
     └── Cancelled              a progress callback asked to stop
 
@@ -141,6 +142,10 @@ class HookError(ReftableError):
 
 class RepositoryError(ReftableError):
     """A path behind which there is no reftable stack; the message says what is there."""
+
+
+class OtherBackendError(RepositoryError):
+    """A path behind which there is a repository that keeps its refs in files, or in another backend."""
 
 
 class ApiError(ReftableError, ValueError):

@@ -9,6 +9,7 @@ May import `stack`, `layout`, `merge` and `git`.
     whole_stack   the tables together
     files         `tables.list`, and the files that it does not name
     run           all of it in order: `fsck`
+    quick         what can be told without reading the tables: `quick_check`
     repository    what surrounds the stacks
 """
 
@@ -20,6 +21,7 @@ from engine.fsck.faults import (
 )
 from engine.fsck.files import finding_of as finding_of
 from engine.fsck.finding import Finding as Finding, Report as Report
+from engine.fsck.quick import QuickCheck as QuickCheck, quick_check as quick_check
 from engine.fsck.repository import check_repository as check_repository
 from engine.fsck.run import fsck as fsck
 from engine.fsck.table import (

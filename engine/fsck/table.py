@@ -83,14 +83,20 @@ class CheckedTable:
                 self.header = self.layout.used_header
 
     @property
+    def stated(self) -> Limits | None:
+        """The update indexes in its header, None without one."""
+        header = self.header
+        return None if header is None else (header.min_update_index, header.max_update_index)
+
+    @property
     def limits(self) -> Limits | None:
         """Its update indexes, None without a header.
 
         Of a highest one that was never set, that of the records, which are read for this.
         """
-        if self.header is None:
+        if self.stated is None:
             return None
-        low, high = self.header.min_update_index, self.header.max_update_index
+        low, high = self.stated
         if high >= HIGHEST_LIMIT and self.table is not None:
             with suppress(FormatError, OSError):
                 refs = (ref.update_index for ref in self.table.refs())
@@ -107,10 +113,10 @@ def check_table(file: CheckedTable, report: Report, tick: Tick) -> Iterator[list
     """
     try:
         layout = file.layout or TableLayout(file.name, file.size, file.read)
-        _check_frame(file, layout, report)
+        _check_fields(file, layout, report)
         header = layout.used_header
         if header is not None:
-            _check_name(file.name, header, report)
+            _check_header(file.name, header, report)
             yield from _Blocks(file, layout, header, report, tick).check()
             high, (_, end) = header.max_update_index, file.limits or (0, header.max_update_index)
             if end < high:
@@ -118,6 +124,20 @@ def check_table(file: CheckedTable, report: Report, tick: Tick) -> Iterator[list
                 report.add("limits-beyond-records", file.name, MIN_UPDATE_INDEX.offset + 8, what)
     except OSError as error:
         report.add_unreadable(file.name, error)
+
+
+def check_frame(file: CheckedTable, report: Report) -> None:
+    """Report what name, header and footer of a table tell; of one that opens, no block is read."""
+    try:
+        if file.table is None:
+            _check_fields(file, file.layout or TableLayout(file.name, file.size, file.read), report)
+    except OSError as error:
+        report.add_unreadable(file.name, error)
+    if file.header is not None:
+        _check_header(file.name, file.header, report)
+        if file.header.max_update_index >= HIGHEST_LIMIT:
+            what = f"update indexes up to {file.header.max_update_index}, which no stack has reached"
+            report.add("limits-beyond-records", file.name, MIN_UPDATE_INDEX.offset + 8, what)
 
 
 def check_file(directory: str | os.PathLike[str], name: str) -> list[Finding]:
@@ -136,7 +156,7 @@ def check_file(directory: str | os.PathLike[str], name: str) -> list[Finding]:
     return report.close()
 
 
-def _check_frame(file: CheckedTable, layout: TableLayout, report: Report) -> None:
+def _check_fields(file: CheckedTable, layout: TableLayout, report: Report) -> None:
     """Header and footer."""
     name = file.name
     before = report.count(name)
@@ -158,16 +178,16 @@ def _check_frame(file: CheckedTable, layout: TableLayout, report: Report) -> Non
             is_length = field.name == "object id length"
             code = "object-id-length" if is_length else _FIELD_CODES.get(field.kind, "footer-damaged")
             report.add_error(code, field.error)
-    header = layout.used_header
-    if header is not None and header.min_update_index > header.max_update_index:
-        what = f"update indexes from {header.min_update_index} to {header.max_update_index}"
-        report.add("limits-reversed", name, MIN_UPDATE_INDEX.offset, what)
     if file.table is None and report.count(name) == before:
         report.add("footer-damaged", name, None, "the file does not open as a table")
 
 
-def _check_name(name: str, header: Header, report: Report) -> None:
+def _check_header(name: str, header: Header, report: Report) -> None:
+    """The update indexes, and what the name says of them."""
     stated, limits = limits_in_name(name), (header.min_update_index, header.max_update_index)
+    if limits[0] > limits[1]:
+        what = f"update indexes from {limits[0]} to {limits[1]}"
+        report.add("limits-reversed", name, MIN_UPDATE_INDEX.offset, what)
     if _DULWICH_NAME.fullmatch(name):
         report.add("dulwich-table", name, None, "a name with 16 digits, as dulwich gives")
     elif stated is None:

@@ -67,19 +67,26 @@ def once_each(names: Sequence[str], limits: Mapping[str, Limits]) -> list[str]:
     return [names[place] for place in sorted(kept.values())]
 
 
-def check_repetitions(lines: Sequence[ListLine], tables: Sequence[CheckedTable], report: Report) -> None:
-    """Report lines that name a table again: an error where the stack shows other refs because of them."""
+def check_repetitions(
+    lines: Sequence[ListLine], tables: Sequence[CheckedTable], report: Report, *, compares: bool = True
+) -> None:
+    """Report lines that name a table again: an error where the stack shows other refs because of them.
+
+    Without `compares` the refs are not read: an error where others may be shown.
+    """
     repeated = [line for line in lines if line.fault is ListFault.DUPLICATE]
     if not repeated:
         return
     opened = {table.name: table.table for table in tables if table.table is not None}
     names = [line.name for line in lines if line.name in opened]
-    once = once_each(names, {table.name: table.limits for table in tables if table.limits is not None})
+    limits = {table.name: table.limits if compares else table.stated for table in tables}
+    once = once_each(names, {name: known for name, known in limits.items() if known is not None})
     # Where a table is read last, its records count as if it were read nowhere else.
     as_read = list(dict.fromkeys(reversed(names)))[::-1]
     try:
         before, after = (MergedTable([opened[name] for name in some]) for some in (as_read, once))
-        code = "list-repeats-older" if any(ref_changes(before, after)) else "list-duplicate"
+        differs = as_read != once and (not compares or any(ref_changes(before, after)))
+        code = "list-repeats-older" if differs else "list-duplicate"
     except FormatError:
         code = "list-repeats-older"  # as far as can be told
     for line in repeated:

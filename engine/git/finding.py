@@ -20,10 +20,11 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections.abc import Container
 from pathlib import Path
 from typing import Final
 
-from engine.errors import RepositoryError
+from engine.errors import OtherBackendError, RepositoryError
 from engine.format import parse_table_name
 from engine.git.config import GitConfig, parse_config
 from engine.git.program import GitProgram
@@ -55,7 +56,7 @@ def find_repository(path: str | os.PathLike[str], git: str | None = "git") -> Re
     program = None if git is None else GitProgram.find(git)
     place = Path(os.path.realpath(typed))
     if not stat.S_ISDIR(mode):
-        git_dir, worktree = _follow_git_file(place), place.parent if place.name == ".git" else None
+        git_dir, worktree = follow_git_file(place), place.parent if place.name == ".git" else None
     elif _is_stack(place):
         return _open_stack(typed, place, program)
     else:
@@ -67,7 +68,7 @@ def _open_stack(typed: Path, directory: Path, program: GitProgram | None) -> Rep
     """The repository that has its current stack in `directory`, or a plain directory where there is none."""
     # The stack can be read whatever is wrong with the repository around it.
     with contextlib.suppress(RepositoryError, OSError):
-        if _is_git_dir(directory.parent):
+        if is_git_dir(directory.parent):
             repository = _open_repository(typed, directory.parent, None, program)
             if os.path.realpath(repository.current.directory) == os.fspath(directory):
                 return repository
@@ -78,7 +79,7 @@ def _open_stack(typed: Path, directory: Path, program: GitProgram | None) -> Rep
 def _open_repository(
     typed: Path, git_dir: Path, worktree: Path | None, program: GitProgram | None
 ) -> Repository:
-    common_dir = _common_dir(git_dir)
+    common_dir = common_dir_of(git_dir)
     config = _read_config(git_dir, common_dir, program)
     stacks = _locate_stacks(typed, git_dir, common_dir, config)
 
@@ -102,10 +103,10 @@ def _search_upwards(start: Path) -> tuple[Path, Path | None]:
     for directory in (start, *start.parents):
         dot_git = directory / ".git"
         if os.path.isfile(dot_git):
-            return _follow_git_file(dot_git), directory
-        if _is_git_dir(dot_git):
+            return follow_git_file(dot_git), directory
+        if is_git_dir(dot_git):
             return Path(os.path.realpath(dot_git)), directory
-        if _is_git_dir(directory):
+        if is_git_dir(directory):
             return directory, None
     raise RepositoryError(
         f"{_quoted(start)}: no git repository here or in a directory above, and no reftable stack; "
@@ -113,10 +114,14 @@ def _search_upwards(start: Path) -> tuple[Path, Path | None]:
     )
 
 
-def _is_git_dir(directory: Path) -> bool:
+def is_git_dir(directory: str | os.PathLike[str], names: Container[str] | None = None) -> bool:
+    """Whether a directory, which holds `names`, is a git directory. Raises `PermissionError`."""
+
     def has(name: str) -> bool:
+        if names is not None:
+            return name in names
         try:
-            os.lstat(directory / name)
+            os.lstat(os.path.join(directory, name))
         except PermissionError:  # not to be taken for "no repository here"
             raise
         except OSError:
@@ -141,10 +146,10 @@ def _is_stack(directory: Path) -> bool:
     return any(parse_table_name(name) for name in names)
 
 
-def _follow_git_file(path: Path) -> Path:
-    """The git directory that a `.git` file points to."""
+def follow_git_file(path: Path) -> Path:
+    """The git directory that a `.git` file points to. Raises `RepositoryError`, `OSError`."""
     target = _follow(path, b"gitdir: ")
-    if not _is_git_dir(target):
+    if not is_git_dir(target):
         raise RepositoryError(
             f"{_quoted(path)}: points to {_quoted(target)}, which is no git directory; if the repository was "
             "moved, `git worktree repair` in its main worktree repairs the files of linked worktrees"
@@ -152,8 +157,11 @@ def _follow_git_file(path: Path) -> Path:
     return target
 
 
-def _common_dir(git_dir: Path) -> Path:
-    """The directory that a linked worktree shares with the others; any other git directory is its own."""
+def common_dir_of(git_dir: Path) -> Path:
+    """The directory that a linked worktree shares with the others; any other git directory is its own.
+
+    Raises `RepositoryError`, `OSError`.
+    """
     pointer = git_dir / "commondir"
     if not os.path.lexists(pointer):
         return git_dir
@@ -210,9 +218,9 @@ def _locate_stacks(
         advice = "`git refs migrate --ref-format=reftable` converts it"
         if main.is_dir():
             advice += f"; name {_quoted(main)} to look into the stack that is there all the same"
-        raise RepositoryError(f"{subject} uses the files backend, not reftables; {advice}")
+        raise OtherBackendError(f"{subject} uses the files backend, not reftables; {advice}")
     if backend not in ("files", "reftable"):
-        raise RepositoryError(f"{subject} keeps its refs in {backend[:80]!r}, not in reftables")
+        raise OtherBackendError(f"{subject} keeps its refs in {backend[:80]!r}, not in reftables")
 
     linked = {}
     worktrees = common_dir / "worktrees"

@@ -295,7 +295,7 @@ def _judge(
             if kind is not None:
                 return kind, f"{what}: newer than the stack, which reaches {coverage.highest}", None
             if not compares:
-                return FileKind.DOUBTFUL, f"{what}: too large to compare with the listed tables now", None
+                return FileKind.DOUBTFUL, f"{what}: not compared with the listed tables here", None
             limits = coverage.compacted(low, high)
             # What a compaction that was killed has left, it has left together.
             beside = Coverage(path, unlisted).within(*limits) if limits is not None else []

@@ -1,0 +1,161 @@
+"""What can be told of a stack without reading its tables: by `tables.list`, headers, footers and file names.
+
+Of each table, header and footer are read, and one block of refs as a sample, whatever its size. What is found
+here, `fsck` finds as well; damage of blocks it alone finds, and of orphans it alone tells whether listed
+tables hold their records.
+
+How many refs the stack shows, and what superseded ones weigh, is estimated, newest table first:
+
+    refs of a table   as many in each byte of the section as in the sample; tombstones likewise
+    superseded ones   of a table that is a single block, those whose names the samples of newer tables have
+                      of a larger one, by its update indexes: of as many transactions as it covers it has kept
+                      so many refs, so the others have replaced refs, and newer tables do as much
+
+Where all tables are single blocks, as in most repositories, the numbers are exact.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from engine.errors import FormatError
+from engine.format import BLOCK_HEADER_SIZE, REF, Block, footer_size
+from engine.fsck.files import ListedTables, files_beside, finding_of
+from engine.fsck.finding import Finding, Report
+from engine.fsck.table import check_frame
+from engine.fsck.whole_stack import check_repetitions, check_tables
+from engine.merge import Segment
+from engine.stack import StackOptions, UnlistedFile, unlisted_files
+from engine.table import Table
+
+_LARGEST_SAMPLE: Final = 2**17
+_MOST_NAMES: Final = 2**14
+"""Names of newer tables that are kept to be looked for in older ones."""
+
+
+@dataclass(slots=True, frozen=True)
+class QuickCheck:
+    """A stack by what lies at its surface.
+
+    `bytes` is the size of the `tables` that are listed and there. `refs` estimates how many refs the stack
+    shows, and `dead_bytes` what a compaction of all tables would save of refs that are superseded or deleted,
+    and of headers and footers; both are None where a table does not open, or has blocks that are too large
+    for a sample. `suggestion` is what auto-compaction would merge, empty for nothing and where a table does
+    not open. `unlisted` are the files beside the tables.
+    """
+
+    findings: tuple[Finding, ...]
+    tables: int
+    bytes: int
+    refs: int | None
+    dead_bytes: int | None
+    suggestion: Segment
+    unlisted: tuple[UnlistedFile, ...]
+
+
+def quick_check(
+    directory: str | os.PathLike[str], options: StackOptions | None = None, now: float | None = None
+) -> QuickCheck:
+    """Look at the stack in `directory`; its parameters and what it raises are those of `fsck`."""
+    path, options = os.fspath(directory), options or StackOptions()
+    now = time.time() if now is None else now
+    listed = ListedTables(path)
+    check_repetitions(listed.lines, listed.tables, listed.report, compares=False)
+    unlisted = files_beside(path, partial(unlisted_files, path, now, listed.names, most_bytes=0))
+    report = Report()
+    for file in unlisted:
+        report.take(finding_of(file))
+    for one in listed.tables:
+        check_frame(one, report)
+    # A table whose highest limit was never set would seem to overlap all that follow it.
+    fitting = [one for one in listed.tables if not report.has(one.name, "limits-beyond-records")]
+    check_tables(fitting, options.hash_id, report)
+    tables = [one.table for one in listed.tables if one.table is not None]
+    if len(tables) < len(listed.names):
+        tables = []
+    refs, dead_bytes = _estimated(tables) if tables or not listed.names else (None, None)
+    return QuickCheck(
+        (*listed.report.close(), *report.close()),
+        len(listed.tables),
+        sum(one.size for one in listed.tables),
+        refs,
+        dead_bytes,
+        options.suggestion([table.policy_size for table in tables]),
+        tuple(unlisted),
+    )
+
+
+@dataclass(slots=True, frozen=True)
+class _Sample:
+    """Refs of a table: how many of all there are, their names, tombstones among them, bytes of each.
+
+    The names are those of one block; `is_whole` if the table has no other.
+    """
+
+    refs: float
+    names: frozenset[bytes] = frozenset()
+    deleted: frozenset[bytes] = frozenset()
+    size: float = 0.0
+    is_whole: bool = True
+
+
+def _estimated(tables: Sequence[Table]) -> tuple[int | None, int | None]:
+    """How many refs a stack shows, and the bytes that a compaction would save."""
+    newer, shown, dead_bytes = 0.0, 0.0, 0.0
+    seen: set[bytes] = set()  # of the names in newer tables, of which there are `newer`
+    for table in reversed(tables):
+        sample = _sample(table)
+        if sample is None:
+            return None, None
+        if sample.is_whole:
+            superseded = len(seen & sample.names) * newer / max(len(seen), 1)
+            tombstones = float(len(sample.deleted - seen))
+        else:
+            transactions = table.max_update_index - table.min_update_index + 1
+            superseded = newer * max(0.0, 1 - sample.refs / max(transactions, 1))
+            tombstones = sample.refs * len(sample.deleted) / len(sample.names)
+        dead = min(sample.refs, superseded + tombstones)
+        shown += sample.refs - dead
+        dead_bytes += dead * sample.size
+        newer += sample.refs * len(sample.names - seen) / max(len(sample.names), 1)
+        if len(seen) < _MOST_NAMES:
+            seen |= sample.names
+    frames = [table.header.size + footer_size(table.version) for table in tables[1:]]
+    return round(shown), round(dead_bytes) + sum(frames)
+
+
+def _sample(table: Table) -> _Sample | None:
+    """Refs of one block, from the middle where blocks are aligned; None if it is too large, or damaged."""
+    footer, size = table.footer, table.block_size
+    of_others = (footer.ref_index_offset, footer.obj_offset, footer.log_offset)
+    end = next(filter(None, of_others), table.size - footer_size(table.version))
+    if end <= table.header.size or table.read(table.header.size, 1) != bytes((REF,)):
+        return _Sample(0.0)
+    middle = end // 2 // size * size if size and end > 2 * size else 0
+    with suppress(FormatError):
+        block = (_ref_block(table, middle) if middle else None) or _ref_block(table, 0)
+        if block is not None:
+            refs = block.refs(table.hash_id.size, table.min_update_index)
+            is_whole = not block.offset and block.next_offset >= end
+            return _Sample(
+                len(refs) if is_whole else len(refs) * end / (block.next_offset - block.offset),
+                frozenset(ref.name for ref in refs),
+                frozenset(ref.name for ref in refs if ref.is_deletion),
+                (block.records_end - block.records_start) / len(refs),
+                is_whole,
+            )
+    return None
+
+
+def _ref_block(table: Table, offset: int) -> Block | None:
+    """The block at `offset` if it is one of refs, and no larger than a sample. Raises `FormatError`."""
+    head = table.read(offset or table.header.size, BLOCK_HEADER_SIZE)
+    if head[:1] != bytes((REF,)) or int.from_bytes(head[1:], "big") > _LARGEST_SAMPLE:
+        return None
+    return table.block_at(offset)
