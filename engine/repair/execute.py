@@ -128,8 +128,13 @@ class _Work:
 
     def _take(self, *, kept: bool = False) -> Snapshot:
         """Take a snapshot; also of tables that no list names, so that undoing leaves them where they were."""
-        files = [name for table in self._plan.tables for name in table.files]
-        return take_snapshot(self._path, "repair", self._now, extra=[*self._gone(), *files], kept=kept)
+        files = [*self._gone(), *(name for table in self._plan.tables for name in table.files)]
+        after = self._list_after()
+        return take_snapshot(self._path, "repair", self._now, extra=files, kept=kept, intended=after)
+
+    def _list_after(self) -> bytes:
+        """The bytes of the list when the repair is done."""
+        return self._plan.list_after if self._plan.of(StepKind.WRITE_LIST) else self._plan.list_before or b""
 
     def _gone(self) -> list[str]:
         """The files that the repaired stack has no more."""
@@ -154,9 +159,11 @@ class _Work:
             self._remove(name for name in self._gone() if name in snapshot.files)
             sync_directory(self._path)
         finally:
-            after = plan.list_after if plan.of(StepKind.WRITE_LIST) else plan.list_before or b""
-            has_unlocked = not set(locks).isdisjoint(self._removed)
-            settled = settle(self._path, snapshot, self._now, after, when_unchanged=has_unlocked)
+            unlocked = tuple(name for name in locks if name in self._removed)
+            snapshot = replace(snapshot, unlocked=unlocked)
+            settled = settle(
+                self._path, snapshot, self._now, self._list_after(), when_unchanged=bool(unlocked)
+            )
         return settled
 
     def _files(self, kind: StepKind) -> list[str]:

@@ -34,9 +34,10 @@ _LATER: Final[dict[str, Any]] = {
     "modified": {},
     "losses": "",
     "intended": [],
+    "unlocked": [],
 }
 """Fields that manifests have got since, with what they mean where they are not."""
-_SAME: Final = ("number", "list_after", "losses", "intended")
+_SAME: Final = ("number", "list_after", "losses", "intended", "unlocked")
 """Those of them that a snapshot has in the same form."""
 
 # What an id begins with: 20261123T214512.034561Z-compact
@@ -62,7 +63,8 @@ class Snapshot:
     snapshot to snapshot, whatever the clock does; `list_after` is the SHA-256 of the list when the change was
     done; `modified` has the nanoseconds at which the files were written; `losses` says what the change, a
     repair, could not save; `intended` are the SHA-256 of the lists that an interrupted change was about
-    to write, one for each commit. Older snapshots have none of these.
+    to write, one for each commit; `unlocked` are the locks that the change has removed, which going back does
+    not bring back. Older snapshots have none of these.
     """
 
     id: str
@@ -81,6 +83,7 @@ class Snapshot:
     modified: tuple[tuple[str, int], ...] = ()
     losses: str = ""
     intended: tuple[str, ...] = ()
+    unlocked: tuple[str, ...] = ()
 
     @property
     def lost(self) -> Path:
@@ -200,7 +203,7 @@ def _parse(path: Path, *_identity: int) -> Snapshot:
     try:
         fields: Any = json.loads((path / MANIFEST).read_bytes())
         time, operation, *lists, after, kept = (fields[name] for name in _FIELDS)
-        number, renamed, digests, list_after, modified, losses, intended = (
+        number, renamed, digests, list_after, modified, losses, intended, unlocked = (
             fields.get(name, default) for name, default in _LATER.items()
         )
         _require(_is_number(time, _LATEST), "the time is out of range")
@@ -229,6 +232,7 @@ def _parse(path: Path, *_identity: int) -> Snapshot:
             tuple((name, int(time)) for name, time in modified.items()),
             losses,
             tuple(map(str, intended)),
+            _file_names(unlocked),
         )
     except (LookupError, ArithmeticError, TypeError, AttributeError, RecursionError, ValueError) as error:
         raise ValueError(f"{MANIFEST} is not as it was written: {error}") from None

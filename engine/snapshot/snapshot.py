@@ -88,11 +88,13 @@ def take_snapshot(
     extra: Collection[str] = (),
     renamed: Mapping[str, str] | None = None,
     kept: bool = False,
+    intended: bytes | None = None,
 ) -> Snapshot:
     """Make a snapshot of the stack in `directory`, before `operation` (a word of letters and dashes).
 
     `extra` are further files of the directory that the operation removes, `renamed` tables that it puts
-    back, as in `Snapshot`; `kept` excepts it from pruning. `now` is in seconds since 1970.
+    back, as in `Snapshot`; `kept` excepts it from pruning. `intended` is the list that it is about to write,
+    where that is known already. `now` is in seconds since 1970.
     Raises `OSError`, and nothing is left then.
     """
     if not is_operation(operation):
@@ -157,6 +159,7 @@ def take_snapshot(
             digests=tuple(digests),
             modified=tuple(modified),
             number=number,
+            intended=() if intended is None else (hashlib.sha256(intended).hexdigest(),),
         )
         save_snapshot(snapshot, partial)
         sync_directory(partial / FILES)

@@ -209,7 +209,8 @@ def restore(
         moved = {name for name, place in places.items() if place != name}
         replaced = [name for name in places if name in moved.union(absent) and (stack / name).exists()]
         renamed = {places[name]: history.first(name) for name in moved}
-        before = take_snapshot(stack, _UNDO, now, extra=replaced, renamed=renamed)
+        after = _with_names(data or b"", places)
+        before = take_snapshot(stack, _UNDO, now, extra=replaced, renamed=renamed, intended=after)
         installed: list[str] = []
         try:
             for name in sorted(absent, reverse=True):
@@ -218,7 +219,7 @@ def restore(
                     installed.append(target.name)
                 _install(snapshot.file(name), target)
             if data is not None:
-                lock.write(_with_names(data, places))
+                lock.write(after)
             sync_directory(stack)
             if data is None:
                 lock.remove()  # the stack had lost its list, and has lost it again
@@ -230,7 +231,7 @@ def restore(
                 sync_directory(stack)
             finally:
                 _drop_unlisted(stack, before, places, installed)
-                settled = settle(stack, before, now, _with_names(data or b"", places))
+                settled = settle(stack, before, now, after)
     return settled
 
 

@@ -2,23 +2,25 @@
 
 A list that has lost a table, or has tables in the wrong order, can be put right as long as nothing is built
 on it: a compaction makes the wrong order, and a transaction the hole, part of the stack. Only what needs no
-record to be read is asked, so that it costs a writer next to nothing; fsck and repair look closer.
+record to be read is asked, so that it costs a writer next to nothing; fsck and repair look closer. The one
+exception is a table with a limit that hardly any stack reaches.
 """
 
 from __future__ import annotations
 
 import os
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Final
 
 from engine.errors import FormatError
-from engine.format import TABLES_LIST, is_table_file, limits_in_name
+from engine.format import TABLES_LIST, U64_MAX, is_table_file, limits_in_name
 from engine.stack.coverage import merged_ranges
 from engine.stack.directory import StackDirectory
 from engine.stack.lock import LOCK_SUFFIX
+from engine.table import Table
 
 HIGHEST_LIMIT: Final = 2**62
-"""No stack has reached such an update index: a table that states it has a limit that was never set."""
+"""Where a table states such an update index, and no record has it, the limit was never set."""
 
 _ADVICE: Final = "nothing was written: see the verbs fsck and repair"
 
@@ -29,8 +31,10 @@ def require_writable(directory: StackDirectory) -> None:
     A table that follows the last one is no loss: it is what a writer leaves that dies.
     """
     for table in directory.tables:
-        if table.max_update_index >= HIGHEST_LIMIT:
-            what = f"states update indexes up to {table.max_update_index}, which no stack has reached"
+        if table.max_update_index >= HIGHEST_LIMIT and not _can_be_followed(table):
+            what = (
+                f"states update indexes up to {table.max_update_index}: no record has it, or none can follow"
+            )
             raise FormatError(table.name, None, f"{what}; {_ADVICE}")
     for one, other in pairwise(directory.tables):
         if other.min_update_index < one.max_update_index or other.name == one.name:
@@ -40,6 +44,13 @@ def require_writable(directory: StackDirectory) -> None:
     if lost is not None and directory.is_current():
         what = f"{lost} is not listed, and no listed table replaces it"
         raise FormatError(TABLES_LIST, None, f"{what}; {_ADVICE}")
+
+
+def _can_be_followed(table: Table) -> bool:
+    """Whether a record has the highest update index that the table states, and there is one above it."""
+    refs = (ref.update_index for ref in table.refs())
+    logs = (log.update_index for log in table.logs() if not log.is_deletion)
+    return table.max_update_index < U64_MAX and table.max_update_index in chain(refs, logs)
 
 
 def _lost_table(directory: StackDirectory) -> str | None:

@@ -26,13 +26,15 @@ Remedy = Literal["again", "plan", "repair", "none"]
 class Trouble:
     """Why something was not done: one line, then paragraphs; all of it is fit for a terminal.
 
-    `lock` is the name of the lock file that was in the way, empty if none was.
+    `lock` is the name of the lock file that was in the way, empty if none was. `is_made` when the change is
+    made all the same.
     """
 
     sentence: str
     paragraphs: tuple[str, ...]
     remedy: Remedy
     lock: str = ""
+    is_made: bool = False
 
 
 def lock_words(lock: UnlistedFile) -> str:
@@ -70,7 +72,8 @@ def explain(error: Exception) -> Trouble:
         case errors.RefnameError() | errors.NameConflictError() | errors.EntryTooBigError():
             return Trouble("git would refuse this.", (text,), "none")
         case errors.CommittedError():
-            return Trouble("The change is made; something failed behind it.", (text, _COMMITTED), "none")
+            sentence = "The change is made; something failed behind it."
+            return Trouble(sentence, (text, _COMMITTED), "none", is_made=True)
         case errors.FormatError(name=name) if name == TABLES_LIST:
             return Trouble("The stack is to be repaired first.", (text,), "repair")
         case errors.FormatError() | errors.MissingTableError():

@@ -78,7 +78,7 @@ class UndoAction(Action[Snapshot | None]):
         if is_as_before(directory, snapshot):
             last = ", the last change" if self.id is None else ""
             same = f"Nothing to undo: the list is what it was before {what}{last}."
-            return Plan(snapshot, names, same, is_noop=True)
+            return Plan(snapshot, names, same, warnings=(*_unlocked(snapshot),), is_noop=True)
         warnings = []
         typed = None
         if changes := changes_since(directory, snapshot):
@@ -95,6 +95,7 @@ class UndoAction(Action[Snapshot | None]):
             warnings.append("There was no tables.list then, and there will be none again: git shows no refs.")
         elif error is not None:
             warnings.append(f"The list was damaged then, and will be again: {safe_name(str(error))}.")
+        warnings += _unlocked(snapshot)
         sentence = f"The stack becomes what it was before {what}: {counted(len(snapshot.tables), 'table')}."
         lines = tuple(_difference(names, snapshot.tables, first_names(list_snapshots(directory))))
         return Plan(snapshot, names, sentence, lines, tuple(warnings), typed=typed)
@@ -112,7 +113,14 @@ class UndoAction(Action[Snapshot | None]):
             lock_timeout_ms=self.workplace.options.lock_timeout_ms,
         )
         count = counted(len(snapshot.tables), "table")
-        return Result(f"Done: the stack is what it was, {count}.", plan.lines, (), snapshot, before)
+        warnings = tuple(_unlocked(snapshot))
+        return Result(f"Done: the stack is what it was, {count}.", plan.lines, warnings, snapshot, before)
+
+
+def _unlocked(snapshot: Snapshot) -> list[str]:
+    """What going back does not bring back."""
+    locks = ", ".join(map(safe_name, snapshot.unlocked))
+    return [f"The {safe_name(snapshot.operation)} removed {locks}: no lock comes back."] if locks else []
 
 
 def _difference(now: tuple[str, ...], then: tuple[str, ...], first: Mapping[str, str]) -> list[str]:

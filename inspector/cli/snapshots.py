@@ -63,7 +63,7 @@ def snapshots(
     for name, reason in unusable_snapshots(call.workplace.directory).items():
         note(f"left out, as it cannot be used: {safe_name(name)}: {safe_name(reason)}")
     if call.as_json:
-        fields = ("id", "time", "operation", "tables", "missing", "kept", "losses")
+        fields = ("id", "time", "operation", "tables", "missing", "kept", "losses", "unlocked")
         call.out.json([json_line(picked(snapshot, *fields)) for snapshot in found])
     elif found:
         rows = [
@@ -72,11 +72,11 @@ def snapshots(
                 str(len(one.tables)),
                 "*" if one.kept else "",
                 safe_name(one.id),
-                safe_name(one.losses),
+                safe_name(_given_up(one)),
             )
             for one in found
         ]
-        headings = ("time", "tables", "kept", "id", "lost" if any(one.losses for one in found) else "")
+        headings = ("time", "tables", "kept", "id", "lost" if any(map(_given_up, found)) else "")
         call.out.text(columns(headings, rows, "<><<<"))
     else:
         note("no snapshot: nothing was changed through this program yet")
@@ -104,6 +104,12 @@ def _change(call: Call, action: KeepAction | DropAction, field: str, dry_run: bo
         note_sentence(plan.sentence)
     else:
         call.out.text([plan.sentence, *plan.lines])
+
+
+def _given_up(snapshot: Snapshot) -> str:
+    """What a change has lost or removed that going back does not bring back."""
+    unlocked = ", ".join(snapshot.unlocked)
+    return "; ".join(filter(None, [snapshot.losses, unlocked and f"removed: {unlocked}"]))
 
 
 def _time(snapshot: Snapshot) -> str:
@@ -137,10 +143,11 @@ def undo(words: tuple[str, ...], worktree: str | None, force: bool, dry_run: boo
             note_sentence(plan.warnings[0])
             note("nothing was written; --force undoes all of it")
             raise click.exceptions.Exit(ExitCode.CHANGED)
-        before = None if dry_run else run(action, plan, progress).snapshot
+        done = None if dry_run else run(action, plan, progress)
+    before = None if done is None else done.snapshot
     snapshot = plan.made
     if as_json:
-        fields = picked(snapshot, "operation", "tables", "missing")
+        fields = picked(snapshot, "operation", "tables", "missing", "unlocked")
         # Tables that came back have other names.
         listed = None if dry_run else plan.names if before is None else before.after
         more = {"listed": listed, "snapshot": before and before.id}
@@ -151,6 +158,8 @@ def undo(words: tuple[str, ...], worktree: str | None, force: bool, dry_run: boo
             note_sentence(warning)
         call.out.text([plan.sentence, *plan.lines])
         return
+    for warning in () if done is None else done.warnings:
+        note_sentence(warning)
     if plan.is_noop:
         note_sentence(plan.sentence)
         return

@@ -118,5 +118,5 @@ class FormScreen(Dialog[bool]):
 
     def _back_from(self, screen: ActionScreen, *, changed: bool) -> None:
         self.answer = self.answer or changed
-        if screen.phase is Phase.DONE:
+        if screen.phase in (Phase.DONE, Phase.MADE):
             self.action_leave()

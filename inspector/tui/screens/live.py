@@ -379,7 +379,7 @@ class LiveScreen(Screen[None]):
         if summary.is_of_refs or self._latest is None:
             self._latest = old, new
         on_top: Screen[Any] = self.app.screen
-        if isinstance(on_top, ActionScreen) and on_top.phase in (Phase.APPLYING, Phase.DONE):
+        if isinstance(on_top, ActionScreen) and on_top.phase in (Phase.APPLYING, Phase.DONE, Phase.MADE):
             return  # its result says so, and would be covered
         self.notify(summary.line, title="The stack has changed (L: what)", markup=False)
 

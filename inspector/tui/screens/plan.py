@@ -53,6 +53,7 @@ class Phase(Enum):
     APPLYING = "applying"
     DONE = "result"
     FAILED = "not done"
+    MADE = "done, but something failed"
 
 
 class ActionScreen(Dialog[bool]):
@@ -119,7 +120,7 @@ class ActionScreen(Dialog[bool]):
         self.phase = phase
         self.query_one(".box").border_subtitle = Content(phase.value)
         self._sentence.update(Content(sentence))
-        self._sentence.set_class(phase is Phase.FAILED, "-failed")
+        self._sentence.set_class(phase in (Phase.FAILED, Phase.MADE), "-failed")
         self._warnings.display = bool(warnings)
         self._warnings.update(Content("\n".join(f"! {text}" for text in warnings)))
         self._progress.display = phase in (Phase.PLANNING, Phase.APPLYING)
@@ -215,7 +216,7 @@ class ActionScreen(Dialog[bool]):
         if self.check_action("repair", ()):
             paragraphs.append(_REPAIR)
         lines = [line for text in paragraphs for line in (Line(text), Line(""))]
-        self._enter(Phase.FAILED, trouble.sentence, lines[:-1])
+        self._enter(Phase.MADE if trouble.is_made else Phase.FAILED, trouble.sentence, lines[:-1])
 
     def action_proceed(self) -> None:
         """Ask before anything is changed."""

@@ -741,6 +741,34 @@ def test_an_undo_that_was_interrupted_is_not_taken_back(
     assert len(list(mended.snapshot.lost.iterdir())) == 2
 
 
+def test_a_repair_or_an_undo_that_was_cut_off_behind_its_commit_is_undone_unasked(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the list was to be is noted before the commit: another process has not written it."""
+
+    class DeathError(BaseException):
+        pass
+
+    def die(*_: object, **__: object) -> None:
+        raise DeathError
+
+    def cut_off(change: Callable[[], object], module: str) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(f"engine.{module}.settle", die)
+            with pytest.raises(DeathError):
+                change()
+
+    edit_on_windows(directory / "tables.list")
+    before = (directory / "tables.list").read_bytes()
+    cut_off(lambda: repair(directory, plan_repair(directory, now=NOW), now=NOW), "repair.execute")
+    after = (directory / "tables.list").read_bytes()
+    assert after != before
+    cut_off(lambda: restore(directory, find_snapshot(directory), NOW + 1), "snapshot.undo")
+    assert (directory / "tables.list").read_bytes() == before
+    restore(directory, find_snapshot(directory), NOW + 2)
+    assert (directory / "tables.list").read_bytes() == after
+
+
 def test_a_cancelled_repair_leaves_nothing(directory: Path) -> None:
     cut(directory / listed(directory)[0], 250)
     plan = plan_repair(directory, now=NOW)

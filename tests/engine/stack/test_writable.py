@@ -12,6 +12,7 @@ from engine.errors import FormatError
 from engine.merge import Expiry
 from engine.stack import Stack
 from tests.support.handmade import change_header
+from tests.support.repairs import errors
 from tests.support.stacks import LOOSE, add, add_branches, branch, list_tables, listed, lock, make_stack
 
 CHANGES: dict[str, Callable[[Stack], object]] = {
@@ -47,6 +48,19 @@ def test_nothing_is_built_on_a_list_that_is_to_be_repaired(tmp_path: Path, chang
     ):
         CHANGES[change](stack)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_update_indexes_that_records_have_are_no_limit_that_was_never_set(tmp_path: Path) -> None:
+    high = 2**62 + 5
+    with Stack.open(tmp_path, LOOSE) as stack:
+        with stack.addition() as addition, addition.table() as writer:
+            writer.set_limits(high, high)
+            writer.add_ref(branch(1, high))
+        add(stack, [branch(2, stack.next_update_index)])
+        stack.compact_all()
+        add(stack, [branch(3, stack.next_update_index)])
+        assert [ref.update_index for ref in stack.refs()] == [high, high + 1, high + 2]
+    assert not errors(tmp_path)
 
 
 def test_what_a_writer_that_died_has_left_stops_no_other(tmp_path: Path) -> None:

@@ -247,12 +247,28 @@ def test_a_stale_lock_alone_is_removed_behind_a_snapshot_that_is_the_last_change
         ("compact", False),
     ]
     after = stack_files(stack)
-    undone = ok("undo", stack)
-    assert "Nothing to undo" in undone.err or "nothing to undo" in undone.err
+    for undone in (ok("undo", "--dry-run", stack), ok("undo", stack)):
+        assert "nothing to undo" in (undone.err + undone.out.decode()).lower()
+        assert "he repair removed tables.list.lock: no lock comes back" in undone.err
     assert "the last change" in undone.err
+    assert ok("undo", "--json", stack).objects[0]["unlocked"] == ["tables.list.lock"]
+    assert b"removed: tables.list.lock" in ok("snapshots", stack).out
     assert stack_files(stack) == after
     ok("undo", list_snapshots(stack)[1].id, stack)
     assert len(listed(stack)) > 1
+
+
+def test_an_undo_says_that_a_lock_which_was_removed_beside_other_changes_stays_away(stack: Path) -> None:
+    names, path = listed(stack), stack / "tables.list"
+    path.write_text("".join(f"{name}\n" for name in names[:-1]) + names[-1])
+    age(lock(stack, "tables.list"))
+    ok("repair", "--apply", stack)
+    (stack / names[0]).with_name("mark").touch()
+    undone = ok("undo", stack)
+    assert "he repair removed tables.list.lock: no lock comes back" in undone.err
+    assert (path.read_bytes()[-1:], (stack / "tables.list.lock").exists()) == (b"f", False)
+    ok("undo", "--force", stack)
+    assert "no lock comes back" not in ok("undo", stack).err
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda _data: b"", lambda _data: None])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from engine.errors import LockError
+from engine.errors import CommittedError, LockError
 from engine.stack import Stack
 from inspector.actions import (
     CompactAction,
@@ -165,6 +165,26 @@ def test_a_compaction_needs_the_locks_of_its_own_tables_only(stack: Path) -> Non
 
     assert lock.name in plan_warnings(0, 2)
     assert lock.name not in plan_warnings(2, 4)
+
+
+def test_a_change_that_is_made_is_not_called_not_done(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something fails behind the commit: the snapshot cannot be finished."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise CommittedError("tables.list", "No space left on device")
+
+    async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
+        await phase(pilot, Phase.PLANNED)
+        monkeypatch.setattr("engine.snapshot.snapshot.settle", fail)
+        await confirm(pilot)
+        shown = await phase(pilot, Phase.MADE)
+        assert sentence(shown) == "The change is made; something failed behind it."
+        assert "not done" not in str(shown.query_one(".box").border_subtitle)
+        assert "Try again" not in footer(pilot)
+        assert shown.answer
+
+    act(ActionScreen(CompactAction(workplace(stack), "all"), journal()), steps)
+    assert len(names(stack)) == 1
 
 
 def test_a_plan_with_nothing_to_do_needs_no_lock(stack: Path) -> None:
