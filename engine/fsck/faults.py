@@ -215,12 +215,17 @@ _FAULTS = (
         "with reftables it holds `ref: refs/heads/.invalid`, and the stack has the real HEAD.",
         _NO_REPOSITORY, ("write `ref: refs/heads/.invalid` to the file",)),
     FaultKind("repository-directory", _ERROR, "A directory is missing that every repository has.",
-        _NO_REPOSITORY, ("make the directory",)),
+        _NO_REPOSITORY, ("make the directory; objects come from a backup or a clone",)),
+    FaultKind("repository-stub", _WARNING, "The file `refs/heads` is missing, which stops programs that know "
+        "nothing of reftables.", "git does not need it; another program may see no refs, and write its own",
+        ("write the file",)),
     FaultKind("repository-storage", _ERROR, "The configuration does not say that the repository keeps its "
         "refs in reftables.", "git asks the files backend, and shows no refs; a write goes astray",
         ("git config core.repositoryFormatVersion 1, then git config extensions.refStorage reftable",)),
     FaultKind("repository-version", _ERROR, "The repository's format version does not allow for reftables.",
         "git refuses the repository", ("git config core.repositoryFormatVersion 1",)),
+    FaultKind("object-format", _ERROR, "The configuration states another hash function than all tables of "
+        "the stack have.", f"git refuses {_CRASHES}", ("git config extensions.objectFormat",)),
     FaultKind("refs-beside", _WARNING, "Files of the files backend lie beside the stack, as another tool or "
         "a failed migration leaves them.", "git does not read them"),
     # The stack

@@ -24,6 +24,11 @@ from engine.git import Repository
 _HEAD: Final = re.compile(rb"ref:[ \t\n\r]*refs/.*|[0-9a-f]{40}(?:[0-9a-f]{24})?\s.*", re.DOTALL)
 _MOST_HEAD: Final = 4096
 _VERSION: Final = 1
+_PLACES: Final = {
+    "refs": "repository-directory",
+    "objects": "repository-directory",
+    "refs/heads": "repository-stub",
+}
 _MOST_LOOSE: Final = 1000
 
 
@@ -31,18 +36,23 @@ def check_repository(repository: Repository) -> Iterator[Finding]:
     """What git has against the repository, or does not see in it; nothing for a plain stack directory."""
     if repository.git_dir is None or repository.common_dir is None:
         return
-    for git_dir in {repository.common_dir: None, repository.git_dir: None}:
-        reason = _wrong_head(git_dir / "HEAD")
-        if reason is not None:
+    git_dirs = (repository.git_dir_of(stack.directory) for stack in repository.stacks)
+    for git_dir in dict.fromkeys((repository.common_dir, *git_dirs)):
+        reason = _wrong_head(git_dir / "HEAD") if git_dir is not None and git_dir.is_dir() else None
+        if git_dir is not None and reason is not None:
             yield Finding(FAULTS["repository-head"], os.fspath(git_dir / "HEAD"), None, reason)
-    for name in ("refs", "objects"):
-        if not (repository.common_dir / name).is_dir():
-            file = os.fspath(repository.common_dir / name)
-            yield Finding(FAULTS["repository-directory"], file, None, "there is no such directory")
+    for name, code in _PLACES.items():
+        place = repository.common_dir / name
+        is_there = os.path.lexists(place) if code == "repository-stub" else place.is_dir()
+        if not is_there and place.parent.is_dir():
+            what = "file" if code == "repository-stub" else "directory"
+            yield Finding(FAULTS[code], os.fspath(place), None, f"there is no such {what}")
     config = os.fspath(repository.common_dir / "config")
     version = repository.config.number("core.repositoryformatversion", 0, 0, 2**31 - 1)
     if not repository.states_reftables:
-        what = "HEAD is that of a repository with reftables, and extensions.refStorage is not set"
+        stated = repository.config.text("extensions.refstorage")
+        is_set = "is not set" if stated is None else f"is {stated[:80]!r}"
+        what = f"HEAD is that of a repository with reftables, and extensions.refStorage {is_set}"
         yield Finding(FAULTS["repository-storage"], config, None, what)
     elif version != _VERSION:
         what = (

@@ -103,6 +103,11 @@ def check_tables(
     for finding in check_order([(table.name, limits) for table in tables if (limits := table.limits)]):
         report.take(finding)
     fitting: list[CheckedTable] = []
+    hashes = {table.header.hash_id for table in tables if table.header is not None}
+    if hash_id is not None and len(hashes) == 1 and hash_id not in hashes:
+        what = f"the configuration states {hash_id}, and all tables are of {min(hashes)}"
+        report.add("object-format", "", None, what)
+        hash_id = None
     for table in tables:
         header = table.header
         if header is None:

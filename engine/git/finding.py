@@ -214,12 +214,14 @@ def _locate_stacks(
     root = Path(os.path.realpath(common_dir / payload)) if separator else common_dir
     main = root / "reftable"
     subject = f"{_quoted(typed)}: the repository {_quoted(git_dir)}"
-    if backend == "files" and not _is_stub(common_dir / "HEAD"):
+    # A HEAD that is a stub says what the repository has, whatever its configuration does.
+    has_stub = _is_stub(common_dir / "HEAD")
+    if backend == "files" and not has_stub:
         advice = "`git refs migrate --ref-format=reftable` converts it"
         if main.is_dir():
             advice += f"; name {_quoted(main)} to look into the stack that is there all the same"
         raise OtherBackendError(f"{subject} uses the files backend, not reftables; {advice}")
-    if backend not in ("files", "reftable"):
+    if backend not in ("files", "reftable") and not (has_stub and main.is_dir()):
         raise OtherBackendError(f"{subject} keeps its refs in {backend[:80]!r}, not in reftables")
 
     linked = {}

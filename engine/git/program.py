@@ -123,6 +123,20 @@ class GitProgram:
             layers.get(scope, general)[key] = value if assigned else None
         return general | (local or dict(own)) | command
 
+    def set_config(self, file: str, key: str, value: str) -> bool:
+        """Whether git has set a variable in this file, which it locks for that."""
+        with (
+            contextlib.suppress(OSError),
+            self._running(os.devnull, ("config", "--file", file, key, value), _TIMEOUT) as (
+                process,
+                stdin,
+                _,
+            ),
+        ):
+            stdin.close()
+            return process.wait() == 0
+        return False
+
     def expiry_dates(self, git_dir: str | os.PathLike[str]) -> dict[str, int]:
         """What gc.reflogExpire and gc.<pattern>.reflogExpire mean now, in seconds since 1970, by variable.
 

@@ -86,7 +86,7 @@ class Repository:
     @property
     def states_reftables(self) -> bool:
         """Whether the configuration says that refs are in reftables; if not, only the files do."""
-        return refs_storage(self.config) != "files"
+        return refs_storage(self.config).partition("://")[0] == "reftable"
 
     @property
     def current(self) -> StackLocation:

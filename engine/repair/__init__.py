@@ -9,6 +9,7 @@ May import all wings but `update`.
     restoring     refs that their reflogs restore
     draft         a plan in the making
     tables        the tables of the repaired stack
+    repository    the files by which git knows a repository
     planner       making the plan
     outcome       what becomes of each ref and log entry
     execute       carrying out a plan: `repair`

@@ -9,9 +9,11 @@ The order of steps, of which each leaves the old stack or the new one, should th
     pruned;
  4. write the new tables to temporary files, read them back and check them;
  5. rename them, then the list that names them;
- 6. remove what is listed no more, stale locks and leftovers: all of it, but the locks, is in the snapshot.
+ 6. remove what is listed no more, stale locks and leftovers: all of it, but the locks, is in the snapshot;
+ 7. mend the repository around the stack, which the stack needs nothing of.
 
-Undoing is `snapshot.restore`, as for any other change.
+Undoing is `snapshot.restore`, as for any other change. It leaves the repository mended: git refused what was
+there, which is in the plan, and in `lost/` if it was a file.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from engine.fsck import Severity, check_file
 from engine.progress import Progress, ProgressCallback
 from engine.repair.inputs import OpenInputs
 from engine.repair.plan import PlannedTable, RepairPlan, Step, StepKind, trace
+from engine.repair.repository import mend_repository
 from engine.snapshot import Snapshot, keep, set_aside, settle, take_snapshot
 from engine.stack import (
     LIST_LOCK,
@@ -108,6 +111,28 @@ class _Work:
         if not self._steps:
             return RepairResult(tables, (), None)
         self._require_unchanged()
+        settled = self._repair_stack() if any(not step.kind.is_around for step in self._steps) else None
+        return RepairResult(tables, tuple(self._removed), self._mend_around(settled))
+
+    def _mend_around(self, snapshot: Snapshot | None) -> Snapshot | None:
+        """Mend the repository around the stack; what a HEAD held goes into a snapshot."""
+        plan, around = self._plan, [step for step in self._steps if step.kind.is_around]
+        if plan.repository is None or not around:
+            return snapshot
+        sizes = {name: size for name, size, *_ in plan.files}
+        replaced = [one.file for one in around if one.kind is StepKind.WRITE_STUB and sizes[one.file] > 0]
+        kept = snapshot
+        if replaced:
+            kept = keep(snapshot or self._take(), kept=True)
+            set_aside(self._path, kept, replaced)
+        if kept is not None and kept is not snapshot:
+            settle(self._path, kept, self._now, read_list_bytes(self._path) or b"", when_unchanged=True)
+        mend_repository(plan.repository, around, plan.options.default_permissions)
+        return kept
+
+    def _repair_stack(self) -> Snapshot | None:
+        """The steps that are about the stack."""
+        plan = self._plan
         locks = self._files(StepKind.REMOVE_LOCK)
         # Kept, and taken before any lock goes: its owner may be a process that cannot be seen from here.
         taken = self._take(kept=True) if locks else None
@@ -124,7 +149,7 @@ class _Work:
             if taken is not None and not self._removed:
                 settle(self._path, taken, self._now, None)
             raise
-        return RepairResult(tables, tuple(self._removed), settled)
+        return settled
 
     def _take(self, *, kept: bool = False) -> Snapshot:
         """Take a snapshot; also of tables that no list names, so that undoing leaves them where they were."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from engine.format import U64_MAX, HashId, is_table_file, pack_table_list
 from engine.fsck import Severity
+from engine.git import Repository
 from engine.repair.inputs import Input
 from engine.salvage import EVERYWHERE, Gap, Losses
 from engine.stack import LOCK_SUFFIX, StackOptions, merged_ranges
@@ -30,6 +31,14 @@ class StepKind(StrEnum):
     LEAVE_OUT = "leave-out"
     WRITE_LIST = "write-list"
     REMOVE_FILE = "remove-file"
+    MAKE_DIRECTORY = "make-directory"
+    WRITE_STUB = "write-stub"
+    SET_CONFIG = "set-config"
+
+    @property
+    def is_around(self) -> bool:
+        """Whether it is about the repository around the stack."""
+        return self in (StepKind.MAKE_DIRECTORY, StepKind.WRITE_STUB, StepKind.SET_CONFIG)
 
 
 @dataclass(slots=True, frozen=True)
@@ -38,7 +47,8 @@ class Step:
 
     `result` says what comes of it. One that `needs_force` is done only on demand: another process may be at
     work. `options` are all that can be done with the file, this among them, the safest first; empty where
-    there is no choice.
+    there is no choice. A file of the repository around the stack has its whole path; `setting` is the
+    variable of the configuration that is set, and its value.
     """
 
     kind: StepKind
@@ -48,6 +58,7 @@ class Step:
     severity: Severity
     needs_force: bool = False
     options: tuple[StepKind, ...] = ()
+    setting: tuple[str, str] | None = None
 
     def is_done(self, *, force: bool) -> bool:
         """Whether carrying out the plan does this: leaving a file out changes nothing by itself."""
@@ -124,7 +135,7 @@ class RepairPlan:
     `steps` in the order in which they are done; `tables` are those of the repaired stack, and `before` how
     those of the damaged one are read, oldest first. `left_out` names everything else that may hold records.
     `list_before` are the bytes of the list (None if there is none), `files` all files that the plan is
-    about: it is good for these and no others.
+    about: it is good for these and no others. `repository` is the one whose files are mended as well, if any.
     """
 
     directory: Path
@@ -136,6 +147,7 @@ class RepairPlan:
     left_out: tuple[LeftOut, ...]
     list_before: bytes | None
     files: tuple[Trace, ...]
+    repository: Repository | None = None
 
     @property
     def is_noop(self) -> bool:
@@ -211,7 +223,7 @@ def lock_files(directory: str | os.PathLike[str]) -> list[str]:
 
 
 def trace(directory: Path, name: str) -> Trace:
-    """A file as it is now; of one that is not there, -1. Raises `OSError`."""
+    """A file as it is now, by its name or whole path; of one that is not there, -1. Raises `OSError`."""
     try:
         found = os.lstat(directory / name)
     except FileNotFoundError:

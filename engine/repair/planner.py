@@ -16,6 +16,7 @@ import os
 import stat
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -27,12 +28,14 @@ from engine.format import (
     pack_table_list,
     parse_table_list,
 )
-from engine.fsck import Finding, Severity, fsck, once_each
+from engine.fsck import Finding, Severity, check_repository, fsck, once_each
+from engine.git import Repository
 from engine.progress import ProgressCallback
 from engine.repair.choice import Candidate, arranged, choose, follow_each_other, inserted
 from engine.repair.draft import NEEDED, Draft
 from engine.repair.files import Evidence, TableFile, joined, number_of
 from engine.repair.plan import LeftOut, PlannedTable, RepairPlan, Step, StepKind, trace
+from engine.repair.repository import repository_steps
 from engine.repair.tables import planned_tables
 from engine.snapshot import left_by_repair, left_by_undo, list_snapshots, names_known
 from engine.stack import (
@@ -62,6 +65,7 @@ def plan_repair(
     *,
     set_aside: Collection[str] = (),
     take_up: Collection[str] = (),
+    repository: Repository | None = None,
 ) -> RepairPlan:
     """What repairs the stack in `directory`; nothing is written or locked.
 
@@ -70,7 +74,8 @@ def plan_repair(
     JGit. The name of a lock asks for its removal alone, that of a table
     for the removal of its lock as well. Otherwise each file gets the safest of its options, but for
     those named here: tables in `set_aside` are no part of the stack afterwards, those in `take_up` are,
-    although they are not listed, where their update indexes place them. `now` is in seconds since 1970.
+    although they are not listed, where their update indexes place them. With a `repository`, its own files
+    are mended as well (of the whole stack alone). `now` is in seconds since 1970.
     Raises `ApiError` for names of no table, and of one to be taken up that cannot be read, `FormatError` when
     the list is no file, so that nothing can take its place, `OutdatedError` when others change the stack
     faster than it can be looked at, `OSError`, and what `progress` raises.
@@ -91,7 +96,10 @@ def plan_repair(
         if findings is None or any(one.fixes for one in findings):
             findings = list(fsck(path, options, progress, now))
         try:
-            known = Evidence(path, findings, options.hash_id if options else None, progress, tables or ())
+            # Where no table has the hash function that is stated, it is the statement that is wrong.
+            is_misstated = any(one.code == "object-format" for one in findings)
+            stated = None if options is None or is_misstated else options.hash_id
+            known = Evidence(path, findings, stated, progress, tables or ())
             only = None if tables is None else frozenset(tables)
             choices = (frozenset(set_aside), frozenset(take_up))
             plan = _Planner(known, options or StackOptions(), only, *choices, now).plan()
@@ -103,8 +111,21 @@ def plan_repair(
                 raise
         else:
             if not plan.steps or plan.list_before == before:
-                return plan
+                return plan if repository is None or only is not None else _around(plan, repository, findings)
     raise OutdatedError(os.fspath(path / TABLES_LIST), "changes all the time: another process is at work")
+
+
+def _around(plan: RepairPlan, repository: Repository, findings: Sequence[Finding]) -> RepairPlan:
+    """A plan with the steps that mend the repository around the stack."""
+    steps = [*repository_steps(repository, [*check_repository(repository), *findings], plan.hash_id)]
+    files = dict.fromkeys(step.file for step in steps if step.kind.is_around)
+    traces = (trace(plan.directory, file) for file in files)
+    return replace(
+        plan,
+        steps=tuple(sorted((*plan.steps, *steps), key=lambda step: [*StepKind].index(step.kind))),
+        files=(*plan.files, *traces),
+        repository=repository,
+    )
 
 
 class _Planner(Draft):

@@ -286,14 +286,15 @@ def keep(snapshot: Snapshot, *, kept: bool) -> Snapshot:
 def set_aside(directory: str | os.PathLike[str], snapshot: Snapshot, names: Collection[str]) -> None:
     """Put files of the stack into the `lost/` of a snapshot too, durably; they stay where they are.
 
-    The snapshot is to be kept then. Raises `OSError`.
+    One of the repository, given by its path, is named after its directory as well (`.git-HEAD`). The snapshot
+    is to be kept then. Raises `OSError`.
     """
     if not names:
         return
     with suppress(FileExistsError):
         make_directory(snapshot.lost, stat.S_IMODE(snapshot.path.stat().st_mode))
     for name in names:
-        put_file(Path(directory) / name, snapshot.lost / name)
+        put_file(Path(directory) / name, snapshot.lost / "-".join(Path(name).parts[-2:]))
     sync_directory(snapshot.lost)
     sync_directory(snapshot.path)
 

@@ -70,6 +70,14 @@ class Workplace:
         """The repository, or the plain directory, around the stack. Reads files when it was not given."""
         return self.repository or find_repository(self.directory)
 
+    @property
+    def around(self) -> Repository | None:
+        """The repository, where the stack is its current one and was not named by its own directory."""
+        known = self.repository
+        if known is None or known.git_dir is None or known.current.directory != self.directory:
+            return None
+        return None if os.path.samefile(known.path, self.directory) else known
+
     def require_writable(self) -> None:
         """Raise RefusedError if no change can be made: by the user's choice, or for want of permission."""
         if self.read_only:

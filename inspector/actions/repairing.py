@@ -9,7 +9,8 @@ from typing import ClassVar, Final
 
 from engine.errors import Cancelled
 from engine.format import is_table_file
-from engine.fsck import Finding, Severity, fsck
+from engine.fsck import Finding, Severity, check_repository, fsck
+from engine.git import Repository, find_repository
 from engine.progress import Progress, ProgressCallback
 from engine.repair import (
     LogOutcomes,
@@ -60,6 +61,7 @@ class RepairAction(Action[PlannedRepair]):
 
     With `force`, locks in use are removed as well. Tables in `set_aside` and `take_up` get these
     instead of the safest option. With `only`, tables and locks, only these are repaired and removed.
+    Otherwise the repository around the stack is mended as well, unless it `is_alone`.
     """
 
     store: OutcomeRows
@@ -67,6 +69,7 @@ class RepairAction(Action[PlannedRepair]):
     set_aside: tuple[str, ...] = ()
     take_up: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
+    is_alone: bool = False
     operation: ClassVar[str] = "repair"
 
     @property
@@ -134,6 +137,7 @@ class RepairAction(Action[PlannedRepair]):
             progress=progress,
             set_aside=there.intersection(self.set_aside),
             take_up=there.intersection(self.take_up),
+            repository=self._around,
         )
         self.store.clear()
         if not plan.steps:
@@ -191,14 +195,26 @@ class RepairAction(Action[PlannedRepair]):
         made = Repaired(done.removed, len(errors), losses)
         left += f". What is lost: {losses}" if losses else ""
         # Locks are not brought back: their snapshot only says what was there then.
-        undoable = any(step.kind is not StepKind.REMOVE_LOCK for step in plan.made.plan.steps)
+        undoable = any(
+            step.kind is not StepKind.REMOVE_LOCK and not step.kind.is_around for step in plan.made.plan.steps
+        )
         snapshot = done.snapshot if undoable else None
         return Result(f"Done. Checked again: {left}.", tuple(lines), warnings, made, snapshot)
 
     def errors(self, progress: ProgressCallback) -> list[Finding]:
         """Check the whole stack: the errors in it as it is now."""
-        found = fsck(self.workplace.directory, self.workplace.options, progress)
+        around = self._around
+        if around is not None:  # what it states may be another by now
+            around = find_repository(around.path)
+        options = self.workplace.options if around is None else around.stack_options()
+        found = [] if around is None else [*check_repository(around)]
+        found += fsck(self.workplace.directory, options, progress)
         return [one for one in found if one.severity is Severity.ERROR]
+
+    @property
+    def _around(self) -> Repository | None:
+        """The repository that is mended as well."""
+        return None if self.is_alone or self.only else self.workplace.around
 
     def _typed(self, made: RepairPlan, lost: int) -> Typed | None:
         """What has to be typed: `force`, the number of refs that are lost, or both."""

@@ -76,7 +76,7 @@ def repair(
     up: tuple[str, ...],
     force: bool,
 ) -> None:
-    """Repair a damaged stack; without --apply, show how.
+    """Repair a damaged stack, and the repository around it; without --apply, show how.
 
     Prints the steps, and what becomes of each ref that does not simply stay, the worst first. Refs are lost
     when nothing of them can be read; revived when an older value is all that is left; doubtful when the value
@@ -84,8 +84,11 @@ def repair(
     returned when other tables count than before. Of what can be done with a table, the safest is done; `or`
     names what else can be.
 
-    Before anything is changed, a snapshot is taken: `undo` takes the repair back. Tables that cannot be kept
-    are not deleted, but lie in the snapshot.
+    Of the repository, git's stubs are written (HEAD, refs/heads), and git sets the variables without which it
+    does not find the refs. A stack that is named by its own directory, or with --worktree, is repaired alone.
+
+    Before anything is changed, a snapshot is taken: `undo` takes the repair of the stack back. Tables that
+    cannot be kept are not deleted, but lie in the snapshot.
 
     With --json: one object with steps, tables and left_out; one for each such ref, with name, outcome,
     before, after, why; one with the numbers of refs and logs, and the gaps, between whose names refs may be
@@ -102,6 +105,7 @@ def repair(
             tuple(_table_of(directory, name, "--set-aside") for name in aside),
             tuple(_table_of(directory, name, "--take-up") for name in up),
             tuple(name if name in locks else _table_of(directory, name, "--table") for name in names),
+            is_alone=call.worktree is not None,
         )
         with ProgressLine() as progress:
             plan, _ = plan_and_run(action, progress, dry_run=True)

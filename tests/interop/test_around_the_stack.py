@@ -49,7 +49,7 @@ FAULTS: dict[str, tuple[str, Callable[[Repository], object], Callable[[Repositor
     "no refs": (
         "repository-directory",
         lambda repo: shutil.rmtree(repo.git_dir / "refs"),
-        lambda repo: (repo.git_dir / "refs").mkdir(),
+        lambda repo: ((repo.git_dir / "refs").mkdir(), (repo.git_dir / "refs" / "heads").touch()),
     ),
     "version 0": (
         "repository-version",
@@ -62,6 +62,116 @@ FAULTS: dict[str, tuple[str, Callable[[Repository], object], Callable[[Repositor
         lambda repo: repo.git("config", "-f", repo.git_dir / "config", "extensions.refStorage", "reftable"),
     ),
 }
+
+
+def forget_objects(repo: Repository) -> None:
+    """State the other hash function."""
+    config = repo.git_dir / "config"
+    other = "sha256" if "sha256" not in config.read_text() else "sha1"
+    repo.git("config", "-f", config, "extensions.objectFormat", other)
+
+
+def damage_head(repo: Repository) -> None:
+    (repo.git_dir / "HEAD").write_bytes(b"\x00\x01 what it was")
+
+
+MENDED: dict[str, tuple[list[str], Callable[[Repository], object]]] = {
+    **{name: ([code], do) for name, (code, do, _) in FAULTS.items()},
+    "a HEAD of other bytes": (["repository-head"], damage_head),
+    "no refs/heads": (["repository-stub"], lambda repo: (repo.git_dir / "refs" / "heads").unlink()),
+    "another hash function": (["object-format"], forget_objects),
+    "a refStorage that is wrong": (
+        ["repository-storage"],
+        lambda repo: repo.git("config", "-f", repo.git_dir / "config", "extensions.refStorage", "reftables"),
+    ),
+    "version 0 without refStorage, HEAD and refs": (
+        ["repository-directory", "repository-storage"],
+        lambda repo: (shutil.rmtree(repo.git_dir / "refs"), forget_storage(repo), set_version(repo, 0)),
+    ),
+}
+
+
+@pytest.fixture(params=["main", "bare", "worktree", "sha256"])
+def place(request: pytest.FixtureRequest, git: Git, tmp_path: Path) -> tuple[Repository, Path]:
+    """A repository, and the path by which it is named: its own, or that of a linked worktree."""
+    made = git.init(tmp_path / "made", "sha256" if request.param == "sha256" else "sha1")
+    made.commit()
+    made.tag("v1")
+    if request.param == "bare":
+        repo = git.init(tmp_path / "bare", bare=True)
+        made.git("push", "-q", repo.path, "main", "v1")
+        return repo, repo.path
+    if request.param == "worktree":
+        made.git("worktree", "add", "-q", "-b", "side", tmp_path / "side")
+        return made, tmp_path / "side"
+    return made, made.path
+
+
+@pytest.mark.parametrize("fault", MENDED)
+def test_the_repository_is_mended_and_git_works(place: tuple[Repository, Path], fault: str) -> None:
+    (repo, path), (expected, do) = place, MENDED[fault]
+    shown, head = repo.show_ref(), repo.runner.run("symbolic-ref", "HEAD", cwd=path).stdout
+    do(repo)
+    assert list({one["code"]: one for one in run("fsck", "--json", path).objects}) == expected
+    assert expected == ["object-format"] or run("repair", "--json", repo.reftable).objects[0]["steps"] == []
+    before = {name: (repo.git_dir / name).exists() for name in ("HEAD", "refs", "refs/heads")}
+    planned = run("repair", "--json", path)
+    assert {name: (repo.git_dir / name).exists() for name in before} == before
+    assert {one["kind"] for one in planned.objects[0]["steps"]} <= {
+        "write-stub",
+        "make-directory",
+        "set-config",
+    }
+    ok("repair", "--apply", path, env=repo.runner.environment)
+    assert ok("fsck", "--json", path).objects == []
+    assert repo.show_ref() == shown
+    assert repo.runner.run("symbolic-ref", "HEAD", cwd=path).stdout == head
+    assert (repo.git_dir / "HEAD").read_bytes() == b"ref: refs/heads/.invalid\n"
+    assert (repo.git_dir / "refs" / "heads").read_bytes() == b"this repository uses the reftable format\n"
+    assert repo.git("fsck").returncode == 0
+    repo.git("update-ref", "refs/heads/after", repo.oid("refs/heads/main").hex())
+    if fault == "a HEAD of other bytes":
+        [lost] = repo.git_dir.rglob("lost/*HEAD")
+        assert lost.read_bytes() == b"\x00\x01 what it was"
+
+
+def test_the_head_of_another_worktree_is_mended(git: Git, tmp_path: Path) -> None:
+    repo = git.init(tmp_path / "repo")
+    repo.commit()
+    repo.git("worktree", "add", "-q", "-b", "side", tmp_path / "side")
+    head = repo.git_dir / "worktrees" / "side" / "HEAD"
+    head.unlink()
+    assert git.run("status", cwd=tmp_path / "side", check=False).returncode
+    assert [one["table"] for one in run("fsck", "--json", repo.path).objects] == [str(head)]
+    ok("repair", "--apply", repo.path, env=repo.runner.environment)
+    assert git.run("symbolic-ref", "HEAD", cwd=tmp_path / "side").stdout == b"refs/heads/side\n"
+
+
+def test_lost_objects_are_told_and_not_made_up(repo: Repository) -> None:
+    repo.commit()
+    shutil.rmtree(repo.git_dir / "objects")
+    [step] = run("repair", "--json", repo.path).objects[0]["steps"]
+    assert (step["kind"], step["file"]) == ("leave-out", str(repo.git_dir / "objects"))
+    assert "from a backup" in step["result"]
+    assert run("repair", "--apply", repo.path).code == 1
+    assert not (repo.git_dir / "objects").exists()
+
+
+def test_without_a_git_the_command_is_told(repo: Repository) -> None:
+    repo.commit()
+    forget_storage(repo)
+    [step] = run("repair", "--json", repo.path, env={"REFTABLE_GIT": "/nonexistent"}).objects[0]["steps"]
+    assert step["kind"] == "leave-out"
+    assert "`git config extensions.refStorage reftable`" in step["result"]
+
+
+def test_a_configuration_that_is_locked_is_left_alone(repo: Repository) -> None:
+    repo.commit()
+    forget_storage(repo)
+    before = (repo.git_dir / "config").read_bytes()
+    (repo.git_dir / "config.lock").touch()
+    assert run("repair", "--apply", repo.path, env=repo.runner.environment).code == 4
+    assert (repo.git_dir / "config").read_bytes() == before
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -134,7 +134,7 @@ def test_the_hash_function_is_the_repositorys(git: Git, tmp_path: Path) -> None:
     repo.commit()
     ok("fsck", repo.path)
     repo.git("config", "--unset", "extensions.objectformat")
-    assert {line["code"] for line in run("fsck", repo.path, "--json").objects} == {"hash-mixed"}
+    assert {line["code"] for line in run("fsck", repo.path, "--json").objects} == {"object-format"}
 
 
 def test_nothing_is_written(stack: Path) -> None:
