@@ -57,18 +57,12 @@ class AddAction(Action[UpdatePlan]):
     operation: ClassVar[str] = "add"
 
     @property
-    def command_line(self) -> str:
-        """The verb `add`, with the commands as a here-document."""
-        return self._command_line(force=False)
+    def options(self) -> list[str]:
+        """The message; the commands follow as a here-document."""
+        return ["-m", word(self.message)] if self.message else []
 
-    def command_for(self, plan: Plan[UpdatePlan]) -> str:
-        """With force where the verb refuses the plan without: a screen warns, and is confirmed."""
-        return self._command_line(force=plan.needs_force)
-
-    def _command_line(self, *, force: bool) -> str:
-        options = ["-m", word(self.message)] if self.message else []
-        options += ["--force"] if force else []
-        return command(self.operation, options, self.workplace.arguments, self.commands)
+    def _command(self, *more: str) -> str:
+        return command(self.operation, [*more, *self.options], self.workplace.arguments, self.commands)
 
     def plan(self, progress: ProgressCallback) -> Plan[UpdatePlan]:
         """See which records would be written; no hook is run.

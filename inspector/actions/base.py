@@ -119,8 +119,8 @@ class Plan(Generic[Made]):
 
     `made` is the engine's plan, and `names` are the tables it was made for, oldest first. `sentence` says
     what applying it does; `lines` are the plan in words, `warnings` what to think about first. All of it is
-    fit for a terminal. `is_noop` when there is nothing to do, so that it cannot be applied. `removed` are
-    files beside the stack that go. `typed` is what has to be typed to confirm it, None for nothing.
+    fit for a terminal. `is_noop` when there is nothing to do, so that it cannot be applied.
+    `typed` is what has to be typed to confirm it, None for nothing.
     `locked` are the files of the stack that applying it locks, none for which it has steps of its own.
     `needs_force` if the verb does it with --force only.
     """
@@ -131,7 +131,6 @@ class Plan(Generic[Made]):
     lines: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     is_noop: bool = False
-    removed: tuple[str, ...] = ()
     typed: Typed | None = None
     locked: tuple[str, ...] = (TABLES_LIST,)
     needs_force: bool = False
@@ -180,11 +179,14 @@ class Action(ABC, Generic[Made]):
     @property
     def command_line(self) -> str:
         """What does the same in a shell, perhaps on several lines; without a newline at the end."""
-        return command(self.operation, self.options, self.workplace.arguments)
+        return self._command()
 
-    def command_for(self, plan: Plan[Made]) -> str:  # noqa: ARG002 - for those whose plan decides on options
-        """The command line that applies this very plan, unasked."""
-        return self.command_line
+    def command_for(self, plan: Plan[Made]) -> str:
+        """The command line that applies this very plan, unasked: a screen has it confirmed, a verb forced."""
+        return self._command(*(["--force"] if plan.needs_force and "--force" not in self.options else []))
+
+    def _command(self, *more: str) -> str:
+        return command(self.operation, [*more, *self.options], self.workplace.arguments)
 
     @abstractmethod
     def plan(self, progress: ProgressCallback) -> Plan[Made]:

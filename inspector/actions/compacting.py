@@ -244,13 +244,12 @@ class CleanAction(Action[CleanPlan]):
             sentence = "Nothing to clean: each file that is not part of the stack has a reason to stay."
         else:
             sentence = "Nothing to clean: there is no file that is not part of the stack."
-        removed = tuple(file.name for file in made.removed)
-        lines = tuple(clean_lines(made))
-        return Plan(made, names, sentence, lines, is_noop=not removed, removed=removed)
+        return Plan(made, names, sentence, tuple(clean_lines(made)), is_noop=not made.removed)
 
     def apply(self, plan: Plan[CleanPlan], progress: ProgressCallback) -> Result:  # noqa: ARG002 - likewise
         """Remove the files of the plan that are stale still."""
-        with self.workplace.changing(self.operation, plan.removed) as (stack, record):
+        removed = [file.name for file in plan.made.removed]
+        with self.workplace.changing(self.operation, removed) as (stack, record):
             gone = set(stack.clean(plan.made))
         done = replace(plan.made, removed=tuple(file for file in plan.made.removed if file.name in gone))
         left = len(plan.made.removed) - len(done.removed)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from engine.errors import ApiError, OutdatedError
@@ -59,10 +59,6 @@ class UndoAction(Action[Snapshot | None]):
         """With force only if that was asked for: the verb refuses what needs it, and says so."""
         return [*(["--force"] if self.force else []), *([word(self.id)] if self.id else [])]
 
-    def command_for(self, plan: Plan[Snapshot | None]) -> str:
-        """With force where the screen asks for typing: the verb refuses such a plan without."""
-        return replace(self, force=True).command_line if plan.typed is not None else self.command_line
-
     def plan(self, progress: ProgressCallback) -> Plan[Snapshot | None]:  # noqa: ARG002 - it takes no time
         """See which tables come back and which go."""
         directory = self.workplace.directory
@@ -98,7 +94,8 @@ class UndoAction(Action[Snapshot | None]):
         warnings += _unlocked(snapshot)
         sentence = f"The stack becomes what it was before {what}: {counted(len(snapshot.tables), 'table')}."
         lines = tuple(_difference(names, snapshot.tables, first_names(list_snapshots(directory))))
-        return Plan(snapshot, names, sentence, lines, tuple(warnings), typed=typed)
+        is_forced = typed is not None
+        return Plan(snapshot, names, sentence, lines, tuple(warnings), typed=typed, needs_force=is_forced)
 
     def apply(self, plan: Plan[Snapshot | None], progress: ProgressCallback) -> Result:  # noqa: ARG002 - likewise
         """Go back, if the list is still the one of the plan."""
@@ -109,7 +106,7 @@ class UndoAction(Action[Snapshot | None]):
             directory,
             snapshot,
             time.time(),
-            force=self.force or plan.typed is not None,
+            force=self.force or plan.needs_force,
             lock_timeout_ms=self.workplace.options.lock_timeout_ms,
         )
         count = counted(len(snapshot.tables), "table")
@@ -189,10 +186,6 @@ class DropAction(Action[tuple[str, ...]]):
         if self.ids is not None:
             return [*(part for one in self.ids for part in ("--drop", word(one))), *force]
         return ["--prune", *([] if self.newest == SNAPSHOTS_KEPT else ["--newest", str(self.newest)]), *force]
-
-    def command_for(self, plan: Plan[tuple[str, ...]]) -> str:
-        """With force where the verb asks for it."""
-        return replace(self, force=self.force or plan.needs_force).command_line
 
     def plan(self, progress: ProgressCallback) -> Plan[tuple[str, ...]]:  # noqa: ARG002 - it takes no time
         """See which ones go."""

@@ -139,7 +139,7 @@ def undo(words: tuple[str, ...], worktree: str | None, force: bool, dry_run: boo
         plan = rehearse(action, progress) if dry_run else action.plan(progress)
         if plan.made is None:
             raise ApiError(plan.sentence)
-        if plan.typed is not None and not force:
+        if plan.needs_force and not force:
             note_sentence(plan.warnings[0])
             note("nothing was written; --force undoes all of it")
             raise click.exceptions.Exit(ExitCode.CHANGED)
