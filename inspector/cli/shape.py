@@ -11,9 +11,10 @@ from engine.merge import Segment, sizes_to_segments, suggest_compaction_segment,
 from engine.table import Table
 from inspector.cli.opening import Call, stack_verb
 from inspector.exit_codes import note
-from inspector.text import columns, json_line, picked, safe_name
+from inspector.text import bracket, columns, json_line, picked, safe_name
 
 _BAR_WIDTH = 32
+_BRACKET = "-/|\\"
 
 
 @click.command()
@@ -77,9 +78,9 @@ def segments(call: Call) -> None:
             str(position),
             f"{sizes[position]:,}",
             "#" * max(1, round(_BAR_WIDTH * sizes[position] / max(sizes))),
-            f"{_bracket(position, part)} 2^{part.log}",
-            _bracket(position, log2),
-            _bracket(position, geometric),
+            f"{bracket(position, part.positions, _BRACKET)} 2^{part.log}",
+            bracket(position, log2.positions, _BRACKET),
+            bracket(position, geometric.positions, _BRACKET),
         )
         for part in parts
         for position in part.positions
@@ -90,17 +91,6 @@ def segments(call: Call) -> None:
 
 def _suggestion(segment: Segment) -> dict[str, int] | None:
     return picked(segment, "start", "end", "bytes") if len(segment) else None
-
-
-def _bracket(position: int, segment: Segment) -> str:
-    """What stands in row `position` of a bracket around a segment."""
-    if not segment.start <= position < segment.end:
-        return ""
-    if segment.end - segment.start == 1:
-        return "-"
-    if position == segment.start:
-        return "/"
-    return "\\" if position == segment.end - 1 else "|"
 
 
 def _advice(rule: str, segment: Segment) -> str:

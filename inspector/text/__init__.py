@@ -11,6 +11,7 @@ Knows the types of the engine and nothing else of the inspector; may import `eng
 """
 
 from inspector.text.facts import (
+    bracket,
     columns,
     counted,
     error_text,

@@ -43,6 +43,18 @@ def columns(headings: Sequence[str], rows: Iterable[Sequence[str]], align: str) 
     return [layout.format(*row).rstrip() for row in table]
 
 
+def bracket(position: int, among: range, glyphs: str = "╴┐│┘") -> str:
+    """What a bracket around the positions `among` shows in the row of one; nothing outside.
+
+    `glyphs` are for a bracket of one row, and for the first, a middle and the last row of a longer one.
+    """
+    if position not in among:
+        return ""
+    if position == among.start:
+        return glyphs[len(among) > 1]
+    return glyphs[3] if position == among[-1] else glyphs[2]
+
+
 def file_size(size: int) -> str:
     """Bytes with a unit, at most seven characters: `92`, `4.0K`, `1023.9M`."""
     if size < 1024:

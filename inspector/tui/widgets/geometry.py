@@ -15,8 +15,8 @@ from textual.binding import BindingType
 
 from engine.merge import CompactionPlan
 from inspector.model import Study
-from inspector.text import file_size
-from inspector.tui.widgets.stack_rows import bar, bracket
+from inspector.text import bracket, file_size
+from inspector.tui.widgets.stack_rows import bar
 from inspector.tui.widgets.virtual_list import MOVES, Cell, Column, VirtualList
 
 

@@ -15,7 +15,15 @@ from engine.merge import sizes_to_segments
 from engine.stack import FileKind, UnlistedFile
 from engine.table import Table
 from inspector.model import HealthMark, StackView
-from inspector.text import age_text, file_size, safe_name, short_table_name, shorten_middle, update_range
+from inspector.text import (
+    age_text,
+    bracket,
+    file_size,
+    safe_name,
+    short_table_name,
+    shorten_middle,
+    update_range,
+)
 from inspector.tui.widgets.virtual_list import Cell, Column, Look
 
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
@@ -49,18 +57,6 @@ def bar(size: int, largest: int, width: int) -> str:
         eighths = max(1, eighths)
     full, rest = divmod(eighths, 8)
     return "█" * full + (_EIGHTHS[rest] if rest else "")
-
-
-def bracket(position: int, among: range, glyphs: str = "╴┐│┘") -> str:
-    """What a bracket around the positions `among` shows in the row of one; nothing outside.
-
-    `glyphs` are for a bracket of one row, and for the first, a middle and the last row of a longer one.
-    """
-    if position not in among:
-        return ""
-    if position == among.start:
-        return glyphs[len(among) > 1]
-    return glyphs[3] if position == among[-1] else glyphs[2]
 
 
 def stack_columns(
