@@ -20,9 +20,6 @@ from textual.widgets import OptionList, TabbedContent, TabPane
 from inspector.tui.key_actions import key_actions
 from inspector.tui.themes import THEMES
 
-# Choosing it from the palette would be to open it in order to open it.
-_POINTLESS: Final = {"command_palette"}
-
 # What moves the cursor or the focus is done by its key or not at all: it is found, but not listed.
 _MOVING: Final = re.compile("move|page|first|last|home|end|cursor|scroll|focus|tab|show_tab|copy_text")
 
@@ -76,7 +73,7 @@ class InspectorCommands(Provider):
 
     def _actions(self) -> Iterator[_Command]:
         for action in key_actions(self.screen):
-            if action.action not in _POINTLESS:
+            if action.action != "command_palette":  # to open it in order to open it
                 run = partial(self.app.run_action, action.action, action.node)
                 listed = _MOVING.match(action.action) is None
                 yield _Command(action.title, action.keys, escape(action.hint) or None, run, listed)

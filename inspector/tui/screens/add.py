@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final, Literal, get_args
 
-from textual import on
 from textual.widget import Widget
 from textual.widgets import Input, TextArea
 
@@ -142,10 +141,6 @@ class AddScreen(FormScreen):
         """In the box, enter begins a line."""
         key = "Enter" if self._mode.value == "ref" else "ctrl+g"
         return f"{key} makes a plan; nothing is changed yet."
-
-    @on(TextArea.Changed)
-    def _commands_changed(self) -> None:
-        self.refresh_form()
 
     def action(self) -> AddAction:
         """Write what the form says."""

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widget import Widget
-from textual.widgets import Button, Input, RadioSet, Static
+from textual.widgets import Button, Input, RadioSet, Static, TextArea
 
 from inspector.actions import Action, Workplace
 from inspector.model import Journal
@@ -93,6 +93,7 @@ class FormScreen(Dialog[bool]):
 
     @on(Input.Changed)
     @on(RadioSet.Changed)
+    @on(TextArea.Changed)
     def refresh_form(self) -> None:
         """Show what the fields come to by now, or what is wrong with them."""
         self.show_fields()

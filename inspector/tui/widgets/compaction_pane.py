@@ -81,8 +81,6 @@ written make additions slower: each rule is a trade between the two. 6.8× says 
 for each one added. Arrows change how many additions come \
 and how large they are."""
 
-    BINDING_GROUP_TITLE = "Compaction"
-
     DEFAULT_CSS = """
     CompactionPane {
         & > .compaction--what-if { display: none; }
@@ -227,9 +225,7 @@ and how large they are."""
         self._merge.update(Content("\n").join([*self._dry_run.lines(), *merge_lines(study)]))
 
     @on(VirtualList.Highlighted)
-    def _cursor_moved(self, event: VirtualList.Highlighted) -> None:
-        if event.rows is not self._before:
-            return
+    def _cursor_moved(self) -> None:
         if self._along and self._anchor is not None:
             self._mark_from(self._anchor)
         self._follow_cursor()

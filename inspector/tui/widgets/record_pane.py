@@ -22,8 +22,7 @@ _KEYS = """f goes to the first name that begins with what you type, or comes aft
 class RefsPane(RecordPane[RefRow]):
     """The refs of a scope."""
 
-    HELP = (
-        """
+    HELP = f"""
     The refs, by name: what each points to, the update index of the transaction that wrote it, and the table
     of the stack in which it was found.
 
@@ -36,9 +35,7 @@ class RefsPane(RecordPane[RefRow]):
 
     / filters as you type: text that the name contains, re: in front of a regular expression of bytes,
     ! in front of either for the others. escape stops a scan, and drops the filter when none is going on.
-    """
-        + _KEYS
-    )
+    {_KEYS}"""
 
     KIND = REFS
     LIST_ID = "refs"
@@ -59,8 +56,7 @@ class RefsPane(RecordPane[RefRow]):
 class LogsPane(RecordPane[LogRow]):
     """The reflog entries of a scope."""
 
-    HELP = (
-        """
+    HELP = f"""
     The reflog entries, by ref and newest first: what moved each ref, when, who, and the message.
 
     An entry has the key (ref, update index). A tombstone of the same key in a newer table hides it, which is
@@ -69,9 +65,7 @@ class LogsPane(RecordPane[LogRow]):
     / filters as you type: text that the name, the committer, the email or the message contains, re: in front
     of a regular expression of bytes, ! in front of either for the others. escape stops a scan, and drops
     the filter when none is going on.
-    """
-        + _KEYS
-    )
+    {_KEYS}"""
 
     KIND = LOGS
     LIST_ID = "logs"

@@ -150,14 +150,10 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
     cursor: var[int] = var(0, init=False)
     """The row that keys act on; 0 in an empty list."""
 
-    @dataclass
-    class _OfRow(Message):
-        rows: VirtualList[Any]
-
-    class Highlighted(_OfRow):
+    class Highlighted(Message):
         """The row under the cursor (`VirtualList.current`) is another one, or has just been read."""
 
-    class Opened(_OfRow):
+    class Opened(Message):
         """The row under the cursor was clicked twice."""
 
     class RowsWanted(Message):
@@ -240,7 +236,7 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
 
     def _announce(self) -> None:
         self._announced = self.current is not None
-        self.post_message(self.Highlighted(self))
+        self.post_message(self.Highlighted())
         self._ask_for_rows()
 
     def _ask_for_rows(self) -> None:
@@ -305,7 +301,7 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
         if offset is not None and (row := offset.y + self.scroll_offset.y) < self.source.count:
             self._move_to(row)
             if event.chain == 2:
-                self.post_message(self.Opened(self))
+                self.post_message(self.Opened())
 
     def fitted(self) -> list[tuple[Column[Row], int]]:
         """The columns that are shown now, each with its width."""
