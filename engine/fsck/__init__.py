@@ -4,6 +4,7 @@ May import `stack`, `layout`, `merge` and `git`.
 
     faults        every kind of fault, as one table
     finding       one fault in one place
+    causes        which finding follows from which
     block, index, objects, table
                   the parts of one table, then the whole of it
     whole_stack   the tables together
@@ -13,6 +14,7 @@ May import `stack`, `layout`, `merge` and `git`.
     repository    what surrounds the stacks
 """
 
+from engine.fsck.causes import Causes as Causes
 from engine.fsck.faults import (
     FAULTS as FAULTS,
     REWRITE_TABLE as REWRITE_TABLE,
@@ -20,7 +22,7 @@ from engine.fsck.faults import (
     Severity as Severity,
 )
 from engine.fsck.files import finding_of as finding_of
-from engine.fsck.finding import Finding as Finding, Report as Report
+from engine.fsck.finding import Finding as Finding, Report as Report, by_cause as by_cause
 from engine.fsck.quick import QuickCheck as QuickCheck, quick_check as quick_check
 from engine.fsck.repository import check_repository as check_repository
 from engine.fsck.run import fsck as fsck

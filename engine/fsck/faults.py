@@ -43,6 +43,16 @@ class FaultKind:
     git: str
     fixes: tuple[str, ...] = ()
 
+    @property
+    def is_for_repair(self) -> bool:
+        """Whether the wing `repair` has a step for it."""
+        return bool(self.fixes) and self.severity is not Severity.INFO and self.fixes != _SET_REF
+
+    @property
+    def hides_all(self) -> bool:
+        """Whether git sees no ref at all because of it."""
+        return any(words in self.git for words in ("whole stack", _EMPTY, _NO_REPOSITORY, "the repository"))
+
 
 REWRITE_TABLE: Final = "rewrite the table from its readable records"
 _ASIDE = ("set the table aside",)

@@ -132,4 +132,4 @@ def finding_of(file: UnlistedFile) -> Finding:
     """What is wrong with a file that tables.list does not name."""
     code = _CODES[file.kind][file.in_use]
     message = f"{file.reason}; {file.holder} has it open" if file.holder is not None else file.reason
-    return Finding(FAULTS[code], file.name, file.offset, message)
+    return Finding(FAULTS[code], file.name, file.offset, message, file.at_stake)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final
 
 from engine.errors import FormatError, reason_of
@@ -16,13 +18,17 @@ class Finding:
 
     `file` is the name of the file in the stack's directory (bytes that are not UTF-8 escaped as in
     `os.fsdecode`; empty for the directory as such), `offset` the position in it, None if the fault has none.
-    `message` says what is wrong here; it may quote bytes of the file, escaped by `repr`.
+    `message` says what is wrong here; it may quote bytes of the file, escaped by `repr`. `at_stake` is how
+    many refs and log entries are hidden by it or show older values, as far as that is known. `cause` is the
+    finding that this one follows from; it has none itself.
     """
 
     fault: FaultKind
     file: str
     offset: int | None
     message: str
+    at_stake: int = 0
+    cause: Finding | None = None
 
     @property
     def code(self) -> str:
@@ -35,6 +41,15 @@ class Finding:
         return self.fault.severity
 
     @property
+    def urgency(self) -> tuple[int, bool, int]:
+        """What to sort by, the worst first: severity, then whether git sees nothing at all, then numbers.
+
+        What follows from another finding stays with that.
+        """
+        first = self.cause or self
+        return first.severity.rank, not first.fault.hides_all, -first.at_stake
+
+    @property
     def git(self) -> str:
         """What git does with it."""
         return self.fault.git
@@ -43,6 +58,14 @@ class Finding:
     def fixes(self) -> tuple[str, ...]:
         """The repairs that apply, safest first."""
         return self.fault.fixes
+
+
+def by_cause(findings: Iterable[Finding]) -> list[list[Finding]]:
+    """Findings in groups, the worst first: each cause, and behind it what follows from it."""
+    told: dict[Finding, list[Finding]] = {}
+    for one in findings:
+        told.setdefault(one.cause or one, []).append(one)
+    return [told[cause] for cause in sorted(told, key=attrgetter("urgency"))]
 
 
 class Report:
@@ -61,9 +84,9 @@ class Report:
         self._in_file: Counter[str] = Counter()
         self._in_all: Counter[str] = Counter()
 
-    def add(self, code: str, file: str, offset: int | None, message: str) -> None:
+    def add(self, code: str, file: str, offset: int | None, message: str, at_stake: int = 0) -> None:
         """Add a finding of the kind `code`."""
-        self.take(Finding(FAULTS[code], file, offset, message))
+        self.take(Finding(FAULTS[code], file, offset, message, at_stake))
 
     def add_error(self, code: str, error: FormatError) -> None:
         """Add a finding of the kind `code` where the error is."""

@@ -26,12 +26,13 @@ from typing import Final
 
 from engine.errors import FormatError
 from engine.format import BLOCK_HEADER_SIZE, REF, Block, footer_size
+from engine.fsck.causes import Causes
 from engine.fsck.files import ListedTables, files_beside, finding_of
 from engine.fsck.finding import Finding, Report
 from engine.fsck.table import check_frame
 from engine.fsck.whole_stack import check_repetitions, check_tables
 from engine.merge import Segment
-from engine.stack import StackOptions, UnlistedFile, unlisted_files
+from engine.stack import HIGHEST_LIMIT, StackOptions, UnlistedFile, unlisted_files
 from engine.table import Table
 
 _LARGEST_SAMPLE: Final = 2**17
@@ -71,17 +72,17 @@ def quick_check(
     report = Report()
     for file in unlisted:
         report.take(finding_of(file))
+    # A table whose highest limit was never set would seem to overlap all that follow it.
+    fitting = [one for one in listed.tables if one.stated is not None and one.stated[1] < HIGHEST_LIMIT]
+    check_tables(fitting, options.hash_id, report, compares=False)
     for one in listed.tables:
         check_frame(one, report)
-    # A table whose highest limit was never set would seem to overlap all that follow it.
-    fitting = [one for one in listed.tables if not report.has(one.name, "limits-beyond-records")]
-    check_tables(fitting, options.hash_id, report)
     tables = [one.table for one in listed.tables if one.table is not None]
     if len(tables) < len(listed.names):
         tables = []
     refs, dead_bytes = _estimated(tables) if tables or not listed.names else (None, None)
     return QuickCheck(
-        (*listed.report.close(), *report.close()),
+        tuple(map(Causes().told, (*listed.report.close(), *report.close()))),
         len(listed.tables),
         sum(one.size for one in listed.tables),
         refs,

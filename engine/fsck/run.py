@@ -19,10 +19,11 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
+from engine.fsck.causes import Causes
 from engine.fsck.files import ListedTables, files_beside, finding_of
 from engine.fsck.finding import Finding, Report
 from engine.fsck.table import CheckedTable, check_table
@@ -36,11 +37,14 @@ def fsck(
     options: StackOptions | None = None,
     progress: ProgressCallback | None = None,
     now: float | None = None,
-) -> Iterator[Finding]:
+) -> Generator[Finding, None, list[str]]:
     """What is wrong with the stack in `directory`, phase by phase, as it is found.
 
-    `options` may state the hash function that the repository wants. `now` is the time, in seconds since
-    1970, that the age of locks counts up to. Raises `OSError` when there is no such directory or it cannot
+    Of one cause, what follows from it comes behind it and says so. The generator returns the names of the
+    tables that were read from end to end.
+
+    `options` may state the hash function that the repository wants. `now` is the time, in seconds since 1970,
+    that the age of locks counts up to. Raises `OSError` when there is no such directory or it cannot
     be listed; while it runs, only what `progress` raises, and an `OSError` of the whole process (too many
     open files).
     """
@@ -48,7 +52,7 @@ def fsck(
     if not stat.S_ISDIR(os.stat(path).st_mode):
         raise NotADirectoryError(errno.ENOTDIR, "a stack is a directory", path)
     os.listdir(path)
-    return _Run(path, options or StackOptions(), progress, time.time() if now is None else now).findings()
+    return _Run(path, options or StackOptions(), progress, time.time() if now is None else now).told()
 
 
 @dataclass(slots=True)
@@ -62,7 +66,16 @@ class _Run:
     _tables: list[CheckedTable] = field(default_factory=list)
     _done: int = 0
 
-    def findings(self) -> Iterator[Finding]:
+    def told(self) -> Generator[Finding, None, list[str]]:
+        """The findings with their causes; returns what `fsck` does."""
+        causes, unread = Causes(), set[str]()
+        for finding in self._findings():
+            if finding.code == "table-unreadable":
+                unread.add(finding.file)
+            yield causes.told(finding)
+        return [table.name for table in self._tables if table.name not in unread]
+
+    def _findings(self) -> Iterator[Finding]:
         """Run the phases."""
         self._tell("list", 0, None)
         listed = ListedTables(self._path)

@@ -116,12 +116,12 @@ def check_table(file: CheckedTable, report: Report, tick: Tick) -> Iterator[list
         _check_fields(file, layout, report)
         header = layout.used_header
         if header is not None:
-            _check_header(file.name, header, report)
-            yield from _Blocks(file, layout, header, report, tick).check()
             high, (_, end) = header.max_update_index, file.limits or (0, header.max_update_index)
             if end < high:
                 what = f"update indexes up to {high}; its records end with {end}"
                 report.add("limits-beyond-records", file.name, MIN_UPDATE_INDEX.offset + 8, what)
+            _check_header(file.name, header, report)
+            yield from _Blocks(file, layout, header, report, tick).check()
     except OSError as error:
         report.add_unreadable(file.name, error)
 
@@ -134,10 +134,10 @@ def check_frame(file: CheckedTable, report: Report) -> None:
     except OSError as error:
         report.add_unreadable(file.name, error)
     if file.header is not None:
-        _check_header(file.name, file.header, report)
         if file.header.max_update_index >= HIGHEST_LIMIT:
             what = f"update indexes up to {file.header.max_update_index}, which no stack has reached"
             report.add("limits-beyond-records", file.name, MIN_UPDATE_INDEX.offset + 8, what)
+        _check_header(file.name, file.header, report)
 
 
 def check_file(directory: str | os.PathLike[str], name: str) -> list[Finding]:

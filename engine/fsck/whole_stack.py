@@ -8,6 +8,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from heapq import merge
+from itertools import groupby
+from operator import itemgetter
 
 from engine.errors import FormatError, RefnameError, shown
 from engine.format import (
@@ -23,13 +28,15 @@ from engine.format import (
     is_refname,
     is_root_ref,
     is_unsafe_refname,
+    limits_in_name,
     may_be_refused,
 )
 from engine.fsck.block import Special
-from engine.fsck.faults import FAULTS
+from engine.fsck.faults import FAULTS, Severity
 from engine.fsck.finding import Finding, Report
 from engine.fsck.table import CheckedTable, Limits, in_words
 from engine.merge import MergedTable, merge_blocks, ref_changes
+from engine.table import Table
 
 
 def in_order(limits: Sequence[Limits]) -> list[int]:
@@ -85,23 +92,37 @@ def check_repetitions(
     as_read = list(dict.fromkeys(reversed(names)))[::-1]
     try:
         before, after = (MergedTable([opened[name] for name in some]) for some in (as_read, once))
-        differs = as_read != once and (not compares or any(ref_changes(before, after)))
-        code = "list-repeats-older" if differs else "list-duplicate"
+        older = 0
+        if as_read != once:  # -1 for some, as far as can be told
+            older = sum(map(len, ref_changes(before, after))) if compares else -1
     except FormatError:
-        code = "list-repeats-older"  # as far as can be told
+        older = -1
+    code = "list-repeats-older" if older else "list-duplicate"
+    what = f"; because of that, {_refs_show(older)}" if older > 0 else ""
     for line in repeated:
-        report.add(code, TABLES_LIST, line.offset, f"{shown(line.raw)} again")
+        report.add(code, TABLES_LIST, line.offset, f"{shown(line.raw)} again{what}", max(older, 0))
+
+
+def _refs_show(older: int) -> str:
+    return f"{older:,} ref{' shows an older value' if older == 1 else 's show older values'}"
 
 
 def check_tables(
-    tables: Sequence[CheckedTable], hash_id: HashId | None, report: Report
+    tables: Sequence[CheckedTable], hash_id: HashId | None, report: Report, *, compares: bool = True
 ) -> list[CheckedTable]:
     """Report what is wrong with the headers together, oldest first; returns the tables that fit the stack.
 
-    `hash_id` is the hash function of the stack, None for that of the oldest table.
+    `hash_id` is the hash function of the stack, None for that of the oldest table. Without `compares` the
+    refs are not read, and nothing tells how many show older values.
     """
+    older: int | None = None
     for finding in check_order([(table.name, limits) for table in tables if (limits := table.limits)]):
-        report.take(finding)
+        if compares and finding.severity is Severity.ERROR:
+            older = _older_values(tables) if older is None else older
+            what = f"{finding.message}; {_refs_show(older) if older else 'no ref shows an older value'}"
+            report.take(replace(finding, message=what, at_stake=older))
+        else:
+            report.take(finding)
     fitting: list[CheckedTable] = []
     hashes = {table.header.hash_id for table in tables if table.header is not None}
     if hash_id is not None and len(hashes) == 1 and hash_id not in hashes:
@@ -121,17 +142,31 @@ def check_tables(
     return fitting
 
 
+def _older_values(tables: Sequence[CheckedTable]) -> int:
+    """How many refs show an older value than some table holds, of those that can be read."""
+
+    def versions(place: int, table: Table) -> Iterator[tuple[bytes, int, int]]:
+        # A header that states a wrong lowest update index gives all records wrong ones.
+        stated = limits_in_name(table.name)
+        shift = stated[0] - table.min_update_index if stated is not None else 0
+        with suppress(FormatError):
+            for refs in table.ref_blocks():
+                yield from ((ref.name, place, ref.update_index + shift) for ref in refs)
+
+    sources = [versions(place, one.table) for place, one in enumerate(tables) if one.table is not None]
+    older = 0
+    for _, group in groupby(merge(*sources), key=itemgetter(0)):
+        *others, (_, _, now) = group
+        older += any(index > now for _, _, index in others)
+    return older
+
+
 def check_order(tables: Sequence[tuple[str, Limits]]) -> Iterator[Finding]:
     """Tables that do not follow each other: each that overlaps others, or the list if none does."""
     tables = [(name, limits) for name, limits in tables if limits[0] <= limits[1]]
     ordered = in_order([limits for _, limits in tables])
     lows = [tables[place][1][0] for place in ordered]
     highs = [tables[place][1][1] for place in ordered]
-    for number in range(1, len(ordered)):
-        if lows[number] == highs[number - 1]:
-            (name, limits), (other, others) = tables[ordered[number]], tables[ordered[number - 1]]
-            what = f"update indexes {in_words(limits)}, listed after {other} with {in_words(others)}"
-            yield Finding(FAULTS["update-index-shared"], name, None, what)
     misplaced: list[str] = []
     for place in sorted(set(range(len(tables))).difference(ordered)):
         name, limits = tables[place]
@@ -147,6 +182,11 @@ def check_order(tables: Sequence[tuple[str, Limits]]) -> Iterator[Finding]:
         more = f" and {len(misplaced) - 1} more" if len(misplaced) > 1 else ""
         what = f"not in the order of update indexes: {misplaced[0]}{more}"
         yield Finding(FAULTS["tables-out-of-order"], TABLES_LIST, None, what)
+    for number in range(1, len(ordered)):
+        if lows[number] == highs[number - 1]:
+            (name, limits), (other, others) = tables[ordered[number]], tables[ordered[number - 1]]
+            what = f"update indexes {in_words(limits)}, listed after {other} with {in_words(others)}"
+            yield Finding(FAULTS["update-index-shared"], name, None, what)
 
 
 class RefCheck:

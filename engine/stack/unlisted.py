@@ -25,7 +25,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.errors import FormatError, reason_of
 from engine.format import TABLES_LIST, is_table_file, limits_in_name, parse_table_list
@@ -96,10 +96,18 @@ class UnlistedFile:
     holder: Holder | None = None
     holding: str = ""
     offset: int | None = None
+    at_stake: int = 0
+    """Records that are lost to the stack without this table, as far as they were counted."""
 
 
-Verdict = tuple[FileKind, str, int | None]
-"""What a table is, why, and the place in it that tells."""
+class Verdict(NamedTuple):
+    """What a table is, why, the place in it that tells, and how many records the stack lacks without it."""
+
+    kind: FileKind
+    reason: str
+    offset: int | None = None
+    at_stake: int = 0
+
 
 Verdicts = dict[tuple[object, ...], Verdict]
 """Verdicts on tables by what they depend on, for a caller that looks at a directory again and again."""
@@ -156,14 +164,14 @@ def unlisted_files(
     locks = [name for name in found if name.endswith(LOCK_SUFFIX)]
     files: list[UnlistedFile] = []
     for name, (named, status) in found.items():
-        kind, reason, offset = named, "", None
+        kind, reason, offset, at_stake = named, "", None, 0
         holder, in_use, may_hide = held_by[name], name in used, holders.may_hide(status.st_uid)
         # Of a temporary file without any lock, the writer is dead: it would hold one.
         is_hidden = may_hide and (named.is_lock or (named is FileKind.TEMPORARY and bool(locks)))
         if named.is_table:
             if name not in judged:
                 continue  # gone again
-            kind, reason, offset = judged[name]
+            kind, reason, offset, at_stake = judged[name]
             in_use = is_locked
             if holder is not None and holder.pid == os.getpid():
                 holder = None  # a thread of ours reads the table, to judge or to show it
@@ -184,6 +192,7 @@ def unlisted_files(
                 holder=holder,
                 holding=_holding(kind, holder, may_hide),
                 offset=offset,
+                at_stake=at_stake,
             )
         )
     return files
@@ -266,9 +275,9 @@ def _judged(
     # One writer that dies leaves one table at most, and its update indexes are the next ones.
     newer = [name for name, (kind, *_) in judged.items() if kind in (FileKind.NEXT, FileKind.AHEAD)]
     if len(newer) > 1:
-        judged |= {name: (FileKind.AHEAD, *judged[name][1:]) for name in newer}
-    elif newer and judged[newer[0]][0] is FileKind.NEXT and judged[newer[0]][1].startswith(_NOT_READ):
-        judged[newer[0]] = (FileKind.UNREADABLE, *judged[newer[0]][1:])
+        judged |= {name: judged[name]._replace(kind=FileKind.AHEAD) for name in newer}
+    elif newer and judged[newer[0]].kind is FileKind.NEXT and judged[newer[0]].reason.startswith(_NOT_READ):
+        judged[newer[0]] = judged[newer[0]]._replace(kind=FileKind.UNREADABLE)
     return judged
 
 
@@ -288,14 +297,16 @@ def _judge(
             indexes = f"index {low}" if low == high else f"indexes {low} to {high}"
             what = f"not in {TABLES_LIST}, update {indexes}"
             if low > high:
-                return FileKind.UNREADABLE, f"{what}, which is no range", None
+                return Verdict(FileKind.UNREADABLE, f"{what}, which is no range")
             kind = _kind_by_limits(low, high, coverage)
-            if kind is FileKind.DATA:
-                return kind, f"{what}: no listed table has all of these", None
             if kind is not None:
-                return kind, f"{what}: newer than the stack, which reaches {coverage.highest}", None
+                held, counted = _records_in(table) if compares else ("", 0)
+                why = f"newer than the stack, which reaches {coverage.highest}"
+                if kind is FileKind.DATA:
+                    why = "no listed table has all of these"
+                return Verdict(kind, f"{what}: {why}{held}", None, counted)
             if not compares:
-                return FileKind.DOUBTFUL, f"{what}: not compared with the listed tables here", None
+                return Verdict(FileKind.DOUBTFUL, f"{what}: not compared with the listed tables here")
             limits = coverage.compacted(low, high)
             # What a compaction that was killed has left, it has left together.
             beside = Coverage(path, unlisted).within(*limits) if limits is not None else []
@@ -307,14 +318,30 @@ def _judge(
         # The list may have lost it all the same: its name tells, as far as it is one.
         low, high = limits_in_name(name) or (1, 0)
         kind = _kind_by_limits(low, high, coverage) if low <= high else None
-        return kind or FileKind.UNREADABLE, f"{_NOT_READ}: {reason_of(error)}", offset
+        return Verdict(kind or FileKind.UNREADABLE, f"{_NOT_READ}: {reason_of(error)}", offset)
     if missing is None:
-        return FileKind.DOUBTFUL, f"{what}: a listed table that may hold its records cannot be read", None
+        return Verdict(FileKind.DOUBTFUL, f"{what}: a listed table that may hold its records cannot be read")
     if any(missing):
-        refs = f"{missing.refs:,} ref{'' if missing.refs == 1 else 's'} only there"
-        logs = f"{missing.logs:,} log {'entry' if missing.logs == 1 else 'entries'} only there"
-        return FileKind.DATA, f"{what}: another history: {refs}, {missing.differing:,} differ, {logs}", None
-    return FileKind.SUPERSEDED, f"{what}: listed tables hold all its records, as new or newer", None
+        refs, logs = _counted(missing.refs, missing.logs)
+        why = f"another history: {refs} only there, {missing.differing:,} differ, {logs} only there"
+        return Verdict(FileKind.DATA, f"{what}: {why}", None, sum(missing))
+    return Verdict(FileKind.SUPERSEDED, f"{what}: listed tables hold all its records, as new or newer")
+
+
+def _records_in(table: Table) -> tuple[str, int]:
+    """How much a table holds, in words behind others, and the number; nothing if it cannot be read whole."""
+    try:
+        refs, logs = sum(map(len, table.ref_blocks())), sum(map(len, table.log_blocks()))
+    except FormatError:
+        return "", 0
+    return f"; it holds {' and '.join(_counted(refs, logs))}", refs + logs
+
+
+def _counted(refs: int, logs: int) -> tuple[str, str]:
+    return (
+        f"{refs:,} ref{'' if refs == 1 else 's'}",
+        f"{logs:,} log {'entry' if logs == 1 else 'entries'}",
+    )
 
 
 def _kind_by_limits(low: int, high: int, coverage: Coverage) -> FileKind | None:

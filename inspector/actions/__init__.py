@@ -20,6 +20,7 @@ from inspector.actions.base import (
     Result,
     Typed,
     Workplace,
+    command,
     is_as_planned_for,
     plan_and_run,
     rehearse,

@@ -5,25 +5,26 @@ It opens no stack, so that one which git and every other verb refuse can be chec
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 import click
 
 from engine.errors import in_words
-from engine.fsck import FAULTS, Finding, Severity, check_repository, fsck as check
+from engine.fsck import FAULTS, Finding, Severity, by_cause, check_repository
+from engine.git import StackLocation
 from engine.progress import ProgressCallback
-from engine.stack import StackOptions
+from inspector.actions import Workplace, command
 from inspector.cli.opening import Call, stack_verb
 from inspector.cli.output import ProgressLine
 from inspector.exit_codes import ExitCode, note
+from inspector.model import diagnose
 from inspector.text import counted, json_line, picked, safe_name
 
-_Found: TypeAlias = tuple[str | None, Finding]
-"""A finding with the name of its stack; None for what is wrong around them."""
+_Found: TypeAlias = tuple[str | None, list[Finding]]
+"""A cause and what follows from it, with the name of its stack; None for what is wrong around them."""
 
 _NOUNS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 
@@ -34,56 +35,78 @@ def fsck(call: Call) -> None:
     """Check a repository: what surrounds its stacks, and of each stack list, files, tables, blocks and refs.
 
     A stack that is named by its own directory, or with --worktree, is checked alone. Prints what is wrong,
-    the worst first, with what git does with it and which repairs apply, the safest first. Errors lose, hide
-    or falsify data; warnings are clutter and oddities. Nothing is written. The exit code is 1 when there are
-    errors.
+    the worst first, with what git does with it and which repairs apply, the safest first. What follows from
+    it is told under it, and not counted. Errors lose, hide or falsify data; warnings are clutter and
+    oddities. Nothing is written. The exit code is 1 when there are errors.
     """
     workplace, out = call.workplace, call.out
-    repository = workplace.surroundings
-    stacks = {one.name: one.directory for one in repository.stacks}
+    stacks = {one.name: one for one in workplace.surroundings.stacks}
     found: list[_Found] = []
-    if call.worktree is not None or os.path.samefile(call.path or Path(), workplace.directory):
-        stacks = {name: path for name, path in stacks.items() if path == workplace.directory}
+    if call.worktree is not None or workplace.around is None:
+        stacks = {name: one for name, one in stacks.items() if one.directory == workplace.directory}
     else:
-        found += [(None, one) for one in check_repository(repository)]
+        found += [(None, one) for one in by_cause(check_repository(workplace.around))]
     with ProgressLine() as progress:
-        for name, directory in stacks.items():
-            found += [(name, one) for one in _findings(directory, workplace.options, progress)]
-    found.sort(key=lambda item: item[1].severity.rank)
+        for name, location in stacks.items():
+            there = replace(workplace, directory=location.directory)
+            found += [(name, one) for one in by_cause(_findings(there, progress))]
+    found.sort(key=lambda item: item[1][0].urgency)
     if call.as_json:
-        out.json([json_line(_fields(*item)) for item in found])
+        out.json([json_line(_fields(name, one)) for name, group in found for one in group])
     else:
         for number, item in enumerate(found):
             out.text([""] if number else [])
             out.text(_lines(*item, is_one_of_many=len(stacks) > 1))
-        counts = Counter(finding.severity for _, finding in found)
-        note(", ".join(counted(counts[severity], noun) for severity, noun in _NOUNS.items()))
-        if len(stacks) > 1:
-            note(f"{len(stacks)} stacks checked: {', '.join(map(safe_name, stacks))}")
-    if any(finding.severity is Severity.ERROR for _, finding in found):
+        _note_ending(found, workplace, stacks)
+    if any(group[0].severity is Severity.ERROR for _, group in found):
         raise click.exceptions.Exit(ExitCode.FINDINGS)
 
 
-def _findings(directory: Path, options: StackOptions, progress: ProgressCallback) -> Iterator[Finding]:
+def _findings(there: Workplace, progress: ProgressCallback) -> Iterator[Finding]:
     try:
-        yield from check(directory, options, progress)
+        yield from diagnose(there.directory, there.options, progress)
     except (FileNotFoundError, NotADirectoryError) as error:
         yield Finding(FAULTS["stack-lost"], "", None, in_words(error))
+
+
+def _note_ending(found: Sequence[_Found], workplace: Workplace, stacks: Mapping[str, StackLocation]) -> None:
+    """Tell how many there are, and what to type next."""
+    counts = Counter(group[0].severity for _, group in found)
+    more = sum(len(group) - 1 for _, group in found)
+    also = f"; what follows from them in {counted(more, 'finding')}" if more else ""
+    note(", ".join(counted(counts[severity], noun) for severity, noun in _NOUNS.items()) + also)
+    if len(stacks) > 1:
+        note(f"{len(stacks)} stacks checked: {', '.join(map(safe_name, stacks))}")
+    ill = [name for name, group in found if name is not None and group[0].fault.is_for_repair]
+    if ill:
+        there = replace(workplace, directory=stacks[ill[0]].directory)
+        note(f"what a repair would do: {command('repair', (), there.arguments)}")
 
 
 def _fields(stack: str | None, finding: Finding) -> dict[str, Any]:
     fields = picked(finding, "severity", "code", table="file", offset="offset", message="message")
     fields |= picked(finding, fix="fixes", git="git")
-    return {**fields, "meaning": finding.fault.meaning, "stack": stack}
+    fields |= {"meaning": finding.fault.meaning, "stack": stack, "at_stake": finding.at_stake}
+    cause = finding.cause
+    return {**fields, "cause": cause and picked(cause, "code", table="file", offset="offset")}
 
 
-def _lines(stack: str | None, finding: Finding, *, is_one_of_many: bool) -> Iterator[str]:
-    at = "" if finding.offset is None else f" at byte {finding.offset}"
-    where = f"{safe_name(finding.file)}{at}: " if finding.file else ""
+def _lines(stack: str | None, group: Sequence[Finding], *, is_one_of_many: bool) -> Iterator[str]:
+    finding, *following = group
+    where = _place(finding)
     if stack is not None and is_one_of_many:
         where = f"stack {safe_name(stack)}: {where}"
     yield f"{finding.severity.value}: {finding.code}: {where}{safe_name(finding.message)}"
+    for one in following:
+        place = _place(one) if one.file != finding.file else _place(replace(one, file=""))
+        yield f"    so also: {one.code}: {place}{safe_name(one.message)}"
     yield f"    {finding.fault.meaning}"
     yield f"    git: {finding.git}"
     if finding.fixes:
         yield f"    fix: {', or '.join(finding.fixes)}"
+
+
+def _place(finding: Finding) -> str:
+    at = "" if finding.offset is None else f"at byte {finding.offset}"
+    where = " ".join(part for part in (safe_name(finding.file), at) if part)
+    return f"{where}: " if where else ""

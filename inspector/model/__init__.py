@@ -25,6 +25,7 @@ from inspector.model.health import (
     HealthMark,
     broken_text,
     damage_text,
+    diagnose,
     findings_at_hand,
     identity,
 )

@@ -1,9 +1,10 @@
 """What is known of the health of a stack: findings, where they come from, and what they add up to.
 
 Findings have two sources. `findings_at_hand` needs nothing but what is known anyway: the headers of the
-tables and the files beside them. A check (`engine.fsck.fsck`, by its type `Check`) looks at the stack from
-its list to its last byte, once it is asked for. `Health` keeps what both have told, and forgets what is
-not true any more: findings of tables that are gone, and, when the stack is another one, those of the list.
+tables and the files beside them. A check (`diagnose`, by its type `Check`) looks at the stack from its list
+to its last byte, and at the repository around it, once it is asked for. `Health` keeps what both have told,
+and forgets what is not true any more: findings of tables that are gone, and, when the stack is another one,
+those of the list.
 
 Nothing here raises for wrong bytes, and nothing writes.
 """
@@ -11,16 +12,26 @@ Nothing here raises for wrong bytes, and nothing writes.
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 from engine.errors import FormatError, MissingTableError
 from engine.format import TABLES_LIST
-from engine.fsck import FAULTS, Finding, Severity, check_order, finding_of
+from engine.fsck import (
+    FAULTS,
+    Causes,
+    Finding,
+    Severity,
+    check_order,
+    check_repository,
+    finding_of,
+    fsck,
+)
+from engine.git import Repository
 from engine.progress import ProgressCallback
-from engine.readable import OpenError, ReadableTable
+from engine.readable import OpenError, ReadableTable, open_readable
 from engine.stack import StackOptions, UnlistedFile
 from engine.table import Table
 from inspector.model.view import StackView
@@ -36,9 +47,30 @@ class HealthMark(StrEnum):
     DAMAGED = "X"
 
 
-Check = Callable[[Path, StackOptions, ProgressCallback], Iterator[Finding]]
+Check = Callable[[Path, StackOptions, ProgressCallback], Generator[Finding, None, list[str] | None]]
 """Looks at the stack in a directory and tells what is wrong with it, as it is found. Raises what the
-callback raises, and `OSError` when there is no such directory."""
+callback raises, and `OSError` when there is no such directory. The generator returns the names of the tables
+that it has read, None for all that were shown."""
+
+
+def diagnose(
+    directory: Path,
+    options: StackOptions,
+    progress: ProgressCallback | None = None,
+    now: float | None = None,
+    repository: Repository | None = None,
+) -> Generator[Finding, None, list[str]]:
+    """What is wrong with a stack, and with the `repository` around it if that is to be looked at.
+
+    The screen and the verb fsck both tell this, and nothing else. Raises and returns what `fsck` does.
+    """
+    if repository is not None:
+        yield from check_repository(repository)
+    read = yield from fsck(directory, options, progress, now)
+    with open_readable(directory, options) as stack:
+        view = StackView(stack)
+        yield from _due(view.tables, view.suggested, options.policy)
+    return read
 
 
 def identity(finding: Finding) -> tuple[str, str, int | None]:
@@ -48,7 +80,7 @@ def identity(finding: Finding) -> tuple[str, str, int | None]:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many findings there are of each severity, and how many tables of all have been checked."""
+    """How many causes there are of each severity, and how many tables of all have been checked."""
 
     errors: int
     warnings: int
@@ -93,15 +125,27 @@ class Health:
         self._whole = self._whole and not is_other
         self._sort()
 
-    def _order(self, finding: Finding) -> tuple[int, int, int]:
-        offset = -1 if finding.offset is None else finding.offset
-        return finding.severity.rank, self._positions.get(finding.file, -1), offset
+    def _order(self, finding: Finding) -> tuple[object, ...]:
+        first = finding.cause or finding
+        if finding.cause is None:
+            return *first.urgency, *self._place(first), first.code
+        return *first.urgency, *self._place(first), first.code, *self._place(finding), finding.code
+
+    def _place(self, finding: Finding) -> tuple[int, str, int]:
+        return self._positions.get(finding.file, -1), finding.file, finding.offset or 0
 
     def _sort(self) -> None:
         self._numbers = dict.fromkeys(Severity, 0)
         self._worst = {}
         self._alone = self._without_those_told_by(self._found, self._at_hand)
-        self._shown = sorted([*self._alone, *self._found], key=self._order)
+        known = [*self._alone, *self._found]
+        causes = {identity(one) for one in known}
+        # What a finding followed from may be gone.
+        known = [
+            replace(one, cause=None) if one.cause is not None and identity(one.cause) not in causes else one
+            for one in known
+        ]
+        self._shown = sorted(known, key=self._order)
         for one in self._shown:
             self._count(one)
 
@@ -113,9 +157,9 @@ class Health:
         return [one for one in at_hand if one.file not in told and (one.code, one.file) not in same]
 
     def _count(self, finding: Finding) -> None:
-        self._numbers[finding.severity] += 1
+        self._numbers[finding.severity] += finding.cause is None
         worst = self._worst.setdefault(finding.file, finding)
-        if self._order(finding) < self._order(worst):
+        if (finding.severity.rank, self._order(finding)) < (worst.severity.rank, self._order(worst)):
             self._worst[finding.file] = finding
 
     def add(self, findings: Sequence[Finding]) -> None:
@@ -128,11 +172,10 @@ class Health:
             insort(self._shown, one, key=self._order)
             self._count(one)
 
-    def finish(self, names: Iterable[str]) -> None:
-        """A check has come to its end, which began when the stack had tables of these names."""
-        names = list(names)
-        self._checked.update(name for name in names if name in self._positions)
-        self._whole = names == list(self._positions)
+    def finish(self, read: Iterable[str], *, is_whole: bool) -> None:
+        """A check has come to its end that has read these tables; `is_whole` if it was of the stack shown."""
+        self._checked.update(name for name in read if name in self._positions)
+        self._whole = is_whole
 
     def forget(self) -> None:
         """Forget what was found: everything is looked at again."""
@@ -156,7 +199,10 @@ class Health:
         return None if position is None else self._tables[position]
 
     def findings(self) -> Sequence[Finding]:
-        """All findings, worst first, then by table (the files beside them first) and offset."""
+        """All findings, worst first, then by table (the files beside them first) and offset.
+
+        What follows from a finding comes behind it.
+        """
         return self._shown
 
     def counts(self) -> Counts:
@@ -199,18 +245,22 @@ def findings_at_hand(
     `suggested` are the positions that auto-compaction under `policy` would merge, empty for none.
     """
     found = [finding_of(file) for file in unlisted]
-    limits = [(table.name, (table.min_update_index, table.max_update_index)) for table in tables]
-    for name, (low, high) in limits:
+    # Each table once, as fsck has it: that the list repeats one is another finding.
+    limits = {table.name: (table.min_update_index, table.max_update_index) for table in tables}
+    for name, (low, high) in limits.items():
         if low > high:
             what = f"update indexes from {low} to {high}"
             found.append(Finding(FAULTS["limits-reversed"], name, None, what))
-    found += check_order(limits)
+    found += check_order(list(limits.items()))
+    return [*map(Causes().told, found), *_due(tables, suggested, policy)]
+
+
+def _due(tables: Sequence[Table], suggested: range, policy: str) -> Iterator[Finding]:
     if suggested:
         what = (
             f"by the {policy} rule, tables #{suggested.start} to #{suggested.stop - 1} are due to be merged"
         )
-        found.append(Finding(FAULTS["compaction-due"], tables[suggested.start].name, None, what))
-    return found
+        yield Finding(FAULTS["compaction-due"], tables[suggested.start].name, None, what)
 
 
 # What the main screen says, in few words: the Health tab and the detail of a table say more.

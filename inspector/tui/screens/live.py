@@ -141,7 +141,7 @@ class LiveScreen(Screen[None]):
         self._logs = LogsPane(session)
         self._blocks = BlockPane()
         self._compaction = CompactionPane()
-        self._health = HealthPane(clock=clock)
+        self._health = HealthPane(clock=clock, repository=workplace.around)
         self._detail_of: StackPane | RefsPane | LogsPane = self._refs
 
     def compose(self) -> ComposeResult:

@@ -8,10 +8,9 @@ until it ends or is stopped. It needs nothing but the directory, so it works on 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import ClassVar, Final
 
 from textual import on
@@ -21,11 +20,21 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from engine.fsck import Finding, fsck
+from engine.fsck import Finding
+from engine.git import Repository
 from engine.progress import Progress
-from engine.stack import StackOptions, UnlistedFile
+from engine.stack import UnlistedFile
 from engine.table import Table
-from inspector.model import Check, Counts, Health, HealthMark, StackView, findings_at_hand, identity
+from inspector.model import (
+    Check,
+    Counts,
+    Health,
+    HealthMark,
+    StackView,
+    diagnose,
+    findings_at_hand,
+    identity,
+)
 from inspector.rows import SequenceRows
 from inspector.text import counted, file_size, safe_name, short_table_name, shorten_middle
 from inspector.tui.widgets.detail import ScrolledText
@@ -95,9 +104,17 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
     class Changed(Message):
         """There are other findings than before, or other tables have been read."""
 
-    def __init__(self, check: Check | None = None, *, clock: Callable[[], float] = time.time) -> None:
-        """`check` is what looks at the stack; by default fsck, with ages by `clock`."""
-        self._check = check or (lambda stack, options, progress: fsck(stack, options, progress, clock()))
+    def __init__(
+        self,
+        check: Check | None = None,
+        *,
+        clock: Callable[[], float] = time.time,
+        repository: Repository | None = None,
+    ) -> None:
+        """`check` is what looks; by default `diagnose`, with ages by `clock`, and at `repository`, too."""
+        self._check: Check = check or (
+            lambda stack, options, progress: diagnose(stack, options, progress, clock(), repository)
+        )
         self.known = Health()
         """What is known of the stack."""
         self._view: StackView | None = None
@@ -110,6 +127,7 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         self._jobs = Jobs(self)
         self._progress: Progress | None = None
         self._failed: Exception | None = None
+        self._elsewhere = 0  # tables that were read, and are not among those shown
         self._placed = 0  # where the cursor was put
         self._followed: tuple[str, str, int | None] | None = None  # what the user has moved it to
         self._told: tuple[Counts, dict[str, HealthMark]] | None = None
@@ -146,7 +164,7 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
             failure = failure_text(self._failed)
             self._state.update(Content.styled(f"the check has failed: {failure}", "$text-error"))
         else:
-            self._state.update(summary(known[0]))
+            self._state.update(summary(known[0], self._elsewhere))
         if known != self._told:
             self._told = known
             self.post_message(self.Changed())
@@ -209,10 +227,8 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         if self.running or self._view is None:
             return
         self.known.forget()
-        self._progress, self._failed = None, None
-        names = tuple(table.name for table in self._view.tables)
-        look = partial(self._look, self._view.directory, self._view.options)
-        self._jobs.start("check", look, partial(self._finish, names), self._fail)
+        self._progress, self._failed, self._elsewhere = None, None, 0
+        self._jobs.start("check", partial(self._look, self._view), self._finish, self._fail)
         self._show_running()
 
     def action_stop(self) -> None:
@@ -220,9 +236,14 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         self._jobs.drop("check")
         self._show_running()
 
-    def _look(self, directory: Path, options: StackOptions, job: Job) -> list[Finding]:
-        """Do the check, in its thread."""
+    def _look(self, view: StackView, job: Job) -> tuple[StackView, list[str], list[Finding]]:
+        """Check what is shown, in a thread; the names of the tables that were read, and what is to tell."""
         pending: list[Finding] = []
+        read: list[str] | None = None
+
+        def findings() -> Iterator[Finding]:
+            nonlocal read
+            read = yield from self._check(view.directory, view.options, job.paced(tell))
 
         def tell(progress: Progress) -> None:
             nonlocal pending
@@ -230,20 +251,24 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
             pending = []
 
         try:
-            for finding in self._check(directory, options, job.paced(tell)):
+            for finding in findings():
                 pending.append(finding)  # noqa: PERF402 - `tell` takes the list away meanwhile
         except Exception:
             job.report(self._take, pending, None)
             raise
-        return pending
+        return view, list(view.positions) if read is None else read, pending
 
     def _take(self, found: Sequence[Finding], progress: Progress | None) -> None:
         self.known.add(found)
         self._progress = progress or self._progress
         self._update()
 
-    def _finish(self, names: Sequence[str], found: Sequence[Finding]) -> None:
-        self.known.finish(names)
+    def _finish(self, done: tuple[StackView, list[str], list[Finding]]) -> None:
+        view, read, found = done
+        # What is shown of a broken stack need not be what its list names.
+        is_same = read == list(view.positions) or bool(view.faults)
+        self.known.finish(read, is_whole=is_same and view is self._view)
+        self._elsewhere = 0 if is_same else len(set(read).difference(view.positions))
         self._take(found, None)
         self.refresh_bindings()
 

@@ -46,6 +46,7 @@ def row_words(row: HealthRow | None, position: int | None) -> Content:
                 (f"  {where}  ", ""),
                 (f"({finding.code})", "$foreground-muted"),
                 (f"\n{safe_name(finding.message)}", ""),
+                *_of_cause(finding),
                 (f"\n{finding.fault.meaning}", "$foreground-muted"),
             ]
             if finding.git:
@@ -58,10 +59,18 @@ def row_words(row: HealthRow | None, position: int | None) -> Content:
             return Content("")
 
 
+def _of_cause(finding: Finding) -> list[tuple[str, str]]:
+    if (cause := finding.cause) is None:
+        return []
+    return [(f"\nfollows from {cause.code}: {safe_name(cause.file)}: {safe_name(cause.message)}", "")]
+
+
 def severity_cell(row: HealthRow, _width: int) -> Cell:
     """Its severity, as a letter and a word."""
     if isinstance(row, StartRow):
         return Cell("v", "accent")
+    if row.cause is not None:
+        return Cell("  so also", "muted")
     letter, look, _ = _LOOKS[row.severity]
     return Cell(f"{letter} {row.severity.value}", look)
 
@@ -78,8 +87,11 @@ def what_cell(row: HealthRow, _width: int) -> Cell | str:
     return safe_name(row.message)
 
 
-def summary(counts: Counts) -> Content:
-    """How many findings of each severity there are, and how much was checked."""
+def summary(counts: Counts, elsewhere: int = 0) -> Content:
+    """How many causes of each severity there are, and how much was checked.
+
+    `elsewhere` are tables that were read, and are not among those shown: the stack has another list by now.
+    """
     parts: list[tuple[str, str]] = []
     for number, letter, noun, style in (
         (counts.errors, "X", "error", "bold $text-error"),
@@ -94,4 +106,7 @@ def summary(counts: Counts) -> Content:
         )
     elif counts.tables:
         parts.append(("no table has been checked yet", "$foreground-muted"))
+    if elsewhere:
+        what = f"{counted(elsewhere, 'table')} read that this view has not: the stack has changed (R)"
+        parts += [("  ", ""), (what, "$text-warning")]
     return Content.assemble(*parts)

@@ -88,7 +88,9 @@ def test_a_table_that_states_too_many_update_indexes_is_the_one_that_is_wrong(tm
     change_header(tmp_path / names[3], max_update_index=1_000_000)
     found = only(tmp_path, "ranges-overlap")
     assert (found.file, faults(tmp_path)) == (names[3], ["ranges-overlap", "name-range"])
-    assert found.message == f"update indexes 4 to 1000000; {names[4]} has 5 to 5 and 4 more"
+    what = f"update indexes 4 to 1000000; {names[4]} has 5 to 5 and 4 more; no ref shows an older value"
+    assert (found.message, found.at_stake) == (what, 0)
+    assert only(tmp_path, "name-range").cause == found
 
 
 @pytest.mark.parametrize("place", [0, 4, 8])
@@ -99,7 +101,8 @@ def test_a_limit_that_was_never_set_is_the_error(tmp_path: Path, place: int) -> 
     found = only(tmp_path, "limits-beyond-records")
     assert (found.file, found.offset) == (names[place], 16)
     assert found.message == f"update indexes up to {2**64 - 1}; its records end with {place + 1}"
-    assert faults(tmp_path) == ["name-range", "limits-beyond-records"]
+    assert faults(tmp_path) == ["limits-beyond-records", "name-range"]
+    assert only(tmp_path, "name-range").cause == found
 
 
 def test_limits_that_records_reach_are_sound(tmp_path: Path) -> None:

@@ -16,16 +16,20 @@ from engine.stack import Stack
 from inspector.exit_codes import ExitCode
 from tests.support.cli import ROOT, ok, run
 from tests.support.git import Git, Repository
-from tests.support.handmade import change_byte
-from tests.support.stacks import LOOSE, add, listed, lock, make_stack
+from tests.support.handmade import change_byte, change_header
+from tests.support.stacks import LOOSE, add, list_tables, listed, lock, make_stack
 from tests.support.tables import oid, stack_files
 
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Path:
-    """Three sound tables."""
-    make_stack(tmp_path / "stack", 3)
-    return tmp_path / "stack"
+    """Three sound tables, each so much smaller than the one before that no compaction is due."""
+    directory = tmp_path / "stack"
+    directory.mkdir()
+    with Stack.open(directory, LOOSE) as handle:
+        for index, count in enumerate((400, 60, 1), 1):
+            add(handle, [RefRecord(b"refs/%04d" % at, index, oid(at + index * 500)) for at in range(count)])
+    return directory
 
 
 def make_old(path: Path) -> None:
@@ -59,6 +63,47 @@ def test_errors_come_first_and_give_an_exit_code(stack: Path) -> None:
     assert name.encode() in heads[0]
     assert b"at byte 24" in heads[0]
     assert "1 error, 1 warning, 0 notes" in done.err
+
+
+def test_what_follows_from_a_finding_is_told_under_it_and_not_counted(stack: Path) -> None:
+    name = listed(stack)[1]
+    change_header(stack / name, max_update_index=1_000_000)
+    done = run("fsck", stack)
+    heads = [line for line in done.lines if not line.startswith(b" ")]
+    assert [line.split(b":")[1] for line in heads] == [b" ranges-overlap"]
+    assert b"    so also: name-range: the name says 2 to 2, the header 2 to 1000000" in done.lines
+    assert "1 error, 0 warnings, 0 notes; what follows from them in 1 finding" in done.err
+    cause, follows = run("fsck", "--json", stack).objects
+    assert cause["cause"] is None
+    assert follows["cause"] == {"code": "ranges-overlap", "table": name, "offset": None}
+    assert (follows["code"], follows["severity"], follows["table"]) == ("name-range", "warning", name)
+
+
+def test_the_worst_comes_first_by_what_is_at_stake(stack: Path) -> None:
+    """What keeps git from reading anything, then by numbers; severity above all."""
+    make_old(lock(stack, "tables.list"))
+    names = listed(stack)
+    list_tables(stack, [names[0], names[2], names[1], names[0]])
+    two = run("fsck", "--json", stack).objects
+    assert [one["code"] for one in two] == ["list-repeats-older", "tables-out-of-order", "lock-stale"]
+    assert [one["at_stake"] for one in two] == [60, 1, 0]
+    (stack / names[1]).write_bytes(b"")
+    assert run("fsck", "--json", stack).objects[0]["code"] == "not-a-table"
+
+
+def test_it_ends_with_what_to_type_next(stack: Path) -> None:
+    assert "repair" not in ok("fsck", stack).err
+    damage(stack)
+    assert run("fsck", stack).err.splitlines()[-1].endswith(f": reftable-inspector repair {stack}")
+    assert run("fsck", "--json", stack).err == ""
+
+
+def test_a_compaction_that_is_due_is_a_note(tmp_path: Path) -> None:
+    """As the Health tab has it."""
+    make_stack(tmp_path / "stack", 3)
+    assert [(one["severity"], one["code"]) for one in ok("fsck", "--json", tmp_path / "stack").objects] == [
+        ("info", "compaction-due")
+    ]
 
 
 def test_text_tells_what_git_does_and_what_helps(stack: Path) -> None:
@@ -119,7 +164,8 @@ def test_each_worktree_is_a_stack_of_its_own(git: Git, tmp_path: Path) -> None:
     whole = run("fsck", repo.path)
     assert whole.code == 1
     assert b"stack topic: " in whole.lines[0]
-    assert whole.err.splitlines()[-1].endswith("2 stacks checked: main, topic")
+    assert whole.err.splitlines()[-2].endswith("2 stacks checked: main, topic")
+    assert whole.err.splitlines()[-1].endswith(f"repair --worktree topic {repo.path}")
     assert {one["stack"] for one in run("fsck", "--json", repo.path).objects} == {"topic"}
     main = ok("fsck", repo.reftable)
     assert "checked" not in main.err

@@ -111,7 +111,7 @@ def shown(tables: Sequence[Table], at_hand: Sequence[Finding] = (), found: Seque
     health.show(tables, at_hand, {one.file for one in at_hand} - set(names))
     for one in found:
         health.add([one])
-    health.finish(names)
+    health.finish(names, is_whole=True)
     return health
 
 
@@ -171,7 +171,7 @@ def test_a_mark_is_the_worst_that_is_known(tmp_path: Path, opened: list[Table]) 
         "d.ref": HealthMark.DAMAGED,
         "e.ref": HealthMark.UNCHECKED,
     }
-    health.finish(table.name for table in tables)
+    health.finish([table.name for table in tables], is_whole=True)
     assert health.marks() == {
         "a.ref": HealthMark.SOUND,
         "b.ref": HealthMark.DOUBTFUL,

@@ -41,7 +41,7 @@ def test_damage_is_gone_from_the_state_line_once_it_is_repaired(stack: Path) -> 
 
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         await press(pilot, "5", "v")
-        assert "X 2 errors" in state(screen)
+        assert "X 1 error" in state(screen)
         await press(pilot, "r")
         await back_from_repair(pilot, screen)
         assert "error" not in state(screen)
@@ -81,7 +81,7 @@ def test_damage_that_undo_brings_back_is_in_the_state_line_again(stack: Path) ->
         await phase(pilot, Phase.DONE)
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is screen and screen.idle)
-        assert "X 2 errors" in state(screen)
+        assert "X 1 error" in state(screen)
         assert "2 of 2 tables checked" in state(screen)
 
     inspect(stack, steps)

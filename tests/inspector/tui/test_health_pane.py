@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
@@ -17,12 +18,16 @@ from textual.screen import Screen
 from engine.fsck import FAULTS, Finding, Severity, fsck
 from engine.progress import Progress, ProgressCallback
 from engine.readable import open_readable
-from engine.stack import FileKind, StackOptions, UnlistedFile
+from engine.stack import FileKind, Stack, StackOptions, UnlistedFile
+from inspector.cli.opening import find_stack
 from inspector.model import Check, Counts, HealthMark, StackView
-from inspector.tui import MainScreen
+from inspector.tui import InspectorApp, MainScreen
 from inspector.tui.screens.plan import Phase, RepairScreen
 from inspector.tui.widgets.health_pane import HealthPane
 from tests.support.actions import phase
+from tests.support.cli import run
+from tests.support.git import Repository
+from tests.support.handmade import change_header
 from tests.support.screens import (
     NARROW,
     WIDE,
@@ -31,6 +36,8 @@ from tests.support.screens import (
     drive,
     inspect,
     make_stack,
+    open_session,
+    press,
     settle,
     shown_lines,
 )
@@ -407,3 +414,61 @@ def test_the_main_screen_shows_the_repair_that_is_asked_for(stack: Path) -> None
         assert pilot.app.screen is main
 
     inspect(stack, steps)
+
+
+def test_only_what_was_read_is_sound_when_another_process_compacts_meanwhile(tmp_path: Path) -> None:
+    """Paused, the terminal shows tables that are gone; the check reads the one that is there."""
+    directory = make_stack(tmp_path / "reftable", *((branches(3, at), []) for at in (1, 2, 3)))
+    shown = view(directory)
+    with Stack.open(directory) as stack:
+        stack.compact_all()
+
+    async def steps(pilot: Pilot[Any], app: Host) -> None:
+        await checked(pilot)
+        assert app.marks == dict.fromkeys(names(shown), HealthMark.UNCHECKED)
+        assert "1 table read that this view has not: the stack has changed (R)" in app.text
+        assert "enter or v checks" in app.text
+        app.pane.show(view(directory), ())
+        await checked(pilot)
+        assert "1 of 1 table checked" in app.text
+        assert "that this view has not" not in app.text
+
+    host(shown, steps)
+
+
+def test_what_follows_from_a_finding_is_below_it_and_not_counted(tmp_path: Path) -> None:
+    directory = make_stack(tmp_path / "reftable", *((branches(500 // at**2, at), []) for at in (1, 2, 9)))
+    shown = view(directory)
+    change_header(directory / names(shown)[1], max_update_index=1_000_000)
+
+    async def steps(pilot: Pilot[Any], app: Host) -> None:
+        await checked(pilot)
+        assert "X 1 error" in app.text
+        assert re.search(r"X error +#1 \S+ +update indexes .*\n.*  so also +#1 \S+ +the name says", app.text)
+        await pilot.press("j")
+        assert "follows from ranges-overlap: 0x000000000002-" in app.text
+
+    host(view(directory), steps)
+
+
+def test_what_is_wrong_around_the_stack_is_found_with_it(repo: Repository) -> None:
+    """By the same path, the verb finds as much; by that of the stack, neither looks around."""
+    repo.commit()
+    shutil.rmtree(repo.git_dir / "refs")
+
+    def codes(path: Path) -> list[str]:
+        found: list[str] = []
+
+        async def steps(pilot: Pilot[Any]) -> None:
+            await press(pilot, "5", "v")
+            await pilot.app.workers.wait_for_complete()
+            await settle(pilot)
+            found.extend(one.code for one in pilot.app.screen.query_one(HealthPane).known.findings())
+
+        place = find_stack(path, None)
+        with open_session(place.directory) as session:
+            drive(InspectorApp(session, place), steps, WIDE)
+        return found
+
+    for path, expected in ((repo.git_dir, ["repository-directory"]), (repo.reftable, [])):
+        assert codes(path) == expected == [one["code"] for one in run("fsck", "--json", path).objects]
