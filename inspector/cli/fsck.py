@@ -77,9 +77,10 @@ def _note_ending(found: Sequence[_Found], workplace: Workplace, stacks: Mapping[
     note(", ".join(counted(counts[severity], noun) for severity, noun in _NOUNS.items()) + also)
     if len(stacks) > 1:
         note(f"{len(stacks)} stacks checked: {', '.join(map(safe_name, stacks))}")
-    ill = [name for name, group in found if name is not None and group[0].fault.is_for_repair]
-    if ill:
-        there = replace(workplace, directory=stacks[ill[0]].directory)
+    ill = next((item for item in found if item[1][0].fault.is_for_repair), None)
+    if ill is not None:
+        name = ill[0]  # what surrounds the stacks is repaired with the one that the path leads to
+        there = workplace if name is None else replace(workplace, directory=stacks[name].directory)
         note(f"what a repair would do: {command('repair', (), there.arguments)}")
 
 
