@@ -23,6 +23,9 @@ Absent records are `None`, never an error, and `OSError` passes through unchange
 from __future__ import annotations
 
 import os
+import pwd
+import stat
+from contextlib import suppress
 from typing import Final
 
 _SHOWN_BYTES: Final = 120
@@ -38,7 +41,29 @@ def in_words(error: BaseException) -> str:
     """An error as a line: of the system's ones what is wrong and with which file, without their number."""
     if not isinstance(error, OSError) or not error.strerror:
         return str(error)
-    return error.strerror if error.filename is None else f"{error.strerror}: {os.fsdecode(error.filename)}"
+    if error.filename is None:
+        return error.strerror
+    whose = belongs_to(error)
+    return f"{error.strerror}: {os.fsdecode(error.filename)}{f' ({whose})' if whose else ''}"
+
+
+def belongs_to(error: OSError) -> str:
+    """Whose file it is that may not be used, what its mode is, and who wants it; empty for other errors."""
+    if isinstance(error, PermissionError) and error.filename is not None:
+        with suppress(OSError):
+            status = os.stat(error.filename)
+            owner, user = _user(status.st_uid), _user(os.geteuid())
+            return (
+                f"it belongs to {owner} and has the mode {stat.S_IMODE(status.st_mode):03o}; you are {user}"
+            )
+    return ""
+
+
+def _user(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"
 
 
 class ReftableError(Exception):
@@ -157,5 +182,8 @@ class Cancelled(ReftableError):  # noqa: N818 - a request, not a fault; the name
 
 
 def reason_of(error: FormatError | OSError) -> str:
-    """What has gone wrong, in words, without the file."""
-    return error.reason if isinstance(error, FormatError) else error.strerror or str(error)
+    """What has gone wrong in reading, in words, without the file."""
+    if isinstance(error, FormatError):
+        return error.reason
+    whose = belongs_to(error)
+    return f"not readable by you: {whose}" if whose else error.strerror or str(error)

@@ -23,7 +23,7 @@ _LINES: Final = frozenset(
 )
 _UNLISTED: Final = frozenset({"orphan-ahead", "orphan-newer", "table-unlisted-data"})
 _ORPHANS: Final = _UNLISTED | {"orphan-table", "orphan-doubtful", "orphan-damaged", "orphan-in-use"}
-_NO_TABLE: Final = frozenset({"table-unreadable", "not-a-file", "not-a-table"})
+_NO_TABLE: Final = frozenset({"table-unreadable", "table-not-permitted", "not-a-file", "not-a-table"})
 _LIMITS: Final = frozenset({"limits-reversed", "ranges-overlap", "limits-beyond-records"})
 _FOOTER: Final = frozenset({"footer-damaged", "footer-checksum"})
 _BLOCKS: Final = frozenset(
@@ -57,7 +57,10 @@ _OF_LIST: Final = (
     (_NO_LIST, _ORPHANS),
     ({"ranges-overlap", "tables-out-of-order"}, {"update-index-shared"}),
     (_LINES, _LINES | _UNLISTED | {"table-missing"}),
-    *(({code}, {code}) for code in ("table-missing", "table-unreadable", "hash-mixed")),
+    *(
+        ({code}, {code})
+        for code in ("table-missing", "table-unreadable", "table-not-permitted", "hash-mixed")
+    ),
 )
 """Causes in the list and among its tables, and what follows from them in any file."""
 

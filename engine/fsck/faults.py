@@ -46,7 +46,9 @@ class FaultKind:
     @property
     def is_for_repair(self) -> bool:
         """Whether the wing `repair` has a step for it."""
-        return bool(self.fixes) and self.severity is not Severity.INFO and self.fixes != _SET_REF
+        return (
+            bool(self.fixes) and self.severity is not Severity.INFO and self.fixes not in (_SET_REF, _PERMIT)
+        )
 
     @property
     def hides_all(self) -> bool:
@@ -67,6 +69,8 @@ _SINGLE_ROOT = (
 )
 _RENAME = ("give the table another name",)
 _TABLE = _REWRITE + _ASIDE
+
+_PERMIT = ("let this user read it (chmod, chown), or look as its owner (sudo)",)
 
 _ERROR, _WARNING, _INFO = Severity
 
@@ -121,6 +125,8 @@ _FAULTS = (
         _REBUILD),
     FaultKind("table-unreadable", _ERROR, "A table cannot be read: the system answers with an error.",
         "git fails with the same error", _ASIDE),
+    FaultKind("table-not-permitted", _ERROR, "This user may not read a table, by its owner and its mode. It "
+        "may be sound.", f"run by this user, {_REFUSES}", _PERMIT),
     FaultKind("not-a-file", _ERROR, "What should be a table is no regular file.",
         "git fails to read it, or hangs", _ASIDE),
     FaultKind("table-link", _WARNING, "A table is a symbolic link: the file lies elsewhere, and may be "

@@ -93,8 +93,9 @@ class Report:
         self.add(code, error.name, error.offset, error.reason)
 
     def add_unreadable(self, file: str, error: OSError) -> None:
-        """Add that the system cannot read a table."""
-        self.add("table-unreadable", file, None, reason_of(error))
+        """Add that the system cannot read a table, or does not let this user read it."""
+        code = "table-not-permitted" if isinstance(error, PermissionError) else "table-unreadable"
+        self.add(code, file, None, reason_of(error))
 
     def take(self, finding: Finding) -> None:
         """Add a finding."""

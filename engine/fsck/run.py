@@ -70,7 +70,7 @@ class _Run:
         """The findings with their causes; returns what `fsck` does."""
         causes, unread = Causes(), set[str]()
         for finding in self._findings():
-            if finding.code == "table-unreadable":
+            if finding.code in ("table-unreadable", "table-not-permitted"):
                 unread.add(finding.file)
             yield causes.told(finding)
         return [table.name for table in self._tables if table.name not in unread]

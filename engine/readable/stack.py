@@ -147,9 +147,11 @@ class ReadableStack(Closing):
             if sound.tables:
                 return sound
             empty = sound
-        except ReftableError:
+        except (ReftableError, OSError) as error:
             if not accept_broken:
                 raise
+            if isinstance(error, OSError):
+                no_shortage(error)
         found = _whatever_is_there(os.fspath(self.directory), self.options)
         if found.tables or empty is None:
             return found

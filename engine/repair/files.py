@@ -235,6 +235,8 @@ class Evidence:
         """See how a regular file is read: as it is, or salvaged."""
         name = file.file
         table = open_table(os.fspath(self.path / name), name, self.hash_id)
+        if isinstance(table.fault, PermissionError):
+            raise table.fault
         if not file.rewrites:
             if table.fault is None:
                 file.input = Input(name, (table.min_update_index, table.max_update_index))

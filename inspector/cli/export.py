@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from engine.errors import in_words
 from engine.export import Skeleton, doubtful_refs, write_skeleton
 from engine.readable import ReadableStack, ReadableTable
 from engine.salvage import EVERYWHERE
@@ -95,7 +96,7 @@ def _tell(call: Call, target: Path, made: Skeleton, stack: ReadableStack) -> Non
     for name in doubtful:
         note(f"ref {safe_text(name)} is doubtful: a newer version may be lost")
     for fault in stack.damage_met():
-        note(str(fault))
+        note(in_words(fault))
     for table, losses in lossy.items():
         note(f"{safe_name(table)}: {loss_text(losses)} of it")
     for line in gaps_in_words(gaps):

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
+from engine.errors import in_words
 from engine.git import find_repository
 from engine.readable import ReadableStack, ReadableTable, damage_met, open_readable, open_table
 from engine.table import Table
@@ -118,7 +119,7 @@ def end_with_faults(faults: Collection[Exception]) -> None:
         return
     # What could be read comes first, where both go to the same terminal.
     Output.standard().flush()
-    *others, last = map(str, faults)
+    *others, last = map(in_words, faults)
     for fault in others:
         note(fault)
     note(f"{last}; what can be read was shown: see the verbs fsck and repair")

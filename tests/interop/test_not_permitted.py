@@ -1,0 +1,99 @@
+"""A table that the user may not read is no damage: it is named, the others are read, none is set aside."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from engine.errors import in_words
+from engine.fsck import Severity, by_cause, fsck
+from engine.readable import open_readable
+from engine.repair import plan_repair
+from inspector.cli.opening import end_with_faults
+from tests.support.git import Git, find_git
+from tests.support.stacks import listed, make_stack
+
+NOBODY = 65534
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0, reason="acts as two users, of which one is root"
+)
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def stack() -> Iterator[Path]:
+    """Three tables of one branch each, the newest for root alone; not in `tmp_path`, which is, too."""
+    with tempfile.TemporaryDirectory() as parent:
+        Path(parent).chmod(0o755)
+        directory = Path(parent, "stack")
+        make_stack(directory, 3)
+        directory.chmod(0o755)
+        for path in directory.iterdir():
+            path.chmod(0o644)
+        (directory / listed(directory)[2]).chmod(0o600)
+        yield directory
+
+
+def test_it_is_named_with_its_owner_and_what_to_do(stack: Path) -> None:
+    with unprivileged():
+        found = [one for one in fsck(stack) if one.severity is not Severity.INFO]
+    ((one,),) = by_cause(found)
+    assert (one.code, one.file, one.severity) == ("table-not-permitted", listed(stack)[2], Severity.ERROR)
+    assert one.message.startswith("not readable by you: it belongs to root and has the mode 600; you are ")
+    assert "chmod" in one.fixes[0]
+    assert "sudo" in one.fixes[0]
+    assert not one.fault.is_for_repair
+    assert [one for one in fsck(stack) if one.severity is not Severity.INFO] == []
+
+
+def test_the_other_tables_are_read_and_it_is_said_which_is_not(
+    stack: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with unprivileged(), open_readable(stack) as opened:
+        names = [ref.name for ref in opened.merged.refs()]
+        faults = opened.damage_met()
+    assert names == [b"refs/heads/branch-0000", b"refs/heads/branch-0001"]
+    with pytest.raises(Exception):  # noqa: B017, PT011 - click's way to end with a code
+        end_with_faults(faults)
+    told = capfd.readouterr().err
+    assert f"{listed(stack)[2]} (it belongs to root and has the mode 600; you are " in told
+    assert "Errno" not in told
+
+
+def test_a_repair_does_not_set_it_aside(stack: Path) -> None:
+    with unprivileged(), pytest.raises(PermissionError) as raised:
+        plan_repair(stack)
+    assert "it belongs to root and has the mode 600" in in_words(raised.value)
+    assert plan_repair(stack).is_noop
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="there is no setpriv")
+def test_git_sees_no_ref_and_says_nothing(git: Git, tmp_path: Path) -> None:
+    repo = git.init(tmp_path / "repo")
+    repo.commit()
+    without = "-dac_override,-dac_read_search"
+
+    def refs() -> bytes:
+        program = [find_git(), "-C", os.fspath(repo.path), "for-each-ref"]
+        command = ["setpriv", f"--bounding-set={without}", f"--inh-caps={without}", *program]
+        return subprocess.run(command, check=True, capture_output=True).stdout
+
+    assert refs()
+    (repo.reftable / listed(repo.reftable)[-1]).chmod(0)
+    assert refs() == b""
