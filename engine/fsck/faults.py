@@ -101,7 +101,7 @@ _FAULTS = (
     FaultKind("stack-lost", _ERROR, "The stack of a repository has no table: git writes at least HEAD into "
         f"it, so its refs and reflogs are lost. {_BEGIN_ANEW}", _EMPTY),
     FaultKind("list-unreadable", _ERROR, "tables.list cannot be read, or is no list.",
-        "git refuses the whole stack, or hangs", _REBUILD),
+        "git refuses the whole stack, or hangs", ("move it away, then rebuild tables.list",)),
     FaultKind("list-no-newline", _ERROR, "The last line of tables.list does not end: the list may have been "
         "cut short. The Go library writes lists like this.", f"git since 2.52 refuses {_CRASHES}",
         _RELIST + _REBUILD),
@@ -124,7 +124,7 @@ _FAULTS = (
     FaultKind("table-missing", _ERROR, "tables.list names a table, but there is no such file.", _REFUSES,
         _REBUILD),
     FaultKind("table-unreadable", _ERROR, "A table cannot be read: the system answers with an error.",
-        "git fails with the same error", _ASIDE),
+        "git fails with the same error", ("see to the disk", "set the table aside")),
     FaultKind("table-not-permitted", _ERROR, "This user may not read a table, by its owner and its mode. It "
         "may be sound.", f"run by this user, {_REFUSES}", _PERMIT),
     FaultKind("not-a-file", _ERROR, "What should be a table is no regular file.",

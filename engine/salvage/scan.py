@@ -105,6 +105,7 @@ def salvage(layout: TableLayout, header: Header, *, blind: bool = False) -> Iter
             if isinstance(span, BlockSpan):
                 if span.type in (REF, LOG) and span.start >= done:
                     yield from _block(span, header)
+                    yield from _hidden(layout, span, header)
                 continue
             reason = span.error.reason if span.error else "bytes that are no block"
             for found in _search(layout, max(span.start, done), span.end, limit, header, reason):
@@ -132,6 +133,16 @@ def _block(span: BlockSpan, header: Header) -> Iterator[Readable | Unreadable]:
         if found.refs or found.logs:
             yield found
     yield from unread
+
+
+def _hidden(layout: TableLayout, span: BlockSpan, header: Header) -> Iterator[Readable]:
+    """The blocks in what seems to be padding, because the header states too large a block size."""
+    rest = layout.read(span.next_offset - span.padding, span.padding).lstrip(b"\0") if span.padding else b""
+    if rest[:1] in (b"r", b"g"):
+        end = span.next_offset
+        for found in _search(layout, end - len(rest), end, end, header, "bytes in padding"):
+            if isinstance(found, Readable):
+                yield found
 
 
 def _whole(block: Block, header: Header, end: int) -> Readable | None:
