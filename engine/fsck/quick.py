@@ -27,6 +27,7 @@ from typing import Final
 from engine.errors import FormatError
 from engine.format import BLOCK_HEADER_SIZE, REF, Block, footer_size
 from engine.fsck.causes import Causes
+from engine.fsck.faults import Severity
 from engine.fsck.files import ListedTables, files_beside, finding_of
 from engine.fsck.finding import Finding, Report
 from engine.fsck.table import check_frame
@@ -46,9 +47,9 @@ class QuickCheck:
 
     `bytes` is the size of the `tables` that are listed and there. `refs` estimates how many refs the stack
     shows, and `dead_bytes` what a compaction of all tables would save of refs that are superseded or deleted,
-    and of headers and footers; both are None where a table does not open, or has blocks that are too large
-    for a sample. `suggestion` is what auto-compaction would merge, empty for nothing and where a table does
-    not open. `unlisted` are the files beside the tables.
+    and of headers and footers; both are None where the list has errors, or a table does not open, or has
+    blocks that are too large for a sample. `suggestion` is what auto-compaction would merge, empty for
+    nothing and where list and tables are not whole. `unlisted` are the files beside the tables.
     """
 
     findings: tuple[Finding, ...]
@@ -77,17 +78,19 @@ def quick_check(
     check_tables(fitting, options.hash_id, report, compares=False)
     for one in listed.tables:
         check_frame(one, report)
+    findings = listed.report.close()
     tables = [one.table for one in listed.tables if one.table is not None]
-    if len(tables) < len(listed.names):
-        tables = []
-    refs, dead_bytes = _estimated(tables) if tables or not listed.names else (None, None)
+    is_whole = len(tables) == len(listed.names) and all(
+        one.severity is not Severity.ERROR for one in findings
+    )
+    refs, dead_bytes = _estimated(tables) if is_whole else (None, None)
     return QuickCheck(
-        tuple(map(Causes().told, (*listed.report.close(), *report.close()))),
+        tuple(map(Causes().told, (*findings, *report.close()))),
         len(listed.tables),
         sum(one.size for one in listed.tables),
         refs,
         dead_bytes,
-        options.suggestion([table.policy_size for table in tables]),
+        options.suggestion([table.policy_size for table in tables] if is_whole else ()),
         tuple(unlisted),
     )
 

@@ -7,6 +7,9 @@ May import `actions` and `demo`; the terminal inspector is imported when it is o
     output        where a verb's output goes
     shape, records, layout, fsck
                   the verbs that look
+    survey        the verb that looks at many repositories, with
+    workers       processes, and
+    metrics       OpenMetrics
     export        a copy in a new directory
     changes, repair, snapshots
                   the verbs that change

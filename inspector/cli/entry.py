@@ -31,6 +31,7 @@ from inspector.cli.records import logs, print_view, refs, trace
 from inspector.cli.repair import repair
 from inspector.cli.shape import segments, tables
 from inspector.cli.snapshots import snapshots, undo
+from inspector.cli.survey import survey
 from inspector.demo import build_damaged_demo, build_demo
 from inspector.exit_codes import ExitCode, describe, note
 
@@ -151,7 +152,7 @@ def inspect(
     ctx.exit(code)
 
 
-_LOOKING = (tables, segments, refs, logs, trace, print_view, layout, fsck, export)
+_LOOKING = (tables, segments, refs, logs, trace, print_view, layout, fsck, export, survey)
 _CHANGING = (repair, add, compact, expire, clean, demo, snapshots, undo)
 for _verb in (*_LOOKING, *_CHANGING):
     cli.add_command(_verb)

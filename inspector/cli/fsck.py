@@ -52,7 +52,7 @@ def fsck(call: Call) -> None:
             found += [(name, one) for one in by_cause(_findings(there, progress))]
     found.sort(key=lambda item: item[1][0].urgency)
     if call.as_json:
-        out.json([json_line(_fields(name, one)) for name, group in found for one in group])
+        out.json([json_line(finding_fields(name, one)) for name, group in found for one in group])
     else:
         for number, item in enumerate(found):
             out.text([""] if number else [])
@@ -66,7 +66,12 @@ def _findings(there: Workplace, progress: ProgressCallback) -> Iterator[Finding]
     try:
         yield from diagnose(there.directory, there.options, progress)
     except (FileNotFoundError, NotADirectoryError) as error:
-        yield Finding(FAULTS["stack-lost"], "", None, in_words(error))
+        yield lost_stack(error)
+
+
+def lost_stack(error: OSError) -> Finding:
+    """That the directory of a stack is not there."""
+    return Finding(FAULTS["stack-lost"], "", None, in_words(error))
 
 
 def _note_ending(found: Sequence[_Found], workplace: Workplace, stacks: Mapping[str, StackLocation]) -> None:
@@ -84,7 +89,8 @@ def _note_ending(found: Sequence[_Found], workplace: Workplace, stacks: Mapping[
         note(f"what a repair would do: {command('repair', (), there.arguments)}")
 
 
-def _fields(stack: str | None, finding: Finding) -> dict[str, Any]:
+def finding_fields(stack: str | None, finding: Finding) -> dict[str, Any]:
+    """A finding as the fields of a JSON object, with the name of its stack."""
     fields = picked(finding, "severity", "code", table="file", offset="offset", message="message")
     fields |= picked(finding, fix="fixes", git="git")
     fields |= {"meaning": finding.fault.meaning, "stack": stack, "at_stake": finding.at_stake}

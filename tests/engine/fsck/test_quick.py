@@ -154,6 +154,8 @@ def temporary(directory: Path) -> None:
 def test_faults_at_the_surface_are_found(stack: Path, fault: Callable[[Path], None], code: str) -> None:
     fault(stack)
     assert code in codes(stack)
+    is_unknown = code.startswith(("list-", "table-m", "not-", "cut", "footer")) and code != "list-duplicate"
+    assert (look(stack).refs is None) == is_unknown
 
 
 def test_an_orphan_within_the_stack_is_not_compared(stack: Path) -> None:

@@ -1,0 +1,259 @@
+"""The verb that looks at many repositories: survey.
+
+One process searches, others look, and each repository is a line as soon as it has been looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Final
+
+import click
+
+from engine.errors import OtherBackendError, ReftableError, in_words
+from engine.fsck import Finding, QuickCheck, Severity, by_cause, check_repository, quick_check
+from engine.git import FoundRepository, Repository, find_repository, repositories_below
+from engine.progress import Progress
+from engine.stack import FileKind, UnlistedFile
+from inspector.cli.fsck import finding_fields, lost_stack
+from inspector.cli.opening import json_option
+from inspector.cli.output import Output, ProgressLine
+from inspector.exit_codes import ExitCode, note
+from inspector.model import diagnose
+from inspector.text import age_text, counted, file_size, json_line, picked, safe_name
+
+_NAMES: Final = (
+    "stacks",
+    "tables",
+    "bytes",
+    "refs",
+    "dead_bytes",
+    "due_tables",
+    "due_bytes",
+    "locks",
+    "orphans",
+    "temporary_files",
+    "errors",
+    "warnings",
+    "notes",
+    "worst",
+)
+"""The fields of a repository that was looked at, behind its path and the problem that keeps it from being."""
+
+_LINE: Final = "{:7} {:>6} {:>6} {:>7} {:>9} {:>7} {:>4} {:>5}  {}"
+_HEADINGS: Final = _LINE.format("worst", "stacks", "tables", "bytes", "refs", "dead", "due", "lock", "path")
+
+
+@click.command()
+@click.argument("directories", metavar="DIR...", nargs=-1, required=True, type=click.Path())
+@click.option("--check", is_flag=True, help="Check each repository wholly, as fsck does.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 1024), metavar="N", help="So many processes (default: the processors)."
+)
+@json_option
+@click.option(
+    "--openmetrics",
+    "as_metrics",
+    is_flag=True,
+    help="All at the end, as metrics for the textfile collector of a node exporter.",
+)
+def survey(
+    directories: tuple[str, ...], check: bool, jobs: int | None, as_json: bool, as_metrics: bool
+) -> None:
+    """Look at all repositories below directories: one line each, as they are done.
+
+    A line has the worst that was found; the number of stacks and tables, and their bytes; about how many refs
+    there are, and how many bytes are superseded; how many tables are due to be merged by the repository's own
+    options; the age of the oldest lock; and where the repository is. Tables are not read: lists, headers,
+    footers and the files beside the tables are, unless --check has everything read. Repositories that keep
+    their refs in files are counted at the end. Nothing is written. The exit code is 1 when a repository has
+    errors, or something cannot be read.
+    """
+    if as_json and as_metrics:
+        raise click.UsageError("--json and --openmetrics are two forms of the same: choose one")
+    # What these import is needed by no other verb.
+    from inspector.cli.metrics import Metrics
+    from inspector.cli.workers import in_processes
+
+    start, out, totals = time.monotonic(), Output.standard(), _Totals()
+    found = repositories_below(directories)
+    work = in_processes(partial(_fields, whole=check), found, jobs or _processors(), _lost)
+    with ProgressLine() as progress, closing(work), Metrics() if as_metrics else nullcontext() as metrics:
+        if not as_json and metrics is None:
+            out.text([_HEADINGS])
+        for fields in work:
+            totals.take(fields)
+            if fields is not None and metrics is not None:
+                metrics.take(fields)
+            elif fields is not None:
+                progress.close()  # both may go to the same terminal
+                if as_json:
+                    out.json([json_line(fields)])
+                else:
+                    out.text([_line(fields)])
+                out.flush()
+            progress(Progress("repositories", totals.all, None))
+        if metrics is not None:
+            storage = {"reftable": totals.reftable, "files": totals.files}
+            metrics.write(out, storage, totals.problems, time.monotonic() - start)
+            out.flush()
+    note(f"{totals.in_words()}; {time.monotonic() - start:.1f} s")
+    if totals.errors or totals.problems:
+        raise click.exceptions.Exit(ExitCode.FINDINGS)
+
+
+def _processors() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(slots=True)
+class _Totals:
+    """What there was: repositories with reftables and without, those with errors and with warnings alone.
+
+    `problems` are those, and directories, that could not be looked at; `all` what was found in all.
+    """
+
+    all: int = 0
+    reftable: int = 0
+    files: int = 0
+    errors: int = 0
+    warnings: int = 0
+    problems: int = 0
+
+    def take(self, fields: dict[str, Any] | None) -> None:
+        """Count a repository by its fields; None for one without reftables."""
+        self.all += 1
+        if fields is None:
+            self.files += 1
+        elif fields["problem"] is not None:
+            self.problems += 1
+        else:
+            self.reftable += 1
+            self.errors += fields["errors"] > 0
+            self.warnings += fields["warnings"] > 0 and not fields["errors"]
+
+    def in_words(self) -> str:
+        """All that in a sentence."""
+        parts = [
+            counted(self.reftable, "repository with reftables", "repositories with reftables"),
+            f"{self.errors:,} with errors, {self.warnings:,} with warnings alone",
+            f"{self.files:,} with another backend, not looked at" if self.files else "",
+            counted(self.problems, "place that", "places that") + " could not be looked at"
+            if self.problems
+            else "",
+        ]
+        return "; ".join(filter(None, parts))
+
+
+# One repository, in a process that does nothing else.
+
+
+def _fields(found: FoundRepository, *, whole: bool) -> dict[str, Any] | None:
+    """A repository as fields of a JSON object; None for one that has no reftables."""
+    if found.problem is not None:
+        return _unknown(found, found.problem)
+    try:
+        repository = find_repository(found.place, git=None)
+        return {"path": found.path, "problem": None, **_surveyed(repository, whole=whole)}
+    except OtherBackendError:
+        return None
+    except (ReftableError, OSError) as error:
+        return _unknown(found, in_words(error))
+
+
+def _lost(found: FoundRepository, code: int) -> dict[str, Any]:
+    """The same where the process has ended in the middle of it."""
+    how = f"killed by signal {-code}" if code < 0 else f"ended with code {code}"
+    return _unknown(found, f"the process that looked at it was {how}" if code < 0 else f"the process {how}")
+
+
+def _unknown(found: FoundRepository, problem: str) -> dict[str, Any]:
+    return {"path": found.path, "problem": problem, **dict.fromkeys(_NAMES)}
+
+
+def _surveyed(repository: Repository, *, whole: bool) -> dict[str, Any]:
+    """All stacks of a repository together."""
+    # A stack alone is kept as git would keep it.
+    options = replace(repository.stack_options(), policy="geometric")
+    found: list[tuple[str | None, Finding]] = [(None, one) for one in _causes(check_repository(repository))]
+    looks: list[QuickCheck] = []
+    files: list[tuple[str, UnlistedFile]] = []
+    for stack in repository.stacks:
+        try:
+            look = quick_check(stack.directory, options)
+            findings = diagnose(stack.directory, options) if whole else look.findings
+            found += [(stack.name, one) for one in _causes(findings)]
+        except (FileNotFoundError, NotADirectoryError) as error:
+            found.append((stack.name, lost_stack(error)))
+            continue
+        looks.append(look)
+        files += [(stack.name, file) for file in look.unlisted]
+    counts = Counter(one.severity for _, one in found)
+    worst = min(found, key=lambda one: one[1].urgency, default=None)
+    values = (
+        len(repository.stacks),
+        sum(look.tables for look in looks),
+        sum(look.bytes for look in looks),
+        _sum(look.refs for look in looks),
+        _sum(look.dead_bytes for look in looks),
+        sum(len(look.suggestion) for look in looks),
+        sum(look.suggestion.bytes for look in looks),
+        [
+            {"stack": stack, **picked(file, "name", "in_use"), "age": int(file.age)}
+            for stack, file in files
+            if file.kind.is_lock
+        ],
+        sum(file.kind.is_table for _, file in files),
+        sum(file.kind is FileKind.TEMPORARY for _, file in files),
+        counts[Severity.ERROR],
+        counts[Severity.WARNING],
+        counts[Severity.INFO],
+        finding_fields(*worst) if worst is not None else None,
+    )
+    return dict(zip(_NAMES, values, strict=True))
+
+
+def _causes(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings without what follows from others."""
+    return [group[0] for group in by_cause(findings)]
+
+
+def _sum(numbers: Iterable[int | None]) -> int | None:
+    """Their sum, if all are known."""
+    known = list(numbers)
+    return None if None in known else sum(number or 0 for number in known)
+
+
+def _line(fields: Mapping[str, Any]) -> str:
+    path = safe_name(fields["path"])
+    if fields["problem"] is not None:
+        return _LINE.format("error", *"-------", f"{path}: {safe_name(fields['problem'])}")
+    worst, ages = fields["worst"], [lock["age"] for lock in fields["locks"]]
+    refs, dead = fields["refs"], fields["dead_bytes"]
+    return _LINE.format(
+        "ok" if worst is None else worst["severity"],
+        fields["stacks"],
+        fields["tables"],
+        file_size(fields["bytes"]),
+        "?" if refs is None else f"{refs:,}",
+        "?" if dead is None else file_size(dead),
+        fields["due_tables"] or "-",
+        age_text(max(ages)) if ages else "-",
+        path if worst is None else ": ".join([path, *_words(worst)]),
+    )
+
+
+def _words(worst: Mapping[str, Any]) -> Iterator[str]:
+    yield worst["code"]
+    if worst["stack"] not in (None, "main"):
+        yield f"stack {safe_name(worst['stack'])}"
+    if worst["table"]:
+        yield safe_name(worst["table"])
+    yield safe_name(worst["message"])
