@@ -61,17 +61,18 @@ class PaneApp(App[None]):
             if isinstance(news, Reloaded) and news.changed:
                 pane.show(self.session.view)
 
-    @on(RecordPane.CopyWanted)
-    def _copy(self, event: RecordPane.CopyWanted) -> None:
-        self.push_screen(CopyScreen(event.row, event.table))
+    @on(RecordPane.RowWanted)
+    def _wanted(self, event: RecordPane.RowWanted) -> None:
+        if event.what == "copy":
+            self.push_screen(CopyScreen(event.row, event.table))
+        else:
+            self.posted.append(event)
 
     @on(RecordPane.ExportWanted)
     def _export(self, event: RecordPane.ExportWanted) -> None:
         self.push_screen(ExportScreen(event.arrangement, event.noun))
 
     @on(RecordPane.RowChosen)
-    @on(RecordPane.RowOpened)
-    @on(RecordPane.BlockWanted)
     def _keep(self, event: Message) -> None:
         self.posted.append(event)
 

@@ -11,7 +11,7 @@ from typing import ClassVar, Final, NamedTuple
 from textual import on
 from textual.binding import Binding, BindingType
 
-from engine.format import LogRecord, RefRecord
+from engine.format import LogRecord
 from engine.table import Table
 from inspector.rows import LogRow, RefRow, SequenceRows, entry_json
 from inspector.text import safe_name, safe_text
@@ -33,17 +33,14 @@ def copy_choices(row: RefRow | LogRow, table: Table) -> list[CopyChoice]:
     """What can be copied of `row` of `table`. Reads the record whole; raises `ReftableError`, `OSError`."""
     name = row.record.name
     choices = [CopyChoice("name", safe_text(name))]
-    located: tuple[int, RefRecord] | tuple[int, LogRecord] | None
     if isinstance(row, RefRow):
-        located = table.locate_ref(name)
         ids = [("object id", row.record.value), ("peeled id", row.record.peeled)]
         if row.record.target is not None:
             choices.append(CopyChoice("target", safe_text(row.record.target)))
     else:
-        located = table.locate_log(name, row.record.update_index)
         ids = [("new id", row.record.new), ("old id", row.record.old)]
     choices += [CopyChoice(label, oid.hex()) for label, oid in ids if oid is not None]
-    if located is not None:
+    if (located := row.locate(table)) is not None:
         offset, record = located
         if isinstance(record, LogRecord) and not record.is_deletion:
             choices.append(CopyChoice("message", safe_text(record.message.rstrip(b"\n"))))

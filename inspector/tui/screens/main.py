@@ -19,12 +19,11 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, TabbedContent, TabPane, Tabs
 
-from engine.format import log_key
 from engine.stack import UnlistedFile
 from engine.table import Table
 from inspector.actions import CleanAction, UndoAction
 from inspector.model import AsOf, OneTable, Scope, WholeStack
-from inspector.rows import RefRow
+from inspector.rows import LogRow, RefRow
 from inspector.tui.screens.add import AddScreen
 from inspector.tui.screens.changes import ChangesScreen
 from inspector.tui.screens.compact import CompactScreen, range_action
@@ -45,7 +44,6 @@ from inspector.tui.widgets.record_pane_base import RecordPane
 from inspector.tui.widgets.stack_list import StackPane
 from inspector.tui.widgets.status_line import Breadcrumbs
 from inspector.tui.widgets.virtual_list import ColumnTitles, VirtualList
-from inspector.tui.work import Job
 
 
 class MainScreen(LiveScreen):
@@ -129,15 +127,16 @@ class MainScreen(LiveScreen):
             self._session.want_versions(row.record.name, within)
             self._work()
 
-    @on(RecordPane.RowOpened)
-    def _row_opened(self) -> None:
-        detail = self.query_one(Detail)
-        if detail.focusable:
-            detail.focus()
-
-    @on(RecordPane.CopyWanted)
-    def _copy_wanted(self, event: RecordPane.CopyWanted) -> None:
-        self.app.push_screen(CopyScreen(event.row, event.table))
+    @on(RecordPane.RowWanted)
+    def _row_wanted(self, event: RecordPane.RowWanted) -> None:
+        match event.what:
+            case "detail":
+                if (detail := self.query_one(Detail)).focusable:
+                    detail.focus()
+            case "block":
+                self._show_block(event.row, event.table)
+            case "copy":
+                self.app.push_screen(CopyScreen(event.row, event.table))
 
     @on(RecordPane.ExportWanted)
     def _export_wanted(self, event: RecordPane.ExportWanted) -> None:
@@ -158,22 +157,12 @@ class MainScreen(LiveScreen):
         self._show_way()
         self._work()
 
-    @on(RecordPane.BlockWanted)
-    def _block_wanted(self, event: RecordPane.BlockWanted) -> None:
-        row, table = event.row, event.table
-        name, update_index = row.record.name, row.record.update_index
+    def _show_block(self, row: RefRow | LogRow, table: Table) -> None:
+        def reveal(found: tuple[int, object] | None) -> None:
+            if found is not None:
+                self.call_next(self._reveal, table, found[0], row.stored_key)
 
-        def locate(_job: Job) -> int | None:
-            is_ref = isinstance(row, RefRow)
-            found = table.locate_ref(name) if is_ref else table.locate_log(name, update_index)
-            return found[0] if found else None
-
-        def reveal(offset: int | None) -> None:
-            if offset is not None:
-                key = name if isinstance(row, RefRow) else log_key(name, update_index)
-                self.call_next(self._reveal, table, offset, key)
-
-        self._jobs.start("locate", locate, reveal, on_top=True)
+        self._jobs.start("locate", lambda _job: row.locate(table), reveal, on_top=True)
 
     @on(HealthPane.FindingOpened)
     async def _finding_opened(self, event: HealthPane.FindingOpened) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
 
 from textual import on
 from textual.binding import Binding, BindingType
@@ -64,15 +64,15 @@ class RecordPane(Vertical, Generic[Row]):
     """Refs or log entries."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "Open", show=False),
+        Binding("enter", "want('detail')", "Open", show=False),
         # Done before the next key is given to anything: a name that comes at once is meant for the prompt.
         Binding("slash", "filter", "Filter", key_display="/", priority=True),
         Binding("f", "jump", "Jump", priority=True),
         Binding("s", "sort", "Sort", key_display="s/S"),
         Binding("S", "turn", "Reverse the order", show=False),
         Binding("D", "deletions", "Tombstones", key_display="D", show=False),
-        Binding("b", "block", "Block"),
-        Binding("y", "copy", "Copy"),
+        Binding("b", "want('block')", "Block"),
+        Binding("y", "want('copy')", "Copy"),
         Binding("E", "export", "Export", key_display="E", show=False),
         Binding("escape", "back", "Stop, or drop the filter", show=False),
     ]
@@ -90,18 +90,12 @@ class RecordPane(Vertical, Generic[Row]):
         pane: RecordPane[Any]
 
     @dataclass
-    class _OfRow(Message):
+    class RowWanted(Message):
+        """The detail of this row, the block of `table` that it was found in, or something of it to copy."""
+
+        what: Literal["detail", "block", "copy"]
         row: RefRow | LogRow
         table: Table
-
-    class RowOpened(_OfRow):
-        """`enter` on this row, which was found in `table`, or a second click."""
-
-    class BlockWanted(_OfRow):
-        """The block of `table` that holds this row is wanted."""
-
-    class CopyWanted(_OfRow):
-        """Something of this row is to be copied."""
 
     @dataclass
     class ExportWanted(Message):
@@ -295,21 +289,13 @@ class RecordPane(Vertical, Generic[Row]):
         self.post_message(self.RowChosen(self))
 
     @on(VirtualList.Opened)
-    def action_open(self) -> None:
-        """Post that it is opened."""
-        self._post(self.RowOpened)
+    def _clicked_twice(self) -> None:
+        self.action_want("detail")
 
-    def action_block(self) -> None:
-        """Post that its block is wanted."""
-        self._post(self.BlockWanted)
-
-    def action_copy(self) -> None:
-        """Post that something of it is to be copied."""
-        self._post(self.CopyWanted)
-
-    def _post(self, message: type[_OfRow]) -> None:
+    def action_want(self, what: Literal["detail", "block", "copy"]) -> None:
+        """Post what of it is wanted."""
         if (row := self.current) is not None and self.arrangement is not None:
-            self.post_message(message(row, self.arrangement.view.tables[row.position]))
+            self.post_message(self.RowWanted(what, row, self.arrangement.view.tables[row.position]))
 
     # The filter.
 

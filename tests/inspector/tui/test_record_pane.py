@@ -359,17 +359,17 @@ def test_what_is_chosen_opened_and_wanted_is_posted(stack: Path) -> None:
         await press(pilot, "j", "enter", "b")
         chosen, opened, block = app.posted
         assert isinstance(chosen, RecordPane.RowChosen)
-        assert isinstance(opened, RecordPane.RowOpened)
-        assert isinstance(block, RecordPane.BlockWanted)
+        assert isinstance(opened, RecordPane.RowWanted)
+        assert isinstance(block, RecordPane.RowWanted)
+        assert (opened.what, block.what) == ("detail", "block")
         assert chosen.pane is app.refs
         assert opened.row.record.name == block.row.record.name == branch(1)
         assert block.table is app.session.view.tables[0]
         app.posted.clear()
         await pilot.click(app.refs.rows, offset=(5, 3), times=2)
         await settle(pilot)
-        assert [
-            message.row.record.name for message in app.posted if isinstance(message, RecordPane.RowOpened)
-        ] == [branch(3)]
+        wanted = [message for message in app.posted if isinstance(message, RecordPane.RowWanted)]
+        assert [(message.what, message.row.record.name) for message in wanted] == [("detail", branch(3))]
 
     with_panes(stack, steps)
 
