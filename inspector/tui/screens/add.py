@@ -12,8 +12,7 @@ from engine.update import parse_commands
 from inspector.actions import AddAction, FormKind, RefForm, Workplace, name_field, value_field
 from inspector.model import Journal
 from inspector.text import counted
-from inspector.tui.screens.form import FormScreen, field
-from inspector.tui.widgets.choice import Choice
+from inspector.tui.screens.form import Choice, FormScreen, field
 
 _CHECKED_CHARACTERS: Final = 32768
 """Longer commands are checked by the plan, in its thread, rather than while they are typed."""

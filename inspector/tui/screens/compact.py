@@ -13,8 +13,7 @@ from engine.stack import Policy
 from inspector.actions import CompactAction, TableRange, Workplace
 from inspector.model import Journal, StackView
 from inspector.text import counted
-from inspector.tui.screens.form import FormScreen, field
-from inspector.tui.widgets.choice import Choice
+from inspector.tui.screens.form import Choice, FormScreen, field
 
 _Which = Literal["all", "range"] | Policy
 

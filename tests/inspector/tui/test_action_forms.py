@@ -16,10 +16,9 @@ from inspector.model import Session
 from inspector.tui.screens.add import AddScreen
 from inspector.tui.screens.compact import CompactScreen
 from inspector.tui.screens.expire import ExpireScreen
-from inspector.tui.screens.form import FormScreen
+from inspector.tui.screens.form import Choice, FormScreen
 from inspector.tui.screens.journal import JournalScreen
 from inspector.tui.screens.plan import ActionScreen, Phase
-from inspector.tui.widgets.choice import Choice
 from tests.support.actions import ActionApp, act, confirm, journal, lines, phase, sentence, until, workplace
 from tests.support.screens import branch, branches, log, make_stack, shown_lines
 from tests.support.tables import oid, stack_files

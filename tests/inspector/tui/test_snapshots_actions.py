@@ -17,9 +17,9 @@ from inspector.model import Session
 from inspector.tui.screens.add import AddScreen
 from inspector.tui.screens.compact import CompactScreen
 from inspector.tui.screens.expire import ExpireScreen
+from inspector.tui.screens.form import Choice
 from inspector.tui.screens.journal import JournalScreen
 from inspector.tui.screens.plan import ActionScreen, Phase
-from inspector.tui.widgets.choice import Choice
 from tests.support.actions import confirm, journal, phase
 from tests.support.demo import copy_demo
 from tests.support.pictures import Compare, Somewhere, comparing
