@@ -58,6 +58,13 @@ class RefOutcome:
     after: RefRecord | None
     why: str
 
+    @property
+    def changes(self) -> bool:
+        """Whether another value is to be seen afterwards, none any more, or one again."""
+        if self.before is None or self.after is None:
+            return self.before is not self.after
+        return not self.before.has_value_of(self.after)
+
 
 @dataclass(slots=True, frozen=True)
 class LogOutcomes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import ClassVar, Final
 
 from engine.errors import Cancelled
@@ -27,9 +28,22 @@ from engine.repair import (
 from engine.stack import LOCK_SUFFIX, TABLES_LIST
 from inspector.actions.base import Action, Plan, Result, Typed, listed_names, word
 from inspector.rows import OutcomeRows
-from inspector.text import counted, gap_lines, log_counts, ref_counts, ref_losses, safe_name, step_lines
+from inspector.text import (
+    GC_WARNING,
+    counted,
+    gap_lines,
+    log_counts,
+    outcome_line,
+    ref_counts,
+    ref_losses,
+    safe_name,
+    step_lines,
+)
 
 _LIST_LOCK: Final = TABLES_LIST + LOCK_SUFFIX
+_MOST_CHANGES: Final = 10
+_MOST_LOOKED_AT: Final = 10_000
+"""Refs among which those are looked for that a plan shows by themselves, the worst first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +51,25 @@ class PlannedRepair:
     """The engine's plan, and what becomes of log entries; what becomes of refs is in the action's store.
 
     `losses` says in words what is lost, and what may be; empty if that is nothing. `gone` are tables that
-    were chosen, but have been removed since: for them, nothing is planned.
+    were chosen, but have been removed since: for them, nothing is planned. `gc` warns of git's garbage
+    collection where refs are lost or changed; empty otherwise.
     """
 
     plan: RepairPlan
     logs: LogOutcomes
     losses: str = ""
     gone: tuple[str, ...] = ()
+    gc: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """The files that a repair has removed, how many errors a check has found afterwards, and what is lost."""
+    """The files that a repair has removed, the number of errors found afterwards, and what its plan said."""
 
     removed: tuple[str, ...]
     errors: int
     losses: str
+    gc: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +168,8 @@ class RepairAction(Action[PlannedRepair]):
         counts, gaps, logs = self.store.counts, gap_lines(plan), log_outcomes(plan, progress)
         losses = [f"refs: {ref_losses(counts, plan)}"] if counts[Outcome.LOST] or gaps else []
         losses += [log_counts(logs)] if logs.lost or logs.may_be_lost else []
-        made = PlannedRepair(plan, logs, "; ".join(losses), gone)
+        endangers = gaps or any(counts[kind] for kind in (Outcome.LOST, Outcome.REVIVED, Outcome.CHANGED))
+        made = PlannedRepair(plan, logs, "; ".join(losses), gone, GC_WARNING if endangers else "")
         steps = [step for step in plan.steps if step.is_done(force=self.force)]
         sentence = f"{counted(len(steps), 'step')}; {ref_counts(counts, plan)}."
         if not steps:
@@ -165,8 +183,13 @@ class RepairAction(Action[PlannedRepair]):
             made,
             names,
             sentence,
-            (*lines, "", log_counts(made.logs), *gaps),
-            (*removed, *self._force_warnings(plan), *_warnings(counts, made.logs, gaps)),
+            (*lines, "", *self._change_lines(), log_counts(made.logs), *gaps),
+            (
+                *removed,
+                *self._force_warnings(plan),
+                *_warnings(counts, made.logs, gaps),
+                *filter(None, [made.gc]),
+            ),
             is_noop=not steps,
             typed=self._typed(plan, counts[Outcome.LOST]),
             locked=(TABLES_LIST,) if self.is_unlocking and _LIST_LOCK not in self.only else (),
@@ -192,7 +215,8 @@ class RepairAction(Action[PlannedRepair]):
             lines += [f"  {safe_name(name)}" for name in done.tables]
         lines += [f"removed: {safe_name(name)}" for name in done.removed]
         warnings = tuple(f"left: {safe_name(one.file)}: {safe_name(one.message)}" for one in errors[:3])
-        made = Repaired(done.removed, len(errors), losses)
+        warnings += (plan.made.gc,) if plan.made.gc else ()
+        made = Repaired(done.removed, len(errors), losses, plan.made.gc)
         left += f". What is lost: {losses}" if losses else ""
         # Locks are not brought back: their snapshot only says what was there then.
         undoable = any(
@@ -215,6 +239,11 @@ class RepairAction(Action[PlannedRepair]):
     def _around(self) -> Repository | None:
         """The repository that is mended as well."""
         return None if self.is_alone or self.only else self.workplace.around
+
+    def _change_lines(self) -> list[str]:
+        """The first refs that will show another value, with both."""
+        shown = [one for one in islice(self.store, _MOST_LOOKED_AT) if one.changes][:_MOST_CHANGES]
+        return [*map(outcome_line, shown), *([""] if shown else [])]
 
     def _typed(self, made: RepairPlan, lost: int) -> Typed | None:
         """What has to be typed: `force`, the number of refs that are lost, or both."""

@@ -25,14 +25,12 @@ from inspector.text import (
     json_line,
     json_text,
     log_counts,
+    outcome_line,
     picked,
     ref_counts,
-    safe_name,
-    safe_text,
     step_lines,
     unknown_refs,
     value_fields,
-    whole_value,
 )
 
 _BATCH: Final = 1024
@@ -82,7 +80,7 @@ def repair(
     when nothing of them can be read; revived when an older value is all that is left; doubtful when the value
     stays, but a newer one may have been in what is lost; restored when only the reflog tells it; changed or
     returned when other tables count than before. Of what can be done with a table, the safest is done; `or`
-    names what else can be.
+    names what else can be. A ref that changes is shown with its value before and after (OLD -> NEW).
 
     Of the repository, git's stubs are written (HEAD, refs/heads), and git sets the variables without which it
     does not find the refs. A stack that is named by its own directory, or with --worktree, is repaired alone.
@@ -91,9 +89,10 @@ def repair(
     cannot be kept are not deleted, but lie in the snapshot.
 
     With --json: one object with steps, tables and left_out; one for each such ref, with name, outcome,
-    before, after, why; one with the numbers of refs and logs, and the gaps, between whose names refs may be
-    lost without trace, and about how many. With --apply, the exit code is 1 when errors remain, or when
-    something is lost or may be: `losses` says what; it is 4 when nothing is done, since that takes --force.
+    before, after, changes, why; one with the numbers of refs and logs, the gaps, between whose names refs may
+    be lost without trace, and about how many, and `gc`, a warning where refs are lost or changed. With
+    --apply, the exit code is 1 when errors remain, or when something is lost or may be: `losses` says what;
+    it is 4 when nothing is done, since that takes --force.
     """
     directory, out = call.workplace.directory, call.out
     locks = lock_files(directory)
@@ -124,9 +123,10 @@ def repair(
             if call.as_json:
                 out.json(json_line(_outcome_fields(one)) for one in told)
             else:
-                out.text(map(_outcome_line, told))
+                out.text(map(outcome_line, told))
         if not call.as_json and made.steps:
-            out.text([ref_counts(store.counts, made), log_counts(logs), *gap_lines(made)])
+            gc = [plan.made.gc] if plan.made.gc else []
+            out.text([ref_counts(store.counts, made), log_counts(logs), *gc, *gap_lines(made)])
         result = None
         if applies and not plan.is_noop:
             out.flush()
@@ -141,6 +141,7 @@ def repair(
                 "gaps": gap_fields((damage.file, gap) for damage in damages(made) for gap in damage.gaps),
                 "unknown": unknown_refs(store.counts, made),
                 "losses": plan.made.losses,
+                "gc": plan.made.gc or None,
                 "applied": result is not None,
                 "snapshot": None if result is None or result.snapshot is None else result.snapshot.id,
             }
@@ -159,13 +160,6 @@ def _table_of(directory: Path, part: str, option: str) -> str:
     return the_one([name for name in table_files(directory) if part in name], part, "here", option)
 
 
-def _outcome_line(one: RefOutcome) -> str:
-    value = one.after or one.before
-    shown = f" {whole_value(value)}" if value is not None else ""
-    why = f" ({safe_name(one.why)})" if one.why else ""
-    return f"{one.outcome:8} {safe_text(one.name)}{shown}{why}"
-
-
 def _tell_result(result: Result) -> None:
     if result.snapshot is None:
         note(f"done: {', '.join(result.made.removed)} removed")
@@ -174,6 +168,8 @@ def _tell_result(result: Result) -> None:
     errors, losses = result.made.errors, result.made.losses
     if losses:
         note(f"what is lost: {losses}")
+    if result.made.gc:
+        note_sentence(result.made.gc)
     if errors:
         note(f"checked again: {counted(errors, 'error')} left: see the verb fsck")
         raise click.exceptions.Exit(ExitCode.FINDINGS)
@@ -218,5 +214,6 @@ def _outcome_fields(one: RefOutcome) -> dict[str, Any]:
         "outcome": one.outcome.value,
         "before": value_fields(one.before) if one.before is not None else None,
         "after": value_fields(one.after) if one.after is not None else None,
+        "changes": one.changes,
         "why": one.why,
     }

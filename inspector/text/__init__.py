@@ -27,6 +27,7 @@ from inspector.text.facts import (
 )
 from inspector.text.layout_words import copied_value, explanation, size_text, span_value_text, title
 from inspector.text.plans import (
+    GC_WARNING,
     clean_lines,
     compaction_lines,
     gap_fields,
@@ -34,6 +35,7 @@ from inspector.text.plans import (
     gaps_in_words,
     is_chosen,
     log_counts,
+    outcome_line,
     ref_counts,
     ref_losses,
     step_lines,

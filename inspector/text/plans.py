@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from engine.format import U64_MAX, LogRecord
 from engine.merge import CompactionPlan
-from engine.repair import LogOutcomes, Outcome, RepairPlan, Step, damages
+from engine.repair import LogOutcomes, Outcome, RefOutcome, RepairPlan, Step, damages
 from engine.salvage import Gap
 from engine.stack import CleanPlan
 from engine.update import UpdatePlan
@@ -19,6 +19,10 @@ from inspector.text.times import utc_time
 
 _MOST_REFLOGS: Final = 1000
 """Reflogs whose entries are counted on lines of their own; of more, the number is told."""
+
+GC_WARNING: Final = (
+    "Do not run git gc before the refs are back: objects that only lost refs name would be pruned."
+)
 
 _MOST_GAPS: Final = 5
 """Gaps that are told apart; of more, the number is told."""
@@ -155,6 +159,16 @@ def unknown_refs(counts: Mapping[Outcome, int], plan: RepairPlan) -> int | None:
     # Of some that were there, the reflogs tell.
     traced = counts[Outcome.LOST] + sum(one.regained for table in plan.tables for one in table.inputs)
     return max(0, sum(known) - traced) if len(known) == len(held) else None
+
+
+def outcome_line(one: RefOutcome) -> str:
+    """`changed  refs/heads/x OLD -> NEW (why)`; one value where it stays, none where there is none."""
+    before, after = (whole_value(ref, target="ref: ", deleted="none") for ref in (one.before, one.after))
+    shown = f" {before} -> {after}" if one.changes else ""
+    if not one.changes and one.after is not None:
+        shown = f" {whole_value(one.after)}"
+    why = f" ({safe_name(one.why)})" if one.why else ""
+    return f"{one.outcome:8} {safe_text(one.name)}{shown}{why}"
 
 
 def log_counts(logs: LogOutcomes) -> str:

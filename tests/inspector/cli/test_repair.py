@@ -75,6 +75,26 @@ def test_apply_does_what_was_shown_and_undo_takes_it_back(stack: Path) -> None:
     assert run("fsck", stack).code == 1
 
 
+def test_a_ref_that_changes_is_shown_with_both_values_and_gc_is_warned_of(stack: Path) -> None:
+    names = listed(stack)
+    with Stack.open(stack, StackOptions(auto_compact=False)) as made:
+        index = made.next_update_index
+        made.add(lambda writer: writer.add_refs([RefRecord(b"refs/heads/b0", index, oid(7))]))
+        made.add(lambda writer: writer.add_ref(RefRecord(b"HEAD", index + 1, target=b"refs/heads/b0")))
+    newer = listed(stack)[2:]
+    (stack / "tables.list").write_text("".join(f"{name}\n" for name in (newer[0], *names, newer[1])))
+    plan, ref, summary = ok("repair", "--json", stack).objects
+    assert plan["steps"]
+    assert (ref["before"]["value"], ref["after"]["value"]) == (oid(0).hex(), oid(7).hex())
+    assert (ref["outcome"], ref["changes"], ref["name"]) == ("changed", True, "refs/heads/b0")
+    assert "git gc" in summary["gc"]
+    shown = ok("repair", stack)
+    line = f"changed  refs/heads/b0 {oid(0).hex()} -> {oid(7).hex()} (another table counts)".encode()
+    assert line in shown.lines
+    assert summary["gc"].encode() in shown.lines
+    assert "do not run git gc before the refs are back" in ok("repair", "--apply", stack).err
+
+
 def test_a_sound_stack_has_nothing_to_repair(stack: Path) -> None:
     for options in ([], ["--apply"]):
         done = ok("repair", *options, stack)
@@ -93,6 +113,7 @@ def test_json_has_the_steps_the_refs_and_the_numbers(stack: Path) -> None:
     assert ref["name"] == "refs/heads/b0"
     assert ref["outcome"] == "doubtful"
     assert ref["before"] == ref["after"]
+    assert ref["changes"] is False
     assert ref["after"]["value"] == oid(0).hex()
     assert summary["refs"]["doubtful"] == 1
     assert summary["logs"]["may_be_lost"] is True
