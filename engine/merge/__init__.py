@@ -25,6 +25,7 @@ from engine.merge.difference import (
     RefChange as RefChange,
     added_logs as added_logs,
     log_changes as log_changes,
+    other_logs as other_logs,
     ref_changes as ref_changes,
 )
 from engine.merge.merged import MergedTable as MergedTable, Version as Version, merge_blocks as merge_blocks

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Generic, Literal, TypeVar
 
@@ -116,6 +116,21 @@ def added_logs(
     """The log entries that `new` shows and `old` does not, stretch by stretch as above."""
     for pairs in _changes(_LOGS, old, new, (b"", -U64_MAX), progress):
         yield [after for before, after in pairs if before is None and after and not after.is_marker]
+
+
+def other_logs(
+    old: MergedTable, new: MergedTable, progress: ProgressCallback | None = None
+) -> Iterator[list[LogRecord]]:
+    """The log entries of `new` in whose places `old` has others, stretch by stretch as above.
+
+    `git reflog expire --rewrite` gives an entry another old id: that is the same entry.
+    """
+    for pairs in _changes(_LOGS, old, new, (b"", -U64_MAX), progress):
+        yield [
+            after
+            for before, after in pairs
+            if before and after and not after.is_marker and replace(before, old=after.old) != after
+        ]
 
 
 def _changes(

@@ -174,7 +174,13 @@ class _Work:
         try:
             # A table may have bytes that the repaired stack has nothing of.
             losses = [one for table in plan.tables for one in table.losses.values()]
-            if aside or self._losses or any(one.stretches or one.uncertain_logs for one in losses):
+            is_lossy = self._losses or any(one.stretches or one.uncertain_logs for one in losses)
+            # Of a table of another history, newer records hide some, and those of the same update index.
+            is_lossy = is_lossy or any(
+                step.kind is StepKind.TAKE_UP and step.options[:1] == (StepKind.LEAVE_OUT,)
+                for step in self._steps
+            )
+            if aside or is_lossy:
                 set_aside(self._path, snapshot, aside)
                 snapshot = keep(replace(snapshot, losses=self._losses), kept=True)
             self._replace_list(lock, mode)

@@ -107,6 +107,10 @@ def _plan_taking_up(draft: Draft, file: TableFile, table: PlannedTable) -> None:
     how = f"merged into {table.name}" if len(table.inputs) > 1 else f"as {table.name}"
     result = f"{how}, with {words_for(*draft.known.count(file))}"
     options = draft.options_of(file)
+    if options[:1] == (StepKind.LEAVE_OUT,):
+        result += (
+            ", as far as the stack has none that are newer, or of the same update; the snapshot keeps it"
+        )
     draft.steps.append(Step(StepKind.TAKE_UP, file.file, why, result, Severity.ERROR, options=options))
 
 

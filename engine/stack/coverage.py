@@ -3,7 +3,8 @@
 Headers tell which update indexes are covered: a set of ranges, never a maximum, since a list that has lost a
 line has a hole. A table whose range is covered may still be of another history (an older list was put back,
 and git went on from there): then only its records tell. A ref is superseded if a listed table has a record of
-that name which is as new or newer, a log entry if a listed table has its key.
+that name which is as new or newer, a log entry if a listed table has it or its tombstone. As histories that
+part have the same update indexes, the entry of the same key may be another one.
 
 A compaction leaves more behind when its process dies before it has removed its tables: what it dropped. Such
 tables lie within the update indexes of one listed table, which has more of them. Tombstones tell that a ref
@@ -18,7 +19,7 @@ from typing import Final, NamedTuple
 
 from engine.errors import FormatError
 from engine.format import LogRecord, limits_in_name
-from engine.merge import MergedTable, RefChange, added_logs, ref_changes
+from engine.merge import MergedTable, RefChange, added_logs, other_logs, ref_changes
 from engine.progress import ProgressCallback
 from engine.table import Table
 
@@ -117,6 +118,11 @@ def _missing(
         refs += sum(change.before is None for change in kept)
         differing += sum(change.before is not None for change in kept)
         if refs + differing >= _MOST_COUNTED:
+            break
+    # On top of the stack, each entry shows in whose place another update has its own.
+    for others in other_logs(stack, MergedTable((*listed, table)), progress):
+        logs += len(others)
+        if logs >= _MOST_COUNTED:
             break
     # Below the stack, each entry shows whose key no listed table has, not even as a tombstone.
     for entries in added_logs(stack, MergedTable((table, *listed)), progress):

@@ -109,3 +109,19 @@ def test_a_table_of_another_history_tells_how_many_refs_it_alone_has_and_how_man
     assert run("clean", repo.path).code == 0
     assert lost in files
     assert stack_files(repo.reftable) == files
+
+
+def test_a_commit_that_only_a_table_of_another_history_tells_of_is_kept(git: Git, tmp_path: Path) -> None:
+    """An older list was put back, and git went on committing to the same branch."""
+    repo = git.init(tmp_path / "repo", auto_compaction=False)
+    repo.commit()
+    before, names = (repo.reftable / "tables.list").read_bytes(), set(listed(repo.reftable))
+    repo.commit("to be kept")
+    lost = set(listed(repo.reftable)) - names
+    (repo.reftable / "tables.list").write_bytes(before)
+    for _ in range(2):
+        repo.commit()
+    assert run("fsck", repo.path).code == 1
+    assert run("repair", "--apply", repo.path).code == 1
+    ok("clean", repo.path)
+    assert lost <= stack_files(repo.reftable).keys()

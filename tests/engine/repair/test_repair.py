@@ -27,7 +27,7 @@ from engine.table import Table, WriteOptions
 from tests.support.findings import NOW, codes, install
 from tests.support.handmade import Handmade, change_byte, change_header
 from tests.support.repairs import errors, kinds, losses_of, mend, outcomes, refs, state, told
-from tests.support.stacks import exchange, list_tables, listed, lock, make_stack
+from tests.support.stacks import add, exchange, list_tables, listed, lock, make_stack
 from tests.support.tables import oid, stack_contents, stack_files, write_table
 
 NAMES = [b"refs/heads/b%02d" % number for number in range(12)]
@@ -516,6 +516,30 @@ def test_a_table_is_taken_up_below_those_that_the_stack_has_moved_to(directory: 
     repair(directory, plan, now=NOW)
     assert refs(directory) == before | {b"refs/heads/x": oid(1)}
     assert errors(directory) == []
+
+
+def test_an_update_of_another_history_is_data_although_the_stack_has_one_of_the_same_index(
+    directory: Path,
+) -> None:
+    """An older list was put back, and the stack went on with the same branch, further than it had been.
+
+    Its value is superseded, but the log entry is all that tells of the commit. Taken up, it does not show.
+    """
+    names, data = listed(directory), stack_files(directory)
+    list_tables(directory, names[:2])
+    with Stack.open(directory, options()) as stack:
+        for _ in range(2):
+            index = stack.next_update_index
+            logs = [
+                LogRecord(NAMES[number], index, bytes(20), oid(99), b"A", b"a@b", index, 0, b"other\n")
+                for number in range(0, 12, 3)
+            ]
+            add(stack, [RefRecord(log.name, index, oid(99)) for log in logs], logs)
+    assert errors(directory) == ["table-unlisted-data"]
+    assert plan_repair(directory, now=NOW).is_noop
+    taken = repair(directory, plan_repair(directory, now=NOW, take_up=[names[2]]), now=NOW).snapshot
+    assert taken is not None
+    assert (find_snapshot(directory).kept, taken.file(names[2]).read_bytes()) == (True, data[names[2]])
 
 
 def test_a_table_is_taken_up_into_the_one_that_covers_it(directory: Path) -> None:
