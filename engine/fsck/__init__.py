@@ -5,7 +5,7 @@ May import `stack`, `layout`, `merge` and `git`.
     faults        every kind of fault, as one table
     finding       one fault in one place
     causes        which finding follows from which
-    block, index, objects, table
+    block, index, objects, values, table
                   the parts of one table, then the whole of it
     whole_stack   the tables together
     files         `tables.list`, and the files that it does not name

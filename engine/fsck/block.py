@@ -31,6 +31,7 @@ from engine.format import (
     VAL1,
     VAL2,
     Block,
+    Encoded,
     Header,
     Malformed,
     RefRecord,
@@ -78,14 +79,15 @@ class SoundBlock:
     """What a sound block holds.
 
     `first` and `last` are its first and last key. Of a ref block, `names` are those of the refs, and `ids`
-    the beginnings of the object ids. `weight` is the sum over an object block that `_pass_objects` makes;
-    `doubtful` says that the sum does not tell everything.
+    the beginnings of the object ids. Of a log block, `logs` are its records. `weight` is the sum over an
+    object block that `_pass_objects` makes; `doubtful` says that the sum does not tell everything.
     """
 
     first: bytes
     last: bytes
     names: Sequence[bytes] = ()
     ids: Collection[bytes] = ()
+    logs: Sequence[Encoded] = ()
     weight: int = 0
     doubtful: bool = False
 
@@ -178,7 +180,7 @@ def _pass_logs(data: bytes, pos: int, end: int, hash_size: int, highest: int) ->
             raise _UnusualError
         if kind != DELETION and U64_MAX - int.from_bytes(key[-8:], "big") > highest:
             raise _UnusualError
-    return SoundBlock(items[0][0], items[-1][0]), whole
+    return SoundBlock(items[0][0], items[-1][0], logs=items), whole
 
 
 def _pass_objects(

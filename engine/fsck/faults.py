@@ -85,6 +85,7 @@ _LAST_WINS = "git lets the table win that is listed last"
 _BROKEN = "git treats the ref as broken"
 _VERIFY = "`git refs verify` says"
 _NO_REPOSITORY = "git says that this is no git repository"
+_ALTERED = "git takes the value of the ref, and dies where there is no such object"
 _SET_REF = ("write or delete the ref (add)",)
 _BEGIN_ANEW = f"{HOW_TO_BEGIN_ANEW[0].upper()}{HOW_TO_BEGIN_ANEW[1:]}."
 _NO_OBJECTS = "git never reads the object section; JGit"
@@ -210,6 +211,11 @@ _FAULTS = (
         f"{_SILENT}; a later transaction may reuse the index", _TABLE),
     FaultKind("restart-offset", _ERROR, "A restart point of a block does not lead to a record with a whole "
         "key, or they do not ascend.", _LOOKUPS, _REWRITE),
+    FaultKind("value-altered", _ERROR, "A ref has another value than its reflog says that the same "
+        "transaction gave it, while the other refs of the table agree with theirs. Blocks of logs have a "
+        "checksum, those of refs none: bytes of the ref were altered.", _ALTERED, _SET_REF),
+    FaultKind("value-unlike-log", _WARNING, "A ref has another value than its reflog says that the same "
+        "transaction gave it.", _ALTERED, _SET_REF),
     # Indexes
     FaultKind("index-damaged", _ERROR, "An index does not lead to the blocks of its section.", _LOOKUPS,
         _REWRITE),

@@ -34,6 +34,7 @@ from engine.fsck.block import check_records, name_of, pass_block
 from engine.fsck.finding import Finding, Report
 from engine.fsck.index import IndexCheck
 from engine.fsck.objects import ObjectCheck
+from engine.fsck.values import ValueCheck
 from engine.layout import BlockSpan, Section, Span, SpanKind, TableLayout
 from engine.stack import HIGHEST_LIMIT
 from engine.table import RegularFile, Table
@@ -219,6 +220,7 @@ class _Blocks:
         footer = self._footer or Footer()
         self._null_id = bytes(header.hash_id.size)
         self._objects = ObjectCheck(footer.object_id_len if footer.obj_offset else 0)
+        self._values = ValueCheck(file.table) if file.table is not None else None
         self._damaged = 0
         self._passed = 0
 
@@ -248,6 +250,8 @@ class _Blocks:
                     return
         if self._footer is not None:
             self._check_sections(self._footer)
+        if self._values is not None:
+            self._values.finish(self._report)
 
     def _check_section_order(self) -> None:
         before = (-1, 0)
@@ -309,6 +313,8 @@ class _Blocks:
             self._objects.take_refs(block.offset, found)
         elif block.type == OBJ:
             self._objects.take_objects(block.offset, found)
+        elif self._values is not None and not self._report.has(self._name, "block-too-long"):
+            self._values.take(found.logs)
         if found is not None and (block.type != REF or self._null_id not in block.data):
             return list(found.names)
         return list(map(name_of, self._refs_at(block.offset))) if block.type == REF else []

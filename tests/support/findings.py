@@ -12,7 +12,7 @@ from engine.table import Table, WriteOptions
 from tests.support.handmade import Handmade
 from tests.support.tables import write_table
 
-OF_VALUES = {"head-missing", "head-target", "symref-target", "ref-id-null"}
+OF_VALUES = {"head-missing", "head-target", "symref-target", "ref-id-null", "value-altered"}
 """The errors in what refs hold, however soundly it is stored: the verb add mends them, and no repair does."""
 
 NOW = 2_000_000_000.0

@@ -1,0 +1,126 @@
+"""fsck on refs against their reflogs: one bit of a value is seen, and nothing that git writes is doubted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from engine.format import LogRecord, RefRecord
+from engine.fsck import Severity
+from engine.stack import Stack
+from tests.support.findings import codes, findings, install, only
+from tests.support.git import Git
+from tests.support.handmade import Handmade
+from tests.support.stacks import LOOSE, add, listed
+from tests.support.tables import oid
+
+
+def ref(number: int, value: bytes | None, index: int = 1) -> RefRecord:
+    return RefRecord(b"refs/heads/%04d" % number, index, value)
+
+
+def log(number: int, new: bytes, index: int = 1, old: bytes = bytes(20)) -> LogRecord:
+    return LogRecord(b"refs/heads/%04d" % number, index, old, new, b"A", b"a@x", 1_700_000_000, 0, b"m\n")
+
+
+def write(directory: Path, refs: Sequence[RefRecord], logs: Sequence[LogRecord]) -> str:
+    directory.mkdir(exist_ok=True)
+    with Stack.open(directory, LOOSE) as stack:
+        add(stack, refs, logs)
+    return listed(directory)[-1]
+
+
+def flip(path: Path, value: bytes) -> None:
+    """Flip one bit of a value; blocks of refs have no checksum."""
+    data = bytearray(path.read_bytes())
+    data[data.index(value) + 10] ^= 1
+    path.write_bytes(data)
+
+
+def test_one_bit_of_a_value_is_an_error_where_the_table_agrees_otherwise(tmp_path: Path) -> None:
+    """The table has several blocks of refs and of logs; its object section has the beginnings of ids only."""
+    numbers = range(1000)
+    values = [bytes((number >> 8, number & 255)) * 8 + b"abcd" for number in numbers]
+    refs = [ref(number, value) for number, value in zip(numbers, values, strict=True)]
+    name = write(tmp_path, refs, [log(number, value) for number, value in zip(numbers, values, strict=True)])
+    assert codes(tmp_path) == []
+    flip(tmp_path / name, values[700])
+    found = only(tmp_path, "value-altered")
+    assert (found.severity, found.file, found.at_stake) == (Severity.ERROR, name, 1)
+    assert found.message.startswith("'refs/heads/0700' is 02bc02bc02bc02bc02bc03bc")
+    assert found.message.endswith(f"its reflog says that update 1 made it {values[700].hex()}")
+    assert found.offset
+    assert found.offset % 4096 == 0
+
+
+def test_where_nothing_else_agrees_it_is_a_warning(tmp_path: Path) -> None:
+    name = write(tmp_path, [ref(1, oid(1))], [log(1, oid(1))])
+    assert codes(tmp_path) == []
+    flip(tmp_path / name, oid(1))
+    assert only(tmp_path, "value-unlike-log").severity is Severity.WARNING
+
+
+@pytest.mark.parametrize(
+    ("refs", "logs"),
+    [
+        ([ref(1, oid(1), 2)], [log(1, oid(2), 1)]),  # another update
+        ([ref(1, oid(9), 1)], [log(1, oid(9), 3), log(1, oid(1), 2), log(1, oid(2), 1)]),  # git's migration
+        ([ref(1, oid(1))], [log(1, bytes(20))]),  # the marker of an empty reflog
+        ([ref(1, None)], [log(1, oid(1))]),  # deleted
+        ([RefRecord(b"refs/heads/0001", 1, target=b"refs/heads/0002")], [log(1, oid(1))]),
+        ([ref(1, oid(1)), ref(3, oid(3))], [log(2, oid(2)), log(4, oid(4))]),  # no ref of that name
+    ],
+)
+def test_what_was_not_written_together_says_nothing(
+    tmp_path: Path, refs: list[RefRecord], logs: list[LogRecord]
+) -> None:
+    table = Handmade(limits=(1, 3), block_size=4096)
+    table.refs(refs)
+    table.logs(logs)
+    install(tmp_path, table)
+    assert not any(code.startswith("value-") for code in codes(tmp_path))
+
+
+def test_of_many_a_few_are_told_and_all_are_counted(tmp_path: Path) -> None:
+    numbers = range(500)
+    write(tmp_path, [ref(number, oid(1)) for number in numbers], [log(number, oid(2)) for number in numbers])
+    found = findings(tmp_path)
+    assert {one.code for one in found} == {"value-unlike-log"}
+    assert len(found) == 20
+    assert found[-1].message == "and 481 more of this kind"
+
+
+def test_gits_own_stacks_agree_also_migrated_and_with_logs_rewritten(git: Git, tmp_path: Path) -> None:
+    repo = git.init(tmp_path / "repo")
+    for number in range(4):
+        repo.commit()
+        repo.git("branch", f"b{number}")
+        repo.git("update-ref", "--create-reflog", "refs/tags/t", "HEAD")
+    repo.git("branch", "-m", "b1", "moved")
+    repo.git("branch", "-c", "b2", "copied")
+    repo.git("checkout", "--detach")
+    repo.commit()
+    repo.git("reflog", "delete", "--rewrite", "--updateref", "HEAD@{0}")
+    repo.git("reflog", "expire", "--expire=all", "refs/heads/b3")
+    assert not any(code.startswith("value-") for code in codes(repo.reftable))
+    repo.git("pack-refs")
+    assert not any(code.startswith("value-") for code in codes(repo.reftable))
+    table = repo.reftable / listed(repo.reftable)[-1]
+    value = bytes.fromhex(repo.git("rev-parse", "b0").stdout.decode().strip())
+    flip(table, value)
+    assert "value-altered" in codes(repo.reftable)
+
+
+def test_a_migrated_repository_agrees(git: Git, tmp_path: Path) -> None:
+    """The entries of each reflog get update indexes from that of its ref on, the oldest one the same."""
+    if git.run("version").stdout < b"git version 2.49":
+        pytest.skip("this git does not migrate reflogs")
+    repo = git.init(tmp_path / "repo")
+    for _ in range(3):
+        repo.commit()
+    repo.git("checkout", "--detach")  # HEAD has a value of its own, and the first of all reflogs
+    repo.git("refs", "migrate", "--ref-format=files")
+    repo.git("refs", "migrate", "--ref-format=reftable")
+    assert not any(code.startswith("value-") for code in codes(repo.reftable))
