@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import resource
 import shutil
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from pathlib import Path
 
 from engine import MergedTable, Stack, StackOptions
 from engine.fsck import Severity, fsck
-from tests.benchmarks.stacks import ref_name, repository
+from tests.benchmarks.stacks import ref_name, repository, small_repositories
 from tests.support.git import Git, find_git
 
 LOOKUPS = 2_000
@@ -86,13 +87,29 @@ def measure_lookups(directory: Path, refs: int) -> None:
         print(f"{sum(map(bool, found))} of {LOOKUPS} names found")
 
 
+def measure_survey(git: Git, count: int) -> None:
+    """Repositories for each second of all its processes: what it takes from the machine."""
+    with tempfile.TemporaryDirectory() as place:
+        small_repositories(git, Path(place), count)
+        for options in ([], ["--check"]):
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            command = [sys.executable, "-m", "inspector", "survey", "--json", *options, place]
+            subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            used = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+            print(f"{' '.join(['survey', *options])}: {count / used:.0f} repositories a second and core")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     parser.add_argument("--refs", type=int, default=1_200_000)
+    parser.add_argument("--repositories", type=int, default=3_000)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
-        repo = repository(Git(find_git(), Path(home)), options.refs)
+        git = Git(find_git(), Path(home))
+        measure_survey(git, options.repositories)
+        repo = repository(git, options.refs)
     stack = repo / "reftable"
     count = scan(stack)
     size = sum(file.stat().st_size for file in stack.iterdir())

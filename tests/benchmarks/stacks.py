@@ -52,6 +52,17 @@ def repository(git: Git, refs: int) -> Path:
     return path
 
 
+def small_repositories(git: Git, place: Path, count: int) -> None:
+    """Make so many copies of a bare repository with a dozen branches, in two tables."""
+    first = git.init(place / "0.git", bare=True)
+    tree = first.git("hash-object", "-t", "tree", "-w", "/dev/null").stdout.decode().strip()
+    commit = first.git("commit-tree", "-m", "first", tree).stdout.decode().strip()
+    for number in range(12):
+        first.update_refs([f"create refs/heads/topic-{number} {commit}"])
+    for number in range(1, count):
+        shutil.copytree(first.path, place / f"{number}.git")
+
+
 def _fill(directory: Path, refs: int) -> None:
     options = StackOptions(auto_compact=False, skip_name_check=True)
     with Stack.open(directory, options) as stack:
