@@ -250,6 +250,11 @@ _FAULTS = (
         "the stack have.", f"git refuses {_CRASHES}", ("git config extensions.objectFormat",)),
     FaultKind("refs-beside", _WARNING, "Files of the files backend lie beside the stack, as another tool or "
         "a failed migration leaves them.", "git does not read them"),
+    FaultKind("lock-beside", _INFO, "A lock on a file of the repository.", "`git config` fails while "
+        "config.lock is there; git does not look at packed-refs.lock and HEAD.lock beside reftables",
+        ("remove it by hand if no process works on the file",)),
+    FaultKind("reference-hook", _INFO, "The repository has a hook reference-transaction.",
+        "git runs it for each change of a ref, and it may refuse one; other programs do not run it"),
     # The stack
     FaultKind("hash-mixed", _ERROR, "A table has object ids of another hash function than the stack.",
         "git refuses the whole stack", _ASIDE),
@@ -268,6 +273,10 @@ _FAULTS = (
     FaultKind("ref-name", _WARNING, "git does not allow this name for a ref.", "git leaves the ref out"),
     FaultKind("ref-clash", _WARNING, "One ref's name is a directory of another's.",
         "git reads both, and refuses to write them; a clone or a conversion to files fails"),
+    FaultKind("ref-case", _INFO, "The names of two refs differ in case only.", "git keeps both; in the files "
+        "backend of a clone whose file system ignores case, only one of them has a place"),
+    FaultKind("ref-hidden", _INFO, "A ref that is neither below refs/ nor one like HEAD.", "git lists it "
+        "nowhere, and prunes what only it leads to"),
     FaultKind("symref-dangling", _INFO, "A symbolic ref names a ref that is not in this stack: a branch "
         "without commits, or a deleted one.", "git leaves the ref out of most listings"),
     FaultKind("symref-loop", _WARNING, "Symbolic refs lead to each other in a circle, or through too many "

@@ -11,7 +11,9 @@ from __future__ import annotations
 import os
 import re
 import stat
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -20,10 +22,12 @@ from engine.errors import reason_of
 from engine.fsck.faults import FAULTS
 from engine.fsck.finding import Finding
 from engine.git import Repository
+from engine.stack import age_words
 
 _HEAD: Final = re.compile(rb"ref:[ \t\n\r]*refs/.*|[0-9a-f]{40}(?:[0-9a-f]{24})?\s.*", re.DOTALL)
 _MOST_HEAD: Final = 4096
 _VERSION: Final = 1
+_LOCKED: Final = ("HEAD", "config", "packed-refs")
 _PLACES: Final = {
     "refs": "repository-directory",
     "objects": "repository-directory",
@@ -61,6 +65,14 @@ def check_repository(repository: Repository) -> Iterator[Finding]:
         yield Finding(FAULTS["repository-version"], config, None, what)
     for file in _files_of_refs(repository.common_dir):
         yield Finding(FAULTS["refs-beside"], file, None, "refs of the files backend")
+    for name in _LOCKED:
+        lock = repository.common_dir / f"{name}.lock"
+        with suppress(FileNotFoundError):
+            age = age_words(time.time() - lock.lstat().st_mtime)
+            yield Finding(FAULTS["lock-beside"], os.fspath(lock), None, f"a lock on {name}, {age} old")
+    hook = repository.hook_program(repository.worktree or repository.git_dir)
+    if hook is not None:
+        yield Finding(FAULTS["reference-hook"], os.fspath(hook), None, "an executable file")
 
 
 def _wrong_head(path: Path) -> str | None:

@@ -94,8 +94,14 @@ class _Run:
         is_whole = len(self._tables) == len(listed.names) and all(
             one.table is not None for one in self._tables
         )
-        wants_head = is_whole and is_of_repository(self._path)
-        refs = RefCheck(self._tables, report, of_worktree=of_worktree, wants_head=wants_head)
+        of_repository = is_of_repository(self._path)
+        refs = RefCheck(
+            self._tables,
+            report,
+            of_worktree=of_worktree,
+            of_repository=of_repository,
+            wants_head=is_whole and of_repository,
+        )
         fitting = check_tables(self._tables, self._options.hash_id, report)
         checks = {table.name: check_table(table, report, self._tick(total)) for table in self._tables}
         for _ in refs.check([checks[table.name] for table in fitting]):

@@ -38,6 +38,10 @@ from engine.fsck.table import CheckedTable, Limits, in_words
 from engine.merge import MergedTable, merge_blocks, ref_changes
 from engine.table import Table
 
+_REFS, _BEHIND_REFS = b"refs/", b"refs0"
+_MOST_CAPITALS = 100_000
+"""Names with capital letters that are kept in mind."""
+
 
 def in_order(limits: Sequence[Limits]) -> list[int]:
     """The places of most tables that follow each other; of two as good, those that are listed first.
@@ -193,13 +197,22 @@ class RefCheck:
     """The refs of the merged view, list by list in name order.
 
     `of_worktree` for the stack of a linked worktree, whose symbolic refs name branches of another stack;
-    `wants_head` for one that has to have a HEAD, as that of each repository and worktree.
+    `of_repository` for that of each repository and worktree, in which git lists only names of certain places;
+    `wants_head` for one that has to have a HEAD.
     """
 
     def __init__(
-        self, tables: Sequence[CheckedTable], report: Report, *, of_worktree: bool, wants_head: bool
+        self,
+        tables: Sequence[CheckedTable],
+        report: Report,
+        *,
+        of_worktree: bool,
+        of_repository: bool,
+        wants_head: bool,
     ) -> None:
         self._tables = tables
+        self._of_repository = of_repository
+        self._lowered: set[bytes] = set()  # of the names so far that have capital letters
         self._wants_head = wants_head
         self._of_worktree = of_worktree
         self._report = report
@@ -236,6 +249,23 @@ class RefCheck:
                 for name in names:
                     self._check_name(name)
             self._check_clashes(names)
+            self._check_cases(names)
+            if self._of_repository and (names[0] < _REFS or names[-1] >= _BEHIND_REFS):
+                for name in names:
+                    if not name.startswith(_REFS) and not is_root_ref(name):
+                        self._add("ref-hidden", name, f"{shown(name)} is not below refs/")
+
+    def _check_cases(self, names: list[bytes]) -> None:
+        """Report names of which an earlier one differs in case only: at that letter, it has a capital."""
+        joined = b"\0".join(names)
+        lowered = joined.lower()
+        if joined == lowered and not self._lowered:
+            return
+        for name, lower in zip(names, lowered.split(b"\0"), strict=False):
+            if lower in self._lowered:
+                self._add("ref-case", name, f"another name is {shown(name)} but for its case")
+            elif name != lower and len(self._lowered) < _MOST_CAPITALS:
+                self._lowered.add(lower)
 
     def _check_name(self, name: bytes) -> None:
         try:

@@ -202,6 +202,15 @@ class Repository:
                 return self.common_dir if is_main else self.common_dir / "worktrees" / directory.parent.name
         return self.git_dir
 
+    def hook_program(self, place: Path) -> Path | None:
+        """The hook reference-transaction, if it can be run; a relative core.hooksPath begins at `place`."""
+        configured = self.config.text("core.hookspath")
+        if configured is None:
+            hooks = (self.common_dir or place) / "hooks"
+        else:
+            hooks = place / os.path.expanduser(configured)
+        return hooks / HOOK_NAME if os.access(hooks / HOOK_NAME, os.X_OK) else None
+
     def reference_hook(self, directory: Path, output: Callable[[bytes], object]) -> ReferenceHook | None:
         """The hook that git runs for changes of refs in the stack of `directory`, if there is one.
 
@@ -212,9 +221,7 @@ class Repository:
         if git_dir is None or self.common_dir is None:
             return None
         place = self.worktree if git_dir == self.git_dir and self.worktree is not None else git_dir
-        configured = self.config.text("core.hookspath")
-        hooks = self.common_dir / "hooks" if configured is None else place / os.path.expanduser(configured)
-        program = hooks / HOOK_NAME if os.access(hooks / HOOK_NAME, os.X_OK) else None
+        program = self.hook_program(place)
         events = [key for key, value in self.config.values.items() if value == HOOK_NAME]
         if program is None and not events:
             return None

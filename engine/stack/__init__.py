@@ -54,6 +54,7 @@ from engine.stack.unlisted import (
     FileKind as FileKind,
     UnlistedFile as UnlistedFile,
     Verdicts as Verdicts,
+    age_words as age_words,
     unlisted_files as unlisted_files,
 )
 from engine.stack.writable import HIGHEST_LIMIT as HIGHEST_LIMIT, require_writable as require_writable

@@ -363,7 +363,7 @@ _TYPES: Final = {
 
 def _words(name: str, kind: FileKind, status: os.stat_result, now: float, locks: Sequence[str]) -> str:
     if kind.is_lock:
-        return f"a lock on {name.removesuffix(LOCK_SUFFIX)}, {_age_words(now - status.st_mtime)} old"
+        return f"a lock on {name.removesuffix(LOCK_SUFFIX)}, {age_words(now - status.st_mtime)} old"
     if kind is FileKind.TEMPORARY:
         lock = f"there is {locks[0]}" if locks else "no lock is held"
         return f"a table that is not finished, {status.st_size} bytes; {lock}"
@@ -390,7 +390,7 @@ def _holding(kind: FileKind, holder: Holder | None, is_hidden: bool) -> str:
     return seen
 
 
-def _age_words(seconds: float) -> str:
+def age_words(seconds: float) -> str:
     """A duration in its largest unit; a time in the future is no age at all."""
     for unit, length in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * length:

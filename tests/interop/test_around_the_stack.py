@@ -14,7 +14,7 @@ from engine.fsck import Severity, check_repository
 from engine.git import find_repository
 from engine.stack import Stack, StackOptions
 from tests.support.cli import ok, run
-from tests.support.findings import codes
+from tests.support.findings import codes, findings
 from tests.support.git import Git, Repository
 
 
@@ -201,6 +201,59 @@ def test_refs_of_the_files_backend_beside_the_stack_are_a_warning(repo: Reposito
     files = [Path(one.file).name for one in check_repository(find_repository(repo.path))]
     assert files == ["packed-refs", "loose"]
     assert found(repo) == {"refs-beside": Severity.WARNING}
+
+
+def test_locks_and_the_hook_beside_the_stack_are_mentioned(repo: Repository) -> None:
+    repo.commit()
+    for name in ("HEAD.lock", "config.lock", "packed-refs.lock"):
+        (repo.git_dir / name).touch()
+        os.utime(repo.git_dir / name, (1, 1))
+    hook = repo.git_dir / "hooks" / "reference-transaction"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\n")
+    assert [one.code for one in check_repository(find_repository(repo.path))] == ["lock-beside"] * 3
+    hook.chmod(0o755)
+    *locks, last = check_repository(find_repository(repo.path))
+    assert [Path(one.file).name for one in locks] == ["HEAD.lock", "config.lock", "packed-refs.lock"]
+    assert all(one.severity is Severity.INFO and "days old" in one.message for one in locks)
+    assert (last.code, last.severity, last.file) == ("reference-hook", Severity.INFO, str(hook))
+    assert run("fsck", repo.path).code == 0
+    repo.git("update-ref", "refs/heads/new", "HEAD")  # git does not look at them, as the words say
+    assert repo.git("config", "a.b", "c", check=False).returncode
+    other = repo.git_dir / "others"
+    other.mkdir()
+    hook.rename(other / hook.name)
+    (repo.git_dir / "config.lock").unlink()
+    assert "reference-hook" not in found(repo)
+    repo.git("config", "core.hooksPath", ".git/others")
+    assert "reference-hook" in found(repo)
+
+
+@pytest.mark.parametrize(
+    "name", [b"foo", b"main-worktree/refs/heads/x", b"worktrees/w/refs/bisect/x", b"X/Y"]
+)
+def test_a_ref_that_git_lists_nowhere_is_mentioned(repo: Repository, name: bytes) -> None:
+    value = repo.commit()
+    for at in (b"refs/bisect/x", b"AUTO_MERGE", name):
+        with Stack.open(repo.reftable, StackOptions(auto_compact=False, skip_name_check=True)) as stack:
+            stack.add(lambda writer, at=at: writer.add_ref(RefRecord(at, stack.next_update_index, value)))
+    shown = repo.git("for-each-ref", "--include-root-refs").stdout
+    assert name not in shown
+    assert b"refs/bisect/x" in shown
+    hidden = [one for one in findings(repo.reftable) if one.code == "ref-hidden"]
+    assert [(one.severity, name.decode() in one.message) for one in hidden] == [(Severity.INFO, True)]
+
+
+def test_names_that_differ_in_case_only_are_mentioned(repo: Repository) -> None:
+    oid = repo.commit().hex()
+    names = ("Topic/a", "TOPIC/b", "topic/A", "topic/c", "zebra", "Zebra", "ZEBRA")
+    repo.update_refs(f"create refs/heads/{name} {oid}" for name in names)
+    assert len(repo.show_ref()) == len(names) + 1
+    told = [one for one in findings(repo.reftable) if one.code == "ref-case"]
+    words = [one.message.split("'")[1].removeprefix("refs/heads/") for one in told]
+    assert words == ["Zebra", "topic/A", "zebra"]
+    assert {one.severity for one in told} == {Severity.INFO}
+    assert codes(repo.reftable) == ["ref-case"]
 
 
 def test_a_worktree_without_its_stack_is_an_error(git: Git, tmp_path: Path) -> None:

@@ -310,6 +310,7 @@ MADE: dict[str, Maker] = {
     "repository-storage": on_config("extensions.refStorage", "files"),
     "repository-version": on_config("core.repositoryFormatVersion", "0"),
     "object-format": on_config("extensions.objectFormat", "sha256"),
+    "lock-beside": lambda repo, _: (repo.git_dir / "config.lock").touch(),
     "hash-mixed": put_foreign_table,
     "tables-out-of-order": listed_as(lambda names: names[::-1]),
     "ranges-overlap": overlap,
@@ -333,6 +334,10 @@ BY_HAND: dict[str, tuple[str, Maker]] = {
     "table-unreadable": (
         "permissions are their owner's to give, and a disk's errors its owner's to see to",
         lambda repo, _: newest(repo).unlink(),
+    ),
+    "lock-beside": (
+        "whether a process works on a file of git's, a person knows",
+        lambda repo, _: (repo.git_dir / "config.lock").unlink(),
     ),
     "symref-target": (
         "which value is meant, a person knows",
