@@ -5,8 +5,11 @@ directory.
 
     target        the new directory: it is there whole, or not at all
     skeleton      the files of the files backend: HEAD, packed-refs, loose refs, logs
+    words         what stands for names, ids and words in an anonymous copy
+    anonymous     such a copy of a stack, with its layout and its damage
 """
 
+from engine.export.anonymous import Anonymous as Anonymous, write_anonymous as write_anonymous
 from engine.export.skeleton import (
     Conflict as Conflict,
     LeftOut as LeftOut,

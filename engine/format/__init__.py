@@ -94,5 +94,10 @@ from engine.format.table_list import (
     parse_table_list as parse_table_list,
     parse_table_name as parse_table_name,
 )
-from engine.format.varint import U64_MAX as U64_MAX, get_u24 as get_u24, get_varint as get_varint
+from engine.format.varint import (
+    U64_MAX as U64_MAX,
+    get_u24 as get_u24,
+    get_varint as get_varint,
+    put_varint as put_varint,
+)
 from engine.format.walk import Walk as Walk

@@ -15,4 +15,4 @@ from engine.salvage.salvaged import (
     assumed_header as assumed_header,
     salvage_table as salvage_table,
 )
-from engine.salvage.scan import salvage as salvage
+from engine.salvage.scan import blocks_within as blocks_within, cut_block as cut_block, salvage as salvage

@@ -294,19 +294,49 @@ def _whole_block(name: str, data: bytes, at: int, offset: int, first: int) -> tu
     return block, block.next_offset - block.offset - first, len(body)
 
 
-def _cut_block(name: str, data: bytes, offset: int, first: int, header: Header) -> list[Readable]:
-    """What is left of the block at the beginning of `data`, up to the first record that cannot be read."""
+def cut_block(name: str, data: bytes, offset: int, first: int) -> tuple[Block, bool] | None:
+    """What is left of the ref or log block at the beginning of `data`, in a frame that is made up for it.
+
+    All that follow are records, as far as they look like that. False with it for a damaged deflate stream,
+    whose last bytes may be wrong.
+    """
     if data[0] not in (REF, LOG):
-        return []
+        return None
     body, is_certain = data[BLOCK_HEADER_SIZE : BLOCK_HEADER_SIZE + _LARGEST_BLOCK], True
     if data[0] == LOG:
         body, is_certain = _inflated_part(body)
     head = bytes(first) + data[:BLOCK_HEADER_SIZE]
     end = len(head) + len(body)
-    # A frame is made up for it: all that follows are records, as far as they look like that.
-    block = Block(name, offset, data[0], head + body + bytes(RESTART_COUNT_SIZE), len(head), end, 0, 0, 0)
+    made = head + body + bytes(RESTART_COUNT_SIZE)
+    return Block(name, offset, data[0], made, len(head), end, 0, 0, 0), is_certain
+
+
+def _cut_block(name: str, data: bytes, offset: int, first: int, header: Header) -> list[Readable]:
+    """What is left of the block at the beginning of `data`, up to the first record that cannot be read."""
+    cut = cut_block(name, data, offset, first)
+    if cut is None:
+        return []
+    block, is_certain = cut
     found, _ = _parts(block, header, offset + first, offset + first + 1, stop=True)
     return [replace(one, is_certain=is_certain, is_whole=False, is_front=True) for one in found]
+
+
+def blocks_within(name: str, data: bytes, start: int, header: Header) -> Iterator[tuple[Block, int, int]]:
+    """The whole ref and log blocks in `data`, a stretch from `start` on that the layout makes nothing of.
+
+    Each with where it begins and ends in `data`. What looks like a block may be none.
+    """
+    at, effort = 0, _MOST_EFFORT
+    while at < len(data) and effort >= 0:
+        first = header.size if start + at == header.size else 0
+        block, used, cost = _whole_block(name, data, at, start + at - first, first)
+        effort -= cost
+        if block is not None:
+            yield block, at, at + used
+            at += used
+            continue
+        following = _BLOCK_TYPE.search(data, at + 1)
+        at = following.start() if following is not None else len(data)
 
 
 def _parts(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import click
 
 from engine.errors import in_words
-from engine.export import Skeleton, doubtful_refs, write_skeleton
+from engine.export import Skeleton, doubtful_refs, write_anonymous, write_skeleton
+from engine.fsck import fsck
 from engine.readable import ReadableStack, ReadableTable
 from engine.salvage import EVERYWHERE
 from inspector.cli.opening import Call, json_option, worktree_option
@@ -29,9 +31,10 @@ from inspector.text import (
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="[PATH] DIR")
+@click.option("--anonymize", is_flag=True, help="A copy of the stack without its names, to show to others.")
 @worktree_option
 @json_option
-def export(words: tuple[str, ...], worktree: str | None, as_json: bool) -> None:
+def export(words: tuple[str, ...], anonymize: bool, worktree: str | None, as_json: bool) -> None:
     """Write whatever can be read of a stack to DIR, as files that git opens without reftables.
 
     DIR is new or empty, and becomes a repository without objects: HEAD, packed-refs, refs, logs, config. Copy
@@ -41,11 +44,22 @@ def export(words: tuple[str, ...], worktree: str | None, as_json: bool) -> None:
 
     What cannot be read, what may be older than what was lost, and what has no place among files is told on
     standard error. The exit code is 3 when something cannot be read, or else 1 when something was left out.
+
+    With --anonymize, DIR becomes a copy of the stack's directory to attach to a report: file by file of the
+    same size, damage and all, in which components of names, object ids, persons and messages are replaced
+    by others of the same length, names and ids in the same order. What stays: the number, order and length of
+    names and what they share, punctuation, components that git knows (refs, heads, tags, remotes, HEAD and
+    the like), times, zones, update indexes, sizes. Where every letter or byte that may follow does follow,
+    order leaves no other choice, and it stays. The exit code is 1 when a file could not be made alike, or
+    fsck does not find the same in the copy.
     """
     if not 1 <= len(words) <= 2:
         raise click.UsageError("give [PATH] and DIR")
     call = Call(Path(words[0]) if len(words) == 2 else None, worktree, as_json)
     target = Path(words[-1])
+    if anonymize:
+        _anonymize(call, target)
+        return
     repository = call.workplace.surroundings
     main = next((one.directory for one in repository.stacks if one.name == "main"), call.workplace.directory)
     with call.opened() as stack:
@@ -58,6 +72,29 @@ def export(words: tuple[str, ...], worktree: str | None, as_json: bool) -> None:
     if damage:
         raise click.exceptions.Exit(ExitCode.UNREADABLE)
     if made.left_out:
+        raise click.exceptions.Exit(ExitCode.FINDINGS)
+
+
+def _anonymize(call: Call, target: Path) -> None:
+    place = call.workplace
+    with ProgressLine() as progress:
+        made = write_anonymous(place.directory, target, progress)
+        found = [
+            Counter((one.code, one.offset) for one in fsck(path, place.options, progress))
+            for path in (place.directory, target)
+        ]
+    for sign, rest in (("not in the copy", found[0] - found[1]), ("in the copy alone", found[1] - found[0])):
+        made.different += [(sign, f"what fsck finds as {code} ({rest[code, at]})") for code, at in rest]
+    if call.as_json:
+        different = [{"file": name, "why": why} for name, why in made.different]
+        fields = {"directory": os.fsdecode(target), **picked(made, "files", "size"), "different": different}
+        call.out.json([json_line(fields)])
+    else:
+        call.out.text([f"{counted(made.files, 'file')}, {counted(made.size, 'byte')}"])
+        call.out.flush()
+    for name, why in made.different:
+        note(f"{safe_name(name)}: {safe_name(why)}")
+    if made.different:
         raise click.exceptions.Exit(ExitCode.FINDINGS)
 
 

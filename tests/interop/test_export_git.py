@@ -272,3 +272,48 @@ def test_the_same_is_told_in_json(busy: Busy, tmp_path: Path) -> None:
     assert [gap["after"] for gap in told["gaps"]] == [""]
     assert (told["left_out"], told["conflicts"], told["head"]) == ([], [], None)
     assert told["refs"] == len(run("refs", repo.path).lines)
+
+
+@pytest.mark.parametrize("layout", [LAYOUTS[0], LAYOUTS[1], LAYOUTS[4], LAYOUTS[7]], ids=str)
+@pytest.mark.parametrize("packed", [False, True], ids=["many tables", "one table"])
+def test_git_lists_an_anonymous_copy_as_it_lists_the_stack(
+    busy: Busy, layout: Layout, packed: bool, tmp_path: Path
+) -> None:
+    repo = busy(layout)
+    if packed:
+        repo.git("pack-refs", "--all")
+    copy = tmp_path / "copy"
+    done = run("export", "--anonymize", "--json", repo.path, copy)
+    assert [one["why"] for one in done.objects[0]["different"] if " longer, since " not in one["why"]] == []
+
+    def names() -> list[bytes]:
+        format_of = "--format=%(refname) %(symref)"
+        return repo.git("for-each-ref", "--include-root-refs", format_of).stdout.splitlines()
+
+    def logs() -> list[bytes]:
+        return repo.git("reflog", "list").stdout.splitlines()
+
+    original = names(), logs()
+    shutil.rmtree(repo.reftable)
+    shutil.copytree(copy, repo.reftable)
+    assert [[*map(len, lines)] for lines in (names(), logs())] == [[*map(len, lines)] for lines in original]
+    assert len(original[0]) > 30
+    assert b"refs/heads/moved/b01" in original[1]
+    assert not any(word in line for line in names() + logs() for word in (b"moved", b"dangling"))
+    ok("fsck", repo.reftable)
+
+
+def test_the_anonymous_copy_of_a_broken_stack_is_told(busy: Busy, tmp_path: Path) -> None:
+    repo = busy(Layout())
+    table = repo.reftable / listed(repo.reftable)[3]
+    table.write_bytes(flipped(table.read_bytes(), 60, 0xFF)[:-20])
+    done = run("export", "--anonymize", repo.path, tmp_path / "copy")
+    assert done.lines[0].startswith(f"{len(listed(repo.reftable)) + 1} files, ".encode())
+    assert all(" longer, since " in line for line in done.err.splitlines()), done.err
+    mine, original = run("fsck", tmp_path / "copy"), run("fsck", repo.reftable)
+    assert (mine.code, original.code) == (1, 1)
+    assert len(mine.lines) == len(original.lines)
+    assert run("export", "--anonymize", repo.path, tmp_path / "copy").code == 2
+    (repo.reftable / "odd").mkdir()
+    done = run("export", "--anonymize", repo.path, tmp_path / "again")
+    assert (done.code, "odd: left out: is no regular file" in done.err) == (1, True)
