@@ -8,13 +8,16 @@ part have the same update indexes, the entry of the same key may be another one.
 
 A compaction leaves more behind when its process dies before it has removed its tables: what it dropped. Such
 tables lie within the update indexes of one listed table, which has more of them. Tombstones tell that a ref
-was deleted, and lie in one of these tables, since the oldest are removed first; log entries have expired.
+was deleted, and lie in one of these tables, since the oldest are removed first; log entries have expired,
+unless those that follow them tell of another history.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from itertools import groupby, pairwise
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from engine.errors import FormatError
@@ -126,11 +129,32 @@ def _missing(
             break
     # Below the stack, each entry shows whose key no listed table has, not even as a tombstone.
     for entries in added_logs(stack, MergedTable((table, *listed)), progress):
-        # A compaction may have expired them, but not in front of an older one.
-        logs += sum(not beside or _has_older(stack, entry) for entry in entries)
+        logs += _not_expired(entries, stack, beside) if beside else len(entries)
         if logs >= _MOST_COUNTED:
             break
     return Missing(refs, differing, logs)
+
+
+def _not_expired(entries: Sequence[LogRecord], stack: MergedTable, beside: Sequence[Table]) -> int:
+    """How many of these log entries, which the stack has not, no compaction has expired.
+
+    None expires in front of an older one. And each update begins with the value of the one before: where the
+    next entry of a ref begins with another, the entry is of another history, and so is what leads to it.
+    HEAD may be switched without an entry.
+    """
+    found = 0
+    both = MergedTable((*beside, *stack.tables))
+    for name, group in groupby(entries, attrgetter("name")):
+        missing = {entry.update_index: entry for entry in group}
+        others: set[int] = set()
+        if name.startswith(b"refs/"):
+            held = {entry.update_index for entry in stack.logs(name)}
+            for following, entry in pairwise(one for one in both.logs(name) if not one.is_marker):
+                leads_to_other = following.update_index in others
+                if entry.update_index not in held and (leads_to_other or following.old != entry.new):
+                    others.add(entry.update_index)
+        found += sum(index in others or _has_older(stack, entry) for index, entry in missing.items())
+    return found
 
 
 def _has_older(stack: MergedTable, entry: LogRecord) -> bool:

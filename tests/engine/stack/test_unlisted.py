@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from engine.format import LogRecord, RefRecord
+from engine.merge import Expiry
 from engine.stack import FileKind, Holder, Stack, UnlistedFile, Verdicts, find_holders, unlisted_files
 from engine.table import Table
 from tests.support.findings import NOW
@@ -138,6 +140,40 @@ def test_a_log_entry_that_cannot_have_expired_is_data_even_where_all_was_compact
         stack.compact_all()
         (tmp_path / tables[lost]).write_bytes(data)
         assert look(tmp_path, names(stack))[tables[lost]].kind is FileKind.DATA
+
+
+def step(update_index: int, old: int, new: int) -> LogRecord:
+    """An update from one value to another, at the time of its number."""
+    log = entry(branch(0).name, update_index, update_index)
+    return replace(log, old=same(old) if old else bytes(20), new=same(new))
+
+
+GONE = LogRecord(branch(0).name, 1)
+FOREIGN, EXPIRED = FileKind.DATA, FileKind.SUPERSEDED
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "third", "kind"),
+    [
+        pytest.param(step(1, 0, 5), step(2, 5, 6), step(3, 0, 7), FOREIGN, id="made anew"),
+        pytest.param(step(1, 0, 5), step(2, 5, 6), step(3, 4, 7), FOREIGN, id="from elsewhere"),
+        pytest.param(step(1, 0, 5), step(2, 5, 6), step(3, 6, 7), EXPIRED, id="all expired"),
+        pytest.param(step(1, 0, 5), GONE, step(3, 0, 7), EXPIRED, id="deleted between"),
+    ],
+)
+def test_a_log_entry_has_expired_only_where_the_next_one_follows_it(
+    tmp_path: Path, first: LogRecord, second: LogRecord, third: LogRecord, kind: FileKind
+) -> None:
+    """What a compaction that expires entries leaves, and what lies beside one of another history."""
+    with Stack.open(tmp_path, LOOSE) as stack:
+        for index, log in enumerate((first, second, third), 1):
+            value = None if log.is_deletion else same(index)
+            add(stack, [RefRecord(branch(0).name, index, value=value)], [log])
+        left = {name: (tmp_path / name).read_bytes() for name in names(stack)[:2]}
+        stack.compact_all(Expiry(time=3))
+        for name, data in left.items():
+            (tmp_path / name).write_bytes(data)
+        assert {found.kind for found in look(tmp_path, names(stack)).values()} == {kind}
 
 
 def stack_of_two(directory: Path) -> list[str]:
