@@ -18,7 +18,7 @@ from textual.widgets import Static
 
 from inspector.tui.help import help_lines
 from inspector.tui.widgets.key_bar import KeyBar
-from inspector.tui.widgets.virtual_list import MOVES
+from inspector.tui.widgets.virtual_list import VirtualList
 from inspector.tui.work import Jobs
 
 Answer = TypeVar("Answer")
@@ -105,10 +105,8 @@ class HelpScreen(Dialog[None]):
     # The keys are the screen's, so that they work wherever the focus is.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f1,escape,question_mark,q", "leave", "Close", key_display="esc"),
-        *MOVES,
+        *VirtualList.BINDINGS,
         Binding("space", "page(1)", "Page down"),
-        Binding("home", "first", "Top", show=False),
-        Binding("end", "last", "End", show=False),
     ]
 
     def __init__(self, screen: Screen[Any]) -> None:

@@ -137,20 +137,19 @@ the row changed. space marks a moment: = and enter on another row then show what
     def __init__(self, view: StackView, at: int | None = None) -> None:
         """`at` is the update index that is shown now, if it is not the newest: the cursor begins there."""
         empty = "no tables: there is nothing to go back to"
-        super().__init__("Time travel", VirtualList((), empty=empty))
-        self._view = view
         self._moments = moments_of(view.tables)
+        super().__init__("Time travel", VirtualList((), SequenceRows(self._moments), empty=empty))
+        self._view = view
         self._at = at
         self._marked: int | None = None
         self._entries: _Times = {}
 
     def on_mount(self) -> None:
         """Show the moments, and have their times read."""
-        self._list.show(SequenceRows(self._moments), self._columns())
+        self._redraw()
         if self._at is not None:
             rows = [row for row, moment in enumerate(self._moments) if moment.update_index <= self._at]
             self._list.cursor = rows[0] if rows else len(self._moments) - 1
-        self._show_words()
         # If it fails, the moments can be used all the same.
         self._jobs.start("times", self._read_times, self._take)
 
@@ -173,9 +172,6 @@ the row changed. space marks a moment: = and enter on another row then show what
 
     def _redraw(self) -> None:
         self._list.show(self._list.source, self._columns())
-        self._show_words()
-
-    def _show_words(self) -> None:
         if self._marked is None:
             self.say(
                 "Each row is the stack when that table was its newest. States between two rows are gone: "

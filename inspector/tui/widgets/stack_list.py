@@ -50,17 +50,12 @@ class _Listing(VirtualList[Any]):
         return row - 1 if row < self.cursor and row else row + 1
 
     def _line(self, columns: list[tuple[Column[Any], int]], row: ListedRow, *, cursor: bool) -> Strip:
+        if isinstance(row, str):  # the heading goes across all columns
+            style = self.get_component_rich_style("virtual-list--title")
+            return Strip([Segment(fit_text(" " * MARK_WIDTH + row, self._fitted_width), style)])
         if isinstance(row, UnlistedFile):
             columns = fit_columns(self.unlisted_columns, self._fitted_width - MARK_WIDTH)
         return super()._line(columns, row, cursor=cursor)
-
-    def render_line(self, y: int) -> Strip:
-        """Line `y` of the screen; the heading goes across all columns."""
-        if y + self.scroll_offset.y != self.heading:
-            return super().render_line(y)
-        style = self.get_component_rich_style("virtual-list--title")
-        text = fit_text(f"  {HEADING}", self.scrollable_content_region.width)
-        return Strip([Segment(text, style)])
 
 
 class StackPane(Vertical):
