@@ -13,13 +13,13 @@ from __future__ import annotations
 import sys
 from abc import abstractmethod
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain, compress, groupby, islice
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from engine.format import U64_MAX, LogRecord, RefRecord, log_key, log_order
+from engine.format import U64_MAX, LogRecord, RefRecord, log_key, log_order, ref_key
 from engine.merge import MergedTable
 from engine.progress import Progress
 from engine.table import Table
@@ -92,6 +92,10 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
 
     _first: Key
     """A key that no row comes before."""
+    _key: Callable[[Record], Key]
+    """The key to start from to get a record first."""
+    _row: Callable[[Record, int], Row]
+    """A record and the position of its table as a row, of bounded size."""
     texts_per_row = 1
     """How many texts of a record a filter looks at."""
 
@@ -135,14 +139,6 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
     @abstractmethod
     def _origins(self, start: Key) -> Iterator[list[tuple[Record, Table]]]:
         """The same, each with its table."""
-
-    @abstractmethod
-    def _key(self, record: Record) -> Key:
-        """The key to start from to get `record` first."""
-
-    @abstractmethod
-    def _row(self, record: Record, position: int) -> Row:
-        """`record` as a row, of bounded size."""
 
     def _weight(self, key: Key) -> int:
         """About how many bytes a key takes."""
@@ -291,18 +287,14 @@ class RefRows(PagedRows[RefRow, RefRecord, bytes]):
     """The refs of a merged view, by name; with tombstones when `deletions` is set."""
 
     _first = b""
+    _key = staticmethod(ref_key)
+    _row = staticmethod(RefRow)
 
     def _blocks(self, start: bytes) -> Iterator[list[RefRecord]]:
         return self._view.ref_blocks(start, deletions=self._deletions)
 
     def _origins(self, start: bytes) -> Iterator[list[tuple[RefRecord, Table]]]:
         return self._view.ref_origins(start, deletions=self._deletions)
-
-    def _key(self, record: RefRecord) -> bytes:
-        return record.name
-
-    def _row(self, record: RefRecord, position: int) -> RefRow:
-        return RefRow(record, position)
 
     def _texts(self, records: Iterable[RefRecord]) -> list[bytes]:
         return [record.name for record in records]
@@ -316,6 +308,8 @@ class LogRows(PagedRows[LogRow, LogRecord, tuple[bytes, int]]):
     """The reflogs of a merged view, by ref name and newest first; with tombstones and markers likewise."""
 
     _first = b"", -U64_MAX
+    _key = staticmethod(log_order)
+    _row = staticmethod(log_row)
     texts_per_row = 4
 
     def _blocks(self, start: tuple[bytes, int]) -> Iterator[list[LogRecord]]:
@@ -324,14 +318,8 @@ class LogRows(PagedRows[LogRow, LogRecord, tuple[bytes, int]]):
     def _origins(self, start: tuple[bytes, int]) -> Iterator[list[tuple[LogRecord, Table]]]:
         return self._view.log_origins(start[0], -start[1], deletions=self._deletions, markers=False)
 
-    def _key(self, record: LogRecord) -> tuple[bytes, int]:
-        return log_order(record)
-
     def _weight(self, key: tuple[bytes, int]) -> int:
         return len(key[0]) + 128
-
-    def _row(self, record: LogRecord, position: int) -> LogRow:
-        return log_row(record, position)
 
     def _texts(self, records: Iterable[LogRecord]) -> list[bytes]:
         return [
