@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +35,7 @@ _PLACES: Final = {
     "refs/heads": "repository-stub",
 }
 _MOST_LOOSE: Final = 1000
+"""Files and directories below refs/ that are looked at."""
 
 
 def check_repository(repository: Repository) -> Iterator[Finding]:
@@ -96,7 +98,17 @@ def _files_of_refs(common_dir: Path) -> Iterator[str]:
     packed = common_dir / "packed-refs"
     if packed.is_file() and packed.stat().st_size:
         yield os.fspath(packed)
-    refs = common_dir / "refs"
-    found = (os.path.join(root, name) for root, _, names in os.walk(refs) for name in sorted(names))
-    loose = [path for path in islice(found, _MOST_LOOSE) if path != os.fspath(refs / "heads")]
-    yield from loose[:1]
+    refs = os.path.join(common_dir, "refs")
+    # Not os.walk(), which enters itself for each level: a path may have two thousand.
+    pending, looked = [refs], 0
+    while pending and looked < _MOST_LOOSE:
+        found: list[os.DirEntry[str]] = []
+        with suppress(OSError), os.scandir(pending.pop()) as entries:
+            found = sorted(islice(entries, _MOST_LOOSE), key=attrgetter("name"))
+        looked += 1 + len(found)
+        for entry in found:
+            if entry.is_dir():
+                pending += [entry.path] if not entry.is_symlink() else []
+            elif entry.path != os.path.join(refs, "heads"):
+                yield entry.path
+                return

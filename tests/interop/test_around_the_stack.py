@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -201,6 +202,22 @@ def test_refs_of_the_files_backend_beside_the_stack_are_a_warning(repo: Reposito
     files = [Path(one.file).name for one in check_repository(find_repository(repo.path))]
     assert files == ["packed-refs", "loose"]
     assert found(repo) == {"refs-beside": Severity.WARNING}
+
+
+def test_directories_without_end_below_refs_are_no_end_of_the_check(repo: Repository) -> None:
+    at = os.open(repo.git_dir / "refs", os.O_RDONLY)
+    for _ in range(1800):
+        os.mkdir("a", dir_fd=at)
+        inner = os.open("a", os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = inner
+    os.close(at)
+    assert found(repo) == {}
+    subprocess.run(["rm", "-r", repo.git_dir / "refs" / "a"], check=True)  # noqa: S607 - pytest's own gives up
+    (repo.git_dir / "refs" / "a" / "b").mkdir(parents=True)
+    (repo.git_dir / "refs" / "a" / "b" / "c").touch()
+    (repo.git_dir / "refs" / "link").symlink_to("a")
+    assert list(found(repo)) == ["refs-beside"]
 
 
 def test_locks_and_the_hook_beside_the_stack_are_mentioned(repo: Repository) -> None:
