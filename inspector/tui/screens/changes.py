@@ -1,6 +1,6 @@
-"""What changed between two views of a stack: the refs created, updated and deleted, as a list.
+"""Refs in two states, as a list: what changed between two views of a stack, and what a repair does.
 
-The screen compares as a job from the moment it opens, a piece at a time; counts and rows grow
+`ChangesScreen` compares as a job from the moment it opens, a piece at a time; counts and rows grow
 meanwhile, and `escape` stops it. Rows come from `difference_rows.ChangeRows`, so neither the time until they
 are on screen nor memory depends on how much changed.
 """
@@ -8,8 +8,8 @@ are on screen nor memory depends on how much changed.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from typing import ClassVar, Final, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import ClassVar, Final, NamedTuple, TypeVar
 
 from textual import on
 from textual.binding import Binding, BindingType
@@ -19,10 +19,11 @@ from engine.format import RefRecord
 from engine.merge import ChangeKind, LogChanges, MergedTable, RefChange, log_changes
 from engine.progress import Progress
 from engine.readable import damage_met
-from inspector.rows import KINDS, READ_ERRORS, SCAN_RECORDS, ChangeRows, Changes
-from inspector.text import shown
-from inspector.tui.screens.list_dialog import ListDialog, ref_columns, ref_lines
-from inspector.tui.widgets.virtual_list import Cell, Look, VirtualList
+from engine.repair import Outcome, RefOutcome
+from inspector.rows import KINDS, ORDER, READ_ERRORS, SCAN_RECORDS, ChangeRows, Changes, OutcomeRows
+from inspector.text import shown, value_text
+from inspector.tui.screens.dialog import ListDialog
+from inspector.tui.widgets.virtual_list import Cell, Column, Look, VirtualList
 from inspector.tui.work import failure_text
 
 PIECES_TOLD: Final = 16
@@ -220,3 +221,80 @@ def _hook_value(record: RefRecord | None, hash_size: int) -> str:
     if record is None:
         return "0" * (2 * hash_size)
     return f"ref:{shown(record.target)}" if record.target is not None else (record.value or b"").hex()
+
+
+_OUTCOME_MARKS: Final = {
+    Outcome.LOST: "-",
+    Outcome.REVIVED: "<",
+    Outcome.CHANGED: "~",
+    Outcome.DOUBTFUL: "?",
+    Outcome.RESTORED: "=",
+    Outcome.RETURNED: "+",
+}
+
+
+class OutcomesScreen(ListDialog[None, RefOutcome]):
+    """The refs that a repair touches, the worst outcome first."""
+
+    HELP = """
+    What the repair does to refs, the worst first: - lost, < revived with an older value, ~ changed,
+    ? doubtful (a newer value may be lost), = restored from its reflog, + returned. Refs that simply
+    stay are counted, not listed.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,d", "leave", "Back")]
+
+    def __init__(self, outcomes: OutcomeRows) -> None:
+        columns = ref_columns(_outcome_mark, "now", "repaired")
+        rows = VirtualList(columns, outcomes, empty="no ref changes")
+        super().__init__("What becomes of refs", rows, classes="-wide")
+        self._counts = outcomes.counts
+
+    def on_mount(self) -> None:
+        """Say how many there are of each kind."""
+        counts = self._counts
+        parts = [f"{_OUTCOME_MARKS[kind]} {counts[kind]:,} {kind}" for kind in ORDER if counts[kind]]
+        self.say("   ".join([*parts, f"{counts[Outcome.KEPT]:,} kept"]))
+
+    def detail(self, row: RefOutcome) -> list[Content]:
+        """Why, and the values."""
+        return ref_lines(row, f"{row.outcome}: {row.why}", "now", "repaired")
+
+
+def _outcome_mark(row: RefOutcome) -> Cell:
+    return Cell(_OUTCOME_MARKS[row.outcome], "error" if row.outcome is Outcome.LOST else "warning")
+
+
+RefRow = TypeVar("RefRow", RefChange, RefOutcome)
+
+
+def ref_columns(mark: Callable[[RefRow], Cell], before: str, after: str) -> list[Column[RefRow]]:
+    """A list of refs with their values in the states that are called `before` and `after`."""
+    return [
+        Column("", lambda row, _width: mark(row), width=1),
+        Column("ref", lambda row, _width: Cell(shown(row.name)), width=24, flex=4),
+        Column(before, lambda row, width: _value_cell(row.before, width), width=10, flex=1),
+        Column(after, lambda row, width: _value_cell(row.after, width), width=10, flex=1),
+    ]
+
+
+def _value_cell(record: RefRecord | None, width: int) -> Cell:
+    if record is None:
+        return Cell("none", "muted")
+    return Cell(value_text(record, width), "plain" if record.target is None else "accent")
+
+
+def ref_lines(row: RefChange | RefOutcome, what: str, before: str, after: str) -> list[Content]:
+    """The same of one ref, with its values in full; `what` says what has become of it."""
+    lines = [Content.assemble((shown(row.name), "bold"), f"  {what}")]
+    width = max(8, len(before) + 1, len(after) + 1)
+    for label, record in ((before, row.before), (after, row.after)):
+        if record is None:
+            text = "none"
+        else:
+            value = f"-> {shown(record.target)}" if record.target is not None else (record.value or b"").hex()
+            text = f"{value}  update {record.update_index}"
+        lines.append(Content.assemble((f"{label:<{width}}", "$foreground-muted"), text))
+        if record is not None and record.peeled is not None:
+            lines.append(Content.assemble(("  peeled ", "$foreground-muted"), record.peeled.hex()))
+    return lines

@@ -15,7 +15,7 @@ from engine.format import LogRecord
 from engine.table import Table
 from inspector.rows import LogRow, RefRow, SequenceRows, entry_json
 from inspector.text import safe_name, safe_text
-from inspector.tui.screens.list_dialog import ListDialog
+from inspector.tui.screens.dialog import ListDialog
 from inspector.tui.widgets.virtual_list import Column, VirtualList, fit_text
 from inspector.tui.work import failure_text
 

@@ -1,27 +1,33 @@
-"""What screens on top of the main screen have in common: a box with a title, a key bar, jobs, and help."""
+"""What screens on top of the main screen have in common: a box with a title, a key bar, jobs, and help.
+
+Some are a list, with words above it, and below it what is under the cursor, in full.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, ClassVar, Generic, TypeVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.events import ScreenResume
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
-from textual.widgets import Static
+from textual.widgets import Button, Input, Static
 
+from inspector.actions import Typed
 from inspector.tui.help import help_lines
 from inspector.tui.widgets.key_bar import KeyBar
-from inspector.tui.widgets.virtual_list import VirtualList
+from inspector.tui.widgets.virtual_list import ListPane, VirtualList
 from inspector.tui.work import Jobs
 
 Answer = TypeVar("Answer")
+Row = TypeVar("Row")
 
 
 class Dialog(ModalScreen[Answer], Generic[Answer]):
@@ -128,3 +134,119 @@ class HelpScreen(Dialog[None]):
     def action_last(self) -> None:
         """Scroll to the end, which is the glossary."""
         self._text.scroll_end(animate=False)
+
+
+class ConfirmScreen(Dialog[bool]):
+    """One sentence and two buttons, the harmless one under the keys; True when the other was pressed."""
+
+    HELP = """
+    The last question before the stack is changed. Enter on Cancel, and escape, change nothing.
+
+    The plan is applied as a whole or not at all. Other processes may read and write meanwhile: locks see
+    to it that no change of theirs is lost, and if the stack has changed by then, nothing is done.
+    """
+
+    DEFAULT_CSS = """
+    ConfirmScreen {
+        & > .box {
+            width: 66;
+            max-width: 100%;
+            height: auto;
+            padding: 1 2;
+            border: heavy $warning;
+        }
+        & Static { margin-bottom: 1; }
+        & Horizontal { height: auto; align-horizontal: right; }
+        & Button { margin-left: 2; }
+        & Input { margin-bottom: 1; }
+    }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(False)", "Cancel"),
+        Binding("left,right,tab", "app.focus_next", "Next"),
+        Binding("shift+tab", "app.focus_previous", "Before", show=False),
+    ]
+
+    def __init__(self, title: str, sentence: str, verb: str, typed: Typed | None = None) -> None:
+        """With `typed`, the button works once that has been typed."""
+        self._typed = typed
+        others = (
+            "Other processes may go on working on the stack; if one of them changes it first, "
+            "nothing is done."
+        )
+        parts: list[Widget] = [Static(sentence, markup=False), Static(others)]
+        if typed is not None:
+            why = Content.styled(f"! {typed.why}\n", "$text-warning")
+            ask = Content.assemble(why, "To go on, type: ", (typed.text, "bold"))
+            parts += [Static(ask, id="why"), Input(id="typed")]
+        go = Button(Content(verb), id="go", disabled=typed is not None)
+        super().__init__(title, *parts, Horizontal(Button("Cancel", id="cancel"), go))
+
+    def on_mount(self) -> None:
+        """Enter alone changes nothing: Cancel has the keys, or the field for what is to be typed."""
+        self.query_one("#cancel" if self._typed is None else "#typed").focus()
+
+    @on(Input.Changed)
+    def _note_typed(self, event: Input.Changed) -> None:
+        is_right = self._typed is not None and event.value.strip() == self._typed.text
+        self.query_one("#go", Button).disabled = not is_right
+
+    @on(Input.Submitted)
+    def _go_on(self, event: Input.Submitted) -> None:
+        """To the button, if it works: what is typed is one step, to press it another."""
+        event.stop()
+        self.query_one("#go").focus()
+
+    @on(Button.Pressed)
+    def _answer(self, event: Button.Pressed) -> None:
+        event.stop()
+        self.dismiss(event.button.id == "go")
+
+
+class ListDialog(Dialog[Answer], Generic[Answer, Row]):
+    """Shows the rows of one list."""
+
+    DEFAULT_CSS = """
+    ListDialog {
+        & #words { display: none; height: auto; }
+        & #detail { height: 6; padding: 0 1; border-top: solid $surface-lighten-3; }
+        &.-wide > .box { max-width: 160; padding: 0; }
+        &.-wide #words { padding: 0 1; }
+        &.-small {
+            & > .box { width: 90%; height: auto; max-height: 90%; }
+            & ListPane { height: auto; max-height: 100%; }
+            & VirtualList { height: auto; max-height: 60vh; }
+        }
+    }
+    """
+
+    def __init__(self, heading: str, rows: VirtualList[Row], *, classes: str = "") -> None:
+        """Of class `-wide` the box is for long lines, of class `-small` as high as the list."""
+        self._list = rows
+        self._said = Static(id="words", markup=False)
+        self._text = Static(id="detail-text", markup=False)
+        detail = VerticalScroll(self._text, id="detail", can_focus=False)
+        super().__init__(heading, self._said, ListPane(rows), detail)
+        self.set_classes(classes)
+
+    def detail(self, row: Row) -> Sequence[Content]:  # noqa: ARG002
+        """The lines about the row under the cursor."""
+        return ()
+
+    def on_mount(self) -> None:
+        """Keys go to the list."""
+        self._list.focus()
+        self._list.source_changed()
+
+    def say(self, words: str | Content) -> None:
+        """Show these words above the list; none take no room."""
+        self._said.display = bool(words)
+        self._said.update(words)
+
+    @on(VirtualList.Highlighted)
+    def show_detail(self) -> None:
+        """Show what is under the cursor by now."""
+        row = self._list.current
+        lines = () if row is None else self.detail(row)
+        self._text.update(Content("\n").join(lines))

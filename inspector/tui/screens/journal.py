@@ -10,7 +10,7 @@ from textual.content import Content
 from inspector.model import Entry, Journal
 from inspector.rows import SequenceRows
 from inspector.text import safe_name, utc_time
-from inspector.tui.screens.list_dialog import ListDialog
+from inspector.tui.screens.dialog import ListDialog
 from inspector.tui.widgets.virtual_list import Cell, Column, VirtualList
 
 

@@ -24,7 +24,7 @@ from inspector.model import AsOf, Scope, StackView, WholeStack
 from inspector.rows import SequenceRows
 from inspector.text import file_size, log_time, short_table_name, update_range
 from inspector.tui.screens.changes import ChangesScreen
-from inspector.tui.screens.list_dialog import ListDialog
+from inspector.tui.screens.dialog import ListDialog
 from inspector.tui.widgets.virtual_list import Cell, Column, VirtualList
 from inspector.tui.work import Job
 

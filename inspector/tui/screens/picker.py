@@ -20,7 +20,7 @@ from engine.git import StackLocation
 from engine.stack import Stack, StackOptions
 from inspector.rows import SequenceRows
 from inspector.text import error_text, file_size, safe_name, shorten_middle
-from inspector.tui.screens.list_dialog import ListDialog
+from inspector.tui.screens.dialog import ListDialog
 from inspector.tui.widgets.virtual_list import Cell, Column, VirtualList
 from inspector.tui.work import Job
 

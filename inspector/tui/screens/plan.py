@@ -35,9 +35,8 @@ from inspector.model import Journal
 from inspector.rows import OutcomeRows
 from inspector.text import is_chosen, step_lines
 from inspector.tui.screens.attempt import NotDone, apply_plan, make_plan
-from inspector.tui.screens.confirm import ConfirmScreen
-from inspector.tui.screens.dialog import Dialog
-from inspector.tui.screens.outcomes import OutcomesScreen
+from inspector.tui.screens.changes import OutcomesScreen
+from inspector.tui.screens.dialog import ConfirmScreen, Dialog
 from inspector.tui.widgets.line_list import Line, LineList
 from inspector.tui.widgets.virtual_list import Look, VirtualList
 

@@ -21,7 +21,7 @@ from inspector.model import Journal, StackView
 from inspector.rows import SequenceRows
 from inspector.text import age_text, counted, safe_name, short_table_name, utc_time
 from inspector.tui.screens.changes import ChangesScreen
-from inspector.tui.screens.list_dialog import ListDialog
+from inspector.tui.screens.dialog import ListDialog
 from inspector.tui.screens.plan import ActionScreen
 from inspector.tui.widgets.virtual_list import Cell, Column, VirtualList
 from inspector.tui.work import Job

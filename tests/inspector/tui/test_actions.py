@@ -36,7 +36,7 @@ from inspector.actions import (
     Workplace,
     run,
 )
-from inspector.tui.screens.confirm import ConfirmScreen
+from inspector.tui.screens.dialog import ConfirmScreen
 from inspector.tui.screens.plan import ActionScreen, Phase
 from tests.support import cli
 from tests.support.actions import (

@@ -20,7 +20,7 @@ from inspector.actions.undoing import FORCE
 from inspector.model import StackView
 from inspector.tui import MainScreen
 from inspector.tui.screens.changes import ChangesScreen
-from inspector.tui.screens.confirm import ConfirmScreen
+from inspector.tui.screens.dialog import ConfirmScreen
 from inspector.tui.screens.plan import ActionScreen, Phase
 from inspector.tui.screens.snapshots import SnapshotsScreen
 from tests.support.actions import ActionApp, act, confirm, journal, lines, phase, sentence, until, warnings

@@ -19,7 +19,7 @@ from engine.fsck import fsck
 from engine.stack import LockFile
 from inspector.actions import RepairAction
 from inspector.rows import OutcomeRows
-from inspector.tui.screens.confirm import ConfirmScreen
+from inspector.tui.screens.dialog import ConfirmScreen
 from inspector.tui.screens.plan import Phase, RepairScreen
 from inspector.tui.widgets.line_list import LineList
 from tests.support import cli

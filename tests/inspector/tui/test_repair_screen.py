@@ -12,8 +12,8 @@ from engine.fsck import Severity, fsck
 from engine.repair import Outcome
 from engine.stack import StackOptions
 from inspector.actions import Workplace
-from inspector.tui.screens.confirm import ConfirmScreen
-from inspector.tui.screens.outcomes import OutcomesScreen
+from inspector.tui.screens.changes import OutcomesScreen
+from inspector.tui.screens.dialog import ConfirmScreen
 from inspector.tui.screens.plan import Phase, RepairScreen
 from tests.support.actions import ActionApp, act, confirm, journal, lines, phase, sentence, until
 from tests.support.screens import branches, damage_block, log, make_stack, shown_lines

@@ -16,7 +16,7 @@ from inspector.actions import CompactAction, Workplace
 from inspector.demo import build_damaged_demo, build_demo
 from inspector.model import Session
 from inspector.tui import InspectorApp
-from inspector.tui.screens.outcomes import OutcomesScreen
+from inspector.tui.screens.changes import OutcomesScreen
 from inspector.tui.screens.plan import ActionScreen, Phase, RepairScreen
 from inspector.tui.screens.snapshots import SnapshotsScreen
 from tests.support.actions import NOW, journal, phase, until

@@ -12,7 +12,7 @@ from textual.widgets import Button, Input
 
 from inspector.actions import CompactAction
 from inspector.tui import MainScreen
-from inspector.tui.screens.confirm import ConfirmScreen
+from inspector.tui.screens.dialog import ConfirmScreen
 from inspector.tui.screens.plan import ActionScreen, Phase, RepairScreen
 from tests.support import cli
 from tests.support.actions import (
