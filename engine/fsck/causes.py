@@ -17,7 +17,7 @@ from typing import Final
 from engine.format import limits_in_name
 from engine.fsck.finding import Finding
 
-_NO_LIST: Final = frozenset({"list-missing", "list-empty", "list-unreadable"})
+_NO_LIST: Final = frozenset({"list-missing", "list-empty", "list-unreadable", "list-not-permitted"})
 _LINES: Final = frozenset(
     {"list-nul", "list-no-newline", "list-leaves-directory", "list-carriage-return", "list-not-a-table"}
 )

@@ -103,6 +103,8 @@ _FAULTS = (
         f"it, so its refs and reflogs are lost. {_BEGIN_ANEW}", _EMPTY),
     FaultKind("list-unreadable", _ERROR, "tables.list cannot be read, or is no list.",
         "git refuses the whole stack, or hangs", ("move it away, then rebuild tables.list",)),
+    FaultKind("list-not-permitted", _ERROR, "This user may not read tables.list, by its owner and its mode.",
+         "run by this user, git refuses the whole stack", _PERMIT),
     FaultKind("list-no-newline", _ERROR, "The last line of tables.list does not end: the list may have been "
         "cut short. The Go library writes lists like this.", f"git since 2.52 refuses {_CRASHES}",
         _RELIST + _REBUILD),

@@ -87,7 +87,8 @@ def _check_list(directory: str, report: Report) -> list[ListLine]:
     try:
         raw = read_list_bytes(directory)
     except (FormatError, OSError) as error:
-        report.add("list-unreadable", TABLES_LIST, None, reason_of(error))
+        code = "list-not-permitted" if isinstance(error, PermissionError) else "list-unreadable"
+        report.add(code, TABLES_LIST, None, reason_of(error))
         return []
     if not tables and not (raw or b"").strip(b"\n") and is_of_repository(directory):
         what = "no tables.list and" if raw is None else "a tables.list without a line, and"

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.closing import Closing
-from engine.errors import FormatError, ReftableError
+from engine.errors import FormatError, ReftableError, in_words
 from engine.format import (
     TABLES_LIST,
     HashId,
@@ -186,7 +186,7 @@ def _whatever_is_there(path: str, options: StackOptions, names: Sequence[str] | 
     if files and not set(files).intersection(names):
         why = "names no table that is there" if names else "names no table"
         if not names and list_fault is not None:
-            why = list_fault.reason if isinstance(list_fault, FormatError) else str(list_fault)
+            why = list_fault.reason if isinstance(list_fault, FormatError) else in_words(list_fault)
         what = f"{why}; the {len(files)} table files of the directory are shown, by their update indexes"
         list_fault, is_guessed = FormatError(TABLES_LIST, None, what), True
     looked_at = chain(names, files) if is_guessed else names

@@ -83,6 +83,23 @@ def test_a_repair_does_not_set_it_aside(stack: Path) -> None:
     assert plan_repair(stack).is_noop
 
 
+def test_neither_a_list_nor_an_orphan_is_rebuilt_or_called_damaged(
+    stack: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The tables of a list that may not be read are shown all the same, and no number of an error is."""
+    (stack / "tables.list").chmod(0o600)
+    with unprivileged(), open_readable(stack) as opened:
+        found = by_cause(one for one in fsck(stack) if one.severity is Severity.ERROR)
+        faults = opened.damage_met()
+        with pytest.raises(PermissionError):
+            plan_repair(stack)
+    assert [group[0].code for group in found] == ["list-not-permitted"]
+    assert found[0][0].message.startswith("not readable by you: it belongs to root and has the mode 600")
+    with pytest.raises(Exception):  # noqa: B017, PT011 - click's way to end with a code
+        end_with_faults(faults)
+    assert "Errno" not in capfd.readouterr().err
+
+
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="there is no setpriv")
 def test_git_sees_no_ref_and_says_nothing(git: Git, tmp_path: Path) -> None:
     repo = git.init(tmp_path / "repo")
