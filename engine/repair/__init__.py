@@ -29,6 +29,7 @@ from engine.repair.plan import (
     StepKind as StepKind,
     damages as damages,
     lock_files as lock_files,
+    room_for_refs as room_for_refs,
     table_files as table_files,
 )
 from engine.repair.planner import plan_repair as plan_repair

@@ -10,13 +10,17 @@ import os
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Final
 
-from engine.format import U64_MAX, HashId, is_table_file, pack_table_list
+from engine.format import U64_MAX, HashId, footer_size, header_size, is_table_file, pack_table_list
 from engine.fsck import Severity
 from engine.git import Repository
 from engine.repair.inputs import Input
 from engine.salvage import EVERYWHERE, Gap, Losses
 from engine.stack import LOCK_SUFFIX, StackOptions, merged_ranges
+
+_LEAST_RECORD: Final = 4
+"""Bytes of the shortest record of a ref: a tombstone that shares its name but for one letter."""
 
 
 class StepKind(StrEnum):
@@ -210,6 +214,24 @@ def damages(plan: RepairPlan) -> list[Damage]:
         elif low <= high and not any(first <= low and high < end for first, end in covered):
             found.append(Damage.of(left.file, None, high, None))
     return [damage for damage in found if damage.gaps or damage.lost_logs]
+
+
+def room_for_refs(plan: RepairPlan) -> int | None:
+    """How many refs at most the bytes can hold that cannot be read, of files of which none can be.
+
+    A file may have been longer once. None where a file is not there, or is damaged in part.
+    """
+    room = 0
+    for damage in damages(plan):
+        if damage.gaps == EVERYWHERE and damage.position is None:
+            try:
+                size = os.stat(plan.directory / damage.file).st_size - header_size(1) - footer_size(1)
+                room += max(0, size) // _LEAST_RECORD
+            except OSError:
+                return None
+        elif damage.gaps:
+            return None
+    return room
 
 
 def table_files(directory: str | os.PathLike[str]) -> list[str]:

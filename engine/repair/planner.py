@@ -23,6 +23,7 @@ from typing import Final
 
 from engine.errors import ApiError, FormatError, MissingTableError, OutdatedError
 from engine.format import (
+    U64_MAX,
     is_table_file,
     limits_in_name,
     pack_table_list,
@@ -44,6 +45,7 @@ from engine.stack import (
     FileKind,
     StackOptions,
     UnlistedFile,
+    merged_ranges,
     read_list_bytes,
     unlisted_files,
 )
@@ -146,7 +148,7 @@ class _Planner(Draft):
         beside = unlisted_files(known.path, self.now)
         self.steps += [_lock_step(lock) for lock in beside if lock.kind.is_lock and self._is_about(lock.name)]
         tables = planned_tables(self, self._choose(present))
-        self._plan_left_out({file for table in tables for file in table.files})
+        self._plan_left_out(tables)
         self._plan_list(tables)
         if self.only is None:
             for file in beside:
@@ -231,10 +233,10 @@ class _Planner(Draft):
 
     # What is left out
 
-    def _plan_left_out(self, used: set[str]) -> None:
-        """All tables that are no part of the repaired stack; `used` are those that are."""
+    def _plan_left_out(self, tables: Sequence[PlannedTable]) -> None:
+        """All tables that are no part of the repaired stack, which has `tables`."""
         known = self.known
-        used = used | {left.file for left in self.left}
+        used = {file for table in tables for file in table.files} | {left.file for left in self.left}
         for name in sorted(self.set_aside - used):
             file = known.look_at_unlisted(name)
             why = joined(["as was asked for", *file.reasons])
@@ -248,7 +250,7 @@ class _Planner(Draft):
                 self.leave(StepKind.SET_ASIDE, found, found.why or "nothing of it can be read")
                 continue
             why = found.why if found is not None else "listed in tables.list, but there is no such file"
-            result = "it stays where it is" if found else "whatever it held is lost, unless a backup has it"
+            result = "it stays where it is" if found else _what_is_missed(name, tables)
             self.left.append(
                 LeftOut(name, why, limits_in_name(name), 0, 0, is_listed=True, is_missing=found is None)
             )
@@ -306,6 +308,16 @@ class _Planner(Draft):
         if pack_table_list(listed) != before or kept != [table.name for table in tables]:
             what = "the list or other tables are damaged too: repair the whole stack"
             raise FormatError(TABLES_LIST, None, what)
+
+
+def _what_is_missed(name: str, tables: Sequence[PlannedTable]) -> str:
+    """What becomes of the records of a table that is not there; `tables` are those of the repaired stack."""
+    low, high = limits_in_name(name) or (0, U64_MAX)
+    covered = merged_ranges(table.limits for table in tables)
+    if not any(first <= low and high < end for first, end in covered):
+        return "whatever it held is lost, unless a backup has it"
+    by = next((table.name for table in tables if table.limits[0] <= low and high <= table.limits[1]), "")
+    return f"nothing is lost by it: its update indexes are those of {by or 'other tables'}"
 
 
 def _lock_step(lock: UnlistedFile) -> Step:

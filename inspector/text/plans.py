@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from engine.format import U64_MAX, LogRecord
 from engine.merge import CompactionPlan
-from engine.repair import LogOutcomes, Outcome, RefOutcome, RepairPlan, Step, damages
+from engine.repair import LogOutcomes, Outcome, RefOutcome, RepairPlan, Step, damages, room_for_refs
 from engine.salvage import Gap
 from engine.stack import CleanPlan
 from engine.update import UpdatePlan
@@ -131,8 +131,12 @@ def is_chosen(step: Step) -> bool:
 
 def ref_counts(counts: Mapping[Outcome, int], plan: RepairPlan) -> str:
     """`refs: 2,059 kept, 3 doubtful, 0 lost`: what becomes of how many refs."""
-    told = [kind for kind in Outcome if (counts[kind] and kind is not Outcome.LOST) or kind is Outcome.KEPT]
-    return f"refs: {', '.join(f'{counts[kind]:,} {kind}' for kind in told)}, {ref_losses(counts, plan)}"
+    told = {kind: f"{counts[kind]:,} {kind}" for kind in Outcome if counts[kind] or kind is Outcome.KEPT}
+    told.pop(Outcome.LOST, None)
+    room = room_for_refs(plan)
+    if room and room < counts[Outcome.DOUBTFUL]:
+        told[Outcome.DOUBTFUL] += f" (the bytes there that cannot be read have room for {room:,})"
+    return f"refs: {', '.join(told.values())}, {ref_losses(counts, plan)}"
 
 
 def ref_losses(counts: Mapping[Outcome, int], plan: RepairPlan) -> str:

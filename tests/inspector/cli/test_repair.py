@@ -16,7 +16,7 @@ from inspector.cli import repair
 from inspector.demo import build_damaged_demo
 from tests.support.cli import ok, run
 from tests.support.findings import write_stack
-from tests.support.stacks import listed, lock
+from tests.support.stacks import LOOSE, list_tables, listed, lock, make_stack
 from tests.support.tables import oid, stack_contents, stack_files, write_table
 
 
@@ -438,3 +438,34 @@ def test_undo_of_a_clean_promises_no_snapshot_that_is_not_there(stack: Path) -> 
     assert orphan.exists()
     assert "to take this back" not in done.err
     assert "Nothing to undo" in ok("undo", stack).err or "nothing to undo" in ok("undo", stack).err
+
+
+def test_doubt_is_bounded_by_the_bytes_that_cannot_be_read(tmp_path: Path) -> None:
+    """A small table of zeros on top of many refs makes each of them doubtful, but few can have been in it."""
+    path = write_stack(tmp_path, [RefRecord(b"refs/heads/%04d" % at, 1, oid(at + 1)) for at in range(300)])
+    with Stack.open(tmp_path, LOOSE) as made, made.addition() as addition, addition.table() as writer:
+        writer.add_ref(RefRecord(b"refs/heads/new", addition.update_index, oid(7)))
+    newest = tmp_path / listed(tmp_path)[-1]
+    assert newest != path
+    newest.write_bytes(bytes(newest.stat().st_size))
+    room = (newest.stat().st_size - 24 - 68) // 4
+    text = ok("repair", tmp_path).out.decode()
+    assert f"300 doubtful (the bytes there that cannot be read have room for {room})" in text
+    newest.write_bytes(b"")  # it has been longer, and nothing tells by how much
+    assert "room for" not in ok("repair", tmp_path).out.decode()
+
+
+def test_a_missing_table_whose_update_indexes_another_covers_is_no_loss(tmp_path: Path) -> None:
+    """An older list was put back: its tables are gone, and a compaction has kept what was in them."""
+    directory = tmp_path / "stack"
+    before = make_stack(directory, 4)
+    with Stack.open(directory) as made:
+        made.compact_all()
+    whole = listed(directory)
+    list_tables(directory, [*whole, before[2]])
+    text = ok("repair", directory).out.decode()
+    assert f"nothing is lost by it: its update indexes are those of {whole[0]}" in text
+    assert "whatever it held is lost" not in text
+    assert "refs: 4 kept, 0 lost" in text
+    (directory / whole[0]).unlink()
+    assert "whatever it held is lost, unless a backup has it" in run("repair", directory).out.decode()
