@@ -47,7 +47,11 @@ from engine.format.header import (
     header_fields as header_fields,
     header_size as header_size,
 )
-from engine.format.raw_record import Encoded as Encoded, split_logs as split_logs
+from engine.format.raw_record import (
+    Encoded as Encoded,
+    raw_committer as raw_committer,
+    split_logs as split_logs,
+)
 from engine.format.record import (
     DELETION as DELETION,
     LOG_KEY_TAIL as LOG_KEY_TAIL,

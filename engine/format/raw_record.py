@@ -146,6 +146,13 @@ def log_time(item: Encoded, hash_size: int) -> tuple[int, int]:
     return get_varint(encoded, _skip_string(encoded, email))
 
 
+def raw_committer(item: Encoded, hash_size: int) -> bytes:
+    """Name and email of a log entry that is no tombstone, each behind its length."""
+    *_, tail_len, encoded = item
+    begin = len(encoded) - tail_len + 2 * hash_size
+    return encoded[begin : _skip_string(encoded, _skip_string(encoded, begin))]
+
+
 def normalised(item: Encoded, hash_size: int) -> Encoded:
     """The same log record with exactly one newline at the end of its message."""
     key, previous, prefix, kind, tail_len, encoded = item

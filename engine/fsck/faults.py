@@ -213,9 +213,12 @@ _FAULTS = (
         f"{_SILENT}; a later transaction may reuse the index", _TABLE),
     FaultKind("restart-offset", _ERROR, "A restart point of a block does not lead to a record with a whole "
         "key, or they do not ascend.", _LOOKUPS, _REWRITE),
+    FaultKind("log-committer", _WARNING, "The name or the email of a log entry's committer has a `<`, a `>` "
+        "or a newline, which git leaves out of both.", "git shows the entry; as a line of the files backend, "
+        "it would be none"),
     FaultKind("value-altered", _ERROR, "A ref has another value than its reflog says that the same "
         "transaction gave it, while the other refs of the table agree with theirs. Blocks of logs have a "
-        "checksum, those of refs none: bytes of the ref were altered.", _ALTERED, _SET_REF),
+        "checksum, those of refs none: bytes of the ref were altered.", _ALTERED, _REWRITE + _SET_REF),
     FaultKind("value-unlike-log", _WARNING, "A ref has another value than its reflog says that the same "
         "transaction gave it.", _ALTERED, _SET_REF),
     # Indexes

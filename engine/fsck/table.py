@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
 from typing import Final
@@ -17,18 +17,23 @@ from engine.errors import FormatError, shown
 from engine.format import (
     INDEX,
     LOG,
+    LOG_KEY_TAIL,
+    LOG_UPDATE,
     MAGIC,
     MIN_UPDATE_INDEX,
     OBJ,
     REF,
     SECTION_NAMES,
     Block,
+    Encoded,
     Footer,
     Header,
     ObjectRecord,
     RefRecord,
+    get_varint,
     header_size,
     limits_in_name,
+    raw_committer,
 )
 from engine.fsck.block import check_records, name_of, pass_block
 from engine.fsck.finding import Finding, Report
@@ -43,6 +48,8 @@ _MOST_DAMAGED: Final = 1000
 """Stretches of a table that cannot be read before the rest is left alone: a huge file of zeros has no end."""
 
 _BLOCKS_PER_TICK: Final = 64
+_MOST_COMMITTERS: Final = 10_000
+_ENDS: Final = frozenset(b"<>\n")
 _SECTIONS_IN_ORDER: Final = (REF, OBJ, LOG)
 _FIELD_CODES: Final = {SpanKind.CHECKSUM: "footer-checksum", SpanKind.POSITION: "section-offset"}
 
@@ -221,6 +228,7 @@ class _Blocks:
         self._null_id = bytes(header.hash_id.size)
         self._objects = ObjectCheck(footer.object_id_len if footer.obj_offset else 0)
         self._values = ValueCheck(file.table) if file.table is not None else None
+        self._committers: set[bytes] = set()
         self._damaged = 0
         self._passed = 0
 
@@ -252,6 +260,20 @@ class _Blocks:
             self._check_sections(self._footer)
         if self._values is not None:
             self._values.finish(self._report)
+
+    def _check_committers(self, offset: int, logs: Sequence[Encoded]) -> None:
+        """Report those for whom a line of a reflog in the files backend has no place."""
+        for item in logs:
+            who = raw_committer(item, len(self._null_id)) if item[3] == LOG_UPDATE else None
+            if who is None or who in self._committers:
+                continue
+            if len(self._committers) < _MOST_COMMITTERS:
+                self._committers.add(who)
+            size, begin = get_varint(who, 0)
+            name, email = who[begin : begin + size], who[get_varint(who, begin + size)[1] :]
+            if not _ENDS.isdisjoint(name + email):
+                what = f"in the reflog of {shown(item[0][:-LOG_KEY_TAIL])}: {shown(name)}, {shown(email)}"
+                self._add("log-committer", offset, what)
 
     def _check_section_order(self) -> None:
         before = (-1, 0)
@@ -315,6 +337,7 @@ class _Blocks:
             self._objects.take_objects(block.offset, found)
         elif self._values is not None and not self._report.has(self._name, "block-too-long"):
             self._values.take(found.logs)
+            self._check_committers(block.offset, found.logs)
         if found is not None and (block.type != REF or self._null_id not in block.data):
             return list(found.names)
         return list(map(name_of, self._refs_at(block.offset))) if block.type == REF else []

@@ -206,7 +206,7 @@ class Evidence:
             (REWRITE_TABLE in one.fixes or one.code == "not-a-table") and one.code not in _OF_THE_NAME
             for one in reasons
         )
-        rewrites = rewrites or single_root or bool(codes & {"table-unreadable", "orphan-damaged"})
+        rewrites = rewrites or bool(codes & {"table-unreadable", "orphan-damaged"})
         status, renames = os.stat(self.path / name), bool(codes & _OF_THE_NAME)
         places = ["" if one.offset is None else f" at byte {one.offset}" for one in reasons]
         words = [f"{one.code}{at}: {one.message}" for one, at in zip(reasons, places, strict=True)]
@@ -220,6 +220,8 @@ class Evidence:
                 raise
             except (FormatError, OSError) as error:
                 file.reasons.append(reason_of(error))
+        # It is sound, and has nothing that is to be salvaged.
+        file.rewrites = rewrites or single_root
         read = file.input
         if read is not None and read.limits[1] >= HIGHEST_LIMIT:
             # It ends with its last update index, where a higher one was never set.

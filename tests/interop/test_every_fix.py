@@ -17,7 +17,7 @@ from engine.fsck import FAULTS, Severity, check_repository
 from engine.git import find_repository
 from engine.repair import plan_repair, repair
 from engine.stack import Stack, StackOptions
-from engine.table import Table, WriteOptions
+from engine.table import Table, TableWriter, WriteOptions
 from tests.engine.fsck.test_git_stacks import TRIAL
 from tests.support.cli import ok
 from tests.support.findings import NOW, codes
@@ -244,6 +244,30 @@ def in_place(make: Callable[[Path], object], of: Callable[[Repository], Path]) -
     return made
 
 
+def by_add(commands: bytes) -> Maker:
+    return lambda repo, _: ok("add", repo.path, stdin=commands, env=repo.runner.environment)
+
+
+def alter_a_value(path: Path) -> None:
+    """Of the object id of the second branch in the second block, one bit."""
+    block = blocks(path, REF)[1]
+    value = [ref for ref in block.refs(20, 1) if ref.value is not None][1].value or b""
+    change_byte(path, block.offset + block.data.index(value) + 15, 0x01)
+
+
+def unlike_log(repo: Repository, _: Path) -> None:
+    value, name = repo.oid("refs/heads/main"), b"refs/heads/unlike"
+    with Stack.open(repo.reftable, OPTIONS) as stack:
+        at = stack.next_update_index
+        log = LogRecord(name, at, bytes(20), oid(7), b"A", b"a@b.c", 1, 0, b"made\n")
+
+        def write(writer: TableWriter) -> None:
+            writer.add_ref(RefRecord(name, at, value))
+            writer.add_log(log)
+
+        stack.add(write)
+
+
 MADE: dict[str, Maker] = {
     "list-missing": lambda _, table: (table.parent / "tables.list").unlink(),
     "list-empty": lambda _, table: write_list(table, lambda raw: raw[:0]),
@@ -318,12 +342,10 @@ MADE: dict[str, Maker] = {
     "symref-target": add(lambda index, _: RefRecord(b"refs/heads/s", index, target=b"a..b/c")),
     "head-missing": add(lambda index, _: RefRecord(HEAD, index)),
     "head-target": add(lambda index, _: RefRecord(HEAD, index, target=b"refs/tags/v1")),
+    "value-altered": in_one(alter_a_value),
+    "value-unlike-log": unlike_log,
     "ref-id-null": add(lambda index, _: RefRecord(b"refs/heads/null", index, bytes(20))),
 }
-
-
-def by_add(commands: bytes) -> Maker:
-    return lambda repo, _: ok("add", repo.path, stdin=commands, env=repo.runner.environment)
 
 
 BY_HAND: dict[str, tuple[str, Maker]] = {
@@ -345,6 +367,7 @@ BY_HAND: dict[str, tuple[str, Maker]] = {
     ),
     "head-missing": ("likewise", by_add(b"symref-create HEAD refs/heads/main\n")),
     "head-target": ("likewise", by_add(b"option no-deref\nsymref-update HEAD refs/heads/main\n")),
+    "value-unlike-log": ("likewise", by_add(b"delete refs/heads/unlike\n")),
     "ref-id-null": ("likewise", by_add(b"option no-deref\ndelete refs/heads/null\n")),
 }
 

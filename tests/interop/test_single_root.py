@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from engine.format import RefRecord
+from engine.format import LogRecord, RefRecord
 from engine.fsck import Severity
 from engine.repair import StepKind, plan_repair, repair
 from engine.snapshot import restore
 from engine.table import Table, WriteOptions
 from tests.support.cli import ok, run
-from tests.support.findings import NOW, codes, only
+from tests.support.findings import NOW, codes, only, write_stack
 from tests.support.git import Git, Repository
+from tests.support.repairs import outcomes
 from tests.support.stacks import listed
 from tests.support.tables import oid, stack_contents, write_table
 
@@ -50,6 +51,19 @@ def test_the_table_is_written_with_a_single_root_when_it_is_named(many: Reposito
     assert result.snapshot is not None
     restore(many.reftable, result.snapshot, NOW)
     assert stack_contents(many.reftable) == before
+
+
+def test_a_value_that_its_reflog_does_not_confirm_stays_what_it_is(tmp_path: Path) -> None:
+    """The table is sound: nothing of it is to be restored."""
+    refs = [RefRecord(b"refs/heads/%05d" % number, 1, oid(number)) for number in range(2000)]
+    logs = [LogRecord(ref.name, 1, bytes(20), oid(1), b"A", b"a@b.c", 1, 0, b"m\n") for ref in refs[::3]]
+    name = write_stack(tmp_path, refs, logs, WriteOptions(block_size=256)).name
+    plan = plan_repair(tmp_path, tables=[name], now=NOW)
+    assert set(outcomes(plan).values()) == {"doubtful"}
+    repair(tmp_path, plan, now=NOW)
+    with Table.open(tmp_path / listed(tmp_path)[0]) as table:
+        assert not table.has_several_roots
+        assert (list(table.refs()), list(table.logs())) == (refs, logs)
 
 
 def test_compact_writes_a_single_root_on_demand_even_of_one_table(many: Repository) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -124,3 +125,24 @@ def test_a_migrated_repository_agrees(git: Git, tmp_path: Path) -> None:
     repo.git("refs", "migrate", "--ref-format=files")
     repo.git("refs", "migrate", "--ref-format=reftable")
     assert not any(code.startswith("value-") for code in codes(repo.reftable))
+
+
+@pytest.mark.parametrize("who", [(b"A\nB", b"a@x"), (b"A <x", b"a@x"), (b"A", b"a>@x")])
+def test_a_committer_with_what_ends_a_field_of_a_reflog_line_is_a_warning(
+    tmp_path: Path, who: tuple[bytes, bytes]
+) -> None:
+    """Lengths of names do not count as such: 10 is a newline, 60 and 62 are brackets."""
+    sound = [
+        LogRecord(b"refs/heads/a", number, bytes(20), oid(1), b"n" * number, b"e" * number, 1, 0, b"<a\n")
+        for number in (10, 60, 62)
+    ]
+    write(
+        tmp_path,
+        [],
+        [replace(one, update_index=1, name=b"refs/heads/%d" % one.update_index) for one in sound],
+    )
+    assert codes(tmp_path) == []
+    write(tmp_path, [], [LogRecord(b"refs/heads/x", 2, bytes(20), oid(1), *who, 1, 0, b"m\n")])
+    found = only(tmp_path, "log-committer")
+    assert (found.severity, "'refs/heads/x'" in found.message) == (Severity.WARNING, True)
+    assert codes(tmp_path) == ["log-committer"]
