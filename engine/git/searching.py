@@ -81,7 +81,8 @@ class _Search:
                 with os.scandir(path) as entries:
                     found = {one.name: one.is_dir(follow_symlinks=False) for one in entries}
             except OSError as error:
-                yield FoundRepository(shown, path, reason_of(error))
+                is_gone = bool(inner) and isinstance(error, FileNotFoundError)
+                yield None if is_gone else FoundRepository(shown, path, reason_of(error))
                 continue
             yield self._repository_in(path, shown, found)
             if not _is_repository(path, found):

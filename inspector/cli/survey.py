@@ -17,6 +17,7 @@ from typing import Any, Final
 import click
 
 from engine.errors import OtherBackendError, ReftableError, in_words
+from engine.format import TABLES_LIST
 from engine.fsck import Finding, QuickCheck, Severity, by_cause, check_repository, quick_check
 from engine.git import FoundRepository, Repository, find_repository, repositories_below
 from engine.progress import Progress
@@ -88,6 +89,8 @@ def survey(
         if not as_json and metrics is None:
             out.text([_HEADINGS])
         for fields in work:
+            if fields == {}:
+                continue
             totals.take(fields)
             if fields is not None and metrics is not None:
                 metrics.take(fields)
@@ -156,16 +159,18 @@ class _Totals:
 
 
 def _fields(found: FoundRepository, *, whole: bool) -> dict[str, Any] | None:
-    """A repository as fields of a JSON object; None for one that has no reftables."""
+    """A repository as fields of a JSON object; None for one without reftables, none for one that is gone."""
     if found.problem is not None:
         return _unknown(found, found.problem)
     try:
         repository = find_repository(found.place, git=None)
         return {"path": found.path, "problem": None, **_surveyed(repository, whole=whole)}
-    except OtherBackendError:
-        return None
+    except OtherBackendError as error:
+        # With a stack in it, it may be one that has lost its configuration and HEAD.
+        has_stack = os.path.lexists(os.path.join(found.place, "reftable", TABLES_LIST))
+        return _unknown(found, str(error)) if has_stack else None
     except (ReftableError, OSError) as error:
-        return _unknown(found, in_words(error))
+        return _unknown(found, in_words(error)) if os.path.lexists(found.place) else {}
 
 
 def _lost(found: FoundRepository, code: int) -> dict[str, Any]:

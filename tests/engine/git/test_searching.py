@@ -156,6 +156,15 @@ def test_a_directory_without_right_to_read_is_told(tmp_path: Path, monkeypatch: 
     assert (Path(found.path).name, found.problem) == ("two.git", None)
 
 
+def test_what_is_removed_meanwhile_is_no_problem(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    search = repositories_below([tmp_path])
+    assert next(search) is None
+    (tmp_path / "a" / "b").rmdir()
+    (tmp_path / "a").rmdir()
+    assert list(search) == [None]
+
+
 def test_hostile_directories_do_not_stop_the_search(tmp_path: Path) -> None:
     bare(tmp_path / "z.git")
     os.mkfifo(tmp_path / "HEAD")

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from engine.git import FoundRepository
+from inspector.cli.survey import _fields
 from tests.support.cli import ROOT, Outcome, start
 from tests.support.stacks import listed, lock, make_stack
 
@@ -43,7 +45,7 @@ def repository(path: Path, *, tables: int = 2, storage: str = "reftable") -> Pat
 
 
 def files_repository(path: Path) -> None:
-    repository(path, storage="files")
+    shutil.rmtree(repository(path, storage="files"))
     (path / "HEAD").write_text("ref: refs/heads/main\n")
 
 
@@ -141,6 +143,18 @@ def test_what_cannot_be_looked_at_is_a_line_too(place: Path) -> None:
     assert "its refs are lost" in found["gone.git"]
     assert found["missing"] == "No such file or directory"
     assert "3 places that could not be looked at" in done.err
+
+
+def test_one_that_is_removed_meanwhile_is_left_out(place: Path) -> None:
+    assert _fields(FoundRepository("a.git", f"{place}/a.git"), whole=False) == {}
+
+
+def test_a_stack_in_a_repository_that_says_it_has_files_is_a_problem(place: Path) -> None:
+    repository(place / "a.git")
+    (place / "a.git" / "config").unlink()
+    (place / "a.git" / "HEAD").write_text("ref: refs/heads/main\n")
+    [found] = survey("--json", place).objects
+    assert "to look into the stack that is there all the same" in found["problem"]
 
 
 def test_hostile_repositories_stop_nothing_and_are_escaped(place: Path) -> None:
