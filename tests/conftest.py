@@ -22,7 +22,7 @@ hypothesis.settings.register_profile(
     max_examples=20,
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
-hypothesis.settings.register_profile("all", hypothesis.settings.get_profile("default"), max_examples=100)
+hypothesis.settings.register_profile("all", hypothesis.settings.get_profile("default"), max_examples=60)
 hypothesis.settings.register_profile(
     "thorough",
     hypothesis.settings.get_profile("default"),

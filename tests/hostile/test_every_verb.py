@@ -1,6 +1,8 @@
-"""Small tables in which every byte was wrong once, and that were cut anywhere, through every verb.
+"""Small tables in which each kind of byte was wrong once, and that were cut at each, through every verb.
 
-By default some of the bytes, the same each time.
+By default some of the bytes, the same each time. Every byte has its turn where the library itself is asked,
+since a verb only adds words: its reader in `test_hostile_tables`, its checks in `fsck/test_damage`,
+what is salvaged in `salvage/test_scan`, and repair in `repair/test_damage`.
 
 A verb ends with one of the published codes, whatever it is given. One that reads leaves everything as it was;
 where it answers otherwise than on the sound stack, it ends with code 3, or fsck has an error, or some writer
@@ -21,7 +23,7 @@ import pytest
 from engine.format import HashId, LogRecord, RefRecord
 from engine.table import WriteOptions
 from tests.support.cli import Outcome, run
-from tests.support.damage import flipped, written_anew
+from tests.support.damage import flipped, telling_places, written_anew
 from tests.support.findings import OF_VALUES
 from tests.support.stacks import traces
 from tests.support.tables import oid, stack_contents, stack_files, write_table
@@ -31,6 +33,12 @@ pytestmark = pytest.mark.timeout(600)
 in_shares = pytest.mark.parametrize("share", SHARES)
 
 MASKS = [*(1 << bit for bit in range(8)), 0xFF] if THOROUGH else [0x01]
+STRIDE = 7
+"""Each byte whose offset is a multiple of this is tried, besides those that stand for a kind of field.
+
+It is odd, so that both kinds of damage come with it.
+"""
+
 NAME = "0x000000000001-0x000000000002-00000001.ref"
 NEWER = "0x000000000003-0x000000000003-00000002.ref"
 
@@ -107,15 +115,16 @@ def directory(tmp_path: Path, victim: Victim, monkeypatch: pytest.MonkeyPatch) -
 
 
 def damages(data: bytes, share: int) -> dict[str, bytes]:
-    """Return the table with each byte wrong, and cut at each byte: a share of these."""
+    """Return the table with each telling byte wrong, and cut in front of each: a share of these."""
+    places = telling_places(data, STRIDE)
     wrong = {
         f"byte {at} ^ {mask:#x}": flipped(data, at, mask)
-        for at in range(len(data))
+        for at in places
         # All bits of a byte at once where it is even, so that both are tried everywhere near.
         for mask in (MASKS if THOROUGH or at % 2 else [0xFF])
     }
-    cut = {f"cut at {size}": data[:size] for size in range(len(data))}
-    return dict(thinned([*(wrong | cut).items()][share :: len(SHARES)], 61))
+    cut = {f"cut at {at}": data[:at] for at in places}
+    return dict(thinned([*(wrong | cut).items()][share :: len(SHARES)], 17))
 
 
 def reset(directory: Path, files: Files) -> None:

@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -205,16 +205,21 @@ def test_a_death_at_any_system_call_leaves_the_old_stack_or_the_new(
     print(f"\n{request.node.callspec.id}: {call} deaths", end=" ")  # noqa: T201 - shown with -s
 
 
-@pytest.mark.parametrize("code", thinned([errno.ENOSPC, errno.EIO, errno.EACCES], 3), ids=errno.errorcode.get)
+# The engine never tells a full disk from a broken one, so these two take turns. A missing right it does tell.
+@pytest.mark.parametrize(
+    "codes",
+    thinned([(errno.ENOSPC, errno.EIO), (errno.EACCES,)], 2),
+    ids=lambda codes: errno.errorcode[codes[-1]],
+)
 def test_a_failure_of_any_system_call_is_told_and_leaves_no_lock(
     source: Path,
     expected: Expected,
     tmp_path: Path,
     operation: Operation,
-    code: int,
+    codes: Sequence[int],
     request: pytest.FixtureRequest,
 ) -> None:
-    number = fail_everywhere(source, expected, tmp_path, operation, code, lasts=False)
+    number = fail_everywhere(source, expected, tmp_path, operation, codes, lasts=False)
     print(f"\n{request.node.callspec.id}: {number} failures", end=" ")  # noqa: T201 - shown with -s
 
 
@@ -226,14 +231,23 @@ def test_a_failure_of_any_system_call_is_told_and_leaves_no_lock(
 def test_a_disk_that_stays_full_is_told_and_leaves_no_lock(
     source: Path, expected: Expected, tmp_path: Path, operation: Operation, request: pytest.FixtureRequest
 ) -> None:
-    number = fail_everywhere(source, expected, tmp_path, operation, errno.ENOSPC, lasts=True)
+    number = fail_everywhere(source, expected, tmp_path, operation, [errno.ENOSPC], lasts=True)
     print(f"\n{request.node.callspec.id}: {number} full disks", end=" ")  # noqa: T201 - likewise
 
 
 def fail_everywhere(
-    source: Path, expected: Expected, tmp_path: Path, operation: Operation, code: int, *, lasts: bool
+    source: Path,
+    expected: Expected,
+    tmp_path: Path,
+    operation: Operation,
+    codes: Sequence[int],
+    *,
+    lasts: bool,
 ) -> int:
-    """Fail each call in turn, or all from there on but those that remove; returns how many there were."""
+    """Fail each call in turn, or all from there on but those that remove; returns how many there were.
+
+    The `codes` take turns from call to call.
+    """
     old, new, tidied = expected.old, expected.new, expected.tidied
     tables, files, locked = tables_anywhere(source.parent), names(source), locks(source)
     snapshots, untouched = names(snapshots_directory(source)), everything_in(source.parent)
@@ -242,7 +256,9 @@ def fail_everywhere(
     for number, directory in copies(source, tmp_path):
         failed: list[Call] = []
 
-        def fault(call: Call, number: int = number, failed: list[Call] = failed) -> int:
+        code = codes[number % len(codes)]
+
+        def fault(call: Call, number: int = number, failed: list[Call] = failed, code: int = code) -> int:
             if call.number < number or (failed and not lasts):
                 return GO_ON
             if failed and call.name in REMOVING:

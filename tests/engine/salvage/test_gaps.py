@@ -15,6 +15,7 @@ from engine.repair import RepairPlan, log_outcomes, plan_repair, ref_outcomes, r
 from engine.salvage import Losses
 from engine.stack import Stack, StackOptions
 from engine.table import Table
+from tests.support.damage import flipped, telling_places
 from tests.support.findings import NOW
 from tests.support.repairs import losses_of
 from tests.support.stacks import listed
@@ -51,13 +52,14 @@ def contents(table: Table) -> tuple[list[RefRecord], list[LogRecord]]:
 
 
 def damaged(data: bytes, kind: str, share: int) -> Iterator[tuple[int, bytes]]:
-    for at in thinned(range(1 + share, len(data), len(SHARES)), 67):
+    """Do damage to each kind of byte; `test_scan` has every byte, for what is salvaged of it."""
+    for at in thinned(telling_places(data, 7)[1 + share :: len(SHARES)], 17):
         if kind == "cut":
             yield at, data[:at]
         elif kind == "zeros":
             yield at, data[:at] + bytes(min(90, len(data) - at)) + data[at + 90 :]
         else:
-            yield at, data[:at] + bytes((data[at] ^ (0xFF if kind == "flipped" else 0x01),)) + data[at + 1 :]
+            yield at, flipped(data, at, 0xFF if kind == "flipped" else 0x01)
 
 
 def planned(plan: RepairPlan, name: str) -> Losses | None:

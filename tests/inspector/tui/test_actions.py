@@ -56,6 +56,7 @@ from tests.support.actions import (
 from tests.support.git import DATE, Git, Repository
 from tests.support.screens import branch, branches, log, make_stack, names
 from tests.support.tables import oid, stack_files
+from tests.support.thinning import thinned
 
 ORPHAN = "0x000000000001-0x000000000001-0badcafe.ref"
 
@@ -134,15 +135,15 @@ def test_the_plan_is_that_of_the_verb_changes_nothing_and_is_what_is_done(
     assert stack_files(stack) != before
 
 
-@every_action
+@pytest.mark.parametrize("kind", thinned(reversed(ACTIONS), 3))  # the first is the one with most to quote
 def test_the_command_line_of_the_journal_does_the_same_in_a_shell(
-    make: Callable[[Workplace], Action[Any]], stack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, stack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GIT_COMMITTER_NAME", "A U Thor")
     monkeypatch.setenv("GIT_COMMITTER_EMAIL", "author@example.com")
     monkeypatch.setenv("GIT_COMMITTER_DATE", DATE)
     shutil.copytree(stack, tmp_path / "copy")
-    action = make(workplace(stack))
+    action = ACTIONS[kind](workplace(stack))
     run(action, action.plan(lambda _: None), lambda _: None)
     by_screen, files = records(stack), len(stack_files(stack))
     shutil.rmtree(stack)
