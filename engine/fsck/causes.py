@@ -10,7 +10,7 @@ says is enough for the second to be there, or when one step mends both.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -81,36 +81,37 @@ class Causes:
     """The findings of one check that others follow from, in the order they were found."""
 
     def __init__(self) -> None:
-        self._of_kind: dict[str, list[Finding]] = {}
-        self._in_file: dict[tuple[str, str], Finding] = {}
+        self._first: dict[str, Finding] = {}  # of each kind
+        self._missing: list[str] = []  # tables
+        self._in_file: dict[str, dict[str, Finding]] = {}  # the first of each kind
 
     def told(self, finding: Finding) -> Finding:
         """The next finding, with its cause if there is one."""
+        if finding.code == "table-missing":
+            self._missing.append(finding.file)
         cause = self._cause_of(finding)
         # What is worse than its cause has to be seen among its like.
         if cause is not None and cause.severity.rank <= finding.severity.rank:
             return replace(finding, cause=cause)
-        self._of_kind.setdefault(finding.code, []).append(finding)
-        self._in_file.setdefault((finding.file, finding.code), finding)
+        self._first.setdefault(finding.code, finding)
+        self._in_file.setdefault(finding.file, {}).setdefault(finding.code, finding)
         return finding
 
     def _cause_of(self, finding: Finding) -> Finding | None:
-        code, file = finding.code, finding.file
-        for causes, following in _OF_LIST:
-            if code in following and (found := self._first(causes)):
-                return found
-        for causes, following in _OF_TABLE:
-            if code in following:
-                for cause in causes:
-                    if (file, cause) in self._in_file:
-                        return self._in_file[file, cause]
-        if code in _UNLISTED:
-            missing = self._of_kind.get("table-missing", ())
-            return next((one for one in missing if _may_be_same(one.file, file)), self._first(_UNLISTED))
-        return None
+        for rules, found in ((_OF_LIST, self._first), (_OF_TABLE, self._in_file.get(finding.file, {}))):
+            for causes, following in rules:
+                if finding.code in following and (cause := _first_of(found, causes)) is not None:
+                    return cause
+        if finding.code not in _UNLISTED:
+            return None
+        if any(_may_be_same(name, finding.file) for name in self._missing):
+            return self._first.get("table-missing")
+        return _first_of(self._first, _UNLISTED)
 
-    def _first(self, codes: Collection[str]) -> Finding | None:
-        return next((self._of_kind[code][0] for code in codes if code in self._of_kind), None)
+
+def _first_of(found: Mapping[str, Finding], codes: Collection[str]) -> Finding | None:
+    """The one of these kinds that was found first."""
+    return next((one for code, one in found.items() if code in codes), None)
 
 
 def _may_be_same(missing: str, other: str) -> bool:

@@ -119,6 +119,13 @@ FAULTS_BY_HAND: dict[str, tuple[Fault, str, int]] = {
         "table-missing",
         0,
     ),
+    "two files renamed": (
+        lambda at, names: [
+            (at / name).rename(at / f"{name[:30]}0000000{n}.ref") for n, name in enumerate(names[3:5])
+        ],
+        "table-missing",
+        0,
+    ),
     "a header lost": (lambda at, names: zeros(at / names[3], 0, 24), "header-damaged", 0),
     "a footer lost": (lambda at, names: zeros(at / names[3], -68), "cut-short", 0),
     "a file of zeros": (lambda at, names: zeros(at / names[3], 0), "not-a-table", 0),
