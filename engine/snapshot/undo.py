@@ -159,13 +159,15 @@ def left_by_undo(directory: str | os.PathLike[str]) -> frozenset[str]:
 def left_by_repair(directory: str | os.PathLike[str]) -> frozenset[str]:
     """Files beside the list that a repair has set aside, but could not remove: a snapshot holds each.
 
-    So it does where an undo has put back such a file in vain, under another name.
+    So it does where an undo has put back such a file in vain, under another name. Where the list is what it
+    was before the repair, that may be undone: the file then has its place again.
     """
     history = _History(directory)
     listed = names_in(read_list_bytes(directory))
     return frozenset(
         name
         for one in history.snapshots
+        if not history.is_at(one)
         for path in _entries(one.lost)
         for name in history.names_of(path.name)
         if name not in listed and _is_there(history.stack / name, path)

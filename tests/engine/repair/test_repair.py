@@ -732,6 +732,21 @@ def test_undo_brings_the_damage_back_byte_by_byte(directory: Path) -> None:
     assert stack_contents(directory)[0] == repaired[0]
 
 
+@pytest.mark.parametrize("left", [1, 2])
+def test_what_was_set_aside_and_brought_back_by_an_undo_can_be_taken_up_still(
+    directory: Path, left: int
+) -> None:
+    before, names = state(directory), listed(directory)
+    list_tables(directory, names[:left])
+    first = plan_repair(directory, now=NOW, set_aside=names[left:])
+    snapshot = repair(directory, first, now=NOW).snapshot
+    assert snapshot is not None
+    restore(directory, snapshot, NOW + 1)
+    assert StepKind.REMOVE_FILE not in {step.kind for step in plan_repair(directory, now=NOW).steps}
+    repair(directory, plan_repair(directory, now=NOW, take_up=names[2:] if left == 2 else []), now=NOW + 2)
+    assert state(directory) == before
+
+
 def test_an_undo_that_was_interrupted_is_not_taken_back(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
