@@ -286,7 +286,7 @@ def keep(snapshot: Snapshot, *, kept: bool) -> Snapshot:
 def set_aside(directory: str | os.PathLike[str], snapshot: Snapshot, names: Collection[str]) -> None:
     """Put files of the stack into the `lost/` of a snapshot too, durably; they stay where they are.
 
-    One of the repository, given by its path, is named after its directory as well (`.git-HEAD`). The snapshot
+    One of the repository, given by its path, is named after its directory as well (`HEAD-.git`). The snapshot
     is to be kept then. Raises `OSError`.
     """
     if not names:
@@ -294,7 +294,7 @@ def set_aside(directory: str | os.PathLike[str], snapshot: Snapshot, names: Coll
     with suppress(FileExistsError):
         make_directory(snapshot.lost, stat.S_IMODE(snapshot.path.stat().st_mode))
     for name in names:
-        put_file(Path(directory) / name, snapshot.lost / "-".join(Path(name).parts[-2:]))
+        put_file(Path(directory) / name, snapshot.lost / "-".join(Path(name).parts[:-3:-1]))
     sync_directory(snapshot.lost)
     sync_directory(snapshot.path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -64,12 +65,17 @@ class PlannedRepair:
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """The files that a repair has removed, the number of errors found afterwards, and what its plan said."""
+    """The files that a repair has removed, the number of errors found afterwards, and what its plan said.
+
+    `mended` are files of the repository; `kept` is the directory that has what they held before, if any.
+    """
 
     removed: tuple[str, ...]
     errors: int
     losses: str
     gc: str
+    mended: tuple[str, ...] = ()
+    kept: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +222,19 @@ class RepairAction(Action[PlannedRepair]):
         lines += [f"removed: {safe_name(name)}" for name in done.removed]
         warnings = tuple(f"left: {safe_name(one.file)}: {safe_name(one.message)}" for one in errors[:3])
         warnings += (plan.made.gc,) if plan.made.gc else ()
-        made = Repaired(done.removed, len(errors), losses, plan.made.gc)
+        mended = tuple(dict.fromkeys(step.file for step in plan.made.plan.steps if step.kind.is_around))
+        kept = done.snapshot.lost if done.snapshot is not None and mended else None
+        is_kept = kept is not None and any(kept.glob("HEAD-*"))
+        made = Repaired(
+            done.removed,
+            len(errors),
+            losses,
+            plan.made.gc,
+            mended,
+            os.fspath(kept) if kept and is_kept else "",
+        )
+        lines += [f"mended: {safe_name(name)}" for name in mended]
+        lines += [f"what was replaced is kept in {safe_name(made.kept)}"] if made.kept else []
         left += f". What is lost: {losses}" if losses else ""
         # Locks are not brought back: their snapshot only says what was there then.
         undoable = any(

@@ -28,6 +28,7 @@ from inspector.text import (
     outcome_line,
     picked,
     ref_counts,
+    safe_name,
     step_lines,
     unknown_refs,
     value_fields,
@@ -161,10 +162,13 @@ def _table_of(directory: Path, part: str, option: str) -> str:
 
 
 def _tell_result(result: Result) -> None:
-    if result.snapshot is None:
-        note(f"done: {', '.join(result.made.removed)} removed")
-    else:
-        note(f"done; to take it back: undo {result.snapshot.id}")
+    made = result.made
+    done = ", ".join(made.removed) + " removed" if made.removed else "the repository is mended"
+    note(f"done: {done}" if result.snapshot is None else f"done; to take it back: undo {result.snapshot.id}")
+    for file in made.mended:
+        note(f"mended: {safe_name(file)}")
+    if made.kept:
+        note(f"what was replaced is kept in {safe_name(made.kept)}")
     errors, losses = result.made.errors, result.made.losses
     if losses:
         note(f"what is lost: {losses}")

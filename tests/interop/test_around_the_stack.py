@@ -123,7 +123,8 @@ def test_the_repository_is_mended_and_git_works(place: tuple[Repository, Path], 
         "make-directory",
         "set-config",
     }
-    ok("repair", "--apply", path, env=repo.runner.environment)
+    done = ok("repair", "--apply", path, env=repo.runner.environment)
+    assert f"mended: {repo.git_dir}" in done.err
     assert ok("fsck", "--json", path).objects == []
     assert repo.show_ref() == shown
     assert repo.runner.run("symbolic-ref", "HEAD", cwd=path).stdout == head
@@ -132,8 +133,9 @@ def test_the_repository_is_mended_and_git_works(place: tuple[Repository, Path], 
     assert repo.git("fsck").returncode == 0
     repo.git("update-ref", "refs/heads/after", repo.oid("refs/heads/main").hex())
     if fault == "a HEAD of other bytes":
-        [lost] = repo.git_dir.rglob("lost/*HEAD")
+        [lost] = repo.git_dir.rglob("lost/HEAD-*")
         assert lost.read_bytes() == b"\x00\x01 what it was"
+        assert f"what was replaced is kept in {lost.parent}" in done.err
 
 
 def test_the_head_of_another_worktree_is_mended(git: Git, tmp_path: Path) -> None:
