@@ -1,17 +1,13 @@
 """What can be told of a stack without reading its tables: by `tables.list`, headers, footers and file names.
 
-Of each table, header and footer are read, and one block of refs as a sample, whatever its size. What is found
-here, `fsck` finds as well; damage of blocks it alone finds, and of orphans it alone tells whether listed
-tables hold their records.
+Of each table, header and footer are read, and a few blocks of refs, of which one is a sample, whatever its
+size. What is found here, `fsck` finds as well; damage of blocks it alone finds, and of orphans it alone tells
+whether listed tables hold their records.
 
-How many refs the stack shows, and what superseded ones weigh, is estimated, newest table first:
-
-    refs of a table   as many in each byte of the section as in the sample; tombstones likewise
-    superseded ones   of a table that is a single block, those whose names the samples of newer tables have
-                      of a larger one, by its update indexes: of as many transactions as it covers it has kept
-                      so many refs, so the others have replaced refs, and newer tables do as much
-
-Where all tables are single blocks, as in most repositories, the numbers are exact.
+How many refs the stack shows, and what superseded ones weigh, is estimated. A table has as many refs, and
+tombstones, in each byte of their section as in the sample, the block that may have a name of the next
+newer table; and newer tables supersede as many of its refs as their names say that lie between the first and
+the last of the sample. Where all tables are single blocks, as in most repositories, the numbers are exact.
 """
 
 from __future__ import annotations
@@ -113,39 +109,41 @@ def _estimated(tables: Sequence[Table]) -> tuple[int | None, int | None]:
     """How many refs a stack shows, and the bytes that a compaction would save."""
     newer, shown, dead_bytes = 0.0, 0.0, 0.0
     seen: set[bytes] = set()  # of the names in newer tables, of which there are `newer`
+    near: bytes | None = None  # one of them
     for table in reversed(tables):
-        sample = _sample(table)
+        sample = _sample(table, near)
         if sample is None:
             return None, None
         if sample.is_whole:
             superseded = len(seen & sample.names) * newer / max(len(seen), 1)
             tombstones = float(len(sample.deleted - seen))
         else:
-            transactions = table.max_update_index - table.min_update_index + 1
-            superseded = newer * max(0.0, 1 - sample.refs / max(transactions, 1))
-            tombstones = sample.refs * len(sample.deleted) / len(sample.names)
+            first, last = min(sample.names), max(sample.names)
+            asked = {name for name in seen if first <= name <= last}
+            superseded = newer * len(asked & sample.names) / max(len(asked), 1)
+            tombstones = sample.refs * len(sample.deleted - asked) / len(sample.names)
         dead = min(sample.refs, superseded + tombstones)
         shown += sample.refs - dead
         dead_bytes += dead * sample.size
         newer += sample.refs * len(sample.names - seen) / max(len(sample.names), 1)
-        if len(seen) < _MOST_NAMES:
+        if sample.names and len(seen) < _MOST_NAMES:
             seen |= sample.names
+            near = sorted(sample.names)[len(sample.names) // 2]
     frames = [table.header.size + footer_size(table.version) for table in tables[1:]]
     return round(shown), round(dead_bytes) + sum(frames)
 
 
-def _sample(table: Table) -> _Sample | None:
-    """Refs of one block, from the middle where blocks are aligned; None if it is too large, or damaged."""
-    footer, size = table.footer, table.block_size
+def _sample(table: Table, near: bytes | None) -> _Sample | None:
+    """Refs of the block that may have the name `near`, if any; None if it is too large, or damaged."""
+    footer = table.footer
     of_others = (footer.ref_index_offset, footer.obj_offset, footer.log_offset)
     end = next(filter(None, of_others), table.size - footer_size(table.version))
     if end <= table.header.size or table.read(table.header.size, 1) != bytes((REF,)):
         return _Sample(0.0)
-    middle = end // 2 // size * size if size and end > 2 * size else 0
     with suppress(FormatError):
-        block = (_ref_block(table, middle) if middle else None) or _ref_block(table, 0)
-        if block is not None:
-            refs = block.refs(table.hash_id.size, table.min_update_index)
+        block = _block_with(table, end, near)
+        refs = block.refs(table.hash_id.size, table.min_update_index) if block is not None else []
+        if block is not None and refs:
             is_whole = not block.offset and block.next_offset >= end
             return _Sample(
                 len(refs) if is_whole else len(refs) * end / (block.next_offset - block.offset),
@@ -155,6 +153,27 @@ def _sample(table: Table) -> _Sample | None:
                 is_whole,
             )
     return None
+
+
+def _block_with(table: Table, end: int, name: bytes | None) -> Block | None:
+    """The block in front of `end` that may have a name, or the middle one; the first where none is aligned.
+
+    Not by an index, which may be damaged, and would then be a way through the whole file.
+    """
+    size = table.block_size
+    low, high = 0, (end - 1) // size if size else 0
+    if name is None:
+        return _ref_block(table, high // 2 * size) or _ref_block(table, 0)
+    while low < high:
+        middle = (low + high + 1) // 2
+        block = _ref_block(table, middle * size)
+        if block is None:
+            low = high = 0
+        elif name < block.refs(table.hash_id.size, table.min_update_index)[0].name:
+            high = middle - 1
+        else:
+            low = middle
+    return _ref_block(table, low * size) or _ref_block(table, 0)
 
 
 def _ref_block(table: Table, offset: int) -> Block | None:
