@@ -15,7 +15,7 @@ Read in this order:
     refname       which ref names may exist, alone and beside each other
 """
 
-from engine.format.block import Block as Block, Read as Read, read_block as read_block
+from engine.format.block import Block as Block, Read as Read, read_block as read_block, read_size as read_size
 from engine.format.header import (
     BLOCK_HEADER_SIZE as BLOCK_HEADER_SIZE,
     BLOCK_TYPES as BLOCK_TYPES,
@@ -56,10 +56,12 @@ from engine.format.record import (
     DELETION as DELETION,
     LOG_KEY_TAIL as LOG_KEY_TAIL,
     LOG_UPDATE as LOG_UPDATE,
-    MOST_KEY_BYTES as MOST_KEY_BYTES,
+    PART_BYTES as PART_BYTES,
+    PART_KEYS as PART_KEYS,
     SYMREF as SYMREF,
     VAL1 as VAL1,
     VAL2 as VAL2,
+    Excessive as Excessive,
     IndexRecord as IndexRecord,
     LogRecord as LogRecord,
     Malformed as Malformed,
@@ -68,8 +70,12 @@ from engine.format.record import (
     add_up as add_up,
     check_end as check_end,
     common_prefix as common_prefix,
+    decode_index as decode_index,
     decode_key as decode_key,
     decode_log_key as decode_log_key,
+    decode_logs as decode_logs,
+    decode_objects as decode_objects,
+    decode_refs as decode_refs,
     encode_head as encode_head,
     log_key as log_key,
     log_order as log_order,
@@ -102,6 +108,7 @@ from engine.format.varint import (
     U64_MAX as U64_MAX,
     get_u24 as get_u24,
     get_varint as get_varint,
+    put_u24 as put_u24,
     put_varint as put_varint,
 )
 from engine.format.walk import Walk as Walk

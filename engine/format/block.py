@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import zlib
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final, TypeVar
 
 from engine.errors import FormatError
@@ -37,6 +38,7 @@ from engine.format.record import (
     LogRecord,
     Malformed,
     ObjectRecord,
+    Part,
     RefRecord,
     common_prefix,
     decode_index,
@@ -207,31 +209,45 @@ class Block:
         section = SECTION_NAMES[self.type]
         return FormatError(self.name, self.offset, f"a {section} record runs over its block")
 
-    def records(self, decode: Callable[..., list[_T]], *args: int) -> list[_T]:
-        """All records, by one of the functions of `record.py` or `raw_record.py`. Raises `FormatError`."""
-        try:
-            return decode(self.data, self.records_start, self.records_end, *args)
-        except (IndexError, ValueError) as error:
-            raise self._fault(error) from error
+    def parts(self, decode: Callable[..., Part[_T]], *args: int) -> Iterator[list[_T]]:
+        """All records, by one of the functions of `record.py` or `raw_record.py`. Raises `FormatError`.
+
+        One list of them, of a large block several; none is empty.
+        """
+        pos, key, spent = self.records_start, b"", 0
+        while pos < self.records_end:
+            try:
+                records, pos, key, spent = decode(self.data, pos, self.records_end, key, spent, *args)
+            except (IndexError, ValueError) as error:
+                raise self._fault(error) from error
+            yield records
+
+    def records(self, decode: Callable[..., Part[_T]], *args: int) -> Iterator[_T]:
+        """The same records, one by one."""
+        return chain.from_iterable(self.parts(decode, *args))
 
     def refs(self, hash_size: int, min_update_index: int) -> list[RefRecord]:
-        """All ref records. Raises `FormatError`."""
-        return self.records(decode_refs, hash_size, min_update_index)
+        """All ref records of a block that is not large. Raises `FormatError`."""
+        return list(self.records(decode_refs, hash_size, min_update_index))
 
     def logs(self, hash_size: int) -> list[LogRecord]:
-        """All log records. Raises `FormatError`."""
-        return self.records(decode_logs, hash_size)
+        """All log records likewise."""
+        return list(self.records(decode_logs, hash_size))
 
     def objects(self) -> list[ObjectRecord]:
-        """All object records. Raises `FormatError`."""
-        return self.records(decode_objects)
+        """All object records likewise."""
+        return list(self.records(decode_objects))
 
     def index(self) -> list[IndexRecord]:
-        """All index records. Raises `FormatError`."""
-        return self.records(decode_index)
+        """All index records likewise."""
+        return list(self.records(decode_index))
 
     def seek(
-        self, key: bytes, key_of: Callable[[_T], bytes], decode: Callable[..., list[_T]], *args: int | bytes
+        self,
+        key: bytes,
+        key_of: Callable[[_T], bytes],
+        decode: Callable[..., Part[_T]],
+        *args: int | bytes,
     ) -> _T | None:
         """The first record with a key >= `key`, or None if all are smaller. Raises `FormatError`."""
         # The record sought lies behind the last restart point <= key, or is the one at the next.
@@ -242,13 +258,15 @@ class Block:
             end = self.restart(index + 1) if index + 1 < self.restart_count else self.records_end
             if end <= start:
                 raise self.error(self.records_end + RESTART_SIZE * index, "restart points do not ascend")
-            try:
-                records = decode(self.data, start, end, *args)
-            except (IndexError, ValueError) as error:
-                raise self._fault(error) from error
-            at = bisect_left(records, key, key=key_of)
-            if at < len(records):
-                return records[at]
+            last, spent = b"", 0
+            while start < end:
+                try:
+                    records, start, last, spent = decode(self.data, start, end, last, spent, *args)
+                except (IndexError, ValueError) as error:
+                    raise self._fault(error) from error
+                at = bisect_left(records, key, key=key_of)
+                if at < len(records):
+                    return records[at]
         return None
 
 

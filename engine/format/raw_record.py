@@ -13,11 +13,14 @@ from engine.errors import shown
 from engine.format.record import (
     DELETION,
     LOG_UPDATE,
+    PART_BYTES,
+    PART_KEYS,
     SYMREF,
     VAL1,
     VAL2,
     LogRecord,
     Malformed,
+    Part,
     add_up,
     check_end,
     decode_key,
@@ -37,21 +40,21 @@ written unchanged. A bare tuple, because naming its parts would cost more than c
 
 
 def split_refs(
-    data: bytes, pos: int, end: int, hash_size: int, min_update_index: int, shift: int
-) -> list[Encoded]:
+    data: bytes, pos: int, end: int, key: bytes, spent: int, hash_size: int, min_update_index: int, shift: int
+) -> Part[Encoded]:
     """The ref records of a block, cut out for a table whose limits begin `shift` lower.
 
     Unlike the decoders, this one and `split_logs` check that keys ascend: what they return is
     written again, and a disorder must not be passed on.
     """
-    items: list[Encoded] = []
-    append = items.append
     varint = cache(put_varint)
-    key = b""
-    spent = 0
     largest_delta = U64_MAX - min_update_index
     short_delta = min(0x7F, largest_delta)
-    while pos < end:
+    items: list[Encoded] = []
+    append = items.append
+    stop, enough = pos + PART_BYTES, spent + PART_KEYS
+    stop = min(stop, end)
+    while pos < stop:
         start = pos
         previous = key
         prefix = data[pos]
@@ -66,6 +69,8 @@ def split_refs(
             prefix = get_varint(data, pos)[0]
             key, kind, tail = decode_key(data, pos, key)
             spent = add_up(spent, key, pos)
+            if spent > enough:
+                stop = pos
         if key <= previous:
             raise Malformed(pos, f"{shown(key)} does not sort after {shown(previous)}")
         delta = data[tail]
@@ -89,8 +94,9 @@ def split_refs(
             append((key, previous, prefix, kind, len(moved), data[start:tail] + moved))
         else:
             append((key, previous, prefix, kind, pos - tail, data[start:pos]))
-    check_end(pos, end)
-    return items
+    if pos >= end:
+        check_end(pos, end)
+    return items, pos, key, spent
 
 
 def _skip_string(data: bytes, pos: int) -> int:
@@ -98,31 +104,34 @@ def _skip_string(data: bytes, pos: int) -> int:
     return pos + size
 
 
-def split_logs(data: bytes, pos: int, end: int, hash_size: int) -> list[Encoded]:
+def split_logs(data: bytes, pos: int, end: int, key: bytes, spent: int, hash_size: int) -> Part[Encoded]:
     """The log records of an inflated block, cut out; tails hold for any table."""
     items: list[Encoded] = []
-    key = b""
-    spent = 0
-    while pos < end:
+    stop, enough = pos + PART_BYTES, spent + PART_KEYS
+    stop = min(stop, end)
+    while pos < stop:
         previous = key
         prefix = get_varint(data, pos)[0]
         key, kind, tail = decode_key(data, pos, key)
         spent = add_up(spent, key, pos)
+        if spent > enough:
+            stop = pos
         if key <= previous:
             raise Malformed(pos, f"{shown(key)} does not sort after {shown(previous)}")
         decode_log_key(key, pos)
-        stop = tail
+        after = tail
         if kind == LOG_UPDATE:
-            stop = _skip_string(data, tail + 2 * hash_size)
-            stop = _skip_string(data, stop)
-            stop = get_varint(data, stop)[1] + 2
-            stop = _skip_string(data, stop)
+            after = _skip_string(data, tail + 2 * hash_size)
+            after = _skip_string(data, after)
+            after = get_varint(data, after)[1] + 2
+            after = _skip_string(data, after)
         elif kind != DELETION:
             raise Malformed(pos, f"unknown log type {kind}")
-        items.append((key, previous, prefix, kind, stop - tail, data[pos:stop]))
-        pos = stop
-    check_end(pos, end)
-    return items
+        items.append((key, previous, prefix, kind, after - tail, data[pos:after]))
+        pos = after
+    if pos >= end:
+        check_end(pos, end)
+    return items, pos, key, spent
 
 
 def is_marker(item: Encoded, hash_size: int) -> bool:

@@ -17,7 +17,9 @@ where the key is that many bytes of the key before it, then the suffix. Keys and
     index  last key of a block          varint(offset of that block)
 
 Each decoder is one flat, pure function over a block's bytes from `pos` to `end`, which both
-lie on record boundaries. They raise `Malformed` (or `IndexError`, `ValueError` from below);
+lie on record boundaries. It gives a `Part`: all records of a usual block, and of a large one as many as keep
+the list small, since stored bytes tell nothing of what keys add up to. `key` and `spent` are those of the
+part before, or empty and 0. They raise `Malformed` (or `IndexError`, `ValueError` from below);
 `block.py` is the one place that makes a `FormatError` of these. A slice that runs over the end
 comes out short, but moves `pos` past `end` all the same, so the check behind the loop sees it.
 """
@@ -27,7 +29,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter, sub
-from typing import Final
+from typing import Final, TypeVar
 
 from engine.errors import ApiError, shown
 from engine.format.varint import U64_MAX, get_varint, put_varint
@@ -41,8 +43,22 @@ LOG_UPDATE: Final = 1
 MAX_INLINE_OFFSETS: Final = 7
 """An object record's kind counts up to this many offsets; more need a count of their own."""
 
-MOST_KEY_BYTES: Final = 64 * 2**20
-"""What the keys of one block may add up to, far more than any sound block needs."""
+PART_BYTES: Final = 2**17
+"""Stored bytes of a block whose records make one list, if their keys are short."""
+
+PART_KEYS: Final = 2**22
+"""What the long keys of one list may add up to, but for its last one."""
+
+MOST_KEY_BYTES: Final = 2**28
+"""What the long keys of one block may add up to: 640,000 refs, as 16 MiB hold at most, of 400 bytes each.
+
+This bounds time, not memory: a hostile block of 16 MiB would have terabytes.
+"""
+
+_T = TypeVar("_T")
+
+Part = tuple[list[_T], int, bytes, int]
+"""Records, where the next begins, the key of the last, and what keys add up to so far."""
 
 LOG_KEY_TAIL: Final = 9
 """The NUL and the update index at the end of a log record's key."""
@@ -55,6 +71,10 @@ class Malformed(ValueError):  # noqa: N818 - never leaves the engine: block.py m
         self.pos = pos
         self.reason = reason
         super().__init__(reason)
+
+
+class Excessive(Malformed):
+    """The keys of a block add up to more than those of any sound one."""
 
 
 @dataclass(slots=True)
@@ -196,6 +216,9 @@ def decode_key(data: bytes, pos: int, previous: bytes) -> tuple[bytes, int, int]
     if prefix < 0x80 and second >= 0x80 and data[at] < 0x80:  # two bytes, as in front of most whole keys
         second = (second - 0x7F << 7) + data[at]
         at += 1
+    elif prefix >= 0x80 and second < 0x80 and data[at] < 0x80:  # two bytes and one, as behind long keys
+        prefix, second = (prefix - 0x7F << 7) + second, data[at]
+        at += 1
     elif (prefix | second) >= 0x80:
         prefix, at = get_varint(data, pos)
         second, at = get_varint(data, at)
@@ -211,14 +234,14 @@ def decode_key(data: bytes, pos: int, previous: bytes) -> tuple[bytes, int, int]
 
 
 def add_up(spent: int, key: bytes, pos: int) -> int:
-    """What the keys of a block take so far, of those that are not short anyway.
+    """What the keys of a block add up to so far, of those that are not short anyway.
 
     A record of a few bytes may have a key as long as all before it, so that a block's keys can
-    add up to the square of its size. Raises `Malformed` far above what any sound block needs.
+    add up to the square of its size. Raises `Excessive` far above what any sound block needs.
     """
     spent += len(key)
     if spent > MOST_KEY_BYTES:
-        raise Malformed(pos, f"the keys of one block add up to more than {MOST_KEY_BYTES >> 20} MiB")
+        raise Excessive(pos, f"the keys of one block add up to more than {MOST_KEY_BYTES >> 20} MiB")
     return spent
 
 
@@ -228,18 +251,21 @@ def check_end(pos: int, end: int) -> None:
         raise Malformed(end, f"the last record runs {pos - end} bytes over the end of the records")
 
 
-def decode_refs(data: bytes, pos: int, end: int, hash_size: int, min_update_index: int) -> list[RefRecord]:
+def decode_refs(
+    data: bytes, pos: int, end: int, key: bytes, spent: int, hash_size: int, min_update_index: int
+) -> Part[RefRecord]:
     """The ref records of a block, with absolute update indexes."""
-    records: list[RefRecord] = []
-    append = records.append
     # Local names are found faster, and five stores take half the time of a call of `__init__`.
     make, record_type = object.__new__, RefRecord
-    name = b""
-    name_len = 0
-    spent = 0
+    name = key
+    name_len = len(key)
     largest_delta = U64_MAX - min_update_index
     short_delta = min(0x7F, largest_delta)
-    while pos < end:
+    records: list[RefRecord] = []
+    append = records.append
+    stop, enough = pos + PART_BYTES, spent + PART_KEYS
+    stop = min(stop, end)
+    while pos < stop:
         prefix = data[pos]
         kind = data[pos + 1]
         if prefix < 0x80 and (kind < 0x80 or data[pos + 2] < 0x80):
@@ -260,6 +286,8 @@ def decode_refs(data: bytes, pos: int, end: int, hash_size: int, min_update_inde
             name, kind, tail = decode_key(data, pos, name)
             name_len = len(name)
             spent = add_up(spent, name, pos)
+            if spent > enough:
+                stop = pos
         delta = data[tail]
         pos = tail + 1
         if delta > short_delta:
@@ -284,8 +312,9 @@ def decode_refs(data: bytes, pos: int, end: int, hash_size: int, min_update_inde
         else:
             raise Malformed(pos, f"unknown ref value type {kind}")
         append(record)
-    check_end(pos, end)
-    return records
+    if pos >= end:
+        check_end(pos, end)
+    return records, pos, name, spent
 
 
 def decode_log_key(key: bytes, pos: int) -> tuple[bytes, int]:
@@ -295,14 +324,16 @@ def decode_log_key(key: bytes, pos: int) -> tuple[bytes, int]:
     return key[:-9], U64_MAX - int.from_bytes(key[-8:], "big")
 
 
-def decode_logs(data: bytes, pos: int, end: int, hash_size: int) -> list[LogRecord]:
+def decode_logs(data: bytes, pos: int, end: int, key: bytes, spent: int, hash_size: int) -> Part[LogRecord]:
     """The log records of an inflated block."""
     records: list[LogRecord] = []
-    key = b""
-    spent = 0
-    while pos < end:
+    stop, enough = pos + PART_BYTES, spent + PART_KEYS
+    stop = min(stop, end)
+    while pos < stop:
         key, kind, at = decode_key(data, pos, key)
         spent = add_up(spent, key, pos)
+        if spent > enough:
+            stop = pos
         name, update_index = decode_log_key(key, pos)
         if kind == DELETION:
             records.append(LogRecord(name, update_index))
@@ -324,19 +355,22 @@ def decode_logs(data: bytes, pos: int, end: int, hash_size: int) -> list[LogReco
         message = data[at : at + size]
         records.append(LogRecord(name, update_index, old, new, committer, email, time, tz, message))
         pos = at + size
-    check_end(pos, end)
-    return records
+    if pos >= end:
+        check_end(pos, end)
+    return records, pos, key, spent
 
 
-def decode_objects(data: bytes, pos: int, end: int) -> list[ObjectRecord]:
+def decode_objects(data: bytes, pos: int, end: int, key: bytes, spent: int) -> Part[ObjectRecord]:
     """The object records of a block."""
     records: list[ObjectRecord] = []
-    key = b""
-    spent = 0
-    while pos < end:
+    stop, enough = pos + PART_BYTES, spent + PART_KEYS
+    stop = min(stop, end)
+    while pos < stop:
         start = pos
         key, count, pos = decode_key(data, pos, key)
         spent = add_up(spent, key, start)
+        if spent > enough:
+            stop = start
         if count == 0:
             count, pos = get_varint(data, pos)
         if count > end - pos:  # each takes a byte at least: no huge count makes a huge loop
@@ -350,16 +384,19 @@ def decode_objects(data: bytes, pos: int, end: int) -> list[ObjectRecord]:
             offset += delta
             offsets.append(offset)
         records.append(ObjectRecord(key, offsets))
-    check_end(pos, end)
-    return records
+    if pos >= end:
+        check_end(pos, end)
+    return records, pos, key, spent
 
 
-def decode_index(data: bytes, pos: int, end: int, until: bytes | None = None) -> list[IndexRecord]:
+def decode_index(
+    data: bytes, pos: int, end: int, key: bytes, spent: int, until: bytes | None = None
+) -> Part[IndexRecord]:
     """The index records of a block, or the first one alone with a key >= `until`."""
     records: list[IndexRecord] = []
-    key = b""
-    spent = 0
-    while pos < end:
+    stop, enough = pos + PART_BYTES, spent + PART_KEYS
+    stop = min(stop, end)
+    while pos < stop:
         prefix = data[pos]
         kind = data[pos + 1]
         at = pos + 2
@@ -370,6 +407,8 @@ def decode_index(data: bytes, pos: int, end: int, until: bytes | None = None) ->
         else:
             key, kind, at = decode_key(data, pos, key)
             spent = add_up(spent, key, pos)
+            if spent > enough:
+                stop = pos
         if kind:
             raise Malformed(pos, f"unknown index record type {kind}")
         offset = data[at]
@@ -386,9 +425,10 @@ def decode_index(data: bytes, pos: int, end: int, until: bytes | None = None) ->
         if until is None:
             records.append(IndexRecord(key, offset))
         elif key >= until and pos <= end:
-            return [IndexRecord(key, offset)]
-    check_end(pos, end)
-    return records
+            return [IndexRecord(key, offset)], pos, key, spent
+    if pos >= end:
+        check_end(pos, end)
+    return records, pos, key, spent
 
 
 def encode_ref(record: RefRecord, min_update_index: int, hash_size: int) -> tuple[int, bytes]:

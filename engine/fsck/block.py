@@ -11,20 +11,21 @@ first byte after the prefix is higher than that of the key before is therefore i
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
 from typing import Final, Self
 
-from engine.errors import shown
+from engine.errors import FormatError, shown
 from engine.format import (
     DELETION,
     INDEX,
     LOG,
     LOG_KEY_TAIL,
     MAX_RESTARTS,
-    MOST_KEY_BYTES,
     OBJ,
+    PART_BYTES,
+    PART_KEYS,
     REF,
     SYMREF,
     U64_MAX,
@@ -32,12 +33,12 @@ from engine.format import (
     VAL2,
     Block,
     Encoded,
+    Excessive,
     Header,
     Malformed,
     RefRecord,
     add_up,
     check_end,
-    common_prefix,
     decode_key,
     decode_log_key,
     get_varint,
@@ -79,22 +80,23 @@ class SoundBlock:
     """What a sound block holds.
 
     `first` and `last` are its first and last key. Of a ref block, `names` are those of the refs, and `ids`
-    the beginnings of the object ids. Of a log block, `logs` are its records. `weight` is the sum over an
-    object block that `_pass_objects` makes; `doubtful` says that the sum does not tell everything.
+    the beginnings of the object ids. Of a log block, `logs` are its records. Both are None of a block that is
+    too large to be kept. `weight` is the sum over an object block that `_pass_objects` makes; `doubtful` says
+    that the sum does not tell everything.
     """
 
     first: bytes
     last: bytes
-    names: Sequence[bytes] = ()
+    names: Sequence[bytes] | None = ()
     ids: Collection[bytes] = ()
-    logs: Sequence[Encoded] = ()
+    logs: Sequence[Encoded] | None = ()
     weight: int = 0
     doubtful: bool = False
 
 
 def _pass_refs(
     data: bytes, pos: int, end: int, hash_size: int, most: int, id_len: int
-) -> tuple[SoundBlock, list[int]]:
+) -> tuple[SoundBlock, array[int]]:
     """Pass the ref records of a block; what is in it, and where records with whole keys begin.
 
     `most` is the highest difference to the table's lowest update index that a record may have. With an
@@ -103,89 +105,102 @@ def _pass_refs(
     """
     name = b""
     name_len = 0
-    whole: list[int] = []
+    whole = array("I")
     ids: list[bytes] = []
+    mentioned: set[bytes] = set()
     names: list[bytes] = []
+    first, is_long = b"", False
     spent = 0
     short = min(0x7F, most)
     while pos < end:
-        prefix = data[pos]
-        kind = data[pos + 1]
-        at = pos + 2
-        if prefix >= 0x80:
-            prefix, at = get_varint(data, pos)
-            kind, at = get_varint(data, at)
-            spent = add_up(spent, name, pos)
-        elif kind >= 0x80:
-            kind, at = get_varint(data, pos + 1)
-        suffix_len = kind >> 3
-        tail = at + suffix_len
-        if prefix:
-            if prefix < name_len:
-                if not suffix_len or data[at] <= name[prefix]:
+        names.clear()
+        stop, enough = min(pos + PART_BYTES, end), spent + PART_KEYS
+        while pos < stop:
+            prefix = data[pos]
+            kind = data[pos + 1]
+            at = pos + 2
+            if prefix >= 0x80:
+                prefix, at = get_varint(data, pos)
+                kind, at = get_varint(data, at)
+                spent = add_up(spent, name, pos)
+                if spent > enough:
+                    stop = pos
+            elif kind >= 0x80:
+                kind, at = get_varint(data, pos + 1)
+            suffix_len = kind >> 3
+            tail = at + suffix_len
+            if prefix:
+                if prefix < name_len:
+                    if not suffix_len or data[at] <= name[prefix]:
+                        raise _UnusualError
+                elif prefix > name_len or not suffix_len:
                     raise _UnusualError
-            elif prefix > name_len or not suffix_len:
+                name = name[:prefix] + data[at:tail]
+            else:
+                before = name
+                name = data[at:tail]
+                if name <= before:
+                    raise _UnusualError
+                whole.append(pos)
+            name_len = prefix + suffix_len
+            delta = data[tail]
+            pos = tail + 1
+            if delta > short:
+                delta, pos = get_varint(data, tail)
+                if delta > most:
+                    raise _UnusualError
+            kind &= 7
+            if kind == VAL1:
+                names.append(name)
+                if id_len:
+                    ids.append(data[pos : pos + id_len])
+                pos += hash_size
+            elif kind == VAL2:
+                names.append(name)
+                if id_len:
+                    ids.append(data[pos : pos + id_len])
+                    ids.append(data[pos + hash_size : pos + hash_size + id_len])
+                pos += hash_size + hash_size
+            elif kind == SYMREF:
+                size, pos = get_varint(data, pos)
+                names.append(Special(name, data[pos : pos + size]))
+                pos += size
+            elif kind == DELETION:
+                names.append(Special(name, None))
+            else:
                 raise _UnusualError
-            name = name[:prefix] + data[at:tail]
-        else:
-            before = name
-            name = data[at:tail]
-            if name <= before:
-                raise _UnusualError
-            whole.append(pos)
-        name_len = prefix + suffix_len
-        delta = data[tail]
-        pos = tail + 1
-        if delta > short:
-            delta, pos = get_varint(data, tail)
-            if delta > most:
-                raise _UnusualError
-        kind &= 7
-        if kind == VAL1:
-            names.append(name)
-            if id_len:
-                ids.append(data[pos : pos + id_len])
-            pos += hash_size
-        elif kind == VAL2:
-            names.append(name)
-            if id_len:
-                ids.append(data[pos : pos + id_len])
-                ids.append(data[pos + hash_size : pos + hash_size + id_len])
-            pos += hash_size + hash_size
-        elif kind == SYMREF:
-            size, pos = get_varint(data, pos)
-            names.append(Special(name, data[pos : pos + size]))
-            pos += size
-        elif kind == DELETION:
-            names.append(Special(name, None))
-        else:
+        if b"\0" in b"".join(names):
             raise _UnusualError
+        mentioned.update(ids)
+        ids.clear()
+        is_long, first = bool(first), first or names[0]
     check_end(pos, end)
-    if b"\0" in b"".join(names):
-        raise _UnusualError
-    return SoundBlock(names[0], name, names, set(ids)), whole
+    return SoundBlock(first, name, None if is_long else names, mentioned), whole
 
 
-def _pass_logs(data: bytes, pos: int, end: int, hash_size: int, highest: int) -> tuple[SoundBlock, list[int]]:
+def _pass_logs(parts: Iterator[list[Encoded]], pos: int, highest: int) -> tuple[SoundBlock, array[int]]:
     """Pass the log records of an inflated block, as `_pass_refs`; `highest` is the table's upper limit."""
-    items = split_logs(data, pos, end, hash_size)
-    starts = list(accumulate((len(item[5]) for item in items), initial=pos))
-    whole: list[int] = []
-    for (key, previous, prefix, kind, _, _), start in zip(items, starts, strict=False):
-        if not prefix:
-            whole.append(start)
-        elif prefix < len(previous) and key[prefix] <= previous[prefix]:
-            raise _UnusualError
-        if 0 in key[:-LOG_KEY_TAIL]:
-            raise _UnusualError
-        if kind != DELETION and U64_MAX - int.from_bytes(key[-8:], "big") > highest:
-            raise _UnusualError
-    return SoundBlock(items[0][0], items[-1][0], logs=items), whole
+    whole = array("I")
+    first, key, is_long = b"", b"", False
+    items: list[Encoded] = []
+    for items in parts:
+        for key, previous, prefix, kind, _, encoded in items:
+            if not prefix:
+                whole.append(pos)
+            elif prefix < len(previous) and key[prefix] <= previous[prefix]:
+                raise _UnusualError
+            if 0 in key[:-LOG_KEY_TAIL]:
+                raise _UnusualError
+            if kind != DELETION and U64_MAX - int.from_bytes(key[-8:], "big") > highest:
+                raise _UnusualError
+            pos += len(encoded)
+        is_long, first = bool(first), first or items[0][0]
+    return SoundBlock(first, key, logs=None if is_long else items), whole
 
 
 def _pass_objects(
     data: bytes, pos: int, end: int, id_len: int, weights: Mapping[int, int]
-) -> tuple[SoundBlock, list[int]]:
+) -> tuple[SoundBlock, array[int]]:
     """Pass the records of an object block, as `_pass_refs`.
 
     Without an `id_len`, keys may have any length. The weight is the sum of hash(prefix) * weight(offset) over
@@ -193,13 +208,14 @@ def _pass_objects(
     weight, or a record that leaves its offsets to a scan.
     """
     key = first = b""
-    whole: list[int] = []
-    total = 0
+    whole = array("I")
+    total = spent = 0
     doubtful = False
     while pos < end:
         start = pos
         before = key
         key, count, pos = decode_key(data, pos, key)
+        spent = add_up(spent, key, start)
         if id_len and len(key) != id_len:
             raise _UnusualError
         if data[start]:
@@ -241,19 +257,28 @@ def _pass_objects(
 def pass_block(
     block: Block, header: Header, id_len: int, weights: Mapping[int, int], highest: int
 ) -> SoundBlock | None:
-    """What a block holds; None if a closer look is needed, as at each block of an index."""
+    """What a block holds; None if a closer look is needed, as at each block of an index.
+
+    Raises `FormatError` for keys that would take a closer look too long.
+    """
     data, pos, end = block.data, block.records_start, block.records_end
     hash_size = header.hash_id.size
     try:
         if block.type == REF:
             found, whole = _pass_refs(data, pos, end, hash_size, highest - header.min_update_index, id_len)
         elif block.type == LOG:
-            found, whole = _pass_logs(data, pos, end, hash_size, highest)
+            found, whole = _pass_logs(block.parts(split_logs, hash_size), pos, highest)
         elif block.type == OBJ:
             found, whole = _pass_objects(data, pos, end, id_len, weights)
         else:
             return None
-    except (_UnusualError, Malformed, IndexError, ValueError):
+    except Excessive as error:
+        raise block.error(error.pos, error.reason) from error
+    except FormatError as error:
+        if isinstance(error.__cause__, Excessive):
+            raise
+        return None
+    except (_UnusualError, IndexError, ValueError):
         return None
     listed = b"".join([start.to_bytes(3, "big") for start in whole[:MAX_RESTARTS]])
     # What lies between the records and the restart count.
@@ -273,8 +298,6 @@ def check_records(
         report.add_error(code, block.error(pos, reason))
 
     before = report.count(name)
-    for error in records.errors():
-        report.add_error("record-damaged", error)
     whole: set[int] = set()
     first: bytes | None = None
     last: bytes | None = None
@@ -288,21 +311,24 @@ def check_records(
             last = None
             break
         if not isinstance(record, Record):
+            if record.error is not None:
+                report.add_error("record-damaged", record.error)
             last = None
             continue
         key = record.key
-        spent += len(key)
-        if spent > MOST_KEY_BYTES:
-            add("record-damaged", start, f"the keys add up to more than {MOST_KEY_BYTES >> 20} MiB")
+        try:
+            spent = add_up(spent, key, start)
+        except Malformed as error:
+            add("record-damaged", start, error.reason)
             last = None
             break
         prefix = get_varint(block.data, start)[0]
-        if not prefix:
+        if not prefix and len(whole) <= MAX_RESTARTS:
             whole.add(start)
         if last is not None:
             if key <= last:
                 add("key-order", start, f"{shown(key)} does not sort after {shown(last)}")
-            elif prefix and prefix != common_prefix(last, key):
+            elif prefix and prefix < len(last) and last[prefix] == key[prefix]:
                 reason = f"{shown(key)} shares more than {prefix} bytes with {shown(last)} in front of it"
                 add("key-encoding", start, reason)
         for code, reason in _record_faults(records, record, start, id_len, highest):

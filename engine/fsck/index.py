@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from collections.abc import Iterator
 from typing import Final
 
 from engine.errors import shown
@@ -80,21 +81,17 @@ class IndexCheck:
     def _add(self, code: str, offset: int | None, message: str) -> None:
         self._report.add(code, self._name, offset, message)
 
-    def take(self, offset: int, entries: list[IndexRecord] | None) -> None:
-        """Check the next index block; `entries` is None if it cannot be read."""
+    def take(self, offset: int, entries: Iterator[IndexRecord], last_key: bytes | None) -> None:
+        """Check the next index block, which ends with `last_key`: None for one that cannot be read."""
         self.levels = max(self.levels, 1)
-        if entries is None:
-            self._level.add(offset, None)
-            self._level.is_whole = False
-            return
-        first = entries[0].offset
-        if len(self._level) and first == self._level.offsets[0]:
-            self._finish_level()
-            self._below, self._level, self._next = self._level, Blocks(), 0
-            self.levels += 1
-        for entry in entries:
+        for number, entry in enumerate(entries):
+            if not number and len(self._level) and entry.offset == self._level.offsets[0]:
+                self._finish_level()
+                self._below, self._level, self._next = self._level, Blocks(), 0
+                self.levels += 1
             self._take_entry(offset, entry)
-        self._level.add(offset, entries[-1].last_key)
+        self._level.add(offset, last_key)
+        self._level.is_whole = self._level.is_whole and last_key is not None
 
     def _take_entry(self, offset: int, entry: IndexRecord) -> None:
         below, expected = self._below, self._next

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
@@ -30,12 +31,16 @@ from engine.format import (
     Header,
     ObjectRecord,
     RefRecord,
+    decode_index,
+    decode_objects,
+    decode_refs,
     get_varint,
     header_size,
     limits_in_name,
     raw_committer,
+    split_logs,
 )
-from engine.fsck.block import check_records, name_of, pass_block
+from engine.fsck.block import SoundBlock, check_records, name_of, pass_block
 from engine.fsck.finding import Finding, Report
 from engine.fsck.index import IndexCheck
 from engine.fsck.objects import ObjectCheck
@@ -225,6 +230,7 @@ class _Blocks:
         self._footer = file.table.footer if file.table is not None else None
         self._indexes = {of: IndexCheck(self._name, of, report) for of in _SECTIONS_IN_ORDER}
         footer = self._footer or Footer()
+        self._numbers = (header.hash_id.size, header.min_update_index)
         self._null_id = bytes(header.hash_id.size)
         self._objects = ObjectCheck(footer.object_id_len if footer.obj_offset else 0)
         self._values = ValueCheck(file.table) if file.table is not None else None
@@ -247,9 +253,7 @@ class _Blocks:
                 if self._passed % _BLOCKS_PER_TICK == 0:
                     self._tick(span.start)
                 if isinstance(span, BlockSpan):
-                    names = self._take(section, span)
-                    if names:
-                        yield names
+                    yield from self._take(section, span)
                 else:
                     self._take_damaged(section, span)
                 if self._damaged > _MOST_DAMAGED:
@@ -303,27 +307,32 @@ class _Blocks:
             if section.of != LOG:
                 self._objects.is_whole = False
         else:
-            self._indexes[section.of].take(offset, None)
+            self._indexes[section.of].take(offset, iter(()), None)
 
-    def _take(self, section: Section, span: BlockSpan) -> list[bytes]:
+    def _take(self, section: Section, span: BlockSpan) -> Iterator[list[bytes]]:
         """Check a block; the names in it, if it is one of refs."""
         if span.error is not None:
             self._report.add_error("section-order", span.error)
             self._note_damage(section, span.offset)
-            return []
+            return
         records = span.records()
         block, highest, id_len = records.block, self._header.max_update_index, self._objects.id_len
-        found = pass_block(block, self._header, id_len, self._objects.weights, highest)
-        if found is None:
-            first, last = check_records(
-                records, id_len, highest, self._report, lambda: self._tick(span.start)
-            )
+        found: SoundBlock | None = None
+        first = last = None
+        try:
+            found = pass_block(block, self._header, id_len, self._objects.weights, highest)
+        except FormatError as error:
+            self._report.add_error("record-damaged", error)
         else:
-            first, last = found.first, found.last
+            first, last = (
+                (found.first, found.last)
+                if found is not None
+                else check_records(records, id_len, highest, self._report, lambda: self._tick(span.start))
+            )
         self._check_padding(span)
         if block.type == INDEX:
             self._take_index(section, block)
-            return []
+            return
         blocks = self._indexes[block.type].blocks
         if first is not None and blocks.last_key is not None and first <= blocks.last_key:
             what = f"{shown(first)} does not sort after {shown(blocks.last_key)} in the block before"
@@ -336,20 +345,27 @@ class _Blocks:
         elif block.type == OBJ:
             self._objects.take_objects(block.offset, found)
         elif self._values is not None and not self._report.has(self._name, "block-too-long"):
-            self._values.take(found.logs)
-            self._check_committers(block.offset, found.logs)
-        if found is not None and (block.type != REF or self._null_id not in block.data):
-            return list(found.names)
-        return list(map(name_of, self._refs_at(block.offset))) if block.type == REF else []
+            lists = block.parts(split_logs, len(self._null_id)) if found.logs is None else [found.logs]
+            for logs in lists:
+                self._values.take(logs)
+                self._check_committers(block.offset, logs)
+        if block.type != REF:
+            return
+        if found is not None and found.names is not None and self._null_id not in block.data:
+            yield list(found.names)
+        else:
+            with suppress(FormatError):
+                for refs in block.parts(decode_refs, *self._numbers):
+                    yield list(map(name_of, refs))
 
     def _take_index(self, section: Section, block: Block) -> None:
         if section.of is not None:
             try:
-                entries = block.index()
+                last = deque(block.records(decode_index), 1)
             except FormatError:
                 self._note_damage(section, block.offset)
             else:
-                self._indexes[section.of].take(block.offset, entries)
+                self._indexes[section.of].take(block.offset, block.records(decode_index), last[0].last_key)
 
     def _check_padding(self, span: BlockSpan) -> None:
         """The length of a block, and what fills it up."""
@@ -395,15 +411,12 @@ class _Blocks:
         elif self._objects.is_whole and not self._objects.agrees():
             self._objects.explain(self._name, self._refs_at, self._objects_at, self._report)
 
-    def _refs_at(self, offset: int) -> list[RefRecord]:
-        """The refs of the block at `offset`; none if it cannot be read."""
+    def _refs_at(self, offset: int) -> Iterator[RefRecord]:
+        """The refs of the block at `offset`, as far as it can be read."""
         with suppress(FormatError):
-            block = self._layout.block_at(offset)
-            return block.refs(self._header.hash_id.size, self._header.min_update_index)
-        return []
+            yield from self._layout.block_at(offset).records(decode_refs, *self._numbers)
 
-    def _objects_at(self, offset: int) -> list[ObjectRecord]:
-        """The records of the block of the object section at `offset`; none if it cannot be read."""
+    def _objects_at(self, offset: int) -> Iterator[ObjectRecord]:
+        """The records of the block of the object section at `offset`, as far as it can be read."""
         with suppress(FormatError):
-            return self._layout.block_at(offset).objects()
-        return []
+            yield from self._layout.block_at(offset).records(decode_objects)

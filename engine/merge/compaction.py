@@ -23,7 +23,6 @@ from operator import itemgetter
 from typing import Final
 
 from engine.errors import ApiError, FormatError
-from engine.format.block import Block
 from engine.format.header import MIN_UPDATE_INDEX
 from engine.format.raw_record import Encoded, is_marker, log_time, marker_for, normalised
 from engine.format.record import DELETION, LOG_KEY_TAIL
@@ -113,10 +112,10 @@ class _Tally:
         self._done = 0
         self._total = sum(table.size for table in tables)
 
-    def watch(self, phase: str, blocks: Iterator[tuple[Block, list[Encoded]]]) -> Iterator[list[Encoded]]:
-        for block, items in blocks:
+    def watch(self, phase: str, blocks: Iterator[tuple[int, list[Encoded]]]) -> Iterator[list[Encoded]]:
+        for size, items in blocks:
             self.read += len(items)
-            self._done += block.next_offset - block.offset
+            self._done += size
             if self._progress is not None:
                 self._progress(Progress(phase, self._done, self._total))
             yield items

@@ -91,6 +91,7 @@ class LossTally:
         self._last_log = (b"", 0)
         self._has_logs = False
         self._are_refs_ordered = True
+        self._passed_at = -1  # the whole block that was met last
 
     def take(self, found: Readable | Unreadable) -> None:
         """Take up what was found next."""
@@ -127,7 +128,7 @@ class LossTally:
             self._are_refs_ordered = False
         if found.is_whole:
             self._read_refs += len(found.refs)
-            self._read_size += found.end - found.offset
+            self._read_size += self._passed(found)
         if found.is_whole or found.is_front:
             # Logs come behind refs: what was lost in front of these held none.
             self._end_gap(first)
@@ -143,10 +144,16 @@ class LossTally:
         self._may_hide_logs = False
         if found.is_whole:
             self._read_logs += len(found.logs)
-            self._read_log_size += found.end - found.offset
+            self._read_log_size += self._passed(found)
         else:
             self._partial_logs += len(found.logs)
         self._has_logs, self._last_log = True, last
+
+    def _passed(self, found: Readable) -> int:
+        """The bytes of a block; none for lists of it that follow its first."""
+        size = 0 if found.offset == self._passed_at else found.end - found.offset
+        self._passed_at = found.offset
+        return size
 
     def _lose(self, section: int | None, size: int | None) -> None:
         if section == LOG or (section is None and self._has_logs):

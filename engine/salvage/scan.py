@@ -17,37 +17,56 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice, takewhile
 from operator import lt
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from engine.errors import FormatError
 from engine.format import (
     BLOCK_HEADER_SIZE,
     LOG,
     MAGIC,
+    PART_KEYS,
     REF,
     RESTART_COUNT_SIZE,
+    RESTART_SIZE,
     Block,
+    Excessive,
     Header,
     LogRecord,
+    Read,
     RefRecord,
+    add_up,
+    decode_logs,
+    decode_refs,
     encode_head,
     footer_size,
     get_u24,
     get_varint,
     log_order,
+    put_u24,
+    read_size,
     ref_key,
 )
 from engine.layout import BlockSpan, Record, Records, TableLayout
 
 _LARGEST_BLOCK: Final = 2**24
-_ZLIB: Final = 0x78  # how every deflate stream of a log block begins: its window is of 32 KiB
-_BLOCK_TYPE: Final = re.compile(b"[%c%c]" % (REF, LOG))
+# Behind type and length, a whole key, or a deflate stream with a window of 32 KiB and no dictionary.
+_BLOCK_START: Final = re.compile(rb"r(?=...\0[^\0])|g(?=...x[\x01\x5e\x9c\xda])", re.DOTALL)
+_START_SIZE: Final = 6
 _OVERRUN: Final = 2**16
-_MOST_EFFORT: Final = 2**30  # bytes read again and again in one stretch: hostile ones would never end
+_WINDOW: Final = 2**20
+_ZEROS: Final = bytes(_WINDOW + _START_SIZE - 1)
+_MOST_EFFORT: Final = 2**27  # bytes read in vain in one stretch: hostile ones would never end
+_LEAST_EFFORT: Final = 2**9
+_MOST_KEPT: Final = 2
+_MOST_IN_RUN: Final = 2**12
+_INFLATED_AT_ONCE: Final = 2**9
+
+_T = TypeVar("_T")
 
 
 @dataclass(slots=True, frozen=True)
@@ -123,16 +142,7 @@ def _block(span: BlockSpan, header: Header) -> Iterator[Readable | Unreadable]:
     except FormatError as error:
         yield Unreadable(span.start, span.end, error.reason, span.type)
         return
-    whole = _whole(records.block, header, span.end)
-    if whole is not None:
-        yield whole
-        return
-    runs, unread = _sound_records(records, span.start, span.end)
-    for run in runs:
-        found = _readable(records, run, span.end)
-        if found.refs or found.logs:
-            yield found
-    yield from unread
+    yield from _whole(records.block, header, span.end) or _sound_records(records, span.start, span.end)
 
 
 def _hidden(layout: TableLayout, span: BlockSpan, header: Header) -> Iterator[Readable]:
@@ -145,75 +155,126 @@ def _hidden(layout: TableLayout, span: BlockSpan, header: Header) -> Iterator[Re
                 yield found
 
 
-def _whole(block: Block, header: Header, end: int) -> Readable | None:
-    """A block of which nothing is damaged, as nearly all are: read by the table's own, fast decoders."""
+class _Kept(Collection[_T]):
+    """What `make` gives, made to its end once, and kept if it is little: if not, made again each time."""
+
+    def __init__(self, make: Callable[[], Iterator[_T]]) -> None:
+        made = make()
+        self._make = make
+        self._some = list(islice(made, _MOST_KEPT + 1))
+        self._size = len(self._some) + sum(1 for _ in made)
+
+    def __iter__(self) -> Iterator[_T]:
+        return iter(self._some) if self._size <= _MOST_KEPT else self._make()
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __contains__(self, one: object) -> bool:
+        return any(other == one for other in self)
+
+
+def _whole(block: Block, header: Header, end: int) -> Collection[Readable | Unreadable] | None:
+    """A block of which nothing is damaged, as nearly all are: read by the table's own, fast decoders.
+
+    Or one that is sound as far as it is read: keys without end are read up to a limit.
+    """
+    with suppress(FormatError):
+        return _Kept(lambda: _lists(block, header, end))
+    return None
+
+
+def _lists(block: Block, header: Header, end: int) -> Iterator[Readable | Unreadable]:
+    """The records of a block by its fast decoders. Raises `FormatError`, for keys in disorder as well."""
+    last: Any = None
     try:
-        refs, logs = _decoded(block, header)
-    except FormatError:
-        return None
-    keys: list[Any] = [*map(ref_key, refs), *map(log_order, logs)]
-    ascends = all(map(lt, keys, islice(keys, 1, None)))
-    return Readable(block.offset, end, refs, logs, is_whole=True) if ascends else None
+        for refs, logs in _decoded(block, header):
+            keys: list[Any] = [*([last] if last else []), *map(ref_key, refs), *map(log_order, logs)]
+            if not all(map(lt, keys, islice(keys, 1, None))):
+                raise block.error(block.records_start, "keys that do not ascend")
+            last = keys[-1]
+            yield Readable(block.offset, end, refs, logs, is_whole=True)
+    except FormatError as error:
+        if not isinstance(error.__cause__, Excessive):
+            raise
+        yield Unreadable(block.offset, end, error.reason, block.type)
 
 
-def _decoded(block: Block, header: Header) -> tuple[list[RefRecord], list[LogRecord]]:
+def _decoded(block: Block, header: Header) -> Iterator[tuple[list[RefRecord], list[LogRecord]]]:
+    size = header.hash_id.size
     if block.type == REF:
-        return block.refs(header.hash_id.size, header.min_update_index), []
-    return [], block.logs(header.hash_id.size)
+        return ((refs, []) for refs in block.parts(decode_refs, size, header.min_update_index))
+    return (([], logs) for logs in block.parts(decode_logs, size))
 
 
 def _sound_records(
     records: Records, start: int, end: int, *, stop: bool = False
-) -> tuple[list[list[Record]], list[Unreadable]]:
+) -> Iterator[Readable | Unreadable]:
     """The records of the block at [start, end) that can be read, in runs of ascending keys, and the others.
 
     A key that does not ascend begins a new run if it is stored whole; otherwise it is made of one that may
     have been altered. With `stop`, all up to the first that cannot be read or does not ascend. Where a
     record of a deflated block was in the file is not known: it is told as the whole block.
     """
-    runs: list[list[Record]] = [[]]
-    unread: list[Unreadable] = []
+    run: list[Record] = []
+    last: bytes | None = None
+    spent = spent_before = 0
     for span in records.children():
+        breaks = False
         if not isinstance(span, Record):
             reason = span.error.reason if span.error else "a damaged record"
-        elif not runs[-1] or span.key > runs[-1][-1].key:
-            runs[-1].append(span)
-            continue
-        elif stop or next(iter(span.children())).value:
-            reason = "a key that does not sort after the one before it"
         else:
-            runs.append([span])
-            continue
-        where = (start, end) if span.inflated else (span.start, span.end)
-        unread.append(Unreadable(*where, reason, records.block.type))
-        if stop:
-            break
-    return [run for run in runs if run], unread
-
-
-def _readable(records: Records, found: list[Record], end: int, *, stop: bool = False) -> Readable:
-    """These records, but for symbolic refs to nothing, as zeros look; with `stop`, up to the first.
-
-    The file was looked at up to `end`; with `stop`, up to the end of the last ref that is read.
-    """
-    block, header, data = records.block, records.header, records.block.data
-    all_refs: list[RefRecord] = []
-    all_logs: list[LogRecord] = []
-    for record in found:
-        # By itself, with its whole key, each is what the table's own decoders read.
-        second, at = get_varint(data, get_varint(data, record.start - records.base)[1])
-        tail = data[at + (second >> 3) : record.end - records.base]
-        alone = encode_head(0, len(record.key), second & 7) + record.key + tail
-        refs, logs = _decoded(replace(block, data=alone, records_start=0, records_end=len(alone)), header)
-        if refs and refs[0].target == b"":
-            if stop:
+            breaks = last is not None and span.key <= last
+            reason = "a key that does not sort after the one before it"
+            if not breaks or not (stop or next(iter(span.children())).value):
+                reason = ""
+        if reason or breaks or spent - spent_before > PART_KEYS or len(run) == _MOST_IN_RUN:
+            spent_before = spent
+            yield from _readable(records, run, end, stop=stop)
+            run = []
+        if isinstance(span, Record) and not reason:
+            run.append(span)
+            last = span.key
+            try:
+                spent = add_up(spent, span.key, span.start)
+            except Excessive as error:
+                yield Unreadable(start, end, error.reason, records.block.type)
                 break
             continue
-        all_refs += refs
-        all_logs += logs
-        if stop and refs:
-            end = record.end
-    return Readable(block.offset, end, all_refs, all_logs, is_whole=False)
+        where = (start, end) if span.inflated else (span.start, span.end)
+        yield Unreadable(*where, reason, records.block.type)
+        if stop:
+            break
+    yield from _readable(records, run, end, stop=stop)
+
+
+def _readable(records: Records, run: list[Record], end: int, *, stop: bool) -> Iterator[Readable]:
+    """These records, which follow each other, but for symbolic refs to nothing, as zeros look.
+
+    With `stop`, up to the first. The file was looked at up to `end`; with `stop`, up to the end of the last
+    ref that is read.
+    """
+    if not run:
+        return
+    block, base, first = records.block, records.base, run[0]
+    # The first with its whole key: then they are what the table's own decoders read.
+    second, at = get_varint(block.data, get_varint(block.data, first.start - base)[1])
+    tail = block.data[at + (second >> 3) : run[-1].end - base]
+    alone = encode_head(0, len(first.key), second & 7) + first.key + tail
+    block = replace(block, data=alone, records_start=0, records_end=len(alone))
+    passed = 0
+    for refs, logs in _decoded(block, records.header):
+        kept = list(takewhile(_leads_on, refs) if stop else filter(_leads_on, refs))
+        passed += len(kept)
+        if kept or logs:
+            upto = run[passed - 1].end if stop and refs else end
+            yield Readable(block.offset, upto, kept, logs, is_whole=False)
+        if stop and len(kept) < len(refs):
+            break
+
+
+def _leads_on(ref: RefRecord) -> bool:
+    return ref.target != b""
 
 
 def _search(
@@ -224,41 +285,48 @@ def _search(
     It begins where a block should, so what is left of that one comes first; further on, only whole blocks
     count. The last one may run over the end, up to `limit`: where the stretch ends was a guess as well.
     """
-    name = layout.name
-    size = max(end - start, 0)
-    data = layout.read(start, min(size + _OVERRUN, max(limit - start, 0)))
+    if start >= end:
+        return
+    limit = min(end + _OVERRUN, limit)
     effort = _MOST_EFFORT
+    begins = layout.read(start, BLOCK_HEADER_SIZE + 1)
     # Nothing but logs comes behind the first log block; two bytes of a deflate stream show one.
-    section = LOG if data[:1] == b"g" and data[BLOCK_HEADER_SIZE : BLOCK_HEADER_SIZE + 1] == b"x" else None
-    lost = at = 0
-    while at < min(size, len(data)) and effort >= 0:
+    section = LOG if begins[:1] == b"g" and begins[BLOCK_HEADER_SIZE:] == b"x" else None
+    lost = done = start
+    for at in chain([start], _candidates(layout.read, start + 1, end)):
+        if at < done or effort < 0:
+            continue
         # Restart offsets of a file's first block count from the start of the file.
-        first = header.size if start + at == header.size else 0
-        offset = start + at - first
-        block, used, cost = _whole_block(name, data, at, offset, first)
-        effort -= cost
-        found, unread = (
-            _parts(block, header, start + at, start + at + used) if block is not None else ([], [])
-        )
+        first = header.size if at == header.size else 0
+        block, used, cost = _whole_block(layout.name, layout.read, at, limit, first)
+        found = _parts(block, header, at, at + used) if block is not None else ()
         read_to = at + used
-        if not found and at == 0:
-            found = _cut_block(name, data[:size], offset, first, header)
+        if not found and at == start:
+            found = _cut_block(layout.name, layout.read(at, min(end - at, _LARGEST_BLOCK)), at, first, header)
             # What else lies in it may be read as well; of a deflated block it is not known where that is.
-            used, read_to = 1, found[0].end - start if found and found[0].refs else 0
+            used, read_to = 1, max((one.end for one in found if one.refs), default=start)
         if not found:
-            following = _BLOCK_TYPE.search(data, at + 1)
-            at = following.start() if following is not None else size
+            effort -= cost
             continue
         if lost < at:
-            yield Unreadable(start + lost, start + at, reason, section)
-        if found[0].logs:
-            section = LOG
-        yield from found
-        yield from unread
-        at += used
-        lost = read_to
-    if lost < size and not _is_footer(data[lost:size]):
-        yield Unreadable(start + lost, end, reason, section)
+            yield Unreadable(lost, at, reason, section)
+        for one in found:
+            if isinstance(one, Readable) and one.logs:
+                section = LOG
+            yield one
+        done, lost = at + used, read_to
+    if lost < end and not _is_footer(layout.read(lost, min(end - lost, footer_size(2)))):
+        yield Unreadable(lost, end, reason, section)
+
+
+def _candidates(read: Read, start: int, end: int) -> Iterator[int]:
+    """Where in a stretch blocks may begin. A file may have gigabytes of zeros, as a power cut leaves them."""
+    while start < end:
+        data = read(start, min(_WINDOW, end - start) + _START_SIZE - 1)
+        if data != _ZEROS[: len(data)]:
+            for found in _BLOCK_START.finditer(data):
+                yield start + found.start()
+        start += _WINDOW
 
 
 def _is_footer(rest: bytes) -> bool:
@@ -266,32 +334,34 @@ def _is_footer(rest: bytes) -> bool:
     return 0 < len(rest) < footer_size(2) and MAGIC.startswith(rest[: len(MAGIC)])
 
 
-def _whole_block(name: str, data: bytes, at: int, offset: int, first: int) -> tuple[Block | None, int, int]:
-    """The block whose type is at `data[at]`, if there is a whole one; its length there, and the effort.
+def _whole_block(name: str, read: Read, at: int, limit: int, first: int) -> tuple[Block | None, int, int]:
+    """The block whose type byte is at `at`, if there is a whole one; its length there, and the effort.
 
-    `offset` is that of the block in the file, `first` the size of the file header that lies in front of it.
+    `first` is the size of the file header that lies in front of it.
     """
-    block_type = data[at]
-    left = len(data) - at
-    if block_type not in (REF, LOG) or left <= BLOCK_HEADER_SIZE + RESTART_COUNT_SIZE:
-        return None, 0, 0
-    stated = get_u24(data, at + 1) - first
+    head = read(at, _START_SIZE)
+    if _BLOCK_START.match(head) is None:
+        return None, 0, _LEAST_EFFORT
+    block_type, stated = head[0], get_u24(head, 1) - first
     if block_type == LOG:
-        # Two bytes of a deflate stream tell noise from it, nearly always.
-        if data[at + BLOCK_HEADER_SIZE] != _ZLIB or int.from_bytes(data[at + 4 : at + 6], "big") % 31:
-            return None, 0, 0
-    elif stated > left:
-        return None, 0, 0
-    head = bytes(first) + data[at : at + BLOCK_HEADER_SIZE]
-    # Deflating never makes a block much longer.
-    body = data[at : at + stated + (stated >> 8) + 1024] if block_type == LOG else data[at : at + stated]
+        size = min(read_size(max(stated, 0)), limit - at)
+    elif BLOCK_HEADER_SIZE + RESTART_COUNT_SIZE < stated <= limit - at:
+        size = stated
+        count = int.from_bytes(read(at + stated - RESTART_COUNT_SIZE, RESTART_COUNT_SIZE), "big")
+        restarts = stated - RESTART_COUNT_SIZE - RESTART_SIZE * count
+        if restarts <= BLOCK_HEADER_SIZE or read(at + restarts, RESTART_SIZE) != put_u24(
+            first + BLOCK_HEADER_SIZE
+        ):
+            return None, 0, _LEAST_EFFORT
+    else:
+        return None, 0, _LEAST_EFFORT
     try:
-        block = Block.parse(name, head + body[BLOCK_HEADER_SIZE:], offset, first, 0)
+        block = Block.parse(name, bytes(first) + read(at, size), at - first, first, 0)
     except FormatError:
-        return None, 0, len(body)
+        return None, 0, size
     if get_u24(block.data, block.records_end) != block.records_start:
-        return None, 0, len(body)
-    return block, block.next_offset - block.offset - first, len(body)
+        return None, 0, len(block.data)
+    return block, block.next_offset - at, len(block.data)
 
 
 def cut_block(name: str, data: bytes, offset: int, first: int) -> tuple[Block, bool] | None:
@@ -300,7 +370,7 @@ def cut_block(name: str, data: bytes, offset: int, first: int) -> tuple[Block, b
     All that follow are records, as far as they look like that. False with it for a damaged deflate stream,
     whose last bytes may be wrong.
     """
-    if data[0] not in (REF, LOG):
+    if data[:1] not in (b"r", b"g"):
         return None
     body, is_certain = data[BLOCK_HEADER_SIZE : BLOCK_HEADER_SIZE + _LARGEST_BLOCK], True
     if data[0] == LOG:
@@ -311,14 +381,18 @@ def cut_block(name: str, data: bytes, offset: int, first: int) -> tuple[Block, b
     return Block(name, offset, data[0], made, len(head), end, 0, 0, 0), is_certain
 
 
-def _cut_block(name: str, data: bytes, offset: int, first: int, header: Header) -> list[Readable]:
+def _cut_block(name: str, data: bytes, at: int, first: int, header: Header) -> Collection[Readable]:
     """What is left of the block at the beginning of `data`, up to the first record that cannot be read."""
-    cut = cut_block(name, data, offset, first)
+    cut = cut_block(name, data, at - first, first)
     if cut is None:
-        return []
+        return ()
     block, is_certain = cut
-    found, _ = _parts(block, header, offset + first, offset + first + 1, stop=True)
-    return [replace(one, is_certain=is_certain, is_whole=False, is_front=True) for one in found]
+    found = _parts(block, header, at, at + 1, stop=True)
+    return _Kept(
+        lambda: (
+            replace(one, is_certain=is_certain, is_front=True) for one in found if isinstance(one, Readable)
+        )
+    )
 
 
 def blocks_within(name: str, data: bytes, start: int, header: Header) -> Iterator[tuple[Block, int, int]]:
@@ -326,57 +400,70 @@ def blocks_within(name: str, data: bytes, start: int, header: Header) -> Iterato
 
     Each with where it begins and ends in `data`. What looks like a block may be none.
     """
-    at, effort = 0, _MOST_EFFORT
-    while at < len(data) and effort >= 0:
-        first = header.size if start + at == header.size else 0
-        block, used, cost = _whole_block(name, data, at, start + at - first, first)
-        effort -= cost
-        if block is not None:
-            yield block, at, at + used
-            at += used
-            continue
-        following = _BLOCK_TYPE.search(data, at + 1)
-        at = following.start() if following is not None else len(data)
+
+    def read(offset: int, size: int) -> bytes:
+        return data[offset - start : offset - start + size]
+
+    done, end, effort = start, start + len(data), _MOST_EFFORT
+    for at in chain([start], _candidates(read, start + 1, end)):
+        if at >= done and effort >= 0:
+            block, used, cost = _whole_block(name, read, at, end, header.size if at == header.size else 0)
+            effort -= 0 if block else cost
+            if block is not None:
+                yield block, at - start, at - start + used
+                done = at + used
 
 
 def _parts(
     block: Block, header: Header, start: int, end: int, *, stop: bool = False
-) -> tuple[list[Readable], list[Unreadable]]:
+) -> Collection[Readable | Unreadable]:
     """The records of a block that was found at [start, end), and what cannot be read of it.
 
     No records at all if they cannot be of this table.
     """
-    whole = None if stop else _whole(block, header, end)
-    unread: list[Unreadable] = []
-    if whole is not None:
-        found = [whole] if whole.refs or whole.logs else []
-    else:
+    found = None if stop else _whole(block, header, end)
+    if found is None:
         records = Records(block, header)
-        runs, unread = _sound_records(records, start, end, stop=stop)
-        parts = [_readable(records, run, end, stop=stop) for run in runs]
-        count = sum(len(one.refs) + len(one.logs) for one in parts)
-        is_whole = not unread and len(runs) == 1 and count == len(runs[0])
-        if not is_whole and not unread:
-            unread = [Unreadable(start, end, "keys that do not ascend, or empty refs", block.type)]
-        found = [replace(one, is_whole=is_whole) for one in parts if one.refs or one.logs]
-    highest = max((ref.update_index for one in found for ref in one.refs), default=0)
-    return (found, unread) if highest <= header.max_update_index else ([], [])
+        found = _Kept(
+            lambda: _and_what_is_lost(_sound_records(records, start, end, stop=stop), block, start, end)
+        )
+    highest = -1
+    for one in found:
+        if isinstance(one, Readable):
+            highest = max(highest, 0, *(ref.update_index for ref in one.refs))
+    return found if 0 <= highest <= header.max_update_index else ()
+
+
+def _and_what_is_lost(
+    found: Iterator[Readable | Unreadable], block: Block, start: int, end: int
+) -> Iterator[Readable | Unreadable]:
+    """The same; where nothing of it tells of a loss, one that does: such a block is not whole."""
+    is_told = False
+    for one in found:
+        is_told = is_told or isinstance(one, Unreadable)
+        yield one
+    if not is_told:
+        yield Unreadable(start, end, "keys that do not ascend, or empty refs", block.type)
 
 
 def _inflated_part(data: bytes) -> tuple[bytes, bool]:
-    """What inflates of a stream: byte by byte, so that all in front of damage comes out.
+    """What inflates of a stream: at its end byte by byte, so that all in front of damage comes out.
 
     False with it when the stream does not just end too early, but is wrong somewhere.
     """
     inflater = zlib.decompressobj()
     parts: list[bytes] = []
-    size = 0
-    for at in range(len(data)):
+    at = size = 0
+    step = _INFLATED_AT_ONCE
+    while at < len(data) and size <= _LARGEST_BLOCK and not inflater.eof:
+        before = inflater.copy()
         try:
-            parts.append(inflater.decompress(data[at : at + 1], _LARGEST_BLOCK - size + 1))
+            parts.append(inflater.decompress(data[at : at + step], _LARGEST_BLOCK - size + 1))
         except zlib.error:
-            return b"".join(parts), False
+            if step == 1:
+                return b"".join(parts), False
+            inflater, step = before, 1
+            continue
         size += len(parts[-1])
-        if inflater.eof or size > _LARGEST_BLOCK:
-            break
+        at += step
     return b"".join(parts)[:_LARGEST_BLOCK], True

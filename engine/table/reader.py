@@ -12,6 +12,7 @@ A table returns tombstones like any other record: what they hide lies in other t
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ from engine.format.raw_record import Encoded, split_logs, split_refs
 from engine.format.record import (
     LogRecord,
     ObjectRecord,
+    Part,
     RefRecord,
     decode_index,
     decode_logs,
@@ -63,7 +65,7 @@ class _Section(Generic[_R]):
     offset: int
     index_offset: int
     key_of: Callable[[_R], bytes]
-    decode: Callable[..., list[_R]]
+    decode: Callable[..., Part[_R]]
     numbers: tuple[int, ...] = ()
 
 
@@ -174,11 +176,11 @@ class Table(Closing):
         return (block.offset, record) if block and record and record.name == name else None
 
     def ref_blocks(self, start: bytes = b"") -> Iterator[list[RefRecord]]:
-        """The refs from the first name >= `start` on, a list for each block. Raises `FormatError`."""
+        """The refs from the first name >= `start` on, lists for each block. Raises `FormatError`."""
         return self._lists_from(self._refs, start)
 
     def log_blocks(self, start: bytes = b"", update_index: int = U64_MAX) -> Iterator[list[LogRecord]]:
-        """The logs from the first key >= (`start`, `update_index`) on, a list for each block.
+        """The logs from the first key >= (`start`, `update_index`) on, lists for each block.
 
         The first list of this and of `ref_blocks` may begin with records before the start.
         """
@@ -192,7 +194,7 @@ class Table(Closing):
             found = self._find(section, key)
             blocks = chain(found[:1], self._scan(section, found[0].next_offset)) if found else iter(())
         for block in blocks:
-            yield block.records(section.decode, *section.numbers)
+            yield from block.parts(section.decode, *section.numbers)
 
     def refs(self, prefix: bytes = b"") -> Iterator[RefRecord]:
         """The refs whose names begin with `prefix`, tombstones among them, in name order."""
@@ -221,33 +223,35 @@ class Table(Closing):
         if len(oid) != self.hash_id.size:
             raise ApiError(f"an object id of {len(oid)} bytes in a {self.hash_id} table")
         for block in self._blocks_mentioning(oid):
-            for record in block.refs(self.hash_id.size, self.min_update_index):
+            for record in block.records(decode_refs, self.hash_id.size, self.min_update_index):
                 if oid in (record.value, record.peeled):
                     yield record
 
-    def encoded_ref_blocks(self, min_update_index: int) -> Iterator[tuple[Block, list[Encoded]]]:
-        """Block by block, the ref records cut out for a table with this lower limit.
+    def encoded_ref_blocks(self, min_update_index: int) -> Iterator[tuple[int, list[Encoded]]]:
+        """Lists of refs cut out for a table with this lower limit, and how many bytes were read for each.
 
         Raises `FormatError`, also where names do not ascend.
         """
         shift = self.min_update_index - min_update_index
         return self._cut_out(self._refs, split_refs, self.min_update_index, shift)
 
-    def encoded_log_blocks(self) -> Iterator[tuple[Block, list[Encoded]]]:
-        """Block by block, the log records cut out. Raises `FormatError`, also for keys in disorder."""
+    def encoded_log_blocks(self) -> Iterator[tuple[int, list[Encoded]]]:
+        """The log records cut out, likewise. Raises `FormatError`, also for keys in disorder."""
         return self._cut_out(self._logs, split_logs)
 
     def _cut_out(
-        self, section: _Section[_R] | None, split: Callable[..., list[Encoded]], *numbers: int
-    ) -> Iterator[tuple[Block, list[Encoded]]]:
+        self, section: _Section[_R] | None, split: Callable[..., Part[Encoded]], *numbers: int
+    ) -> Iterator[tuple[int, list[Encoded]]]:
         last_key = b""
         for block in self._scan(section):
-            items = block.records(split, self.hash_id.size, *numbers)
-            if items[0][0] <= last_key:
-                what = f"{shown(items[0][0])} does not sort after {shown(last_key)} in the block before"
-                raise FormatError(self.name, block.offset, what)
-            last_key = items[-1][0]
-            yield block, items
+            size = block.next_offset - block.offset
+            for items in block.parts(split, self.hash_id.size, *numbers):
+                if items[0][0] <= last_key:
+                    what = f"{shown(items[0][0])} does not sort after {shown(last_key)} in the block before"
+                    raise FormatError(self.name, block.offset, what)
+                last_key = items[-1][0]
+                yield size, items
+                size = 0
 
     def blocks(self) -> Iterator[Block]:
         """Every block of the file in the order of the file. Raises `FormatError`."""
@@ -333,7 +337,7 @@ class Table(Closing):
         beyond = entry is None
         while block.type == INDEX:
             if beyond:
-                entry = block.index()[-1]
+                (entry,) = deque(block.records(decode_index), 1)
             elif entry is None:
                 entry = block.seek(key, index_key, decode_index, key)
             if entry is None:

@@ -27,7 +27,6 @@ from engine.format import (
     LogRecord,
     ObjectRecord,
     RefRecord,
-    common_prefix,
     format_table_name,
     get_varint,
     log_key,
@@ -39,6 +38,7 @@ from engine.format.block import BlockWriter, read_size
 from engine.format.header import MIN_OBJECT_ID_LEN
 from engine.format.raw_record import split_logs, split_refs
 from engine.format.record import (
+    common_prefix,
     decode_index,
     decode_logs,
     decode_objects,
@@ -163,7 +163,9 @@ def test_ref_records_read_back(
         assert block.refs(size, low) == refs
         check_seeks(block, [ref.name for ref in refs], refs, seek)
         # As a compaction does: into a table whose limits begin lower, and that has other restarts.
-        moved = rewrite_block(REF, block.records(split_refs, size, low, low - lower), other_interval, header)
+        moved = rewrite_block(
+            REF, list(block.records(split_refs, size, low, low - lower)), other_interval, header
+        )
         assert moved == write_block(REF, entries(lower), other_interval, header)
 
 
@@ -184,7 +186,7 @@ def test_log_records_read_back(
         block = parse_block(write_block(LOG, entries, interval, header), header)
         assert block.logs(hash_id.size) == logs
         check_seeks(block, list(map(key, logs)), logs, seek)
-        moved = rewrite_block(LOG, block.records(split_logs, hash_id.size), other_interval, header)
+        moved = rewrite_block(LOG, list(block.records(split_logs, hash_id.size)), other_interval, header)
         assert moved == write_block(LOG, entries, other_interval, header)
 
 
@@ -230,7 +232,7 @@ def test_a_block_that_takes_over_records_is_full_where_one_that_encodes_them_is(
         (ref.name, *encode_ref(ref, 0, hash_id.size)) for ref in sorted(refs, key=lambda ref: ref.name)
     ]
     source = parse_block(write_block(REF, entries, data.draw(RESTART_INTERVALS), b""), b"")
-    items = source.records(split_refs, hash_id.size, 0, 0)
+    items = list(source.records(split_refs, hash_id.size, 0, 0))
     start = data.draw(st.integers(0, len(entries) - 1))
 
     encoding = BlockWriter(REF, capacity, 0, interval)

@@ -111,7 +111,7 @@ def test_records_taken_over_make_the_same_blocks_as_records_added(
 ) -> None:
     names = sorted([b"HEAD", *numbered(30), b"stash", b"x" * 40, b"x" * 60])
     source = parse(filled(names, interval=source_interval).finish(b""))
-    items = source.records(split_refs, 20, 0, 0)
+    items = list(source.records(split_refs, 20, 0, 0))
     # Some records are gone, so their neighbours' prefixes have changed.
     kept = [item for number, item in enumerate(items) if number % 7 != 3]
     added: list[bytes] = []
@@ -138,7 +138,7 @@ def test_records_taken_over_fill_a_block_to_its_last_byte(last: bytes) -> None:
     """With a restart point at the end, and without one."""
     names = [*numbered(3), last]
     data = filled(names).finish(b"")
-    items = parse(data).records(split_refs, 20, 0, 0)
+    items = list(parse(data).records(split_refs, 20, 0, 0))
     exact = BlockWriter(REF, len(data), 0, 16)
     assert exact.extend(items, 0) == 4
     assert exact.finish(b"") == data
@@ -146,7 +146,7 @@ def test_records_taken_over_fill_a_block_to_its_last_byte(last: bytes) -> None:
 
 
 def test_records_taken_over_into_a_full_block_change_nothing() -> None:
-    items = parse(filled(numbered(3)).finish(b"")).records(split_refs, 20, 0, 0)
+    items = list(parse(filled(numbered(3)).finish(b"")).records(split_refs, 20, 0, 0))
     writer = filled([b"a"], capacity=40)
     before = writer.finish(b"")
     writer = filled([b"a"], capacity=40)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
+from typing import TypeVar
 
 import pytest
 
 from engine.errors import ApiError
-from engine.format import U64_MAX, LogRecord, Malformed, RefRecord, log_key, split_logs
+from engine.format import PART_BYTES, PART_KEYS, U64_MAX, LogRecord, Malformed, RefRecord, log_key, split_logs
 from engine.format.raw_record import split_refs
 from engine.format.record import (
+    Part,
     decode_index,
     decode_logs,
     decode_objects,
@@ -22,7 +25,25 @@ from engine.format.varint import put_varint
 from tests.support.handmade import raw_record
 from tests.support.stacks import same
 
+T = TypeVar("T")
+
 A, B = same(0xAA), same(0xBB)
+
+
+def in_parts(
+    decode: Callable[..., Part[T]], data: bytes, pos: int, end: int, *args: int | bytes
+) -> Iterator[list[T]]:
+    """The records of a block, in lists as they come."""
+    key, spent = b"", 0
+    while pos < end:
+        records, pos, key, spent = decode(data, pos, end, key, spent, *args)
+        yield records
+
+
+def all_of(decode: Callable[..., Part[T]], data: bytes, pos: int, end: int, *args: int | bytes) -> list[T]:
+    """The records of a block."""
+    return list(chain.from_iterable(in_parts(decode, data, pos, end, *args)))
+
 
 REFS = [
     (RefRecord(b"r", 7), "deletion", 0, b"\2"),
@@ -41,7 +62,7 @@ def test_a_ref_record_in_bytes(record: RefRecord, name: str, kind: int, tail: by
     assert record.is_deletion is (name == "deletion")
     assert encode_ref(record, 5, 20) == (kind, tail)
     data = raw_record(0, b"r", kind, tail)
-    assert decode_refs(data, 0, len(data), 20, 5) == [record]
+    assert all_of(decode_refs, data, 0, len(data), 20, 5) == [record]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +74,7 @@ def test_a_log_record_in_bytes(record: LogRecord, name: str, kind: int, tail: by
     assert record.is_deletion is (name == "deletion")
     assert encode_log(record, 20) == (kind, tail)
     data = raw_record(0, log_key(b"r", 5), kind, tail)
-    assert decode_logs(data, 0, len(data), 20) == [record]
+    assert all_of(decode_logs, data, 0, len(data), 20) == [record]
 
 
 def test_sha_256_ids_have_32_bytes() -> None:
@@ -61,10 +82,10 @@ def test_sha_256_ids_have_32_bytes() -> None:
     ref, log = RefRecord(b"r", 0, value=value, peeled=value), LogRecord(b"r", 0, value, value)
     kind, tail = encode_ref(ref, 0, 32)
     data = raw_record(0, b"r", kind, tail)
-    assert decode_refs(data, 0, len(data), 32, 0) == [ref]
+    assert all_of(decode_refs, data, 0, len(data), 32, 0) == [ref]
     kind, tail = encode_log(log, 32)
     data = raw_record(0, log_key(b"r", 0), kind, tail)
-    assert decode_logs(data, 0, len(data), 32) == [log]
+    assert all_of(decode_logs, data, 0, len(data), 32) == [log]
 
 
 def test_newer_log_entries_sort_first() -> None:
@@ -119,7 +140,7 @@ def test_the_extremes_of_time_and_zone_are_stored() -> None:
         record = LogRecord(b"r", 1, A, B, time=time, tz=tz)
         kind, tail = encode_log(record, 20)
         data = raw_record(0, log_key(b"r", 1), kind, tail)
-        assert decode_logs(data, 0, len(data), 20) == [record]
+        assert all_of(decode_logs, data, 0, len(data), 20) == [record]
 
 
 def test_a_record_shares_the_beginning_of_its_key_with_the_one_before() -> None:
@@ -130,7 +151,7 @@ def test_a_record_shares_the_beginning_of_its_key_with_the_one_before() -> None:
         + raw_record(202, b"2", 0, b"\0")
         + raw_record(1, b"y", 0, b"\0")
     )
-    names = [record.name for record in decode_refs(data, 0, len(data), 20, 0)]
+    names = [record.name for record in all_of(decode_refs, data, 0, len(data), 20, 0)]
     assert names == [b"a" + long, b"a" + long + b"/1", b"a" + long + b"/2", b"ay"]
 
 
@@ -141,15 +162,18 @@ def test_a_head_is_two_varints() -> None:
 
 
 Decoder = Callable[[bytes], list[object]]
-
+IN_LISTS: dict[str, Callable[[bytes], Iterator[list[object]]]] = {
+    "refs": lambda data: in_parts(decode_refs, data, 0, len(data), 20, 0),
+    "split refs": lambda data: in_parts(split_refs, data, 0, len(data), 20, 0, 0),
+    "shifted refs": lambda data: in_parts(split_refs, data, 0, len(data), 20, 5, 1),
+    "logs": lambda data: in_parts(decode_logs, data, 0, len(data), 20),
+    "split logs": lambda data: in_parts(split_logs, data, 0, len(data), 20),
+    "objects": lambda data: in_parts(decode_objects, data, 0, len(data)),
+    "index": lambda data: in_parts(decode_index, data, 0, len(data)),
+}
 DECODERS: dict[str, Decoder] = {
-    "refs": lambda data: list(decode_refs(data, 0, len(data), 20, 0)),
-    "split refs": lambda data: list(split_refs(data, 0, len(data), 20, 0, 0)),
-    "shifted refs": lambda data: list(split_refs(data, 0, len(data), 20, 5, 1)),
-    "logs": lambda data: list(decode_logs(data, 0, len(data), 20)),
-    "split logs": lambda data: list(split_logs(data, 0, len(data), 20)),
-    "objects": lambda data: list(decode_objects(data, 0, len(data))),
-    "index": lambda data: list(decode_index(data, 0, len(data))),
+    name: lambda data, lists=lists: list(chain.from_iterable(lists(data)))  # type: ignore[misc]
+    for name, lists in IN_LISTS.items()
 }
 
 LONG_NAME = b"s" * 150
@@ -212,18 +236,18 @@ def test_malformed_records_say_what_is_wrong(name: str, data: bytes, reason: str
 @pytest.mark.parametrize("second", [b"a", b"b"])
 def test_records_that_are_cut_out_ascend(second: bytes) -> None:
     refs = raw_record(0, b"b", 0, b"\0") + raw_record(0, second, 0, b"\0")
-    assert len(decode_refs(refs, 0, len(refs), 20, 0)) == 2
+    assert len(all_of(decode_refs, refs, 0, len(refs), 20, 0)) == 2
     with pytest.raises(Malformed, match="sort after"):
-        split_refs(refs, 0, len(refs), 20, 0, 0)
+        all_of(split_refs, refs, 0, len(refs), 20, 0, 0)
     logs = raw_record(0, log_key(b"b", 1), 0, b"") + raw_record(0, log_key(second, 1), 0, b"")
-    assert len(decode_logs(logs, 0, len(logs), 20)) == 2
+    assert len(all_of(decode_logs, logs, 0, len(logs), 20)) == 2
     with pytest.raises(Malformed, match="sort after"):
-        split_logs(logs, 0, len(logs), 20)
+        all_of(split_logs, logs, 0, len(logs), 20)
 
 
 def test_records_that_are_cut_out_keep_their_bytes() -> None:
     data = SOUND["refs"]
-    items = split_refs(data, 0, len(data), 20, 0, 0)
+    items = all_of(split_refs, data, 0, len(data), 20, 0, 0)
     assert b"".join(item[5] for item in items) == data
     last = b""
     for key, previous, prefix, kind, tail_len, encoded in items:
@@ -232,15 +256,17 @@ def test_records_that_are_cut_out_keep_their_bytes() -> None:
         assert encoded[: len(encoded) - tail_len] == head + key[prefix:]
         last = key
     logs = SOUND["logs"]
-    assert b"".join(item[5] for item in split_logs(logs, 0, len(logs), 20)) == logs
+    assert b"".join(item[5] for item in all_of(split_logs, logs, 0, len(logs), 20)) == logs
 
 
 @pytest.mark.parametrize("shift", [1, 122, 2**40])
 def test_records_that_are_cut_out_move_to_lower_limits(shift: int) -> None:
     data = SOUND["refs"]
-    items = split_refs(data, 0, len(data), 20, 5 + shift, shift)
+    items = all_of(split_refs, data, 0, len(data), 20, 5 + shift, shift)
     moved = b"".join(item[5] for item in items)
-    assert decode_refs(moved, 0, len(moved), 20, 5) == decode_refs(data, 0, len(data), 20, 5 + shift)
+    assert all_of(decode_refs, moved, 0, len(moved), 20, 5) == all_of(
+        decode_refs, data, 0, len(data), 20, 5 + shift
+    )
     for key, _, prefix, kind, tail_len, encoded in items:
         head = encode_head(prefix, len(key) - prefix, kind)
         assert encoded[: len(encoded) - tail_len] == head + key[prefix:]
@@ -250,19 +276,19 @@ def test_records_that_are_cut_out_move_to_lower_limits(shift: int) -> None:
 def test_no_update_index_is_above_64_bits(delta: int) -> None:
     data = raw_record(0, b"a", 0, put_varint(delta))
     highest = U64_MAX - delta
-    (record,) = decode_refs(data, 0, len(data), 20, highest)
+    (record,) = all_of(decode_refs, data, 0, len(data), 20, highest)
     assert record.update_index == U64_MAX
-    assert len(split_refs(data, 0, len(data), 20, highest, 0)) == 1
+    assert len(all_of(split_refs, data, 0, len(data), 20, highest, 0)) == 1
     with pytest.raises(Malformed, match="update index"):
-        decode_refs(data, 0, len(data), 20, highest + 1)
+        all_of(decode_refs, data, 0, len(data), 20, highest + 1)
     with pytest.raises(Malformed, match="update index"):
-        split_refs(data, 0, len(data), 20, highest + 1, 0)
+        all_of(split_refs, data, 0, len(data), 20, highest + 1, 0)
 
 
 def test_offsets_of_an_object_id_ascend() -> None:
     data = raw_record(0, b"a", 2, b"\5\0")
     with pytest.raises(Malformed, match="ascend"):
-        decode_objects(data, 0, len(data))
+        all_of(decode_objects, data, 0, len(data))
 
 
 @pytest.mark.parametrize("name", ["refs", "split refs", "logs", "split logs", "objects", "index"])
@@ -273,11 +299,29 @@ def test_keys_do_not_add_up_to_the_square_of_their_block(name: str) -> None:
     ]
     first = b"a\0" + b"\1" * 100_000
     ending = b"\0" + b"\1" * 8
-    data = raw_record(0, first + ending, kind, tail)
-    for number in range(1, 1000):
-        data += raw_record(len(first) - 1, (0x200 + number).to_bytes(2, "big") + ending, kind, tail)
+    data = raw_record(0, first + ending, kind, tail) + b"".join(
+        raw_record(len(first) - 1, (0x200 + number).to_bytes(2, "big") + ending, kind, tail)
+        for number in range(1, 6000)
+    )
+    sizes: list[int] = []
     with pytest.raises(Malformed, match="MiB"):
-        DECODERS[name](data)
+        sizes.extend(map(len, IN_LISTS[name](data)))
+    assert len(sizes) > 50
+    assert max(sizes) <= PART_KEYS // len(first) + 1
+
+
+def test_the_lists_of_a_large_block_are_small_and_leave_nothing_out() -> None:
+    refs = [raw_record(0, b"%06d" % number, 0, b"\0") for number in range(30_000)]
+    data = b"".join(refs)
+    lists = list(in_parts(decode_refs, data, 0, len(data), 20, 0))
+    assert len(lists) == -(-len(data) // PART_BYTES) > 1
+    assert [ref.name for ref in chain.from_iterable(lists)] == [b"%06d" % number for number in range(30_000)]
+    assert b"".join(item[5] for item in all_of(split_refs, data, 0, len(data), 20, 0, 0)) == data
+    # What a record shares with the one in front of it holds across lists, and so does the order.
+    data += raw_record(6, b"x", 0, b"\0")
+    assert all_of(decode_refs, data, 0, len(data), 20, 0)[-1].name == b"029999x"
+    with pytest.raises(Malformed, match="sort after"):
+        all_of(split_refs, data + refs[0], 0, len(data + refs[0]), 20, 0, 0)
 
 
 @pytest.mark.parametrize("name", ["split refs", "split logs"])

@@ -398,7 +398,7 @@ def test_names_that_each_grow_by_a_byte_are_given_up(
     tmp_path: Path, block_type: int, behind_name: bytes, tail: bytes
 ) -> None:
     """A few bytes a record, and a square of them in all."""
-    records = b"".join(raw_record(number, b"a" + behind_name, 0, tail) for number in range(30_000))
+    records = b"".join(raw_record(number, b"a" + behind_name, 0, tail) for number in range(60_000))
     one_block(tmp_path, block_type, records)
     assert "record-damaged" in faults(tmp_path)
 

@@ -15,6 +15,7 @@ from textual.pilot import Pilot
 
 import engine.table.reader
 from engine.format import RefRecord
+from engine.format.record import Part
 from engine.stack import Stack, StackOptions
 from inspector.tui import InspectorApp, MainScreen
 from inspector.tui.widgets.record_pane import RefsPane
@@ -67,11 +68,11 @@ class Meter:
         self.records: dict[int, int] = {}
         decode = engine.table.reader.decode_refs
 
-        def counting(*args: Any) -> list[RefRecord]:  # noqa: ANN401 - as the function it stands for
-            records = decode(*args)
+        def counting(*args: Any) -> Part[RefRecord]:  # noqa: ANN401 - as the function it stands for
+            part = decode(*args)
             thread = threading.get_ident()
-            self.records[thread] = self.records.get(thread, 0) + len(records)
-            return records
+            self.records[thread] = self.records.get(thread, 0) + len(part[0])
+            return part
 
         monkeypatch.setattr(engine.table.reader, "decode_refs", counting)
 

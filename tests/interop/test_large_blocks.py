@@ -1,0 +1,58 @@
+"""Blocks of megabytes, whose keys add up to many times that: sound ones of git, and ones made to hurt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.format import REF
+from engine.format.header import MAX_BLOCK_SIZE
+from engine.fsck import Severity, fsck
+from engine.readable import open_readable
+from tests.support.cost import MEBIBYTE, cost
+from tests.support.findings import install
+from tests.support.git import Git
+from tests.support.handmade import Handmade, raw_block, raw_record
+from tests.support.thinning import ALL, thinned
+
+
+def test_names_that_add_up_to_many_times_their_block_are_sound(git: Git, tmp_path: Path) -> None:
+    count, size = (340_000, 210) if ALL else (36_000, 2_000)
+    config = {"reftable.blockSize": MAX_BLOCK_SIZE, "reftable.restartInterval": 65535}
+    repo = git.init(tmp_path / "repo", config=config)
+    commit = repo.commit()
+    names = [f"refs/tags/{'v' * (size - 17)}{number:07}" for number in range(count)]
+    repo.update_refs([f"create {name} {commit.hex()}" for name in names])
+    repo.git("pack-refs", "--all")
+    shown = repo.git("for-each-ref", "--format=%(refname)", "refs/tags").stdout
+    assert shown.splitlines() == list(map(str.encode, names))
+    with open_readable(repo.reftable) as stack:
+        assert [ref.name for ref in stack.merged.refs(b"refs/tags/")] == shown.splitlines()
+        assert stack.damage_met() == []
+    assert [one.code for one in fsck(repo.reftable) if one.severity is not Severity.INFO] == []
+    for verb in ("refs", "fsck"):
+        seconds, memory = cost(verb, repo.path, answers=(0,))
+        assert seconds < 10, verb
+        assert memory < 200 * MEBIBYTE, verb
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("shared", thinned([100_000, 1_000, None], 3), ids=lambda shared: shared or "growing")
+def test_names_that_share_nearly_everything_cost_little(tmp_path: Path, shared: int | None) -> None:
+    """A deletion of a few bytes has all of the name before it: in 16 MiB there is room for terabytes."""
+    first = b"refs/heads/".ljust(shared or 12, b"p")
+    records, size = [raw_record(0, first, 0, b"\0")], len(first)
+    while size < MAX_BLOCK_SIZE // (1 if ALL else 32) - 20:
+        number = len(records)
+        suffix = b"a" if shared is None else f"{number:07}".encode()
+        records.append(raw_record(len(first) + (number - 1 if shared is None else 0), suffix, 0, b"\0"))
+        size += len(records[-1])
+    table = Handmade()
+    table.append(raw_block(REF, b"".join(records), header=table.header.pack()))
+    install(tmp_path, table)
+    for verb in (["refs"], ["fsck"], *([["trace", "refs/heads/zzz"], ["repair"]] if ALL else [])):
+        seconds, memory = cost(verb[0], *verb[1:], tmp_path)
+        assert memory < 200 * MEBIBYTE, verb
+        # A repair reads a table some times over, whatever is in it.
+        assert seconds < (30 if verb == ["repair"] else 10), verb
