@@ -122,11 +122,10 @@ def _missing(
         differing += sum(change.before is not None for change in kept)
         if refs + differing >= _MOST_COUNTED:
             break
-    # On top of the stack, each entry shows in whose place another update has its own.
-    for others in other_logs(stack, MergedTable((*listed, table)), progress):
-        logs += len(others)
-        if logs >= _MOST_COUNTED:
-            break
+    # On top of each table, each entry shows in whose place another update has its own, which may be deleted.
+    for one in listed:
+        if one.min_update_index <= table.max_update_index and table.min_update_index <= one.max_update_index:
+            logs += sum(map(len, other_logs(MergedTable((one,)), MergedTable((one, table)), progress)))
     # Below the stack, each entry shows whose key no listed table has, not even as a tombstone.
     for entries in added_logs(stack, MergedTable((table, *listed)), progress):
         logs += _not_expired(entries, stack, beside) if beside else len(entries)

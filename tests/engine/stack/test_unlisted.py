@@ -176,6 +176,16 @@ def test_a_log_entry_has_expired_only_where_the_next_one_follows_it(
         assert {found.kind for found in look(tmp_path, names(stack)).values()} == {kind}
 
 
+def test_an_entry_of_another_history_is_data_also_where_the_list_has_deleted_the_ref(tmp_path: Path) -> None:
+    """Of each history, the first table made the branch; in this one, the second has deleted it again."""
+    with Stack.open(tmp_path, LOOSE) as stack:
+        add(stack, [branch(0, 1)], [step(1, 0, 5)])
+        add(stack, [RefRecord(branch(0).name, 2)], [GONE])
+    for name, log, kind in [(COVERED, step(1, 0, 6), FOREIGN), (NEWER, step(1, 0, 5), EXPIRED)]:
+        write_table(tmp_path / name, [branch(0, 1)], [log])
+        assert kinds(tmp_path, list_of(tmp_path))[name] is kind
+
+
 def stack_of_two(directory: Path) -> list[str]:
     """Two refs, of which one is deleted, and a log whose older entry is deleted."""
     with Stack.open(directory, LOOSE) as stack:
