@@ -164,7 +164,7 @@ def _fields(found: FoundRepository, *, whole: bool) -> dict[str, Any] | None:
         return _unknown(found, found.problem)
     try:
         repository = find_repository(found.place, git=None)
-        return {"path": found.path, "problem": None, **_surveyed(repository, whole=whole)}
+        return {"path": found.path, "problem": None, **_surveyed(repository, found.place, whole=whole)}
     except OtherBackendError as error:
         # With a stack in it, it may be one that has lost its configuration and HEAD.
         has_stack = os.path.lexists(os.path.join(found.place, "reftable", TABLES_LIST))
@@ -183,14 +183,18 @@ def _unknown(found: FoundRepository, problem: str) -> dict[str, Any]:
     return {"path": found.path, "problem": problem, **dict.fromkeys(_NAMES)}
 
 
-def _surveyed(repository: Repository, *, whole: bool) -> dict[str, Any]:
-    """All stacks of a repository together."""
+def _surveyed(repository: Repository, place: str, *, whole: bool) -> dict[str, Any]:
+    """All stacks of a repository together; the one in `place` if that is a stack."""
     # A stack alone is kept as git would keep it.
     options = replace(repository.stack_options(), policy="geometric")
-    found: list[tuple[str | None, Finding]] = [(None, one) for one in _causes(check_repository(repository))]
+    stacks, found = repository.stacks, list[tuple[str | None, Finding]]()
+    if os.path.realpath(place) == os.fspath(repository.current.directory):
+        stacks = (repository.current,)
+    else:
+        found += [(None, one) for one in _causes(check_repository(repository))]
     looks: list[QuickCheck] = []
     files: list[tuple[str, UnlistedFile]] = []
-    for stack in repository.stacks:
+    for stack in stacks:
         try:
             look = quick_check(stack.directory, options)
             findings = diagnose(stack.directory, options) if whole else look.findings
@@ -203,7 +207,7 @@ def _surveyed(repository: Repository, *, whole: bool) -> dict[str, Any]:
     counts = Counter(one.severity for _, one in found)
     worst = min(found, key=lambda one: one[1].urgency, default=None)
     values = (
-        len(repository.stacks),
+        len(stacks),
         sum(look.tables for look in looks),
         sum(look.bytes for look in looks),
         _sum(look.refs for look in looks),

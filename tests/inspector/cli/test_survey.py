@@ -130,6 +130,17 @@ def test_the_compaction_is_that_of_the_repositorys_own_options(place: Path) -> N
     assert {name: one["due_tables"] for name, one in found.items()} == {"a.git": 2, "b.git": 0}
 
 
+def test_a_stack_that_is_named_itself_is_looked_at_alone(place: Path) -> None:
+    stack = repository(place / "a.git")
+    (place / "a.git" / "HEAD").write_text("")
+    side = place / "a.git" / "worktrees" / "side"
+    side.mkdir(parents=True)
+    (side / "gitdir").touch()
+    assert survey("--json", place).objects[0]["errors"] > 0
+    [found] = survey("--json", stack).objects
+    assert (found["stacks"], found["errors"], found["path"]) == (1, 0, os.fspath(stack))
+
+
 def test_what_cannot_be_looked_at_is_a_line_too(place: Path) -> None:
     repository(place / "a.git")
     repository(place / "bad.git")
