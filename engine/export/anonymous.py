@@ -43,6 +43,7 @@ from engine.format import (
     RESTART_COUNT_SIZE,
     RESTART_SIZE,
     TABLES_LIST,
+    Block,
     HashId,
     Header,
     checksum_fault,
@@ -246,6 +247,8 @@ class _Copier:
         they can be. Of another one, nothing stays.
         """
         block = records.block
+        if isinstance(self._words, Collected) and _collect(block, records.hash_size, self._words):
+            return data
         if block.type != LOG:
             made, seen = bytearray(data), bytearray(data)
             end = block.offset + block.block_len - start
@@ -411,6 +414,29 @@ class _Copier:
                     if found in self._marks and at + length <= run.end():
                         made[at : at + length] = found.translate(_DOTS)
         return bytes(made)
+
+
+def _collect(block: Block, hash_size: int, words: Collected) -> bool:
+    """Collect what is in a block of refs or logs by its fast decoders; whether that was possible."""
+    with suppress(FormatError):
+        if block.type == REF:
+            for ref in block.refs(hash_size, 0):
+                words.name(ref.name)
+                for oid in (ref.value, ref.peeled):
+                    if oid is not None:
+                        words.id(oid)
+                if ref.target is not None:
+                    words.name(ref.target)
+            return True
+        if block.type == LOG:
+            for log in block.logs(hash_size):
+                words.name(log.name)
+                for oid in (log.old, log.new):
+                    if oid is not None:
+                        words.log_id(oid)
+                words.text(b"%s %s %s" % (log.committer, log.email, log.message))
+            return True
+    return False
 
 
 def _keep_frame(data: bytes, made: bytearray, at: int, first: int) -> None:

@@ -4,6 +4,7 @@ Names become others component by component, and object ids likewise, so that any
 bytes as before and sort as before: then every key of a table keeps its place, its length and what it shares
 with the key before. To this end, the bytes that follow the same beginning are replaced by others in the same
 order, chosen at random: that is all that order lets one hide. Where all bytes follow that may, they stay.
+Letters keep their case: names that differ in case only go on to do so, and no others begin to.
 
     punctuation     stays, since it decides what is a name and what is none
     well-known      components that git knows (refs, heads, HEAD) and the ending .lock stay likewise
@@ -50,7 +51,10 @@ _CHUNK: Final = 64
 _LOCK: Final = b".lock"
 _LETTERS: Final = b"bcdfghjmnpqrstvwxz"
 _FEW: Final = 8
-_ALNUM: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_DIGITS: Final = b"0123456789"
+_LOWER: Final = b"abcdefghijklmnopqrstuvwxyz"
+_ALNUM: Final = _DIGITS + _LOWER.upper() + _LOWER
+_CASE: Final = 0x20  # the bit in which letters of both cases differ
 _WORD: Final = re.compile(rb"[0-9A-Za-z\x80-\xff]+")
 _TOKEN: Final = re.compile(rb"[^\0-\x20/]+")
 _HASHED_ID: Final = 7
@@ -105,14 +109,21 @@ class Replacements:
         letters = bytes(rng.sample(_LETTERS, _FEW)) * (256 // _FEW)
         self._key = key
         self._word: Callable[[bytes], bytes] = lru_cache(2**16)(
-            lambda word: hashlib.shake_128(key + word).digest(len(word)).translate(letters)
+            lambda word: hashlib.shake_128(key + word.lower()).digest(len(word)).translate(letters)
         )
         self._components: dict[bytes, bytes] = {}
-        self._components = _Ordered(
-            collected.components, _stays_from, _is_fixed, _letters_between, self._words, rng
+        whole = {one.lower() for one in collected.components if one in WELL_KNOWN or is_root_ref(one)}
+        made = _Ordered(
+            {one.lower() for one in collected.components},
+            lambda one: 0 if one in whole else len(one) - _size_of_lock(one),
+            _is_fixed,
+            _other_letters,
+            self._words,
+            rng,
         ).replaced
+        self._components = {one: _with_case(one, made[one.lower()]) for one in collected.components}
         self._ids = _Ordered(
-            collected.ids, _null_stays, lambda _: False, _any_between, lambda end: _short_end(end, rng), rng
+            collected.ids, _null_stays, lambda _: False, _other_bytes, lambda end: _short_end(end, rng), rng
         ).replaced
 
     def name(self, name: bytes) -> bytes:
@@ -131,7 +142,8 @@ class Replacements:
     def log_id(self, oid: bytes, plain: int = 0) -> bytes:
         """The same for an id in a reflog; if plain enough, one byte again and again, and not only for it."""
         made = self.id(oid)
-        return made[:1] * len(oid) if plain == PLAINEST and made[0] else made
+        is_plain = plain == PLAINEST and made[0] and oid not in self._ids  # a ref's value and its log agree
+        return made[:1] * len(oid) if is_plain else made
 
     def text(self, text: bytes, plain: int = 0) -> bytes:
         """What stands for text that has no order; if plain, a single letter for all."""
@@ -155,7 +167,7 @@ class _Ordered:
     """What stands for each of some byte strings, in the same order and with the same common beginnings.
 
     `stays_from` says from which position on the bytes of a string stay, `is_fixed` which bytes always do;
-    `between` gives the bytes to choose so many from, in a range; `ends` replaces what has no order.
+    `choose` gives as many others for ascending bytes, in a range; `ends` replaces what has no order.
     """
 
     def __init__(
@@ -163,12 +175,12 @@ class _Ordered:
         strings: Iterable[bytes],
         stays_from: Callable[[bytes], int],
         is_fixed: Callable[[int], bool],
-        between: Callable[[int, int, int], Sequence[int]],
+        choose: Callable[[bytes, int, int, random.Random], Sequence[int]],
         ends: Callable[[bytes], bytes],
         rng: random.Random,
     ) -> None:
         self._strings = sorted(strings)
-        self._is_fixed, self._between, self._ends, self._rng = is_fixed, between, ends, rng
+        self._is_fixed, self._choose, self._ends, self._rng = is_fixed, choose, ends, rng
         special = [(at, stays_from(one)) for at, one in enumerate(self._strings)]
         self._special = [(at, stays) for at, stays in special if stays < len(self._strings[at])]
         self.replaced: dict[bytes, bytes] = {}
@@ -215,14 +227,16 @@ class _Ordered:
     def _images(self, groups: list[tuple[int, int, int]], depth: int) -> list[int]:
         """What stands for the bytes of a few groups of strings."""
         images: list[int] = []
-        low, free = -1, 0
+        low = -1
+        free: list[int] = []
         for byte, first, end in [*groups, (0x100, 0, 0)]:
             if byte < 0x100 and not self._is_fixed(byte) and self._stays(first, end) > depth:
-                free += 1
+                free.append(byte)
                 continue
-            images += sorted(self._rng.sample(self._between(low + 1, byte, free), free)) if free else ()
+            if free:
+                images += self._choose(bytes(free), low + 1, byte, self._rng)
             images.append(byte)
-            low, free = byte, 0
+            low, free = byte, []
         return images[:-1]
 
 
@@ -230,10 +244,8 @@ def _chunks(component: bytes) -> list[bytes]:
     return [component[at : at + _CHUNK] for at in range(0, max(len(component), 1), _CHUNK)]
 
 
-def _stays_from(component: bytes) -> int:
-    if component in WELL_KNOWN or is_root_ref(component):
-        return 0
-    return len(component) - (len(_LOCK) - 1 if component.endswith(_LOCK) else 0)
+def _size_of_lock(component: bytes) -> int:
+    return len(_LOCK) - 1 if component.endswith(_LOCK) else 0
 
 
 def _null_stays(oid: bytes) -> int:
@@ -244,15 +256,43 @@ def _is_fixed(byte: int) -> bool:
     return byte < 0x80 and byte not in _ALNUM
 
 
-@lru_cache
-def _letters_between(low: int, high: int, count: int) -> Sequence[int]:
-    """The letters and digits in a range; where there are too few, what is no ASCII as well."""
-    letters = [byte for byte in _ALNUM if low <= byte < high]
-    return letters if len(letters) >= count else [*letters, *range(max(low, 0x80), high)]
+def _other_letters(letters: bytes, low: int, high: int, rng: random.Random) -> Sequence[int]:
+    """Others in a range for digits, small letters and what is no ASCII, in this order.
+
+    Letters become letters, so that they can have the case of the originals; digits become digits or capital
+    letters, which sort before both cases of what letters become.
+    """
+    choice = [byte for byte in _LOWER if low <= byte < high]
+    digits = sum(byte in _DIGITS for byte in letters)
+    kept = rng.randrange(digits) if digits else 0
+    if len(letters) - kept > len(choice):
+        kept = digits
+    if len(letters) - kept > len(choice):
+        ascii_letters = sum(byte in _LOWER for byte in letters)
+        rest = len(letters) - kept - ascii_letters
+        others = sorted(rng.sample(choice, ascii_letters)) + _other_high(rest, low, high, rng)
+    else:
+        others = sorted(rng.sample(choice, len(letters) - kept))
+    capital = [byte - _CASE for byte in others[: digits - kept]]
+    return [*sorted(rng.sample(_DIGITS, kept)), *capital, *others[digits - kept :]]
 
 
-def _any_between(low: int, high: int, _: int) -> Sequence[int]:
-    return range(low, high)
+def _other_high(count: int, low: int, high: int, rng: random.Random) -> list[int]:
+    return sorted(rng.sample(range(max(low, 0x80), high), count))
+
+
+def _with_case(component: bytes, made: bytes) -> bytes:
+    """What stands for the small letters of a component, in the case of its own."""
+    if component == component.lower():
+        return made
+    return bytes(
+        other - _CASE if ord("A") <= byte <= ord("Z") and other in _LOWER else other
+        for byte, other in zip(component, made, strict=True)
+    )
+
+
+def _other_bytes(some: bytes, low: int, high: int, rng: random.Random) -> Sequence[int]:
+    return sorted(rng.sample(range(low, high), len(some)))
 
 
 def _short_end(end: bytes, rng: random.Random) -> bytes:
