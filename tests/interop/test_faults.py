@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +24,7 @@ from engine.repair import plan_repair, repair
 from engine.snapshot import list_snapshots, prune
 from engine.snapshot.manifest import snapshots_directory
 from engine.stack import Stack, StackOptions
-from tests.support.faults import GO_ON, REMOVING, Call, faults, survives
+from tests.support.faults import CHANGING, GO_ON, REMOVING, Call, faults, survives
 from tests.support.findings import faults as what_is_wrong
 from tests.support.git import Git, Repository
 from tests.support.operations import MENDED, NAMES, NOW, OPERATIONS, Operation, prepare
@@ -246,25 +247,26 @@ def fail_everywhere(
 ) -> int:
     """Fail each call in turn, or all from there on but those that remove; returns how many there were.
 
-    The `codes` take turns from call to call.
+    The `codes` take turns at the calls of a name, and with each operation another one begins, so that each
+    kind of call meets all of them.
     """
     old, new, tidied = expected.old, expected.new, expected.tidied
     tables, files, locked = tables_anywhere(source.parent), names(source), locks(source)
     snapshots, untouched = names(snapshots_directory(source)), everything_in(source.parent)
     told: list[tuple[list[Call], str]] = []
     mistold: list[tuple[list[Call], str]] = []
+    turns = Counter(dict.fromkeys(CHANGING, [*OPERATIONS.values()].index(operation)))
     for number, directory in copies(source, tmp_path):
         failed: list[Call] = []
 
-        code = codes[number % len(codes)]
-
-        def fault(call: Call, number: int = number, failed: list[Call] = failed, code: int = code) -> int:
+        def fault(call: Call, number: int = number, failed: list[Call] = failed) -> int:
             if call.number < number or (failed and not lasts):
                 return GO_ON
             if failed and call.name in REMOVING:
                 return GO_ON
             failed.append(call)
-            return code
+            turns[call.name] += len(failed) == 1
+            return codes[turns[call.name] % len(codes)]
 
         try:
             with faults(fault):
