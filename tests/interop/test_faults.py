@@ -27,7 +27,7 @@ from engine.stack import Stack, StackOptions
 from tests.support.faults import CHANGING, GO_ON, REMOVING, Call, faults, survives
 from tests.support.findings import faults as what_is_wrong
 from tests.support.git import Git, Repository
-from tests.support.operations import MENDED, NAMES, NOW, OPERATIONS, Operation, prepare
+from tests.support.operations import MENDED, NAMES, NOW, OPERATIONS, TRIED, Operation, prepare
 from tests.support.thinning import ALL, thinned
 
 Shape = tuple[bytes | None, tuple[bytes | None, ...]]
@@ -84,7 +84,7 @@ def _quickly() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module", params=OPERATIONS)
+@pytest.fixture(scope="module", params=TRIED)
 def operation(request: pytest.FixtureRequest) -> Operation:
     return OPERATIONS[str(request.param)]
 

@@ -22,6 +22,7 @@ from engine.stack import Stack, StackOptions
 from tests.support.handmade import change_footer
 from tests.support.stacks import list_tables, listed, lock
 from tests.support.tables import oid, write_table
+from tests.support.thinning import thinned
 
 NOW = 2_000_000_000.0
 """A time at which every file that a test makes is old."""
@@ -287,3 +288,7 @@ OPERATIONS: dict[str, Operation] = {
     "copying undo mend cut": Operation(partial(copying, undo), _in_turn(cut, mend)),
 }
 """A process dies or fails at each system call of these: the stack is the old one or the new."""
+
+_WITHOUT_GIT = [name for name, operation in OPERATIONS.items() if not operation.by_git]
+TRIED = [name for name in OPERATIONS if name not in _WITHOUT_GIT or name in thinned(_WITHOUT_GIT, 2)]
+"""The names of them all; by default of those that git is asked about, and of every other one of the rest."""
