@@ -9,8 +9,8 @@ stack meanwhile (the tables are opened at once, and stay readable). Memory does 
 refs.
 
 No check can find bytes that some writer could have written for other records: a letter of a name that leaves
-names in order, a byte of an object id that no object section mentions, a symref's target, an update index
-within the limits. Blocks of refs have no checksum.
+names in order, a byte of an object id that neither an object section nor a log entry of the same update
+mentions, the target of a symref, an update index within the limits. Blocks of refs have no checksum.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from engine.errors import FormatError, shown
-from engine.format import LOG_KEY_TAIL, LOG_UPDATE, U64_MAX, Encoded, RefRecord, log_key
+from engine.format import LOG_KEY_TAIL, LOG_UPDATE, U64_MAX, Encoded, RefRecord
 from engine.fsck.finding import Report
 from engine.table import Table
 
@@ -29,45 +29,55 @@ class ValueCheck:
     Of a table with large blocks, or of any size, nothing is compared.
     """
 
-    __slots__ = ("_agreeing", "_blocks", "_differing", "_end", "_last", "_more", "_table", "_values")
+    __slots__ = ("_agreeing", "_blocks", "_differing", "_end", "_last", "_more", "_refs", "_table")
 
     def __init__(self, table: Table) -> None:
         self._table = table
         self._blocks: Iterator[list[RefRecord]] | None = None
-        self._values: dict[bytes, bytes] = {}  # by the key of the log entry that was written with it
+        self._refs: dict[bytes, RefRecord] = {}  # of the block, by name
         # The last name of the block, None behind the last block.
         self._end: bytes | None = b"" if 0 < table.block_size <= _LARGEST else None
         self._last = b""
-        self._differing: list[tuple[bytes, bytes, bytes]] = []
+        self._differing: list[tuple[RefRecord, bytes]] = []
         self._agreeing = 0
         self._more = 0  # that differ, too
 
     def take(self, items: Sequence[Encoded]) -> None:
         """Compare the entries of the next log block, as `split_logs` has them."""
-        size, last = self._table.hash_id.size, self._last
+        size, last, refs, end = self._table.hash_id.size, self._last, self._refs, self._end
+        if end is None:
+            return
         for key, _, _, kind, tail_len, encoded in items:
-            if key[:-8] == last:
+            name = key[:-LOG_KEY_TAIL]
+            if name == last:
                 continue
-            last = key[:-8]
-            if self._end is not None and last[:-1] > self._end:
-                self._advance(last[:-1])
-            value = self._values.get(key)
-            if value is None or kind != LOG_UPDATE:
+            last = name
+            if name > end:
+                end = self._advance(name)
+                if end is None:
+                    return
+                refs = self._refs
+            ref = refs.get(name)
+            if ref is None or kind != LOG_UPDATE:
                 continue
             at = len(encoded) - tail_len + size
-            new = encoded[at : at + size]
-            if new == value:
+            if encoded[at : at + size] == ref.value:
                 self._agreeing += 1
-            elif not any(encoded[at - size : at + size]):  # the marker of an empty reflog
-                continue
-            elif len(self._differing) < Report.MOST_ALIKE - 1:
-                self._differing.append((key, value, new))
-            else:
-                self._more += 1
+            elif ref.value is not None and U64_MAX - int.from_bytes(key[-8:], "big") == ref.update_index:
+                self._note(ref, encoded[at - size : at], encoded[at : at + size])
         self._last = last
 
-    def _advance(self, name: bytes) -> None:
-        """Go on to the block that has this ref if any has."""
+    def _note(self, ref: RefRecord, old: bytes, new: bytes) -> None:
+        """Take down a ref that differs, unless what it differs from is the marker of an empty reflog."""
+        if not any(old) and not any(new):
+            return
+        if len(self._differing) < Report.MOST_ALIKE - 1:
+            self._differing.append((ref, new))
+        else:
+            self._more += 1
+
+    def _advance(self, name: bytes) -> bytes | None:
+        """Go on to the block that has this ref if any has; its last name, None behind the last block."""
         try:
             if self._blocks is not None:
                 self._load(next(self._blocks, []))
@@ -76,19 +86,20 @@ class ValueCheck:
                 self._load(next(self._blocks, []))
         except FormatError:
             self._load([])  # what is damaged is no evidence
+        return self._end
 
     def _load(self, refs: Sequence[RefRecord]) -> None:
-        self._values = {log_key(ref.name, ref.update_index): ref.value for ref in refs if ref.value}
+        self._refs = {ref.name: ref for ref in refs}
         self._end = refs[-1].name if refs else None
 
     def finish(self, report: Report) -> None:
         """Report what differs."""
         table, most = self._table, self._agreeing > len(self._differing) + self._more
         code = "value-altered" if most else "value-unlike-log"
-        for key, value, new in self._differing:
-            name, index = key[:-LOG_KEY_TAIL], U64_MAX - int.from_bytes(key[-8:], "big")
-            located = table.locate_ref(name)
-            what = f"{shown(name)} is {value.hex()}; its reflog says that update {index} made it {new.hex()}"
+        for ref, new in self._differing:
+            value, located = ref.value or b"", table.locate_ref(ref.name)
+            said = f"its reflog says that update {ref.update_index} made it {new.hex()}"
+            what = f"{shown(ref.name)} is {value.hex()}; {said}"
             report.add(code, table.name, located[0] if located is not None else None, what, 1)
         if self._more:
             report.add(code, table.name, None, f"and {self._more} more of this kind", self._more)

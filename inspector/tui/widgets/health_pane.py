@@ -62,13 +62,15 @@ Health: everything that is known to be wrong with this stack, worst first. X is 
 hidden or falsified), ! a warning (clutter, and what no known writer does), i is worth knowing.
 
 Locks, temporary files, tables without a place in the list and overlapping update indexes are known at \
-once. v checks everything: tables.list and the files beside it, then each table from end to end (header, \
-footer and its checksum, sections, every block, the order of keys, the indexes in both directions), and the \
-tables together as a stack. Blocks of refs have no checksum, so a changed letter in a name that leaves \
-names in order, or another digit in an object id, cannot be seen.
+once. v checks everything: the repository around the stack, tables.list and the files beside it, then each \
+table from end to end (header, footer and its checksum, sections, every block, the order of keys, the \
+indexes in both directions, refs against their reflogs), and the tables together as a stack. Blocks of \
+refs have no checksum, so a changed letter in a name that leaves names in order, or another digit in an \
+object id without a reflog, cannot be seen.
 
-Each finding says what git does with it, and which repairs apply, safest first. r shows a plan of the whole \
-repair; nothing is changed before you confirm it, and z takes it back.
+What follows from a finding is below it as "so also", and is not counted. Each finding says what git does \
+with it, and which repairs apply, safest first. r shows a plan of the whole repair; nothing is changed \
+before you confirm it, and z takes it back.
 
 A check writes nothing. escape stops it; what was found stays.
 
