@@ -32,6 +32,7 @@ from engine.format import (
     LogRecord,
     RefRecord,
     Walk,
+    decimal_zone,
     is_refname,
     is_root_ref,
     ref_key,
@@ -125,7 +126,7 @@ def reflog_line(record: LogRecord, null_id: bytes, show: Callable[[bytes], bytes
         show(record.committer),
         show(record.email),
         record.time,
-        record.tz,
+        decimal_zone(record.tz),
         b"\t" + show(message) if message else b"",
     )
 

@@ -49,6 +49,7 @@ from engine.format.header import (
 )
 from engine.format.raw_record import (
     Encoded as Encoded,
+    log_time as log_time,
     raw_committer as raw_committer,
     split_logs as split_logs,
 )
@@ -70,6 +71,7 @@ from engine.format.record import (
     add_up as add_up,
     check_end as check_end,
     common_prefix as common_prefix,
+    decimal_zone as decimal_zone,
     decode_index as decode_index,
     decode_key as decode_key,
     decode_log_key as decode_log_key,

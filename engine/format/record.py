@@ -193,6 +193,18 @@ def log_record_key(record: LogRecord) -> bytes:
     return log_key(record.name, record.update_index)
 
 
+def decimal_zone(tz: int) -> int:
+    """A stored zone as git writes it: -800 for -08:00.
+
+    JGit stores minutes. That shows only where git's number would have 60 minutes and more.
+    """
+    size = abs(tz)
+    if size % 100 < 60 or size >= 24 * 60:
+        return tz
+    hours, minutes = divmod(size, 60)
+    return (100 * hours + minutes) * (1 if tz > 0 else -1)
+
+
 def common_prefix(a: bytes, b: bytes) -> int:
     """The number of leading bytes that two keys share."""
     size = min(len(a), len(b))

@@ -216,6 +216,9 @@ _FAULTS = (
     FaultKind("log-committer", _WARNING, "The name or the email of a log entry's committer has a `<`, a `>` "
         "or a newline, which git leaves out of both.", "git shows the entry; as a line of the files backend, "
         "it would be none"),
+    FaultKind("log-zone", _INFO, "The time zone of a log entry is stored in minutes, as JGit does, where git "
+        "stores hours and minutes as one number. It is shown as the zone that it is.",
+        "git shows another time zone, and the right time"),
     FaultKind("value-altered", _ERROR, "A ref has another value than its reflog says that the same "
         "transaction gave it, while the other refs of the table agree with theirs. Blocks of logs have a "
         "checksum, those of refs none: bytes of the ref were altered.", _ALTERED, _REWRITE + _SET_REF),

@@ -31,12 +31,14 @@ from engine.format import (
     Header,
     ObjectRecord,
     RefRecord,
+    decimal_zone,
     decode_index,
     decode_objects,
     decode_refs,
     get_varint,
     header_size,
     limits_in_name,
+    log_time,
     raw_committer,
     split_logs,
 )
@@ -235,6 +237,7 @@ class _Blocks:
         self._objects = ObjectCheck(footer.object_id_len if footer.obj_offset else 0)
         self._values = ValueCheck(file.table) if file.table is not None else None
         self._committers: set[bytes] = set()
+        self._has_minutes = False
         self._damaged = 0
         self._passed = 0
 
@@ -269,6 +272,14 @@ class _Blocks:
         """Report those for whom a line of a reflog in the files backend has no place."""
         for item in logs:
             who = raw_committer(item, len(self._null_id)) if item[3] == LOG_UPDATE else None
+            if who is not None and not self._has_minutes:
+                at = log_time(item, len(self._null_id))[1]
+                zone = int.from_bytes(item[5][at : at + 2], "big", signed=True)
+                shown_as = decimal_zone(zone)
+                if shown_as != zone:
+                    self._has_minutes = True
+                    what = f"in the reflog of {shown(item[0][:-LOG_KEY_TAIL])}, and maybe in others"
+                    self._add("log-zone", offset, f"{zone} minutes, which is {shown_as:+05d}, {what}")
             if who is None or who in self._committers:
                 continue
             if len(self._committers) < _MOST_COMMITTERS:

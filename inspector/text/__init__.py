@@ -55,4 +55,4 @@ from inspector.text.records import (
     value_fields,
 )
 from inspector.text.safe import json_text, safe_name, safe_text
-from inspector.text.times import age_text, log_time, log_zone, parse_time, utc_time
+from inspector.text.times import age_text, log_time, log_zone, log_zone_note, parse_time, utc_time

@@ -14,7 +14,7 @@ from engine.format import INDEX, LOG, OBJ, REF, SECTION_NAMES
 from engine.layout import BlockSpan, Group, Record, Section, Span, SpanKind
 from inspector.text.facts import counted, error_text, short_table_name, shown
 from inspector.text.safe import safe_text
-from inspector.text.times import log_zone, utc_time
+from inspector.text.times import log_zone, log_zone_note, utc_time
 
 _TYPES: Final = {bytes((kind,)): name for kind, name in SECTION_NAMES.items()}
 
@@ -66,7 +66,7 @@ def span_value_text(span: Span) -> str:
     if span.name == "time":
         return f"{_number(span)} ({utc_time(_number(span))})"
     if span.name == "zone":
-        return log_zone(_number(span))
+        return log_zone(_number(span)) + log_zone_note(_number(span))
     if span.name == "type" and isinstance(value, bytes):
         return f"{shown(value)} ({_TYPES[value]})" if value in _TYPES else shown(value)
     if span.kind is SpanKind.HASH:

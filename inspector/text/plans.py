@@ -15,7 +15,7 @@ from engine.stack import CleanPlan
 from engine.update import UpdatePlan
 from inspector.text.facts import columns, counted, whole_value
 from inspector.text.safe import json_text, safe_name, safe_text
-from inspector.text.times import utc_time
+from inspector.text.times import log_zone, utc_time
 
 _MOST_REFLOGS: Final = 1000
 """Reflogs whose entries are counted on lines of their own; of more, the number is told."""
@@ -103,7 +103,8 @@ def update_lines(plan: UpdatePlan) -> Iterator[str]:
                 yield f"reflog of {safe_text(name)}"
                 yield f"  old {(log.old or b'').hex()}"
                 yield f"  new {(log.new or b'').hex()}"
-                yield f"  by  {safe_text(log.committer)} <{safe_text(log.email)}> {log.time} {log.tz:+05d}"
+                when = f"{log.time} {log_zone(log.tz)}"
+                yield f"  by  {safe_text(log.committer)} <{safe_text(log.email)}> {when}"
                 if message := log.message.rstrip(b"\n"):
                     yield f"  msg {safe_text(message)}"
 

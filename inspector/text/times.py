@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from engine.format import LogRecord
+from engine.format import LogRecord, decimal_zone
 
 _RELATIVE = re.compile(r"([0-9]{1,9})[. ](second|minute|hour|day|week)s?[. ]ago")
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
@@ -62,8 +62,13 @@ def utc_time(seconds: int) -> str:
 
 
 def log_zone(tz: int) -> str:
-    """A stored zone as git shows it: its decimal reading with sign and four digits, `+0530`."""
-    return f"{tz:+05d}"
+    """A stored zone as git shows it, `+0530`; one that JGit has stored in minutes as the same."""
+    return f"{decimal_zone(tz):+05d}"
+
+
+def log_zone_note(tz: int) -> str:
+    """What there is to say of a stored zone, behind it."""
+    return "" if decimal_zone(tz) == tz else f" (stored as {tz}: minutes, as JGit has them)"
 
 
 def log_time(record: LogRecord) -> str:
@@ -71,7 +76,7 @@ def log_time(record: LogRecord) -> str:
 
     A time that no calendar has is shown as the number it is.
     """
-    hours, minutes = divmod(abs(record.tz), 100)
+    hours, minutes = divmod(abs(decimal_zone(record.tz)), 100)
     offset = (hours * 60 + minutes) * (60 if record.tz >= 0 else -60)
     try:
         return datetime.fromtimestamp(record.time + offset, UTC).isoformat(" ")[:16]

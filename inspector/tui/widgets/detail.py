@@ -23,6 +23,7 @@ from inspector.text import (
     error_text,
     log_time,
     log_zone,
+    log_zone_note,
     loss_text,
     safe_name,
     shown,
@@ -158,7 +159,9 @@ def _log_lines(row: LogRow) -> list[Content]:
         _field("message", shown(record.message.rstrip(b"\n"))),
         _field("change", f"{_id_or_none(record.old, 12)} -> {_id_or_none(record.new, 12)}"),
         _field("who", f"{shown(record.committer)} <{shown(record.email)}>"),
-        _field("when", f"{log_time(record)} {log_zone(record.tz)}  ({record.time})"),
+        _field(
+            "when", f"{log_time(record)} {log_zone(record.tz)}{log_zone_note(record.tz)}  ({record.time})"
+        ),
         _field("old", _id_or_none(record.old)),
         _field("new", _id_or_none(record.new)),
     ]

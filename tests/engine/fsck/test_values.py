@@ -127,6 +127,16 @@ def test_a_migrated_repository_agrees(git: Git, tmp_path: Path) -> None:
     assert not any(code.startswith("value-") for code in codes(repo.reftable))
 
 
+def test_zones_in_minutes_are_mentioned_once_where_they_show(tmp_path: Path) -> None:
+    """JGit stores -480 for -08:00. Of 330 nobody can tell: git would mean +03:30, JGit +05:30."""
+    write(tmp_path, [], [replace(log(number, oid(1)), tz=tz) for number, tz in enumerate((330, -800, 1400))])
+    assert codes(tmp_path) == []
+    write(tmp_path, [], [replace(log(number, oid(1), 2), tz=-480) for number in range(2)])
+    found = only(tmp_path, "log-zone")
+    assert (found.severity, "-480 minutes, which is -0800" in found.message) == (Severity.INFO, True)
+    assert codes(tmp_path) == ["log-zone"]
+
+
 @pytest.mark.parametrize("who", [(b"A\nB", b"a@x"), (b"A <x", b"a@x"), (b"A", b"a>@x")])
 def test_a_committer_with_what_ends_a_field_of_a_reflog_line_is_a_warning(
     tmp_path: Path, who: tuple[bytes, bytes]

@@ -114,7 +114,8 @@ def test_the_text_of_a_ref(record: RefRecord, line: str, dump: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tz", "zone", "dumped"), [(0, "+0000", "0000"), (530, "+0530", "0530"), (-330, "-0330", "-330")]
+    ("tz", "zone", "dumped"),
+    [(0, "+0000", "0000"), (530, "+0530", "0530"), (-330, "-0330", "-330"), (-480, "-0800", "-480")],
 )
 def test_the_text_of_a_log_entry(tz: int, zone: str, dumped: str) -> None:
     record = LogRecord(b"HEAD", 9, None, OID, b"A U Thor", b"a@b", 1700000000, tz, b"commit: x\n")
