@@ -152,7 +152,7 @@ def inspect(
     ctx.exit(code)
 
 
-_LOOKING = (tables, segments, refs, logs, trace, print_view, layout, fsck, export, survey)
+_LOOKING = (tables, segments, refs, logs, trace, print_view, layout, fsck, survey, export)
 _CHANGING = (repair, add, compact, expire, clean, demo, snapshots, undo)
 for _verb in (*_LOOKING, *_CHANGING):
     cli.add_command(_verb)

@@ -356,6 +356,7 @@ def test_help_names_every_verb_and_every_code() -> None:
         "print",
         "layout",
         "fsck",
+        "survey",
         "export",
         "repair",
         "add",
