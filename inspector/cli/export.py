@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -28,6 +29,9 @@ from inspector.text import (
     safe_text,
 )
 
+_OF_A_REPOSITORY: Final = {"head-missing", "ref-hidden", "symref-dangling"}
+"""Findings that depend on where a stack lies: a copy lies in no repository."""
+
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="[PATH] DIR")
@@ -48,7 +52,7 @@ def export(words: tuple[str, ...], anonymize: bool, worktree: str | None, as_jso
     With --anonymize, DIR becomes a copy of the stack's directory to attach to a report: file by file of the
     same size, damage and all, in which components of names, object ids, persons and messages are replaced
     by others of the same length, names and ids in the same order. What stays: the number, order and length of
-    names and what they share, punctuation, components that git knows (refs, heads, tags, remotes, HEAD and
+    names and what they share, punctuation, capitals, components that git knows (refs, heads, HEAD and
     the like), times, zones, update indexes, sizes. Where every letter or byte that may follow does follow,
     order leaves no other choice, and it stays. The exit code is 1 when a file could not be made alike, or
     fsck does not find the same in the copy.
@@ -80,7 +84,11 @@ def _anonymize(call: Call, target: Path) -> None:
     with ProgressLine() as progress:
         made = write_anonymous(place.directory, target, progress)
         found = [
-            Counter((one.code, one.offset) for one in fsck(path, place.options, progress))
+            Counter(
+                (one.code, one.offset)
+                for one in fsck(path, place.options, progress)
+                if one.code not in _OF_A_REPOSITORY
+            )
             for path in (place.directory, target)
         ]
     for sign, rest in (("not in the copy", found[0] - found[1]), ("in the copy alone", found[1] - found[0])):

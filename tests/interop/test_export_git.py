@@ -221,6 +221,7 @@ def test_a_linked_worktree_is_exported_for_its_own_place(busy: Busy, tmp_path: P
     ok("export", repo.path, tmp_path / "main")
     ok("export", "--worktree", "side", repo.path, tmp_path / "linked")
     assert sorted(os.listdir(tmp_path / "linked")) == ["HEAD", "ORIG_HEAD", "logs", "refs"]
+    ok("export", "--anonymize", "--worktree", "side", repo.path, tmp_path / "anonymous")
     # In place of the stacks, as README tells it.
     for skeleton, git_dir in ((tmp_path / "main", repo.git_dir), (tmp_path / "linked", linked.git_dir)):
         shutil.rmtree(git_dir / "reftable")
