@@ -53,7 +53,7 @@ class FaultKind:
     @property
     def hides_all(self) -> bool:
         """Whether git sees no ref at all because of it."""
-        return any(words in self.git for words in ("whole stack", _EMPTY, _NO_REPOSITORY, "the repository"))
+        return self.code in _HIDING
 
 
 REWRITE_TABLE: Final = "rewrite the table from its readable records"
@@ -302,6 +302,17 @@ _FAULTS = (
         f"{_BROKEN}; {_VERIFY} badRefOid", _SET_REF),
 )
 # fmt: on
+
+# fmt: off
+_HIDING: Final = frozenset({
+    "list-missing", "list-empty", "list-unreadable", "list-not-permitted", "list-no-newline",
+    "list-nul", "list-carriage-return", "list-not-a-table", "stack-lost", "table-missing",
+    "table-not-permitted", "not-a-table", "cut-short", "header-damaged", "footer-damaged",
+    "footer-checksum", "hash-mixed", "repository-head", "repository-directory", "repository-storage",
+    "repository-version", "object-format",
+})
+# fmt: on
+"""Codes of faults of which one is enough for git to show no ref of the stack."""
 
 FAULTS: Final[dict[str, FaultKind]] = {fault.code: fault for fault in _FAULTS}
 """Every kind of fault, by its code."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.format import LogRecord, RefRecord
-from engine.fsck import Severity, by_cause
+from engine.fsck import FAULTS, Finding, Severity, by_cause
 from engine.stack import Stack
 from tests.support.findings import findings, only
 from tests.support.handmade import change_header
@@ -167,3 +167,13 @@ def test_numbers_tell_what_is_at_stake(tmp_path: Path) -> None:
     assert lost.message.endswith("no listed table has all of these; it holds 60 refs and 60 log entries")
     list_tables(tmp_path / "stack", reversed(names))
     assert only(tmp_path / "stack", "tables-out-of-order").message.endswith("; 160 refs show older values")
+
+
+def test_what_keeps_git_from_the_whole_stack_comes_before_what_costs_some_refs() -> None:
+    hiding = {code for code, fault in FAULTS.items() if fault.hides_all}
+    assert {code for code, fault in FAULTS.items() if "whole stack" in fault.git} <= hiding
+    assert {"list-missing", "repository-head", "repository-storage"} <= hiding
+    assert not hiding & {"key-order", "update-index", "orphan-table"}
+    assert all(FAULTS[code].severity is Severity.ERROR for code in hiding)
+    lost, some = Finding(FAULTS["table-missing"], "a", None, ""), Finding(FAULTS["key-order"], "b", None, "")
+    assert [group[0].code for group in by_cause([some, lost])] == ["table-missing", "key-order"]
