@@ -270,9 +270,11 @@ class _Blocks:
 
     def _check_committers(self, offset: int, logs: Sequence[Encoded]) -> None:
         """Report those for whom a line of a reflog in the files backend has no place."""
+        who, ids_len = b"\xff" * 12, 2 * len(self._null_id)
         for item in logs:
-            who = raw_committer(item, len(self._null_id)) if item[3] == LOG_UPDATE else None
-            if who is not None and not self._has_minutes:
+            if item[3] != LOG_UPDATE:
+                continue
+            if not self._has_minutes:
                 at = log_time(item, len(self._null_id))[1]
                 zone = int.from_bytes(item[5][at : at + 2], "big", signed=True)
                 shown_as = decimal_zone(zone)
@@ -280,7 +282,11 @@ class _Blocks:
                     self._has_minutes = True
                     what = f"in the reflog of {shown(item[0][:-LOG_KEY_TAIL])}, and maybe in others"
                     self._add("log-zone", offset, f"{zone} minutes, which is {shown_as:+05d}, {what}")
-            if who is None or who in self._committers:
+            # Most are by the committer of the one before: with its lengths, it is told by its beginning.
+            if item[5].startswith(who, len(item[5]) - item[4] + ids_len):
+                continue
+            who = raw_committer(item, len(self._null_id))
+            if who in self._committers:
                 continue
             if len(self._committers) < _MOST_COMMITTERS:
                 self._committers.add(who)
