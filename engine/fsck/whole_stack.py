@@ -212,7 +212,7 @@ class RefCheck:
     ) -> None:
         self._tables = tables
         self._of_repository = of_repository
-        self._lowered: set[bytes] = set()  # of the names so far that have capital letters
+        self._lowered: dict[bytes, bytes] = {}  # of the names so far that have capital letters
         self._wants_head = wants_head
         self._of_worktree = of_worktree
         self._report = report
@@ -258,14 +258,14 @@ class RefCheck:
     def _check_cases(self, names: list[bytes]) -> None:
         """Report names of which an earlier one differs in case only: at that letter, it has a capital."""
         joined = b"\0".join(names)
-        lowered = joined.lower()
-        if joined == lowered and not self._lowered:
+        if joined == joined.lower() and not self._lowered:
             return
-        for name, lower in zip(names, lowered.split(b"\0"), strict=False):
-            if lower in self._lowered:
+        for name in names:
+            lower = name.lower()
+            if self._lowered.get(lower, name) != name:
                 self._add("ref-case", name, f"another name is {shown(name)} but for its case")
             elif name != lower and len(self._lowered) < _MOST_CAPITALS:
-                self._lowered.add(lower)
+                self._lowered[lower] = name
 
     def _check_name(self, name: bytes) -> None:
         try:

@@ -10,7 +10,8 @@ import pytest
 
 from engine.errors import shown
 from engine.format import HashId, RefRecord, format_table_name, is_refname, may_be_refused
-from engine.fsck import Severity
+from engine.fsck import Report, Severity
+from engine.fsck.whole_stack import RefCheck
 from engine.stack import Stack, StackOptions
 from tests.support.findings import codes, faults, findings, only
 from tests.support.handmade import Handmade, change_byte, change_header
@@ -333,3 +334,13 @@ def test_keys_in_disorder_make_no_endless_view(tmp_path: Path) -> None:
     table.write(tmp_path / first)
     list_tables(tmp_path, [first, put(tmp_path, 2, 2, 2)])
     assert faults(tmp_path) == ["key-order"]
+
+
+def test_a_name_that_stands_twice_does_not_differ_from_itself_in_case() -> None:
+    report = Report()
+    check = RefCheck([], report, of_worktree=False, of_repository=False, wants_head=False)
+    names = [b"refs/heads/A\0b", b"refs/heads/B", b"refs/heads/b"]
+    for _ in check.check([[[names[0]], [names[1]], [names[1]], [names[2]]]]):
+        pass
+    cases = [one.message for one in report.close() if one.code == "ref-case"]
+    assert cases == ["another name is 'refs/heads/b' but for its case"]
