@@ -17,6 +17,7 @@ from typing import Final, TypeVar
 from engine.errors import ApiError, FormatError
 from engine.format.record import LogRecord, RefRecord, log_order, ref_key
 from engine.format.varint import U64_MAX
+from engine.format.walk import Walk
 from engine.table.reader import Table
 
 _T = TypeVar("_T")
@@ -251,12 +252,14 @@ class MergedTable:
     def refs_for(self, oid: bytes) -> Iterator[RefRecord]:
         """The refs whose value or peeled value is `oid`, in name order.
 
-        A newer table may supersede what a table answers, so each candidate is looked up.
+        A newer table may supersede what a table answers, so each candidate is looked up. In one walk: to find
+        a name in a table without an index takes a scan.
         """
         names = {record.name for table in self.tables for record in table.refs_for(oid)}
+        walk = Walk(self.ref_blocks, ref_key)
         for name in sorted(names):
-            record = self.read_ref(name)
-            if record is not None and oid in (record.value, record.peeled):
+            record = walk.to(name)
+            if record is not None and record.name == name and oid in (record.value, record.peeled):
                 yield record
 
     def _ref_sources(self, start: bytes) -> list[Iterator[list[RefRecord]]]:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import click
 
-from engine.format import LogRecord, RefRecord
+from engine.format import LogRecord, RefRecord, Walk
 from engine.merge import MergedTable, Version
 from engine.readable import ReadableStack
 from engine.table import Table
@@ -199,10 +199,11 @@ def _while(
 
 
 def _pointing_at(view: MergedTable, oid: bytes, prefix: bytes) -> Iterator[Sequence[tuple[RefRecord, Table]]]:
+    walk: Walk[tuple[RefRecord, Table], bytes] = Walk(view.ref_origins, lambda origin: origin[0].name)
     for record in view.refs_for(oid):
-        found = view.find_ref(record.name)
+        found = walk.to(record.name)
         if found is not None and record.name.startswith(prefix):
-            yield [(record, found[0])]
+            yield [found]
 
 
 def _object_id(stack: ReadableStack, text: str) -> bytes:

@@ -37,6 +37,18 @@ def test_names_that_add_up_to_many_times_their_block_are_sound(git: Git, tmp_pat
         assert memory < 200 * MEBIBYTE, verb
 
 
+def test_many_refs_of_one_id_without_an_index_are_found_in_one_walk(tmp_path: Path) -> None:
+    """To look each of them up takes a scan."""
+    table = Handmade()
+    for number in range(60_000 if ALL else 6_000):
+        record = raw_record(0, b"refs/heads/%06d" % number, 1, b"\0" + b"\7" * 20)
+        table.append(raw_block(REF, record, header=b"" if table.data else table.header.pack()))
+    install(tmp_path, table)
+    seconds, memory = cost("refs", f"--points-at={'07' * 20}", tmp_path, answers=(0,))
+    assert seconds < 10
+    assert memory < 200 * MEBIBYTE
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("shared", thinned([100_000, 1_000, None], 3), ids=lambda shared: shared or "growing")
 def test_names_that_share_nearly_everything_cost_little(tmp_path: Path, shared: int | None) -> None:
