@@ -198,6 +198,21 @@ def unlisted_files(
     return files
 
 
+def holds_data(
+    directory: str, name: str, unlisted: Iterable[str], listed: Iterable[str], most_bytes: int
+) -> bool:
+    """Whether a table that is not listed is known to hold what no listed table holds as new or newer.
+
+    Of one with more than `most_bytes` it is not known. Raises `OSError`.
+    """
+    try:
+        is_small = os.stat(os.path.join(directory, name)).st_size <= most_bytes
+        verdict = _judge(directory, name, unlisted, Coverage(directory, listed), None, compares=is_small)
+    except FileNotFoundError:
+        return False
+    return verdict.kind is FileKind.DATA
+
+
 def _kind_of(name: str, mode: int) -> FileKind:
     """What name and type of a file tell; a table may turn out to be anything."""
     if not stat.S_ISREG(mode):

@@ -1,9 +1,10 @@
 """What has to hold of a stack before anything is written to it, but by a repair.
 
 A list that has lost a table, or has tables in the wrong order, can be put right as long as nothing is built
-on it: a compaction makes the wrong order, and a transaction the hole, part of the stack. Only what needs no
-record to be read is asked, so that it costs a writer next to nothing; fsck and repair look closer. The one
-exception is a table with a limit that hardly any stack reaches.
+on it: a compaction makes the wrong order, and a transaction the hole, part of the stack; and behind an older
+list that was put back, each commit makes the two histories differ more. What needs no record to be read costs
+a writer next to nothing; fsck and repair look closer. The exceptions are a table with a limit that hardly any
+stack reaches, and small tables that neither the list nor a lock names, which are rare as well.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ from engine.format import TABLES_LIST, U64_MAX, is_table_file, limits_in_name
 from engine.stack.coverage import merged_ranges
 from engine.stack.directory import StackDirectory
 from engine.stack.lock import LOCK_SUFFIX
+from engine.stack.unlisted import holds_data
 from engine.table import Table
 
 HIGHEST_LIMIT: Final = 2**62
 """Where a table states such an update index, and no record has it, the limit was never set."""
+
+_MOST_BYTES: Final = 2**20
+"""Of a table that is held against the listed ones, which takes about a second for so many."""
 
 _ADVICE: Final = "nothing was written: see the verbs fsck and repair"
 
@@ -54,11 +59,12 @@ def _can_be_followed(table: Table) -> bool:
 
 
 def _lost_table(directory: StackDirectory) -> str | None:
-    """A table file that the list has lost, by the update indexes in its name."""
+    """A table file that the list has lost, by the update indexes in its name, or else by its records."""
     listed = set(directory.names)
     limits = [(table.min_update_index, table.max_update_index) for table in directory.tables]
     ranges = merged_ranges(limits)
     following: dict[tuple[int, int], str] = {}
+    covered: list[str] = []
     for name in sorted(os.listdir(directory.path)):
         found = limits_in_name(name) if is_table_file(name) and name not in listed else None
         # A table that is locked is on its way out: the lock outlives it.
@@ -66,9 +72,19 @@ def _lost_table(directory: StackDirectory) -> str | None:
             continue
         low, high = found
         is_covered = any(first <= low and high < end for first, end in ranges)
-        if is_covered or not os.path.lexists(directory.file(name)):
+        if not os.path.lexists(directory.file(name)):
+            continue
+        if is_covered:
+            covered.append(name)
             continue
         if not ranges or low != ranges[-1][1]:
             return name
         following[found] = name  # of several writers that died, each has left the same range
-    return next(iter(following.values())) if len(following) > 1 else None
+    if len(following) > 1:
+        return next(iter(following.values()))
+    # What a writer has left that died is one transaction, whose update index the next one has used again.
+    data = [
+        name for name in covered if holds_data(directory.path, name, covered, directory.names, _MOST_BYTES)
+    ]
+    is_compacted = [low < high for low, high in filter(None, map(limits_in_name, data))]
+    return data[0] if len(data) > 1 or any(is_compacted) else None

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import FormatError
+from engine.format import TABLES_LIST
 from engine.merge import Expiry
 from engine.stack import Stack
 from tests.support.handmade import change_header
@@ -33,7 +34,21 @@ DAMAGE: dict[str, Callable[[Path, list[str]], object]] = {
     "a limit that was never set": lambda path, tables: change_header(
         path / tables[-1], max_update_index=2**64 - 1
     ),
+    "an older list, on which others went on": lambda path, tables: go_on(path, tables[:3]),
 }
+
+
+def go_on(path: Path, tables: list[str]) -> None:
+    """Put an older list back and commit to it, as git does that looks at nothing beside it."""
+    list_tables(path, tables)
+    later = [one for one in path.iterdir() if one.name not in {*tables, TABLES_LIST}]
+    data = [one.read_bytes() for one in later]
+    for one in later:
+        one.unlink()
+    with Stack.open(path, LOOSE) as stack:
+        add_branches(stack, 2, first=50)
+    for one, content in zip(later, data, strict=True):
+        one.write_bytes(content)
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
