@@ -216,6 +216,9 @@ _FAULTS = (
     FaultKind("log-committer", _WARNING, "The name or the email of a log entry's committer has a `<`, a `>` "
         "or a newline, which git leaves out of both.", "git shows the entry; as a line of the files backend, "
         "it would be none"),
+    FaultKind("log-inflation", _INFO, "The log blocks of a table inflate to hundreds of times their size, "
+        "which reflogs seldom do: reading them takes long, and may have been meant to.",
+        "git reads them, with the memory that one block takes inflated"),
     FaultKind("log-zone", _INFO, "The time zone of a log entry is stored in minutes, as JGit does, where git "
         "stores hours and minutes as one number. It is shown as the zone that it is.",
         "git shows another time zone, and the right time"),

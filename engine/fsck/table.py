@@ -51,6 +51,10 @@ from engine.layout import BlockSpan, Section, Span, SpanKind, TableLayout
 from engine.stack import HIGHEST_LIMIT
 from engine.table import RegularFile, Table
 
+_FEW_INFLATED: Final = 2**24
+_USUAL_RATIO: Final = 250
+"""Log entries have an id that does not deflate: so many times their size takes long dull messages."""
+
 _MOST_DAMAGED: Final = 1000
 """Stretches of a table that cannot be read before the rest is left alone: a huge file of zeros has no end."""
 
@@ -238,6 +242,7 @@ class _Blocks:
         self._values = ValueCheck(file.table) if file.table is not None else None
         self._committers: set[bytes] = set()
         self._has_minutes = False
+        self._deflated = self._inflated = 0
         self._damaged = 0
         self._passed = 0
 
@@ -267,6 +272,9 @@ class _Blocks:
             self._check_sections(self._footer)
         if self._values is not None:
             self._values.finish(self._report)
+        if self._inflated > max(_FEW_INFLATED, _USUAL_RATIO * self._deflated):
+            what = f"{self._deflated:,} bytes of log blocks inflate to {self._inflated:,}"
+            self._add("log-inflation", None, what)
 
     def _check_committers(self, offset: int, logs: Sequence[Encoded]) -> None:
         """Report those for whom a line of a reflog in the files backend has no place."""
@@ -350,6 +358,9 @@ class _Blocks:
         if block.type == INDEX:
             self._take_index(section, block)
             return
+        if block.type == LOG:
+            self._deflated += span.end - span.start
+            self._inflated += block.block_len
         blocks = self._indexes[block.type].blocks
         if first is not None and blocks.last_key is not None and first <= blocks.last_key:
             what = f"{shown(first)} does not sort after {shown(blocks.last_key)} in the block before"
