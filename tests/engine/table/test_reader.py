@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import pickle
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, pairwise
@@ -13,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ApiError, FormatError
-from engine.format import INDEX, LOG, REF, U64_MAX, HashId, LogRecord, RefRecord, log_key
+from engine.format import INDEX, LOG, REF, U64_MAX, HashId, LogRecord, RefRecord, log_key, put_u24, put_varint
+from engine.layout import TableLayout
+from engine.readable import open_table
 from engine.table import Table, WriteOptions
 from tests.support.handmade import Handmade, change_footer, change_header, raw_block, raw_record
 from tests.support.stacks import branch, entry, same
@@ -638,3 +641,45 @@ def test_a_footer_that_knows_no_objects_leads_to_a_scan(path: Path) -> None:
     change_footer(path, obj_offset=0)
     with Table.open(path) as table:
         assert list(table.refs_for(oid(4))) == [ref for ref in REFS if oid(4) in (ref.value, ref.peeled)]
+
+
+def without_first_restart(raw: bytes, header_size: int = 0) -> bytes:
+    """A block whose restart points begin with its second one, as foreign writers make them."""
+    header, block_type, body = raw[:header_size], raw[header_size], raw[header_size + 4 :]
+    if block_type == LOG:
+        body = zlib.decompress(body)
+    count = int.from_bytes(body[-2:], "big")
+    assert count > 2
+    body = body[: -2 - 3 * count] + body[-2 - 3 * (count - 1) : -2] + (count - 1).to_bytes(2, "big")
+    length = put_u24(header_size + 4 + len(body))
+    return header + bytes((block_type,)) + length + (zlib.compress(body, 9) if block_type == LOG else body)
+
+
+def test_what_lies_before_the_first_restart_point_is_found_in_each_section(tmp_path: Path) -> None:
+    refs = [RefRecord(b"refs/heads/%03d" % number, 1, oid(number)) for number in range(60)]
+    entries = [entry(ref.name, index) for ref in refs for index in (9, 5, 1)]
+    table = Handmade(limits=(1, 9))
+
+    def foreign(add: Callable[[], int]) -> int:
+        start = add()
+        raw = without_first_restart(bytes(table.data[start:]), 0 if start else table.header.size)
+        del table.data[start:]
+        return table.append(raw)
+
+    parts = [refs[at : at + 12] for at in range(0, 60, 12)]
+    starts = [foreign(lambda part=part: table.refs(part, 2)) for part in parts]
+    keys = [(part[-1].name, start) for part, start in zip(parts, starts, strict=True)]
+    items = [(key, 0, put_varint(start)) for key, start in keys]
+    ref_index = foreign(lambda: table.block(INDEX, items, 2))
+    logs = foreign(lambda: table.logs(entries, 3))
+    path = table.write(tmp_path / "x.ref", ref_index_offset=ref_index, log_offset=logs)
+    with Table.open(path) as opened, open_table(os.fspath(path), "x.ref", HashId.SHA1) as readable:
+        for one in (opened, readable):
+            assert [one.read_ref(ref.name) for ref in refs] == refs
+            for ref in refs:
+                assert [found.update_index for found in one.logs(ref.name)] == [9, 5, 1]
+                found = one.read_log(ref.name, 6)
+                assert found is not None
+                assert (found.name, found.update_index) == (ref.name, 5)
+    layout = TableLayout("x.ref", path.stat().st_size, lambda at, size: path.read_bytes()[at : at + size])
+    assert not [error for section in layout.sections for span in section.children() if (error := span.error)]
