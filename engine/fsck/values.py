@@ -12,6 +12,7 @@ altered. Where most of a table agrees, its writer means by both what git does.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Final
 
 from engine.errors import FormatError, shown
@@ -97,7 +98,9 @@ class ValueCheck:
         table, most = self._table, self._agreeing > len(self._differing) + self._more
         code = "value-altered" if most else "value-unlike-log"
         for ref, new in self._differing:
-            value, located = ref.value or b"", table.locate_ref(ref.name)
+            value, located = ref.value or b"", None
+            with suppress(FormatError):  # where the table can be read, but not searched
+                located = table.locate_ref(ref.name)
             said = f"its reflog says that update {ref.update_index} made it {new.hex()}"
             what = f"{shown(ref.name)} is {value.hex()}; {said}"
             report.add(code, table.name, located[0] if located is not None else None, what, 1)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.format import LogRecord, RefRecord
+from engine.format import REF, LogRecord, RefRecord
 from engine.fsck import Severity
 from engine.stack import Stack
+from engine.table import Table
 from tests.support.findings import codes, findings, install, only
 from tests.support.git import Git
 from tests.support.handmade import Handmade
@@ -172,3 +173,16 @@ def test_a_committer_with_what_ends_a_field_of_a_reflog_line_is_a_warning(
     found = only(tmp_path, "log-committer")
     assert (found.severity, "'refs/heads/x'" in found.message) == (Severity.WARNING, True)
     assert codes(tmp_path) == ["log-committer"]
+
+
+def test_a_value_is_doubted_also_where_its_block_cannot_be_searched(tmp_path: Path) -> None:
+    name = write(tmp_path, [ref(at, oid(at)) for at in range(200)], [log(at, oid(at)) for at in range(200)])
+    flip(tmp_path / name, oid(190))
+    with Table.open(tmp_path / name) as table:
+        block = [one for one in table.blocks() if one.type == REF][-1]
+        assert block.offset
+        middle = block.offset + block.records_end + 3 * (block.restart_count // 2)
+    data = bytearray((tmp_path / name).read_bytes())
+    data[middle : middle + 3] = b"\xff\xff\xff"
+    (tmp_path / name).write_bytes(data)
+    assert {"value-altered", "restart-offset"} <= set(codes(tmp_path))
