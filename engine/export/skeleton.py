@@ -19,7 +19,7 @@ import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import chain, groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import Final
@@ -147,6 +147,9 @@ class _Writer:
         self._done = Skeleton()
 
     def write(self) -> Skeleton:
+        # Damage changes what is read in front of it, too: all of it is met before anything is written.
+        for _ in chain(self._merged.ref_blocks(), self._merged.log_blocks()):
+            pass
         os.makedirs(self._path(b"logs"))
         if self._is_linked:
             for _ in self._packed():
