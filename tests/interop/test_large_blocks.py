@@ -10,13 +10,14 @@ from engine.format import REF
 from engine.format.header import MAX_BLOCK_SIZE
 from engine.fsck import Severity, fsck
 from engine.readable import open_readable
-from tests.support.cost import MEBIBYTE, cost
+from tests.support.cost import MEBIBYTE, memory_of
 from tests.support.findings import install
 from tests.support.git import Git
 from tests.support.handmade import Handmade, raw_block, raw_record
 from tests.support.thinning import ALL, thinned
 
 
+@pytest.mark.timeout(300)
 def test_names_that_add_up_to_many_times_their_block_are_sound(git: Git, tmp_path: Path) -> None:
     count, size = (340_000, 210) if ALL else (36_000, 2_000)
     config = {"reftable.blockSize": MAX_BLOCK_SIZE, "reftable.restartInterval": 65535}
@@ -32,9 +33,7 @@ def test_names_that_add_up_to_many_times_their_block_are_sound(git: Git, tmp_pat
         assert stack.damage_met() == []
     assert [one.code for one in fsck(repo.reftable) if one.severity is not Severity.INFO] == []
     for verb in ("refs", "fsck"):
-        seconds, memory = cost(verb, repo.path, answers=(0,))
-        assert seconds < 10, verb
-        assert memory < 200 * MEBIBYTE, verb
+        assert memory_of(verb, repo.path, answers=(0,)) < 200 * MEBIBYTE, verb
 
 
 def test_many_refs_of_one_id_without_an_index_are_found_in_one_walk(tmp_path: Path) -> None:
@@ -44,18 +43,20 @@ def test_many_refs_of_one_id_without_an_index_are_found_in_one_walk(tmp_path: Pa
         record = raw_record(0, b"refs/heads/%06d" % number, 1, b"\0" + b"\7" * 20)
         table.append(raw_block(REF, record, header=b"" if table.data else table.header.pack()))
     install(tmp_path, table)
-    seconds, memory = cost("refs", f"--points-at={'07' * 20}", tmp_path, answers=(0,))
-    assert seconds < 10
-    assert memory < 200 * MEBIBYTE
+    assert memory_of("refs", f"--points-at={'07' * 20}", tmp_path, answers=(0,)) < 200 * MEBIBYTE
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("shared", thinned([100_000, 1_000, None], 3), ids=lambda shared: shared or "growing")
-def test_names_that_share_nearly_everything_cost_little(tmp_path: Path, shared: int | None) -> None:
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("shared", thinned([1_000, 100_000, None], 3), ids=lambda shared: shared or "growing")
+@pytest.mark.parametrize("part", [1, 128] if ALL else [128])
+def test_names_that_share_nearly_everything_take_little_memory(
+    tmp_path: Path, shared: int | None, part: int
+) -> None:
     """A deletion of a few bytes has all of the name before it: in 16 MiB there is room for terabytes."""
     first = b"refs/heads/".ljust(shared or 12, b"p")
-    records, size = [raw_record(0, first, 0, b"\0")], len(first)
-    while size < MAX_BLOCK_SIZE // (1 if ALL else 32) - 20:
+    records = [raw_record(0, first, 0, b"\0")]
+    size = len(records[0])
+    while size < MAX_BLOCK_SIZE // part - 100:
         number = len(records)
         suffix = b"a" if shared is None else f"{number:07}".encode()
         records.append(raw_record(len(first) + (number - 1 if shared is None else 0), suffix, 0, b"\0"))
@@ -63,8 +64,5 @@ def test_names_that_share_nearly_everything_cost_little(tmp_path: Path, shared: 
     table = Handmade()
     table.append(raw_block(REF, b"".join(records), header=table.header.pack()))
     install(tmp_path, table)
-    for verb in (["refs"], ["fsck"], *([["trace", "refs/heads/zzz"], ["repair"]] if ALL else [])):
-        seconds, memory = cost(verb[0], *verb[1:], tmp_path)
-        assert memory < 200 * MEBIBYTE, verb
-        # A repair reads a table some times over, whatever is in it.
-        assert seconds < (30 if verb == ["repair"] else 10), verb
+    for verb in (["refs"], ["fsck"], *([["trace", "refs/heads/zzz"], ["repair"]] if part > 1 else [])):
+        assert memory_of(*verb, tmp_path) < 200 * MEBIBYTE, verb

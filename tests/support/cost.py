@@ -1,4 +1,4 @@
-"""What a verb takes when it runs on its own: seconds and memory."""
+"""The memory that a verb takes when it runs on its own."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ MEBIBYTE = 2**20
 _MEASURE = """
 import resource, subprocess, sys
 code = subprocess.run(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=sys.stderr).returncode
-used = resource.getrusage(resource.RUSAGE_CHILDREN)
-print(code, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024)
+print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
 """
 
 
-def cost(*args: str | Path, answers: tuple[int, ...] = (0, 1, 3)) -> tuple[float, int]:
-    """Run the command line: the seconds that it computes, and its most memory in bytes.
+def memory_of(*args: str | Path, answers: tuple[int, ...] = (0, 1, 3)) -> int:
+    """Run the command line: the most memory that it had, in bytes.
 
     `answers` are the exit codes that are expected.
     """
@@ -28,6 +27,6 @@ def cost(*args: str | Path, answers: tuple[int, ...] = (0, 1, 3)) -> tuple[float
         stderr=subprocess.DEVNULL,
         check=True,
     )
-    code, seconds, memory = done.stdout.split()
+    code, memory = done.stdout.split()
     assert int(code) in answers, (args, int(code))
-    return float(seconds), int(memory)
+    return int(memory)
