@@ -12,6 +12,7 @@ import os
 import re
 import stat
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -98,9 +99,10 @@ def _of_config(repository: Repository, finding: Finding, hash_id: HashId) -> Ite
 
 def _hash_of(objects: Path) -> HashId | None:
     """The hash function of a directory of objects, by the length of a name in it; None if it has none."""
-    for _, _, names in os.walk(objects):
-        for match in filter(None, map(_OBJECT.fullmatch, names)):
-            return _HASHES[len(match[1])]
+    with suppress(OSError):
+        for directory in sorted(filter(Path.is_dir, objects.iterdir())):
+            for match in filter(None, map(_OBJECT.fullmatch, os.listdir(directory))):
+                return _HASHES[len(match[1])]
     return None
 
 
