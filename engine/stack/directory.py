@@ -366,9 +366,14 @@ class StackDirectory(Closing):
 
 def is_of_repository(directory: str | os.PathLike[str]) -> bool:
     """Whether this is the stack of a repository or of a linked worktree: git writes at least HEAD into it."""
-    parent = os.path.dirname(os.path.realpath(directory))
+    # A link may lead out of the repository, or into it.
+    parents = {os.path.dirname(of(directory)) for of in (os.path.abspath, os.path.realpath)}
+    return any(map(_is_git_directory, parents))
+
+
+def _is_git_directory(path: str) -> bool:
     has_head, *others = (
-        os.path.lexists(os.path.join(parent, name)) for name in ("HEAD", "objects", "commondir")
+        os.path.lexists(os.path.join(path, name)) for name in ("HEAD", "objects", "commondir")
     )
     return has_head and any(others)
 

@@ -172,3 +172,15 @@ def test_a_stack_behind_a_link_is_changed_where_it_lies(repo: Repository) -> Non
     assert repo.reftable.is_symlink()
     assert repo.git("for-each-ref").stdout == shown
     assert {path.name for path in elsewhere.parent.iterdir()} == {"reftable", "reftable-snapshots"}
+
+
+def test_a_stack_behind_a_link_that_has_lost_all_is_no_empty_one(repo: Repository) -> None:
+    repo.commit()
+    elsewhere = repo.path / "elsewhere"
+    shutil.move(repo.reftable, elsewhere)
+    repo.reftable.symlink_to(elsewhere)
+    for path in elsewhere.iterdir():
+        path.unlink()
+    assert [one["code"] for one in run("fsck", "--json", repo.path).objects] == ["stack-lost"]
+    assert run("add", "--force", repo.path, stdin=CREATE).code == 3
+    assert not list(elsewhere.iterdir())
