@@ -198,19 +198,19 @@ def unlisted_files(
     return files
 
 
-def holds_data(
-    directory: str, name: str, unlisted: Iterable[str], listed: Iterable[str], most_bytes: int
-) -> bool:
-    """Whether a table that is not listed is known to hold what no listed table holds as new or newer.
+def holding_data(directory: str, names: Sequence[str], listed: Iterable[str], most_bytes: int) -> list[str]:
+    """Those of some unlisted tables that are known to hold what no listed table holds as new or newer.
 
     Of one with more than `most_bytes` it is not known. Raises `OSError`.
     """
-    try:
-        is_small = os.stat(os.path.join(directory, name)).st_size <= most_bytes
-        verdict = _judge(directory, name, unlisted, Coverage(directory, listed), None, compares=is_small)
-    except FileNotFoundError:
-        return False
-    return verdict.kind is FileKind.DATA
+    coverage = Coverage(directory, listed)
+    found: list[str] = []
+    for name in names:
+        with suppress(FileNotFoundError):
+            is_small = os.stat(os.path.join(directory, name)).st_size <= most_bytes
+            if _judge(directory, name, names, coverage, None, compares=is_small).kind is FileKind.DATA:
+                found.append(name)
+    return found
 
 
 def _kind_of(name: str, mode: int) -> FileKind:
