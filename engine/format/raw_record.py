@@ -52,8 +52,7 @@ def split_refs(
     short_delta = min(0x7F, largest_delta)
     items: list[Encoded] = []
     append = items.append
-    stop, enough = pos + PART_BYTES, spent + PART_KEYS
-    stop = min(stop, end)
+    stop, enough = min(pos + PART_BYTES, end), spent + PART_KEYS
     while pos < stop:
         start = pos
         previous = key
@@ -107,8 +106,7 @@ def _skip_string(data: bytes, pos: int) -> int:
 def split_logs(data: bytes, pos: int, end: int, key: bytes, spent: int, hash_size: int) -> Part[Encoded]:
     """The log records of an inflated block, cut out; tails hold for any table."""
     items: list[Encoded] = []
-    stop, enough = pos + PART_BYTES, spent + PART_KEYS
-    stop = min(stop, end)
+    stop, enough = min(pos + PART_BYTES, end), spent + PART_KEYS
     while pos < stop:
         previous = key
         prefix = get_varint(data, pos)[0]

@@ -275,8 +275,7 @@ def decode_refs(
     short_delta = min(0x7F, largest_delta)
     records: list[RefRecord] = []
     append = records.append
-    stop, enough = pos + PART_BYTES, spent + PART_KEYS
-    stop = min(stop, end)
+    stop, enough = min(pos + PART_BYTES, end), spent + PART_KEYS
     while pos < stop:
         prefix = data[pos]
         kind = data[pos + 1]
@@ -339,8 +338,7 @@ def decode_log_key(key: bytes, pos: int) -> tuple[bytes, int]:
 def decode_logs(data: bytes, pos: int, end: int, key: bytes, spent: int, hash_size: int) -> Part[LogRecord]:
     """The log records of an inflated block."""
     records: list[LogRecord] = []
-    stop, enough = pos + PART_BYTES, spent + PART_KEYS
-    stop = min(stop, end)
+    stop, enough = min(pos + PART_BYTES, end), spent + PART_KEYS
     while pos < stop:
         key, kind, at = decode_key(data, pos, key)
         spent = add_up(spent, key, pos)
@@ -375,8 +373,7 @@ def decode_logs(data: bytes, pos: int, end: int, key: bytes, spent: int, hash_si
 def decode_objects(data: bytes, pos: int, end: int, key: bytes, spent: int) -> Part[ObjectRecord]:
     """The object records of a block."""
     records: list[ObjectRecord] = []
-    stop, enough = pos + PART_BYTES, spent + PART_KEYS
-    stop = min(stop, end)
+    stop, enough = min(pos + PART_BYTES, end), spent + PART_KEYS
     while pos < stop:
         start = pos
         key, count, pos = decode_key(data, pos, key)
@@ -406,8 +403,7 @@ def decode_index(
 ) -> Part[IndexRecord]:
     """The index records of a block, or the first one alone with a key >= `until`."""
     records: list[IndexRecord] = []
-    stop, enough = pos + PART_BYTES, spent + PART_KEYS
-    stop = min(stop, end)
+    stop, enough = min(pos + PART_BYTES, end), spent + PART_KEYS
     while pos < stop:
         prefix = data[pos]
         kind = data[pos + 1]
