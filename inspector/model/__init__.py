@@ -12,7 +12,8 @@ May import `rows`.
                   a compaction rule at one of its steps; the next additions
     difference_summary
                   what changed, in one line
-    journal       what was changed in this session
+    history       what the tables tell of the stack's past, and the changes that were seen or made
+    journal       what was tried in this session
 """
 
 from inspector.model.arrangement import LOGS, REFS, Arrangement, RecordKind, Shape, arrange
@@ -29,6 +30,7 @@ from inspector.model.health import (
     findings_at_hand,
     identity,
 )
+from inspector.model.history import TableShape, history_of_tables
 from inspector.model.journal import Ending, Entry, Journal
 from inspector.model.layout_reader import LayoutReader
 from inspector.model.session import KeyFound, News, Reloaded, RowsRead, Session
