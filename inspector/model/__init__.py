@@ -14,6 +14,7 @@ May import `rows`.
                   what changed, in one line
     history       what the tables tell of the stack's past, and the changes that were seen or made
     journal       what was tried in this session
+    places        where each kind of row leads
 """
 
 from inspector.model.arrangement import LOGS, REFS, Arrangement, RecordKind, Shape, arrange
@@ -33,7 +34,26 @@ from inspector.model.health import (
 from inspector.model.history import TableShape, history_of_tables
 from inspector.model.journal import Ending, Entry, Journal
 from inspector.model.layout_reader import LayoutReader
+from inspector.model.places import (
+    CommitPlace,
+    CompactionPlace,
+    FilePlace,
+    LogPlace,
+    MomentPlace,
+    OffsetPlace,
+    Place,
+    PlacedRow,
+    PlanPlace,
+    RecordPlace,
+    RefPlace,
+    ReplayPlace,
+    SectionPlace,
+    SnapshotPlace,
+    StackRow,
+    file_words,
+    places_of,
+)
 from inspector.model.session import KeyFound, News, Reloaded, RowsRead, Session
-from inspector.model.trace import ChainEnd, RefTrace, find_versions
+from inspector.model.trace import ChainEnd, Link, RefTrace, UnreadTable, find_versions
 from inspector.model.view import AsOf, OneTable, Scope, StackView, WholeStack
 from inspector.model.what_if import Moment, replay

@@ -17,7 +17,8 @@ Ending = Literal["done", "stopped", "failed"]
 class Entry:
     """A change that was tried: when (seconds since 1970), what, how it ended, and the command line.
 
-    `details` is the traceback, if a defect of this program ended it.
+    `details` is the traceback, if a defect of this program ended it; `snapshot` is the id of the one that was
+    taken before it.
     """
 
     time: float
@@ -26,6 +27,7 @@ class Entry:
     sentence: str
     command: str
     details: str = ""
+    snapshot: str = ""
 
 
 class Journal:
@@ -35,6 +37,14 @@ class Journal:
         self.entries: list[Entry] = []
         self.clock = clock
 
-    def note(self, title: str, ending: Ending, sentence: str, command: str, details: str = "") -> None:
+    def note(
+        self,
+        title: str,
+        ending: Ending,
+        sentence: str,
+        command: str,
+        details: str = "",
+        snapshot: str = "",
+    ) -> None:
         """Add an entry of now."""
-        self.entries.append(Entry(self.clock(), title, ending, sentence, command, details))
+        self.entries.append(Entry(self.clock(), title, ending, sentence, command, details, snapshot))

@@ -15,8 +15,8 @@ from inspector.rows import (
     Check,
     FileBytes,
     Node,
+    NodePlace,
     PathRead,
-    Place,
     damages,
     read_children,
     read_path,
@@ -39,7 +39,7 @@ class LayoutReader:
         self.bytes = FileBytes(size, read)
         self._layout = TableLayout(name, size, read)
         self.root = root_node(self._layout)
-        self._damages: list[Place] | None = None
+        self._damages: list[NodePlace] | None = None
         self._lock = Lock()
 
     def children(self, node: Node, check: Check) -> list[Node]:
@@ -47,7 +47,7 @@ class LayoutReader:
         with self._lock:
             return read_children(node, check)
 
-    def path(self, place: Place, check: Check) -> PathRead:
+    def path(self, place: NodePlace, check: Check) -> PathRead:
         """The way to the node at `place`."""
         with self._lock:
             return read_path(self.root, place, check)
@@ -59,7 +59,7 @@ class LayoutReader:
             return read_path(self.root, place, check)
 
     def damage(
-        self, step: int, current: Place, progress: ProgressCallback
+        self, step: int, current: NodePlace, progress: ProgressCallback
     ) -> tuple[PathRead, int, int] | None:
         """The way to the next damaged place behind `current` (`step` 1), or to the one before it (-1).
 

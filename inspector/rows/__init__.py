@@ -19,10 +19,10 @@ from inspector.rows.file_bytes import ByteSource, FileBytes, HeldBytes
 from inspector.rows.layout_nodes import (
     Check,
     Node,
+    NodePlace,
     PathRead,
-    Place,
     damages,
-    place_of,
+    node_place,
     read_children,
     read_path,
     read_record_place,

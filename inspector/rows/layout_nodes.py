@@ -76,7 +76,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class NodePlace:
     """Where a node is to be found: the first and deepest over a position.
 
     `position` is one of the file; with `inner`, it is one in the deflated bytes of a log block, and
@@ -103,7 +103,7 @@ def root_node(layout: TableLayout) -> Node:
     return root
 
 
-def place_of(node: Node) -> Place:
+def node_place(node: Node) -> NodePlace:
     """Where `node` lies."""
     if not node.span.inflated:
         return _place(node.span, None)
@@ -222,12 +222,12 @@ def _node(parent: Node, span: Span, number: int | None = None) -> Node:
 class PathRead:
     """The node at a place, and what was read on the way to it: children of nodes, from the top."""
 
-    place: Place
+    place: NodePlace
     target: Node
     read: list[tuple[Node, list[Node]]]
 
 
-def read_path(root: Node, place: Place, check: Check) -> PathRead:
+def read_path(root: Node, place: NodePlace, check: Check) -> PathRead:
     """Go down to the node at `place`."""
     node, position, read = root, place.position, list[tuple[Node, list[Node]]]()
     while node.expandable and not _meant(node, place):
@@ -247,14 +247,14 @@ def read_path(root: Node, place: Place, check: Check) -> PathRead:
     return PathRead(place, node, read)
 
 
-def _meant(node: Node, place: Place) -> bool:
+def _meant(node: Node, place: NodePlace) -> bool:
     span = node.span
     if node.run is not None or (place.inner is not None and not span.inflated):
         return False
     return span.kind is place.kind and (place.name is None or span.name == place.name)
 
 
-def read_record_place(layout: TableLayout, offset: int, key: bytes | None, check: Check) -> Place:
+def read_record_place(layout: TableLayout, offset: int, key: bytes | None, check: Check) -> NodePlace:
     """The place of the block at `offset`, or of the record of this key in it if there is one.
 
     Where no block begins, it is that of the byte.
@@ -262,26 +262,26 @@ def read_record_place(layout: TableLayout, offset: int, key: bytes | None, check
     section = next((found for found in layout.sections if found.first <= offset < found.end), None)
     block = section.child_at(max(offset, section.start)) if section is not None else None
     if block is None:
-        return Place(offset)
+        return NodePlace(offset)
     if key is not None and isinstance(block, BlockSpan):
         for record in _checked(block.records().children(), check):
             if isinstance(record, Record) and record.key == key:
                 start = record.start
                 deflated = next((part for part in block.children() if part.kind is SpanKind.DEFLATED), None)
                 if deflated is None:
-                    return Place(start, None, SpanKind.RECORD)
-                return Place(deflated.start, start, SpanKind.RECORD)
+                    return NodePlace(start, None, SpanKind.RECORD)
+                return NodePlace(deflated.start, start, SpanKind.RECORD)
     # Any other offset is one that is named somewhere, such as that of damage.
-    return Place(block.start, None, SpanKind.BLOCK) if offset in {0, block.start} else Place(offset)
+    return NodePlace(block.start, None, SpanKind.BLOCK) if offset in {0, block.start} else NodePlace(offset)
 
 
 # Damage.
 
 
-def damages(layout: TableLayout, progress: ProgressCallback) -> Iterator[Place]:
+def damages(layout: TableLayout, progress: ProgressCallback) -> Iterator[NodePlace]:
     """The places of all that is damaged, in the order of the tree."""
 
-    def below(group: Group, deflated: int | None) -> Iterator[Place]:
+    def below(group: Group, deflated: int | None) -> Iterator[NodePlace]:
         for number, span in enumerate(group.damaged() if isinstance(group, Records) else group.children()):
             if span.error is not None:
                 yield _place(span, deflated)
@@ -295,9 +295,9 @@ def damages(layout: TableLayout, progress: ProgressCallback) -> Iterator[Place]:
     yield from below(layout, None)
 
 
-def _place(span: Span, deflated: int | None) -> Place:
+def _place(span: Span, deflated: int | None) -> NodePlace:
     """Where `span` lies; `deflated` is where the compressed bytes of its log block do, if it is in these."""
     size = span.end - span.start
     if deflated is None:
-        return Place(span.start, None, span.kind, span.name, size)
-    return Place(deflated, span.start, span.kind, span.name, size)
+        return NodePlace(span.start, None, span.kind, span.name, size)
+    return NodePlace(deflated, span.start, span.kind, span.name, size)

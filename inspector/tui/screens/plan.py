@@ -198,7 +198,8 @@ class ActionScreen(Dialog[bool]):
             return
         self.answer = True
         self._undone_by = None if result.snapshot is None else result.snapshot.id
-        self._journal.note(self._action.title, "done", result.sentence, self._command)
+        kept = self._undone_by or ""
+        self._journal.note(self._action.title, "done", result.sentence, self._command, snapshot=kept)
         self._enter(Phase.DONE, result.sentence, [Line(text) for text in result.lines], result.warnings)
 
     def _show_trouble(self, not_done: NotDone) -> None:

@@ -29,7 +29,7 @@ from engine.layout import SpanKind
 from engine.progress import Progress
 from engine.table import Table
 from inspector.model import LayoutReader
-from inspector.rows import HeldBytes, Node, PathRead, Place, place_of
+from inspector.rows import HeldBytes, Node, NodePlace, PathRead, node_place
 from inspector.text import copied_value
 from inspector.tui.widgets.block_facts import BlockFacts
 from inspector.tui.widgets.block_tree import BlockTree
@@ -190,7 +190,7 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
         self._tree.stop_reading()
         self._jobs.start("way", read, take, self._fail)
 
-    def _go_to(self, place: Place, *, by_cursor: bool = False) -> None:
+    def _go_to(self, place: NodePlace, *, by_cursor: bool = False) -> None:
         """Go to the part at `place`, which may be the one below the byte cursor."""
         if self._reader is not None:
             path = partial(self._reader.path, place)
@@ -233,13 +233,13 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
         node = self._selected
         if node is None:
             return
-        place = Place(event.offset)
+        place = NodePlace(event.offset)
         block, deflated = node.block, _deflated(node)
         if self._hex.inflated and block is not None and deflated is not None:
-            place = Place(deflated.span.start, event.offset)
+            place = NodePlace(deflated.span.start, event.offset)
             # The head of a block is not compressed: those bytes are the file's.
             if event.offset < deflated.span.start - block.offset:
-                place = Place(block.offset + event.offset)
+                place = NodePlace(block.offset + event.offset)
         self._go_to(place, by_cursor=True)
 
     @on(BlockTree.ChildrenWanted)
@@ -260,7 +260,7 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
         position, inner = node.block.offset + event.offset, None
         if deflated is not None:
             position, inner = deflated.span.start, event.offset
-        self._go_to(Place(position, inner, SpanKind.RECORD))
+        self._go_to(NodePlace(position, inner, SpanKind.RECORD))
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Where only one of them has room, it is the one with the keys."""
@@ -289,7 +289,7 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
             self._tree.reveal(deflated)
         elif node.block is not None:
             start = node.block.start + BLOCK_HEADER_SIZE
-            self._go_to(Place(start, start - node.block.offset, SpanKind.RECORDS))
+            self._go_to(NodePlace(start, start - node.block.offset, SpanKind.RECORDS))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Only log blocks are compressed."""
@@ -322,7 +322,7 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
 
             def look(job: Job) -> tuple[PathRead, int, int] | None:
                 tell = job.paced(lambda progress: job.report(self._say_looking, progress))
-                return reader.damage(step, place_of(node), tell)
+                return reader.damage(step, node_place(node), tell)
 
             self._go(look, self._take_damage)
 

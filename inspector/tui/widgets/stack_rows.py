@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 from engine.merge import sizes_to_segments
 from engine.stack import FileKind, UnlistedFile
-from engine.table import Table
-from inspector.model import HealthMark, StackView
+from inspector.model import HealthMark, StackRow, StackView
 from inspector.text import (
     age_text,
     bracket,
@@ -34,13 +33,6 @@ _MARK_LOOKS: Final[dict[HealthMark, Look]] = {
     HealthMark.DOUBTFUL: "warning",
     HealthMark.DAMAGED: "error",
 }
-
-
-class StackRow(NamedTuple):
-    """A table and its position in the stack, from 0 for the oldest."""
-
-    position: int
-    table: Table
 
 
 HEADING: Final = "not in tables.list"

@@ -12,7 +12,7 @@ import pytest
 from engine.errors import Cancelled, ReftableError
 from engine.format import REF, RefRecord
 from inspector.model import LayoutReader
-from inspector.rows import FileBytes, HeldBytes, Place, place_of
+from inspector.rows import FileBytes, HeldBytes, NodePlace, node_place
 from inspector.rows.file_bytes import CHUNK
 from tests.support.layouts import go_on, reader_at
 from tests.support.screens import branches
@@ -64,7 +64,7 @@ def test_a_long_read_is_given_up_for_another(tmp_path: Path) -> None:
 
     def look() -> None:
         with pytest.raises(Cancelled):
-            reader.damage(1, Place(0), wait)
+            reader.damage(1, NodePlace(0), wait)
 
     looking = threading.Thread(target=look)
     looking.start()
@@ -79,27 +79,27 @@ def test_damage_is_found_in_both_directions_and_round_the_end(path: Path) -> Non
     offsets = damage_ref_blocks(path, 1, 3)
     reader = reader_at(path)
 
-    def go(step: int, current: Place) -> tuple[int, Place]:
+    def go(step: int, current: NodePlace) -> tuple[int, NodePlace]:
         found = reader.damage(step, current, go_on)
         assert found is not None
         way, number, count = found
         assert count == 4
         for node, children in way.read:
             node.children = children
-        return number, place_of(way.target)
+        return number, node_place(way.target)
 
     seen = []
-    place = place_of(reader.root)
+    place = node_place(reader.root)
     for step in (1, 1, 1, 1, 1, -1, -1):
         number, place = go(step, place)
         seen.append(number)
     assert seen == [1, 2, 3, 4, 1, 4, 3]
-    assert go(1, Place(offsets[0] + 6))[0] == 2
-    assert go(-1, Place(offsets[0] + 6))[0] == 1
+    assert go(1, NodePlace(offsets[0] + 6))[0] == 2
+    assert go(-1, NodePlace(offsets[0] + 6))[0] == 1
 
 
 def test_that_nothing_is_damaged_is_told(path: Path) -> None:
-    assert reader_at(path).damage(1, Place(0), go_on) is None
+    assert reader_at(path).damage(1, NodePlace(0), go_on) is None
 
 
 def test_a_file_that_cannot_be_read_is_not_opened() -> None:

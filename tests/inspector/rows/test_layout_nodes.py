@@ -14,9 +14,9 @@ from engine.layout import Group, Record, Span, SpanKind, TableLayout
 from engine.table import WriteOptions
 from inspector.rows import (
     Node,
-    Place,
+    NodePlace,
     damages,
-    place_of,
+    node_place,
     read_children,
     read_path,
     read_record_place,
@@ -160,7 +160,7 @@ def test_what_is_not_wanted_any_more_is_read_no_further(tmp_path: Path) -> None:
             raise Cancelled
 
     for read in (
-        lambda: read_path(root_node(layout), Place(600), stop),
+        lambda: read_path(root_node(layout), NodePlace(600), stop),
         lambda: read_record_place(layout, 0, b"refs/heads/z", stop),
         lambda: list(damages(layout, stop)),
     ):
@@ -188,7 +188,7 @@ def test_a_path_leads_to_the_deepest_part_of_any_byte(tmp_path: Path) -> None:
     layout = layout_at(write_varied(tmp_path / "t.ref"))
     root = root_node(layout)
     for position in range(0, layout.end, 7):
-        path = read_path(root, Place(position), go_on)
+        path = read_path(root, NodePlace(position), go_on)
         for above, children in path.read:
             above.children = children
         assert places([path.target.span]) == places(path_to(layout, position)[-1:])
@@ -201,7 +201,7 @@ def test_a_path_goes_on_in_an_inflated_block(tmp_path: Path) -> None:
     deflated = next(part for part in block.children() if isinstance(part, Group))
     root = root_node(layout_at(path))
     for position in range(4, block.block_len, 5):
-        node = read_path(root, Place(block.start + 4, position), go_on).target
+        node = read_path(root, NodePlace(block.start + 4, position), go_on).target
         assert places([node.span]) == places(path_to(deflated, position)[-1:])
         assert node.inflated == data
 
@@ -210,7 +210,7 @@ def test_a_node_is_found_again_at_its_place(tmp_path: Path) -> None:
     root = root_node(layout_at(write_varied(tmp_path / "t.ref")))
     for node in walk(root):
         if node.run is None and node.span.start < node.span.end:
-            found = read_path(root, place_of(node), go_on).target
+            found = read_path(root, node_place(node), go_on).target
             assert found is node
 
 
@@ -247,7 +247,7 @@ def test_without_its_key_the_block_itself_is_found(tmp_path: Path) -> None:
 # Damage.
 
 
-def found_damage(layout: TableLayout) -> list[Place]:
+def found_damage(layout: TableLayout) -> list[NodePlace]:
     return list(damages(layout, go_on))
 
 

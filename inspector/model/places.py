@@ -1,0 +1,436 @@
+"""Where a row leads: to a file, a part of one, a ref, a log entry, a commit, a plan, a compaction.
+
+`places_of` is the one home of what each kind of row leads to, the first destination first: `enter` takes
+that one, and `l` lists them all. A place is a value that says what is meant, not where it is by now: it may
+be gone when it is gone to, and the screen says so then. Nothing here reads anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
+
+from engine.format import INDEX, LOG, OBJ, REF, TABLES_LIST, is_table_file
+from engine.fsck import Finding
+from engine.layout import Record, SpanKind
+from engine.merge import RefChange, Version
+from engine.repair import RefOutcome, Step, StepKind
+from engine.snapshot import Snapshot
+from engine.stack import UnlistedFile
+from engine.table import Table
+from inspector.model.journal import Entry
+from inspector.model.trace import Link, RefTrace, UnreadTable
+from inspector.model.view import StackView
+from inspector.rows import LogRow, Node, RefRow
+from inspector.text import counted, safe_name, short_id, short_table_name, shown, utc_time
+
+_LOCK_SUFFIX: Final = ".lock"
+
+_MOST_VERSIONS: Final = 100
+_MOST_OFFSETS: Final = 100
+
+
+class StackRow(NamedTuple):
+    """A table and its position in the stack, from 0 for the oldest."""
+
+    position: int
+    table: Table
+
+
+@dataclass(frozen=True, slots=True)
+class FilePlace:
+    """A file, as its refs, its reflog entries or its bytes, whether or not the stack's list names it.
+
+    It lies in `directory`, or, when that is None, in the stack's own.
+    """
+
+    name: str
+    shows: Literal["refs", "logs", "blocks"] = "refs"
+    directory: Path | None = None
+
+    @property
+    def label(self) -> str:
+        """What it is, in plain words."""
+        what = {"refs": "the refs of", "logs": "the reflog entries of", "blocks": "the bytes of"}[self.shows]
+        return f"{what} {file_words(self.name)}{_where(self.directory)}"
+
+
+@dataclass(frozen=True, slots=True)
+class SectionPlace:
+    """A section of a table, by the offset that the footer gives."""
+
+    file: str
+    section: str
+    offset: int
+
+    @property
+    def label(self) -> str:
+        """What it is, in plain words."""
+        return f"the {self.section} of {file_words(self.file)}, at byte {self.offset:,}"
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPlace:
+    """The bytes of the record that a table has of a ref, or of the log entry of an update index."""
+
+    file: str
+    name: bytes
+    update_index: int | None = None
+
+    @property
+    def label(self) -> str:
+        """What it is, in plain words."""
+        return f"the bytes of {_entry(self.name, self.update_index)} in {file_words(self.file)}"
+
+
+@dataclass(frozen=True, slots=True)
+class OffsetPlace:
+    """A position in a file: the block that begins there, or else the part over this byte."""
+
+    file: str
+    offset: int
+    directory: Path | None = None
+
+    @property
+    def label(self) -> str:
+        """What it is, in plain words."""
+        return f"byte {self.offset:,} of {file_words(self.file)}{_where(self.directory)}"
+
+
+@dataclass(frozen=True, slots=True)
+class RefPlace:
+    """A ref in the list of refs."""
+
+    name: bytes
+
+    @property
+    def label(self) -> str:
+        """What it is, in plain words."""
+        return f"the ref {shown(self.name)}"
+
+
+@dataclass(frozen=True, slots=True)
+class LogPlace:
+    """An entry of a ref's log in the list of entries, or the newest."""
+
+    name: bytes
+    update_index: int | None = None
+
+    @property
+    def label(self) -> str:
+        """What it is, in plain words."""
+        if self.update_index is None:
+            return f"the reflog of {shown(self.name)}"
+        return f"{_entry(self.name, self.update_index)} in the reflogs"
+
+
+@dataclass(frozen=True, slots=True)
+class CommitPlace:
+    """A commit, or another object, as git shows it."""
+
+    oid: bytes
+
+    @property
+    def label(self) -> str:
+        """What it is, in plain words."""
+        return f"the commit {short_id(self.oid)}, as git shows it"
+
+
+@dataclass(frozen=True, slots=True)
+class MomentPlace:
+    """The stack as of an update index."""
+
+    update_index: int
+
+    @property
+    def label(self) -> str:
+        """What it is, in plain words."""
+        return f"the refs as of update {self.update_index}"
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotPlace:
+    """The stack as a snapshot has it; `time` is in seconds since 1970."""
+
+    directory: Path
+    tables: tuple[str, ...]
+    time: int
+
+    @property
+    def label(self) -> str:
+        """What it is, in plain words."""
+        return f"the refs as the snapshot of {utc_time(self.time)} has them"
+
+
+@dataclass(frozen=True, slots=True)
+class CompactionPlace:
+    """What the rule says about the stack as it is now, with these tables marked if there are any."""
+
+    tables: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """What it is, in plain words."""
+        return "Compaction: what the rule says, step by step"
+
+
+PlanKind = Literal["repair", "unlock", "compact", "clean", "undo"]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanPlace:
+    """The plan of a change: of which locks, or which tables, or back to which snapshot."""
+
+    change: PlanKind
+    files: tuple[str, ...] = ()
+    snapshot: str = ""
+
+    @property
+    def label(self) -> str:
+        """What it is, in plain words."""
+        match self.change:
+            case "repair":
+                return "a plan that repairs the stack"
+            case "unlock":
+                return f"a plan that removes {', '.join(map(safe_name, self.files))}"
+            case "compact":
+                return f"a plan that merges {counted(len(self.files), 'table')}"
+            case "clean":
+                return "a plan that removes what is left over"
+            case "undo":
+                return "a plan that goes back to the snapshot" if self.snapshot else "a plan that goes back"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayPlace:
+    """A compaction that was seen or made, in Compaction on the tables of then.
+
+    `names` and `sizes` are those of the tables before it, oldest first, sizes as the rules count them;
+    `first` to `end` (half-open) were merged. `policy` and `factor` are those of the rule that it was made
+    by; empty and 0 where that is not known.
+    """
+
+    names: tuple[str, ...]
+    sizes: tuple[int, ...]
+    first: int
+    end: int
+    policy: str = ""
+    factor: int = 0
+
+    @property
+    def label(self) -> str:
+        """What it is, in plain words."""
+        return f"the merge of {counted(self.end - self.first, 'table')}, replayed on the sizes of then"
+
+
+Place = (
+    FilePlace
+    | SectionPlace
+    | RecordPlace
+    | OffsetPlace
+    | RefPlace
+    | LogPlace
+    | CommitPlace
+    | MomentPlace
+    | SnapshotPlace
+    | CompactionPlace
+    | PlanPlace
+    | ReplayPlace
+)
+"""Where a row leads. Each has a `label`: what is there, in plain words."""
+
+PlacedRow = (
+    StackRow
+    | UnlistedFile
+    | RefRow
+    | LogRow
+    | Version
+    | UnreadTable
+    | Link
+    | Node
+    | Finding
+    | RefChange
+    | RefOutcome
+    | Step
+    | Snapshot
+    | Entry
+)
+"""The rows that lead somewhere: those of every list, tree and plan."""
+
+
+def places_of(row: PlacedRow, view: StackView, trace: RefTrace | None = None) -> tuple[Place, ...]:
+    """What a row leads to, the first destination first.
+
+    `view` is the stack in which the positions of rows count; `trace` is what is known of the ref of a row.
+    """
+    return tuple(dict.fromkeys(_places(row, view, trace)))
+
+
+def _places(row: PlacedRow, view: StackView, trace: RefTrace | None) -> Iterator[Place]:
+    match row:
+        case StackRow():
+            yield from _of_table(row.table)
+        case UnlistedFile():
+            yield from _of_unlisted(row, view)
+        case RefRow():
+            yield from _of_ref(row, view, trace)
+        case LogRow(record, position):
+            yield RefPlace(record.name)
+            if position < len(view.tables):
+                name = view.tables[position].name
+                yield from (RecordPlace(name, record.name, record.update_index), FilePlace(name))
+        case Version():
+            yield RecordPlace(row.table.name, row.record.name)
+            yield FilePlace(row.table.name)
+        case UnreadTable():
+            yield FilePlace(row.table.name, "blocks")
+            yield PlanPlace("repair")
+        case Link():
+            yield from (RefPlace(row.name), LogPlace(row.name))
+        case Node():
+            yield from _of_node(row)
+        case Finding():
+            yield from _of_finding(row, view)
+        case RefChange() | RefOutcome():
+            if row.before is not None or row.after is not None:
+                yield RefPlace(row.name)
+            yield LogPlace(row.name)
+            target = row.after.target if row.after is not None else None
+            if target is not None:
+                yield RefPlace(target)
+        case Step():
+            yield from _of_step(row)
+        case Snapshot():
+            yield PlanPlace("undo", snapshot=row.id)
+            yield SnapshotPlace(row.directory, row.tables, int(row.time))
+            kept = [name for name in row.tables if name not in row.missing]
+            yield from (FilePlace(name, "refs", row.directory) for name in kept)
+        case Entry():
+            if row.snapshot:
+                yield PlanPlace("undo", snapshot=row.snapshot)
+
+
+def _of_table(table: Table) -> Iterator[Place]:
+    name, footer = table.name, table.footer
+    yield FilePlace(name)
+    if table.has_logs:
+        yield FilePlace(name, "logs")
+    yield FilePlace(name, "blocks")
+    sections = {
+        "ref index": footer.ref_index_offset,
+        "object section": footer.obj_offset,
+        "object index": footer.obj_index_offset,
+        "log section": footer.log_offset,
+        "log index": footer.log_index_offset,
+    }
+    yield from (SectionPlace(name, section, offset) for section, offset in sections.items() if offset)
+
+
+def _of_unlisted(file: UnlistedFile, view: StackView) -> Iterator[Place]:
+    if file.kind.is_lock:
+        yield PlanPlace("unlock", (file.name,))
+        locked = file.name.removesuffix(_LOCK_SUFFIX)
+        if locked in view.positions:
+            yield FilePlace(locked)
+        return
+    if file.kind.is_table:
+        yield from (FilePlace(file.name), FilePlace(file.name, "logs"))
+    yield FilePlace(file.name, "blocks")
+    yield PlanPlace("clean" if file.is_removable else "repair")
+
+
+def _of_ref(row: RefRow, view: StackView, trace: RefTrace | None) -> Iterator[Place]:
+    record = row.record
+    yield LogPlace(record.name)
+    if record.target is not None:
+        yield RefPlace(record.target)
+    if row.position < len(view.tables):
+        yield RecordPlace(view.tables[row.position].name, record.name)
+    if trace is not None and trace.name == record.name:
+        for version in trace.versions[:_MOST_VERSIONS]:
+            yield RecordPlace(version.table.name, record.name)
+        for link in trace.chain[1:]:
+            yield RefPlace(link.name)
+        for unread in trace.unread[:_MOST_VERSIONS]:
+            yield FilePlace(unread.table.name, "blocks")
+    if row.position < len(view.tables):
+        yield FilePlace(view.tables[row.position].name)
+
+
+def _of_node(node: Node) -> Iterator[Place]:
+    """Where a part of a table leads: a position to its block, a record to what it is about.
+
+    A part that leads nowhere by itself leads where the record does that it is a part of.
+    """
+    above = node.ancestors()
+    file = above[0].span.name if above else node.span.name
+    for part in (node, *reversed(above)):
+        span = part.span
+        if isinstance(span, Record) and span.error is None and part.run is None:
+            yield from _of_record(span, file)
+            return
+        absolute = span.meaning if isinstance(span.meaning, int) else span.value
+        # In the footer 0 means none; an index may well lead to the first block.
+        leads = span.kind is SpanKind.POSITION and span.error is None and part is node
+        if leads and isinstance(absolute, int) and (absolute or node.block is not None):
+            yield OffsetPlace(file, absolute)
+
+
+def _of_record(record: Record, file: str) -> Iterator[Place]:
+    if record.type == REF:
+        yield from (RefPlace(record.key), LogPlace(record.key))
+    elif record.type == LOG and isinstance(record.value, bytes) and isinstance(record.meaning, int):
+        yield from (LogPlace(record.value, record.meaning), RefPlace(record.value))
+    elif record.type in (INDEX, OBJ):
+        fields = (field for field in record.children() if field.kind is SpanKind.POSITION)
+        for field in islice(fields, _MOST_OFFSETS):
+            offset = field.meaning if isinstance(field.meaning, int) else field.value
+            if isinstance(offset, int):
+                yield OffsetPlace(file, offset)
+
+
+def _of_finding(finding: Finding, view: StackView) -> Iterator[Place]:
+    name, offset = finding.file, finding.offset
+    if finding.code == "compaction-due":
+        suggested = view.suggested
+        names = tuple(table.name for table in view.tables[suggested.start : suggested.stop])
+        yield from (CompactionPlace(), PlanPlace("compact", names))
+        yield from map(FilePlace, names)
+        return
+    is_table = name in view.positions or is_table_file(name)
+    is_lock = name.endswith(_LOCK_SUFFIX)
+    if is_table or name == TABLES_LIST:
+        yield FilePlace(name, "blocks") if offset is None else OffsetPlace(name, offset)
+    if is_lock and finding.fixes:
+        yield PlanPlace("unlock", (name,))
+    elif finding.fault.is_for_repair:
+        yield PlanPlace("repair")
+    if is_table:
+        yield from (FilePlace(name), FilePlace(name, "logs"))
+    if (cause := finding.cause) is not None:
+        yield from _of_finding(cause, view)
+
+
+def _of_step(step: Step) -> Iterator[Place]:
+    if step.kind.is_around:
+        return
+    if is_table_file(step.file):
+        yield from (FilePlace(step.file, "blocks"), FilePlace(step.file), FilePlace(step.file, "logs"))
+    elif step.kind is not StepKind.REMOVE_LOCK and step.file:
+        yield FilePlace(step.file, "blocks")
+
+
+def file_words(name: str) -> str:
+    """A file by the part of its name that tells it apart."""
+    return f"table {short_table_name(name)}" if is_table_file(name) else safe_name(name)
+
+
+def _where(directory: Path | None) -> str:
+    return "" if directory is None else f" in the snapshot {safe_name(directory.parent.name)}"
+
+
+def _entry(name: bytes, update_index: int | None) -> str:
+    return shown(name) if update_index is None else f"the log entry {shown(name)}, update {update_index}"
