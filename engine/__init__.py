@@ -7,8 +7,8 @@ From the bytes upwards:
     table       one immutable file, read and written
     merge       many tables as one view; which tables to merge, and merging them
     stack       the directory of a stack: its list, locks, additions, compactions, cleaning
-    git         what surrounds a stack: configuration, the git program, repositories and their worktrees
     update      `git update-ref --stdin`: its commands, and applying them to a stack
+    git         what surrounds a stack: configuration, the git program, repositories and their worktrees
     snapshot    a stack as it was before a change, and going back to it
     layout      what each byte of a table means, for views that show bytes
     fsck        what is wrong with a stack
@@ -46,7 +46,7 @@ from engine.format import (
     RefRecord as RefRecord,
 )
 from engine.fsck import Finding as Finding
-from engine.git import Repository as Repository, find_repository as find_repository
+from engine.git import Refs as Refs, Repository as Repository, find_repository as find_repository
 from engine.merge import (
     CompactionPlan as CompactionPlan,
     Dropped as Dropped,
@@ -71,6 +71,7 @@ from engine.repair import plan_repair as plan_repair, ref_outcomes as ref_outcom
 from engine.stack import (
     CleanPlan as CleanPlan,
     CompactionStats as CompactionStats,
+    Resolved as Resolved,
     Stack as Stack,
     StackOptions as StackOptions,
     StaleFile as StaleFile,

@@ -181,6 +181,13 @@ class Cancelled(ReftableError):  # noqa: N818 - a request, not a fault; the name
     """Raised by a progress callback to stop a long operation, which then leaves no file behind."""
 
 
+def require_bytes(name: object) -> None:
+    """Raise ApiError unless this is `bytes`, as ref names and object ids are, whatever they are called."""
+    if not isinstance(name, bytes):
+        like = f": {os.fsencode(name)!r} instead of {name!r}" if isinstance(name, str) else f", not {name!r}"
+        raise ApiError(f"ref names and object ids are bytes{like}")
+
+
 def reason_of(error: FormatError | OSError) -> str:
     """What has gone wrong in reading, in words, without the file."""
     if isinstance(error, FormatError):

@@ -34,6 +34,9 @@ _ROOT_REF: Final = re.compile(
     rb"|HEAD|AUTO_MERGE|BISECT_EXPECTED_REV|NOTES_MERGE_(?:PARTIAL|REF)|MERGE_AUTOSTASH"
 )
 
+ROOT_REF_SYNTAX: Final = re.compile(rb"[A-Z_-]+")
+"""What git takes for the name of a ref outside of `refs/`, known or not."""
+
 _FORBIDDEN_BYTES: Final = bytes(range(0x21)) + b"\x7f~^:?*[\\"
 _FORBIDDEN_BYTE: Final = re.compile(b"[" + re.escape(_FORBIDDEN_BYTES) + b"]")
 
@@ -88,6 +91,11 @@ def is_root_ref(name: bytes) -> bool:
     As is_root_ref() in git's refs.c: FETCH_HEAD and MERGE_HEAD are files, in every backend.
     """
     return _ROOT_REF.fullmatch(name) is not None
+
+
+def is_per_worktree(name: bytes) -> bool:
+    """Whether each worktree has a ref of this name for itself: is_current_worktree_ref() in git's refs.c."""
+    return ROOT_REF_SYNTAX.fullmatch(name) is not None or name.startswith(PER_WORKTREE)
 
 
 def is_unsafe_refname(name: bytes) -> bool:

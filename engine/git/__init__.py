@@ -1,18 +1,17 @@
 """What surrounds a stack: git's configuration, its program, the repository and its worktrees.
 
-May import `stack`.
+May import `update`.
 
     config        the syntax of a config file, and what its values mean
     program       what is asked of the git program
-    hook          the hook reference-transaction
+    refs          the refs of a repository, its stacks as one, as git sees them from a worktree
     repository    a repository: its stacks, and what git's configuration asks of them
     finding       from any path that a user types to the repository behind it
     searching     from directories to all repositories below them
 """
 
 from engine.git.finding import find_repository as find_repository
-from engine.git.hook import ReferenceHook as ReferenceHook
-from engine.git.program import Identity as Identity
+from engine.git.refs import Refs as Refs
 from engine.git.repository import Repository as Repository, StackLocation as StackLocation
 from engine.git.searching import (
     FoundRepository as FoundRepository,

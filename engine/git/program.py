@@ -26,6 +26,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Final, Self, cast
 
+from engine.update import Identity
+
 _MINIMUM: Final = (2, 45)
 _TIMEOUT: Final = 10.0  # seconds; a hostile configuration may include a pipe that no process writes to
 _SECONDS_PER_OBJECT: Final = 0.001
@@ -63,16 +65,6 @@ class ObjectInfo:
 
     type: str | None
     peeled: bytes | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who makes a reflog entry, when (seconds since 1970), and in which zone ("+0530" is 530)."""
-
-    name: bytes
-    email: bytes
-    time: int
-    tz: int
 
 
 @dataclass(frozen=True, slots=True)

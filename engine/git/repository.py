@@ -19,16 +19,16 @@ from typing import Final
 from engine.errors import HookError, RepositoryError
 from engine.format import DEFAULT_BLOCK_SIZE, DEFAULT_RESTART_INTERVAL, MAX_BLOCK_SIZE, MAX_RESTARTS, HashId
 from engine.git.config import GitConfig
-from engine.git.hook import NAME as HOOK_NAME, ReferenceHook
 from engine.git.program import (
     GitProgram,
-    Identity,
     ObjectInfo,
     committer_from_environment,
     environment_without_places,
 )
+from engine.git.refs import Refs
 from engine.merge import DEFAULT_FACTOR, STASH, Expiry
 from engine.stack import DEFAULT_LOCK_TIMEOUT_MS, StackOptions
+from engine.update import HOOK_NAME, Identity, ReferenceHook
 
 _MAX_FACTOR: Final = 255
 _RECENT_HOOK: Final = (2, 54)
@@ -105,6 +105,16 @@ class Repository:
         if name not in list(HashId):
             raise RepositoryError(f"extensions.objectFormat is {name[:80]!r}: only sha1 and sha256 are known")
         return HashId(name)
+
+    def refs(self) -> Refs:
+        """The refs as git sees them from the worktree that the path leads to; a context manager.
+
+        Opens the stacks read-only, with the options of the repository. Raises what `Stack.open` raises.
+        """
+        linked = {stack.directory.parent.name: stack.directory for stack in self.stacks[1:]}
+        current = self.current
+        own = None if current is self.stacks[0] else current.directory
+        return Refs(self.stacks[0].directory, own, linked, self.stack_options())
 
     def stack_options(self) -> StackOptions:
         """The options that git would open this repository's stacks with; a plain directory has the defaults.

@@ -15,6 +15,7 @@ compaction, cleaning. May import `merge`.
     writable      what has to hold of a stack before anything is written to it
     unlisted      the one judge of the files beside the tables: what they are, what needs them, who uses them
     cleaning      removing those that nothing needs, and a lock that a dead process left behind
+    following     where a ref leads
     stack         the object that programs use
 """
 
@@ -40,6 +41,7 @@ from engine.stack.durable import (
     sync_file as sync_file,
     write_file as write_file,
 )
+from engine.stack.following import ReadRef as ReadRef, Resolved as Resolved, follow as follow
 from engine.stack.holders import Holder as Holder, find_holders as find_holders
 from engine.stack.lock import LOCK_SUFFIX as LOCK_SUFFIX, LockFile as LockFile
 from engine.stack.options import (

@@ -1,9 +1,10 @@
 """Changing refs as `git update-ref --stdin` does.
 
-May import `stack` and `git`.
+May import `stack`.
 
     commands      from the bytes of the commands to updates
     resolution    the refs that updates really change, and whether they may
+    hook          the hook reference-transaction
     transaction   preparing, planning and applying them as one transaction
 """
 
@@ -14,8 +15,10 @@ from engine.update.commands import (
     parse_commands as parse_commands,
     read_commands as read_commands,
 )
-from engine.update.resolution import ReadRef as ReadRef, hook_lines as hook_lines
+from engine.update.hook import HOOK_NAME as HOOK_NAME, ReferenceHook as ReferenceHook
+from engine.update.resolution import hook_lines as hook_lines
 from engine.update.transaction import (
+    Identity as Identity,
     PreparedUpdates as PreparedUpdates,
     TransactionResult as TransactionResult,
     UpdatePlan as UpdatePlan,

@@ -8,27 +8,21 @@ What is written for a change (records, reflog entries) is in `transaction.py`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from operator import attrgetter
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from engine.errors import ApiError, ExpectationError, shown
-from engine.format import MAX_SYMREF_DEPTH, OTHER_WORKTREES, PER_WORKTREE, RefRecord
-from engine.stack import Stack
+from engine.format import OTHER_WORKTREES, RefRecord, is_per_worktree
+from engine.stack import ReadRef, Stack, follow
 from engine.update.commands import RefUpdate, RefValue, Symref, is_null
-
-ReadRef: TypeAlias = Callable[[bytes], RefRecord | None]
-"""`Stack.read_ref` of some stack."""
 
 ObjectRule: TypeAlias = Callable[[bytes, bytes], str | None]
 """Why the ref of a name may not hold an object id; None if it may."""
 
 ConflictRule: TypeAlias = Callable[[bytes, bytes], str | None]
 """Why two refs, one a directory of the other, may not be in one transaction; None if they may."""
-
-ROOT_REF: Final = re.compile(rb"[A-Z_-]+")
 
 
 @dataclass(slots=True)
@@ -118,14 +112,8 @@ class Resolution:
 
     def follow(self, name: bytes) -> bytes | None:
         """The object id that `name` leads to: null if the last ref is missing, None if there is no last."""
-        for _ in range(MAX_SYMREF_DEPTH):
-            record = self._read(name)
-            if record is None:
-                return self._null
-            if record.target is None:
-                return record.value
-            name = record.target
-        return None
+        found = follow(self._read, name)
+        return self._null if found.end == "missing" else found.oid
 
     def logged_id(self, new: RefValue | None) -> bytes | None:
         """The new object id in the reflog entry of a change; None if the change is not logged.
@@ -139,7 +127,7 @@ class Resolution:
         return None if is_null(oid) else oid
 
     def _read(self, name: bytes) -> RefRecord | None:
-        if self._shared is not None and not _is_per_worktree(name):
+        if self._shared is not None and not is_per_worktree(name):
             return self._shared(name)
         return self._stack.read_ref(name)
 
@@ -154,7 +142,7 @@ class Resolution:
             raise ApiError(f"{change}: the symbolic refs from {shown(change.name)} lead in a circle")
         if change.name.startswith(OTHER_WORKTREES):
             raise ApiError(f"{change}: {shown(change.name)} is in the stack of another worktree")
-        if self._shared is not None and not _is_per_worktree(change.name):
+        if self._shared is not None and not is_per_worktree(change.name):
             raise ApiError(
                 f"{change}: {shown(change.name)} is no ref of this worktree, but of the main stack"
             )
@@ -217,8 +205,3 @@ def _behind(change: Change, target: bytes) -> Change:
     """What a change of a symbolic ref means for the ref it points to."""
     through_head = change.through_head or change.name == b"HEAD"
     return replace(change, name=target, through_head=through_head, is_symref=False)
-
-
-def _is_per_worktree(name: bytes) -> bool:
-    """Whether every worktree has a ref of this name for itself (git's is_current_worktree_ref)."""
-    return bool(ROOT_REF.fullmatch(name)) or name.startswith(PER_WORKTREE)

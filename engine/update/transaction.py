@@ -34,6 +34,7 @@ from typing import Final, TypeAlias
 
 from engine.errors import ApiError, NameConflictError, OutdatedError, RefnameError, shown
 from engine.format import (
+    ROOT_REF_SYNTAX,
     U64_MAX,
     HashId,
     LogRecord,
@@ -43,20 +44,28 @@ from engine.format import (
     check_refname,
     log_order,
 )
-from engine.git import Identity, ReferenceHook
 from engine.merge import TableSummary
-from engine.stack import TABLES_LIST, Stack, check_names, require_writable
+from engine.stack import TABLES_LIST, ReadRef, Stack, check_names, require_writable
 from engine.table import TableWriter
 from engine.update.commands import RefUpdate, Symref, is_null
+from engine.update.hook import ReferenceHook
 from engine.update.resolution import (
-    ROOT_REF,
     Change,
     ConflictRule,
     ObjectRule,
-    ReadRef,
     Resolution,
     hook_lines,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who makes a reflog entry, when (seconds since 1970), and in which zone ("+0530" is 530)."""
+
+    name: bytes
+    email: bytes
+    time: int
+    tz: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +332,7 @@ def _check_update(update: RefUpdate, id_size: int) -> None:
     if isinstance(update.new, Symref):
         check_refname(update.new.target)
     names_an_object = isinstance(update.new, bytes) and not is_null(update.new)
-    if not (names_an_object or update.name.startswith(b"refs/") or ROOT_REF.fullmatch(update.name)):
+    if not (names_an_object or update.name.startswith(b"refs/") or ROOT_REF_SYNTAX.fullmatch(update.name)):
         raise RefnameError(update.name, "outside refs/ a name has upper-case letters, '_' and '-' only")
 
 

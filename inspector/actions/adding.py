@@ -10,13 +10,12 @@ from typing import ClassVar
 
 from engine.errors import Cancelled, HookError, OutdatedError, ReftableError, shown
 from engine.format import HashId, footer_size, header_size
-from engine.git import ReferenceHook
 from engine.progress import Progress, ProgressCallback
 from engine.snapshot import Snapshot
-from engine.stack import Stack
+from engine.stack import ReadRef, Stack
 from engine.update import (
     PreparedUpdates,
-    ReadRef,
+    ReferenceHook,
     RefUpdate,
     Resolve,
     TransactionResult,

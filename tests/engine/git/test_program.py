@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.git import Identity, program as git_program
+from engine.git import program as git_program
 from engine.git.program import GitProgram, ObjectInfo, committer_from_environment
+from engine.update import Identity
 from tests.support.environment import enter_environment_of
 from tests.support.git import EMAIL, NAME, Git, Repository
 

@@ -8,9 +8,8 @@ import pytest
 
 from engine.errors import EntryTooBigError, LockError, NameConflictError, OutdatedError, RefnameError
 from engine.format import RefRecord
-from engine.git import Identity
 from engine.stack import Stack, StackOptions
-from engine.update import UpdatePlan, parse_commands, prepare_updates
+from engine.update import Identity, UpdatePlan, parse_commands, prepare_updates
 from tests.support.stacks import add, branch, entry, lock, make_stack, names, same
 from tests.support.tables import stack_files
 

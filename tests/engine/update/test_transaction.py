@@ -19,10 +19,10 @@ from engine.errors import (
     ReftableError,
 )
 from engine.format import HashId, LogRecord, RefRecord
-from engine.git import Identity, find_repository
+from engine.git import find_repository
 from engine.stack import Stack
 from engine.stack.stack import StackOptions
-from engine.update import parse_commands, prepare_updates
+from engine.update import Identity, parse_commands, prepare_updates
 from engine.update.commands import RefUpdate, Symref
 from engine.update.transaction import TransactionResult
 from tests.support.git import EMAIL, NAME, Git, Repository

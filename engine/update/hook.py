@@ -26,7 +26,7 @@ from typing import IO, Final
 
 from engine.errors import HookError, in_words
 
-NAME: Final = "reference-transaction"
+HOOK_NAME: Final = "reference-transaction"
 _DECIDING: Final = ("preparing", "prepared")
 _SHELL: Final = "/bin/sh"
 
@@ -60,7 +60,7 @@ class ReferenceHook:
             reason = b"".join(said.splitlines()[-1:]).decode(errors="surrogateescape")
             how = f"exit code {code}" if code > 0 else f"ended by signal {-code}, {signal.strsignal(-code)}"
             raise HookError(
-                f"the hook {NAME} refuses the transaction ({step}, {how}): {reason or 'no reason'}"
+                f"the hook {HOOK_NAME} refuses the transaction ({step}, {how}): {reason or 'no reason'}"
             )
 
     def _wait(self, command: list[str], lines: bytes, printed: IO[bytes]) -> int:

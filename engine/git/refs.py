@@ -1,0 +1,248 @@
+"""The refs of a repository as git sees them from one of its worktrees: its stacks as one.
+
+    HEAD and the like, refs/bisect/*, refs/worktree/*, refs/rewritten/*    of the worktree's own stack
+    main-worktree/HEAD, worktrees/ID/HEAD and the like                     of another worktree's
+    all other names                                                       of the main stack
+
+The main worktree has its own refs in the main stack. Names are `bytes`, whole as git stores them
+(`refs/heads/main`); `full_name` makes one of what people type.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from heapq import merge
+from pathlib import Path
+from typing import Final
+
+from engine.closing import Closing
+from engine.errors import require_bytes
+from engine.format import LogRecord, RefRecord, is_per_worktree, is_refname, ref_key
+from engine.merge import MergedTable, RefChange, ref_changes
+from engine.stack import Resolved, Stack, StackOptions, follow
+
+_RULES: Final = (
+    (b"", b""),
+    (b"refs/", b""),
+    (b"refs/tags/", b""),
+    (b"refs/heads/", b""),
+    (b"refs/remotes/", b""),
+    (b"refs/remotes/", b"/HEAD"),
+)
+"""What git puts around a short name, in the order in which it tries: ref_rev_parse_rules of its refs.c."""
+
+_BRANCHES: Final = b"refs/heads/"
+_MAIN: Final = b"main-worktree/"
+_OTHERS: Final = b"worktrees/"
+
+
+class Refs(Closing):
+    """The refs of one worktree, as they were when this was opened or last reloaded.
+
+    Opens its stacks read-only: nothing is locked, removed or written. For one thread at a time.
+    """
+
+    def __init__(
+        self, main: Path, own: Path | None, others: Mapping[str, Path], options: StackOptions
+    ) -> None:
+        """Of the stacks in these directories; `own` is that of a linked worktree, `others` are by id.
+
+        Raises what `Stack.open` raises.
+        """
+        self._options = options
+        self._others = others
+        self._opened: dict[Path, Stack] = {}
+        with ExitStack() as opening:
+            self._closing = opening
+            self._main = self._open(main)
+            self._own = None if own is None else self._open(own)
+            self._closing = opening.pop_all()
+
+    def _open(self, directory: Path) -> Stack:
+        if directory not in self._opened:
+            stack = Stack.open(directory, self._options, read_only=True)
+            self._opened[directory] = self._closing.enter_context(stack)
+        return self._opened[directory]
+
+    def close(self) -> None:
+        """Close the stacks."""
+        self._closing.close()
+
+    def reload(self) -> bool:
+        """Take up what others have changed; whether there was anything. One `stat` for each stack if not.
+
+        Raises what `Stack.reload` raises; what was taken up before it stays.
+        """
+        return sum(stack.reload() for stack in self._opened.values()) > 0  # each of them
+
+    # One ref.
+
+    def _place(self, name: bytes) -> tuple[Stack | None, bytes]:
+        """The stack that has the ref `name`, and its name there; None for a worktree that has no stack."""
+        require_bytes(name)
+        if name.startswith(_OTHERS):
+            worktree, _, inner = name.removeprefix(_OTHERS).partition(b"/")
+            if is_per_worktree(inner):
+                directory = self._others.get(os.fsdecode(worktree))
+                return None if directory is None else self._open(directory), inner
+        if name.startswith(_MAIN) and is_per_worktree(inner := name.removeprefix(_MAIN)):
+            return self._main, inner
+        return self._own if self._own is not None and is_per_worktree(name) else self._main, name
+
+    def get(self, name: bytes) -> RefRecord | None:
+        """The ref of this name as it is stored, symbolic or not; None if there is none."""
+        stack, inner = self._place(name)
+        record = None if stack is None else stack.read_ref(inner)
+        return record if record is None or inner == name else replace(record, name=name)
+
+    def __getitem__(self, name: bytes) -> RefRecord:
+        record = self.get(name)
+        if record is None:
+            raise KeyError(name)
+        return record
+
+    def __contains__(self, name: bytes) -> bool:
+        return self.get(name) is not None
+
+    def resolve(self, name: bytes) -> Resolved:
+        """Where the ref of this whole name leads: through which symbolic refs, to which object id."""
+        return follow(self.get, name)
+
+    def current_branch(self) -> bytes | None:
+        """The whole name of the branch that HEAD names, be it unborn; None if HEAD is detached or missing."""
+        head = self.get(b"HEAD")
+        target = None if head is None else head.target
+        return target if target is not None and target.startswith(_BRANCHES) else None
+
+    # Short names.
+
+    def full_name(self, name: bytes) -> bytes | None:
+        """The ref that git takes `name` for (`main`, `origin`, `tags/v1`); None if there is none.
+
+        A symbolic ref is given as the ref that it leads to, as by `git rev-parse --symbolic-full-name`;
+        `@` is HEAD.
+        """
+        return next((found.name for _, found in self._meant(name)), None)
+
+    def _meant(self, name: bytes) -> Iterator[tuple[bytes, Resolved]]:
+        name = b"HEAD" if name == b"@" else name
+        for before, after in _RULES:
+            whole = before + name + after
+            if is_refname(whole) and (found := self.resolve(whole)).oid is not None:
+                yield whole, found
+
+    def short_name(self, name: bytes, *, strict: bool = True) -> bytes:
+        """The shortest name that git takes for the ref `name`: `%(refname:short)`.
+
+        `strict` is for core.warnAmbiguousRefs, which is on unless set: no other rule may find a ref by it;
+        else only no rule that git tries earlier.
+        """
+        for number, (before, after) in reversed([*enumerate(_RULES)][1:]):
+            short = name[len(before) : len(name) - len(after)]
+            if not short or name != before + short + after:
+                continue
+            rules = [rule for rule in (_RULES if strict else _RULES[:number]) if rule != (before, after)]
+            if all(self.resolve(prefix + short + suffix).oid is None for prefix, suffix in rules):
+                return short
+        return name
+
+    # Many refs.
+
+    def under(self, prefix: bytes = b"") -> Iterator[RefRecord]:
+        """The refs whose names begin with `prefix`, in name order, as they are stored.
+
+        Those of other worktrees are not among them: `main-worktree/` and `worktrees/` are no directories.
+        """
+        if self._own is None:
+            yield from self._main.refs(prefix)
+            return
+        shared = (record for record in self._main.refs(prefix) if not is_per_worktree(record.name))
+        last = None
+        for record in merge(self._own.refs(prefix), shared, key=ref_key):
+            if record.name != last:  # the worktree's own comes first
+                yield record
+            last = record.name
+
+    def __iter__(self) -> Iterator[RefRecord]:
+        return self.under()
+
+    # Reflogs.
+
+    def reflog(self, name: bytes) -> Iterator[LogRecord]:
+        """The entries of a ref's reflog, newest first; none also for a ref without a reflog."""
+        stack, inner = self._place(name)
+        for entry in () if stack is None else stack.logs(inner):
+            if not entry.is_marker:
+                yield entry if inner == name else replace(entry, name=name)
+
+    def nth(self, name: bytes, number: int) -> bytes | None:
+        """The object id that the ref had `number` changes ago: `name@{number}`; None if it is not known.
+
+        0 is the id that it has. One more than the reflog has entries is what the oldest one changed.
+        """
+        value = self.resolve(name).oid
+        oldest: LogRecord | None = None
+        for position, entry in enumerate(self.reflog(name)):
+            if position == number:
+                return value if oldest is None or _is_null(oldest.old) else entry.new
+            oldest = entry
+        if oldest is None:
+            return value if number == 0 else None
+        is_one_more = number == position + 1
+        return oldest.old if is_one_more and not _is_null(oldest.old) else None
+
+    def at(self, name: bytes, when: int) -> bytes | None:
+        """The object id that the ref had at a time, in seconds since 1970: `name@{time}`.
+
+        For one before the reflog begins it is what the oldest entry changed; None without a reflog.
+        """
+        newer: LogRecord | None = None
+        for entry in self.reflog(name):
+            if entry.time <= when:
+                if (newer is not None and not _is_null(newer.old)) or entry.time == when:
+                    return entry.new
+                return self.resolve(name).oid
+            newer = entry
+        if newer is None:
+            return None
+        return newer.new if _is_null(newer.old) else newer.old
+
+    # Changes by others.
+
+    def watch(
+        self, seconds: float = 0.5, *, sleep: Callable[[float], object] = time.sleep
+    ) -> Iterator[tuple[RefChange, ...]]:
+        """What becomes of the refs: whenever any has changed, those that have, in name order.
+
+        Never ends by itself; looks every so many `seconds`, which is one `stat` for each stack while nothing
+        happens. Reloads this handle. Several changes between two looks are told as one; a change of reflogs
+        alone, or a compaction, is not told. Raises what `reload` raises; watching can go on after that.
+        """
+        while True:
+            before = self._views()
+            if self.reload() and (changes := tuple(self._changes(before, self._views()))):
+                yield changes
+            sleep(seconds)
+
+    def _views(self) -> tuple[MergedTable, ...]:
+        return tuple(stack.merged for stack in (self._own, self._main) if stack is not None)
+
+    def _changes(self, before: Iterable[MergedTable], after: Iterable[MergedTable]) -> Iterator[RefChange]:
+        found: dict[bytes, RefChange] = {}
+        for number, (old, new) in enumerate(zip(before, after, strict=True)):
+            is_shared = self._own is not None and number == 1
+            for changes in ref_changes(old, new):
+                found.update(
+                    (change.name, change)
+                    for change in changes
+                    if not is_shared or not is_per_worktree(change.name)
+                )
+        return iter([found[name] for name in sorted(found)])
+
+
+def _is_null(oid: bytes | None) -> bool:
+    return oid is None or not any(oid)
