@@ -126,7 +126,7 @@ class RepairAction(Action[PlannedRepair]):
     @property
     def forced(self) -> str:
         """What is said of a step that needs force."""
-        return "by force" if self.force else "only with --force: press f"
+        return "by force" if self.force else "only with --force: press !"
 
     def with_other_option(self, step: Step) -> RepairAction:
         """The same repair, but with the next of the options that `step` has."""

@@ -89,7 +89,7 @@ def explain(error: Exception) -> Trouble:
 
 _OUTDATED: Final = (
     "Another process added to the stack or compacted it in the meantime. "
-    "A plan is applied only to the stack that it was made for: press p to plan again."
+    "A plan is applied only to the stack that it was made for: press R to plan again."
 )
 _DAMAGED: Final = (
     "What this action has to read cannot be read. A table in that state stops git's own compactions as well."
@@ -125,7 +125,7 @@ def _lock(error: errors.LockError) -> Iterator[str]:
         yield f"{str(holder).capitalize()} has it open."
     elif seen:
         yield _NO_HOLDER
-    yield "Wait a moment, then press t to try again."
+    yield "Wait a moment, then press R to try again."
     yield _STALE.format(path=safe_name(error.path))
 
 

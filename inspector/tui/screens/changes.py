@@ -52,15 +52,15 @@ Only tables that one of the two states has alone can hold a difference, so only 
 side. A compaction writes other tables with the same refs: it changes nothing here. A ref that was written \
 again with the value it had has not changed either. Log entries are counted, not listed.
 
-+ ~ - hide and show each kind. y copies the change under the cursor as one line: old value, new value and \
-name, as git gives them to a reference-transaction hook. escape stops comparing, and leaves when there is \
-nothing to stop.
+C, U and D hide and show each kind. y copies the change under the cursor as one line: old value, new \
+value and name, as git gives them to a reference-transaction hook. escape stops comparing, and leaves when \
+there is nothing to stop.
 """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("plus", "toggle_kind('created')", "Created", key_display="+"),
-        Binding("tilde", "toggle_kind('updated')", "Updated", key_display="~"),
-        Binding("minus", "toggle_kind('deleted')", "Deleted", key_display="-"),
+        Binding("C", "toggle_kind('created')", "Created", key_display="C"),
+        Binding("U", "toggle_kind('updated')", "Updated", key_display="U"),
+        Binding("D", "toggle_kind('deleted')", "Deleted", key_display="D"),
         Binding("y", "copy", "Copy"),
         Binding("escape,q,L", "back", "Stop/back", key_display="esc"),
     ]

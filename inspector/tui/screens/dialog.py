@@ -112,7 +112,6 @@ class HelpScreen(Dialog[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f1,escape,question_mark,q", "leave", "Close", key_display="esc"),
         *VirtualList.BINDINGS,
-        Binding("space", "page(1)", "Page down"),
     ]
 
     def __init__(self, screen: Screen[Any]) -> None:

@@ -24,7 +24,9 @@ from engine.table import Table
 from inspector.actions import CleanAction, UndoAction
 from inspector.model import AsOf, OneTable, Scope, WholeStack
 from inspector.rows import LogRow, RefRow
+from inspector.text import age_text, counted, safe_name
 from inspector.tui.screens.add import AddScreen
+from inspector.tui.screens.change_menu import Change, ChangeMenu
 from inspector.tui.screens.changes import ChangesScreen
 from inspector.tui.screens.compact import CompactScreen, range_action
 from inspector.tui.screens.copy_row import CopyScreen
@@ -61,19 +63,14 @@ class MainScreen(LiveScreen):
             Binding(str(number), f"show_tab({number - 1})", f"Tab {number}", show=False, priority=True)
             for number in range(1, 6)
         ),
-        Binding("a", "add", "Add…", show=False),
-        Binding("c", "compact", "Compact…", show=False),
-        Binding("e", "expire", "Expire…", show=False),
-        Binding("x", "clean", "Clean…", show=False),
-        Binding("r", "repair", "Repair…", show=False),
-        Binding("z", "undo", "Undo the last change…", show=False),
+        Binding("w", "change", "Change…"),
         Binding("B", "snapshots", "Snapshots", show=False, key_display="B"),
         Binding("T", "moments", "Time travel", show=False, key_display="T"),
-        Binding("L", "latest", "Latest changes", show=False, key_display="L"),
+        Binding("L", "latest", "History", show=False, key_display="L"),
         Binding("at", "journal", "Journal", show=False, key_display="@"),
         Binding("W", "app.pick", "Other stack", show=False, key_display="W"),
         Binding("p", "pause", "Pause watching", show=False),
-        Binding("R", "reload", "Look again", show=False, key_display="R"),
+        Binding("R", "reload", "Again", show=False, key_display="R"),
         Binding("m", "maximise", "Maximise the pane", show=False),
         Binding("escape", "back", "Back to the whole stack", show=False),
         Binding("question_mark", "help", "Help", key_display="?"),
@@ -229,7 +226,7 @@ class MainScreen(LiveScreen):
         if action == "latest":
             return self._latest is not None or None
         if action == "unlock":
-            return isinstance(file := self._stack.current, UnlistedFile) and file.kind.is_lock
+            return self._lock is not None and self._lock == self._stack.current
         if action == "pause":
             return self._watch is not None
         return True
@@ -276,6 +273,55 @@ class MainScreen(LiveScreen):
 
     # Changes of the stack.
 
+    def action_change(self) -> None:
+        """Choose one of the changes."""
+
+        def chosen(action: str | None) -> None:
+            if action is not None:
+                getattr(self, f"action_{action}")()
+
+        self.app.push_screen(ChangeMenu(self._changes()), chosen)
+
+    def _changes(self) -> list[Change]:
+        tables, marked = len(self._session.view.tables), self._stack.marked
+        broken = "the stack is broken: r plans what repairs it" if self._session.view.faults else ""
+        few = "" if tables > 1 else "there is nothing to merge"
+        merged = f"merge {counted(tables, 'table')}, or some of them, into one"
+        if len(marked) > 1:
+            merged = f"merge the marked tables, #{marked[0]} to #{marked[-1]}, into one"
+        beside = counted(len(self._unlisted), "file") if self._unlisted else "nothing"
+        errors = self._health.known.counts().errors
+        known = f"{counted(errors, 'error')}: check all and " if errors else "check all, and "
+        lock, what = self._lock, "no lock lies beside the tables"
+        if lock is not None:
+            what = f"remove {safe_name(lock.name)}, {age_text(lock.age)} old"
+        elif any(file.kind.is_lock for file in self._unlisted):
+            what = "choose one of the locks in the stack first"
+        return [
+            Change("add", "a", "Add…", "write a transaction: create, move and delete refs", broken),
+            Change(
+                "compact",
+                "c",
+                "Compact…",
+                merged,
+                broken or few,
+            ),
+            Change("expire", "e", "Expire…", "drop old reflog entries", broken),
+            Change("clean", "x", "Clean…", f"remove what crashes left: {beside} beside the tables", broken),
+            Change("repair", "r", "Repair…", f"{known}plan what repairs it"),
+            Change("unlock", "u", "Unlock…", what, "" if lock is not None else what),
+            Change("undo", "z", "Undo…", "go back to what was before the last change"),
+        ]
+
+    @property
+    def _lock(self) -> UnlistedFile | None:
+        """The lock under the cursor, or the only one there is."""
+        file = self._stack.current
+        if isinstance(file, UnlistedFile) and file.kind.is_lock:
+            return file
+        locks = [file for file in self._unlisted if file.kind.is_lock]
+        return locks[0] if len(locks) == 1 else None
+
     def action_add(self) -> None:
         """Write a transaction; the form begins with the ref under the cursor."""
         hash_id, row = self._session.view.hash_id, self._refs.current
@@ -311,8 +357,8 @@ class MainScreen(LiveScreen):
 
     def action_unlock(self) -> None:
         """Show whether the lock under the cursor can be removed."""
-        if isinstance(file := self._stack.current, UnlistedFile):
-            self._act(RepairScreen(self._workplace, self._journal, locks=(file.name,)))
+        if (lock := self._lock) is not None:
+            self._act(RepairScreen(self._workplace, self._journal, locks=(lock.name,)))
 
     def action_undo(self) -> None:
         """Go back to the newest snapshot."""
@@ -329,7 +375,7 @@ class MainScreen(LiveScreen):
     def _change(self, screen: Screen[bool]) -> None:
         if self._session.view.faults:
             self.notify(
-                "Nothing but a repair can change it: r shows a plan, as does reftable-inspector repair.",
+                "Nothing but a repair can change it. w, then r plans one, as does reftable-inspector repair.",
                 title="The stack is broken",
                 severity="warning",
                 markup=False,

@@ -115,8 +115,8 @@ others: what was between the ends of the tables that are there now cannot be see
 index counts transactions; the time is that of the newest log entry in the table. Where a table has so many \
 that only HEAD's were looked at, it was then or later.
 
-enter shows refs and logs as of that moment; the newest row leads back to now. = shows what the table of \
-the row changed. space marks a moment: = and enter on another row then show what changed between the two.
+enter shows refs and logs as of that moment; the newest row leads back to now. d shows what the table of \
+the row changed. space marks a moment: d and enter on another row then show what changed between the two.
 """
 
     DEFAULT_CSS = """
@@ -130,7 +130,7 @@ the row changed. space marks a moment: = and enter on another row then show what
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "choose", "Show"),
         Binding("space", "mark", "Mark"),
-        Binding("equals_sign", "compare", "What changed", key_display="="),
+        Binding("d", "compare", "What changed"),
         Binding("escape,q,T", "leave", "Back", key_display="esc"),
     ]
 

@@ -66,7 +66,7 @@ class ActionScreen(Dialog[bool]):
     the stack is still the one that it was made for.
 
     Escape stops planning and applying. What was stopped leaves nothing behind. What was done can be undone:
-    z shows how, here or on the main screen.
+    z shows how, here or in the menu of changes (w) on the main screen.
 
     At the bottom is the command line that does the same; y copies it. The journal (@ on the main screen)
     keeps it for each change.
@@ -84,8 +84,8 @@ class ActionScreen(Dialog[bool]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "proceed", "Apply…"),
-        Binding("t", "again", "Try again"),
-        Binding("p", "plan_again", "Plan again"),
+        Binding("R", "again", "Try again", key_display="R"),
+        Binding("R", "plan_again", "Plan again", key_display="R"),
         Binding("r", "repair", "Repair…"),
         Binding("u", "unlock", "Unlock…"),
         Binding("z", "undo", "Undo this"),
@@ -136,7 +136,7 @@ class ActionScreen(Dialog[bool]):
             "undo": self.phase is Phase.DONE and self._undone_by is not None,
             "repair": remedy == "repair",
             "unlock": remedy == "again" or (planned and bool(self._in_the_way)),
-            "plan_again": remedy in ("again", "plan", "repair"),
+            "plan_again": remedy in ("plan", "repair") or (remedy == "again" and self._plan is None),
         }
         return offered.get(action, True)
 
@@ -266,8 +266,8 @@ class RepairScreen(ActionScreen):
     revived (an older value is all that is left), changed, doubtful (the value stays, but a newer one may be
     lost), restored (its record is lost, its reflog tells the value) and returned.
 
-    Of what can be done with a table, the safest is planned. Where a step names another option (or: …), o
-    plans anew with that one. A lock that is young, or that a process has open, is left where it is: f plans
+    Of what can be done with a table, the safest is planned. Where a step names another option (or: …), X
+    plans anew with that one. A lock that is young, or that a process has open, is left where it is: ! plans
     its removal all the same, which you confirm by typing force. End the process first that may hold it.
 
     Enter asks for a confirmation; where refs are lost, you type how many. A snapshot is taken first, and
@@ -276,9 +276,9 @@ class RepairScreen(ActionScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("d", "outcomes", "Refs"),
-        Binding("o", "other_option", "Other option"),
-        Binding("f", "force(True)", "Force…"),
-        Binding("f", "force(False)", "No force"),
+        Binding("X", "other_option", "Other option", key_display="X"),
+        Binding("exclamation_mark", "force(True)", "Force…", key_display="!"),
+        Binding("exclamation_mark", "force(False)", "No force", key_display="!"),
     ]
 
     def __init__(self, workplace: Workplace, journal: Journal, locks: tuple[str, ...] = ()) -> None:

@@ -69,7 +69,7 @@ selects the part below it. Offsets are hexadecimal; one with a + counts in an in
 cannot be understood have an X and the word damaged.
 
 enter opens and closes a part; on an offset it goes where that leads. h goes from the tree to the hex view \
-and back, i (in a log block) from the compressed bytes to the inflated ones, o to an offset. n and N go to \
+and back, i (in a log block) from the compressed bytes to the inflated ones, f to an offset. n and N go to \
 the next and previous damage of the table. y copies the value, Y the bytes, O the offset."""
 
     DEFAULT_CSS = """
@@ -94,7 +94,7 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("h", "other", "Tree/hex"),
         Binding("i", "inflated", "Inflated"),
-        Binding("o", "ask_offset", "Offset"),
+        Binding("f", "ask_offset", "Jump"),
         Binding("n", "damage(1)", "Damage", key_display="n/N"),
         Binding("N", "damage(-1)", "Damage before", show=False),
         Binding("y", "copy_value", "Copy", key_display="y/Y"),

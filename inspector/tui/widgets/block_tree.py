@@ -27,7 +27,7 @@ class BlockTree(VirtualList[Node]):
     """The parts of one table; `current` is the node that is selected."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,space", "toggle_part", "Open"),
+        Binding("enter", "toggle_part", "Open"),
         Binding("right", "unfold", "Open", show=False),
         Binding("left", "fold", "Close, or go to what it is part of", show=False),
     ]

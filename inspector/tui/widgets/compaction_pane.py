@@ -52,7 +52,7 @@ and then adjacent tables are merged into one: compaction. Merging everything eac
 whole stack again and again; a rule decides which tables are worth it, from their sizes alone.
 
 Sizes are as the rules count them: the file without its footer and without its header but for one byte, so \
-that a table of one small record weighs little. u shows the sizes of the files instead.
+that a table of one small record weighs little. F shows the sizes of the files instead.
 
 The log2 rule (git before 2.45, JGit, the Go library): a table's magnitude is the power of two below its \
 size. Adjacent tables of one magnitude form a segment, drawn as a bracket with its 2^k. The segment of the \
@@ -67,16 +67,16 @@ Columns: ? the table that a step asks about, = those it is compared with, R the 
 L and G what the log2 and the geometric rule suggest in the end, M (*) tables marked by hand, X tables \
 that are known to be damaged.
 
-Steps: . next, , back, home first, end result. r the other rule, + and - the factor.
+Steps: . next, , back, { first, } result. X the other rule, + and - the factor.
 A range of your own: space marks the table under the cursor and all between it and those marked (or takes it \
-out), v marks along with the cursor, shift and the arrows likewise, A marks all, escape clears.
+out), V marks along with the cursor, shift and the arrows likewise, A marks all, escape clears.
 Before and after: sizes alone give an estimate at once (~). enter makes a dry run: the merge as it would be, \
 written nowhere. It tells the exact size and what would drop out: superseded versions, for which a newer \
 table has another, and tombstones, which say that something was deleted. Tombstones can only go when the \
-range begins with table 0: else they may hide something in an older table. C goes on to compacting the range.
+range begins with table 0: else they may hide something in an older table. c goes on to compacting the range.
 A range with a damaged table is BLOCKED as soon as reading, a check (v in Health) or a dry run has met the \
-damage: a merge reads every record. enter then shows what repairs the stack, and C has nothing to offer.
-What if (w): the next additions, replayed under both rules. More tables make reads slower, more bytes \
+damage: a merge reads every record. enter then shows what repairs the stack, and c has nothing to offer.
+What if (h): the next additions, replayed under both rules. More tables make reads slower, more bytes \
 written make additions slower: each rule is a trade between the two. 6.8× says that 6.8 bytes were written \
 for each one added. Arrows change how many additions come \
 and how large they are."""
@@ -104,21 +104,21 @@ and how large they are."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("full_stop", "step(1)", "Step", key_display=". ,"),
         Binding("comma", "step(-1)", "Step back", show=False),
-        Binding("home", "step_at(0)", "First step", show=False),
-        Binding("end", "step_at(-1)", "Result", show=False),
-        Binding("r", "switch_rule", "Rule"),
+        Binding("left_curly_bracket", "step_at(0)", "First step", show=False),
+        Binding("right_curly_bracket", "step_at(-1)", "Result", show=False),
+        Binding("X", "switch_rule", "Rule", key_display="X"),
         Binding("plus,equals_sign", "factor(1)", "Larger factor", show=False),
         Binding("minus", "factor(-1)", "Smaller factor", show=False),
         Binding("space", "mark", "Mark", show=False),
-        Binding("v", "mark_along", "Mark along", show=False),
+        Binding("V", "mark_along", "Mark along", show=False),
         Binding("shift+down", "extend(1)", "Mark on", show=False),
         Binding("shift+up", "extend(-1)", "Mark back", show=False),
         Binding("A", "mark_all", "Mark all", show=False, key_display="A"),
         Binding("enter", "dry_run", "Dry run"),
-        Binding("enter", "repair", "Repair…"),
-        Binding("C", "compact", "Compact", key_display="C"),
-        Binding("u", "measure", "File sizes", show=False),
-        Binding("w", "what_if", "What if"),
+        Binding("enter,r", "repair", "Repair…"),
+        Binding("c", "compact", "Compact…"),
+        Binding("F", "measure", "File sizes", show=False),
+        Binding("h", "what_if", "What if"),
         Binding("escape", "leave", "Clear or stop", show=False),
     ]
 
@@ -183,9 +183,7 @@ and how large they are."""
         blocked = self.study.blocked if tables == self.study.target else self.study.blocked_in(tables)
         if blocked is None:
             return False
-        # Here, r is another key, and enter is about the range on screen.
-        here = "enter" if self._blocked else "5, then r,"
-        key = here if self.has_focus_within else "r"
+        key = "enter" if self.has_focus_within and self._blocked else "w, then r"
         text = f"{damage_text(blocked)}\nPress {key} to see what repairs it."
         self.notify(text, title=f"BLOCKED: {tables_text(tables)}", severity="warning", markup=False)
         return True

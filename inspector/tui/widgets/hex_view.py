@@ -94,8 +94,8 @@ class HexView(ScrollView, can_focus=True):
         Binding("left", "step(-1)", "Byte back", show=False),
         Binding("right", "step(1)", "Byte", key_display="← →"),
         *MOVES,
-        Binding("home", "row_end(-1)", "Start of the row", show=False),
-        Binding("end", "row_end(1)", "End of the row", show=False),
+        Binding("0", "row_end(-1)", "Start of the row", show=False),
+        Binding("dollar_sign", "row_end(1)", "End of the row", show=False),
     ]
 
     cursor: var[int] = var(0, init=False)

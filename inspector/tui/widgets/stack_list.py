@@ -78,8 +78,8 @@ ok, ! doubtful, X damaged.
 
 Below, "not in tables.list": files in the directory that are not part of the stack, with age and with the \
 process that has them open, where the system tells. ~ is a table without a place in the list (an orphan), \
-t a temporary file, L a lock, ? anything else. Clean (x) says which of them can go. u on a lock shows \
-a plan that removes just this one, if it was left behind; a young or held one stays unless you insist.
+t a temporary file, L a lock, ? anything else. Clean (w, then x) says which of them can go. u on a lock \
+shows a plan that removes just this one, if it was left behind; a young or held one stays unless you insist.
 
 enter shows the refs of one table alone. space marks tables for a compaction by hand: the range goes from \
 the first to the last one marked (*), with all between them (|). escape takes the marks away."""

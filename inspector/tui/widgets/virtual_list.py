@@ -47,8 +47,8 @@ MOVES: Final[list[BindingType]] = [
     Binding("pageup", "page(-1)", "Page up", show=False),
     Binding("ctrl+d", "page(0.5)", "Half a page down", show=False),
     Binding("ctrl+u", "page(-0.5)", "Half a page up", show=False),
-    Binding("g", "first", "Top", show=False),
-    Binding("G", "last", "End", show=False),
+    Binding("home,g", "first", "Top", show=False),
+    Binding("end,G", "last", "End", show=False),
 ]
 """The keys of everything that has a cursor in rows."""
 
@@ -141,11 +141,7 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
     }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        *MOVES,
-        Binding("home", "first", "Top", show=False),
-        Binding("end", "last", "End", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = MOVES
 
     cursor: var[int] = var(0, init=False)
     """The row that keys act on; 0 in an empty list."""

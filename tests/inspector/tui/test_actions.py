@@ -308,10 +308,10 @@ def test_a_lock_is_explained_and_tried_again_when_it_is_gone(stack: Path) -> Non
             assert re.search(r"There is a file tables.list.lock, \d+s old", said)
             assert f"Process {pid} (python" in said
             assert "The stack is as it was" in said
-            await pilot.press("t")
+            await pilot.press("R")
             await phase(pilot, Phase.FAILED)
         assert stack_files(stack) == before
-        await pilot.press("t")
+        await pilot.press("R")
         await phase(pilot, Phase.DONE)
 
     kept = journal()
@@ -363,7 +363,7 @@ def test_a_stack_that_changed_since_the_plan_is_planned_for_again(
         await phase(pilot, Phase.FAILED)
         assert sentence(screen) == "The stack has changed since the plan was made."
         assert stack_files(repo.reftable) == before
-        await pilot.press("p")
+        await pilot.press("R")
         await phase(pilot, Phase.PLANNED)
         assert lines(screen) != planned
         await confirm(pilot)
@@ -396,7 +396,7 @@ def test_read_only_refuses_every_action(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], app: ActionApp) -> None:
         screen = await phase(pilot, Phase.FAILED)
         assert lines(screen) == ["opened with --read-only: start without it to change the stack"]
-        await pilot.press("enter", "t", "p")
+        await pilot.press("enter", "R", "R")
         assert app.screen is screen
         assert screen.phase is Phase.FAILED
 
@@ -437,7 +437,7 @@ def test_a_full_disk_leaves_the_stack_as_it_was_and_is_named(stack: Path) -> Non
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert "The stack is as it was" in lines(screen)[-1]
         assert stack_files(stack) == before
-        await pilot.press("p")
+        await pilot.press("R")
         await phase(pilot, Phase.PLANNED)
 
     act(ActionScreen(CompactAction(workplace(stack), "all"), journal()), steps)

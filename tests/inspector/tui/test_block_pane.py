@@ -199,7 +199,7 @@ def test_arrows_open_and_close_and_go_up(path: Path) -> None:
         assert not view.titles[3].startswith("block 0")
         await view.press("left")
         assert view.tree.cursor == 0
-        await view.press("space")
+        await view.press("enter")
         assert view.titles == ["table t.ref"]
 
     block_view(steps)

@@ -117,7 +117,7 @@ def test_what_is_revealed_before_the_table_was_read_is_shown_when_it_was(path: P
 def test_an_offset_can_be_asked_for(path: Path, typed: str) -> None:
     async def steps(view: View) -> None:
         await view.show(path)
-        await view.press("o", *typed, "enter")
+        await view.press("f", *typed, "enter")
         assert view.hex.cursor == 30
         assert view.node.title == "suffix  HEAD"
         assert view.tree.has_focus
@@ -128,7 +128,7 @@ def test_an_offset_can_be_asked_for(path: Path, typed: str) -> None:
 def test_what_is_no_offset_is_asked_for_again_until_escape(path: Path) -> None:
     async def steps(view: View) -> None:
         await view.show(path)
-        await view.press("h", "o", "a", "f", "enter")
+        await view.press("h", "f", "a", "f", "enter")
         assert "an offset is a number such as 4096 or 0x1000" in view.text
         assert view.pilot.app.query_one(Input).has_focus
         await view.press("escape")
@@ -144,7 +144,7 @@ def test_an_offset_behind_the_end_is_the_last_byte(path: Path) -> None:
 
     async def steps(view: View) -> None:
         await view.show(path)
-        await view.press("o", *"999999", "enter")
+        await view.press("f", *"999999", "enter")
         assert view.hex.cursor == size - 1
         assert view.node.title.startswith("CRC-32")
 
@@ -200,7 +200,7 @@ def test_a_table_that_cannot_be_read_says_why() -> None:
         view.pane.show_file("t.ref", 1000, fail)
         await view.settle()
         assert "Input/output error" in view.text
-        await view.press("j", "h", "n", "i", "y", "Y", "O", "o", "1", "enter")
+        await view.press("j", "h", "n", "i", "y", "Y", "O", "f", "1", "enter")
 
     block_view(steps)
 

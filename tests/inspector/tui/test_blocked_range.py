@@ -59,7 +59,7 @@ def test_a_check_blocks_the_range_at_once_and_enter_leads_to_its_repair(
         assert f"Table 0, {names(stack)[0]} at byte" in text(pilot)
         assert "Repair…" in footer(pilot)
         assert "Dry run" not in footer(pilot)
-        await press(pilot, "C")
+        await press(pilot, "c")
         assert pilot.app.screen is screen
         assert "Press enter to see what repairs it" in text(pilot)
         await press(pilot, "enter")
@@ -86,7 +86,7 @@ def test_a_range_of_sound_tables_is_not_blocked(stack: Path) -> None:
         assert "BLOCKED" not in text(pilot)
         assert "Dry run" in footer(pilot)
         assert "Repair" not in footer(pilot)
-        await press(pilot, "C")
+        await press(pilot, "c")
         assert type(await phase(pilot, Phase.PLANNED)) is ActionScreen
 
     inspect(stack, steps)
@@ -94,11 +94,11 @@ def test_a_range_of_sound_tables_is_not_blocked(stack: Path) -> None:
 
 def test_c_with_a_blocked_range_marked_says_so_and_opens_nothing(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
-        await press(pilot, "5", "v", "shift+tab", "g", "space", "space", "c")
+        await press(pilot, "5", "v", "shift+tab", "g", "space", "space", "w", "c")
         assert pilot.app.screen is screen
         assert "BLOCKED: tables 0 and 1" in text(pilot)
-        assert "Press r to see what repairs it" in text(pilot)
-        await press(pilot, "r")
+        assert "Press w, then r to see what repairs it" in text(pilot)
+        await press(pilot, "w", "r")
         assert isinstance(await phase(pilot, Phase.PLANNED), RepairScreen)
 
     inspect(stack, steps)
@@ -137,7 +137,7 @@ def test_the_stack_says_that_its_own_compaction_is_blocked(tmp_path: Path, size:
 
 def test_the_form_for_compacting_makes_no_plan_of_a_blocked_range(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], _screen: MainScreen) -> None:
-        await press(pilot, "5", "v", "4", "c")
+        await press(pilot, "5", "v", "w", "c")
         form = pilot.app.screen
         assert isinstance(form, CompactScreen)
         assert f"BLOCKED: Table 0, {names(stack)[0]} at byte" in text(pilot)

@@ -81,20 +81,20 @@ def test_changes_are_counted_listed_and_shown_in_full(stack: Path) -> None:
 
 def test_kinds_are_hidden_and_shown_and_the_cursor_stays_on_its_change(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], app: ScreenApp) -> None:
-        await press_keys(pilot, "G", "minus")
+        await press_keys(pilot, "G", "D")
         assert "(- 1 deleted, hidden)" in text(app)
         assert branch(7).decode() not in text(app)
         assert current(app) == branch(900)
-        await press_keys(pilot, "tilde")
+        await press_keys(pilot, "U")
         assert changes(app).source.count == 1
         assert current(app) == branch(900)
-        await press_keys(pilot, "plus")
+        await press_keys(pilot, "C")
         assert "no changes" in text(app)
-        await press_keys(pilot, "plus", "minus", "tilde")
+        await press_keys(pilot, "C", "D", "U")
         assert changes(app).source.count == 5
         await press_keys(pilot, "g", "j", "j", "j")
         assert current(app) == branch(7)
-        await press_keys(pilot, "minus")
+        await press_keys(pilot, "D")
         assert current(app) == branch(900)  # what follows it
 
     with open_view(stack) as view:

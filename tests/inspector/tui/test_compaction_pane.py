@@ -131,7 +131,7 @@ def test_both_suggestions_stand_beside_the_bars_whatever_rule_is_shown(stack: Pa
             for rule, marked in marks.items():
                 suggested = pane.study.suggestion(rule)  # type: ignore[arg-type]
                 assert [bool(mark) for mark in marked] == [at in suggested for at in range(len(COUNTS))]
-            await press(pilot, "r")
+            await press(pilot, "X")
         assert marks["log2"] != marks["geometric"]
 
     show(stack, steps)
@@ -154,7 +154,7 @@ def test_steps_go_forth_and_back_in_words_with_their_numbers(stack: Path, size: 
         last = len(pane.study.steps)
         sizes = pane.study.sizes
         assert f"step {last} of {last}" in words(pane)
-        await press(pilot, "home")
+        await press(pilot, "{")
         assert f"step 1 of {last}" in words(pane)
         expected = f"Is table 5 too small for table 6: {sizes[5]:,} < 2 × {sizes[6]:,} = {2 * sizes[6]:,}?"
         assert expected in words(pane)
@@ -168,7 +168,7 @@ def test_steps_go_forth_and_back_in_words_with_their_numbers(stack: Path, size: 
         assert expected in words(pane)
         await press(pilot, ",")
         assert "the result" in words(pane), "back from the first step lies the result"
-        await press(pilot, ".", "end")
+        await press(pilot, ".", "}")
         assert f"step {last} of {last}" in words(pane)
 
     show(stack, steps, size, StackOptions(policy="geometric"))
@@ -176,7 +176,7 @@ def test_steps_go_forth_and_back_in_words_with_their_numbers(stack: Path, size: 
 
 def test_a_step_marks_what_is_asked_and_what_it_is_compared_with(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
-        await press(pilot, "home", ".", ".", ".")
+        await press(pilot, "{", ".", ".", ".")
         step = pane.study.step
         assert step.kind == "begin"
         asked = column(pane, "?")
@@ -193,7 +193,7 @@ def test_segments_are_drawn_as_far_as_the_stack_is_cut(stack: Path) -> None:
         whole = column(pane, "2^k")
         assert all(whole)
         assert [mark.strip() for mark in whole if "┌" in mark]
-        await press(pilot, "home", ".")
+        await press(pilot, "{", ".")
         assert [bool(mark.strip()) for mark in column(pane, "2^k")] == [True] * 2 + [False] * 5
 
     show(stack, steps)
@@ -243,9 +243,9 @@ def test_a_range_is_marked_by_hand_in_one_piece(stack: Path) -> None:
 
 def test_marks_follow_the_cursor_with_v_and_with_shift(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
-        await press(pilot, "j", "v", "j", "j")
+        await press(pilot, "j", "V", "j", "j")
         assert pane.study.marked == range(1, 4)
-        await press(pilot, "v", "j")
+        await press(pilot, "V", "j")
         assert pane.study.marked == range(1, 4), "the cursor has gone on alone"
         await press(pilot, "escape", "shift+up", "shift+up")
         assert pane.study.marked == range(2, 5)
@@ -308,9 +308,9 @@ def test_a_range_with_a_damaged_table_is_blocked_and_says_why(stack: Path) -> No
 
 def test_capital_c_asks_for_the_range(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
-        await press(pilot, "C")
-        await press(pilot, "A", "C")
-        await press(pilot, "escape", "space", "C")
+        await press(pilot, "c")
+        await press(pilot, "A", "c")
+        await press(pilot, "escape", "space", "c")
         assert pane.study.marked == range(1)
 
     host = show(stack, steps)
@@ -321,7 +321,7 @@ def test_capital_c_asks_for_the_range(stack: Path) -> None:
 
 def test_escape_that_has_nothing_to_leave_is_for_the_screen(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
-        await press(pilot, "w")
+        await press(pilot, "h")
         assert isinstance(pane.app.focused, WhatIf)
         await press(pilot, "escape")
         assert isinstance(pane.app.focused, BarList)
@@ -433,7 +433,7 @@ def test_marks_cursor_and_results_stay_when_the_stack_grows(stack: Path) -> None
 
 def test_the_same_view_again_keeps_the_step(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
-        await press(pilot, "home", ".", ".")
+        await press(pilot, "{", ".", ".")
         pane.show(pane.app.view)  # type: ignore[attr-defined]
         assert pane.study.at == 2
 
@@ -445,7 +445,7 @@ def test_a_stack_with_nothing_to_merge_takes_every_key(tmp_path: Path, tables: i
     directory = make_stack(tmp_path / "reftable", *[(branches(3), [])] * tables)
 
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
-        await press(pilot, "space", "enter", "C", "shift+down", "escape")
+        await press(pilot, "space", "enter", "c", "shift+down", "escape")
         for binding in pane.BINDINGS:
             if binding.action != "leave":  # type: ignore[union-attr]
                 await pane.run_action(binding.action)  # type: ignore[union-attr]
@@ -459,7 +459,7 @@ def test_a_stack_with_nothing_to_merge_takes_every_key(tmp_path: Path, tables: i
 def test_file_sizes_are_shown_on_request(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
         assert column(pane, "size") == [file_size(table.policy_size) for table in pane.study.tables]
-        await press(pilot, "u")
+        await press(pilot, "F")
         assert "file sizes" in words(pane)
         assert column(pane, "size") == [file_size(table.size) for table in pane.study.tables]
 
@@ -469,7 +469,7 @@ def test_file_sizes_are_shown_on_request(stack: Path) -> None:
 @pytest.mark.parametrize("size", thinned([WIDE, NARROW, (60, 16)], 2))
 def test_what_if_plots_both_rules_from_the_present_stack(stack: Path, size: tuple[int, int]) -> None:
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
-        await press(pilot, "w")
+        await press(pilot, "h")
         plots = pane.query_one(WhatIf)
         moments = plots.moments
         assert moments is not None
@@ -488,7 +488,7 @@ def test_what_if_plots_both_rules_from_the_present_stack(stack: Path, size: tupl
         assert "geometric ×3" in words(pane)
         assert plots.moments is not None
         assert plots.moments[1] != moments[1]
-        await press(pilot, "w")
+        await press(pilot, "h")
         assert pane.study.factor == 3
 
     show(stack, steps, size)

@@ -102,7 +102,7 @@ def test_what_is_typed_after_a_prompt_is_for_the_list(shared: SharedScreen, leav
     shared(steps)
 
 
-@pytest.mark.parametrize("key", thinned(["at", "T", "a", "c", "e", "x", "question_mark", "y", "E"], 3))
+@pytest.mark.parametrize("key", thinned(["at", "T", "w", "question_mark", "y", "E"], 3))
 def test_what_is_opened_can_be_left_at_once(shared: SharedScreen, key: str) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         for _ in range(3):
@@ -119,7 +119,7 @@ def test_what_is_opened_can_be_left_at_once(shared: SharedScreen, key: str) -> N
     shared(steps)
 
 
-@pytest.mark.parametrize("key", thinned(["T", "a"], 2))
+@pytest.mark.parametrize("key", thinned(["T", "w"], 2))
 def test_a_key_after_a_dialog_is_left_is_for_the_screen_below(shared: SharedScreen, key: str) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         for count in range(7):  # until the dialog is between having the keys and being gone
@@ -163,6 +163,7 @@ def test_what_is_typed_after_a_dialog_is_asked_for_is_for_its_field(
     shared: SharedScreen, key: str, field: str
 ) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        pilot.app.simulate_key("w")
         pilot.app.simulate_key(key)
         pilot.app.post_message(Key("n", "n"))
         pilot.app.post_message(Paste("o"))

@@ -60,7 +60,7 @@ def test_undo_takes_back_the_last_change_and_can_be_undone(stack: Path) -> None:
     after = stack_contents(stack)
 
     async def steps(pilot: Pilot[Any], _main: MainScreen) -> None:
-        await pilot.press("z")
+        await pilot.press("w", "z")
         screen = await phase(pilot, Phase.PLANNED)
         assert "before the compact of" in sentence(screen)
         assert [line[0] for line in lines(screen)] == ["-", "+", "+", "+"]

@@ -235,7 +235,7 @@ def test_a_finding_opens_its_block(stack: Path) -> None:
 
 def test_compaction_of_a_range_begins_with_its_plan(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
-        await press(pilot, "4", "A", "C")
+        await press(pilot, "4", "A", "c")
         assert isinstance(pilot.app.screen, ActionScreen)
         await press(pilot, "escape")
         assert len(screen._session.view.tables) == 3
@@ -245,9 +245,9 @@ def test_compaction_of_a_range_begins_with_its_plan(stack: Path) -> None:
 
 def test_tables_marked_in_the_stack_are_what_c_compacts(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
-        await press(pilot, "c")
+        await press(pilot, "w", "c")
         assert isinstance(pilot.app.screen, CompactScreen)
-        await press(pilot, "escape", "shift+tab", "space", "space", "c")
+        await press(pilot, "escape", "shift+tab", "space", "space", "w", "c")
         assert isinstance(pilot.app.screen, ActionScreen)
         await press(pilot, "enter", "tab", "enter", "escape")
         assert [table.max_update_index for table in screen._session.view.tables] == [2, 3]
@@ -257,7 +257,7 @@ def test_tables_marked_in_the_stack_are_what_c_compacts(stack: Path) -> None:
 
 def test_a_result_is_not_covered_by_the_news_of_it(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
-        await press(pilot, "shift+tab", "space", "space", "c", "enter", "tab", "enter")
+        await press(pilot, "shift+tab", "space", "space", "w", "c", "enter", "tab", "enter")
         await look(pilot, screen)
         assert isinstance(pilot.app.screen, ActionScreen)
         assert len(screen._session.view.tables) == 2
@@ -273,7 +273,7 @@ def test_a_result_is_not_covered_by_the_news_of_it(stack: Path) -> None:
 
 def test_add_begins_with_the_ref_under_the_cursor(shared: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], _screen: MainScreen) -> None:
-        await press(pilot, "j", "a")
+        await press(pilot, "j", "w", "a")
         assert branch(1).decode() in "\n".join(shown_lines(pilot.app))
         assert oid(77).hex() in "\n".join(shown_lines(pilot.app))
 
@@ -286,7 +286,7 @@ def test_read_only_refuses_every_change(stack: Path, key: str) -> None:
 
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         assert "read-only" in shown_lines(pilot.app)[0]
-        await press(pilot, key, "enter")
+        await press(pilot, "w", key, "enter")
         assert "opened with --read-only" in "\n".join(shown_lines(pilot.app))
         await press(pilot, "escape", "escape")
         assert pilot.app.screen is screen
@@ -299,7 +299,7 @@ def test_read_only_refuses_every_change(stack: Path, key: str) -> None:
 
 def test_a_change_is_in_the_journal(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], _screen: MainScreen) -> None:
-        await press(pilot, "c", "enter", "enter", "tab", "enter", "escape", "at")
+        await press(pilot, "w", "c", "enter", "enter", "tab", "enter", "escape", "at")
         assert "reftable-inspector compact --all" in "\n".join(shown_lines(pilot.app))
 
     inspect(stack, steps)

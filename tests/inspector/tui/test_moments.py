@@ -113,7 +113,7 @@ def test_a_marked_moment_is_compared_with_another_whichever_is_older(stack: Path
         assert isinstance(app.screen, ChangesScreen)
         assert "What changed from 1 to 4 (now)" in text(app)
         assert "+ 0 created   ~ 1 updated   - 1 deleted" in text(app)
-        await press_keys(pilot, "escape", "space", "g", "j", "equals_sign")
+        await press_keys(pilot, "escape", "space", "g", "j", "d")
         assert "What changed from 1 to 3" in text(app)
         assert "+ 0 created   ~ 1 updated   - 0 deleted" in text(app)
 
@@ -128,10 +128,10 @@ def test_a_mark_can_be_taken_away_and_is_no_obstacle_on_its_own_row(stack: Path)
 
 def test_without_a_mark_the_changes_are_those_of_the_table(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], app: ScreenApp) -> None:
-        await press_keys(pilot, "equals_sign")
+        await press_keys(pilot, "d")
         assert "What changed from 3 to 4 (now)" in text(app)
         assert "+ 0 created   ~ 0 updated   - 1 deleted" in text(app)
-        await press_keys(pilot, "escape", "G", "equals_sign")
+        await press_keys(pilot, "escape", "G", "d")
         assert "What changed from the empty stack to 1" in text(app)
         assert "+ 30 created   ~ 0 updated   - 0 deleted" in text(app)
 
@@ -142,7 +142,7 @@ def test_without_a_mark_the_changes_are_those_of_the_table(stack: Path) -> None:
 def test_an_empty_stack_has_no_moments(tmp_path: Path) -> None:
     async def steps(pilot: Pilot[Any], app: ScreenApp) -> None:
         assert "no tables: there is nothing to go back to" in text(app)
-        await press_keys(pilot, "enter", "space", "equals_sign", "j")
+        await press_keys(pilot, "enter", "space", "d", "j")
         assert isinstance(app.screen, MomentsScreen)
 
     with open_view(make_stack(tmp_path / "reftable")) as view:

@@ -98,7 +98,7 @@ def test_a_held_lock_goes_only_once_force_is_typed(tmp_path: Path, size: tuple[i
         assert "Force…" in footer(pilot)
         await pilot.press("enter")
         assert app.screen is shown, "there is nothing to confirm"
-        await pilot.press("f")
+        await pilot.press("!")
         shown = await planned_repair(pilot)
         assert "No force" in footer(pilot)
         assert sentence(shown).startswith("1 step;")
@@ -137,7 +137,7 @@ def test_where_refs_are_lost_as_well_their_number_is_typed_behind_force(tmp_path
 
     async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
         await planned_repair(pilot)
-        await pilot.press("f")
+        await pilot.press("!")
         shown = await planned_repair(pilot)
         plan = shown._plan
         assert plan is not None
@@ -162,7 +162,7 @@ def test_without_locks_in_the_way_force_is_not_offered(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
         shown = await planned_repair(pilot)
         assert "orce" not in footer(pilot)
-        await pilot.press("f")
+        await pilot.press("!")
         assert shown.phase is Phase.PLANNED
         assert "--force" not in shown._action.command_line
 
@@ -177,7 +177,7 @@ def test_another_option_is_planned_marked_and_named_in_the_command(stack: Path) 
         assert f"1. rewrite-table: {table}" in lines(shown)
         assert "    or: set-aside, with --set-aside NAME" in lines(shown)
         assert "Other option" in footer(pilot)
-        await pilot.press("o")
+        await pilot.press("X")
         shown = await planned_repair(pilot)
         assert f"1. set-aside (as chosen): {table}" in lines(shown)
         await pilot.press("y")
@@ -186,7 +186,7 @@ def test_another_option_is_planned_marked_and_named_in_the_command(stack: Path) 
         # The verb makes the same plan of it.
         told = cli.ok(*[one for one in command[1:] if one != "--apply"]).out.decode().splitlines()
         assert set(lines(shown)) <= {*told, ""}
-        await pilot.press("o")
+        await pilot.press("X")
         shown = await planned_repair(pilot)
         assert f"1. rewrite-table: {table}" in lines(shown)
         assert "--set-aside" not in shown._action.command_line
@@ -218,7 +218,7 @@ def test_the_option_is_that_of_the_step_under_the_cursor(stack: Path) -> None:
         rows = shown.query_one(LineList)
         rows.go_to(int(aside.partition(".")[0]) - 1)
         await pilot.pause()
-        await pilot.press("o")
+        await pilot.press("X")
         shown = await planned_repair(pilot)
         assert rows.current is not None
         assert rows.current.text.endswith(f"take-up (as chosen): {orphan}"), "the cursor stays with the file"
@@ -226,7 +226,7 @@ def test_the_option_is_that_of_the_step_under_the_cursor(stack: Path) -> None:
         assert any("rewrite-table" in line for line in lines(shown)), "the other step is as it was"
         await pilot.press("end")
         await pilot.pause()
-        await pilot.press("o")
+        await pilot.press("X")
         assert shown.phase is Phase.PLANNED, "the last lines are about no step"
         shown.action_again()
         await planned_or_done(pilot)
@@ -260,6 +260,6 @@ def test_a_lock_that_comes_in_between_is_planned_for_with_u(stack: Path) -> None
             assert "Unlock…" in footer(pilot)
             await pilot.press("u")
             shown = await planned_repair(pilot)
-            assert any("remove-lock (only with --force: press f)" in line for line in lines(shown))
+            assert any("remove-lock (only with --force: press !)" in line for line in lines(shown))
 
     act(screen(stack), steps)

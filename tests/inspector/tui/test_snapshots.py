@@ -78,7 +78,7 @@ def test_compaction(picture: Compare, demo: Path, size: tuple[int, int]) -> None
 
 
 def test_compaction_step_by_step(picture: Compare, demo: Path) -> None:
-    assert picture(demo, "4", "r", "home", "full_stop", "full_stop", "full_stop")
+    assert picture(demo, "4", "X", "{", "full_stop", "full_stop", "full_stop")
 
 
 def test_compaction_dry_run(picture: Compare, demo: Path) -> None:
@@ -86,7 +86,7 @@ def test_compaction_dry_run(picture: Compare, demo: Path) -> None:
 
 
 def test_what_if(picture: Compare, demo: Path) -> None:
-    assert picture(demo, "4", "w")
+    assert picture(demo, "4", "h")
 
 
 @SIZES

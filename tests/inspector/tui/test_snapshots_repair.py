@@ -57,7 +57,7 @@ async def planned(pilot: Pilot[Any]) -> None:
 
 async def by_force(pilot: Pilot[Any]) -> None:
     await planned(pilot)
-    await pilot.press("f")
+    await pilot.press("!")
     await planned(pilot)
 
 
@@ -75,7 +75,7 @@ def test_plan_of_a_repair(picture: Compare, place: Somewhere, size: tuple[int, i
 def test_another_option_chosen(picture: Compare, place: Somewhere) -> None:
     async def steps(pilot: Pilot[Any]) -> None:
         await planned(pilot)
-        await pilot.press("j", "j", "j", "j", "j", "j", "o")
+        await pilot.press("j", "j", "j", "j", "j", "j", "X")
         await planned(pilot)
 
     assert picture(repair(place), steps)
@@ -173,7 +173,7 @@ def test_form_with_a_blocked_range(
 
         async def before(pilot: Pilot[Any]) -> None:
             await settled(pilot)
-            await press(pilot, "5", "v", "c")
+            await press(pilot, "5", "v", "w", "c")
 
         assert snap_compare(app, terminal_size=WIDE, run_before=before)
 

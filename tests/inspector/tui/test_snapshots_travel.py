@@ -39,4 +39,4 @@ def test_moments(picture: Compare) -> None:
 
 
 def test_changes(picture: Compare) -> None:
-    assert picture("space", "j", "j", "j", "j", "equals_sign", "j", "j")
+    assert picture("space", "j", "j", "j", "j", "d", "j", "j")

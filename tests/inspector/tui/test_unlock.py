@@ -120,11 +120,11 @@ def test_a_held_lock_is_removed_by_force_alone(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
         shown = await planned_repair(pilot)
         assert "Nothing can be done now" in sentence(shown)
-        assert steps_of(shown) == [f"1. remove-lock (only with --force: press f): {LOCK}"]
+        assert steps_of(shown) == [f"1. remove-lock (only with --force: press !): {LOCK}"]
         assert f"process {holder} (" in warnings(shown)
         await pilot.press("enter")
         assert pilot.app.screen is shown
-        await pilot.press("f")
+        await pilot.press("!")
         shown = await planned_repair(pilot)
         assert steps_of(shown) == [f"1. remove-lock (by force): {LOCK}"]
         assert f"process {holder} (" in warnings(shown)

@@ -114,7 +114,7 @@ def test_a_repair_that_was_not_made_leaves_the_plan_failed(stack: Path) -> None:
         await pilot.press("escape")
         assert app.screen is failed
         assert failed.phase is Phase.FAILED
-        await pilot.press("p")
+        await pilot.press("R")
         await phase(pilot, Phase.FAILED)
         await pilot.press("escape")
 

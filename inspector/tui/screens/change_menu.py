@@ -1,0 +1,77 @@
+"""The menu of what changes the stack: one key on the main screen, and then a letter for each change.
+
+None of them changes anything at once: each shows a plan first. What can do nothing now says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+from textual import on
+from textual.binding import Binding, BindingType
+
+from inspector.rows import SequenceRows
+from inspector.tui.screens.dialog import ListDialog
+from inspector.tui.widgets.virtual_list import Cell, Column, VirtualList
+
+
+class Change(NamedTuple):
+    """A line of the menu: the screen's action, its letter, what it would do now, or why it can do nothing."""
+
+    action: str
+    key: str
+    title: str
+    does: str
+    refused: str = ""
+
+
+class ChangeMenu(ListDialog[str | None, Change]):
+    """The changes; dismissed with the action that was chosen, or None."""
+
+    HELP = """
+    Everything that changes the stack. Each shows first what it would do, and asks before anything is written;
+    z takes the last change back, whichever it was. What is dimmed can do nothing now, and says why.
+    """
+
+    DEFAULT_CSS = """
+    ChangeMenu #detail { display: none; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "choose", "Plan…"),
+        *(Binding(letter, f"pick('{letter}')", "Plan it", show=False) for letter in "acexruz"),
+        Binding("escape,q,w", "leave", "Back"),
+    ]
+
+    def __init__(self, changes: Sequence[Change]) -> None:
+        columns: list[Column[Change]] = [
+            Column("key", lambda change, _width: _cell(change, change.key), width=3),
+            Column("change", lambda change, _width: _cell(change, change.title), width=7),
+            Column(
+                "now", lambda change, _width: _cell(change, change.refused or change.does), width=20, flex=1
+            ),
+        ]
+        super().__init__("Change the stack", VirtualList(columns, SequenceRows(changes)), classes="-small")
+        self._changes = changes
+
+    def action_pick(self, key: str) -> None:
+        """Go on with the change of this letter."""
+        for row, change in enumerate(self._changes):
+            if change.key == key:
+                self._list.cursor = row
+        self.action_choose()
+
+    @on(VirtualList.Opened)
+    def action_choose(self) -> None:
+        """Go on with the change under the cursor, unless it can do nothing."""
+        if (change := self._list.current) is None:
+            return
+        if change.refused:
+            self.say(f"{change.title}: {change.refused}")
+        else:
+            self.dismiss(change.action)
+
+
+def _cell(change: Change, text: str) -> Cell:
+    return Cell(text, "muted" if change.refused else "accent" if text == change.key else "plain")
