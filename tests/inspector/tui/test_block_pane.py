@@ -11,7 +11,7 @@ import pytest
 
 from engine.format import RefRecord
 from engine.table import Table, WriteOptions
-from inspector.rows import PathRead, Place, read_path
+from inspector.rows import NodePlace, PathRead, read_path
 from inspector.rows.layout_nodes import GROUP
 from inspector.tui.widgets.block_tree import BlockTree
 from inspector.tui.widgets.hex_view import HexView
@@ -130,7 +130,7 @@ def test_a_way_that_was_closed_while_it_was_read_is_read_again(path: Path) -> No
         await view.show(path)
         root = view.node
         await view.go(600)
-        place = Place(612)
+        place = NodePlace(612)
         target = read_path(root, place, go_on).target
         stale = PathRead(place, target, [])
         await view.go(2)  # closes the block that the way to the target led through
