@@ -9,7 +9,7 @@ May import `rows`.
     layout_reader one table for the block view
     health        what is wrong
     compaction_study, what_if
-                  a compaction rule at one of its steps; the next additions
+                  a compaction rule at one of its steps; a stack over time, as it was and under a load
     difference_summary
                   what changed, in one line
     history       what the tables tell of the stack's past, and the changes that were seen or made
@@ -56,4 +56,4 @@ from inspector.model.places import (
 from inspector.model.session import KeyFound, News, Reloaded, RowsRead, Session
 from inspector.model.trace import ChainEnd, Link, RefTrace, UnreadTable, find_versions
 from inspector.model.view import AsOf, OneTable, Scope, StackView, WholeStack
-from inspector.model.what_if import Moment, replay
+from inspector.model.what_if import LOADS, Band, Course, Load, Moment, begin, last_updates, past, replay

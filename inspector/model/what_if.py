@@ -1,51 +1,216 @@
-"""What if: the next additions to a stack, replayed on the sizes of its tables alone.
+"""A stack over time: what each of a row of transactions adds, and what a rule merges behind it.
 
-After each addition the rule in question is asked, as auto-compaction asks it, and what it suggests is
-merged. Two things are taken to be so that need not be: that all additions are of one size, and that a merge
-is as large as the records that go into it, with nothing superseded, dropped or packed more tightly. Only the
-FRAME that each table has goes once for every table that is one less. As little as that is, it decides what
-becomes of tables of equal size: two of them merged are a little less than twice as large as a third.
+A `Load` says how large the next transactions are; `replay` adds them to a stack of which only the sizes of
+its tables are known, asks the rule after each, as auto-compaction does, and merges what it suggests. One
+thing is taken to be so that need not be: that a merge is as large as the records that go into it, with
+nothing superseded, dropped or packed more tightly. Only the FRAME that each table has goes once for every
+table that is one less. As little as that is, it decides what becomes of tables of equal size: two of them
+merged are a little less than twice as large as a third.
+
+A `Course` is what came of it, and likewise what the tables of a stack tell of its past.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import cycle, islice
 from typing import Final
 
-from engine.merge import Segment
+from engine.merge import suggest_compaction_segment, suggest_geometric_segment
+from engine.stack import Policy
+from engine.table import Table
 
 FRAME: Final = 7
 """Bytes of a table's policy size around its records: one of the header, and of its only block the head (4)
 and the number of restart points (2)."""
 
+MOST_UPDATES: Final = 100
+"""Of a stack's last updates, so many are played again."""
+
+_NEAR: Final = 32
+"""Tables looked at before those that are new."""
+
+
+@dataclass(slots=True, frozen=True)
+class Band:
+    """A table as a band over time: the transactions `first` to `last` in `size` bytes, as the rules count."""
+
+    first: int
+    last: int
+    size: int
+
 
 @dataclass(slots=True, frozen=True)
 class Moment:
-    """The stack after an addition and what followed it: its tables, and the bytes `written` so far.
+    """A transaction: what it `added` on top, and what was merged behind it, if anything was.
 
-    Written is what was added and what was merged; an addition that is never merged is written once.
+    The tables `merged` stand at `start`, and the table `made` takes their place. There are so many `tables`
+    then. `written` are the bytes so far, of additions and merges; what is never merged is written once.
     """
 
+    added: Band
+    start: int
+    merged: tuple[Band, ...]
+    made: Band | None
     tables: int
     written: int
 
 
-def replay(
-    sizes: Sequence[int], additions: int, size: int, suggest: Callable[[Sequence[int]], Segment]
-) -> Iterator[Moment]:
-    """The moment after each of so many `additions` of `size` bytes to a stack of tables of `sizes`.
+@dataclass(slots=True, frozen=True)
+class Load:
+    """Transactions of these `sizes`, again and again, and what there is `to_see` when they come."""
 
-    Sizes are as the rules count them, the oldest table's first; `suggest` is the rule.
+    name: str
+    sizes: tuple[int, ...]
+    to_see: str
+
+    def transactions(self, count: int, scale: float = 1) -> Iterator[int]:
+        """The sizes of the next `count`, each so many times as large."""
+        return (max(1, int(size * scale)) for size in islice(cycle(self.sizes), count))
+
+
+LOADS: Final = (
+    # As git writes them: the branch's value and the entry of its reflog; a tombstone for each of the two.
+    Load(
+        "git creates and deletes a branch",
+        (180, 65),
+        "What creates a branch and what deletes it differ in magnitude. log2 merges only neighbours of one "
+        "magnitude: it keeps every table. geometric merges what is too small for all behind it. For this "
+        "case git changed its rule.",
+    ),
+    Load(
+        "commits, all of one size",
+        (220,),
+        "Where neighbours are alike, both rules keep few tables. geometric merges as soon as a table is not "
+        "twice as large as the one behind it; log2 waits for two of one magnitude, and writes less.",
+    ),
+    Load(
+        "300 and 200 bytes in turn",
+        (300, 200),
+        "The two are nearly alike, but a power of two lies between them: log2 never finds two neighbours of "
+        "one magnitude, and keeps every table. geometric merges them at once.",
+    ),
+    Load(
+        "300 and 60 bytes in turn",
+        (300, 60),
+        "In geometric the small table stays: the large one in front is more than twice its size. The next "
+        "large one takes both along. log2 finds no two neighbours of one magnitude, and keeps every table.",
+    ),
+    Load(
+        "small ones, now and then a big one",
+        (*[200] * 19, 20_000),
+        "log2 merges the small ones among themselves; what is left of them parts the big ones, say of two "
+        "fetches, which never meet. In geometric a big one takes along all small ones in front of it.",
+    ),
+)
+
+
+def last_updates(tables: Sequence[Table]) -> Load | None:
+    """The newest transactions of a stack as a load; None if it has no tables.
+
+    Of a table with several, only their sum is known: each is taken to be an equal part of it.
     """
-    stack = list(sizes)
-    written = 0
-    for _ in range(additions):
-        stack.append(size)
+    sizes: list[int] = []
+    for table in reversed(tables):
+        count = table.max_update_index - table.min_update_index + 1
+        sizes += [max(1, table.policy_size // count)] * min(count, MOST_UPDATES - len(sizes))
+        if len(sizes) >= MOST_UPDATES:
+            break
+    if not sizes:
+        return None
+    return Load(
+        "this stack's own last updates",
+        tuple(reversed(sizes)),
+        f"The last {len(sizes):,} transactions of this stack, again and again. Of a table with several, only "
+        "the sum is known: each is taken to be an equal part of it.",
+    )
+
+
+class Course:
+    """What became of a stack: its tables at the beginning, and the moments since."""
+
+    def __init__(self, tables: Iterable[Band], moments: Iterable[Moment]) -> None:
+        self.begin = tuple(tables)
+        self.moments = tuple(moments)
+        self.last = self.moments[-1].added.last if self.moments else len(self.begin)
+        """The last transaction."""
+        self.most = max((moment.tables for moment in self.moments), default=len(self.begin))
+        """The most tables that there were behind a transaction."""
+        self.added = sum(moment.added.size for moment in self.moments)
+
+    def stack(self, moments: int) -> list[Band]:
+        """The tables after so many moments, oldest first."""
+        stack = list(self.begin)
+        for moment in self.moments[:moments]:
+            stack.append(moment.added)
+            if moment.made is not None:
+                stack[moment.start : moment.start + len(moment.merged)] = [moment.made]
+        return stack
+
+    def bands(self, moments: int) -> Iterator[Band]:
+        """All tables that there have been after so many moments, as they came."""
+        yield from self.begin
+        for moment in self.moments[:moments]:
+            yield moment.added
+            if moment.made is not None:
+                yield moment.made
+
+    def next_merge(self, moments: int, by: int) -> int:
+        """The moments up to the next merge, or (`by` below 0) the one before; the last or first if none."""
+        end = len(self.moments)
+        found = range(moments + 1, end + 1) if by > 0 else range(moments - 1, 0, -1)
+        for number in found:
+            if self.moments[number - 1].merged:
+                return number
+        return end if by > 0 else min(1, end)
+
+
+def begin(sizes: Iterable[int]) -> list[Band]:
+    """Tables that are there already, as if each were of one transaction."""
+    return [Band(number, number, size) for number, size in enumerate(sizes, start=1)]
+
+
+def replay(tables: Sequence[Band], sizes: Iterable[int], rule: Policy, factor: int) -> Iterator[Moment]:
+    """The moment after each transaction of `sizes` on top of `tables`, under a rule."""
+    suggest = (
+        suggest_compaction_segment if rule == "log2" else partial(suggest_geometric_segment, factor=factor)
+    )
+    stack = list(tables)
+    settled = written = 0
+    for number, size in enumerate(sizes, start=stack[-1].last + 1 if stack else 1):
+        added = Band(number, number, size)
+        stack.append(added)
         written += size
-        segment = suggest(stack)
-        if len(segment) > 1:
-            merged = max(1, segment.bytes - FRAME * (len(segment) - 1))
-            stack[segment.start : segment.end] = [merged]
-            written += merged
-        yield Moment(len(stack), written)
+        # Both rules begin with two neighbours that do not suit each other, and there are none among those
+        # settled: a rule that keeps thousands of tables need not look through them each time. How far back
+        # the range goes from there, log2 knows as soon as it has met a table that it leaves alone.
+        offset = max(0, settled - _NEAR)
+        segment = suggest([band.size for band in stack[offset:]])
+        if offset and len(segment) > 1 and (rule != "log2" or not segment.start):
+            offset, segment = 0, suggest([band.size for band in stack])
+        start = offset + segment.start
+        merged: tuple[Band, ...] = ()
+        made = None
+        if len(segment) < 2:
+            settled = len(stack)
+        else:
+            merged = tuple(stack[start : start + len(segment)])
+            made_size = max(1, segment.bytes - FRAME * (len(merged) - 1))
+            made = Band(merged[0].first, merged[-1].last, made_size)
+            stack[start : start + len(segment)] = [made]
+            written += made_size
+            settled = min(start, settled)
+        yield Moment(added, start, merged, made, len(stack), written)
+
+
+def past(tables: Iterable[Table]) -> Course:
+    """What the tables of a stack tell of its past: when each ends. What was merged into it is not told."""
+    moments = []
+    written = 0
+    for number, table in enumerate(tables, start=1):
+        band = Band(table.min_update_index, table.max_update_index, table.policy_size)
+        written += band.size
+        moments.append(Moment(band, 0, (), None, number, written))
+    return Course((), moments)

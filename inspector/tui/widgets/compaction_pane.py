@@ -1,7 +1,7 @@
 """The compaction pane: the tables as bars, a rule step by step, a range, and what merging it would do.
 
 The tables, the rule and the range are those of a `Study`; this module gives it keys, has dry runs made in
-a thread, and draws. `w` changes to the what-if plots and back.
+a thread, and draws. `h` changes to the stack over time and back.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from inspector.tui.widgets.compaction_words import (
 )
 from inspector.tui.widgets.dry_run import DryRun
 from inspector.tui.widgets.geometry import BarList, Bars
+from inspector.tui.widgets.over_time import OverTime
 from inspector.tui.widgets.virtual_list import ListPane, VirtualList
-from inspector.tui.widgets.what_if_plot import WhatIf
 
 LOW: Final = 16
 HIGH: Final = 24
@@ -76,10 +76,7 @@ table has another, and tombstones, which say that something was deleted. Tombsto
 range begins with table 0: else they may hide something in an older table. c goes on to compacting the range.
 A range with a damaged table is BLOCKED as soon as reading, a check (v in Health) or a dry run has met the \
 damage: a merge reads every record. enter then shows what repairs the stack, and c has nothing to offer.
-What if (h): the next additions, replayed under both rules. More tables make reads slower, more bytes \
-written make additions slower: each rule is a trade between the two. 6.8× says that 6.8 bytes were written \
-for each one added. Arrows change how many additions come \
-and how large they are."""
+h shows the stack over time: how it came to be, and what becomes of it, under both rules."""
 
     DEFAULT_CSS = """
     CompactionPane {
@@ -118,7 +115,7 @@ and how large they are."""
         Binding("enter,r", "repair", "Repair…"),
         Binding("c", "compact", "Compact…"),
         Binding("F", "measure", "File sizes", show=False),
-        Binding("h", "what_if", "What if"),
+        Binding("h", "what_if", "Over time"),
         Binding("escape", "leave", "Clear or stop", show=False),
     ]
 
@@ -136,7 +133,7 @@ and how large they are."""
         self._legend = Static(classes="compaction--line compaction--legend", markup=False)
         self._step = Static(classes="compaction--step", markup=False)
         self._merge = Static(classes="compaction--merge", markup=False)
-        self._what_if = WhatIf()
+        self._what_if = OverTime()
         after = ListPane(self._after).add_class("compaction--after")
         bars = Horizontal(ListPane(self._before), after, classes="compaction--bars")
         parts = self._rule, bars, self._legend, self._step, self._merge
@@ -208,7 +205,7 @@ and how large they are."""
         self._after.show(SequenceRows(self._bars.after_rows()), self._bars.after())
         self._follow_cursor()
         if self.has_class("-what-if"):
-            self._what_if.ask(study.sizes, study.factor)
+            self._what_if.ask(study.tables, study.factor)
         self._say()
         self.refresh_bindings()
 

@@ -1,62 +1,166 @@
-"""The replay of additions: what it counts, and how near it comes to what a real stack does."""
+"""The replay of loads under both rules: what it counts, and how near it comes to what a real stack does."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given, strategies as st
 
 from engine.format import RefRecord
-from engine.merge import Segment, suggest_compaction_segment, suggest_geometric_segment
+from engine.merge import fastlog2, suggest_compaction_segment, suggest_geometric_segment
 from engine.stack import Policy, Stack, StackOptions
-from inspector.model import Moment, replay
-from inspector.model.what_if import FRAME
-from inspector.tui.widgets.what_if_plot import plot
+from inspector.model import LOADS, Band, Course, Load, Moment, begin, last_updates, past, replay
+from inspector.model.what_if import FRAME, MOST_UPDATES
+from tests.support.git import Git
+from tests.support.screens import branches, make_stack
 from tests.support.tables import oid
 
-Suggest = Callable[[Sequence[int]], Segment]
-RULES: dict[Policy, Suggest] = {"log2": suggest_compaction_segment, "geometric": suggest_geometric_segment}
+RULES: list[Policy] = ["log2", "geometric"]
+
+
+def moments(sizes: Sequence[int], added: Sequence[int], rule: Policy, factor: int = 2) -> list[Moment]:
+    return list(replay(begin(sizes), added, rule, factor))
+
+
+def course(load: Load, count: int, rule: Policy, sizes: Sequence[int] = ()) -> Course:
+    tables = begin(sizes)
+    return Course(tables, replay(tables, load.transactions(count), rule, 2))
+
+
+def named(word: str) -> Load:
+    [load] = [load for load in LOADS if word in load.name]
+    return load
 
 
 def test_each_addition_and_each_merge_is_written() -> None:
     """A merge has a frame less for each table less, so two are not quite twice as large as the third."""
-    moments = list(replay([], 3, 100, suggest_geometric_segment))
     two = 200 - FRAME
     three = two + 100 - FRAME
-    assert moments == [Moment(1, 100), Moment(1, 200 + two), Moment(1, 300 + two + three)]
+    first, second, third = (Band(number, number, 100) for number in (1, 2, 3))
+    both, all_three = Band(1, 2, two), Band(1, 3, three)
+    assert moments([], [100] * 3, "geometric") == [
+        Moment(first, 0, (), None, 1, 100),
+        Moment(second, 0, (first, second), both, 1, 200 + two),
+        Moment(third, 0, (both, third), all_three, 1, 300 + two + three),
+    ]
 
 
 def test_without_a_merge_tables_pile_up_and_additions_are_written_once() -> None:
-    moments = list(replay([100, 7], 3, 8, lambda _sizes: Segment(0, 0, 0, 0)))
-    assert moments == [Moment(3, 8), Moment(4, 16), Moment(5, 24)]
+    found = moments([100, 7], [3, 3, 3], "geometric", 1)
+    assert [(moment.tables, moment.written) for moment in found] == [(3, 3), (4, 6), (5, 9)]
 
 
-@given(st.lists(st.integers(50, 2**20), max_size=8), st.integers(50, 2**12), st.sampled_from(sorted(RULES)))
-def test_a_merge_keeps_all_bytes_but_frames(sizes: list[int], size: int, rule: Policy) -> None:
-    seen: list[Sequence[int]] = []
+@given(
+    st.lists(st.integers(1, 2**20), max_size=70),
+    st.lists(st.integers(1, 2**12), min_size=1, max_size=8),
+    st.sampled_from(RULES),
+    st.sampled_from([1, 2, 5]),
+)
+def test_the_replay_merges_what_the_rule_says_of_the_whole_stack(
+    sizes: list[int], cycle: list[int], rule: Policy, factor: int
+) -> None:
+    """However little of it is looked at; a merge keeps all bytes but frames."""
+    stack, written = list(sizes), 0
+    added = list(Load("", tuple(cycle), "").transactions(60))
+    tables = begin(sizes)
+    of_replay = Course(tables, replay(tables, added, rule, factor))
+    for number, (size, moment) in enumerate(zip(added, of_replay.moments, strict=True), start=1):
+        stack.append(size)
+        written += size
+        segment = (
+            suggest_compaction_segment(stack) if rule == "log2" else suggest_geometric_segment(stack, factor)
+        )
+        if len(segment) > 1:
+            made = max(1, segment.bytes - FRAME * (len(segment) - 1))
+            assert (moment.start, len(moment.merged)) == (segment.start, len(segment))
+            assert moment.made is not None
+            assert moment.made.size == made
+            stack[segment.start : segment.end] = [made]
+            written += made
+        else:
+            assert moment.made is None
+        assert (moment.tables, moment.written) == (len(stack), written)
+        assert [band.size for band in of_replay.stack(number)] == stack
+    ends = [(band.first, band.last) for band in of_replay.stack(60)]
+    assert [first for first, _ in ends] == [1, *(last + 1 for _, last in ends[:-1])], "no transaction is lost"
 
-    def suggest(stack: Sequence[int]) -> Segment:
-        seen.append(list(stack))
-        return RULES[rule](stack)
 
-    moments = list(replay(sizes, 20, size, suggest))
-    lost, written = 0, 0
-    for number, (moment, stack) in enumerate(zip(moments, seen, strict=True), start=1):
-        assert sum(stack) == sum(sizes) + size * number - lost
-        segment = RULES[rule](stack)
-        frames = FRAME * (len(segment) - 1) if len(segment) else 0
-        lost += frames
-        written += size + segment.bytes - frames
-        assert moment.written == written
-        assert moment.tables == len(stack) - max(0, len(segment) - 1)
+@pytest.mark.parametrize("word", ["deletes", "300 and 200", "300 and 60"])
+def test_sizes_in_turn_are_what_log2_never_merges(word: str) -> None:
+    """For these git changed its rule."""
+    assert course(named(word), 100, "log2").most == 100
+    assert course(named(word), 100, "geometric").most <= 5
+    with_tables = course(named(word), 100, "log2", [110_000, 32_000, 9000, 300])
+    assert with_tables.moments[-1].tables >= 100
 
 
-@pytest.mark.parametrize("rule", sorted(RULES))
+def test_equal_sizes_are_merged_by_both_and_big_ones_part_the_small_in_log2() -> None:
+    equal = [course(named("one size"), 1000, rule) for rule in RULES]
+    assert all(found.most <= 12 for found in equal)
+    assert equal[0].moments[-1].written < equal[1].moments[-1].written
+    log2, geometric = (course(named("big one"), 1000, rule) for rule in RULES)
+    assert log2.moments[-1].tables > 100
+    assert geometric.most <= 10
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_ten_thousand_additions_to_three_hundred_tables_keep_their_numbers(rule: Policy) -> None:
+    found = course(named("deletes"), 10_000, rule, [500] * 300)
+    assert len(found.moments) == 10_000
+    assert found.moments[-1].tables == len(found.stack(10_000))
+    assert found.last == 10_300
+
+
+def test_a_load_repeats_its_sizes_and_is_scaled() -> None:
+    load = Load("", (100, 7), "")
+    assert list(load.transactions(5)) == [100, 7, 100, 7, 100]
+    assert list(load.transactions(2, 0.25)) == [25, 1]
+
+
+def test_a_course_goes_from_merge_to_merge() -> None:
+    found = course(named("300 and 60"), 7, "geometric")
+    merges = [number for number, moment in enumerate(found.moments, start=1) if moment.merged]
+    assert merges
+    assert found.next_merge(0, 1) == merges[0]
+    assert found.next_merge(merges[-1], 1) == 7, "the end, when there is no other"
+    assert found.next_merge(7, -1) == [number for number in merges if number < 7][-1]
+    assert found.next_merge(1, -1) == 1
+    made = [band for band in found.bands(7) if band.first != band.last]
+    assert len(made) == len(merges)
+
+
+def test_last_updates_are_parts_of_their_tables(tmp_path: Path) -> None:
+    """And the past of a stack is when its tables end."""
+    directory = make_stack(tmp_path / "reftable", (branches(300), []), ([RefRecord(b"HEAD", 2, oid(1))], []))
+    with Stack.open(directory, read_only=True) as stack:
+        assert last_updates([]) is None
+        load = last_updates(stack.tables)
+        assert load is not None
+        assert load.sizes == tuple(table.policy_size for table in stack.tables)
+        found = past(stack.tables)
+    assert [moment.added.last for moment in found.moments] == [1, 2]
+    assert found.most == 2
+
+
+def test_of_many_last_updates_the_newest_are_taken(tmp_path: Path) -> None:
+    spans = [(1, 400), (401, 440), (441, 441)]
+    with Stack.open(tmp_path, StackOptions(auto_compact=False)) as stack:
+        for first, last in spans:
+            with stack.addition() as addition, addition.table() as writer:
+                writer.set_limits(first, last)
+                writer.add_refs([RefRecord(b"refs/heads/%d" % first, last, oid(first))])
+        load = last_updates(stack.tables)
+        assert load is not None
+        assert len(load.sizes) == MOST_UPDATES
+        assert load.sizes[-1] == stack.tables[-1].policy_size
+        assert load.sizes[0] == 1, "a table of 400 transactions gives each its part, a byte at least"
+
+
+@pytest.mark.parametrize("rule", RULES)
 def test_a_real_stack_goes_as_replayed(tmp_path: Path, rule: Policy) -> None:
-    """Tables whose sizes nearly add up: no prefix is shared, no block is padded, nothing is shadowed."""
+    """Tables whose sizes nearly add up: no prefix is shared, no block is padded, nothing is superseded."""
     options = StackOptions(policy=rule, restart_interval=1, unpadded=True, block_size=1 << 20)
     tables: list[int] = []
     with Stack.open(tmp_path, options) as stack:
@@ -69,28 +173,24 @@ def test_a_real_stack_goes_as_replayed(tmp_path: Path, rule: Policy) -> None:
             tables.append(len(stack.tables))
         read = stack.stats.bytes
         assert sum(stack.sizes) == pytest.approx(60 * size, rel=0.03)
-    moments = list(replay([], 60, size, RULES[rule]))
-    assert [moment.tables for moment in moments] == tables
-    assert moments[-1].written == pytest.approx(read + 60 * size, rel=0.03)
+    found = moments([], [size] * 60, rule)
+    assert [moment.tables for moment in found] == tables
+    assert found[-1].written == pytest.approx(read + 60 * size, rel=0.03)
 
 
-def test_a_plot_fills_its_column_for_the_top_and_shows_a_trace_of_anything() -> None:
-    assert plot([0, 1, 8, 16], 16, 4, 2) == ["   █", " ▁██"]
-    assert plot([0, 1, 400], 10_000, 3, 1) == [" ▁▁"]
-
-
-def test_a_plot_is_as_wide_as_asked_whatever_the_number_of_values() -> None:
-    assert plot([1, 2], 2, 4, 1) == ["▄▄██"]
-    assert plot([1, 1, 2, 1, 1, 1], 2, 3, 1) == ["▄█▄"], "a peak is not lost between columns"
-    assert plot([], 0, 3, 2) == ["   ", "   "]
-
-
-@given(st.lists(st.integers(0, 1000)), st.integers(0, 50), st.integers(1, 6))
-def test_a_plot_never_leaves_its_box(values: list[int], width: int, height: int) -> None:
-    lines = plot(values, max(values, default=0), width, height)
-    assert [len(line) for line in lines] == [width] * height
-
-
-def test_rules_take_their_factor() -> None:
-    suggest = partial(suggest_geometric_segment, factor=1)
-    assert [moment.tables for moment in replay([], 4, 8, suggest)] == [1, 2, 3, 4]
+def test_git_writes_the_sizes_of_the_load_named_after_it(git: Git, tmp_path: Path) -> None:
+    """A branch created and one deleted are of two magnitudes, again and again; commits are of one."""
+    repository = git.init(tmp_path / "repo", auto_compaction=False)
+    for message in ("Add a first thing", "Rework it", "Drop the second one"):
+        repository.git("commit", "-q", "--allow-empty", "-m", message)
+    for _ in range(3):
+        repository.git("branch", "-f", "foo")
+        repository.git("branch", "-d", "foo")
+    with Stack.open(repository.reftable, read_only=True) as stack:
+        sizes = [table.policy_size for table in stack.tables[1:]]
+    commits, turns = sizes[:3], sizes[3:]
+    assert turns == pytest.approx(list(named("deletes").transactions(6)), rel=0.15)
+    assert len({fastlog2(size) for size in turns}) == 2
+    assert suggest_compaction_segment(turns).end == 0
+    assert commits == pytest.approx(list(named("one size").transactions(3)), rel=0.15)
+    assert len({fastlog2(size) for size in commits}) == 1

@@ -22,7 +22,7 @@ from inspector.tui.widgets import geometry
 from inspector.tui.widgets.compaction_pane import CompactionPane
 from inspector.tui.widgets.geometry import BarList
 from inspector.tui.widgets.key_bar import KeyBar
-from inspector.tui.widgets.what_if_plot import WhatIf
+from inspector.tui.widgets.over_time import OverTime
 from tests.support.handmade import change_byte
 from tests.support.screens import (
     NARROW,
@@ -322,7 +322,7 @@ def test_capital_c_asks_for_the_range(stack: Path) -> None:
 def test_escape_that_has_nothing_to_leave_is_for_the_screen(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
         await press(pilot, "h")
-        assert isinstance(pane.app.focused, WhatIf)
+        assert isinstance(pane.app.focused, OverTime)
         await press(pilot, "escape")
         assert isinstance(pane.app.focused, BarList)
         await press(pilot, "escape")
@@ -451,7 +451,7 @@ def test_a_stack_with_nothing_to_merge_takes_every_key(tmp_path: Path, tables: i
                 await pane.run_action(binding.action)  # type: ignore[union-attr]
         await settle(pilot)
         assert not pane.running
-        assert isinstance(pane.focus_target, WhatIf), "to which the last key went"
+        assert isinstance(pane.focus_target, OverTime), "to which the last key went"
 
     assert show(directory, steps).wanted == []
 
@@ -466,32 +466,21 @@ def test_file_sizes_are_shown_on_request(stack: Path) -> None:
     show(stack, steps)
 
 
-@pytest.mark.parametrize("size", thinned([WIDE, NARROW, (60, 16)], 2))
-def test_what_if_plots_both_rules_from_the_present_stack(stack: Path, size: tuple[int, int]) -> None:
+def test_the_stack_over_time_is_drawn_in_place_of_the_study_and_follows_the_factor(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
         await press(pilot, "h")
-        plots = pane.query_one(WhatIf)
-        moments = plots.moments
-        assert moments is not None
-        additions, each = plots.question
-        assert f"the next {additions} additions have {each} bytes each?" in words(pane)
-        for rule in moments:
-            assert len(rule) == additions
-            assert f"7 → {rule[-1].tables} tables" in words(pane)
-        await press(pilot, "up", "right")
-        assert plots.question == (200, 2 * each)
-        assert plots.moments is not None
-        assert plots.moments != moments
-        await press(pilot, "left", "down")
-        assert plots.moments == moments
+        assert "geometric ×2 (+ -)" in words(pane)
+        before = pane.query_one(OverTime).courses
+        assert len(before) == 2
         await press(pilot, "+")
         assert "geometric ×3" in words(pane)
-        assert plots.moments is not None
-        assert plots.moments[1] != moments[1]
+        after = pane.query_one(OverTime).courses
+        assert after[0].moments == before[0].moments
+        assert after[1].moments != before[1].moments
         await press(pilot, "h")
         assert pane.study.factor == 3
 
-    show(stack, steps, size)
+    show(stack, steps)
 
 
 def test_a_tall_stack_makes_only_the_rows_on_screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,358 @@
+"""A stack over time: how it came to be, or what becomes of it under a load, by one rule above the other.
+
+The picture is that of `bands`. A cursor goes along time, and what happened at that transaction is said below.
+A load is replayed (`inspector.model.what_if`) in a thread; until that has ended, the pictures are those of
+before.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import ClassVar, Final, NamedTuple
+
+from textual.app import RenderResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.events import Click
+from textual.widget import Widget
+
+from engine.merge import DEFAULT_FACTOR
+from engine.stack import Policy
+from engine.table import Table
+from inspector.model import LOADS, Course, Load, Moment, begin, last_updates, past, replay
+from inspector.text import file_size
+from inspector.tui.widgets.bands import BandLook, Scale, counts_line, magnitudes, picture
+from inspector.tui.widgets.compaction_words import tables_text
+from inspector.tui.work import Job, Jobs, failure_text
+
+ADDITIONS: Final = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
+SCALES: Final = tuple(2.0**power for power in range(-2, 15))
+PAST: Final = Load(
+    "how this stack came to be",
+    (),
+    "The tables of this stack, each where the transactions are that it has, the oldest at the left. What was "
+    "merged into a table is not kept anywhere: a wide band is all that is left of it.",
+)
+
+_LABEL: Final = 8
+"""Cells left of a picture, for the magnitudes."""
+
+_STYLES: Final[dict[BandLook, str]] = {
+    "gone": "$foreground-muted",
+    "joined": "$text-warning",
+    "there": "$text-accent",
+    "made": "bold $text-success",
+    "now": "$foreground-muted",
+}
+
+
+class _Question(NamedTuple):
+    """What is replayed, from tables of which sizes, with which factor of the geometric rule."""
+
+    sizes: tuple[int, ...]
+    load: Load
+    additions: int
+    scale: float
+    factor: int
+
+
+class _Answer(NamedTuple):
+    """What came of it: a course for each rule, or one alone that no rule has made."""
+
+    question: _Question
+    courses: tuple[Course, ...]
+
+
+class OverTime(Widget, can_focus=True):
+    """The pictures, the cursor, and the keys for the load."""
+
+    ALLOW_SELECT = False
+
+    HELP: ClassVar[str] = """\
+A stack over time. Each table is a band: it covers the transactions whose records it has, older ones to the \
+left, and lies in the row of its magnitude, the power of two below its size. A transaction adds a narrow \
+band at the right; a merge joins neighbours into one as wide as all of them, which lies higher.
+
+Heavy lines ┏━━┓ are the tables that there are at the cursor, ┃ one that is no wider than a cell, a digit so \
+many in one cell (+ from ten on). Double lines ╞══╡ were merged at this very transaction, light ones ├──┤ \
+before. So the stack is what is heavy: a staircase under the geometric rule. Two heavy bands beside each \
+other in one row are what the log2 rule looks for. The columns below are the number of tables over time.
+
+Below each picture: what happened at the cursor, and how many bytes were written by then for each one \
+added: what was added once, and again with every merge. More tables make reads slower, more bytes written \
+make transactions slower: each rule is a trade between the two.
+
+What comes is an estimate by sizes alone: a merge is as large as its inputs, and nothing is superseded."""
+
+    DEFAULT_CSS = """
+    OverTime { height: 1fr; width: 1fr; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "load(-1)", "Load", key_display="↑↓"),
+        Binding("down,j", "load(1)", "Next load", show=False),
+        Binding("right", "move(1)", "Time", key_display="←→"),
+        Binding("left", "move(-1)", "Back in time", show=False),
+        Binding("pagedown,ctrl+d", "leap(1)", "A tenth on", show=False),
+        Binding("pageup,ctrl+u", "leap(-1)", "A tenth back", show=False),
+        Binding("full_stop", "merge(1)", "Next merge", key_display=". ,"),
+        Binding("comma", "merge(-1)", "Merge before", show=False),
+        Binding("home,g,left_curly_bracket", "first", "First transaction", show=False),
+        Binding("end,G,right_curly_bracket", "last", "Last transaction", show=False),
+        Binding("shift+right", "additions(1)", "More transactions", key_display="⇧←→"),
+        Binding("shift+left", "additions(-1)", "Fewer transactions", show=False),
+        Binding("shift+up", "size(1)", "Twice as large", show=False),
+        Binding("shift+down", "size(-1)", "Half as large", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._tables: tuple[Table, ...] = ()
+        self._factor = DEFAULT_FACTOR
+        self._additions = ADDITIONS.index(50)
+        self._doubled = SCALES.index(1)
+        self._load = LOADS[0]
+        self._at: int | None = None
+        self._asked: _Question | None = None
+        self._answer: _Answer | None = None
+        self._error: Exception | None = None
+        self._picture_left = 0
+        self._jobs = Jobs(self)
+
+    @property
+    def loads(self) -> list[Load]:
+        """What there is to choose from: this stack's past, and what may come."""
+        own = last_updates(self._tables)
+        return [PAST, *LOADS, *([own] if own is not None else [])]
+
+    @property
+    def question(self) -> _Question:
+        """What is to be shown."""
+        sizes = tuple(table.policy_size for table in self._tables)
+        return _Question(sizes, self._load, ADDITIONS[self._additions], SCALES[self._doubled], self._factor)
+
+    @property
+    def courses(self) -> tuple[Course, ...]:
+        """What came of the question, by log2 and geometric, or of the past alone; none until it is known."""
+        known = self._answer is not None and self._answer.question == self._asked
+        return self._answer.courses if self._answer is not None and known else ()
+
+    @property
+    def moments(self) -> int:
+        """The moments up to the cursor."""
+        end = len(self._answer.courses[0].moments) if self._answer is not None else 0
+        return end if self._at is None else min(self._at, end)
+
+    def ask(self, tables: Sequence[Table], factor: int) -> None:
+        """Begin with these tables, with this factor, unless that is what is shown already."""
+        self._tables, self._factor = tuple(tables), factor
+        self._load = next((load for load in self.loads if load.name == self._load.name), LOADS[0])
+        self._replay()
+
+    # Keys.
+
+    def action_load(self, by: int) -> None:
+        """The next load, or the one before."""
+        names = [load.name for load in self.loads]
+        self._load = self.loads[(names.index(self._load.name) + by) % len(names)]
+        self._at = None
+        self._replay()
+
+    def action_additions(self, by: int) -> None:
+        """The next larger or smaller number of transactions."""
+        self._additions = max(0, min(self._additions + by, len(ADDITIONS) - 1))
+        self._at = None
+        self._replay()
+
+    def action_size(self, by: int) -> None:
+        """Transactions twice or half as large."""
+        self._doubled = max(0, min(self._doubled + by, len(SCALES) - 1))
+        self._replay()
+
+    def action_move(self, by: int) -> None:
+        """So many transactions on, or back."""
+        self._go(self.moments + by)
+
+    def action_leap(self, by: int) -> None:
+        """A tenth of all transactions on, or back."""
+        end = len(self._answer.courses[0].moments) if self._answer is not None else 0
+        self._go(self.moments + by * max(1, end // 10))
+
+    def action_merge(self, by: int) -> None:
+        """To the next merge of either rule, or the one before."""
+        if self._answer is not None:
+            found = [course.next_merge(self.moments, by) for course in self._answer.courses]
+            self._go(min(found) if by > 0 else max(found))
+
+    def action_first(self) -> None:
+        """To the first transaction."""
+        self._go(1)
+
+    def action_last(self) -> None:
+        """To the last."""
+        self._at = None
+        self.refresh()
+
+    def _go(self, moments: int) -> None:
+        end = len(self._answer.courses[0].moments) if self._answer is not None else 0
+        self._at = None if moments >= end else max(1, moments)
+        self.refresh()
+
+    def on_click(self, event: Click) -> None:
+        """The cursor goes where the click is."""
+        if self._answer is None or not (offset := event.get_content_offset(self)):
+            return
+        scale = self._scale(self._answer, 1)
+        moments = self._answer.courses[0].moments
+        ends = [scale.cell(moment.added.last) for moment in moments]
+        cell = offset.x - _LABEL
+        self._go(next((number for number, end in enumerate(ends, start=1) if end > cell), len(ends)))
+
+    # The replay.
+
+    def _replay(self) -> None:
+        question = self.question
+        if question != self._asked:
+            self._asked, self._error = question, None
+            work = partial(_played, question, self._tables)
+            self._jobs.start("over-time", work, self._take, self._fail)
+        self.refresh()
+
+    def _take(self, answer: _Answer) -> None:
+        self._answer = answer
+        self.refresh()
+
+    def _fail(self, error: Exception) -> None:
+        self._error = error
+        self.refresh()
+
+    # What is drawn.
+
+    def render(self) -> RenderResult:
+        """The load and what there is to see, then a picture for each rule with its words."""
+        width, height = self.content_size
+        lines = self._heading(width, height)
+        if self._error is not None:
+            lines.append(Content.styled(failure_text(self._error), "$text-error"))
+        elif self._answer is None:
+            lines.append(Content("…"))
+        elif not self._answer.courses[0].moments:
+            lines.append(Content("The stack is empty: it has no past."))
+        else:
+            room = (height - len(lines)) // len(self._answer.courses)
+            for rule, course in zip(_RULES, self._answer.courses, strict=False):
+                lines += self._panel(self._answer, rule, course, room)
+        return Content("\n").join(lines)
+
+    def _heading(self, width: int, height: int) -> list[Content]:
+        question = self.question
+        name, text, numbers = question.load.name, question.load.to_see, ""
+        if question.load is not PAST:
+            sizes = [*dict.fromkeys(question.load.transactions(len(question.load.sizes), question.scale))]
+            each = " and ".join(f"{size:,}" for size in sizes)
+            if len(sizes) > 2:
+                each = f"{min(sizes):,} to {max(sizes):,}"
+            numbers = f"{question.additions:,} (⇧←→) of {each} bytes (⇧↑↓)"
+            if len(name) + len(numbers) + 11 > width:
+                numbers, text = "", f"{numbers}. {text}"
+        shown = [
+            ("past " if question.load is PAST else "load ", "$foreground-muted"),
+            (name, "bold $text-accent"),
+            (" ↑↓", "$foreground-muted"),
+        ]
+        load = Content.assemble(*shown, f" · {numbers}" if numbers else "")
+        if self._answer is not None and not self.courses and self._error is None:
+            return [load, Content.styled("… the pictures are still those of before.", "$text-warning")]
+        most = 3 if height < 24 else 5
+        words = textwrap.wrap(text, max(20, width), max_lines=most, placeholder=" …")
+        return [load, *(Content.styled(line, "$foreground-muted") for line in words)]
+
+    def _scale(self, answer: _Answer, rows: int) -> Scale:
+        courses = answer.courses
+        width = max(1, self.content_size.width - _LABEL)
+        end = len(courses[0].moments)
+        sizes = (band.size for course in courses for band in course.bands(end))
+        logs = magnitudes(sizes, rows)
+        if answer.question.load is PAST:
+            ends = [moment.added.last for moment in courses[0].moments]
+            spans = [
+                (moment.added.last - moment.added.first + 1).bit_length() for moment in courses[0].moments
+            ]
+            return Scale(ends, [span * width / sum(spans) for span in spans], width, logs)
+        # The tables that are there already have a quarter at most: what comes is what there is to see.
+        there = len(courses[0].begin)
+        before = min(there, width // 4)
+        each = (width - before) / end
+        cells = int(each) * end if each >= 1 else width - before
+        return Scale([there, there + end], [before, cells], width, logs)
+
+    def _panel(self, answer: _Answer, rule: Policy, course: Course, room: int) -> list[Content]:
+        rows = max(1, room - 2 - (room > 5))
+        scale = self._scale(answer, rows)
+        end = course.moments[-1]
+        question = answer.question
+        if question.load is PAST:
+            title, about = f"{end.tables:,} tables", ""
+        else:
+            title = rule if rule == "log2" else f"geometric ×{question.factor} (+ -)"
+            about = (
+                f"{len(course.begin):,} → {end.tables:,} tables, at most {course.most:,}; "
+                f"wrote {end.written / course.added:.1f}× what was added"
+            )
+        lines = [Content.assemble((f"{title}  ", "bold"), about)]
+        for logs, runs in zip(scale.rows, picture(course, self.moments, scale), strict=True):
+            label = f"2^{logs[0]}" if len(logs) == 1 else f"2^{logs[0]}-{logs[-1]}"
+            parts = [(f"{label:<{_LABEL}}", "$foreground-muted")]
+            parts += [(run.text, _STYLES[run.look] if run.look else "") for run in runs]
+            lines.append(Content.assemble(*parts))
+        if room > 5:
+            most = max(course.most for course in answer.courses)
+            counts = counts_line(course, self.moments, scale, most)
+            lines.append(
+                Content.assemble((f"{'tables':<{_LABEL}}", "$foreground-muted"), (counts, "$text-accent"))
+            )
+        lines.append(_moment_line(course, self.moments, question.load is PAST))
+        return lines
+
+
+_RULES: Final[tuple[Policy, ...]] = ("log2", "geometric")
+
+
+def _moment_line(course: Course, moments: int, of_past: bool) -> Content:
+    """What happened at the cursor."""
+    moment = course.moments[moments - 1]
+    added = moment.added
+    if of_past:
+        which = f"{added.first:,}" if added.first == added.last else f"{added.first:,} to {added.last:,}"
+        what = f": {file_size(added.size)} in table {moments - 1}"
+        return Content.assemble((f"transaction {which}", "bold"), what)
+    return Content.assemble(
+        (f"transaction {moments:,}", "bold"),
+        f": +{added.size:,} bytes; ",
+        (_merge_text(moment), "bold" if moment.merged else ""),
+        f": {moment.tables:,} table{'s' if moment.tables != 1 else ''}, "
+        f"{moment.written / sum(each.added.size for each in course.moments[:moments]):.1f}× written",
+    )
+
+
+def _merge_text(moment: Moment) -> str:
+    if not moment.merged:
+        return "nothing merged"
+    return f"{tables_text(range(moment.start, moment.start + len(moment.merged)))} merged"
+
+
+def _played(question: _Question, tables: Sequence[Table], job: Job) -> _Answer:
+    """The courses of a question, in a thread."""
+    if question.load is PAST:
+        return _Answer(question, (past(tables),))
+    there = begin(question.sizes)
+
+    def moments(rule: Policy) -> Iterator[Moment]:
+        sizes = question.load.transactions(question.additions, question.scale)
+        for moment in replay(there, sizes, rule, question.factor):
+            job.check()
+            yield moment
+
+    return _Answer(question, tuple(Course(there, moments(rule)) for rule in _RULES))
