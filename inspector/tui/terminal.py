@@ -9,18 +9,13 @@ in progress is cancelled and cleans up after itself, and the exit code says whic
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
-import signal
 import sys
-import termios
 import traceback
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from types import FrameType
-from typing import IO, Any, ClassVar, Final, cast
+from contextlib import suppress
+from typing import IO, Any, ClassVar, cast
 
 import click
 from textual import on
@@ -33,11 +28,9 @@ from textual.worker import WorkerFailed
 
 from inspector.exit_codes import ExitCode, note
 from inspector.text import safe_name
+from inspector.tui.ending import Ending
 from inspector.tui.keys_in_turn import KeysInTurnApp
 from inspector.tui.palette import Palette
-from inspector.tui.work import Defect
-
-_ENDINGS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class _Lasting:
@@ -69,6 +62,26 @@ class _LastingDriver(LinuxDriver):
     def __init__(self, app: App[Any], **options: Any) -> None:  # noqa: ANN401 - Textual's own
         super().__init__(app, **options)
         self._file = cast("Any", _Lasting(cast("IO[str]", self._file)))
+        self._is_suspended = False
+
+    def _sigtstp_application(self, *_signal: object) -> None:
+        self._is_suspended = True
+        super()._sigtstp_application()
+
+    def _sigcont_application(self, *_signal: object) -> None:
+        """Take the terminal again, whatever a shell has made of it meanwhile.
+
+        Not only this program stops the process and has it continued. After a stop from elsewhere, Textual
+        would read keys with two threads, of which only one is told to end.
+        """
+        has_begun = self._key_thread is not None and self._key_thread.is_alive()
+        if self._is_suspended:
+            self._is_suspended = False
+            super()._sigcont_application()
+        elif has_begun and self._auto_restart and not self.exit_event.is_set():
+            self.suspend_application_mode()
+            self._must_signal_resume = True
+            self.resume_application_mode()
 
 
 class TerminalApp(KeysInTurnApp[None]):
@@ -86,10 +99,6 @@ class TerminalApp(KeysInTurnApp[None]):
         self.defects: deque[Exception] = deque(maxlen=10)
         """Errors of jobs that are defects of this program: it goes on, and reports them at its end."""
 
-    @on(Defect)
-    def _keep_defect(self, event: Defect) -> None:
-        self.defects.append(event.error)
-
     @on(Driver.SignalResume)
     def _draw_again(self) -> None:
         # What was drawn went away with the alternate screen, and Textual draws only what has changed.
@@ -99,6 +108,11 @@ class TerminalApp(KeysInTurnApp[None]):
         """Show the palette."""
         if not isinstance(self.screen, CommandPalette):
             self.push_screen(Palette(id="--command-palette"))
+
+    def let_terminal_go(self) -> None:
+        """Have no key read any more: there is none to come."""
+        if isinstance(self._driver, LinuxDriver):
+            self._driver.exit_event.set()
 
     def get_driver_class(self) -> type[Driver]:
         """The usual driver, made to outlast its terminal."""
@@ -148,9 +162,10 @@ def run_on_terminal(app: TerminalApp, *, mouse: bool = True) -> int:
     if trouble := terminal_trouble():
         raise click.UsageError(f"{trouble}. The verbs need none: refs, logs, tables and others (--help).")
     collect_garbage_seldom()
-    with _ended_by_signals(app) as received:
+    ending = Ending(app.exit, app.let_terminal_go)
+    with ending.expected():
         app.run(mouse=mouse)
-    if received:
+    if ending.received:
         raise KeyboardInterrupt
     for defect in app.defects:
         if defect is not app.crash:
@@ -159,40 +174,6 @@ def run_on_terminal(app: TerminalApp, *, mouse: bool = True) -> int:
         _report(app.crash, "the program failed: the fault is in it, and not in your repository")
         return ExitCode.INTERNAL
     return app.return_code or ExitCode.OK
-
-
-@contextmanager
-def _ended_by_signals(app: App[None]) -> Iterator[list[int]]:
-    """Have signals end `app` from within its loop, where nothing is half done; yields those that came."""
-    received: list[int] = []
-
-    def end(number: int, _frame: FrameType | None) -> None:
-        if number == signal.SIGHUP:
-            _let_go_of_terminal()
-        received.append(number)
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:  # not yet begun, or already over
-            raise KeyboardInterrupt from None
-        loop.call_soon_threadsafe(app.exit)
-
-    before = {number: signal.signal(number, end) for number in _ENDINGS}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _let_go_of_terminal() -> None:
-    """When the terminal has gone, put the null device in its place: what writes to it later does not fail."""
-    try:
-        termios.tcgetattr(sys.__stdin__.fileno() if sys.__stdin__ else 0)
-    except (OSError, termios.error):
-        nothing = os.open(os.devnull, os.O_RDWR)
-        for descriptor in range(3):
-            os.dup2(nothing, descriptor)
-        os.close(nothing)
 
 
 def _report(error: Exception, what: str) -> None:

@@ -8,20 +8,20 @@ that draws, to its owner alone, and only
     while the job is the newest    of its group: another one, or `drop`, makes it an old one
     while nothing covers it        for a job with `on_top`, whose answer opens a screen or moves the focus
 
-and is dropped otherwise. An error goes to the owner as well. One that is a defect of this program
-is besides told to the application (`Defect`), which keeps it until the end.
+and is dropped otherwise. An error goes to the owner as well. One that is a defect of this program is besides
+kept by the application until the end (`KeepsDefects`), also when nothing waits for the job any more.
 """
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
 from textual.app import App
 from textual.dom import DOMNode
-from textual.message import Message
 from textual.worker import Worker
 
 from engine.errors import Cancelled, ReftableError
@@ -31,6 +31,9 @@ from inspector.rows import ExportError
 from inspector.text import error_text
 
 Answer = TypeVar("Answer")
+
+CHANGING: Final = threading.Lock()
+"""Held while a job changes the stack: the process does not end in its midst (`ending.py`)."""
 
 _FORESEEN: Final = (ReftableError, OSError, RefusedError, ExportError, Cancelled)
 
@@ -46,11 +49,11 @@ def failure_text(error: BaseException) -> str:
     return f"a defect of this program: {type(error).__name__}: {text}" if is_defect(error) else text
 
 
-@dataclass
-class Defect(Message):
-    """A job met an error that is a defect of this program."""
+@runtime_checkable
+class KeepsDefects(Protocol):
+    """An application that keeps the errors of jobs that are defects of this program until its end."""
 
-    error: Exception
+    defects: deque[Exception]
 
 
 class Source(Protocol):
@@ -126,11 +129,15 @@ class Jobs:
         """
         self.drop(group)
         job = self._newest[group] = Job(self, group, source)
+        app: App[object] = self._owner.app
 
         def run() -> None:
             try:
                 answer = function(job)
             except Exception as error:  # noqa: BLE001 - whatever it is, the owner waits for an answer
+                # Not by a message: the application may have stopped taking any.
+                if is_defect(error) and isinstance(app, KeepsDefects):
+                    app.defects.append(error)
                 self.deliver(job, partial(self._fail, error, failed), is_last=True)
             else:
                 self.deliver(job, partial(done, answer), is_last=True, on_top=on_top)
@@ -200,8 +207,6 @@ class Jobs:
             tell()
 
     def _fail(self, error: Exception, failed: Callable[[Exception], object] | None) -> None:
-        if is_defect(error):
-            self._owner.post_message(Defect(error))
         if failed is not None:
             failed(error)
         else:

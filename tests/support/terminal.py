@@ -50,7 +50,9 @@ class Terminal:
         size: tuple[int, int] = (120, 36),
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
+        is_told: bool = True,
     ) -> None:
+        """Where it is not told, the terminal is not that of its session, and its end sends it no signal."""
         self._master, self._slave = pty.openpty()
         self.resize(*size)
         self.before = termios.tcgetattr(self._slave)
@@ -69,7 +71,7 @@ class Terminal:
             cwd=cwd,
             start_new_session=True,
             # It is not safe where threads hold locks; this process has none by then.
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509
+            preexec_fn=(lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)) if is_told else None,  # noqa: PLW1509
         )
 
     def __enter__(self) -> Self:

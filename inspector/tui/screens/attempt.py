@@ -20,7 +20,7 @@ from inspector.actions import (
     seen_locks,
 )
 from inspector.model import Ending
-from inspector.tui.work import Job
+from inspector.tui.work import CHANGING, Job
 
 _BAR_WIDTH: Final = 24
 
@@ -54,7 +54,8 @@ def make_plan(action: Action[Any], show: Show, job: Job) -> tuple[Plan[Any], lis
 def apply_plan(action: Action[Any], plan: Plan[Any], show: Show, job: Job) -> Result | NotDone:
     """Apply just this plan."""
     try:
-        return run(action, plan, _report(job, show))
+        with CHANGING:
+            return run(action, plan, _report(job, show))
     except (ReftableError, OSError, RefusedError) as error:
         return _not_done(error, is_as_planned_for(action.workplace, plan.names))
 
