@@ -59,6 +59,8 @@ def check_repository(repository: Repository) -> Iterator[Finding]:
         stated = repository.config.text("extensions.refstorage")
         is_set = "is not set" if stated is None else f"is {stated[:80]!r}"
         what = f"HEAD is that of a repository with reftables, and extensions.refStorage {is_set}"
+        if os.path.exists(config) and not os.path.isfile(config):
+            what = "no regular file: git may wait for it without end. Move it away first"
         yield Finding(FAULTS["repository-storage"], config, None, what)
     elif version != _VERSION:
         what = (

@@ -80,6 +80,9 @@ def _open_repository(
     typed: Path, git_dir: Path, worktree: Path | None, program: GitProgram | None
 ) -> Repository:
     common_dir = common_dir_of(git_dir)
+    files = (git_dir / "HEAD", common_dir / "HEAD", common_dir / "config", git_dir / "config.worktree")
+    if any(map(_is_special, files)):
+        program = None  # it would wait for what a pipe has to say, for each question
     config = _read_config(git_dir, common_dir, program)
     stacks = _locate_stacks(typed, git_dir, common_dir, config)
 
@@ -194,6 +197,11 @@ def _read_config(git_dir: Path, common_dir: Path, program: GitProgram | None) ->
     if GitConfig(own).flag("extensions.worktreeconfig", False):
         own |= parse_config(_read_if_regular(git_dir / "config.worktree"))
     return GitConfig(own if program is None else program.config(git_dir, own))
+
+
+def _is_special(path: Path) -> bool:
+    """Whether there is a pipe, a device or a socket."""
+    return path.exists() and not (path.is_file() or path.is_dir())
 
 
 def _read_if_regular(path: Path) -> bytes:

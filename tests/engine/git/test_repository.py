@@ -493,10 +493,12 @@ def test_a_pipe_is_not_read(tmp_path: Path, repo: real.Repository, program: str 
     assert "neither a directory nor a regular file" in refused(tmp_path / "pipe", program)
     (repo.git_dir / "config").unlink()
     os.mkfifo(repo.git_dir / "config")
-    assert not find_repository(repo.path, None).states_reftables
+    found = find_repository(repo.path, program)
+    assert not found.states_reftables
+    assert found.git is None  # which would wait for each answer
     (repo.git_dir / "HEAD").unlink()
     os.mkfifo(repo.git_dir / "HEAD")
-    assert "uses the files backend" in refused(repo.path, None)
+    assert "uses the files backend" in refused(repo.path, program)
 
 
 @contextmanager
