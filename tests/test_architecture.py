@@ -95,7 +95,7 @@ FILE_ACCESS_ALLOWED = {
     },
     ("inspector/cli/entry.py", "os.open"): "the null device, in place of a stream that is closed, or unread",
     ("inspector/cli/entry.py", "os.fdopen"): "the same, as a stream",
-    ("inspector/tui/terminal.py", "os.open"): "the null device, in place of a terminal that has gone",
+    ("inspector/tui/ending.py", "os.open"): "the null device, in place of a terminal that has gone",
 }
 
 FORBIDDEN_TEXT = {
