@@ -5,12 +5,15 @@ May import `update`.
     config        the syntax of a config file, and what its values mean
     program       what is asked of the git program
     refs          the refs of a repository, its stacks as one, as git sees them from a worktree
+    objects       what a commit or a tag says, from one git process
     repository    a repository: its stacks, and what git's configuration asks of them
     finding       from any path that a user types to the repository behind it
     searching     from directories to all repositories below them
 """
 
 from engine.git.finding import find_repository as find_repository
+from engine.git.objects import GitObject as GitObject, ObjectReader as ObjectReader
+from engine.git.program import GitProgram as GitProgram
 from engine.git.refs import Refs as Refs
 from engine.git.repository import Repository as Repository, StackLocation as StackLocation
 from engine.git.searching import (

@@ -119,7 +119,7 @@ class GitProgram:
         """Whether git has set a variable in this file, which it locks for that."""
         with (
             contextlib.suppress(OSError),
-            self._running(os.devnull, ("config", "--file", file, key, value), _TIMEOUT) as (
+            self.running(os.devnull, ("config", "--file", file, key, value), _TIMEOUT) as (
                 process,
                 stdin,
                 _,
@@ -145,7 +145,7 @@ class GitProgram:
         found: dict[bytes, ObjectInfo] = {}
         timeout = _TIMEOUT + len(wanted) * _SECONDS_PER_OBJECT
         arguments = ("cat-file", "--batch-check=%(objectname) %(objecttype)")
-        with contextlib.suppress(OSError), self._running(git_dir, arguments, timeout) as (_, stdin, stdout):
+        with contextlib.suppress(OSError), self.running(git_dir, arguments, timeout) as (_, stdin, stdout):
             for start in range(0, len(wanted), _BATCH):
                 batch = wanted[start : start + _BATCH]
                 stdin.write("".join(f"{oid.hex()}\n{oid.hex()}^{{}}\n" for oid in batch).encode())
@@ -171,7 +171,7 @@ class GitProgram:
         def ask(name: bytes) -> bytes:
             with contextlib.suppress(OSError):
                 if not pipes:
-                    _, *pipes[:] = running.enter_context(self._running(git_dir, arguments, _TIMEOUT))
+                    _, *pipes[:] = running.enter_context(self.running(git_dir, arguments, _TIMEOUT))
                 pipes[0].write(name + b"\n")
                 pipes[0].flush()
                 return pipes[1].readline(_MAX_OUTPUT)
@@ -199,11 +199,35 @@ class GitProgram:
         name, email, seconds, tz = match.groups()
         return Identity(name, email, int(seconds), int(tz))
 
+    def show_command(
+        self, git_dir: str | os.PathLike[str], oid: bytes, *, color: bool = True
+    ) -> tuple[list[str], dict[str, str]]:
+        """How to have git show an object for a pager: the arguments and the environment.
+
+        Nothing is run that the configuration names, and no ref is read, since the stack may be broken.
+        """
+        arguments = [self.command, "--no-pager", "show", "--pretty=medium", "--no-decorate", "--no-notes"]
+        arguments += ["--no-show-signature", "--no-ext-diff", "--no-textconv", "--submodule=short"]
+        arguments += [*(() if color else ("--no-color",)), oid.hex()]
+        return arguments, self._environment(git_dir) | {"GIT_PAGER_IN_USE": "true"}
+
+    def pager(self, git_dir: str | os.PathLike[str]) -> str:
+        """The shell command that git would show its output with; "cat" for none, "less" if git does not say.
+
+        The configuration of another user's repository is not asked: it could name any program.
+        """
+        try:
+            is_ours = os.stat(git_dir).st_uid == os.geteuid()
+        except OSError:
+            is_ours = False
+        answer = self._ask(git_dir if is_ours else os.devnull, "var", "GIT_PAGER")
+        return answer.removesuffix("\n") or ("cat" if os.environ.get("GIT_PAGER") == "" else "less")
+
     def _ask(self, git_dir: str | os.PathLike[str], *arguments: str) -> str:
         """What git prints; nothing if it fails, takes too long, or does not come to an end."""
         with (
             contextlib.suppress(OSError),
-            self._running(git_dir, arguments, _TIMEOUT) as (process, stdin, stdout),
+            self.running(git_dir, arguments, _TIMEOUT) as (process, stdin, stdout),
         ):
             stdin.close()
             output = stdout.read(_MAX_OUTPUT)
@@ -211,18 +235,21 @@ class GitProgram:
                 return os.fsdecode(output)
         return ""
 
+    @staticmethod
+    def _environment(git_dir: str | os.PathLike[str]) -> dict[str, str]:
+        return environment_without_places() | _SAFETY | {"GIT_DIR": os.fspath(git_dir)}
+
     @contextlib.contextmanager
-    def _running(
+    def running(
         self, git_dir: str | os.PathLike[str], arguments: Iterable[str], timeout: float
     ) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes], IO[bytes]]]:
         """A running git, its input and output; it is stopped after `timeout` seconds, or at the end."""
-        environment = environment_without_places() | _SAFETY | {"GIT_DIR": os.fspath(git_dir)}
         with subprocess.Popen(
             [self.command, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=environment,
+            env=self._environment(git_dir),
             start_new_session=True,
         ) as process:
             alarm = threading.Timer(timeout, _stop, [process])

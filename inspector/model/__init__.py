@@ -6,6 +6,7 @@ May import `rows`.
     session       the one door to the engine: opened read-only, read in pieces
     arrangement   the rows that are drawn
     trace         all that a stack holds about one ref
+    objects       what the repository knows of the objects that refs point to
     layout_reader one table for the block view
     health        what is wrong
     compaction_study, what_if
@@ -34,6 +35,7 @@ from inspector.model.health import (
 from inspector.model.history import TableShape, history_of_tables
 from inspector.model.journal import Ending, Entry, Journal
 from inspector.model.layout_reader import LayoutReader
+from inspector.model.objects import RepositoryObjects, object_of
 from inspector.model.places import (
     CommitPlace,
     CompactionPlace,

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from typing import Protocol
 
-from engine.format import LogRecord, decimal_zone
+from engine.format import decimal_zone
 
 _RELATIVE = re.compile(r"([0-9]{1,9})[. ](second|minute|hour|day|week)s?[. ]ago")
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
@@ -71,8 +72,17 @@ def log_zone_note(tz: int) -> str:
     return "" if decimal_zone(tz) == tz else f" (stored as {tz}: minutes, as JGit has them)"
 
 
-def log_time(record: LogRecord) -> str:
-    """When an entry was made, to the minute, in its own zone: `2023-11-14 22:13`.
+class Dated(Protocol):
+    """A reflog entry, or a commit: seconds since 1970, and a zone as it is stored."""
+
+    @property
+    def time(self) -> int: ...  # noqa: D102
+    @property
+    def tz(self) -> int: ...  # noqa: D102
+
+
+def log_time(record: Dated) -> str:
+    """When an entry or a commit was made, to the minute, in its own zone: `2023-11-14 22:13`.
 
     A time that no calendar has is shown as the number it is.
     """

@@ -40,10 +40,12 @@ from inspector.model import (
     OneTable,
     RefTrace,
     Reloaded,
+    RepositoryObjects,
     Session,
     StackView,
     broken_text,
     damage_text,
+    object_of,
     summarise,
 )
 from inspector.text import error_text
@@ -143,6 +145,8 @@ class LiveScreen(Screen[None]):
         self._compaction = CompactionPane()
         self._health = HealthPane(clock=clock, repository=workplace.around)
         self._detail_of: StackPane | RefsPane | LogsPane = self._refs
+        self._trace: RefTrace | None = None
+        self._objects = RepositoryObjects(lambda: workplace.surroundings)
 
     def compose(self) -> ComposeResult:
         """Status on top; stack and tabs beside each other; keys at the bottom."""
@@ -283,11 +287,33 @@ class LiveScreen(Screen[None]):
             case RefTrace():
                 row = self._refs.current
                 if self._detail_of is self._refs and row is not None and row.record.name == news.name:
-                    self.query_one(Detail).show(row, news)
+                    self._trace = news
+                    self._draw_detail()
             case _:
                 self._refs.take(news)
                 self._logs.take(news)
                 self._show_progress()
+
+    def _draw_detail(self, *, anew: bool = True) -> None:
+        """What is known of the selected row by now; git is asked for the object that it leads to."""
+        row = self._detail_of.current
+        oid = object_of(row, self._trace)
+        known = self._objects.chain(oid) if oid is not None else []
+        self.query_one(Detail).show(row, self._trace, known, anew=anew)
+        self._objects.want(oid)
+        # Without an answer there is nothing to say: the detail is whole without it.
+        self._jobs.drive("objects", self._objects, self._object_read, lambda _error: None)
+
+    def _object_read(self, oid: bytes) -> None:
+        can_show = self._objects.repository is not None
+        for pane in (self._refs, self._logs):
+            pane.offer_objects(can_show)
+        if oid == object_of(self._detail_of.current, self._trace):
+            self._draw_detail(anew=False)
+
+    def on_unmount(self) -> None:
+        """Ask git no more."""
+        self._objects.close()
 
     def _take_reload(self, news: Reloaded) -> None:
         self._reload_error = news.error

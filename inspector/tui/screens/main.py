@@ -22,9 +22,10 @@ from textual.widgets import Input, TabbedContent, TabPane, Tabs
 from engine.stack import UnlistedFile
 from engine.table import Table
 from inspector.actions import CleanAction, UndoAction
-from inspector.model import AsOf, OneTable, Scope, WholeStack
+from inspector.model import AsOf, OneTable, Scope, WholeStack, object_of
 from inspector.rows import LogRow, RefRow
 from inspector.text import age_text, counted, safe_name
+from inspector.tui.pager import show_object
 from inspector.tui.screens.add import AddScreen
 from inspector.tui.screens.change_menu import Change, ChangeMenu
 from inspector.tui.screens.changes import ChangesScreen
@@ -117,7 +118,8 @@ class MainScreen(LiveScreen):
 
     def _show_detail(self) -> None:
         row = self._detail_of.current
-        self.query_one(Detail).show(row)
+        self._trace = None
+        self._draw_detail()
         if isinstance(row, RefRow):
             arrangement = self._refs.arrangement
             within = arrangement.merged if arrangement is not None else None
@@ -134,6 +136,22 @@ class MainScreen(LiveScreen):
                 self._show_block(event.row, event.table)
             case "copy":
                 self.app.push_screen(CopyScreen(event.row, event.table))
+            case "object":
+                if (oid := object_of(event.row, self._trace)) is not None:
+                    self.show_object(oid)
+
+    def show_object(self, oid: bytes) -> None:
+        """Have git show an object in the user's pager."""
+        repository = self._objects.repository
+        if repository is None or (git := repository.git) is None:
+            return
+        git_dir = str(repository.git_dir)
+
+        def show(pager: str) -> None:
+            if trouble := show_object(self.app, git, git_dir, oid, pager):
+                self.notify(trouble, severity="error", markup=False)
+
+        self._jobs.start("pager", lambda _job: git.pager(git_dir), show, on_top=True)
 
     @on(RecordPane.ExportWanted)
     def _export_wanted(self, event: RecordPane.ExportWanted) -> None:

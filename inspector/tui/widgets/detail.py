@@ -5,6 +5,7 @@ Made of facts that were read before, in plain `Content`: nothing from a stack is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import ClassVar, Final
 
@@ -14,6 +15,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from engine.format import RefRecord
+from engine.git import GitObject
 from engine.readable import ReadableTable
 from engine.stack import UnlistedFile
 from inspector.model import ChainEnd, RefTrace
@@ -56,6 +58,9 @@ block. The newest one wins; the others are superseded, and stay in their tables 
 them. A tombstone, (deleted), wins like any other and so hides the ref. A table that cannot be read is \
 named where its version would stand. Last come the newest log entries.
 
+In a repository whose git can be asked, the commit that a ref or an entry leads to is there too, with its \
+subject, author and date; o shows it by git show in a pager.
+
 Of a log entry: its message, who made it and when, and both object ids whole.
 
 j k scroll, g G go to the top and the end.
@@ -74,9 +79,18 @@ j k scroll, g G go to the top and the end.
         super().__init__(self._above, self._below, id="detail")
 
     def show(
-        self, row: StackRow | UnlistedFile | RefRow | LogRow | None, trace: RefTrace | None = None
+        self,
+        row: StackRow | UnlistedFile | RefRow | LogRow | None,
+        trace: RefTrace | None = None,
+        objects: Sequence[GitObject] = (),
+        *,
+        anew: bool = True,
     ) -> None:
-        """All that is known of a row; of a ref its versions and newest log entries too, once it is traced."""
+        """All that is known of a row; of a ref its versions and newest log entries too, once it is traced.
+
+        `objects` are what it points to: a commit, or a tag and what that points to. Not `anew` is a row that
+        is shown already, of which more is known by now: what was scrolled stays where it is.
+        """
         below: list[Content] = []
         match row:
             case StackRow():
@@ -84,15 +98,17 @@ j k scroll, g G go to the top and the end.
             case UnlistedFile():
                 lines = _unlisted_lines(row)
             case RefRow(record):
-                lines = _ref_lines(record, trace)
+                lines = [*_ref_lines(record, trace), *map(_object_line, objects)]
                 below = [*_version_lines(trace), *_entry_lines(trace)] if trace is not None else []
             case LogRow():
                 lines = _log_lines(row)
+                lines[3:3] = map(_object_line, objects)
             case _:
                 lines = []
         self._above.update(Content("\n").join(lines))
         self._below.update(Content("\n").join(below))
-        self.scroll_home(animate=False)
+        if anew:
+            self.scroll_home(animate=False)
 
 
 def _heading(text: str) -> Content:
@@ -186,6 +202,19 @@ def _ref_lines(record: RefRecord, trace: RefTrace | None) -> list[Content]:
         doubt = "a table that cannot be read may hold a newer version"
         lines.append(_field("in doubt", doubt, "$text-warning"))
     return lines
+
+
+def _object_line(known: GitObject) -> Content:
+    """An object of the repository: a commit's subject, author and time; of a tag its name too."""
+    if known.type is None:
+        return _field("object", "not in this repository", "$foreground-muted")
+    if known.type in ("tree", "blob"):
+        return _field(known.type, f"{known.size:,} bytes")
+    words = [shown(known.subject) or "(no message)"]
+    if known.tag:
+        words.insert(0, f"{shown(known.tag)}:")
+    by = f"  {shown(known.name)}, {log_time(known)} {log_zone(known.tz)}" if known.time else ""
+    return Content.assemble(_field(known.type, " ".join(words)), (by, "$foreground-muted"))
 
 
 def _chain_line(trace: RefTrace) -> Content:

@@ -73,6 +73,7 @@ class RecordPane(Vertical, Generic[Row]):
         Binding("D", "deletions", "Tombstones", key_display="D", show=False),
         Binding("b", "want('block')", "Block"),
         Binding("y", "want('copy')", "Copy"),
+        Binding("o", "want('object')", "git show", show=False, tooltip="The commit or tag, in a pager"),
         Binding("E", "export", "Export", key_display="E", show=False),
         Binding("escape", "back", "Stop, or drop the filter", show=False),
     ]
@@ -91,9 +92,9 @@ class RecordPane(Vertical, Generic[Row]):
 
     @dataclass
     class RowWanted(Message):
-        """The detail of this row, the block of `table` that it was found in, or something of it to copy."""
+        """Of this row: its detail, its block in `table`, something to copy, or its object."""
 
-        what: Literal["detail", "block", "copy"]
+        what: Literal["detail", "block", "copy", "object"]
         row: RefRow | LogRow
         table: Table
 
@@ -120,6 +121,7 @@ class RecordPane(Vertical, Generic[Row]):
         """What is drawn: its view, its scope, the tables that count, its sources."""
         self._coming: _Coming[Row] | None = None
         self._allowed: tuple[bool | None, ...] = ()
+        self._offers_objects = False
         self._sought: Any = None  # the key that the cursor is to jump to
         self._origin: Any = None  # the key where it was before
 
@@ -176,6 +178,12 @@ class RecordPane(Vertical, Generic[Row]):
                     self._land()
                 elif drawn is not None and source is drawn.source and key == self._sought:
                     self._jumped(found, drawn)
+
+    def offer_objects(self, can_show: bool) -> None:
+        """Offer to show the object of a row, if there is a git that can."""
+        if can_show != self._offers_objects:
+            self._offers_objects = can_show
+            self.refresh_bindings()
 
     # From what is set to what is drawn.
 
@@ -292,7 +300,7 @@ class RecordPane(Vertical, Generic[Row]):
     def _clicked_twice(self) -> None:
         self.action_want("detail")
 
-    def action_want(self, what: Literal["detail", "block", "copy"]) -> None:
+    def action_want(self, what: Literal["detail", "block", "copy", "object"]) -> None:
         """Post what of it is wanted."""
         if (row := self.current) is not None and self.arrangement is not None:
             self.post_message(self.RowWanted(what, row, self.arrangement.view.tables[row.position]))
@@ -410,12 +418,14 @@ class RecordPane(Vertical, Generic[Row]):
 
     # Stopping.
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """`escape` is the pane's only while there is something to stop or to drop; letters are a prompt's."""
         if action in ("filter", "jump"):
             return not isinstance(self.screen.focused, Prompt)
         if action == "back":
             return self._stoppable() or self._shape.row_filter is not None or bool(self._typed_wrong)
+        if action == "want" and parameters == ("object",):
+            return self._offers_objects
         if action == "deletions" and self._shape.scope.shows_deletions:
             return None
         return True

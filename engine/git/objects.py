@@ -1,0 +1,140 @@
+"""What an object of a repository says in a line: read from one git process, one object after the other.
+
+A commit, or an annotated tag, is read and its first lines are taken apart; of a tree or a blob only the size
+is asked for, since it may be as large as a disk. `git cat-file` reads objects, and that is all: it looks at
+no worktree and no index, and runs no program that the configuration names.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from typing import IO, Final
+
+from engine.git.program import GitProgram
+
+_SECONDS: Final = 10.0
+"""How long one process may live, and so how long an answer may take; the next question starts another one."""
+
+_MOST_BYTES: Final = 2**20
+"""Larger commits and tags are not read."""
+
+_MOST_SUBJECT: Final = 1024
+_MOST_LINE: Final = 2048
+"""A longer line of the head is no name: to take it apart would cost the square of its length."""
+
+_INFO: Final = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64}) (commit|tree|blob|tag) ([0-9]{1,20})\n")
+_PERSON: Final = re.compile(rb"(?:author|tagger) (.*) <(.*)> ([0-9]{1,18}) ([+-][0-9]{1,4})")
+_TARGET: Final = re.compile(rb"object ((?:[0-9a-f]{2})+)")
+_NAME: Final = re.compile(rb"tag (.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class GitObject:
+    """An object; `type` is "commit", "tree", "blob" or "tag", None if the repository has no such object.
+
+    Of a commit the `subject` is known, and its author: `name`, `email`, and when, as in a `LogRecord`. Of an
+    annotated tag likewise its tagger, its name as `tag`, and the `target` that it points to.
+    """
+
+    oid: bytes
+    type: str | None
+    size: int = 0
+    subject: bytes = b""
+    name: bytes = b""
+    email: bytes = b""
+    time: int = 0
+    tz: int = 0
+    tag: bytes = b""
+    target: bytes | None = None
+
+
+class ObjectReader:
+    """Asks git about objects: one process, started by the first question, and again when it has ended.
+
+    For one thread at a time; only `close` is for any thread, and ends a question that waits.
+    """
+
+    def __init__(self, program: GitProgram, git_dir: str) -> None:
+        self._program = program
+        self._git_dir = git_dir
+        self._running = ExitStack()
+        self._pipes: tuple[IO[bytes], IO[bytes]] | None = None
+        self._is_closed = False
+
+    def read(self, oid: bytes) -> GitObject | None:
+        """What the repository has under `oid`; None if git does not answer, or not in time."""
+        had_process = self._pipes is not None
+        answer = self._ask(oid)
+        if answer is None and had_process:  # it had ended, or its time was over
+            answer = self._ask(oid)
+        return answer
+
+    def close(self) -> None:
+        """End the process; it is not started again."""
+        self._is_closed = True
+        self._stop()
+
+    def _stop(self) -> None:
+        self._pipes = None
+        self._running.close()
+
+    def _ask(self, oid: bytes) -> GitObject | None:
+        # What is closed by another thread while it is used is a ValueError.
+        with suppress(OSError, ValueError):
+            pipes = self._pipes
+            if pipes is None:
+                arguments = ("cat-file", "--batch-command")
+                running = self._program.running(self._git_dir, arguments, _SECONDS)
+                self._pipes = pipes = self._running.enter_context(running)[1:]
+            if not self._is_closed and (found := _answer(*pipes, oid)) is not None:
+                return found
+        self._stop()
+        return None
+
+
+def _answer(stdin: IO[bytes], stdout: IO[bytes], oid: bytes) -> GitObject | None:
+    def ask(question: bytes) -> bytes:
+        stdin.write(question + b" " + digits + b"\n")
+        stdin.flush()
+        return stdout.readline(256)
+
+    digits = oid.hex().encode()
+    answer = ask(b"info")
+    match = _INFO.fullmatch(answer)
+    if match is None or match[1] != digits:
+        return GitObject(oid, None) if answer == digits + b" missing\n" else None
+    kind, size = match[2].decode(), int(match[3])
+    if kind not in ("commit", "tag") or size > _MOST_BYTES:
+        return GitObject(oid, kind, size)
+    if ask(b"contents") != answer or len(data := stdout.read(size + 1)) != size + 1:
+        return None
+    return parse_object(oid, kind, data[:-1])
+
+
+def parse_object(oid: bytes, kind: str, data: bytes) -> GitObject:
+    """What the bytes of a commit or a tag say; what is not there, or not as git writes it, is left out."""
+    head, _, message = data.partition(b"\n\n")
+    person = target = tag = None
+    for line in head.split(b"\n"):
+        if len(line) > _MOST_LINE:
+            continue
+        person = person or _PERSON.fullmatch(line)
+        if kind == "tag":
+            target, tag = target or _TARGET.fullmatch(line), tag or _NAME.fullmatch(line)
+    # A subject is the first paragraph, however many lines it has.
+    paragraph = message.lstrip(b"\n").partition(b"\n\n")[0]
+    oid_of_target = bytes.fromhex(target[1].decode()) if target else None
+    return GitObject(
+        oid,
+        kind,
+        len(data),
+        b" ".join(paragraph[:_MOST_SUBJECT].split(b"\n")).strip(),
+        person[1] if person else b"",
+        person[2] if person else b"",
+        int(person[3]) if person else 0,
+        int(person[4]) if person else 0,
+        tag[1] if tag else b"",
+        oid_of_target if oid_of_target and len(oid_of_target) == len(oid) else None,
+    )

@@ -1,0 +1,135 @@
+"""The commit of a ref: in the detail where git can be asked, and by git's own pager with `o`."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from engine.git import find_repository
+from inspector.actions import Workplace
+from inspector.model import Session
+from inspector.tui import InspectorApp, MainScreen
+from inspector.tui.screens import main as main_screen
+from tests.support.environment import enter_environment_of
+from tests.support.git import Git, Repository
+from tests.support.screens import branches, drive, inspect, make_stack, press, shown_lines
+from tests.support.stacks import OPTIONS
+from tests.support.terminal import inspector
+
+
+@pytest.fixture
+def history(repo: Repository, git: Git, monkeypatch: pytest.MonkeyPatch) -> Repository:
+    """HEAD and main at a commit, a tag of it, a branch whose commit is hostile, and one that is missing."""
+    enter_environment_of(git, monkeypatch)
+    repo.commit("the first commit\n\nand more")
+    repo.tag("v1")
+    tree = repo.git("write-tree").stdout.decode().strip()
+    data = f"tree {tree}\nauthor \x1b]0;x\x07 <a@b> 0 +0000\ncommitter c <a@b> 0 +0000\n\n[bold]\x1b[2J\n"
+    odd = repo.git("hash-object", "-w", "-t", "commit", "--literally", "--stdin", input=data.encode())
+    repo.git("update-ref", "refs/heads/odd", odd.stdout.decode().strip())
+    return repo
+
+
+def look_at(repository: Repository, steps: Any) -> None:  # noqa: ANN401
+    found = find_repository(repository.path)
+    directory = found.current.directory
+    with Session.open(directory, label="test", options=OPTIONS) as session:
+        app = InspectorApp(session, Workplace(directory, OPTIONS, found))
+
+        async def run(pilot: Pilot[Any]) -> None:
+            assert isinstance(app.screen, MainScreen)
+            await steps(pilot, app.screen)
+
+        drive(app, run)
+
+
+def test_the_detail_has_the_commit_and_o_shows_it(
+    history: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paged: list[tuple[str, bytes]] = []
+
+    def page(_app: object, _git: object, _git_dir: str, oid: bytes, pager: str) -> str:
+        paged.append((pager, oid))
+        return "what went wrong"
+
+    monkeypatch.setattr(main_screen, "show_object", page)
+    monkeypatch.setenv("GIT_PAGER", "a pager")
+
+    async def steps(pilot: Pilot[Any], _screen: MainScreen) -> None:
+        def text() -> str:
+            return "\n".join(shown_lines(pilot.app))
+
+        commit = "the first commit  A U Thor, 2023-11-14 22:13 +0000"
+        assert f"commit   {commit}" in text(), "HEAD, a symref"
+        await press(pilot, "j", "j")
+        assert "[bold]\\x1b[2J" in text()
+        assert "\x1b" not in text()
+        await press(pilot, "j")
+        assert f"commit   {commit}" in text(), "behind the tag"
+        assert "tag      v1: v1  A U Thor" in text()
+        await press(pilot, "o")
+        assert paged == [("a pager", history.oid("refs/tags/v1"))]
+        assert "what went wrong" in text()
+        pilot.app.clear_notifications()
+        await press(pilot, "2", "o")
+        assert f"commit   {commit}" in text(), "of a log entry"
+        assert paged[1:] == [("a pager", history.oid("HEAD"))]
+        await press(pilot, "1", "g", "o")
+        assert paged[2:] == [("a pager", history.oid("HEAD"))]
+
+    look_at(history, steps)
+
+
+def test_without_a_repository_there_is_no_word_of_commits_and_no_o(tmp_path: Path) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        await press(pilot, "o")
+        text = "\n".join(shown_lines(pilot.app))
+        assert "versions" in text or "wins" in text
+        assert "commit " not in text
+        assert "object " not in text
+        assert screen._refs.check_action("want", ("object",)) is False
+
+    inspect(make_stack(tmp_path / "reftable", (branches(3), [])), steps)
+
+
+def test_the_pager_has_the_terminal_and_gives_it_back(history: Repository, tmp_path: Path) -> None:
+    pager = tmp_path / "pager"
+    ask = 'until read -r line </dev/tty && [ "$line" ]; do :; done'
+    pager.write_text(f"#!/bin/sh\ntrap 'echo int' INT\ncat\necho the pager has it\n{ask}\necho left: $line\n")
+    pager.chmod(0o755)
+    with inspector(history.path, env={"GIT_PAGER": str(pager)}) as terminal:
+        terminal.until("the first commit")
+        terminal.quiet()
+        terminal.press(b"o", "the pager has it")
+        assert "and more" in terminal.text
+        terminal.press(b"\x03", "int")
+        terminal.press(b"enough\n", "left: enough")
+        terminal.press(b"\n", "refs/heads/odd")  # it was quick: enter is asked for, so that it can be read
+        terminal.quiet()
+        terminal.press(b"o", "the pager has it")
+        terminal.press(b"\nenough\n", "left: enough")
+        terminal.press(b"\n", "refs/heads/odd")
+        terminal.quiet()
+        terminal.send(b"q")
+        assert terminal.end() == 0
+        assert terminal.faults() == []
+
+
+def test_what_ends_the_inspector_ends_the_pager(history: Repository, tmp_path: Path) -> None:
+    pager = tmp_path / "pager"
+    pager.write_text(f"#!/bin/sh\necho $$ >{tmp_path}/pid\necho the pager has it\nexec sleep 1000\n")
+    pager.chmod(0o755)
+    with inspector(history.path, env={"GIT_PAGER": str(pager)}) as terminal:
+        terminal.until("the first commit")
+        terminal.quiet()
+        terminal.press(b"o", "the pager has it")
+        terminal.signal(signal.SIGTERM)
+        assert terminal.end() == 130
+        assert terminal.faults() == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
