@@ -19,7 +19,7 @@ May import `rows`.
 """
 
 from inspector.model.arrangement import LOGS, REFS, Arrangement, RecordKind, Shape, arrange
-from inspector.model.compaction_study import Blocked, Damage, MergeKey, Study
+from inspector.model.compaction_study import Blocked, Damage, MergeKey, PastCompaction, Study, TableSize
 from inspector.model.difference_summary import DifferenceSummary, summarise
 from inspector.model.health import (
     Check,

@@ -4,7 +4,11 @@ A `Study` holds no widget and does no work that grows with the records of a stac
 sizes. What needs their records, the plan of a merge, is made elsewhere, in a thread, and kept here by the
 names of the tables, which never change: it stays right when the stack grows.
 
-The range in question, `target`, is the one that was marked by hand, or what the rule suggests.
+The range in question, `target`, is the one that was marked by hand, or what the rule suggests. What the rule
+suggests is `hidden` until its steps have led there: whoever looks can answer first.
+
+A study of a compaction that has been is made of the names and sizes that the tables had (`replay`): the
+tables themselves may be gone.
 """
 
 from __future__ import annotations
@@ -35,6 +39,41 @@ MAX_FACTOR: Final = 255
 MAX_OUTCOMES: Final = 32
 
 
+MOST_DECISIONS: Final = 8
+"""Decisions of one kind; if a stack of hundreds of tables has more, only the first and the last count."""
+
+
+@dataclass(slots=True, frozen=True)
+class TableSize:
+    """What is known of a table that may be gone: its file's size, and its size as the rules count it."""
+
+    name: str
+    size: int
+    policy_size: int
+
+    @classmethod
+    def of(cls, table: Table) -> TableSize:
+        """What is kept of a table."""
+        return cls(table.name, table.size, table.policy_size)
+
+
+@dataclass(slots=True, frozen=True)
+class PastCompaction:
+    """A compaction that was seen or made: the tables `before` and `after`, and the positions it `merged`."""
+
+    title: str
+    before: tuple[TableSize, ...]
+    merged: range
+    after: tuple[TableSize, ...]
+
+    @property
+    def result(self) -> TableSize | None:
+        """The merged table; None if nothing was left to write."""
+        known = {table.name for table in self.before}
+        new = (table for table in self.after[self.merged.start :] if table.name not in known)
+        return next(new, None)
+
+
 @dataclass(slots=True, frozen=True)
 class MergeKey:
     """What the result of a merge depends on: its tables, and whether none of the stack is older."""
@@ -55,21 +94,25 @@ class Study:
     """Tables, a rule and its steps, a range of tables."""
 
     def __init__(self) -> None:
-        self.tables: tuple[Table, ...] = ()
+        self.tables: Sequence[Table | TableSize] = ()
         self.sizes: list[int] = []
         self.options = StackOptions()
         """Those of the stack, with the rule that it is kept with."""
         self.rule: Policy = "log2"
         self.factor = DEFAULT_FACTOR
-        self.at = 0
         self.marked = range(0)
         self.segments: list[Segment] = []
         self.damage: Mapping[str, Damage] = {}
         """The tables that others found damaged, by name."""
+        self.past: PastCompaction | None = None
+        """The compaction that is looked at again; None for the stack of now."""
         self._met: dict[str, Damage] = {}
+        self._at: dict[Policy, int] = {"log2": 0, "geometric": 0}
         self._steps: dict[Policy, list[Comparison]] = {}
+        self._decisions: dict[Policy, list[int]] = {}
         self._outcomes: OrderedDict[MergeKey, CompactionPlan | Blocked] = OrderedDict()
         self._opened = False
+        self._is_trivial = True
         self._judge()
 
     def show(self, view: StackView) -> None:
@@ -79,25 +122,49 @@ class Study:
         if not self._opened:
             self._opened = True
             self.rule, self.factor = self.options.policy, self.options.factor
-        # Comparison 5 of other comparisons is another question: then the result is what there is to see.
-        finished = self.at == len(self.steps) - 1 or view.tables != self.tables
         if view.tables != self.tables:  # a file that was damaged may have been put right under its name
             self._met.clear()
             for key in [key for key, outcome in self._outcomes.items() if isinstance(outcome, Blocked)]:
                 del self._outcomes[key]
-        self.tables = view.tables
-        self.sizes = [table.policy_size for table in self.tables]
+            self.tables = view.tables
+            self.sizes = [table.policy_size for table in self.tables]
+            self._judge()
         self.marked = self.find(marked)
-        self._judge(at_result=finished)
 
-    def _judge(self, *, at_result: bool = True) -> None:
-        self._steps = {
-            "log2": list(log2_steps(self.sizes)),
-            "geometric": list(geometric_steps(self.sizes, self.factor)),
-        }
+    def replay(self, past: PastCompaction, options: StackOptions) -> None:
+        """Study a compaction that has been, of a stack with these options.
+
+        The rule is the one that merges these tables: the stack's own, if both do. If neither does, they count
+        as marked by hand.
+        """
+        self.past, self.tables, self.options = past, past.before, options
+        self.rule, self.factor, self.marked = options.policy, options.factor, range(0)
+        self.sizes = [table.policy_size for table in past.before]
+        self._judge()
+        others: tuple[Policy, ...] = ("log2", "geometric")
+        merging = [rule for rule in (options.policy, *others) if self.suggestion(rule) == past.merged]
+        if merging:
+            self.rule = merging[0]
+        else:
+            self.mark(past.merged.start, past.merged.stop)
+
+    def _judge(self, *rules: Policy) -> None:
+        """Make the steps of these rules, or of both, anew: who was at a result stays at it, others begin."""
+        # With fewer than two tables there is nothing to find out.
+        knew, self._is_trivial = not self._is_trivial, len(self.sizes) < 2
+        for rule in rules or ("log2", "geometric"):
+            hidden = not self._is_trivial and (self.hides(rule) or not knew)
+            steps = list(
+                log2_steps(self.sizes) if rule == "log2" else geometric_steps(self.sizes, self.factor)
+            )
+            self._steps[rule], self._decisions[rule] = steps, _decisions(steps)
+            self._at[rule] = 0 if hidden else len(steps)
         self.segments = sizes_to_segments(self.sizes)
-        if at_result:
-            self.at = len(self.steps) - 1
+
+    @property
+    def opened(self) -> list[Table]:
+        """The tables themselves; none of a compaction that has been."""
+        return [table for table in self.tables if isinstance(table, Table)]
 
     # The rule and its steps.
 
@@ -107,23 +174,43 @@ class Study:
         return self._steps[self.rule]
 
     @property
-    def step(self) -> Comparison:
-        """The step in question."""
-        return self.steps[self.at]
+    def at(self) -> int:
+        """How many steps have been made: 0 at the start, where nothing has been compared yet."""
+        return self._at[self.rule]
 
-    def go(self, steps: int) -> None:
-        """So many steps on or back; from the result on to the first step, from that back to the result."""
-        self.at = (self.at + steps) % len(self.steps)
+    @at.setter
+    def at(self, number: int) -> None:
+        self._at[self.rule] = max(0, min(number, len(self.steps)))
+
+    @property
+    def step(self) -> Comparison | None:
+        """The step made last; None at the start."""
+        return self.steps[self.at - 1] if self.at else None
+
+    def hides(self, rule: Policy) -> bool:
+        """Whether the steps of `rule` have not led to its result yet."""
+        return rule not in self._steps or self._at[rule] < len(self._steps[rule])
+
+    @property
+    def hidden(self) -> bool:
+        """Whether what the rule shown suggests is still to be found out."""
+        return self.hides(self.rule)
+
+    @property
+    def next_decision(self) -> int:
+        """The step on which the next answer changes something; at the result, that."""
+        return next((number for number in self._decisions[self.rule] if number > self.at), len(self.steps))
 
     def switch_rule(self) -> None:
-        """The other rule, at its result."""
+        """The other rule, at the step where it was left."""
         self.rule = "geometric" if self.rule == "log2" else "log2"
-        self._judge()
 
     def change_factor(self, by: int) -> None:
         """Another factor of the geometric rule, within 1..255."""
-        self.factor = max(1, min(self.factor + by, MAX_FACTOR))
-        self._judge(at_result=self.rule == "geometric")
+        factor = max(1, min(self.factor + by, MAX_FACTOR))
+        if factor != self.factor:
+            self.factor = factor
+            self._judge("geometric")
 
     def suggestion(self, rule: Policy) -> range:
         """The positions that `rule` would merge."""
@@ -144,6 +231,11 @@ class Study:
     def target(self) -> range:
         """The positions in question: marked by hand, or else suggested by the rule; maybe none."""
         return self.marked or self.suggestion(self.rule)
+
+    @property
+    def seen(self) -> range:
+        """The same, as far as it is no secret: what the rule suggests is none from its result on."""
+        return self.marked or (range(0) if self.hidden else self.suggestion(self.rule))
 
     def mark(self, first: int, end: int) -> None:
         """Mark the positions [first, end), as far as there are tables, instead of those marked."""
@@ -218,9 +310,18 @@ class Study:
         while len(self._outcomes) > MAX_OUTCOMES:
             self._outcomes.popitem(last=False)
 
+    @property
+    def is_estimate(self) -> bool:
+        """Whether what the merged table has is only known by the sizes of what goes into it."""
+        is_past = self.past is not None and self.target == self.past.merged
+        return not is_past and not isinstance(self.outcome, CompactionPlan)
+
     def merged_size(self, *, file_sizes: bool) -> int | None:
         """The size of the merged table, exact or estimated, in either measure; None if nothing is left."""
         target, outcome = self.target, self.outcome
+        if self.past is not None and target == self.past.merged:
+            result = self.past.result
+            return None if result is None else result.size if file_sizes else result.policy_size
         oldest = self.tables[target.start]
         frame = oldest.size - oldest.policy_size  # header and footer, which a merge has once
         size = frame + sum(self.sizes[target.start : target.stop])
@@ -229,3 +330,13 @@ class Study:
         if not size:
             return None
         return size if file_sizes else size - frame
+
+
+def _decisions(steps: Sequence[Comparison]) -> list[int]:
+    """The numbers, from 1, of the steps whose answers change something, and of the result."""
+    found: dict[str, list[int]] = {}
+    for number, step in enumerate(steps, start=1):
+        if step.yes or step.kind == "result" or (step.kind == "grow" and not step.yes):
+            found.setdefault(step.kind, []).append(number)
+    kept = (run if len(run) <= MOST_DECISIONS else [run[0], run[-1]] for run in found.values())
+    return sorted(number for run in kept for number in run)

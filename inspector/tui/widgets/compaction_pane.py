@@ -1,12 +1,15 @@
 """The compaction pane: the tables as bars, a rule step by step, a range, and what merging it would do.
 
 The tables, the rule and the range are those of a `Study`; this module gives it keys, has dry runs made in
-a thread, and draws. `h` changes to the stack over time and back.
+a thread, plays the steps, and draws. `h` changes to the stack over time and back.
+
+A compaction that has been (`replay`) has a study of its own, in front of that of the stack of now, which
+goes on being kept in step behind it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -20,20 +23,24 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
-from inspector.model import Damage, StackView, Study
+from inspector.model import Damage, PastCompaction, StackView, Study, TableSize
 from inspector.rows import SequenceRows
+from inspector.tui.widgets.compaction_help import HELP
 from inspector.tui.widgets.compaction_words import (
     DAMAGE_LEGEND,
     LEGEND,
+    compared_lines,
     damage_text,
     merge_lines,
+    past_line,
     rule_line,
     step_lines,
     tables_text,
 )
 from inspector.tui.widgets.dry_run import DryRun
-from inspector.tui.widgets.geometry import BarList, Bars
+from inspector.tui.widgets.geometry import BarList, Bars, slide
 from inspector.tui.widgets.over_time import OverTime
+from inspector.tui.widgets.player import SLIDE, Player
 from inspector.tui.widgets.virtual_list import ListPane, VirtualList
 
 LOW: Final = 16
@@ -46,37 +53,7 @@ SLIM: Final = 64
 class CompactionPane(Vertical):
     """What compaction would make of the stack, and why."""
 
-    HELP: ClassVar[str] = """\
-A reftable stack grows by a table with each transaction. Every read has to look into all of them, so now \
-and then adjacent tables are merged into one: compaction. Merging everything each time would write the \
-whole stack again and again; a rule decides which tables are worth it, from their sizes alone.
-
-Sizes are as the rules count them: the file without its footer and without its header but for one byte, so \
-that a table of one small record weighs little. F shows the sizes of the files instead.
-
-The log2 rule (git before 2.45, JGit, the Go library): a table's magnitude is the power of two below its \
-size. Adjacent tables of one magnitude form a segment, drawn as a bracket with its 2^k. The segment of the \
-smallest magnitude that has two tables or more is merged, with all older tables that the result would \
-outgrow.
-
-The geometric rule (git since 2.45): each table should be at least FACTOR times as large as the one behind \
-it; the column ×next shows how many times it is. The range ends with the newest table that breaks this, and \
-begins with the oldest that is too small for all behind it put together.
-
-Columns: ? the table that a step asks about, = those it is compared with, R the range of the rule so far, \
-L and G what the log2 and the geometric rule suggest in the end, M (*) tables marked by hand, X tables \
-that are known to be damaged.
-
-Steps: . next, , back, { first, } result. X the other rule, + and - the factor.
-A range of your own: space marks the table under the cursor and all between it and those marked (or takes it \
-out), V marks along with the cursor, shift and the arrows likewise, A marks all, escape clears.
-Before and after: sizes alone give an estimate at once (~). enter makes a dry run: the merge as it would be, \
-written nowhere. It tells the exact size and what would drop out: superseded versions, for which a newer \
-table has another, and tombstones, which say that something was deleted. Tombstones can only go when the \
-range begins with table 0: else they may hide something in an older table. c goes on to compacting the range.
-A range with a damaged table is BLOCKED as soon as reading, a check (v in Health) or a dry run has met the \
-damage: a merge reads every record. enter then shows what repairs the stack, and c has nothing to offer.
-h shows the stack over time: how it came to be, and what becomes of it, under both rules."""
+    HELP: ClassVar[str] = HELP
 
     DEFAULT_CSS = """
     CompactionPane {
@@ -85,9 +62,12 @@ h shows the stack over time: how it came to be, and what becomes of it, under bo
         &.-what-if > .compaction--what-if { display: block; }
         & .compaction--bars { min-height: 2; }
         & .compaction--bars > ListPane { width: 4fr; }
-        & .compaction--bars > .compaction--after { width: 3fr; margin-left: 1; }
+        & .compaction--bars > .compaction--after { width: 3fr; margin-left: 1; display: none; }
+        &.-seen .compaction--after { display: block; }
         & .compaction--line { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
         & .compaction--legend { color: $foreground-muted; }
+        & .compaction--past { display: none; }
+        &.-past .compaction--past { display: block; }
         &.-low .compaction--legend { display: none; }
         & .compaction--step { height: 4; padding: 0 1; }
         & .compaction--merge { height: 3; padding: 0 1; }
@@ -101,8 +81,9 @@ h shows the stack over time: how it came to be, and what becomes of it, under bo
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("full_stop", "step(1)", "Step", key_display=". ,"),
         Binding("comma", "step(-1)", "Step back", show=False),
-        Binding("left_curly_bracket", "step_at(0)", "First step", show=False),
-        Binding("right_curly_bracket", "step_at(-1)", "Result", show=False),
+        Binding("greater_than_sign", "play", "Play or pause", key_display=">"),
+        Binding("left_curly_bracket", "start", "Start", show=False),
+        Binding("right_curly_bracket", "result", "Result", key_display="}"),
         Binding("X", "switch_rule", "Rule", key_display="X"),
         Binding("plus,equals_sign", "factor(1)", "Larger factor", show=False),
         Binding("minus", "factor(-1)", "Smaller factor", show=False),
@@ -115,8 +96,9 @@ h shows the stack over time: how it came to be, and what becomes of it, under bo
         Binding("enter,r", "repair", "Repair…"),
         Binding("c", "compact", "Compact…"),
         Binding("F", "measure", "File sizes", show=False),
-        Binding("h", "what_if", "Over time"),
+        Binding("h", "other_view", "Over time"),
         Binding("escape", "leave", "Clear or stop", show=False),
+        Binding("backspace", "now", "The stack of now", show=False),
     ]
 
     @dataclass
@@ -126,6 +108,7 @@ h shows the stack over time: how it came to be, and what becomes of it, under bo
         tables: range
 
     def __init__(self) -> None:
+        self._past = Static(classes="compaction--line compaction--past", markup=False)
         self._rule = Static(classes="compaction--line", markup=False)
         self._before = BarList((), empty="no tables")
         self._after = BarList((), empty="no table is left")
@@ -136,15 +119,25 @@ h shows the stack over time: how it came to be, and what becomes of it, under bo
         self._what_if = OverTime()
         after = ListPane(self._after).add_class("compaction--after")
         bars = Horizontal(ListPane(self._before), after, classes="compaction--bars")
-        parts = self._rule, bars, self._legend, self._step, self._merge
+        parts = self._past, self._rule, bars, self._legend, self._step, self._merge
         study = Vertical(*parts, classes="compaction--study")
         super().__init__(study, Vertical(self._what_if, classes="compaction--what-if"))
         self.study = Study()
+        """Of the stack of now."""
+        self._replay: Study | None = None
         self._file_sizes = False
         self._anchor: int | None = None
         self._along = False
         self._dry_run = DryRun(self, self.study, self._draw)
         self._bars = Bars(self.study, file_sizes=False)
+        self._player = Player(self, self._advance)
+        self._slides: list[list[range]] = []
+        self._slider = Player(self, self._slide_on)
+
+    @property
+    def shown(self) -> Study:
+        """The study on screen: of the stack of now, or of a compaction that has been."""
+        return self._replay or self.study
 
     @property
     def focus_target(self) -> Widget:
@@ -159,13 +152,15 @@ h shows the stack over time: how it came to be, and what becomes of it, under bo
     def show(self, view: StackView) -> None:
         """Study this state of the stack; what the user set stays, marks and cursor by the tables' names."""
         tables, cursor = self.study.tables, self._before.cursor
-        if view.tables != tables:  # a position is another table's now
+        is_shown = self._replay is None
+        if view.tables != tables and is_shown:  # a position is another table's now
             self._let_go()
+            self._halt()
         self.study.show(view)
         if self._dry_run.key is not None and not self.study.find(self._dry_run.key.names):
             self._dry_run.stop()
         self._draw()
-        if cursor < len(tables):
+        if is_shown and cursor < len(tables):
             self._before.cursor = view.positions.get(tables[cursor].name, cursor)
 
     def show_damage(self, damage: Mapping[str, Damage]) -> None:
@@ -174,6 +169,31 @@ h shows the stack over time: how it came to be, and what becomes of it, under bo
         if {name: str(error) for name, error in damage.items()} != {name: str(known[name]) for name in known}:
             self.study.damage = damage
             self._draw()
+
+    def replay(
+        self, before: Sequence[TableSize], merged: range, after: Sequence[TableSize], title: str
+    ) -> None:
+        """Show a compaction that was seen or made, on the sizes of then, up to `now`.
+
+        `merged` are the positions in `before`; `title` says which compaction it is.
+        """
+        self._dry_run.stop()
+        self._turn_to(Study())
+        self.shown.replay(PastCompaction(title, tuple(before), merged, tuple(after)), self.study.options)
+        self.remove_class("-what-if")
+        self._draw()
+
+    def now(self) -> None:
+        """Show the stack of now again, if another is shown."""
+        if self._replay is not None:
+            self._turn_to(None)
+            self._draw()
+
+    def _turn_to(self, study: Study | None) -> None:
+        self._let_go()
+        self._halt()
+        self._replay = study
+        self._before.cursor = 0
 
     def refuses(self, tables: range) -> bool:
         """Whether merging the tables at these positions is blocked; says why, and which key repairs."""
@@ -192,32 +212,47 @@ h shows the stack over time: how it came to be, and what becomes of it, under bo
         self.set_class(event.size.width < SLIM, "-slim")
         self._say()
 
+    def on_hide(self) -> None:
+        """What is not seen does not move."""
+        self._halt()
+
     @property
     def _blocked(self) -> bool:
-        return self.study.mergeable and self.study.blocked is not None
+        study = self.study
+        is_shown = self._replay is None and bool(study.seen)
+        return is_shown and study.mergeable and study.blocked is not None
 
     @on(Mount)
     def _draw(self) -> None:
         """Everything, after any change of the study: only what is on screen is made."""
-        study = self.study
-        self._bars = Bars(study, file_sizes=self._file_sizes)
+        study = self.shown
+        sliding = self._slides[0] if self._slides else ()
+        self._bars = Bars(study, file_sizes=self._file_sizes, sliding=sliding)
         self._before.show(SequenceRows(range(len(study.tables))), self._bars.before())
         self._after.show(SequenceRows(self._bars.after_rows()), self._bars.after())
+        self.set_class(bool(study.seen) and study.mergeable, "-seen")
         self._follow_cursor()
         if self.has_class("-what-if"):
-            self._what_if.ask(study.tables, study.factor)
+            self._what_if.ask(self.study.opened, self.study.factor)
         self._say()
         self.refresh_bindings()
 
     def _say(self) -> None:
-        study = self.study
+        study = self.shown
         steps = step_lines(study)
-        if self.has_class("-low"):  # without the rule in a sentence
+        if self.has_class("-low") and study.step is not None:  # without the rule in a sentence
             steps = [Content("  ").join([steps[0], steps[-1]])]
+        if self._player.playing:
+            steps[0] = Content.assemble(steps[0], ("  playing, > pauses", "$text-warning"))
         self._legend.update(DAMAGE_LEGEND if study.knows_damage else LEGEND)
         self._rule.update(rule_line(study, file_sizes=self._file_sizes))
         self._step.update(Content("\n").join(steps))
-        self._merge.update(Content("\n").join([*self._dry_run.lines(), *merge_lines(study)]))
+        self.set_class(study.past is not None, "-past")
+        if study.past is not None:
+            self._past.update(past_line(study.past))
+        running = self._dry_run.lines() if study is self.study else []
+        below = merge_lines(study) if study.seen else compared_lines(study, self._merge.content_size.width)
+        self._merge.update(Content("\n").join([*running, *below]))
 
     @on(VirtualList.Highlighted)
     def _cursor_moved(self) -> None:
@@ -229,17 +264,15 @@ h shows the stack over time: how it came to be, and what becomes of it, under bo
         """The cursor after the merge is on what becomes of the table under the cursor."""
         self._after.cursor = self._bars.row_after(self._before.cursor)
 
-    def _show_step(self) -> None:
-        self._draw()
-        if looked := self.study.step.looked:
-            self._before.scroll_to_row(looked[-1])
-            self._before.scroll_to_row(looked.start)
-
     # Keys: the rule and its steps.
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """What is not on screen has no keys; what needs two tables is dimmed without them."""
-        if self.has_class("-what-if") and action not in ("factor", "what_if", "leave"):
+        if self.has_class("-what-if") and action not in ("factor", "other_view", "leave"):
+            return False
+        if action == "now":
+            return self._replay is not None
+        if self._replay is not None and action in ("dry_run", "compact", "repair"):
             return False
         if action in ("dry_run", "repair") and (action == "repair") != self._blocked:
             return False
@@ -247,24 +280,71 @@ h shows the stack over time: how it came to be, and what becomes of it, under bo
             return None
         return True
 
-    def action_step(self, steps: int) -> None:
-        """The next comparison, or the one before; round from the result to the first."""
-        self.study.go(steps)
-        self._show_step()
+    def on_key(self) -> None:
+        """Any key has the tables slide no further: they are one."""
+        if self._slides:
+            self._slider.stop()
+            self._slides = []
+            self._draw()
 
-    def action_step_at(self, number: int) -> None:
-        """This comparison; the last one, -1, is the result."""
-        self.study.at = number % len(self.study.steps)
-        self._show_step()
+    def action_step(self, steps: int) -> None:
+        """The next comparison, or the one before."""
+        self._player.stop()
+        self._go_to(self.shown.at + steps)
+
+    def action_start(self) -> None:
+        """Before the first comparison, where nothing is known."""
+        self._player.stop()
+        self._go_to(0)
+
+    def action_result(self) -> None:
+        """The last step: what the rule merges."""
+        self._player.stop()
+        self._go_to(len(self.shown.steps))
+
+    def action_play(self) -> None:
+        """Make steps up to the next answer that changes something; pause; from the result, begin again."""
+        if self._player.stop():
+            self._draw()
+            return
+        if not self.shown.hidden:
+            self._go_to(0)
+            return
+        self._player.play(self.shown.next_decision - self.shown.at)
+
+    def _advance(self, steps: int = 1) -> None:
+        self._go_to(self.shown.at + steps)
+
+    def _go_to(self, number: int) -> None:
+        study = self.shown
+        was_hidden, study.at = study.hidden, number
+        self._slides = slide(study.target) if was_hidden and not study.hidden and not study.marked else []
+        self._slider.play(len(self._slides), SLIDE)
+        self._draw()
+        if study.step is not None and (looked := study.step.looked):
+            self._before.scroll_to_row(looked[-1])
+            self._before.scroll_to_row(looked.start)
+
+    def _slide_on(self, pictures: int = 1) -> None:
+        self._slides = self._slides[pictures:]
+        self._draw()
+
+    def _halt(self) -> None:
+        """Neither play nor slide any more."""
+        self._player.stop()
+        self._slider.stop()
+        self._slides = []
 
     def action_switch_rule(self) -> None:
         """The other rule."""
-        self.study.switch_rule()
-        self._show_step()
+        self._halt()
+        self.shown.switch_rule()
+        self._draw()
 
     def action_factor(self, by: int) -> None:
         """Another factor for the geometric rule."""
-        self.study.change_factor(by)
+        self._halt()
+        self.shown.change_factor(by)
         self._draw()
 
     def action_measure(self) -> None:
@@ -272,13 +352,18 @@ h shows the stack over time: how it came to be, and what becomes of it, under bo
         self._file_sizes = not self._file_sizes
         self._draw()
 
-    def action_what_if(self) -> None:
-        """To the plots of the next additions, or back."""
+    def action_other_view(self) -> None:
+        """To the stack over time, or back."""
         had_keys = self.has_focus_within
+        self._halt()
         self.toggle_class("-what-if")
         if had_keys:
             self.focus_target.focus()
         self._draw()
+
+    def action_now(self) -> None:
+        """Leave the compaction that has been."""
+        self.now()
 
     # Keys: the range.
 
@@ -289,54 +374,63 @@ h shows the stack over time: how it came to be, and what becomes of it, under bo
     def action_mark(self) -> None:
         """Mark the table under the cursor, with all up to those marked, or take it out."""
         self._let_go()
-        if self.study.tables:
-            self.study.toggle(self._before.cursor)
+        if self.shown.tables:
+            self.shown.toggle(self._before.cursor)
             self._draw()
 
     def action_mark_along(self) -> None:
         """Begin a range that follows the cursor, or end it."""
         if self._along:
             self._let_go()
-        elif self.study.tables:
+        elif self.shown.tables:
             self._anchor, self._along = self._before.cursor, True
             self._mark_from(self._anchor)
 
     def action_extend(self, rows: int) -> None:
         """Move the cursor, and mark from where that began to where it is."""
-        if not self.study.tables:
+        if not self.shown.tables:
             return
         if self._anchor is None:
-            marked, cursor = self.study.marked, self._before.cursor
+            marked, cursor = self.shown.marked, self._before.cursor
             at_end = bool(marked) and cursor in (marked.start, marked[-1])
             self._anchor = (marked[-1] if cursor == marked.start else marked.start) if at_end else cursor
         self._before.action_move(rows)
         self._mark_from(self._anchor)
 
     def _mark_from(self, anchor: int) -> None:
-        marked, cursor = self.study.marked, self._before.cursor
-        self.study.mark(min(anchor, cursor), max(anchor, cursor) + 1)
-        if self.study.marked != marked:  # to draw is to be told of the cursor again
+        marked, cursor = self.shown.marked, self._before.cursor
+        self.shown.mark(min(anchor, cursor), max(anchor, cursor) + 1)
+        if self.shown.marked != marked:  # to draw is to be told of the cursor again
             self._draw()
 
     def action_mark_all(self) -> None:
         """Mark every table."""
         self._let_go()
-        self.study.mark(0, len(self.study.tables))
+        self.shown.mark(0, len(self.shown.tables))
         self._draw()
 
     def action_leave(self) -> None:
-        """Stop the dry run; or close the plots; or clear the marks. Else leave the key to others."""
-        if self.running:
+        """Pause, stop the dry run, go from over time, clear the marks, or go back to now; else skip."""
+        if self._player.stop():
+            self._draw()
+        elif self.running:
             self._dry_run.stop()
             self._draw()
         elif self.has_class("-what-if"):
-            self.action_what_if()
-        elif self.study.marked or self._along:
+            self.action_other_view()
+        elif self._along or (self.shown.marked and not self._is_past_by_hand):
             self._let_go()
-            self.study.mark(0, 0)
+            self.shown.mark(0, 0)
             self._draw()
+        elif self._replay is not None:
+            self.now()
         else:
             raise SkipAction
+
+    @property
+    def _is_past_by_hand(self) -> bool:
+        past = self.shown.past
+        return past is not None and self.shown.marked == past.merged
 
     def action_compact(self) -> None:
         """Ask for a compaction of the range, unless that is blocked."""
@@ -349,7 +443,9 @@ h shows the stack over time: how it came to be, and what becomes of it, under bo
         await self.run_action("screen.repair")
 
     def action_dry_run(self) -> None:
-        """Merge the range into nothing, to know exactly; one at a time."""
-        if self.study.outcome is None and self._dry_run.key != self.study.key:
+        """Merge the range into nothing, to know exactly; one at a time. What is suggested is told then."""
+        if not self.study.seen:
+            self.action_result()
+        if self.study.outcome is None and not self._blocked and self._dry_run.key != self.study.key:
             self._dry_run.begin()
             self._draw()

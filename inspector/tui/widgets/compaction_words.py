@@ -8,30 +8,47 @@ from textual.content import Content
 
 from engine.merge import CompactionPlan, Comparison, ComparisonKind
 from engine.stack import Policy
-from inspector.model import Blocked, Study
-from inspector.text import error_text, file_size
+from inspector.model import Blocked, PastCompaction, Study
+from inspector.text import error_text, file_size, safe_name
+from inspector.tui.widgets.axis import Axis, stacked
 
-LEGEND: Final = "? asked  = compared  R range so far  L log2  G geometric  M marked"
+LEGEND: Final = "? asked  = compared  ┃ needed  R range  L log2  G geometric  M marked"
 DAMAGE_LEGEND: Final = "X damaged  ? asked  = compared  R range  L log2  G geometric  M marked"
 """The columns beside the bars, without and with one for damage."""
 
 _HEADINGS: Final[dict[ComparisonKind, str]] = {
     "cut": "cut the stack into segments",
     "choose": "choose a segment",
-    "grow": "does it outgrow older tables?",
+    "grow": "do older tables go into it?",
     "end": "where does the range end?",
     "begin": "where does the range begin?",
     "result": "the result",
 }
 
 _RULES: Final[dict[ComparisonKind, str]] = {
-    "cut": "Adjacent tables between the same two powers of two form a segment.",
-    "choose": "The smallest magnitude that two adjacent tables share is the one to merge.",
-    "grow": "Older tables of no larger magnitude than the result are merged too.",
-    "end": "Each table should be at least {factor} times as large as the one behind it.",
-    "begin": "A table should be at least {factor} times all behind it in the range.",
+    "cut": "A segment is neighbours whose bars end between the same two powers of two.",
+    "choose": "Of the segments with two tables or more, the smallest power is merged.",
+    "grow": "The next older table goes in too while its power is not above that of all in it.",
+    "end": "From the newest on: the first table smaller than {factor} × the next newer ends it.",
+    "begin": "It begins with the oldest table smaller than {factor} × all newer in it together.",
     "result": "",
 }
+
+_WHOLE_RULES: Final[dict[Policy, str]] = {
+    "log2": (
+        "1 Cut: neighbours whose bars end between the same two powers of two are a segment. "
+        "2 Choose: of the segments with two tables or more, that of the smallest power is merged.\n"
+        "3 Grow: the next older table goes in too, and so on, while its power is not above that of all in it "
+        "put together."
+    ),
+    "geometric": (
+        "1 End: from the newest table on, find the first that is smaller than {factor} × the next newer. "
+        "The range ends with that newer one; if there is none, nothing is merged.\n"
+        "2 Begin: it begins with the oldest table smaller than {factor} × all newer ones of the range put "
+        "together."
+    ),
+}
+"""Each rule in two paragraphs, to be read before its steps."""
 
 
 def tables_text(positions: range) -> str:
@@ -64,6 +81,15 @@ def rule_line(study: Study, *, file_sizes: bool = False) -> Content:
     return Content.assemble(*parts)
 
 
+def past_line(past: PastCompaction) -> Content:
+    """That this is not the stack of now."""
+    return Content.assemble(
+        ("REPLAY ", "bold $text-warning"),
+        safe_name(past.title),
+        ("  sizes of then; escape: the stack of now", "$foreground-muted"),
+    )
+
+
 def _rule(rule: Policy, factor: int) -> str:
     return rule if rule == "log2" else f"geometric ×{factor}"
 
@@ -71,14 +97,20 @@ def _rule(rule: Policy, factor: int) -> str:
 def step_lines(study: Study) -> list[Content]:
     """Where the rule is; the rule in a sentence; the question with its numbers and answer."""
     step = study.step
+    heading = "which tables are merged?" if step is None else _HEADINGS[step.kind]
     place = Content.assemble(
-        (f"step {study.at + 1} of {len(study.steps)}", "bold"),
-        (f"  {_HEADINGS[step.kind]}", "bold $text-accent"),
+        (f"step {study.at} of {len(study.steps)}", "bold"), (f"  {heading}", "bold $text-accent")
     )
+    if step is None:
+        return [place, Content(_whole_rule(study)[0])]
     question, answer = _question(step, study)
     asked = Content.assemble((question, ""), (f" {answer}" if answer else "", "bold"))
     rule = _RULES[step.kind].format(factor=study.factor)
     return [place, *([Content.styled(rule, "$foreground-muted")] if rule else []), asked]
+
+
+def _whole_rule(study: Study) -> list[str]:
+    return _WHOLE_RULES[study.rule].format(factor=study.factor).split("\n")
 
 
 def _question(step: Comparison, study: Study) -> tuple[str, str]:
@@ -88,15 +120,9 @@ def _question(step: Comparison, study: Study) -> tuple[str, str]:
     together = sum(sizes[at] for at in step.against)
     match step.kind:
         case "cut":
-            log, size = step.left, sizes[position]
-            # Why the magnitude is what it is.
-            fact = f"Table {position}: 2^{log} = {2**log:,} ≤ {size:,} < 2^{log + 1}: magnitude {log}."
-            if not step.against:
-                return fact, "It begins the first segment."
-            answer = "Yes: it joins." if step.yes else f"No, that is {step.right}: it begins another."
-            return f"{fact} That of the segment in front, {against}?", answer
+            return _cut_question(step, sizes[position], against)
         case "choose":
-            question = f"Does segment 2^{step.left}, {tables_text(step.looked)}, hold two tables or more"
+            question = f"Segment 2^{step.left}, {tables_text(step.looked)}: has it two tables or more"
             if len(step.looked) == 1:
                 return f"{question}?", "No: it stays as it is."
             if not step.against:
@@ -105,28 +131,44 @@ def _question(step: Comparison, study: Study) -> tuple[str, str]:
             return question, "Yes: now it is the smallest." if step.yes else "No."
         case "grow":
             question = (
-                f"{against.capitalize()} together: {together:,} bytes, magnitude {step.right}. "
-                f"Table {position} in front: {sizes[position]:,} bytes, {step.left}. "
+                f"{against.capitalize()} {_together(step.against)}{together:,} bytes, 2^{step.right}. "
+                f"Table {position}, the next older: {sizes[position]:,} bytes, 2^{step.left}. "
                 f"Is {step.left} ≤ {step.right}?"
             )
             begin = position if step.yes else position + 1
             return question, f"{'Yes' if step.yes else 'No'}: the range begins at table {begin}."
         case "end" | "begin":
-            which = against if step.kind == "end" else f"{against} behind it"
             question = (
-                f"Is table {position} too small for {which}: "
+                f"Is table {position} smaller than {study.factor} × {against}{_together(step.against)[:-1]} "
                 f"{step.left:,} < {study.factor} × {together:,} = {step.right:,}?"
             )
             if step.kind == "end":
-                ends = f"Yes: the range ends with table {step.against.start}."
-                return question, ends if step.yes else "No: they may stay as they are."
+                ends = f"Yes, too small: the range ends with table {step.against.start}."
+                return question, ends if step.yes else "No, large enough: on to the next older."
             if step.yes:
-                return question, f"Yes: the range begins at table {position}."
+                return question, f"Yes, too small: the range begins at table {position}."
             if position:
-                return question, "No; but its bytes count when the next older one is asked."
+                return question, "No; but it counts with the newer ones for the next older."
             return question, f"No: the range still begins at table {step.marked.start}."
         case "result":
             return _result(step, study)
+
+
+def _together(tables: range) -> str:
+    return " together: " if len(tables) > 1 else ": "
+
+
+def _cut_question(step: Comparison, size: int, against: str) -> tuple[str, str]:
+    log = step.left
+    # Why the magnitude is what it is.
+    why = f"2^{log} = {2**log:,} ≤ {size:,} < 2^{log + 1}" if size else "no byte, which counts as 2^0"
+    fact = f"Table {step.looked.start}: {why}."
+    if not step.against:
+        return fact, "It begins the first segment."
+    question = f"{fact} Is 2^{step.right}, of {against}, its power too?"
+    if step.yes and log != step.right:  # all in front of it is empty
+        return question, "No; but it joins them, as they have no byte."
+    return question, "Yes: it joins." if step.yes else "No: it begins another."
 
 
 def _result(step: Comparison, study: Study) -> tuple[str, str]:
@@ -138,8 +180,46 @@ def _result(step: Comparison, study: Study) -> tuple[str, str]:
     if len(study.tables) == 1:
         return "One table alone: there is nothing to merge.", ""
     if study.rule == "log2":
-        return "Nothing to merge:", "no two adjacent tables are of one magnitude."
-    return "Nothing to merge:", f"each table is at least {study.factor} times as large as the one behind it."
+        return "Nothing to merge:", "no two neighbours have the same power of two."
+    return "Nothing to merge:", f"each table is at least {study.factor} times as large as the next newer."
+
+
+# The two that are compared, as bars.
+
+
+def compared_lines(study: Study, width: int) -> list[Content]:
+    """The table asked about above what it is compared with, on one scale; else how to go on."""
+    step = study.step
+    if step is None or step.kind not in ("grow", "end", "begin"):
+        rest = [] if step is not None else [Content(_whole_rule(study)[1])]
+        return [*rest, _hint(". step   > play to the next decision   } result   X other rule")]
+    sizes = [study.sizes[at] for at in step.against]
+    left, right = study.sizes[step.looked.start], sum(sizes)
+    times = study.factor if study.rule == "geometric" else 1
+    names = [f"table {step.looked.start}", tables_text(step.against)]
+    if times > 1:
+        names[1] = f"{times} × {names[1]}"
+    label = max(map(len, names))
+    room = max(4, width - label - 9)
+    if study.rule == "geometric":
+        largest = max(left, times * right)
+        bars = [stacked([left], 1, largest, room), stacked(sizes, times, largest, room)]
+        hundredths = left * 100 // step.right if step.right else 0
+        verdict = (
+            f"{hundredths / 100:,.2f} times as large: " if step.right else "nothing to be compared with: "
+        )
+        last = verdict + ("too small" if step.yes else "large enough")
+        if len(sizes) > 1:
+            last += f"   ({times} times, table by table)" if times > 1 else "   (table by table)"
+    else:
+        axis = Axis.of(study.sizes, room)
+        bars = [axis.row(size)[0] for size in (left, right)]
+        last = f"2^{step.left} against 2^{step.right}: " + ("goes in" if step.yes else "stays out")
+    looks = "$text-warning", "$text-accent"
+    return [
+        Content.assemble((f"{name:<{label}} ", ""), (f"{drawn:<{room}}", look), f" {file_size(size):>7}")
+        for name, drawn, look, size in zip(names, bars, looks, (left, times * right), strict=True)
+    ] + [Content.styled(last, "$foreground-muted")]
 
 
 def damage_text(blocked: Blocked) -> str:
@@ -156,12 +236,14 @@ def damage_texts(study: Study) -> dict[int, str]:
 
 def merge_lines(study: Study) -> list[Content]:
     """What merging the range would do: exactly if that is known, else estimated by sizes."""
-    target = study.target
+    target = study.seen
     if not target:
         if len(study.tables) < 2:
             return []
         return [_hint("Mark tables with space, or all with A, to see what merging them would do.")]
     which = "marked" if study.marked else "suggested"
+    if study.past is not None and target == study.past.merged:
+        which = "as it was" if not study.marked else "as it was, by neither rule"
     if not study.mergeable:
         return [_hint(f"Table {target.start} is {which}; one table alone is not merged: mark another one.")]
     merged, outcome = study.merged_size(file_sizes=True), study.outcome
@@ -184,6 +266,10 @@ def merge_lines(study: Study) -> list[Content]:
             f"{dropped.tombstones:,} tombstones. "
         )
         how = ("Exactly ", "bold $text-success")
+    elif not study.is_estimate:
+        bytes_text, how = f"{merged or 0:,} bytes out of {read:,}. ", ("Exactly ", "bold $text-success")
+    elif study.past is not None:
+        bytes_text, how = f"{file_size(merged or 0)} by the sizes alone. ", ("About ", "bold $text-warning")
     else:
         bytes_text = f"{file_size(merged or 0)} by the sizes alone (enter: exactly). "
         how = ("About ", "bold $text-warning")

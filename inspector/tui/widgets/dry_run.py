@@ -31,7 +31,7 @@ class DryRun:
 
     def begin(self) -> None:
         """Merge the range that is in question now, in place of what is being merged."""
-        tables, target, options = self._study.tables, self._study.target, self._study.options
+        tables, target, options = self._study.opened, self._study.target, self._study.options
         self.key, self._progress, self._failure = self._study.key, None, None
 
         def merge(job: Job) -> CompactionPlan:

@@ -59,10 +59,14 @@ Look = Literal["plain", "muted", "accent", "warning", "error"]
 
 
 class Cell(NamedTuple):
-    """What a column shows of a row: text on one line, and how it looks. A plain one may be just the text."""
+    """What a column shows of a row: text on one line, and how it looks. A plain one may be just the text.
+
+    A drawing has `ruled`: from this character on it is muted, and the cursor's colours leave all of it alone.
+    """
 
     text: str
     look: Look = "plain"
+    ruled: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,7 @@ class Column(Generic[Row_contra]):
 
     `width` is the least width; `flex` the share of what is left over (0: fixed). When the list
     is too narrow for all columns, the one of the least `priority` goes first. `mark` comes behind the title.
+    `heading` makes what stands there instead of the title, for the column's width.
     """
 
     title: str
@@ -80,6 +85,11 @@ class Column(Generic[Row_contra]):
     align: Literal["left", "right"] = "left"
     priority: int = 9
     mark: str = ""
+    heading: Callable[[int], str] | None = None
+
+    def heading_at(self, width: int) -> str:
+        """What stands above the column at this width."""
+        return self.heading(width) if self.heading is not None else f"{self.title} {self.mark}".rstrip()
 
 
 def fit_columns(columns: Sequence[Column[Row]], width: int) -> list[tuple[Column[Row], int]]:
@@ -347,9 +357,13 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
             if len(segments) > 1:
                 segments.append(Segment(" ", base + over))
             cell = column.cell(row, width)
-            text, look = (cell, "plain") if isinstance(cell, str) else cell
-            style = self.get_component_rich_style(f"virtual-list--{look}") + over
-            segments.append(Segment(fit_text(text, width, column.align), style))
+            text, look, ruled = (cell, "plain", None) if isinstance(cell, str) else cell
+            style = self.get_component_rich_style(f"virtual-list--{look}")
+            if ruled is None:
+                segments.append(Segment(fit_text(text, width, column.align), style + over))
+            else:
+                rules = self.get_component_rich_style("virtual-list--muted")
+                segments += [Segment(text[:ruled], style), Segment(text[ruled:].ljust(width - ruled), rules)]
         strip = Strip(segments)
         return strip.crop_extend(0, self._fitted_width, base + over)
 
@@ -376,8 +390,7 @@ class ColumnTitles(Widget):
     def render_line(self, y: int) -> Strip:  # noqa: ARG002 - there is one line
         """The titles, as wide as the columns below them."""
         titles = [
-            fit_text(f"{column.title} {column.mark}".rstrip(), width, column.align)
-            for column, width in self._rows.fitted()
+            fit_text(column.heading_at(width), width, column.align) for column, width in self._rows.fitted()
         ]
         text = fit_text(" " * MARK_WIDTH + " ".join(titles), self.size.width)
         return Strip([Segment(text, self._rows.get_component_rich_style("virtual-list--title"))])

@@ -16,9 +16,9 @@ from textual.pilot import Pilot
 from engine.format import RefRecord
 from engine.merge import CompactionPlan, plan_compaction
 from engine.stack import Stack, StackOptions
-from inspector.model import Blocked, Session, StackView
+from inspector.model import Blocked, Session, StackView, TableSize
 from inspector.text import file_size
-from inspector.tui.widgets import geometry
+from inspector.tui.widgets.axis import Axis
 from inspector.tui.widgets.compaction_pane import CompactionPane
 from inspector.tui.widgets.geometry import BarList
 from inspector.tui.widgets.key_bar import KeyBar
@@ -124,15 +124,25 @@ def column(pane: CompactionPane, title: str) -> list[str]:
     return [cell if isinstance(cell, str) else cell.text for cell in found]
 
 
-def test_both_suggestions_stand_beside_the_bars_whatever_rule_is_shown(stack: Path) -> None:
+def test_a_suggestion_stands_beside_the_bars_once_its_steps_have_led_there(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
-        for _ in range(2):
-            marks = {"log2": column(pane, "L"), "geometric": column(pane, "G")}
-            for rule, marked in marks.items():
-                suggested = pane.study.suggestion(rule)  # type: ignore[arg-type]
-                assert [bool(mark) for mark in marked] == [at in suggested for at in range(len(COUNTS))]
-            await press(pilot, "X")
+        assert not any(column(pane, "L") + column(pane, "G") + column(pane, "R") + column(pane, "2^k"))
+        assert "Merge tables" not in words(pane)
+        assert not pane.has_class("-seen"), "the bars after the merge"
+        await press(pilot, "right_curly_bracket")
+        assert "Merge tables" in words(pane)
+        assert pane.has_class("-seen")
+        assert any(column(pane, "L"))
+        assert not any(column(pane, "G")), "each rule has its own steps"
+        await press(pilot, "X", "right_curly_bracket")
+        marks = {"log2": column(pane, "L"), "geometric": column(pane, "G")}
+        for rule, marked in marks.items():
+            suggested = pane.study.suggestion(rule)  # type: ignore[arg-type]
+            assert [bool(mark) for mark in marked] == [at in suggested for at in range(len(COUNTS))]
         assert marks["log2"] != marks["geometric"]
+        await press(pilot, "left_curly_bracket")
+        assert not any(column(pane, "G") + column(pane, "R")), "to guess once more"
+        assert column(pane, "L") == marks["log2"]
 
     show(stack, steps)
 
@@ -153,31 +163,52 @@ def test_steps_go_forth_and_back_in_words_with_their_numbers(stack: Path, size: 
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
         last = len(pane.study.steps)
         sizes = pane.study.sizes
-        assert f"step {last} of {last}" in words(pane)
-        await press(pilot, "{")
-        assert f"step 1 of {last}" in words(pane)
-        expected = f"Is table 5 too small for table 6: {sizes[5]:,} < 2 × {sizes[6]:,} = {2 * sizes[6]:,}?"
+        assert f"step 0 of {last} which tables are merged?" in words(pane)
+        assert "2 Begin: it begins with the oldest table smaller than 2 × all newer ones" in words(pane)
+        await press(pilot, ",", ".")
+        assert f"step 1 of {last}" in words(pane), "before the start there is nothing"
+        expected = f"Is table 5 smaller than 2 × table 6: {sizes[5]:,} < 2 × {sizes[6]:,} = {2 * sizes[6]:,}?"
         assert expected in words(pane)
         await press(pilot, ".")
         assert f"step 2 of {last}" in words(pane)
-        assert (
-            f"{sizes[4]:,} < 2 × {sizes[5]:,} = {2 * sizes[5]:,}? Yes: the range ends with table 5."
-            in words(pane)
+        compared = f"{sizes[4]:,} < 2 × {sizes[5]:,} = {2 * sizes[5]:,}?"
+        assert f"{compared} Yes, too small: the range ends with table 5." in words(pane)
+        assert re.search(r"2 × table 5 \S+ [\d.]+K? 0\.\d\d times as large: too small", words(pane)), (
+            "as bars"
         )
         await press(pilot, ",")
         assert expected in words(pane)
-        await press(pilot, ",")
-        assert "the result" in words(pane), "back from the first step lies the result"
-        await press(pilot, ".", "}")
+        await press(pilot, "right_curly_bracket")
         assert f"step {last} of {last}" in words(pane)
+        await press(pilot, ".")
+        assert f"step {last} of {last}" in words(pane), "there is nothing behind the result"
+        await press(pilot, "left_curly_bracket")
+        assert f"step 0 of {last}" in words(pane)
 
     show(stack, steps, size, StackOptions(policy="geometric"))
 
 
+def test_play_stops_at_each_answer_that_changes_something(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        stops = []
+        while pane.study.hidden:
+            await press(pilot, "greater_than_sign")
+            stops.append(pane.study.at)
+            assert pane.study.at == len(pane.study.steps) or pane.study.step.yes  # type: ignore[union-attr]
+        missed = [number for number in range(1, stops[-1]) if number not in stops]
+        assert missed
+        assert not any(pane.study.steps[number - 1].yes for number in missed)
+        await press(pilot, "greater_than_sign")
+        assert pane.study.at == 0, "from the result, it is played once more"
+
+    show(stack, steps, options=StackOptions(policy="geometric"))
+
+
 def test_a_step_marks_what_is_asked_and_what_it_is_compared_with(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
-        await press(pilot, "{", ".", ".", ".")
+        await press(pilot, ".", ".", ".")
         step = pane.study.step
+        assert step is not None
         assert step.kind == "begin"
         asked = column(pane, "?")
         assert [at for at, mark in enumerate(asked) if mark == "?"] == list(step.looked)
@@ -190,17 +221,19 @@ def test_a_step_marks_what_is_asked_and_what_it_is_compared_with(stack: Path) ->
 
 def test_segments_are_drawn_as_far_as_the_stack_is_cut(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        await press(pilot, ".", ".")
+        assert [bool(mark.strip()) for mark in column(pane, "2^k")] == [True] * 2 + [False] * 5
+        await press(pilot, "right_curly_bracket")
         whole = column(pane, "2^k")
         assert all(whole)
         assert [mark.strip() for mark in whole if "┌" in mark]
-        await press(pilot, "{", ".")
-        assert [bool(mark.strip()) for mark in column(pane, "2^k")] == [True] * 2 + [False] * 5
 
     show(stack, steps)
 
 
 def test_the_factor_changes_what_the_geometric_rule_says(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        await press(pilot, "right_curly_bracket")
         before = column(pane, "G")
         pane.action_factor(4)
         await press(pilot, "+")
@@ -241,7 +274,7 @@ def test_a_range_is_marked_by_hand_in_one_piece(stack: Path) -> None:
     assert host.escaped == 0
 
 
-def test_marks_follow_the_cursor_with_v_and_with_shift(stack: Path) -> None:
+def test_marks_follow_the_cursor_with_capital_v_and_with_shift(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
         await press(pilot, "j", "V", "j", "j")
         assert pane.study.marked == range(1, 4)
@@ -306,9 +339,10 @@ def test_a_range_with_a_damaged_table_is_blocked_and_says_why(stack: Path) -> No
     show(stack, steps)
 
 
-def test_capital_c_asks_for_the_range(stack: Path) -> None:
+def test_c_asks_for_the_range_whether_or_not_steps_were_made(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
         await press(pilot, "c")
+        assert pane.study.hidden
         await press(pilot, "A", "c")
         await press(pilot, "escape", "space", "c")
         assert pane.study.marked == range(1)
@@ -433,7 +467,7 @@ def test_marks_cursor_and_results_stay_when_the_stack_grows(stack: Path) -> None
 
 def test_the_same_view_again_keeps_the_step(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
-        await press(pilot, "{", ".", ".")
+        await press(pilot, ".", ".")
         pane.show(pane.app.view)  # type: ignore[attr-defined]
         assert pane.study.at == 2
 
@@ -447,11 +481,11 @@ def test_a_stack_with_nothing_to_merge_takes_every_key(tmp_path: Path, tables: i
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
         await press(pilot, "space", "enter", "c", "shift+down", "escape")
         for binding in pane.BINDINGS:
-            if binding.action != "leave":  # type: ignore[union-attr]
+            if binding.action not in ("leave", "now"):  # type: ignore[union-attr]
                 await pane.run_action(binding.action)  # type: ignore[union-attr]
         await settle(pilot)
         assert not pane.running
-        assert isinstance(pane.focus_target, OverTime), "to which the last key went"
+        assert isinstance(pane.focus_target, OverTime), "to which a key went"
 
     assert show(directory, steps).wanted == []
 
@@ -485,14 +519,14 @@ def test_the_stack_over_time_is_drawn_in_place_of_the_study_and_follows_the_fact
 
 def test_a_tall_stack_makes_only_the_rows_on_screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     directory = make_tall_stack(tmp_path / "reftable", 1500)
-    bar = geometry.bar
+    row = Axis.row
     made: list[int] = []
 
-    def counted(size: int, largest: int, width: int) -> str:
+    def counted(axis: Axis, size: int, threshold: int | None = None) -> tuple[str, int]:
         made.append(size)
-        return bar(size, largest, width)
+        return row(axis, size, threshold)
 
-    monkeypatch.setattr(geometry, "bar", counted)
+    monkeypatch.setattr(Axis, "row", counted)
 
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
         for key in (".", "G", "space"):
@@ -513,3 +547,42 @@ def test_resizing_keeps_everything(stack: Path) -> None:
         assert "Merge tables 1 and 2 (marked)" in words(pane)
 
     show(stack, steps)
+
+
+def sizes_of_then(*sizes: int, begin: int = 0) -> tuple[TableSize, ...]:
+    return tuple(TableSize(f"{number}", size + 91, size) for number, size in enumerate(sizes, start=begin))
+
+
+@pytest.mark.parametrize("size", thinned([WIDE, NARROW], 2))
+def test_a_compaction_that_has_been_is_played_on_the_sizes_of_then(
+    stack: Path, size: tuple[int, int]
+) -> None:
+    before, new = sizes_of_then(9000, 100, 90, 80, 3), sizes_of_then(200, begin=9)
+
+    async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        await press(pilot, "j", "j", "space")
+        pane.replay(before, range(1, 4), (before[0], *new, before[4]), "git at 12:01\x1b[2J")
+        await pilot.pause()
+        assert r"REPLAY git at 12:01\x1b[2J" in words(pane)
+        assert "step 0 of " in words(pane)
+        assert column(pane, "size") == [file_size(table.policy_size) for table in before]
+        await press(pilot, "enter", "c")
+        assert not pane.running
+        assert pane.shown.hidden, "there is nothing to merge any more"
+        await press(pilot, "right_curly_bracket")
+        assert "Merge tables 1 to 3 (as it was)" in words(pane)
+        assert "Exactly 291 bytes out of " in words(pane)
+        pane.show(pane.app.view)  # type: ignore[attr-defined]
+        assert "REPLAY" in words(pane), "what is seen of the stack of now waits behind it"
+        await press(pilot, "escape")
+        assert "REPLAY" not in words(pane)
+        assert pane.study.marked == range(2, 3), "all is as it was left"
+        pane.replay(before, range(3), (*new, *before[3:]), "compact --from 0")
+        await pilot.pause()
+        assert "Merge tables 0 to 2 (as it was, by neither rule)" in words(pane)
+        await press(pilot, "backspace")
+        assert "REPLAY" not in words(pane)
+
+    host = show(stack, steps, size)
+    assert host.wanted == []
+    assert host.escaped == 0

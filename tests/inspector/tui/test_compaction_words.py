@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from engine.errors import FormatError
+from engine.merge import Comparison
 from engine.stack import Policy, StackOptions
 from inspector.model import Blocked, Session, Study
 from inspector.tui.widgets.compaction_words import (
     LEGEND,
+    compared_lines,
     merge_lines,
     percent,
     rule_line,
@@ -41,16 +43,20 @@ def go_through(study: Study, rule: Policy) -> Iterator[str]:
     """The question of each step, with the study at that step."""
     if study.rule != rule:
         study.switch_rule()
-    study.at = 0
-    for _ in study.steps:
+    for number in range(1, len(study.steps) + 1):
+        study.at = number
         yield step_lines(study)[-1].plain
-        study.go(1)
+
+
+def step_of(study: Study) -> Comparison:
+    assert study.step is not None
+    return study.step
 
 
 @pytest.mark.parametrize("rule", ["log2", "geometric"])
 def test_every_step_is_a_question_with_its_answer(demo: Study, rule: Policy) -> None:
     for text in go_through(demo, rule):
-        step = demo.step
+        step = step_of(demo)
         if step.kind == "result" or (step.kind == "cut" and not step.against):
             assert "?" not in text
             continue
@@ -60,12 +66,12 @@ def test_every_step_is_a_question_with_its_answer(demo: Study, rule: Policy) -> 
 
 def test_the_numbers_compared_are_said(demo: Study) -> None:
     for text in go_through(demo, "geometric"):
-        step = demo.step
+        step = step_of(demo)
         if step.kind != "result":
             assert f"{step.left:,} < 2 × " in text
-            assert f" = {step.right:,}?" in text
+            assert f" = {step.right:,}? " in text
     for text in go_through(demo, "log2"):
-        step = demo.step
+        step = step_of(demo)
         match step.kind:
             case "cut":
                 size = demo.sizes[step.looked.start]
@@ -78,10 +84,13 @@ def test_the_numbers_compared_are_said(demo: Study) -> None:
 
 @pytest.mark.parametrize("rule", ["log2", "geometric"])
 def test_words_fit_into_their_lines_in_a_terminal_of_80_cells(demo: Study, rule: Policy) -> None:
-    for _ in go_through(demo, rule):
+    demo.at = 0
+    for _ in ("the start", *go_through(demo, rule)):
         lines = [line.plain for line in step_lines(demo)]
         assert sum(len(textwrap.wrap(line, NARROW_PANE)) for line in lines) <= 4
-        assert len(textwrap.wrap(f"{lines[0]}  {lines[-1]}", NARROW_PANE)) <= 3
+        assert not demo.at or len(textwrap.wrap(f"{lines[0]}  {lines[-1]}", NARROW_PANE)) <= 3
+        below = [line.plain for line in compared_lines(demo, NARROW_PANE)]
+        assert sum(len(textwrap.wrap(line, NARROW_PANE)) for line in below) <= 3
     assert sum(len(textwrap.wrap(line.plain, NARROW_PANE)) for line in merge_lines(demo)) <= 3
     assert len(rule_line(demo, file_sizes=True).plain) <= NARROW_PANE
     assert len(LEGEND) <= NARROW_PANE
@@ -92,11 +101,15 @@ def test_a_stack_in_order_says_why_nothing_is_merged(tmp_path: Path) -> None:
     with Session.open(tmp_path, label="test", options=StackOptions()) as session:
         study = Study()
         study.show(session.view)
-        assert step_lines(study)[-1].plain == "Nothing to merge: no two adjacent tables are of one magnitude."
+        study.at = len(study.steps)
+        assert (
+            step_lines(study)[-1].plain == "Nothing to merge: no two neighbours have the same power of two."
+        )
         assert "Mark tables with space" in merge_lines(study)[0].plain
         study.switch_rule()
+        study.at = len(study.steps)
         last = step_lines(study)[-1].plain
-        assert last == "Nothing to merge: each table is at least 2 times as large as the one behind it."
+        assert last == "Nothing to merge: each table is at least 2 times as large as the next newer."
 
 
 def test_an_error_is_shown_without_what_a_terminal_would_obey(demo: Study) -> None:
