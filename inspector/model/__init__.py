@@ -13,7 +13,9 @@ May import `rows`.
                   a compaction rule at one of its steps; a stack over time, as it was and under a load
     difference_summary
                   what changed, in one line
-    history       what the tables tell of the stack's past, and the changes that were seen or made
+    newest_log    the newest reflog entry of a table
+    event         a change of the stack: what became of which tables
+    history       the changes that were seen or made
     journal       what was tried in this session
     places        where each kind of row leads
 """
@@ -21,6 +23,7 @@ May import `rows`.
 from inspector.model.arrangement import LOGS, REFS, Arrangement, RecordKind, Shape, arrange
 from inspector.model.compaction_study import Blocked, Damage, MergeKey, PastCompaction, Study, TableSize
 from inspector.model.difference_summary import DifferenceSummary, summarise
+from inspector.model.event import Event, EventKind, Merge, OwnChange, Shapes, TableShape, history_of_tables
 from inspector.model.health import (
     Check,
     Counts,
@@ -32,9 +35,10 @@ from inspector.model.health import (
     findings_at_hand,
     identity,
 )
-from inspector.model.history import TableShape, history_of_tables
+from inspector.model.history import History, Told, compare
 from inspector.model.journal import Ending, Entry, Journal
 from inspector.model.layout_reader import LayoutReader
+from inspector.model.newest_log import NewestEntry, newest_entry
 from inspector.model.objects import RepositoryObjects, object_of
 from inspector.model.places import (
     CommitPlace,

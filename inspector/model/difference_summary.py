@@ -20,10 +20,14 @@ _STOPPED: Final = "the stack has changed"
 
 @dataclass(frozen=True, slots=True)
 class DifferenceSummary:
-    """The line, such as `3 created, 1 updated` or `no ref changed: 5 tables became 1`; whether one did."""
+    """The line, such as `3 created, 1 updated` or `no ref changed: 5 tables became 1`; whether one did.
+
+    `only_drops_logs` if reflog entries went, and nothing else is another.
+    """
 
     line: str
     is_of_refs: bool
+    only_drops_logs: bool = False
 
 
 def summarise(
@@ -52,25 +56,25 @@ def summarise(
         if total:
             line = ", ".join(f"{counts[kind]:,} {kind}" for kind in KINDS if counts[kind])
             return DifferenceSummary(line, is_of_refs=True)
-        return DifferenceSummary(_without_refs(old, new, cancelled), is_of_refs=False)
+        return _without_refs(old, new, cancelled)
     except (ReftableError, OSError) as error:
         return DifferenceSummary(f"what changed cannot be read: {error_text(error)}", total > 0)
 
 
-def _without_refs(old: MergedTable, new: MergedTable, cancelled: Callable[[], bool]) -> str:
+def _without_refs(old: MergedTable, new: MergedTable, cancelled: Callable[[], bool]) -> DifferenceSummary:
     added = dropped = 0
     for logs in log_changes(old, new):
         added += logs.added
         dropped += logs.dropped
         if cancelled():
-            return _STOPPED
+            return DifferenceSummary(_STOPPED, is_of_refs=False)
     line = "no ref changed"
     for count, what in ((added, "added"), (dropped, "dropped")):
         line += f", {counted(count, 'log entry', 'log entries')} {what}" if count else ""
     before, after = len(old.tables), len(new.tables)
-    if before == after or (before < after and (added or dropped)):
-        return line  # that something was added goes without saying
-    return f"{line}: {counted(before, 'table')} became {after:,}"
+    if before != after and (before > after or not (added or dropped)):  # else it goes without saying
+        line += f": {counted(before, 'table')} became {after:,}"
+    return DifferenceSummary(line, is_of_refs=False, only_drops_logs=dropped > 0 and not added)
 
 
 def _in_words(change: RefChange) -> str:

@@ -13,10 +13,9 @@ from engine.format import LogRecord
 from engine.merge import MergedTable, log_changes
 from engine.readable import open_readable
 from engine.stack import Stack
-from inspector.model import StackView
+from inspector.model import StackView, newest_entry
 from inspector.model.trace import trace_ref
 from inspector.rows.record_rows import LogRows
-from inspector.tui.screens.moments import newest_entry
 from tests.support.cli import ok, run
 from tests.support.git import Repository
 from tests.support.tables import stack_files

@@ -8,7 +8,7 @@ newest first and is dismissed with the scope that shows the one chosen; two of t
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import ClassVar, Final, NamedTuple
 
@@ -16,20 +16,15 @@ from textual import on
 from textual.binding import Binding, BindingType
 
 from engine.errors import ReftableError
-from engine.format import LogRecord
 from engine.merge import MergedTable
-from engine.readable import damage_met
 from engine.table import Table
-from inspector.model import AsOf, Scope, StackView, WholeStack
+from inspector.model import AsOf, NewestEntry, Scope, StackView, WholeStack, newest_entry
 from inspector.rows import SequenceRows
 from inspector.text import file_size, log_time, short_table_name, update_range
 from inspector.tui.screens.changes import ChangesScreen
 from inspector.tui.screens.dialog import ListDialog
 from inspector.tui.widgets.virtual_list import Cell, Column, VirtualList
 from inspector.tui.work import Job
-
-LOG_BYTES: Final = 2**20
-"""Size of a table's log section up to which all of its entries are read to find the newest."""
 
 TABLES_TOLD: Final = 64
 """Tables whose times are read before they are shown."""
@@ -53,13 +48,6 @@ class Moment(NamedTuple):
         return update_range(self.table.min_update_index, self.table.max_update_index)
 
 
-class NewestEntry(NamedTuple):
-    """The newest log entry found in a table; `exact` unless others may be newer."""
-
-    record: LogRecord
-    exact: bool
-
-
 _Times = dict[int, NewestEntry | ReftableError | OSError | None]
 """What is known of the time of each table, by its position."""
 
@@ -73,34 +61,6 @@ def moments_of(tables: Sequence[Table]) -> list[Moment]:
         count = bisect_right(ends, table.max_update_index, key=lambda end: end[0])
         found.append(Moment(table.max_update_index, count, sizes[count], table, position))
     return found
-
-
-def newest_entry(table: Table, stopped: Callable[[], bool] = lambda: False) -> NewestEntry | None:
-    """The log entry of the highest update index in a table; None if it has none.
-
-    Reads up to LOG_BYTES of compressed entries; of a larger section only the newest entry of HEAD's log.
-    Raises `FormatError`, `OSError`, also when no entry is left and damage may have cost some.
-    """
-    if not table.has_logs:
-        return None
-    if (table.footer.log_index_offset or table.size) - table.footer.log_offset > LOG_BYTES:
-        head = table.read_log(b"HEAD")
-        return None if head is None or not _is_entry(head) else NewestEntry(head, exact=False)
-    newest: LogRecord | None = None
-    for records in table.log_blocks():
-        for record in records:
-            if _is_entry(record) and (newest is None or record.update_index > newest.update_index):
-                newest = record
-        if stopped():
-            break
-    damage = damage_met([table]).get(table.name)
-    if newest is None and damage is not None:
-        raise damage
-    return None if newest is None else NewestEntry(newest, exact=damage is None)
-
-
-def _is_entry(record: LogRecord) -> bool:
-    return not (record.is_deletion or record.is_marker)
 
 
 class MomentsScreen(ListDialog[Scope | None, Moment]):

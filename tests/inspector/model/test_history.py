@@ -2,18 +2,119 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
-from inspector.model import history_of_tables
-from tests.support.git import Git
+import pytest
+
+from engine.stack import StackOptions
+from inspector.actions import (
+    CleanAction,
+    CompactAction,
+    ExpireAction,
+    Result,
+    UndoAction,
+    Workplace,
+    plan_and_run,
+)
+from inspector.actions.adding import AddAction
+from inspector.model import (
+    Event,
+    EventKind,
+    History,
+    OwnChange,
+    Session,
+    TableShape,
+    compare,
+    history_of_tables,
+)
+from inspector.model.event import difference, kind_of
+from inspector.model.history import MOST_OPEN
+from tests.support.git import Git, Repository
+from tests.support.screens import open_session
 from tests.support.travel import open_view
 
+OTHER = "another process"
 
-def test_the_tables_tell_which_update_indexes_were_merged(git: Git, tmp_path: Path) -> None:
-    """Git's first table is that of HEAD; three commits of one index each are merged with it, one follows."""
-    repo = git.init(tmp_path / "repo", auto_compaction=False)
+
+def message(event: Event) -> bytes:
+    """What the newest reflog entry says that came with an event."""
+    return event.entry.record.message if event.entry is not None else b""
+
+
+@dataclass
+class Watched:
+    """A repository whose stack is looked at, and the history of what was seen."""
+
+    repo: Repository
+    session: Session
+    history: History
+
+    def look(self) -> list[Event]:
+        """Look, and return all events, newest first."""
+        self.session.want_check(takes_broken=True)
+        for _ in self.session.work():
+            pass
+        self.history.saw(self.session.view)
+        return list(self.history.events)
+
+    def compare(self) -> Event:
+        """Find what became of refs in the newest event."""
+        event = self.history.untold()
+        assert event is not None
+        views = self.history.views(event)
+        assert views is not None
+        told = self.history.tell(event, compare(event, views))
+        assert told is not None
+        return told
+
+    @property
+    def workplace(self) -> Workplace:
+        return Workplace(self.repo.reftable, StackOptions(auto_compact=False))
+
+    def own(self, operation: str, result: Result | None) -> OwnChange:
+        assert result is not None
+        assert result.snapshot is not None
+        assert result.snapshot.after is not None
+        return OwnChange(operation, f"$ {operation}", result.snapshot.tables, result.snapshot.after)
+
+    def compact(self) -> OwnChange:
+        """Merge all tables as this program does."""
+        action = CompactAction(self.workplace, "all")
+        return self.own("compact", plan_and_run(action, lambda _progress: None)[1])
+
+    def add(self, name: str) -> OwnChange:
+        """Create a branch as this program does."""
+        action = AddAction(self.workplace, f"create {name} {self.repo.oid('HEAD').hex()}\n".encode())
+        return self.own("add", plan_and_run(action, lambda _progress: None)[1])
+
+
+@contextmanager
+def watched(repo: Repository) -> Iterator[Watched]:
+    with open_session(repo.reftable) as session:
+        yield Watched(repo, session, History(session.view, lambda: 1_700_000_000.0))
+
+
+@pytest.fixture
+def repo(git: Git, tmp_path: Path) -> Repository:
+    """Three commits in tables of their own, on top of git's first table, of HEAD."""
+    made = git.init(tmp_path / "repo", auto_compaction=False)
     for number in range(3):
-        repo.commit(str(number))
+        made.commit(str(number))
+    return made
+
+
+def same_chain(history: History) -> None:
+    """Each event begins where the one before has ended."""
+    for newer, older in pairwise(history.events):
+        assert [table.name for table in older.after] == [table.name for table in newer.before]
+
+
+def test_the_tables_tell_which_update_indexes_were_merged(repo: Repository) -> None:
+    """Three commits of one index each are merged with git's first table, another one follows."""
     repo.git("pack-refs", "--all")
     repo.commit("last")
     with open_view(repo.reftable) as view:
@@ -23,3 +124,224 @@ def test_the_tables_tell_which_update_indexes_were_merged(git: Git, tmp_path: Pa
         sizes = [(table.policy_size, table.size) for table in view.tables]
         assert [(merged.policy_size, merged.size), (last.policy_size, last.size)] == sizes
         assert merged.name == view.tables[0].name
+
+
+def test_each_change_of_git_is_an_event_of_its_kind(repo: Repository) -> None:
+    with watched(repo) as seen:
+        assert seen.look() == []
+        repo.commit("a change")
+        added = seen.look()[0]
+        assert (added.kind, added.what, added.by) == (
+            EventKind.ADDED,
+            "1 table added (update 5)",
+            "another process",
+        )
+        told = seen.compare()
+        assert (told.summary or "").startswith("refs/heads/main ")
+        assert message(told) == b"commit: a change\n"
+        assert not added.merged
+
+        repo.git("pack-refs", "--all")
+        packed, before = seen.look()
+        assert (packed.kind, packed.what) == (EventKind.COMPACTED, "5 tables became 1 (updates 1-5)")
+        assert before == told
+        assert packed.merged == range(5)
+        assert [table.policy_size > 0 for table in packed.before] == [True] * 5
+        told = seen.compare()
+        assert (told.summary, told.entry) == ("no ref changed: 5 tables became 1", None)
+
+        repo.commit("one")
+        repo.commit("two")
+        both = seen.look()[0]
+        assert (both.kind, both.what) == (EventKind.ADDED, "2 tables added (updates 6-7)")
+        seen.compare()
+
+        repo.commit("three")
+        repo.commit("four")
+        repo.git("pack-refs", "--all")
+        together = seen.look()[0]
+        what = "up to 2 transactions and a compaction, seen together: 3 tables became 1"
+        assert (together.kind, together.what) == (EventKind.ADDED_AND_COMPACTED, what)
+        assert not together.merged, "the sizes that were judged are not those of before"
+        assert message(seen.compare()) == b"commit: four\n"
+
+        repo.git("reflog", "expire", "--expire=now", "--all")
+        seen.look()
+        expired = seen.compare()
+        assert expired.kind is EventKind.EXPIRED
+        assert "dropped" in (expired.summary or "")
+        same_chain(seen.history)
+
+
+def test_a_commit_that_git_compacts_at_once_is_told_as_both(git: Git, tmp_path: Path) -> None:
+    repo = git.init(tmp_path / "repo")
+    repo.commit("first")
+    with watched(repo) as seen:
+        repo.commit("second")
+        event = seen.look()[0]
+        assert (event.kind, event.difference.transactions) == (EventKind.ADDED_AND_COMPACTED, 1)
+        assert event.what.startswith("1 transaction and a compaction, seen together: ")
+        assert message(seen.compare()) == b"commit: second\n"
+
+
+@pytest.mark.parametrize("is_seen", [True, False])
+def test_what_this_program_did_is_told_once(repo: Repository, *, is_seen: bool) -> None:
+    with watched(repo) as seen:
+        own = seen.add("refs/heads/own")
+        if is_seen:
+            assert seen.look()[0].own is None
+        seen.history.made(own)
+        assert [event.own for event in seen.look()] == [own]
+        own = seen.compact()
+        if is_seen:
+            seen.look()
+        seen.history.made(own)
+        newest, older = seen.look()
+        assert (newest.own, newest.by, newest.kind) == (own, "this program", EventKind.COMPACTED)
+        assert newest.merged == range(len(newest.before))
+        assert newest.after == history_of_tables(seen.session.view), "sizes are known once it was seen"
+        assert older.after == newest.before
+        told = seen.compare()
+        assert (told.number, told.own) == (newest.number, own)
+        same_chain(seen.history)
+
+
+@pytest.mark.parametrize("looks", ["never", "before", "between", "behind"])
+def test_what_others_do_around_an_own_change_is_theirs(repo: Repository, looks: str) -> None:
+    """Before it, behind it, and both, whenever the watch has looked."""
+    with watched(repo) as seen:
+        repo.commit("before")
+        if looks == "before":
+            seen.look()
+        own = seen.compact()
+        if looks == "between":
+            seen.look()
+        repo.commit("behind")
+        if looks == "behind":
+            seen.look()
+        seen.history.made(own)
+        events = seen.look()
+        assert [event.own for event in events] == [None, own, None]
+        kinds = [EventKind.ADDED, EventKind.COMPACTED, EventKind.ADDED]
+        assert [event.kind for event in events] == kinds
+        assert [table.name for table in events[1].before] == list(own.before)
+        same_chain(seen.history)
+        told = seen.compare()
+        assert (told.number, told.entry is not None) == (events[0].number, True)
+
+
+def test_own_verbs_say_what_it_was(repo: Repository) -> None:
+    def nothing(_progress: object) -> None:
+        pass
+
+    with watched(repo) as seen:
+        stale = repo.reftable / "0x000000000001-0x000000000001-deadbeef.ref"
+        expiry = ExpireAction(seen.workplace, before=2_000_000_000)
+        done = [
+            ("expire", expiry, EventKind.EXPIRED),
+            ("undo", UndoAction(seen.workplace), EventKind.RESTORED),
+        ]
+        for operation, action, kind in done:
+            own = seen.own(operation, plan_and_run(action, nothing)[1])
+            seen.look()
+            seen.history.made(own)
+            assert (seen.look()[0].kind, seen.look()[0].own) == (kind, own)
+        first = seen.session.view.tables[0]
+        stale.write_bytes(Path(first.path).read_bytes())
+        seen.history.made(seen.own("clean", plan_and_run(CleanAction(seen.workplace), nothing)[1]))
+        cleaned = seen.look()[0]
+        assert (cleaned.kind, cleaned.before == cleaned.after) == (EventKind.CLEANED, True)
+        assert cleaned.what == "files beside the tables removed"
+        repo.commit("after")
+        assert [event.kind for event in seen.look()][:2] == [EventKind.ADDED, EventKind.CLEANED]
+        same_chain(seen.history)
+
+
+def test_an_undo_of_another_process_goes_back(repo: Repository) -> None:
+    with watched(repo) as seen:
+        for change in (seen.compact, lambda: seen.add("refs/heads/gone")):
+            change()
+            seen.look()
+            plan_and_run(UndoAction(seen.workplace), lambda _progress: None)
+            newest = seen.look()[0]
+            assert (newest.kind, newest.by) == (EventKind.RESTORED, OTHER)
+
+
+def test_tables_of_old_events_are_let_go(repo: Repository) -> None:
+    """Names and sizes stay, and what differed of tables that are in the stack still."""
+    with watched(repo) as seen:
+        for number in range(MOST_OPEN + 4):
+            repo.commit(str(number))
+            seen.look()
+        first = seen.history.events[-1]
+        assert seen.history.views(first) is not None, "its tables are all in the stack"
+        repo.git("pack-refs", "--all")
+        for number in range(MOST_OPEN + 1):
+            seen.look()
+            repo.commit(str(number))
+        seen.look()
+        assert seen.history.views(first) is None
+        assert (first.what, first.summary) == ("1 table added (update 5)", None)
+        opened = [state for state in seen.history._states if state.tables is not None]
+        assert len(opened) == MOST_OPEN + 1
+        untold = seen.history.untold()
+        assert untold == seen.history.newest
+
+
+def test_history_is_bounded(repo: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inspector.model.history.MOST_EVENTS", 3)
+    with watched(repo) as seen:
+        for number in range(5):
+            repo.commit(str(number))
+            seen.look()
+        assert [event.what[-9:] for event in seen.history.events] == ["update 9)", "update 8)", "update 7)"]
+        assert len(seen.history._states) == 4
+        same_chain(seen.history)
+
+
+def shape(first: int, last: int, name: str = "") -> TableShape:
+    return TableShape(name or f"{first}-{last}", first, last, 100, 190)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kind", "what"),
+    [
+        ("1-3 4-4", "1-4", EventKind.COMPACTED, "2 tables became 1 (updates 1-4)"),
+        ("1-1 2-2 3-3 4-4", "1-2 3-4", EventKind.COMPACTED, "4 tables became 2 (updates 1-4)"),
+        ("1-3", "1-3 4-6", EventKind.ADDED, "1 table added (updates 4-6): up to 3 transactions"),
+        ("1-1", "1-1 2-2 3-3", EventKind.ADDED, "2 tables added (updates 2-3)"),
+        ("", "1-1", EventKind.ADDED, "1 table added (update 1)"),
+        (
+            "1-1 2-2",
+            "1-5",
+            EventKind.ADDED_AND_COMPACTED,
+            "up to 3 transactions and a compaction, seen together: 2 tables became 1",
+        ),
+        ("1-3 4-4", "4-4", EventKind.UNKNOWN, "1 table dropped (updates 1-3)"),
+        ("1-3 4-4", "1-3", EventKind.RESTORED, "1 table dropped (update 4)"),
+        ("1-4", "1-3 4-4", EventKind.RESTORED, "2 tables added (updates 1-4), 1 table dropped (updates 1-4)"),
+        ("1-4", "", EventKind.UNKNOWN, "1 table dropped (updates 1-4)"),
+        ("1-4", "1-4", EventKind.UNKNOWN, "the same tables, with other bytes in them"),
+    ],
+)
+def test_ranges_tell_what_happened(before: str, after: str, kind: EventKind, what: str) -> None:
+    old, new = (tuple(shape(*map(int, part.split("-"))) for part in text.split()) for text in (before, after))
+    found = difference(old, new)
+    event = Event(1, 0, kind_of(old, new, found, None), old, new, found)
+    assert (event.kind, event.what) == (kind, what)
+
+
+def test_a_table_written_anew_is_no_merge_of_several() -> None:
+    old, new = (shape(1, 3), shape(4, 4)), (shape(1, 3, "other"), shape(4, 4))
+    event = Event(1, 0, EventKind.COMPACTED, old, new, difference(old, new))
+    assert (event.what, event.merged) == ("1 table written anew (updates 1-3)", range(1))
+
+
+def test_comparing_stops_when_it_is_told_to(repo: Repository) -> None:
+    with watched(repo) as seen:
+        repo.commit("more")
+        event = seen.look()[0]
+        views = seen.history.views(event)
+        assert views is not None
+        told = compare(event, views, lambda: True)
+        assert told.summary.line == "the stack has changed"

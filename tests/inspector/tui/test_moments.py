@@ -11,9 +11,9 @@ from textual.pilot import Pilot
 
 from engine.format import RefRecord
 from engine.table import Table
-from inspector.model import AsOf, WholeStack
+from inspector.model import AsOf, WholeStack, newest_entry
 from inspector.tui.screens.changes import ChangesScreen
-from inspector.tui.screens.moments import MomentsScreen, moments_of, newest_entry
+from inspector.tui.screens.moments import MomentsScreen, moments_of
 from inspector.tui.widgets.virtual_list import VirtualList
 from tests.support.screens import NARROW, branch, branches, log, make_stack, make_tall_stack, shown_lines
 from tests.support.tables import oid, write_table
@@ -180,7 +180,7 @@ def test_the_newest_entry_is_that_of_the_highest_update_index(
         assert newest is not None
         assert (newest.record.name, newest.exact) == (b"a", True)
         assert newest_entry(without) is None
-        monkeypatch.setattr("inspector.tui.screens.moments.LOG_BYTES", 10)
+        monkeypatch.setattr("inspector.model.newest_log.LOG_BYTES", 10)
         head = newest_entry(table)
         assert head is not None
         assert (head.record.update_index, head.exact) == (3, False)

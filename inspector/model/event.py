@@ -1,0 +1,225 @@
+"""A change of the stack as an event: what became of which tables, as far as their names and ranges tell.
+
+Between two looks there may be several changes. What is told of them then is one event, and no more than what
+can be known: a new table whose range of update indexes covers tables that are gone was merged from them, and
+update indexes beyond the highest of before are of new transactions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, NamedTuple
+
+from inspector.model.newest_log import NewestEntry
+from inspector.model.view import StackView
+from inspector.text import counted, update_range
+
+
+class TableShape(NamedTuple):
+    """A table without its records: a band from update index `first` to `last`, both included.
+
+    `policy_size` is the size by which the rules of compaction judge it, `size` that of the file. Both are 0
+    for a table of which nothing but the name was seen.
+    """
+
+    name: str
+    first: int
+    last: int
+    policy_size: int
+    size: int
+
+    @property
+    def most_transactions(self) -> int:
+        """How many transactions it holds at most: each takes an update index of its own, or some.
+
+        One with more than one index is a merge, or a transaction that took several, as a rename in git does.
+        Through how many merges its records went before cannot be told from it.
+        """
+        return max(1, self.last - self.first + 1)
+
+
+Shapes = tuple[TableShape, ...]
+"""The tables of a stack, oldest first."""
+
+
+def history_of_tables(view: StackView) -> Shapes:
+    """The tables of a stack as bands over its update indexes, oldest first.
+
+    In a sound stack each band begins behind the one before; what lies between two was written and is
+    gone, or never was. Reads nothing.
+    """
+    return tuple(
+        TableShape(table.name, table.min_update_index, table.max_update_index, table.policy_size, table.size)
+        for table in view.tables
+    )
+
+
+class EventKind(Enum):
+    """What happened, in one word or two."""
+
+    ADDED = "added"
+    COMPACTED = "compacted"
+    ADDED_AND_COMPACTED = "added, compacted"
+    EXPIRED = "expired"
+    REPAIRED = "repaired"
+    RESTORED = "went back"
+    CLEANED = "cleaned"
+    UNKNOWN = "changed"
+
+
+class Merge(NamedTuple):
+    """Tables that became one: it, and those of before that its range covers, which are gone."""
+
+    made: TableShape
+    inputs: Shapes
+
+
+class Difference(NamedTuple):
+    """What became of the tables: those that are new and no merge of old ones, merges, and those that went.
+
+    `transactions` is how many update indexes there are beyond the highest of before, and so how many
+    transactions there were at most.
+    """
+
+    added: Shapes
+    merges: tuple[Merge, ...]
+    dropped: Shapes
+    transactions: int
+
+
+def difference(before: Shapes, after: Shapes) -> Difference:
+    """What became of the tables `before`, by names and ranges."""
+    old, new = ({table.name for table in tables} for tables in (before, after))
+    gone = [table for table in before if table.name not in new]
+    added, merges = [], []
+    for table in after:
+        if table.name in old:
+            continue
+        inputs = tuple(one for one in gone if table.first <= one.first and one.last <= table.last)
+        if inputs:
+            merges.append(Merge(table, inputs))
+            gone = [one for one in gone if one not in inputs]
+        else:
+            added.append(table)
+    transactions = max(0, highest(after) - highest(before))
+    return Difference(tuple(added), tuple(merges), tuple(gone), transactions)
+
+
+def highest(tables: Iterable[TableShape]) -> int:
+    """The highest update index of these tables, 0 for none."""
+    return max((table.last for table in tables), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnChange:
+    """What an action of this program did: its verb, its command line, and the tables before and after.
+
+    The names are those that it has seen under its own lock.
+    """
+
+    operation: str
+    command: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+_OWN_KINDS: Final = {
+    "expire": EventKind.EXPIRED,
+    "repair": EventKind.REPAIRED,
+    "undo": EventKind.RESTORED,
+    "clean": EventKind.CLEANED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A change of the stack: when it was seen or made (seconds since 1970), and what it was.
+
+    `summary` is what became of refs and reflogs, None while that is not known; `entry` the newest reflog
+    entry that it brought, if there is one; `own` is set for what was done by this program.
+    """
+
+    number: int
+    time: float
+    kind: EventKind
+    before: Shapes
+    after: Shapes
+    difference: Difference
+    own: OwnChange | None = None
+    summary: str | None = None
+    entry: NewestEntry | None = None
+
+    @property
+    def what(self) -> str:
+        """What became of the tables, as a short sentence."""
+        added, merges, dropped, transactions = self.difference
+        parts = []
+        if merges and transactions:
+            parts.append(
+                f"{_at_most(transactions, 'transaction')} and {_compactions(len(merges))}, seen together: "
+                f"{counted(len(self.before), 'table')} became {len(self.after):,}"
+            )
+        elif merges:
+            inputs = [table for merge in merges for table in merge.inputs]
+            of = _span([merge.made for merge in merges])
+            if len(inputs) == len(merges):
+                parts.append(f"{counted(len(inputs), 'table')} written anew{of}")
+            else:
+                parts.append(f"{counted(len(inputs), 'table')} became {len(merges):,}{of}")
+        if added and not (merges and transactions):
+            several = transactions if transactions > len(added) else 0
+            text = f": {_at_most(several, 'transaction')}" if several else ""
+            parts.append(f"{counted(len(added), 'table')} added{_span(added)}{text}")
+        if dropped:
+            parts.append(f"{counted(len(dropped), 'table')} dropped{_span(dropped)}")
+        if parts:
+            return ", ".join(parts)
+        return "files beside the tables removed" if self.own else "the same tables, with other bytes in them"
+
+    @property
+    def by(self) -> str:
+        """What made it, as far as that is known."""
+        return "this program" if self.own is not None else "another process"
+
+    @property
+    def merged(self) -> range:
+        """The positions in `before` of the tables that became one; none, unless it was a compaction alone.
+
+        Where transactions came in between, the sizes that the rule has judged were not seen.
+        """
+        added, merges, dropped, transactions = self.difference
+        if len(merges) != 1 or added or dropped or transactions:
+            return range(0)
+        inputs = merges[0].inputs
+        first = self.before.index(inputs[0])
+        positions = range(first, first + len(inputs))
+        return positions if self.before[first : positions.stop] == inputs else range(0)
+
+
+def kind_of(before: Shapes, after: Shapes, found: Difference, own: OwnChange | None) -> EventKind:
+    """What happened, as far as the verb of an action or the ranges tell."""
+    if own is not None and own.operation in _OWN_KINDS:
+        return _OWN_KINDS[own.operation]
+    top = highest(before)
+    if after and (highest(after) < top or any(table.last <= top for table in found.added)):
+        return EventKind.RESTORED
+    if found.dropped:
+        return EventKind.UNKNOWN
+    if found.merges:
+        return EventKind.ADDED_AND_COMPACTED if found.transactions else EventKind.COMPACTED
+    return EventKind.ADDED if found.added else EventKind.UNKNOWN
+
+
+def _at_most(count: int, noun: str) -> str:
+    return counted(count, noun) if count == 1 else f"up to {counted(count, noun)}"
+
+
+def _compactions(count: int) -> str:
+    return "a compaction" if count == 1 else f"{count:,} compactions"
+
+
+def _span(tables: Sequence[TableShape]) -> str:
+    low, high = min(table.first for table in tables), highest(tables)
+    return f" ({'update' if low == high else 'updates'} {update_range(low, high)})"
