@@ -156,21 +156,17 @@ class Event:
         """What became of the tables, as a short sentence."""
         added, merges, dropped, transactions = self.difference
         parts = []
+        inputs = sum(len(merge.inputs) for merge in merges)
         if merges and transactions:
-            parts.append(
-                f"{_at_most(transactions, 'transaction')} and {_compactions(len(merges))}, seen together: "
-                f"{counted(len(self.before), 'table')} became {len(self.after):,}"
-            )
+            made = counted(len(merges) + len(added), "table")
+            new = _at_most(transactions, "transaction")
+            parts.append(f"{counted(inputs, 'table')} and {new} became {made}")
         elif merges:
-            inputs = [table for merge in merges for table in merge.inputs]
-            of = _span([merge.made for merge in merges])
-            if len(inputs) == len(merges):
-                parts.append(f"{counted(len(inputs), 'table')} written anew{of}")
-            else:
-                parts.append(f"{counted(len(inputs), 'table')} became {len(merges):,}{of}")
+            became = "written anew" if inputs == len(merges) else f"became {len(merges):,}"
+            span = _span([merge.made for merge in merges])
+            parts.append(f"{counted(inputs, 'table')} {became}{span}")
         if added and not (merges and transactions):
-            several = transactions if transactions > len(added) else 0
-            text = f": {_at_most(several, 'transaction')}" if several else ""
+            text = f": {_at_most(transactions, 'transaction')}" if transactions > len(added) else ""
             parts.append(f"{counted(len(added), 'table')} added{_span(added)}{text}")
         if dropped:
             parts.append(f"{counted(len(dropped), 'table')} dropped{_span(dropped)}")
@@ -214,10 +210,6 @@ def kind_of(before: Shapes, after: Shapes, found: Difference, own: OwnChange | N
 
 def _at_most(count: int, noun: str) -> str:
     return counted(count, noun) if count == 1 else f"up to {counted(count, noun)}"
-
-
-def _compactions(count: int) -> str:
-    return "a compaction" if count == 1 else f"{count:,} compactions"
 
 
 def _span(tables: Sequence[TableShape]) -> str:

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from inspector.model.event import OwnChange
+
 Ending = Literal["done", "stopped", "failed"]
 
 
@@ -31,11 +33,17 @@ class Entry:
 
 
 class Journal:
-    """The entries of one session, oldest first. `clock` returns seconds since 1970."""
+    """The entries of one session, oldest first. `clock` returns seconds since 1970.
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    `made` is called with each change that was made of the stack.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float], made: Callable[[OwnChange], object] = lambda _change: None
+    ) -> None:
         self.entries: list[Entry] = []
         self.clock = clock
+        self.made = made
 
     def note(
         self,

@@ -15,7 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from textual import on
 from textual.app import ComposeResult
@@ -33,22 +33,25 @@ from engine.stack import UnlistedFile, Verdicts, unlisted_files
 from inspector.actions import Workplace
 from inspector.model import (
     Damage,
-    DifferenceSummary,
+    Event,
     HealthMark,
+    History,
     Journal,
     News,
     OneTable,
+    OwnChange,
     RefTrace,
     Reloaded,
     RepositoryObjects,
     Session,
-    StackView,
+    Told,
     broken_text,
+    compare,
     damage_text,
     object_of,
-    summarise,
 )
 from inspector.text import error_text
+from inspector.tui.screens.history import HistoryScreen
 from inspector.tui.screens.plan import ActionScreen, Phase
 from inspector.tui.widgets.block_pane import BlockPane
 from inspector.tui.widgets.compaction_pane import CompactionPane
@@ -123,7 +126,8 @@ class LiveScreen(Screen[None]):
         super().__init__()
         self._session = session
         self._workplace = workplace
-        self._journal = Journal(clock)
+        self._journal = Journal(clock, self._note_own)
+        self._history = History(session.view, clock)
         self._clock = clock
         self._watch = watch
         self._watching = watch is not None
@@ -131,8 +135,6 @@ class LiveScreen(Screen[None]):
         self._ticks = 0
         self._verdicts: Verdicts = {}
         self._jobs = Jobs(self)
-        self._told_view: StackView = session.view
-        self._latest: tuple[StackView, StackView] | None = None
         self._check_is_due = False
         self._reload_error: Exception | None = None
         self._beside_error: Exception | None = None
@@ -330,7 +332,8 @@ class LiveScreen(Screen[None]):
             self.call_next(self.check_again)
         if news.changed:
             self._look_beside()
-            self._compare()
+            self._history.saw(self._session.view)
+            self._tell_history()
         elif news.asked and news.error is None:
             self.notify("Nothing has changed.", markup=False)
 
@@ -390,24 +393,34 @@ class LiveScreen(Screen[None]):
 
     # What has changed.
 
-    def _compare(self) -> None:
-        old, new = self._told_view, self._session.view
-        self._jobs.start(
-            "compare",
-            lambda job: summarise(old.merged, new.merged, cancelled=lambda: job.is_cancelled),
-            partial(self._tell_changes, old, new),
-            _fail,
-        )
+    def _note_own(self, change: OwnChange) -> None:
+        self._history.made(change)
+        self._tell_history()
 
-    def _tell_changes(self, old: StackView, new: StackView, summary: DifferenceSummary) -> None:
-        self._told_view = new
-        # A compaction that follows a change is no reason to forget the change.
-        if summary.is_of_refs or self._latest is None:
-            self._latest = old, new
-        on_top: Screen[Any] = self.app.screen
-        if isinstance(on_top, ActionScreen) and on_top.phase in (Phase.APPLYING, Phase.DONE, Phase.MADE):
-            return  # its result says so, and would be covered
-        self.notify(summary.line, title="The stack has changed (L: what)", markup=False)
+    def _tell_history(self) -> None:
+        """Show the events there are, and find what became of refs: first in the newest one."""
+        for screen in self.app.screen_stack:
+            if isinstance(screen, HistoryScreen):
+                screen.show_events()
+        event = None if self._jobs.running("compare") else self._history.untold()
+        views = self._history.views(event) if event is not None else None
+        if event is not None and views is not None:
+            self._jobs.start(
+                "compare",
+                lambda job: compare(event, views, lambda: job.is_cancelled),
+                partial(self._tell_change, event),
+                _fail,
+            )
+
+    def _tell_change(self, event: Event, told: Told) -> None:
+        now, on_top = self._history.tell(event, told), self.app.screen
+        # A result says itself what was made, the history what has changed; either would be covered.
+        is_said = isinstance(on_top, HistoryScreen) or (
+            isinstance(on_top, ActionScreen) and on_top.phase in (Phase.APPLYING, Phase.MADE)
+        )
+        if now is not None and now is self._history.newest and now.own is None and not is_said:
+            self.notify(told.summary.line, title="The stack has changed (L: what)", markup=False)
+        self._tell_history()
 
 
 def _fail(error: Exception) -> None:

@@ -28,12 +28,12 @@ from inspector.text import age_text, counted, safe_name
 from inspector.tui.pager import show_object
 from inspector.tui.screens.add import AddScreen
 from inspector.tui.screens.change_menu import Change, ChangeMenu
-from inspector.tui.screens.changes import ChangesScreen
 from inspector.tui.screens.compact import CompactScreen, range_action
 from inspector.tui.screens.copy_row import CopyScreen
 from inspector.tui.screens.dialog import HelpScreen
 from inspector.tui.screens.expire import ExpireScreen
 from inspector.tui.screens.export_rows import ExportScreen
+from inspector.tui.screens.history import HistoryScreen
 from inspector.tui.screens.journal import JournalScreen
 from inspector.tui.screens.live import LiveScreen, PaneTab
 from inspector.tui.screens.moments import MomentsScreen
@@ -67,7 +67,7 @@ class MainScreen(LiveScreen):
         Binding("w", "change", "Change…"),
         Binding("B", "snapshots", "Snapshots", show=False, key_display="B"),
         Binding("T", "moments", "Time travel", show=False, key_display="T"),
-        Binding("L", "latest", "History", show=False, key_display="L"),
+        Binding("L", "history", "History", show=False, key_display="L"),
         Binding("at", "journal", "Journal", show=False, key_display="@"),
         Binding("W", "app.pick", "Other stack", show=False, key_display="W"),
         Binding("p", "pause", "Pause watching", show=False),
@@ -241,8 +241,6 @@ class MainScreen(LiveScreen):
             return not isinstance(self.focused, Input)
         if action == "back":
             return self._refs.scope != WholeStack() or self.has_class("-maximised")
-        if action == "latest":
-            return self._latest is not None or None
         if action == "unlock":
             return self._lock is not None and self._lock == self._stack.current
         if action == "pause":
@@ -281,13 +279,10 @@ class MainScreen(LiveScreen):
         at = scope.update_index if isinstance(scope, AsOf) else None
         self.app.push_screen(MomentsScreen(self._session.view, at), chosen)
 
-    def action_latest(self) -> None:
-        """Show what the last change has changed, whichever process made it."""
-        if self._latest is not None:
-            old, new = self._latest
-            span = f"{old.merged.max_update_index} to {new.merged.max_update_index}"
-            title = f"What changed last: update index {span}"
-            self.app.push_screen(ChangesScreen(old.merged, new.merged, title, new.hash_id.size))
+    def action_history(self) -> None:
+        """Show what has changed, whichever process made it."""
+        self.app.clear_notifications()  # those that led here would cover it
+        self.app.push_screen(HistoryScreen(self._history, self._session.view.hash_id.size))
 
     # Changes of the stack.
 

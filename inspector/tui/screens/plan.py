@@ -31,7 +31,7 @@ from inspector.actions import (
     explain,
     lock_words,
 )
-from inspector.model import Journal
+from inspector.model import Journal, OwnChange
 from inspector.rows import OutcomeRows
 from inspector.text import is_chosen, step_lines
 from inspector.tui.screens.attempt import NotDone, apply_plan, make_plan
@@ -200,6 +200,9 @@ class ActionScreen(Dialog[bool]):
         self._undone_by = None if result.snapshot is None else result.snapshot.id
         kept = self._undone_by or ""
         self._journal.note(self._action.title, "done", result.sentence, self._command, snapshot=kept)
+        if (snapshot := result.snapshot) is not None and snapshot.after is not None:
+            operation, command = self._action.operation, self._command
+            self._journal.made(OwnChange(operation, command, snapshot.tables, snapshot.after))
         self._enter(Phase.DONE, result.sentence, [Line(text) for text in result.lines], result.warnings)
 
     def _show_trouble(self, not_done: NotDone) -> None:

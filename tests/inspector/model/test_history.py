@@ -160,7 +160,7 @@ def test_each_change_of_git_is_an_event_of_its_kind(repo: Repository) -> None:
         repo.commit("four")
         repo.git("pack-refs", "--all")
         together = seen.look()[0]
-        what = "up to 2 transactions and a compaction, seen together: 3 tables became 1"
+        what = "3 tables and up to 2 transactions became 1 table"
         assert (together.kind, together.what) == (EventKind.ADDED_AND_COMPACTED, what)
         assert not together.merged, "the sizes that were judged are not those of before"
         assert message(seen.compare()) == b"commit: four\n"
@@ -180,7 +180,7 @@ def test_a_commit_that_git_compacts_at_once_is_told_as_both(git: Git, tmp_path: 
         repo.commit("second")
         event = seen.look()[0]
         assert (event.kind, event.difference.transactions) == (EventKind.ADDED_AND_COMPACTED, 1)
-        assert event.what.startswith("1 transaction and a compaction, seen together: ")
+        assert "and 1 transaction became 1 table" in event.what
         assert message(seen.compare()) == b"commit: second\n"
 
 
@@ -315,7 +315,7 @@ def shape(first: int, last: int, name: str = "") -> TableShape:
             "1-1 2-2",
             "1-5",
             EventKind.ADDED_AND_COMPACTED,
-            "up to 3 transactions and a compaction, seen together: 2 tables became 1",
+            "2 tables and up to 3 transactions became 1 table",
         ),
         ("1-3 4-4", "4-4", EventKind.UNKNOWN, "1 table dropped (updates 1-3)"),
         ("1-3 4-4", "1-3", EventKind.RESTORED, "1 table dropped (update 4)"),

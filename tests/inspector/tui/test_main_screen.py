@@ -326,7 +326,7 @@ def test_a_branch_made_by_git_shows_up_and_everything_stays(repo: Repository) ->
         assert refs.rows.above == above
         assert "101 of 204" in text(screen)
         assert "2 created" in text(screen)
-        await press(pilot, "L")
+        await press(pilot, "L", "d")
         assert isinstance(pilot.app.screen, ChangesScreen)
         shown = "\n".join(shown_lines(pilot.app))
         assert "+ 2 created" in shown

@@ -1,0 +1,179 @@
+"""The history of the stack on screen: each change that was seen or made, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import ClassVar, Final
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.content import Content
+
+from inspector.model import Event, EventKind, History, Shapes
+from inspector.rows import SequenceRows
+from inspector.text import (
+    counted,
+    file_size,
+    log_time,
+    short_table_name,
+    shown,
+    update_range,
+    utc_time,
+)
+from inspector.tui.screens.changes import ChangesScreen
+from inspector.tui.screens.dialog import ListDialog
+from inspector.tui.widgets.virtual_list import Cell, Column, Look, VirtualList
+
+_MOST_TABLES: Final = 50
+"""Tables that the detail lists of those that came, and of those that went."""
+
+_LOOKS: Final[dict[EventKind, Look]] = {
+    EventKind.ADDED: "plain",
+    EventKind.COMPACTED: "accent",
+    EventKind.ADDED_AND_COMPACTED: "accent",
+    EventKind.EXPIRED: "accent",
+}
+
+
+class HistoryScreen(ListDialog[None, Event]):
+    """The events of a history, as long as it is open also those that come."""
+
+    HELP = """
+    Every change of the stack since it was opened here, newest first, whichever process made it: what became
+    of the tables, what became of refs, and who wrote, as the newest reflog entry of the change says.
+
+    The stack is looked at twice a second. Several changes between two looks are one row, which says no more
+    than the tables tell: a new table whose update indexes cover those of tables that are gone was merged from
+    them, and update indexes that are higher than all before are new transactions.
+
+    d lists the refs that changed. The tables of the newest changes are kept open for this; of older ones
+    there are names and sizes alone, unless their tables are in the stack still. y copies the command line of
+    a change that this program made. The journal (@) has what was tried and failed as well; time travel (T)
+    shows states of the stack from before it was opened.
+    """
+
+    DEFAULT_CSS = """
+    HistoryScreen #detail { height: auto; min-height: 6; max-height: 50%; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter,d", "differs", "What differs"),
+        Binding("y", "copy", "Copy command"),
+        Binding("escape,q,L,backspace", "leave", "Back", key_display="esc"),
+    ]
+
+    def __init__(self, history: History, hash_size: int) -> None:
+        """`hash_size` is the bytes of an object id."""
+        columns: list[Column[Event]] = [
+            Column("time (UTC)", lambda event, _width: Cell(_clock(event), "muted"), width=10, priority=3),
+            Column("", lambda event, _: Cell(event.kind.value, _LOOKS.get(event.kind, "warning")), 16),
+            Column("tables", lambda event, _width: event.what, width=26, flex=3),
+            Column("refs", lambda event, _width: Cell(self._of_refs(event)), width=24, flex=3, priority=5),
+            Column("by", lambda event, _width: Cell(_by(event), "muted"), width=15, flex=1, priority=4),
+        ]
+        rows = VirtualList(columns, empty="nothing has changed since the stack was opened here")
+        super().__init__("History, newest first", rows, classes="-wide")
+        self._history = history
+        self._hash_size = hash_size
+
+    def on_mount(self) -> None:
+        """The newest event is under the cursor."""
+        self.query_one("#detail").can_focus = True
+        self.show_events()
+
+    def show_events(self) -> None:
+        """Show the events there are by now; the cursor stays on its event."""
+        current, above = self._list.current, self._list.above
+        events = self._history.events
+        rows = range(len(events))
+        at = next((row for row in rows if current and events[row].number == current.number), None)
+        if at is None:  # it has become part of another one: that of the same time
+            at = next((row for row in rows if current and events[row].time <= current.time), 0)
+        self._list.show(SequenceRows(events), cursor=at, above=above)
+        self.query_one("#detail").display = bool(events)
+        self.show_detail()
+        self.refresh_bindings()
+
+    @on(VirtualList.Highlighted)
+    def _moved(self) -> None:
+        self.refresh_bindings()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """What the event under the cursor has."""
+        event = self._list.current
+        if action == "copy":
+            return event is not None and event.own is not None
+        if action == "differs":
+            return event is not None and (self._history.views(event) is not None or None)
+        return True
+
+    def detail(self, row: Event) -> list[Content]:
+        """What happened, when, by which process, and which tables came and went."""
+        lines = [
+            Content.styled(f"{row.what[0].upper()}{row.what[1:]}.", "bold"),
+            Content(f"refs: {self._of_refs(row)}"),
+            Content(f"{utc_time(int(row.time))}, by {row.by}"),
+        ]
+        if row.own is not None:
+            lines += [Content(f"$ {line}") for line in row.own.command.splitlines()[:1]]
+        if row.entry is not None:
+            record, exact = row.entry
+            who = f"{shown(record.committer)} <{shown(record.email)}>"
+            newest = "newest reflog entry" if exact else "a reflog entry"
+            text = shown(record.message.removesuffix(b"\n"))
+            lines.append(Content(f"{newest}: {shown(record.name)}  {log_time(record)}  {who}  {text}"))
+        if self._history.views(row) is None:
+            lines.append(Content.styled(_GONE, "$foreground-muted"))
+        old, new = ({table.name for table in tables} for tables in (row.before, row.after))
+        lines += _tables("+", tuple(table for table in row.after if table.name not in old), "$text-accent")
+        lines += _tables("-", tuple(table for table in row.before if table.name not in new), "$text-warning")
+        stay = len(old & new)
+        if stay and old != new:
+            lines.append(Content.styled(f"  {counted(stay, 'table')} stayed", "$foreground-muted"))
+        return lines
+
+    def _of_refs(self, event: Event) -> str:
+        if event.summary is not None:
+            return event.summary
+        return "…" if self._history.views(event) is not None else "not compared: changes came too fast"
+
+    @on(VirtualList.Opened)
+    def action_differs(self) -> None:
+        """Show what became of refs."""
+        event = self._list.current
+        views = self._history.views(event) if event is not None else None
+        if event is None or views is None:
+            self.notify(_GONE, severity="warning", markup=False)
+            return
+        old, new = views
+        span = f"{old.max_update_index} to {new.max_update_index}"
+        title = f"What changed at {_clock(event)}: update index {span}"
+        self.app.push_screen(ChangesScreen(old, new, title, self._hash_size))
+
+    def action_copy(self) -> None:
+        """Copy the command line of what this program did."""
+        event = self._list.current
+        if event is not None and event.own is not None:
+            self.app.copy_to_clipboard(event.own.command)
+            self.notify("Copied the command line.", markup=False)
+
+
+_GONE: Final = "What differed cannot be read any more: tables of then are gone."
+
+
+def _clock(event: Event) -> str:
+    return utc_time(int(event.time))[11:19]
+
+
+def _by(event: Event) -> str:
+    return event.by if event.own is not None or event.entry is None else shown(event.entry.record.committer)
+
+
+def _tables(mark: str, tables: Shapes, style: str) -> Iterator[Content]:
+    for table in islice(tables, _MOST_TABLES):
+        updates = update_range(table.first, table.last)
+        size = f"{file_size(table.size):>7}" if table.size else "      ?"
+        yield Content.styled(f"{mark} {short_table_name(table.name)}  {size}  updates {updates}", style)
+    if len(tables) > _MOST_TABLES:
+        yield Content.styled(f"{mark} and {counted(len(tables) - _MOST_TABLES, 'table')} more", style)

@@ -1,0 +1,120 @@
+"""The history on screen: its newest event is the one that was told of last, and it grows while it is open."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from inspector.model import Event, EventKind
+from inspector.tui import InspectorApp, MainScreen
+from inspector.tui.screens.changes import ChangesScreen
+from inspector.tui.screens.history import HistoryScreen
+from tests.support.git import Git, Repository
+from tests.support.screens import NARROW, drive, open_session, press, settle, shown_lines
+
+
+@pytest.fixture
+def repo(git: Git, tmp_path: Any) -> Repository:  # noqa: ANN401
+    """Two commits in tables of their own."""
+    made = git.init(tmp_path / "repo", auto_compaction=False)
+    for number in range(2):
+        made.commit(str(number))
+    return made
+
+
+def text(pilot: Pilot[Any]) -> str:
+    return "\n".join(shown_lines(pilot.app))
+
+
+async def look(pilot: Pilot[Any], screen: MainScreen) -> None:
+    """Have the watch look at the stack."""
+    screen._look()
+    await settle(pilot)
+
+
+def current(pilot: Pilot[Any]) -> Event:
+    screen = pilot.app.screen
+    assert isinstance(screen, HistoryScreen)
+    event = screen._list.current
+    assert event is not None
+    return event
+
+
+def test_what_was_told_last_is_first_in_the_list(repo: Repository) -> None:
+    """Three commits outside, then `git pack-refs`; then a compaction made here; then a commit while open."""
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        screen = pilot.app.screen
+        assert isinstance(screen, MainScreen)
+        await press(pilot, "L")
+        assert "nothing has changed since the stack was opened here" in text(pilot)
+        await press(pilot, "d", "y", "L")
+        assert pilot.app.screen is screen
+        for number in range(3):
+            repo.commit(f"outside {number}")
+            await look(pilot, screen)
+            assert "The stack has changed (L: what)" in text(pilot)
+        repo.git("pack-refs", "--all")
+        pilot.app.clear_notifications()
+        await look(pilot, screen)
+        assert "no ref changed: 6 tables became 1" in text(pilot)
+
+        await press(pilot, "L")
+        assert (current(pilot).kind, current(pilot).by) == (EventKind.COMPACTED, "another process")
+        assert "> " in text(pilot)
+        assert "no ref changed: 6 tables became 1" in text(pilot)
+        assert "The stack has changed" not in text(pilot)
+        for line in ("6 tables became 1 (updates 1-6)", "- ", "updates 6", "+ ", "updates 1-6"):
+            assert line in text(pilot)
+        await press(pilot, "j")
+        assert current(pilot).kind is EventKind.ADDED
+        assert "newest reflog entry: HEAD" in text(pilot)
+        assert "A U Thor <author@example.com>  commit: outside 2" in text(pilot)
+        await press(pilot, "d")
+        assert isinstance(pilot.app.screen, ChangesScreen)
+        assert "~ 1 updated" in text(pilot)
+        await press(pilot, "escape")
+
+        # The list grows while it is open, and the cursor stays with its event.
+        before = current(pilot)
+        repo.commit("while open")
+        await look(pilot, screen)
+        assert (current(pilot), screen._history.events.index(before)) == (before, 2)
+        assert "1 table added (update 7)" in text(pilot)
+        assert "The stack has changed" not in text(pilot)
+        await press(pilot, "backspace")
+        assert pilot.app.screen is screen
+
+        # What is done here is told by its result, and is first in the list, once.
+        await press(pilot, "shift+tab", "space", "space")
+        screen.compact(range(2))
+        await settle(pilot)
+        await press(pilot, "enter", "tab", "enter")
+        await look(pilot, screen)
+        await press(pilot, "escape")
+        assert "The stack has changed" not in text(pilot)
+        await press(pilot, "L")
+        assert (current(pilot).what, current(pilot).by) == ("2 tables became 1 (updates 1-7)", "this program")
+        assert "$ reftable-inspector compact --range 0:2" in text(pilot)
+        assert [event.own is not None for event in screen._history.events] == [True, *[False] * 5]
+        copied: list[str] = []
+        pilot.app.copy_to_clipboard = copied.append  # type: ignore[method-assign]
+        await press(pilot, "y")
+        assert copied == [current(pilot).own and current(pilot).own.command]  # type: ignore[union-attr]
+
+        # Tables of old events are closed: what they were is shown, what differed is not.
+        for number in range(4):
+            repo.commit(f"later {number}")
+            await look(pilot, screen)
+        await press(pilot, "G")
+        assert current(pilot).summary is not None
+        assert "What differed cannot be read any more" in text(pilot)
+        assert HistoryScreen.check_action(pilot.app.screen, "differs", ()) is None  # type: ignore[arg-type]
+        await pilot.resize_terminal(*NARROW)
+        await settle(pilot)
+        assert "compacted" in text(pilot)
+
+    with open_session(repo.reftable) as session:
+        drive(InspectorApp(session, watch=3600.0), steps)
