@@ -4,6 +4,7 @@ May import `update`.
 
     config        the syntax of a config file, and what its values mean
     program       what is asked of the git program
+    joint         the two stacks of a linked worktree as one view
     refs          the refs of a repository, its stacks as one, as git sees them from a worktree
     objects       what a commit or a tag says, from one git process
     repository    a repository: its stacks, and what git's configuration asks of them
@@ -12,9 +13,10 @@ May import `update`.
 """
 
 from engine.git.finding import find_repository as find_repository
+from engine.git.joint import JointView as JointView
 from engine.git.objects import GitObject as GitObject, ObjectReader as ObjectReader
 from engine.git.program import GitProgram as GitProgram
-from engine.git.refs import Refs as Refs
+from engine.git.refs import Refs as Refs, possible_names as possible_names
 from engine.git.repository import Repository as Repository, StackLocation as StackLocation
 from engine.git.searching import (
     FoundRepository as FoundRepository,

@@ -15,13 +15,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from heapq import merge
 from pathlib import Path
-from typing import Final
+from typing import Final, Generic, Protocol, TypeAlias, TypeVar
 
 from engine.closing import Closing
 from engine.errors import require_bytes
-from engine.format import LogRecord, RefRecord, is_per_worktree, is_refname, ref_key
+from engine.format import LogRecord, RefRecord, is_per_worktree, is_refname
+from engine.git.joint import JointView
 from engine.merge import MergedTable, RefChange, ref_changes
 from engine.stack import Resolved, Stack, StackOptions, follow
 
@@ -40,33 +40,72 @@ _MAIN: Final = b"main-worktree/"
 _OTHERS: Final = b"worktrees/"
 
 
-class Refs(Closing):
+def possible_names(name: bytes) -> Iterator[bytes]:
+    """The whole names that `name` may stand for, in the order in which git tries them; `@` is HEAD."""
+    name = b"HEAD" if name == b"@" else name
+    return (before + name + after for before, after in _RULES)
+
+
+class ReadStack(Protocol):
+    """A stack that is open to be read: a `Stack`, or what can be read of a damaged one."""
+
+    merged: MergedTable
+
+    def reload(self) -> bool:
+        """Take up changes by others; whether there were any."""
+
+    def close(self) -> None:
+        """Close its files."""
+
+
+AnyStack = TypeVar("AnyStack", bound=ReadStack)
+OpenStack: TypeAlias = Callable[[Path, StackOptions], AnyStack]
+"""How a stack is opened."""
+
+
+def open_to_read(directory: Path, options: StackOptions) -> Stack:
+    """A stack that nothing is locked, removed or written for. Raises what `Stack.open` raises."""
+    return Stack.open(directory, options, read_only=True)
+
+
+class Refs(Closing, Generic[AnyStack]):
     """The refs of one worktree, as they were when this was opened or last reloaded.
 
-    Opens its stacks read-only: nothing is locked, removed or written. For one thread at a time.
+    Nothing is locked, removed or written. For one thread at a time.
     """
 
     def __init__(
-        self, main: Path, own: Path | None, others: Mapping[str, Path], options: StackOptions
+        self,
+        main: Path,
+        own: Path | None,
+        others: Mapping[str, Path],
+        options: StackOptions,
+        open_stack: OpenStack[AnyStack],
     ) -> None:
         """Of the stacks in these directories; `own` is that of a linked worktree, `others` are by id.
 
-        Raises what `Stack.open` raises.
+        Raises what `open_stack` raises.
         """
         self._options = options
         self._others = others
-        self._opened: dict[Path, Stack] = {}
+        self._open_stack = open_stack
+        self._opened: dict[Path, AnyStack] = {}
         with ExitStack() as opening:
             self._closing = opening
             self._main = self._open(main)
             self._own = None if own is None else self._open(own)
             self._closing = opening.pop_all()
 
-    def _open(self, directory: Path) -> Stack:
+    def _open(self, directory: Path) -> AnyStack:
         if directory not in self._opened:
-            stack = Stack.open(directory, self._options, read_only=True)
-            self._opened[directory] = self._closing.enter_context(stack)
+            self._opened[directory] = self._open_stack(directory, self._options)
+            self._closing.callback(self._opened[directory].close)
         return self._opened[directory]
+
+    @property
+    def stacks(self) -> tuple[AnyStack, ...]:
+        """The stacks that have been opened: the main one, the worktree's own, others that were asked for."""
+        return tuple(self._opened.values())
 
     def close(self) -> None:
         """Close the stacks."""
@@ -81,7 +120,7 @@ class Refs(Closing):
 
     # One ref.
 
-    def _place(self, name: bytes) -> tuple[Stack | None, bytes]:
+    def _place(self, name: bytes) -> tuple[AnyStack | None, bytes]:
         """The stack that has the ref `name`, and its name there; None for a worktree that has no stack."""
         require_bytes(name)
         if name.startswith(_OTHERS):
@@ -96,7 +135,7 @@ class Refs(Closing):
     def get(self, name: bytes) -> RefRecord | None:
         """The ref of this name as it is stored, symbolic or not; None if there is none."""
         stack, inner = self._place(name)
-        record = None if stack is None else stack.read_ref(inner)
+        record = None if stack is None else stack.merged.read_ref(inner)
         return record if record is None or inner == name else replace(record, name=name)
 
     def __getitem__(self, name: bytes) -> RefRecord:
@@ -129,9 +168,7 @@ class Refs(Closing):
         return next((found.name for _, found in self._meant(name)), None)
 
     def _meant(self, name: bytes) -> Iterator[tuple[bytes, Resolved]]:
-        name = b"HEAD" if name == b"@" else name
-        for before, after in _RULES:
-            whole = before + name + after
+        for whole in possible_names(name):
             if is_refname(whole) and (found := self.resolve(whole)).oid is not None:
                 yield whole, found
 
@@ -158,14 +195,13 @@ class Refs(Closing):
         Those of other worktrees are not among them: `main-worktree/` and `worktrees/` are no directories.
         """
         if self._own is None:
-            yield from self._main.refs(prefix)
+            yield from self._main.merged.refs(prefix)
             return
-        shared = (record for record in self._main.refs(prefix) if not is_per_worktree(record.name))
-        last = None
-        for record in merge(self._own.refs(prefix), shared, key=ref_key):
-            if record.name != last:  # the worktree's own comes first
+        for origins in JointView(self._own.merged, self._main.merged).ref_origins(prefix):
+            for record, _ in origins:
+                if not record.name.startswith(prefix):
+                    return
                 yield record
-            last = record.name
 
     def __iter__(self) -> Iterator[RefRecord]:
         return self.under()
@@ -175,7 +211,7 @@ class Refs(Closing):
     def reflog(self, name: bytes) -> Iterator[LogRecord]:
         """The entries of a ref's reflog, newest first; none also for a ref without a reflog."""
         stack, inner = self._place(name)
-        for entry in () if stack is None else stack.logs(inner):
+        for entry in () if stack is None else stack.merged.logs(inner):
             if not entry.is_marker:
                 yield entry if inner == name else replace(entry, name=name)
 

@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, overload
 
 from engine.errors import HookError, RepositoryError
 from engine.format import DEFAULT_BLOCK_SIZE, DEFAULT_RESTART_INTERVAL, MAX_BLOCK_SIZE, MAX_RESTARTS, HashId
@@ -25,9 +25,9 @@ from engine.git.program import (
     committer_from_environment,
     environment_without_places,
 )
-from engine.git.refs import Refs
+from engine.git.refs import AnyStack, OpenStack, Refs, open_to_read
 from engine.merge import DEFAULT_FACTOR, STASH, Expiry
-from engine.stack import DEFAULT_LOCK_TIMEOUT_MS, StackOptions
+from engine.stack import DEFAULT_LOCK_TIMEOUT_MS, Stack, StackOptions
 from engine.update import HOOK_NAME, Identity, ReferenceHook
 
 _MAX_FACTOR: Final = 255
@@ -106,15 +106,22 @@ class Repository:
             raise RepositoryError(f"extensions.objectFormat is {name[:80]!r}: only sha1 and sha256 are known")
         return HashId(name)
 
-    def refs(self) -> Refs:
+    @overload
+    def refs(self) -> Refs[Stack]: ...
+
+    @overload
+    def refs(self, open_stack: OpenStack[AnyStack], own: Path | None = None) -> Refs[AnyStack]: ...
+
+    def refs(self, open_stack: OpenStack[Any] = open_to_read, own: Path | None = None) -> Refs[Any]:
         """The refs as git sees them from the worktree that the path leads to; a context manager.
 
-        Opens the stacks read-only, with the options of the repository. Raises what `Stack.open` raises.
+        `own` is the stack of another worktree, to see them from there. `open_readable` for `open_stack`
+        opens damaged stacks as well. Raises what it raises.
         """
         linked = {stack.directory.parent.name: stack.directory for stack in self.stacks[1:]}
-        current = self.current
-        own = None if current is self.stacks[0] else current.directory
-        return Refs(self.stacks[0].directory, own, linked, self.stack_options())
+        own = own or self.current.directory
+        own = None if own == self.stacks[0].directory else own
+        return Refs(self.stacks[0].directory, own, linked, self.stack_options(), open_stack)
 
     def stack_options(self) -> StackOptions:
         """The options that git would open this repository's stacks with; a plain directory has the defaults.

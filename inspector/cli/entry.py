@@ -27,7 +27,7 @@ from inspector.cli.export import export
 from inspector.cli.fsck import fsck
 from inspector.cli.layout import layout
 from inspector.cli.opening import find_stack, path_options
-from inspector.cli.records import logs, print_view, refs, trace
+from inspector.cli.records import logs, print_view, refs, resolve, trace
 from inspector.cli.repair import repair
 from inspector.cli.shape import segments, tables
 from inspector.cli.snapshots import snapshots, undo
@@ -152,7 +152,7 @@ def inspect(
     ctx.exit(code)
 
 
-_LOOKING = (tables, segments, refs, logs, trace, print_view, layout, fsck, survey, export)
+_LOOKING = (tables, segments, refs, logs, trace, resolve, print_view, layout, fsck, survey, export)
 _CHANGING = (repair, add, compact, expire, clean, demo, snapshots, undo)
 for _verb in (*_LOOKING, *_CHANGING):
     cli.add_command(_verb)

@@ -5,21 +5,25 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import click
 
 from engine.errors import in_words
-from engine.git import find_repository
+from engine.git import JointView, find_repository
+from engine.merge import MergedTable
 from engine.readable import ReadableStack, ReadableTable, damage_met, open_readable, open_table
 from engine.table import Table
 from inspector.actions import Workplace
 from inspector.cli.output import Output
 from inspector.exit_codes import ExitCode, note
+
+View: TypeAlias = MergedTable | JointView
+"""What a verb shows the refs of."""
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 Named = TypeVar("Named")
@@ -33,6 +37,11 @@ table_option = click.option(
 )
 
 
+alone_option = click.option(
+    "--stack-only",
+    is_flag=True,
+    help="Of a linked worktree, what its own stack has, without the refs that all worktrees share.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON Lines: one object a line.")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
 worktree_option = click.option(
@@ -105,12 +114,36 @@ class Call:
                     table.close()
 
     @contextmanager
-    def readable(self) -> Iterator[ReadableStack]:
-        """As `opened`. What the verb has met that cannot be read is told at its end, with an exit code."""
-        with self.opened() as stack:
-            yield stack
-            faults = [*stack.damage_met(), *damage_met(self.beside).values()]
+    def views(self, *, alone: bool) -> Iterator[tuple[ReadableStack, View]]:
+        """That stack, and what git shows in its worktree: if it is linked, the refs that all share as well.
+
+        The stack is shown `alone` on request, and where it is named by its own directory. What the verb
+        has met that cannot be read is told at its end, with an exit code.
+        """
+        with self.opened() as stack, ExitStack() as opened:
+            stacks = [stack]
+            view: View = stack.merged
+            if not alone and self._is_linked:
+                main = self.workplace.surroundings.stacks[0].directory
+                stacks.append(opened.enter_context(open_readable(main, self.workplace.options)))
+                view = JointView(stack.merged, stacks[1].merged)
+            yield stack, view
+            faults = [fault for one in stacks for fault in one.damage_met()]
+            faults += damage_met(self.beside).values()
         end_with_faults(faults)
+
+    @contextmanager
+    def readable(self) -> Iterator[ReadableStack]:
+        """That stack alone, as `views`."""
+        with self.views(alone=True) as (stack, _):
+            yield stack
+
+    @property
+    def _is_linked(self) -> bool:
+        """Whether the stack is that of a linked worktree, and was not named by its own directory."""
+        there, around = self.workplace.directory, self.workplace.surroundings
+        is_main = around.git_dir is None or os.path.samefile(around.stacks[0].directory, there)
+        return not is_main and not os.path.samefile(self.path or ".", there)
 
 
 def end_with_faults(faults: Collection[Exception]) -> None:

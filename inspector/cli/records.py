@@ -9,16 +9,29 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
 from engine.format import LogRecord, RefRecord, Walk
+from engine.git import JointView, Refs, possible_names
 from engine.merge import MergedTable, Version
-from engine.readable import ReadableStack
+from engine.readable import ReadableStack, open_readable
+from engine.stack import Resolved
 from engine.table import Table
-from inspector.cli.opening import Call, chosen_tables, stack_verb, table_option
-from inspector.exit_codes import note
+from inspector.cli.opening import (
+    Call,
+    View,
+    alone_option,
+    chosen_tables,
+    end_with_faults,
+    json_option,
+    stack_verb,
+    table_option,
+    worktree_option,
+)
+from inspector.exit_codes import ExitCode, note
 from inspector.model import find_versions
 from inspector.text import (
     columns,
@@ -26,6 +39,7 @@ from inspector.text import (
     json_text,
     log_json,
     log_line,
+    name_hex,
     print_log,
     print_ref,
     ref_json,
@@ -50,11 +64,18 @@ Record = TypeVar("Record", RefRecord, LogRecord)
     help="Only tables that end at or before update index N.",
 )
 @click.option("--deletions", is_flag=True, help="Tombstones too, as `deleted NAME`.")
+@alone_option
 @stack_verb
 def refs(
-    call: Call, prefix: str, points_at: str | None, table_name: str | None, as_of: int | None, deletions: bool
+    call: Call,
+    prefix: str,
+    points_at: str | None,
+    table_name: str | None,
+    as_of: int | None,
+    deletions: bool,
+    stack_only: bool,
 ) -> None:
-    """The refs of the merged view, by name.
+    """The refs of the merged view, by name; in a linked worktree, those that git shows there.
 
     A line is `OID NAME` or `ref: TARGET NAME`. A pipe gets names as they are stored; a terminal gets
     escapes for what it could not show.
@@ -62,10 +83,11 @@ def refs(
     if table_name is not None and as_of is not None:
         raise click.UsageError("--table and --as-of name two different views: give one of them")
     start = os.fsencode(prefix)
-    with call.readable() as stack:
-        view = _view(call, stack, table_name)
+    alone = stack_only or table_name is not None or as_of is not None
+    with call.views(alone=alone) as (stack, shown):
+        view: View = shown if table_name is None else MergedTable(chosen_tables(call, stack, table_name))
         if as_of is not None:
-            view = MergedTable([table for table in view.tables if table.max_update_index <= as_of])
+            view = MergedTable([table for table in stack.tables if table.max_update_index <= as_of])
         if points_at is None:
             batches = _while(
                 view.ref_origins(start, deletions=deletions), lambda record: record.name.startswith(start)
@@ -79,34 +101,52 @@ def refs(
 @click.option("--ref", "name", metavar="NAME", help="Only the reflog of this ref, without the name.")
 @table_option
 @click.option("--deletions", is_flag=True, help="Tombstones too, as `deleted UPDATE_INDEX`.")
+@alone_option
 @stack_verb
-def logs(call: Call, name: str | None, table_name: str | None, deletions: bool) -> None:
-    """The reflogs of the merged view.
+def logs(call: Call, name: str | None, table_name: str | None, deletions: bool, stack_only: bool) -> None:
+    """The reflogs of the merged view; in a linked worktree, those that git has there.
 
     By name, newest entry first. A line is the ref's name, a space, and a line of git's reflog files:
     `OLD NEW COMMITTER <EMAIL> TIME ZONE`, a tab, and the message. With --ref the name is left out.
     The markers with which git keeps reflogs that have no entries are left out without --deletions.
     """
-    with call.readable() as stack:
-        only = os.fsencode(name or "")
-        entries = _view(call, stack, table_name).log_origins(only, deletions=deletions, markers=False)
-        batches = _while(entries, lambda record: name is None or record.name == only)
-        line = log_line if name is None else reflog_line
-        _write(call, batches, log_json, line, bytes(stack.hash_id.size))
+    with call.views(alone=stack_only or table_name is not None) as (stack, shown):
+        view: View = shown if table_name is None else MergedTable(chosen_tables(call, stack, table_name))
+        null_id = bytes(stack.hash_id.size)
+        if name is None:
+            _write(call, view.log_origins(deletions=deletions, markers=False), log_json, log_line, null_id)
+            return
+        only = _meant(name, lambda one: one in map(_name, next(view.log_origins(one), ())))
+        entries = view.log_origins(only, deletions=deletions, markers=False)
+        batches = _while(entries, lambda record: record.name == only)
+        found = _write(call, batches, log_json, reflog_line, null_id)
+        is_known = found or only in map(_name, next(view.log_origins(only), ()))
+        if not found:
+            note(f"{name}: {'its reflog has no entries' if is_known else 'there is no reflog of that name'}")
+    if not is_known:
+        raise click.exceptions.Exit(ExitCode.FINDINGS)
 
 
 @click.command()
 @click.argument("ref")
+@alone_option
 @stack_verb
-def trace(call: Call, ref: str) -> None:
-    """Every version of a ref in every table.
+def trace(call: Call, ref: str, stack_only: bool) -> None:
+    """Every version of a ref in every table of the stack that has it.
 
     The newest comes first, and wins. When it is a deletion, there is no such ref: it hides the versions
     below.
     """
-    name = os.fsencode(ref)
-    with call.readable() as stack:
-        tables = stack.merged.tables
+    with call.views(alone=stack_only) as (_, view):
+
+        def tables_of(name: bytes) -> tuple[Table, ...]:
+            return (view.of(name) if isinstance(view, JointView) else view).tables
+
+        def has_version(name: bytes) -> bool:
+            return bool(find_versions(tables_of(name), (), name)[0])
+
+        name = _meant(ref, has_version)
+        tables = tables_of(name)
         versions, unread = find_versions(tables, tables, name)
         if call.as_json:
             call.out.json(map(_version_json, versions))
@@ -117,6 +157,8 @@ def trace(call: Call, ref: str) -> None:
             note(f"{ref}: no table of the stack has a version of it")
         for table in unread:
             note(f"{safe_name(table.table.name)} may hold a version of it that cannot be read")
+    if not versions and not unread:
+        raise click.exceptions.Exit(ExitCode.FINDINGS)
 
 
 def _version_json(version: Version) -> str:
@@ -124,6 +166,7 @@ def _version_json(version: Version) -> str:
     return json_line(
         {
             "name": json_text(record.name),
+            **name_hex("name", record.name),
             "table": version.table.name,
             "offset": version.offset,
             **value_fields(record),
@@ -138,6 +181,61 @@ def _version_row(version: Version) -> tuple[str, ...]:
     wins = "wins" if version.wins else ""
     place = (str(version.position), safe_name(version.table.name), str(version.offset))
     return (wins, str(record.update_index), *place, value)
+
+
+@click.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.option(
+    "-C", "path", type=click.Path(path_type=Path), metavar="PATH", help="The repository (default: here)."
+)
+@worktree_option
+@json_option
+def resolve(names: tuple[str, ...], path: Path | None, worktree: str | None, as_json: bool) -> None:
+    """Where refs lead: object id and the refs on the way, as git finds them from the worktree.
+
+    NAME may be short (`main`, `v1.0`, `origin`), @, or name a ref of another worktree (`main-worktree/HEAD`,
+    `worktrees/ID/HEAD`). A line is the object id and the whole name; for a symbolic ref, the names through
+    which it leads, with ` -> ` between them. What leads to no object has `-` for the id. The exit code is 1
+    when a NAME has no object.
+    """
+    call = Call(path, worktree, as_json)
+    repository = call.workplace.surroundings
+    with repository.refs(open_readable, call.workplace.directory) as refs:
+        found = [(name, _resolved(refs, os.fsencode(name))) for name in names]
+        if as_json:
+            call.out.json(json_line(_resolved_json(name, one)) for name, one in found)
+        else:
+            call.out.lines(_resolved_line(one, call.out.show) for _, one in found if one is not None)
+        faults = [fault for stack in refs.stacks for fault in stack.damage_met()]
+    for name, one in found:
+        if one is None:
+            note(f"{name}: there is no such ref")
+        elif one.end == "endless":
+            note(f"{name}: more symbolic refs follow one another than git follows")
+    end_with_faults(faults)
+    if any(one is None or one.oid is None for _, one in found):
+        raise click.exceptions.Exit(ExitCode.FINDINGS)
+
+
+def _resolved(refs: Refs[ReadableStack], name: bytes) -> Resolved | None:
+    """What `name` leads to: where git finds an object, or else a symbolic ref that leads to none."""
+    leading = [refs.resolve(one) for one in possible_names(name) if one in refs]
+    return next((one for one in leading if one.oid is not None), leading[0] if leading else None)
+
+
+def _resolved_line(found: Resolved, show: Callable[[bytes], bytes]) -> bytes:
+    names = dict.fromkeys((*found.chain, found.name))
+    return (found.oid.hex().encode() if found.oid else b"-") + b" " + b" -> ".join(map(show, names))
+
+
+def _resolved_json(asked: str, found: Resolved | None) -> dict[str, Any]:
+    name = os.fsencode(asked)
+    fields: dict[str, Any] = {"asked": json_text(name), **name_hex("asked", name)}
+    if found is None:
+        return fields | {"name": None, "oid": None, "chain": [], "end": "missing"}
+    fields |= {"name": json_text(found.name), **name_hex("name", found.name)}
+    fields |= {"oid": found.oid.hex() if found.oid else None, "chain": [*map(json_text, found.chain)]}
+    return fields | {"end": found.end}
 
 
 @click.command("print")
@@ -165,6 +263,15 @@ def print_view(call: Call) -> None:
         _write(call, stack.merged.log_origins(), log_json, print_log, null_id, lead='"kind":"log",')
 
 
+def _meant(name: str, is_there: Callable[[bytes], bool]) -> bytes:
+    """The ref that a user means by `name`, as git takes it: the name itself if there is none."""
+    return next(filter(is_there, possible_names(os.fsencode(name))), os.fsencode(name))
+
+
+def _name(origin: tuple[Record, Table]) -> bytes:
+    return origin[0].name
+
+
 def _write(
     call: Call,
     batches: Iterable[Sequence[tuple[Record, Table]]],
@@ -172,19 +279,20 @@ def _write(
     line: Callable[..., bytes],
     *more: bytes,
     lead: str = "",
-) -> None:
-    """Records as the verb was asked for them: as JSON after `lead`, or by `line`, which takes `more`."""
+) -> int:
+    """Records as the verb was asked for them: as JSON after `lead`, or by `line`, which takes `more`.
+
+    Returns how many there were.
+    """
     show = call.out.show
+    count = 0
     for batch in batches:
+        count += len(batch)
         if call.as_json:
             call.out.json(as_json(record, table.name, lead) for record, table in batch)
         else:
             call.out.lines(line(record, *more, show) for record, _ in batch)
-
-
-def _view(call: Call, stack: ReadableStack, table_name: str | None) -> MergedTable:
-    """The merged view, or that of the one table which a user's `table_name` means."""
-    return stack.merged if table_name is None else MergedTable(chosen_tables(call, stack, table_name))
+    return count
 
 
 def _while(
@@ -198,7 +306,7 @@ def _while(
         yield batch
 
 
-def _pointing_at(view: MergedTable, oid: bytes, prefix: bytes) -> Iterator[Sequence[tuple[RefRecord, Table]]]:
+def _pointing_at(view: View, oid: bytes, prefix: bytes) -> Iterator[Sequence[tuple[RefRecord, Table]]]:
     walk: Walk[tuple[RefRecord, Table], bytes] = Walk(view.ref_origins, lambda origin: origin[0].name)
     for record in view.refs_for(oid):
         found = walk.to(record.name)

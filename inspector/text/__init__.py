@@ -46,6 +46,7 @@ from inspector.text.records import (
     json_line,
     log_json,
     log_line,
+    name_hex,
     picked,
     print_log,
     print_ref,

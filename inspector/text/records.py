@@ -1,7 +1,8 @@
 r"""The form of a record in the output of the verbs: as JSON, as a line of text.
 
 JSON is ASCII everywhere: one object a line, no space between tokens, keys always in the same order, bytes
-that are not UTF-8 as lone surrogates (`\udcXX`), object ids as hex, absent values as null.
+that are not UTF-8 as lone surrogates (`\udcXX`), with which two names may look the same to a reader: ref
+names that hold some are there as hex as well. Object ids are hex, absent values null.
 
 The functions that form a record run once per record of a stack that may hold millions: each is one
 expression.
@@ -43,6 +44,7 @@ def value_fields(record: RefRecord) -> dict[str, Any]:
         "value": record.value.hex() if record.value is not None else None,
         "peeled": record.peeled.hex() if record.peeled is not None else None,
         "target": json_text(record.target) if record.target is not None else None,
+        **name_hex("target", record.target),
     }
 
 
@@ -53,9 +55,10 @@ def ref_json(record: RefRecord, table: str | None, lead: str = "") -> str:
     addition may have moved it already.
     """
     return (
-        f'{{{lead}"name":{_string(record.name)},"update_index":{record.update_index},'
+        f'{{{lead}"name":{_named("name", record.name)},"update_index":{record.update_index},'
         f'"type":"{record.type}","value":{_hex(record.value)},"peeled":{_hex(record.peeled)},'
-        f'"target":{_string(record.target)},"table":{_quote(table) if table is not None else "null"}}}'
+        f'"target":{_named("target", record.target)},'
+        f'"table":{_quote(table) if table is not None else "null"}}}'
     )
 
 
@@ -69,7 +72,7 @@ def log_json(record: LogRecord, table: str | None, lead: str = "") -> str:
             f'"time":{record.time},"tz":{record.tz},"message":{_string(record.message)}'
         )
     return (
-        f'{{{lead}"name":{_string(record.name)},"update_index":{record.update_index},'
+        f'{{{lead}"name":{_named("name", record.name)},"update_index":{record.update_index},'
         f'"type":"{record.type}","old":{_hex(record.old)},"new":{_hex(record.new)},'
         f'{logged},"table":{_quote(table) if table is not None else "null"}}}'
     )
@@ -121,6 +124,22 @@ def print_log(record: LogRecord, null_id: bytes, show: Show) -> bytes:
 
 def _string(data: bytes | None) -> str:
     return _quote(json_text(data)) if data is not None else "null"
+
+
+def _named(field: str, name: bytes | None) -> str:
+    """A ref name; one that is no UTF-8 has its bytes in a field of their own behind it, as hex."""
+    if name is None or name.isascii():
+        return _string(name)
+    return _string(name) + "".join(f',"{key}":"{value}"' for key, value in name_hex(field, name).items())
+
+
+def name_hex(field: str, name: bytes | None) -> dict[str, str]:
+    """The bytes of a ref name that is no UTF-8, as the field `<field>_hex`; else no field."""
+    try:
+        (name or b"").decode()
+    except UnicodeDecodeError:
+        return {f"{field}_hex": (name or b"").hex()}
+    return {}
 
 
 def _hex(oid: bytes | None) -> str:

@@ -213,8 +213,10 @@ def test_logs_of_a_ref_that_begins_like_another_are_its_own(git: Git, tmp_path: 
     for name in ("a", "a-b", "aa"):
         repo.branch(name)
     assert len(ok("logs", repo.path, "--ref", "refs/heads/a").lines) == 1
-    assert ok("logs", repo.path, "--ref", "refs/heads/").lines == []
-    assert ok("logs", repo.path, "--ref", "").lines == []
+    for name in ("refs/heads/", "", "refs/heads/nope"):
+        done = run("logs", repo.path, "--ref", name)
+        assert (done.code, done.out) == (1, b"")
+        assert "there is no reflog of that name" in done.err
 
 
 def test_logs_as_json_carry_what_is_stored(history: Repository) -> None:
@@ -288,9 +290,9 @@ def test_trace_names_targets_and_peeled_values(history: Repository) -> None:
     assert ok("trace", "refs/tags/v1.0", history.path).lines[1].endswith(b" (peels to %s)" % peeled)
 
 
-def test_trace_of_an_unknown_ref_is_no_error_but_says_so(history: Repository) -> None:
-    done = ok("trace", "refs/heads/nowhere", history.path)
-    assert done.out == b""
+def test_trace_of_an_unknown_ref_finds_nothing_and_says_so(history: Repository) -> None:
+    done = run("trace", "refs/heads/nowhere", history.path)
+    assert (done.code, done.out) == (1, b"")
     assert "no table of the stack has a version of it" in done.err
 
 

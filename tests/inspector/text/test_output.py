@@ -39,6 +39,11 @@ def surrogates(data: bytes) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
+def in_hex(field: str, data: bytes) -> dict[str, str]:
+    is_text = data.decode("utf-8", "replace").encode() == data
+    return {} if is_text else {f"{field}_hex": data.hex()}
+
+
 @given(st.binary(), st.integers(0, 2**64 - 1), oids, oids, st.none() | st.binary(), st.text())
 def test_a_ref_as_json_is_its_fields_unchanged(
     name: bytes, index: int, value: bytes | None, peeled: bytes | None, target: bytes | None, table: str
@@ -47,11 +52,13 @@ def test_a_ref_as_json_is_its_fields_unchanged(
     line = ref_json(record, table)
     expected = {
         "name": surrogates(name),
+        **in_hex("name", name),
         "update_index": index,
         "type": record.type,
         "value": value.hex() if value is not None else None,
         "peeled": peeled.hex() if peeled is not None else None,
         "target": surrogates(target) if target is not None else None,
+        **in_hex("target", target or b""),
         "table": table,
     }
     assert json.loads(line) == expected
@@ -70,6 +77,7 @@ def test_a_log_entry_as_json_is_its_fields_unchanged(
     expected = {
         "kind": "log",
         "name": surrogates(name),
+        **in_hex("name", name),
         "update_index": index,
         "type": "update",
         "old": old.hex() if old is not None else None,
