@@ -197,6 +197,11 @@ class MainScreen(LiveScreen):
     def _compact_wanted(self, event: CompactionPane.CompactWanted) -> None:
         self.compact(event.tables)
 
+    @on(CompactionPane.Revealed)
+    def _keep_secret(self) -> None:
+        is_shown = self.query_one(TabbedContent).active == "compaction-tab"
+        self._stack.keep_secret(is_shown and self._compaction.hides_own)
+
     @on(Breadcrumbs.Chosen)
     def _part_chosen(self, event: Breadcrumbs.Chosen) -> None:
         if event.number == 0:
@@ -232,6 +237,7 @@ class MainScreen(LiveScreen):
             return  # it comes late: by now the user is at another tab
         self._show_blocks()
         self._show_way()
+        self._keep_secret()
         if event.pane.id != self._tab_shown:  # a click; after a key the focus may be elsewhere by now
             await self._show_tab(event.pane.id or "")
 

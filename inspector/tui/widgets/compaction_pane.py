@@ -40,7 +40,7 @@ from inspector.tui.widgets.compaction_words import (
 from inspector.tui.widgets.dry_run import DryRun
 from inspector.tui.widgets.geometry import BarList, Bars, slide
 from inspector.tui.widgets.over_time import OverTime
-from inspector.tui.widgets.player import SLIDE, Player
+from inspector.tui.widgets.player import Player
 from inspector.tui.widgets.virtual_list import ListPane, VirtualList
 
 LOW: Final = 16
@@ -107,6 +107,9 @@ class CompactionPane(Vertical):
 
         tables: range
 
+    class Revealed(Message):
+        """What the stack's own rule suggests has been found out, or is a riddle again: see `hides_own`."""
+
     def __init__(self) -> None:
         self._past = Static(classes="compaction--line compaction--past", markup=False)
         self._rule = Static(classes="compaction--line", markup=False)
@@ -125,19 +128,26 @@ class CompactionPane(Vertical):
         self.study = Study()
         """Of the stack of now."""
         self._replay: Study | None = None
+        self._told = False
         self._file_sizes = False
         self._anchor: int | None = None
         self._along = False
         self._dry_run = DryRun(self, self.study, self._draw)
         self._bars = Bars(self.study, file_sizes=False)
-        self._player = Player(self, self._advance)
+        self._player = Player(self, self._advance, pace=0.7, longest=3.0)
         self._slides: list[list[range]] = []
-        self._slider = Player(self, self._slide_on)
+        self._slider = Player(self, self._slide_on, pace=0.25, longest=1.0)
 
     @property
     def shown(self) -> Study:
         """The study on screen: of the stack of now, or of a compaction that has been."""
         return self._replay or self.study
+
+    @property
+    def hides_own(self) -> bool:
+        """Whether it is still to be found out on screen what the stack's own rule suggests now."""
+        is_riddle = self._replay is None and not self.has_class("-what-if") and not self.study.marked
+        return is_riddle and self.study.hides(self.study.options.policy)
 
     @property
     def focus_target(self) -> Widget:
@@ -236,6 +246,9 @@ class CompactionPane(Vertical):
             self._what_if.ask(self.study.opened, self.study.factor)
         self._say()
         self.refresh_bindings()
+        if self._told is not self.hides_own:
+            self._told = self.hides_own
+            self.post_message(self.Revealed())
 
     def _say(self) -> None:
         study = self.shown
@@ -310,7 +323,10 @@ class CompactionPane(Vertical):
         if not self.shown.hidden:
             self._go_to(0)
             return
-        self._player.play(self.shown.next_decision - self.shown.at)
+        steps = self.shown.next_decision - self.shown.at
+        self._advance()  # a key is answered at once
+        self._player.play(steps - 1)
+        self._say()
 
     def _advance(self, steps: int = 1) -> None:
         self._go_to(self.shown.at + steps)
@@ -319,7 +335,7 @@ class CompactionPane(Vertical):
         study = self.shown
         was_hidden, study.at = study.hidden, number
         self._slides = slide(study.target) if was_hidden and not study.hidden and not study.marked else []
-        self._slider.play(len(self._slides), SLIDE)
+        self._slider.play(len(self._slides))
         self._draw()
         if study.step is not None and (looked := study.step.looked):
             self._before.scroll_to_row(looked[-1])

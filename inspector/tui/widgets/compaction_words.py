@@ -26,7 +26,7 @@ _HEADINGS: Final[dict[ComparisonKind, str]] = {
 }
 
 _RULES: Final[dict[ComparisonKind, str]] = {
-    "cut": "A segment is neighbours whose bars end between the same two powers of two.",
+    "cut": "A segment: neighbours whose bars end between the same two powers.",
     "choose": "Of the segments with two tables or more, the smallest power is merged.",
     "grow": "The next older table goes in too while its power is not above that of all in it.",
     "end": "From the newest on: the first table smaller than {factor} × the next newer ends it.",

@@ -11,12 +11,6 @@ from typing import Final
 from textual.timer import Timer
 from textual.widget import Widget
 
-PACE: Final = 0.7
-"""Seconds for a step, if they are few."""
-SLIDE: Final = 0.08
-"""Seconds for a picture of tables that slide into one."""
-_LONGEST: Final = 3.0
-"""Seconds for all steps, if they are many."""
 _LEAST: Final = 0.05
 """Seconds between two pictures: faster, several steps are made for one."""
 
@@ -24,14 +18,18 @@ _LEAST: Final = 0.05
 class Player:
     """Calls `advance` with a number of steps, in time, until so many have been made."""
 
-    def __init__(self, widget: Widget, advance: Callable[[int], None]) -> None:
+    def __init__(
+        self, widget: Widget, advance: Callable[[int], None], *, pace: float, longest: float
+    ) -> None:
+        """`pace` is how many seconds a step takes if they are few, `longest` how many all take if not."""
         self._widget = widget
+        self._pace, self._longest = pace, longest
         self._advance = advance
         self._left = 0
         self._stride = 1
         self._timer: Timer | None = None
 
-    def play(self, steps: int, pace: float = PACE) -> None:
+    def play(self, steps: int) -> None:
         """Make so many steps from now on, in place of those still to come."""
         self.stop()
         if steps < 1:
@@ -41,12 +39,8 @@ class Player:
             self._stride = steps
             self._tick()
             return
-        self._left -= 1
-        self._advance(1)  # a key is answered at once
-        if not self._left:
-            return
-        each = max(_LEAST, min(pace, _LONGEST / self._left))
-        self._stride = max(1, round(self._left * each / _LONGEST))
+        each = max(_LEAST, min(self._pace, self._longest / steps))
+        self._stride = max(1, round(steps * each / self._longest))
         self._timer = self._widget.set_interval(each, self._tick)
 
     @property

@@ -110,6 +110,7 @@ the first to the last one marked (*), with all between them (|). escape takes th
         self._marks: Mapping[str, HealthMark] = {}
         self._marked: set[str] = set()
         self._chosen: tuple[str, int] | None = None
+        self._keeps_secret = False
         self.border_title = _TITLE
 
     def show(
@@ -121,6 +122,12 @@ the first to the last one marked (*), with all between them (|). escape takes th
         self._unlisted = sorted(unlisted, key=_order)
         self._marks = marks
         self._draw()
+
+    def keep_secret(self, keeps: bool) -> None:
+        """Do not tell what compaction would merge, while the user is to find it out beside."""
+        if keeps is not self._keeps_secret:
+            self._keeps_secret = keeps
+            self._draw()
 
     @property
     def current(self) -> StackRow | UnlistedFile | None:
@@ -152,7 +159,7 @@ the first to the last one marked (*), with all between them (|). escape takes th
         cursor = next((at for at, row in enumerate(rows) if name and _name(row) == name), listing.cursor)
         listing.heading = len(view.tables) if self._unlisted else -1
         listing.unlisted_columns = unlisted_columns(self._clock())
-        columns = stack_columns(view, self._marks, self._marked_positions())
+        columns = stack_columns(view, self._marks, self._marked_positions(), brackets=not self._keeps_secret)
         listing.show(SequenceRows(rows), columns, cursor=cursor, above=listing.above)
         self._retitle()
         self.refresh_bindings()
@@ -161,7 +168,8 @@ the first to the last one marked (*), with all between them (|). escape takes th
     def _retitle(self) -> None:
         """Name the ranges in the lower border; without one, in the upper one."""
         parts = [f"marked {_positions(marked)}"] if (marked := self.marked) else []
-        if self._view is not None and (suggested := self._view.suggested):
+        suggested = self._view.suggested if self._view is not None and not self._keeps_secret else range(0)
+        if self._view is not None and suggested:
             tables = self._view.tables[suggested.start : suggested.stop]
             blocked = any(self._marks.get(table.name) is HealthMark.DAMAGED for table in tables)
             where = _positions(suggested)

@@ -52,9 +52,9 @@ def bar(size: int, largest: int, width: int) -> str:
 
 
 def stack_columns(
-    view: StackView, marks: Mapping[str, HealthMark], marked: Sequence[int]
+    view: StackView, marks: Mapping[str, HealthMark], marked: Sequence[int], *, brackets: bool
 ) -> list[Column[StackRow]]:
-    """Position, name, size, bar, update indices, health as far as it is known, and brackets of a table.
+    """Position, name, size, bar, update indices, health as far as it is known, and `brackets` of a table.
 
     `marks` is what is known of the health of tables by name, `marked` the positions marked by hand, in order.
     """
@@ -74,9 +74,9 @@ def stack_columns(
     if view.options.policy == "log2":
         found = sizes_to_segments([table.policy_size for table in tables])
         segments = [segment.positions for segment in found if len(segment) > 1]
-    if segments or view.suggested:
-        brackets = partial(_brackets, segments, view.suggested)
-        columns.append(Column("seg" if segments else "auto", brackets, 3 if segments else 4, priority=3))
+    if brackets and (segments or view.suggested):
+        drawn = partial(_brackets, segments, view.suggested)
+        columns.append(Column("seg" if segments else "auto", drawn, 3 if segments else 4, priority=3))
     return columns
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.style import Style
 from textual.app import App, ComposeResult
 from textual.message import Message
 from textual.pilot import Pilot
@@ -586,3 +587,73 @@ def test_a_compaction_that_has_been_is_played_on_the_sizes_of_then(
     host = show(stack, steps, size)
     assert host.wanted == []
     assert host.escaped == 0
+
+
+def bar_styles(bars: BarList, row: int) -> set[Style | None]:
+    """How the bar in a row is drawn."""
+    return {segment.style for segment in bars.render_line(row) if "█" in segment.text}
+
+
+def test_the_bar_under_the_cursor_keeps_its_colour(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        bars = pane.query(BarList).first()
+        assert bars.has_focus
+        assert bars.render_line(0).text.startswith(">"), "the mark of the cursor"
+        assert bar_styles(bars, 0) == bar_styles(bars, 1)
+        await press(pilot, "A")
+        assert bar_styles(bars, 0) == bar_styles(bars, 1)
+
+    show(stack, steps)
+
+
+def test_tables_slide_into_one_and_any_key_ends_it(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        def after() -> list[int | range]:
+            source = pane._after.source
+            return [source.row(at) for at in range(source.count)]
+
+        pane.action_result()
+        target = pane.study.target
+        end = [*range(target.start), target, *range(target.stop, len(COUNTS))]
+        assert after() == end, "at once where nothing is to move by itself"
+        pane.app.animation_level = "full"
+        pane.action_start()
+        pane.action_result()
+        assert len(after()) == len(COUNTS), "at first each stands alone"
+        while pane._slides:
+            await pilot.pause(0.01)
+        assert after() == end
+        pane.action_start()
+        pane.action_result()
+        await pilot.press("j")
+        assert after() == end
+        assert not pane._slider.playing
+
+    show(stack, steps)
+
+
+def test_playing_is_said_and_ends_with_a_key_or_when_it_is_not_seen(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        pane.app.animation_level = "full"
+        pane.action_play()
+        assert pane.study.at == 1, "a key is answered at once"
+        assert pane._player.playing
+        await pilot.pause()
+        assert "step 1 of" in words(pane)
+        assert "playing, > pauses" in words(pane)
+        await press(pilot, "escape")
+        assert not pane._player.playing
+        assert "playing" not in words(pane)
+        for stop in ("action_play", "action_switch_rule", "action_start", "action_other_view"):
+            pane.action_play()
+            assert pane._player.playing
+            getattr(pane, stop)()
+            assert not pane._player.playing
+        await press(pilot, "h")
+        pane.action_play()
+        pane.display = False
+        while pane._player.playing:
+            await pilot.pause()
+        assert pane.shown.hidden
+
+    assert show(stack, steps).escaped == 0
