@@ -18,10 +18,12 @@ May import `rows`.
     history       the changes that were seen or made
     journal       what was tried in this session
     places        where each kind of row leads
+    destinations  what there is by now
 """
 
 from inspector.model.arrangement import LOGS, REFS, Arrangement, RecordKind, Shape, arrange
 from inspector.model.compaction_study import Blocked, Damage, MergeKey, PastCompaction, Study, TableSize
+from inspector.model.destinations import InBytes, InList, ReadPlace, find, is_at_hand
 from inspector.model.difference_summary import DifferenceSummary, summarise
 from inspector.model.event import Event, EventKind, Merge, OwnChange, Shapes, TableShape, history_of_tables
 from inspector.model.health import (
@@ -61,5 +63,5 @@ from inspector.model.places import (
 )
 from inspector.model.session import KeyFound, News, Reloaded, RowsRead, Session
 from inspector.model.trace import ChainEnd, Link, RefTrace, UnreadTable, find_versions
-from inspector.model.view import AsOf, OneTable, Scope, StackView, WholeStack
+from inspector.model.view import AsOf, Elsewhere, OneTable, Scope, StackView, WholeStack, view_of
 from inspector.model.what_if import LOADS, Band, Course, Load, Moment, begin, last_updates, past, replay

@@ -18,7 +18,7 @@ from typing import Any, Final, Generic, TypeVar
 
 from engine.format import U64_MAX
 from engine.merge import MergedTable
-from inspector.model.view import Scope, StackView, WholeStack
+from inspector.model.view import Scope, StackView, WholeStack, view_of
 from inspector.rows import (
     LOG_ORDERS,
     REF_ORDERS,
@@ -94,10 +94,14 @@ class Arrangement(Generic[Row]):
 def arrange(
     kind: RecordKind[Row], view: StackView, shape: Shape, before: Arrangement[Row] | None
 ) -> Arrangement[Row] | None:
-    """The arrangement for a view and a shape; None when the scope's table has gone from the stack."""
+    """The arrangement for a view and a shape; None when the scope's table has gone from the stack.
+
+    Its view is that of the scope.
+    """
     merged = shape.scope.resolve(view)
     if merged is None:
         return None
+    view = view_of(shape.scope, view)
     if before is not None and before.view is not view:
         before = None
     deletions, row_filter = shape.shows_deletions, shape.row_filter

@@ -22,6 +22,7 @@ from engine.snapshot import Snapshot
 from engine.stack import UnlistedFile
 from engine.table import Table
 from inspector.model.journal import Entry
+from inspector.model.objects import object_of
 from inspector.model.trace import Link, RefTrace, UnreadTable
 from inspector.model.view import StackView
 from inspector.rows import LogRow, Node, RefRow
@@ -261,15 +262,18 @@ PlacedRow = (
 """The rows that lead somewhere: those of every list, tree and plan."""
 
 
-def places_of(row: PlacedRow, view: StackView, trace: RefTrace | None = None) -> tuple[Place, ...]:
+def places_of(
+    row: PlacedRow, view: StackView | None = None, trace: RefTrace | None = None
+) -> tuple[Place, ...]:
     """What a row leads to, the first destination first.
 
-    `view` is the stack in which the positions of rows count; `trace` is what is known of the ref of a row.
+    `view` is the stack in which the positions of rows count, for rows that have one; `trace` is what is known
+    of the ref of a row.
     """
     return tuple(dict.fromkeys(_places(row, view, trace)))
 
 
-def _places(row: PlacedRow, view: StackView, trace: RefTrace | None) -> Iterator[Place]:
+def _places(row: PlacedRow, view: StackView | None, trace: RefTrace | None) -> Iterator[Place]:
     match row:
         case StackRow():
             yield from _of_table(row.table)
@@ -279,9 +283,9 @@ def _places(row: PlacedRow, view: StackView, trace: RefTrace | None) -> Iterator
             yield from _of_ref(row, view, trace)
         case LogRow(record, position):
             yield RefPlace(record.name)
-            if position < len(view.tables):
-                name = view.tables[position].name
+            if name := _table_at(position, view):
                 yield from (RecordPlace(name, record.name, record.update_index), FilePlace(name))
+            yield from (CommitPlace(oid) for oid in (record.new, record.old) if oid is not None and any(oid))
         case Version():
             yield RecordPlace(row.table.name, row.record.name)
             yield FilePlace(row.table.name)
@@ -329,11 +333,11 @@ def _of_table(table: Table) -> Iterator[Place]:
     yield from (SectionPlace(name, section, offset) for section, offset in sections.items() if offset)
 
 
-def _of_unlisted(file: UnlistedFile, view: StackView) -> Iterator[Place]:
+def _of_unlisted(file: UnlistedFile, view: StackView | None) -> Iterator[Place]:
     if file.kind.is_lock:
         yield PlanPlace("unlock", (file.name,))
         locked = file.name.removesuffix(_LOCK_SUFFIX)
-        if locked in view.positions:
+        if view is not None and locked in view.positions:
             yield FilePlace(locked)
         return
     if file.kind.is_table:
@@ -342,13 +346,13 @@ def _of_unlisted(file: UnlistedFile, view: StackView) -> Iterator[Place]:
     yield PlanPlace("clean" if file.is_removable else "repair")
 
 
-def _of_ref(row: RefRow, view: StackView, trace: RefTrace | None) -> Iterator[Place]:
+def _of_ref(row: RefRow, view: StackView | None, trace: RefTrace | None) -> Iterator[Place]:
     record = row.record
     yield LogPlace(record.name)
     if record.target is not None:
         yield RefPlace(record.target)
-    if row.position < len(view.tables):
-        yield RecordPlace(view.tables[row.position].name, record.name)
+    if file := _table_at(row.position, view):
+        yield RecordPlace(file, record.name)
     if trace is not None and trace.name == record.name:
         for version in trace.versions[:_MOST_VERSIONS]:
             yield RecordPlace(version.table.name, record.name)
@@ -356,8 +360,14 @@ def _of_ref(row: RefRow, view: StackView, trace: RefTrace | None) -> Iterator[Pl
             yield RefPlace(link.name)
         for unread in trace.unread[:_MOST_VERSIONS]:
             yield FilePlace(unread.table.name, "blocks")
-    if row.position < len(view.tables):
-        yield FilePlace(view.tables[row.position].name)
+    if file:
+        yield FilePlace(file)
+    if (oid := object_of(row, trace)) is not None:
+        yield CommitPlace(oid)
+
+
+def _table_at(position: int, view: StackView | None) -> str:
+    return view.tables[position].name if view is not None and position < len(view.tables) else ""
 
 
 def _of_node(node: Node) -> Iterator[Place]:
@@ -392,15 +402,16 @@ def _of_record(record: Record, file: str) -> Iterator[Place]:
                 yield OffsetPlace(file, offset)
 
 
-def _of_finding(finding: Finding, view: StackView) -> Iterator[Place]:
+def _of_finding(finding: Finding, view: StackView | None) -> Iterator[Place]:
     name, offset = finding.file, finding.offset
     if finding.code == "compaction-due":
-        suggested = view.suggested
-        names = tuple(table.name for table in view.tables[suggested.start : suggested.stop])
-        yield from (CompactionPlace(), PlanPlace("compact", names))
-        yield from map(FilePlace, names)
+        yield CompactionPlace()
+        if view is not None:
+            due = view.tables[view.suggested.start : view.suggested.stop]
+            yield PlanPlace("compact", tuple(table.name for table in due))
+            yield from (FilePlace(table.name) for table in due)
         return
-    is_table = name in view.positions or is_table_file(name)
+    is_table = is_table_file(name) or (view is not None and name in view.positions)
     is_lock = name.endswith(_LOCK_SUFFIX)
     if is_table or name == TABLES_LIST:
         yield FilePlace(name, "blocks") if offset is None else OffsetPlace(name, offset)

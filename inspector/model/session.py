@@ -95,7 +95,7 @@ class Session(Closing):
         self._wants_check = False
         self._takes_broken = False
         self._trouble: str | None = None
-        self._wanted_names: deque[tuple[bytes, MergedTable | None]] = deque(maxlen=1)
+        self._wanted_names: deque[tuple[bytes, MergedTable | None, StackView | None]] = deque(maxlen=1)
         self._lock = threading.RLock()  # over the two that follow
         self._wanted_keys: dict[str, _WantedKey] = {}
         self._served: dict[str, tuple[Source, ...]] = {}
@@ -130,12 +130,15 @@ class Session(Closing):
             self._served[name] = sources
         self._anew = True
 
-    def want_versions(self, name: bytes, within: MergedTable | None = None) -> None:
+    def want_versions(
+        self, name: bytes, within: MergedTable | None = None, view: StackView | None = None
+    ) -> None:
         """Have every version of the ref `name` read; a name wanted before and not yet read is forgotten.
 
-        `within` has the tables that count, when those are not all (see `trace_ref`).
+        `within` has the tables that count, when those are not all (see `trace_ref`); `view` is where they
+        are, when that is not the view of the stack.
         """
-        self._wanted_names.append((name, within))
+        self._wanted_names.append((name, within, view))
 
     def want_key(self, name: str, source: Source, key: Any, *, ahead: bool = False) -> None:  # noqa: ANN401
         """Have the row with `key` looked for in a served source; what `name` wanted before is forgotten.
@@ -197,8 +200,8 @@ class Session(Closing):
             elif any(source.read_page() for source in sources):
                 yield RowsRead()
             elif self._wanted_names:
-                name, within = self._wanted_names.pop()
-                yield trace_ref(self.view, name, within)
+                name, within, view = self._wanted_names.pop()
+                yield trace_ref(view or self.view, name, within)
             elif (found := self._find_key()) is not None:
                 yield found
             elif (scanned := next((source for source in sources if source.scan()), None)) is not None:

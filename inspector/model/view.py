@@ -90,4 +90,33 @@ class AsOf:
         return f"as of {moment} ({len(shown.tables)} of {len(view.tables)} tables)"
 
 
-Scope = WholeStack | OneTable | AsOf
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Tables that are not the stack's, opened read-only: a file that is not listed, or those of a snapshot.
+
+    `words` say which these are.
+    """
+
+    view: StackView
+    words: str
+
+    @property
+    def shows_deletions(self) -> bool:
+        """Of one table all records count."""
+        return len(self.view.tables) == 1
+
+    def resolve(self, _view: StackView) -> MergedTable:
+        """The merged view of these tables, whatever the stack is."""
+        return self.view.merged
+
+    def label(self, _view: StackView) -> str:
+        """What they are, and that they are damaged if they are."""
+        return f"{self.words}, damaged" if self.view.faults else self.words
+
+
+Scope = WholeStack | OneTable | AsOf | Elsewhere
+
+
+def view_of(scope: Scope, view: StackView) -> StackView:
+    """The view whose tables a scope is of, which may be another one than that of the stack."""
+    return scope.view if isinstance(scope, Elsewhere) else view

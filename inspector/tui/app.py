@@ -9,9 +9,12 @@ from dataclasses import replace
 from functools import partial
 from typing import ClassVar, Final
 
+from textual import on
+
 from engine.git import StackLocation
 from inspector.actions import Workplace
 from inspector.model import Session
+from inspector.tui.navigation import Go
 from inspector.tui.palette import InspectorCommands
 from inspector.tui.screens.main import MainScreen
 from inspector.tui.screens.picker import PickerScreen
@@ -74,6 +77,13 @@ class InspectorApp(TerminalApp):
             self.switch_screen(screen)
         else:
             self.push_screen(screen)
+
+    @on(Go)
+    def _go(self, event: Go) -> None:
+        """A dialog leads somewhere: the main screen below it goes there."""
+        for screen in self.screen_stack:
+            if isinstance(screen, MainScreen):
+                screen.go(event.place)
 
     def _locations(self) -> tuple[StackLocation, ...]:
         repository = self._workplace.repository

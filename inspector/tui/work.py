@@ -202,7 +202,11 @@ class Jobs:
             return
         if is_last:
             del self._newest[job.group]
-        is_there = isinstance(owner, App) or (owner.is_attached and owner.screen in owner.app.screen_stack)
+        is_there = isinstance(owner, App) or (
+            owner.is_attached
+            # One that was put away comes back.
+            and (owner.screen in owner.app.screen_stack or owner.app.is_screen_installed(owner.screen))
+        )
         if is_there and not (on_top and owner.app.screen is not owner.screen):
             tell()
 

@@ -14,6 +14,7 @@ from textual.message import Message
 from textual.pilot import Pilot
 
 from inspector.model import News, Reloaded, Session
+from inspector.tui.navigation import Follow
 from inspector.tui.screens.copy_row import CopyScreen
 from inspector.tui.screens.export_rows import ExportScreen
 from inspector.tui.widgets.key_bar import KeyBar
@@ -72,6 +73,7 @@ class PaneApp(App[None]):
     def _export(self, event: RecordPane.ExportWanted) -> None:
         self.push_screen(ExportScreen(event.arrangement, event.noun))
 
+    @on(Follow)
     @on(RecordPane.RowChosen)
     def _keep(self, event: Message) -> None:
         self.posted.append(event)

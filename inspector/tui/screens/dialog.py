@@ -21,9 +21,12 @@ from textual.widget import Widget
 from textual.widgets import Button, Input, Static
 
 from inspector.actions import Typed
+from inspector.model import Place, PlacedRow, places_of
+from inspector.rows import SequenceRows
 from inspector.tui.help import help_lines
+from inspector.tui.navigation import Go
 from inspector.tui.widgets.key_bar import KeyBar
-from inspector.tui.widgets.virtual_list import ListPane, VirtualList
+from inspector.tui.widgets.virtual_list import Column, ListPane, VirtualList
 from inspector.tui.work import Jobs
 
 Answer = TypeVar("Answer")
@@ -92,6 +95,30 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
     def ask(self, screen: Screen[bool], go_on: Callable[[], None]) -> None:
         """Show a screen on top of this one, and go on if its answer is yes."""
         self.app.push_screen(screen, lambda yes: go_on() if yes else None)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being changed, so that the user cannot go elsewhere."""
+        return False
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where the row under the cursor leads, the first destination first."""
+        return ()
+
+    def action_follow(self) -> None:
+        """Go where the row leads first."""
+        if places := self.places:
+            self.post_message(Go(places[0]))
+
+    def action_leads_to(self) -> None:
+        """List all places that the row leads to."""
+        if places := self.places:
+            self.app.push_screen(LeadsToScreen(places), self._go)
+
+    def _go(self, place: Place | None) -> None:
+        if place is not None:
+            self.post_message(Go(place))
 
     def action_explain(self) -> None:
         """Explain what has the keys."""
@@ -238,6 +265,12 @@ class ListDialog(Dialog[Answer], Generic[Answer, Row]):
         self._list.focus()
         self._list.source_changed()
 
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where the row under the cursor leads."""
+        row = self._list.current
+        return places_of(row) if isinstance(row, PlacedRow) else ()
+
     def say(self, words: str | Content) -> None:
         """Show these words above the list; none take no room."""
         self._said.display = bool(words)
@@ -249,3 +282,32 @@ class ListDialog(Dialog[Answer], Generic[Answer, Row]):
         row = self._list.current
         lines = () if row is None else self.detail(row)
         self._text.update(Content("\n").join(lines))
+
+
+class LeadsToScreen(ListDialog[Place, Place]):
+    """The places that one row leads to; it is closed with the one that was chosen, or with None."""
+
+    HELP = """
+    What the row leads to. Enter goes there; the first one is where enter on the row itself goes. Afterwards
+    backspace goes back to where you are now.
+    """
+
+    DEFAULT_CSS = """
+    LeadsToScreen #detail { display: none; }
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "choose", "Go there"),
+        Binding("escape,q,l,backspace", "leave", "Back", key_display="esc"),
+    ]
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        column: Column[Place] = Column("", lambda place, _: place.label, width=24, flex=1)
+        rows: VirtualList[Place] = VirtualList([column], SequenceRows(places))
+        super().__init__("Leads to", rows, classes="-small")
+
+    @on(VirtualList.Opened)
+    def action_choose(self) -> None:
+        """Go to the place under the cursor."""
+        if (place := self._list.current) is not None:
+            self.dismiss(place)

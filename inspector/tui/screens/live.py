@@ -30,6 +30,7 @@ from textual.widgets.tabbed_content import ContentTab
 
 from engine.readable import damage_met
 from engine.stack import UnlistedFile, Verdicts, unlisted_files
+from engine.table import Table
 from inspector.actions import Workplace
 from inspector.model import (
     Damage,
@@ -135,6 +136,7 @@ class LiveScreen(Screen[None]):
         self._ticks = 0
         self._verdicts: Verdicts = {}
         self._jobs = Jobs(self)
+        self._beside_shown: tuple[Table, str] | None = None  # in Blocks, and what to call it
         self._check_is_due = False
         self._reload_error: Exception | None = None
         self._beside_error: Exception | None = None
@@ -258,6 +260,8 @@ class LiveScreen(Screen[None]):
         parts = ["stack"]
         if tab.active in ("refs-tab", "logs-tab"):
             parts.append(scope.label(view))
+        elif tab.active == "blocks-tab" and self._beside_shown is not None:
+            parts.append(self._beside_shown[1])
         elif tab.active == "blocks-tab" and isinstance(row := self._stack.current, StackRow):
             parts.append(OneTable(row.table.name).label(view))
         if tab.active:
@@ -269,11 +273,13 @@ class LiveScreen(Screen[None]):
     def _show_blocks(self) -> None:
         """The table under the cursor, once the tab is shown."""
         if self.query_one(TabbedContent).active == "blocks-tab":
-            match self._stack.current:
-                case StackRow(table=table):
-                    self._blocks.show_table(table)
-                case None:
-                    self._blocks.show_table(None)
+            row = self._stack.current
+            if self._beside_shown is not None:
+                self._blocks.show_table(self._beside_shown[0])
+            elif isinstance(row, StackRow):
+                self._blocks.show_table(row.table)
+            elif row is None:
+                self._blocks.show_table(None)
             self._show_way()
 
     # The session's work.

@@ -17,15 +17,13 @@ from textual.binding import Binding, BindingType
 from textual.events import DescendantFocus
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Input, TabbedContent, TabPane, Tabs
+from textual.widgets import Input, TabbedContent, Tabs
 
 from engine.stack import UnlistedFile
-from engine.table import Table
 from inspector.actions import CleanAction, UndoAction
-from inspector.model import AsOf, OneTable, Scope, WholeStack, object_of
+from inspector.model import AsOf, PlanPlace, RecordPlace, Scope, WholeStack, object_of
 from inspector.rows import LogRow, RefRow
 from inspector.text import age_text, counted, safe_name
-from inspector.tui.pager import show_object
 from inspector.tui.screens.add import AddScreen
 from inspector.tui.screens.change_menu import Change, ChangeMenu
 from inspector.tui.screens.compact import CompactScreen, range_action
@@ -35,24 +33,20 @@ from inspector.tui.screens.expire import ExpireScreen
 from inspector.tui.screens.export_rows import ExportScreen
 from inspector.tui.screens.history import HistoryScreen
 from inspector.tui.screens.journal import JournalScreen
-from inspector.tui.screens.live import LiveScreen, PaneTab
 from inspector.tui.screens.moments import MomentsScreen
+from inspector.tui.screens.navigable import NavigableScreen
 from inspector.tui.screens.plan import ActionScreen, RepairScreen
 from inspector.tui.screens.snapshots import SnapshotsScreen
 from inspector.tui.widgets.compaction_pane import CompactionPane
 from inspector.tui.widgets.compaction_words import damage_texts
-from inspector.tui.widgets.detail import Detail
-from inspector.tui.widgets.health_pane import HealthPane
 from inspector.tui.widgets.record_pane_base import RecordPane
 from inspector.tui.widgets.stack_list import StackPane
 from inspector.tui.widgets.status_line import Breadcrumbs
-from inspector.tui.widgets.virtual_list import ColumnTitles, VirtualList
+from inspector.tui.widgets.virtual_list import ColumnTitles
 
 
-class MainScreen(LiveScreen):
+class MainScreen(NavigableScreen):
     """Everything about one stack."""
-
-    _tab_with_keys = _tab_shown = "refs-tab"
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "app.focus_next", "Next pane", show=False),
@@ -73,6 +67,8 @@ class MainScreen(LiveScreen):
         Binding("p", "pause", "Pause watching", show=False),
         Binding("R", "reload", "Again", show=False, key_display="R"),
         Binding("m", "maximise", "Maximise the pane", show=False),
+        Binding("l", "leads_to", "Leads to…", show=False),
+        Binding("backspace", "go_back", "Back where you came from", show=False),
         Binding("escape", "back", "Back to the whole stack", show=False),
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("q", "app.quit", "Quit"),
@@ -107,10 +103,14 @@ class MainScreen(LiveScreen):
     def _file_chosen(self) -> None:
         if self._detail_of is self._stack:
             self._show_detail()
+        if self._beside_shown is not None and self._beside_shown[0].name != self._stack.current_name:
+            self._beside_shown = None
         self._show_blocks()
 
     def on_descendant_focus(self, event: DescendantFocus) -> None:
         """The detail is that of the pane which has the keys."""
+        if event.widget is not self.focused:
+            return  # it comes late: the keys have gone on to another pane
         for pane in (self._stack, self._refs, self._logs):
             if pane in event.widget.ancestors and pane is not self._detail_of:
                 self._detail_of = pane
@@ -123,35 +123,21 @@ class MainScreen(LiveScreen):
         if isinstance(row, RefRow):
             arrangement = self._refs.arrangement
             within = arrangement.merged if arrangement is not None else None
-            self._session.want_versions(row.record.name, within)
+            view = arrangement.view if arrangement is not None else None
+            self._session.want_versions(row.record.name, within, view)
             self._work()
 
     @on(RecordPane.RowWanted)
     def _row_wanted(self, event: RecordPane.RowWanted) -> None:
         match event.what:
-            case "detail":
-                if (detail := self.query_one(Detail)).focusable:
-                    detail.focus()
             case "block":
-                self._show_block(event.row, event.table)
+                update_index = event.row.record.update_index if isinstance(event.row, LogRow) else None
+                self.go(RecordPlace(event.table.name, event.row.record.name, update_index))
             case "copy":
                 self.app.push_screen(CopyScreen(event.row, event.table))
             case "object":
                 if (oid := object_of(event.row, self._trace)) is not None:
                     self.show_object(oid)
-
-    def show_object(self, oid: bytes) -> None:
-        """Have git show an object in the user's pager."""
-        repository = self._objects.repository
-        if repository is None or (git := repository.git) is None:
-            return
-        git_dir = str(repository.git_dir)
-
-        def show(pager: str) -> None:
-            if trouble := show_object(self.app, git, git_dir, oid, pager):
-                self.notify(trouble, severity="error", markup=False)
-
-        self._jobs.start("pager", lambda _job: git.pager(git_dir), show, on_top=True)
 
     @on(RecordPane.ExportWanted)
     def _export_wanted(self, event: RecordPane.ExportWanted) -> None:
@@ -159,87 +145,14 @@ class MainScreen(LiveScreen):
 
     # What the panes want of each other.
 
-    @on(StackPane.TableOpened)
-    async def _table_opened(self, event: StackPane.TableOpened) -> None:
-        if self.query_one(TabbedContent).active in ("refs-tab", "logs-tab"):
-            self._set_scope(OneTable(event.table.name))
-        else:
-            await self._show_tab("blocks-tab")
-
-    def _set_scope(self, scope: Scope) -> None:
-        self._refs.scope = scope
-        self._logs.scope = scope
-        self._show_way()
-        self._work()
-
-    def _show_block(self, row: RefRow | LogRow, table: Table) -> None:
-        def reveal(found: tuple[int, object] | None) -> None:
-            if found is not None:
-                self.call_next(self._reveal, table, found[0], row.stored_key)
-
-        self._jobs.start("locate", lambda _job: row.locate(table), reveal, on_top=True)
-
-    @on(HealthPane.FindingOpened)
-    async def _finding_opened(self, event: HealthPane.FindingOpened) -> None:
-        await self._reveal(event.table, event.offset, None)
-
-    async def _reveal(self, table: Table, offset: int, key: bytes | None) -> None:
-        """Show a place of a table in the Blocks tab."""
-        names = [one.name for one in self._session.view.tables]
-        if table.name not in names:
-            return
-        self._stack.choose(names.index(table.name))
-        await self._show_tab("blocks-tab")
-        self._blocks.show_table(table)
-        self._blocks.reveal(offset, key)
-
     @on(CompactionPane.CompactWanted)
     def _compact_wanted(self, event: CompactionPane.CompactWanted) -> None:
         self.compact(event.tables)
-
-    @on(CompactionPane.Revealed)
-    def _keep_secret(self) -> None:
-        is_shown = self.query_one(TabbedContent).active == "compaction-tab"
-        self._stack.keep_secret(is_shown and self._compaction.hides_own)
 
     @on(Breadcrumbs.Chosen)
     def _part_chosen(self, event: Breadcrumbs.Chosen) -> None:
         if event.number == 0:
             self._set_scope(WholeStack())
-
-    async def action_tab(self, step: int) -> None:
-        """Go to the tab beside, and round at the end."""
-        names = self._tab_names()
-        await self._show_tab(names[(names.index(self.query_one(TabbedContent).active) + step) % len(names)])
-
-    async def action_show_tab(self, number: int) -> None:
-        """Go to this tab."""
-        await self._show_tab(self._tab_names()[number])
-
-    def _tab_names(self) -> list[str]:
-        return [pane.id or "" for pane in self.query(TabPane)]
-
-    async def _show_tab(self, name: str) -> None:
-        self._jobs.drop("locate")  # the user has gone elsewhere
-        self._tab_with_keys = name
-        tab = self.query_one(f"#{name}", PaneTab)
-        await tab.build()
-        if self._tab_with_keys == name:  # and has not gone on meanwhile
-            self._tab_shown = self.query_one(TabbedContent).active = name
-            # Not only once the tab tells that it is shown: keys that are typed until then are for it.
-            # At once and not in its turn, or it could take the user back from where the next key has led.
-            is_compaction = name == "compaction-tab"
-            self.set_focus(self._compaction.focus_target if is_compaction else tab.query(VirtualList).first())
-
-    @on(TabbedContent.TabActivated)
-    async def _tab_activated(self, event: TabbedContent.TabActivated) -> None:
-        if event.pane.id != self.query_one(TabbedContent).active:
-            return  # it comes late: by now the user is at another tab
-        self._show_blocks()
-        self._show_way()
-        self._keep_secret()
-        if event.pane.id != self._tab_shown:  # a click; after a key the focus may be elsewhere by now
-            await self._show_tab(event.pane.id or "")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """What would do nothing is not offered, and where text is typed no letter is taken from it."""
@@ -247,6 +160,8 @@ class MainScreen(LiveScreen):
             return not isinstance(self.focused, Input)
         if action == "back":
             return self._refs.scope != WholeStack() or self.has_class("-maximised")
+        if action == "go_back":
+            return bool(self._trail)
         if action == "unlock":
             return self._lock is not None and self._lock == self._stack.current
         if action == "pause":
@@ -386,6 +301,24 @@ class MainScreen(LiveScreen):
     def action_snapshots(self) -> None:
         """Show what was kept before each change."""
         self._act(SnapshotsScreen(self._workplace, self._journal, self._session.view))
+
+    def _plan(self, place: PlanPlace) -> None:
+        match place.change:
+            case "repair":
+                self.action_repair()
+            case "unlock":
+                self._act(RepairScreen(self._workplace, self._journal, locks=place.files))
+            case "clean":
+                self.action_clean()
+            case "undo":
+                self._act(ActionScreen(UndoAction(self._workplace, place.snapshot or None), self._journal))
+            case "compact":
+                positions = [self._session.view.positions.get(name) for name in place.files]
+                found = [position for position in positions if position is not None]
+                if len(found) < 2 or len(found) < len(positions):
+                    self.notify("These tables are not there any more.", severity="warning", markup=False)
+                else:
+                    self.compact(range(found[0], found[-1] + 1))
 
     def action_journal(self) -> None:
         """Show what was done, and the command lines for it."""

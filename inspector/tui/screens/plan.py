@@ -31,7 +31,7 @@ from inspector.actions import (
     explain,
     lock_words,
 )
-from inspector.model import Journal, OwnChange
+from inspector.model import Journal, OwnChange, Place, places_of
 from inspector.rows import OutcomeRows
 from inspector.text import is_chosen, step_lines
 from inspector.tui.screens.attempt import NotDone, apply_plan, make_plan
@@ -150,6 +150,11 @@ class ActionScreen(Dialog[bool]):
         self._jobs.start(
             "action", partial(make_plan, self._action, self._show_progress), self._show_plan, self._fail
         )
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the plan is being applied."""
+        return self.phase is Phase.APPLYING
 
     @property
     def _command(self) -> str:
@@ -317,6 +322,11 @@ class RepairScreen(ActionScreen):
     def is_unlocking(self) -> bool:
         """Whether it is about locks alone."""
         return self._repair.is_unlocking
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where the step under the cursor leads."""
+        return () if (step := self._step) is None else places_of(step)
 
     @property
     def _steps(self) -> tuple[Step, ...]:

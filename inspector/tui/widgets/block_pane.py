@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import ClassVar, Final, TypeVar
+from typing import ClassVar, Final, NamedTuple, TypeVar
 
 from textual import events, on
 from textual.binding import Binding, BindingType
@@ -50,6 +51,23 @@ _COPIED: Final = 65536
 """The most bytes that are copied at a time."""
 
 _OFFSET: Final = re.compile(r"0[xX]([0-9a-fA-F]{1,16})|([0-9]{1,20})")
+
+
+class _File(NamedTuple):
+    """A file of `size` bytes; `read` is called in a thread."""
+
+    path: str
+    name: str
+    size: int
+    read: Read
+
+
+@dataclass(frozen=True, slots=True)
+class BlockSpot:
+    """What a block pane showed: a file, and a part of it."""
+
+    file: _File | None
+    place: NodePlace | None
 
 
 class BlockPane(Vertical):
@@ -112,9 +130,9 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
         self._offset = Prompt(self._tree, placeholder="", classes="offset", restrict=r"[0-9a-fA-FxX]*")
         views = Container(ListPane(self._tree, id="block-parts"), self._hex, id="block-views")
         super().__init__(views, self._facts, self._offset)
-        self._file: tuple[str, int, Read] | None = None
+        self._file: _File | None = None
         self._reader: LayoutReader | None = None  # None until the file is open
-        self._asked: tuple[int, bytes | None] | None = None  # what `reveal` is to show then
+        self._asked: Callable[[LayoutReader, Job], PathRead] | None = None  # the way to what is wanted then
         self._jobs = Jobs(self)
         self._selected: Node | None = None
 
@@ -127,12 +145,29 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
         """Show `table`; one that is shown already stays as it is, with all that is open and selected."""
         if table is None:
             self._show(None)
-        elif self._file is None or self._file[:2] != (table.name, table.size):
-            self.show_file(table.name, table.size, table.read)
+        elif self._file is None or (self._file.path, self._file.size) != (table.path, table.size):
+            self._show(_File(table.path, table.name, table.size, table.read))
 
     def show_file(self, name: str, size: int, read: Read) -> None:
         """Show a file of `size` bytes, which may be no sound table; `read` is called in a thread."""
-        self._show((name, size, read))
+        self._show(_File(name, name, size, read))
+
+    @property
+    def selected(self) -> Node | None:
+        """The part that is selected."""
+        return self._selected
+
+    @property
+    def spot(self) -> BlockSpot:
+        """Which file is shown, and the place of the part that is selected."""
+        return BlockSpot(self._file, None if self._selected is None else node_place(self._selected))
+
+    def restore(self, spot: BlockSpot) -> None:
+        """Show what was shown then."""
+        if spot.file != self._file:
+            self._show(spot.file)
+        if spot.place is not None:
+            self._go_to(spot.place)
 
     def reveal(self, offset: int, key: bytes | None = None) -> None:
         """Go to the block at `offset` of the table shown, or to the record of this key in it.
@@ -140,13 +175,16 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
         `key` is the one that the block stores: of a reflog entry, that of `engine.format.record.log_key`. An
         offset at which no block begins leads to the part of that byte.
         """
-        if self._reader is None:
-            self._asked = offset, key
-        else:
-            record = partial(self._reader.record, offset, key)
-            self._go(lambda job: record(job.check), self._take_path)
+        self._go_by(lambda reader, job: reader.record(offset, key, job.check))
 
-    def _show(self, file: tuple[str, int, Read] | None) -> None:
+    def _go_by(self, way: Callable[[LayoutReader, Job], PathRead]) -> None:
+        reader = self._reader
+        if reader is None:
+            self._asked = way
+        else:
+            self._go(lambda job: way(reader, job), self._take_path)
+
+    def _show(self, file: _File | None) -> None:
         for group in ("open", "children", "way", "bytes", "copy"):
             self._jobs.drop(group)
         self._file = file
@@ -165,14 +203,14 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
     def _open(self) -> None:
         file = self._file
         if file is not None and self._reader is None and self.is_attached:
-            self._jobs.start("open", lambda _job: LayoutReader(*file), self._opened, self._fail)
+            self._jobs.start("open", lambda _job: LayoutReader(*file[1:]), self._opened, self._fail)
 
     def _opened(self, reader: LayoutReader) -> None:
         self._reader = reader
         self._select(reader.root, move=True)
         self._tree.show_root(reader.root)
         if self._asked is not None:
-            self.reveal(*self._asked)
+            self._go_by(self._asked)
 
     def _fail(self, error: Exception) -> None:
         self._tree.stop_reading()
@@ -192,7 +230,9 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
 
     def _go_to(self, place: NodePlace, *, by_cursor: bool = False) -> None:
         """Go to the part at `place`, which may be the one below the byte cursor."""
-        if self._reader is not None:
+        if self._reader is None:
+            self._asked = lambda reader, job: reader.path(place, job.check)
+        else:
             path = partial(self._reader.path, place)
             self._go(lambda job: path(job.check), partial(self._take_path, by_cursor=by_cursor))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Final
 
@@ -24,7 +23,6 @@ from engine.fsck import Finding
 from engine.git import Repository
 from engine.progress import Progress
 from engine.stack import UnlistedFile
-from engine.table import Table
 from inspector.model import (
     Check,
     Counts,
@@ -37,6 +35,7 @@ from inspector.model import (
 )
 from inspector.rows import SequenceRows
 from inspector.text import counted, file_size, safe_name, short_table_name, shorten_middle
+from inspector.tui.navigation import Follow
 from inspector.tui.widgets.detail import ScrolledText
 from inspector.tui.widgets.health_words import (
     HealthRow,
@@ -74,7 +73,8 @@ before you confirm it, and z takes it back.
 
 A check writes nothing. escape stops it; what was found stays.
 
-enter opens the block of a finding in the Blocks tab, y copies the finding."""
+enter shows the bytes of a finding in the Blocks tab, or the plan that mends it where it has none; l lists \
+what else it leads to, such as the refs of its table. backspace comes back. y copies the finding."""
 
     DEFAULT_CSS = """
     HealthPane > #health-state { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
@@ -91,17 +91,10 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
         Binding("v", "check", "Check"),
         Binding("r", "screen.repair", "Repair…"),
         Binding("enter", "open", "Open"),
-        Binding("b", "open_block", "Block", show=False),
+        Binding("b", "open", "Bytes", show=False),
         Binding("y", "copy", "Copy", show=False),
         Binding("escape", "stop", "Stop"),
     ]
-
-    @dataclass
-    class FindingOpened(Message):
-        """The user wants to see the block of a finding: `offset` is a position in `table`."""
-
-        table: Table
-        offset: int
 
     class Changed(Message):
         """There are other findings than before, or other tables have been read."""
@@ -290,21 +283,11 @@ enter opens the block of a finding in the Blocks tab, y copies the finding."""
 
     @on(VirtualList.Opened)
     def action_open(self) -> None:
-        """Begin the check, or show the block of the finding."""
+        """Begin the check, or go where the finding leads."""
         if isinstance(self._list.current, StartRow):
             self.action_check()
         else:
-            self.action_open_block()
-
-    def action_open_block(self) -> None:
-        """Ask for the block that the finding is about."""
-        finding = self.current
-        if finding is None:
-            return
-        if (table := self.known.table(finding.file)) is not None:
-            self.post_message(self.FindingOpened(table, finding.offset or 0))
-        else:
-            self.notify("That file is no table of the stack: it has no blocks to show.", markup=False)
+            self.post_message(Follow())
 
     def action_copy(self) -> None:
         """Copy the finding as one line of text."""

@@ -38,6 +38,7 @@ from inspector.model import (
 )
 from inspector.rows import FilterError, LogRow, RefRow, RowFilter, SequenceRows, SortedRows
 from inspector.text import error_text
+from inspector.tui.navigation import Follow, ListSpot
 from inspector.tui.widgets.record_bar import MARKS, Prompt, RecordBar, state_text
 from inspector.tui.widgets.virtual_list import Column, ColumnTitles, ListPane, VirtualList
 
@@ -64,7 +65,7 @@ class RecordPane(Vertical, Generic[Row]):
     """Refs or log entries."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "want('detail')", "Open", show=False),
+        Binding("enter", "follow", "Open", show=False),
         # Done before the next key is given to anything: a name that comes at once is meant for the prompt.
         Binding("slash", "filter", "Filter", key_display="/", priority=True),
         Binding("f", "jump", "Jump", priority=True),
@@ -92,9 +93,9 @@ class RecordPane(Vertical, Generic[Row]):
 
     @dataclass
     class RowWanted(Message):
-        """Of this row: its detail, its block in `table`, something to copy, or its object."""
+        """Of this row: its block in `table`, something to copy, or its object."""
 
-        what: Literal["detail", "block", "copy", "object"]
+        what: Literal["block", "copy", "object"]
         row: RefRow | LogRow
         table: Table
 
@@ -185,6 +186,31 @@ class RecordPane(Vertical, Generic[Row]):
             self._offers_objects = can_show
             self.refresh_bindings()
 
+    @property
+    def spot(self) -> ListSpot:
+        """What is set, and where the cursor is."""
+        return ListSpot(self._shape, self._bar.filter.value, self._current_key(), self.rows.above)
+
+    def go_to(self, key: Any) -> None:  # noqa: ANN401
+        """Go to the row with this key, or to the first, without a filter that might hide it."""
+        self._filter_by("")
+        if self._shape.row_filter is not None or self._coming is not None or key is None:
+            self._shape = replace(self._shape, row_filter=None)
+            self._arrange(keep=key is not None, key=key)
+        else:
+            self._seek(key)  # which need not wait until rows are counted that far
+
+    def restore(self, spot: ListSpot) -> None:
+        """Go back to what was set then, and to the row where the cursor was."""
+        self._filter_by(spot.typed)
+        self._shape = spot.shape
+        self._arrange(keep=True, key=spot.key, above=spot.above)
+
+    def _filter_by(self, typed: str) -> None:
+        self._typed_wrong = ""
+        self._bar.filter.value = typed
+        self._bar.show_prompt(self._bar.filter if typed else None)
+
     # From what is set to what is drawn.
 
     def _reshape(self, shape: Shape, *, keep: bool) -> None:
@@ -197,11 +223,17 @@ class RecordPane(Vertical, Generic[Row]):
             return row.key
         return self._coming.key if self._coming is not None else None
 
-    def _arrange(self, *, keep: bool) -> None:
-        """Have what is set drawn; with `keep` the cursor stays with its row, else it goes to the first."""
+    def _arrange(self, *, keep: bool, key: Any = None, above: int | None = None) -> None:  # noqa: ANN401
+        """Have what is set drawn; with `keep` the cursor stays with its row, else it goes to the first.
+
+        With a `key` it goes to that row, with so many rows `above` it.
+        """
         if self._view is None:
             return
-        key = self._current_key() if keep else None
+        if key is None and keep:
+            key = self._current_key()
+        if above is None:
+            above = self.rows.above
         self._give_up_jump()
         before = self._now
         arrangement = arrange(self.KIND, self._view, self._shape, before)
@@ -211,7 +243,7 @@ class RecordPane(Vertical, Generic[Row]):
             self.rows.show(SequenceRows(), cursor=0)
             self._say()
             return
-        self._coming = _Coming(arrangement, key, self.rows.above if key is not None else 0, None)
+        self._coming = _Coming(arrangement, key, above if key is not None else 0, None)
         if key is not None:
             self._session.want_key(self.LIST_ID, arrangement.source, key)
         else:
@@ -297,10 +329,11 @@ class RecordPane(Vertical, Generic[Row]):
         self.post_message(self.RowChosen(self))
 
     @on(VirtualList.Opened)
-    def _clicked_twice(self) -> None:
-        self.action_want("detail")
+    def action_follow(self) -> None:
+        """Go where the row leads."""
+        self.post_message(Follow())
 
-    def action_want(self, what: Literal["detail", "block", "copy", "object"]) -> None:
+    def action_want(self, what: Literal["block", "copy", "object"]) -> None:
         """Post what of it is wanted."""
         if (row := self.current) is not None and self.arrangement is not None:
             self.post_message(self.RowWanted(what, row, self.arrangement.view.tables[row.position]))

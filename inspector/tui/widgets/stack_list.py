@@ -7,7 +7,6 @@ to show, the cursor, the scroll offset and the marks stay with the files they we
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from rich.segment import Segment
@@ -19,9 +18,9 @@ from textual.message import Message
 from textual.strip import Strip
 
 from engine.stack import FileKind, UnlistedFile
-from engine.table import Table
 from inspector.model import HealthMark, StackView
 from inspector.rows import SequenceRows
+from inspector.tui.navigation import Follow
 from inspector.tui.widgets.stack_rows import HEADING, ListedRow, StackRow, stack_columns, unlisted_columns
 from inspector.tui.widgets.virtual_list import (
     MARK_WIDTH,
@@ -81,8 +80,9 @@ process that has them open, where the system tells. ~ is a table without a place
 t a temporary file, L a lock, ? anything else. Clean (w, then x) says which of them can go. u on a lock \
 shows a plan that removes just this one, if it was left behind; a young or held one stays unless you insist.
 
-enter shows the refs of one table alone. space marks tables for a compaction by hand: the range goes from \
-the first to the last one marked (*), with all between them (|). escape takes the marks away."""
+enter shows the refs of one table alone, also of one that the list does not name; of a lock, the plan that \
+removes it. l lists all that a row leads to. space marks tables for a compaction by hand: the range goes \
+from the first to the last one marked (*), with all between them (|). escape takes the marks away."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "Only this table"),
@@ -93,12 +93,6 @@ the first to the last one marked (*), with all between them (|). escape takes th
 
     class Chosen(Message):
         """The cursor is on another row: `current` is another one, or a table at another position."""
-
-    @dataclass
-    class TableOpened(Message):
-        """The user wants to see this table alone."""
-
-        table: Table
 
     def __init__(self, clock: Callable[[], float]) -> None:
         """`clock` tells the time that ages count to, in seconds since 1970."""
@@ -148,6 +142,16 @@ the first to the last one marked (*), with all between them (|). escape takes th
         """Move the cursor to the table at this position."""
         self._list.cursor = position
 
+    @property
+    def current_name(self) -> str:
+        """The name of the file under the cursor; empty for none."""
+        return _name(self._list.current)
+
+    def choose_file(self, name: str) -> None:
+        """Move the cursor to the file of this name; it stays if that is not shown."""
+        rows = (self._list.source.row(number) for number in range(self._list.source.count))
+        self._list.cursor = next((at for at, row in enumerate(rows) if _name(row) == name), self._list.cursor)
+
     def _draw(self) -> None:
         view, listing = self._view, self._list
         if view is None:
@@ -190,11 +194,8 @@ the first to the last one marked (*), with all between them (|). escape takes th
 
     @on(VirtualList.Opened)
     def action_open(self) -> None:
-        """Ask for the table under the cursor alone."""
-        if isinstance(row := self.current, StackRow):
-            self.post_message(self.TableOpened(row.table))
-        elif row is not None:
-            self.notify("That file is no table of the stack.", markup=False)
+        """Go where the file under the cursor leads."""
+        self.post_message(Follow())
 
     def action_mark(self) -> None:
         """Mark the table under the cursor, or take its mark away, and go on to the next."""

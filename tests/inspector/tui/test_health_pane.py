@@ -20,8 +20,9 @@ from engine.progress import Progress, ProgressCallback
 from engine.readable import open_readable
 from engine.stack import FileKind, Stack, StackOptions, UnlistedFile
 from inspector.cli.opening import find_stack
-from inspector.model import Check, Counts, HealthMark, StackView
+from inspector.model import Check, Counts, HealthMark, OffsetPlace, PlanPlace, StackView, places_of
 from inspector.tui import InspectorApp, MainScreen
+from inspector.tui.navigation import Follow
 from inspector.tui.screens.plan import Phase, RepairScreen
 from inspector.tui.widgets.health_pane import HealthPane
 from tests.support.actions import phase
@@ -67,7 +68,7 @@ class Host(App[None]):
     def __init__(self, check: Check | None) -> None:
         super().__init__()
         self.pane = HealthPane(check)
-        self.opened: list[tuple[int, int]] = []
+        self.followed: list[Finding | None] = []
         self.counts: Counts | None = None
         self.marks: dict[str, HealthMark] = {}
         self.copied = ""
@@ -78,11 +79,9 @@ class Host(App[None]):
     def copy_to_clipboard(self, text: str) -> None:
         self.copied = text
 
-    @on(HealthPane.FindingOpened)
-    def _note_opened(self, event: HealthPane.FindingOpened) -> None:
-        position = self.pane.known.position(event.table.name)
-        assert position is not None
-        self.opened.append((position, event.offset))
+    @on(Follow)
+    def _note_followed(self) -> None:
+        self.followed.append(self.pane.current)
 
     @on(HealthPane.Changed)
     def _note_change(self) -> None:
@@ -208,18 +207,21 @@ def test_a_finding_leads_to_its_block(stack: Path, key: str) -> None:
     async def steps(pilot: Pilot[Any], app: Host) -> None:
         await checked(pilot)
         await pilot.press(key)
-        assert app.opened == [(1, offset)]
+        (followed,) = app.followed
+        assert followed is not None
+        assert OffsetPlace(shown.tables[1].name, offset) == places_of(followed, shown)[0]
         await pilot.press("y")
         assert app.copied.startswith(f"error block-damaged {shown.tables[1].name} at byte {offset}: ")
 
     host(shown, steps)
 
 
-def test_a_finding_about_no_table_leads_nowhere(tmp_path: Path) -> None:
+def test_a_finding_about_a_lock_leads_to_the_plan_that_removes_it(tmp_path: Path) -> None:
     async def steps(pilot: Pilot[Any], app: Host) -> None:
         await pilot.press("j", "enter")
-        assert app.opened == []
-        assert "no blocks to show" in next(note.message for note in app._notifications)
+        (followed,) = app.followed
+        assert followed is not None
+        assert places_of(followed) == (PlanPlace("unlock", (LOCK.name,)),)
 
     host(view(make_stack(tmp_path / "reftable")), steps, [LOCK])
 

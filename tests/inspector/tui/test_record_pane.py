@@ -13,6 +13,7 @@ from engine.format import RefRecord
 from engine.stack import Stack
 from inspector.model import AsOf, News, OneTable, Reloaded, Session, WholeStack
 from inspector.rows import PAGE_ROWS, RefRows, record_rows
+from inspector.tui.navigation import Follow
 from inspector.tui.widgets.record_pane import RecordPane
 from tests.support.panes import PaneApp, enter, press, settle, with_panes
 from tests.support.screens import OPTIONS, branch, branches, log, make_stack, shown_lines
@@ -359,17 +360,18 @@ def test_what_is_chosen_opened_and_wanted_is_posted(stack: Path) -> None:
         await press(pilot, "j", "enter", "b")
         chosen, opened, block = app.posted
         assert isinstance(chosen, RecordPane.RowChosen)
-        assert isinstance(opened, RecordPane.RowWanted)
+        assert isinstance(opened, Follow)
         assert isinstance(block, RecordPane.RowWanted)
-        assert (opened.what, block.what) == ("detail", "block")
+        assert block.what == "block"
         assert chosen.pane is app.refs
-        assert opened.row.record.name == block.row.record.name == branch(1)
+        assert block.row.record.name == branch(1)
         assert block.table is app.session.view.tables[0]
         app.posted.clear()
         await pilot.click(app.refs.rows, offset=(5, 3), times=2)
         await settle(pilot)
-        wanted = [message for message in app.posted if isinstance(message, RecordPane.RowWanted)]
-        assert [(message.what, message.row.record.name) for message in wanted] == [("detail", branch(3))]
+        assert [type(message) for message in app.posted] == [RecordPane.RowChosen, Follow]
+        assert app.refs.current is not None
+        assert app.refs.current.record.name == branch(3)
 
     with_panes(stack, steps)
 

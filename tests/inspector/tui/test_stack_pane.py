@@ -17,6 +17,7 @@ from textual.pilot import Pilot
 from engine.readable import open_readable
 from engine.stack import FileKind, Holder, Stack, StackOptions, UnlistedFile, unlisted_files
 from inspector.model import HealthMark, StackView
+from inspector.tui.navigation import Follow
 from inspector.tui.widgets.stack_list import StackPane
 from inspector.tui.widgets.stack_rows import StackRow
 from tests.support.screens import branches, drive, make_stack, make_tall_stack, shown_lines
@@ -39,11 +40,10 @@ class Host(App[None]):
         yield self.pane
 
     @on(StackPane.Chosen)
-    @on(StackPane.TableOpened)
+    @on(Follow)
     def _note(self, event: Message) -> None:
         match self.pane.current:
-            case StackRow(position, table) if isinstance(event, StackPane.TableOpened):
-                assert table is event.table
+            case StackRow(position) if isinstance(event, Follow):
                 self.said.append(("opened", position))
             case StackRow(position):
                 self.said.append(("chosen", position))
@@ -173,7 +173,6 @@ def test_the_cursor_passes_over_the_heading_in_both_directions(stack: Path) -> N
         await pilot.press("space", "enter")
         assert app.said[-1] == ("beside", "a")
         assert app.pane.marked == range(0)
-        assert [note.message for note in app._notifications] == ["That file is no table of the stack."]
 
     host(view(stack), steps, [beside("a", FileKind.OTHER), beside("b", FileKind.OTHER)])
 

@@ -1,0 +1,172 @@
+"""What there is at a place by now: the row of a list, the bytes of a file, or words for why there is nothing.
+
+`find` reads: the list or the file is looked into before anything on screen moves, so that a place that has
+gone (a table that was merged, a ref that was deleted) leaves the user where they are. It is for a worker,
+unless `is_at_hand` says that nothing has to be read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from engine.errors import MissingTableError, ReftableError
+from engine.format import log_key
+from engine.readable import ReadableTable, open_readable, open_table
+from engine.table import Table
+from inspector.model.arrangement import LOGS, REFS
+from inspector.model.places import (
+    FilePlace,
+    LogPlace,
+    MomentPlace,
+    OffsetPlace,
+    RecordPlace,
+    RefPlace,
+    SectionPlace,
+    SnapshotPlace,
+    file_words,
+)
+from inspector.model.view import AsOf, Elsewhere, OneTable, Scope, StackView, WholeStack
+from inspector.text import error_text, shown, utc_time
+
+ReadPlace = (
+    FilePlace | SectionPlace | RecordPlace | OffsetPlace | RefPlace | LogPlace | MomentPlace | SnapshotPlace
+)
+"""The places that are found by reading: the others are screens."""
+
+
+@dataclass(frozen=True, slots=True)
+class InList:
+    """The row with this key, or the first, in the list of refs or log entries of a scope."""
+
+    kind: Literal["refs", "logs"]
+    scope: Scope
+    key: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class InBytes:
+    """The block at an offset of a table, or the record of this stored key in it; the whole file without.
+
+    `words` say which file it is, where it is none of the listed tables.
+    """
+
+    table: Table
+    offset: int | None = None
+    key: bytes | None = None
+    words: str = ""
+
+
+def is_at_hand(place: ReadPlace, view: StackView) -> bool:
+    """Whether `find` reads nothing for it."""
+    match place:
+        case FilePlace(name, _, directory) | OffsetPlace(name, _, directory):
+            return directory is None and name in view.positions
+        case SectionPlace(name):
+            return name in view.positions
+    return isinstance(place, MomentPlace)
+
+
+def find(place: ReadPlace, view: StackView, scope: Scope) -> InList | InBytes | str:
+    """What is at a place in the stack of `view`, or why there is nothing.
+
+    A ref or log entry is looked for in what the lists show (`scope`), then in the whole stack. Raises
+    `OSError` when no more files can be opened, or the directory cannot be read.
+    """
+    match place:
+        case FilePlace(name, kind, directory):
+            if kind == "blocks":
+                return _bytes(view, name, directory)
+            if directory is None and name in view.positions:
+                return InList(kind, OneTable(name))
+            words = f"{file_words(name)} ({_beside(directory)})"
+            return _elsewhere(kind, view, directory or view.directory, (name,), words)
+        case SectionPlace(file, _, offset):
+            return _bytes(view, file, None, offset)
+        case OffsetPlace(file, offset, directory):
+            return _bytes(view, file, directory, offset)
+        case RecordPlace(file, name, update_index):
+            return _record(view, file, name, update_index)
+        case RefPlace(name):
+            return _ref(view, name, scope)
+        case LogPlace(name, update_index):
+            return _entry(view, name, update_index, scope)
+        case MomentPlace(update_index):
+            is_now = update_index >= view.merged.max_update_index
+            return InList("refs", WholeStack() if is_now else AsOf(update_index))
+        case SnapshotPlace(directory, tables, time):
+            words = f"snapshot of {utc_time(time)}"
+            return _elsewhere("refs", view, directory, tables, words)
+
+
+def _beside(directory: Path | None) -> str:
+    return "not in tables.list" if directory is None else "of a snapshot"
+
+
+def _elsewhere(
+    kind: Literal["refs", "logs"], view: StackView, directory: Path, names: tuple[str, ...], words: str
+) -> InList | str:
+    stack = open_readable(directory, view.options, names=names)
+    faults = [table.fault for table in stack.tables if isinstance(table, ReadableTable)]
+    if faults and all(isinstance(fault, MissingTableError) for fault in faults):
+        return f"{words} is not there any more"
+    return InList(kind, Elsewhere(StackView(stack), words))
+
+
+def _bytes(view: StackView, name: str, directory: Path | None, offset: int | None = None) -> InBytes | str:
+    if directory is None and (position := view.positions.get(name)) is not None:
+        return InBytes(view.tables[position], offset)
+    table = open_table(os.path.join(directory or view.directory, name), name, view.hash_id)
+    words = f"{file_words(name)} ({_beside(directory)})"
+    if isinstance(table.fault, MissingTableError):
+        return f"{file_words(name)} is not there any more"
+    if table.fault is not None and not table.size:
+        return f"there are no bytes to show: {error_text(table.fault)}"
+    return InBytes(table, offset, words=words)
+
+
+def _record(view: StackView, file: str, name: bytes, update_index: int | None) -> InBytes | str:
+    at = _bytes(view, file, None)
+    if isinstance(at, str):
+        return at
+    try:
+        found: tuple[int, object] | None
+        if update_index is None:
+            found, key = at.table.locate_ref(name), name
+        else:
+            found, key = at.table.locate_log(name, update_index), log_key(name, update_index)
+    except (ReftableError, OSError) as error:
+        return error_text(error)
+    if found is None:
+        return f"{file_words(file)} has no such record of {shown(name)}"
+    return InBytes(at.table, found[0], key, at.words)
+
+
+def _scopes(scope: Scope) -> Iterable[Scope]:
+    return dict.fromkeys((scope, WholeStack()))
+
+
+def _ref(view: StackView, name: bytes, scope: Scope) -> InList | str:
+    for one in _scopes(scope):
+        merged = one.resolve(view)
+        if merged is not None and (rows := REFS.rows(merged, deletions=one.shows_deletions).rows_at(name, 1)):
+            row = rows[0]
+            if row.record.name == name:
+                return InList("refs", one, row.key)
+    return f"there is no ref {shown(name)} in this stack (any more)"
+
+
+def _entry(view: StackView, name: bytes, update_index: int | None, scope: Scope) -> InList | str:
+    key = LOGS.first_key(name) if update_index is None else (name, -update_index)
+    for one in _scopes(scope):
+        merged = one.resolve(view)
+        if merged is not None and (rows := LOGS.rows(merged, deletions=one.shows_deletions).rows_at(key, 1)):
+            record = rows[0].record
+            if record.name == name and update_index in (None, record.update_index):
+                return InList("logs", one, rows[0].key)
+    if update_index is None:
+        return f"{shown(name)} has no reflog entries in this stack"
+    return f"the log entry of {shown(name)} at update {update_index} is not there (any more)"

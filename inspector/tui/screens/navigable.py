@@ -1,0 +1,291 @@
+"""A screen on which one goes from place to place: tabs, destinations of rows, and the way back.
+
+A place is looked for by a job before anything moves (`inspector.model.find`); if it is not there, words say
+so. Going somewhere from a dialog puts the dialog away: it comes back as it was, on the way back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final
+
+from textual import on
+from textual.screen import Screen
+from textual.widgets import TabbedContent, TabPane
+
+from inspector.model import (
+    CommitPlace,
+    CompactionPlace,
+    FilePlace,
+    InBytes,
+    InList,
+    Place,
+    PlacedRow,
+    PlanPlace,
+    ReadPlace,
+    ReplayPlace,
+    Scope,
+    find,
+    is_at_hand,
+    places_of,
+)
+from inspector.tui.navigation import Follow, Go, Held, Spot, Trail
+from inspector.tui.pager import show_object
+from inspector.tui.screens.dialog import Dialog, LeadsToScreen
+from inspector.tui.screens.live import LiveScreen, PaneTab
+from inspector.tui.widgets.compaction_pane import CompactionPane
+from inspector.tui.widgets.detail import Detail
+from inspector.tui.widgets.virtual_list import VirtualList
+
+_BUSY: Final = "A change is being made: wait for its end, or stop it with escape, before you go elsewhere."
+
+
+class NavigableScreen(LiveScreen):
+    """Has tabs to go to, and goes where rows lead."""
+
+    _tab_with_keys = _tab_shown = "refs-tab"
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - those of the screen below
+        super().__init__(*args, **options)
+        self._trail = Trail(self._forget)
+
+    def on_unmount(self) -> None:
+        """Let go of the dialogs that were put away."""
+        self._trail.clear()
+
+    # Tabs.
+
+    async def action_tab(self, step: int) -> None:
+        """Go to the tab beside, and round at the end."""
+        names = self._tab_names()
+        await self._show_tab(names[(names.index(self.query_one(TabbedContent).active) + step) % len(names)])
+
+    async def action_show_tab(self, number: int) -> None:
+        """Go to this tab."""
+        await self._show_tab(self._tab_names()[number])
+
+    def _tab_names(self) -> list[str]:
+        return [pane.id or "" for pane in self.query(TabPane)]
+
+    async def _show_tab(self, name: str) -> None:
+        self._jobs.drop("locate")  # the user has gone elsewhere
+        self._tab_with_keys = name
+        tab = self.query_one(f"#{name}", PaneTab)
+        await tab.build()
+        if self._tab_with_keys == name:  # and has not gone on meanwhile
+            self._tab_shown = self.query_one(TabbedContent).active = name
+            # Not only once the tab tells that it is shown: keys that are typed until then are for it.
+            # At once and not in its turn, or it could take the user back from where the next key has led.
+            is_compaction = name == "compaction-tab"
+            self.set_focus(self._compaction.focus_target if is_compaction else tab.query(VirtualList).first())
+
+    @on(TabbedContent.TabActivated)
+    async def _tab_activated(self, event: TabbedContent.TabActivated) -> None:
+        if event.pane.id != self.query_one(TabbedContent).active:
+            return  # it comes late: by now the user is at another tab
+        self._show_blocks()
+        self._show_way()
+        self._keep_secret()
+        if event.pane.id != self._tab_shown:  # a click; after a key the focus may be elsewhere by now
+            await self._show_tab(event.pane.id or "")
+
+    @on(CompactionPane.Revealed)
+    def _keep_secret(self) -> None:
+        is_shown = self.query_one(TabbedContent).active == "compaction-tab"
+        self._stack.keep_secret(is_shown and self._compaction.hides_own)
+
+    # Where the row under the cursor leads.
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where the row under the cursor of what has the keys leads, the first destination first."""
+        row, view, trace = self._current_row(), self._session.view, None
+        if row is None:
+            return ()
+        for pane in (self._refs, self._logs):
+            if row is pane.current and pane.arrangement is not None:
+                view = pane.arrangement.view
+        if row is self._refs.current:
+            trace = self._trace
+        found = places_of(row, view, trace)
+        if self._objects.repository is None:  # there is no git that can show them
+            found = tuple(place for place in found if not isinstance(place, CommitPlace))
+        if found and isinstance(found[0], FilePlace) and row is self._stack.current:
+            # A table leads first to what the tab shows of it.
+            shown = {"refs-tab": "refs", "logs-tab": "logs"}.get(
+                self.query_one(TabbedContent).active, "blocks"
+            )
+            return tuple(sorted(found, key=lambda at: not (isinstance(at, FilePlace) and at.shows == shown)))
+        return found
+
+    def _current_row(self) -> PlacedRow | None:
+        focused = self.focused
+        if isinstance(focused, Detail):
+            return self._detail_of.current
+        row = focused.current if isinstance(focused, VirtualList) else None
+        if row is None and focused is not None and self._blocks in focused.ancestors:
+            row = self._blocks.selected
+        return row if isinstance(row, PlacedRow) else None
+
+    @on(Follow)
+    def action_follow(self) -> None:
+        """Go where the row leads first."""
+        if places := self.places:
+            self.go(places[0])
+        elif self._current_row() is not None:
+            self.notify("This leads nowhere else.", markup=False)
+
+    def action_leads_to(self) -> None:
+        """List all places that the row leads to."""
+        if places := self.places:
+            self.app.push_screen(LeadsToScreen(places), self._go_if_chosen)
+        else:
+            self.notify("This leads nowhere else.", markup=False)
+
+    @on(Go)
+    def _go_wanted(self, event: Go) -> None:
+        event.stop()
+        self.go(event.place)
+
+    def _go_if_chosen(self, place: Place | None) -> None:
+        if place is not None:
+            self.go(place)
+
+    # Going there.
+
+    def go(self, place: Place) -> None:
+        """Go to a place from wherever the user is; not while a change is being made."""
+        if any(isinstance(screen, Dialog) and screen.is_busy for screen in self.app.screen_stack):
+            self.notify(_BUSY, severity="warning", markup=False)
+            return
+        match place:
+            case PlanPlace():
+                self._plan(place)
+            case CompactionPlace() | ReplayPlace():
+                self.call_next(self._arrive, self._spot(), self.app.screen, place)
+            case CommitPlace():
+                self.show_object(place.oid)
+            case _:
+                self._look_for(place)
+
+    def _plan(self, place: PlanPlace) -> None:
+        """Show the plan of a change."""
+        raise NotImplementedError
+
+    def show_object(self, oid: bytes) -> None:
+        """Have git show an object in the user's pager."""
+        repository = self._objects.repository
+        if repository is None or (git := repository.git) is None:
+            return
+        git_dir = str(repository.git_dir)
+
+        def show(pager: str) -> None:
+            if trouble := show_object(self.app, git, git_dir, oid, pager):
+                self.notify(trouble, severity="error", markup=False)
+
+        self._jobs.start("pager", lambda _job: git.pager(git_dir), show, on_top=True)
+
+    def _look_for(self, place: ReadPlace) -> None:
+        view, scope, spot, origin = self._session.view, self._refs.scope, self._spot(), self.app.screen
+
+        def found(at: InList | InBytes | str) -> None:
+            if self.app.screen is not origin:
+                return  # the user has gone elsewhere
+            if isinstance(at, str):
+                self.notify(at[:1].upper() + at[1:] + ".", severity="warning", markup=False)
+            else:
+                self.call_next(self._arrive, spot, origin, at)
+
+        self._jobs.drop("locate")
+        if is_at_hand(place, view):
+            found(find(place, view, scope))
+        else:
+            self._jobs.start("locate", lambda _job: find(place, view, scope), found)
+
+    async def _arrive(
+        self, spot: Spot, origin: Screen[Any], at: InList | InBytes | CompactionPlace | ReplayPlace
+    ) -> None:
+        if self.app.screen is not origin:
+            return
+        self._trail.push(self._put_away(spot))
+        match at:
+            case InList(kind, scope, key):
+                pane = self._refs if kind == "refs" else self._logs
+                await self._show_tab(f"{kind}-tab")
+                self._set_scope(scope)
+                pane.go_to(key)
+            case InBytes():
+                await self._show_bytes(at)
+            case CompactionPlace() | ReplayPlace():
+                await self._show_tab("compaction-tab")
+        self.refresh_bindings()
+
+    async def _show_bytes(self, at: InBytes) -> None:
+        self._beside_shown = None if at.table in self._session.view.tables else (at.table, at.words)
+        self._stack.choose_file(at.table.name)
+        await self._show_tab("blocks-tab")
+        self._blocks.show_table(at.table)
+        if at.offset is not None:
+            self._blocks.reveal(at.offset, at.key)
+        self._show_way()
+
+    def _set_scope(self, scope: Scope) -> None:
+        self._refs.scope = scope
+        self._logs.scope = scope
+        self._show_way()
+        self._work()
+
+    # The way back.
+
+    def _spot(self) -> Spot:
+        focused = self.focused
+        return Spot(
+            tab=self.query_one(TabbedContent).active,
+            focused=focused,
+            cursor=focused.cursor if isinstance(focused, VirtualList) and focused.id == "findings" else None,
+            refs=self._refs.spot,
+            logs=self._logs.spot,
+            file=self._stack.current_name,
+            blocks=(self._beside_shown, self._blocks.spot),
+        )
+
+    def _put_away(self, spot: Spot) -> Spot:
+        """Put the dialogs away that are over this screen; the spot with them."""
+        held: list[Held] = []
+        app = self.app
+        while (screen := app.screen) is not self:
+            answered = screen._result_callbacks[-1].callback if screen._result_callbacks else None  # noqa: SLF001 - there is no other way to keep it
+            if isinstance(screen, Dialog):
+                app.install_screen(screen, f"held-{id(screen)}")  # so that it is not taken apart
+                held.append(Held(screen, answered))
+                if screen.answer is True:
+                    self.look_again()  # which is otherwise done when it is answered
+            app.pop_screen()
+        return replace(spot, held=tuple(reversed(held)))
+
+    def _forget(self, spot: Spot) -> None:
+        for held in spot.held:
+            self.app.uninstall_screen(held.screen)
+            held.screen.remove()
+
+    async def action_go_back(self) -> None:
+        """Go back where one came from."""
+        spot = self._trail.pop()
+        if spot is None:
+            return
+        self._refs.restore(spot.refs)
+        self._logs.restore(spot.logs)
+        self._beside_shown, blocks = spot.blocks
+        self._stack.choose_file(spot.file)
+        self._blocks.restore(blocks)
+        self._work()
+        await self._show_tab(spot.tab)
+        if spot.focused is not None and spot.focused.is_attached:
+            self.set_focus(spot.focused)
+            if isinstance(spot.focused, VirtualList) and spot.cursor is not None:
+                spot.focused.cursor = spot.cursor
+        self._show_way()
+        self.refresh_bindings()
+        for held in spot.held:
+            self.app.uninstall_screen(held.screen)
+            self.app.push_screen(held.screen, held.answered)
