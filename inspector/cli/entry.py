@@ -63,7 +63,8 @@ class _CommandLine(click.Group):
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write_usage(
-            ctx.command_path, "[PATH] [--demo[=damaged]] [--read-only] [--worktree NAME] [--no-mouse]"
+            ctx.command_path,
+            "[PATH] [--demo[=damaged|compaction]] [--read-only] [--worktree NAME] [--no-mouse]",
         )
         formatter.write_usage(ctx.command_path, "VERB [OPTIONS] [PATH]", prefix=" " * len("Usage: "))
 
@@ -110,11 +111,12 @@ def cli() -> None:
 @click.option(
     "--demo",
     "made",
-    type=click.Choice(["sound", "damaged"]),
+    type=click.Choice(["sound", "damaged", "compaction"]),
     is_flag=False,
     flag_value="sound",
-    metavar="[=damaged]",
-    help="Open the stack of an invented repository, made for the occasion; a damaged one to repair.",
+    metavar="[=damaged|compaction]",
+    help="Open the stack of an invented repository, made for the occasion; a damaged one to repair; "
+    "or a guided tour of compaction, on six small stacks.",
 )
 @click.option("--read-only", is_flag=True, help="Refuse every change of the stack.")
 @click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal.")
@@ -134,7 +136,7 @@ def inspect(
     Where there are several stacks, and --worktree does not say which, it asks.
     """
     # Textual takes a third of a second to import, which no verb should have to wait for.
-    from inspector.tui import run_inspector
+    from inspector.tui import run_inspector, run_tour
 
     if made is None:
         workplace = replace(find_stack(path, worktree), read_only=read_only)
@@ -144,6 +146,8 @@ def inspect(
         ctx.exit(run_inspector(workplace, label=label, ask=ask, mouse=not no_mouse))
     if path is not None or worktree is not None:
         raise click.UsageError("--demo opens a stack of its own: leave out PATH and --worktree")
+    if made == "compaction":
+        ctx.exit(run_tour(mouse=not no_mouse))
     with tempfile.TemporaryDirectory(prefix="reftable-demo-") as parent:
         directory = Path(parent, "reftable")
         (build_damaged_demo if made == "damaged" else build_demo)(directory)

@@ -17,3 +17,4 @@ The only wing that knows Textual. May import `actions`.
 
 from inspector.tui.app import InspectorApp, run_inspector
 from inspector.tui.screens.main import MainScreen
+from inspector.tui.screens.tour import run_tour

@@ -107,11 +107,12 @@ What comes is an estimate by sizes alone: a merge is as large as its inputs, and
         Binding("shift+down", "size(-1)", "Half as large", show=False),
     ]
 
-    def __init__(self) -> None:
+    def __init__(self, additions: int = 50) -> None:
+        """So many transactions to begin with, one of ADDITIONS."""
         super().__init__()
         self._tables: tuple[Table, ...] = ()
         self._factor = DEFAULT_FACTOR
-        self._additions = ADDITIONS.index(50)
+        self._additions = ADDITIONS.index(additions)
         self._doubled = SCALES.index(1)
         self._load = LOADS[0]
         self._at: int | None = None
