@@ -5,7 +5,7 @@
     │   └── ChecksumError      the footer's CRC-32 does not match
     ├── MissingTableError      tables.list names a table that is not there
     ├── LockError              another process holds a lock, or left it behind
-    │   └── OutdatedError      the stack changed since this handle read it
+    ├── OutdatedError          the stack changed since this handle read it
     ├── CommittedError         a change is made, but something failed after it
     ├── EntryTooBigError       a record does not fit into a block
     ├── RefnameError           git would refuse this ref name
@@ -105,19 +105,21 @@ class MissingTableError(ReftableError):
         super().__init__(f"{name}: listed in tables.list, but there is no such file")
 
 
-class LockError(ReftableError):
-    """A lock is held by another process, or was left behind by one that died."""
-
+class _FileError(ReftableError):
     def __init__(self, path: str, reason: str) -> None:
         self.path = path
         self.reason = reason
         super().__init__(f"{path}: {reason}")
 
 
-class OutdatedError(LockError):
+class LockError(_FileError):
+    """A lock is held by another process, or was left behind by one that died: try again, later."""
+
+
+class OutdatedError(_FileError):
     """The stack on disk is no longer the one this handle (or plan) was made from.
 
-    `reload()` and try again.
+    `reload()` and try again: at once, for no process is in the way.
     """
 
 

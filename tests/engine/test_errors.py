@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from engine.errors import ReftableError
+from engine.errors import LockError, OutdatedError, ReftableError
 
 
 def tree(kind: type[ReftableError]) -> Iterator[type[ReftableError]]:
@@ -31,3 +31,8 @@ def test_an_error_survives_pickling_with_its_message_its_parts_and_its_notes(
     assert type(again) is kind
     assert str(again) == str(error)
     assert vars(again) == vars(error)
+
+
+def test_what_to_reload_for_is_not_what_to_wait_for() -> None:
+    assert not issubclass(OutdatedError, LockError)
+    assert not issubclass(LockError, OutdatedError)

@@ -14,7 +14,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from engine.errors import LockError
+from engine.errors import LockError, OutdatedError
 from engine.format import LogRecord, RefRecord
 from engine.stack import Stack
 from engine.stack.stack import StackOptions
@@ -36,7 +36,7 @@ def _insist(change: Callable[[], object]) -> None:
     for _ in range(_ATTEMPTS):
         try:
             change()
-        except LockError:
+        except (LockError, OutdatedError):
             continue
         return
     sys.exit("no end of locks")
@@ -97,7 +97,7 @@ def change(directory: str, prefix: str, oid: str, seed: str, until: str) -> None
                     writer.add_ref(RefRecord(name.encode(), index, None if deletes else new))
                     writer.add_log(_entry(name.encode(), index, old, new))
                 is_there = not deletes
-            except LockError:
+            except (LockError, OutdatedError):
                 pass
             _say(f"{name} {'there' if is_there else 'gone'}")
             mine += [name] * is_there
@@ -130,7 +130,7 @@ def compact(directory: str, seed: str, until: str) -> None:
                 first = rng.randrange(len(stack.tables)) if rng.random() < 0.5 else 0
                 stack.compact(first, len(stack.tables))
                 done += 1
-            except LockError:
+            except (LockError, OutdatedError):
                 continue
             _say(done)
 

@@ -353,6 +353,7 @@ def test_help_names_every_verb_and_every_code() -> None:
         "refs",
         "logs",
         "trace",
+        "resolve",
         "print",
         "layout",
         "fsck",
