@@ -4,7 +4,6 @@ The only wing that knows Textual. May import `actions`.
 
     terminal, ending
                   the process and its terminal, and how it ends from outside
-    terminal      the process and its terminal
     pager         `git show`, which has the terminal meanwhile
     app           which stack, its session, its screens
     keys_in_turn, key_actions, palette, help
