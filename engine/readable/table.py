@@ -26,7 +26,7 @@ from itertools import islice
 from operator import attrgetter, le, lt
 from typing import Final, NoReturn, TypeVar
 
-from engine.errors import ApiError, FormatError, MissingTableError
+from engine.errors import FormatError, MissingTableError
 from engine.format import (
     U64_MAX,
     Footer,
@@ -205,20 +205,19 @@ class ReadableTable(Table):
         if before:
             yield before
 
-    def refs_for(self, oid: bytes) -> Iterator[RefRecord]:
-        """The refs of this table whose value or peeled value is `oid`, of those that can be read."""
-        if len(oid) != self.hash_id.size:
-            raise ApiError(f"an object id of {len(oid)} bytes in a {self.hash_id} table")
+    def refs_for_prefix(self, prefix: bytes, *, scans: bool = True) -> Iterator[RefRecord]:
+        """The refs of this table whose value or peeled value begins so, of those that can be read."""
         last: bytes | None = None
         if self._looks_sound:
             with suppress(FormatError):
-                for record in super().refs_for(oid):
+                for record in super().refs_for_prefix(prefix, scans=scans):
                     yield record
                     last = record.name
                 return
-        for refs in self.ref_blocks(last or b""):
+        for refs in self.ref_blocks(last or b"") if scans else ():
             for record in refs:
-                if (last is None or record.name > last) and oid in (record.value, record.peeled):
+                ids = record.value or b"", record.peeled or b""
+                if (last is None or record.name > last) and any(oid.startswith(prefix) for oid in ids):
                     yield record
 
     def salvaged(self) -> Salvaged | None:

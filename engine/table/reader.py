@@ -222,9 +222,17 @@ class Table(Closing):
         """
         if len(oid) != self.hash_id.size:
             raise ApiError(f"an object id of {len(oid)} bytes in a {self.hash_id} table")
-        for block in self._blocks_mentioning(oid):
+        return self.refs_for_prefix(oid)
+
+    def refs_for_prefix(self, prefix: bytes, *, scans: bool = True) -> Iterator[RefRecord]:
+        """The refs whose value or peeled value begins with `prefix`, in name order.
+
+        Not `scans` leaves out what only a scan can tell: what there is comes at once, and may not be all.
+        """
+        for block in self._blocks_mentioning(prefix, scans):
             for record in block.records(decode_refs, self.hash_id.size, self.min_update_index):
-                if oid in (record.value, record.peeled):
+                ids = record.value, record.peeled
+                if prefix in ids or any(oid is not None and oid.startswith(prefix) for oid in ids):
                     yield record
 
     def encoded_ref_blocks(self, min_update_index: int) -> Iterator[tuple[int, list[Encoded]]]:
@@ -364,8 +372,8 @@ class Table(Closing):
         data = self._bytes_at(block.next_offset)
         return self._parse(block.next_offset, data) if data[0] == block_type else None
 
-    def _blocks_mentioning(self, oid: bytes) -> Iterator[Block]:
-        """The ref blocks that may hold refs with this id."""
+    def _blocks_mentioning(self, oid: bytes, scans: bool) -> Iterator[Block]:
+        """The ref blocks that may hold refs with an id that begins so; without a scan perhaps not all."""
         if self._refs is None:
             return
         done = -1
@@ -380,6 +388,8 @@ class Table(Closing):
             else:
                 if offsets is not None:
                     return
+        if not scans:
+            return
         # What the object section says cannot be followed, or it says that only a scan can tell.
         for block in self._scan(self._refs):
             if block.offset > done:
@@ -392,5 +402,13 @@ class Table(Closing):
             return None
         prefix = oid[: footer.object_id_len]
         section = _Section(OBJ, footer.obj_offset, footer.obj_index_offset, object_key, decode_objects)
-        found = self._find(section, prefix)
-        return (found[1].offsets or None) if found and found[1].prefix == prefix else []
+        found: set[int] = set()
+        for records in self._lists_from(section, prefix):
+            for record in records:
+                if record.prefix.startswith(prefix):
+                    if not record.offsets:
+                        return None
+                    found.update(record.offsets)
+                elif record.prefix > prefix:
+                    return sorted(found)
+        return sorted(found)

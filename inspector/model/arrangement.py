@@ -64,13 +64,29 @@ class RecordKind(Generic[Row]):
     """The rows of the whole stack, which the view itself has."""
     first_key: Callable[[bytes], Any]
     """The key of the first row that a name can have."""
+    texts: tuple[str, str]
+    """What a filter looks at, in words: for a text, and for an expression."""
+    ids: str
+    """What it compares with an object id."""
 
 
 REFS: Final[RecordKind[RefRow]] = RecordKind(
-    "refs", REF_ORDERS, RefRows, lambda view: view.refs, lambda name: name
+    "refs",
+    REF_ORDERS,
+    RefRows,
+    lambda view: view.refs,
+    lambda name: name,
+    ("name or target", "name"),
+    "value or peeled value",
 )
 LOGS: Final[RecordKind[LogRow]] = RecordKind(
-    "reflog entries", LOG_ORDERS, LogRows, lambda view: view.logs, lambda name: (name, -U64_MAX)
+    "reflog entries",
+    LOG_ORDERS,
+    LogRows,
+    lambda view: view.logs,
+    lambda name: (name, -U64_MAX),
+    ("ref, committer, email or message",) * 2,
+    "old or new id",
 )
 
 

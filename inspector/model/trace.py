@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from engine.errors import ReftableError
-from engine.format import RefRecord
+from engine.format import RefRecord, is_per_worktree
 from engine.merge import MergedTable, Version
 from engine.readable import ReadableTable
 from engine.table import Table
@@ -30,9 +30,10 @@ MAX_LINKS: Final = 5
 
 Unreadable = ReftableError | OSError
 
-ChainEnd = Literal["id", "missing", "loop", "deep", "unreadable"]
-"""How a chain of symrefs ends: at an object id; at a name that this stack has no ref of; where it was before;
-beyond what git follows; or at a ref that cannot be read."""
+ChainEnd = Literal["id", "missing", "unborn", "shared", "loop", "deep", "unreadable"]
+"""How a chain of symrefs ends: at an object id; at a name that this stack has no ref of (or at a branch
+that HEAD is to begin, at a ref in the stack which all worktrees share); where it was before; beyond what git
+follows; or at a ref that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,8 @@ def trace_ref(view: StackView, name: bytes, within: MergedTable | None = None) -
     versions, unread = find_versions(view.tables, set(merged.tables), name)
     logs, more_logs, logs_error = _logs(merged, name, positions)
     chain, chain_end, chain_error = _follow(merged, name)
+    if chain_end == "missing":
+        chain_end = _what_is_missing(view, chain)
     return RefTrace(name, versions, unread, logs, more_logs, logs_error, chain, chain_end, chain_error)
 
 
@@ -168,6 +171,14 @@ def _follow(merged: MergedTable, name: bytes) -> tuple[tuple[Link, ...], ChainEn
         if record.target is None:
             return tuple(chain), "id", None
         name = record.target
+
+
+def _what_is_missing(view: StackView, chain: tuple[Link, ...]) -> ChainEnd:
+    # The stack of a linked worktree has its HEAD and little more.
+    if (view.directory.parent / "commondir").exists() and not is_per_worktree(chain[-1].name):
+        return "shared"
+    begins_branch = chain[0].name == b"HEAD" and len(chain) == 2
+    return "unborn" if begins_branch and chain[1].name.startswith(b"refs/heads/") else "missing"
 
 
 def _loss(merged: MergedTable, name: bytes) -> Unreadable | None:

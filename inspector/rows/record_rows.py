@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import sys
 from abc import abstractmethod
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import chain, compress, groupby, islice
+from operator import attrgetter
 from typing import Final, Generic, NamedTuple, TypeVar
 
 from engine.format import U64_MAX, LogRecord, RefRecord, log_key, log_order, ref_key
@@ -28,8 +29,13 @@ from inspector.rows.row_pages import PAGE_ROWS, READ_ERRORS, SCAN_RECORDS, Ancho
 
 MAX_ANCHORS: Final = 8192
 MAX_KEYS: Final = 65536
+MAX_AHEAD: Final = 256
+"""Refs of an object id that are shown before a scan has come to them."""
+
 TEXT_LIMIT: Final = 1024
 """Bytes of a log entry's committer, email and message that a row keeps; a block may hold 16 MiB of them."""
+
+_value = attrgetter("value")
 
 Row = TypeVar("Row")
 Record = TypeVar("Record", RefRecord, LogRecord)
@@ -124,6 +130,9 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
             if row_filter
             else Anchors(MAX_ANCHORS, PAGE_ROWS, self._weight)
         )
+        self._ahead: list[Key] = []
+        self.edition = 0
+        """How often rows have got other numbers, since some that were found later come before them."""
         self._looked = 0
         self._scanned = 0
         self._passed: Key | None = None  # the key of the last record that the scan has seen
@@ -145,8 +154,23 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
         return sys.getsizeof(key)
 
     @abstractmethod
-    def _texts(self, records: Iterable[Record]) -> list[bytes]:
+    def _texts(self, records: Sequence[Record]) -> list[bytes]:
         """The texts that a filter looks at, `texts_per_row` for each record."""
+
+    @abstractmethod
+    def _ids(self, records: Sequence[Record]) -> list[bytes | None]:
+        """The two ids of each record by which it can be found."""
+
+    def _passing(
+        self, records: list[Record], row_filter: RowFilter, stopped: Callable[[], bool] = lambda: False
+    ) -> list[bool]:
+        """Which of them the filter admits."""
+        ids = self._ids(records) if row_filter.digits else ()
+        return row_filter.admits(self._texts(records), self.texts_per_row, stopped, ids)
+
+    def _at_hand(self, row_filter: RowFilter) -> list[Key]:  # noqa: ARG002 - see RefRows
+        """Keys in order that an index finds at once; the scan will find them too, and all others."""
+        return []
 
     @abstractmethod
     def _lookup(self, key: Key) -> tuple[Record, Table] | None:
@@ -185,7 +209,7 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
         """
         keys, spacing = self._anchors.kept, self._anchors.spacing
         if self._filter is not None and spacing == 1:
-            yield from filter(None, map(self._lookup, islice(keys, start, None)))
+            yield from filter(None, map(self._lookup, islice(chain(keys, self._ahead), start, None)))
             return
         anchor, skip = divmod(start, spacing)
         known = None if self._filter is None else max(skip, self._count - anchor * spacing)
@@ -224,13 +248,16 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
             if self._filter is None:
                 yield origins
             else:
-                texts = self._texts(record for record, _ in origins)
-                yield list(compress(origins, self._filter.admits(texts, self.texts_per_row)))
+                passing = self._passing([record for record, _ in origins], self._filter)
+                yield list(compress(origins, passing))
 
     def _scan_on(self) -> None:
         """Look at about SCAN_RECORDS more records."""
         if self._scanning is None:
             self._scanning = self._blocks(self._first)
+            if self._filter is not None and (at_hand := self._at_hand(self._filter)):
+                self._ahead, self._count = at_hand, len(at_hand)
+                return
         until = self._looked + SCAN_RECORDS
         blocks: list[list[Record]] = []
         block: list[Record] | None = []
@@ -252,11 +279,30 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
                 self._remember(block)
         else:
             records = list(chain.from_iterable(blocks))
-            texts = self._texts(records)
-            passing = self._filter.admits(texts, self.texts_per_row, lambda: self._stopped)
-            self._remember(list(compress(records, passing)))
-        self._passed = self._key(blocks[-1][-1])
-        self._count = max(self._count, self._scanned)
+            self._remember(
+                list(compress(records, self._passing(records, self._filter, lambda: self._stopped)))
+            )
+        self._passed = passed = self._key(blocks[-1][-1])
+        if self._ahead:
+            self._pass_ahead(passed)
+        self._count = (
+            max(self._count, self._scanned) if self._filter is None else self._scanned + len(self._ahead)
+        )
+
+    def _pass_ahead(self, passed: Key) -> None:
+        """Take what the scan has passed out of what was known ahead of it."""
+        come, known = bisect_right(self._ahead, passed), self._count
+        self._ahead = self._ahead[come:] if self._anchors.spacing == 1 else []
+        if self._scanned + len(self._ahead) != known:
+            # Others have come between, so what was read ahead has other numbers now.
+            with self._lock:
+                self._pages.clear()
+                self._growing.clear()
+            self.edition += 1
+
+    def place(self, key: Key) -> int:
+        """The number by now of a row that a filter has found, or of the one that comes instead."""
+        return sum(bisect_left(keys, key) for keys in (self._anchors.kept, self._ahead))
 
     def _remember(self, records: list[Record]) -> None:
         base = self._scanned
@@ -296,8 +342,30 @@ class RefRows(PagedRows[RefRow, RefRecord, bytes]):
     def _origins(self, start: bytes) -> Iterator[list[tuple[RefRecord, Table]]]:
         return self._view.ref_origins(start, deletions=self._deletions)
 
-    def _texts(self, records: Iterable[RefRecord]) -> list[bytes]:
-        return [record.name for record in records]
+    def _texts(self, records: Sequence[RefRecord]) -> list[bytes]:
+        names = [record.name for record in records]
+        if self._filter is not None and self._filter.is_plain and None in map(_value, records):
+            for number, record in enumerate(records):
+                if record.target is not None:
+                    names[number] += b"\0" + record.target
+        return names
+
+    def _ids(self, records: Sequence[RefRecord]) -> list[bytes | None]:
+        return [oid for record in records for oid in (record.value, record.peeled)]
+
+    def _at_hand(self, row_filter: RowFilter) -> list[bytes]:
+        prefix = bytes.fromhex(row_filter.digits[: len(row_filter.digits) // 2 * 2])
+        if not prefix or row_filter.inverted:
+            return []
+        names: set[bytes] = set()
+        with suppress(*READ_ERRORS):  # the scan reports it
+            for table in self._view.tables:
+                names.update(
+                    record.name for record in islice(table.refs_for_prefix(prefix, scans=False), MAX_AHEAD)
+                )
+        # What a table says may be superseded in a newer one.
+        found = [entry[0] for entry in map(self._lookup, sorted(names)[:MAX_AHEAD]) if entry is not None]
+        return [record.name for record in compress(found, self._passing(found, row_filter))]
 
     def _lookup(self, key: bytes) -> tuple[RefRecord, Table] | None:
         found = self._view.find_ref(key)
@@ -321,12 +389,15 @@ class LogRows(PagedRows[LogRow, LogRecord, tuple[bytes, int]]):
     def _weight(self, key: tuple[bytes, int]) -> int:
         return len(key[0]) + 128
 
-    def _texts(self, records: Iterable[LogRecord]) -> list[bytes]:
+    def _texts(self, records: Sequence[LogRecord]) -> list[bytes]:
         return [
             text
             for record in records
             for text in (record.name, record.committer, record.email, record.message)
         ]
+
+    def _ids(self, records: Sequence[LogRecord]) -> list[bytes | None]:
+        return [oid for record in records for oid in (record.old, record.new)]
 
     def _lookup(self, key: tuple[bytes, int]) -> tuple[LogRecord, Table] | None:
         for table in reversed(self._view.tables):

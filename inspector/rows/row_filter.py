@@ -1,10 +1,13 @@
 r"""The filter above a list: what the user types, and which records it lets through.
 
-    feature/       names with these bytes in them
+    feature/       names with these bytes in them, and symrefs to such names
+    4f1c2b         as well what an object id belongs to that begins so, from four digits on
+    ~ftr           names with these letters in this order, whatever is between them; small ones stand for both
     re:^v\d+       names in which this regular expression (of bytes) is found
-    !feature/      the others; `!re:...` likewise
+    !feature/      the others; `!re:...` and `!~...` likewise
 
-A log entry passes when its name, committer, email or message does; inverted, when none of them does.
+A ref belongs to its value and its peeled value, a log entry to its old and its new id. An entry passes when
+its name, committer, email or message does; inverted, when none of them does.
 
 Expressions are those of Python's `re`, which backtracks: `(a+)+$` over thirty letters takes minutes and
 holds the interpreter's lock as long. So the `regex` module searches, which lets other threads run and
@@ -15,8 +18,9 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import or_
 from time import monotonic
 from typing import Final, Self
 
@@ -30,6 +34,9 @@ TEXT_SECONDS: Final = 0.5
 
 TEXT_BYTES: Final = 4096
 """What is searched of one text: its beginning."""
+
+
+_DIGITS: Final = re.compile(rb"(?i)[0-9a-f]{4,64}")
 
 
 class FilterError(ValueError):
@@ -50,14 +57,15 @@ class RowFilter:
     pattern: bytes
     is_regex: bool = False
     inverted: bool = False
+    is_fuzzy: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """The filter that `text` means, None for one that lets everything through. Raises `FilterError`."""
         inverted = text.startswith("!")
         text = text[1:] if inverted else text
-        is_regex = text.startswith("re:")
-        pattern = (text[3:] if is_regex else text).encode("utf-8", "surrogateescape")
+        is_regex, is_fuzzy = text.startswith("re:"), text.startswith("~")
+        pattern = text[3 * is_regex + is_fuzzy :].encode("utf-8", "surrogateescape")
         if is_regex:
             try:
                 with warnings.catch_warnings():
@@ -66,19 +74,58 @@ class RowFilter:
                     regex.compile(pattern)
             except (re.error, regex.error, ValueError, OverflowError, RecursionError) as error:
                 raise FilterError(f"no regular expression: {error}") from error
-        return cls(pattern, is_regex, inverted) if pattern else None
+        return cls(pattern, is_regex, inverted, is_fuzzy) if pattern else None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is a text to be found as it is."""
+        return not (self.is_regex or self.is_fuzzy)
+
+    @property
+    def digits(self) -> str:
+        """The digits with which an object id may begin that is looked for; empty for none."""
+        return self.pattern.decode().lower() if self.is_plain and _DIGITS.fullmatch(self.pattern) else ""
 
     def admits(
-        self, texts: Sequence[bytes], texts_per_row: int, stopped: Callable[[], bool] = lambda: False
+        self,
+        texts: Sequence[bytes],
+        texts_per_row: int,
+        stopped: Callable[[], bool] = lambda: False,
+        ids: Sequence[bytes | None] = (),
     ) -> list[bool]:
         """Which rows pass, of `texts_per_row` texts each; the first of them once `stopped()` is true.
 
-        Raises `TooSlowError`.
+        `ids`, two for each row, are those among which `digits` are looked for. Raises `TooSlowError`.
         """
-        found = self._searched(texts, stopped) if self.is_regex else [self.pattern in text for text in texts]
+        if self.is_regex:
+            found = self._searched(texts, stopped)
+        elif self.is_fuzzy:
+            matches = self._in_order().match
+            found = [matches(text) is not None for text in texts]
+        else:
+            found = [self.pattern in text for text in texts]
         if texts_per_row > 1:
             found = list(map(any, zip(*[iter(found)] * texts_per_row, strict=False)))
+        if ids:
+            found = list(map(or_, found, self._begun(ids)))
         return [not hit for hit in found] if self.inverted else found
+
+    def _in_order(self) -> re.Pattern[bytes]:
+        # What is between two letters has not the second in it, and is never given back: no backtracking.
+        letters = [re.escape(self.pattern[at : at + 1]) for at in range(len(self.pattern))]
+        between = b"".join(b"[^%b]*+%b" % (letter, letter) for letter in letters)
+        return re.compile(between, re.IGNORECASE if self.pattern == self.pattern.lower() else 0)
+
+    def _begun(self, ids: Sequence[bytes | None]) -> Iterator[bool]:
+        """Of each row, whether one of its two ids begins with `digits`."""
+        digits = self.digits
+        whole = bytes.fromhex(digits[: len(digits) // 2 * 2])
+        odd = len(digits) % 2 == 1
+        begun = (
+            oid is not None and oid.startswith(whole) and (not odd or oid.hex().startswith(digits))
+            for oid in ids
+        )
+        return map(or_, begun, begun)
 
     def _searched(self, texts: Sequence[bytes], stopped: Callable[[], bool]) -> list[bool]:
         """Whether each text has the expression; of fewer texts once `stopped()` is true."""

@@ -224,13 +224,14 @@ def _chain_line(trace: RefTrace) -> Content:
         return _field("symref", f"{path} -> {last.value.hex()}")
     reasons: dict[ChainEnd, str] = {
         "missing": "dangling: this stack has no such ref",
+        "unborn": "unborn: the branch has no commit yet",
+        "shared": "in the stack that all worktrees share",
         "loop": "a loop",
         "deep": "more symrefs in a row than git follows",
         "unreadable": "cannot be read" if trace.chain_error is None else error_text(trace.chain_error),
     }
-    return Content.assemble(
-        _field("symref", path + "  "), (f"({reasons.get(trace.chain_end, '')})", "$text-warning")
-    )
+    style = "$foreground-muted" if trace.chain_end in ("unborn", "shared") else "$text-warning"
+    return Content.assemble(_field("symref", path + "  "), (f"({reasons.get(trace.chain_end, '')})", style))
 
 
 def _version_lines(trace: RefTrace) -> list[Content]:

@@ -15,8 +15,9 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from inspector.model import Arrangement, RecordKind, WholeStack
+from inspector.model import Arrangement, RecordKind, Shape, WholeStack
 from inspector.rows import RowPages
+from inspector.text import shown
 
 MARKS: Final = ("v", "^")
 """Behind the title of the column that rows are sorted by: downwards, and backwards."""
@@ -85,7 +86,11 @@ class RecordBar(Vertical):
     def __init__(self, rows: Widget) -> None:
         """`rows` is the list that has the keys after a prompt."""
         self._said: tuple[str, str] | None = None
-        self.filter = Prompt(rows, placeholder="text   re:expression   ! for the others", classes="filter")
+        self.filter = Prompt(
+            rows,
+            placeholder="text, or an id   ~letters in order   re:expression   ! for the others",
+            classes="filter",
+        )
         self.jump = Prompt(rows, placeholder="beginning of a name", classes="jump")
         self._label = Static("", classes="label", markup=False)
         self._state = Static("", classes="state", markup=False)
@@ -150,6 +155,26 @@ def state_text(
     elif seeking or (now is not drawn and parts):  # the line must not come and go for a change alone
         parts.append("counting up to here")
     return " · ".join(parts)
+
+
+def nothing_text(kind: RecordKind[Any], now: Arrangement[Any] | None) -> str:
+    """What a list without rows says: what was searched for, in what, and where."""
+    shape = now.shape if now is not None else Shape()
+    where = "" if now is None or isinstance(shape.scope, WholeStack) else f" in {shape.scope.label(now.view)}"
+    wanted = shape.row_filter
+    if wanted is None:
+        return f"no {kind.noun}{where}"
+    how = "has these letters in this order:" if wanted.is_fuzzy else "matches" if wanted.is_regex else "holds"
+    texts = kind.texts[not wanted.is_plain]
+    which = "but those whose" if wanted.inverted else "whose"
+    text = f"no {kind.noun}{where} {which} {texts} {how} {shown(wanted.pattern)}"
+    if not wanted.digits:
+        return text
+    return (
+        f"{text}, or whose {kind.ids} begins so"
+        if wanted.inverted
+        else f"{text}, and no {kind.ids} begins so"
+    )
 
 
 def _count(rows: RowPages[Any, Any]) -> str:

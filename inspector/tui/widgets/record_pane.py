@@ -33,8 +33,10 @@ class RefsPane(RecordPane[RefRow]):
 
     A ? behind the table means doubt: a newer table is damaged or missing, and may have held a newer version.
 
-    / filters as you type: text that the name contains, re: in front of a regular expression of bytes,
-    ! in front of either for the others. escape stops a scan, and drops the filter when none is going on.
+    / filters as you type: text that the name contains, or that of the ref which a symref points to; an object
+    id, or four digits of it and more, finds the refs that point there as well. ~ in front of letters finds
+    names that have them in this order, re: names with a regular expression of bytes, and ! in front of any
+    of it the others. escape stops a scan, and drops the filter when none is going on.
     {_KEYS}"""
 
     KIND = REFS
@@ -62,9 +64,10 @@ class LogsPane(RecordPane[LogRow]):
     An entry has the key (ref, update index). A tombstone of the same key in a newer table hides it, which is
     how git expires and deletes reflogs until a compaction drops both.
 
-    / filters as you type: text that the name, the committer, the email or the message contains, re: in front
-    of a regular expression of bytes, ! in front of either for the others. escape stops a scan, and drops
-    the filter when none is going on.
+    / filters as you type: text that the name, the committer, the email or the message contains; an object id,
+    or four digits of it and more, finds the entries that led there or away. ~ in front of letters finds them
+    in this order, re: is a regular expression of bytes, ! in front of any of it finds the others. escape
+    stops a scan, and drops the filter when none is going on.
     {_KEYS}"""
 
     KIND = LOGS

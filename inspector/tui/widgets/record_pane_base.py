@@ -36,10 +36,10 @@ from inspector.model import (
     StackView,
     arrange,
 )
-from inspector.rows import FilterError, LogRow, RefRow, RowFilter, SequenceRows, SortedRows
+from inspector.rows import FilterError, LogRow, PagedRows, RefRow, RowFilter, SequenceRows, SortedRows
 from inspector.text import error_text
 from inspector.tui.navigation import Follow, ListSpot
-from inspector.tui.widgets.record_bar import MARKS, Prompt, RecordBar, state_text
+from inspector.tui.widgets.record_bar import MARKS, Prompt, RecordBar, nothing_text, state_text
 from inspector.tui.widgets.virtual_list import Column, ColumnTitles, ListPane, VirtualList
 
 DEBOUNCE: Final = 0.12
@@ -123,6 +123,8 @@ class RecordPane(Vertical, Generic[Row]):
         self._coming: _Coming[Row] | None = None
         self._allowed: tuple[bool | None, ...] = ()
         self._offers_objects = False
+        self._on: Any = None  # the key of the row that was last under the cursor
+        self._edition = 0
         self._sought: Any = None  # the key that the cursor is to jump to
         self._origin: Any = None  # the key where it was before
 
@@ -169,6 +171,7 @@ class RecordPane(Vertical, Generic[Row]):
         """Take up news of the session, if it is for this pane."""
         match news:
             case RowsRead():
+                self._renumber()
                 self.rows.source_changed()
                 self._land()
                 self._say()
@@ -263,6 +266,14 @@ class RecordPane(Vertical, Generic[Row]):
         self._session.serve(self.LIST_ID, *dict.fromkeys(sources))
         self.post_message(VirtualList.RowsWanted())
 
+    def _renumber(self) -> None:
+        """Stay on the same row where others that were found later have come before it."""
+        source = self.rows.source
+        if isinstance(source, PagedRows) and source.edition != self._edition:
+            self._edition = source.edition
+            row = self.rows.cursor if self._on is None else source.place(self._on)
+            self.rows.show(source, cursor=row, above=self.rows.above)
+
     def _land(self) -> None:
         """Draw what is coming, if it has something to draw where the cursor goes."""
         coming = self._coming
@@ -297,6 +308,7 @@ class RecordPane(Vertical, Generic[Row]):
                 replace(one, mark=mark, width=max(one.width, width)) if one.title == title else one
                 for one in columns
             ]
+        self._on, self._edition = None, 0
         self.rows.show(arrangement.source, columns, cursor=row, above=above)
 
     @staticmethod
@@ -310,6 +322,7 @@ class RecordPane(Vertical, Generic[Row]):
             state = "this table is not in the stack any more"
         wrong = "" if self.error is None else error_text(self.error)
         self._bar.say(state, self._typed_wrong or wrong)
+        self.rows.empty = nothing_text(self.KIND, self._now)
         allowed = (self.check_action("back", ()), self.check_action("deletions", ()))
         if allowed != self._allowed:  # the footer is made anew then
             self._allowed = allowed
@@ -321,6 +334,7 @@ class RecordPane(Vertical, Generic[Row]):
     def _highlighted(self) -> None:
         row = self.rows.current
         coming = self._coming
+        self._on = row.key if row is not None else self._on
         if coming is not None and coming.key is not None and row is not None and row.key != coming.key:
             # The cursor has moved on meanwhile, and what is coming follows it.
             coming.key, coming.row, coming.above = row.key, None, self.rows.above

@@ -183,7 +183,7 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
         self._fitted_width = -1
         self.source: RowSource[Row] = source if source is not None else SequenceRows()
         """Where the rows come from; `show` sets another one."""
-        self._empty = empty
+        self.empty = empty
         self._lines: LRUCache[tuple[int, bool, bool], Strip] = LRUCache(MAX_LINES)
         self._announced = False
         self._follow_end = False
@@ -331,8 +331,8 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
         row = y + self.scroll_offset.y
         count = self.source.count
         if row >= count:
-            if y == 0 and self.source.complete and self._empty:
-                return self._message(self._empty)
+            if y == 0 and self.source.complete and self.empty:
+                return self._message(self.empty)
             return Strip.blank(self._fitted_width, self.rich_style)
         # The cursor looks different in the list that has the keys.
         key = (row, row == self.cursor, self.has_focus)
