@@ -18,16 +18,21 @@ Bars stand on an axis of powers of two: from one rule ┊ to the next, sizes dou
 last rule that its bar covers.
 
 The log2 rule (git before 2.45, JGit, the Go library), in three questions:
+
 1. Cut: neighbours whose bars end between the same two rules form a segment. One table may be a segment.
+
 2. Choose: of the segments with two tables or more, the one of the smallest power is merged; of two with \
 that power the older. If no segment has two tables, nothing is merged.
+
 3. Grow: put the sizes together; the next older table goes in too if its power is not above that of the sum. \
 Ask again with it put in, until one stays out. Newer tables never go in.
 
 The geometric rule (git since 2.45), in two questions; each table should be at least FACTOR (2) times as \
 large as the next newer:
+
 1. End: from the newest table on towards the oldest, find the first that is smaller than FACTOR × the next \
 newer one. The range ends with that newer one. If there is none, nothing is merged.
+
 2. Begin: of all tables older than that end, take the oldest that is smaller than FACTOR × everything \
 newer up to the end put together, whether or not those between are. The range begins there.
 

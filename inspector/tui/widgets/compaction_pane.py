@@ -253,8 +253,8 @@ class CompactionPane(Vertical):
     def _say(self) -> None:
         study = self.shown
         steps = step_lines(study)
-        if self.has_class("-low") and study.step is not None:  # without the rule in a sentence
-            steps = [Content("  ").join([steps[0], steps[-1]])]
+        if self.has_class("-low"):  # without the rule in a sentence; at the start, this alone
+            steps = [Content("  ").join([steps[0], steps[-1]])] if study.step is not None else steps[1:]
         if self._player.playing:
             steps[0] = Content.assemble(steps[0], ("  playing, > pauses", "$text-warning"))
         self._legend.update(DAMAGE_LEGEND if study.knows_damage else LEGEND)

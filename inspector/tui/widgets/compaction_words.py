@@ -86,7 +86,7 @@ def past_line(past: PastCompaction) -> Content:
     return Content.assemble(
         ("REPLAY ", "bold $text-warning"),
         safe_name(past.title),
-        ("  sizes of then; escape: the stack of now", "$foreground-muted"),
+        (" · sizes of then · escape: now", "$foreground-muted"),
     )
 
 
@@ -243,7 +243,7 @@ def merge_lines(study: Study) -> list[Content]:
         return [_hint("Mark tables with space, or all with A, to see what merging them would do.")]
     which = "marked" if study.marked else "suggested"
     if study.past is not None and target == study.past.merged:
-        which = "as it was" if not study.marked else "as it was, by neither rule"
+        which = "as it was" if not study.marked else "by neither rule"
     if not study.mergeable:
         return [_hint(f"Table {target.start} is {which}; one table alone is not merged: mark another one.")]
     merged, outcome = study.merged_size(file_sizes=True), study.outcome

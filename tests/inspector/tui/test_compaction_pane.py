@@ -564,7 +564,7 @@ def test_a_compaction_that_has_been_is_played_on_the_sizes_of_then(
         await press(pilot, "j", "j", "space")
         pane.replay(before, range(1, 4), (before[0], *new, before[4]), "git at 12:01\x1b[2J")
         await pilot.pause()
-        assert r"REPLAY git at 12:01\x1b[2J" in words(pane)
+        assert r"REPLAY git at 12:01\x1b[2J · sizes of then · escape: now" in words(pane)
         assert "step 0 of " in words(pane)
         assert column(pane, "size") == [file_size(table.policy_size) for table in before]
         await press(pilot, "enter", "c")
@@ -580,7 +580,7 @@ def test_a_compaction_that_has_been_is_played_on_the_sizes_of_then(
         assert pane.study.marked == range(2, 3), "all is as it was left"
         pane.replay(before, range(3), (*new, *before[3:]), "compact --from 0")
         await pilot.pause()
-        assert "Merge tables 0 to 2 (as it was, by neither rule)" in words(pane)
+        assert "Merge tables 0 to 2 (by neither rule)" in words(pane)
         await press(pilot, "backspace")
         assert "REPLAY" not in words(pane)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import re
 import textwrap
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from engine.errors import FormatError
 from engine.merge import Comparison
 from engine.stack import Policy, StackOptions
-from inspector.model import Blocked, Session, Study
+from inspector.model import Blocked, PastCompaction, Session, Study, TableSize
 from inspector.tui.widgets.compaction_words import (
     LEGEND,
     compared_lines,
@@ -136,3 +138,42 @@ def test_tables_are_named_by_position(positions: range, text: str) -> None:
 )
 def test_a_share_is_neither_nothing_nor_all_by_rounding(part: int, whole: int, text: str) -> None:
     assert percent(part, whole) == text
+
+
+def by_words(rule: Policy, sizes: list[int], factor: int = 2) -> range:
+    """What the help says the rule merges, done as a reader would who knows nothing else."""
+    count = len(sizes)
+    if rule == "geometric":
+        too_small = [at for at in reversed(range(count - 1)) if sizes[at] < factor * sizes[at + 1]]
+        if not too_small:
+            return range(0)
+        end = too_small[0] + 1
+        begin = min(at for at in range(end) if sizes[at] < factor * sum(sizes[at + 1 : end + 1]))
+        return range(begin, end + 1)
+    powers = [len(f"{size:b}") - 1 for size in sizes]
+    segments = [list(among) for _, among in groupby(range(count), key=lambda at: powers[at])]
+    several = [segment for segment in segments if len(segment) > 1]
+    if not several:
+        return range(0)
+    merged = min(several, key=lambda segment: (powers[segment[0]], segment[0]))
+    while merged[0] and 2 ** powers[merged[0] - 1] <= sum(sizes[at] for at in merged):
+        merged = [merged[0] - 1, *merged]
+    return range(merged[0], merged[-1] + 1)
+
+
+@pytest.mark.parametrize("rule", ["log2", "geometric"])
+def test_who_goes_by_the_words_of_the_help_answers_as_the_rule_does(rule: Policy) -> None:
+    chance = random.Random(12)
+    answers = set()
+    for _ in range(2000):
+        sizes = [
+            chance.choice([40, 45, 300, 2000, 40_000]) * chance.randint(1, 9)
+            for _ in range(chance.randint(0, 9))
+        ]
+        factor = chance.choice([2, 2, 3, 5])
+        study = Study()
+        before = tuple(TableSize(f"{at}", size, size) for at, size in enumerate(sizes))
+        study.replay(PastCompaction("", before, range(0), ()), StackOptions(policy=rule, factor=factor))
+        assert study.suggestion(rule) == by_words(rule, sizes, factor), sizes
+        answers.add(study.suggestion(rule))
+    assert len(answers) >= 15
