@@ -25,7 +25,7 @@ from inspector.model.arrangement import LOGS, REFS, Arrangement, RecordKind, Sha
 from inspector.model.compaction_study import Blocked, Damage, MergeKey, PastCompaction, Study, TableSize
 from inspector.model.destinations import InBytes, InList, ReadPlace, find, is_at_hand
 from inspector.model.difference_summary import DifferenceSummary, summarise
-from inspector.model.event import Event, EventKind, Merge, OwnChange, Shapes, TableShape, history_of_tables
+from inspector.model.event import Event, EventKind, OwnChange, Replay, Shapes, TableShape, history_of_tables
 from inspector.model.health import (
     Check,
     Counts,

@@ -20,14 +20,20 @@ _STOPPED: Final = "the stack has changed"
 
 @dataclass(frozen=True, slots=True)
 class DifferenceSummary:
-    """The line, such as `3 created, 1 updated` or `no ref changed: 5 tables became 1`; whether one did.
+    """What became of refs, such as `3 created, 1 updated`; whether one changed, and of tables if none did.
 
     `only_drops_logs` if reflog entries went, and nothing else is another.
     """
 
-    line: str
+    refs: str
     is_of_refs: bool
+    tables: str = ""
     only_drops_logs: bool = False
+
+    @property
+    def line(self) -> str:
+        """All of it: `no ref changed: 5 tables became 1`."""
+        return f"{self.refs}: {self.tables}" if self.tables else self.refs
 
 
 def summarise(
@@ -72,9 +78,10 @@ def _without_refs(old: MergedTable, new: MergedTable, cancelled: Callable[[], bo
     for count, what in ((added, "added"), (dropped, "dropped")):
         line += f", {counted(count, 'log entry', 'log entries')} {what}" if count else ""
     before, after = len(old.tables), len(new.tables)
+    tables = ""
     if before != after and (before > after or not (added or dropped)):  # else it goes without saying
-        line += f": {counted(before, 'table')} became {after:,}"
-    return DifferenceSummary(line, is_of_refs=False, only_drops_logs=dropped > 0 and not added)
+        tables = f"{counted(before, 'table')} became {after:,}"
+    return DifferenceSummary(line, False, tables, only_drops_logs=dropped > 0 and not added)
 
 
 def _in_words(change: RefChange) -> str:

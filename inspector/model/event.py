@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from inspector.model.newest_log import NewestEntry
 from inspector.model.view import StackView
-from inspector.text import counted, update_range
+from inspector.text import counted, shown, update_range, utc_time
 
 
 class TableShape(NamedTuple):
@@ -74,6 +74,18 @@ class Merge(NamedTuple):
 
     made: TableShape
     inputs: Shapes
+
+
+class Replay(NamedTuple):
+    """A compaction on the sizes of then: the tables before and after, and the positions that were merged.
+
+    `is_estimated` if the last table before was not seen itself.
+    """
+
+    before: Shapes
+    merged: range
+    after: Shapes
+    is_estimated: bool = False
 
 
 class Difference(NamedTuple):
@@ -158,9 +170,9 @@ class Event:
         parts = []
         inputs = sum(len(merge.inputs) for merge in merges)
         if merges and transactions:
-            made = counted(len(merges) + len(added), "table")
+            made = len(merges) + len(added)
             new = _at_most(transactions, "transaction")
-            parts.append(f"{counted(inputs, 'table')} and {new} became {made}")
+            parts.append(f"{counted(inputs, 'table')} and {new} became {made:,}")
         elif merges:
             became = "written anew" if inputs == len(merges) else f"became {len(merges):,}"
             span = _span([merge.made for merge in merges])
@@ -180,18 +192,36 @@ class Event:
         return "this program" if self.own is not None else "another process"
 
     @property
-    def merged(self) -> range:
-        """The positions in `before` of the tables that became one; none, unless it was a compaction alone.
+    def who(self) -> str:
+        """The same, or rather the committer of the newest reflog entry of another process."""
+        return self.by if self.own is not None or self.entry is None else shown(self.entry.record.committer)
 
-        Where transactions came in between, the sizes that the rule has judged were not seen.
+    @property
+    def clock(self) -> str:
+        """The time of day, in UTC."""
+        return utc_time(int(self.time))[11:19]
+
+    @property
+    def replay(self) -> Replay | None:
+        """The compaction, if it was one alone, or one behind one transaction; None otherwise.
+
+        The table of that transaction was never seen. It is taken to be as large as what the merge has more
+        than the other tables, and so a little too small where it supersedes records of them.
         """
         added, merges, dropped, transactions = self.difference
-        if len(merges) != 1 or added or dropped or transactions:
-            return range(0)
-        inputs = merges[0].inputs
+        if len(merges) != 1 or added or dropped or transactions > 1:
+            return None
+        made, inputs = merges[0]
         first = self.before.index(inputs[0])
-        positions = range(first, first + len(inputs))
-        return positions if self.before[first : positions.stop] == inputs else range(0)
+        end = first + len(inputs)
+        if self.before[first:end] != inputs or (transactions and end < len(self.before)):
+            return None
+        if not transactions:
+            return Replay(self.before, range(first, end), self.after) if len(inputs) > 1 else None
+        frame = made.size - made.policy_size
+        more = max(1, made.policy_size - sum(table.policy_size for table in inputs))
+        unseen = TableShape(f"update {made.last}, not seen", made.last, made.last, more, more + frame)
+        return Replay((*self.before, unseen), range(first, end + 1), self.after, is_estimated=True)
 
 
 def kind_of(before: Shapes, after: Shapes, found: Difference, own: OwnChange | None) -> EventKind:

@@ -213,9 +213,10 @@ class History:
         if at is None:
             return None
         kind = self._events[at].kind
-        if told.summary.only_drops_logs and kind in (EventKind.ADDED, EventKind.COMPACTED):
+        is_plain = kind in (EventKind.ADDED, EventKind.COMPACTED, EventKind.ADDED_AND_COMPACTED)
+        if told.summary.only_drops_logs and is_plain:
             kind = EventKind.EXPIRED
-        self._events[at] = replace(self._events[at], kind=kind, summary=told.summary.line, entry=told.entry)
+        self._events[at] = replace(self._events[at], kind=kind, summary=told.summary.refs, entry=told.entry)
         return self._events[at]
 
 

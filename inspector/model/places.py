@@ -21,6 +21,8 @@ from engine.repair import RefOutcome, Step, StepKind
 from engine.snapshot import Snapshot
 from engine.stack import UnlistedFile
 from engine.table import Table
+from inspector.model.compaction_study import TableSize
+from inspector.model.event import Event
 from inspector.model.journal import Entry
 from inspector.model.objects import object_of
 from inspector.model.trace import Link, RefTrace, UnreadTable
@@ -209,22 +211,18 @@ class PlanPlace:
 class ReplayPlace:
     """A compaction that was seen or made, in Compaction on the tables of then.
 
-    `names` and `sizes` are those of the tables before it, oldest first, sizes as the rules count them;
-    `first` to `end` (half-open) were merged. `policy` and `factor` are those of the rule that it was made
-    by; empty and 0 where that is not known.
+    `merged` are the positions in the tables `before`, oldest first; `title` says which compaction it was.
     """
 
-    names: tuple[str, ...]
-    sizes: tuple[int, ...]
-    first: int
-    end: int
-    policy: str = ""
-    factor: int = 0
+    title: str
+    before: tuple[TableSize, ...]
+    merged: range
+    after: tuple[TableSize, ...]
 
     @property
     def label(self) -> str:
         """What it is, in plain words."""
-        return f"the merge of {counted(self.end - self.first, 'table')}, replayed on the sizes of then"
+        return f"the merge of {counted(len(self.merged), 'table')}, replayed on the sizes of then"
 
 
 Place = (
@@ -258,6 +256,7 @@ PlacedRow = (
     | Step
     | Snapshot
     | Entry
+    | Event
 )
 """The rows that lead somewhere: those of every list, tree and plan."""
 
@@ -312,9 +311,27 @@ def _places(row: PlacedRow, view: StackView | None, trace: RefTrace | None) -> I
             yield SnapshotPlace(row.directory, row.tables, int(row.time))
             kept = [name for name in row.tables if name not in row.missing]
             yield from (FilePlace(name, "refs", row.directory) for name in kept)
+        case Event():
+            yield from _of_event(row)
         case Entry():
             if row.snapshot:
                 yield PlanPlace("undo", snapshot=row.snapshot)
+
+
+def _of_event(event: Event) -> Iterator[Place]:
+    if (past := event.replay) is not None:
+        before, after = (
+            tuple(TableSize(table.name, table.size, table.policy_size) for table in tables)
+            for tables in (past.before, past.after)
+        )
+        estimated = "; the size of the last table is estimated" if past.is_estimated else ""
+        yield ReplayPlace(f"{event.clock}, {event.who}{estimated}", before, past.merged, after)
+    if event.entry is not None:
+        record = event.entry.record
+        yield LogPlace(record.name, record.update_index)
+    added, merges, *_ = event.difference
+    new = [*added, *(merge.made for merge in merges)]
+    yield from (FilePlace(table.name) for table in new[:_MOST_VERSIONS])
 
 
 def _of_table(table: Table) -> Iterator[Place]:

@@ -9,6 +9,7 @@ from typing import ClassVar, Final
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.events import ScreenResume
 
 from inspector.model import Event, EventKind, History, Shapes
 from inspector.rows import SequenceRows
@@ -47,6 +48,10 @@ class HistoryScreen(ListDialog[None, Event]):
     than the tables tell: a new table whose update indexes cover those of tables that are gone was merged from
     them, and update indexes that are higher than all before are new transactions.
 
+    enter replays a compaction: the Compaction tab shows it step by step, on the sizes of then. A table that a
+    transaction wrote and a compaction merged at once was not seen: its size is estimated. On another change,
+    enter does what d does.
+
     d lists the refs that changed. The tables of the newest changes are kept open for this; of older ones
     there are names and sizes alone, unless their tables are in the stack still. y copies the command line of
     a change that this program made. The journal (@) has what was tried and failed as well; time travel (T)
@@ -58,7 +63,10 @@ class HistoryScreen(ListDialog[None, Event]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter,d", "differs", "What differs"),
+        Binding("enter", "follow", "Replay"),
+        Binding("enter", "differs", "What differs", show=False),
+        Binding("d", "differs", "What differs"),
+        Binding("l", "leads_to", "Leads to…"),
         Binding("y", "copy", "Copy command"),
         Binding("escape,q,L,backspace", "leave", "Back", key_display="esc"),
     ]
@@ -66,11 +74,11 @@ class HistoryScreen(ListDialog[None, Event]):
     def __init__(self, history: History, hash_size: int) -> None:
         """`hash_size` is the bytes of an object id."""
         columns: list[Column[Event]] = [
-            Column("time (UTC)", lambda event, _width: Cell(_clock(event), "muted"), width=10, priority=3),
-            Column("", lambda event, _: Cell(event.kind.value, _LOOKS.get(event.kind, "warning")), 16),
-            Column("tables", lambda event, _width: event.what, width=26, flex=3),
-            Column("refs", lambda event, _width: Cell(self._of_refs(event)), width=24, flex=3, priority=5),
-            Column("by", lambda event, _width: Cell(_by(event), "muted"), width=15, flex=1, priority=4),
+            Column("UTC", lambda event, _: Cell(event.clock, "muted"), 8, priority=4),
+            Column("", _kind_cell, width=16, priority=2),
+            Column("tables", lambda event, _width: event.what, width=26, flex=4),
+            Column("refs", lambda event, _width: Cell(self._of_refs(event)), width=24, flex=4, priority=5),
+            Column("by", lambda event, _width: Cell(event.who, "muted"), 12, flex=1, priority=3),
         ]
         rows = VirtualList(columns, empty="nothing has changed since the stack was opened here")
         super().__init__("History, newest first", rows, classes="-wide")
@@ -80,6 +88,11 @@ class HistoryScreen(ListDialog[None, Event]):
     def on_mount(self) -> None:
         """The newest event is under the cursor."""
         self.query_one("#detail").can_focus = True
+        self.show_events()
+
+    def on_screen_resume(self, event: ScreenResume) -> None:
+        """Show what has come while it was put away."""
+        super().on_screen_resume(event)
         self.show_events()
 
     def show_events(self) -> None:
@@ -104,6 +117,10 @@ class HistoryScreen(ListDialog[None, Event]):
         event = self._list.current
         if action == "copy":
             return event is not None and event.own is not None
+        if action == "follow":
+            return event is not None and event.replay is not None
+        if action == "leads_to":
+            return bool(self.places)
         if action == "differs":
             return event is not None and (self._history.views(event) is not None or None)
         return True
@@ -139,16 +156,23 @@ class HistoryScreen(ListDialog[None, Event]):
         return "…" if self._history.views(event) is not None else "not compared: changes came too fast"
 
     @on(VirtualList.Opened)
+    def _opened(self) -> None:
+        if self.check_action("follow", ()):
+            self.action_follow()
+        else:
+            self.action_differs()
+
     def action_differs(self) -> None:
         """Show what became of refs."""
         event = self._list.current
         views = self._history.views(event) if event is not None else None
         if event is None or views is None:
-            self.notify(_GONE, severity="warning", markup=False)
+            if event is not None:
+                self.notify(_GONE, severity="warning", markup=False)
             return
         old, new = views
         span = f"{old.max_update_index} to {new.max_update_index}"
-        title = f"What changed at {_clock(event)}: update index {span}"
+        title = f"What changed at {event.clock}: update index {span}"
         self.app.push_screen(ChangesScreen(old, new, title, self._hash_size))
 
     def action_copy(self) -> None:
@@ -162,12 +186,8 @@ class HistoryScreen(ListDialog[None, Event]):
 _GONE: Final = "What differed cannot be read any more: tables of then are gone."
 
 
-def _clock(event: Event) -> str:
-    return utc_time(int(event.time))[11:19]
-
-
-def _by(event: Event) -> str:
-    return event.by if event.own is not None or event.entry is None else shown(event.entry.record.committer)
+def _kind_cell(event: Event, _width: int) -> Cell:
+    return Cell(event.kind.value, _LOOKS.get(event.kind, "warning"))
 
 
 def _tables(mark: str, tables: Shapes, style: str) -> Iterator[Content]:

@@ -216,7 +216,10 @@ class NavigableScreen(LiveScreen):
                 pane.go_to(key)
             case InBytes():
                 await self._show_bytes(at)
-            case CompactionPlace() | ReplayPlace():
+            case ReplayPlace(title, before, merged, after):
+                await self._show_tab("compaction-tab")
+                self._compaction.replay(before, merged, after, title)
+            case CompactionPlace():
                 await self._show_tab("compaction-tab")
         self.refresh_bindings()
 

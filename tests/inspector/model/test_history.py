@@ -139,16 +139,16 @@ def test_each_change_of_git_is_an_event_of_its_kind(repo: Repository) -> None:
         told = seen.compare()
         assert (told.summary or "").startswith("refs/heads/main ")
         assert message(told) == b"commit: a change\n"
-        assert not added.merged
+        assert added.replay is None
 
         repo.git("pack-refs", "--all")
         packed, before = seen.look()
         assert (packed.kind, packed.what) == (EventKind.COMPACTED, "5 tables became 1 (updates 1-5)")
         assert before == told
-        assert packed.merged == range(5)
+        assert packed.replay == (packed.before, range(5), packed.after, False)
         assert [table.policy_size > 0 for table in packed.before] == [True] * 5
         told = seen.compare()
-        assert (told.summary, told.entry) == ("no ref changed: 5 tables became 1", None)
+        assert (told.summary, told.entry) == ("no ref changed", None)
 
         repo.commit("one")
         repo.commit("two")
@@ -160,9 +160,9 @@ def test_each_change_of_git_is_an_event_of_its_kind(repo: Repository) -> None:
         repo.commit("four")
         repo.git("pack-refs", "--all")
         together = seen.look()[0]
-        what = "3 tables and up to 2 transactions became 1 table"
+        what = "3 tables and up to 2 transactions became 1"
         assert (together.kind, together.what) == (EventKind.ADDED_AND_COMPACTED, what)
-        assert not together.merged, "the sizes that were judged are not those of before"
+        assert together.replay is None, "the sizes that were judged are not those of before"
         assert message(seen.compare()) == b"commit: four\n"
 
         repo.git("reflog", "expire", "--expire=now", "--all")
@@ -180,8 +180,16 @@ def test_a_commit_that_git_compacts_at_once_is_told_as_both(git: Git, tmp_path: 
         repo.commit("second")
         event = seen.look()[0]
         assert (event.kind, event.difference.transactions) == (EventKind.ADDED_AND_COMPACTED, 1)
-        assert "and 1 transaction became 1 table" in event.what
+        assert "and 1 transaction became 1" in event.what
         assert message(seen.compare()) == b"commit: second\n"
+        replay = event.replay
+        assert replay is not None
+        assert (replay.is_estimated, replay.merged.stop) == (True, len(replay.before))
+        assert replay.before[:-1] == event.before
+        made, unseen = event.after[-1], replay.before[-1]
+        inputs = replay.before[replay.merged.start :]
+        assert sum(table.policy_size for table in inputs) == made.policy_size
+        assert (unseen.first, unseen.last) == (made.last, made.last)
 
 
 @pytest.mark.parametrize("is_seen", [True, False])
@@ -198,7 +206,7 @@ def test_what_this_program_did_is_told_once(repo: Repository, *, is_seen: bool) 
         seen.history.made(own)
         newest, older = seen.look()
         assert (newest.own, newest.by, newest.kind) == (own, "this program", EventKind.COMPACTED)
-        assert newest.merged == range(len(newest.before))
+        assert newest.replay == (newest.before, range(len(newest.before)), newest.after, False)
         assert newest.after == history_of_tables(seen.session.view), "sizes are known once it was seen"
         assert older.after == newest.before
         told = seen.compare()
@@ -315,7 +323,7 @@ def shape(first: int, last: int, name: str = "") -> TableShape:
             "1-1 2-2",
             "1-5",
             EventKind.ADDED_AND_COMPACTED,
-            "2 tables and up to 3 transactions became 1 table",
+            "2 tables and up to 3 transactions became 1",
         ),
         ("1-3 4-4", "4-4", EventKind.UNKNOWN, "1 table dropped (updates 1-3)"),
         ("1-3 4-4", "1-3", EventKind.RESTORED, "1 table dropped (update 4)"),
@@ -334,7 +342,7 @@ def test_ranges_tell_what_happened(before: str, after: str, kind: EventKind, wha
 def test_a_table_written_anew_is_no_merge_of_several() -> None:
     old, new = (shape(1, 3), shape(4, 4)), (shape(1, 3, "other"), shape(4, 4))
     event = Event(1, 0, EventKind.COMPACTED, old, new, difference(old, new))
-    assert (event.what, event.merged) == ("1 table written anew (updates 1-3)", range(1))
+    assert (event.what, event.replay) == ("1 table written anew (updates 1-3)", None)
 
 
 def test_comparing_stops_when_it_is_told_to(repo: Repository) -> None:
