@@ -276,6 +276,7 @@ class NavigableScreen(LiveScreen):
         spot = self._trail.pop()
         if spot is None:
             return
+        self._compaction.now()
         self._refs.restore(spot.refs)
         self._logs.restore(spot.logs)
         self._beside_shown, blocks = spot.blocks

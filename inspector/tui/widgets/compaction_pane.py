@@ -98,7 +98,6 @@ class CompactionPane(Vertical):
         Binding("F", "measure", "File sizes", show=False),
         Binding("h", "other_view", "Over time"),
         Binding("escape", "leave", "Clear or stop", show=False),
-        Binding("backspace", "now", "The stack of now", show=False),
     ]
 
     @dataclass
@@ -283,8 +282,6 @@ class CompactionPane(Vertical):
         """What is not on screen has no keys; what needs two tables is dimmed without them."""
         if self.has_class("-what-if") and action not in ("factor", "other_view", "leave"):
             return False
-        if action == "now":
-            return self._replay is not None
         if self._replay is not None and action in ("dry_run", "compact", "repair"):
             return False
         if action in ("dry_run", "repair") and (action == "repair") != self._blocked:
@@ -376,10 +373,6 @@ class CompactionPane(Vertical):
         if had_keys:
             self.focus_target.focus()
         self._draw()
-
-    def action_now(self) -> None:
-        """Leave the compaction that has been."""
-        self.now()
 
     # Keys: the range.
 

@@ -101,6 +101,7 @@ def test_what_was_told_last_is_first_in_the_list(repo: Repository) -> None:
         await press(pilot, "escape")
 
         # The list grows while it is open, and the cursor stays with its event.
+        pilot.app.clear_notifications()
         before = current(pilot)
         repo.commit("while open")
         await look(pilot, screen)
