@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
 
+from engine.table import Table
 from inspector.model.newest_log import NewestEntry
 from inspector.model.view import StackView
 from inspector.text import counted, shown, update_range, utc_time
@@ -29,6 +30,12 @@ class TableShape(NamedTuple):
     last: int
     policy_size: int
     size: int
+
+    @classmethod
+    def of(cls, table: Table) -> TableShape:
+        """What is kept of a table."""
+        first, last = table.min_update_index, table.max_update_index
+        return cls(table.name, first, last, table.policy_size, table.size)
 
     @property
     def most_transactions(self) -> int:
@@ -50,10 +57,7 @@ def history_of_tables(view: StackView) -> Shapes:
     In a sound stack each band begins behind the one before; what lies between two was written and is
     gone, or never was. Reads nothing.
     """
-    return tuple(
-        TableShape(table.name, table.min_update_index, table.max_update_index, table.policy_size, table.size)
-        for table in view.tables
-    )
+    return tuple(map(TableShape.of, view.tables))
 
 
 class EventKind(Enum):

@@ -7,11 +7,12 @@ nothing superseded, dropped or packed more tightly. Only the FRAME that each tab
 table that is one less. As little as that is, it decides what becomes of tables of equal size: two of them
 merged are a little less than twice as large as a third.
 
-A `Course` is what came of it, and likewise what the tables of a stack tell of its past.
+A `Course` is what came of it, and likewise what the tables of a stack and its events tell of its past.
 """
 
 from __future__ import annotations
 
+from bisect import insort
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +21,7 @@ from typing import Final
 
 from engine.merge import suggest_compaction_segment, suggest_geometric_segment
 from engine.stack import Policy
-from engine.table import Table
+from inspector.model.event import Event, Shapes, TableShape
 
 FRAME: Final = 7
 """Bytes of a table's policy size around its records: one of the header, and of its only block the head (4)
@@ -44,13 +45,15 @@ class Band:
 
 @dataclass(slots=True, frozen=True)
 class Moment:
-    """A transaction: what it `added` on top, and what was merged behind it, if anything was.
+    """A change of a stack: what was `added` on top, and what was merged behind it, if anything was.
 
-    The tables `merged` stand at `start`, and the table `made` takes their place. There are so many `tables`
-    then. `written` are the bytes so far, of additions and merges; what is never merged is written once.
+    `last` is the newest transaction by then. The tables `merged` stand at `start`, and the table `made` takes
+    their place; without one they were only left out. There are so many `tables` then. `written` are the bytes
+    so far, of additions and merges; what is never merged is written once.
     """
 
-    added: Band
+    last: int
+    added: Band | None
     start: int
     merged: tuple[Band, ...]
     made: Band | None
@@ -107,14 +110,14 @@ LOADS: Final = (
 )
 
 
-def last_updates(tables: Sequence[Table]) -> Load | None:
+def last_updates(tables: Shapes) -> Load | None:
     """The newest transactions of a stack as a load; None if it has no tables.
 
     Of a table with several, only their sum is known: each is taken to be an equal part of it.
     """
     sizes: list[int] = []
     for table in reversed(tables):
-        count = table.max_update_index - table.min_update_index + 1
+        count = table.most_transactions
         sizes += [max(1, table.policy_size // count)] * min(count, MOST_UPDATES - len(sizes))
         if len(sizes) >= MOST_UPDATES:
             break
@@ -134,26 +137,32 @@ class Course:
     def __init__(self, tables: Iterable[Band], moments: Iterable[Moment]) -> None:
         self.begin = tuple(tables)
         self.moments = tuple(moments)
-        self.last = self.moments[-1].added.last if self.moments else len(self.begin)
+        self.last = self.moments[-1].last if self.moments else len(self.begin)
         """The last transaction."""
         self.most = max((moment.tables for moment in self.moments), default=len(self.begin))
         """The most tables that there were behind a transaction."""
-        self.added = sum(moment.added.size for moment in self.moments)
+        self.added = self.added_by(len(self.moments))
+
+    def added_by(self, moments: int) -> int:
+        """The bytes added in so many moments."""
+        return sum(moment.added.size for moment in self.moments[:moments] if moment.added is not None)
 
     def stack(self, moments: int) -> list[Band]:
         """The tables after so many moments, oldest first."""
         stack = list(self.begin)
         for moment in self.moments[:moments]:
-            stack.append(moment.added)
-            if moment.made is not None:
-                stack[moment.start : moment.start + len(moment.merged)] = [moment.made]
+            if moment.added is not None:
+                insort(stack, moment.added, key=_first)
+            made = [moment.made] if moment.made is not None else []
+            stack[moment.start : moment.start + len(moment.merged)] = made
         return stack
 
     def bands(self, moments: int) -> Iterator[Band]:
         """All tables that there have been after so many moments, as they came."""
         yield from self.begin
         for moment in self.moments[:moments]:
-            yield moment.added
+            if moment.added is not None:
+                yield moment.added
             if moment.made is not None:
                 yield moment.made
 
@@ -202,15 +211,43 @@ def replay(tables: Sequence[Band], sizes: Iterable[int], rule: Policy, factor: i
             stack[start : start + len(segment)] = [made]
             written += made_size
             settled = min(start, settled)
-        yield Moment(added, start, merged, made, len(stack), written)
+        yield Moment(number, added, start, merged, made, len(stack), written)
 
 
-def past(tables: Iterable[Table]) -> Course:
-    """What the tables of a stack tell of its past: when each ends. What was merged into it is not told."""
-    moments = []
-    written = 0
-    for number, table in enumerate(tables, start=1):
-        band = Band(table.min_update_index, table.max_update_index, table.policy_size)
-        written += band.size
-        moments.append(Moment(band, 0, (), None, number, written))
+def past(tables: Shapes, events: Sequence[Event] = ()) -> Course:
+    """The past of a stack as far as it is known: its tables when it was opened, and its `events` since.
+
+    The events are told from the first on. What was merged into a table before is not told: it is there from
+    its last transaction on.
+    """
+    stack: list[Band] = []
+    moments: list[Moment] = []
+    bands: dict[str, Band] = {}
+
+    def band(table: TableShape) -> Band:
+        return bands.setdefault(table.name, Band(table.first, table.last, max(1, table.policy_size)))
+
+    def note(added: Band | None, merged: Sequence[Band], made: Band | None) -> None:
+        if added is not None:
+            insort(stack, added, key=_first)
+        merged = [one for one in merged if one in stack]
+        start = stack.index(merged[0]) if merged else 0
+        stack[start : start + len(merged)] = [made] if made is not None else []
+        written = (moments[-1].written if moments else 0) + sum(one.size for one in (added, made) if one)
+        last = max(stack[-1].last if stack else 0, moments[-1].last if moments else 0)
+        moments.append(Moment(last, added, start, tuple(merged), made, len(stack), written))
+
+    for table in events[0].before if events else tables:
+        note(band(table), (), None)
+    for event in events:
+        for result, inputs in event.difference.merges:
+            note(None, [band(table) for table in inputs], band(result))
+        for table in event.difference.dropped:
+            note(None, [band(table)], None)
+        for table in event.difference.added:
+            note(band(table), (), None)
     return Course((), moments)
+
+
+def _first(band: Band) -> int:
+    return band.first

@@ -408,6 +408,7 @@ class LiveScreen(Screen[None]):
         for screen in self.app.screen_stack:
             if isinstance(screen, HistoryScreen):
                 screen.show_events()
+        self._compaction.show_events(self._history.events[::-1])
         event = None if self._jobs.running("compare") else self._history.untold()
         views = self._history.views(event) if event is not None else None
         if event is not None and views is not None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from functools import cache
 from itertools import accumulate
 from typing import Final, Literal, NamedTuple
 
@@ -37,9 +38,11 @@ class Scale:
         self._cells = [0.0, *accumulate(cells)]
         self.width = width
         self.rows = rows
-
-    def cell(self, transaction: int) -> int:
+        self.cell = cache(self._cell)
         """The cell at which the transactions up to this one end."""
+        self._row = {log: number for number, logs in enumerate(rows) for log in logs}
+
+    def _cell(self, transaction: int) -> int:
         place = bisect_left(self._ends, transaction)
         if place == 0:
             return 0
@@ -51,8 +54,7 @@ class Scale:
 
     def row(self, size: int) -> int:
         """The row of a table of this size, from 0 for the largest."""
-        log = fastlog2(size)
-        return next(number for number, logs in enumerate(self.rows) if log in logs)
+        return self._row[fastlog2(size)]
 
 
 def magnitudes(sizes: Iterable[int], rows: int) -> list[range]:
@@ -75,22 +77,25 @@ def picture(course: Course, moments: int, scale: Scale) -> list[list[Run]]:
     """The rows of the picture after so many moments of a course."""
     lines = [_Line(scale.width) for _ in scale.rows]
     now = course.moments[moments - 1] if moments else None
-    joined = set(now.merged) if now is not None else set()
-    stack = course.stack(moments)
-    there = set(stack)
-    looks: list[tuple[BandLook, Iterable[Band]]] = [
-        ("gone", (band for band in course.bands(moments) if band not in there and band not in joined)),
+    made = now.made if now is not None else None
+    before = reversed(course.moments[: max(0, moments - 1)])
+    looks: list[tuple[BandLook, Iterable[Band]]] = [  # wide ones are drawn first, narrow ones over them
+        ("gone", (band for moment in before for band in moment.merged)),
         ("joined", now.merged if now is not None else ()),
-        ("there", (band for band in stack if now is None or band != now.made)),
-        ("made", [now.made] if now is not None and now.made is not None else ()),
+        ("there", sorted((band for band in course.stack(moments) if band is not made), key=_from_wide)),
+        ("made", [made] if made is not None else ()),
     ]
     for look, bands in looks:
-        for band in sorted(bands, key=lambda band: band.first - band.last):  # narrow ones over wide ones
+        for band in bands:
             lines[scale.row(band.size)].draw(scale.cell(band.first - 1), scale.cell(band.last), look)
     if now is not None:
         for line in lines:
-            line.point(max(0, scale.cell(now.added.last) - 1))
+            line.point(max(0, scale.cell(now.last) - 1))
     return [line.runs() for line in lines]
+
+
+def _from_wide(band: Band) -> int:
+    return band.first - band.last
 
 
 class _Line:
@@ -133,7 +138,7 @@ def counts_line(course: Course, moments: int, scale: Scale, most: int) -> str:
     values = [0] * scale.width
     filled = scale.cell(course.begin[-1].last) if course.begin else 0
     for moment in course.moments[:moments]:
-        end = scale.cell(moment.added.last)
+        end = scale.cell(moment.last)
         for cell in range(min(filled, max(0, end - 1)), max(1, end)):
             values[cell] = max(values[cell], moment.tables)
         filled = end

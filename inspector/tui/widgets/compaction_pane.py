@@ -23,7 +23,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
-from inspector.model import Damage, PastCompaction, StackView, Study, TableSize
+from inspector.model import Damage, Event, PastCompaction, StackView, Study, TableSize
 from inspector.rows import SequenceRows
 from inspector.tui.widgets.compaction_help import HELP
 from inspector.tui.widgets.compaction_words import (
@@ -171,6 +171,10 @@ class CompactionPane(Vertical):
         self._draw()
         if is_shown and cursor < len(tables):
             self._before.cursor = view.positions.get(tables[cursor].name, cursor)
+
+    def show_events(self, events: Sequence[Event]) -> None:
+        """These changes of the stack were seen or made, from the first on."""
+        self._what_if.show_events(events)
 
     def show_damage(self, damage: Mapping[str, Damage]) -> None:
         """Ranges with these tables, by name, are blocked."""

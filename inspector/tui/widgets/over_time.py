@@ -10,6 +10,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import ClassVar, Final, NamedTuple
 
 from textual.app import RenderResult
@@ -21,7 +22,19 @@ from textual.widget import Widget
 from engine.merge import DEFAULT_FACTOR
 from engine.stack import Policy
 from engine.table import Table
-from inspector.model import LOADS, Course, Load, Moment, begin, last_updates, past, replay
+from inspector.model import (
+    LOADS,
+    Course,
+    Event,
+    Load,
+    Moment,
+    Shapes,
+    TableShape,
+    begin,
+    last_updates,
+    past,
+    replay,
+)
 from inspector.text import file_size
 from inspector.tui.widgets.bands import BandLook, Scale, counts_line, magnitudes, picture
 from inspector.tui.widgets.compaction_words import tables_text
@@ -32,8 +45,8 @@ SCALES: Final = tuple(2.0**power for power in range(-2, 15))
 PAST: Final = Load(
     "how this stack came to be",
     (),
-    "The tables of this stack, each where the transactions are that it has, the oldest at the left. What was "
-    "merged into a table is not kept anywhere: a wide band is all that is left of it.",
+    "The tables of this stack, each where the transactions are that it has, and what has become of them "
+    "since it was opened here. What was merged before is not kept: a wide band is all that is left of it.",
 )
 
 _LABEL: Final = 8
@@ -56,6 +69,7 @@ class _Question(NamedTuple):
     additions: int
     scale: float
     factor: int
+    events: tuple[Event, ...] = ()
 
 
 class _Answer(NamedTuple):
@@ -63,6 +77,11 @@ class _Answer(NamedTuple):
 
     question: _Question
     courses: tuple[Course, ...]
+
+    @property
+    def sizes(self) -> set[int]:
+        """Those of all tables that there have been."""
+        return {band.size for course in self.courses for band in course.bands(len(course.moments))}
 
 
 class OverTime(Widget, can_focus=True):
@@ -110,7 +129,8 @@ What comes is an estimate by sizes alone: a merge is as large as its inputs, and
     def __init__(self, additions: int = 50) -> None:
         """So many transactions to begin with, one of ADDITIONS."""
         super().__init__()
-        self._tables: tuple[Table, ...] = ()
+        self._tables: Shapes = ()
+        self._events: tuple[Event, ...] = ()
         self._factor = DEFAULT_FACTOR
         self._additions = ADDITIONS.index(additions)
         self._doubled = SCALES.index(1)
@@ -119,7 +139,7 @@ What comes is an estimate by sizes alone: a merge is as large as its inputs, and
         self._asked: _Question | None = None
         self._answer: _Answer | None = None
         self._error: Exception | None = None
-        self._picture_left = 0
+        self._scaled: tuple[tuple[int, int, int], Scale] | None = None
         self._jobs = Jobs(self)
 
     @property
@@ -132,7 +152,9 @@ What comes is an estimate by sizes alone: a merge is as large as its inputs, and
     def question(self) -> _Question:
         """What is to be shown."""
         sizes = tuple(table.policy_size for table in self._tables)
-        return _Question(sizes, self._load, ADDITIONS[self._additions], SCALES[self._doubled], self._factor)
+        events = self._events if self._load is PAST else ()
+        additions, scale = ADDITIONS[self._additions], SCALES[self._doubled]
+        return _Question(sizes, self._load, additions, scale, self._factor, events)
 
     @property
     def courses(self) -> tuple[Course, ...]:
@@ -148,9 +170,15 @@ What comes is an estimate by sizes alone: a merge is as large as its inputs, and
 
     def ask(self, tables: Sequence[Table], factor: int) -> None:
         """Begin with these tables, with this factor, unless that is what is shown already."""
-        self._tables, self._factor = tuple(tables), factor
+        self._tables, self._factor = tuple(map(TableShape.of, tables)), factor
         self._load = next((load for load in self.loads if load.name == self._load.name), LOADS[0])
         self._replay()
+
+    def show_events(self, events: Sequence[Event]) -> None:
+        """These are the changes of the stack that were seen or made, from the first on."""
+        self._events = tuple(events)
+        if self._asked is not None and self._load is PAST:
+            self._replay()
 
     # Keys.
 
@@ -207,7 +235,7 @@ What comes is an estimate by sizes alone: a merge is as large as its inputs, and
             return
         scale = self._scale(self._answer, 1)
         moments = self._answer.courses[0].moments
-        ends = [scale.cell(moment.added.last) for moment in moments]
+        ends = [scale.cell(moment.last) for moment in moments]
         cell = offset.x - _LABEL
         self._go(next((number for number, end in enumerate(ends, start=1) if end > cell), len(ends)))
 
@@ -222,7 +250,7 @@ What comes is an estimate by sizes alone: a merge is as large as its inputs, and
         self.refresh()
 
     def _take(self, answer: _Answer) -> None:
-        self._answer = answer
+        self._answer, self._scaled = answer, None
         self.refresh()
 
     def _fail(self, error: Exception) -> None:
@@ -271,23 +299,10 @@ What comes is an estimate by sizes alone: a merge is as large as its inputs, and
         return [load, *(Content.styled(line, "$foreground-muted") for line in words)]
 
     def _scale(self, answer: _Answer, rows: int) -> Scale:
-        courses = answer.courses
         width = max(1, self.content_size.width - _LABEL)
-        end = len(courses[0].moments)
-        sizes = (band.size for course in courses for band in course.bands(end))
-        logs = magnitudes(sizes, rows)
-        if answer.question.load is PAST:
-            ends = [moment.added.last for moment in courses[0].moments]
-            spans = [
-                (moment.added.last - moment.added.first + 1).bit_length() for moment in courses[0].moments
-            ]
-            return Scale(ends, [span * width / sum(spans) for span in spans], width, logs)
-        # The tables that are there already have a quarter at most: what comes is what there is to see.
-        there = len(courses[0].begin)
-        before = min(there, width // 4)
-        each = (width - before) / end
-        cells = int(each) * end if each >= 1 else width - before
-        return Scale([there, there + end], [before, cells], width, logs)
+        if self._scaled is None or self._scaled[0] != (id(answer), width, rows):
+            self._scaled = (id(answer), width, rows), _scale(answer, width, rows)
+        return self._scaled[1]
 
     def _panel(self, answer: _Answer, rule: Policy, course: Course, room: int) -> list[Content]:
         rows = max(1, room - 2 - (room > 5))
@@ -321,20 +336,38 @@ What comes is an estimate by sizes alone: a merge is as large as its inputs, and
 _RULES: Final[tuple[Policy, ...]] = ("log2", "geometric")
 
 
+def _scale(answer: _Answer, width: int, rows: int) -> Scale:
+    """One scale for all courses of an answer."""
+    moments = answer.courses[0].moments
+    logs = magnitudes(answer.sizes, rows)
+    if answer.question.load is PAST:
+        ends = sorted({band.last for band in answer.courses[0].bands(len(moments))})
+        spans = [(end - before).bit_length() for before, end in pairwise([0, *ends])]
+        return Scale(ends, [span * width / sum(spans) for span in spans], width, logs)
+    # The tables that are there already have a quarter at most: what comes is what there is to see.
+    there = len(answer.courses[0].begin)
+    before = min(there, width // 4)
+    each = (width - before) / len(moments)
+    cells = int(each) * len(moments) if each >= 1 else width - before
+    return Scale([there, there + len(moments)], [before, cells], width, logs)
+
+
 def _moment_line(course: Course, moments: int, of_past: bool) -> Content:
     """What happened at the cursor."""
     moment = course.moments[moments - 1]
-    added = moment.added
+    added, now = moment.added, f"{moment.tables:,} table{'s' if moment.tables != 1 else ''}"
     if of_past:
-        which = f"{added.first:,}" if added.first == added.last else f"{added.first:,} to {added.last:,}"
-        what = f": {file_size(added.size)} in table {moments - 1}"
-        return Content.assemble((f"transaction {which}", "bold"), what)
+        if added is None:
+            became = f"one of {file_size(moment.made.size)}" if moment.made is not None else "left out"
+            which = tables_text(range(moment.start, moment.start + len(moment.merged)))
+            return Content.assemble((f"{which}: {became}", "bold"), f"; {now}")
+        span = f" {added.first:,}" if added.first == added.last else f"s {added.first:,} to {added.last:,}"
+        return Content.assemble((f"transaction{span}", "bold"), f": {file_size(added.size)}; {now}")
     return Content.assemble(
         (f"transaction {moments:,}", "bold"),
-        f": +{added.size:,} bytes; ",
+        f": +{added.size if added is not None else 0:,} bytes; ",
         (_merge_text(moment), "bold" if moment.merged else ""),
-        f": {moment.tables:,} table{'s' if moment.tables != 1 else ''}, "
-        f"{moment.written / sum(each.added.size for each in course.moments[:moments]):.1f}× written",
+        f": {now}, {moment.written / course.added_by(moments):.1f}× written",
     )
 
 
@@ -344,10 +377,10 @@ def _merge_text(moment: Moment) -> str:
     return f"{tables_text(range(moment.start, moment.start + len(moment.merged)))} merged"
 
 
-def _played(question: _Question, tables: Sequence[Table], job: Job) -> _Answer:
+def _played(question: _Question, tables: Shapes, job: Job) -> _Answer:
     """The courses of a question, in a thread."""
     if question.load is PAST:
-        return _Answer(question, (past(tables),))
+        return _Answer(question, (past(tables, question.events),))
     there = begin(question.sizes)
 
     def moments(rule: Policy) -> Iterator[Moment]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,22 @@ from hypothesis import given, strategies as st
 from engine.format import RefRecord
 from engine.merge import fastlog2, suggest_compaction_segment, suggest_geometric_segment
 from engine.stack import Policy, Stack, StackOptions
-from inspector.model import LOADS, Band, Course, Load, Moment, begin, last_updates, past, replay
+from inspector.model import (
+    LOADS,
+    Band,
+    Course,
+    Event,
+    EventKind,
+    Load,
+    Moment,
+    Shapes,
+    TableShape,
+    begin,
+    last_updates,
+    past,
+    replay,
+)
+from inspector.model.event import difference
 from inspector.model.what_if import FRAME, MOST_UPDATES
 from tests.support.git import Git
 from tests.support.screens import branches, make_stack
@@ -29,6 +45,10 @@ def course(load: Load, count: int, rule: Policy, sizes: Sequence[int] = ()) -> C
     return Course(tables, replay(tables, load.transactions(count), rule, 2))
 
 
+def shapes(stack: Stack) -> Shapes:
+    return tuple(map(TableShape.of, stack.tables))
+
+
 def named(word: str) -> Load:
     [load] = [load for load in LOADS if word in load.name]
     return load
@@ -41,9 +61,9 @@ def test_each_addition_and_each_merge_is_written() -> None:
     first, second, third = (Band(number, number, 100) for number in (1, 2, 3))
     both, all_three = Band(1, 2, two), Band(1, 3, three)
     assert moments([], [100] * 3, "geometric") == [
-        Moment(first, 0, (), None, 1, 100),
-        Moment(second, 0, (first, second), both, 1, 200 + two),
-        Moment(third, 0, (both, third), all_three, 1, 300 + two + three),
+        Moment(1, first, 0, (), None, 1, 100),
+        Moment(2, second, 0, (first, second), both, 1, 200 + two),
+        Moment(3, third, 0, (both, third), all_three, 1, 300 + two + three),
     ]
 
 
@@ -135,13 +155,37 @@ def test_last_updates_are_parts_of_their_tables(tmp_path: Path) -> None:
     """And the past of a stack is when its tables end."""
     directory = make_stack(tmp_path / "reftable", (branches(300), []), ([RefRecord(b"HEAD", 2, oid(1))], []))
     with Stack.open(directory, read_only=True) as stack:
-        assert last_updates([]) is None
-        load = last_updates(stack.tables)
+        assert last_updates(()) is None
+        load = last_updates(shapes(stack))
         assert load is not None
         assert load.sizes == tuple(table.policy_size for table in stack.tables)
-        found = past(stack.tables)
-    assert [moment.added.last for moment in found.moments] == [1, 2]
+        found = past(shapes(stack))
+    assert [moment.last for moment in found.moments] == [1, 2]
     assert found.most == 2
+
+
+def test_the_past_has_the_events_that_were_seen() -> None:
+    """Also those that go back, as an undo does, and those that another process made in several steps."""
+    tables = {name: TableShape(name, *span, 100, 191) for name, span in SPANS.items()}
+    states = [
+        tuple(tables[name] for name in names) for names in ("abc", "abcd", "ae", "aef", "abcd", "d", "")
+    ]
+    events = [
+        Event(number, 0.0, EventKind.UNKNOWN, before, after, difference(before, after))
+        for number, (before, after) in enumerate(pairwise(states), start=1)
+    ]
+    found = past(states[0], events)
+    stacks = [[(band.first, band.last) for band in found.stack(at)] for at in range(len(found.moments) + 1)]
+    for state in states:
+        assert [SPANS[table.name] for table in state] in stacks, "each state has its moment"
+    assert stacks[-1] == []
+    assert [moment.tables for moment in found.moments] == [len(stack) for stack in stacks[1:]]
+    [merge] = [moment for moment in found.moments if moment.made is not None]
+    assert (merge.start, len(merge.merged), merge.tables) == (1, 3, 2)
+    assert [moment.last for moment in found.moments] == sorted(moment.last for moment in found.moments)
+
+
+SPANS = {"a": (1, 9), "b": (10, 12), "c": (13, 13), "d": (14, 14), "e": (10, 14), "f": (15, 15)}
 
 
 def test_of_many_last_updates_the_newest_are_taken(tmp_path: Path) -> None:
@@ -151,7 +195,7 @@ def test_of_many_last_updates_the_newest_are_taken(tmp_path: Path) -> None:
             with stack.addition() as addition, addition.table() as writer:
                 writer.set_limits(first, last)
                 writer.add_refs([RefRecord(b"refs/heads/%d" % first, last, oid(first))])
-        load = last_updates(stack.tables)
+        load = last_updates(shapes(stack))
         assert load is not None
         assert len(load.sizes) == MOST_UPDATES
         assert load.sizes[-1] == stack.tables[-1].policy_size

@@ -15,10 +15,11 @@ from textual.pilot import Pilot
 from engine.merge import fastlog2
 from engine.stack import Policy, Stack
 from engine.table import Table
-from inspector.model import LOADS, Course, past, replay
+from inspector.model import LOADS, Course, TableShape, past, replay
+from inspector.tui import MainScreen
 from inspector.tui.widgets.bands import Scale, counts_line, magnitudes, picture
 from inspector.tui.widgets.over_time import ADDITIONS, PAST, OverTime
-from tests.support.screens import branches, drive, log, make_stack, settle, shown_lines
+from tests.support.screens import branches, drive, inspect, log, make_stack, settle, shown_lines
 
 
 def drawn(course: Course, moments: int, width: int, rows: int = 9) -> list[str]:
@@ -167,7 +168,7 @@ def test_loads_numbers_and_the_cursor_by_keys_and_mouse_at_every_size(stack: Pat
             assert len(set(names)) == len(LOADS) + 2, "each load, the past, and this stack's own updates"
             while widget.question.load is not PAST:
                 await press("down")
-            assert widget.courses[0].moments == past(opened.tables).moments
+            assert widget.courses[0].moments == past(tuple(map(TableShape.of, opened.tables))).moments
             assert "past how this stack came to be" in words()
             assert "transaction 3: " in words()
             assert "transaction 1: " in await press("home")
@@ -188,3 +189,21 @@ def test_loads_numbers_and_the_cursor_by_keys_and_mouse_at_every_size(stack: Pat
             await press("left", "right", "comma", "full_stop", "pageup", "home", "end")
 
         drive(host, steps)
+
+
+def test_a_merge_that_is_seen_is_drawn_as_the_past(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], _screen: MainScreen) -> None:
+        await pilot.press("4")
+        await settle(pilot)
+        await pilot.press("h", "up")
+        await settle(pilot)
+        assert "transaction 3: " in "\n".join(shown_lines(pilot.app))
+        with Stack.open(stack) as opened:
+            opened.compact_all()
+        await pilot.press("R")
+        await settle(pilot)
+        said = "\n".join(shown_lines(pilot.app))
+        assert re.search(r"tables 0 to 2: one of [\d.]+K?; 1 table\b", said)
+        assert "╞" in said
+
+    inspect(stack, steps)
