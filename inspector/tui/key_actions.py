@@ -10,16 +10,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from textual.dom import DOMNode
-from textual.keys import format_key
 from textual.screen import Screen
 from textual.widget import Widget
+
+from inspector.tui.keys import active_bindings, key_label
 
 # Textual binds these for everything that could scroll, whether or not it does.
 _SIDEWAYS: Final = {"scroll_left", "scroll_right", "page_left", "page_right"}
 _UPRIGHT: Final = {"scroll_up", "scroll_down", "scroll_home", "scroll_end", "page_up", "page_down"}
-
-# Only these differ from what Textual calls them: words say more than the signs.
-_LABELS: Final = {"enter": "enter", "pagedown": "page down", "pageup": "page up"}
 
 
 @dataclass(slots=True)
@@ -37,26 +35,20 @@ class KeyAction:
     keys: tuple[str, ...] = ()
 
 
-def key_label(key: str) -> str:
-    """A key by the name that a user knows: `?`, `ctrl+d`, `page down`."""
-    *modifiers, last = key.split("+")
-    return "+".join([*modifiers, _LABELS.get(last, format_key(last))])
-
-
 def key_actions(screen: Screen[Any]) -> list[KeyAction]:
     """What can be done on `screen` now, the focused pane's first, in the order of their declarations.
 
     Left out is what `check_action` hides or dims, and what scrolls something that does not scroll.
     """
     found: dict[tuple[DOMNode, str], KeyAction] = {}
-    for key, (node, binding, enabled, _tooltip) in screen.active_bindings.items():
+    for node, binding, enabled, _tooltip in active_bindings(screen):
         target, action = _target(screen, node, binding.action)
         if not enabled or binding.system or not binding.description or _is_idle(target, action):
             continue
         title = binding.description[:1].upper() + binding.description[1:]
         of_pane = node not in (screen, screen.app)
         known = found.setdefault((target, action), KeyAction(target, action, title, binding.tooltip, of_pane))
-        known.keys += (key_label(key),)
+        known.keys += (key_label(binding.key),)
     return sorted(found.values(), key=lambda action: not action.of_pane)
 
 

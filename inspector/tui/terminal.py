@@ -20,7 +20,7 @@ from typing import IO, Any, ClassVar, cast
 import click
 from textual import on
 from textual.app import App
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.command import CommandPalette
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
@@ -29,6 +29,7 @@ from textual.worker import WorkerFailed
 from inspector.exit_codes import ExitCode, note
 from inspector.text import safe_name
 from inspector.tui.ending import Ending
+from inspector.tui.keys import bindings
 from inspector.tui.keys_in_turn import KeysInTurnApp
 from inspector.tui.palette import Palette
 
@@ -87,9 +88,7 @@ class _LastingDriver(LinuxDriver):
 class TerminalApp(KeysInTurnApp[None]):
     """An application that keeps the error it died of, instead of printing it with its local variables."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+z", "suspend_process", "Suspend", show=False, tooltip="Back to the shell; fg returns"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("app")
 
     crash: Exception | None = None
     """The first error that ended the program."""

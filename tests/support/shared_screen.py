@@ -128,6 +128,8 @@ class _Opened:
             if pane.check_action("back", ()):
                 pane.action_back()
         main._set_scope(WholeStack())
+        main._trail.clear()
+        main.refresh_bindings()
         await settle(self._pilot)
         for pane in main.query(RecordPane):
             pane.rows.cursor = 0

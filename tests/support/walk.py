@@ -30,8 +30,8 @@ _WALK: tuple[tuple[str | See, ...], ...] = (
     # The block is found in a thread, so its tab comes late: it is waited for, or it would come in between.
     (See("2", "logs"), *_MOVES, *_SORTS, "y", *_BACK, See("b", "blocks")),
     ("3", "j", "j", "\r", "j", _RIGHT, "j", _RIGHT, *"jhj", _RIGHT, *"hin"),
-    ("3", *"o40", "\r", *_BACK),
-    (See("4", "compaction"), *"..,r+-j jvku", "\r", "w", *_BACK),
+    ("3", *"f40", "\r", *_BACK),
+    (See("4", "compaction"), *"..,X+-j jVkF", "\r", "h", *_BACK),
     (See("5", "health"), *"vjj", "\r", "5", "b"),
     (See("1", "refs"), _BACKTAB, *_MOVES, " ", _ESCAPE, "\r", "2", "1", *_BACK, "\t", "\t"),
     (See("?", "Keys"), See("G", "update index"), "g", _ESCAPE),
@@ -40,10 +40,10 @@ _WALK: tuple[tuple[str | See, ...], ...] = (
     (See("T", "Time travel"), "j", "k", *_BACK, "L", "j", *_BACK),
     ("m", "m", "R", "p", "p"),
     # To plan a change is not to make it: each is left before it is confirmed.
-    (See("a", "Add a transaction"), "x", *_BACK),
-    (See("c", "Compact: merge"), "\r", *_BACK),
-    (See("e", "Expire reflog"), *"now", "\r", *_BACK),
-    (See("x", "Clean"), "j", *_BACK),
+    (See("w", "Change the stack"), See("a", "Add a transaction"), "x", *_BACK),
+    (See("w", "Change the stack"), See("c", "Compact: merge"), "\r", *_BACK),
+    (See("w", "Change the stack"), See("e", "Expire reflog"), *"now", "\r", *_BACK),
+    (See("w", "Change the stack"), See("x", "Clean"), "j", *_BACK),
 )
 
 

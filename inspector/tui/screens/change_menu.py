@@ -9,18 +9,19 @@ from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
 
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from inspector.rows import SequenceRows
+from inspector.tui.keys import active_bindings, bindings, key_label
 from inspector.tui.screens.dialog import ListDialog
 from inspector.tui.widgets.virtual_list import Cell, Column, VirtualList
 
 
 class Change(NamedTuple):
-    """A line of the menu: the screen's action, its letter, what it would do now, or why it can do nothing."""
+    """A line of the menu: what is done, what that would do now, or why it can do nothing."""
 
     action: str
-    key: str
+    """The screen's action, and the meaning of its key."""
     title: str
     does: str
     refused: str = ""
@@ -38,16 +39,12 @@ class ChangeMenu(ListDialog[str | None, Change]):
     ChangeMenu #detail { display: none; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "choose", "Plan…"),
-        *(Binding(letter, f"pick('{letter}')", "Plan it", show=False) for letter in "acexruz"),
-        Binding("escape,q,w", "leave", "Back"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("change")
 
     def __init__(self, changes: Sequence[Change]) -> None:
         columns: list[Column[Change]] = [
-            Column("key", lambda change, _width: _cell(change, change.key), width=3),
-            Column("change", lambda change, _width: _cell(change, change.title), width=7),
+            Column("key", lambda change, _width: _cell(change, self._key(change)), width=3),
+            Column("change", lambda change, _width: _cell(change, change.title), width=8),
             Column(
                 "now", lambda change, _width: _cell(change, change.refused or change.does), width=20, flex=1
             ),
@@ -55,11 +52,14 @@ class ChangeMenu(ListDialog[str | None, Change]):
         super().__init__("Change the stack", VirtualList(columns, SequenceRows(changes)), classes="-small")
         self._changes = changes
 
-    def action_pick(self, key: str) -> None:
-        """Go on with the change of this letter."""
-        for row, change in enumerate(self._changes):
-            if change.key == key:
-                self._list.cursor = row
+    def _key(self, change: Change) -> str:
+        """Its letter, by the user's keymap."""
+        keys = {binding.id: binding.key for _, binding, _, _ in active_bindings(self)}
+        return key_label(keys.get(change.action, ""))
+
+    def action_pick(self, action: str) -> None:
+        """Go on with this change."""
+        self._list.cursor = [change.action for change in self._changes].index(action)
         self.action_choose()
 
     @on(VirtualList.Opened)
@@ -74,4 +74,4 @@ class ChangeMenu(ListDialog[str | None, Change]):
 
 
 def _cell(change: Change, text: str) -> Cell:
-    return Cell(text, "muted" if change.refused else "accent" if text == change.key else "plain")
+    return Cell(text, "muted" if change.refused else "plain")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import ClassVar, Final, NamedTuple, TypeVar
 
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 
 from engine.format import RefRecord
@@ -22,6 +22,7 @@ from engine.readable import damage_met
 from engine.repair import Outcome, RefOutcome
 from inspector.rows import KINDS, ORDER, READ_ERRORS, SCAN_RECORDS, ChangeRows, Changes, OutcomeRows
 from inspector.text import shown, value_text
+from inspector.tui.keys import bindings
 from inspector.tui.screens.dialog import ListDialog
 from inspector.tui.widgets.virtual_list import Cell, Column, Look, VirtualList
 from inspector.tui.work import failure_text
@@ -57,13 +58,7 @@ value and name, as git gives them to a reference-transaction hook. escape stops 
 there is nothing to stop.
 """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("C", "toggle_kind('created')", "Created", key_display="C"),
-        Binding("U", "toggle_kind('updated')", "Updated", key_display="U"),
-        Binding("D", "toggle_kind('deleted')", "Deleted", key_display="D"),
-        Binding("y", "copy", "Copy"),
-        Binding("escape,q,L", "back", "Stop/back", key_display="esc"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("changes")
 
     def __init__(self, old: MergedTable, new: MergedTable, title: str, hash_size: int) -> None:
         """`title` says, as plain text, which states these are; `hash_size` is the bytes of an object id."""
@@ -242,7 +237,7 @@ class OutcomesScreen(ListDialog[None, RefOutcome]):
     stay are counted, not listed.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,d", "leave", "Back")]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("outcomes")
 
     def __init__(self, outcomes: OutcomeRows) -> None:
         columns = ref_columns(_outcome_mark, "now", "repaired")

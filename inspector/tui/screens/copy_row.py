@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import ClassVar, Final, NamedTuple
 
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from engine.format import LogRecord
 from engine.table import Table
 from inspector.rows import LogRow, RefRow, SequenceRows, entry_json
 from inspector.text import safe_name, safe_text
+from inspector.tui.keys import bindings
 from inspector.tui.screens.dialog import ListDialog
 from inspector.tui.widgets.virtual_list import Column, VirtualList, fit_text
 from inspector.tui.work import failure_text
@@ -63,10 +64,7 @@ class CopyScreen(ListDialog[None, CopyChoice]):
     CopyScreen #detail { display: none; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "choose", "Copy"),
-        Binding("escape,q,y", "leave", "Back"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("copy")
 
     def __init__(self, row: RefRow | LogRow, table: Table) -> None:
         columns: list[Column[CopyChoice]] = [

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from textual import on
 from textual.app import ComposeResult
 from textual.await_complete import AwaitComplete
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.events import ScreenResume
@@ -24,6 +24,7 @@ from inspector.actions import Typed
 from inspector.model import Place, PlacedRow, places_of
 from inspector.rows import SequenceRows
 from inspector.tui.help import help_lines
+from inspector.tui.keys import bindings
 from inspector.tui.navigation import Go
 from inspector.tui.widgets.key_bar import KeyBar
 from inspector.tui.widgets.virtual_list import Column, ListPane, VirtualList
@@ -52,10 +53,7 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
     }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        # A question mark can also be typed into a field.
-        Binding("f1,question_mark", "explain", "Help", key_display="f1"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("dialog")
 
     answer: Answer | None = None
     """What the dialog is closed with when the user leaves it."""
@@ -136,10 +134,7 @@ class HelpScreen(Dialog[None]):
     """
 
     # The keys are the screen's, so that they work wherever the focus is.
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f1,escape,question_mark,q", "leave", "Close", key_display="esc"),
-        *VirtualList.BINDINGS,
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("help")
 
     def __init__(self, screen: Screen[Any]) -> None:
         self._text = VerticalScroll(Static(Content("\n").join(help_lines(screen))), can_focus=False)
@@ -188,11 +183,7 @@ class ConfirmScreen(Dialog[bool]):
     }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(False)", "Cancel"),
-        Binding("left,right,tab", "app.focus_next", "Next"),
-        Binding("shift+tab", "app.focus_previous", "Before", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("confirm")
 
     def __init__(self, title: str, sentence: str, verb: str, typed: Typed | None = None) -> None:
         """With `typed`, the button works once that has been typed."""
@@ -296,10 +287,7 @@ class LeadsToScreen(ListDialog[Place, Place]):
     LeadsToScreen #detail { display: none; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "choose", "Go there"),
-        Binding("escape,q,l,backspace", "leave", "Back", key_display="esc"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("leads")
 
     def __init__(self, places: Sequence[Place]) -> None:
         column: Column[Place] = Column("", lambda place, _: place.label, width=24, flex=1)

@@ -8,13 +8,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.widgets import Input, Static
 
 from inspector.model import Arrangement
 from inspector.rows import Entries, ExportError, SortedRows, check_export_path, export_rows
 from inspector.text import safe_name
+from inspector.tui.keys import bindings
 from inspector.tui.screens.dialog import Dialog
 from inspector.tui.work import Job, failure_text
 
@@ -43,10 +44,7 @@ class ExportScreen(Dialog[Path | None]):
     }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "write", "Write", priority=True),
-        Binding("escape", "leave", "Cancel"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("export")
 
     def __init__(self, arrangement: Arrangement[Any], noun: str) -> None:
         """`noun` is what the rows are."""

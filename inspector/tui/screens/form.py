@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from rich.cells import cell_len
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.geometry import Size
@@ -18,6 +18,7 @@ from textual.widgets import Button, Input, RadioButton, RadioSet, Static, TextAr
 from inspector.actions import Action, Workplace
 from inspector.model import Journal
 from inspector.text import safe_name
+from inspector.tui.keys import bindings
 from inspector.tui.screens.dialog import Dialog
 from inspector.tui.screens.plan import ActionScreen, Phase
 from inspector.tui.work import failure_text
@@ -54,10 +55,7 @@ class Choice(RadioSet, Generic[Value], inherit_bindings=False):
     }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("right,down,space", "choose(1)", "Choose", key_display="arrows"),
-        Binding("left,up", "choose(-1)", "Choose the one before", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("choice")
 
     def __init__(
         self,
@@ -120,13 +118,7 @@ class FormScreen(Dialog[bool]):
     }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "plan", "Plan"),
-        Binding("ctrl+g", "plan", "Plan", show=False),
-        Binding("tab", "app.focus_next", "Next field"),
-        Binding("shift+tab", "app.focus_previous", "Field before", show=False),
-        Binding("escape", "leave", "Cancel"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("form")
 
     def __init__(self, heading: str, workplace: Workplace, journal: Journal, *fields: Widget) -> None:
         """`fields` are the lines of the form."""

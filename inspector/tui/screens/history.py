@@ -7,7 +7,7 @@ from itertools import islice
 from typing import ClassVar, Final
 
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.events import ScreenResume
 
@@ -22,6 +22,7 @@ from inspector.text import (
     update_range,
     utc_time,
 )
+from inspector.tui.keys import bindings
 from inspector.tui.screens.changes import ChangesScreen
 from inspector.tui.screens.dialog import ListDialog
 from inspector.tui.widgets.virtual_list import Cell, Column, Look, VirtualList
@@ -62,14 +63,7 @@ class HistoryScreen(ListDialog[None, Event]):
     HistoryScreen #detail { height: auto; min-height: 6; max-height: 50%; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "follow", "Replay"),
-        Binding("enter", "differs", "What differs", show=False),
-        Binding("d", "differs", "What differs"),
-        Binding("l", "leads_to", "Leads to…"),
-        Binding("y", "copy", "Copy command"),
-        Binding("escape,q,L,backspace", "leave", "Back", key_display="esc"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("history")
 
     def __init__(self, history: History, hash_size: int) -> None:
         """`hash_size` is the bytes of an object id."""

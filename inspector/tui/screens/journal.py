@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 
 from inspector.model import Entry, Journal
 from inspector.rows import SequenceRows
 from inspector.text import safe_name, utc_time
+from inspector.tui.keys import bindings
 from inspector.tui.screens.dialog import ListDialog
 from inspector.tui.widgets.virtual_list import Cell, Column, VirtualList
 
@@ -29,10 +30,7 @@ class JournalScreen(ListDialog[None, Entry]):
     JournalScreen #detail { height: auto; max-height: 50%; padding: 0; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "copy", "Copy command"),
-        Binding("escape,q,at", "leave", "Back"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("journal")
 
     def __init__(self, journal: Journal) -> None:
         columns: list[Column[Entry]] = [

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.events import DescendantFocus
 from textual.screen import Screen
 from textual.widget import Widget
@@ -24,6 +24,7 @@ from inspector.actions import CleanAction, UndoAction
 from inspector.model import AsOf, PlanPlace, RecordPlace, Scope, WholeStack, object_of
 from inspector.rows import LogRow, RefRow
 from inspector.text import age_text, counted, safe_name
+from inspector.tui.keys import bindings
 from inspector.tui.screens.add import AddScreen
 from inspector.tui.screens.change_menu import Change, ChangeMenu
 from inspector.tui.screens.compact import CompactScreen, range_action
@@ -48,32 +49,7 @@ from inspector.tui.widgets.virtual_list import ColumnTitles
 class MainScreen(NavigableScreen):
     """Everything about one stack."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "app.focus_next", "Next pane", show=False),
-        Binding("shift+tab", "app.focus_previous", "Pane before", show=False),
-        # Done before the next key is given to anything, which is meant for the tab.
-        Binding("right_square_bracket", "tab(1)", "Tab", key_display="[ ]", priority=True),
-        Binding("left_square_bracket", "tab(-1)", "Tab before", show=False, priority=True),
-        *(
-            Binding(str(number), f"show_tab({number - 1})", f"Tab {number}", show=False, priority=True)
-            for number in range(1, 6)
-        ),
-        Binding("w", "change", "Change…"),
-        Binding("B", "snapshots", "Snapshots", show=False, key_display="B"),
-        Binding("T", "moments", "Time travel", show=False, key_display="T"),
-        Binding("L", "history", "History", show=False, key_display="L"),
-        Binding("at", "journal", "Journal", show=False, key_display="@"),
-        Binding("W", "app.pick", "Other stack", show=False, key_display="W"),
-        Binding("p", "pause", "Pause watching", show=False),
-        Binding("R", "reload", "Again", show=False, key_display="R"),
-        Binding("m", "maximise", "Maximise the pane", show=False),
-        Binding("l", "leads_to", "Leads to…", show=False),
-        Binding("backspace", "go_back", "Back where you came from", show=False),
-        Binding("escape", "back", "Back to the whole stack", show=False),
-        Binding("question_mark", "help", "Help", key_display="?"),
-        Binding("q", "app.quit", "Quit"),
-        Binding("colon", "app.command_palette", "Actions", key_display=":"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("main")
 
     async def on_mount(self) -> None:
         """Give the keys to what matters first."""
@@ -232,19 +208,13 @@ class MainScreen(NavigableScreen):
         elif any(file.kind.is_lock for file in self._unlisted):
             what = "choose one of the locks in the stack first"
         return [
-            Change("add", "a", "Add…", "write a transaction: create, move and delete refs", broken),
-            Change(
-                "compact",
-                "c",
-                "Compact…",
-                merged,
-                broken or few,
-            ),
-            Change("expire", "e", "Expire…", "drop old reflog entries", broken),
-            Change("clean", "x", "Clean…", f"remove what crashes left: {beside} beside the tables", broken),
-            Change("repair", "r", "Repair…", f"{known}plan what repairs it"),
-            Change("unlock", "u", "Unlock…", what, "" if lock is not None else what),
-            Change("undo", "z", "Undo…", "go back to what was before the last change"),
+            Change("add", "Add…", "write a transaction: create, move and delete refs", broken),
+            Change("compact", "Compact…", merged, broken or few),
+            Change("expire", "Expire…", "drop old reflog entries", broken),
+            Change("clean", "Clean…", f"remove what crashes left: {beside} beside the tables", broken),
+            Change("repair", "Repair…", f"{known}plan what repairs it"),
+            Change("unlock", "Unlock…", what, "" if lock is not None else what),
+            Change("undo", "Undo…", "go back to what was before the last change"),
         ]
 
     @property

@@ -13,7 +13,7 @@ from itertools import accumulate
 from typing import ClassVar, Final, NamedTuple
 
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
 from engine.errors import ReftableError
 from engine.merge import MergedTable
@@ -21,6 +21,7 @@ from engine.table import Table
 from inspector.model import AsOf, NewestEntry, Scope, StackView, WholeStack, newest_entry
 from inspector.rows import SequenceRows
 from inspector.text import file_size, log_time, short_table_name, update_range
+from inspector.tui.keys import bindings
 from inspector.tui.screens.changes import ChangesScreen
 from inspector.tui.screens.dialog import ListDialog
 from inspector.tui.widgets.virtual_list import Cell, Column, VirtualList
@@ -87,12 +88,7 @@ the row changed. space marks a moment: d and enter on another row then show what
     }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "choose", "Show"),
-        Binding("space", "mark", "Mark"),
-        Binding("d", "compare", "What changed"),
-        Binding("escape,q,T", "leave", "Back", key_display="esc"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("moments")
 
     def __init__(self, view: StackView, at: int | None = None) -> None:
         """`at` is the update index that is shown now, if it is not the newest: the cursor begins there."""

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, ClassVar, Final
 
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.widgets import Static
 
@@ -34,6 +34,7 @@ from inspector.actions import (
 from inspector.model import Journal, OwnChange, Place, places_of
 from inspector.rows import OutcomeRows
 from inspector.text import is_chosen, step_lines
+from inspector.tui.keys import bindings
 from inspector.tui.screens.attempt import NotDone, apply_plan, make_plan
 from inspector.tui.screens.changes import OutcomesScreen
 from inspector.tui.screens.dialog import ConfirmScreen, Dialog
@@ -82,16 +83,7 @@ class ActionScreen(Dialog[bool]):
     }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "proceed", "Apply…"),
-        Binding("R", "again", "Try again", key_display="R"),
-        Binding("R", "plan_again", "Plan again", key_display="R"),
-        Binding("r", "repair", "Repair…"),
-        Binding("u", "unlock", "Unlock…"),
-        Binding("z", "undo", "Undo this"),
-        Binding("y", "copy", "Copy command"),
-        Binding("escape,q", "leave", "Back"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("plan")
 
     def __init__(self, action: Action[Any], journal: Journal) -> None:
         self._sentence = Static(id="sentence", markup=False)
@@ -282,12 +274,7 @@ class RepairScreen(ActionScreen):
     tables that cannot be kept lie in it. Afterwards the stack is checked again, and z takes the repair back.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("d", "outcomes", "Refs"),
-        Binding("X", "other_option", "Other option", key_display="X"),
-        Binding("exclamation_mark", "force(True)", "Force…", key_display="!"),
-        Binding("exclamation_mark", "force(False)", "No force", key_display="!"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("repair")
 
     def __init__(self, workplace: Workplace, journal: Journal, locks: tuple[str, ...] = ()) -> None:
         """With `locks`, names of lock files, these are removed, and nothing else is done."""

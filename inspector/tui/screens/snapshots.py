@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from typing import ClassVar
 
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 
 from engine.readable import ReadableStack, open_readable
@@ -20,6 +20,7 @@ from inspector.actions import DropAction, UndoAction, Workplace
 from inspector.model import Journal, StackView
 from inspector.rows import SequenceRows
 from inspector.text import age_text, counted, safe_name, short_table_name, utc_time
+from inspector.tui.keys import bindings
 from inspector.tui.screens.changes import ChangesScreen
 from inspector.tui.screens.dialog import ListDialog
 from inspector.tui.screens.plan import ActionScreen
@@ -46,13 +47,7 @@ class SnapshotsScreen(ListDialog[bool, Snapshot]):
     SnapshotsScreen #detail { height: 10; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "restore", "Go back…"),
-        Binding("d", "compare", "Refs then and now"),
-        Binding("K", "keep", "Keep", key_display="K"),
-        Binding("P", "prune", "Remove older…", key_display="P"),
-        Binding("escape,q,B", "leave", "Back"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("snapshots")
 
     def __init__(self, workplace: Workplace, journal: Journal, view: StackView) -> None:
         self._workplace = workplace

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.events import Resize
@@ -24,6 +24,7 @@ from engine.stack import StackOptions
 from inspector.demo import FAREWELL, LESSONS, Lesson
 from inspector.model import PastCompaction, Study, TableSize
 from inspector.rows import SequenceRows
+from inspector.tui.keys import bindings
 from inspector.tui.screens.dialog import HelpScreen
 from inspector.tui.terminal import TerminalApp, run_on_terminal
 from inspector.tui.themes import register_themes
@@ -70,18 +71,7 @@ merge, M what you have marked."""
     }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "go_on", "Answer, next", priority=True),
-        Binding("right", "turn(1)", "Next", key_display="←→", priority=True),
-        Binding("left", "turn(-1)", "Back", show=False, priority=True),
-        Binding("space", "mark", "Mark"),
-        Binding("A", "mark_all", "Mark all", key_display="A"),
-        Binding("full_stop", "step(1)", "Step", key_display=". ,"),
-        Binding("comma", "step(-1)", "Step back", show=False),
-        Binding("escape", "clear", "Clear marks", show=False),
-        Binding("question_mark,f1", "explain", "Help", key_display="?"),
-        Binding("q", "app.quit", "Quit"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("tour")
 
     def __init__(self) -> None:
         super().__init__()

@@ -21,7 +21,7 @@ from itertools import pairwise
 from typing import ClassVar, Final, NamedTuple, TypeVar
 
 from textual import events, on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Container, Vertical
 from textual.reactive import var
 
@@ -32,6 +32,7 @@ from engine.table import Table
 from inspector.model import LayoutReader
 from inspector.rows import HeldBytes, Node, NodePlace, PathRead, node_place
 from inspector.text import copied_value
+from inspector.tui.keys import bindings
 from inspector.tui.widgets.block_facts import BlockFacts
 from inspector.tui.widgets.block_tree import BlockTree
 from inspector.tui.widgets.hex_view import HexView
@@ -109,16 +110,7 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
     BlockPane.-low.-hex #block-parts { display: none; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("h", "other", "Tree/hex"),
-        Binding("i", "inflated", "Inflated"),
-        Binding("f", "ask_offset", "Jump"),
-        Binding("n", "damage(1)", "Damage", key_display="n/N"),
-        Binding("N", "damage(-1)", "Damage before", show=False),
-        Binding("y", "copy_value", "Copy", key_display="y/Y"),
-        Binding("Y", "copy_bytes", "Copy bytes", show=False),
-        Binding("O", "copy_offset", "Copy offset", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("blocks")
 
     inflatable: var[bool] = var(False, bindings=True)
     """Whether a log block is selected, or something in one."""

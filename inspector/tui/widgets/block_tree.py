@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from textual import events, on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 
 from engine.layout import SpanKind
 from inspector.rows import Node, SequenceRows
+from inspector.tui.keys import bindings
 from inspector.tui.widgets.virtual_list import MARK_WIDTH, Cell, Column, VirtualList
 
 _NARROW: Final = 60
@@ -26,11 +27,7 @@ _NARROW: Final = 60
 class BlockTree(VirtualList[Node]):
     """The parts of one table; `current` is the node that is selected."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "toggle_part", "Open"),
-        Binding("right", "unfold", "Open", show=False),
-        Binding("left", "fold", "Close, or go to what it is part of", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("block-tree")
 
     @dataclass
     class ChildrenWanted(Message):

@@ -15,7 +15,7 @@ from typing import ClassVar, Final
 
 from textual import on
 from textual.actions import SkipAction
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.events import Mount, Resize
@@ -25,6 +25,7 @@ from textual.widgets import Static
 
 from inspector.model import Damage, Event, PastCompaction, StackView, Study, TableSize
 from inspector.rows import SequenceRows
+from inspector.tui.keys import bindings
 from inspector.tui.widgets.compaction_help import HELP
 from inspector.tui.widgets.compaction_words import (
     DAMAGE_LEGEND,
@@ -78,27 +79,7 @@ class CompactionPane(Vertical):
     }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("full_stop", "step(1)", "Step", key_display=". ,"),
-        Binding("comma", "step(-1)", "Step back", show=False),
-        Binding("greater_than_sign", "play", "Play or pause", key_display=">"),
-        Binding("left_curly_bracket", "start", "Start", show=False),
-        Binding("right_curly_bracket", "result", "Result", key_display="}"),
-        Binding("X", "switch_rule", "Rule", key_display="X"),
-        Binding("plus,equals_sign", "factor(1)", "Larger factor", show=False),
-        Binding("minus", "factor(-1)", "Smaller factor", show=False),
-        Binding("space", "mark", "Mark", show=False),
-        Binding("V", "mark_along", "Mark along", show=False),
-        Binding("shift+down", "extend(1)", "Mark on", show=False),
-        Binding("shift+up", "extend(-1)", "Mark back", show=False),
-        Binding("A", "mark_all", "Mark all", show=False, key_display="A"),
-        Binding("enter", "dry_run", "Dry run"),
-        Binding("enter,r", "repair", "Repair…"),
-        Binding("c", "compact", "Compact…"),
-        Binding("F", "measure", "File sizes", show=False),
-        Binding("h", "other_view", "Over time"),
-        Binding("escape", "leave", "Clear or stop", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("compaction")
 
     @dataclass
     class CompactWanted(Message):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import ClassVar, Final
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
@@ -32,6 +32,7 @@ from inspector.text import (
     update_range,
     value_text,
 )
+from inspector.tui.keys import bindings
 from inspector.tui.widgets.stack_rows import StackRow
 
 MAX_VERSIONS: Final = 100
@@ -66,12 +67,7 @@ Of a log entry: its message, who made it and when, and both object ids whole.
 j k scroll, g G go to the top and the end.
 """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "scroll_down", "Scroll", key_display="j/k"),
-        Binding("up,k", "scroll_up", "Scroll up", show=False),
-        Binding("home,g", "scroll_home", "Top", show=False),
-        Binding("end,G", "scroll_end", "End", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("detail")
 
     def __init__(self) -> None:
         """Above is what it is, in words that wrap; below it one line for each version."""

@@ -13,7 +13,7 @@ from functools import partial
 from typing import ClassVar, Final
 
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.message import Message
@@ -35,6 +35,7 @@ from inspector.model import (
 )
 from inspector.rows import SequenceRows
 from inspector.text import counted, file_size, safe_name, short_table_name, shorten_middle
+from inspector.tui.keys import bindings
 from inspector.tui.navigation import Follow
 from inspector.tui.widgets.detail import ScrolledText
 from inspector.tui.widgets.health_words import (
@@ -87,14 +88,7 @@ what else it leads to, such as the refs of its table. backspace comes back. y co
     HealthPane > #health-text:focus { border-top: heavy $accent; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("v", "check", "Check"),
-        Binding("r", "screen.repair", "Repair…"),
-        Binding("enter", "open", "Open"),
-        Binding("b", "open", "Bytes", show=False),
-        Binding("y", "copy", "Copy", show=False),
-        Binding("escape", "stop", "Stop"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("health")
 
     class Changed(Message):
         """There are other findings than before, or other tables have been read."""

@@ -13,7 +13,7 @@ from typing import ClassVar, Final, NamedTuple
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import var
@@ -21,7 +21,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from inspector.rows import ByteSource, HeldBytes
-from inspector.tui.widgets.virtual_list import MOVES
+from inspector.tui.keys import bindings
 
 _HALF: Final = 8
 _FEWEST_DIGITS: Final = 4
@@ -90,13 +90,7 @@ class HexView(ScrollView, can_focus=True):
     }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "step(-1)", "Byte back", show=False),
-        Binding("right", "step(1)", "Byte", key_display="← →"),
-        *MOVES,
-        Binding("0", "row_end(-1)", "Start of the row", show=False),
-        Binding("dollar_sign", "row_end(1)", "End of the row", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("hex")
 
     cursor: var[int] = var(0, init=False)
     """The offset of the byte that keys act on; 0 when there is none."""

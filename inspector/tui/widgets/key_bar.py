@@ -9,19 +9,21 @@ from __future__ import annotations
 from typing import ClassVar, NamedTuple
 
 from rich.text import Text
-from textual import on
-from textual.events import MouseDown, MouseScrollDown, MouseScrollUp
+from textual.events import MouseDown
 from textual.screen import Screen
 from textual.widget import Widget
 
+from inspector.tui.keys import ALWAYS, active_bindings, footer_label, rank
+
 
 class _Key(NamedTuple):
-    """A key as it is shown, and what to press for it."""
+    """A key as it is shown, what to press for it, and how useful it is."""
 
     shown: str
     words: str
     key: str
     enabled: bool
+    rank: int
 
     @property
     def width(self) -> int:
@@ -29,7 +31,7 @@ class _Key(NamedTuple):
 
 
 class KeyBar(Widget):
-    """The keys of the screen; a click on one presses it, the wheel moves a line that is too long."""
+    """As many of the screen's keys as have room, the most useful first; a click on one presses it."""
 
     ALLOW_SELECT = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {"key-bar--key", "key-bar--words"}
@@ -55,7 +57,6 @@ class KeyBar(Widget):
     def __init__(self) -> None:
         super().__init__()
         self._keys: list[_Key] = []
-        self._skipped = 0
 
     def on_mount(self) -> None:
         """Begin to follow the keys of the screen."""
@@ -65,46 +66,44 @@ class KeyBar(Widget):
         if not screen.app.app_focus or screen is not self.screen:
             return
         keys: dict[str, _Key] = {}
-        for _, binding, enabled, _ in screen.active_bindings.values():
+        for _, binding, enabled, _ in active_bindings(screen):
             if binding.show and binding.action not in keys:
-                shown = screen.app.get_key_display(binding)
-                keys[binding.action] = _Key(shown, binding.description, binding.key, enabled)
-        if self._keys != [*keys.values()]:
-            self._keys = [*keys.values()]
-            self._skipped = 0
+                label, words = footer_label(binding), binding.description
+                keys[binding.action] = _Key(label, words, binding.key, enabled, rank(binding))
+        ranked = sorted(keys.values(), key=lambda key: key.rank)
+        if self._keys != ranked:
+            self._keys = ranked
             self.refresh()
+
+    def _fitting(self) -> list[_Key]:
+        """The keys that have room, in the order in which they are shown."""
+        fitting, left = [], self.size.width + 1
+        for key in self._keys:
+            if key.width < left:
+                fitting.append(key)
+                left -= key.width + 1
+        others = [key for key in fitting if key.rank >= ALWAYS]
+        return others + [key for key in reversed(fitting) if key.rank < ALWAYS]
 
     def render(self) -> Text:
         """Draw the keys side by side."""
         key_style = self.get_component_rich_style("key-bar--key")
         words_style = self.get_component_rich_style("key-bar--words")
         parts = []
-        for key in self._keys:
+        for key in self._fitting():
             part = Text.assemble((key.shown, key_style), (f" {key.words}", words_style))
             if not key.enabled:
                 part.stylize("dim")
             parts.append(part)
-        return Text(" ").join(parts)[self._skipped :]
+        return Text(" ").join(parts)
 
     def on_mouse_down(self, event: MouseDown) -> None:
         """Press the key that is there."""
-        start = -self._skipped
-        for key in self._keys:
+        start = 0
+        for key in self._fitting():
             if start <= event.x < start + key.width:
                 if key.enabled:
                     self.app.simulate_key(key.key)
                 else:
                     self.app.bell()
             start += key.width + 1
-
-    @on(MouseScrollDown)
-    @on(MouseScrollUp)
-    def _move(self, event: MouseScrollDown | MouseScrollUp) -> None:
-        columns = 4 if isinstance(event, MouseScrollDown) else -4
-        hidden = sum(key.width + 1 for key in self._keys) - self.size.width
-        skipped = max(0, min(self._skipped + columns, hidden))
-        if skipped != self._skipped:
-            event.stop()
-            event.prevent_default()
-            self._skipped = skipped
-            self.refresh()

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import ClassVar, Final, NamedTuple
 
 from textual.app import RenderResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.content import Content
 from textual.events import Click
 from textual.widget import Widget
@@ -36,6 +36,7 @@ from inspector.model import (
     replay,
 )
 from inspector.text import file_size
+from inspector.tui.keys import bindings
 from inspector.tui.widgets.bands import BandLook, Scale, counts_line, magnitudes, picture
 from inspector.tui.widgets.compaction_words import tables_text
 from inspector.tui.work import Job, Jobs, failure_text
@@ -109,22 +110,7 @@ What comes is an estimate by sizes alone: a merge is as large as its inputs, and
     OverTime { height: 1fr; width: 1fr; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "load(-1)", "Load", key_display="↑↓"),
-        Binding("down,j", "load(1)", "Next load", show=False),
-        Binding("right", "move(1)", "Time", key_display="←→"),
-        Binding("left", "move(-1)", "Back in time", show=False),
-        Binding("pagedown,ctrl+d", "leap(1)", "A tenth on", show=False),
-        Binding("pageup,ctrl+u", "leap(-1)", "A tenth back", show=False),
-        Binding("full_stop", "merge(1)", "Next merge", key_display=". ,"),
-        Binding("comma", "merge(-1)", "Merge before", show=False),
-        Binding("home,g,left_curly_bracket", "first", "First transaction", show=False),
-        Binding("end,G,right_curly_bracket", "last", "Last transaction", show=False),
-        Binding("shift+right", "additions(1)", "More transactions", key_display="⇧←→"),
-        Binding("shift+left", "additions(-1)", "Fewer transactions", show=False),
-        Binding("shift+up", "size(1)", "Twice as large", show=False),
-        Binding("shift+down", "size(-1)", "Half as large", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("over-time")
 
     def __init__(self, additions: int = 50) -> None:
         """So many transactions to begin with, one of ADDITIONS."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
@@ -18,6 +18,7 @@ from textual.widgets import Input, Static
 from inspector.model import Arrangement, RecordKind, Shape, WholeStack
 from inspector.rows import RowPages
 from inspector.text import shown
+from inspector.tui.keys import bindings
 
 MARKS: Final = ("v", "^")
 """Behind the title of the column that rows are sorted by: downwards, and backwards."""
@@ -29,11 +30,7 @@ MAX_TYPED: Final = 1000
 class Prompt(Input):
     """A line to type in; `enter` and `escape` leave it for the widget it `leads_to`."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        # Done before the next key is given to anything: what is typed after it is meant for the list.
-        Binding("enter,down", "leave(True)", "To the list", key_display="enter", priority=True),
-        Binding("escape", "leave(False)", "Clear", priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("prompt")
 
     @dataclass
     class Left(Message):

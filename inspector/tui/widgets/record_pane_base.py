@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
 
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.message import Message
 from textual.timer import Timer
@@ -38,6 +38,7 @@ from inspector.model import (
 )
 from inspector.rows import FilterError, LogRow, PagedRows, RefRow, RowFilter, SequenceRows, SortedRows
 from inspector.text import error_text
+from inspector.tui.keys import bindings
 from inspector.tui.navigation import Follow, ListSpot
 from inspector.tui.widgets.record_bar import MARKS, Prompt, RecordBar, nothing_text, state_text
 from inspector.tui.widgets.virtual_list import Column, ColumnTitles, ListPane, VirtualList
@@ -64,20 +65,7 @@ class _Coming(Generic[Row]):
 class RecordPane(Vertical, Generic[Row]):
     """Refs or log entries."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "follow", "Open", show=False),
-        # Done before the next key is given to anything: a name that comes at once is meant for the prompt.
-        Binding("slash", "filter", "Filter", key_display="/", priority=True),
-        Binding("f", "jump", "Jump", priority=True),
-        Binding("s", "sort", "Sort", key_display="s/S"),
-        Binding("S", "turn", "Reverse the order", show=False),
-        Binding("D", "deletions", "Tombstones", key_display="D", show=False),
-        Binding("b", "want('block')", "Block"),
-        Binding("y", "want('copy')", "Copy"),
-        Binding("o", "want('object')", "git show", show=False, tooltip="The commit or tag, in a pager"),
-        Binding("E", "export", "Export", key_display="E", show=False),
-        Binding("escape", "back", "Stop, or drop the filter", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("records")
 
     KIND: ClassVar[RecordKind[Any]]
     """What the records are."""

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 
 from rich.segment import Segment
 from textual import on
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.events import Resize
 from textual.message import Message
@@ -20,6 +20,7 @@ from textual.strip import Strip
 from engine.stack import FileKind, UnlistedFile
 from inspector.model import HealthMark, StackView
 from inspector.rows import SequenceRows
+from inspector.tui.keys import bindings
 from inspector.tui.navigation import Follow
 from inspector.tui.widgets.stack_rows import HEADING, ListedRow, StackRow, stack_columns, unlisted_columns
 from inspector.tui.widgets.virtual_list import (
@@ -84,12 +85,7 @@ enter shows the refs of one table alone, also of one that the list does not name
 removes it. l lists all that a row leads to. space marks tables for a compaction by hand: the range goes \
 from the first to the last one marked (*), with all between them (|). escape takes the marks away."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "open", "Only this table"),
-        Binding("space", "mark", "Mark", key_display="space"),
-        Binding("u", "screen.unlock", "Unlock…"),
-        Binding("escape", "unmark", "Take marks away", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("stack")
 
     class Chosen(Message):
         """The cursor is on another row: `current` is another one, or a table at another position."""

@@ -23,7 +23,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.cache import LRUCache
 from textual.containers import Vertical
 from textual.geometry import Region, Size
@@ -34,23 +34,12 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from inspector.rows import RowSource, SequenceRows
+from inspector.tui.keys import bindings
 
 MAX_LINES: Final = 1000
 PLACEHOLDER: Final = "…"
 MARK_WIDTH: Final = 2
 """Cells left of the columns: the cursor's mark, for terminals without colour, and a space."""
-
-MOVES: Final[list[BindingType]] = [
-    Binding("down,j", "move(1)", "Down", show=False),
-    Binding("up,k", "move(-1)", "Up", show=False),
-    Binding("pagedown", "page(1)", "Page down", show=False),
-    Binding("pageup", "page(-1)", "Page up", show=False),
-    Binding("ctrl+d", "page(0.5)", "Half a page down", show=False),
-    Binding("ctrl+u", "page(-0.5)", "Half a page up", show=False),
-    Binding("home,g", "first", "Top", show=False),
-    Binding("end,G", "last", "End", show=False),
-]
-"""The keys of everything that has a cursor in rows."""
 
 Row = TypeVar("Row")
 Row_contra = TypeVar("Row_contra", contravariant=True)
@@ -151,7 +140,7 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
     }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = MOVES
+    BINDINGS: ClassVar[list[BindingType]] = bindings("list")
 
     cursor: var[int] = var(0, init=False)
     """The row that keys act on; 0 in an empty list."""

@@ -11,7 +11,8 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from inspector.tui.help import GENERAL, GLOSSARY, help_text, paragraphs
-from inspector.tui.key_actions import key_actions, key_label
+from inspector.tui.key_actions import key_actions
+from inspector.tui.keys import key_label
 from inspector.tui.screens.dialog import HelpScreen
 from tests.support.habits import HabitsApp, Tables
 from tests.support.screens import NARROW, drive, shown_lines

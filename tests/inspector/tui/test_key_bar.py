@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
-from textual.events import MouseScrollDown, MouseScrollUp
 from textual.pilot import Pilot
 
 from inspector.tui.widgets.key_bar import KeyBar
@@ -73,28 +72,15 @@ def test_a_key_that_does_nothing_now_is_dim_and_not_pressed() -> None:
     drive(app, steps)
 
 
-async def turn(pilot: Pilot[Any], bar: KeyBar, steps: int) -> None:
-    kind = MouseScrollDown if steps > 0 else MouseScrollUp
-    for _ in range(abs(steps)):
-        bar.post_message(kind(bar, 0, 0, 0, steps, 0, False, False, False))
-    await pilot.pause()
-
-
-def test_the_wheel_moves_a_line_that_is_too_long() -> None:
+def test_what_has_no_room_is_left_out_whole() -> None:
     app = Host()
 
     async def steps(pilot: Pilot[Any]) -> None:
-        bar = app.query_one(KeyBar)
-        await turn(pilot, bar, 1)
-        assert last_line(app) == "d b Blocks c"
-        await turn(pilot, bar, 9)
-        assert last_line(app).endswith("c Compact")
-        await pilot.click(KeyBar, offset=(bar.size.width - 2, 0))
-        assert app.taken == ["c"]
-        await turn(pilot, bar, -9)
-        assert last_line(app).startswith("a Add")
+        for width, line in ((24, "a Add b Blocks c Compact"), (23, "a Add b Blocks"), (13, "a Add"), (4, "")):
+            await pilot.resize_terminal(width, 5)
+            assert last_line(app) == line
 
-    drive(app, steps, (12, 5))
+    drive(app, steps)
 
 
 def test_nothing_is_drawn_anew_while_the_keys_stay() -> None:
