@@ -35,18 +35,20 @@ _STUB: Final = b"ref: refs/heads/.invalid"
 _MAX_CONFIG: Final = 2**24
 
 
-def find_repository(path: str | os.PathLike[str], git: str | None = "git") -> Repository:
+def find_repository(path: str | os.PathLike[str] | None = None, git: str | None = "git") -> Repository:
     """The repository, or the plain stack directory, that `path` leads to.
 
     `path` may be a work tree or a directory in one, a `.git` directory or file, a bare repository, the git
-    directory of a linked worktree, a `reftable` directory, or any directory with a stack in it. `git` is the
+    directory of a linked worktree, a `reftable` directory, or any directory with a stack in it. Without one
+    it is here, or, as for git, what GIT_DIR and GIT_COMMON_DIR in the environment name. `git` is the
     git program to ask for the configuration, by name or path: "git" is the one that REFTABLE_GIT names, or
     else the one on PATH, and with None none is asked.
 
     Raises RepositoryError if there is no stack behind the path, saying what is there instead, and for a
     repository whose configuration makes no sense.
     """
-    typed = Path(path)
+    from_environment = os.environ.get("GIT_DIR") if path is None else None
+    typed = Path(from_environment or path or ".")
     try:
         mode = os.stat(typed).st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -57,6 +59,13 @@ def find_repository(path: str | os.PathLike[str], git: str | None = "git") -> Re
     place = Path(os.path.realpath(typed))
     if not stat.S_ISDIR(mode):
         git_dir, worktree = follow_git_file(place), place.parent if place.name == ".git" else None
+    elif from_environment is not None:
+        if not is_git_dir(place):
+            raise RepositoryError(f"GIT_DIR is {_quoted(typed)}, which is no git directory")
+        shared = os.environ.get("GIT_COMMON_DIR")
+        return _open_repository(
+            typed, place, None, program, Path(os.path.realpath(shared)) if shared else None
+        )
     elif _is_stack(place):
         return _open_stack(typed, place, program)
     else:
@@ -77,9 +86,13 @@ def _open_stack(typed: Path, directory: Path, program: GitProgram | None) -> Rep
 
 
 def _open_repository(
-    typed: Path, git_dir: Path, worktree: Path | None, program: GitProgram | None
+    typed: Path,
+    git_dir: Path,
+    worktree: Path | None,
+    program: GitProgram | None,
+    common_dir: Path | None = None,
 ) -> Repository:
-    common_dir = common_dir_of(git_dir)
+    common_dir = common_dir or common_dir_of(git_dir)
     files = (git_dir / "HEAD", common_dir / "HEAD", common_dir / "config", git_dir / "config.worktree")
     if any(map(_is_special, files)):
         program = None  # it would wait for what a pipe has to say, for each question

@@ -66,11 +66,11 @@ def stack_verb(verb: Callable[..., None]) -> Callable[..., None]:
 
 
 def find_stack(path: Path | None, worktree: str | None) -> Workplace:
-    """The stack that a user means by a path (default: here) and the name of a worktree.
+    """The stack that a user means by a path (default: here, or GIT_DIR) and the name of a worktree.
 
     Raises `RepositoryError` when there is none behind the path, `click.UsageError` for an unknown worktree.
     """
-    repository = find_repository(path or Path())
+    repository = find_repository(path)
     location = repository.current
     if worktree is not None:
         found = [one for one in repository.stacks if one.name == worktree]
@@ -143,7 +143,7 @@ class Call:
         """Whether the stack is that of a linked worktree, and was not named by its own directory."""
         there, around = self.workplace.directory, self.workplace.surroundings
         is_main = around.git_dir is None or os.path.samefile(around.stacks[0].directory, there)
-        return not is_main and not os.path.samefile(self.path or ".", there)
+        return not is_main and not os.path.samefile(around.path, there)
 
 
 def end_with_faults(faults: Collection[Exception]) -> None:
