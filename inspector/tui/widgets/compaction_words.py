@@ -187,6 +187,12 @@ def _result(step: Comparison, study: Study) -> tuple[str, str]:
 # The two that are compared, as bars.
 
 
+def _hundredths(left: int, right: int) -> str:
+    """How many times as large, cut: 0.999 times is less than once."""
+    hundredths = left * 100 // right if right else 0
+    return f"{hundredths / 100:,.2f}" if hundredths or not left else "less than 0.01"
+
+
 def compared_lines(study: Study, width: int) -> list[Content]:
     """The table asked about above what it is compared with, on one scale; else how to go on."""
     step = study.step
@@ -204,10 +210,8 @@ def compared_lines(study: Study, width: int) -> list[Content]:
     if study.rule == "geometric":
         largest = max(left, times * right)
         bars = [stacked([left], 1, largest, room), stacked(sizes, times, largest, room)]
-        hundredths = left * 100 // step.right if step.right else 0
-        verdict = (
-            f"{hundredths / 100:,.2f} times as large: " if step.right else "nothing to be compared with: "
-        )
+        times_as_large = _hundredths(left, step.right)
+        verdict = f"{times_as_large} times as large: " if step.right else "nothing to be compared with: "
         last = verdict + ("too small" if step.yes else "large enough")
         if len(sizes) > 1:
             last += f"   ({times} times, table by table)" if times > 1 else "   (table by table)"

@@ -466,6 +466,21 @@ def test_marks_cursor_and_results_stay_when_the_stack_grows(stack: Path) -> None
     show(stack, steps)
 
 
+def test_another_stack_is_another_question_unless_the_result_is_looked_at(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        await press(pilot, ".", ".", "X", "right_curly_bracket")
+        make_stack(stack, (branches(3, 8), []))
+        with Session.open(stack, label="test", options=StackOptions()) as newer:
+            pane.show(newer.view)
+            await settle(pilot)
+            assert len(pane.study.tables) == len(COUNTS) + 1
+            assert not pane.study.hidden
+            await press(pilot, "X")
+            assert pane.study.at == 0
+
+    show(stack, steps)
+
+
 def test_the_same_view_again_keeps_the_step(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
         await press(pilot, ".", ".")
