@@ -51,7 +51,7 @@ from inspector.model import (
     damage_text,
     object_of,
 )
-from inspector.text import error_text
+from inspector.text import age_text, error_text
 from inspector.tui.screens.history import HistoryScreen
 from inspector.tui.screens.plan import ActionScreen, Phase
 from inspector.tui.widgets.block_pane import BlockPane
@@ -376,7 +376,8 @@ class LiveScreen(Screen[None]):
         return found, None
 
     def _take_beside(self, found: tuple[Sequence[UnlistedFile], OSError | None]) -> None:
-        changed = bool(found[0]) or found != (self._unlisted, self._beside_error)  # ages go on
+        ages = [[age_text(file.age) for file in files] for files in (self._unlisted, found[0])]
+        changed = found != (self._unlisted, self._beside_error) or ages[0] != ages[1]
         self._unlisted, self._beside_error = found
         if self.app.screen is not self:
             self._beside_is_late |= changed

@@ -16,7 +16,6 @@ from textual import on
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.message import Message
 from textual.widgets import Static
 
 from engine.fsck import Finding
@@ -48,13 +47,14 @@ from inspector.tui.widgets.health_words import (
     what_cell,
 )
 from inspector.tui.widgets.stack_rows import bar
+from inspector.tui.widgets.state_message import StateMessage, TellsState
 from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, VirtualList
 from inspector.tui.work import Job, Jobs, failure_text
 
 _BAR_WIDTH: Final = 20
 
 
-class HealthPane(Vertical):
+class HealthPane(TellsState, Vertical):
     """Findings, worst first, and the words for the one under the cursor."""
 
     HELP: ClassVar[str] = """\
@@ -90,7 +90,7 @@ what else it leads to, such as the refs of its table. backspace comes back. y co
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("health")
 
-    class Changed(Message):
+    class Changed(StateMessage):
         """There are other findings than before, or other tables have been read."""
 
     def __init__(
@@ -201,7 +201,8 @@ what else it leads to, such as the refs of its table. backspace comes back. y co
         row = self._list.current
         position = self.known.position(row.file) if isinstance(row, Finding) else None
         self._words.update(row_words(row, position))
-        self._text.scroll_home(animate=False)
+        if self._text.is_attached:  # what is not would keep each call until then
+            self._text.scroll_home(animate=False)
 
     @on(VirtualList.Highlighted)
     def _cursor_moved(self) -> None:

@@ -41,6 +41,7 @@ from inspector.text import error_text
 from inspector.tui.keys import bindings
 from inspector.tui.navigation import Follow, ListSpot
 from inspector.tui.widgets.record_bar import MARKS, Prompt, RecordBar, nothing_text, state_text
+from inspector.tui.widgets.state_message import StateMessage, TellsState
 from inspector.tui.widgets.virtual_list import Column, ColumnTitles, ListPane, VirtualList
 
 DEBOUNCE: Final = 0.12
@@ -62,7 +63,7 @@ class _Coming(Generic[Row]):
     row: int | None
 
 
-class RecordPane(Vertical, Generic[Row]):
+class RecordPane(TellsState, Vertical, Generic[Row]):
     """Refs or log entries."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("records")
@@ -74,7 +75,7 @@ class RecordPane(Vertical, Generic[Row]):
     """The id of the list, and the name under which the session serves it."""
 
     @dataclass
-    class RowChosen(Message):
+    class RowChosen(StateMessage):
         """The cursor of `pane` is on another row, or on none; also when it has only now been read."""
 
         pane: RecordPane[Any]

@@ -35,6 +35,7 @@ from textual.widget import Widget
 
 from inspector.rows import RowSource, SequenceRows
 from inspector.tui.keys import bindings
+from inspector.tui.widgets.state_message import StateMessage, TellsState
 
 MAX_LINES: Final = 1000
 PLACEHOLDER: Final = "…"
@@ -111,7 +112,7 @@ def fit_text(text: str, width: int, align: Literal["left", "right"] = "left") ->
     return padding + text if align == "right" else text + padding
 
 
-class VirtualList(ScrollView, Generic[Row], can_focus=True):
+class VirtualList(TellsState, ScrollView, Generic[Row], can_focus=True):
     """Rows of a source under a cursor that keys, wheel and clicks move."""
 
     ALLOW_SELECT = False
@@ -145,13 +146,13 @@ class VirtualList(ScrollView, Generic[Row], can_focus=True):
     cursor: var[int] = var(0, init=False)
     """The row that keys act on; 0 in an empty list."""
 
-    class Highlighted(Message):
+    class Highlighted(StateMessage):
         """The row under the cursor (`VirtualList.current`) is another one, or has just been read."""
 
     class Opened(Message):
         """The row under the cursor was clicked twice."""
 
-    class RowsWanted(Message):
+    class RowsWanted(StateMessage):
         """Rows were asked for that are not at hand: the source is to read them."""
 
     class ColumnsFitted(Message):
