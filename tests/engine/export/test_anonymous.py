@@ -81,12 +81,20 @@ def write_secrets(directory: Path, hash_id: HashId = HashId.SHA1, block_size: in
 
 def inflated(data: bytes) -> Iterator[bytes]:
     """Whatever inflates anywhere in some bytes."""
-    for found in re.finditer(b"x", data):
-        inflater = zlib.decompressobj()
+    for found in re.finditer(b"x(?=(.))", data, re.DOTALL):
+        if int.from_bytes(found[0] + found[1]) % 31:
+            continue  # no header of zlib
+        piece = data[found.start() : found.start() + 5000]
+        try:
+            yield zlib.decompressobj().decompress(piece)
+            continue
+        except zlib.error:
+            inflater = zlib.decompressobj()
+        # What came out before the byte that is wrong.
         made = bytearray()
         with suppress(zlib.error):
-            for at in range(found.start(), min(len(data), found.start() + 5000)):
-                made += inflater.decompress(data[at : at + 1])
+            for at in range(len(piece)):
+                made += inflater.decompress(piece[at : at + 1])
         yield bytes(made)
 
 
