@@ -52,7 +52,13 @@ INSPECTOR_WINGS = {
 INSPECTOR_TOP = {"exit_codes": {"text"}, "__main__": {"cli"}, "__init__": set[str]()}
 # Which wing may import which library. rich is what Textual draws with: Textual's own interface hands out its
 # segments and styles.
-LIBRARIES = {"click": {"cli", "exit_codes", "tui"}, "regex": {"rows"}, "textual": {"tui"}, "rich": {"tui"}}
+LIBRARIES = {
+    "click": {"cli", "exit_codes", "tui"},
+    "platformdirs": {"tui"},
+    "regex": {"rows"},
+    "textual": {"tui"},
+    "rich": {"tui"},
+}
 
 # Ways to get at a file. `.open(` is judged apart: `Stack.open(...)` is the engine's.
 FILE_MODULES = {"fcntl", "fileinput", "mmap", "shutil"}
@@ -95,6 +101,7 @@ FILE_ACCESS_ALLOWED = {
     },
     ("inspector/cli/entry.py", "os.open"): "the null device, in place of a stream that is closed, or unread",
     ("inspector/cli/entry.py", "os.fdopen"): "the same, as a stream",
+    ("inspector/tui/config.py", ".read_bytes"): "the user's configuration",
     ("inspector/tui/ending.py", "os.open"): "the null device, in place of a terminal that has gone",
 }
 

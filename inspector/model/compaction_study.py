@@ -93,7 +93,9 @@ class Blocked:
 class Study:
     """Tables, a rule and its steps, a range of tables."""
 
-    def __init__(self) -> None:
+    def __init__(self, rule: Policy | None = None) -> None:
+        """`rule` is the one to begin with, if not the stack's own."""
+        self._first_rule = rule
         self.tables: Sequence[Table | TableSize] = ()
         self.sizes: list[int] = []
         self.options = StackOptions()
@@ -121,7 +123,8 @@ class Study:
         self.options = view.options
         if not self._opened:
             self._opened = True
-            self.rule, self.factor = self.options.policy, self.options.factor
+            self.rule = self._first_rule or self.options.policy
+            self.factor = self.options.factor
         if view.tables != self.tables:  # a file that was damaged may have been put right under its name
             self._met.clear()
             for key in [key for key, outcome in self._outcomes.items() if isinstance(outcome, Blocked)]:

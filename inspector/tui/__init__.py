@@ -6,8 +6,10 @@ The only wing that knows Textual. May import `actions`.
                   the process and its terminal, and how it ends from outside
     pager         `git show`, which has the terminal meanwhile
     app           which stack, its session, its screens
+    keys          every key: what it means, and what it does in each place
     keys_in_turn, key_actions, palette, help
-                  keys, what they do, and how one finds them
+                  keys one after the other, what they do now, and how one finds them
+    config        what the user has chosen
     themes        colours
     work          jobs in threads, and which screen gets their answers
     widgets/      parts of screens: they are given rows and facts to draw

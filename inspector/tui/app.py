@@ -14,6 +14,7 @@ from textual import on
 from engine.git import StackLocation
 from inspector.actions import Workplace
 from inspector.model import Session
+from inspector.tui.config import Config, user_config
 from inspector.tui.navigation import Go
 from inspector.tui.palette import InspectorCommands
 from inspector.tui.screens.main import MainScreen
@@ -40,6 +41,7 @@ class InspectorApp(TerminalApp):
         label: str = "",
         clock: Callable[[], float] = time.time,
         watch: float | None = None,
+        config: Config | None = None,
     ) -> None:
         """Without a `session`, the user is asked for one of the stacks of the workplace's repository.
 
@@ -59,10 +61,15 @@ class InspectorApp(TerminalApp):
         self._label = label
         self._clock = clock
         self._watch = watch
-        register_themes(self)
+        self._config = config or Config()
+        register_themes(self, self._config.theme)
+        self.set_keymap(self._config.keymap)
 
     def on_mount(self) -> None:
-        """Show the stack, or ask which one if none was named."""
+        """Show the stack, or ask which one if none was named; and say what is wrong in the configuration."""
+        if self._config.wrong:
+            text = "\n".join(self._config.wrong)
+            self.notify(text, title="config.toml", severity="warning", timeout=20, markup=False)
         if self._session is None:
             self.action_pick()
         else:
@@ -71,7 +78,10 @@ class InspectorApp(TerminalApp):
     def _show(self, opened: tuple[Session, Workplace]) -> None:
         """Put the main screen of this stack in the place of the one there is."""
         self._session, self._workplace = session, workplace = opened
-        screen = MainScreen(session, workplace, clock=self._clock, watch=self._watch)
+        config = self._config
+        screen = MainScreen(
+            session, workplace, clock=self._clock, watch=self._watch, tab=config.tab, rule=config.rule
+        )
         # The screen at the bottom is Textual's, which cannot be replaced.
         if isinstance(self.screen, MainScreen):
             self.switch_screen(screen)
@@ -133,6 +143,6 @@ def run_inspector(workplace: Workplace, *, label: str, ask: bool = False, mouse:
         if not ask:
             opened = Session.open(workplace.directory, label=label, options=workplace.options)
             session = sessions.enter_context(opened)
-        app = InspectorApp(session, workplace, label=label, watch=WATCH_SECONDS)
+        app = InspectorApp(session, workplace, label=label, watch=WATCH_SECONDS, config=user_config())
         sessions.enter_context(app.sessions)
         return run_on_terminal(app, mouse=mouse)

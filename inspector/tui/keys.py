@@ -8,12 +8,13 @@ shows as many as have room, best first; what has none is left to the help.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from textual.binding import ActiveBinding, Binding, BindingType
-from textual.keys import format_key
+from textual.keys import Keys, format_key
 from textual.screen import Screen
 from textual.widgets import Input
 
@@ -427,6 +428,52 @@ def active_bindings(screen: Screen[Any]) -> Iterator[ActiveBinding]:
 def _long_keys(keys: str) -> list[str]:
     """Textual's own names of keys."""
     return [binding.key for binding in Binding.make_bindings([Binding(keys, "")])]
+
+
+def check_keymap(wanted: Mapping[str, object]) -> tuple[dict[str, str], list[str]]:
+    """The entries of a user's keymap that can be had, by meaning, and what is wrong with the others.
+
+    A key still has one meaning: it may be taken only from one that has got another key.
+    """
+    wrong: list[str] = []
+    keymap: dict[str, str] = {}
+    for name, keys in wanted.items():
+        if name not in MEANINGS:
+            near = difflib.get_close_matches(name, MEANINGS, n=3) or ["one that README lists"]
+            wrong.append(f"keymap.{name}: there is no such action; did you mean {' or '.join(near)}?")
+        elif not isinstance(keys, str) or not all(map(_is_key, keys.split(","))):
+            wrong.append(f"keymap.{name} = {keys!r}: a key such as x, ctrl+x, f2, or several with a comma")
+        else:
+            keymap[name] = ",".join(_long_keys(keys))
+    while clash := next(_clashes(keymap), None):
+        name, key, other = clash
+        taken = f"{key_label(key)} is {MEANINGS[other].words} ({other})"
+        wrong.append(f"keymap.{name} = {keymap.pop(name)!r}: {taken}")
+    return keymap, wrong
+
+
+def _clashes(keymap: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    taken = {
+        key: name
+        for name, meaning in MEANINGS.items()
+        if name not in keymap
+        for key in _long_keys(meaning.keys)
+    }
+    for name, keys in keymap.items():
+        for key in keys.split(","):
+            if taken.setdefault(key, name) != name:
+                yield name, key, taken[key]
+
+
+_NAMED_KEYS: Final = {key.value.split("+")[-1] for key in Keys} | {
+    key for meaning in MEANINGS.values() for key in meaning.keys.split(",")
+}
+
+
+def _is_key(key: str) -> bool:
+    *modifiers, last = ["plus"] if key == "+" else key.strip().split("+")
+    is_sign = len(last) == 1 and last.isprintable() and not last.isspace()
+    return set(modifiers) <= {"ctrl", "shift", "alt"} and (is_sign or last in _NAMED_KEYS)
 
 
 def key_label(key: str) -> str:

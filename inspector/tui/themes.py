@@ -52,12 +52,14 @@ THEMES: Final = (
 )
 
 
-def register_themes(app: App[Any]) -> None:
-    """Add these themes to those of `app`, and begin with DEFAULT_THEME.
+def register_themes(app: App[Any], chosen: str = "") -> None:
+    """Add these themes to those of `app`, and begin with the one that is `chosen`, or with DEFAULT_THEME.
 
     What TEXTUAL_THEME names has precedence when there is such a theme: ours, or one of Textual's.
     """
     for theme in THEMES:
         app.register_theme(theme)
-    wanted = os.environ.get("TEXTUAL_THEME", "")
-    app.theme = wanted if wanted in app.available_themes else DEFAULT_THEME
+    known = [name for name in (os.environ.get("TEXTUAL_THEME"), chosen) if name in app.available_themes]
+    # Textual has set the name already, when there was no such theme: setting it again would change nothing.
+    app.set_reactive(App.theme, "textual-dark")
+    app.theme = known[0] if known else DEFAULT_THEME

@@ -29,7 +29,7 @@ from textual.widgets import Static, TabbedContent, TabPane, Tabs
 from textual.widgets.tabbed_content import ContentTab
 
 from engine.readable import damage_met
-from engine.stack import UnlistedFile, Verdicts, unlisted_files
+from engine.stack import Policy, UnlistedFile, Verdicts, unlisted_files
 from engine.table import Table
 from inspector.actions import Workplace
 from inspector.model import (
@@ -122,8 +122,13 @@ class LiveScreen(Screen[None]):
         *,
         clock: Callable[[], float] = time.time,
         watch: float | None = None,
+        tab: str = "",
+        rule: Policy | None = None,
     ) -> None:
-        """`watch` is the number of seconds between two looks at the stack; None never looks unasked."""
+        """`watch` is the number of seconds between two looks at the stack; None never looks unasked.
+
+        `tab` is the one to begin with if nothing is wrong, `rule` that of Compaction, if not the stack's.
+        """
         super().__init__()
         self._session = session
         self._workplace = workplace
@@ -146,7 +151,8 @@ class LiveScreen(Screen[None]):
         self._refs = RefsPane(session)
         self._logs = LogsPane(session)
         self._blocks = BlockPane()
-        self._compaction = CompactionPane()
+        self._compaction = CompactionPane(rule)
+        self._first_tab = f"{tab or 'refs'}-tab"
         self._health = HealthPane(clock=clock, repository=workplace.around)
         self._detail_of: StackPane | RefsPane | LogsPane = self._refs
         self._trace: RefTrace | None = None

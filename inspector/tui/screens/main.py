@@ -56,7 +56,7 @@ class MainScreen(NavigableScreen):
         # Keys and the mouse switch tabs; as a stop between the panes they would be in the way.
         self.query_one(Tabs).can_focus = False
         is_broken = bool(self._session.view.faults)
-        await self._show_tab("health-tab" if is_broken else "refs-tab")
+        await self._show_tab("health-tab" if is_broken else self._first_tab)
         self.begin()
         if is_broken:
             self._health.action_check()

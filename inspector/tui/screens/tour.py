@@ -24,6 +24,7 @@ from engine.stack import StackOptions
 from inspector.demo import FAREWELL, LESSONS, Lesson
 from inspector.model import PastCompaction, Study, TableSize
 from inspector.rows import SequenceRows
+from inspector.tui.config import Config, user_config
 from inspector.tui.keys import bindings
 from inspector.tui.screens.dialog import HelpScreen
 from inspector.tui.terminal import TerminalApp, run_on_terminal
@@ -303,9 +304,11 @@ class TourApp(TerminalApp):
     TITLE = "reftable-inspector"
     CSS_PATH = "../main.tcss"
 
-    def __init__(self) -> None:
+    def __init__(self, config: Config | None = None) -> None:
         super().__init__()
-        register_themes(self)
+        config = config or Config()
+        register_themes(self, config.theme)
+        self.set_keymap(config.keymap)
 
     def on_mount(self) -> None:
         """Show the tour."""
@@ -314,4 +317,4 @@ class TourApp(TerminalApp):
 
 def run_tour(*, mouse: bool = True) -> int:
     """Run the tour until the user leaves it; the process's exit code. Raises as `run_on_terminal` does."""
-    return run_on_terminal(TourApp(), mouse=mouse)
+    return run_on_terminal(TourApp(user_config()), mouse=mouse)

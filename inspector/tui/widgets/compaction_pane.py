@@ -23,6 +23,7 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
+from engine.stack import Policy
 from inspector.model import Damage, Event, PastCompaction, StackView, Study, TableSize
 from inspector.rows import SequenceRows
 from inspector.tui.keys import bindings
@@ -90,7 +91,8 @@ class CompactionPane(Vertical):
     class Revealed(Message):
         """What the stack's own rule suggests has been found out, or is a riddle again: see `hides_own`."""
 
-    def __init__(self) -> None:
+    def __init__(self, rule: Policy | None = None) -> None:
+        """`rule` is the one to begin with, if not the stack's own."""
         self._past = Static(classes="compaction--line compaction--past", markup=False)
         self._rule = Static(classes="compaction--line", markup=False)
         self._before = BarList((), empty="no tables")
@@ -105,7 +107,7 @@ class CompactionPane(Vertical):
         parts = self._past, self._rule, bars, self._legend, self._step, self._merge
         study = Vertical(*parts, classes="compaction--study")
         super().__init__(study, Vertical(self._what_if, classes="compaction--what-if"))
-        self.study = Study()
+        self.study = Study(rule)
         """Of the stack of now."""
         self._replay: Study | None = None
         self._told = False
