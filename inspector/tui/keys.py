@@ -267,6 +267,7 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
         Use("half-up", "leap(-1)", "A tenth back"),
         Use("step", "merge(1)", "Next merge", 16),
         Use("step-back", "merge(-1)", "Merge before"),
+        Use("play", "play", "Play or pause", 18),
         Use("top", "first", "First transaction"),
         Use("first-step", "first", "First transaction"),
         Use("end", "last", "Last transaction"),

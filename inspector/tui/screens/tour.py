@@ -6,7 +6,6 @@ compaction pane shows. The last one ends with a load that both rules have to do 
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Final
@@ -38,6 +37,8 @@ from inspector.tui.widgets.virtual_list import Column, ListPane
 
 _WIDEST: Final = 100
 """Cells beyond which a line is hard to read, and from which the tables after the merge have room."""
+_LOW: Final = 22
+"""Lines below which there is no room for what was to be known, when it is explained."""
 _FRAME: Final = 91
 """Bytes of a file that the rules do not count: with SHA-1, 68 of the footer and 23 of the header."""
 
@@ -61,12 +62,13 @@ merge, M what you have marked."""
     TourScreen {
         & > * { padding: 0 1; }
         & #title { height: 1; text-style: bold; color: $text-accent; }
-        & #words { height: auto; }
+        & #words, & #verdict { height: auto; max-width: 104; }
         & #bars { height: auto; padding: 0; margin-top: 1; }
         & #bars ListPane { height: auto; width: 1fr; }
         & #bars BarList { height: auto; max-height: 7; }
         & #after { margin-left: 1; }
-        & #steps, & #verdict { height: auto; margin-top: 1; }
+        & #steps { height: auto; }
+        & #steps, & #verdict { margin-top: 1; }
         & OverTime { display: none; height: 1fr; }
         &.-short #steps, &.-short #verdict, &.-short #bars { margin-top: 0; }
     }
@@ -225,8 +227,8 @@ merge, M what you have marked."""
         self._title.update(f"{self._number + 1} of {len(LESSONS)}  {lesson.title}")
         is_last = lesson is LESSONS[-1]
         ends = is_last and self.is_explained
-        self._words.display = not ends
-        self._words.update("\n".join(textwrap.wrap(lesson.words, self._width)))
+        self._words.display = not ends and not (self.is_answered and self.app.size.height < _LOW)
+        self._words.update(lesson.words)
         bars = Bars(study, file_sizes=False)
         self._before.show(SequenceRows(range(len(study.tables))), _in_bytes(bars.before(), study))
         self._after.show(SequenceRows(bars.after_rows()), _in_bytes(bars.after(), study))
@@ -269,8 +271,7 @@ merge, M what you have marked."""
                 f"It is {_merged_text(lesson.answer)}; you said: {_merged_text(said)}.",
                 "bold $text-warning",
             )
-        why = "\n".join(textwrap.wrap(lesson.why, self._width))
-        return Content.assemble(verdict, f"\n{why}")
+        return Content.assemble(verdict, f"\n{lesson.why}")
 
 
 def _merged_text(tables: range) -> str:

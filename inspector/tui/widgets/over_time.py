@@ -39,6 +39,7 @@ from inspector.text import file_size
 from inspector.tui.keys import bindings
 from inspector.tui.widgets.bands import BandLook, Scale, counts_line, magnitudes, picture
 from inspector.tui.widgets.compaction_words import tables_text
+from inspector.tui.widgets.player import Player
 from inspector.tui.work import Job, Jobs, failure_text
 
 ADDITIONS: Final = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
@@ -127,6 +128,7 @@ What comes is an estimate by sizes alone: a merge is as large as its inputs, and
         self._error: Exception | None = None
         self._scaled: tuple[tuple[int, int, int], Scale] | None = None
         self._jobs = Jobs(self)
+        self._player = Player(self, self._advance, pace=0.3, longest=12.0)
 
     @property
     def loads(self) -> list[Load]:
@@ -201,16 +203,35 @@ What comes is an estimate by sizes alone: a merge is as large as its inputs, and
             found = [course.next_merge(self.moments, by) for course in self._answer.courses]
             self._go(min(found) if by > 0 else max(found))
 
+    def action_play(self) -> None:
+        """Let time go on from here to the end, or pause; from the end, begin again."""
+        if self._player.stop() or self._answer is None:
+            return
+        end = len(self._answer.courses[0].moments)
+        if self.moments == end:
+            self._go(1)
+        self._player.play(end - self.moments)
+
+    def _advance(self, moments: int) -> None:
+        self._at = self.moments + moments
+        self.refresh()
+
+    def on_hide(self) -> None:
+        """What is not seen does not move."""
+        self._player.stop()
+
     def action_first(self) -> None:
         """To the first transaction."""
         self._go(1)
 
     def action_last(self) -> None:
         """To the last."""
+        self._player.stop()
         self._at = None
         self.refresh()
 
     def _go(self, moments: int) -> None:
+        self._player.stop()
         end = len(self._answer.courses[0].moments) if self._answer is not None else 0
         self._at = None if moments >= end else max(1, moments)
         self.refresh()
@@ -230,6 +251,7 @@ What comes is an estimate by sizes alone: a merge is as large as its inputs, and
     def _replay(self) -> None:
         question = self.question
         if question != self._asked:
+            self._player.stop()
             self._asked, self._error = question, None
             work = partial(_played, question, self._tables)
             self._jobs.start("over-time", work, self._take, self._fail)

@@ -116,6 +116,7 @@ def stack(tmp_path: Path) -> Path:
 def test_loads_numbers_and_the_cursor_by_keys_and_mouse_at_every_size(stack: Path) -> None:
     with Stack.open(stack, read_only=True) as opened:
         host = Host(opened.tables)
+        host.animation_level = "none"
 
         async def steps(pilot: Pilot[Any]) -> None:
             widget = host.over_time
@@ -151,6 +152,20 @@ def test_loads_numbers_and_the_cursor_by_keys_and_mouse_at_every_size(stack: Pat
             assert widget.moments == at - 6
             assert "transaction 1: " in await press("home")
             assert "transaction 50: " in await press("end")
+
+            await press("greater_than_sign")
+            assert widget.moments == 50, "at once, where nothing is to move by itself"
+            host.animation_level = "full"
+            await pilot.press("home", "greater_than_sign")
+            assert widget._player.playing
+            await pilot.press("greater_than_sign")
+            assert not widget._player.playing
+            widget._advance(3)
+            assert widget.moments >= 4
+            await pilot.press("greater_than_sign", "down", "up")
+            assert not widget._player.playing, "another load is another time"
+            host.animation_level = "none"
+            await press("end")
 
             assert "100 (⇧←→) of 360 and 130 bytes" in await press("shift+right", "shift+up")
             assert widget.moments == 100
