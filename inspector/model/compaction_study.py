@@ -14,8 +14,9 @@ tables themselves may be gone.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from engine.errors import FormatError, MissingTableError, ReftableError
@@ -24,9 +25,12 @@ from engine.merge import (
     CompactionPlan,
     Comparison,
     Segment,
+    fastlog2,
     geometric_steps,
     log2_steps,
     sizes_to_segments,
+    suggest_compaction_segment,
+    suggest_geometric_segment,
 )
 from engine.stack import Policy, StackOptions
 from engine.table import Table
@@ -45,11 +49,15 @@ MOST_DECISIONS: Final = 8
 
 @dataclass(slots=True, frozen=True)
 class TableSize:
-    """What is known of a table that may be gone: its file's size, and its size as the rules count it."""
+    """What is known of a table that may be gone: its file's size, and its size as the rules count it.
+
+    `is_least` if it was never seen: it was as large as that, or larger.
+    """
 
     name: str
     size: int
     policy_size: int
+    is_least: bool = False
 
     @classmethod
     def of(cls, table: Table) -> TableSize:
@@ -138,8 +146,9 @@ class Study:
         """Study a compaction that has been, of a stack with these options.
 
         The rule is the one that merges these tables: the stack's own, if both do. If neither does, they count
-        as marked by hand.
+        as marked by hand. A newest table that was never seen is taken to be no larger than a rule needs.
         """
+        past = _fitted(past, options)
         self.past, self.tables, self.options = past, past.before, options
         self.rule, self.factor, self.marked = options.policy, options.factor, range(0)
         self.sizes = [table.policy_size for table in past.before]
@@ -333,6 +342,34 @@ class Study:
         if not size:
             return None
         return size if file_sizes else size - frame
+
+
+def _fitted(past: PastCompaction, options: StackOptions) -> PastCompaction:
+    """The same with a newest table, if it was never seen, as large as it must be for a rule to merge these.
+
+    A transaction's table that was merged at once was judged by its size all the same, and the merge tells
+    less of it the more it superseded. The stack's own rule is asked first; if neither fits, it stays.
+    """
+    if not past.before or not past.before[-1].is_least:
+        return past
+    *seen, unseen = past.before
+    sizes = [table.policy_size for table in seen]
+    # Only where an answer changes: what both rules compare a table with, less what is known of it.
+    least, newer = {unseen.policy_size}, 0
+    for size in reversed(sizes):
+        least |= {size // options.factor + 1 - newer, (1 << fastlog2(size)) - newer, 1 << fastlog2(size)}
+        newer += size
+    rules: list[tuple[Policy, Callable[[Sequence[int]], Segment]]] = [
+        ("log2", suggest_compaction_segment),
+        ("geometric", partial(suggest_geometric_segment, factor=options.factor)),
+    ]
+    for _, suggest in sorted(rules, key=lambda rule: rule[0] != options.policy):
+        for size in sorted(size for size in least if size >= unseen.policy_size):
+            if suggest([*sizes, size]).positions == past.merged:
+                frame = unseen.size - unseen.policy_size
+                fitted = TableSize(unseen.name, size + frame, size, is_least=True)
+                return replace(past, before=(*seen, fitted))
+    return past
 
 
 def _decisions(steps: Sequence[Comparison]) -> list[int]:

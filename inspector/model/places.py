@@ -320,12 +320,15 @@ def _places(row: PlacedRow, view: StackView | None, trace: RefTrace | None) -> I
 
 def _of_event(event: Event) -> Iterator[Place]:
     if (past := event.replay) is not None:
+        unseen = past.before[-1] if past.is_estimated else None
         before, after = (
-            tuple(TableSize(table.name, table.size, table.policy_size) for table in tables)
+            tuple(
+                TableSize(table.name, table.size, table.policy_size, is_least=table is unseen)
+                for table in tables
+            )
             for tables in (past.before, past.after)
         )
-        estimated = "; the size of the last table is estimated" if past.is_estimated else ""
-        yield ReplayPlace(f"{event.clock}, {event.who}{estimated}", before, past.merged, after)
+        yield ReplayPlace(f"{event.clock}, {event.who}", before, past.merged, after)
     if event.entry is not None:
         record = event.entry.record
         yield LogPlace(record.name, record.update_index)

@@ -50,8 +50,8 @@ class HistoryScreen(ListDialog[None, Event]):
     them, and update indexes that are higher than all before are new transactions.
 
     enter replays a compaction: the Compaction tab shows it step by step, on the sizes of then. A table that a
-    transaction wrote and a compaction merged at once was not seen: its size is estimated. On another change,
-    enter does what d does.
+    transaction wrote and a compaction merged at once was not seen: it is taken to be as large as the rule
+    needs. On another change, enter does what d does.
 
     d lists the refs that changed. The tables of the newest changes are kept open for this; of older ones
     there are names and sizes alone, unless their tables are in the stack still. y copies the command line of

@@ -83,10 +83,12 @@ def rule_line(study: Study, *, file_sizes: bool = False) -> Content:
 
 def past_line(past: PastCompaction) -> Content:
     """That this is not the stack of now."""
+    unseen = past.before and past.before[-1].is_least
+    of_then = " · sizes of then" + (", the newest unseen" if unseen else "")
     return Content.assemble(
         ("REPLAY ", "bold $text-warning"),
         safe_name(past.title),
-        (" · sizes of then · escape: now", "$foreground-muted"),
+        (f"{of_then} · escape: now", "$foreground-muted"),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 
 import pytest
@@ -132,3 +133,39 @@ def test_the_size_of_a_past_result_is_known() -> None:
 def test_a_table_added_meanwhile_is_not_taken_for_the_result() -> None:
     old, new = tables(9000, 100, 90), tables(170, 40, begin=1000)
     assert PastCompaction("seen", old, range(1, 3), (*old[:1], *new)).result == new[0]
+
+
+@pytest.mark.parametrize("policy", [LOG2, GEOMETRIC])
+def test_a_table_that_was_never_seen_is_as_large_as_its_rule_needs(policy: Policy) -> None:
+    chance = random.Random(3)
+    merged_before = 0
+    for _ in range(300):
+        sizes = [chance.choice([40, 300, 2000, 40_000]) * chance.randint(1, 9) for _ in range(5)]
+        options = StackOptions(policy=policy, factor=chance.choice([2, 3]))
+        merged = options.suggestion(sizes).positions
+        if merged.stop != len(sizes):
+            continue
+        merged_before += 1
+        *seen, newest = tables(*sizes)
+        # The merge superseded nearly all of it, so it tells of one byte.
+        unseen = TableSize(newest.name, 1 + FRAME, 1, is_least=True)
+        study = Study()
+        study.replay(PastCompaction("seen", (*seen, unseen), merged, ()), options)
+        assert not study.marked
+        assert (study.rule, study.target) == (policy, merged)
+        assert study.sizes[-1] <= sizes[-1]
+        assert study.tables[-1].size == study.sizes[-1] + FRAME
+        again = Study()
+        assert study.past is not None
+        again.replay(study.past, options)
+        assert again.past == study.past
+    assert merged_before > 20
+
+
+def test_a_table_that_was_never_seen_stays_as_it_is_if_no_rule_has_merged_it() -> None:
+    *seen, newest = tables(9000, 400, 100, 30)
+    unseen = TableSize(newest.name, newest.size, 200, is_least=True)
+    study = Study()
+    study.replay(PastCompaction("seen", (*seen, unseen), range(2, 4), ()), StackOptions(policy="log2"))
+    assert study.sizes[-1] == 200
+    assert study.marked == range(2, 4)

@@ -598,7 +598,6 @@ def test_a_compaction_that_has_been_is_played_on_the_sizes_of_then(
         assert "Merge tables 0 to 2 (by neither rule)" in words(pane)
         pane.now()
         await pilot.pause()
-        await pilot.pause()
         assert "REPLAY" not in words(pane)
 
     host = show(stack, steps, size)
