@@ -103,6 +103,8 @@ class History:
                 return
             at -= 1
         last = self._states[-1]
+        if state.tables == last.tables:  # the list was written anew with the names that it had
+            return
         if last.is_seen or not _is_before(state.shapes, self._states[-2].shapes, last.shapes):
             self._put(len(self._events), [state])
         # Otherwise it is what was there before an action that has told of more by now.
@@ -111,20 +113,23 @@ class History:
         """Note what an action has done, be it seen already, as a whole or in part, or not yet."""
         names = [state.names for state in self._states]
         newest = len(names) - 1
-        first = next((at for at in range(newest, -1, -1) if names[at] == change.before), None)
+        # What an action does comes behind what actions did before it.
+        floor = next((at for at in range(newest, 0, -1) if self._events[at - 1].own is not None), 0)
+        first = next((at for at in range(newest, floor - 1, -1) if names[at] == change.before), None)
         if change.before == change.after:
             at = newest if first is None else first
             self._put(at, [replace(self._states[at])], own=change, step=0)
             return
         before, after = self._unseen(change.before), self._unseen(change.after)
-        last = next((at for at in range(newest, first or 0, -1) if names[at] == after.names), None)
+        lowest = floor if first is None else first
+        last = next((at for at in range(newest, lowest, -1) if names[at] == after.names), None)
         if first is not None:
             start = first
         elif last is not None:
             start = last - 1
         else:
             start = newest
-            while start and not _is_before(self._states[start].shapes, before.shapes, after.shapes):
+            while start > floor and not _is_before(self._states[start].shapes, before.shapes, after.shapes):
                 start -= 1
         path = [] if first is not None else [before]
         step = len(path)
@@ -240,8 +245,15 @@ def compare(
 
 
 def _is_before(shapes: Shapes, before: Shapes, after: Shapes) -> bool:
-    """Whether a stack of these tables was there before a change from `before` to `after`, not behind it."""
+    """Whether a stack of these tables was there before a change from `before` to `after`, not behind it.
+
+    What has none of the tables that came or went with it is behind it if it covers their updates: it has
+    merged them since.
+    """
     names, old, new = ({table.name for table in tables} for tables in (shapes, before, after))
     if names & (new - old):
         return False
-    return bool(names & (old - new)) or highest(shapes) < highest(before)
+    if names & (old - new):
+        return True
+    came = [table for table in after if table.name not in old]
+    return not any(one.first <= table.first and table.last <= one.last for one in shapes for table in came)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import partial
+from itertools import count, pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, strategies as st
 
-from engine.stack import StackOptions
+from engine.format import HashId, RefRecord
+from engine.stack import Stack, StackOptions
+from engine.table import Table, TableWriter
 from inspector.actions import (
     CleanAction,
     CompactAction,
@@ -353,3 +360,138 @@ def test_comparing_stops_when_it_is_told_to(repo: Repository) -> None:
         assert views is not None
         told = compare(event, views, lambda: True)
         assert told.summary.line == "the stack has changed"
+
+
+def test_git_at_work_beside_it_is_told_without_a_gap(git: Git, tmp_path: Path) -> None:
+    """Commits and compactions of real processes, looked at whenever the watch happens to come by."""
+    repo = git.init(tmp_path / "repo")
+    repo.commit("first")
+
+    def work() -> None:
+        for number in range(24):
+            repo.commit(f"number {number}")
+            if number % 8 == 7:
+                repo.git("pack-refs", "--all")
+
+    with watched(repo) as seen, ThreadPoolExecutor(1) as pool:
+        working = pool.submit(work)
+        while not working.done():
+            seen.look()
+            if seen.history.untold() is not None:
+                seen.compare()
+        working.result()
+        events = seen.look()
+        same_chain(seen.history)
+        assert seen.history.untold() is None or seen.compare().number == events[0].number
+        assert sum(event.difference.transactions for event in events) == 24
+        expected = {EventKind.ADDED, EventKind.COMPACTED, EventKind.ADDED_AND_COMPACTED}
+        assert {event.kind for event in events} <= expected
+        assert events[0].after == history_of_tables(seen.session.view)
+        messages = [message(event) for event in seen.history.events[::-1] if event.entry is not None]
+        order = [int(text.removeprefix(b"commit: number ")) for text in messages]
+        assert order == sorted(set(order)), "the entry of an event is new"
+
+
+@dataclass(frozen=True)
+class FakeTable:
+    """What a history asks of a table."""
+
+    name: str
+    min_update_index: int
+    max_update_index: int
+    policy_size: int = 100
+    size: int = 190
+
+
+@dataclass
+class FakeView:
+    """What a history asks of a view."""
+
+    tables: tuple[FakeTable, ...]
+    directory: Path = Path("/nowhere")
+    hash_id: HashId = HashId.SHA1
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["add", "compact", "add and compact"]), st.booleans(), st.integers(0, 5))
+    | st.sampled_from(["look", "tell"]),
+    max_size=25,
+)
+
+
+@given(STEPS)
+def test_each_own_change_is_told_once_between_those_of_others(steps: list[Any]) -> None:
+    """Whoever changes the stack, whenever it is looked at, and however late an action tells what it did.
+
+    An action has told before the next one begins.
+    """
+    serial = count(1)
+
+    def table(first: int, last: int) -> FakeTable:
+        return FakeTable(f"0x{first:012x}-0x{last:012x}-{next(serial):08x}.ref", first, last)
+
+    tables = (table(1, 1), table(2, 2))
+    history = History(FakeView(tables), lambda: 0.0)  # type: ignore[arg-type]
+    told: list[OwnChange] = []
+    waiting: list[OwnChange] = []
+
+    def tell() -> None:
+        for change in waiting:
+            history.made(change)
+        told.extend(waiting)
+        waiting.clear()
+
+    for step in [*steps, "tell", "look"]:
+        if step == "look":
+            history.saw(FakeView(tables))  # type: ignore[arg-type]
+        elif step == "tell":
+            tell()
+        else:
+            what, is_own, start = step
+            if is_own:
+                tell()
+            before = tables
+            if "add" in what:
+                top = tables[-1].max_update_index
+                tables = (*tables, table(top + 1, top + 1))
+            if "compact" in what:
+                start = min(start, len(tables) - 1)
+                merged = table(tables[start].min_update_index, tables[-1].max_update_index)
+                tables = (*tables[:start], merged)
+            if is_own:
+                names = [tuple(one.name for one in state) for state in (before, tables)]
+                waiting.append(OwnChange("compact", "", names[0], names[1]))
+    same_chain(history)
+    events = history.events[::-1]
+    assert [event.own for event in events if event.own is not None] == told
+    for event in events:
+        assert event.before != event.after
+        if event.own is not None:
+            assert tuple(one.name for one in event.before) == event.own.before
+            assert tuple(one.name for one in event.after) == event.own.after
+    if events:
+        assert [one.name for one in events[-1].after] == [one.name for one in tables]
+
+
+def test_tables_that_are_gone_are_closed(tmp_path: Path) -> None:
+    """A hundred changes leave no more tables open than a few."""
+    with Stack.open(tmp_path) as stack, open_session(tmp_path) as session:
+        history = History(session.view, lambda: 0.0)
+        for index in range(1, 101):
+            stack.add(partial(add_ref, index=index))
+            session.want_check()
+            for _ in session.work():
+                pass
+            history.saw(session.view)
+        assert len(history.events) == 100
+        gc.collect()
+        opened = [
+            one for one in gc.get_objects() if isinstance(one, Table) and one.path.startswith(f"{tmp_path}/")
+        ]
+        assert len(opened) <= len(stack.tables) * 2 + 3 * MOST_OPEN
+
+
+def add_ref(writer: TableWriter, index: int) -> None:
+    """Let main be another object."""
+    writer.set_limits(index, index)
+    writer.add_ref(RefRecord(b"refs/heads/main", index, index.to_bytes(20, "big")))
