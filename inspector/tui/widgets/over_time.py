@@ -102,8 +102,8 @@ before. So the stack is what is heavy: a staircase under the geometric rule. Two
 other in one row are what the log2 rule looks for. The columns below are the number of tables over time.
 
 Below each picture: what happened at the cursor, and how many bytes were written by then for each one \
-added: what was added once, and again with every merge. More tables make reads slower, more bytes written \
-make transactions slower: each rule is a trade between the two.
+added: what was added once, and again with every merge, as is what was there before. More tables make \
+reads slower, more bytes written make transactions slower: each rule is a trade between the two.
 
 What comes is an estimate by sizes alone: a merge is as large as its inputs, and nothing is superseded."""
 
