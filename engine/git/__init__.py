@@ -16,7 +16,7 @@ from engine.git.finding import find_repository as find_repository
 from engine.git.joint import JointView as JointView
 from engine.git.objects import GitObject as GitObject, ObjectReader as ObjectReader
 from engine.git.program import GitProgram as GitProgram
-from engine.git.refs import Refs as Refs, possible_names as possible_names
+from engine.git.refs import Refs as Refs, possible_names as possible_names, short_name as short_name
 from engine.git.repository import Repository as Repository, StackLocation as StackLocation
 from engine.git.searching import (
     FoundRepository as FoundRepository,

@@ -46,6 +46,22 @@ def possible_names(name: bytes) -> Iterator[bytes]:
     return (before + name + after for before, after in _RULES)
 
 
+def short_name(name: bytes, is_there: Callable[[bytes], bool], *, strict: bool = True) -> bytes:
+    """The shortest name that git takes for the ref `name`; `is_there` says which refs lead to an object.
+
+    `strict` is for core.warnAmbiguousRefs: no other rule may find a ref by it; else only none that git
+    tries earlier. As refs_shorten_unambiguous_ref() in git's refs.c.
+    """
+    for number, (before, after) in reversed([*enumerate(_RULES)][1:]):
+        short = name[len(before) : len(name) - len(after)]
+        if not short or name != before + short + after:
+            continue
+        rules = [rule for rule in (_RULES if strict else _RULES[:number]) if rule != (before, after)]
+        if not any(is_there(prefix + short + suffix) for prefix, suffix in rules):
+            return short
+    return name
+
+
 class ReadStack(Protocol):
     """A stack that is open to be read: a `Stack`, or what can be read of a damaged one."""
 
@@ -178,14 +194,7 @@ class Refs(Closing, Generic[AnyStack]):
         `strict` is for core.warnAmbiguousRefs, which is on unless set: no other rule may find a ref by it;
         else only no rule that git tries earlier.
         """
-        for number, (before, after) in reversed([*enumerate(_RULES)][1:]):
-            short = name[len(before) : len(name) - len(after)]
-            if not short or name != before + short + after:
-                continue
-            rules = [rule for rule in (_RULES if strict else _RULES[:number]) if rule != (before, after)]
-            if all(self.resolve(prefix + short + suffix).oid is None for prefix, suffix in rules):
-                return short
-        return name
+        return short_name(name, lambda one: self.resolve(one).oid is not None, strict=strict)
 
     # Many refs.
 

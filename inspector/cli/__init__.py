@@ -5,7 +5,7 @@ May import `actions` and `demo`; the terminal inspector is imported when it is o
     entry         verbs, errors and exit codes
     opening       from a path to an open stack, and the options that every verb takes
     output        where a verb's output goes
-    shape, records, layout, fsck
+    shape, records, resolve, layout, fsck
                   the verbs that look
     survey        the verb that looks at many repositories, with
     workers       processes, and

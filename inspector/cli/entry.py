@@ -27,8 +27,9 @@ from inspector.cli.export import export
 from inspector.cli.fsck import fsck
 from inspector.cli.layout import layout
 from inspector.cli.opening import find_stack, path_options
-from inspector.cli.records import logs, print_view, refs, resolve, trace
+from inspector.cli.records import logs, print_view, refs, trace
 from inspector.cli.repair import repair
+from inspector.cli.resolve import resolve
 from inspector.cli.shape import segments, tables
 from inspector.cli.snapshots import snapshots, undo
 from inspector.cli.survey import survey

@@ -43,6 +43,7 @@ alone_option = click.option(
     help="Of a linked worktree, what its own stack has, without the refs that all worktrees share.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON Lines: one object a line.")
+nul_option = click.option("-z", "nul_ends", is_flag=True, help="Lines end with NUL, not newline.")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
 worktree_option = click.option(
     "--worktree", metavar="NAME", help="The stack of this worktree (main: the main one)."
@@ -131,6 +132,12 @@ class Call:
             faults = [fault for one in stacks for fault in one.damage_met()]
             faults += damage_met(self.beside).values()
         end_with_faults(faults)
+
+    def line_end(self, *, nul_ends: bool) -> bytes:
+        """What ends a line of text. Raises `click.UsageError` for JSON, which has no such lines."""
+        if nul_ends and self.as_json:
+            raise click.UsageError("-z is for lines of text: leave out --json")
+        return b"\0" if nul_ends else b"\n"
 
     @contextmanager
     def readable(self) -> Iterator[ReadableStack]:

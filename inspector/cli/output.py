@@ -43,9 +43,9 @@ class Output:
         """Write lines of our own making, from `columns` for example; names in them are safe already."""
         self.lines(line.encode(self._encoding, "backslashreplace") for line in lines)
 
-    def lines(self, lines: Iterable[bytes]) -> None:
-        """Write a batch of lines, given without their newlines."""
-        self._stream.write(b"".join([line + b"\n" for line in lines]))
+    def lines(self, lines: Iterable[bytes], end: bytes = b"\n") -> None:
+        """Write a batch of lines, given without their newlines; each gets `end`."""
+        self._stream.write(b"".join([line + end for line in lines]))
 
     def json(self, lines: Iterable[str]) -> None:
         """Write a batch of JSON documents, each a line."""

@@ -9,31 +9,31 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import Any, TypeVar
+from itertools import chain
+from typing import TypeVar
 
 import click
 
 from engine.format import LogRecord, RefRecord, Walk
-from engine.git import JointView, Refs, possible_names
+from engine.git import JointView, possible_names, short_name
 from engine.merge import MergedTable, Version
-from engine.readable import ReadableStack, open_readable
-from engine.stack import Resolved
+from engine.readable import ReadableStack
+from engine.stack import follow
 from engine.table import Table
 from inspector.cli.opening import (
     Call,
     View,
     alone_option,
     chosen_tables,
-    end_with_faults,
-    json_option,
+    nul_option,
     stack_verb,
     table_option,
-    worktree_option,
 )
 from inspector.exit_codes import ExitCode, note
 from inspector.model import find_versions
 from inspector.text import (
+    RefFormat,
+    Surroundings,
     columns,
     json_line,
     json_text,
@@ -46,6 +46,7 @@ from inspector.text import (
     ref_line,
     reflog_line,
     safe_name,
+    sort_refs,
     value_fields,
     whole_value,
 )
@@ -65,6 +66,23 @@ Record = TypeVar("Record", RefRecord, LogRecord)
 )
 @click.option("--deletions", is_flag=True, help="Tombstones too, as `deleted NAME`.")
 @alone_option
+@click.option(
+    "--format",
+    "layout",
+    metavar="FORMAT",
+    help="As for git for-each-ref: %(refname), %(refname:short), :lstrip=N, :rstrip=N, %(objectname), "
+    "%(*objectname), %(symref), %(HEAD); and %(updateindex), %(table).",
+)
+@click.option(
+    "--sort",
+    "keys",
+    multiple=True,
+    metavar="KEY",
+    help="By refname, version:refname, objectname, symref or updateindex; -KEY the other way round; the last "
+    "of several counts first.",
+)
+@click.option("--count", type=click.IntRange(min=1), metavar="N", help="The first N of them.")
+@nul_option
 @stack_verb
 def refs(
     call: Call,
@@ -74,6 +92,10 @@ def refs(
     as_of: int | None,
     deletions: bool,
     stack_only: bool,
+    layout: str | None,
+    keys: tuple[str, ...],
+    count: int | None,
+    nul_ends: bool,
 ) -> None:
     """The refs of the merged view, by name; in a linked worktree, those that git shows there.
 
@@ -82,6 +104,10 @@ def refs(
     """
     if table_name is not None and as_of is not None:
         raise click.UsageError("--table and --as-of name two different views: give one of them")
+    if layout is not None and call.as_json:
+        raise click.UsageError("--format is for lines of text: leave out --json")
+    form = RefFormat(layout) if layout is not None else None
+    end = call.line_end(nul_ends=nul_ends)
     start = os.fsencode(prefix)
     alone = stack_only or table_name is not None or as_of is not None
     with call.views(alone=alone) as (stack, shown):
@@ -94,7 +120,46 @@ def refs(
             )
         else:
             batches = _pointing_at(view, _object_id(stack, points_at), start)
-        _write(call, batches, ref_json, ref_line)
+        around = _surroundings(call, view)
+        if keys:
+            listed = [*chain.from_iterable(batches)]
+            sort_refs(listed, keys, around)
+            batches = iter([listed])
+        if count is not None:
+            batches = _first(batches, count)
+        if form is None:
+            _write(call, batches, ref_json, ref_line, end=end)
+            return
+        for batch in batches:
+            call.out.lines((form.line(ref, around, call.out.show) for ref in batch), end)
+
+
+def _surroundings(call: Call, view: View) -> Surroundings:
+    """What the fields of a format ask of the other refs."""
+
+    def read(name: bytes) -> RefRecord | None:
+        return (view.of(name) if isinstance(view, JointView) else view).read_ref(name)
+
+    def leads_to(name: bytes) -> bytes | None:
+        return follow(read, name).oid
+
+    strict = call.workplace.surroundings.config.flag("core.warnambiguousrefs", True)
+    head = read(b"HEAD")
+    return Surroundings(
+        leads_to,
+        lambda name: short_name(name, lambda one: leads_to(one) is not None, strict=strict),
+        head.target if head is not None else None,
+    )
+
+
+def _first(
+    batches: Iterable[Sequence[tuple[RefRecord, Table]]], count: int
+) -> Iterator[Sequence[tuple[RefRecord, Table]]]:
+    for batch in batches:
+        yield batch[:count]
+        count -= len(batch)
+        if count <= 0:
+            return
 
 
 @click.command()
@@ -102,24 +167,29 @@ def refs(
 @table_option
 @click.option("--deletions", is_flag=True, help="Tombstones too, as `deleted UPDATE_INDEX`.")
 @alone_option
+@nul_option
 @stack_verb
-def logs(call: Call, name: str | None, table_name: str | None, deletions: bool, stack_only: bool) -> None:
+def logs(
+    call: Call, name: str | None, table_name: str | None, deletions: bool, stack_only: bool, nul_ends: bool
+) -> None:
     """The reflogs of the merged view; in a linked worktree, those that git has there.
 
     By name, newest entry first. A line is the ref's name, a space, and a line of git's reflog files:
     `OLD NEW COMMITTER <EMAIL> TIME ZONE`, a tab, and the message. With --ref the name is left out.
     The markers with which git keeps reflogs that have no entries are left out without --deletions.
     """
+    end = call.line_end(nul_ends=nul_ends)
     with call.views(alone=stack_only or table_name is not None) as (stack, shown):
         view: View = shown if table_name is None else MergedTable(chosen_tables(call, stack, table_name))
         null_id = bytes(stack.hash_id.size)
         if name is None:
-            _write(call, view.log_origins(deletions=deletions, markers=False), log_json, log_line, null_id)
+            entries = view.log_origins(deletions=deletions, markers=False)
+            _write(call, entries, log_json, log_line, null_id, end=end)
             return
         only = _meant(name, lambda one: one in map(_name, next(view.log_origins(one), ())))
         entries = view.log_origins(only, deletions=deletions, markers=False)
         batches = _while(entries, lambda record: record.name == only)
-        found = _write(call, batches, log_json, reflog_line, null_id)
+        found = _write(call, batches, log_json, reflog_line, null_id, end=end)
         is_known = found or only in map(_name, next(view.log_origins(only), ()))
         if not found:
             note(f"{name}: {'its reflog has no entries' if is_known else 'there is no reflog of that name'}")
@@ -183,61 +253,6 @@ def _version_row(version: Version) -> tuple[str, ...]:
     return (wins, str(record.update_index), *place, value)
 
 
-@click.command()
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
-@click.option(
-    "-C", "path", type=click.Path(path_type=Path), metavar="PATH", help="The repository (default: here)."
-)
-@worktree_option
-@json_option
-def resolve(names: tuple[str, ...], path: Path | None, worktree: str | None, as_json: bool) -> None:
-    """Where refs lead: object id and the refs on the way, as git finds them from the worktree.
-
-    NAME may be short (`main`, `v1.0`, `origin`), @, or name a ref of another worktree (`main-worktree/HEAD`,
-    `worktrees/ID/HEAD`). A line is the object id and the whole name; for a symbolic ref, the names through
-    which it leads, with ` -> ` between them. What leads to no object has `-` for the id. The exit code is 1
-    when a NAME has no object.
-    """
-    call = Call(path, worktree, as_json)
-    repository = call.workplace.surroundings
-    with repository.refs(open_readable, call.workplace.directory) as refs:
-        found = [(name, _resolved(refs, os.fsencode(name))) for name in names]
-        if as_json:
-            call.out.json(json_line(_resolved_json(name, one)) for name, one in found)
-        else:
-            call.out.lines(_resolved_line(one, call.out.show) for _, one in found if one is not None)
-        faults = [fault for stack in refs.stacks for fault in stack.damage_met()]
-    for name, one in found:
-        if one is None:
-            note(f"{name}: there is no such ref")
-        elif one.end == "endless":
-            note(f"{name}: more symbolic refs follow one another than git follows")
-    end_with_faults(faults)
-    if any(one is None or one.oid is None for _, one in found):
-        raise click.exceptions.Exit(ExitCode.FINDINGS)
-
-
-def _resolved(refs: Refs[ReadableStack], name: bytes) -> Resolved | None:
-    """What `name` leads to: where git finds an object, or else a symbolic ref that leads to none."""
-    leading = [refs.resolve(one) for one in possible_names(name) if one in refs]
-    return next((one for one in leading if one.oid is not None), leading[0] if leading else None)
-
-
-def _resolved_line(found: Resolved, show: Callable[[bytes], bytes]) -> bytes:
-    names = dict.fromkeys((*found.chain, found.name))
-    return (found.oid.hex().encode() if found.oid else b"-") + b" " + b" -> ".join(map(show, names))
-
-
-def _resolved_json(asked: str, found: Resolved | None) -> dict[str, Any]:
-    name = os.fsencode(asked)
-    fields: dict[str, Any] = {"asked": json_text(name), **name_hex("asked", name)}
-    if found is None:
-        return fields | {"name": None, "oid": None, "chain": [], "end": "missing"}
-    fields |= {"name": json_text(found.name), **name_hex("name", found.name)}
-    fields |= {"oid": found.oid.hex() if found.oid else None, "chain": [*map(json_text, found.chain)]}
-    return fields | {"end": found.end}
-
-
 @click.command("print")
 @stack_verb
 def print_view(call: Call) -> None:
@@ -279,6 +294,7 @@ def _write(
     line: Callable[..., bytes],
     *more: bytes,
     lead: str = "",
+    end: bytes = b"\n",
 ) -> int:
     """Records as the verb was asked for them: as JSON after `lead`, or by `line`, which takes `more`.
 
@@ -291,7 +307,7 @@ def _write(
         if call.as_json:
             call.out.json(as_json(record, table.name, lead) for record, table in batch)
         else:
-            call.out.lines(line(record, *more, show) for record, _ in batch)
+            call.out.lines((line(record, *more, show) for record, _ in batch), end)
     return count
 
 

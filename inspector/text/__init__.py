@@ -6,6 +6,7 @@ Knows the types of the engine and nothing else of the inspector; may import `eng
     facts         counts, sizes, names, ids and errors as short texts
     times         ages and points in time, as they are shown and as users write them
     records       records as JSON and as lines of text
+    ref_format    refs in lines of a form that the user gives, and in an order
     plans         what a change would do, in lines
     layout_words  what the bytes of a table mean
 """
@@ -55,5 +56,6 @@ from inspector.text.records import (
     reflog_line,
     value_fields,
 )
+from inspector.text.ref_format import RefFormat, Surroundings, sort_refs
 from inspector.text.safe import json_text, safe_name, safe_text
 from inspector.text.times import age_text, log_time, log_zone, log_zone_note, parse_time, utc_time

@@ -1,0 +1,72 @@
+"""The verb that follows refs: resolve."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine.git import Refs, possible_names
+from engine.readable import ReadableStack, open_readable
+from engine.stack import Resolved
+from inspector.cli.opening import Call, end_with_faults, json_option, worktree_option
+from inspector.exit_codes import ExitCode, note
+from inspector.text import json_line, json_text, name_hex
+
+
+@click.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.option(
+    "-C", "path", type=click.Path(path_type=Path), metavar="PATH", help="The repository (default: here)."
+)
+@worktree_option
+@json_option
+def resolve(names: tuple[str, ...], path: Path | None, worktree: str | None, as_json: bool) -> None:
+    """Where refs lead: object id and the refs on the way, as git finds them from the worktree.
+
+    NAME may be short (`main`, `v1.0`, `origin`), @, or name a ref of another worktree (`main-worktree/HEAD`,
+    `worktrees/ID/HEAD`). A line is the object id and the whole name; for a symbolic ref, the names through
+    which it leads, with ` -> ` between them. What leads to no object has `-` for the id. The exit code is 1
+    when a NAME has no object.
+    """
+    call = Call(path, worktree, as_json)
+    repository = call.workplace.surroundings
+    with repository.refs(open_readable, call.workplace.directory) as refs:
+        found = [(name, _resolved(refs, os.fsencode(name))) for name in names]
+        if as_json:
+            call.out.json(json_line(_resolved_json(name, one)) for name, one in found)
+        else:
+            call.out.lines(_resolved_line(one, call.out.show) for _, one in found if one is not None)
+        faults = [fault for stack in refs.stacks for fault in stack.damage_met()]
+    for name, one in found:
+        if one is None:
+            note(f"{name}: there is no such ref")
+        elif one.end == "endless":
+            note(f"{name}: more symbolic refs follow one another than git follows")
+    end_with_faults(faults)
+    if any(one is None or one.oid is None for _, one in found):
+        raise click.exceptions.Exit(ExitCode.FINDINGS)
+
+
+def _resolved(refs: Refs[ReadableStack], name: bytes) -> Resolved | None:
+    """What `name` leads to: where git finds an object, or else a symbolic ref that leads to none."""
+    leading = [refs.resolve(one) for one in possible_names(name) if one in refs]
+    return next((one for one in leading if one.oid is not None), leading[0] if leading else None)
+
+
+def _resolved_line(found: Resolved, show: Callable[[bytes], bytes]) -> bytes:
+    names = dict.fromkeys((*found.chain, found.name))
+    return (found.oid.hex().encode() if found.oid else b"-") + b" " + b" -> ".join(map(show, names))
+
+
+def _resolved_json(asked: str, found: Resolved | None) -> dict[str, Any]:
+    name = os.fsencode(asked)
+    fields: dict[str, Any] = {"asked": json_text(name), **name_hex("asked", name)}
+    if found is None:
+        return fields | {"name": None, "oid": None, "chain": [], "end": "missing"}
+    fields |= {"name": json_text(found.name), **name_hex("name", found.name)}
+    fields |= {"oid": found.oid.hex() if found.oid else None, "chain": [*map(json_text, found.chain)]}
+    return fields | {"end": found.end}
