@@ -102,7 +102,7 @@ class Study:
     """Tables, a rule and its steps, a range of tables."""
 
     def __init__(self, rule: Policy | None = None) -> None:
-        """`rule` is the one to begin with, if not the stack's own."""
+        """`rule` is the one to begin with, at its result; without it, the stack's own is a riddle."""
         self._first_rule = rule
         self.tables: Sequence[Table | TableSize] = ()
         self.sizes: list[int] = []
@@ -129,7 +129,7 @@ class Study:
         """Study another state of the stack; rule, factor, step and the tables marked stay, if they can."""
         marked = [self.tables[position].name for position in self.marked]
         self.options = view.options
-        if not self._opened:
+        if is_first := not self._opened:
             self._opened = True
             self.rule = self._first_rule or self.options.policy
             self.factor = self.options.factor
@@ -140,6 +140,8 @@ class Study:
             self.tables = view.tables
             self.sizes = [table.policy_size for table in self.tables]
             self._judge()
+        if is_first and self._first_rule is not None:
+            self.at = len(self.steps)
         self.marked = self.find(marked)
 
     def replay(self, past: PastCompaction, options: StackOptions) -> None:

@@ -148,6 +148,16 @@ def test_a_suggestion_stands_beside_the_bars_once_its_steps_have_led_there(stack
     show(stack, steps)
 
 
+def test_a_rule_that_is_configured_is_shown_first_at_its_result(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
+        assert "[geometric ×2] (+ -) the stack's own: log2" in words(pane)
+        assert "Merge tables" in words(pane)
+        await press(pilot, "X")
+        assert pane.study.hidden
+
+    show(stack, steps, pane=CompactionPane("geometric"))
+
+
 def test_the_rule_of_the_stack_is_shown_first_and_named(stack: Path) -> None:
     async def log2(_pilot: Pilot[Any], pane: CompactionPane) -> None:
         assert "[log2] geometric ×2 the stack's own: log2" in words(pane)
