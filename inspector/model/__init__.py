@@ -13,6 +13,7 @@ May import `rows`.
                   a compaction rule at one of its steps; a stack over time, as it was and under a load
     difference_summary
                   what changed, in one line
+    moments       the states that its tables still tell apart
     newest_log    the newest reflog entry of a table
     event         a change of the stack: what became of which tables
     history       the changes that were seen or made
@@ -40,6 +41,7 @@ from inspector.model.health import (
 from inspector.model.history import History, Told, compare
 from inspector.model.journal import Ending, Entry, Journal
 from inspector.model.layout_reader import LayoutReader
+from inspector.model.moments import StackMoment, moments_of
 from inspector.model.newest_log import NewestEntry, newest_entry
 from inspector.model.objects import RepositoryObjects, object_of
 from inspector.model.places import (

@@ -24,6 +24,7 @@ from engine.table import Table
 from inspector.model.compaction_study import TableSize
 from inspector.model.event import Event
 from inspector.model.journal import Entry
+from inspector.model.moments import StackMoment
 from inspector.model.objects import object_of
 from inspector.model.trace import Link, RefTrace, UnreadTable
 from inspector.model.view import StackView
@@ -34,6 +35,7 @@ _LOCK_SUFFIX: Final = ".lock"
 
 _MOST_VERSIONS: Final = 100
 _MOST_OFFSETS: Final = 100
+_MOST_TABLES: Final = 100
 
 
 class StackRow(NamedTuple):
@@ -209,7 +211,7 @@ class PlanPlace:
 
 @dataclass(frozen=True, slots=True)
 class ReplayPlace:
-    """A compaction that was seen or made, in Compaction on the tables of then.
+    """A compaction that was seen or made, in Compaction on the sizes of then.
 
     `merged` are the positions in the tables `before`, oldest first; `title` says which compaction it was.
     """
@@ -255,6 +257,7 @@ PlacedRow = (
     | RefOutcome
     | Step
     | Snapshot
+    | StackMoment
     | Entry
     | Event
 )
@@ -310,7 +313,10 @@ def _places(row: PlacedRow, view: StackView | None, trace: RefTrace | None) -> I
             yield PlanPlace("undo", snapshot=row.id)
             yield SnapshotPlace(row.directory, row.tables, int(row.time))
             kept = [name for name in row.tables if name not in row.missing]
-            yield from (FilePlace(name, "refs", row.directory) for name in kept)
+            yield from (FilePlace(name, "refs", row.directory) for name in kept[:_MOST_TABLES])
+        case StackMoment():
+            yield MomentPlace(row.update_index)
+            yield from _of_table(row.table)
         case Event():
             yield from _of_event(row)
         case Entry():

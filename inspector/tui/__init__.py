@@ -10,6 +10,7 @@ The only wing that knows Textual. May import `actions`.
     keys_in_turn, key_actions, palette, help
                   keys one after the other, what they do now, and how one finds them
     config        what the user has chosen
+    navigation    the way to where a row leads, and back
     themes        colours
     work          jobs in threads, and which screen gets their answers
     widgets/      parts of screens: they are given rows and facts to draw

@@ -16,7 +16,7 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
 
-from inspector.model import Place, Shape
+from inspector.model import PastCompaction, Place, Shape
 
 MOST_SPOTS: Final = 32
 
@@ -65,6 +65,7 @@ class Spot:
     logs: ListSpot
     file: str
     blocks: Any
+    replayed: PastCompaction | None
     held: tuple[Held, ...] = ()
 
 

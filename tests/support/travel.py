@@ -7,18 +7,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from textual import on
 from textual.app import App
 from textual.pilot import Pilot
 from textual.screen import Screen
 
 from engine.readable import open_readable
 from inspector.model import StackView
+from inspector.tui.navigation import Go
 from inspector.tui.screens.changes import ChangesScreen
 from tests.support.screens import WIDE, drive
 
 
 class ScreenApp(App[None]):
-    """Shows one screen, and keeps what it was dismissed with."""
+    """Shows one screen, and keeps what it was dismissed with, and where it leads."""
 
     def __init__(self, screen: Screen[Any]) -> None:
         super().__init__()
@@ -28,6 +30,11 @@ class ScreenApp(App[None]):
     def on_mount(self) -> None:
         """Begin with the screen."""
         self.push_screen(self.first, self.results.append)
+
+    @on(Go)
+    def note_place(self, event: Go) -> None:
+        """Keep where the screen leads, too."""
+        self.results.append(event.place)
 
 
 @contextmanager

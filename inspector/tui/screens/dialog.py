@@ -107,16 +107,20 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
     def action_follow(self) -> None:
         """Go where the row leads first."""
         if places := self.places:
-            self.post_message(Go(places[0]))
+            self.go(places[0])
 
     def action_leads_to(self) -> None:
         """List all places that the row leads to."""
         if places := self.places:
-            self.app.push_screen(LeadsToScreen(places), self._go)
+            self.app.push_screen(LeadsToScreen(places), self._go_if_chosen)
 
-    def _go(self, place: Place | None) -> None:
+    def _go_if_chosen(self, place: Place | None) -> None:
         if place is not None:
-            self.post_message(Go(place))
+            self.go(place)
+
+    def go(self, place: Place) -> None:
+        """Go to a place: the main screen does, and puts this dialog away."""
+        self.post_message(Go(place))
 
     def action_explain(self) -> None:
         """Explain what has the keys."""

@@ -17,11 +17,11 @@ from textual.binding import BindingType
 from textual.events import DescendantFocus
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Input, TabbedContent, Tabs
+from textual.widgets import Input, Tabs
 
 from engine.stack import UnlistedFile
 from inspector.actions import CleanAction, UndoAction
-from inspector.model import AsOf, PlanPlace, RecordPlace, Scope, WholeStack, object_of
+from inspector.model import AsOf, PlanPlace, RecordPlace, WholeStack, object_of
 from inspector.rows import LogRow, RefRow
 from inspector.text import age_text, counted, safe_name
 from inspector.tui.keys import bindings
@@ -165,16 +165,9 @@ class MainScreen(NavigableScreen):
 
     def action_moments(self) -> None:
         """Choose an earlier state of the stack, or compare two."""
-
-        async def chosen(scope: Scope | None) -> None:
-            if scope is not None:
-                self._set_scope(scope)
-                if self.query_one(TabbedContent).active not in ("refs-tab", "logs-tab"):
-                    await self._show_tab("refs-tab")
-
         scope = self._refs.scope
         at = scope.update_index if isinstance(scope, AsOf) else None
-        self.app.push_screen(MomentsScreen(self._session.view, at), chosen)
+        self.app.push_screen(MomentsScreen(self._session.view, at))
 
     def action_history(self) -> None:
         """Show what has changed, whichever process made it."""

@@ -1,26 +1,22 @@
 """Time travel: the states of the stack that its tables still tell apart, to be looked at or compared.
 
 A moment is the end of a table: the stack as it was when that table was the newest. The screen lists them
-newest first and is dismissed with the scope that shows the one chosen; two of them are compared on a
+newest first, and leads to the one that is chosen; two of them are compared on a
 `ChangesScreen`. When each moment was is read by a job, from the log entries of its table.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Sequence
-from itertools import accumulate
-from typing import ClassVar, Final, NamedTuple
+from typing import ClassVar, Final
 
 from textual import on
 from textual.binding import BindingType
 
 from engine.errors import ReftableError
 from engine.merge import MergedTable
-from engine.table import Table
-from inspector.model import AsOf, NewestEntry, Scope, StackView, WholeStack, newest_entry
+from inspector.model import AsOf, NewestEntry, StackMoment, StackView, moments_of, newest_entry
 from inspector.rows import SequenceRows
-from inspector.text import file_size, log_time, short_table_name, update_range
+from inspector.text import file_size, log_time, short_table_name
 from inspector.tui.keys import bindings
 from inspector.tui.screens.changes import ChangesScreen
 from inspector.tui.screens.dialog import ListDialog
@@ -31,41 +27,12 @@ TABLES_TOLD: Final = 64
 """Tables whose times are read before they are shown."""
 
 
-class Moment(NamedTuple):
-    """The stack up to `update_index`: how many of its tables end there or before, and their size in bytes.
-
-    `table` is the one that ends there, at `position` in the stack.
-    """
-
-    update_index: int
-    tables: int
-    size: int
-    table: Table
-    position: int
-
-    @property
-    def updates(self) -> str:
-        """The update indexes of that table."""
-        return update_range(self.table.min_update_index, self.table.max_update_index)
-
-
 _Times = dict[int, NewestEntry | ReftableError | OSError | None]
 """What is known of the time of each table, by its position."""
 
 
-def moments_of(tables: Sequence[Table]) -> list[Moment]:
-    """A moment for each table, that of the newest first."""
-    ends = sorted((table.max_update_index, table.size) for table in tables)
-    sizes = [0, *accumulate(size for _, size in ends)]
-    found = []
-    for position, table in reversed(list(enumerate(tables))):
-        count = bisect_right(ends, table.max_update_index, key=lambda end: end[0])
-        found.append(Moment(table.max_update_index, count, sizes[count], table, position))
-    return found
-
-
-class MomentsScreen(ListDialog[Scope | None, Moment]):
-    """The moments of a stack; dismissed with the scope that was chosen, or None."""
+class MomentsScreen(ListDialog[None, StackMoment]):
+    """The moments of a stack."""
 
     HELP = """\
 Time travel: each row is the stack as it was when the table of that row was its newest.
@@ -139,7 +106,7 @@ the row changed. space marks a moment: d and enter on another row then show what
                 "shows what changed between the two; space on the marked row takes the mark away."
             )
 
-    def _columns(self) -> list[Column[Moment]]:
+    def _columns(self) -> list[Column[StackMoment]]:
         marked = None if self._marked is None else self._moments[self._marked]
         highest = max((moment.update_index for moment in self._moments), default=0)
         longest = max((len(moment.updates) for moment in self._moments), default=0)
@@ -157,7 +124,7 @@ the row changed. space marks a moment: d and enter on another row then show what
             Column("newest log entry", self._time_cell, width=25, flex=1),
         ]
 
-    def _time_cell(self, moment: Moment, _width: int) -> Cell:
+    def _time_cell(self, moment: StackMoment, _width: int) -> Cell:
         now = "  now" if moment is self._moments[0] else ""
         if moment.position not in self._entries:
             return Cell("…" + now, "muted")
@@ -173,9 +140,8 @@ the row changed. space marks a moment: d and enter on another row then show what
         """Go to the moment under the cursor; with another one marked, compare the two."""
         if self._marked not in (None, self._list.cursor):
             self.action_compare()
-        elif self._moments:
-            row = self._list.cursor
-            self.dismiss(AsOf(self._moments[row].update_index) if row else WholeStack())
+        else:
+            self.action_follow()
 
     def action_mark(self) -> None:
         """Mark the moment under the cursor, or take its mark away."""
@@ -204,5 +170,5 @@ the row changed. space marks a moment: d and enter on another row then show what
         return f"{self._moments[row].update_index}" + (" (now)" if row == 0 else "")
 
 
-def _newest_table(moment: Moment, _width: int) -> Cell:
+def _newest_table(moment: StackMoment, _width: int) -> Cell:
     return Cell(f"#{moment.position} {short_table_name(moment.table.name)}", "muted")

@@ -19,22 +19,28 @@ from inspector.model import (
     FilePlace,
     InBytes,
     InList,
+    MomentPlace,
+    PastCompaction,
     Place,
     PlacedRow,
     PlanPlace,
     ReadPlace,
     ReplayPlace,
     Scope,
+    StackRow,
     find,
     is_at_hand,
     places_of,
 )
+from inspector.rows import node_place
 from inspector.tui.navigation import Follow, Go, Held, Spot, Trail
 from inspector.tui.pager import show_object
 from inspector.tui.screens.dialog import Dialog, LeadsToScreen
 from inspector.tui.screens.live import LiveScreen, PaneTab
+from inspector.tui.widgets.block_tree import BlockTree
 from inspector.tui.widgets.compaction_pane import CompactionPane
 from inspector.tui.widgets.detail import Detail
+from inspector.tui.widgets.geometry import BarList
 from inspector.tui.widgets.virtual_list import VirtualList
 
 _BUSY: Final = "A change is being made: wait for its end, or stop it with escape, before you go elsewhere."
@@ -123,6 +129,13 @@ class NavigableScreen(LiveScreen):
         if isinstance(focused, Detail):
             return self._detail_of.current
         row = focused.current if isinstance(focused, VirtualList) else None
+        tables = self._session.view.tables
+        if (
+            isinstance(focused, BarList)
+            and self._compaction.shown.past is None
+            and focused.cursor < len(tables)
+        ):
+            return StackRow(focused.cursor, tables[focused.cursor])
         if row is None and focused is not None and self._blocks in focused.ancestors:
             row = self._blocks.selected
         return row if isinstance(row, PlacedRow) else None
@@ -188,12 +201,16 @@ class NavigableScreen(LiveScreen):
     def _look_for(self, place: ReadPlace) -> None:
         view, scope, spot, origin = self._session.view, self._refs.scope, self._spot(), self.app.screen
 
+        active = self.query_one(TabbedContent).active
+
         def found(at: InList | InBytes | str) -> None:
             if self.app.screen is not origin:
                 return  # the user has gone elsewhere
             if isinstance(at, str):
                 self.notify(at[:1].upper() + at[1:] + ".", severity="warning", markup=False)
             else:
+                if isinstance(place, MomentPlace) and isinstance(at, InList) and active == "logs-tab":
+                    at = replace(at, kind="logs")  # the list stays that the user was at
                 self.call_next(self._arrive, spot, origin, at)
 
         self._jobs.drop("locate")
@@ -216,11 +233,27 @@ class NavigableScreen(LiveScreen):
                 pane.go_to(key)
             case InBytes():
                 await self._show_bytes(at)
+            case CompactionPlace():
+                self._compaction.now()
+                await self._show_tab("compaction-tab")
+                await self._show_tab("compaction-tab")
             case ReplayPlace(title, before, merged, after):
                 await self._show_tab("compaction-tab")
                 self._compaction.replay(before, merged, after, title)
-            case CompactionPlace():
-                await self._show_tab("compaction-tab")
+        self.refresh_bindings()
+
+    def _replay(self, past: PastCompaction | None) -> None:
+        if past is None:
+            self._compaction.now()
+        else:
+            self._compaction.replay(past.before, past.merged, past.after, past.title)
+
+    @on(BlockTree.Followed)
+    def _offset_followed(self, event: BlockTree.Followed) -> None:
+        """The pane goes there by itself: remember where it was."""
+        spot = self._spot()
+        at = replace(self._blocks.spot, place=node_place(event.node))
+        self._trail.push(replace(spot, blocks=(self._beside_shown, at)))
         self.refresh_bindings()
 
     async def _show_bytes(self, at: InBytes) -> None:
@@ -250,6 +283,7 @@ class NavigableScreen(LiveScreen):
             logs=self._logs.spot,
             file=self._stack.current_name,
             blocks=(self._beside_shown, self._blocks.spot),
+            replayed=self._compaction.shown.past,
         )
 
     def _put_away(self, spot: Spot) -> Spot:
@@ -276,10 +310,11 @@ class NavigableScreen(LiveScreen):
         spot = self._trail.pop()
         if spot is None:
             return
-        self._compaction.now()
         self._refs.restore(spot.refs)
         self._logs.restore(spot.logs)
         self._beside_shown, blocks = spot.blocks
+        if self._compaction.shown.past != spot.replayed:
+            self._replay(spot.replayed)
         self._stack.choose_file(spot.file)
         self._blocks.restore(blocks)
         self._work()

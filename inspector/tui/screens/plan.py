@@ -128,6 +128,8 @@ class ActionScreen(Dialog[bool]):
             "undo": self.phase is Phase.DONE and self._undone_by is not None,
             "repair": remedy == "repair",
             "unlock": remedy == "again" or (planned and bool(self._in_the_way)),
+            "leads_to": bool(self.places),
+            "go_back": not self.is_busy,
             "plan_again": remedy in ("plan", "repair") or (remedy == "again" and self._plan is None),
         }
         return offered.get(action, True)
@@ -247,6 +249,10 @@ class ActionScreen(Dialog[bool]):
         """Copy the command line."""
         self.app.copy_to_clipboard(self._command)
         self.notify("Copied the command line.", markup=False)
+
+    def action_go_back(self) -> None:
+        """Leave; what is being applied goes on."""
+        self.action_leave()
 
     def action_leave(self) -> None:
         """Stop what is being applied; otherwise close."""

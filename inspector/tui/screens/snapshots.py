@@ -17,7 +17,7 @@ from textual.content import Content
 from engine.readable import ReadableStack, open_readable
 from engine.snapshot import Snapshot, first_names, keep, list_snapshots, older
 from inspector.actions import DropAction, UndoAction, Workplace
-from inspector.model import Journal, StackView
+from inspector.model import Journal, Place, PlanPlace, StackView
 from inspector.rows import SequenceRows
 from inspector.text import age_text, counted, safe_name, short_table_name, utc_time
 from inspector.tui.keys import bindings
@@ -132,6 +132,13 @@ class SnapshotsScreen(ListDialog[bool, Snapshot]):
         one = self._list.current
         if one is not None:
             self._act(UndoAction(self._workplace, one.id))
+
+    def go(self, place: Place) -> None:
+        """The way back to the snapshot is on this screen, which tells what has changed by it."""
+        if isinstance(place, PlanPlace):
+            self.action_restore()
+        else:
+            super().go(place)
 
     def action_compare(self) -> None:
         """Compare the refs of the snapshot with those of now."""

@@ -18,6 +18,7 @@ from textual.message import Message
 from engine.layout import SpanKind
 from inspector.rows import Node, SequenceRows
 from inspector.tui.keys import bindings
+from inspector.tui.navigation import Follow
 from inspector.tui.widgets.virtual_list import MARK_WIDTH, Cell, Column, VirtualList
 
 _NARROW: Final = 60
@@ -136,6 +137,8 @@ class BlockTree(VirtualList[Node]):
             # In the footer 0 means none; an index may well lead to the first block.
             if isinstance(absolute, int) and (absolute or node.block is not None):
                 self.post_message(self.Followed(node, absolute))
+        else:
+            self.post_message(Follow())
 
     def action_unfold(self) -> None:
         """Open the selected node, or go to what is in it."""

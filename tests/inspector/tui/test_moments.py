@@ -11,9 +11,9 @@ from textual.pilot import Pilot
 
 from engine.format import RefRecord
 from engine.table import Table
-from inspector.model import AsOf, WholeStack, newest_entry
+from inspector.model import AsOf, InList, MomentPlace, WholeStack, find, moments_of, newest_entry
 from inspector.tui.screens.changes import ChangesScreen
-from inspector.tui.screens.moments import MomentsScreen, moments_of
+from inspector.tui.screens.moments import MomentsScreen
 from inspector.tui.widgets.virtual_list import VirtualList
 from tests.support.screens import NARROW, branch, branches, log, make_stack, make_tall_stack, shown_lines
 from tests.support.tables import oid, write_table
@@ -83,9 +83,11 @@ def test_moments_are_listed_with_what_they_consist_of(stack: Path) -> None:
 
 
 def test_enter_goes_to_the_moment_and_on_the_newest_to_the_whole_stack(stack: Path) -> None:
-    assert run(stack, "j", "enter") == [AsOf(3)]
-    assert run(stack, "G", "enter") == [AsOf(1)]
-    assert run(stack, "enter") == [WholeStack()]
+    assert run(stack, "j", "enter") == [MomentPlace(3)]
+    assert run(stack, "G", "enter") == [MomentPlace(1)]
+    with open_view(stack) as view:
+        assert find(MomentPlace(3), view, WholeStack()) == InList("refs", AsOf(3))
+        assert find(MomentPlace(4), view, WholeStack()) == InList("refs", WholeStack())
     assert run(stack, "escape") == [None]
     assert run(stack, "q") == [None]
 
@@ -96,12 +98,12 @@ def test_a_double_click_is_as_good_as_enter(stack: Path) -> None:
         await pilot.pause()
 
     with open_view(stack) as view:
-        assert drive_screen(MomentsScreen(view), steps) == [AsOf(3)]
+        assert drive_screen(MomentsScreen(view), steps) == [MomentPlace(3)]
 
 
-@pytest.mark.parametrize(("at", "scope"), [(1, AsOf(1)), (2, AsOf(1)), (3, AsOf(3)), (4, WholeStack())])
-def test_the_cursor_begins_at_the_moment_that_is_shown(stack: Path, at: int, scope: object) -> None:
-    assert run(stack, "enter", at=at) == [scope]
+@pytest.mark.parametrize(("at", "moment"), [(1, 1), (2, 1), (3, 3), (4, 4)])
+def test_the_cursor_begins_at_the_moment_that_is_shown(stack: Path, at: int, moment: int) -> None:
+    assert run(stack, "enter", at=at) == [MomentPlace(moment)]
 
 
 def test_a_marked_moment_is_compared_with_another_whichever_is_older(stack: Path) -> None:
@@ -122,8 +124,8 @@ def test_a_marked_moment_is_compared_with_another_whichever_is_older(stack: Path
 
 
 def test_a_mark_can_be_taken_away_and_is_no_obstacle_on_its_own_row(stack: Path) -> None:
-    assert run(stack, "space", "space", "G", "enter") == [AsOf(1)]
-    assert run(stack, "G", "space", "enter") == [AsOf(1)]
+    assert run(stack, "space", "space", "G", "enter") == [MomentPlace(1)]
+    assert run(stack, "G", "space", "enter") == [MomentPlace(1)]
 
 
 def test_without_a_mark_the_changes_are_those_of_the_table(stack: Path) -> None:
