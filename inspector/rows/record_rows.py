@@ -149,8 +149,12 @@ class PagedRows(RowPages[Row, Key], Generic[Row, Record, Key]):
     def _origins(self, start: Key) -> Iterator[list[tuple[Record, Table]]]:
         """The same, each with its table."""
 
-    def _weight(self, key: Key) -> int:
-        """About how many bytes a key takes."""
+    @staticmethod
+    def _weight(key: Key) -> int:
+        """About how many bytes a key takes.
+
+        Static, or the anchors would keep the rows, and files open, until the garbage is collected.
+        """
         return sys.getsizeof(key)
 
     @abstractmethod
@@ -386,7 +390,8 @@ class LogRows(PagedRows[LogRow, LogRecord, tuple[bytes, int]]):
     def _origins(self, start: tuple[bytes, int]) -> Iterator[list[tuple[LogRecord, Table]]]:
         return self._view.log_origins(start[0], -start[1], deletions=self._deletions, markers=False)
 
-    def _weight(self, key: tuple[bytes, int]) -> int:
+    @staticmethod
+    def _weight(key: tuple[bytes, int]) -> int:
         return len(key[0]) + 128
 
     def _texts(self, records: Sequence[LogRecord]) -> list[bytes]:

@@ -132,6 +132,7 @@ class Jobs:
         app: App[object] = self._owner.app
 
         def run() -> None:
+            nonlocal function, done, failed
             try:
                 answer = function(job)
             except Exception as error:  # noqa: BLE001 - whatever it is, the owner waits for an answer
@@ -141,6 +142,10 @@ class Jobs:
                 self.deliver(job, partial(self._fail, error, failed), is_last=True)
             else:
                 self.deliver(job, partial(done, answer), is_last=True, on_top=on_top)
+            finally:
+                # Textual's worker and its task keep each other, and this function: until the garbage is
+                # collected, all that it is about would stay, with the files of tables.
+                del function, done, failed
 
         job.worker = self._owner.run_worker(run, thread=True, group=group)
 

@@ -1,7 +1,7 @@
 """Random keys, typed ahead of everything, while the answers of jobs come late: what always holds holds then.
 
 A seed decides it all: the keys, when answers come, when others change the stack, how large the terminal is.
-Threads only make an answer earlier or later, which is drawn anyway.
+So that it is the same each time, threads are waited for before each step; when their answers come is drawn.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import random
 import string
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
@@ -61,6 +62,38 @@ class Answers:
         self._lock = threading.Lock()
         self._held: dict[Job, list[Callable[[], None]]] = {}
         self._deliver = Jobs.deliver
+        self._start = Jobs.start
+        self._numbers: dict[Job, int] = {}
+        self._running = 0
+
+    def start(self, jobs: Jobs, group: str, *rest: Any, **options: Any) -> None:  # noqa: ANN401
+        """In place of `Jobs.start`: jobs are told apart by the order in which they begin."""
+        self._start(jobs, group, *rest, **options)
+        self._numbers[jobs._newest[group]] = len(self._numbers)
+
+    def count_threads(self) -> None:
+        """Know of each function that is given to a thread."""
+        loop: Any = asyncio.get_running_loop()
+        run_in_executor = loop.run_in_executor
+
+        def begin(executor: Any, function: Callable[..., Any], *arguments: Any) -> Any:  # noqa: ANN401
+            def run() -> Any:  # noqa: ANN401
+                try:
+                    return function(*arguments)
+                finally:
+                    with self._lock:
+                        self._running -= 1
+
+            with self._lock:
+                self._running += 1
+            return run_in_executor(executor, run)
+
+        loop.run_in_executor = begin
+
+    def wait_for_threads(self) -> None:
+        """Wait until none is at work; the event loop stands still."""
+        while self._running:
+            time.sleep(0.0005)
 
     def take(self, jobs: Jobs, job: Job, tell: Callable[[], object], **options: bool) -> None:
         """In place of `Jobs.deliver`, in any thread."""
@@ -70,7 +103,8 @@ class Answers:
     def let_go(self, *, all_of_them: bool = False) -> bool:
         """Have the first answers of some jobs delivered; whether there was one."""
         with self._lock:
-            jobs = [job for job in self._held if all_of_them or self._chance.random() < 0.5]
+            held = sorted(self._held, key=self._numbers.__getitem__)
+            jobs = [job for job in held if all_of_them or self._chance.random() < 0.5]
             told = []
             for job in jobs:
                 waiting = self._held[job]
@@ -103,6 +137,7 @@ class Typist:
         self.sights: Counter[str] = Counter()
 
     async def step(self) -> None:
+        self.answers.wait_for_threads()
         what = self.chance.random()
         if what < 0.03:
             size = self.chance.choice(SIZES)
@@ -156,9 +191,10 @@ class Typist:
     def look(self) -> None:
         app, screens = self.app, self.app.screen_stack
         self.sights[type(screens[-1]).__name__] += 1
-        assert app._exception is None
         assert isinstance(app, InspectorApp)
-        assert not app.defects
+        for error in (app._exception, *app.defects):
+            if error is not None:
+                raise error
         assert not app._exit, "it ends"
         assert [one for one in screens if isinstance(one, MainScreen)] == [screens[1]] == [self.main]
         focused = app.screen.focused
@@ -205,11 +241,17 @@ def type_at_random(directory: Path, seed: int, steps: int, patch: pytest.MonkeyP
             typist.quits += 1
 
     patch.setattr(attempt, "run", apply)
+
+    def start(jobs: Jobs, group: str, *rest: Any, **options: Any) -> None:  # noqa: ANN401
+        answers.start(jobs, group, *rest, **options)
+
     patch.setattr(Jobs, "deliver", deliver)
+    patch.setattr(Jobs, "start", start)
     patch.setattr(InspectorApp, "action_quit", leave)
     patch.setattr(InspectorApp, "deliver_screenshot", lambda _app: None)
 
     async def go() -> None:
+        answers.count_threads()
         with open_session(directory) as session:
             app = InspectorApp(session)
             async with app.run_test(size=WIDE, notifications=True) as pilot:
