@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from engine.table import Table
 from inspector.model.newest_log import NewestEntry
 from inspector.model.view import StackView
-from inspector.text import counted, shown, update_range, utc_time
+from inspector.text import counted, safe_name, shown, update_range, utc_time
 
 
 class TableShape(NamedTuple):
@@ -141,7 +141,9 @@ class OwnChange:
     after: tuple[str, ...]
 
 
-_OWN_KINDS: Final = {
+PROGRAM: Final = "reftable-inspector"
+
+_KINDS: Final = {
     "expire": EventKind.EXPIRED,
     "repair": EventKind.REPAIRED,
     "undo": EventKind.RESTORED,
@@ -154,7 +156,8 @@ class Event:
     """A change of the stack: when it was seen or made (seconds since 1970), and what it was.
 
     `summary` is what became of refs and reflogs, None while that is not known; `entry` the newest reflog
-    entry that it brought, if there is one; `own` is set for what was done by this program.
+    entry that it brought, if there is one; `own` is set for what was done here, `verb` where that or another
+    process of this program did it.
     """
 
     number: int
@@ -164,6 +167,7 @@ class Event:
     after: Shapes
     difference: Difference
     own: OwnChange | None = None
+    verb: str = ""
     summary: str | None = None
     entry: NewestEntry | None = None
 
@@ -193,12 +197,15 @@ class Event:
     @property
     def by(self) -> str:
         """What made it, as far as that is known."""
-        return "this program" if self.own is not None else "another process"
+        if self.own is not None:
+            return "this program"
+        return f"{PROGRAM} {safe_name(self.verb)}" if self.verb else "another process"
 
     @property
     def who(self) -> str:
         """The same, or rather the committer of the newest reflog entry of another process."""
-        return self.by if self.own is not None or self.entry is None else shown(self.entry.record.committer)
+        is_known = self.own is not None or self.verb or self.entry is None
+        return self.by if is_known or self.entry is None else shown(self.entry.record.committer)
 
     @property
     def clock(self) -> str:
@@ -228,10 +235,10 @@ class Event:
         return Replay((*self.before, unseen), range(first, end + 1), self.after, is_estimated=True)
 
 
-def kind_of(before: Shapes, after: Shapes, found: Difference, own: OwnChange | None) -> EventKind:
-    """What happened, as far as the verb of an action or the ranges tell."""
-    if own is not None and own.operation in _OWN_KINDS:
-        return _OWN_KINDS[own.operation]
+def kind_of(before: Shapes, after: Shapes, found: Difference, verb: str = "") -> EventKind:
+    """What happened, as far as the verb or the ranges tell."""
+    if verb in _KINDS:
+        return _KINDS[verb]
     top = highest(before)
     if after and (highest(after) < top or any(table.last <= top for table in found.added)):
         return EventKind.RESTORED

@@ -16,11 +16,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from engine.errors import ReftableError
 from engine.format import footer_size, header_size, limits_in_name
 from engine.merge import MergedTable
+from engine.snapshot import list_snapshots
 from engine.table import Table
 from inspector.model.difference_summary import DifferenceSummary, summarise
 from inspector.model.event import (
@@ -56,10 +58,11 @@ class _State:
 
 
 class Told(NamedTuple):
-    """What comparing the two states of an event has found."""
+    """What comparing the two states of an event has found, as `Event` has it."""
 
     summary: DifferenceSummary
     entry: NewestEntry | None
+    verb: str
 
 
 class History:
@@ -91,7 +94,9 @@ class History:
         if view is self._view:
             return
         self._view = view
-        state = _State(history_of_tables(view), view.tables)
+        known = {table: table for table in self._states[-1].shapes}  # one object for each, in all events
+        shapes = tuple(known.get(table, table) for table in history_of_tables(view))
+        state = _State(shapes, view.tables)
         at = len(self._states) - 1
         while not self._states[at].is_seen:
             if self._states[at].names == state.names:  # an action has told of it
@@ -158,8 +163,9 @@ class History:
     def _event(self, at: int, own: OwnChange | None, time: float, number: int = 0) -> Event:
         before, after = self._states[at].shapes, self._states[at + 1].shapes
         found = difference(before, after)
-        kind = kind_of(before, after, found, own)
-        return Event(number or next(self._numbers), time, kind, before, after, found, own)
+        verb = "" if own is None else own.operation
+        kind = kind_of(before, after, found, verb)
+        return Event(number or next(self._numbers), time, kind, before, after, found, own, verb)
 
     def _unseen(self, names: tuple[str, ...]) -> _State:
         """A state that an action tells of."""
@@ -217,18 +223,26 @@ class History:
         at = self._number_of(event)
         if at is None:
             return None
-        kind = self._events[at].kind
+        event = self._events[at]
+        kind = kind_of(event.before, event.after, event.difference, told.verb or event.verb)
         is_plain = kind in (EventKind.ADDED, EventKind.COMPACTED, EventKind.ADDED_AND_COMPACTED)
         if told.summary.only_drops_logs and is_plain:
             kind = EventKind.EXPIRED
-        self._events[at] = replace(self._events[at], kind=kind, summary=told.summary.refs, entry=told.entry)
+        verb, summary = told.verb or event.verb, told.summary.refs
+        self._events[at] = replace(event, kind=kind, summary=summary, entry=told.entry, verb=verb)
         return self._events[at]
 
 
 def compare(
-    event: Event, views: tuple[MergedTable, MergedTable], cancelled: Callable[[], bool] = lambda: False
+    event: Event,
+    views: tuple[MergedTable, MergedTable],
+    directory: Path,
+    cancelled: Callable[[], bool] = lambda: False,
 ) -> Told:
-    """Find what became of refs, and the newest reflog entry that came. For a worker; never raises."""
+    """Find what became of refs, the newest reflog entry that came, and the verb, if there was one.
+
+    The verb is told by a snapshot in the stack's `directory`. For a worker; never raises.
+    """
     before, after = views
     summary = summarise(before, after, cancelled=cancelled)
     old = {table.name for table in event.before}
@@ -241,7 +255,13 @@ def compare(
         break
     if entry is not None and entry.record.update_index <= highest(event.before):
         entry = None
-    return Told(summary, entry)
+    verb = event.verb
+    if not verb:
+        lists = tuple(tuple(table.name for table in tables) for tables in (event.before, event.after))
+        with suppress(OSError):
+            made = (one for one in list_snapshots(directory) if (one.tables, one.after) == lists)
+            verb = next((one.operation for one in made), "")
+    return Told(summary, entry, verb)
 
 
 def _is_before(shapes: Shapes, before: Shapes, after: Shapes) -> bool:

@@ -69,6 +69,8 @@ from inspector.tui.work import Job, Jobs
 _WATCH_TICKS: Final = 4
 """Looks at the stack for each look at the files beside it, which reads the directory."""
 
+_LEAST_TOAST_SECONDS, _TOAST_SECONDS = 2.0, 5.0
+
 _MOST_COMPARED: Final = 2**20
 """Bytes of a table that is not listed, up to which its records are compared with those of the stack."""
 
@@ -421,7 +423,7 @@ class LiveScreen(Screen[None]):
         if event is not None and views is not None:
             self._jobs.start(
                 "compare",
-                lambda job: compare(event, views, lambda: job.is_cancelled),
+                lambda job: compare(event, views, self._session.view.directory, lambda: job.is_cancelled),
                 partial(self._tell_change, event),
                 _fail,
             )
@@ -433,7 +435,11 @@ class LiveScreen(Screen[None]):
             isinstance(on_top, ActionScreen) and on_top.phase in (Phase.APPLYING, Phase.MADE)
         )
         if now is not None and now is self._history.newest and now.own is None and not is_said:
-            self.notify(told.summary.line, title="The stack has changed (L: what)", markup=False)
+            # In a busy repository they must not pile up.
+            since = min((now.time - one.time for one in self._history.events[1:2]), default=_TOAST_SECONDS)
+            timeout = max(_LEAST_TOAST_SECONDS, min(since, _TOAST_SECONDS))
+            title = "The stack has changed (L: what)"
+            self.notify(told.summary.line, title=title, timeout=timeout, markup=False)
         self._tell_history()
 
 

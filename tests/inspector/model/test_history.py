@@ -74,7 +74,7 @@ class Watched:
         assert event is not None
         views = self.history.views(event)
         assert views is not None
-        told = self.history.tell(event, compare(event, views))
+        told = self.history.tell(event, compare(event, views, self.repo.reftable))
         assert told is not None
         return told
 
@@ -152,6 +152,7 @@ def test_each_change_of_git_is_an_event_of_its_kind(repo: Repository) -> None:
         packed, before = seen.look()
         assert (packed.kind, packed.what) == (EventKind.COMPACTED, "5 tables became 1 (updates 1-5)")
         assert before == told
+        assert all(one is other for one, other in zip(packed.before, told.after, strict=True)), "kept once"
         assert packed.replay == (packed.before, range(5), packed.after, False)
         assert [table.policy_size > 0 for table in packed.before] == [True] * 5
         told = seen.compare()
@@ -272,7 +273,7 @@ def test_own_verbs_say_what_it_was(repo: Repository) -> None:
         same_chain(seen.history)
 
 
-def test_an_undo_of_another_process_goes_back(repo: Repository) -> None:
+def test_verbs_of_another_process_are_known_by_their_snapshots(repo: Repository) -> None:
     with watched(repo) as seen:
         for change in (seen.compact, lambda: seen.add("refs/heads/gone")):
             change()
@@ -280,6 +281,16 @@ def test_an_undo_of_another_process_goes_back(repo: Repository) -> None:
             plan_and_run(UndoAction(seen.workplace), lambda _progress: None)
             newest = seen.look()[0]
             assert (newest.kind, newest.by) == (EventKind.RESTORED, OTHER)
+            told = seen.compare()
+            assert (told.kind, told.who) == (EventKind.RESTORED, "reftable-inspector undo")
+        plan_and_run(ExpireAction(seen.workplace, before=2_000_000_000), lambda _progress: None)
+        seen.look()
+        told = seen.compare()
+        assert (told.kind, told.by) == (EventKind.EXPIRED, "reftable-inspector expire")
+        assert "log entries dropped" in (told.summary or "")
+        repo.commit("git")
+        seen.look()
+        assert ((told := seen.compare()).by, told.who) == (OTHER, "A U Thor")
 
 
 def test_tables_of_old_events_are_let_go(repo: Repository) -> None:
@@ -342,7 +353,7 @@ def shape(first: int, last: int, name: str = "") -> TableShape:
 def test_ranges_tell_what_happened(before: str, after: str, kind: EventKind, what: str) -> None:
     old, new = (tuple(shape(*map(int, part.split("-"))) for part in text.split()) for text in (before, after))
     found = difference(old, new)
-    event = Event(1, 0, kind_of(old, new, found, None), old, new, found)
+    event = Event(1, 0, kind_of(old, new, found), old, new, found)
     assert (event.kind, event.what) == (kind, what)
 
 
@@ -358,7 +369,7 @@ def test_comparing_stops_when_it_is_told_to(repo: Repository) -> None:
         event = seen.look()[0]
         views = seen.history.views(event)
         assert views is not None
-        told = compare(event, views, lambda: True)
+        told = compare(event, views, repo.reftable, lambda: True)
         assert told.summary.line == "the stack has changed"
 
 
