@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import example, given, strategies as st
 
 from engine.format import RefRecord
 from engine.merge import fastlog2, suggest_compaction_segment, suggest_geometric_segment
@@ -72,6 +72,11 @@ def test_without_a_merge_tables_pile_up_and_additions_are_written_once() -> None
     assert [(moment.tables, moment.written) for moment in found] == [(3, 3), (4, 6), (5, 9)]
 
 
+# What is looked at each time is not the whole stack: the range reaches far back; so does what is due of old.
+@example([300, 60] * 40, [2**20, 2**20, 60], "log2", 2)
+@example([5000, 5000] + [300, 60] * 40, [60, 300], "log2", 2)
+@example([100] * 80, [100, 101], "geometric", 1)
+@example([2**39, *(2**power for power in range(39, 7, -1))], [100, 156], "geometric", 1)
 @given(
     st.lists(st.integers(1, 2**20), max_size=70),
     st.lists(st.integers(1, 2**12), min_size=1, max_size=8),
