@@ -54,7 +54,7 @@ from inspector.tui.work import Job, Jobs, failure_text
 _BAR_WIDTH: Final = 20
 
 
-class HealthPane(TellsState, Vertical):
+class HealthPane(Vertical, TellsState):
     """Findings, worst first, and the words for the one under the cursor."""
 
     HELP: ClassVar[str] = """\

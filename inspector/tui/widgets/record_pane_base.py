@@ -63,7 +63,7 @@ class _Coming(Generic[Row]):
     row: int | None
 
 
-class RecordPane(TellsState, Vertical, Generic[Row]):
+class RecordPane(Vertical, TellsState, Generic[Row]):
     """Refs or log entries."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("records")
@@ -99,7 +99,8 @@ class RecordPane(TellsState, Vertical, Generic[Row]):
         """`debounce` of 0 applies a filter with each letter."""
         self.rows: VirtualList[Row] = VirtualList((), empty=f"no {self.KIND.noun}", id=self.LIST_ID)
         self._bar = RecordBar(self.rows)
-        super().__init__(self._bar, ListPane(self.rows))
+        self._list_pane: ListPane[Row] = ListPane(self.rows)
+        super().__init__(self._bar, self._list_pane)
         self._session = session
         self._debounce = debounce
         self._typing: Timer | None = None

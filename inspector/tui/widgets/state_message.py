@@ -15,7 +15,10 @@ class StateMessage(Message):
 
 
 class TellsState(Widget):
-    """Keeps messages about its state, of each kind the newest, until it is in the tree of widgets."""
+    """Keeps messages about its state, of each kind the newest, until it is in the tree of widgets.
+
+    It is not the first base of a class: from that one Textual takes the styles.
+    """
 
     _untold: dict[type[Message], Message] | None = None
 

@@ -112,7 +112,7 @@ def fit_text(text: str, width: int, align: Literal["left", "right"] = "left") ->
     return padding + text if align == "right" else text + padding
 
 
-class VirtualList(TellsState, ScrollView, Generic[Row], can_focus=True):
+class VirtualList(ScrollView, TellsState, Generic[Row], can_focus=True):
     """Rows of a source under a cursor that keys, wheel and clicks move."""
 
     ALLOW_SELECT = False
