@@ -5,6 +5,7 @@ May import `text`.
     row_filter    which rows a filter lets through
     row_pages     rows that are read a page at a time
     record_rows   refs and reflog entries as rows
+    prefix_tree   refs as a tree of prefixes
     sorted_rows   rows in another order
     difference_rows, outcome_rows
                   what changed between two views, and what a repair does, as rows
@@ -29,6 +30,16 @@ from inspector.rows.layout_nodes import (
     root_node,
 )
 from inspector.rows.outcome_rows import ORDER, OutcomeRows
+from inspector.rows.prefix_tree import (
+    ROOT,
+    Level,
+    PrefixRow,
+    PrefixTree,
+    TreeRow,
+    behind,
+    prefixes_of,
+    read_level,
+)
 from inspector.rows.record_rows import LogRow, LogRows, PagedRows, RefRow, RefRows, log_row
 from inspector.rows.row_filter import FilterError, RowFilter
 from inspector.rows.row_pages import PAGE_ROWS, READ_ERRORS, SCAN_RECORDS, RowPages, RowSource, SequenceRows

@@ -223,6 +223,12 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
         Use("copy-bytes", "copy_bytes"),
         Use("copy-offset", "copy_offset"),
     ),
+    "refs": (Use("tree", "tree", "Tree", 20, hint="Prefixes with counts, and back to the list"),),
+    "prefixes": (
+        Use("open", "toggle_prefix", rank=10),
+        Use("right", "unfold", "Open"),
+        Use("left", "fold", "Close, or go to what it is below"),
+    ),
     "block-tree": (
         Use("open", "toggle_part", rank=10),
         Use("right", "unfold", "Open"),

@@ -83,7 +83,10 @@ class NavigableScreen(LiveScreen):
             # Not only once the tab tells that it is shown: keys that are typed until then are for it.
             # At once and not in its turn, or it could take the user back from where the next key has led.
             is_compaction = name == "compaction-tab"
-            self.set_focus(self._compaction.focus_target if is_compaction else tab.query(VirtualList).first())
+            shown = (
+                rows for rows in tab.query(VirtualList) if rows.parent is not None and rows.parent.display
+            )
+            self.set_focus(self._compaction.focus_target if is_compaction else next(shown))
 
     @on(TabbedContent.TabActivated)
     async def _tab_activated(self, event: TabbedContent.TabActivated) -> None:

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
 
 from engine.readable import in_doubt
 from engine.table import Table
-from inspector.model import LOGS, REFS
-from inspector.rows import LogRow, RefRow
+from inspector.model import LOGS, REFS, Arrangement, KeyFound, News, Session
+from inspector.rows import Level, LogRow, PrefixTree, RefRow, read_level
 from inspector.text import log_time, short_id, shown, value_text
-from inspector.tui.widgets.record_pane_base import RecordPane
-from inspector.tui.widgets.virtual_list import Cell, Column, Look
+from inspector.tui.keys import bindings
+from inspector.tui.widgets.prefix_list import PrefixList
+from inspector.tui.widgets.record_pane_base import DEBOUNCE, RecordPane
+from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, Look, VirtualList
+from inspector.tui.work import Job, Jobs
 
 _KEYS = """f goes to the first name that begins with what you type, or comes after it, through the index.
     s sorts by the next column, S turns the order round; a click on the title of a column does both.
@@ -31,6 +39,10 @@ class RefsPane(RecordPane[RefRow]):
     Of a single table all records are shown, tombstones among them; as of an update index, what the tables up
     to there say.
 
+    t shows the prefixes of names as a tree, with how many refs are below each (… until that is counted), and
+    the list again: each at what was under the cursor of the other. enter opens a prefix, right and left open
+    and close as well.
+
     A ? behind the table means doubt: a newer table is damaged or missing, and may have held a newer version.
 
     / filters as you type: text that the name contains, or that of the ref which a symref points to; an object
@@ -41,6 +53,148 @@ class RefsPane(RecordPane[RefRow]):
 
     KIND = REFS
     LIST_ID = "refs"
+
+    BINDINGS: ClassVar[list[BindingType]] = bindings("refs")
+
+    def __init__(self, session: Session, *, debounce: float = DEBOUNCE) -> None:
+        """As for all panes of records."""
+        super().__init__(session, debounce=debounce)
+        self.prefixes = PrefixList()
+        self._tree_pane = ListPane(self.prefixes)
+        self._tree_pane.display = False
+        self._tree_of: object = None  # the rows that the tree is of
+        self._jobs = Jobs(self)
+
+    def compose(self) -> ComposeResult:
+        """The tree is behind the list."""
+        yield self._tree_pane
+
+    @property
+    def shows_tree(self) -> bool:
+        """Whether prefixes are shown in place of the list."""
+        return self._tree_pane.display
+
+    @property
+    def current(self) -> RefRow | None:
+        """The ref under the cursor; None on a prefix too."""
+        row = self.prefixes.current if self.shows_tree else self.rows.current
+        return row if isinstance(row, RefRow) else None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being read for the tree."""
+        return self._jobs.idle
+
+    def action_tree(self) -> None:
+        """Show the tree at the ref under the cursor, or the list at what is under the cursor of the tree."""
+        if self.shows_tree:
+            name = self.prefixes.name_at_cursor
+            self._leave_tree()
+            if name is not None and (self.rows.current is None or self.rows.current.key != name):
+                self.go_to(name)
+            return
+        row = self.rows.current
+        tree = PrefixTree([b"refs/"])
+        if row is not None:
+            tree.open_way(row.record.name)
+        self._tree_pane.display = True
+        self._list_pane.display = False
+        self.screen.set_focus(self.prefixes)
+        self._build_tree(tree, row.record.name if row is not None else None)
+        self.refresh_bindings()
+
+    def _leave_tree(self) -> None:
+        had_focus = self.prefixes.has_focus
+        self._jobs.drop("tree")
+        self._tree_pane.display = False
+        self._list_pane.display = True
+        if had_focus:
+            self.screen.set_focus(self.rows)
+        self.refresh_bindings()
+        self.post_message(self.RowChosen(self))
+
+    def _build_tree(self, tree: PrefixTree, name: bytes | None = None) -> None:
+        """Read what is open in a tree and not read yet, and show it then with the cursor at `name`."""
+        if (now := self.arrangement) is None:
+            return
+        self._tree_of = now.natural
+        view, positions, deletions = now.merged, now.view.positions, now.shape.shows_deletions
+
+        def read(job: Job) -> dict[bytes, Level]:
+            return {
+                prefix: read_level(view, prefix, positions, deletions=deletions, check=job.check)
+                for prefix in tree.missing
+            }
+
+        def put(levels: dict[bytes, Level]) -> None:
+            tree.put(levels)
+            self.prefixes.show_tree(tree, name)
+
+        self._jobs.start("tree", read, put)
+
+    @on(PrefixList.LevelsWanted)
+    def _read_more(self) -> None:
+        self._build_tree(self.prefixes.held)
+
+    @on(PrefixList.RestWanted)
+    def _show_rest(self, event: PrefixList.RestWanted) -> None:
+        self._leave_tree()
+        self.go_to(event.name)
+
+    @on(VirtualList.RowsWanted)
+    def _count_prefixes(self) -> None:
+        if self.shows_tree and self.arrangement is not None and (names := self.prefixes.held.take_asked()):
+            for name in names:
+                self._session.want_key(f"{self.LIST_ID} before {name!r}", self.arrangement.natural, name)
+            # A message that was made while this pane had its turn comes no further up than to here.
+            self.post_message(VirtualList.RowsWanted())
+
+    def take(self, news: News) -> None:
+        """Take up news of the session; row numbers of prefixes among them."""
+        super().take(news)
+        now = self.arrangement
+        if not (isinstance(news, KeyFound) and self.shows_tree and now and news.source is now.natural):
+            return
+        # A scan that was broken off knows no more than what it has passed.
+        if news.row is not None and (news.row < now.natural.count or now.natural.complete):
+            self.prefixes.held.found(news.key, news.row)
+            self.prefixes.show_tree(self.prefixes.held)
+
+    def _draw(self, arrangement: Arrangement[RefRow], row: int, above: int) -> None:
+        super()._draw(arrangement, row, above)
+        if self.shows_tree and arrangement.natural is not self._tree_of:
+            self._build_tree(PrefixTree(self.prefixes.held.opened))
+
+    def go_to(self, key: Any) -> None:  # noqa: ANN401
+        """Go to a row of the list."""
+        if self.shows_tree:
+            self._leave_tree()
+        super().go_to(key)
+
+    def action_filter(self) -> None:
+        """Filter the list."""
+        if self.shows_tree:
+            self._leave_tree()
+        super().action_filter()
+
+    def action_jump(self) -> None:
+        """Jump in the list."""
+        if self.shows_tree:
+            self._leave_tree()
+        super().action_jump()
+
+    def action_back(self) -> None:
+        """Show the list again; or as for all panes of records."""
+        if self.shows_tree:
+            self.action_tree()
+        else:
+            super().action_back()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A tree has the order of names."""
+        if self.shows_tree and action in ("sort", "turn", "export"):
+            return False
+        return (self.shows_tree and action == "back") or super().check_action(action, parameters)
 
     @staticmethod
     def _columns(tables: Sequence[Table], counting: Sequence[Table]) -> list[Column[RefRow]]:
