@@ -187,7 +187,8 @@ class Event:
             parts.append(f"{counted(inputs, 'table')} {became}{span}")
         if added and not (merges and transactions):
             text = f": {_at_most(transactions, 'transaction')}" if transactions > len(added) else ""
-            parts.append(f"{counted(len(added), 'table')} added{_span(added)}{text}")
+            came = "added" if transactions or not self.before else "came back"
+            parts.append(f"{counted(len(added), 'table')} {came}{_span(added)}{text}")
         if dropped:
             parts.append(f"{counted(len(dropped), 'table')} dropped{_span(dropped)}")
         if parts:
@@ -203,9 +204,10 @@ class Event:
 
     @property
     def who(self) -> str:
-        """The same, or rather the committer of the newest reflog entry of another process."""
-        is_known = self.own is not None or self.verb or self.entry is None
-        return self.by if is_known or self.entry is None else shown(self.entry.record.committer)
+        """The same, shorter; of another process rather the committer of its newest reflog entry."""
+        if self.own is None and self.verb:
+            return f"verb {safe_name(self.verb)}"
+        return self.by if self.own is not None or self.entry is None else shown(self.entry.record.committer)
 
     @property
     def clock(self) -> str:

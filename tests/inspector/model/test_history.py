@@ -282,7 +282,7 @@ def test_verbs_of_another_process_are_known_by_their_snapshots(repo: Repository)
             newest = seen.look()[0]
             assert (newest.kind, newest.by) == (EventKind.RESTORED, OTHER)
             told = seen.compare()
-            assert (told.kind, told.who) == (EventKind.RESTORED, "reftable-inspector undo")
+            assert (told.kind, told.who) == (EventKind.RESTORED, "verb undo")
         plan_and_run(ExpireAction(seen.workplace, before=2_000_000_000), lambda _progress: None)
         seen.look()
         told = seen.compare()
@@ -345,7 +345,12 @@ def shape(first: int, last: int, name: str = "") -> TableShape:
         ),
         ("1-3 4-4", "4-4", EventKind.UNKNOWN, "1 table dropped (updates 1-3)"),
         ("1-3 4-4", "1-3", EventKind.RESTORED, "1 table dropped (update 4)"),
-        ("1-4", "1-3 4-4", EventKind.RESTORED, "2 tables added (updates 1-4), 1 table dropped (updates 1-4)"),
+        (
+            "1-4",
+            "1-3 4-4",
+            EventKind.RESTORED,
+            "2 tables came back (updates 1-4), 1 table dropped (updates 1-4)",
+        ),
         ("1-4", "", EventKind.UNKNOWN, "1 table dropped (updates 1-4)"),
         ("1-4", "1-4", EventKind.UNKNOWN, "the same tables, with other bytes in them"),
     ],

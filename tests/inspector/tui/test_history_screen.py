@@ -12,6 +12,8 @@ from inspector.model import Event, EventKind
 from inspector.tui import InspectorApp, MainScreen
 from inspector.tui.screens.changes import ChangesScreen
 from inspector.tui.screens.history import HistoryScreen
+from inspector.tui.screens.journal import JournalScreen
+from tests.support.actions import ActionApp, act, journal, until
 from tests.support.git import Git, Repository
 from tests.support.screens import NARROW, drive, open_session, press, settle, shown_lines
 
@@ -144,3 +146,21 @@ def test_what_was_told_last_is_first_in_the_list(repo: Repository) -> None:
 
     with open_session(repo.reftable) as session:
         drive(InspectorApp(session, watch=3600.0), steps)
+
+
+def test_a_defect_is_in_the_journal_with_its_traceback() -> None:
+    """In full: it can be scrolled, and nothing in it reaches the terminal."""
+    kept = journal()
+    lines = [f'  File "x.py", line {number}, in plan\x1b[2J' for number in range(30)]
+    details = "\n".join(["Traceback (most recent call last):", *lines, "ZeroDivisionError: the last line"])
+    kept.note("Clean", "failed", "A defect of this program.", "reftable-inspector clean .", details)
+
+    async def steps(pilot: Pilot[Any], app: ActionApp) -> None:
+        text = "\n".join(shown_lines(app))
+        assert "Traceback (most recent call last):" in text
+        assert r"in plan\x1b[2J" in text
+        assert "ZeroDivisionError" not in text
+        await pilot.press("tab", "end")
+        await until(pilot, lambda: "ZeroDivisionError: the last line" in "\n".join(shown_lines(app)))
+
+    act(JournalScreen(kept), steps)
