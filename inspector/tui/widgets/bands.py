@@ -82,7 +82,7 @@ def picture(course: Course, moments: int, scale: Scale) -> list[list[Run]]:
     looks: list[tuple[BandLook, Iterable[Band]]] = [  # wide ones are drawn first, narrow ones over them
         ("gone", (band for moment in before for band in moment.merged)),
         ("joined", now.merged if now is not None else ()),
-        ("there", sorted((band for band in course.stack(moments) if band is not made), key=_from_wide)),
+        ("there", sorted(course.stack(moments), key=_from_wide)),
         ("made", [made] if made is not None else ()),
     ]
     for look, bands in looks:

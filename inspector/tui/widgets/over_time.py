@@ -35,7 +35,7 @@ from inspector.model import (
     past,
     replay,
 )
-from inspector.text import file_size
+from inspector.text import counted
 from inspector.tui.keys import bindings
 from inspector.tui.widgets.bands import BandLook, Scale, counts_line, magnitudes, picture
 from inspector.tui.widgets.compaction_words import tables_text
@@ -318,7 +318,7 @@ What comes is an estimate by sizes alone: a merge is as large as its inputs, and
         end = course.moments[-1]
         question = answer.question
         if question.load is PAST:
-            title, about = f"{end.tables:,} tables", ""
+            title, about = f"{counted(end.tables, 'table')} now", f"at most {course.most:,}"
         else:
             title = rule if rule == "log2" else f"geometric ×{question.factor} (+ -)"
             about = (
@@ -363,20 +363,28 @@ def _scale(answer: _Answer, width: int, rows: int) -> Scale:
 def _moment_line(course: Course, moments: int, of_past: bool) -> Content:
     """What happened at the cursor."""
     moment = course.moments[moments - 1]
-    added, now = moment.added, f"{moment.tables:,} table{'s' if moment.tables != 1 else ''}"
-    if of_past:
-        if added is None:
-            became = f"one of {file_size(moment.made.size)}" if moment.made is not None else "left out"
-            which = tables_text(range(moment.start, moment.start + len(moment.merged)))
-            return Content.assemble((f"{which}: {became}", "bold"), f"; {now}")
-        span = f" {added.first:,}" if added.first == added.last else f"s {added.first:,} to {added.last:,}"
-        return Content.assemble((f"transaction{span}", "bold"), f": {file_size(added.size)}; {now}")
-    return Content.assemble(
-        (f"transaction {moments:,}", "bold"),
-        f": +{added.size if added is not None else 0:,} bytes; ",
-        (_merge_text(moment), "bold" if moment.merged else ""),
-        f": {now}, {moment.written / course.added_by(moments):.1f}× written",
-    )
+    added, made, now = moment.added, moment.made, counted(moment.tables, "table")
+    if not of_past:
+        return Content.assemble(
+            (f"transaction {moments:,}", "bold"),
+            f": +{added.size if added is not None else 0:,} bytes; ",
+            (_merge_text(moment), "bold" if moment.merged else ""),
+            f": {now}, {moment.written / course.added_by(moments):.1f}× written",
+        )
+    if added is not None:
+        return Content.assemble(
+            (_transactions(added.first, added.last), "bold"), f": a table of {added.size:,} bytes; {now}"
+        )
+    which = tables_text(range(moment.start, moment.start + len(moment.merged)))
+    if made is None:
+        return Content.assemble((which, "bold"), f" left out; {now}")
+    if (last := moment.merged[-1].last) < made.last:
+        which = f"{which}, with {_transactions(last + 1, made.last)}"
+    return Content.assemble((which, "bold"), f", became one of {made.size:,} bytes; {now}")
+
+
+def _transactions(first: int, last: int) -> str:
+    return f"transaction {first:,}" if first == last else f"transactions {first:,} to {last:,}"
 
 
 def _merge_text(moment: Moment) -> str:

@@ -12,6 +12,7 @@ from hypothesis import given, strategies as st
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
+from engine.format import RefRecord
 from engine.merge import fastlog2
 from engine.stack import Policy, Stack
 from engine.table import Table
@@ -20,6 +21,7 @@ from inspector.tui import MainScreen
 from inspector.tui.widgets.bands import Scale, counts_line, magnitudes, picture
 from inspector.tui.widgets.over_time import ADDITIONS, PAST, OverTime
 from tests.support.screens import branches, drive, inspect, log, make_stack, settle, shown_lines
+from tests.support.tables import oid
 
 
 def drawn(course: Course, moments: int, width: int, rows: int = 9) -> list[str]:
@@ -218,7 +220,22 @@ def test_a_merge_that_is_seen_is_drawn_as_the_past(stack: Path) -> None:
         await pilot.press("R")
         await settle(pilot)
         said = "\n".join(shown_lines(pilot.app))
-        assert re.search(r"tables 0 to 2: one of [\d.]+K?; 1 table\b", said)
+        assert re.search(r"tables 0 to 2, became one of [\d,]+ bytes; 1 table\b", said)
         assert "╞" in said
+        with Stack.open(stack) as opened, opened.addition() as addition, addition.table() as writer:
+            writer.add_ref(RefRecord(b"HEAD", addition.update_index, oid(1)))
+        await pilot.press("R")
+        await settle(pilot)
+        said = "\n".join(shown_lines(pilot.app))
+        assert "transaction 4: a table of " in said
+        with Stack.open(stack) as opened:
+            opened.compact_all()
+            with opened.addition() as addition, addition.table() as writer:
+                writer.add_ref(RefRecord(b"HEAD", addition.update_index, oid(2)))
+            opened.compact_all()
+        await pilot.press("R")
+        await settle(pilot)
+        said = "\n".join(shown_lines(pilot.app))
+        assert re.search("tables 0 and 1, with transaction 5, became one of ", said)
 
     inspect(stack, steps)
