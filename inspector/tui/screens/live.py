@@ -195,10 +195,12 @@ class LiveScreen(Screen[None]):
         """Have what lies under a dialog drawn once when it has changed.
 
         Textual 8.2 then notes once more that it is to be drawn, and draws both screens behind each message to
-        this one: each look at the stack among them.
+        this one: each look at the stack among them. So it does when a widget has changed that is not to be
+        seen, such as one in another tab, which leaves nothing to draw.
         """
         if self.app.screen is not self:
             self._repaint_required = False
+            self._dirty_widgets &= self._compositor.visible_widgets.keys()
 
     def begin(self) -> None:
         """Show what is at hand, and begin to work and to watch."""

@@ -43,6 +43,7 @@ from inspector.tui.widgets.dry_run import DryRun
 from inspector.tui.widgets.geometry import BarList, Bars, slide
 from inspector.tui.widgets.over_time import OverTime
 from inspector.tui.widgets.player import Player
+from inspector.tui.widgets.state_message import StateMessage, TellsState
 from inspector.tui.widgets.virtual_list import ListPane, VirtualList
 
 LOW: Final = 16
@@ -52,7 +53,7 @@ SLIM: Final = 64
 """Cells below which the bars after a merge are left out."""
 
 
-class CompactionPane(Vertical):
+class CompactionPane(TellsState, Vertical):
     """What compaction would make of the stack, and why."""
 
     HELP: ClassVar[str] = HELP
@@ -88,7 +89,7 @@ class CompactionPane(Vertical):
 
         tables: range
 
-    class Revealed(Message):
+    class Revealed(StateMessage):
         """What the stack's own rule suggests has been found out, or is a riddle again: see `hides_own`."""
 
     def __init__(self, rule: Policy | None = None) -> None:
