@@ -1,4 +1,4 @@
-"""What the help screen says: what is seen and the concept behind it, the keys that work, a glossary.
+"""What the help screen says: the keys that work, what is seen and the concept behind it, a glossary.
 
 What explains a pane stands next to it, as its `HELP`; help begins with that of the focused widget, or of its
 nearest ancestor that has one. Keys are read from the bindings that are active, so they are those that work at
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from rich.cells import cell_len
@@ -17,7 +17,7 @@ from textual.content import Content
 from textual.dom import DOMNode
 from textual.screen import Screen
 
-from inspector.tui.key_actions import KeyAction, key_actions
+from inspector.tui.key_actions import KeyAction
 
 GENERAL: Final = """
 This is one stack of reftables: the files in which git keeps the refs and reflogs of a repository, or of one
@@ -90,31 +90,71 @@ and the ranges of a stack follow each other.
 def help_text(screen: Screen[Any]) -> str:
     """What explains that which has the focus on `screen`."""
     node: DOMNode = screen.focused or screen
-    return next(filter(None, map(_own_help, node.ancestors_with_self)), GENERAL)
+    return next(filter(None, (help_of(type(node)) for node in node.ancestors_with_self)), GENERAL)
 
 
-def _own_help(node: DOMNode) -> str | None:
+def help_of(node: type[DOMNode]) -> str | None:
+    """What explains the nodes of this class, if anything does."""
     # Textual's own widgets have a HELP too, in Markdown, about how to use them: not about what they show.
-    for kind in type(node).__mro__:
+    for kind in node.__mro__:
         if "HELP" in vars(kind):
             text = vars(kind)["HELP"]
             return text if isinstance(text, str) and not kind.__module__.startswith("textual.") else None
     return None
 
 
-def help_lines(screen: Screen[Any]) -> Iterator[Content]:
-    """Help for what has the focus on `screen`, as it is now."""
-    for paragraph in paragraphs(help_text(screen)):
-        yield Content(paragraph)
-        yield Content()
-    actions = key_actions(screen)
+def matching(actions: Sequence[KeyAction], query: str) -> list[KeyAction]:
+    """The actions whose words have `query` in them; that of which it is a key comes first."""
+    wanted = query.casefold().strip()
+    keyed = [action for action in actions if query.strip() in action.keys]
+    worded = [action for action in actions if wanted in f"{action.title} {action.hint}".casefold()]
+    return keyed + [action for action in worded if action not in keyed]
+
+
+def key_columns(actions: Sequence[KeyAction], chosen: int, width: int) -> tuple[list[Content], int]:
+    """The keys in as many columns as `width` has room for, and the line of the one that is `chosen`.
+
+    Those of the pane come first, then those of everywhere, each group column by column.
+    """
+    lines: list[Content] = []
+    line_of_chosen = 0
+    labels = ["  ".join(action.keys) for action in actions]
+    label_width = min(16, max(map(cell_len, labels), default=0))
+    entries = [f"{label + ' ' * (label_width - cell_len(label))}  " for label in labels]
+    widths = [cell_len(entry + action.title) for entry, action in zip(entries, actions, strict=True)]
+    widest = max(widths, default=1)
+    columns = max(1, width // (widest + 4))
     for heading, of_pane in (("Keys of this pane", True), ("Keys everywhere", False)):
-        if here := [action for action in actions if action.of_pane is of_pane]:
-            yield _heading(heading)
-            yield from _key_lines(here)
+        numbers = [number for number, action in enumerate(actions) if action.of_pane is of_pane]
+        if not numbers:
+            continue
+        lines.append(Content.styled(heading, "bold $text-accent"))
+        height = -(-len(numbers) // columns)
+        for row in range(height):
+            parts: list[Content] = []
+            for number in numbers[row::height]:
+                if number == chosen:
+                    line_of_chosen = len(lines)
+                entry = Content.assemble((entries[number], "bold"), actions[number].title)
+                mark = "> " if number == chosen else "  "
+                parts.append((mark + entry).stylize("reverse" if number == chosen else ""))
+                parts.append(Content(" " * (widest - widths[number] + 2)))
+            lines.append(Content("").join(parts))
+        lines.append(Content())
+    return lines, line_of_chosen
+
+
+def help_words(text: str, query: str) -> Iterator[Content]:
+    """The paragraphs of `text` and of the glossary that have `query` in them."""
+    wanted = query.casefold().strip()
+    for paragraph in paragraphs(text):
+        if wanted in paragraph.casefold():
+            yield Content(paragraph)
             yield Content()
-    yield _heading("Glossary")
-    for paragraph in paragraphs(GLOSSARY):
+    found = [paragraph for paragraph in paragraphs(GLOSSARY) if wanted in paragraph.casefold()]
+    if found:
+        yield Content.styled("Glossary", "bold $text-accent")
+    for paragraph in found:
         term, _colon, meaning = paragraph.partition(": ")
         yield Content.assemble((f"{term}: ", "bold"), meaning)
 
@@ -123,15 +163,3 @@ def paragraphs(text: str) -> list[str]:
     """The paragraphs of `text`, each as one line to be wrapped; lines that are indented stay lines."""
     found = re.split(r"\n\s*\n", inspect.cleandoc(text))
     return [re.sub(r"\s*\n(?! )", " ", paragraph) for paragraph in found]
-
-
-def _heading(text: str) -> Content:
-    return Content.styled(text, "bold $text-accent")
-
-
-def _key_lines(actions: list[KeyAction]) -> Iterator[Content]:
-    labels = ["  ".join(action.keys) for action in actions]
-    width = min(24, max(map(cell_len, labels)))
-    for label, action in zip(labels, actions, strict=True):
-        text = f"{action.title}: {action.hint}" if action.hint else action.title
-        yield Content.assemble((label + " " * (width - cell_len(label)), "bold"), "  ", text)

@@ -13,7 +13,7 @@ from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.widget import Widget
 
-from inspector.tui.keys import active_bindings, key_label
+from inspector.tui.keys import active_bindings, key_label, rank
 
 # Textual binds these for everything that could scroll, whether or not it does.
 _SIDEWAYS: Final = {"scroll_left", "scroll_right", "page_left", "page_right"}
@@ -32,11 +32,12 @@ class KeyAction:
     title: str
     hint: str
     of_pane: bool
+    rank: int
     keys: tuple[str, ...] = ()
 
 
 def key_actions(screen: Screen[Any]) -> list[KeyAction]:
-    """What can be done on `screen` now, the focused pane's first, in the order of their declarations.
+    """What can be done on `screen` now, the focused pane's first, and the most useful ones of each.
 
     Left out is what `check_action` hides or dims, and what scrolls something that does not scroll.
     """
@@ -45,11 +46,14 @@ def key_actions(screen: Screen[Any]) -> list[KeyAction]:
         target, action = _target(screen, node, binding.action)
         if not enabled or binding.system or not binding.description or _is_idle(target, action):
             continue
+        if binding.key.startswith("super+"):  # for terminals that pass it on; there is another
+            continue
         title = binding.description[:1].upper() + binding.description[1:]
         of_pane = node not in (screen, screen.app)
-        known = found.setdefault((target, action), KeyAction(target, action, title, binding.tooltip, of_pane))
+        made = KeyAction(target, action, title, binding.tooltip, of_pane, rank(binding))
+        known = found.setdefault((target, action), made)
         known.keys += (key_label(binding.key),)
-    return sorted(found.values(), key=lambda action: not action.of_pane)
+    return sorted(found.values(), key=lambda action: (not action.of_pane, action.rank or 99))
 
 
 def _target(screen: Screen[Any], node: DOMNode, action: str) -> tuple[DOMNode, str]:

@@ -293,7 +293,16 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
     ),
     # Screens on top of the main one.
     "dialog": (Use("help", "explain", rank=2),),
-    "help": (*_leave("Close", "help"), *_moves()),
+    "help": (
+        # Typing filters, so only keys that no field takes do anything else.
+        Use("open", "run", "Run", 10, priority=True),
+        Use("help", "leave", "Close", priority=True),
+        Use("stop", "leave", "Close", 8),
+        Use("down", "move(1)", rank=12),
+        Use("up", "move(-1)"),
+        Use("page-down", "page(1)", rank=14),
+        Use("page-up", "page(-1)"),
+    ),
     "confirm": (
         Use("stop", "dismiss(False)", "Cancel", 10),
         Use("left", "app.focus_next", "Next"),

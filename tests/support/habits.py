@@ -11,7 +11,7 @@ from textual.screen import Screen
 from textual.widgets import Input, Static, TabbedContent, TabPane
 
 from inspector.tui.palette import InspectorCommands
-from inspector.tui.screens.dialog import HelpScreen
+from inspector.tui.screens.dialog import explain
 from inspector.tui.terminal import TerminalApp
 from inspector.tui.themes import register_themes
 
@@ -95,4 +95,4 @@ class HabitsApp(TerminalApp):
         return Habits()
 
     def action_help(self) -> None:
-        self.push_screen(HelpScreen(self.screen))
+        explain(self.screen)

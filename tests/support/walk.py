@@ -34,7 +34,7 @@ _WALK: tuple[tuple[str | See, ...], ...] = (
     (See("4", "compaction"), *"..,X+-j jVkF", "\r", "h", *_BACK),
     (See("5", "health"), *"vjj", "\r", "5", "b"),
     (See("1", "refs"), _BACKTAB, *_MOVES, " ", _ESCAPE, "\r", "2", "1", *_BACK, "\t", "\t"),
-    (See("?", "Keys"), See("G", "update index"), "g", _ESCAPE),
+    (See("?", "Keys"), *"tomb", "\x1b[6~", "\x1b[5~", _ESCAPE),
     (See("\x10", "Search"), *"the", *_BACK),
     (See("@", "Journal"), "j", *_BACK),
     (See("T", "Time travel"), "j", "k", *_BACK, "L", "j", *_BACK),

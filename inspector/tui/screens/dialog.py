@@ -23,7 +23,8 @@ from textual.widgets import Button, Input, Static
 from inspector.actions import Typed
 from inspector.model import Place, PlacedRow, places_of
 from inspector.rows import SequenceRows
-from inspector.tui.help import help_lines
+from inspector.tui.help import help_text, help_words, key_columns, matching
+from inspector.tui.key_actions import KeyAction, key_actions
 from inspector.tui.keys import bindings
 from inspector.tui.navigation import Go
 from inspector.tui.widgets.key_bar import KeyBar
@@ -124,41 +125,98 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
 
     def action_explain(self) -> None:
         """Explain what has the keys."""
-        self.app.push_screen(HelpScreen(self))
+        explain(self)
 
 
-class HelpScreen(Dialog[None]):
-    """A text to scroll through, above the screen it is about."""
+class _HelpFilter(Input):
+    """Leaves the key that has opened help to it."""
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        """Take all other characters."""
+        return character != "?" and super().check_consume_key(key, character)
+
+
+class HelpScreen(Dialog[KeyAction | None]):
+    """The keys that work on a screen, which typing filters, and the words below; closed with one to run."""
 
     DEFAULT_CSS = """
     HelpScreen {
-        & > .box { max-width: 84; height: auto; max-height: 1fr; border: round $accent; }
-        & VerticalScroll { height: auto; max-height: 1fr; scrollbar-size-vertical: 1; }
+        overflow: hidden;
+        & > .box { max-width: 160; border: round $accent; }
+        & #hint { height: 1; color: $foreground-muted; text-wrap: nowrap; text-overflow: ellipsis; }
+        & VerticalScroll { height: 1fr; scrollbar-size-vertical: 1; scrollbar-gutter: stable; }
+        & #text { max-width: 96; }
     }
     """
 
-    # The keys are the screen's, so that they work wherever the focus is.
     BINDINGS: ClassVar[list[BindingType]] = bindings("help")
 
     def __init__(self, screen: Screen[Any]) -> None:
-        self._text = VerticalScroll(Static(Content("\n").join(help_lines(screen))), can_focus=False)
-        super().__init__("Help", self._text)
+        self._actions = key_actions(screen)
+        self._about = help_text(screen)
+        self._shown: list[KeyAction] = []
+        self._chosen = -1
+        self._filter = _HelpFilter(placeholder="type to filter; enter runs the marked one", compact=True)
+        self._filter.cursor_blink = False
+        self._hint = Static(id="hint", markup=False)
+        self._keys = Static(id="keys")
+        self._words = Static(id="text")
+        self._text = VerticalScroll(self._keys, self._words, can_focus=False)
+        super().__init__("Help", self._filter, self._hint, self._text)
+
+    def on_mount(self) -> None:
+        """What is typed filters."""
+        self._filter.focus()
+        self._draw()
+
+    def on_resize(self) -> None:
+        """Another width, other columns."""
+        self._draw()
+
+    @on(Input.Changed)
+    def _filter_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._chosen = 0 if event.value.strip() else -1
+        self._draw()
+        self._text.scroll_home(animate=False)
+
+    def _draw(self) -> None:
+        query = self._filter.value
+        self._shown = matching(self._actions, query)
+        self._chosen = min(self._chosen, len(self._shown) - 1)
+        width = max(20, min(self.app.size.width, 160) - 6)
+        lines, line = key_columns(self._shown, self._chosen, width)
+        self._keys.update(Content("\n").join(lines))
+        self._words.update(Content("\n").join(help_words(self._about, query)))
+        self._hint.update(self._shown[self._chosen].hint if self._chosen >= 0 else "")
+        if not self._text.scroll_y <= line < self._text.scroll_y + self._text.size.height - 1:
+            self._text.scroll_to(y=max(0, line - 1), animate=False)
 
     def action_move(self, lines: int) -> None:
-        """Scroll by `lines`."""
-        self._text.scroll_relative(y=lines, animate=False)
+        """Mark the next key, or the one before."""
+        if self._shown:
+            self._chosen = max(0, min(self._chosen + lines, len(self._shown) - 1))
+            self._draw()
 
     def action_page(self, pages: float) -> None:
         """Scroll by so many pages."""
-        self.action_move(int(pages * max(1, self._text.size.height - 1)))
+        self._text.scroll_relative(y=int(pages * max(1, self._text.size.height - 1)), animate=False)
 
-    def action_first(self) -> None:
-        """Scroll to the beginning."""
-        self._text.scroll_home(animate=False)
+    def action_run(self) -> None:
+        """Close, and do what the key that is marked does."""
+        if self._chosen >= 0:
+            self.dismiss(self._shown[self._chosen])
 
-    def action_last(self) -> None:
-        """Scroll to the end, which is the glossary."""
-        self._text.scroll_end(animate=False)
+
+def explain(screen: Screen[Any]) -> None:
+    """Explain what has the keys on `screen`; what is chosen there is done where it belongs."""
+    app = screen.app
+
+    def run(action: KeyAction | None) -> None:
+        if action is not None:
+            app.call_next(app.run_action, action.action, action.node)
+
+    app.push_screen(HelpScreen(screen), run)
 
 
 class ConfirmScreen(Dialog[bool]):

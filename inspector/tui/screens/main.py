@@ -29,7 +29,7 @@ from inspector.tui.screens.add import AddScreen
 from inspector.tui.screens.change_menu import Change, ChangeMenu
 from inspector.tui.screens.compact import CompactScreen, range_action
 from inspector.tui.screens.copy_row import CopyScreen
-from inspector.tui.screens.dialog import HelpScreen
+from inspector.tui.screens.dialog import explain
 from inspector.tui.screens.expire import ExpireScreen
 from inspector.tui.screens.export_rows import ExportScreen
 from inspector.tui.screens.history import HistoryScreen
@@ -161,7 +161,7 @@ class MainScreen(NavigableScreen):
 
     def action_help(self) -> None:
         """Explain what has the keys."""
-        self.app.push_screen(HelpScreen(self))
+        explain(self)
 
     def action_moments(self) -> None:
         """Choose an earlier state of the stack, or compare two."""

@@ -25,7 +25,7 @@ from inspector.model import PastCompaction, Study, TableSize
 from inspector.rows import SequenceRows
 from inspector.tui.config import Config, user_config
 from inspector.tui.keys import bindings
-from inspector.tui.screens.dialog import HelpScreen
+from inspector.tui.screens.dialog import explain
 from inspector.tui.terminal import TerminalApp, run_on_terminal
 from inspector.tui.themes import register_themes
 from inspector.tui.widgets.compaction_words import compared_lines, step_lines, tables_text
@@ -199,7 +199,7 @@ merge, M what you have marked."""
 
     def action_explain(self) -> None:
         """Say what there is to do."""
-        self.app.push_screen(HelpScreen(self))
+        explain(self)
 
     def _advance(self, steps: int) -> None:
         study = self._studies[self._number]

@@ -17,8 +17,11 @@ from textual.screen import Screen
 import inspector.tui
 from inspector.demo import build_demo
 from inspector.tui import MainScreen
-from inspector.tui.keys import ALWAYS, MEANINGS, PLACES, active_bindings, footer_label, rank
+from inspector.tui.help import help_of
+from inspector.tui.key_actions import key_actions
+from inspector.tui.keys import ALWAYS, MEANINGS, PLACES, active_bindings, footer_label, key_label, rank
 from inspector.tui.screens.change_menu import ChangeMenu
+from inspector.tui.screens.dialog import Dialog, HelpScreen
 from tests.support.screens import NARROW, WIDE, footer, press
 from tests.support.shared_screen import SharedScreen, shared_screen
 from tests.support.thinning import thinned
@@ -67,6 +70,12 @@ def test_all_keys_come_from_the_table_and_have_words() -> None:
             assert binding.description, (kind, binding)
             used.add((binding.id, binding.action))
     assert used == {(use.meaning, use.action) for uses in PLACES.values() for use in uses}
+
+
+def test_every_dialog_explains_itself() -> None:
+    dialogs = [kind for kind in classes() if issubclass(kind, Dialog) and not kind.__subclasses__()]
+    assert len(dialogs) > 15
+    assert [kind for kind in dialogs if kind is not HelpScreen and help_of(kind) is None] == []
 
 
 # The modes of the main screen, and the screens above it: the keys that lead there.
@@ -139,6 +148,9 @@ def test_no_key_falls_through_and_the_footer_is_filled_with_whole_words_best_fir
         await press(pilot, *MODES[mode])
         shown = pilot.app.screen
         assert {key: found for key, found in chain(shown).items() if len(found) > 1} == {}
+        told = {label for action in key_actions(shown) for label in action.keys}
+        ours = [one for one in active_bindings(shown) if one.enabled and one.binding.id is not None]
+        assert [key_label(one.binding.key) for one in ours if key_label(one.binding.key) not in told] == []
         lines = []
         for size in SIZES:
             await pilot.resize_terminal(*size)
