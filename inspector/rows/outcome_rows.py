@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from engine.closing import Closing
+from engine.errors import Cancelled
 from engine.format import RefRecord
 from engine.repair import Outcome, RefOutcome
 
@@ -27,7 +30,10 @@ ORDER: Final = (
 
 
 class OutcomeRows(Closing):
-    """The outcomes of one plan, a `RowSource` once all are in. Written, then read; `close` frees the disk."""
+    """The outcomes of one plan, a `RowSource` once all are in. Written, then read; `close` frees the disk.
+
+    Any thread may close it. One that is still writing is stopped by `Cancelled` then.
+    """
 
     wanting = False
     complete = True
@@ -35,6 +41,8 @@ class OutcomeRows(Closing):
     def __init__(self) -> None:
         # No name: sqlite keeps a few pages in memory and the rest in a file that is gone when it is closed.
         self._db = sqlite3.connect("", check_same_thread=False)
+        self._is_closed = False
+        self._writing = threading.Lock()
         self._db.execute(
             "CREATE TABLE outcome (kind, number, name, index0, value0, peeled0, target0, "
             "index1, value1, peeled1, target1, why, PRIMARY KEY (kind, number)) WITHOUT ROWID"
@@ -44,7 +52,8 @@ class OutcomeRows(Closing):
 
     def clear(self) -> None:
         """Begin anew, for another plan."""
-        self._db.execute("DELETE FROM outcome")
+        with self._written():
+            self._db.execute("DELETE FROM outcome")
         self.counts = dict.fromkeys(Outcome, 0)
 
     def add(self, outcomes: Iterable[RefOutcome]) -> None:
@@ -58,9 +67,17 @@ class OutcomeRows(Closing):
                 rows.append((ORDER.index(kind), self.counts[kind], one.name, *fields, os.fsencode(one.why)))
             self.counts[kind] += 1
         try:
-            self._db.executemany("INSERT INTO outcome VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            with self._written():
+                self._db.executemany("INSERT INTO outcome VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         except sqlite3.Error as error:
             raise OSError(f"a temporary file cannot be written: {error}") from error
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        with self._writing:
+            if self._is_closed:
+                raise Cancelled
+            yield
 
     @property
     def count(self) -> int:
@@ -81,7 +98,9 @@ class OutcomeRows(Closing):
 
     def close(self) -> None:
         """Remove the temporary database."""
-        self._db.close()
+        with self._writing:
+            self._is_closed = True
+            self._db.close()
 
 
 def _outcome(row: tuple[Any, ...]) -> RefOutcome:

@@ -366,8 +366,15 @@ class RepairScreen(ActionScreen):
         self._plan_anew(replace(self._repair, force=force))
 
     def _plan_anew(self, action: RepairAction) -> None:
-        self._action = self._repair = action
+        self._repair = action
         self.action_plan_again()
+
+    def action_plan_again(self) -> None:
+        """Make a plan for the stack as it is now; one that is still being made has a list of its own."""
+        self._outcomes.close()
+        self._outcomes = OutcomeRows()
+        self._action = self._repair = replace(self._repair, store=self._outcomes)
+        super().action_plan_again()
 
     def action_unlock(self) -> None:
         """Plan again: with a lock that has come in between, the plan of a repair begins with that."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from engine.errors import Cancelled
 from engine.format import U64_MAX, RefRecord
 from engine.repair import Outcome, RefOutcome
 from inspector.rows import OutcomeRows
@@ -64,6 +65,15 @@ def test_another_plan_begins_with_none(rows: OutcomeRows) -> None:
     assert (rows.count, rows.row(0)) == (0, None)
     rows.add([one])
     assert list(rows) == [one]
+
+
+def test_a_plan_that_is_still_made_for_a_list_that_was_closed_is_stopped() -> None:
+    rows = OutcomeRows()
+    rows.close()
+    for write in (rows.clear, lambda: rows.add([])):
+        with pytest.raises(Cancelled):
+            write()
+    rows.close()
 
 
 def test_a_full_disk_is_an_error_of_the_system(rows: OutcomeRows) -> None:

@@ -39,8 +39,8 @@ from tests.support.stacks import traces
 from tests.support.tables import oid
 from tests.support.thinning import ALL
 
-SEEDS: Final = range(8 if ALL else 1)
-STEPS: Final = 400 if ALL else 60
+SEEDS: Final = range(4 if ALL else 1)
+STEPS: Final = 300 if ALL else 60
 
 # Keys of terminals, beside those that are bound where the user is.
 KEYS: Final = (
