@@ -18,6 +18,7 @@ from inspector.text.facts import (
     error_text,
     file_size,
     loss_text,
+    name_text,
     short_id,
     short_table_name,
     shorten_middle,

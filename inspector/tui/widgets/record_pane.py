@@ -14,7 +14,7 @@ from engine.readable import in_doubt
 from engine.table import Table
 from inspector.model import LOGS, REFS, Arrangement, KeyFound, News, Session
 from inspector.rows import Level, LogRow, PrefixTree, RefRow, read_level
-from inspector.text import log_time, short_id, shown, value_text
+from inspector.text import log_time, name_text, short_id, shown, value_text
 from inspector.tui.keys import bindings
 from inspector.tui.widgets.prefix_list import PrefixList
 from inspector.tui.widgets.record_pane_base import DEBOUNCE, RecordPane
@@ -202,7 +202,7 @@ class RefsPane(RecordPane[RefRow]):
         among = set(counting)
         asked = [table if table in among else None for table in tables]
         return [
-            Column("ref", lambda row, _: shown(row.record.name), 24, flex=3),
+            Column("ref", _name, 24, flex=3),
             Column("value", _ref_value, 10, flex=2),
             _index_column(tables),
             _table_column(tables, asked),
@@ -229,16 +229,21 @@ class LogsPane(RecordPane[LogRow]):
 
     @staticmethod
     def _columns(tables: Sequence[Table], counting: Sequence[Table]) -> list[Column[LogRow]]:  # noqa: ARG004
-        """Ref, update index, new id, message, time, author and table."""
+        """Ref, update index, new id and where there is room the old one, message, time, author and table."""
         return [
-            Column("ref", lambda row, _: shown(row.record.name), 18, flex=2),
+            Column("ref", _name, 14, flex=2),
             _index_column(tables),
+            Column("old", lambda row, _: Cell(short_id(row.record.old), "muted"), 7, priority=1),
             Column("new", _log_new, 7),
-            Column("message", lambda row, _: shown(row.record.message.rstrip(b"\n")), 20, flex=5),
+            Column("message", lambda row, _: shown(row.record.message.rstrip(b"\n")), 32, flex=5),
             Column("time", lambda row, _: Cell(log_time(row.record), "muted"), 16, priority=5),
             Column("who", lambda row, _: Cell(shown(row.record.committer), "muted"), 10, 1, priority=2),
             _table_column(tables, ()),
         ]
+
+
+def _name(row: RefRow | LogRow, width: int) -> str:
+    return name_text(row.record.name, width)
 
 
 def _ref_value(row: RefRow, width: int) -> Cell:
