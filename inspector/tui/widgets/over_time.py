@@ -38,7 +38,7 @@ from inspector.model import (
 from inspector.text import counted
 from inspector.tui.keys import bindings
 from inspector.tui.widgets.bands import BandLook, Scale, counts_line, magnitudes, picture
-from inspector.tui.widgets.compaction_words import tables_text
+from inspector.tui.widgets.over_time_words import moment_line
 from inspector.tui.widgets.player import Player
 from inspector.tui.work import Job, Jobs, failure_text
 
@@ -337,7 +337,7 @@ What comes is an estimate by sizes alone: a merge is as large as its inputs, and
             lines.append(
                 Content.assemble((f"{'tables':<{_LABEL}}", "$foreground-muted"), (counts, "$text-accent"))
             )
-        lines.append(_moment_line(course, self.moments, question.load is PAST))
+        lines.append(moment_line(course, self.moments, of_past=question.load is PAST))
         return lines
 
 
@@ -358,39 +358,6 @@ def _scale(answer: _Answer, width: int, rows: int) -> Scale:
     each = (width - before) / len(moments)
     cells = int(each) * len(moments) if each >= 1 else width - before
     return Scale([there, there + len(moments)], [before, cells], width, logs)
-
-
-def _moment_line(course: Course, moments: int, of_past: bool) -> Content:
-    """What happened at the cursor."""
-    moment = course.moments[moments - 1]
-    added, made, now = moment.added, moment.made, counted(moment.tables, "table")
-    if not of_past:
-        return Content.assemble(
-            (f"transaction {moments:,}", "bold"),
-            f": +{added.size if added is not None else 0:,} bytes; ",
-            (_merge_text(moment), "bold" if moment.merged else ""),
-            f": {now}, {moment.written / course.added_by(moments):.1f}× written",
-        )
-    if added is not None:
-        return Content.assemble(
-            (_transactions(added.first, added.last), "bold"), f": a table of {added.size:,} bytes; {now}"
-        )
-    which = tables_text(range(moment.start, moment.start + len(moment.merged)))
-    if made is None:
-        return Content.assemble((which, "bold"), f" left out; {now}")
-    if (last := moment.merged[-1].last) < made.last:
-        which = f"{which}, with {_transactions(last + 1, made.last)}"
-    return Content.assemble((which, "bold"), f", became one of {made.size:,} bytes; {now}")
-
-
-def _transactions(first: int, last: int) -> str:
-    return f"transaction {first:,}" if first == last else f"transactions {first:,} to {last:,}"
-
-
-def _merge_text(moment: Moment) -> str:
-    if not moment.merged:
-        return "nothing merged"
-    return f"{tables_text(range(moment.start, moment.start + len(moment.merged)))} merged"
 
 
 def _played(question: _Question, tables: Shapes, job: Job) -> _Answer:
