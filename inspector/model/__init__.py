@@ -38,7 +38,7 @@ from inspector.model.health import (
     findings_at_hand,
     identity,
 )
-from inspector.model.history import History, Told, compare
+from inspector.model.history import History, Told, compare, reopen
 from inspector.model.journal import Ending, Entry, Journal
 from inspector.model.layout_reader import LayoutReader
 from inspector.model.moments import StackMoment, moments_of

@@ -74,7 +74,7 @@ class History:
     def __init__(self, view: StackView, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._numbers = count(1)
-        self._directory, self._hash_id = view.directory, view.hash_id
+        self.directory, self._hash_id = view.directory, view.hash_id
         self._view = view
         self._states = [_State(history_of_tables(view), view.tables)]  # one more than there are events
         self._events: list[Event] = []
@@ -176,7 +176,7 @@ class History:
         """A table that was not opened, by its name and the size of its file, if that is there still."""
         first, last = limits_in_name(name) or (0, 0)
         with suppress(OSError):
-            size = os.stat(self._directory / name).st_size
+            size = os.stat(self.directory / name).st_size
             version = 1 if self._hash_id.size == 20 else 2
             return TableShape(name, first, last, size - footer_size(version) - header_size(version) + 1, size)
         return TableShape(name, first, last, 0, 0)
@@ -262,6 +262,26 @@ def compare(
             made = (one for one in list_snapshots(directory) if (one.tables, one.after) == lists)
             verb = next((one.operation for one in made), "")
     return Told(summary, entry, verb)
+
+
+def reopen(event: Event, directory: Path) -> tuple[MergedTable, MergedTable]:
+    """The stack before and after an old event, from tables that are in the stack or in a snapshot still.
+
+    For a worker. Raises `FileNotFoundError` if one is in neither, `ReftableError`, other `OSError`.
+    """
+    names = {table.name for table in (*event.before, *event.after)}
+    snapshots = list_snapshots(directory)
+    places = {name: one.file(name) for one in snapshots for name in names.intersection(one.files)}
+    opened = {}
+    for name in names:
+        try:
+            opened[name] = Table.open(directory / name)
+        except FileNotFoundError:
+            if name not in places:
+                raise
+            opened[name] = Table.open(places[name], name)
+    before, after = ([opened[table.name] for table in tables] for tables in (event.before, event.after))
+    return MergedTable(before), MergedTable(after)
 
 
 def _is_before(shapes: Shapes, before: Shapes, after: Shapes) -> bool:

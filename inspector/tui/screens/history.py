@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from typing import ClassVar, Final
 
@@ -11,7 +12,8 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.events import ScreenResume
 
-from inspector.model import Event, EventKind, History, Shapes
+from engine.merge import MergedTable
+from inspector.model import Event, EventKind, History, Shapes, reopen
 from inspector.rows import SequenceRows
 from inspector.text import (
     counted,
@@ -26,6 +28,7 @@ from inspector.tui.keys import bindings
 from inspector.tui.screens.changes import ChangesScreen
 from inspector.tui.screens.dialog import ListDialog
 from inspector.tui.widgets.virtual_list import Cell, Column, Look, VirtualList
+from inspector.tui.work import failure_text
 
 _MOST_TABLES: Final = 50
 """Tables that the detail lists of those that came, and of those that went."""
@@ -53,9 +56,9 @@ class HistoryScreen(ListDialog[None, Event]):
     transaction wrote and a compaction merged at once was not seen: it is taken to be as large as the rule
     needs. On another change, enter does what d does.
 
-    d lists the refs that changed. The tables of the newest changes are kept open for this; of older ones
-    there are names and sizes alone, unless their tables are in the stack still. y copies the command line of
-    a change that this program made. The journal (@) has what was tried and failed as well; time travel (T)
+    d lists the refs that changed. The tables of the newest changes are kept open for this; those of older
+    ones are looked for in the stack and in its snapshots, and may be gone. y copies the command line of a
+    change that this program made. The journal (@) has what was tried and failed as well; time travel (T)
     shows states of the stack from before it was opened.
     """
 
@@ -116,7 +119,7 @@ class HistoryScreen(ListDialog[None, Event]):
         if action == "leads_to":
             return bool(self.places)
         if action == "differs":
-            return event is not None and (self._history.views(event) is not None or None)
+            return event is not None
         return True
 
     def detail(self, row: Event) -> list[Content]:
@@ -135,7 +138,7 @@ class HistoryScreen(ListDialog[None, Event]):
             text = shown(record.message.removesuffix(b"\n"))
             lines.append(Content(f"{newest}: {shown(record.name)}  {log_time(record)}  {who}  {text}"))
         if self._history.views(row) is None:
-            lines.append(Content.styled(_GONE, "$foreground-muted"))
+            lines.append(Content.styled(_CLOSED, "$foreground-muted"))
         old, new = ({table.name for table in tables} for tables in (row.before, row.after))
         lines += _tables("+", tuple(table for table in row.after if table.name not in old), "$text-accent")
         lines += _tables("-", tuple(table for table in row.before if table.name not in new), "$text-warning")
@@ -157,17 +160,26 @@ class HistoryScreen(ListDialog[None, Event]):
             self.action_differs()
 
     def action_differs(self) -> None:
-        """Show what became of refs."""
+        """Show what became of refs; the tables of an old event are looked for."""
         event = self._list.current
-        views = self._history.views(event) if event is not None else None
-        if event is None or views is None:
-            if event is not None:
-                self.notify(_GONE, severity="warning", markup=False)
+        if event is None:
             return
+        if (views := self._history.views(event)) is not None:
+            self._show_changes(event, views)
+        else:
+            look = partial(reopen, event, self._history.directory)
+            show = partial(self._show_changes, event)
+            self._jobs.start("reopen", lambda _job: look(), show, self._fail, on_top=True)
+
+    def _show_changes(self, event: Event, views: tuple[MergedTable, MergedTable]) -> None:
         old, new = views
         span = f"{old.max_update_index} to {new.max_update_index}"
         title = f"What changed at {event.clock}: update index {span}"
         self.app.push_screen(ChangesScreen(old, new, title, self._hash_size))
+
+    def _fail(self, error: Exception) -> None:
+        text = _GONE if isinstance(error, FileNotFoundError) else failure_text(error)
+        self.notify(text, severity="warning", markup=False)
 
     def action_copy(self) -> None:
         """Copy the command line of what this program did."""
@@ -177,6 +189,7 @@ class HistoryScreen(ListDialog[None, Event]):
             self.notify("Copied the command line.", markup=False)
 
 
+_CLOSED: Final = "Its tables are not open any more: d looks for them, in the stack and in snapshots."
 _GONE: Final = "What differed cannot be read any more: tables of then are gone."
 
 

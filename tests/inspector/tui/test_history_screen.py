@@ -131,13 +131,18 @@ def test_what_was_told_last_is_first_in_the_list(repo: Repository) -> None:
         assert copied == [current(pilot).own and current(pilot).own.command]  # type: ignore[union-attr]
 
         # Tables of old events are closed: what they were is shown, what differed is not.
-        for number in range(4):
+        for number in range(6):
             repo.commit(f"later {number}")
             await look(pilot, screen)
         await press(pilot, "G")
         assert current(pilot).summary is not None
+        assert "Its tables are not open any more" in text(pilot)
+        await press(pilot, "d")
         assert "What differed cannot be read any more" in text(pilot)
-        assert HistoryScreen.check_action(pilot.app.screen, "differs", ()) is None  # type: ignore[arg-type]
+        row = [event.own is not None for event in screen._history.events].index(True)
+        await press(pilot, "g", *["j"] * row, "d")
+        assert isinstance(pilot.app.screen, ChangesScreen), "its tables are in the snapshot, and in the stack"
+        await press(pilot, "escape")
         await pilot.resize_terminal(*NARROW)
         await settle(pilot)
         assert "another proc" in text(pilot), (
