@@ -53,7 +53,7 @@ SLIM: Final = 64
 """Cells below which the bars after a merge are left out."""
 
 
-class CompactionPane(TellsState, Vertical):
+class CompactionPane(Vertical, TellsState):
     """What compaction would make of the stack, and why."""
 
     HELP: ClassVar[str] = HELP
