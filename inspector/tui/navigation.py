@@ -34,12 +34,16 @@ class Go(Message):
 
 @dataclass(frozen=True, slots=True)
 class ListSpot:
-    """What a list of records showed: its shape, the filter as it was typed, the row and the rows above it."""
+    """What a list of records showed: its shape, the filter as it was typed, the row and the rows above it.
+
+    `in_tree` is the name under the cursor of the tree of prefixes, if that was shown.
+    """
 
     shape: Shape
     typed: str
     key: Any
     above: int
+    in_tree: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

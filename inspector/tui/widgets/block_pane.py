@@ -65,10 +65,11 @@ class _File(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BlockSpot:
-    """What a block pane showed: a file, and a part of it."""
+    """What a block pane showed: a file, a part of it, and so many rows above that."""
 
     file: _File | None
     place: NodePlace | None
+    above: int
 
 
 class BlockPane(Vertical):
@@ -124,7 +125,7 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
         super().__init__(views, self._facts, self._offset)
         self._file: _File | None = None
         self._reader: LayoutReader | None = None  # None until the file is open
-        self._asked: Callable[[LayoutReader, Job], PathRead] | None = None  # the way to what is wanted then
+        self._asked: tuple[Callable[[LayoutReader, Job], PathRead], int | None] | None = None  # the way then
         self._jobs = Jobs(self)
         self._selected: Node | None = None
 
@@ -152,14 +153,15 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
     @property
     def spot(self) -> BlockSpot:
         """Which file is shown, and the place of the part that is selected."""
-        return BlockSpot(self._file, None if self._selected is None else node_place(self._selected))
+        place = None if self._selected is None else node_place(self._selected)
+        return BlockSpot(self._file, place, self._tree.above)
 
     def restore(self, spot: BlockSpot) -> None:
         """Show what was shown then."""
         if spot.file != self._file:
             self._show(spot.file)
-        if spot.place is not None:
-            self._go_to(spot.place)
+        if (place := spot.place) is not None:
+            self._go_by(lambda reader, job: reader.path(place, job.check), spot.above)
 
     def reveal(self, offset: int, key: bytes | None = None) -> None:
         """Go to the block at `offset` of the table shown, or to the record of this key in it.
@@ -169,12 +171,12 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
         """
         self._go_by(lambda reader, job: reader.record(offset, key, job.check))
 
-    def _go_by(self, way: Callable[[LayoutReader, Job], PathRead]) -> None:
+    def _go_by(self, way: Callable[[LayoutReader, Job], PathRead], above: int | None = None) -> None:
         reader = self._reader
         if reader is None:
-            self._asked = way
+            self._asked = way, above
         else:
-            self._go(lambda job: way(reader, job), self._take_path)
+            self._go(lambda job: way(reader, job), partial(self._take_path, above=above))
 
     def _show(self, file: _File | None) -> None:
         for group in ("open", "children", "way", "bytes", "copy"):
@@ -202,7 +204,7 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
         self._select(reader.root, move=True)
         self._tree.show_root(reader.root)
         if self._asked is not None:
-            self._go_by(self._asked)
+            self._go_by(*self._asked)
 
     def _fail(self, error: Exception) -> None:
         self._tree.stop_reading()
@@ -223,12 +225,12 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
     def _go_to(self, place: NodePlace, *, by_cursor: bool = False) -> None:
         """Go to the part at `place`, which may be the one below the byte cursor."""
         if self._reader is None:
-            self._asked = lambda reader, job: reader.path(place, job.check)
+            self._asked = (lambda reader, job: reader.path(place, job.check)), None
         else:
             path = partial(self._reader.path, place)
             self._go(lambda job: path(job.check), partial(self._take_path, by_cursor=by_cursor))
 
-    def _take_path(self, path: PathRead, *, by_cursor: bool = False) -> None:
+    def _take_path(self, path: PathRead, *, by_cursor: bool = False, above: int | None = None) -> None:
         for node, children in path.read:
             if node.children is None:
                 node.children = children
@@ -238,7 +240,7 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
             self._go_to(path.place, by_cursor=by_cursor)
             return
         self._select(path.target, move=not by_cursor)
-        self._tree.reveal(path.target)
+        self._tree.reveal(path.target, above)
 
     # What is selected.
 

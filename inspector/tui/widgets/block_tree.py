@@ -77,8 +77,11 @@ class BlockTree(VirtualList[Node]):
             self._reading = None
             self._redraw()
 
-    def reveal(self, target: Node) -> None:
-        """Open the way to `target` and go there; close what was opened for another one."""
+    def reveal(self, target: Node, above: int | None = None) -> None:
+        """Open the way to `target` and go there; close what was opened for another one.
+
+        It has so many rows `above` it, or stays where it was on screen.
+        """
         way = target.ancestors()
         for node in way:
             if not node.opened:
@@ -91,7 +94,8 @@ class BlockTree(VirtualList[Node]):
                 if node.children and node.children[0].run is None:
                     node.children = None
         self._revealed = target
-        self._row_before = self._shown.index(target) - self.scroll_offset.y if target in self._shown else -1
+        before = self._shown.index(target) - self.scroll_offset.y if target in self._shown else -1
+        self._row_before = before if above is None else above
         self._place()
 
     def _place(self) -> None:

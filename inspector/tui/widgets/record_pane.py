@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -16,6 +17,7 @@ from inspector.model import LOGS, REFS, Arrangement, KeyFound, News, Session
 from inspector.rows import Level, LogRow, PrefixTree, RefRow, read_level
 from inspector.text import log_time, name_text, short_id, shown, value_text
 from inspector.tui.keys import bindings
+from inspector.tui.navigation import ListSpot
 from inspector.tui.widgets.prefix_list import PrefixList
 from inspector.tui.widgets.record_pane_base import DEBOUNCE, RecordPane
 from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, Look, VirtualList
@@ -94,14 +96,30 @@ class RefsPane(RecordPane[RefRow]):
                 self.go_to(name)
             return
         row = self.rows.current
+        self._show_tree(row.record.name if row is not None else None)
+
+    def _show_tree(self, name: bytes | None) -> None:
         tree = PrefixTree([b"refs/"])
-        if row is not None:
-            tree.open_way(row.record.name)
+        if name is not None:
+            tree.open_way(name)
         self._tree_pane.display = True
         self._list_pane.display = False
         self.screen.set_focus(self.prefixes)
-        self._build_tree(tree, row.record.name if row is not None else None)
+        self._build_tree(tree, name)
         self.refresh_bindings()
+
+    @property
+    def spot(self) -> ListSpot:
+        """As of all such panes, and where the tree was if that is shown."""
+        return replace(super().spot, in_tree=self.prefixes.name_at_cursor if self.shows_tree else None)
+
+    def restore(self, spot: ListSpot) -> None:
+        """Go back to what was set then, and to the tree if that was shown."""
+        super().restore(spot)
+        if spot.in_tree is None and self.shows_tree:
+            self._leave_tree()
+        elif spot.in_tree is not None and not self.shows_tree:
+            self._show_tree(spot.in_tree)
 
     def _leave_tree(self) -> None:
         had_focus = self.prefixes.has_focus

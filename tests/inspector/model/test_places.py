@@ -58,6 +58,7 @@ CHOICES = {
     "StartRow": "offers to check the stack",
     "HealthRow": "an offer to check, or a finding",
     "Place": "a place itself",
+    "TreeRow": "a prefix, which opens, or a ref",
     "Change": "an entry of the menu of changes",
     "CopyChoice": "what can be copied of a row",
     "StackLocation": "another stack, which is another session",

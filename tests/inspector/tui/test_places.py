@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from textual.pilot import Pilot
 from textual.widgets import TabbedContent
 
+from engine.format import OBJ, SECTION_NAMES, RefRecord
 from engine.layout import Record
+from engine.snapshot import take_snapshot
+from engine.stack import Stack
 from inspector.demo import build_damaged_demo
 from inspector.model import (
     CompactionPlace,
@@ -29,17 +33,24 @@ from inspector.model import (
     WholeStack,
 )
 from inspector.tui import InspectorApp, MainScreen
-from inspector.tui.screens.changes import OutcomesScreen
+from inspector.tui.screens.changes import ChangesScreen, OutcomesScreen
 from inspector.tui.screens.dialog import Dialog
+from inspector.tui.screens.history import HistoryScreen
 from inspector.tui.screens.plan import ActionScreen, RepairScreen
 from inspector.tui.widgets.virtual_list import VirtualList
 from tests.support.screens import (
+    branch,
+    branches,
     drive,
+    log,
+    make_stack,
     open_session,
     press,
     settle,
     shown_lines,
 )
+from tests.support.stacks import OPTIONS
+from tests.support.tables import oid
 
 NOW = 1_800_000_000.0
 
@@ -47,11 +58,12 @@ REFUSALS = ("any more", "no reflog entries", "no such record", "Nothing but a re
 
 
 def state(main: MainScreen) -> tuple[object, ...]:
-    """What is on screen, and what has the keys."""
+    """What is on screen, and what has the keys; of the bytes only what is selected, which they follow."""
     focused = main.focused
-    cursor = focused.cursor if isinstance(focused, VirtualList) else None
+    cursor = (focused.cursor, focused.above) if isinstance(focused, VirtualList) else None
+    tree = main._blocks._tree
     return (
-        shown_lines(main.app),
+        shown_lines(main.app) if focused is not tree else [tree.current.title if tree.current else ""],
         focused,
         cursor,
         main.query_one(TabbedContent).active,
@@ -156,7 +168,11 @@ def test_each_row_of_the_main_screen_leads_to_places_and_backspace_comes_back(tm
             for key in keys:
                 await press(pilot, key)
                 kinds.update(await visit(pilot, main, seen))
-        await press(pilot, "1", "shift+tab")
+        # A ref of the tree of prefixes: the tree is there again.
+        await press(pilot, "1", "t")
+        assert main._refs.shows_tree
+        await visit(pilot, main, set())
+        await press(pilot, "t", "shift+tab")
         listing = main.focused
         assert isinstance(listing, VirtualList)
         for row in (0, *range(listing.source.count - 3, listing.source.count)):
@@ -186,3 +202,63 @@ def test_each_row_of_the_main_screen_leads_to_places_and_backspace_comes_back(tm
         RefPlace,
         SectionPlace,
     }
+
+
+def test_rows_of_dialogs_and_parts_of_a_table_lead_on_too(tmp_path: Path) -> None:
+    directory = make_stack(
+        tmp_path / "reftable",
+        (branches(600), [log(branch(number), 1) for number in range(3)]),
+        ([RefRecord(branch(1), 2, oid(77))], [log(branch(1), 2)]),
+        ([RefRecord(branch(2), 3, oid(78))], [log(branch(2), 3)]),
+        options=replace(OPTIONS, auto_compact=False),
+    )
+    kinds, seen = dict[str, set[type]](), set[object]()
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        app, main = pilot.app, pilot.app.screen
+        assert isinstance(main, MainScreen)
+        taken = take_snapshot(directory, "compact", NOW)
+        main._journal.note("Compact", "done", "", "compact", snapshot=taken.id)
+        with Stack.open(directory) as stack:
+            stack.compact(0, 3)
+        main.look_again()
+        await settle(pilot)
+        app.clear_notifications()
+        for key, name in (("B", "snapshots"), ("T", "moments"), ("L", "history"), ("at", "journal")):
+            await press(pilot, key)
+            kinds[name] = await visit(pilot, main, seen)
+            if name == "history":
+                await press(pilot, "enter")
+                assert main.query_one(TabbedContent).active == "compaction-tab"
+                past = main._compaction.shown.past
+                assert past is not None
+                assert len(past.merged) == 3
+                await press(pilot, "backspace")
+                assert isinstance(app.screen, HistoryScreen)
+            if name == "snapshots":  # what differs is on top of it, and both come back
+                await press(pilot, "d")
+                assert isinstance(app.screen, ChangesScreen)
+            await press(pilot, "escape")
+            while app.screen is not main:
+                await press(pilot, "escape")
+        # The tree of bytes: the first record of each section, and a part of it.
+        await press(pilot, "3")
+        tree, footer = main._blocks._tree, main._session.view.tables[0].footer
+        for offset in (0, footer.ref_index_offset, footer.obj_offset, footer.log_offset):
+            main._blocks.reveal(offset)
+            await settle(pilot)
+            while (node := tree.current) is not None and not isinstance(node.span, Record):
+                await press(pilot, *(["j"] if node.opened or not node.expandable else ["enter", "j"]))
+            assert node is not None
+            kinds[node.span.name.split()[0]] = await visit(pilot, main, set())
+            await press(pilot, "right", "right")
+            await visit(pilot, main, seen)
+
+    drive(InspectorApp(open_session(directory), clock=lambda: NOW), steps)
+    assert kinds["snapshots"] == {PlanPlace, SnapshotPlace, FilePlace}
+    assert kinds["moments"] == {MomentPlace, FilePlace, SectionPlace}
+    assert kinds["history"] == {ReplayPlace, FilePlace}
+    assert kinds["journal"] == {PlanPlace}
+    assert kinds["ref"] == {RefPlace, LogPlace}
+    assert kinds["log"] == {RefPlace, LogPlace}
+    assert kinds["index"] == kinds[SECTION_NAMES[OBJ]] == {OffsetPlace}
