@@ -119,7 +119,7 @@ def cli() -> None:
     help="Open the stack of an invented repository, made for the occasion; a damaged one to repair; "
     "or a guided tour of compaction, on six small stacks.",
 )
-@click.option("--read-only", is_flag=True, help="Refuse every change of the stack.")
+@click.option("--read-only", is_flag=True, help="Plan changes of the stack, but apply none.")
 @click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal.")
 @click.version_option(__version__, prog_name="reftable-inspector", message="%(prog)s %(version)s")
 @path_options

@@ -14,6 +14,7 @@ from inspector.actions import (
     RefusedError,
     Result,
     Trouble,
+    Workplace,
     explain,
     is_as_planned_for,
     run,
@@ -41,12 +42,20 @@ class NotDone(NamedTuple):
     details: str = ""
 
 
-def make_plan(action: Action[Any], show: Show, job: Job) -> tuple[Plan[Any], list[UnlistedFile]] | NotDone:
-    """Make a plan for the stack as it is now; beside it, the locks that are in its way as yet."""
+class Planned(NamedTuple):
+    """A plan for the stack as it is now, the locks in its way as yet, and why nothing may be applied."""
+
+    plan: Plan[Any]
+    locks: list[UnlistedFile]
+    refused: str
+
+
+def make_plan(action: Action[Any], show: Show, job: Job) -> Planned | NotDone:
+    """Make a plan, also where nothing can be changed: it is worth reading."""
     try:
-        action.workplace.require_writable()
         plan = action.plan(_report(job, show))
-        return plan, [] if plan.is_noop else seen_locks(action.workplace.directory, plan.locked)
+        locks = [] if plan.is_noop else seen_locks(action.workplace.directory, plan.locked)
+        return Planned(plan, locks, _refusal(action.workplace))
     except (ReftableError, OSError, RefusedError) as error:
         return _not_done(error, None)
 
@@ -58,6 +67,14 @@ def apply_plan(action: Action[Any], plan: Plan[Any], show: Show, job: Job) -> Re
             return run(action, plan, _report(job, show))
     except (ReftableError, OSError, RefusedError) as error:
         return _not_done(error, is_as_planned_for(action.workplace, plan.names))
+
+
+def _refusal(workplace: Workplace) -> str:
+    try:
+        workplace.require_writable()
+    except RefusedError as error:
+        return str(error)
+    return ""
 
 
 def _not_done(error: Exception, untouched: bool | None) -> NotDone:

@@ -235,13 +235,14 @@ class ConfirmScreen(Dialog[bool]):
             width: 66;
             max-width: 100%;
             height: auto;
-            padding: 1 2;
+            max-height: 100%;
+            padding: 0 2;
             border: heavy $warning;
         }
+        & #asked { height: auto; max-height: 1fr; scrollbar-size-vertical: 1; }
         & Static { margin-bottom: 1; }
         & Horizontal { height: auto; align-horizontal: right; }
         & Button { margin-left: 2; }
-        & Input { margin-bottom: 1; }
     }
     """
 
@@ -254,7 +255,8 @@ class ConfirmScreen(Dialog[bool]):
             "Other processes may go on working on the stack; if one of them changes it first, "
             "nothing is done."
         )
-        parts: list[Widget] = [Static(sentence, markup=False), Static(others)]
+        asked = VerticalScroll(Static(sentence, markup=False), Static(others), id="asked", can_focus=False)
+        parts: list[Widget] = [asked]
         if typed is not None:
             why = Content.styled(f"! {typed.why}\n", "$text-warning")
             ask = Content.assemble(why, "To go on, type: ", (typed.text, "bold"))

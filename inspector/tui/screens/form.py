@@ -149,7 +149,7 @@ class FormScreen(Dialog[bool]):
         """What the form says to do. Called when there is no problem."""
 
     def on_mount(self) -> None:
-        """Say at once if it is of no use to fill it in."""
+        """Say at once if it can come to no more than a plan."""
         look = self._workplace.require_writable
         self._jobs.start("refusal", lambda _job: look(), lambda _nothing: None, self._refuse)
         self.refresh_form()
@@ -164,15 +164,16 @@ class FormScreen(Dialog[bool]):
     def refresh_form(self) -> None:
         """Show what the fields come to by now, or what is wrong with them."""
         self.show_fields()
-        said, problem = "", self._refused
+        said, problem = "", None
         try:
             said = safe_name(self.check())
         except ValueError as error:
-            problem = problem or "\n".join(map(safe_name, str(error).splitlines()))
+            problem = "\n".join(map(safe_name, str(error).splitlines()))
         self._problem = problem
         self._said.update(Content(said))
-        self._wrong.set_class(problem is not None, "-wrong")
-        self._wrong.update(Content(f"! {problem}" if problem is not None else self.hint))
+        warnings = [text for text in (self._refused, problem) if text is not None]
+        self._wrong.set_class(bool(warnings), "-wrong")
+        self._wrong.update(Content("\n".join(f"! {text}" for text in warnings) or self.hint))
         self._button.disabled = problem is not None
 
     @on(Input.Submitted)

@@ -35,7 +35,7 @@ from inspector.model import Journal, OwnChange, Place, places_of
 from inspector.rows import OutcomeRows
 from inspector.text import is_chosen, step_lines
 from inspector.tui.keys import bindings
-from inspector.tui.screens.attempt import NotDone, apply_plan, make_plan
+from inspector.tui.screens.attempt import NotDone, Planned, apply_plan, make_plan
 from inspector.tui.screens.changes import OutcomesScreen
 from inspector.tui.screens.dialog import ConfirmScreen, Dialog
 from inspector.tui.widgets.line_list import Line, LineList
@@ -100,6 +100,7 @@ class ActionScreen(Dialog[bool]):
         self._plan: Plan[Any] | None = None
         self._in_the_way: tuple[str, ...] = ()  # the names of locks
         self._remedy = ""
+        self._refused = ""
         self._undone_by: str | None = None
 
     def on_mount(self) -> None:
@@ -123,7 +124,7 @@ class ActionScreen(Dialog[bool]):
         """The keys of this phase."""
         planned, remedy = self.phase is Phase.PLANNED, self.phase is Phase.FAILED and self._remedy
         offered = {
-            "proceed": planned and self._plan is not None and not self._plan.is_noop,
+            "proceed": planned and self._plan is not None and not self._plan.is_noop and not self._refused,
             "again": remedy == "again" and self._plan is not None,
             "undo": self.phase is Phase.DONE and self._undone_by is not None,
             "repair": remedy == "repair",
@@ -177,14 +178,15 @@ class ActionScreen(Dialog[bool]):
     def _show_progress(self, text: str) -> None:
         self._progress.update(Content(text))
 
-    def _show_plan(self, made: tuple[Plan[Any], list[UnlistedFile]] | NotDone) -> None:
+    def _show_plan(self, made: Planned | NotDone) -> None:
         if isinstance(made, NotDone):
             self._show_trouble(made)
             return
-        plan, locks = made
+        plan, locks, self._refused = made
         self._plan, self._in_the_way = plan, tuple(lock.name for lock in locks)
         self._show_command()
-        warnings = (*map(_lock_warning, locks[:_SHOWN_LOCKS]), *plan.warnings)
+        refused = (f"Nothing can be applied: {self._refused}",) if self._refused else ()
+        warnings = (*refused, *map(_lock_warning, locks[:_SHOWN_LOCKS]), *plan.warnings)
         self._enter(Phase.PLANNED, plan.sentence, self.plan_lines(plan), warnings)
 
     def plan_lines(self, plan: Plan[Any]) -> list[Line]:
