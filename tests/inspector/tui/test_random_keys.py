@@ -40,7 +40,7 @@ from tests.support.tables import oid
 from tests.support.thinning import ALL
 
 SEEDS: Final = range(4 if ALL else 1)
-STEPS: Final = 300 if ALL else 60
+STEPS: Final = 300 if ALL else 40
 
 # Keys of terminals, beside those that are bound where the user is.
 KEYS: Final = (
