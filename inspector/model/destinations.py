@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,7 +29,7 @@ from inspector.model.places import (
     SnapshotPlace,
     file_words,
 )
-from inspector.model.view import AsOf, Elsewhere, OneTable, Scope, StackView, WholeStack
+from inspector.model.view import AsOf, Elsewhere, OneTable, Scope, StackView, WholeStack, view_of
 from inspector.text import error_text, shown, utc_time
 
 ReadPlace = (
@@ -76,6 +76,8 @@ def find(place: ReadPlace, view: StackView, scope: Scope) -> InList | InBytes | 
     A ref or log entry is looked for in what the lists show (`scope`), then in the whole stack. Raises
     `OSError` when no more files can be opened, or the directory cannot be read.
     """
+    if isinstance(place, FilePlace) and place.directory is None:
+        place = replace(place, directory=_directory_of(place.name, view, scope))
     match place:
         case FilePlace(name, kind, directory):
             if kind == "blocks":
@@ -89,7 +91,7 @@ def find(place: ReadPlace, view: StackView, scope: Scope) -> InList | InBytes | 
         case OffsetPlace(file, offset, directory):
             return _bytes(view, file, directory, offset)
         case RecordPlace(file, name, update_index):
-            return _record(view, file, name, update_index)
+            return _record(view, file, name, update_index, _directory_of(file, view, scope))
         case RefPlace(name):
             return _ref(view, name, scope)
         case LogPlace(name, update_index):
@@ -100,6 +102,13 @@ def find(place: ReadPlace, view: StackView, scope: Scope) -> InList | InBytes | 
         case SnapshotPlace(directory, tables, time):
             words = f"snapshot of {utc_time(time)}"
             return _elsewhere("refs", view, directory, tables, words)
+
+
+def _directory_of(file: str, view: StackView, scope: Scope) -> Path | None:
+    """Where a file lies that the stack has not, if it is of the tables that the lists show."""
+    shown = view_of(scope, view)
+    is_other = shown.directory != view.directory and file in shown.positions
+    return shown.directory if is_other and file not in view.positions else None
 
 
 def _beside(directory: Path | None) -> str:
@@ -128,8 +137,10 @@ def _bytes(view: StackView, name: str, directory: Path | None, offset: int | Non
     return InBytes(table, offset, words=words)
 
 
-def _record(view: StackView, file: str, name: bytes, update_index: int | None) -> InBytes | str:
-    at = _bytes(view, file, None)
+def _record(
+    view: StackView, file: str, name: bytes, update_index: int | None, directory: Path | None
+) -> InBytes | str:
+    at = _bytes(view, file, directory)
     if isinstance(at, str):
         return at
     try:

@@ -286,6 +286,16 @@ def test_an_orphan_and_the_tables_of_a_snapshot_open_read_only(view: StackView, 
     assert isinstance(at, InList)
     assert isinstance(at.scope, Elsewhere)
     assert at.scope.resolve(view).read_ref(branch(1)) == view.merged.read_ref(branch(1))
+    # Rows of a snapshot lead to its own files, where the stack has them no more.
+    gone = kept / "0x000000000007-0x000000000007-0000abcd.ref"
+    write_table(gone, [RefRecord(b"refs/heads/then", 7, oid(7))], limits=(7, 7))
+    then = find(SnapshotPlace(kept, (gone.name,), 0), view, WholeStack())
+    assert isinstance(then, InList)
+    for place in (RecordPlace(gone.name, b"refs/heads/then"), FilePlace(gone.name, "blocks")):
+        there = find(place, view, then.scope)
+        assert isinstance(there, InBytes)
+        assert there.table.path == str(gone)
+        assert find(place, view, WholeStack()) == "table …0000abcd is not there any more"
     alone = find(FilePlace(names[0], "blocks", kept), view, WholeStack())
     assert isinstance(alone, InBytes)
     assert alone.table.path == str(kept / names[0])
