@@ -14,7 +14,7 @@ from engine.git import find_repository
 from inspector.actions import Workplace
 from inspector.model import Session
 from inspector.tui import InspectorApp, MainScreen
-from inspector.tui.screens import main as main_screen
+from inspector.tui.screens import navigable
 from tests.support.environment import enter_environment_of
 from tests.support.git import Git, Repository
 from tests.support.screens import branches, drive, inspect, make_stack, press, shown_lines
@@ -57,7 +57,7 @@ def test_the_detail_has_the_commit_and_o_shows_it(
         paged.append((pager, oid))
         return "what went wrong"
 
-    monkeypatch.setattr(main_screen, "show_object", page)
+    monkeypatch.setattr(navigable, "show_object", page)
     monkeypatch.setenv("GIT_PAGER", "a pager")
 
     async def steps(pilot: Pilot[Any], _screen: MainScreen) -> None:
