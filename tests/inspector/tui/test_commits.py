@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from engine.git import find_repository
 from inspector.actions import Workplace
 from inspector.model import Session
-from inspector.tui import InspectorApp, MainScreen
+from inspector.tui import InspectorApp, MainScreen, pager
 from inspector.tui.screens import navigable
 from tests.support.environment import enter_environment_of
 from tests.support.git import Git, Repository
@@ -98,33 +98,39 @@ def test_without_a_repository_there_is_no_word_of_commits_and_no_o(tmp_path: Pat
 
 
 def test_the_pager_has_the_terminal_and_gives_it_back(history: Repository, tmp_path: Path) -> None:
-    pager = tmp_path / "pager"
+    program = tmp_path / "pager"
     ask = 'until read -r line </dev/tty && [ "$line" ]; do :; done'
-    pager.write_text(f"#!/bin/sh\ntrap 'echo int' INT\ncat\necho the pager has it\n{ask}\necho left: $line\n")
-    pager.chmod(0o755)
-    with inspector(history.path, env={"GIT_PAGER": str(pager)}) as terminal:
+    # It is not so quick that enter would be asked for.
+    script = f"trap 'echo int' INT\ncat\necho the pager has it\n{ask}\nsleep 0.6\necho left: $line"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    with inspector(history.path, env={"GIT_PAGER": str(program)}) as terminal:
         terminal.until("the first commit")
-        terminal.quiet()
-        terminal.press(b"o", "the pager has it")
+        for _ in range(2):
+            terminal.quiet()
+            terminal.press(b"o", "the pager has it")
+            terminal.press(b"\x03", "int")
+            terminal.press(b"enough\n", "left: enough(.|\n)*refs/heads/odd")
         assert "and more" in terminal.text
-        terminal.press(b"\x03", "int")
-        terminal.press(b"enough\n", "left: enough")
-        terminal.press(b"\n", "refs/heads/odd")  # it was quick: enter is asked for, so that it can be read
-        terminal.quiet()
-        terminal.press(b"o", "the pager has it")
-        terminal.press(b"\nenough\n", "left: enough")
-        terminal.press(b"\n", "refs/heads/odd")
         terminal.quiet()
         terminal.send(b"q")
         assert terminal.end() == 0
         assert terminal.faults() == []
 
 
+def test_enter_is_waited_for_where_there_was_no_time_to_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[str] = []
+    for viewer in ("cat >/dev/null", "sleep 0.6", "cat"):
+        monkeypatch.setattr(pager, "_wait_for_enter", lambda: waited.append(viewer))  # noqa: B023
+        pager._page(["true"], dict(os.environ), viewer)
+    assert waited == ["cat >/dev/null", "cat"]
+
+
 def test_what_ends_the_inspector_ends_the_pager(history: Repository, tmp_path: Path) -> None:
-    pager = tmp_path / "pager"
-    pager.write_text(f"#!/bin/sh\necho $$ >{tmp_path}/pid\necho the pager has it\nexec sleep 1000\n")
-    pager.chmod(0o755)
-    with inspector(history.path, env={"GIT_PAGER": str(pager)}) as terminal:
+    program = tmp_path / "pager"
+    program.write_text(f"#!/bin/sh\necho $$ >{tmp_path}/pid\necho the pager has it\nexec sleep 1000\n")
+    program.chmod(0o755)
+    with inspector(history.path, env={"GIT_PAGER": str(program)}) as terminal:
         terminal.until("the first commit")
         terminal.quiet()
         terminal.press(b"o", "the pager has it")
