@@ -42,6 +42,8 @@ MAX_VERSIONS: Final = 100
 class ScrolledText(VerticalScroll):
     """A text that can be given the keys, to scroll it, when it is longer than the pane."""
 
+    BINDINGS: ClassVar[list[BindingType]] = bindings("detail")
+
     def allow_focus(self) -> bool:
         """Not a stop on the way from pane to pane while there is nothing to scroll."""
         return super().allow_focus() and self.max_scroll_y > 0
@@ -66,8 +68,6 @@ Of a log entry: its message, who made it and when, and both object ids whole.
 
 j k scroll, g G go to the top and the end.
 """
-
-    BINDINGS: ClassVar[list[BindingType]] = bindings("detail")
 
     def __init__(self) -> None:
         """Above is what it is, in words that wrap; below it one line for each version."""

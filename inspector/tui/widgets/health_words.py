@@ -47,13 +47,14 @@ def row_words(row: HealthRow | None, position: int | None) -> Content:
                 (f"({finding.code})", "$foreground-muted"),
                 (f"\n{safe_name(finding.message)}", ""),
                 *_of_cause(finding),
-                (f"\n{finding.fault.meaning}", "$foreground-muted"),
             ]
-            if finding.git:
-                lines += [("\ngit    ", "$foreground-muted"), (safe_name(finding.git), "")]
+            # What to do comes first: in a low terminal, the rest is reached by scrolling.
             for number, fix in enumerate(finding.fixes):
                 lines.append(("\n       " if number else "\nrepair ", "$foreground-muted"))
                 lines.append((safe_name(fix), ""))
+            if finding.git:
+                lines += [("\ngit    ", "$foreground-muted"), (safe_name(finding.git), "")]
+            lines.append((f"\n{finding.fault.meaning}", "$foreground-muted"))
             return Content.assemble(*lines)
         case _:
             return Content("")

@@ -9,10 +9,12 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
+from engine.fsck import FAULTS, Finding
 from inspector.actions import CompactAction, Typed
 from inspector.tui.screens import attempt
 from inspector.tui.screens.dialog import ConfirmScreen
 from inspector.tui.screens.plan import ActionScreen, Phase
+from inspector.tui.widgets.health_words import row_words
 from tests.support.actions import ActionApp, act, confirm, journal, lines, phase, workplace
 from tests.support.screens import NARROW, branches, make_stack, shown_lines
 
@@ -66,3 +68,10 @@ def test_the_field_for_what_is_to_be_typed_is_seen_and_has_the_keys() -> None:
         assert app.focused is question.query_one("#go")
 
     act(question, steps)
+
+
+def test_what_to_do_with_a_finding_comes_before_what_it_means() -> None:
+    finding = Finding(FAULTS["block-damaged"], "x.ref", 0, "bad")
+    text = str(row_words(finding, 0))
+    order = [text.index(part) for part in ("bad", "\nrepair ", "\ngit ", finding.fault.meaning)]
+    assert order == sorted(order)
