@@ -59,7 +59,7 @@ FIRST_LOOKS: Final = 50
 """Looks after which everything is there that is made once: threads, what is kept for the next time."""
 
 COMMITS: Final = 3000
-COMMITS_PER_LOOK: Final = 10
+COMMITS_PER_LOOK: Final = 25
 
 Way = tuple[str, ...] | Callable[[Path], Screen[Any]]
 
@@ -155,7 +155,7 @@ async def go_back(pilot: Pilot[Any], main: MainScreen) -> None:
     await press(pilot, "1")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_screen_that_stays_open_keeps_nothing(tmp_path: Path) -> None:
     stack = make_stack(
         tmp_path / "reftable",
@@ -209,7 +209,7 @@ def test_rows_that_are_done_with_let_go_of_their_tables_at_once(tmp_path: Path) 
 
 
 @pytest.mark.whole
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_stack_that_changes_without_rest_costs_no_more_with_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
