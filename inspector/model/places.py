@@ -88,7 +88,7 @@ class RecordPlace:
     @property
     def label(self) -> str:
         """What it is, in plain words."""
-        return f"the bytes of {_entry(self.name, self.update_index)} in {file_words(self.file)}"
+        return f"the bytes in {file_words(self.file)} of {_entry(self.name, self.update_index)}"
 
 
 @dataclass(frozen=True, slots=True)
