@@ -31,9 +31,8 @@ class Palette(CommandPalette):
         """Textual turns a page of the list, which fails before that has rows, and where it has no room."""
         if action == "command_list":
             rows = self.query_one_optional(OptionList)  # none once the palette is closed
-            return bool(
-                rows and rows.option_count and rows.scrollable_content_region and rows.virtual_size.height
-            )
+            # Lines that are as high as they were told before, but not made yet, are none either.
+            return rows is not None and (rows.highlighted or 0) in rows._index_to_line  # noqa: SLF001
         return super().check_action(action, parameters)
 
 
