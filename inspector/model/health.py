@@ -205,6 +205,11 @@ class Health:
         """
         return self._shown
 
+    @property
+    def stops_git(self) -> bool:
+        """Whether anything is known that keeps git from working, or that it answers falsely for."""
+        return self._numbers[Severity.ERROR] > 0 or any(one.code == "lock-stale" for one in self._shown)
+
     def counts(self) -> Counts:
         """How many there are."""
         return Counts(

@@ -81,7 +81,7 @@ class InspectorCommands(Provider):
         for tabs in self.screen.query(TabbedContent):
             for pane in tabs.query(TabPane):
                 if pane.id is not None and pane.id != tabs.active:
-                    title = f"Go to tab: {tabs.get_tab(pane.id).label_text}"
+                    title = f"Go to tab: {tabs.get_tab(pane.id).label_text.split()[0]}"
                     yield _Command(title, (), None, partial(setattr, tabs, "active", pane.id), listed=True)
 
     def _general(self) -> Iterator[_Command]:

@@ -58,6 +58,7 @@ from inspector.tui.widgets.block_pane import BlockPane
 from inspector.tui.widgets.compaction_pane import CompactionPane
 from inspector.tui.widgets.detail import Detail
 from inspector.tui.widgets.health_pane import HealthPane
+from inspector.tui.widgets.health_words import tab_label
 from inspector.tui.widgets.key_bar import KeyBar
 from inspector.tui.widgets.record_pane import LogsPane, RefsPane
 from inspector.tui.widgets.stack_list import StackPane
@@ -246,6 +247,9 @@ class LiveScreen(Screen[None]):
     def _show_marks(self) -> None:
         counts = self._health.known.counts()
         self.query_one(StatusLine).findings = counts.errors, counts.warnings
+        tab, label = self.query_one(TabbedContent).get_tab("health-tab"), tab_label(counts)
+        if tab.label != label:
+            tab.label = label
         marks = self._health.known.marks() | dict.fromkeys(self._damage, HealthMark.DAMAGED)
         self._stack.show(self._session.view, self._unlisted, marks)
         self._compaction.show_damage(self._damage | self._health.known.damage())
@@ -275,7 +279,7 @@ class LiveScreen(Screen[None]):
         elif tab.active == "blocks-tab" and isinstance(row := self._stack.current, StackRow):
             parts.append(OneTable(row.table.name).label(view))
         if tab.active:
-            parts.append(str(tab.get_tab(tab.active).label_text).lower())
+            parts.append(tab.get_tab(tab.active).label_text.split()[0].lower())
         self.query_one(Breadcrumbs).parts = tuple(parts)
         self.query_one(Detail).set_class(tab.active not in ("refs-tab", "logs-tab"), "-unused")
         self.query_one("#records-pane").border_title = Content(parts[1] if len(parts) > 2 else "")

@@ -10,7 +10,7 @@ snapshot, can change a stack that is broken.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual import on
 from textual.binding import BindingType
@@ -40,10 +40,17 @@ from inspector.tui.screens.plan import ActionScreen, RepairScreen
 from inspector.tui.screens.snapshots import SnapshotsScreen
 from inspector.tui.widgets.compaction_pane import CompactionPane
 from inspector.tui.widgets.compaction_words import damage_texts
+from inspector.tui.widgets.health_pane import HealthPane
 from inspector.tui.widgets.record_pane_base import RecordPane
 from inspector.tui.widgets.stack_list import StackPane
 from inspector.tui.widgets.status_line import Breadcrumbs
 from inspector.tui.widgets.virtual_list import ColumnTitles
+
+_SMALL: Final = 2**20
+"""Bytes of a stack up to which it is checked when it is opened, unasked: that takes a moment."""
+
+_FIRST_LOOKS: Final = 10
+"""Looks at the stack, twice a second, until which what stops git is shown by itself."""
 
 
 class MainScreen(NavigableScreen):
@@ -60,6 +67,23 @@ class MainScreen(NavigableScreen):
         self.begin()
         if is_broken:
             self._health.action_check()
+        elif self._watch is not None and self._session.view.size <= _SMALL:
+            self.call_after_refresh(self.check_again)
+
+    @on(HealthPane.Changed)
+    async def _lead_to_health(self) -> None:
+        """Show first what stops git, when that is found in the first moments and nothing was pressed."""
+        if self._ticks > _FIRST_LOOKS or not self._health.known.stops_git:
+            return
+        is_as_opened = (
+            self.app.screen is self
+            and self._tab_with_keys == self._first_tab
+            and self._refs.rows.cursor == self._logs.rows.cursor == 0
+            and self._refs.scope == WholeStack()
+            and not isinstance(self.focused, Input)
+        )
+        if self._watch is not None and is_as_opened:
+            await self._show_tab("health-tab")
 
     def watch_focused(self, focused: Widget | None) -> None:
         """Show which pane has the keys."""

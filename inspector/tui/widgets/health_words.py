@@ -28,6 +28,15 @@ class StartRow(NamedTuple):
 HealthRow = StartRow | Finding
 
 
+def tab_label(counts: Counts) -> Content:
+    """The name of the tab, with the errors that are known, or else the warnings."""
+    severity, number = Severity.ERROR, counts.errors
+    if not number:
+        severity, number = Severity.WARNING, counts.warnings
+    letter, _, style = _LOOKS[severity]
+    return Content.assemble("Health", (f" {letter}{number}", style) if number else "")
+
+
 def row_words(row: HealthRow | None, position: int | None) -> Content:
     """The words for a row; `position` is that of its table, None for another file."""
     match row:
