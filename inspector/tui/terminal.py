@@ -24,6 +24,7 @@ from textual.binding import BindingType
 from textual.command import CommandPalette
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
+from textual.theme import ThemeProvider
 from textual.worker import WorkerFailed
 
 from inspector.exit_codes import ExitCode, note
@@ -107,6 +108,10 @@ class TerminalApp(KeysInTurnApp[None]):
         """Show the palette."""
         if not isinstance(self.screen, CommandPalette):
             self.push_screen(Palette(id="--command-palette"))
+
+    def search_themes(self) -> None:
+        """Show the palette with the themes alone."""
+        self.push_screen(Palette(providers=[ThemeProvider], placeholder="Search for themes…"))
 
     def let_terminal_go(self) -> None:
         """Have no key read any more: there is none to come."""

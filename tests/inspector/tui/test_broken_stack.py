@@ -190,7 +190,7 @@ def test_a_symref_to_a_lost_ref_is_not_said_to_dangle(stack: Path) -> None:
     with Stack.open(stack, OPTIONS) as opened, opened.addition() as addition, addition.table() as writer:
         writer.add_ref(RefRecord(b"HEAD", addition.update_index, target=b"refs/heads/gone"))
     with open_session(stack) as session:
-        assert trace_ref(session.view, b"HEAD").chain_end == "missing"
+        assert trace_ref(session.view, b"HEAD").chain_end == "unborn"
     break_second(stack)
     with open_session(stack) as session:
         trace = trace_ref(session.view, b"HEAD")

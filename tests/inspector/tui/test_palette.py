@@ -11,7 +11,7 @@ from textual.command import CommandPalette, DiscoveryHit, Hit
 from textual.pilot import Pilot
 from textual.widgets import OptionList, TabbedContent
 
-from inspector.tui.palette import InspectorCommands
+from inspector.tui.palette import InspectorCommands, Palette
 from tests.support.habits import HabitsApp, Tables
 from tests.support.screens import drive
 
@@ -127,6 +127,21 @@ def test_keys_for_the_rows_do_nothing_where_there_are_none(size: tuple[int, int]
         assert Tables.done == ["block"]
 
     drive(app, steps, size)
+
+
+def test_the_palette_of_themes_takes_no_keys_for_rows_that_are_not_there_either() -> None:
+    app = HabitsApp()
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        app.action_change_theme()
+        for key in ("pagedown", "pageup", "down"):
+            app.simulate_key(key)
+        await pilot.pause(0.3)
+        assert isinstance(app.screen, Palette)
+        await pilot.press("pagedown", "pageup", "escape", "b")
+        assert Tables.done == ["block"]
+
+    drive(app, steps)
 
 
 @pytest.mark.parametrize("turns", [0, 3, 30])
