@@ -101,7 +101,7 @@ FILE_ACCESS_ALLOWED = {
     },
     ("inspector/cli/entry.py", "os.open"): "the null device, in place of a stream that is closed, or unread",
     ("inspector/cli/entry.py", "os.fdopen"): "the same, as a stream",
-    ("inspector/tui/config.py", ".read_bytes"): "the user's configuration",
+    **{("inspector/tui/config.py", way): "the user's configuration" for way in ("open", "os.open")},
     ("inspector/tui/ending.py", "os.open"): "the null device, in place of a terminal that has gone",
 }
 

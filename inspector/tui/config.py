@@ -5,6 +5,8 @@ An entry that is wrong is named, with what is allowed, and counts as if it were 
 
 from __future__ import annotations
 
+import os
+import stat
 import tomllib
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -20,6 +22,7 @@ from inspector.tui.themes import THEMES
 
 TABS: Final = ("refs", "logs", "blocks", "compaction", "health")
 _ENTRIES: Final = ("theme", "rule", "tab", "keymap")
+_LONGEST: Final = 65_536  # bytes; a hundred times what names every action
 RULES: Final[tuple[Policy, ...]] = ("log2", "geometric")
 
 
@@ -42,12 +45,26 @@ def config_path() -> Path:
 def read_config(path: Path, themes: Collection[str]) -> Config:
     """The configuration in this file; the default one if there is no such file. Raises nothing."""
     try:
-        entries = tomllib.loads(path.read_bytes().decode())
+        return checked(tomllib.loads(_contents(path).decode()), themes)
     except FileNotFoundError:
         return Config()
-    except (OSError, ValueError) as error:  # ValueError: no UTF-8, or no TOML
+    except (
+        OSError,
+        ValueError,
+        RecursionError,
+    ) as error:  # ValueError: no file, too long, no UTF-8, no TOML
         return Config(wrong=(f"{path} is not read: {error}",))
-    return checked(entries, themes)
+
+
+def _contents(path: Path) -> bytes:
+    """All of the file. Nothing is waited for: a FIFO without a writer has no end, nor has /dev/zero."""
+    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("it is no regular file")
+        contents = file.read(_LONGEST + 1)
+    if len(contents) > _LONGEST:
+        raise ValueError(f"it has more than {_LONGEST:,} bytes")
+    return contents
 
 
 def user_config() -> Config:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -130,3 +131,22 @@ def test_a_theme_of_the_environment_is_seen_and_has_precedence(
         assert app.screen.styles.background == expected
 
     drive(app, steps)
+
+
+def test_a_file_without_an_end_is_not_waited_for(tmp_path: Path) -> None:
+    fifo, long, directory, deep = (tmp_path / name for name in ("fifo", "long", "directory", "deep"))
+    os.mkfifo(fifo)
+    directory.mkdir()
+    long.write_bytes(b'theme = "' + b"x" * 70_000 + b'"')
+    deep.write_text("theme = " + "[" * 20_000)
+    for path, why in (
+        (fifo, "no regular file"),
+        (Path("/dev/zero"), "no regular file"),
+        (directory, "directory"),
+        (long, "more than 65,536 bytes"),
+        (deep, "recursion"),
+    ):
+        config = read_config(path, NAMES)
+        assert (config.theme, len(config.wrong)) == ("", 1), path
+        assert f"{path} is not read" in config.wrong[0]
+        assert why in config.wrong[0]
