@@ -131,12 +131,12 @@ def test_the_rows_of_a_list_are_exported_filtered_and_in_their_order(stack: Path
         await enter(pilot, "branch-000000")
         await press(pilot, "enter", "S", "E")
         assert isinstance(app.screen, ExportScreen)
-        assert "10 refs" in "\n".join(shown_lines(app))
+        assert "11 refs" in "\n".join(shown_lines(app))
         app.screen.query_one(Input).value = str(path)
         await pilot.press("enter")
         await wait(pilot)
         assert not isinstance(app.screen, ExportScreen)
-        assert f"10 refs in {path}"[:20] in " ".join(notice.message for notice in app._notifications)
+        assert f"11 refs in {path}"[:20] in " ".join(notice.message for notice in app._notifications)
         await press(pilot, "E")
         app.screen.query_one(Input).value = str(path)
         await pilot.press("enter")
@@ -147,7 +147,10 @@ def test_the_rows_of_a_list_are_exported_filtered_and_in_their_order(stack: Path
 
     with_panes(stack, steps)
     exported = [json.loads(line)["name"] for line in path.read_text().splitlines()]
-    assert exported == [branch(number).decode() for number in range(9, -1, -1)]
+    assert exported == [
+        *(branch(number).decode() for number in range(9, -1, -1)),
+        "HEAD",
+    ]  # which names one of them
     assert sorted((entry.name, entry.stat().st_mtime_ns) for entry in stack.iterdir()) == before
 
 
