@@ -8,6 +8,8 @@ from types import ModuleType
 
 import pytest
 
+from tests.support.git import Git
+
 SCREENSHOTS = Path(__file__).resolve().parents[3] / "screenshots"
 
 
@@ -31,5 +33,11 @@ def test_no_picture_is_stale(take: ModuleType, tmp_path: Path) -> None:
     assert stale == [], "run: python screenshots/take.py"
 
 
+def test_the_recording_is_not_stale(take: ModuleType, git: Git, tmp_path: Path) -> None:
+    recorded = take.record(tmp_path, git.program)
+    is_same = recorded.read_bytes() == (SCREENSHOTS / take.RECORDING).read_bytes()
+    assert is_same, "run: python screenshots/take.py"
+
+
 def test_no_picture_is_left_over(take: ModuleType) -> None:
-    assert {path.name for path in SCREENSHOTS.glob("*.svg")} == set(take.PICTURES)
+    assert {path.name for path in SCREENSHOTS.glob("*.svg")} == {*take.PICTURES, take.RECORDING}
