@@ -53,6 +53,8 @@ class RefFormat:
         for found in _PIECE.finditer(text):
             self._literal(text[end : found.start()])
             end = found.end()
+            if text.startswith("(", end) and found[0] == "%":
+                raise ApiError(f"{text[found.start() :]}: the field has no end")
             if found[1] is not None:
                 self._parts.append(_field(found[1]))
             else:
