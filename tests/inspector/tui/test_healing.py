@@ -273,9 +273,15 @@ def test_read_only_keeps_snapshots_as_they_are(stack: Path) -> None:
         await pilot.press("K")
         await listed_snapshots(pilot)
         assert not any(one.kept for one in list_snapshots(stack))
+        # The plan is shown, and why it is not carried out; enter carries out nothing.
         await pilot.press("enter")
-        await phase(pilot, Phase.FAILED)
+        planned = await phase(pilot, Phase.PLANNED)
+        assert "read-only" in warnings(planned) + sentence(planned)
+        await confirm(pilot)
+        assert planned.phase is Phase.PLANNED
+        assert files(stack) == before
 
+    before = files(stack)
     act(screen, steps)
 
 

@@ -86,7 +86,7 @@ def test_six_lessons_right_and_wrong_at_both_sizes() -> None:
         await pilot.resize_terminal(60, 16)
         await press("left", "left")
         assert LESSONS[-2].why in await press(), "with little room, only what explains is shown"
-        assert "space marks the table" in await press("question_mark")
+        assert "space marks the table" in await press("question_mark", *"marks")
         await press("escape", *["left"] * len(LESSONS))
         assert again.number == 0
         await press(*["right"] * (len(LESSONS) + 1))
