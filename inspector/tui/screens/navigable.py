@@ -41,6 +41,7 @@ from inspector.tui.widgets.block_tree import BlockTree
 from inspector.tui.widgets.compaction_pane import CompactionPane
 from inspector.tui.widgets.detail import Detail
 from inspector.tui.widgets.geometry import BarList
+from inspector.tui.widgets.hex_view import HexView
 from inspector.tui.widgets.virtual_list import VirtualList
 
 _BUSY: Final = "A change is being made: wait for its end, or stop it with escape, before you go elsewhere."
@@ -86,7 +87,11 @@ class NavigableScreen(LiveScreen):
             shown = (
                 rows for rows in tab.query(VirtualList) if rows.parent is not None and rows.parent.display
             )
-            self.set_focus(self._compaction.focus_target if is_compaction else next(shown))
+            # On a low screen bytes are shown in place of the list of blocks.
+            if is_compaction:
+                self.set_focus(self._compaction.focus_target)
+            else:
+                self.set_focus(next(shown, None) or tab.query(HexView).first())
 
     @on(TabbedContent.TabActivated)
     async def _tab_activated(self, event: TabbedContent.TabActivated) -> None:
