@@ -14,6 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -64,7 +65,7 @@ class Answers:
         self._deliver = Jobs.deliver
         self._start = Jobs.start
         self._numbers: dict[Job, int] = {}
-        self._running = 0
+        self._at_work: list[Future[Any]] = []
 
     def start(self, jobs: Jobs, group: str, *rest: Any, **options: Any) -> None:  # noqa: ANN401
         """In place of `Jobs.start`: jobs are told apart by the order in which they begin."""
@@ -74,25 +75,19 @@ class Answers:
     def count_threads(self) -> None:
         """Know of each function that is given to a thread."""
         loop: Any = asyncio.get_running_loop()
-        run_in_executor = loop.run_in_executor
+        pool = ThreadPoolExecutor()
+        loop.set_default_executor(pool)
 
-        def begin(executor: Any, function: Callable[..., Any], *arguments: Any) -> Any:  # noqa: ANN401
-            def run() -> Any:  # noqa: ANN401
-                try:
-                    return function(*arguments)
-                finally:
-                    with self._lock:
-                        self._running -= 1
-
-            with self._lock:
-                self._running += 1
-            return run_in_executor(executor, run)
+        def begin(_executor: None, function: Callable[..., Any], *arguments: Any) -> Any:  # noqa: ANN401
+            future = pool.submit(function, *arguments)
+            self._at_work = [one for one in self._at_work if not one.done()] + [future]
+            return asyncio.wrap_future(future)
 
         loop.run_in_executor = begin
 
     def wait_for_threads(self) -> None:
-        """Wait until none is at work; the event loop stands still."""
-        while self._running:
+        """Wait until none is at work; the event loop stands still. What is cancelled may never begin."""
+        while not all(future.done() for future in self._at_work):
             time.sleep(0.0005)
 
     def take(self, jobs: Jobs, job: Job, tell: Callable[[], object], **options: bool) -> None:

@@ -83,7 +83,7 @@ MOMENTS = {
     "in the palette": Moment(keys=((b"\x10", "Search"),)),
     "typing in the palette": Moment(keys=((b":", "Search"), (b"comp", "Compact"))),
     "in help": Moment(keys=((b"?", "Help"),)),
-    "at a plan": Moment(keys=((b":Repair\r", "othing"),)),
+    "at a plan": Moment(keys=((b"w", "Repair"), (b"r", "othing"))),
     "in a job that hears of nothing": Moment(stuck(*JOB_OF_ALL), here=True),
     "in a screen that hears of nothing": Moment(
         stuck("inspector.tui.screens.main", "MainScreen.action_reload"), ((b"R", "HERE"),)
@@ -91,8 +91,8 @@ MOMENTS = {
     "in a change": Moment(
         CHANGE,
         (
-            (b":", "Search"),
-            (b"Compact\r", "ompact"),
+            (b"w", "Compact"),
+            (b"c", "ompact"),
             (b"\r", "Apply"),
             (b"\r", "Cancel"),
             (b"\x1b[C\r", "HERE"),
