@@ -63,13 +63,22 @@ def state(main: MainScreen) -> tuple[object, ...]:
     cursor = (focused.cursor, focused.above) if isinstance(focused, VirtualList) else None
     tree = main._blocks._tree
     return (
-        shown_lines(main.app) if focused is not tree else [tree.current.title if tree.current else ""],
+        _lines(main) if focused is not tree else [tree.current.title if tree.current else ""],
         focused,
         cursor,
         main.query_one(TabbedContent).active,
         main._refs.scope,
         main._logs.scope,
     )
+
+
+def _lines(main: MainScreen) -> list[str]:
+    """What is on screen; of a dialog its own box, since what lies under it is not drawn with it."""
+    lines, screen = shown_lines(main.app), main.app.screen
+    if screen is main:
+        return lines
+    box = screen.children[0].region
+    return [line[box.x : box.right] for line in lines[box.y : box.bottom]]
 
 
 def check(main: MainScreen, place: Place) -> None:
