@@ -131,14 +131,21 @@ def growth(before: Counter[str], looks: int) -> dict[str, int]:
 
 
 async def stay(app: InspectorApp, main: MainScreen, looks: int) -> dict[str, int]:
-    """Look so often, after some looks more; what has grown."""
+    """Look so often, after some looks more; what has grown twice: a cache that fills does so once."""
     for _ in range(FIRST_LOOKS):
         await look(app, main)
-    before, files = objects(), descriptors()
-    for _ in range(looks):
-        await look(app, main)
-    assert descriptors() <= files
-    return growth(before, looks)
+    files = descriptors()
+    grown: dict[str, int] | None = None
+    for _ in range(2):
+        before = objects()
+        for _ in range(looks):
+            await look(app, main)
+        assert descriptors() <= files
+        now = growth(before, looks)
+        grown = now if grown is None else {name: now[name] for name in now if name in grown}
+        if not grown:
+            return {}
+    return grown or {}
 
 
 async def come(pilot: Pilot[Any], way: Way, stack: Path) -> None:
