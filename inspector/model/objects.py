@@ -55,6 +55,8 @@ class RepositoryObjects:
         self._is_closed = False
         self.is_useless = False
         """Whether there is no repository, or no git that can be asked."""
+        self.trouble: str | None = None
+        """Why git cannot be asked, where there is a repository to ask it about."""
 
     # For the thread that draws.
 
@@ -99,11 +101,15 @@ class RepositoryObjects:
     # For the thread that works.
 
     def work(self) -> Iterator[bytes]:
-        """Read what is wanted; yields its id when it is known."""
+        """Read what is wanted; yields its id when it is known, or when it is known why it cannot be."""
         while True:
             with self._lock:
                 oid, self._wanted = self._wanted, None
-            if oid is None or (reader := self._opened()) is None:
+            if oid is None:
+                return
+            if (reader := self._opened()) is None:
+                if self.trouble is not None:
+                    yield oid  # of which nothing is known, but why
                 return
             following: bytes | None = oid
             for _ in range(MAX_TAGS + 1):
@@ -117,7 +123,9 @@ class RepositoryObjects:
         if self._reader is None and not self.is_useless:
             with suppress(ReftableError, OSError):
                 found = self._find()
-                if found.git is not None and found.git_dir is not None and not found.git_problem:
+                if found.git_dir is not None:
+                    self.trouble = found.git_problem
+                if found.git is not None and found.git_dir is not None and not self.trouble:
                     self._repository = found
                     self._reader = ObjectReader(found.git, str(found.git_dir))
             self.is_useless = self._reader is None or self._is_closed

@@ -68,7 +68,7 @@ class InspectorApp(TerminalApp):
     def on_mount(self) -> None:
         """Show the stack, or ask which one if none was named; and say what is wrong in the configuration."""
         if self._config.wrong:
-            text = "\n".join(self._config.wrong)
+            text = "\n".join(sorted(self._config.wrong, key=len))  # a long one would hide the others
             self.notify(text, title="config.toml", severity="warning", timeout=20, markup=False)
         if self._session is None:
             self.action_pick()

@@ -327,7 +327,7 @@ class LiveScreen(Screen[None]):
         self._jobs.drive("objects", self._objects, self._object_read, lambda _error: None)
 
     def _object_read(self, oid: bytes) -> None:
-        can_show = self._objects.repository is not None
+        can_show = self._objects.repository is not None or self._objects.trouble is not None
         for pane in (self._refs, self._logs):
             pane.offer_objects(can_show)
         if oid == object_of(self._detail_of.current, self._trace):

@@ -197,6 +197,8 @@ class NavigableScreen(LiveScreen):
         """Have git show an object in the user's pager."""
         repository = self._objects.repository
         if repository is None or (git := repository.git) is None:
+            if self._objects.trouble is not None:
+                self.notify(self._objects.trouble, severity="warning", markup=False)
             return
         git_dir = str(repository.git_dir)
 

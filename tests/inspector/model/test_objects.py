@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from inspector.model.trace import Link, RefTrace
 from inspector.rows import LogRow, RefRow
 from tests.support.environment import enter_environment_of
 from tests.support.git import Git, Repository
+from tests.support.screens import branches, make_stack
 from tests.support.tables import oid
 
 
@@ -110,3 +112,23 @@ def test_what_a_row_leads_to() -> None:
     assert object_of(entry(oid(1), bytes(20))) == oid(1)
     assert object_of(entry(None, None)) is None
     assert object_of(MergedTable([])) is None
+
+
+def test_a_git_that_is_too_old_is_said_to_be(tmp_path: Path) -> None:
+    old = tmp_path / "git"
+    old.write_text("#!/bin/sh\necho git version 2.39.5\n")
+    old.chmod(0o755)
+    stack = tmp_path / "repo" / ".git" / "reftable"
+    make_stack(stack, (branches(1), []))
+    (stack.parent / "HEAD").write_text("ref: refs/heads/.invalid\n")
+    (stack.parent / "objects").mkdir()
+    (stack.parent / "config").write_text(
+        "[core]\n\trepositoryformatversion = 1\n[extensions]\n\trefstorage = reftable\n"
+    )
+    known = RepositoryObjects(lambda: find_repository(tmp_path / "repo", os.fspath(old)))
+    known.want(oid(1))
+    assert list(known.work()) == [oid(1)]
+    assert known.repository is None
+    assert known.trouble is not None
+    assert "git 2.39 is too old" in known.trouble
+    assert list(known.work()) == []
