@@ -1,7 +1,7 @@
 """The command palette: every action that is possible now, by name.
 
 Actions are those of the active bindings, so none is forgotten and none is offered that is hidden or dimmed.
-Besides them: the tabs of the screen, the themes, and a picture of the screen.
+Besides them: what changes the stack, the tabs of the screen, the themes, and a picture of the screen.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from textual.markup import escape
 from textual.widgets import OptionList, TabbedContent, TabPane
 
 from inspector.tui.key_actions import key_actions
+from inspector.tui.screens.main import MainScreen
 from inspector.tui.themes import THEMES
 
 # What moves the cursor or the focus is done by its key or not at all: it is found, but not listed.
@@ -52,7 +53,13 @@ class InspectorCommands(Provider):
 
     async def startup(self) -> None:
         """Take the actions as they are when the palette opens: it has the focus from then on."""
-        self._commands = [*self._actions(), *self._tabs(), *self._general(), *self._themes()]
+        self._commands = [
+            *self._actions(),
+            *self._changes(),
+            *self._tabs(),
+            *self._general(),
+            *self._themes(),
+        ]
 
     async def discover(self) -> Hits:
         """Everything but movements and single themes, which are found by typing."""
@@ -76,6 +83,13 @@ class InspectorCommands(Provider):
                 run = partial(self.app.run_action, action.action, action.node)
                 listed = _MOVING.match(action.action) is None
                 yield _Command(action.title, action.keys, escape(action.hint) or None, run, listed)
+
+    def _changes(self) -> Iterator[_Command]:
+        if isinstance(self.screen, MainScreen):
+            for change in self.screen.changes():
+                if not change.refused:
+                    run = partial(self.app.run_action, change.action, self.screen)
+                    yield _Command(change.title, (), escape(change.does), run, listed=True)
 
     def _tabs(self) -> Iterator[_Command]:
         for tabs in self.screen.query(TabbedContent):

@@ -207,9 +207,10 @@ class MainScreen(NavigableScreen):
             if action is not None:
                 getattr(self, f"action_{action}")()
 
-        self.app.push_screen(ChangeMenu(self._changes()), chosen)
+        self.app.push_screen(ChangeMenu(self.changes()), chosen)
 
-    def _changes(self) -> list[Change]:
+    def changes(self) -> list[Change]:
+        """What can be changed, and what each change would do now."""
         tables, marked = len(self._session.view.tables), self._stack.marked
         broken = "the stack is broken: r plans what repairs it" if self._session.view.faults else ""
         few = "" if tables > 1 else "there is nothing to merge"
