@@ -193,6 +193,12 @@ async def _record(session: Session, workplace: Workplace, shell: _Shell) -> Reco
 
     async with app.run_test(size=_SCREEN, notifications=True) as pilot:
         await _settle(app, pilot)
+        main = app.screen
+        if not isinstance(main, MainScreen):
+            raise TypeError(f"the screen is {main}")
+        while not main._health.known.is_checked:  # noqa: SLF001 - it begins by itself, a moment later
+            await pilot.pause(0.05)
+        await _settle(app, pilot)
         frame(2.0)
         for command in _WORK:
             app.clear_notifications()

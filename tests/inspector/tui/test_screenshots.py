@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -13,12 +14,13 @@ from tests.support.git import Git
 SCREENSHOTS = Path(__file__).resolve().parents[3] / "screenshots"
 
 
-@pytest.fixture(scope="module")
-def take() -> ModuleType:
+@pytest.fixture
+def take(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     spec = importlib.util.spec_from_file_location("screenshots_take", SCREENSHOTS / "take.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)  # where its dataclasses look for their names
     spec.loader.exec_module(module)
     return module
 
