@@ -237,7 +237,8 @@ def record(target: Path, git: str) -> Path:
     _look_the_same()
     with tempfile.TemporaryDirectory() as parent:
         shell = _make_repository(git, Path(parent))
-        repository = find_repository(shell.directory)
+        # Nothing of it depends on how fast a git answers: it is not asked for commits.
+        repository = find_repository(shell.directory, git=None)
         stack = repository.stacks[0]
         options = StackOptions(policy="geometric")
         workplace = Workplace(stack.directory, options, repository)
