@@ -8,8 +8,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from textual.screen import Screen
 
 from tests.support.git import Git
+from tests.support.quick_pilot import draw_at_once
 
 SCREENSHOTS = Path(__file__).resolve().parents[3] / "screenshots"
 
@@ -20,6 +22,7 @@ def take(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    monkeypatch.setattr(Screen, "_compositor_refresh", draw_at_once)
     monkeypatch.setitem(sys.modules, spec.name, module)  # where its dataclasses look for their names
     spec.loader.exec_module(module)
     return module
