@@ -10,8 +10,13 @@ from engine.format import RefRecord
 from engine.readable import open_readable
 from engine.stack import Stack, StackOptions
 from engine.table import Table, WriteOptions
-from tests.support.screens import branch, damage_block, make_stack
+from tests.support.handmade import change_byte
 from tests.support.tables import oid, write_table
+
+
+def branch(number: int) -> bytes:
+    return b"refs/heads/branch-%07d" % number
+
 
 REFS = [
     RefRecord(branch(number), 1, oid(number % 300), oid(5) if number % 9 == 0 else None)
@@ -48,12 +53,13 @@ def test_an_object_of_too_many_blocks_is_left_to_a_scan(tmp_path: Path) -> None:
 
 
 def test_what_is_left_of_a_damaged_table_is_found(tmp_path: Path) -> None:
-    directory = make_stack(tmp_path / "reftable", (REFS, []), options=StackOptions(auto_compact=False))
-    with Stack.open(directory, read_only=True) as stack:
-        whole = list(stack.tables[0].refs_for_prefix(oid(17)[:5]))
-    damage_block(directory)
-    stack = open_readable(directory, StackOptions())
-    with stack:
-        left = list(stack.merged.tables[0].refs_for_prefix(oid(17)[:5]))
+    with Stack.open(tmp_path) as stack:
+        stack.add(lambda writer: writer.add_refs(REFS))
+        (table,) = stack.tables
+        whole = list(table.refs_for_prefix(oid(17)[:5]))
+        path, second = Path(table.path), [*table.blocks()][1]
+    change_byte(path, second.offset)
+    with open_readable(tmp_path, StackOptions()) as readable:
+        left = list(readable.merged.tables[0].refs_for_prefix(oid(17)[:5]))
         assert left
         assert all(record in whole for record in left)
