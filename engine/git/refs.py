@@ -24,6 +24,7 @@ from engine.format import LogRecord, RefRecord, is_per_worktree, is_refname
 from engine.git.joint import JointView
 from engine.merge import MergedTable, RefChange, ref_changes
 from engine.stack import Resolved, Stack, StackOptions, follow
+from engine.update import is_null
 
 _RULES: Final = (
     (b"", b""),
@@ -181,12 +182,8 @@ class Refs(Closing, Generic[AnyStack]):
         A symbolic ref is given as the ref that it leads to, as by `git rev-parse --symbolic-full-name`;
         `@` is HEAD.
         """
-        return next((found.name for _, found in self._meant(name)), None)
-
-    def _meant(self, name: bytes) -> Iterator[tuple[bytes, Resolved]]:
-        for whole in possible_names(name):
-            if is_refname(whole) and (found := self.resolve(whole)).oid is not None:
-                yield whole, found
+        found = (self.resolve(whole) for whole in possible_names(name) if is_refname(whole))
+        return next((one.name for one in found if one.oid is not None), None)
 
     def short_name(self, name: bytes, *, strict: bool = True) -> bytes:
         """The shortest name that git takes for the ref `name`: `%(refname:short)`.
@@ -233,12 +230,12 @@ class Refs(Closing, Generic[AnyStack]):
         oldest: LogRecord | None = None
         for position, entry in enumerate(self.reflog(name)):
             if position == number:
-                return value if oldest is None or _is_null(oldest.old) else entry.new
+                return value if oldest is None or is_null(oldest.old) else entry.new
             oldest = entry
         if oldest is None:
             return value if number == 0 else None
         is_one_more = number == position + 1
-        return oldest.old if is_one_more and not _is_null(oldest.old) else None
+        return oldest.old if is_one_more and not is_null(oldest.old) else None
 
     def at(self, name: bytes, when: int) -> bytes | None:
         """The object id that the ref had at a time, in seconds since 1970: `name@{time}`.
@@ -248,13 +245,13 @@ class Refs(Closing, Generic[AnyStack]):
         newer: LogRecord | None = None
         for entry in self.reflog(name):
             if entry.time <= when:
-                if (newer is not None and not _is_null(newer.old)) or entry.time == when:
+                if (newer is not None and not is_null(newer.old)) or entry.time == when:
                     return entry.new
                 return self.resolve(name).oid
             newer = entry
         if newer is None:
             return None
-        return newer.new if _is_null(newer.old) else newer.old
+        return newer.new if is_null(newer.old) else newer.old
 
     # Changes by others.
 
@@ -287,7 +284,3 @@ class Refs(Closing, Generic[AnyStack]):
                     if not is_shared or not is_per_worktree(change.name)
                 )
         return iter([found[name] for name in sorted(found)])
-
-
-def _is_null(oid: bytes | None) -> bool:
-    return oid is None or not any(oid)

@@ -12,6 +12,7 @@ from engine.update.commands import (
     Control as Control,
     RefUpdate as RefUpdate,
     Resolve as Resolve,
+    is_null as is_null,
     parse_commands as parse_commands,
     read_commands as read_commands,
 )

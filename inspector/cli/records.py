@@ -120,16 +120,16 @@ def refs(
             )
         else:
             batches = _pointing_at(view, _object_id(stack, points_at), start)
-        around = _surroundings(call, view)
         if keys:
             listed = [*chain.from_iterable(batches)]
-            sort_refs(listed, keys, around)
+            sort_refs(listed, keys, _surroundings(call, view))
             batches = iter([listed])
         if count is not None:
             batches = _first(batches, count)
         if form is None:
             _write(call, batches, ref_json, ref_line, end=end)
             return
+        around = _surroundings(call, view)
         for batch in batches:
             call.out.lines((form.line(ref, around, call.out.show) for ref in batch), end)
 

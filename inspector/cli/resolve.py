@@ -53,7 +53,8 @@ def resolve(names: tuple[str, ...], path: Path | None, worktree: str | None, as_
 
 def _resolved(refs: Refs[ReadableStack], name: bytes) -> Resolved | None:
     """What `name` leads to: where git finds an object, or else a symbolic ref that leads to none."""
-    leading = [refs.resolve(one) for one in possible_names(name) if one in refs]
+    found = map(refs.resolve, possible_names(name))
+    leading = [one for one in found if one.end != "missing" or one.is_symref]
     return next((one for one in leading if one.oid is not None), leading[0] if leading else None)
 
 
