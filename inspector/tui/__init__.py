@@ -6,7 +6,8 @@ The only wing that knows Textual. May import `actions`.
                   the process and its terminal, and how it ends from outside
     pager         `git show`, which has the terminal meanwhile
     app           which stack, its session, its screens
-    keys          every key: what it means, and what it does in each place
+    key_table     every key: what it means, and what it does in each place
+    keys          what is made of it: bindings, the footer, a user's keymap
     keys_in_turn, key_actions, palette, help
                   keys one after the other, what they do now, and how one finds them
     config        what the user has chosen

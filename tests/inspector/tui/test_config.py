@@ -16,7 +16,7 @@ from textual.widgets import TabbedContent
 
 from inspector.tui import InspectorApp, MainScreen
 from inspector.tui.config import Config, checked, config_path, read_config, user_config
-from inspector.tui.keys import MEANINGS
+from inspector.tui.key_table import MEANINGS
 from inspector.tui.screens.journal import JournalScreen
 from inspector.tui.themes import DEFAULT_THEME, THEMES, register_themes
 from tests.support.screens import branches, drive, footer, make_stack, open_session, press, shown_lines

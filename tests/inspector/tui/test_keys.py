@@ -19,7 +19,8 @@ from inspector.demo import build_demo
 from inspector.tui import MainScreen
 from inspector.tui.help import help_of
 from inspector.tui.key_actions import key_actions
-from inspector.tui.keys import ALWAYS, MEANINGS, PLACES, active_bindings, footer_label, key_label, rank
+from inspector.tui.key_table import MEANINGS, PLACES
+from inspector.tui.keys import ALWAYS, active_bindings, footer_label, key_label, rank
 from inspector.tui.screens.change_menu import ChangeMenu
 from inspector.tui.screens.dialog import Dialog, HelpScreen
 from tests.support.screens import NARROW, WIDE, footer, press
