@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.markup import escape
-from textual.widgets import OptionList, TabbedContent, TabPane
+from textual.widgets import TabbedContent, TabPane
 
 from inspector.tui.key_actions import key_actions
 from inspector.tui.screens.main import MainScreen
@@ -23,18 +23,6 @@ from inspector.tui.themes import THEMES
 
 # What moves the cursor or the focus is done by its key or not at all: it is found, but not listed.
 _MOVING: Final = re.compile("move|page|first|last|home|end|cursor|scroll|focus|tab|show_tab|copy_text")
-
-
-class Palette(CommandPalette):
-    """Textual's palette, without keys for a list that has no rows."""
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Textual turns a page of the list, which fails before that has rows, and where it has no room."""
-        if action == "command_list":
-            rows = self.query_one_optional(OptionList)  # none once the palette is closed
-            # Lines that are as high as they were told before, but not made yet, are none either.
-            return rows is not None and (rows.highlighted or 0) in rows._index_to_line  # noqa: SLF001
-        return super().check_action(action, parameters)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from textual.command import CommandPalette
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.theme import ThemeProvider
+from textual.widgets import OptionList
 from textual.worker import WorkerFailed
 
 from inspector.exit_codes import ExitCode, note
@@ -32,7 +33,6 @@ from inspector.text import safe_name
 from inspector.tui.ending import Ending
 from inspector.tui.keys import bindings
 from inspector.tui.keys_in_turn import KeysInTurnApp
-from inspector.tui.palette import Palette
 
 
 class _Lasting:
@@ -84,6 +84,18 @@ class _LastingDriver(LinuxDriver):
             self.suspend_application_mode()
             self._must_signal_resume = True
             self.resume_application_mode()
+
+
+class Palette(CommandPalette):
+    """Textual's palette, without keys for a list that has no rows."""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Textual turns a page of the list, which fails before that has rows, and where it has no room."""
+        if action == "command_list":
+            rows = self.query_one_optional(OptionList)  # none once the palette is closed
+            # Lines that are as high as they were told before, but not made yet, are none either.
+            return rows is not None and (rows.highlighted or 0) in rows._index_to_line  # noqa: SLF001
+        return super().check_action(action, parameters)
 
 
 class TerminalApp(KeysInTurnApp[None]):

@@ -11,7 +11,8 @@ from textual.command import CommandPalette, DiscoveryHit, Hit
 from textual.pilot import Pilot
 from textual.widgets import OptionList, TabbedContent
 
-from inspector.tui.palette import InspectorCommands, Palette
+from inspector.tui.palette import InspectorCommands
+from inspector.tui.terminal import Palette
 from tests.support.habits import HabitsApp, Tables
 from tests.support.screens import drive
 

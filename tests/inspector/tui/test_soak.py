@@ -28,7 +28,6 @@ from engine.git import StackLocation
 from engine.stack import Stack, StackOptions
 from inspector.rows import LogRows, RefRows, SequenceRows
 from inspector.tui import InspectorApp, MainScreen
-from inspector.tui.palette import Palette
 from inspector.tui.screens.add import AddScreen
 from inspector.tui.screens.change_menu import ChangeMenu
 from inspector.tui.screens.changes import ChangesScreen, OutcomesScreen
@@ -47,6 +46,7 @@ from inspector.tui.screens.picker import PickerScreen
 from inspector.tui.screens.plan import ActionScreen, RepairScreen
 from inspector.tui.screens.snapshots import SnapshotsScreen
 from inspector.tui.screens.tour import TourScreen
+from inspector.tui.terminal import Palette
 from inspector.tui.widgets.virtual_list import VirtualList
 from tests.support.quick_pilot import rest
 from tests.support.screens import branches, damage_block, log, make_stack, open_session, press, settle
