@@ -18,7 +18,8 @@ May import `rows`.
     event         a change of the stack: what became of which tables
     history       the changes that were seen or made
     journal       what was tried in this session
-    places        where each kind of row leads
+    places        where one can go
+    leading       where each kind of row leads
     destinations  what there is by now
 """
 
@@ -41,6 +42,7 @@ from inspector.model.health import (
 from inspector.model.history import History, Told, compare, reopen
 from inspector.model.journal import Ending, Entry, Journal
 from inspector.model.layout_reader import LayoutReader
+from inspector.model.leading import PlacedRow, StackRow, places_of
 from inspector.model.moments import StackMoment, moments_of
 from inspector.model.newest_log import NewestEntry, newest_entry
 from inspector.model.objects import RepositoryObjects, object_of
@@ -52,16 +54,13 @@ from inspector.model.places import (
     MomentPlace,
     OffsetPlace,
     Place,
-    PlacedRow,
     PlanPlace,
     RecordPlace,
     RefPlace,
     ReplayPlace,
     SectionPlace,
     SnapshotPlace,
-    StackRow,
     file_words,
-    places_of,
 )
 from inspector.model.session import KeyFound, News, Reloaded, RowsRead, Session
 from inspector.model.trace import ChainEnd, Link, RefTrace, UnreadTable, find_versions
