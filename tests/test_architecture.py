@@ -60,6 +60,9 @@ LIBRARIES = {
     "rich": {"tui"},
 }
 
+# What the engine's tests may import besides it: with these alone they run on a newer Python in CI.
+ENGINE_TEST_TOOLS = {"hypothesis", "pytest"}
+
 # Ways to get at a file. `.open(` is judged apart: `Stack.open(...)` is the engine's.
 FILE_MODULES = {"fcntl", "fileinput", "mmap", "shutil"}
 FILE_FUNCTIONS = {
@@ -246,6 +249,23 @@ def import_circles(package: str) -> list[list[str]]:
     return [sorted(arrows)] if arrows else []
 
 
+def foreign_to_the_engine(start: str) -> list[str]:
+    """What the tests below `start` import beyond the engine, also through other modules of tests."""
+    sources = modules("tests")
+    left = [path for path in sources if path.startswith(start)]
+    seen, faults = set(left), []
+    while left:
+        path = left.pop()
+        for name in imported_modules(sources[path], ".".join(Path(path).parent.parts)):
+            file, top = name.replace(".", "/") + ".py", name.partition(".")[0]
+            if file in sources and file not in seen:
+                seen.add(file)
+                left.append(file)
+            elif top not in {"engine", "tests", *ENGINE_TEST_TOOLS} and top not in sys.stdlib_module_names:
+                faults.append(f"{path} imports {name}")
+    return sorted(faults)
+
+
 def file_accesses(source: str) -> set[str]:
     """The ways in which a module gets at files itself."""
     found: set[str] = set()
@@ -315,6 +335,11 @@ def test_inspector_leaves_the_files_of_a_stack_to_the_engine() -> None:
 def test_every_module_says_what_it_is() -> None:
     silent = [path for path, source in modules("").items() if not ast.get_docstring(parsed(source))]
     assert silent == []
+
+
+def test_the_tests_of_the_engine_need_nothing_but_it_and_their_tools() -> None:
+    assert foreign_to_the_engine("tests/engine/") == []
+    assert any("textual" in fault for fault in foreign_to_the_engine("tests/inspector/tui/"))
 
 
 def test_no_file_names_a_machine_or_a_registry() -> None:
