@@ -124,7 +124,6 @@ _WORK: Final = (
 class _Shell:
     """A shell beside the inspector: what was typed, and what git answered."""
 
-    git: str
     directory: Path
     lines: list[list[Segment]] = field(default_factory=list)
     commands: int = 0
@@ -168,7 +167,7 @@ def _make_repository(git: str, parent: Path) -> _Shell:
     """A repository with some history; `git` by that name in the shell's PATH."""
     (parent / "bin").mkdir()
     (parent / "bin" / "git").symlink_to(git)
-    shell = _Shell(git, parent / "lantern")
+    shell = _Shell(parent / "lantern")
     shell.directory.mkdir()
     shell.run("git init -q --ref-format=reftable --initial-branch=main .")
     shell.run("git commit -qm 'Begin' --allow-empty")
@@ -210,10 +209,9 @@ async def _record(session: Session, workplace: Workplace, shell: _Shell) -> Reco
             await _settle(app, pilot)
             frame(2.4)
         app.clear_notifications()
-        for key, seconds in (("L", 4.0),):
-            await pilot.press(key)
-            await _settle(app, pilot)
-            frame(seconds)
+        await pilot.press("L")
+        await _settle(app, pilot)
+        frame(4.0)
     return recording
 
 

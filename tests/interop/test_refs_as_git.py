@@ -181,7 +181,6 @@ def test_watching_tells_what_changes_in_both_stacks_once(git: Git, tmp_path: Pat
         told = []
         with pytest.raises(RuntimeError):  # no step is left
             told.extend((change.name, change.kind) for changes in watched for change in changes)
-            # A generator that is told to stop within its own frame ends so.
     assert told == [
         (b"refs/heads/new", "created"),
         (b"refs/worktree/mine", "created"),
