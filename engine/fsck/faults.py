@@ -278,7 +278,7 @@ _FAULTS = (
         "of several tables may write them.", _LAST_WINS),
     FaultKind("compaction-due", _INFO, "By the rule of the stack, tables are due to be merged.",
         "git does that after each write, unless it is told not to or another process holds a lock",
-        ("leave it to the next write", "compact (c)")),
+        ("leave it to the next write", "compact")),
     FaultKind("ref-name-unsafe", _ERROR, "A ref has a name that leads out of its place below refs/.",
         "git fails as soon as it lists refs", _REWRITE),
     FaultKind("ref-name", _WARNING, "git does not allow this name for a ref.", "git leaves the ref out"),

@@ -79,7 +79,7 @@ def check_keymap(wanted: Mapping[str, object]) -> tuple[dict[str, str], list[str
     keymap: dict[str, str] = {}
     for name, keys in wanted.items():
         if name not in MEANINGS:
-            near = difflib.get_close_matches(name, MEANINGS, n=3) or ["one that README lists"]
+            near = difflib.get_close_matches(name, MEANINGS, n=3) or ["one that docs/terminal.md lists"]
             wrong.append(f"keymap.{name}: there is no such action; did you mean {' or '.join(near)}?")
         elif not isinstance(keys, str) or not all(map(_is_key, keys.split(","))):
             wrong.append(f"keymap.{name} = {keys!r}: a key such as x, ctrl+x, f2, or several with a comma")

@@ -22,11 +22,11 @@ from inspector.tui.themes import DEFAULT_THEME, THEMES, register_themes
 from tests.support.screens import branches, drive, footer, make_stack, open_session, press, shown_lines
 
 NAMES = [theme.name for theme in THEMES]
-README = Path(__file__).parents[3] / "README.md"
+PAGE = Path(__file__).parents[3] / "docs" / "terminal.md"
 
 
-def test_the_example_in_readme_is_right_and_readme_names_everything() -> None:
-    text = README.read_text()
+def test_the_example_on_the_page_is_right_and_the_page_names_everything() -> None:
+    text = PAGE.read_text()
     example = re.search(r"<!-- config -->\n```toml\n(.*?)```", text, re.DOTALL)
     assert example is not None
     config = checked(tomllib.loads(example[1]), NAMES)
