@@ -3,6 +3,7 @@
 May import `actions` and `demo`; the terminal inspector is imported when it is opened.
 
     entry         verbs, errors and exit codes
+    suggestions   what is meant by a word that is no verb
     opening       from a path to an open stack, and the options that every verb takes
     output        where a verb's output goes
     shape, records, resolve, layout, fsck

@@ -56,6 +56,10 @@ class _CommandLine(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args or (args[0] not in self.list_commands(ctx) and args[0] not in ctx.help_option_names):
+            from inspector.cli.suggestions import better_words
+
+            if not ctx.resilient_parsing and (better := better_words(args, self.list_commands(ctx))):
+                raise click.UsageError(better, ctx)
             args = [_NO_NAME, *args]
         return super().parse_args(ctx, args)
 
