@@ -20,7 +20,7 @@ from typing import Any, Final, cast
 
 import click
 
-from engine.merge import CompactionPlan
+from engine.merge import CompactionPlan, Expiry
 from engine.progress import ProgressCallback
 from engine.stack import CleanPlan, Policy
 from engine.update import Control, RefUpdate, TransactionResult, read_commands
@@ -295,7 +295,9 @@ def _change(
         plan, result = plan_and_run(action, progress, dry_run=dry_run)
     done = result or plan
     if call.as_json:
-        call.out.json([json_line(fields(done.made))])
+        snapshot = None if result is None or result.snapshot is None else result.snapshot.id
+        more = {"applied": result is not None and not plan.is_noop, "snapshot": snapshot}
+        call.out.json([json_line({**fields(done.made), **more})])
         return
     if plan.is_noop:
         note_sentence(plan.sentence)
@@ -313,7 +315,14 @@ def _compaction_fields(plan: CompactionPlan) -> dict[str, Any]:
 
 def _expiry_fields(plan: CompactionPlan) -> dict[str, Any]:
     logs = [{**asdict(log), "name": json_text(log.name)} for log in plan.logs]
-    return {**_compaction_fields(plan), "reflogs": logs}
+    expiry = plan.expiry or Expiry()
+    times = [{"pattern": json_text(pattern), "time": time or None} for pattern, time in expiry.times]
+    limits = {
+        "times": times,
+        "time": expiry.time or None,
+        "min_update_index": expiry.min_update_index or None,
+    }
+    return {**_compaction_fields(plan), "reflogs": logs, "expiry": limits}
 
 
 def _clean_fields(plan: CleanPlan) -> dict[str, Any]:

@@ -39,7 +39,6 @@ from inspector.text import (
     json_text,
     log_json,
     log_line,
-    name_hex,
     print_log,
     print_ref,
     ref_json,
@@ -236,8 +235,8 @@ def _version_json(version: Version) -> str:
     return json_line(
         {
             "name": json_text(record.name),
-            **name_hex("name", record.name),
             "table": version.table.name,
+            "position": version.position,
             "offset": version.offset,
             **value_fields(record),
             "wins": version.wins,

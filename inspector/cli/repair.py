@@ -114,7 +114,7 @@ def repair(
         made, logs = plan.made.plan, plan.made.logs
         # Told before anything is changed: afterwards, the files that they are read from are gone.
         if call.as_json:
-            out.json([json_line(_plan_fields(made))])
+            out.json([json_line({"kind": "plan", **_plan_fields(made)})])
         else:
             for number, step in enumerate(made.steps, 1):
                 out.text(step_lines(number, step, "only with --force"))
@@ -135,6 +135,7 @@ def repair(
                 result = run(action, plan, progress)
         if call.as_json:
             fields = {
+                "kind": "result",
                 "refs": {outcome.value: store.counts[outcome] for outcome in Outcome},
                 "logs": picked(
                     logs, "kept", "returned", "lost", "uncertain", "may_be_lost", "unknown", "deleted"
@@ -194,12 +195,12 @@ def _end_undone(action: RepairAction, made: RepairPlan) -> None:
 
 
 def _plan_fields(plan: RepairPlan) -> dict[str, Any]:
-    step = ("kind", "file", "why", "result", "severity", "needs_force", "options")
+    step = ("kind", "file", "why", "result", "severity", "needs_force", "options", "setting")
     return {
         "steps": [picked(one, *step) for one in plan.steps],
         "tables": [
             {
-                **picked(table, "name", "source", rewritten="is_rewritten"),
+                **picked(table, "name", "source", "files", rewritten="is_rewritten"),
                 "min_update_index": table.limits[0],
                 "max_update_index": table.limits[1],
             }
@@ -214,6 +215,7 @@ def _plan_fields(plan: RepairPlan) -> dict[str, Any]:
 
 def _outcome_fields(one: RefOutcome) -> dict[str, Any]:
     return {
+        "kind": "outcome",
         "name": json_text(one.name),
         "outcome": one.outcome.value,
         "before": value_fields(one.before) if one.before is not None else None,

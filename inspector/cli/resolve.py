@@ -14,7 +14,7 @@ from engine.readable import ReadableStack, open_readable
 from engine.stack import Resolved
 from inspector.cli.opening import Call, end_with_faults, json_option, worktree_option
 from inspector.exit_codes import ExitCode, note
-from inspector.text import json_line, json_text, name_hex
+from inspector.text import json_line, json_text
 
 
 @click.command()
@@ -64,10 +64,9 @@ def _resolved_line(found: Resolved, show: Callable[[bytes], bytes]) -> bytes:
 
 
 def _resolved_json(asked: str, found: Resolved | None) -> dict[str, Any]:
-    name = os.fsencode(asked)
-    fields: dict[str, Any] = {"asked": json_text(name), **name_hex("asked", name)}
+    fields: dict[str, Any] = {"asked": json_text(os.fsencode(asked))}
     if found is None:
         return fields | {"name": None, "oid": None, "chain": [], "end": "missing"}
-    fields |= {"name": json_text(found.name), **name_hex("name", found.name)}
-    fields |= {"oid": found.oid.hex() if found.oid else None, "chain": [*map(json_text, found.chain)]}
-    return fields | {"end": found.end}
+    oid = found.oid.hex() if found.oid else None
+    chain = [*map(json_text, found.chain)]
+    return fields | {"name": json_text(found.name), "oid": oid, "chain": chain, "end": found.end}

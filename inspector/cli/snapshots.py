@@ -150,7 +150,7 @@ def undo(words: tuple[str, ...], worktree: str | None, force: bool, dry_run: boo
         fields = picked(snapshot, "operation", "tables", "missing", "unlocked")
         # Tables that came back have other names.
         listed = None if dry_run else plan.names if before is None else before.after
-        more = {"listed": listed, "snapshot": before and before.id}
+        more = {"listed": listed, "snapshot": before and before.id, "applied": before is not None}
         call.out.json([json_line({"restored": snapshot.id, **fields, **more})])
         return
     if dry_run:

@@ -83,8 +83,10 @@ def _csv(file: TextIO, batches: Iterable[Entries]) -> Iterator[int]:
     writer = csv.writer(file, lineterminator="\n")
     begun = False
     for batch in batches:
-        # The fields of both forms have one home: a row is what the JSON object says.
-        rows = [json.loads(entry_json(record, table)) for record, table in batch]
+        # The fields of both forms have one home: a row is what the JSON object says, without what only some
+        # objects have, since this file takes any bytes.
+        objects = [json.loads(entry_json(record, table)) for record, table in batch]
+        rows = [{name: one[name] for name in one if not name.endswith("_hex")} for one in objects]
         if rows and not begun:
             writer.writerow(rows[0])
             begun = True

@@ -48,7 +48,6 @@ from inspector.text.records import (
     json_line,
     log_json,
     log_line,
-    name_hex,
     picked,
     print_log,
     print_ref,

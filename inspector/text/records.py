@@ -1,8 +1,9 @@
 r"""The form of a record in the output of the verbs: as JSON, as a line of text.
 
 JSON is ASCII everywhere: one object a line, no space between tokens, keys always in the same order, bytes
-that are not UTF-8 as lone surrogates (`\udcXX`), with which two names may look the same to a reader: ref
-names that hold some are there as hex as well. Object ids are hex, absent values null.
+that are not UTF-8 as lone surrogates (`\udcXX`), with which two names may look the same to a reader: what
+holds some is there as hex as well, in the field `<field>_hex`. Object ids are hex, absent values null.
+`inspector/cli/schema.json` describes each field.
 
 The functions that form a record run once per record of a stack that may hold millions: each is one
 expression.
@@ -11,6 +12,7 @@ expression.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -25,9 +27,47 @@ Show = Callable[[bytes], bytes]
 _quote = json.encoder.encode_basestring_ascii
 
 
+_SENTENCES = {"message", "meaning", "git", "why", "reason", "result", "problem", "losses", "gc"}
+"""Fields with words of this program: a name that they quote is for people."""
+
+
 def json_line(fields: dict[str, Any]) -> str:
-    """One JSON object on one line, for objects of which there are few."""
+    """One JSON object on one line, for objects of which there are few; names are what `json_text` gives."""
+    line = _dumps(fields)
+    # Written like this is what is no UTF-8, and the second half of what is beyond U+FFFF.
+    return _dumps(_with_hex(fields)) if "\\udc" in line else line
+
+
+def _dumps(fields: dict[str, Any]) -> str:
     return json.dumps(fields, separators=(",", ":"))
+
+
+def _with_hex(fields: dict[str, Any]) -> dict[str, Any]:
+    """The same fields; behind one with bytes that are no UTF-8 its bytes, in lists those of each item."""
+    made: dict[str, Any] = {}
+    for name, value in fields.items():
+        made[name] = _inside(value)
+        if name not in _SENTENCES and not _is_utf8(value):
+            made[f"{name}_hex"] = _bytes_hex(value)
+    return made
+
+
+def _inside(value: Any) -> Any:  # noqa: ANN401 - whatever is in a JSON object
+    if isinstance(value, dict):
+        return _with_hex(value)
+    return [_inside(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _is_utf8(value: Any) -> bool:  # noqa: ANN401 - likewise
+    if isinstance(value, list | tuple):
+        return all(map(_is_utf8, value))
+    return not isinstance(value, str) or not any("\udc80" <= char <= "\udcff" for char in value)
+
+
+def _bytes_hex(value: Any) -> Any:  # noqa: ANN401 - likewise
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape").hex()
+    return [*map(_bytes_hex, value)]
 
 
 def picked(thing: object, *names: str, **renamed: str) -> dict[str, Any]:
@@ -44,7 +84,6 @@ def value_fields(record: RefRecord) -> dict[str, Any]:
         "value": record.value.hex() if record.value is not None else None,
         "peeled": record.peeled.hex() if record.peeled is not None else None,
         "target": json_text(record.target) if record.target is not None else None,
-        **name_hex("target", record.target),
     }
 
 
@@ -58,7 +97,7 @@ def ref_json(record: RefRecord, table: str | None, lead: str = "") -> str:
         f'{{{lead}"name":{_named("name", record.name)},"update_index":{record.update_index},'
         f'"type":"{record.type}","value":{_hex(record.value)},"peeled":{_hex(record.peeled)},'
         f'"target":{_named("target", record.target)},'
-        f'"table":{_quote(table) if table is not None else "null"}}}'
+        f'"table":{_table(table)}}}'
     )
 
 
@@ -68,13 +107,13 @@ def log_json(record: LogRecord, table: str | None, lead: str = "") -> str:
         logged = '"committer":null,"email":null,"time":null,"tz":null,"message":null'
     else:
         logged = (
-            f'"committer":{_string(record.committer)},"email":{_string(record.email)},'
-            f'"time":{record.time},"tz":{record.tz},"message":{_string(record.message)}'
+            f'"committer":{_named("committer", record.committer)},"email":{_named("email", record.email)},'
+            f'"time":{record.time},"tz":{record.tz},"message":{_named("message", record.message)}'
         )
     return (
         f'{{{lead}"name":{_named("name", record.name)},"update_index":{record.update_index},'
         f'"type":"{record.type}","old":{_hex(record.old)},"new":{_hex(record.new)},'
-        f'{logged},"table":{_quote(table) if table is not None else "null"}}}'
+        f'{logged},"table":{_table(table)}}}'
     )
 
 
@@ -122,24 +161,20 @@ def print_log(record: LogRecord, null_id: bytes, show: Show) -> bytes:
     )
 
 
-def _string(data: bytes | None) -> str:
-    return _quote(json_text(data)) if data is not None else "null"
+def _named(field: str, data: bytes | None) -> str:
+    """Text of the stack; what is no UTF-8 has its bytes in a field of their own behind it, as hex."""
+    if data is None:
+        return "null"
+    text = _quote(json_text(data))
+    if "\\udc" not in text or _is_utf8(json_text(data)):
+        return text
+    return f'{text},"{field}_hex":"{data.hex()}"'
 
 
-def _named(field: str, name: bytes | None) -> str:
-    """A ref name; one that is no UTF-8 has its bytes in a field of their own behind it, as hex."""
-    if name is None or name.isascii():
-        return _string(name)
-    return _string(name) + "".join(f',"{key}":"{value}"' for key, value in name_hex(field, name).items())
-
-
-def name_hex(field: str, name: bytes | None) -> dict[str, str]:
-    """The bytes of a ref name that is no UTF-8, as the field `<field>_hex`; else no field."""
-    try:
-        (name or b"").decode()
-    except UnicodeDecodeError:
-        return {f"{field}_hex": (name or b"").hex()}
-    return {}
+def _table(name: str | None) -> str:
+    if name is None:
+        return "null"
+    return _quote(name) if name.isascii() else _named("table", os.fsencode(name))
 
 
 def _hex(oid: bytes | None) -> str:

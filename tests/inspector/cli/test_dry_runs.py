@@ -101,7 +101,7 @@ def test_a_dry_run_of_undo_names_the_tables_that_come_and_go(made: tuple[Reposit
     assert run("undo", "--dry-run", repo.path).code == run("undo", repo.path).code == 4
     lock(repo).unlink()
     (undone,) = ok("undo", "--json", repo.path).objects
-    assert planned == {**undone, "listed": None, "snapshot": None}
+    assert planned == {**undone, "listed": None, "snapshot": None, "applied": False}
 
 
 def test_a_dry_run_of_undo_is_refused_where_others_changed_the_stack(

@@ -107,7 +107,8 @@ def test_json_has_the_steps_the_refs_and_the_numbers(stack: Path) -> None:
     (stack / listed(stack)[1]).unlink()
     plan, ref, summary = ok("repair", "--json", stack).objects
     assert [step["kind"] for step in plan["steps"]] == ["leave-out", "write-list"]
-    assert set(plan["steps"][0]) == {"kind", "file", "why", "result", "severity", "needs_force", "options"}
+    words = {"kind", "file", "why", "result", "severity", "needs_force", "options", "setting"}
+    assert set(plan["steps"][0]) == words
     assert [table["name"] for table in plan["tables"]] == listed(stack)[:1]
     assert plan["left_out"][0]["missing"] is True
     assert ref["name"] == "refs/heads/b0"

@@ -191,6 +191,12 @@ def test_compact_makes_one_table_and_changes_nothing_that_git_sees(many: Reposit
     many.git("refs", "verify")
 
 
+def snapshot_of(repo: Repository) -> str:
+    """The id of the newest snapshot."""
+    newest: str = ok("snapshots", "--json", repo.path).objects[0]["id"]
+    return newest
+
+
 def test_a_dry_run_says_what_the_real_run_does_and_writes_nothing(many: Repository) -> None:
     files = stack_files(many.reftable)
     [planned] = ok("compact", "--dry-run", "--json", many.path).objects
@@ -200,6 +206,8 @@ def test_a_dry_run_says_what_the_real_run_does_and_writes_nothing(many: Reposito
     [done] = ok("compact", "--json", many.path).objects
     assert planned["after"][0].pop("name") is None
     assert done["after"][0].pop("name") == names(many)[0]
+    assert (planned.pop("applied"), planned.pop("snapshot")) == (False, None)
+    assert (done.pop("applied"), done.pop("snapshot")) == (True, snapshot_of(many))
     assert planned == done
     shutil.rmtree(many.reftable)
     (many.git_dir / "kept").rename(many.reftable)
@@ -347,7 +355,7 @@ def test_clean_removes_what_is_stale_and_says_why(many: Repository) -> None:
     words = ok("clean", "--dry-run", many.path).out
     assert orphan in stack_files(many.reftable)
     [done] = ok("clean", "--json", many.path).objects
-    assert done == planned
+    assert done == {**planned, "applied": True, "snapshot": snapshot_of(many)}
     assert [(file["name"], file["size"]) for file in done["removed"]] == [(orphan, len(kept[names(many)[0]]))]
     assert [file["name"] for file in done["kept"]] == ["notes.txt"]
     assert all(file["reason"] for file in done["removed"] + done["kept"])
@@ -360,7 +368,9 @@ def test_clean_of_a_clean_stack_says_so(repo: Repository) -> None:
     done = ok("clean", repo.path)
     assert done.out == b""
     assert "nothing to clean" in done.err
-    assert ok("clean", "--json", repo.path).objects == [{"removed": [], "kept": []}]
+    assert ok("clean", "--json", repo.path).objects == [
+        {"removed": [], "kept": [], "applied": False, "snapshot": None}
+    ]
 
 
 def test_clean_removes_no_more_than_it_planned(repo: Repository, monkeypatch: pytest.MonkeyPatch) -> None:

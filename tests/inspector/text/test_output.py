@@ -83,10 +83,13 @@ def test_a_log_entry_as_json_is_its_fields_unchanged(
         "old": old.hex() if old is not None else None,
         "new": OID.hex(),
         "committer": surrogates(committer),
+        **in_hex("committer", committer),
         "email": surrogates(committer[::-1]),
+        **in_hex("email", committer[::-1]),
         "time": index // 3,
         "tz": tz,
         "message": surrogates(message),
+        **in_hex("message", message),
         "table": "t.ref",
     }
     assert json.loads(line) == expected
