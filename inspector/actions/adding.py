@@ -25,7 +25,7 @@ from engine.update import (
     prepare_updates,
 )
 from inspector.actions.base import Action, Plan, Result, command, word
-from inspector.text import counted, error_text, safe_name, update_lines
+from inspector.text import counted, error_text, safe_message, safe_name, update_lines
 
 
 @dataclass(slots=True)
@@ -187,7 +187,7 @@ class AddAction(Action[UpdatePlan]):
         except HookError as error:
             if not self.force:
                 raise HookError(f"{error}; --force writes it all the same") from None
-            said(f"{safe_name(str(error))}.")
+            said(f"{safe_message(str(error))}.")
             forced.append(str(error))
             return None
 
@@ -218,7 +218,7 @@ class AddAction(Action[UpdatePlan]):
                 return f"{reason}; --force writes it all the same"
             forced.append(reason)
             if warn:
-                warnings.append(f"git would refuse this: {safe_name(reason)}.")
+                warnings.append(f"git would refuse this: {safe_message(reason)}.")
             return None
 
         def peel(oids: Collection[bytes]) -> Mapping[bytes, bytes | None]:

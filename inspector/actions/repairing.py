@@ -37,6 +37,7 @@ from inspector.text import (
     outcome_line,
     ref_counts,
     ref_losses,
+    safe_message,
     safe_name,
     step_lines,
 )
@@ -220,7 +221,7 @@ class RepairAction(Action[PlannedRepair]):
             lines.append(f"{counted(len(done.tables), 'table')}: the repaired stack")
             lines += [f"  {safe_name(name)}" for name in done.tables]
         lines += [f"removed: {safe_name(name)}" for name in done.removed]
-        warnings = tuple(f"left: {safe_name(one.file)}: {safe_name(one.message)}" for one in errors[:3])
+        warnings = tuple(f"left: {safe_name(one.file)}: {safe_message(one.message)}" for one in errors[:3])
         warnings += (plan.made.gc,) if plan.made.gc else ()
         mended = tuple(dict.fromkeys(step.file for step in plan.made.plan.steps if step.kind.is_around))
         kept = done.snapshot.lost if done.snapshot is not None and mended else None
@@ -276,7 +277,7 @@ class RepairAction(Action[PlannedRepair]):
 
     def _force_warnings(self, made: RepairPlan) -> Iterator[str]:
         for step in _forced(made):
-            held = f"{safe_name(step.file)}: {safe_name(step.result)}"
+            held = f"{safe_name(step.file)}: {safe_message(step.result)}"
             if self.force:
                 yield (
                     f"{held}. Removing it may lose what that process writes, or undo this repair: "

@@ -16,7 +16,7 @@ from typing import Final, Literal
 from engine import errors
 from engine.stack import LOCK_SUFFIX, TABLES_LIST, UnlistedFile, unlisted_files
 from inspector.actions.base import RefusedError
-from inspector.text import age_text, safe_name
+from inspector.text import age_text, safe_message, safe_name
 
 Remedy = Literal["again", "plan", "repair", "none"]
 """What may help: the same once more, another plan, a repair and then another plan, or nothing."""
@@ -54,7 +54,7 @@ def seen_locks(directory: Path, files: Iterable[str]) -> list[UnlistedFile]:
 
 def explain(error: Exception) -> Trouble:
     """An error of planning or applying an action."""
-    text = safe_name(errors.in_words(error))
+    text = safe_message(errors.in_words(error))
     match error:
         case RefusedError():
             return Trouble("Nothing can be changed here.", (text,), "none")

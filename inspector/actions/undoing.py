@@ -30,7 +30,7 @@ from engine.snapshot import (
     unusable_snapshots,
 )
 from inspector.actions.base import Action, Plan, Result, Typed, listed_names, word
-from inspector.text import counted, safe_name, utc_time
+from inspector.text import counted, safe_message, safe_name, utc_time
 
 FORCE: Final = "undo all"
 """What has to be typed to undo the changes of other processes as well."""
@@ -90,7 +90,7 @@ class UndoAction(Action[Snapshot | None]):
         if then is None:
             warnings.append("There was no tables.list then, and there will be none again: git shows no refs.")
         elif error is not None:
-            warnings.append(f"The list was damaged then, and will be again: {safe_name(str(error))}.")
+            warnings.append(f"The list was damaged then, and will be again: {safe_message(str(error))}.")
         warnings += _unlocked(snapshot)
         sentence = f"The stack becomes what it was before {what}: {counted(len(snapshot.tables), 'table')}."
         lines = tuple(_difference(names, snapshot.tables, first_names(list_snapshots(directory))))
@@ -224,4 +224,4 @@ class DropAction(Action[tuple[str, ...]]):
         found = list_snapshots(self.workplace.directory)
         marks = {one.id: "kept" if one.kept else "" for one in found}
         unusable = unusable_snapshots(self.workplace.directory)
-        return found, marks | {name: f"cannot be used: {safe_name(why)}" for name, why in unusable.items()}
+        return found, marks | {name: f"cannot be used: {safe_message(why)}" for name, why in unusable.items()}

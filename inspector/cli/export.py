@@ -25,6 +25,7 @@ from inspector.text import (
     json_text,
     loss_text,
     picked,
+    safe_message,
     safe_name,
     safe_text,
 )
@@ -101,7 +102,7 @@ def _anonymize(call: Call, target: Path) -> None:
         call.out.text([f"{counted(made.files, 'file')}, {counted(made.size, 'byte')}"])
         call.out.flush()
     for name, why in made.different:
-        note(f"{safe_name(name)}: {safe_name(why)}")
+        note(f"{safe_name(name)}: {safe_message(why)}")
     if made.different:
         raise click.exceptions.Exit(ExitCode.FINDINGS)
 

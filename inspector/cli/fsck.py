@@ -21,7 +21,7 @@ from inspector.cli.opening import Call, stack_verb
 from inspector.cli.output import ProgressLine
 from inspector.exit_codes import ExitCode, note
 from inspector.model import diagnose
-from inspector.text import counted, json_line, picked, safe_name
+from inspector.text import counted, json_line, picked, safe_message, safe_name
 
 _Found: TypeAlias = tuple[str | None, list[Finding]]
 """A cause and what follows from it, with the name of its stack; None for what is wrong around them."""
@@ -103,10 +103,10 @@ def _lines(stack: str | None, group: Sequence[Finding], *, is_one_of_many: bool)
     where = _place(finding)
     if stack is not None and is_one_of_many:
         where = f"stack {safe_name(stack)}: {where}"
-    yield f"{finding.severity.value}: {finding.code}: {where}{safe_name(finding.message)}"
+    yield f"{finding.severity.value}: {finding.code}: {where}{safe_message(finding.message)}"
     for one in following:
         place = _place(one) if one.file != finding.file else _place(replace(one, file=""))
-        yield f"    so also: {one.code}: {place}{safe_name(one.message)}"
+        yield f"    so also: {one.code}: {place}{safe_message(one.message)}"
     yield f"    {finding.fault.meaning}"
     yield f"    git: {finding.git}"
     if finding.fixes:

@@ -15,7 +15,7 @@ from engine.readable import ReadableTable
 from engine.table import Table
 from inspector.cli.opening import Call, chosen_tables, end_with_faults, stack_verb, table_option
 from inspector.exit_codes import note
-from inspector.text import json_line, picked, safe_name, safe_text
+from inspector.text import json_line, picked, safe_message, safe_name, safe_text
 
 _BLOCK_HEADINGS = ("length", "records end", "records", "restarts", "padding")
 _BLOCK_ROW = "{:<20}{:>9}{:>13}{:>9}{:>10}{:>9}"
@@ -98,7 +98,7 @@ def _print(call: Call, table: TableLayout) -> list[FormatError]:
                         row = _BLOCK_ROW.format(SECTION_NAMES[span.type], *numbers)
                         text(line(span.offset, span.file_len, row))
                 elif span.error is not None:
-                    reason = safe_name(span.error.reason)
+                    reason = safe_message(span.error.reason)
                     text(line(span.start, span.end - span.start, f"damaged: {reason}"))
     return errors
 
@@ -108,5 +108,5 @@ def _field(field: Span) -> str:
         value = safe_text(field.value)
     else:
         value = f"{field.value:08x}" if field.kind is SpanKind.CHECKSUM else f"{field.value}"
-    wrong = f" (damaged: {safe_name(field.error.reason)})" if field.error is not None else ""
+    wrong = f" (damaged: {safe_message(field.error.reason)})" if field.error is not None else ""
     return f"{field.name:<18}{value}{wrong}"

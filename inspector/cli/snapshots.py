@@ -16,7 +16,7 @@ from inspector.actions import DropAction, KeepAction, UndoAction, rehearse, run
 from inspector.cli.opening import Call, dry_run_option, json_option, stack_verb, worktree_option
 from inspector.cli.output import ProgressLine, note_sentence
 from inspector.exit_codes import ExitCode, note
-from inspector.text import columns, counted, json_line, picked, safe_name, utc_time
+from inspector.text import columns, counted, json_line, picked, safe_message, safe_name, utc_time
 
 # What an id begins with: 20261123T214512.034561Z-compact
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]+Z.*")
@@ -61,7 +61,7 @@ def snapshots(
         return
     found = list_snapshots(call.workplace.directory)
     for name, reason in unusable_snapshots(call.workplace.directory).items():
-        note(f"left out, as it cannot be used: {safe_name(name)}: {safe_name(reason)}")
+        note(f"left out, as it cannot be used: {safe_name(name)}: {safe_message(reason)}")
     if call.as_json:
         fields = ("id", "time", "operation", "tables", "missing", "kept", "losses", "unlocked")
         call.out.json([json_line(picked(snapshot, *fields)) for snapshot in found])

@@ -27,7 +27,7 @@ from inspector.cli.opening import json_option
 from inspector.cli.output import Output, ProgressLine
 from inspector.exit_codes import ExitCode, note
 from inspector.model import diagnose
-from inspector.text import age_text, counted, file_size, json_line, picked, safe_name
+from inspector.text import age_text, counted, file_size, json_line, picked, safe_message, safe_name
 
 _NAMES: Final = (
     "stacks",
@@ -243,7 +243,7 @@ def _sum(numbers: Iterable[int | None]) -> int | None:
 def _line(fields: Mapping[str, Any]) -> str:
     path = safe_name(fields["path"])
     if fields["problem"] is not None:
-        return _LINE.format("error", *"-------", f"{path}: {safe_name(fields['problem'])}")
+        return _LINE.format("error", *"-------", f"{path}: {safe_message(fields['problem'])}")
     worst, ages = fields["worst"], [lock["age"] for lock in fields["locks"]]
     refs, dead = fields["refs"], fields["dead_bytes"]
     return _LINE.format(
@@ -265,4 +265,4 @@ def _words(worst: Mapping[str, Any]) -> Iterator[str]:
         yield f"stack {safe_name(worst['stack'])}"
     if worst["table"]:
         yield safe_name(worst["table"])
-    yield safe_name(worst["message"])
+    yield safe_message(worst["message"])

@@ -57,5 +57,5 @@ from inspector.text.records import (
     value_fields,
 )
 from inspector.text.ref_format import RefFormat, Surroundings, sort_refs
-from inspector.text.safe import json_text, safe_name, safe_text
+from inspector.text.safe import json_text, safe_message, safe_name, safe_text
 from inspector.text.times import age_text, log_time, log_zone, log_zone_note, parse_time, utc_time

@@ -14,7 +14,7 @@ from engine.salvage import Gap
 from engine.stack import CleanPlan
 from engine.update import UpdatePlan
 from inspector.text.facts import columns, counted, whole_value
-from inspector.text.safe import json_text, safe_name, safe_text
+from inspector.text.safe import json_text, safe_message, safe_name, safe_text
 from inspector.text.times import log_zone, utc_time
 
 _MOST_REFLOGS: Final = 1000
@@ -79,7 +79,7 @@ def _limit(time: int) -> str:
 def clean_lines(plan: CleanPlan) -> list[str]:
     """The files that go and those that stay although they are no part of the stack, and why."""
     rows = [
-        (what, safe_name(file.name), f"{file.size:,}", safe_name(file.reason))
+        (what, safe_name(file.name), f"{file.size:,}", safe_message(file.reason))
         for what, files in (("removed", plan.removed), ("kept", plan.kept))
         for file in files
     ]
@@ -117,8 +117,8 @@ def step_lines(number: int, step: Step, forced: str) -> Iterator[str]:
     force = f" ({forced})" if step.needs_force else ""
     chosen = " (as chosen)" if is_chosen(step) else ""
     yield f"{number}. {step.kind}{force}{chosen}: {safe_name(step.file)}"
-    yield f"    {safe_name(step.why)}"
-    yield f"    {safe_name(step.result)}"
+    yield f"    {safe_message(step.why)}"
+    yield f"    {safe_message(step.result)}"
     for other in step.options:
         if other is not step.kind:
             how = f"without --{step.kind}" if other is step.options[0] else f"with --{other} NAME"
@@ -172,7 +172,7 @@ def outcome_line(one: RefOutcome) -> str:
     shown = f" {before} -> {after}" if one.changes else ""
     if not one.changes and one.after is not None:
         shown = f" {whole_value(one.after)}"
-    why = f" ({safe_name(one.why)})" if one.why else ""
+    why = f" ({safe_message(one.why)})" if one.why else ""
     return f"{one.outcome:8} {safe_text(one.name)}{shown}{why}"
 
 

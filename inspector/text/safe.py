@@ -65,8 +65,13 @@ def safe_text(data: bytes) -> str:
 
 
 def safe_name(name: str) -> str:
-    """The same for what reached Python as text: a path, the name of a file, a message that quotes them."""
+    """The same for what reached Python as text: a path, the name of a file."""
     return safe_text(name.encode("utf-8", "surrogateescape"))
+
+
+def safe_message(message: str) -> str:
+    r"""The same for a message: the bytes that it quotes are escapes already, and `\x1b` stays as it is."""
+    return "\\".join(safe_name(part) for part in message.split("\\"))
 
 
 def json_text(data: bytes) -> str:

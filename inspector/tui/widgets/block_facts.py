@@ -8,7 +8,7 @@ from textual.widgets import Static
 
 from engine.layout import SpanKind
 from inspector.rows import Node
-from inspector.text import explanation, safe_name, size_text, span_value_text
+from inspector.text import explanation, safe_message, size_text, span_value_text
 
 
 class BlockFacts(Vertical):
@@ -56,7 +56,7 @@ def _words(node: Node) -> list[Content]:
     span = node.span
     words = [] if node.run is not None else [Content(explanation(span, node.block))]
     if span.error is not None:
-        reason = safe_name(span.error.reason)
+        reason = safe_message(span.error.reason)
         return [Content.styled(f"X damaged: {reason}  ", "$text-error"), *words]
     name = span.kind.value if span.kind is SpanKind.TABLE else span.name
     value = "" if node.expandable else span_value_text(span)

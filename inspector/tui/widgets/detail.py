@@ -27,6 +27,7 @@ from inspector.text import (
     log_zone,
     log_zone_note,
     loss_text,
+    safe_message,
     safe_name,
     shown,
     update_range,
@@ -152,7 +153,7 @@ def _unlisted_lines(file: UnlistedFile) -> list[Content]:
         _heading(safe_name(file.name)),
         _field("kind", f"{file.kind}, not in tables.list"),
         _field("size", f"{file.size:,} bytes, {age_text(file.age)} old"),
-        _field("why", safe_name(file.reason)),
+        _field("why", safe_message(file.reason)),
         _field("open", safe_name(file.holding)),
         _field("clean", "removes it" if file.is_removable else "leaves it alone"),
     ]

@@ -33,7 +33,7 @@ from inspector.model import (
     identity,
 )
 from inspector.rows import SequenceRows
-from inspector.text import counted, file_size, safe_name, short_table_name, shorten_middle
+from inspector.text import counted, file_size, safe_message, safe_name, short_table_name, shorten_middle
 from inspector.tui.keys import bindings
 from inspector.tui.navigation import Follow
 from inspector.tui.widgets.detail import ScrolledText
@@ -289,6 +289,6 @@ what else it leads to, such as the refs of its table. backspace comes back. y co
         if (finding := self.current) is not None:
             offset = "" if finding.offset is None else f" at byte {finding.offset}"
             where = safe_name(finding.file) + offset
-            text = f"{finding.severity.value} {finding.code} {where}: {safe_name(finding.message)}"
+            text = f"{finding.severity.value} {finding.code} {where}: {safe_message(finding.message)}"
             self.app.copy_to_clipboard(text)
             self.notify("The finding was copied.", markup=False)

@@ -8,7 +8,7 @@ from textual.content import Content
 
 from engine.fsck import Finding, Severity
 from inspector.model import Counts
-from inspector.text import counted, safe_name
+from inspector.text import counted, safe_message, safe_name
 from inspector.tui.widgets.virtual_list import Cell, Look
 
 _LOOKS: Final[dict[Severity, tuple[str, Look, str]]] = {
@@ -54,7 +54,7 @@ def row_words(row: HealthRow | None, position: int | None) -> Content:
                 (f"{letter} {finding.severity.value}", style),
                 (f"  {where}  ", ""),
                 (f"({finding.code})", "$foreground-muted"),
-                (f"\n{safe_name(finding.message)}", ""),
+                (f"\n{safe_message(finding.message)}", ""),
                 *_of_cause(finding),
             ]
             # What to do comes first: in a low terminal, the rest is reached by scrolling.
@@ -72,7 +72,7 @@ def row_words(row: HealthRow | None, position: int | None) -> Content:
 def _of_cause(finding: Finding) -> list[tuple[str, str]]:
     if (cause := finding.cause) is None:
         return []
-    return [(f"\nfollows from {cause.code}: {safe_name(cause.file)}: {safe_name(cause.message)}", "")]
+    return [(f"\nfollows from {cause.code}: {safe_name(cause.file)}: {safe_message(cause.message)}", "")]
 
 
 def severity_cell(row: HealthRow, _width: int) -> Cell:
@@ -94,7 +94,7 @@ def what_cell(row: HealthRow, _width: int) -> Cell | str:
     """Its message in one line."""
     if isinstance(row, StartRow):
         return Cell(f"enter or v checks {row.what}", "accent")
-    return safe_name(row.message)
+    return safe_message(row.message)
 
 
 def summary(counts: Counts, elsewhere: int = 0) -> Content:

@@ -9,7 +9,7 @@ import unicodedata
 import pytest
 from hypothesis import given, strategies as st
 
-from inspector.text import json_text, safe_text
+from inspector.text import json_text, safe_message, safe_text
 
 _ESCAPE = re.compile(
     r"\\x(?P<x>[0-9a-f]{2})|\\u(?P<u>[0-9a-f]{4})|\\U(?P<U>[0-9a-f]{8})|(?P<b>\\\\)|(?P<c>.)", re.DOTALL
@@ -94,6 +94,11 @@ def test_a_combining_mark_is_kept_on_its_base_and_named_without_one() -> None:
     assert safe_text("\x1b\u0301e".encode()) == r"\x1b\u0301e"
     assert safe_text("\u1112\u1161\u11ab".encode()) == "\u1112\u1161\u11ab"
     assert safe_text("\u1161\u1112".encode()) == "\\u1161\u1112"
+
+
+def test_a_message_keeps_the_escapes_in_which_it_quotes_bytes_and_gets_no_others() -> None:
+    assert safe_message(r"'refs/heads/\x1b[2J' is no name") == r"'refs/heads/\x1b[2J' is no name"
+    assert safe_message("a\x1b\\b") == r"a\x1b\b"
 
 
 @given(hostile_bytes)
