@@ -10,6 +10,7 @@ Read in this order:
     table_list    names of tables, and the lines of `tables.list`
     record        the four kinds of records and their codecs
     raw_record    records that pass through a compaction as the bytes they were stored as
+    search        the first record from a key on, between two restart points
     block         one block: parsed and searched, or filled and finished
     walk          records asked for by keys that ascend
     refname       which ref names may exist, alone and beside each other

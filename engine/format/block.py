@@ -15,7 +15,7 @@ deflated; its length and offsets speak of the inflated bytes.
 from __future__ import annotations
 
 import zlib
-from bisect import bisect_left
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -89,7 +89,8 @@ class Block:
 
     `data` begins where the block does (so with the file header in a file's first block) and ends with the
     restart count; in a log block it is inflated. `offset` and `next_offset` are positions in the file, all
-    others positions in `data`. `padding` counts the bytes between the block and the next one.
+    others positions in `data`. `padding` counts the bytes between the block and the next one. `restart_keys`
+    are kept of a block that is searched time and again.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Block:
     restart_count: int
     next_offset: int
     padding: int
+    restart_keys: list[bytes] | None = None
 
     @property
     def block_len(self) -> int:
@@ -178,6 +180,8 @@ class Block:
 
     def _restarts_up_to(self, key: bytes) -> int:
         """How many restart points have a key <= `key`."""
+        if self.restart_keys is not None:
+            return bisect_right(self.restart_keys, key)
         data, start, end = self.data, self.records_start, self.records_end
         low, high = 0, self.restart_count
         while low < high:
@@ -242,31 +246,29 @@ class Block:
         """All index records likewise."""
         return list(self.records(decode_index))
 
-    def seek(
-        self,
-        key: bytes,
-        key_of: Callable[[_T], bytes],
-        decode: Callable[..., Part[_T]],
-        *args: int | bytes,
-    ) -> _T | None:
-        """The first record with a key >= `key`, or None if all are smaller. Raises `FormatError`."""
+    def seek(self, key: bytes, find: Callable[..., _T | None], *numbers: int) -> _T | None:
+        """The first record with a key >= `key`, or None if all are smaller. Raises `FormatError`.
+
+        `find` is the function of `search.py` for this type of block.
+        """
         # The record sought lies behind the last restart point <= key, or is the one at the next.
         following = self._restarts_up_to(key)
-        for index in range(max(following - 1, 0), min(following + 1, self.restart_count)):
-            # Other writers may have their first restart point behind the first record.
-            start = self.restart(index) if index else self.records_start
+        index = following - 1 if following else 0
+        last = min(following, self.restart_count - 1)
+        # Other writers may have their first restart point behind the first record.
+        start = self.restart(index) if index else self.records_start
+        while index <= last:
             end = self.restart(index + 1) if index + 1 < self.restart_count else self.records_end
             if end <= start:
                 raise self.error(self.records_end + RESTART_SIZE * index, "restart points do not ascend")
-            last, spent = b"", 0
-            while start < end:
-                try:
-                    records, start, last, spent = decode(self.data, start, end, last, spent, *args)
-                except (IndexError, ValueError) as error:
-                    raise self._fault(error) from error
-                at = bisect_left(records, key, key=key_of)
-                if at < len(records):
-                    return records[at]
+            try:
+                found = find(self.data, start, end, key, *numbers)
+            except (IndexError, ValueError) as error:
+                raise self._fault(error) from error
+            if found is not None:
+                return found
+            start = end
+            index += 1
         return None
 
 

@@ -179,9 +179,6 @@ def log_key(name: bytes, update_index: int) -> bytes:
 ref_key: Callable[[RefRecord], bytes] = attrgetter("name")
 """What refs are ordered by."""
 
-object_key: Callable[[ObjectRecord], bytes] = attrgetter("prefix")
-index_key: Callable[[IndexRecord], bytes] = attrgetter("last_key")
-
 
 def log_order(record: LogRecord) -> tuple[bytes, int]:
     """What log records are ordered by: as their keys are, and cheaper to make."""
@@ -398,42 +395,20 @@ def decode_objects(data: bytes, pos: int, end: int, key: bytes, spent: int) -> P
     return records, pos, key, spent
 
 
-def decode_index(
-    data: bytes, pos: int, end: int, key: bytes, spent: int, until: bytes | None = None
-) -> Part[IndexRecord]:
-    """The index records of a block, or the first one alone with a key >= `until`."""
+def decode_index(data: bytes, pos: int, end: int, key: bytes, spent: int) -> Part[IndexRecord]:
+    """The index records of a block."""
     records: list[IndexRecord] = []
     stop, enough = min(pos + PART_BYTES, end), spent + PART_KEYS
     while pos < stop:
-        prefix = data[pos]
-        kind = data[pos + 1]
-        at = pos + 2
-        if prefix < 0x80 and kind < 0x80 and prefix <= len(key) and kind >> 3:
-            stop = at + (kind >> 3)
-            key = key[:prefix] + data[at:stop]
-            kind, at = kind & 7, stop
-        else:
-            key, kind, at = decode_key(data, pos, key)
-            spent = add_up(spent, key, pos)
-            if spent > enough:
-                stop = pos
+        start = pos
+        key, kind, pos = decode_key(data, pos, key)
+        spent = add_up(spent, key, start)
+        if spent > enough:
+            stop = start
         if kind:
-            raise Malformed(pos, f"unknown index record type {kind}")
-        offset = data[at]
-        pos = at + 1
-        if offset >= 0x80:
-            if data[pos] < 0x80:
-                offset = (offset - 0x7F << 7) + data[pos]
-                pos += 1
-            elif data[pos + 1] < 0x80:
-                offset = ((offset - 0x7F << 7) + data[pos] - 0x7F << 7) + data[pos + 1]
-                pos += 2
-            else:
-                offset, pos = get_varint(data, at)
-        if until is None:
-            records.append(IndexRecord(key, offset))
-        elif key >= until and pos <= end:
-            return [IndexRecord(key, offset)], pos, key, spent
+            raise Malformed(start, f"unknown index record type {kind}")
+        offset, pos = get_varint(data, pos)
+        records.append(IndexRecord(key, offset))
     if pos >= end:
         check_end(pos, end)
     return records, pos, key, spent

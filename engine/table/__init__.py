@@ -3,6 +3,7 @@
 Owns lookups, scans and seeks within a table, and writing one byte for byte as git does. May import `format`.
 
     file          a file with one owner of its descriptor
+    blocks        blocks that lookups come back to, kept within a bound
     reader        opening, point lookups, scans, refs by object id
     writer        sections, indexes, the object index, the footer
 """

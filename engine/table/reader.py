@@ -15,7 +15,6 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import chain
 from typing import Generic, Self, TypeVar
 
@@ -45,28 +44,75 @@ from engine.format.record import (
     decode_logs,
     decode_objects,
     decode_refs,
-    index_key,
     log_key,
-    log_record_key,
-    object_key,
-    ref_key,
 )
+from engine.format.search import find_index, find_log, find_object, find_ref
 from engine.format.varint import U64_MAX
+from engine.table.blocks import MOST_BYTES, KeptBlocks
 from engine.table.file import RegularFile
 
 _R = TypeVar("_R", RefRecord, LogRecord, ObjectRecord)
 
 
-@dataclass(slots=True, frozen=True)
 class _Section(Generic[_R]):
-    """Where a section and its index begin, what orders its records, and how they are decoded."""
+    """Where a section and its index begin, and how its blocks are searched and decoded."""
 
-    type: int
-    offset: int
-    index_offset: int
-    key_of: Callable[[_R], bytes]
-    decode: Callable[..., Part[_R]]
-    numbers: tuple[int, ...] = ()
+    __slots__ = ("index_offset", "offset", "type")
+
+    def __init__(self, block_type: int, offset: int, index_offset: int) -> None:
+        self.type = block_type
+        self.offset = offset
+        self.index_offset = index_offset
+
+    def seek(self, block: Block, key: bytes) -> _R | None:
+        """The first record of a block with a key >= `key`, if there is one. Raises `FormatError`."""
+        raise NotImplementedError
+
+    def parts(self, block: Block) -> Iterator[list[_R]]:
+        """All records of a block. Raises `FormatError`."""
+        raise NotImplementedError
+
+
+class _Refs(_Section[RefRecord]):
+    __slots__ = ("hash_size", "min_update_index")
+
+    def __init__(self, footer: Footer, header: Header) -> None:
+        super().__init__(REF, 0, footer.ref_index_offset)
+        self.hash_size = header.hash_id.size
+        self.min_update_index = header.min_update_index
+
+    def seek(self, block: Block, key: bytes) -> RefRecord | None:
+        return block.seek(key, find_ref, self.hash_size, self.min_update_index)
+
+    def parts(self, block: Block) -> Iterator[list[RefRecord]]:
+        return block.parts(decode_refs, self.hash_size, self.min_update_index)
+
+
+class _Logs(_Section[LogRecord]):
+    __slots__ = ("hash_size",)
+
+    def __init__(self, footer: Footer, header: Header) -> None:
+        super().__init__(LOG, footer.log_offset, footer.log_index_offset)
+        self.hash_size = header.hash_id.size
+
+    def seek(self, block: Block, key: bytes) -> LogRecord | None:
+        return block.seek(key, find_log, self.hash_size)
+
+    def parts(self, block: Block) -> Iterator[list[LogRecord]]:
+        return block.parts(decode_logs, self.hash_size)
+
+
+class _Objects(_Section[ObjectRecord]):
+    __slots__ = ()
+
+    def __init__(self, footer: Footer) -> None:
+        super().__init__(OBJ, footer.obj_offset, footer.obj_index_offset)
+
+    def seek(self, block: Block, key: bytes) -> ObjectRecord | None:
+        return block.seek(key, find_object)
+
+    def parts(self, block: Block) -> Iterator[list[ObjectRecord]]:
+        return block.parts(decode_objects)
 
 
 class Table(Closing):
@@ -97,19 +143,14 @@ class Table(Closing):
         if len(raw) < self.size - self._end:
             raise FormatError(name, self._end, "the footer could not be read: the file is being cut short")
         self.footer = Footer.parse(name, raw, self._end, head[: self._first])
-        self._refs: _Section[RefRecord] | None = None
-        self._logs: _Section[LogRecord] | None = None
         first_type = head[self._first] if self._end > self._first else None
-        footer, size = self.footer, self.header.hash_id.size
-        if first_type not in (LOG, None):
-            numbers = (size, self.header.min_update_index)
-            self._refs = _Section(REF, 0, footer.ref_index_offset, ref_key, decode_refs, numbers)
-        if first_type == LOG or footer.log_offset:
-            index = footer.log_index_offset
-            self._logs = _Section(LOG, footer.log_offset, index, log_record_key, decode_logs, (size,))
+        has_logs = first_type == LOG or self.footer.log_offset > 0
+        self._refs = _Refs(self.footer, self.header) if first_type not in (LOG, None) else None
+        self._logs = _Logs(self.footer, self.header) if has_logs else None
 
     def _describe(self, header: Header) -> None:
         self.header = header
+        self._kept = KeptBlocks()
         self._first = header.size  # where the bytes of the first block begin
         self.version, self.hash_id, self.block_size = header.version, header.hash_id, header.block_size
         self.min_update_index, self.max_update_index = header.min_update_index, header.max_update_index
@@ -123,6 +164,7 @@ class Table(Closing):
     def close(self) -> None:
         """Let go of the file; a read that is under way ends well, a later one raises `ApiError`."""
         self._file = None
+        self._kept.clear()
 
     def __repr__(self) -> str:
         return f"Table({self.name!r})"
@@ -194,7 +236,7 @@ class Table(Closing):
             found = self._find(section, key)
             blocks = chain(found[:1], self._scan(section, found[0].next_offset)) if found else iter(())
         for block in blocks:
-            yield from block.parts(section.decode, *section.numbers)
+            yield from section.parts(block)
 
     def refs(self, prefix: bytes = b"") -> Iterator[RefRecord]:
         """The refs whose names begin with `prefix`, tombstones among them, in name order."""
@@ -273,6 +315,19 @@ class Table(Closing):
         """The block that begins at `offset` (0 for the first). Raises `FormatError`."""
         return self._parse(offset, self._bytes_at(offset))
 
+    def _looked_up(self, offset: int) -> Block:
+        """As `block_at`, from memory where lookups have been before."""
+        block = self._kept.blocks.get(offset)
+        if block is None:
+            block = self.block_at(offset)
+            self._keep(block)
+        return block
+
+    def _keep(self, block: Block) -> None:
+        # In a larger table, blocks of records would drive out those of the indexes.
+        if block.offset not in self._kept.blocks and (block.type == INDEX or self.size <= MOST_BYTES // 2):
+            self._kept.keep(block)
+
     def _bytes_at(self, offset: int) -> bytes:
         """The bytes from a block's beginning on, as many as it may have."""
         if not 0 <= offset < self._end:
@@ -294,13 +349,15 @@ class Table(Closing):
             return
         at = section.offset if offset is None else offset
         while at < self._end or (at == section.offset and offset is None):
-            data = self._bytes_at(at)
-            block_type = data[0 if at else self._first]
-            if block_type != section.type:
-                # Not parsed: damage in the next section is no damage to this one.
-                self._check_section_end(section, at, block_type)
-                return
-            block = self._parse(at, data)
+            block = self._kept.blocks.get(at)
+            if block is None or block.type != section.type:
+                data = self._bytes_at(at)
+                block_type = data[0 if at else self._first]
+                if block_type != section.type:
+                    # Not parsed: damage in the next section is no damage to this one.
+                    self._check_section_end(section, at, block_type)
+                    return
+                block = self._parse(at, data)
             yield block
             at = block.next_offset
 
@@ -320,11 +377,13 @@ class Table(Closing):
         if section is None:
             return None
         if section.index_offset:
-            # Or scan, where the index is damaged: what it hides can still be read.
-            with suppress(FormatError):
+            try:
                 return self._descend(section, key)
+            except FormatError:
+                pass  # and scan: what a damaged index hides can still be read
         for block in self._scan(section):
-            record = block.seek(key, section.key_of, section.decode, *section.numbers)
+            self._keep(block)
+            record = section.seek(block, key)
             if record is not None:
                 return block, record
         return None
@@ -335,31 +394,30 @@ class Table(Closing):
         Whether an index belongs to its section, and covers it, shows at the leaves only. So the
         answer that all keys are smaller is not given before the last leaf has been seen.
         """
-        block = self.block_at(section.index_offset)
+        block = self._looked_up(section.index_offset)
         if block.type != INDEX:
             raise FormatError(self.name, block.offset, "no index block where the footer has one")
-        entry = block.seek(key, index_key, decode_index, key)
-        while entry is None and (sibling := self._next_of_type(INDEX, block)) is not None:
+        below = block.seek(key, find_index)
+        while below is None and (sibling := self._next_of_type(INDEX, block)) is not None:
             block = sibling
-            entry = block.seek(key, index_key, decode_index, key)
-        beyond = entry is None
+            below = block.seek(key, find_index)
+        beyond = below is None
         while block.type == INDEX:
             if beyond:
-                (entry,) = deque(block.records(decode_index), 1)
-            elif entry is None:
-                entry = block.seek(key, index_key, decode_index, key)
-            if entry is None:
+                below = deque(block.records(decode_index), 1)[0].offset
+            elif below is None:
+                below = block.seek(key, find_index)
+            if below is None:
                 raise FormatError(self.name, block.offset, "an index block without the key promised above it")
             # Downwards is backwards in the file, so a damaged index cannot make a loop.
-            if entry.offset >= block.offset:
-                what = f"an index entry points ahead, to {entry.offset}"
-                raise FormatError(self.name, block.offset, what)
-            block = self.block_at(entry.offset)
-            entry = None
+            if below >= block.offset:
+                raise FormatError(self.name, block.offset, f"an index entry points ahead, to {below}")
+            block = self._looked_up(below)
+            below = None
         if block.type != section.type:
             what = f"the {SECTION_NAMES[section.type]} index leads to a block of another section"
             raise FormatError(self.name, block.offset, what)
-        record = block.seek(key, section.key_of, section.decode, *section.numbers)
+        record = section.seek(block, key)
         if (record is None) != beyond or (beyond and self._next_of_type(section.type, block) is not None):
             what = "the index and this block do not agree on the block's last key"
             raise FormatError(self.name, block.offset, what)
@@ -367,10 +425,17 @@ class Table(Closing):
 
     def _next_of_type(self, block_type: int, block: Block) -> Block | None:
         """The block behind this one if it is of a certain type; index blocks are siblings in a root then."""
-        if block.next_offset >= self._end:
+        at = block.next_offset
+        if at >= self._end:
             return None
-        data = self._bytes_at(block.next_offset)
-        return self._parse(block.next_offset, data) if data[0] == block_type else None
+        following = self._kept.blocks.get(at)
+        if following is None:
+            data = self._bytes_at(at)
+            if data[0] != block_type:
+                return None
+            following = self._parse(at, data)
+            self._keep(following)
+        return following if following.type == block_type else None
 
     def _blocks_mentioning(self, oid: bytes, scans: bool) -> Iterator[Block]:
         """The ref blocks that may hold refs with an id that begins so; without a scan perhaps not all."""
@@ -401,9 +466,8 @@ class Table(Closing):
         if not footer.obj_offset:
             return None
         prefix = oid[: footer.object_id_len]
-        section = _Section(OBJ, footer.obj_offset, footer.obj_index_offset, object_key, decode_objects)
         found: set[int] = set()
-        for records in self._lists_from(section, prefix):
+        for records in self._lists_from(_Objects(footer), prefix):
             for record in records:
                 if record.prefix.startswith(prefix):
                     if not record.offsets:

@@ -39,18 +39,11 @@ from engine.format.header import MIN_OBJECT_ID_LEN
 from engine.format.raw_record import split_logs, split_refs
 from engine.format.record import (
     common_prefix,
-    decode_index,
-    decode_logs,
-    decode_objects,
-    decode_refs,
     encode_log,
     encode_object,
     encode_ref,
-    index_key,
-    log_record_key,
-    object_key,
-    ref_key,
 )
+from engine.format.search import find_index, find_log, find_object, find_ref
 from engine.format.table_list import TableName
 from engine.format.varint import put_varint
 from tests.properties.strategies import HASH_IDS, NAMES, UPDATE_INDEXES, log_records, ref_records
@@ -156,7 +149,7 @@ def test_ref_records_read_back(
         return [(ref.name, *encode_ref(ref, base, size)) for ref in refs]
 
     def seek(block: Block, name: bytes) -> RefRecord | None:
-        return block.seek(name, ref_key, decode_refs, size, low)
+        return block.seek(name, find_ref, size, low)
 
     for header in headers(hash_id):
         block = parse_block(write_block(REF, entries(low), interval, header), header)
@@ -177,7 +170,7 @@ def test_log_records_read_back(
         return log_key(log.name, log.update_index)
 
     def seek(block: Block, key: bytes) -> LogRecord | None:
-        return block.seek(key, log_record_key, decode_logs, hash_id.size)
+        return block.seek(key, find_log, hash_id.size)
 
     logs = data.draw(st.lists(log_records(hash_id), min_size=1, max_size=12, unique_by=key))
     logs.sort(key=key)
@@ -206,7 +199,7 @@ def test_object_records_read_back(data: st.DataObject, interval: int) -> None:
         block,
         [record.prefix for record in records],
         records,
-        lambda block, key: block.seek(key, object_key, decode_objects),
+        lambda block, key: block.seek(key, find_object),
     )
 
 
@@ -217,10 +210,10 @@ def test_index_records_read_back(offsets: dict[bytes, int], interval: int) -> No
     block = parse_block(write_block(INDEX, entries, interval, b""), b"")
     assert block.index() == records
 
-    def seek(block: Block, key: bytes) -> IndexRecord | None:
-        return block.seek(key, index_key, decode_index, key)
+    def seek(block: Block, key: bytes) -> int | None:
+        return block.seek(key, find_index)
 
-    check_seeks(block, [record.last_key for record in records], records, seek)
+    check_seeks(block, [record.last_key for record in records], [record.offset for record in records], seek)
 
 
 @given(st.data(), HASH_IDS, RESTART_INTERVALS, st.integers(30, 600))

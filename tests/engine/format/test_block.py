@@ -11,7 +11,8 @@ from engine.errors import FormatError
 from engine.format import LOG, MAX_RESTARTS, OBJ, REF, Block, LogRecord, RefRecord
 from engine.format.block import BlockWriter, read_size
 from engine.format.raw_record import split_refs
-from engine.format.record import decode_refs, encode_ref, ref_key
+from engine.format.record import encode_ref
+from engine.format.search import find_ref
 from engine.format.varint import put_u24
 from tests.support.handmade import Handmade, raw_block, raw_record
 from tests.support.stacks import branch, entry, same
@@ -68,7 +69,7 @@ def test_restarts_end_where_their_count_has_no_more_room() -> None:
     assert block.restart_count == MAX_RESTARTS
     assert [ref.name for ref in block.refs(20, 0)] == names
     for name in (names[0], names[MAX_RESTARTS - 1], names[MAX_RESTARTS], names[-1]):
-        found = block.seek(name, ref_key, decode_refs, 20, 0)
+        found = block.seek(name, find_ref, 20, 0)
         assert found is not None
         assert found.name == name
 
@@ -284,7 +285,7 @@ def test_a_restart_point_without_a_whole_key_is_refused(
 ) -> None:
     block = parse(raw_block(REF, records, restarts), 1000)
     with pytest.raises(FormatError) as caught:
-        block.seek(key, ref_key, decode_refs, 20, 0)
+        block.seek(key, find_ref, 20, 0)
     assert caught.value.offset is not None
     assert 1000 <= caught.value.offset < 1000 + block.block_len
 
@@ -323,9 +324,7 @@ def test_a_seek_finds_what_a_scan_finds(interval: int) -> None:
     assert block.refs(20, 0) == refs
     sought = [branch(number).name for number in range(-1, 92)] + [b"", b"a", b"s" * 199, b"s" * 200, b"t"]
     for key in sought:
-        assert block.seek(key, ref_key, decode_refs, 20, 0) == next(
-            (ref for ref in refs if ref.name >= key), None
-        )
+        assert block.seek(key, find_ref, 20, 0) == next((ref for ref in refs if ref.name >= key), None)
 
 
 def test_a_block_of_another_section_can_be_told() -> None:

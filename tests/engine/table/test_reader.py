@@ -130,16 +130,17 @@ def index_path(table: Table, root: int, key: bytes) -> int:
         count += 1
 
 
-def test_a_lookup_reads_the_index_path_and_one_block(path: Path) -> None:
+def test_a_first_lookup_reads_the_index_path_and_one_block(path: Path) -> None:
     lengths = set()
-    with Table.open(path) as table:
-        for ref in REFS:
+    for ref in REFS[::5]:
+        with Table.open(path) as table:
             length = index_path(table, table.footer.ref_index_offset, ref.name)
             before = table.reads
             assert table.read_ref(ref.name) == ref
             assert table.reads - before == length + 1
             lengths.add(length)
-        for log in LOGS:
+    for log in LOGS[::5]:
+        with Table.open(path) as table:
             length = index_path(table, table.footer.log_index_offset, log_key(log.name, U64_MAX))
             before = table.reads
             assert table.read_log(log.name) is not None
@@ -180,7 +181,7 @@ def test_refs_for_an_object_read_only_the_blocks_that_mention_it(path: Path) -> 
         blocks = {located[0] for ref in found if (located := table.locate_ref(ref.name))}
         before = table.reads
         assert list(table.refs_for(oid(7))) == found != []
-        assert len(blocks) < table.reads - before <= len(blocks) + 5 < everything
+        assert len(blocks) <= table.reads - before <= len(blocks) + 5 < everything
 
 
 def test_a_record_is_located_by_the_block_it_lies_in(path: Path) -> None:

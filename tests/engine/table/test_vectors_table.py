@@ -9,17 +9,10 @@ import pytest
 from engine.errors import FormatError
 from engine.format import INDEX, LOG, OBJ, REF, U64_MAX, Block, LogRecord, RefRecord, log_key
 from engine.format.record import (
-    decode_index,
-    decode_logs,
-    decode_objects,
-    decode_refs,
     encode_log,
     encode_ref,
-    index_key,
-    log_record_key,
-    object_key,
-    ref_key,
 )
+from engine.format.search import find_index, find_log, find_object, find_ref
 from engine.table import Table
 from tests.support.handmade import Handmade, change_footer, raw_block, raw_record
 from tests.support.stacks import same
@@ -119,7 +112,7 @@ def test_a_restart_outside_the_records_is_refused_by_a_lookup() -> None:
     data[-5:-2] = b"\xff\xff\xff"
     block = parse(data)
     with pytest.raises(FormatError):
-        block.seek(MAIN.name, ref_key, decode_refs, 20, 0)
+        block.seek(MAIN.name, find_ref, 20, 0)
     assert block.refs(20, 0) == [MAIN]
 
 
@@ -145,10 +138,10 @@ def test_a_seek_in_a_block_of_refs_finds_the_first_name_at_or_behind_the_key() -
     block = block_of(REF, [(ref.name, *encode_ref(ref, 0, 20)) for ref in refs])
     assert block.refs(20, 0) == refs
     for number, ref in enumerate(refs):
-        assert block.seek(ref.name, ref_key, decode_refs, 20, 0) == ref
-        assert block.seek(ref.name[:-1], ref_key, decode_refs, 20, 0) == refs[10 * (number // 10)]
-    assert block.seek(b"branch3", ref_key, decode_refs, 20, 0) is None
-    assert block.seek(b"c", ref_key, decode_refs, 20, 0) is None
+        assert block.seek(ref.name, find_ref, 20, 0) == ref
+        assert block.seek(ref.name[:-1], find_ref, 20, 0) == refs[10 * (number // 10)]
+    assert block.seek(b"branch3", find_ref, 20, 0) is None
+    assert block.seek(b"c", find_ref, 20, 0) is None
 
 
 def test_a_seek_in_a_block_of_logs_finds_the_first_key_at_or_behind_the_key() -> None:
@@ -156,9 +149,9 @@ def test_a_seek_in_a_block_of_logs_finds_the_first_key_at_or_behind_the_key() ->
     block = block_of(LOG, [(log_key(log.name, log.update_index), *encode_log(log, 20)) for log in logs])
     assert block.logs(20) == logs
     for number, log in enumerate(logs):
-        assert block.seek(log.name, log_record_key, decode_logs, 20) == log
-        assert block.seek(log.name[:-1], log_record_key, decode_logs, 20) == logs[10 * (number // 10)]
-    assert block.seek(b"branch3", log_record_key, decode_logs, 20) is None
+        assert block.seek(log.name, find_log, 20) == log
+        assert block.seek(log.name[:-1], find_log, 20) == logs[10 * (number // 10)]
+    assert block.seek(b"branch3", find_log, 20) is None
 
 
 def test_a_seek_in_a_block_of_object_ids_finds_each() -> None:
@@ -166,7 +159,7 @@ def test_a_seek_in_a_block_of_object_ids_finds_each() -> None:
     block = block_of(OBJ, [(prefix, 0, b"\0") for prefix in prefixes])
     assert [record.prefix for record in block.objects()] == prefixes
     for prefix in prefixes:
-        found = block.seek(prefix, object_key, decode_objects)
+        found = block.seek(prefix, find_object)
         assert found is not None
         assert (found.prefix, found.offsets) == (prefix, [])
 
@@ -179,17 +172,15 @@ def test_a_seek_in_an_index_finds_the_block_that_may_hold_the_key() -> None:
     )
     for number, key in enumerate(keys):
         for sought, expected in [(key, number), (key[:-1], 10 * (number // 10))]:
-            found = block.seek(sought, index_key, decode_index, sought)
-            assert found is not None
-            assert found.offset == expected
+            assert block.seek(sought, find_index) == expected
 
 
 def test_a_seek_that_finds_nothing_does_not_disturb_the_next() -> None:
     refs = [RefRecord(b"refs/heads/branch-%02d" % i, 0, value=same(i)) for i in range(20)]
     block = block_of(REF, [(ref.name, *encode_ref(ref, 0, 20)) for ref in refs])
     assert block.refs(20, 0) == refs
-    assert block.seek(b"refs/heads/does-not-exist", ref_key, decode_refs, 20, 0) is None
-    assert block.seek(b"refs/heads/branch-13", ref_key, decode_refs, 20, 0) == refs[13]
+    assert block.seek(b"refs/heads/does-not-exist", find_ref, 20, 0) is None
+    assert block.seek(b"refs/heads/branch-13", find_ref, 20, 0) == refs[13]
 
 
 def test_an_unknown_ref_value_type_is_refused() -> None:
