@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 from enum import IntEnum
+from typing import Final
 
 import click
 
@@ -27,6 +28,10 @@ class ExitCode(IntEnum):
     UNWRITABLE = 6  # standard output, or the disk under the stack, takes nothing more
     INTERNAL = 70  # the program itself failed (EX_SOFTWARE)
     INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+STANDARD_OUTPUT: Final = "standard output"
+"""The file name that an error of writing it has."""
 
 
 def describe(error: BaseException, *, has_changed: bool = False) -> tuple[ExitCode, str]:
@@ -64,11 +69,21 @@ def describe(error: BaseException, *, has_changed: bool = False) -> tuple[ExitCo
             return ExitCode.UNREADABLE, f"{errors.in_words(error)}; {advice}"
         case OSError(errno=errno.EBADF):
             return ExitCode.UNWRITABLE, "standard input or standard output is closed"
+        case OSError(filename=str(place)) if place == STANDARD_OUTPUT:
+            return ExitCode.UNWRITABLE, f"{place}: {error.strerror}"
         case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EFBIG | errno.EROFS):
-            place = "" if error.filename is not None else "standard output: "
-            return ExitCode.UNWRITABLE, f"{place}{errors.in_words(error)}"
+            return ExitCode.UNWRITABLE, errors.in_words(error)
         case _:
             return ExitCode.UNREADABLE, errors.in_words(error)
+
+
+def report_defect(error: BaseException, what: str) -> None:
+    """Say on standard error what happened and where, without what the variables held."""
+    import traceback  # noqa: PLC0415 - a tenth of the start of a verb, which only a defect pays for
+
+    for line in "".join(traceback.format_exception(error)).splitlines():
+        click.echo(safe_name(line), err=True)
+    note(f"{what} failed: the fault is in it, and not in your repository")
 
 
 def note(text: str) -> None:

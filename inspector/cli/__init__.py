@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 
 def main() -> None:
@@ -35,6 +36,7 @@ def main() -> None:
         ignore_interrupts()
     except KeyboardInterrupt:
         # Behind an interrupted import, nothing is sure to be there.
-        os.write(2, b"reftable-inspector: interrupted\n")
+        with suppress(OSError):
+            os.write(2, b"reftable-inspector: interrupted\n")
         os._exit(130)
     sys.exit(code)

@@ -8,13 +8,17 @@ Errors pass through the verbs untouched. They become an exit code and a line on 
 
 from __future__ import annotations
 
+import io
 import os
 import resource
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -34,7 +38,7 @@ from inspector.cli.shape import segments, tables
 from inspector.cli.snapshots import snapshots, undo
 from inspector.cli.survey import survey
 from inspector.demo import build_damaged_demo, build_demo
-from inspector.exit_codes import ExitCode, describe, note
+from inspector.exit_codes import STANDARD_OUTPUT, ExitCode, describe, note, report_defect
 
 _NO_NAME = ""
 
@@ -61,7 +65,8 @@ class _CommandLine(click.Group):
             if not ctx.resilient_parsing and (better := better_words(args, self.list_commands(ctx))):
                 raise click.UsageError(better, ctx)
             args = [_NO_NAME, *args]
-        return super().parse_args(ctx, args)
+        with _errors_as_codes(ctx):  # help is printed here
+            return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return [name for name in self.commands if name != _NO_NAME]
@@ -78,17 +83,28 @@ class _CommandLine(click.Group):
         self.format_commands(ctx, formatter)
 
     def invoke(self, ctx: click.Context) -> None:
-        commits = LockFile.commits
-        try:
+        with _errors_as_codes(ctx):
             super().invoke(ctx)
-            # An error of writing belongs here, and not to the end of the process.
+
+
+@contextmanager
+def _errors_as_codes(ctx: click.Context) -> Iterator[None]:
+    """End what is done here with the exit code and the line of its error, if there is one."""
+    commits = LockFile.commits
+    try:
+        try:
+            yield
+        except click.exceptions.Exit:
             sys.stdout.flush()
-        except (ReftableError, OSError, KeyboardInterrupt) as error:
-            _settle_output()
-            code, line = describe(error, has_changed=LockFile.commits > commits)
-            if line:
-                note(line)
-            ctx.exit(code)
+            raise
+        # An error of writing belongs here, and not to the end of the process.
+        sys.stdout.flush()
+    except (ReftableError, OSError, KeyboardInterrupt) as error:
+        _settle_output()
+        code, line = describe(error, has_changed=LockFile.commits > commits)
+        if line:
+            note(line)
+        ctx.exit(code)
 
 
 def _settle_output() -> None:
@@ -167,20 +183,38 @@ for _verb in (*_LOOKING, *_CHANGING):
     cli.add_command(_verb)
 
 
+class _Written(io.FileIO):
+    """Standard output or standard error. What the latter does not take is not missed."""
+
+    def write(self, data: Any, /) -> int:  # noqa: ANN401 - whatever is a buffer
+        try:
+            return super().write(data)
+        except OSError as error:
+            if self.fileno() == 1:
+                raise OSError(error.errno, error.strerror, STANDARD_OUTPUT) from None
+            return memoryview(data).nbytes
+
+
 def _have_standard_streams() -> None:
     """Have all three, also where the caller has closed one: the next file, a table, would get its number.
 
-    One that was closed fails when it is used. Notes that cannot be told are not missed.
+    Standard input and output that were closed fail when they are used.
     """
-    for number, (name, mode, flags) in enumerate(
-        (("stdin", "r", os.O_WRONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY))
+    for number, (name, flags) in enumerate(
+        (("stdin", os.O_WRONLY), ("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY))
     ):
-        if getattr(sys, name) is None:
+        stream = getattr(sys, name)
+        if stream is None:
             fd = os.open(os.devnull, flags)
             if fd != number:
                 os.dup2(fd, number)
                 os.close(fd)
-            setattr(sys, name, os.fdopen(number, mode, closefd=False))
+            stream = os.fdopen(number, "w" if number else "r", closefd=False)
+        if number:
+            raw = io.BufferedWriter(_Written(number, "w", closefd=False))
+            by_line = number == 2 or stream.isatty()
+            stream = io.TextIOWrapper(raw, stream.encoding, stream.errors, line_buffering=by_line)
+        setattr(sys, name, stream)
 
 
 _ENDINGS = (signal.SIGTERM, signal.SIGHUP)
@@ -205,6 +239,10 @@ def command_line() -> int:
         return error.exit_code
     except click.Abort:  # what click makes of an interrupt
         raise KeyboardInterrupt from None
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is a defect, and no finding
+        _settle_output()
+        report_defect(error, "the program")
+        return ExitCode.INTERNAL
 
 
 def ignore_interrupts() -> None:

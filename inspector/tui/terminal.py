@@ -12,7 +12,6 @@ from __future__ import annotations
 import gc
 import os
 import sys
-import traceback
 from collections import deque
 from contextlib import suppress
 from typing import IO, Any, ClassVar, cast
@@ -28,8 +27,7 @@ from textual.theme import ThemeProvider
 from textual.widgets import OptionList
 from textual.worker import WorkerFailed
 
-from inspector.exit_codes import ExitCode, note
-from inspector.text import safe_name
+from inspector.exit_codes import ExitCode, report_defect
 from inspector.tui.ending import Ending
 from inspector.tui.keys import bindings
 from inspector.tui.keys_in_turn import KeysInTurnApp
@@ -185,17 +183,12 @@ def run_on_terminal(app: TerminalApp, *, mouse: bool = True) -> int:
         raise KeyboardInterrupt
     for defect in app.defects:
         if defect is not app.crash:
-            _report(defect, "a part of the program failed: the fault is in it, and not in your repository")
+            report_defect(_cause(defect), "a part of the program")
     if app.crash is not None:
-        _report(app.crash, "the program failed: the fault is in it, and not in your repository")
+        report_defect(_cause(app.crash), "the program")
         return ExitCode.INTERNAL
     return app.return_code or ExitCode.OK
 
 
-def _report(error: Exception, what: str) -> None:
-    """Say on standard error what happened and where, without what the variables held."""
-    if isinstance(error, WorkerFailed) and isinstance(error.error, Exception):
-        error = error.error
-    for line in "".join(traceback.format_exception(error)).splitlines():
-        click.echo(safe_name(line), err=True)
-    note(what)
+def _cause(error: Exception) -> BaseException:
+    return error.error if isinstance(error, WorkerFailed) else error
