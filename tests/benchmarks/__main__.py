@@ -19,6 +19,7 @@ from pathlib import Path
 
 from engine import MergedTable, Stack, StackOptions
 from engine.fsck import Severity, fsck
+from tests.benchmarks import gate
 from tests.benchmarks.stacks import ref_name, repository, small_repositories
 from tests.support.git import Git, find_git
 
@@ -105,7 +106,11 @@ def main() -> int:
     parser.add_argument("--refs", type=int, default=1_200_000)
     parser.add_argument("--repositories", type=int, default=3_000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--check", action="store_true", help="compare instructions with committed figures")
+    parser.add_argument("--record", action="store_true", help="make those of now the committed ones")
     options = parser.parse_args()
+    if options.check or options.record:
+        return gate.main(record=options.record)
     with tempfile.TemporaryDirectory() as home:
         git = Git(find_git(), Path(home))
         measure_survey(git, options.repositories)
