@@ -23,64 +23,98 @@ tells how far it is. Ref names and object ids are `bytes`; nothing here depends 
 the standard library, or prints.
 """
 
-from engine.errors import (
-    ApiError as ApiError,
-    Cancelled as Cancelled,
-    ChecksumError as ChecksumError,
-    EntryTooBigError as EntryTooBigError,
-    ExpectationError as ExpectationError,
-    FormatError as FormatError,
-    LockError as LockError,
-    MissingTableError as MissingTableError,
-    NameConflictError as NameConflictError,
-    OutdatedError as OutdatedError,
-    RefnameError as RefnameError,
-    ReftableError as ReftableError,
-    RepositoryError as RepositoryError,
-)
-from engine.format import (
-    HashId as HashId,
-    IndexRecord as IndexRecord,
-    LogRecord as LogRecord,
-    ObjectRecord as ObjectRecord,
-    RefRecord as RefRecord,
-)
-from engine.fsck import Finding as Finding
-from engine.git import Refs as Refs, Repository as Repository, find_repository as find_repository
-from engine.merge import (
-    CompactionPlan as CompactionPlan,
-    Dropped as Dropped,
-    Expiry as Expiry,
-    LogChanges as LogChanges,
-    MergedTable as MergedTable,
-    RefChange as RefChange,
-    Segment as Segment,
-    TableSummary as TableSummary,
-    Version as Version,
-    fastlog2 as fastlog2,
-    log_changes as log_changes,
-    plan_compaction as plan_compaction,
-    ref_changes as ref_changes,
-    sizes_to_segments as sizes_to_segments,
-    suggest_compaction_segment as suggest_compaction_segment,
-    suggest_geometric_segment as suggest_geometric_segment,
-)
-from engine.progress import Progress as Progress, ProgressCallback as ProgressCallback
-from engine.readable import open_readable as open_readable
-from engine.repair import plan_repair as plan_repair, ref_outcomes as ref_outcomes
-from engine.stack import (
-    CleanPlan as CleanPlan,
-    CompactionStats as CompactionStats,
-    Resolved as Resolved,
-    Stack as Stack,
-    StackOptions as StackOptions,
-    StaleFile as StaleFile,
-)
-from engine.table import (
-    Table as Table,
-    TableStats as TableStats,
-    TableWriter as TableWriter,
-    WriteOptions as WriteOptions,
-)
+from typing import TYPE_CHECKING
+
+from engine.lazy import lazily
+
+if TYPE_CHECKING:
+    from engine.errors import (
+        ApiError as ApiError,
+        Cancelled as Cancelled,
+        ChecksumError as ChecksumError,
+        EntryTooBigError as EntryTooBigError,
+        ExpectationError as ExpectationError,
+        FormatError as FormatError,
+        LockError as LockError,
+        MissingTableError as MissingTableError,
+        NameConflictError as NameConflictError,
+        OutdatedError as OutdatedError,
+        RefnameError as RefnameError,
+        ReftableError as ReftableError,
+        RepositoryError as RepositoryError,
+    )
+    from engine.format import (
+        HashId as HashId,
+        IndexRecord as IndexRecord,
+        LogRecord as LogRecord,
+        ObjectRecord as ObjectRecord,
+        RefRecord as RefRecord,
+    )
+    from engine.fsck import Finding as Finding
+    from engine.git import Refs as Refs, Repository as Repository, find_repository as find_repository
+    from engine.merge import (
+        CompactionPlan as CompactionPlan,
+        Dropped as Dropped,
+        Expiry as Expiry,
+        LogChanges as LogChanges,
+        MergedTable as MergedTable,
+        RefChange as RefChange,
+        Segment as Segment,
+        TableSummary as TableSummary,
+        Version as Version,
+        fastlog2 as fastlog2,
+        log_changes as log_changes,
+        plan_compaction as plan_compaction,
+        ref_changes as ref_changes,
+        sizes_to_segments as sizes_to_segments,
+        suggest_compaction_segment as suggest_compaction_segment,
+        suggest_geometric_segment as suggest_geometric_segment,
+    )
+    from engine.progress import Progress as Progress, ProgressCallback as ProgressCallback
+    from engine.readable import open_readable as open_readable
+    from engine.repair import plan_repair as plan_repair, ref_outcomes as ref_outcomes
+    from engine.stack import (
+        CleanPlan as CleanPlan,
+        CompactionStats as CompactionStats,
+        Resolved as Resolved,
+        Stack as Stack,
+        StackOptions as StackOptions,
+        StaleFile as StaleFile,
+    )
+    from engine.table import (
+        Table as Table,
+        TableStats as TableStats,
+        TableWriter as TableWriter,
+        WriteOptions as WriteOptions,
+    )
+else:
+    __getattr__, __dir__, __all__ = lazily(
+        __name__,
+        {
+            "errors": (
+                "ApiError Cancelled ChecksumError EntryTooBigError ExpectationError FormatError "
+                "LockError MissingTableError NameConflictError OutdatedError RefnameError "
+                "ReftableError RepositoryError"
+            ),
+            "export": "",
+            "format": "HashId IndexRecord LogRecord ObjectRecord RefRecord",
+            "fsck": "Finding",
+            "git": "Refs Repository find_repository",
+            "layout": "",
+            "merge": (
+                "CompactionPlan Dropped Expiry LogChanges MergedTable RefChange Segment "
+                "TableSummary Version fastlog2 log_changes plan_compaction ref_changes "
+                "sizes_to_segments suggest_compaction_segment suggest_geometric_segment"
+            ),
+            "progress": "Progress ProgressCallback",
+            "readable": "open_readable",
+            "repair": "plan_repair ref_outcomes",
+            "salvage": "",
+            "snapshot": "",
+            "stack": "CleanPlan CompactionStats Resolved Stack StackOptions StaleFile",
+            "table": "Table TableStats TableWriter WriteOptions",
+            "update": "",
+        },
+    )
 
 __version__ = "0.1.0"

@@ -37,7 +37,7 @@ ENGINE_WINGS = {
 # Their files import each other's files, and not only what a wing hands out: a call costs more than its work.
 HOT_WINGS = {"format", "table", "merge"}
 # Files of the engine that belong to no wing, since every wing uses them.
-SHARED = {"closing", "errors", "progress"}
+SHARED = {"closing", "errors", "lazy", "progress"}
 
 INSPECTOR_WINGS = {
     "text": "",
@@ -266,6 +266,28 @@ def foreign_to_the_engine(start: str) -> list[str]:
     return sorted(faults)
 
 
+def handed_out_wrongly(package: str, source: str) -> list[str]:
+    """What the table of a package that is imported lazily says otherwise than what type checkers read."""
+    checked = {
+        (node.module, alias.asname or alias.name)
+        for block in parsed(source).body
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    handed_out = {
+        (f"{package}.{file}", name)
+        for node in ast.walk(parsed(source))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "lazily"
+        for file, names in ast.literal_eval(node.args[1]).items()
+        for name in names.split()
+    }
+    files = {path.stem for path in (ROOT / package.replace(".", "/")).iterdir()}
+    hidden = {(file, name) for file, name in handed_out if name in files}
+    return [f"{package}: {file} {name}" for file, name in sorted((checked ^ handed_out) | hidden)]
+
+
 def file_accesses(source: str) -> set[str]:
     """The ways in which a module gets at files itself."""
     found: set[str] = set()
@@ -323,6 +345,19 @@ def test_each_layer_of_the_terminal_imports_the_layers_below() -> None:
         if f"{path.removesuffix('.py').replace('/', '.')}.".startswith(f"{layer}.")
         for imported in imported_modules(source, ".".join(Path(path).parent.parts))
         if f"{imported}.".startswith(tuple(f"{above}." for above in layers[:number]))
+    ]
+    assert faults == []
+
+
+@pytest.mark.parametrize("package", ["engine", "inspector"])
+def test_what_a_package_hands_out_is_what_type_checkers_see(package: str) -> None:
+    packages = {path: source for path, source in modules(package).items() if "lazily(" in source}
+    assert len(packages) > 5
+    faults = [
+        fault
+        for path, source in packages.items()
+        if path.endswith("__init__.py")
+        for fault in handed_out_wrongly(".".join(Path(path).parent.parts), source)
     ]
     assert faults == []
 
@@ -412,6 +447,20 @@ def test_an_import_that_points_down_is_none(path: str, source: str) -> None:
 )
 def test_an_import_of_the_inspector_that_points_up_or_past_a_door_is_a_fault(path: str, source: str) -> None:
     assert len(inspector_faults(path, source)) == 1
+
+
+@pytest.mark.parametrize(
+    ("imports", "table"),
+    [
+        ("from engine.stack.lock import LockFile as LockFile", {}),
+        ("from engine.stack.lock import LockFile as LockFile", {"stack": "LockFile"}),
+        ("pass", {"lock": "LockFile"}),
+        ("from engine.stack.lock import lock as lock", {"lock": "lock"}),
+    ],
+)
+def test_a_table_of_names_that_says_otherwise_is_seen(imports: str, table: dict[str, str]) -> None:
+    source = f"if TYPE_CHECKING:\n    {imports}\nelse:\n    x = lazily(__name__, {table})"
+    assert handed_out_wrongly("engine.stack", source)
 
 
 @pytest.mark.parametrize(

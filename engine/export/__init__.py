@@ -9,12 +9,25 @@ directory.
     anonymous     such a copy of a stack, with its layout and its damage
 """
 
-from engine.export.anonymous import Anonymous as Anonymous, write_anonymous as write_anonymous
-from engine.export.skeleton import (
-    Conflict as Conflict,
-    LeftOut as LeftOut,
-    Skeleton as Skeleton,
-    doubtful_refs as doubtful_refs,
-    reflog_line as reflog_line,
-    write_skeleton as write_skeleton,
-)
+from typing import TYPE_CHECKING
+
+from engine.lazy import lazily
+
+if TYPE_CHECKING:
+    from engine.export.anonymous import Anonymous as Anonymous, write_anonymous as write_anonymous
+    from engine.export.skeleton import (
+        Conflict as Conflict,
+        LeftOut as LeftOut,
+        Skeleton as Skeleton,
+        doubtful_refs as doubtful_refs,
+        reflog_line as reflog_line,
+        write_skeleton as write_skeleton,
+    )
+else:
+    __getattr__, __dir__, __all__ = lazily(
+        __name__,
+        {
+            "anonymous": "Anonymous write_anonymous",
+            "skeleton": "Conflict LeftOut Skeleton doubtful_refs reflog_line write_skeleton",
+        },
+    )

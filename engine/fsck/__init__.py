@@ -14,20 +14,37 @@ May import `stack`, `layout`, `merge` and `git`.
     repository    what surrounds the stacks
 """
 
-from engine.fsck.causes import Causes as Causes
-from engine.fsck.faults import (
-    FAULTS as FAULTS,
-    REWRITE_TABLE as REWRITE_TABLE,
-    FaultKind as FaultKind,
-    Severity as Severity,
-)
-from engine.fsck.files import finding_of as finding_of
-from engine.fsck.finding import Finding as Finding, Report as Report, by_cause as by_cause
-from engine.fsck.quick import QuickCheck as QuickCheck, quick_check as quick_check
-from engine.fsck.repository import check_repository as check_repository
-from engine.fsck.run import fsck as fsck
-from engine.fsck.table import (
-    Limits as Limits,
-    check_file as check_file,
-)
-from engine.fsck.whole_stack import check_order as check_order, once_each as once_each
+from typing import TYPE_CHECKING
+
+from engine.lazy import lazily
+
+if TYPE_CHECKING:
+    from engine.fsck.causes import Causes as Causes
+    from engine.fsck.faults import (
+        FAULTS as FAULTS,
+        REWRITE_TABLE as REWRITE_TABLE,
+        FaultKind as FaultKind,
+        Severity as Severity,
+    )
+    from engine.fsck.files import finding_of as finding_of
+    from engine.fsck.finding import Finding as Finding, Report as Report, by_cause as by_cause
+    from engine.fsck.quick import QuickCheck as QuickCheck, quick_check as quick_check
+    from engine.fsck.repository import check_repository as check_repository
+    from engine.fsck.run import fsck as fsck
+    from engine.fsck.table import Limits as Limits, check_file as check_file
+    from engine.fsck.whole_stack import check_order as check_order, once_each as once_each
+else:
+    __getattr__, __dir__, __all__ = lazily(
+        __name__,
+        {
+            "causes": "Causes",
+            "faults": "FAULTS REWRITE_TABLE FaultKind Severity",
+            "files": "finding_of",
+            "finding": "Finding Report by_cause",
+            "quick": "QuickCheck quick_check",
+            "repository": "check_repository",
+            "run": "fsck",
+            "table": "Limits check_file",
+            "whole_stack": "check_order once_each",
+        },
+    )

@@ -12,13 +12,31 @@ May import `update`.
     searching     from directories to all repositories below them
 """
 
-from engine.git.finding import find_repository as find_repository
-from engine.git.joint import JointView as JointView
-from engine.git.objects import GitObject as GitObject, ObjectReader as ObjectReader
-from engine.git.program import GitProgram as GitProgram
-from engine.git.refs import Refs as Refs, possible_names as possible_names, short_name as short_name
-from engine.git.repository import Repository as Repository, StackLocation as StackLocation
-from engine.git.searching import (
-    FoundRepository as FoundRepository,
-    repositories_below as repositories_below,
-)
+from typing import TYPE_CHECKING
+
+from engine.lazy import lazily
+
+if TYPE_CHECKING:
+    from engine.git.finding import find_repository as find_repository
+    from engine.git.joint import JointView as JointView
+    from engine.git.objects import GitObject as GitObject, ObjectReader as ObjectReader
+    from engine.git.program import GitProgram as GitProgram
+    from engine.git.refs import Refs as Refs, possible_names as possible_names, short_name as short_name
+    from engine.git.repository import Repository as Repository, StackLocation as StackLocation
+    from engine.git.searching import (
+        FoundRepository as FoundRepository,
+        repositories_below as repositories_below,
+    )
+else:
+    __getattr__, __dir__, __all__ = lazily(
+        __name__,
+        {
+            "finding": "find_repository",
+            "joint": "JointView",
+            "objects": "GitObject ObjectReader",
+            "program": "GitProgram",
+            "refs": "Refs possible_names short_name",
+            "repository": "Repository StackLocation",
+            "searching": "FoundRepository repositories_below",
+        },
+    )

@@ -8,37 +8,63 @@ Works on tables that are open already; knows no directory and no lock. May impor
     compaction    merging them, and the plan of doing so
 """
 
-from engine.merge.compaction import (
-    STASH as STASH,
-    CompactionPlan as CompactionPlan,
-    Dropped as Dropped,
-    Expiry as Expiry,
-    TableSummary as TableSummary,
-    check_range as check_range,
-    compact_tables as compact_tables,
-    is_noop as is_noop,
-    plan_compaction as plan_compaction,
-)
-from engine.merge.difference import (
-    ChangeKind as ChangeKind,
-    LogChanges as LogChanges,
-    RefChange as RefChange,
-    added_logs as added_logs,
-    log_changes as log_changes,
-    other_logs as other_logs,
-    ref_changes as ref_changes,
-)
-from engine.merge.merged import MergedTable as MergedTable, Version as Version, merge_blocks as merge_blocks
-from engine.merge.policy import (
-    DEFAULT_FACTOR as DEFAULT_FACTOR,
-    Comparison as Comparison,
-    ComparisonKind as ComparisonKind,
-    Segment as Segment,
-    check_factor as check_factor,
-    fastlog2 as fastlog2,
-    geometric_steps as geometric_steps,
-    log2_steps as log2_steps,
-    sizes_to_segments as sizes_to_segments,
-    suggest_compaction_segment as suggest_compaction_segment,
-    suggest_geometric_segment as suggest_geometric_segment,
-)
+from typing import TYPE_CHECKING
+
+from engine.lazy import lazily
+
+if TYPE_CHECKING:
+    from engine.merge.compaction import (
+        STASH as STASH,
+        CompactionPlan as CompactionPlan,
+        Dropped as Dropped,
+        Expiry as Expiry,
+        TableSummary as TableSummary,
+        check_range as check_range,
+        compact_tables as compact_tables,
+        is_noop as is_noop,
+        plan_compaction as plan_compaction,
+    )
+    from engine.merge.difference import (
+        ChangeKind as ChangeKind,
+        LogChanges as LogChanges,
+        RefChange as RefChange,
+        added_logs as added_logs,
+        log_changes as log_changes,
+        other_logs as other_logs,
+        ref_changes as ref_changes,
+    )
+    from engine.merge.merged import (
+        MergedTable as MergedTable,
+        Version as Version,
+        merge_blocks as merge_blocks,
+    )
+    from engine.merge.policy import (
+        DEFAULT_FACTOR as DEFAULT_FACTOR,
+        Comparison as Comparison,
+        ComparisonKind as ComparisonKind,
+        Segment as Segment,
+        check_factor as check_factor,
+        fastlog2 as fastlog2,
+        geometric_steps as geometric_steps,
+        log2_steps as log2_steps,
+        sizes_to_segments as sizes_to_segments,
+        suggest_compaction_segment as suggest_compaction_segment,
+        suggest_geometric_segment as suggest_geometric_segment,
+    )
+else:
+    __getattr__, __dir__, __all__ = lazily(
+        __name__,
+        {
+            "compaction": (
+                "STASH CompactionPlan Dropped Expiry TableSummary check_range compact_tables "
+                "is_noop plan_compaction"
+            ),
+            "difference": "ChangeKind LogChanges RefChange added_logs log_changes other_logs ref_changes",
+            "merged": "MergedTable Version merge_blocks",
+            "policy": (
+                "DEFAULT_FACTOR Comparison ComparisonKind Segment check_factor fastlog2 "
+                "geometric_steps log2_steps sizes_to_segments suggest_compaction_segment "
+                "suggest_geometric_segment"
+            ),
+        },
+    )

@@ -15,21 +15,36 @@ May import all wings but `update`.
     execute       carrying out a plan: `repair`
 """
 
-from engine.repair.execute import RepairResult as RepairResult, repair as repair
-from engine.repair.outcome import (
-    LogOutcomes as LogOutcomes,
-    Outcome as Outcome,
-    RefOutcome as RefOutcome,
-    log_outcomes as log_outcomes,
-    ref_outcomes as ref_outcomes,
-)
-from engine.repair.plan import (
-    RepairPlan as RepairPlan,
-    Step as Step,
-    StepKind as StepKind,
-    damages as damages,
-    lock_files as lock_files,
-    room_for_refs as room_for_refs,
-    table_files as table_files,
-)
-from engine.repair.planner import plan_repair as plan_repair
+from typing import TYPE_CHECKING
+
+from engine.lazy import lazily
+
+if TYPE_CHECKING:
+    from engine.repair.execute import RepairResult as RepairResult, repair as repair
+    from engine.repair.outcome import (
+        LogOutcomes as LogOutcomes,
+        Outcome as Outcome,
+        RefOutcome as RefOutcome,
+        log_outcomes as log_outcomes,
+        ref_outcomes as ref_outcomes,
+    )
+    from engine.repair.plan import (
+        RepairPlan as RepairPlan,
+        Step as Step,
+        StepKind as StepKind,
+        damages as damages,
+        lock_files as lock_files,
+        room_for_refs as room_for_refs,
+        table_files as table_files,
+    )
+    from engine.repair.planner import plan_repair as plan_repair
+else:
+    __getattr__, __dir__, __all__ = lazily(
+        __name__,
+        {
+            "execute": "RepairResult repair",
+            "outcome": "LogOutcomes Outcome RefOutcome log_outcomes ref_outcomes",
+            "plan": "RepairPlan Step StepKind damages lock_files room_for_refs table_files",
+            "planner": "plan_repair",
+        },
+    )

@@ -8,11 +8,26 @@ May import `layout`, `table` and `merge`.
     salvaged      the records of a damaged file, in such a table
 """
 
-from engine.salvage.builder import Builder as Builder
-from engine.salvage.gaps import EVERYWHERE as EVERYWHERE, Gap as Gap, Losses as Losses
-from engine.salvage.salvaged import (
-    Salvaged as Salvaged,
-    assumed_header as assumed_header,
-    salvage_table as salvage_table,
-)
-from engine.salvage.scan import blocks_within as blocks_within, cut_block as cut_block, salvage as salvage
+from typing import TYPE_CHECKING
+
+from engine.lazy import lazily
+
+if TYPE_CHECKING:
+    from engine.salvage.builder import Builder as Builder
+    from engine.salvage.gaps import EVERYWHERE as EVERYWHERE, Gap as Gap, Losses as Losses
+    from engine.salvage.salvaged import (
+        Salvaged as Salvaged,
+        assumed_header as assumed_header,
+        salvage_table as salvage_table,
+    )
+    from engine.salvage.scan import blocks_within as blocks_within, cut_block as cut_block, salvage as salvage
+else:
+    __getattr__, __dir__, __all__ = lazily(
+        __name__,
+        {
+            "builder": "Builder",
+            "gaps": "EVERYWHERE Gap Losses",
+            "salvaged": "Salvaged assumed_header salvage_table",
+            "scan": "blocks_within cut_block salvage",
+        },
+    )

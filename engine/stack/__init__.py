@@ -19,44 +19,74 @@ compaction, cleaning. May import `merge`.
     stack         the object that programs use
 """
 
+from typing import TYPE_CHECKING
+
 from engine.format import TABLES_LIST as TABLES_LIST
-from engine.stack.addition import check_names as check_names
-from engine.stack.cleaning import (
-    CleanPlan as CleanPlan,
-    StaleFile as StaleFile,
-    remove_stale_lock as remove_stale_lock,
-)
-from engine.stack.coverage import merged_ranges as merged_ranges
-from engine.stack.directory import (
-    HOW_TO_BEGIN_ANEW as HOW_TO_BEGIN_ANEW,
-    LOST_WITH_ALL_TABLES as LOST_WITH_ALL_TABLES,
-    CompactionStats as CompactionStats,
-    StackDirectory as StackDirectory,
-    is_of_repository as is_of_repository,
-    read_list_bytes as read_list_bytes,
-)
-from engine.stack.durable import (
-    make_directory as make_directory,
-    sync_directory as sync_directory,
-    sync_file as sync_file,
-    write_file as write_file,
-)
-from engine.stack.following import ReadRef as ReadRef, Resolved as Resolved, follow as follow
-from engine.stack.holders import Holder as Holder, find_holders as find_holders
-from engine.stack.lock import LOCK_SUFFIX as LOCK_SUFFIX, LockFile as LockFile
-from engine.stack.options import (
-    DEFAULT_LOCK_TIMEOUT_MS as DEFAULT_LOCK_TIMEOUT_MS,
-    Policy as Policy,
-    StackOptions as StackOptions,
-)
-from engine.stack.stack import Stack as Stack
-from engine.stack.temporary import TemporaryTable as TemporaryTable, unused_table_name as unused_table_name
-from engine.stack.unlisted import (
-    LIST_LOCK as LIST_LOCK,
-    FileKind as FileKind,
-    UnlistedFile as UnlistedFile,
-    Verdicts as Verdicts,
-    age_words as age_words,
-    unlisted_files as unlisted_files,
-)
-from engine.stack.writable import HIGHEST_LIMIT as HIGHEST_LIMIT, require_writable as require_writable
+from engine.lazy import lazily
+
+if TYPE_CHECKING:
+    from engine.stack.addition import check_names as check_names
+    from engine.stack.cleaning import (
+        CleanPlan as CleanPlan,
+        StaleFile as StaleFile,
+        remove_stale_lock as remove_stale_lock,
+    )
+    from engine.stack.coverage import merged_ranges as merged_ranges
+    from engine.stack.directory import (
+        HOW_TO_BEGIN_ANEW as HOW_TO_BEGIN_ANEW,
+        LOST_WITH_ALL_TABLES as LOST_WITH_ALL_TABLES,
+        CompactionStats as CompactionStats,
+        StackDirectory as StackDirectory,
+        is_of_repository as is_of_repository,
+        read_list_bytes as read_list_bytes,
+    )
+    from engine.stack.durable import (
+        make_directory as make_directory,
+        sync_directory as sync_directory,
+        sync_file as sync_file,
+        write_file as write_file,
+    )
+    from engine.stack.following import ReadRef as ReadRef, Resolved as Resolved, follow as follow
+    from engine.stack.holders import Holder as Holder, find_holders as find_holders
+    from engine.stack.lock import LOCK_SUFFIX as LOCK_SUFFIX, LockFile as LockFile
+    from engine.stack.options import (
+        DEFAULT_LOCK_TIMEOUT_MS as DEFAULT_LOCK_TIMEOUT_MS,
+        Policy as Policy,
+        StackOptions as StackOptions,
+    )
+    from engine.stack.stack import Stack as Stack
+    from engine.stack.temporary import (
+        TemporaryTable as TemporaryTable,
+        unused_table_name as unused_table_name,
+    )
+    from engine.stack.unlisted import (
+        LIST_LOCK as LIST_LOCK,
+        FileKind as FileKind,
+        UnlistedFile as UnlistedFile,
+        Verdicts as Verdicts,
+        age_words as age_words,
+        unlisted_files as unlisted_files,
+    )
+    from engine.stack.writable import HIGHEST_LIMIT as HIGHEST_LIMIT, require_writable as require_writable
+else:
+    __getattr__, __dir__, __all__ = lazily(
+        __name__,
+        {
+            "addition": "check_names",
+            "cleaning": "CleanPlan StaleFile remove_stale_lock",
+            "coverage": "merged_ranges",
+            "directory": (
+                "HOW_TO_BEGIN_ANEW LOST_WITH_ALL_TABLES CompactionStats StackDirectory "
+                "is_of_repository read_list_bytes"
+            ),
+            "durable": "make_directory sync_directory sync_file write_file",
+            "following": "ReadRef Resolved follow",
+            "holders": "Holder find_holders",
+            "lock": "LOCK_SUFFIX LockFile",
+            "options": "DEFAULT_LOCK_TIMEOUT_MS Policy StackOptions",
+            "stack": "Stack",
+            "temporary": "TemporaryTable unused_table_name",
+            "unlisted": "LIST_LOCK FileKind UnlistedFile Verdicts age_words unlisted_files",
+            "writable": "HIGHEST_LIMIT require_writable",
+        },
+    )

@@ -8,10 +8,24 @@ Owns lookups, scans and seeks within a table, and writing one byte for byte as g
     writer        sections, indexes, the object index, the footer
 """
 
-from engine.table.file import RegularFile as RegularFile
-from engine.table.reader import Table as Table
-from engine.table.writer import (
-    TableStats as TableStats,
-    TableWriter as TableWriter,
-    WriteOptions as WriteOptions,
-)
+from typing import TYPE_CHECKING
+
+from engine.lazy import lazily
+
+if TYPE_CHECKING:
+    from engine.table.file import RegularFile as RegularFile
+    from engine.table.reader import Table as Table
+    from engine.table.writer import (
+        TableStats as TableStats,
+        TableWriter as TableWriter,
+        WriteOptions as WriteOptions,
+    )
+else:
+    __getattr__, __dir__, __all__ = lazily(
+        __name__,
+        {
+            "file": "RegularFile",
+            "reader": "Table",
+            "writer": "TableStats TableWriter WriteOptions",
+        },
+    )

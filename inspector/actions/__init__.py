@@ -12,22 +12,43 @@ applying take as long as they take: callers run them in a thread. May import `mo
     trouble       what an error means, and what to do about it; locks in the way
 """
 
-from inspector.actions.adding import AddAction
-from inspector.actions.base import (
-    Action,
-    Plan,
-    RefusedError,
-    Result,
-    Typed,
-    Workplace,
-    command,
-    is_as_planned_for,
-    plan_and_run,
-    rehearse,
-    run,
-)
-from inspector.actions.compacting import CleanAction, CompactAction, ExpireAction, TableRange
-from inspector.actions.ref_form import FormKind, RefForm, name_field, value_field
-from inspector.actions.repairing import PlannedRepair, RepairAction
-from inspector.actions.trouble import Trouble, explain, lock_words, seen_locks
-from inspector.actions.undoing import DropAction, KeepAction, UndoAction
+from typing import TYPE_CHECKING
+
+from engine.lazy import lazily
+
+if TYPE_CHECKING:
+    from inspector.actions.adding import AddAction
+    from inspector.actions.base import (
+        Action,
+        Plan,
+        RefusedError,
+        Result,
+        Typed,
+        Workplace,
+        command,
+        is_as_planned_for,
+        plan_and_run,
+        rehearse,
+        run,
+    )
+    from inspector.actions.compacting import CleanAction, CompactAction, ExpireAction, TableRange
+    from inspector.actions.ref_form import FormKind, RefForm, name_field, value_field
+    from inspector.actions.repairing import PlannedRepair, RepairAction
+    from inspector.actions.trouble import Trouble, explain, lock_words, seen_locks
+    from inspector.actions.undoing import DropAction, KeepAction, UndoAction
+else:
+    __getattr__, __dir__, __all__ = lazily(
+        __name__,
+        {
+            "adding": "AddAction",
+            "base": (
+                "Action Plan RefusedError Result Typed Workplace command is_as_planned_for "
+                "plan_and_run rehearse run"
+            ),
+            "compacting": "CleanAction CompactAction ExpireAction TableRange",
+            "ref_form": "FormKind RefForm name_field value_field",
+            "repairing": "PlannedRepair RepairAction",
+            "trouble": "Trouble explain lock_words seen_locks",
+            "undoing": "DropAction KeepAction UndoAction",
+        },
+    )

@@ -2,7 +2,8 @@
 
 May import `actions` and `demo`; the terminal inspector is imported when it is opened.
 
-    entry         verbs, errors and exit codes
+    entry         which file has which verb, errors and exit codes
+    terminal      the verb with no name, which opens the inspector
     suggestions   what is meant by a word that is no verb
     opening       from a path to an open stack, and the options that every verb takes
     output        where a verb's output goes

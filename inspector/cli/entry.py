@@ -13,46 +13,43 @@ import os
 import resource
 import signal
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from importlib import import_module
+from typing import Any, Final
 
 import click
 
-from engine import __version__
 from engine.errors import ReftableError
-from engine.stack import LockFile, StackOptions
-from inspector.actions import Workplace
-from inspector.cli.changes import add, clean, compact, demo, expire
-from inspector.cli.export import export
-from inspector.cli.fsck import fsck
-from inspector.cli.layout import layout
-from inspector.cli.opening import find_stack, path_options
-from inspector.cli.records import logs, print_view, refs, trace
-from inspector.cli.repair import repair
-from inspector.cli.resolve import resolve
-from inspector.cli.shape import segments, tables
-from inspector.cli.snapshots import snapshots, undo
-from inspector.cli.survey import survey
-from inspector.demo import build_damaged_demo, build_demo
+from engine.stack import LockFile
 from inspector.exit_codes import STANDARD_OUTPUT, ExitCode, describe, note, report_defect
 
-_NO_NAME = ""
+_NO_NAME: Final = ""
 
-
-class _NamelessContext(click.Context):
-    """Usage and errors of the inspector speak of the program, not of a verb with an empty name."""
-
-    @property
-    def command_path(self) -> str:
-        return self.parent.command_path if self.parent else super().command_path
-
-
-class _Nameless(click.Command):
-    context_class = _NamelessContext
+_VERBS: Final = {
+    "tables": "shape",
+    "segments": "shape",
+    "refs": "records",
+    "logs": "records",
+    "trace": "records",
+    "resolve": "resolve",
+    "print": "records",
+    "layout": "layout",
+    "fsck": "fsck",
+    "survey": "survey",
+    "export": "export",
+    "repair": "repair",
+    "add": "changes",
+    "compact": "changes",
+    "expire": "changes",
+    "clean": "changes",
+    "demo": "changes",
+    "snapshots": "snapshots",
+    "undo": "snapshots",
+}
+"""The file of each verb, in the order of the help: no verb pays for the import of another."""
+_FUNCTIONS: Final = {_NO_NAME: "inspect", "print": "print_view"}
+"""Those that are not named like their verb."""
 
 
 class _CommandLine(click.Group):
@@ -69,7 +66,15 @@ class _CommandLine(click.Group):
             return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        return [name for name in self.commands if name != _NO_NAME]
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        file = "terminal" if cmd_name == _NO_NAME else _VERBS.get(cmd_name)
+        if file is None:
+            return None
+        verb = getattr(import_module(f"inspector.cli.{file}"), _FUNCTIONS.get(cmd_name, cmd_name))
+        assert isinstance(verb, click.Command)  # noqa: S101 - for the type checker
+        return verb
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write_usage(
@@ -79,7 +84,8 @@ class _CommandLine(click.Group):
         formatter.write_usage(ctx.command_path, "VERB [OPTIONS] [PATH]", prefix=" " * len("Usage: "))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        self.commands[_NO_NAME].format_options(ctx, formatter)
+        if nameless := self.get_command(ctx, _NO_NAME):
+            nameless.format_options(ctx, formatter)
         self.format_commands(ctx, formatter)
 
     def invoke(self, ctx: click.Context) -> None:
@@ -126,61 +132,6 @@ def cli() -> None:
     Exit codes: 0 fine; 1 errors found, or left by a repair; 2 usage; 3 cannot be read; 4 locked;
     5 the stack changed since the plan; 6 cannot be written; 70 the program failed; 130 interrupted.
     """  # noqa: D301 - the backspace tells click to keep the lines
-
-
-@cli.command(_NO_NAME, cls=_Nameless)
-@click.option(
-    "--demo",
-    "made",
-    type=click.Choice(["sound", "damaged", "compaction"]),
-    is_flag=False,
-    flag_value="sound",
-    metavar="[=damaged|compaction]",
-    help="Open the stack of an invented repository, made for the occasion; a damaged one to repair; "
-    "or a guided tour of compaction, on six small stacks.",
-)
-@click.option("--read-only", is_flag=True, help="Plan changes of the stack, but apply none.")
-@click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal.")
-@click.version_option(__version__, prog_name="reftable-inspector", message="%(prog)s %(version)s")
-@path_options
-@click.pass_context
-def inspect(
-    ctx: click.Context,
-    path: Path | None,
-    worktree: str | None,
-    made: str | None,
-    read_only: bool,
-    no_mouse: bool,
-) -> None:
-    """Open the terminal inspector on the stack behind PATH. Looking changes nothing in it.
-
-    Where there are several stacks, and --worktree does not say which, it asks.
-    """
-    # Textual takes a third of a second to import, which no verb should have to wait for.
-    from inspector.tui import run_inspector, run_tour
-
-    if made is None:
-        workplace = replace(find_stack(path, worktree), read_only=read_only)
-        repository = workplace.surroundings
-        ask = worktree is None and len(repository.stacks) > 1
-        label = str(repository.path) if worktree is None else f"{repository.path} ({worktree})"
-        ctx.exit(run_inspector(workplace, label=label, ask=ask, mouse=not no_mouse))
-    if path is not None or worktree is not None:
-        raise click.UsageError("--demo opens a stack of its own: leave out PATH and --worktree")
-    if made == "compaction":
-        ctx.exit(run_tour(mouse=not no_mouse))
-    with tempfile.TemporaryDirectory(prefix="reftable-demo-") as parent:
-        directory = Path(parent, "reftable")
-        (build_damaged_demo if made == "damaged" else build_demo)(directory)
-        workplace = Workplace(directory, StackOptions(), None, read_only)
-        code = run_inspector(workplace, label="demo", mouse=not no_mouse)
-    ctx.exit(code)
-
-
-_LOOKING = (tables, segments, refs, logs, trace, resolve, print_view, layout, fsck, survey, export)
-_CHANGING = (repair, add, compact, expire, clean, demo, snapshots, undo)
-for _verb in (*_LOOKING, *_CHANGING):
-    cli.add_command(_verb)
 
 
 class _Written(io.FileIO):

@@ -7,6 +7,20 @@ May import `engine`.
     tour          the guided tour of compaction: its stacks and its words
 """
 
-from inspector.demo.damaged import build_damaged_demo
-from inspector.demo.sound import build_demo
-from inspector.demo.tour import FAREWELL, LESSONS, Lesson
+from typing import TYPE_CHECKING
+
+from engine.lazy import lazily
+
+if TYPE_CHECKING:
+    from inspector.demo.damaged import build_damaged_demo
+    from inspector.demo.sound import build_demo
+    from inspector.demo.tour import FAREWELL, LESSONS, Lesson
+else:
+    __getattr__, __dir__, __all__ = lazily(
+        __name__,
+        {
+            "damaged": "build_damaged_demo",
+            "sound": "build_demo",
+            "tour": "FAREWELL LESSONS Lesson",
+        },
+    )

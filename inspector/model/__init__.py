@@ -23,46 +23,88 @@ May import `rows`.
     destinations  what there is by now
 """
 
-from inspector.model.arrangement import LOGS, REFS, Arrangement, RecordKind, Shape, arrange
-from inspector.model.compaction_study import Blocked, Damage, MergeKey, PastCompaction, Study, TableSize
-from inspector.model.destinations import InBytes, InList, ReadPlace, find, is_at_hand
-from inspector.model.difference_summary import DifferenceSummary, summarise
-from inspector.model.event import Event, EventKind, OwnChange, Replay, Shapes, TableShape, history_of_tables
-from inspector.model.health import (
-    Check,
-    Counts,
-    Health,
-    HealthMark,
-    broken_text,
-    damage_text,
-    diagnose,
-    findings_at_hand,
-    identity,
-)
-from inspector.model.history import History, Told, compare, reopen
-from inspector.model.journal import Ending, Entry, Journal
-from inspector.model.layout_reader import LayoutReader
-from inspector.model.leading import PlacedRow, StackRow, places_of
-from inspector.model.moments import StackMoment, moments_of
-from inspector.model.newest_log import NewestEntry, newest_entry
-from inspector.model.objects import RepositoryObjects, object_of
-from inspector.model.places import (
-    CommitPlace,
-    CompactionPlace,
-    FilePlace,
-    LogPlace,
-    MomentPlace,
-    OffsetPlace,
-    Place,
-    PlanPlace,
-    RecordPlace,
-    RefPlace,
-    ReplayPlace,
-    SectionPlace,
-    SnapshotPlace,
-    file_words,
-)
-from inspector.model.session import KeyFound, News, Reloaded, RowsRead, Session
-from inspector.model.trace import ChainEnd, Link, RefTrace, UnreadTable, find_versions
-from inspector.model.view import AsOf, Elsewhere, OneTable, Scope, StackView, WholeStack, view_of
-from inspector.model.what_if import LOADS, Band, Course, Load, Moment, begin, last_updates, past, replay
+from typing import TYPE_CHECKING
+
+from engine.lazy import lazily
+
+if TYPE_CHECKING:
+    from inspector.model.arrangement import LOGS, REFS, Arrangement, RecordKind, Shape, arrange
+    from inspector.model.compaction_study import Blocked, Damage, MergeKey, PastCompaction, Study, TableSize
+    from inspector.model.destinations import InBytes, InList, ReadPlace, find, is_at_hand
+    from inspector.model.difference_summary import DifferenceSummary, summarise
+    from inspector.model.event import (
+        Event,
+        EventKind,
+        OwnChange,
+        Replay,
+        Shapes,
+        TableShape,
+        history_of_tables,
+    )
+    from inspector.model.health import (
+        Check,
+        Counts,
+        Health,
+        HealthMark,
+        broken_text,
+        damage_text,
+        diagnose,
+        findings_at_hand,
+        identity,
+    )
+    from inspector.model.history import History, Told, compare, reopen
+    from inspector.model.journal import Ending, Entry, Journal
+    from inspector.model.layout_reader import LayoutReader
+    from inspector.model.leading import PlacedRow, StackRow, places_of
+    from inspector.model.moments import StackMoment, moments_of
+    from inspector.model.newest_log import NewestEntry, newest_entry
+    from inspector.model.objects import RepositoryObjects, object_of
+    from inspector.model.places import (
+        CommitPlace,
+        CompactionPlace,
+        FilePlace,
+        LogPlace,
+        MomentPlace,
+        OffsetPlace,
+        Place,
+        PlanPlace,
+        RecordPlace,
+        RefPlace,
+        ReplayPlace,
+        SectionPlace,
+        SnapshotPlace,
+        file_words,
+    )
+    from inspector.model.session import KeyFound, News, Reloaded, RowsRead, Session
+    from inspector.model.trace import ChainEnd, Link, RefTrace, UnreadTable, find_versions
+    from inspector.model.view import AsOf, Elsewhere, OneTable, Scope, StackView, WholeStack, view_of
+    from inspector.model.what_if import LOADS, Band, Course, Load, Moment, begin, last_updates, past, replay
+else:
+    __getattr__, __dir__, __all__ = lazily(
+        __name__,
+        {
+            "arrangement": "LOGS REFS Arrangement RecordKind Shape arrange",
+            "compaction_study": "Blocked Damage MergeKey PastCompaction Study TableSize",
+            "destinations": "InBytes InList ReadPlace find is_at_hand",
+            "difference_summary": "DifferenceSummary summarise",
+            "event": "Event EventKind OwnChange Replay Shapes TableShape history_of_tables",
+            "health": (
+                "Check Counts Health HealthMark broken_text damage_text diagnose findings_at_hand identity"
+            ),
+            "history": "History Told compare reopen",
+            "journal": "Ending Entry Journal",
+            "layout_reader": "LayoutReader",
+            "leading": "PlacedRow StackRow places_of",
+            "moments": "StackMoment moments_of",
+            "newest_log": "NewestEntry newest_entry",
+            "objects": "RepositoryObjects object_of",
+            "places": (
+                "CommitPlace CompactionPlace FilePlace LogPlace MomentPlace OffsetPlace Place "
+                "PlanPlace RecordPlace RefPlace ReplayPlace SectionPlace SnapshotPlace file_words"
+            ),
+            "session": "KeyFound News Reloaded RowsRead Session",
+            "trace": "ChainEnd Link RefTrace UnreadTable find_versions",
+            "view": "AsOf Elsewhere OneTable Scope StackView WholeStack view_of",
+            "what_if": "LOADS Band Course Load Moment begin last_updates past replay",
+        },
+    )

@@ -11,51 +11,79 @@ Knows the types of the engine and nothing else of the inspector; may import `eng
     layout_words  what the bytes of a table mean
 """
 
-from inspector.text.facts import (
-    bracket,
-    columns,
-    counted,
-    error_text,
-    file_size,
-    loss_text,
-    name_text,
-    short_id,
-    short_table_name,
-    shorten_middle,
-    shown,
-    update_range,
-    value_text,
-    whole_value,
-)
-from inspector.text.layout_words import copied_value, explanation, size_text, span_value_text, title
-from inspector.text.plans import (
-    GC_WARNING,
-    clean_lines,
-    compaction_lines,
-    gap_fields,
-    gap_lines,
-    gaps_in_words,
-    is_chosen,
-    log_counts,
-    outcome_line,
-    ref_counts,
-    ref_losses,
-    step_lines,
-    unknown_refs,
-    update_lines,
-)
-from inspector.text.records import (
-    json_line,
-    log_json,
-    log_line,
-    picked,
-    print_log,
-    print_ref,
-    ref_json,
-    ref_line,
-    reflog_line,
-    value_fields,
-)
-from inspector.text.ref_format import RefFormat, Surroundings, sort_refs
-from inspector.text.safe import json_text, safe_message, safe_name, safe_text
-from inspector.text.times import age_text, log_time, log_zone, log_zone_note, parse_time, utc_time
+from typing import TYPE_CHECKING
+
+from engine.lazy import lazily
+
+if TYPE_CHECKING:
+    from inspector.text.facts import (
+        bracket,
+        columns,
+        counted,
+        error_text,
+        file_size,
+        loss_text,
+        name_text,
+        short_id,
+        short_table_name,
+        shorten_middle,
+        shown,
+        update_range,
+        value_text,
+        whole_value,
+    )
+    from inspector.text.layout_words import copied_value, explanation, size_text, span_value_text, title
+    from inspector.text.plans import (
+        GC_WARNING,
+        clean_lines,
+        compaction_lines,
+        gap_fields,
+        gap_lines,
+        gaps_in_words,
+        is_chosen,
+        log_counts,
+        outcome_line,
+        ref_counts,
+        ref_losses,
+        step_lines,
+        unknown_refs,
+        update_lines,
+    )
+    from inspector.text.records import (
+        json_line,
+        log_json,
+        log_line,
+        picked,
+        print_log,
+        print_ref,
+        ref_json,
+        ref_line,
+        reflog_line,
+        value_fields,
+    )
+    from inspector.text.ref_format import RefFormat, Surroundings, sort_refs
+    from inspector.text.safe import json_text, safe_message, safe_name, safe_text
+    from inspector.text.times import age_text, log_time, log_zone, log_zone_note, parse_time, utc_time
+else:
+    __getattr__, __dir__, __all__ = lazily(
+        __name__,
+        {
+            "facts": (
+                "bracket columns counted error_text file_size loss_text name_text short_id "
+                "short_table_name shorten_middle shown update_range value_text whole_value"
+            ),
+            "layout_words": "copied_value explanation size_text span_value_text title",
+            "plans": (
+                "GC_WARNING clean_lines compaction_lines gap_fields gap_lines gaps_in_words "
+                "is_chosen log_counts outcome_line ref_counts ref_losses step_lines unknown_refs "
+                "update_lines"
+            ),
+            "records": (
+                "json_line log_json log_line picked print_log print_ref ref_json ref_line "
+                "reflog_line value_fields"
+            ),
+            "ref_format": "RefFormat Surroundings sort_refs",
+            "safe": "json_text safe_message safe_name safe_text",
+            "times": "age_text log_time log_zone log_zone_note parse_time utc_time",
+        },
+    )

@@ -18,6 +18,20 @@ The only wing that knows Textual. May import `actions`.
     screens/      the main screen, and those on top of it
 """
 
-from inspector.tui.app import InspectorApp, run_inspector
-from inspector.tui.screens.main import MainScreen
-from inspector.tui.screens.tour import run_tour
+from typing import TYPE_CHECKING
+
+from engine.lazy import lazily
+
+if TYPE_CHECKING:
+    from inspector.tui.app import InspectorApp, run_inspector
+    from inspector.tui.screens.main import MainScreen
+    from inspector.tui.screens.tour import run_tour
+else:
+    __getattr__, __dir__, __all__ = lazily(
+        __name__,
+        {
+            "app": "InspectorApp run_inspector",
+            "screens.main": "MainScreen",
+            "screens.tour": "run_tour",
+        },
+    )
