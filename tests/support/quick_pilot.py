@@ -14,15 +14,21 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable, Iterable
+from inspect import CO_VARARGS, CO_VARKEYWORDS
+from types import FunctionType, MethodType
 from typing import Any, Final
 from weakref import WeakSet
 
+import textual._callback
 import textual.app
 import textual.constants
 import textual.screen
 from textual.app import App, ScreenStackError
 from textual.cache import LRUCache
 from textual.css.stylesheet import Stylesheet
+from textual.message import Message
+from textual.message_pump import MessagePump
 from textual.pilot import Pilot
 from textual.screen import Screen
 
@@ -56,6 +62,8 @@ def make_textual_quick() -> None:
     textual.screen.UPDATE_PERIOD = 0.5  # type: ignore[misc]
     if not ALL:
         Screen._compositor_refresh = _draw_later  # type: ignore[method-assign]
+    textual._callback._count_parameters = _count_parameters  # type: ignore[assignment]
+    MessagePump._get_dispatch_methods = _handlers  # type: ignore[method-assign]
     Stylesheet.__init__ = _init  # type: ignore[method-assign]
     Stylesheet.set_variables = _set_variables  # type: ignore[method-assign]
     textual.app.wait_for_idle = _do_not_wait  # type: ignore[attr-defined]
@@ -78,6 +86,63 @@ def _init(stylesheet: Stylesheet, *, variables: dict[str, str] | None = None) ->
 def _share_rules(stylesheet: Stylesheet, variables: dict[str, str]) -> None:
     # Each application would parse the same styles of all widgets anew.
     stylesheet._parse_cache = _parsed.setdefault(frozenset(variables.items()), LRUCache(1000))
+
+
+_handlers_alone: Final = MessagePump._get_dispatch_methods
+_handled: dict[tuple[type, str, type[Message]], list[tuple[type, Any]] | None] = {}
+
+
+def _handlers(
+    pump: MessagePump, name: str, message: Message
+) -> Iterable[tuple[type, Callable[[Message], Awaitable[Any]]]]:
+    """The handlers that Textual looks for anew in all classes, a thousand times for one application."""
+    key = (type(pump), name, type(message))
+    try:
+        handlers = _handled[key]
+    except KeyError:
+        handlers = _handled[key] = _look_for_handlers(*key)
+    if handlers is None:
+        yield from _handlers_alone(pump, name, message)
+        return
+    for owner, method in handlers:
+        if message._no_default_action:
+            return
+        yield owner, method.__get__(pump, owner)
+
+
+def _look_for_handlers(pump: type, name: str, message: type[Message]) -> list[tuple[type, Any]] | None:
+    """The handlers of a class, in order; None if it depends on the message itself."""
+    found: list[tuple[type, Any]] = []
+    for owner in pump.__mro__:
+        decorated = owner.__dict__.get("_decorated_handlers") or {}
+        handlers = [handler for kind in message.__mro__ for handler in decorated.get(kind, ())]
+        by_name = owner.__dict__.get(f"_{name}") or owner.__dict__.get(name)
+        methods = [method for method, _ in handlers]
+        if by_name is not None and not getattr(by_name, "_textual_on", None):
+            methods.append(by_name)
+        if len(methods) > 1 or any(selectors for _, selectors in handlers):
+            return None
+        found += [(owner, method) for method in methods]
+    methods = [method for _, method in found]
+    return found if len(set(methods)) == len(methods) else None
+
+
+_count_alone: Final = textual._callback._count_parameters
+
+
+def _count_parameters(function: Any) -> int:  # noqa: ANN401 - whatever can be called
+    """As many as a signature has, which Textual makes anew for each callback."""
+    if isinstance(function, MethodType):
+        return _count_parameters(function.__func__) - 1
+    if not isinstance(function, FunctionType) or function.__dict__:  # it may stand for another one
+        return _count_alone(function)
+    code = function.__code__
+    return (
+        code.co_argcount
+        + code.co_kwonlyargcount
+        + bool(code.co_flags & CO_VARARGS)
+        + bool(code.co_flags & CO_VARKEYWORDS)
+    )
 
 
 async def rest(app: App[Any]) -> None:

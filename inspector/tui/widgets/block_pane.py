@@ -245,7 +245,8 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
     # What is selected.
 
     @on(VirtualList.Highlighted)
-    def _row_highlighted(self) -> None:
+    def _row_highlighted(self, event: VirtualList.Highlighted) -> None:
+        event.stop()
         node = self._tree.current
         if node is not None and node is not self._selected:
             self._jobs.drop("way")  # the user is elsewhere by now

@@ -255,7 +255,8 @@ class CompactionPane(Vertical, TellsState):
         self._merge.update(Content("\n").join([*running, *below]))
 
     @on(VirtualList.Highlighted)
-    def _cursor_moved(self) -> None:
+    def _cursor_moved(self, event: VirtualList.Highlighted) -> None:
+        event.stop()
         if self._along and self._anchor is not None:
             self._mark_from(self._anchor)
         self._follow_cursor()

@@ -205,7 +205,8 @@ what else it leads to, such as the refs of its table. backspace comes back. y co
             self._text.scroll_home(animate=False)
 
     @on(VirtualList.Highlighted)
-    def _cursor_moved(self) -> None:
+    def _cursor_moved(self, event: VirtualList.Highlighted) -> None:
+        event.stop()
         cursor, current = self._list.cursor, self.current
         if cursor != self._placed:
             self._placed = cursor

@@ -321,7 +321,8 @@ class RecordPane(Vertical, TellsState, Generic[Row]):
     # The row under the cursor.
 
     @on(VirtualList.Highlighted)
-    def _highlighted(self) -> None:
+    def _highlighted(self, event: VirtualList.Highlighted) -> None:
+        event.stop()  # or it would climb through all that is around the pane, at each key
         row = self.rows.current
         coming = self._coming
         self._on = row.key if row is not None else self._on

@@ -180,7 +180,8 @@ from the first to the last one marked (*), with all between them (|). escape tak
         self.border_title = _TITLE if has_lower_border else " · ".join([_TITLE, *parts])
 
     @on(VirtualList.Highlighted)
-    def _cursor_moved(self) -> None:
+    def _cursor_moved(self, event: VirtualList.Highlighted) -> None:
+        event.stop()
         self.refresh_bindings()
         row = self.current
         chosen = (_name(row), row.position if isinstance(row, StackRow) else -1)
