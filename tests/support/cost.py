@@ -16,15 +16,15 @@ print(code, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
 """
 
 
-def memory_of(*args: str | Path, answers: tuple[int, ...] = (0, 1, 3)) -> int:
+def memory_of(*args: str | Path, answers: tuple[int, ...] = (0, 1, 3), said: int = subprocess.DEVNULL) -> int:
     """Run the command line: the most memory that it had, in bytes.
 
-    `answers` are the exit codes that are expected.
+    `answers` are the exit codes that are expected. What it prints is written to the open file `said`.
     """
     done = subprocess.run(
         [sys.executable, "-c", _MEASURE, sys.executable, "-m", "inspector", *args],
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=said,
         check=True,
     )
     code, memory = done.stdout.split()
