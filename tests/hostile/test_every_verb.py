@@ -236,6 +236,11 @@ def test_every_verb_that_writes_changes_nothing_or_loses_nothing(
 def test_every_damage_is_repaired_and_the_repair_undone(directory: Path, share: int) -> None:
     files = stack_files(directory)
     tried = damages(files[NAME], share)
+    seen: dict[str, tuple[set[str], set[bytes]]] = {}
+    """Of the bytes of each repaired stack, the errors that are left and the names of the refs.
+
+    Much damage is repaired to the same stack, about which one answer is enough.
+    """
     steps = 0
     for damage, data in tried.items():
         damaged = files | {NAME: data}
@@ -245,14 +250,19 @@ def test_every_damage_is_repaired_and_the_repair_undone(directory: Path, share: 
         done = ask(directory, "repair", "--apply", "--json")
         plan, *outcomes, summary = done.objects
         lost = {one["name"].encode("utf-8", "surrogateescape") for one in outcomes if one["after"] is None}
-        found = ask(directory, "fsck", "--json").objects
-        left = {one["code"] for one in found if one["severity"] == "error"}
+        key = repr(stack_contents(directory))
+        if key not in seen:
+            found = ask(directory, "fsck", "--json").objects
+            for words in (("logs",), ("print",), ("tables",), ("layout",)):
+                assert ask(directory, *words).code == 0, (damage, words)
+            listed = ask(directory, "refs")
+            assert listed.code == 0, damage
+            names = {line.split(b" ")[-1] for line in listed.lines}
+            seen[key] = {one["code"] for one in found if one["severity"] == "error"}, names
+        left, after = seen[key]
         assert left <= OF_VALUES, damage
         is_lost = summary["losses"] and summary["applied"]
         assert done.code == (1 if is_lost or left else 0), (damage, done.err)
-        for words in (("refs",), ("logs",), ("print",), ("tables",), ("layout",)):
-            assert ask(directory, *words).code == 0, (damage, words)
-        after = {line.split(b" ")[-1] for line in ask(directory, "refs").lines}
         assert before - after <= lost, damage
         steps += bool(plan["steps"])
         if summary["snapshot"] is not None:

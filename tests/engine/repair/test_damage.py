@@ -22,7 +22,7 @@ from tests.support.damage import flipped, telling_places
 from tests.support.findings import NOW, OF_VALUES
 from tests.support.repairs import errors, state
 from tests.support.stacks import listed
-from tests.support.tables import oid
+from tests.support.tables import oid, stack_contents
 from tests.support.thinning import SHARES, THOROUGH, thinned
 
 pytestmark = pytest.mark.timeout(300)
@@ -76,6 +76,8 @@ def test_every_damage_of_a_table_is_repaired(source: Path, tmp_path: Path, kind:
     sound = {ref.name for ref in state(source)[0]}
     data = (source / name).read_bytes()
     tried = thinned(damaged(data, kind)[share :: len(SHARES)], 23 if kind == "cut" else 47)
+    seen: dict[str, set[bytes]] = {}
+    """Of the bytes of each repaired stack, the names of its refs: much damage is repaired to the same one."""
     repaired = 0
     for at, broken in tried:
         directory = tmp_path / "copy" / "reftable"
@@ -87,9 +89,11 @@ def test_every_damage_of_a_table_is_repaired(source: Path, tmp_path: Path, kind:
 
         # A plan without steps changes nothing: then there was no error before.
         repair(directory, plan, now=NOW)
-        assert OF_VALUES.issuperset(errors(directory)), at
-        refs, _ = state(directory)
-        names = {ref.name for ref in refs}
+        key = repr(stack_contents(directory))
+        if key not in seen:
+            assert OF_VALUES.issuperset(errors(directory)), at
+            seen[key] = {ref.name for ref in state(directory)[0]}
+        names = seen[key]
         lost = {one.name for one in told if one.outcome is Outcome.LOST}
         assert expected <= names | lost, at
         # What two sound tables hold is there in any case, and nothing that was there is lost in silence
