@@ -39,6 +39,6 @@ def test_a_module_that_is_deleted_is_in_no_later_wheel(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as packed:
         names = set(packed.namelist())
     assert "engine/stale.py" not in names
-    wanted = {"engine/py.typed", "inspector/tui/main.tcss", "engine/__init__.py"}
+    wanted = {"engine/py.typed", "inspector/tui/main.tcss", "inspector/cli/schema.json", "engine/__init__.py"}
     assert wanted <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)

@@ -7,6 +7,7 @@ May import `actions` and `demo`; the terminal inspector is imported when it is o
     suggestions   what is meant by a word that is no verb
     opening       from a path to an open stack, and the options that every verb takes
     output        where a verb's output goes
+    schema        what a line of JSON holds, for each verb: a document that users validate with
     shape, records, resolve, layout, fsck
                   the verbs that look
     survey        the verb that looks at many repositories, with

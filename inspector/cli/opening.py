@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -42,12 +43,35 @@ alone_option = click.option(
     is_flag=True,
     help="Of a linked worktree, what its own stack has, without the refs that all worktrees share.",
 )
-json_option = click.option("--json", "as_json", is_flag=True, help="JSON Lines: one object a line.")
 nul_option = click.option("-z", "nul_ends", is_flag=True, help="Lines end with NUL, not newline.")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
 worktree_option = click.option(
     "--worktree", metavar="NAME", help="The stack of this worktree (main: the main one)."
 )
+
+
+def json_option(verb: Verb) -> Verb:
+    """Give a verb `as_json`, and an option that prints what a line of it holds, and ends."""
+    schema = click.option(
+        "--json-schema",
+        is_flag=True,
+        is_eager=True,  # as --help: whatever else is asked for, or missing
+        expose_value=False,
+        callback=_print_schema,
+        help="Print a JSON Schema for such a line, with the meaning of each field.",
+    )
+    as_json = click.option("--json", "as_json", is_flag=True, help="JSON Lines: one object a line.")
+    return as_json(schema(verb))
+
+
+def _print_schema(ctx: click.Context, _: click.Parameter, is_asked: bool) -> None:
+    if not is_asked or ctx.resilient_parsing:
+        return
+    # No other call pays for the imports.
+    from inspector.cli.schema import verb_schema
+
+    click.echo(json.dumps(verb_schema(ctx.command.name or ""), indent=2))
+    ctx.exit()
 
 
 def path_options(verb: Verb) -> Verb:
