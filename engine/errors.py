@@ -7,6 +7,7 @@
     ├── LockError              another process holds a lock, or left it behind
     ├── OutdatedError          the stack changed since this handle read it
     ├── CommittedError         a change is made, but something failed after it
+    │   └── PartlyCommittedError   the changes of one stack are made, those of another are not
     ├── EntryTooBigError       a record does not fit into a block
     ├── RefnameError           git would refuse this ref name
     ├── NameConflictError      one ref name is a directory of another
@@ -29,6 +30,7 @@ from contextlib import suppress
 from typing import Final
 
 _SHOWN_BYTES: Final = 120
+_SHOWN_NAMES: Final = 3
 
 
 def shown(data: bytes) -> str:
@@ -133,6 +135,24 @@ class CommittedError(ReftableError):
         self.path = path
         self.reason = reason
         super().__init__(f"{path}: the change is made; behind it, something failed: {reason}")
+
+
+class PartlyCommittedError(CommittedError):
+    """Of a transaction over several stacks, the changes of some are made, and those of others are not.
+
+    `made` are the refs and reflogs that have been changed, `missing` those that have not.
+    """
+
+    def __init__(self, path: str, reason: str, made: tuple[bytes, ...], missing: tuple[bytes, ...]) -> None:
+        super().__init__(path, reason)
+        self.made = made
+        self.missing = missing
+        self.args = (f"{path}: the change of {_few(made)} is made, that of {_few(missing)} is not: {reason}",)
+
+
+def _few(names: tuple[bytes, ...]) -> str:
+    more = f" and {len(names) - _SHOWN_NAMES:,} more" if len(names) > _SHOWN_NAMES else ""
+    return ", ".join(map(shown, names[:_SHOWN_NAMES])) + more
 
 
 class EntryTooBigError(ReftableError):

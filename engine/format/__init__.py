@@ -106,6 +106,7 @@ if TYPE_CHECKING:
         is_root_ref as is_root_ref,
         is_unsafe_refname as is_unsafe_refname,
         may_be_refused as may_be_refused,
+        split_worktree as split_worktree,
     )
     from engine.format.table_list import (
         TABLES_LIST as TABLES_LIST,
@@ -149,7 +150,7 @@ else:
             "refname": (
                 "MAX_SYMREF_DEPTH OTHER_WORKTREES PER_WORKTREE ROOT_REF_SYNTAX check_conflicts "
                 "check_refname is_per_worktree is_refname is_root_ref is_unsafe_refname "
-                "may_be_refused"
+                "may_be_refused split_worktree"
             ),
             "table_list": (
                 "TABLES_LIST ListFault ListLine check_list_size format_table_name is_table_file "

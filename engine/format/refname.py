@@ -98,6 +98,22 @@ def is_per_worktree(name: bytes) -> bool:
     return ROOT_REF_SYNTAX.fullmatch(name) is not None or name.startswith(PER_WORKTREE)
 
 
+def split_worktree(name: bytes) -> tuple[bytes | None, bytes]:
+    """The worktree whose ref `name` asks for by a prefix, and the name of the ref there.
+
+    None is for a name without such a prefix, which stays as it is; the empty id is the main worktree's. As
+    parse_worktree_ref() in git's worktree.c: refs that all worktrees share have no other names.
+    """
+    if name.startswith(OTHER_WORKTREES):
+        first, _, inner = name.partition(b"/")
+        worktree = b""
+        if first == b"worktrees":
+            worktree, _, inner = inner.partition(b"/")
+        if is_per_worktree(inner) and bool(worktree) == (first == b"worktrees"):
+            return worktree, inner
+    return None, name
+
+
 def is_unsafe_refname(name: bytes) -> bool:
     """Whether git dies of a stack that shows a ref of this name, rather than leave the ref out.
 

@@ -4,7 +4,8 @@ May import `update`.
 
     config        the syntax of a config file, and what its values mean
     program       what is asked of the git program
-    joint         the two stacks of a linked worktree as one view
+    joint         which stack has which ref, and the two stacks of a linked worktree as one view
+    writing       transactions as git would make them in the repository
     refs          the refs of a repository, its stacks as one, as git sees them from a worktree
     objects       what a commit or a tag says, from one git process
     repository    a repository: its stacks, and what git's configuration asks of them
@@ -18,7 +19,7 @@ from engine.lazy import lazily
 
 if TYPE_CHECKING:
     from engine.git.finding import find_repository as find_repository
-    from engine.git.joint import JointView as JointView
+    from engine.git.joint import JointStacks as JointStacks, JointView as JointView
     from engine.git.objects import GitObject as GitObject, ObjectReader as ObjectReader
     from engine.git.program import GitProgram as GitProgram
     from engine.git.refs import Refs as Refs, possible_names as possible_names, short_name as short_name
@@ -27,16 +28,22 @@ if TYPE_CHECKING:
         FoundRepository as FoundRepository,
         repositories_below as repositories_below,
     )
+    from engine.git.writing import (
+        Objections as Objections,
+        RefTransaction as RefTransaction,
+        prepare_for as prepare_for,
+    )
 else:
     __getattr__, __dir__, __all__ = lazily(
         __name__,
         {
             "finding": "find_repository",
-            "joint": "JointView",
+            "joint": "JointStacks JointView",
             "objects": "GitObject ObjectReader",
             "program": "GitProgram",
             "refs": "Refs possible_names short_name",
             "repository": "Repository StackLocation",
             "searching": "FoundRepository repositories_below",
+            "writing": "Objections RefTransaction prepare_for",
         },
     )

@@ -1,4 +1,4 @@
-"""Two merged views as one: a linked worktree's own refs, and those that all worktrees share.
+"""Which stack has which ref, and a linked worktree's two stacks as one view.
 
     own       HEAD and the like, refs/bisect/*, refs/worktree/*, refs/rewritten/*, and whatever else is there
     shared    all others of the main stack
@@ -8,13 +8,18 @@ As git lists them: ref_iterator_select() in its refs/iterator.c.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from heapq import merge
 from itertools import chain, islice
 from operator import itemgetter
-from typing import Final, TypeVar
+from pathlib import Path
+from typing import Final, Generic, Protocol, TypeVar
 
-from engine.format import LogRecord, RefRecord, is_per_worktree
+from engine.closing import Closing
+from engine.errors import ApiError
+from engine.format import LogRecord, RefRecord, is_per_worktree, split_worktree
 from engine.merge import MergedTable
 from engine.table import Table
 
@@ -22,6 +27,87 @@ Record = TypeVar("Record", RefRecord, LogRecord)
 
 _MOST: Final = 1024
 """Records of one list."""
+
+
+class ReadStack(Protocol):
+    """A stack that is open to be read: a `Stack`, or what can be read of a damaged one."""
+
+    merged: MergedTable
+
+    def reload(self) -> bool:
+        """Take up changes by others; whether there were any."""
+
+    def close(self) -> None:
+        """Close its files."""
+
+
+AnyStack = TypeVar("AnyStack", bound=ReadStack)
+
+
+class JointStacks(Closing, Generic[AnyStack]):
+    """The stacks of a repository as seen from one worktree, each opened once it is asked for."""
+
+    def __init__(
+        self,
+        main: Path,
+        own: Path | None,
+        others: Mapping[str, Path],
+        open_to_read: Callable[[Path], AnyStack],
+        open_to_write: Callable[[Path], AnyStack] | None = None,
+    ) -> None:
+        """In these directories; `own` is that of a linked worktree, `others` are by id."""
+        self.main = main
+        self.own = own
+        self._others = others
+        self._open_to_read = open_to_read
+        self._open_to_write = open_to_write
+        self._closing = ExitStack()
+        self._opened: dict[Path, AnyStack] = {}
+        self._written: set[Path] = set()
+
+    def of(self, name: bytes) -> tuple[Path | None, bytes]:
+        """The stack that has the ref `name`, None for a worktree that has no stack, and its name there."""
+        worktree, inner = split_worktree(name)
+        if worktree:
+            return self._others.get(os.fsdecode(worktree)), inner
+        is_own = worktree is None and self.own is not None and is_per_worktree(name)
+        return self.own if is_own else self.main, inner
+
+    @property
+    def opened(self) -> tuple[AnyStack, ...]:
+        """The handles that have been opened."""
+        return tuple(self._opened.values())
+
+    def to_read(self, directory: Path, /) -> AnyStack:
+        """A handle of one of these stacks; the one to write with, if there is one already."""
+        if directory not in self._opened:
+            self._keep(directory, self._open_to_read(directory))
+        return self._opened[directory]
+
+    def to_write(self, directory: Path, /) -> AnyStack:
+        """A handle to change this stack with, where they can be changed."""
+        if directory not in self._written:
+            if self._open_to_write is None:
+                raise ApiError(f"{os.fspath(directory)} was opened read-only")
+            self._keep(directory, self._open_to_write(directory))
+            self._written.add(directory)
+        return self._opened[directory]
+
+    def _keep(self, directory: Path, stack: AnyStack) -> None:
+        self._opened[directory] = stack
+        self._closing.callback(stack.close)
+
+    def refs_from(self, start: bytes = b"") -> Iterator[list[RefRecord]]:
+        """The refs that are seen from the worktree, in lists, from the first name >= `start` on."""
+        main = self.to_read(self.main).merged
+        if self.own is None:
+            return main.ref_blocks(start)
+        joint = JointView(self.to_read(self.own).merged, main)
+        return ([record for record, _ in origins] for origins in joint.ref_origins(start))
+
+    def close(self) -> None:
+        """Close the stacks."""
+        self._closing.close()
 
 
 class JointView:

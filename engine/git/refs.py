@@ -10,18 +10,18 @@ The main worktree has its own refs in the main stack. Names are `bytes`, whole a
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Final, Generic, Protocol, TypeAlias, TypeVar
+from typing import Final, Generic, TypeAlias
 
 from engine.closing import Closing
 from engine.errors import require_bytes
 from engine.format import LogRecord, RefRecord, is_per_worktree, is_refname
-from engine.git.joint import JointView
+from engine.git.joint import AnyStack, JointStacks
+from engine.git.writing import RefTransaction
 from engine.merge import MergedTable, RefChange, ref_changes
 from engine.stack import Resolved, Stack, StackOptions, follow
 from engine.update import is_null
@@ -37,8 +37,6 @@ _RULES: Final = (
 """What git puts around a short name, in the order in which it tries: ref_rev_parse_rules of its refs.c."""
 
 _BRANCHES: Final = b"refs/heads/"
-_MAIN: Final = b"main-worktree/"
-_OTHERS: Final = b"worktrees/"
 
 
 def possible_names(name: bytes) -> Iterator[bytes]:
@@ -63,21 +61,10 @@ def short_name(name: bytes, is_there: Callable[[bytes], bool], *, strict: bool =
     return name
 
 
-class ReadStack(Protocol):
-    """A stack that is open to be read: a `Stack`, or what can be read of a damaged one."""
-
-    merged: MergedTable
-
-    def reload(self) -> bool:
-        """Take up changes by others; whether there were any."""
-
-    def close(self) -> None:
-        """Close its files."""
-
-
-AnyStack = TypeVar("AnyStack", bound=ReadStack)
 OpenStack: TypeAlias = Callable[[Path, StackOptions], AnyStack]
 """How a stack is opened."""
+
+_Begin: TypeAlias = Callable[[bytes, bool, bool, Callable[[bytes], object]], RefTransaction]
 
 
 def open_to_read(directory: Path, options: StackOptions) -> Stack:
@@ -88,66 +75,42 @@ def open_to_read(directory: Path, options: StackOptions) -> Stack:
 class Refs(Closing, Generic[AnyStack]):
     """The refs of one worktree, as they were when this was opened or last reloaded.
 
-    Nothing is locked, removed or written. For one thread at a time.
+    Only a `transaction` locks or writes anything. For one thread at a time.
     """
 
-    def __init__(
-        self,
-        main: Path,
-        own: Path | None,
-        others: Mapping[str, Path],
-        options: StackOptions,
-        open_stack: OpenStack[AnyStack],
-    ) -> None:
-        """Of the stacks in these directories; `own` is that of a linked worktree, `others` are by id.
-
-        Raises what `open_stack` raises.
-        """
-        self._options = options
-        self._others = others
-        self._open_stack = open_stack
-        self._opened: dict[Path, AnyStack] = {}
+    def __init__(self, stacks: JointStacks[AnyStack], begin: _Begin) -> None:
+        """What `stacks` have, which it closes; `begin` begins a transaction. Raises what opening one does."""
+        self._stacks = stacks
+        self._begin = begin
         with ExitStack() as opening:
-            self._closing = opening
-            self._main = self._open(main)
-            self._own = None if own is None else self._open(own)
-            self._closing = opening.pop_all()
-
-    def _open(self, directory: Path) -> AnyStack:
-        if directory not in self._opened:
-            self._opened[directory] = self._open_stack(directory, self._options)
-            self._closing.callback(self._opened[directory].close)
-        return self._opened[directory]
+            opening.callback(stacks.close)
+            self._main = stacks.to_read(stacks.main)
+            self._own = None if stacks.own is None else stacks.to_read(stacks.own)
+            opening.pop_all()
 
     @property
     def stacks(self) -> tuple[AnyStack, ...]:
         """The stacks that have been opened: the main one, the worktree's own, others that were asked for."""
-        return tuple(self._opened.values())
+        return self._stacks.opened
 
     def close(self) -> None:
         """Close the stacks."""
-        self._closing.close()
+        self._stacks.close()
 
     def reload(self) -> bool:
         """Take up what others have changed; whether there was anything. One `stat` for each stack if not.
 
         Raises what `Stack.reload` raises; what was taken up before it stays.
         """
-        return sum(stack.reload() for stack in self._opened.values()) > 0  # each of them
+        return sum(stack.reload() for stack in self.stacks) > 0  # each of them
 
     # One ref.
 
     def _place(self, name: bytes) -> tuple[AnyStack | None, bytes]:
         """The stack that has the ref `name`, and its name there; None for a worktree that has no stack."""
         require_bytes(name)
-        if name.startswith(_OTHERS):
-            worktree, _, inner = name.removeprefix(_OTHERS).partition(b"/")
-            if is_per_worktree(inner):
-                directory = self._others.get(os.fsdecode(worktree))
-                return None if directory is None else self._open(directory), inner
-        if name.startswith(_MAIN) and is_per_worktree(inner := name.removeprefix(_MAIN)):
-            return self._main, inner
-        return self._own if self._own is not None and is_per_worktree(name) else self._main, name
+        directory, inner = self._stacks.of(name)
+        return None if directory is None else self._stacks.to_read(directory), inner
 
     def get(self, name: bytes) -> RefRecord | None:
         """The ref of this name as it is stored, symbolic or not; None if there is none."""
@@ -200,11 +163,8 @@ class Refs(Closing, Generic[AnyStack]):
 
         Those of other worktrees are not among them: `main-worktree/` and `worktrees/` are no directories.
         """
-        if self._own is None:
-            yield from self._main.merged.refs(prefix)
-            return
-        for origins in JointView(self._own.merged, self._main.merged).ref_origins(prefix):
-            for record, _ in origins:
+        for records in self._stacks.refs_from(prefix):
+            for record in records:
                 if not record.name.startswith(prefix):
                     return
                 yield record
@@ -252,6 +212,34 @@ class Refs(Closing, Generic[AnyStack]):
         if newer is None:
             return None
         return newer.new if is_null(newer.old) else newer.old
+
+    # Changes by this process.
+
+    @contextmanager
+    def transaction(
+        self,
+        message: bytes = b"",
+        *,
+        force: bool = False,
+        create_reflog: bool = False,
+        output: Callable[[bytes], object] = lambda _: None,
+    ) -> Iterator[RefTransaction]:
+        """A transaction: what is asked of it in a `with` is made at the end, all or nothing.
+
+        As by `git update-ref --stdin` in the worktree, with its committer, hook and options, and `message` in
+        the reflogs; an exception in the `with` aborts it. This handle shows the outcome then, and whatever
+        else has changed. `force` writes what git would refuse of the objects: one that is missing, or is no
+        commit for a branch. `create_reflog` begins a reflog for every ref that has none. `output` gets what
+        the hook prints. Where stacks are two, see `engine.update.transaction` for the order of locks.
+
+        Raises ExpectationError when a ref does not hold its expected old value; ApiError for what git would
+        refuse; RefnameError, NameConflictError; LockError when a stack is locked for longer than
+        reftable.lockTimeout; HookError; CommittedError for what fails behind the change, and of several
+        stacks PartlyCommittedError; FormatError for a stack that is to be repaired first.
+        """
+        with self._begin(message, force, create_reflog, output) as transaction:
+            yield transaction
+        self.reload()
 
     # Changes by others.
 

@@ -13,19 +13,22 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, overload
 
 from engine.errors import HookError, RepositoryError
 from engine.format import DEFAULT_BLOCK_SIZE, DEFAULT_RESTART_INTERVAL, MAX_BLOCK_SIZE, MAX_RESTARTS, HashId
 from engine.git.config import GitConfig
+from engine.git.joint import AnyStack, JointStacks
 from engine.git.program import (
     GitProgram,
     ObjectInfo,
     committer_from_environment,
     environment_without_places,
 )
-from engine.git.refs import AnyStack, OpenStack, Refs, open_to_read
+from engine.git.refs import OpenStack, Refs, open_to_read
+from engine.git.writing import RefTransaction
 from engine.merge import DEFAULT_FACTOR, STASH, Expiry
 from engine.stack import DEFAULT_LOCK_TIMEOUT_MS, Stack, StackOptions
 from engine.update import HOOK_NAME, Identity, ReferenceHook
@@ -118,10 +121,30 @@ class Repository:
         `own` is the stack of another worktree, to see them from there. `open_readable` for `open_stack`
         opens damaged stacks as well. Raises what it raises.
         """
+        options = self.stack_options()
+
+        def begin(
+            message: bytes, force: bool, create_reflog: bool, output: Callable[[bytes], object]
+        ) -> RefTransaction:
+            writing = partial(Stack.open, options=options)
+            stacks = self.joint_stacks(lambda one: open_to_read(one, options), writing, own=own)
+            return RefTransaction(self, stacks, message, force, create_reflog, output)
+
+        return Refs(self.joint_stacks(lambda one: open_stack(one, options), own=own), begin)
+
+    def joint_stacks(
+        self,
+        open_to_read: Callable[[Path], AnyStack],
+        open_to_write: Callable[[Path], AnyStack] | None = None,
+        *,
+        own: Path | None = None,
+    ) -> JointStacks[AnyStack]:
+        """The stacks as seen from the worktree that the path leads to, or from the one whose own is `own`."""
+        main = self.stacks[0].directory
         linked = {stack.directory.parent.name: stack.directory for stack in self.stacks[1:]}
         own = own or self.current.directory
-        own = None if own == self.stacks[0].directory else own
-        return Refs(self.stacks[0].directory, own, linked, self.stack_options(), open_stack)
+        is_main = own == main or os.path.realpath(own) == os.path.realpath(main)
+        return JointStacks(main, None if is_main else own, linked, open_to_read, open_to_write)
 
     def stack_options(self) -> StackOptions:
         """The options that git would open this repository's stacks with; a plain directory has the defaults.

@@ -25,7 +25,7 @@ from engine.format import TABLES_LIST as TABLES_LIST
 from engine.lazy import lazily
 
 if TYPE_CHECKING:
-    from engine.stack.addition import check_names as check_names
+    from engine.stack.addition import Addition as Addition, check_names as check_names
     from engine.stack.cleaning import (
         CleanPlan as CleanPlan,
         StaleFile as StaleFile,
@@ -72,7 +72,7 @@ else:
     __getattr__, __dir__, __all__ = lazily(
         __name__,
         {
-            "addition": "check_names",
+            "addition": "Addition check_names",
             "cleaning": "CleanPlan StaleFile remove_stale_lock",
             "coverage": "merged_ranges",
             "directory": (

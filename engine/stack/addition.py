@@ -68,7 +68,7 @@ class Addition(Unfinished):
             table = Table.open(temporary.path, name)
             table.path = directory.file(name)
             if not directory.options.skip_name_check:
-                check_names(table.refs(), MergedTable((*directory.tables, *self._added)))
+                check_names(table.refs(), MergedTable((*directory.tables, *self._added)).ref_blocks)
             # Noted before it has its name: an interrupt may come just behind the rename.
             self._added.append(table)
             try:
@@ -123,11 +123,13 @@ class Addition(Unfinished):
             self.close()
 
 
-def check_names(records: Iterable[RefRecord], view: MergedTable) -> None:
-    """Raise if a stack that shows `view` must not take these records of one transaction.
+def check_names(
+    records: Iterable[RefRecord], refs_from: Callable[[bytes], Iterator[list[RefRecord]]]
+) -> None:
+    """Raise unless these records of one transaction may be written where the refs are those of `refs_from`.
 
     `RefnameError` for a name that git would refuse, `NameConflictError` for one that is a directory of
-    another, among the records or in the view. A deletion is never refused.
+    another, among the records or the refs. A deletion is never refused.
     """
     added: list[bytes] = []
     removed: set[bytes] = set()
@@ -137,4 +139,4 @@ def check_names(records: Iterable[RefRecord], view: MergedTable) -> None:
         else:
             check_refname(record.name)
             added.append(record.name)
-    check_conflicts(added, removed, view.ref_blocks)
+    check_conflicts(added, removed, refs_from)

@@ -1,4 +1,4 @@
-"""Finding the refs that updates really change, in a stack as it is now, and whether they may.
+"""Finding the refs that updates really change, in the stacks as they are now, and whether they may.
 
 An update of a symbolic ref is one of the ref it points to, unless it says `no_deref`; an update of the branch
 that HEAD points to is logged for HEAD as well. Expected old values are compared with what each ref holds.
@@ -8,15 +8,16 @@ What is written for a change (records, reflog entries) is in `transaction.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, replace
-from operator import attrgetter
-from typing import TypeAlias
+from pathlib import Path
+from typing import Final, TypeAlias, cast
 
 from engine.errors import ApiError, ExpectationError, shown
-from engine.format import OTHER_WORKTREES, RefRecord, is_per_worktree
-from engine.stack import ReadRef, Stack, follow
+from engine.format import OTHER_WORKTREES, RefRecord
+from engine.stack import Stack, follow
 from engine.update.commands import RefUpdate, RefValue, Symref, is_null
+from engine.update.stacks import Stacks
 
 ObjectRule: TypeAlias = Callable[[bytes, bytes], str | None]
 """Why the ref of a name may not hold an object id; None if it may."""
@@ -24,10 +25,15 @@ ObjectRule: TypeAlias = Callable[[bytes, bytes], str | None]
 ConflictRule: TypeAlias = Callable[[bytes, bytes], str | None]
 """Why two refs, one a directory of the other, may not be in one transaction; None if they may."""
 
+_NO_STACK: Final = Path()
+
 
 @dataclass(slots=True)
 class Change:
-    """What is to become of one ref. `update` asked for it, if only through a symref or the branch of HEAD."""
+    """What is to become of one ref. `update` asked for it, if only through a symref or the branch of HEAD.
+
+    `directory` is that of the stack which has the ref, and `inner` its name there, once it is claimed.
+    """
 
     name: bytes
     new: RefValue | None
@@ -38,6 +44,8 @@ class Change:
     through_head: bool = False
     is_symref: bool = False
     current: bytes = b""
+    directory: Path = _NO_STACK
+    inner: bytes = b""
 
     def __str__(self) -> str:
         source = self.update.place or "the update"
@@ -45,27 +53,38 @@ class Change:
 
 
 class Resolution:
-    """Finds the refs that updates really change, in the stack as it is under the lock."""
+    """Finds the refs that `updates` really change, in `stacks` as they are under their locks.
 
-    def __init__(self, stack: Stack, shared: ReadRef | None, problem: ObjectRule | None = None) -> None:
-        self._stack = stack
-        self._shared = shared
+    Raises ApiError where the updates cannot be made together, or here.
+    """
+
+    def __init__(
+        self, stacks: Stacks, updates: Iterable[RefUpdate], id_size: int, problem: ObjectRule | None = None
+    ) -> None:
+        self._stacks = stacks
         self._problem = problem
-        self._null = bytes(stack.hash_id.size)
-        self._claimed: dict[bytes, Change] = {}
+        self._null = bytes(id_size)
+        self._claimed: dict[tuple[Path, bytes], Change] = {}
+        for update in updates:
+            self._claim(Change(update.name, update.new, update.old, update.no_deref, update))
         self.absent: list[bytes] = []  # the refs named by updates, or led to, that do not exist
 
-    def changes_to_write(self, updates: Iterable[RefUpdate]) -> list[Change]:
-        """The changes that leave a record, sorted by name, once every expectation is met."""
-        queue = self.claim(updates)
-        head = self._read(b"HEAD")
-        branch = None if head is None else head.target
+    @property
+    def directories(self) -> list[Path]:
+        """The stacks of the changes, in the order in which they turn out to be needed."""
+        return list(dict.fromkeys(directory for directory, _ in self._claimed))
+
+    def changes_to_write(self) -> list[Change]:
+        """The changes that leave a record, once every expectation is met. To be called once."""
+        queue = list(self._claimed.values())
+        head = self.read(b"HEAD")
+        branch = None if head is None or head.target is None else self._stacks.of(head.target)
         kept = []
         for change in queue:  # which grows on the way
-            if change.name == branch and not change.log_only and not change.through_head:
+            if branch == (change.directory, change.inner) and not (change.log_only or change.through_head):
                 queue.append(self._claim(_log_for_head(change)))
             self._check_object(change)
-            record = self._read(change.name)
+            record = self._stacks.to_read(change.directory).read_ref(change.inner)
             change.current = self._null
             if record is None:
                 if change.old is not None and not is_null(change.old):
@@ -87,19 +106,17 @@ class Resolution:
             is_other = change.is_symref or change.new != change.current or is_null(change.new)
             if change.new is not None and is_other:
                 kept.append(change)
-        return sorted(kept, key=attrgetter("name"))
+        return kept
 
-    def claim(self, updates: Iterable[RefUpdate]) -> list[Change]:
-        """The changes that updates name; raises ApiError where they cannot be made together, or here."""
-        return [
-            self._claim(Change(update.name, update.new, update.old, update.no_deref, update))
-            for update in updates
-        ]
+    def hook_lines(self, directories: Container[Path], *, log_only: bool) -> bytes:
+        """The changes of these stacks as the hook reference-transaction has them.
 
-    def hook_lines(self, *, log_only: bool) -> bytes:
-        """The changes as the hook reference-transaction has them, those of reflogs alone if it wants them."""
+        Those of reflogs alone are among them if it wants them.
+        """
         lines = []
         for change in self._claimed.values():
+            if change.directory not in directories:
+                continue
             new, old = change.new, change.old
             if change.log_only:
                 if not log_only:
@@ -112,40 +129,61 @@ class Resolution:
 
     def follow(self, name: bytes) -> bytes | None:
         """The object id that `name` leads to: null if the last ref is missing, None if there is no last."""
-        found = follow(self._read, name)
+        found = follow(self.read, name)
         return self._null if found.end == "missing" else found.oid
 
-    def logged_id(self, new: RefValue | None) -> bytes | None:
+    def logged_id(
+        self, new: RefValue | None, changed: Mapping[tuple[Path | None, bytes], RefRecord]
+    ) -> bytes | None:
         """The new object id in the reflog entry of a change; None if the change is not logged.
 
-        A symbolic ref is logged with the id that it leads to before the transaction. Without one git logs
-        nothing, even if the ref at its end comes into being in the same transaction.
+        A symbolic ref is logged with the id that it leads to before the stack is changed, and git changes
+        one stack after the other: `changed` are the refs of those that come first. Without an id git logs
+        nothing, even if the ref at its end comes into being in the same stack.
         """
+
+        def read(name: bytes) -> RefRecord | None:
+            record = changed.get(self._stacks.of(name))
+            if record is None:
+                return self.read(name)
+            return None if record.is_deletion else record
+
         if not isinstance(new, Symref):
             return new
-        oid = self.follow(new.target)
+        oid = follow(read, new.target).oid
         return None if is_null(oid) else oid
 
-    def _read(self, name: bytes) -> RefRecord | None:
-        if self._shared is not None and not is_per_worktree(name):
-            return self._shared(name)
-        return self._stack.read_ref(name)
+    @property
+    def home(self) -> Stack:
+        """The stack that has HEAD."""
+        return self._stacks.to_read(cast("Path", self._stacks.of(b"HEAD")[0]))
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether the refs that worktrees share are in another stack."""
+        return self._stacks.of(b"HEAD")[0] != self._stacks.of(b"refs/heads")[0]
+
+    def read(self, name: bytes) -> RefRecord | None:
+        """The ref of this name, if there is one."""
+        directory, inner = self._stacks.of(name)
+        return None if directory is None else self._stacks.to_read(directory).read_ref(inner)
 
     def _claim(self, change: Change) -> Change:
-        """Refuse a second change of a ref, and one that belongs in another stack."""
-        other = self._claimed.setdefault(change.name, change)
+        """Find the stack of a change. Refuse a second one of a ref, and one that has no stack."""
+        name = change.name
+        directory, change.inner = self._stacks.of(name)
+        if directory is None:
+            raise ApiError(
+                f"{change}: {shown(name)} is in the stack of another worktree, which is not known here"
+            )
+        if change.inner.startswith(OTHER_WORKTREES):
+            raise ApiError(f"{change}: {shown(name)} is no ref of another worktree: all share those")
+        change.directory = directory
+        other = self._claimed.setdefault((directory, change.inner), change)
         if other.update is not change.update:
-            raise ApiError(
-                f"{shown(change.name)} is named twice in one transaction: by {other} and by {change}"
-            )
+            raise ApiError(f"{shown(name)} is named twice in one transaction: by {other} and by {change}")
         if other is not change:
-            raise ApiError(f"{change}: the symbolic refs from {shown(change.name)} lead in a circle")
-        if change.name.startswith(OTHER_WORKTREES):
-            raise ApiError(f"{change}: {shown(change.name)} is in the stack of another worktree")
-        if self._shared is not None and not is_per_worktree(change.name):
-            raise ApiError(
-                f"{change}: {shown(change.name)} is no ref of this worktree, but of the main stack"
-            )
+            raise ApiError(f"{change}: the symbolic refs from {shown(name)} lead in a circle")
         return change
 
     def _check_object(self, change: Change) -> None:

@@ -1,7 +1,7 @@
-"""Applying ref updates to a stack, as `git update-ref --stdin` does on git's reftable backend.
+"""Applying ref updates to stacks, as `git update-ref --stdin` does on git's reftable backend.
 
-A transaction is one table: every change or none. Under the lock of `tables.list`, and against the stack
-as it is on disk by then:
+A transaction is one table for each stack that it changes. Under the lock of `tables.list`, and against the
+stacks as they are on disk by then:
 
 - a symbolic ref is followed unless the update says `no_deref`: the change goes to the ref it points to, and
   the symbolic ref gets a reflog entry only. Changing the branch that HEAD points to logs for HEAD as well;
@@ -10,29 +10,53 @@ as it is on disk by then:
 - each change gets a reflog entry if the ref has a reflog, or is one that gets a reflog by itself. Deleting
   a ref deletes its whole reflog, one tombstone for each entry; deleting a symbolic ref is logged instead.
 
-Three things differ from git, for the better:
+A linked worktree has refs in two stacks, and others can be named (`worktrees/ID/HEAD`). As git does it:
+
+1. The stacks of the refs that are named are locked, in that order.
+2. The updates are resolved. Where a symbolic ref, or the reflog of HEAD, leads into another stack, that is
+   locked too, and they are resolved anew: every ref that is changed or expected is read under its lock.
+3. All tables are written, then one list after the other is renamed into place, in the order of the locks.
+   What fails before the first of them leaves all stacks as they were. A process that ends between two leaves
+   the later stacks as they were, and their locks. `PartlyCommittedError` tells of any other failure there.
+
+Four things differ from git, for the better:
 
 - ref names and directory/file conflicts are judged by the stack's addition, on the outcome. What git refuses
   beyond that, like deleting `a` and creating `a/b` together, is for the caller to allow (`ConflictRule`);
 - when the branch of HEAD becomes a symbolic ref, the log of HEAD gets the object id at its end. git writes a
   null id, as if the branch were gone;
-- symbolic refs that lead in a circle can be verified and deleted by their target.
+- symbolic refs that lead in a circle can be verified and deleted by their target;
+- a ref of another worktree is written under the name by which it is read. git keeps the prefix in the stack
+  of that worktree, where it looks for none: what it writes there it does not find.
 
 The engine has no object database: whether a ref may hold an object, and what a tag points to, is for the
-caller to find out (`ObjectRule`, `Peel`). In a repository with linked worktrees a ref that belongs in another
-stack is refused.
+caller to find out (`ObjectRule`, `Peel`).
 """
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Final, TypeAlias
+from itertools import chain
+from operator import attrgetter
+from pathlib import Path
+from typing import Final, TypeAlias, TypeVar
 
-from engine.errors import ApiError, NameConflictError, OutdatedError, RefnameError, shown
+from engine.errors import (
+    ApiError,
+    CommittedError,
+    NameConflictError,
+    OutdatedError,
+    PartlyCommittedError,
+    RefnameError,
+    ReftableError,
+    in_words,
+    shown,
+)
 from engine.format import (
     ROOT_REF_SYNTAX,
     U64_MAX,
@@ -43,9 +67,11 @@ from engine.format import (
     check_conflicts,
     check_refname,
     log_order,
+    ref_key,
+    split_worktree,
 )
 from engine.merge import TableSummary
-from engine.stack import TABLES_LIST, ReadRef, Stack, check_names, require_writable
+from engine.stack import TABLES_LIST, Addition, Stack, check_names, require_writable
 from engine.table import TableWriter
 from engine.update.commands import RefUpdate, Symref, is_null
 from engine.update.hook import ReferenceHook
@@ -56,6 +82,9 @@ from engine.update.resolution import (
     Resolution,
     hook_lines,
 )
+from engine.update.stacks import OneStack, Stacks
+
+Record = TypeVar("Record", RefRecord, LogRecord)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +99,10 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class TransactionResult:
-    """The records that a transaction wrote, tombstones too, in key order; none if nothing had to change."""
+    """The records that a transaction wrote, tombstones too, in key order; none if nothing had to change.
+
+    Refs have the names that git knows them by from the worktree, wherever they are stored.
+    """
 
     refs: tuple[RefRecord, ...] = ()
     logs: tuple[LogRecord, ...] = ()
@@ -81,10 +113,35 @@ Peel: TypeAlias = Callable[[Collection[bytes]], Mapping[bytes, bytes | None]]
 
 
 @dataclass(frozen=True, slots=True)
+class StackUpdate:
+    """What a transaction writes to the stack in a directory, which is one of exactly these tables.
+
+    `table` is what a plan knows of the table that would be written.
+    """
+
+    directory: Path
+    names: tuple[str, ...]
+    result: TransactionResult
+    table: TableSummary | None = field(default=None, compare=False)
+
+    @property
+    def changed(self) -> tuple[bytes, ...]:
+        """The refs and reflogs that it changes."""
+        refs = (ref.name for ref in self.result.refs)
+        return tuple(dict.fromkeys(chain(refs, (log.name for log in self.result.logs))))
+
+    def write(self, writer: TableWriter) -> None:
+        """Write the records."""
+        writer.add_refs(map(_as_stored, self.result.refs))
+        writer.add_logs(map(_as_stored, self.result.logs))
+
+
+@dataclass(frozen=True, slots=True)
 class PreparedUpdates:
-    """Updates that keep the rules which hold whatever is in the stack, and what goes into their records."""
+    """Updates that keep the rules which hold whatever is in the stacks, and what goes into their records."""
 
     updates: tuple[RefUpdate, ...]
+    hash_id: HashId
     committer: Identity
     message: bytes
     peeled: Mapping[bytes, bytes | None]
@@ -92,98 +149,147 @@ class PreparedUpdates:
     problem: ObjectRule | None = None
     conflict: ConflictRule | None = None
 
-    def apply(
-        self, stack: Stack, *, shared: ReadRef | None = None, hook: ReferenceHook | None = None
-    ) -> TransactionResult:
-        """Apply all of them as one transaction, or raise and leave the stack as it was.
+    def apply(self, stacks: Stack | Stacks, *, hook: ReferenceHook | None = None) -> TransactionResult:
+        """Apply all of them as one transaction, or raise and leave the stacks as they were.
 
         Raises what `transaction` raises.
         """
-        with self.transaction(stack, shared=shared, hook=hook) as result:
+        with self.transaction(stacks, hook=hook) as result:
             return result
 
     @contextmanager
     def transaction(
         self,
-        stack: Stack,
+        stacks: Stack | Stacks,
         *,
-        shared: ReadRef | None = None,
         hook: ReferenceHook | None = None,
         planned: UpdatePlan | None = None,
     ) -> Iterator[TransactionResult]:
         """One transaction, prepared on entry; a clean exit commits it, an exception undoes it.
 
-        What is written is worked out under the lock, so other writers do not matter; with `planned` it must
-        be exactly that. `shared` is given when `stack` is that of a linked worktree: it reads the main
-        stack of the repository, where the symbolic refs of a worktree lead to.
+        What is written is worked out under the locks, so other writers do not matter; with `planned` it must
+        be exactly that. A `Stack` alone takes all refs but those of other worktrees.
 
         Raises ExpectationError when a ref does not hold its expected old value; ApiError for two updates of
-        one ref, and for a ref that belongs in another stack; RefnameError and NameConflictError for refs that
-        git would refuse; LockError without the lock; OutdatedError for another outcome than the planned one;
-        HookError if `hook` refuses.
+        one ref, and for a ref that has no stack here; RefnameError and NameConflictError for refs that
+        git would refuse; LockError without the locks; OutdatedError for another outcome than the planned one;
+        HookError if `hook` refuses; CommittedError for what fails behind the change of a stack.
 
-        1. The hook is run for the updates (preparing), without the lock.
-        2. The lock is taken, expectations are checked, the table is written. As in git, the hook is not run
-           for an error in this step.
-        3. The hook is run for the changes (prepared): all that is left is to put the table into the list.
-        4. The list is renamed into place, then the hook is run (committed); or table and lock are removed,
-           then the hook is run (aborted). Its answer changes nothing any more. One of the two always follows
-           `prepared`, also for errors and interrupts, of which git does not tell the hook.
+        1. The hook is run for the updates (preparing), without a lock.
+        2. The locks are taken, expectations are checked, the tables are written. As in git, the hook is not
+           run for an error in this step.
+        3. The hook is run for the changes (prepared): all that is left is to put the tables into the lists.
+        4. The lists are renamed into place, then the hook is run (committed); or tables and locks are
+           removed, then the hook is run (aborted). Its answer changes nothing any more. One of the two always
+           follows `prepared`, also for errors and interrupts, of which git does not tell the hook; and both
+           where one stack is changed and another is not, each for the refs there.
         """
-        lines = hook_lines(self.updates, stack.hash_id.size)
+        stacks = _as_stacks(stacks)
+        lines = hook_lines(self.updates, self.hash_id.size)
+        log_only = hook is not None and not hook.is_recent
+        additions: dict[Path, Addition] = {}
+        parts: tuple[StackUpdate, ...] = ()
+        resolution = self._resolution(stacks)
         is_told = False
-        addition = None
         try:
             if hook is not None and hook.is_recent:
-                Resolution(stack, shared).claim(self.updates)
                 is_told = True
                 hook.run("preparing", lines)
                 is_told = False
-            with ExitStack() as held:
-                result = TransactionResult()
+            with _telling_of_commits(additions), ExitStack() as held:
                 if self.updates:
-                    addition = held.enter_context(stack.addition(reload=True))
-                    result, resolution = self._resolve(stack, shared)
+                    resolution, parts = self._resolve(stacks, partial(_lock, stacks, additions, held))
                     if planned is not None:
-                        planned.require(stack, result)
-                    with addition.table() as writer:
-                        _write(writer, result)
-                    lines = resolution.hook_lines(log_only=hook is not None and not hook.is_recent)
+                        planned.require(parts)
+                    for part in parts:
+                        with additions[part.directory].table() as writer:
+                            part.write(writer)
+                    lines = resolution.hook_lines(additions, log_only=log_only)
                 if hook is not None:
                     is_told = True
                     hook.run("prepared", lines)
-                yield result
+                yield _result(parts)
+                _commit(additions, parts)
         except BaseException:
             if hook is not None and is_told:
-                is_committed = addition is not None and addition.has_changed_stack
-                hook.run("committed" if is_committed else "aborted", lines)
+                made = _changed(additions)
+                missing = additions.keys() - made
+                if made and any(part.directory in missing for part in parts):
+                    hook.run("committed", resolution.hook_lines(made, log_only=log_only))
+                    hook.run("aborted", resolution.hook_lines(missing, log_only=log_only))
+                else:
+                    hook.run("committed" if made else "aborted", lines)
             raise
         if hook is not None:
             hook.run("committed", lines)
 
-    def plan(self, stack: Stack, *, shared: ReadRef | None = None) -> UpdatePlan:
-        """What `apply` would do to the stack as this handle has it: takes no lock, writes nothing.
+    def plan(self, stacks: Stack | Stacks) -> UpdatePlan:
+        """What `apply` would do to the stacks as these handles have them: takes no lock, writes nothing.
 
         Raises as `apply` does, and EntryTooBigError for a record that no block holds.
         """
-        if not stack.tables:
-            stack.require_list()
-        require_writable(stack)
-        result, _ = self._resolve(stack, shared)
-        if not stack.options.skip_name_check:
-            check_names(result.refs, stack.merged)
-        table = None
-        if result.refs or result.logs:
+        stacks = known = _as_stacks(stacks)
+
+        def require(directory: Path) -> None:
+            stack = known.to_read(directory)
+            if not stack.tables:
+                stack.require_list()
+            require_writable(stack)
+
+        def written(part: StackUpdate) -> StackUpdate:
+            stack = known.to_read(part.directory)
+            if not stack.options.skip_name_check:
+                check_names(map(_as_stored, part.result.refs), stack.merged.ref_blocks)
             index = stack.next_update_index
             writer = TableWriter(len, replace(stack.options, hash_id=stack.hash_id))
             writer.set_limits(index, index)
-            _write(writer, result)
-            table = TableSummary(None, writer.close().size, index, index)
-        before = tuple(stack.read_ref(record.name) for record in result.refs)
-        return UpdatePlan(tuple(stack.names), result, before, table, self)
+            part.write(writer)
+            return replace(part, table=TableSummary(None, writer.close().size, index, index))
 
-    def _resolve(self, stack: Stack, shared: ReadRef | None) -> tuple[TransactionResult, Resolution]:
-        """The records to write to the stack as it is now, if every expectation is met."""
+        resolution, parts = self._resolve(stacks, require)
+        result = _result(parts)
+        before = tuple(resolution.read(record.name) for record in result.refs)
+        names = tuple(resolution.home.names)
+        return UpdatePlan(names, result, before, tuple(map(written, parts)), self)
+
+    def _resolution(self, stacks: Stacks) -> Resolution:
+        return Resolution(stacks, self.updates, self.hash_id.size, self.problem)
+
+    def _resolve(
+        self, stacks: Stacks, ready: Callable[[Path], object]
+    ) -> tuple[Resolution, tuple[StackUpdate, ...]]:
+        """What to write to which stack as they are now, if every expectation is met.
+
+        `ready` is called with each stack, before what is found in it counts.
+        """
+        resolution = self._resolution(stacks)
+        changes: list[Change] = []
+        known: list[Path] = []
+        while found := [directory for directory in resolution.directories if directory not in known]:
+            for directory in found:
+                ready(directory)
+            known += found
+            resolution = self._resolution(stacks)
+            changes = resolution.changes_to_write()
+        parts: list[StackUpdate] = []
+        changed: dict[tuple[Path | None, bytes], RefRecord] = {}
+        for directory in known:
+            own = sorted((one for one in changes if one.directory == directory), key=attrgetter("inner"))
+            if own:
+                result = self._records(stacks.to_read(directory), own, resolution, changed)
+                parts.append(StackUpdate(directory, tuple(stacks.to_read(directory).names), result))
+                changed.update((stacks.of(record.name), record) for record in result.refs)
+        self._check_conflicts(stacks, resolution, [ref for part in parts for ref in part.result.refs])
+        return resolution, tuple(part for part in parts if part.result != TransactionResult())
+
+    def _records(
+        self,
+        stack: Stack,
+        changes: Iterable[Change],
+        resolution: Resolution,
+        changed: Mapping[tuple[Path | None, bytes], RefRecord],
+    ) -> TransactionResult:
+        """The records of changes in one stack, sorted by their names there; `changed` as for `logged_id`."""
         entry = partial(
             LogRecord,
             update_index=stack.next_update_index,
@@ -195,71 +301,142 @@ class PreparedUpdates:
         )
         refs: list[RefRecord] = []
         logs: list[LogRecord] = []
-        resolution = Resolution(stack, shared, self.problem)
         # Each seek inflates a block in every table, and thousands of refs may be deleted together.
         walk: Walk[LogRecord, tuple[bytes, int]] = Walk(
             lambda start: stack.merged.log_blocks(start[0], -start[1]), log_order
         )
-        for change in resolution.changes_to_write(self.updates):
+        for change in changes:
             if is_null(change.new) and not change.is_symref:
-                logs += [LogRecord(change.name, log.update_index) for log in _reflog(walk, change.name)]
-            elif self.autocreates_reflog(change.name) or _reflog(walk, change.name):
-                new = resolution.logged_id(change.new)
+                logs += [LogRecord(change.name, log.update_index) for log in _reflog(walk, change.inner)]
+            elif self.autocreates_reflog(change.inner) or _reflog(walk, change.inner):
+                new = resolution.logged_id(change.new, changed)
                 if new is not None:
                     logs.append(entry(change.name, old=change.current, new=new))
             if not change.log_only:
                 refs.append(_ref_record(change, stack.next_update_index, self.peeled))
-        self._check_conflicts(resolution.absent, refs, stack)
-        return TransactionResult(tuple(refs), tuple(logs)), resolution
+        return TransactionResult(tuple(refs), tuple(logs))
 
-    def _check_conflicts(self, absent: list[bytes], refs: list[RefRecord], stack: Stack) -> None:
-        """Refuse the conflicts that only git forbids: its files backend locks the path of every ref.
+    def _check_conflicts(self, stacks: Stacks, resolution: Resolution, refs: list[RefRecord]) -> None:
+        """Refuse the conflicts that no stack sees by itself, and those that only git forbids.
 
-        They are between a ref that does not exist and one that exists or is named, too, whatever comes of it.
+        A ref of this worktree, and one that all share, may be in each other's way. And git's files backend
+        locks the path of every ref: conflicts are between a ref that does not exist and one that exists or is
+        named, too, whatever comes of it.
         """
-        if self.conflict is None or stack.options.skip_name_check:
+        if resolution.home.options.skip_name_check:
             return
+        here = [ref for ref in refs if split_worktree(ref.name)[0] is None]
+        if resolution.is_joint:
+            check_names(here, stacks.refs_from)
+        if self.conflict is None:
+            return
+        absent = [name for name in resolution.absent if split_worktree(name)[0] is None]
         try:
-            check_conflicts(absent, (), stack.merged.ref_blocks)
+            check_conflicts(absent, (), stacks.refs_from)
         except NameConflictError as error:
-            check_names(refs, stack.merged)  # that of the outcome, which no rule allows, comes first
+            check_names(here, stacks.refs_from)  # that of the outcome, which no rule allows, comes first
             reason = self.conflict(error.name, error.other)
             if reason is not None:
                 raise ApiError(reason) from None
 
 
+def _as_stacks(stacks: Stack | Stacks) -> Stacks:
+    return OneStack(stacks) if isinstance(stacks, Stack) else stacks
+
+
+def _lock(stacks: Stacks, additions: dict[Path, Addition], held: ExitStack, directory: Path) -> None:
+    """Lock a stack, in `held`. What was read without a lock may have changed during the wait for it."""
+    additions[directory] = held.enter_context(stacks.to_write(directory).addition(reload=True))
+    home = stacks.of(b"HEAD")[0]
+    if home is not None and home not in additions:
+        stacks.to_read(home).reload()
+
+
+def _changed(additions: Mapping[Path, Addition]) -> set[Path]:
+    """The stacks that have been changed."""
+    return {directory for directory, addition in additions.items() if addition.has_changed_stack}
+
+
+def _commit(additions: Mapping[Path, Addition], parts: Sequence[StackUpdate]) -> None:
+    """Put the tables into their lists, one after the other, in the order of the locks."""
+    failure: Exception | None = None
+    for number, part in enumerate(parts):
+        try:
+            additions[part.directory].commit()
+        except (ReftableError, OSError) as error:
+            if additions[part.directory].has_changed_stack:
+                # The others are to follow: what has failed is behind the change.
+                failure = failure or error
+                continue
+            if number == 0:
+                raise
+            made, missing = (
+                tuple(name for part in some for name in part.changed)
+                for some in (parts[:number], parts[number:])
+            )
+            path = os.fspath(parts[0].directory / TABLES_LIST)
+            raise PartlyCommittedError(path, in_words(error), made, missing) from error
+    if failure is not None:
+        raise failure
+
+
+@contextmanager
+def _telling_of_commits(additions: Mapping[Path, Addition]) -> Iterator[None]:
+    """Raise what fails in it behind the change of a stack, be it in another one, as `CommittedError`."""
+    try:
+        yield
+    except (ReftableError, OSError) as error:
+        made = _changed(additions)
+        if not made or isinstance(error, CommittedError):
+            raise
+        raise CommittedError(os.fspath(made.pop() / TABLES_LIST), in_words(error)) from error
+
+
+def _result(parts: Sequence[StackUpdate]) -> TransactionResult:
+    """What is written to all stacks."""
+    if len(parts) == 1:
+        return parts[0].result
+    return TransactionResult(
+        tuple(sorted((ref for part in parts for ref in part.result.refs), key=ref_key)),
+        tuple(sorted((log for part in parts for log in part.result.logs), key=log_order)),
+    )
+
+
+def _as_stored(record: Record) -> Record:
+    """A record under the name that it has in its stack."""
+    name = split_worktree(record.name)[1]
+    return record if name == record.name else replace(record, name=name)
+
+
 @dataclass(frozen=True, slots=True)
 class UpdatePlan:
-    """What a transaction would write to the stack of exactly these tables.
+    """What a transaction would write: to each stack its part, none when nothing has to change.
 
-    `names` are the tables, oldest first; `before` has for each ref of `result` its record in them, if any;
-    `table` is what would be written, None when nothing has to change.
+    `names` are the tables of the stack that has HEAD, oldest first; `before` has for each ref of `result` its
+    record now, if any.
     """
 
     names: tuple[str, ...]
     result: TransactionResult
     before: tuple[RefRecord | None, ...]
-    table: TableSummary | None
+    parts: tuple[StackUpdate, ...]
     updates: PreparedUpdates
 
-    def require(self, stack: Stack, result: TransactionResult) -> None:
-        """Raise OutdatedError unless the stack is that of the plan, and `result` its outcome."""
-        if stack.names != list(self.names) or result != self.result:
-            raise OutdatedError(
-                str(stack.directory / TABLES_LIST), "the stack is not the one that was planned for"
-            )
+    def require(self, parts: tuple[StackUpdate, ...]) -> None:
+        """Raise OutdatedError unless these are the stacks of the plan, and its outcome."""
+        if parts != self.parts:
+            path = os.fspath(self.parts[0].directory / TABLES_LIST)
+            raise OutdatedError(path, "the stack is not the one that was planned for")
 
-    def apply(
-        self, stack: Stack, *, shared: ReadRef | None = None, hook: ReferenceHook | None = None
-    ) -> TransactionResult:
-        """Write exactly this, or raise and leave the stack as it was.
+    def apply(self, stacks: Stack | Stacks, *, hook: ReferenceHook | None = None) -> TransactionResult:
+        """Write exactly this, or raise and leave the stacks as they were.
 
-        Raises OutdatedError if the stack is not the plan's any more, or if, seen through `shared`, the
-        outcome would be another one; HookError if `hook` refuses; LockError without the lock.
+        Raises OutdatedError if the stacks are not the plan's any more, or if the outcome would be another
+        one; HookError if `hook` refuses; LockError without the locks.
         """
-        if self.table is None:
+        if not self.parts:
             return self.result
-        with self.updates.transaction(stack, shared=shared, hook=hook, planned=self) as result:
+        with self.updates.transaction(stacks, hook=hook, planned=self) as result:
             return result
 
 
@@ -287,10 +464,10 @@ def prepare_updates(
     """
     wanted = tuple(updates)
     for update in wanted:
-        _check_update(update, hash_id.size)
+        check_update(update, hash_id.size)
     new_ids = {update.new for update in wanted if isinstance(update.new, bytes) and not is_null(update.new)}
     peeled = peel(new_ids) if peel is not None and new_ids else {}
-    return PreparedUpdates(wanted, committer, message, peeled, autocreates_reflog, problem, conflict)
+    return PreparedUpdates(wanted, hash_id, committer, message, peeled, autocreates_reflog, problem, conflict)
 
 
 def _reflog(walk: Walk[LogRecord, tuple[bytes, int]], name: bytes) -> list[LogRecord]:
@@ -301,11 +478,6 @@ def _reflog(walk: Walk[LogRecord, tuple[bytes, int]], name: bytes) -> list[LogRe
         entries.append(entry)
         entry = walk.step()
     return entries
-
-
-def _write(writer: TableWriter, result: TransactionResult) -> None:
-    writer.add_refs(result.refs)
-    writer.add_logs(result.logs)
 
 
 def _ref_record(change: Change, update_index: int, peeled: Mapping[bytes, bytes | None]) -> RefRecord:
@@ -319,20 +491,21 @@ def _ref_record(change: Change, update_index: int, peeled: Mapping[bytes, bytes 
 _PSEUDOREFS: Final = (b"FETCH_HEAD", b"MERGE_HEAD")
 
 
-def _check_update(update: RefUpdate, id_size: int) -> None:
-    """The rules for an update that hold whatever is in the stack."""
+def check_update(update: RefUpdate, id_size: int) -> None:
+    """Raise ApiError or RefnameError for what is against the rules, whatever is in the stacks."""
     where = update.place or "the update"
     for value in (update.new, update.old):
         if isinstance(value, bytes) and len(value) != id_size:
             raise ApiError(f"{where}: {value.hex()!r} is not an object id of {id_size} bytes")
-    if update.name in _PSEUDOREFS:
+    name = split_worktree(update.name)[1]
+    if name in _PSEUDOREFS:
         raise ApiError(
             f"{where}: {shown(update.name)} is a file of the git directory, never a ref in a stack"
         )
     if isinstance(update.new, Symref):
         check_refname(update.new.target)
     names_an_object = isinstance(update.new, bytes) and not is_null(update.new)
-    if not (names_an_object or update.name.startswith(b"refs/") or ROOT_REF_SYNTAX.fullmatch(update.name)):
+    if not (names_an_object or name.startswith(b"refs/") or ROOT_REF_SYNTAX.fullmatch(name)):
         raise RefnameError(update.name, "outside refs/ a name has upper-case letters, '_' and '-' only")
 
 

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import ClassVar
 
-from engine.errors import Cancelled, HookError, OutdatedError, ReftableError, shown
+from engine.errors import Cancelled, HookError, OutdatedError, ReftableError
 from engine.format import HashId, footer_size, header_size
+from engine.git import JointStacks, Objections, prepare_for
 from engine.progress import Progress, ProgressCallback
-from engine.snapshot import Snapshot
-from engine.stack import ReadRef, Stack
+from engine.snapshot import ChangeRecord, Snapshot
+from engine.stack import Stack
 from engine.update import (
     PreparedUpdates,
     ReferenceHook,
     RefUpdate,
     Resolve,
+    StackUpdate,
     TransactionResult,
     UpdatePlan,
     hook_lines,
     parse_commands,
-    prepare_updates,
 )
-from inspector.actions.base import Action, Plan, Result, command, word
+from inspector.actions.base import Action, Plan, Result, Workplace, command, word
 from inspector.text import counted, error_text, safe_message, safe_name, update_lines
 
 
@@ -33,9 +35,8 @@ class Written:
     """What a transaction writes, and what became of the stack around it once it is over."""
 
     result: TransactionResult
-    tables: int = 0
-    merged: int = 0
     snapshot: Snapshot | None = None
+    lines: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -68,24 +69,31 @@ class AddAction(Action[UpdatePlan]):
 
         Raises what `parse_commands`, `prepare_updates` and `PreparedUpdates.plan` raise.
         """
-        with self.workplace.opened() as stack, self._shared_refs() as shared:
+        found: list[str] = []
+        objections = self._objections(found.append)
+        with self._stacks() as stacks:
+            hash_id = stacks.to_read(self.workplace.directory).hash_id
             with self.names() as resolve:
                 commands = parse_commands(
-                    self.commands, stack.hash_id, nul_terminated=self.nul_terminated, resolve=resolve
+                    self.commands, hash_id, nul_terminated=self.nul_terminated, resolve=resolve
                 )
-            updates, found, forced = self._prepare(stack, commands, progress)
-            hook = self._hook(found.append, forced)
-            made = updates.plan(stack, shared=shared)
-            warnings, needs_force = tuple(found), bool(forced)
-            follow_up = _follow_up(stack, made)
-        if made.table is None:
+            updates = self._prepare(hash_id, commands, objections, progress)
+            hook = self._hook(found.append, objections.forced)
+            made = updates.plan(stacks)
+            warnings, needs_force = tuple(found), bool(objections.forced)
+            tables = [
+                line
+                for part in made.parts
+                for line in self._table_lines(part, stacks.to_read(part.directory))
+            ]
+        if not made.parts:
             nothing = "Nothing has to change: the refs are what the commands make of them."
             return Plan(made, made.names, nothing, warnings=warnings, is_noop=True, needs_force=needs_force)
         lines = (
             *update_lines(made),
-            f"one table of {made.table.size:,} bytes, update index {made.table.max_update_index}",
+            *tables[:1],
             *(["the hook reference-transaction will be run, and may refuse it"] if hook else []),
-            *follow_up,
+            *tables[1:],
         )
         sentence = f"{_amount(made)} will be written, all or none."
         return Plan(made, made.names, sentence, lines, warnings, needs_force=needs_force)
@@ -95,11 +103,7 @@ class AddAction(Action[UpdatePlan]):
         said: list[str] = []
         with self._transaction(plan.made.updates, progress, said.append, plan.made) as written:
             pass
-        lines = list(update_lines(plan.made))
-        if written.merged:
-            lines.append(
-                f"auto-compaction made {written.tables} tables into {written.tables - written.merged}"
-            )
+        lines = [*update_lines(plan.made), *written.lines]
         warnings = (*(f"reference-transaction: {line}" for line in said), *written.warnings)
         sentence = f"Done: {_amount(plan.made)} written."
         return Result(sentence, tuple(lines), warnings, written.result, written.snapshot)
@@ -120,9 +124,7 @@ class AddAction(Action[UpdatePlan]):
         """
         self.workplace.require_writable()
         with self.workplace.opened() as stack:
-            made, warnings, _ = self._prepare(stack, updates, progress)
-        for warning in warnings:
-            warn(warning)
+            made = self._prepare(stack.hash_id, updates, self._objections(warn), progress)
         with self._transaction(made, progress, said) as written:
             yield written.result
 
@@ -142,21 +144,81 @@ class AddAction(Action[UpdatePlan]):
         said: Callable[[str], object],
         planned: UpdatePlan | None = None,
     ) -> Iterator[Written]:
-        options = self.workplace.options
         progress(Progress("writing", 0, None))
         hook = self._hook(said, [])
-        # Compacted here rather than by the addition itself, so that it can be watched, and stopped.
-        alone = replace(options, auto_compact=False)
-        changing = self.workplace.changing(self.operation, options=alone)
-        with changing as (stack, record), self._shared_refs() as shared:
-            with made.transaction(stack, shared=shared, hook=hook, planned=planned) as result:
-                written = Written(result)
-                yield written
-            written.tables = len(stack.tables)
-            if options.auto_compact and (result.refs or result.logs):
-                written.warnings += _tidy_up(stack, progress)
-            written.merged = written.tables - len(stack.tables)
-        written.snapshot = record.snapshot
+        changing: dict[Path, tuple[Stack, ChangeRecord]] = {}
+        with ExitStack() as held:
+
+            def open_to_write(directory: Path) -> Stack:
+                there = self._place(directory)
+                there.require_writable()
+                # Compacted here rather than by the addition itself, so that it can be watched, and stopped.
+                alone = replace(there.options, auto_compact=False)
+                changing[directory] = held.enter_context(there.changing(self.operation, options=alone))
+                return changing[directory][0]
+
+            with self._stacks(open_to_write) as stacks:
+                with made.transaction(stacks, hook=hook, planned=planned) as result:
+                    written = Written(result)
+                    yield written
+                if result.refs or result.logs:
+                    for directory, (stack, _) in changing.items():
+                        self._tidy_up(directory, stack, written, progress)
+        for directory, (_, record) in changing.items():
+            if not (other := self._other(directory)):
+                written.snapshot = record.snapshot
+            elif record.snapshot is not None:
+                undo = command("undo", [record.snapshot.id], self._place(directory).arguments)
+                written.lines.append(f"the change of {other} is taken back by: {undo}")
+
+    def _stacks(self, open_to_write: Callable[[Path], Stack] | None = None) -> JointStacks[Stack]:
+        """The stacks as the worktree of this one has them."""
+        return self.workplace.surroundings.joint_stacks(
+            lambda directory: self._place(directory).opened(), open_to_write, own=self.workplace.directory
+        )
+
+    def _place(self, directory: Path) -> Workplace:
+        return replace(self.workplace, directory=directory)
+
+    def _other(self, directory: Path) -> str:
+        """`the stack of the worktree side`: which other stack than that of the workplace it is, if it is."""
+        if os.path.realpath(directory) == os.path.realpath(self.workplace.directory):
+            return ""
+        for location in self.workplace.surroundings.stacks:
+            if location.directory == directory and location.name != "main":
+                return f"the stack of the worktree {safe_name(location.name)}"
+        return "the main stack"
+
+    def _table_lines(self, part: StackUpdate, stack: Stack) -> Iterator[str]:
+        """The table that a plan adds to a stack, and what auto-compaction would do after it."""
+        if part.table is not None:
+            index, other = part.table.max_update_index, self._other(part.directory)
+            where = f", in {other}" if other else ""
+            yield f"one table of {part.table.size:,} bytes, update index {index}{where}"
+            yield from _follow_up(stack, part.table.size)
+
+    def _tidy_up(self, directory: Path, stack: Stack, written: Written, progress: ProgressCallback) -> None:
+        """Auto-compact, and note it. The addition is part of the stack whatever happens."""
+        if not self.workplace.options.auto_compact:
+            return
+        count = len(stack.tables)
+        try:
+            stack.auto_compact(progress)
+        except OutdatedError:
+            pass  # another process is at it, or has been
+        except Cancelled:
+            written.warnings.append(
+                "The compaction after it was stopped; the next addition will begin it again."
+            )
+        except (ReftableError, OSError) as error:
+            reason = error_text(error)
+            written.warnings.append(
+                f"The compaction after it failed, and will be tried by the next addition: {reason}"
+            )
+        if (left := len(stack.tables)) != count:
+            other = self._other(directory)
+            where = f" of {other}" if other else ""
+            written.lines.append(f"auto-compaction made {count} tables{where} into {left}")
 
     @contextmanager
     def names(self) -> Iterator[Resolve]:
@@ -191,105 +253,34 @@ class AddAction(Action[UpdatePlan]):
             forced.append(str(error))
             return None
 
-    def _prepare(
-        self, stack: Stack, updates: Iterable[RefUpdate], progress: ProgressCallback
-    ) -> tuple[PreparedUpdates, list[str], list[str]]:
-        """The transaction, warnings of its objects, and what only force allows: known once it is planned."""
-        repository = self.workplace.surroundings
-        warnings: list[str] = []
-        types: dict[bytes, str | None] = {}
-        forced: list[str] = []
-
-        def problem(name: bytes, oid: bytes) -> str | None:
-            if oid in types:
-                reason = _objection(name, oid, types[oid])
-            else:
-                reason = (
-                    f"git cannot be asked for the object {oid.hex()}: {repository.git_problem or 'it fails'}"
-                )
-            return None if reason is None else refuse(reason, warn=types.get(oid) is not None)
-
-        def conflict(name: bytes, other: bytes) -> str | None:
-            reason = f"cannot process {shown(name)} and {shown(other)} at the same time"
-            return refuse(reason, warn=True)
-
-        def refuse(reason: str, *, warn: bool) -> str | None:
-            if not self.force:
-                return f"{reason}; --force writes it all the same"
-            forced.append(reason)
-            if warn:
-                warnings.append(f"git would refuse this: {safe_message(reason)}.")
-            return None
-
-        def peel(oids: Collection[bytes]) -> Mapping[bytes, bytes | None]:
-            # Asking git about many objects takes a while, and is over when the user wants to stop.
-            progress(Progress("objects", 0, None))
-            known = repository.objects(oids)
-            progress(Progress("objects", len(oids), None))
-            types.update((oid, info.type) for oid, info in known.items())
-            missing = [oid for oid, info in known.items() if info.type is None and self.force]
-            warnings.extend(f"{oid.hex()}: the repository has no such object." for oid in missing)
-            unchecked = len(oids) - len(known)
-            if unchecked and (self.force or repository.git_dir is None):
-                what = f"{counted(unchecked, 'object id')} could not be looked up"
-                why = repository.git_problem if repository.git_dir is not None else None
-                warnings.append(f"{what}; a tag among them is not peeled{f': {why}' if why else ''}.")
-            return {oid: info.peeled for oid, info in known.items()}
-
-        made = prepare_updates(
-            updates,
-            stack.hash_id,
-            committer=repository.committer(),
-            message=os.fsencode(self.message),
-            autocreates_reflog=repository.autocreates_reflog,
-            peel=peel,
-            problem=None if repository.git_dir is None else problem,
-            conflict=None if repository.git_dir is None else conflict,
+    def _objections(self, warn: Callable[[str], object]) -> Objections:
+        hint = "--force writes it all the same"
+        return Objections(
+            self.workplace.surroundings, self.force, hint, lambda warning: warn(safe_message(warning))
         )
-        return made, warnings, forced
 
-    @contextmanager
-    def _shared_refs(self) -> Iterator[ReadRef | None]:
-        """How to read a ref that worktrees share, when the stack is that of a linked one; else None."""
-        stacks = self.workplace.surroundings.stacks
-        main = next(location.directory for location in stacks if location.name == "main")
-        if os.path.realpath(main) == os.path.realpath(self.workplace.directory):
-            yield None
-        else:
-            with Stack.open(main, self.workplace.options, read_only=True) as stack:
-                yield stack.read_ref
-
-
-def _objection(name: bytes, oid: bytes, kind: str | None) -> str | None:
-    """Why git refuses an object of this kind for the ref, if it does; None is for one that does not exist."""
-    if kind is None:
-        return f"trying to write ref {shown(name)} with nonexistent object {oid.hex()}"
-    if kind != "commit" and (name == b"HEAD" or name.startswith(b"refs/heads/")):
-        return f"trying to write non-commit object {oid.hex()} (a {kind}) to branch {shown(name)}"
-    return None
+    def _prepare(
+        self,
+        hash_id: HashId,
+        updates: Iterable[RefUpdate],
+        objections: Objections,
+        progress: ProgressCallback,
+    ) -> PreparedUpdates:
+        # Asking git about many objects takes a while, and is over when the user wants to stop.
+        progress(Progress("objects", 0, None))
+        message = os.fsencode(self.message)
+        made = prepare_for(self.workplace.surroundings, updates, hash_id, message, objections)
+        progress(Progress("objects", len(made.peeled), None))
+        return made
 
 
-def _tidy_up(stack: Stack, progress: ProgressCallback) -> list[str]:
-    """Auto-compact; what kept it from being done. The addition is part of the stack whatever happens."""
-    try:
-        stack.auto_compact(progress)
-    except OutdatedError:
-        pass  # another process is at it, or has been
-    except Cancelled:
-        return ["The compaction after it was stopped; the next addition will begin it again."]
-    except (ReftableError, OSError) as error:
-        reason = error_text(error)
-        return [f"The compaction after it failed, and will be tried by the next addition: {reason}"]
-    return []
-
-
-def _follow_up(stack: Stack, made: UpdatePlan) -> list[str]:
-    """What auto-compaction would do after the addition, if anything."""
+def _follow_up(stack: Stack, size: int) -> list[str]:
+    """What auto-compaction would do after the addition of a table of `size` bytes, if anything."""
     options = stack.options
-    if made.table is None or not options.auto_compact:
+    if not options.auto_compact:
         return []
     version = 1 if stack.hash_id is HashId.SHA1 else 2
-    size = made.table.size - footer_size(version) - (header_size(version) - 1)
+    size -= footer_size(version) + header_size(version) - 1
     sizes = [*stack.sizes, size]
     segment = options.suggestion(sizes)
     if not len(segment):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from engine.errors import EntryTooBigError, LockError, NameConflictError, OutdatedError, RefnameError
-from engine.format import RefRecord
+from engine.format import HashId, RefRecord
+from engine.git import JointStacks
 from engine.stack import Stack, StackOptions
 from engine.update import Identity, UpdatePlan, parse_commands, prepare_updates
 from tests.support.stacks import add, branch, entry, lock, make_stack, names, same
@@ -56,8 +58,9 @@ def test_a_plan_writes_nothing_and_then_exactly_what_it_says(commands: str, dire
         assert made.before == tuple(old.get(record.name) for record in made.result.refs)
         assert made.apply(stack) == made.result
         [written] = set(stack_files(directory)).difference(before)
-        assert made.table is not None
-        assert (directory / written).stat().st_size == made.table.size
+        [part] = made.parts
+        assert part.table is not None
+        assert (directory / written).stat().st_size == part.table.size
         assert tuple(stack.tables[-1].refs()) == made.result.refs
         assert tuple(stack.tables[-1].logs()) == made.result.logs
 
@@ -87,24 +90,37 @@ def test_a_plan_for_the_same_refs_in_other_tables_is_not_applied(directory: Path
             made.apply(stack)
 
 
-def test_a_plan_that_would_have_another_outcome_in_the_main_stack_is_not_applied(directory: Path) -> None:
+def test_a_plan_that_would_have_another_outcome_in_the_main_stack_is_not_applied(
+    directory: Path, tmp_path: Path
+) -> None:
     # HEAD of a worktree leads into the main stack, and its reflog says where to.
-    def shared(value: bytes) -> RefRecord | None:
-        return RefRecord(b"refs/heads/main", 1, value=value)
+    def main(value: bytes) -> Path:
+        path = tmp_path / value.hex()
+        path.mkdir()
+        with Stack.open(path, LOOSE) as stack:
+            add(stack, [RefRecord(b"refs/heads/main", 1, value=value)])
+        return path
 
-    with Stack.open(directory, LOOSE) as stack:
+    def stacks(main: Path) -> JointStacks[Stack]:
+        return JointStacks(
+            main, directory, {}, partial(Stack.open, read_only=True), partial(Stack.open, options=LOOSE)
+        )
+
+    one, other = main(same(1)), main(same(2))
+    with stacks(one) as seen:
         made = prepare_updates(
-            parse_commands(b"option no-deref\nsymref-update HEAD refs/heads/main\n", stack.hash_id),
-            stack.hash_id,
+            parse_commands(b"option no-deref\nsymref-update HEAD refs/heads/main\n", HashId.SHA1),
+            HashId.SHA1,
             committer=WHO,
             autocreates_reflog=lambda name: name == b"HEAD",
-        ).plan(stack, shared=lambda _: shared(same(1)))
-        assert [record.new for record in made.result.logs] == [same(1)]
-        before = stack_files(directory)
-        with pytest.raises(OutdatedError):
-            made.apply(stack, shared=lambda _: shared(same(2)))
-        assert stack_files(directory) == before
-        made.apply(stack, shared=lambda _: shared(same(1)))
+        ).plan(seen)
+    assert [record.new for record in made.result.logs] == [same(1)]
+    before = stack_files(directory)
+    with stacks(other) as seen, pytest.raises(OutdatedError):
+        made.apply(seen)
+    assert stack_files(directory) == before
+    with stacks(one) as seen:
+        made.apply(seen)
 
 
 def test_a_plan_takes_no_lock_and_its_application_does(directory: Path) -> None:
@@ -117,13 +133,13 @@ def test_a_plan_takes_no_lock_and_its_application_does(directory: Path) -> None:
 
 def test_a_plan_can_be_made_with_a_handle_that_only_reads(directory: Path) -> None:
     with Stack.open(directory, LOOSE, read_only=True) as stack:
-        assert plan(stack, COMMANDS[0]).table is not None
+        assert len(plan(stack, COMMANDS[0]).parts) == 1
 
 
 def test_a_plan_of_no_change_has_no_table_and_applies_to_anything(directory: Path) -> None:
     with Stack.open(directory, LOOSE) as stack:
         made = plan(stack, f"update {NAME} {same(1).hex()}\nverify refs/heads/none\n")
-        assert (made.table, made.result.refs) == (None, ())
+        assert (made.parts, made.result.refs) == ((), ())
         before = names(stack)
         made.apply(stack)
         assert names(stack) == before

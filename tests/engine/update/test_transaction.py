@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -634,17 +635,15 @@ def link(world: World, path: Path) -> Linked:
 
 
 def apply_linked(linked: Linked, commands: str) -> TransactionResult:
-    with (
-        Stack.open(linked.world.repo.reftable, read_only=True) as main,
-        Stack.open(linked.reftable, OPTIONS) as stack,
-    ):
-        prepared = prepare_updates(
+    repository = find_repository(linked.path, git=None)
+    opening = partial(Stack.open, options=OPTIONS)
+    with repository.joint_stacks(opening, opening) as stacks:
+        return prepare_updates(
             parse_commands(linked.world.fill(commands), HashId.SHA1),
             HashId.SHA1,
             committer=COMMITTER,
-            autocreates_reflog=find_repository(linked.reftable.parent, git=None).autocreates_reflog,
-        )
-        return prepared.apply(stack, shared=main.read_ref)
+            autocreates_reflog=repository.autocreates_reflog,
+        ).apply(stacks)
 
 
 @pytest.mark.parametrize(
@@ -653,11 +652,15 @@ def apply_linked(linked: Linked, commands: str) -> TransactionResult:
         "option no-deref; symref-update HEAD refs/heads/side ref refs/heads/linked",
         "option no-deref; update HEAD {b} {a}",
         "create refs/bisect/bad {a}; create ORIG_HEAD {b}; verify refs/bisect/good",
+        "create refs/heads/new {a}",
+        "update HEAD {b}",
+        "update refs/heads/linked {b}",
+        "delete HEAD",
+        "create refs/heads/new {a}; option no-deref; symref-update HEAD refs/heads/new",
+        "create refs/bisect/x {b}; option no-deref; symref-update HEAD refs/heads/n; create refs/heads/n {a}",
     ],
 )
-def test_a_worktree_sees_through_its_symrefs_into_the_main_stack(
-    commands: str, world: World, tmp_path: Path, git: Git
-) -> None:
+def test_a_worktree_has_its_refs_in_two_stacks(commands: str, world: World, tmp_path: Path, git: Git) -> None:
     # `git worktree add` leaves absolute paths behind, so each repository makes a worktree of its own.
     theirs = link(world.copy(tmp_path / "theirs"), tmp_path / "linked" / "theirs")
     ours = link(world, tmp_path / "linked" / "ours")
@@ -666,27 +669,32 @@ def test_a_worktree_sees_through_its_symrefs_into_the_main_stack(
     )
     apply_linked(ours, commands)
     assert tables(ours.reftable) == tables(theirs.reftable)
+    assert tables(ours.world.repo.reftable) == tables(theirs.world.repo.reftable)
 
 
 @pytest.mark.parametrize(
     ("commands", "complaint"),
     [
-        (
-            "create refs/heads/new {a}",
-            "line 1: 'refs/heads/new' is no ref of this worktree, but of the main stack",
-        ),
-        ("update HEAD {b}", r"line 1 \(through 'HEAD'\): 'refs/heads/linked' is no ref of this worktree"),
         ("create worktrees/x/HEAD {a}", "line 1: 'worktrees/x/HEAD' is in the stack of another worktree"),
+        (
+            "create worktrees/ours/refs/heads/x {a}",
+            "'worktrees/ours/refs/heads/x' is no ref of another worktree",
+        ),
+        ("update HEAD {a}; update worktrees/ours/HEAD {a}", "'worktrees/ours/HEAD' is named twice"),
+        (
+            "create refs/bisect {a}; create refs/bisect/bad {a}",
+            "'refs/bisect/bad' cannot exist together with",
+        ),
     ],
 )
-def test_a_shared_ref_is_not_written_to_the_stack_of_a_worktree(
+def test_a_transaction_that_cannot_be_made_leaves_both_stacks_as_they_were(
     commands: str, complaint: str, world: World, tmp_path: Path
 ) -> None:
-    linked = link(world, tmp_path / "linked")
-    before = contents(linked.reftable)
-    with pytest.raises(ApiError, match=complaint):
+    linked = link(world, tmp_path / "linked" / "ours")
+    before = contents(linked.reftable), contents(world.repo.reftable)
+    with pytest.raises(ReftableError, match=complaint):
         apply_linked(linked, commands)
-    assert contents(linked.reftable) == before
+    assert (contents(linked.reftable), contents(world.repo.reftable)) == before
 
 
 @pytest.mark.parametrize("name", ["worktrees/linked/HEAD", "main-worktree/HEAD"])

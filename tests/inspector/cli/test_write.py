@@ -155,10 +155,26 @@ def test_add_changes_the_stack_of_the_worktree_that_is_named(git: Git, tmp_path:
     assert (
         git.run("rev-parse", "refs/worktree/mine", cwd=tmp_path / "linked").stdout.decode().strip() == commit
     )
-    # HEAD of the worktree leads into the main stack, whose refs can be read but not changed from here.
-    done = run("add", "--worktree", "linked", repo.path, stdin=f"update HEAD {commit}\n".encode())
-    assert done.code == 2
+
+
+def test_add_changes_the_main_stack_for_a_ref_that_worktrees_share(git: Git, tmp_path: Path) -> None:
+    repo = git.init(tmp_path / "repo")
+    first, second = repo.commit().hex(), repo.commit().hex()
+    linked = tmp_path / "linked"
+    repo.git("worktree", "add", "-q", "-b", "side", linked, "HEAD~1")
+    commands = f"update HEAD {second} {first}\ncreate refs/heads/new {second}\n".encode()
+    before = stack_files(repo.reftable)
+    plan = ok("add", "--dry-run", "-m", "why", linked, stdin=commands).out.decode()
     assert stack_files(repo.reftable) == before
+    assert plan.count("one table of") == 2
+    assert "in the main stack" in plan
+    written = ok("add", "-m", "why", linked, stdin=commands).lines
+    assert [line.split()[0] for line in written[2:]] == [b"HEAD", b"refs/heads/new", b"refs/heads/side"]
+    assert [repo.oid(name).hex() for name in ("side", "new")] == [second, second]
+    logged = git.run("reflog", "show", "--format=%H %gs", "HEAD", cwd=linked).stdout.decode().splitlines()
+    assert logged[0] == f"{second} why"
+    ok("undo", repo.path)
+    assert repo.oid("side").hex() == first
 
 
 @pytest.mark.parametrize(
