@@ -102,6 +102,7 @@ FILE_ACCESS_ALLOWED = {
         ("inspector/demo/damaged.py", way): "files of its own making, which it is to damage"
         for way in (".read_bytes", ".read_text", ".touch", ".write_bytes", "os.utime")
     },
+    ("inspector/cli/completion.py", ".read_text"): "package data: the scripts for shells",
     ("inspector/cli/entry.py", "os.open"): "the null device, in place of a stream that is closed, or unread",
     ("inspector/cli/entry.py", "os.fdopen"): "the same, as a stream",
     **{("inspector/tui/config.py", way): "the user's configuration" for way in ("open", "os.open")},

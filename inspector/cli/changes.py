@@ -34,7 +34,7 @@ from inspector.actions import (
     plan_and_run,
     rehearse,
 )
-from inspector.cli.opening import Call, dry_run_option, json_option, stack_verb
+from inspector.cli.opening import Call, completes, dry_run_option, json_option, stack_verb
 from inspector.cli.output import Output, ProgressLine, note_sentence
 from inspector.demo import build_damaged_demo, build_demo
 from inspector.exit_codes import note
@@ -246,10 +246,16 @@ def compact(
     "refs",
     multiple=True,
     metavar="PATTERN",
+    shell_complete=completes("full_refs"),
     help="Only the reflogs of these refs: a name or a pattern (refs/heads/*); may be given several times.",
 )
 @click.option(
-    "--except", "spared", multiple=True, metavar="PATTERN", help="Not the reflogs of these refs; likewise."
+    "--except",
+    "spared",
+    multiple=True,
+    metavar="PATTERN",
+    shell_complete=completes("full_refs"),
+    help="Not the reflogs of these refs; likewise.",
 )
 @dry_run_option
 @stack_verb
@@ -331,7 +337,9 @@ def _clean_fields(plan: CleanPlan) -> dict[str, Any]:
 
 
 @click.command()
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument(
+    "directory", metavar="DIR", type=click.Path(path_type=Path), shell_complete=completes("directories")
+)
 @click.option("--damaged", is_flag=True, help="With several kinds of damage, to try fsck and repair on.")
 @json_option
 def demo(directory: Path, damaged: bool, as_json: bool) -> None:

@@ -24,6 +24,9 @@ from engine.errors import ReftableError
 from engine.stack import LockFile
 from inspector.exit_codes import STANDARD_OUTPUT, ExitCode, describe, note, report_defect
 
+COMPLETING: Final = "_REFTABLE_INSPECTOR_COMPLETE"
+"""The variable of the environment by which the script of a shell asks; its value is the shell."""
+
 _NO_NAME: Final = ""
 
 _VERBS: Final = {
@@ -46,6 +49,7 @@ _VERBS: Final = {
     "demo": "changes",
     "snapshots": "snapshots",
     "undo": "snapshots",
+    "completion": "completion",
 }
 """The file of each verb, in the order of the help: no verb pays for the import of another."""
 _FUNCTIONS: Final = {_NO_NAME: "inspect", "print": "print_view"}
@@ -183,6 +187,10 @@ def command_line() -> int:
     # Every table is an open file, and a stack that is kept badly may have thousands.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    if (shell := os.environ.get(COMPLETING)) is not None:
+        from inspector.cli.completion import answer
+
+        return answer(cli, shell)
     try:
         return cli.main(prog_name="reftable-inspector", standalone_mode=False) or ExitCode.OK
     except click.ClickException as error:

@@ -14,7 +14,7 @@ from engine.export import Skeleton, doubtful_refs, write_anonymous, write_skelet
 from engine.fsck import fsck
 from engine.readable import ReadableStack, ReadableTable
 from engine.salvage import EVERYWHERE
-from inspector.cli.opening import Call, json_option, worktree_option
+from inspector.cli.opening import Call, completes, json_option, worktree_option
 from inspector.cli.output import ProgressLine
 from inspector.exit_codes import ExitCode, note
 from inspector.text import (
@@ -35,7 +35,7 @@ _OF_A_REPOSITORY: Final = {"head-missing", "ref-hidden", "symref-dangling"}
 
 
 @click.command()
-@click.argument("words", nargs=-1, metavar="[PATH] DIR")
+@click.argument("words", nargs=-1, metavar="[PATH] DIR", shell_complete=completes("directories"))
 @click.option("--anonymize", is_flag=True, help="A copy of the stack without its names, to show to others.")
 @worktree_option
 @json_option

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property, wraps
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -29,10 +30,21 @@ View: TypeAlias = MergedTable | JointView
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 Named = TypeVar("Named")
 
+
+def completes(what: str) -> Callable[[click.Context, click.Parameter, str], Any]:
+    """Have a parameter completed by a function of `completion`, which no verb imports before it is asked."""
+
+    def complete(context: click.Context, _parameter: click.Parameter, incomplete: str) -> Any:  # noqa: ANN401 - click's
+        return [*getattr(import_module("inspector.cli.completion"), what)(context, incomplete)]
+
+    return complete
+
+
 table_option = click.option(
     "--table",
     "table_name",
     metavar="NAME",
+    shell_complete=completes("tables"),
     help="Only what this table holds: its name, a part of the name, or its position (0 is the oldest); or a "
     "file that tables.list does not name, by its whole name, or by a path, as in a snapshot.",
 )
@@ -46,7 +58,10 @@ alone_option = click.option(
 nul_option = click.option("-z", "nul_ends", is_flag=True, help="Lines end with NUL, not newline.")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
 worktree_option = click.option(
-    "--worktree", metavar="NAME", help="The stack of this worktree (main: the main one)."
+    "--worktree",
+    metavar="NAME",
+    shell_complete=completes("worktrees"),
+    help="The stack of this worktree (main: the main one).",
 )
 
 
@@ -76,7 +91,8 @@ def _print_schema(ctx: click.Context, _: click.Parameter, is_asked: bool) -> Non
 
 def path_options(verb: Verb) -> Verb:
     """Give a verb `path` (None when left out) and `worktree`, the parameters of `find_stack`."""
-    path = click.argument("path", required=False, type=click.Path(path_type=Path))
+    kind = click.Path(path_type=Path)
+    path = click.argument("path", required=False, type=kind, shell_complete=completes("directories"))
     return path(worktree_option(verb))
 
 
@@ -145,6 +161,15 @@ class Call:
         The stack is shown `alone` on request, and where it is named by its own directory. What the verb
         has met that cannot be read is told at its end, with an exit code.
         """
+        with self.shown(alone=alone) as (stacks, view):
+            yield stacks[0], view
+            faults = [fault for one in stacks for fault in one.damage_met()]
+            faults += damage_met(self.beside).values()
+        end_with_faults(faults)
+
+    @contextmanager
+    def shown(self, *, alone: bool) -> Iterator[tuple[list[ReadableStack], View]]:
+        """The same with the stacks that the view is of, and nothing is told at the end."""
         with self.opened() as stack, ExitStack() as opened:
             stacks = [stack]
             view: View = stack.merged
@@ -152,10 +177,7 @@ class Call:
                 main = self.workplace.surroundings.stacks[0].directory
                 stacks.append(opened.enter_context(open_readable(main, self.workplace.options)))
                 view = JointView(stack.merged, stacks[1].merged)
-            yield stack, view
-            faults = [fault for one in stacks for fault in one.damage_met()]
-            faults += damage_met(self.beside).values()
-        end_with_faults(faults)
+            yield stacks, view
 
     def line_end(self, *, nul_ends: bool) -> bytes:
         """What ends a line of text. Raises `click.UsageError` for JSON, which has no such lines."""

@@ -25,6 +25,7 @@ from inspector.cli.opening import (
     View,
     alone_option,
     chosen_tables,
+    completes,
     nul_option,
     stack_verb,
     table_option,
@@ -54,7 +55,13 @@ Record = TypeVar("Record", RefRecord, LogRecord)
 
 
 @click.command()
-@click.option("--prefix", default="", metavar="P", help="Only refs whose names begin with P.")
+@click.option(
+    "--prefix",
+    default="",
+    metavar="P",
+    shell_complete=completes("full_refs"),
+    help="Only refs whose names begin with P.",
+)
 @click.option("--points-at", metavar="OID", help="Only refs with this object id, and tags that peel to it.")
 @table_option
 @click.option(
@@ -162,7 +169,13 @@ def _first(
 
 
 @click.command()
-@click.option("--ref", "name", metavar="NAME", help="Only the reflog of this ref, without the name.")
+@click.option(
+    "--ref",
+    "name",
+    metavar="NAME",
+    shell_complete=completes("refs"),
+    help="Only the reflog of this ref, without the name.",
+)
 @table_option
 @click.option("--deletions", is_flag=True, help="Tombstones too, as `deleted UPDATE_INDEX`.")
 @alone_option
@@ -197,7 +210,7 @@ def logs(
 
 
 @click.command()
-@click.argument("ref")
+@click.argument("ref", shell_complete=completes("refs"))
 @alone_option
 @stack_verb
 def trace(call: Call, ref: str, stack_only: bool) -> None:

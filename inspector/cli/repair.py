@@ -14,7 +14,7 @@ import click
 from engine.errors import OutdatedError
 from engine.repair import Outcome, RefOutcome, RepairPlan, damages, lock_files, table_files
 from inspector.actions import RepairAction, Result, plan_and_run, run
-from inspector.cli.opening import Call, stack_verb, the_one
+from inspector.cli.opening import Call, completes, stack_verb, the_one
 from inspector.cli.output import ProgressLine, note_sentence
 from inspector.exit_codes import ExitCode, note
 from inspector.rows import OutcomeRows
@@ -44,6 +44,7 @@ _BATCH: Final = 1024
     "names",
     multiple=True,
     metavar="NAME",
+    shell_complete=completes("tables"),
     help="Repair only this table: its name or a part of it; may be given several times. "
     "The whole name of a lock: remove only that.",
 )
@@ -52,6 +53,7 @@ _BATCH: Final = 1024
     "aside",
     multiple=True,
     metavar="NAME",
+    shell_complete=completes("tables"),
     help="Take this table out of the stack, whatever is in it.",
 )
 @click.option(
@@ -59,6 +61,7 @@ _BATCH: Final = 1024
     "up",
     multiple=True,
     metavar="NAME",
+    shell_complete=completes("tables"),
     help="Take this table, which is not listed, into the stack.",
 )
 @click.option(

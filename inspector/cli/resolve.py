@@ -12,15 +12,20 @@ import click
 from engine.git import Refs, possible_names
 from engine.readable import ReadableStack, open_readable
 from engine.stack import Resolved
-from inspector.cli.opening import Call, end_with_faults, json_option, worktree_option
+from inspector.cli.opening import Call, completes, end_with_faults, json_option, worktree_option
 from inspector.exit_codes import ExitCode, note
 from inspector.text import json_line, json_text
 
 
 @click.command()
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=completes("refs"))
 @click.option(
-    "-C", "path", type=click.Path(path_type=Path), metavar="PATH", help="The repository (default: here)."
+    "-C",
+    "path",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    shell_complete=completes("directories"),
+    help="The repository (default: here).",
 )
 @worktree_option
 @json_option

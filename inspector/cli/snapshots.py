@@ -13,7 +13,7 @@ import click
 from engine.errors import ApiError
 from engine.snapshot import SNAPSHOTS_KEPT, Snapshot, list_snapshots, unusable_snapshots
 from inspector.actions import DropAction, KeepAction, UndoAction, rehearse, run
-from inspector.cli.opening import Call, dry_run_option, json_option, stack_verb, worktree_option
+from inspector.cli.opening import Call, completes, dry_run_option, json_option, stack_verb, worktree_option
 from inspector.cli.output import ProgressLine, note_sentence
 from inspector.exit_codes import ExitCode, note
 from inspector.text import columns, counted, json_line, picked, safe_message, safe_name, utc_time
@@ -24,9 +24,19 @@ _ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]+Z.*")
 
 @click.command()
 @click.option(
-    "--keep", multiple=True, metavar="ID", help="Keep this one whatever its age; as often as needed."
+    "--keep",
+    multiple=True,
+    metavar="ID",
+    shell_complete=completes("snapshots"),
+    help="Keep this one whatever its age; as often as needed.",
 )
-@click.option("--drop", multiple=True, metavar="ID", help="Remove this one; as often as needed.")
+@click.option(
+    "--drop",
+    multiple=True,
+    metavar="ID",
+    shell_complete=completes("snapshots"),
+    help="Remove this one; as often as needed.",
+)
 @click.option("--prune", is_flag=True, help="Remove all but the newest ones, and those that are kept.")
 @click.option("--newest", type=click.IntRange(min=0), metavar="N", help="How many --prune leaves (20).")
 @click.option("--force", is_flag=True, help="Remove also what is kept, or, with --drop, cannot be used.")
@@ -117,7 +127,9 @@ def _time(snapshot: Snapshot) -> str:
 
 
 @click.command()
-@click.argument("words", nargs=-1, metavar="[ID] [PATH]")
+@click.argument(
+    "words", nargs=-1, metavar="[ID] [PATH]", shell_complete=completes("snapshots_and_directories")
+)
 @worktree_option
 @click.option("--force", is_flag=True, help="Undo also what has been changed since.")
 @dry_run_option

@@ -23,7 +23,7 @@ from engine.git import FoundRepository, Repository, find_repository, repositorie
 from engine.progress import Progress
 from engine.stack import FileKind, UnlistedFile
 from inspector.cli.fsck import finding_fields, lost_stack
-from inspector.cli.opening import json_option
+from inspector.cli.opening import completes, json_option
 from inspector.cli.output import Output, ProgressLine
 from inspector.exit_codes import ExitCode, note
 from inspector.model import diagnose
@@ -52,7 +52,14 @@ _HEADINGS: Final = _LINE.format("worst", "stacks", "tables", "bytes", "refs", "d
 
 
 @click.command()
-@click.argument("directories", metavar="DIR...", nargs=-1, required=True, type=click.Path())
+@click.argument(
+    "directories",
+    metavar="DIR...",
+    nargs=-1,
+    required=True,
+    type=click.Path(),
+    shell_complete=completes("directories"),
+)
 @click.option("--check", is_flag=True, help="Check each repository wholly, as fsck does.")
 @click.option(
     "--jobs", type=click.IntRange(1, 1024), metavar="N", help="So many processes (default: the processors)."
