@@ -253,11 +253,12 @@ def _look_the_same() -> None:
     os.environ.pop("NO_COLOR", None)
 
 
-def take(target: Path) -> list[Path]:
-    """Write every still into `target`, and return the files."""
+def take(target: Path, names: Iterable[str] = PICTURES) -> list[Path]:
+    """Write stills into `target`, and return the files."""
     _look_the_same()
     taken = []
-    for name, picture in PICTURES.items():
+    for name in names:
+        picture = PICTURES[name]
         with tempfile.TemporaryDirectory() as parent:
             directory = Path(parent, "reftable")
             (build_damaged_demo if picture.damaged else build_demo)(directory)

@@ -217,7 +217,7 @@ def test_progress_is_painted_on_a_terminal_and_gone_at_the_end(tmp_path: Path) -
     directory = tmp_path / "stack"
     directory.mkdir()
     with Stack.open(directory, LOOSE) as handle:
-        add(handle, [RefRecord(b"refs/heads/%06d" % number, 1, oid(number)) for number in range(30_000)])
+        add(handle, [RefRecord(b"refs/heads/%06d" % number, 1, oid(number)) for number in range(3000)])
     ours, theirs = pty.openpty()
     done = subprocess.run(
         [sys.executable, "-m", "inspector", "fsck", "--json", directory],

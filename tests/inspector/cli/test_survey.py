@@ -9,22 +9,30 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.git import FoundRepository
+from inspector.cli import workers
 from inspector.cli.survey import _fields
-from tests.support.cli import ROOT, Outcome, start
+from tests.support.cli import ROOT, Outcome, run, start
 from tests.support.stacks import listed, lock, make_stack
 
 
+def one_by_one(
+    work: Callable[[Any], Any], items: Iterator[Any], _processes: int, _lost: Callable[[Any, int], Any]
+) -> Iterator[Any]:
+    """In this process: forking one that runs tests in threads is no good."""
+    return (work(item) for item in items if item is not None)
+
+
 def survey(*args: str | Path) -> Outcome:
-    """As a process: forking one that runs tests in threads is no good."""
-    process = start("survey", *map(os.fspath, args))
-    out, err = process.communicate()
-    return Outcome(process.returncode, out, err.decode())
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(workers, "in_processes", one_by_one)
+        return run("survey", *args)
 
 
 def by_name(*args: str | Path) -> dict[str, dict[str, Any]]:

@@ -13,6 +13,7 @@ from engine.stack import Stack, StackOptions
 from inspector.rows import PAGE_ROWS, LogRows, RefRows, RowFilter, record_rows, row_pages
 from tests.support.screens import branch, log, make_stack
 from tests.support.tables import oid
+from tests.support.thinning import thinned
 
 REFS = 4000
 OPTIONS = StackOptions(auto_compact=False, skip_name_check=True)
@@ -64,7 +65,7 @@ def expected(stack: Stack, typed: str) -> list[bytes]:
 
 
 def test_ids_and_what_they_begin_with_find_refs_by_value_and_peeled_value(stack: Stack) -> None:
-    for number in (0, 1, 7, 8, 999):
+    for number in thinned((7, 8, 0, 1, 999), 2):
         digits = oid(number).hex()
         for typed in (digits, digits[:4], digits[:5], digits[:12].upper(), digits[:3], digits + "0"):
             assert found(stack, typed) == expected(stack, typed), typed

@@ -136,23 +136,24 @@ def test_every_line_of_every_pane_has_its_width_and_nothing_to_obey(
     hostile: Path, size: tuple[int, int]
 ) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        seen = set[str]()
+
         async def look() -> None:
             await settle(pilot)
             strips = pilot.app.screen._compositor.render_strips(pilot.app.size)
             assert obeyed(strip.text for strip in strips) == set()
             assert {cell_len(strip.text) for strip in strips} == {size[0]}
+            seen.update(strip.text for strip in strips)
 
-        seen = ""
         tabs = screen.query_one(TabbedContent)
         for pane in [pane.id or "" for pane in tabs.query(TabPane)]:
             tabs.active = pane
             await look()
-            for key in ("home", *["down"] * len(thinned(PAYLOADS, 3)), "end", "up", "pageup"):
+            for key in ("home", *["down"] * len(thinned(PAYLOADS, 5)), "end", "up", "pageup"):
                 pilot.app.simulate_key(key)
                 await look()
-                seen += "\n".join(shown_lines(pilot.app))
         await pilot.press("tab", "end")
         await look()
-        assert r"\x1b[2J" in seen
+        assert any(r"\x1b[2J" in line for line in seen)
 
     inspect(hostile, steps, size)

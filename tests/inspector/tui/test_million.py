@@ -23,7 +23,7 @@ from tests.support.screens import branch, drive, open_session, settle
 from tests.support.tables import oid
 from tests.support.thinning import ALL
 
-REFS = 1_000_000 if ALL else 200_000
+REFS = 1_000_000 if ALL else 90_000
 KEYS = (
     "j",
     "k",

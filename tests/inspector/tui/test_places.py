@@ -139,13 +139,12 @@ async def visit(pilot: Pilot[Any], main: MainScreen, seen: set[object]) -> set[t
     screen = app.screen
     assert isinstance(screen, Dialog | MainScreen)
     assert screen.places
-    kinds = set[type]()
+    kinds, before = set[type](), state(main)
     for place in screen.places:
         kind = type(screen), main.query_one(TabbedContent).active, type(place), getattr(place, "shows", "")
         if kind in seen:
             continue
         seen.add(kind)
-        before = state(main)
         screen.go(place)
         await settle(pilot)
         message = " ".join(note.message for note in app._notifications)

@@ -53,8 +53,8 @@ from tests.support.screens import branches, damage_block, log, make_stack, open_
 from tests.support.tables import oid
 from tests.support.thinning import ALL, thinned
 
-LOOKS: Final = 1000 if ALL else 120
-FEW_LOOKS: Final = 250 if ALL else 120
+LOOKS: Final = 1000 if ALL else 60
+FEW_LOOKS: Final = 250 if ALL else 60
 FIRST_LOOKS: Final = 50
 """Looks after which everything is there that is made once: threads, what is kept for the next time."""
 
