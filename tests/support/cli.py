@@ -6,11 +6,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 from click.testing import CliRunner
 
 from inspector.cli.entry import cli
@@ -50,6 +51,15 @@ def ok(*args: str | Path, stdin: bytes = b"", env: Mapping[str, str] | None = No
     done = run(*args, stdin=stdin, env=env)
     assert done.code == 0, done.err
     return done
+
+
+def verbs_and_options() -> Iterator[tuple[str, set[str]]]:
+    """The verbs, each with its options."""
+    context = click.Context(cli)
+    for verb in cli.list_commands(context):
+        command = cli.get_command(context, verb)
+        assert command is not None
+        yield verb, {option for parameter in command.params for option in parameter.opts}
 
 
 def start(*args: str | Path, stdout: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
