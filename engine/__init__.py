@@ -44,8 +44,12 @@ if TYPE_CHECKING:
         RepositoryError as RepositoryError,
     )
     from engine.format import (
+        AnyLog as AnyLog,
+        AnyRef as AnyRef,
         HashId as HashId,
         IndexRecord as IndexRecord,
+        LiveRef as LiveRef,
+        LogEntry as LogEntry,
         LogRecord as LogRecord,
         ObjectRecord as ObjectRecord,
         RefRecord as RefRecord,
@@ -97,7 +101,7 @@ else:
                 "ReftableError RepositoryError"
             ),
             "export": "",
-            "format": "HashId IndexRecord LogRecord ObjectRecord RefRecord",
+            "format": "AnyLog AnyRef HashId IndexRecord LiveRef LogEntry LogRecord ObjectRecord RefRecord",
             "fsck": "Finding",
             "git": "Refs Repository find_repository",
             "layout": "",

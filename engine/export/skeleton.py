@@ -18,7 +18,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain, groupby
 from operator import attrgetter
 from pathlib import Path
@@ -234,7 +234,7 @@ class _Writer:
             if log.is_marker:
                 continue
             who, mail = (text.translate(None, _ENDS_OF_IDENTITY) for text in (log.committer, log.email))
-            lines.append(reflog_line(replace(log, committer=who, email=mail), null_id, bytes) + b"\n")
+            lines.append(reflog_line(log.replace(committer=who, email=mail), null_id, bytes) + b"\n")
             unseen += not log.time
         if self._is_placed("reflog", name, b"logs/" + name, b"".join(reversed(lines))):
             self._done.logs += 1

@@ -73,8 +73,12 @@ if TYPE_CHECKING:
         SYMREF as SYMREF,
         VAL1 as VAL1,
         VAL2 as VAL2,
+        AnyLog as AnyLog,
+        AnyRef as AnyRef,
         Excessive as Excessive,
         IndexRecord as IndexRecord,
+        LiveRef as LiveRef,
+        LogEntry as LogEntry,
         LogRecord as LogRecord,
         Malformed as Malformed,
         ObjectRecord as ObjectRecord,
@@ -143,7 +147,8 @@ else:
             "raw_record": "Encoded log_time raw_committer split_logs",
             "record": (
                 "DELETION LOG_KEY_TAIL LOG_UPDATE PART_BYTES PART_KEYS SYMREF VAL1 VAL2 Excessive "
-                "IndexRecord LogRecord Malformed ObjectRecord RefRecord add_up check_end "
+                "AnyLog AnyRef IndexRecord LiveRef LogEntry LogRecord Malformed ObjectRecord RefRecord "
+                "add_up check_end "
                 "common_prefix decimal_zone decode_index decode_key decode_log_key decode_logs "
                 "decode_objects decode_refs encode_head log_key log_order ref_key"
             ),

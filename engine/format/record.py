@@ -29,10 +29,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter, sub
-from typing import Final, TypeVar
+from typing import ClassVar, Final, Generic, Literal, Self, TypeAlias, TypeVar, cast
 
 from engine.errors import ApiError, shown
 from engine.format.varint import U64_MAX, get_varint, put_varint
+from engine.typevars import LogType, LogType_co, Peeled_co, RefType, RefType_co, Target_co, Value_co
 
 DELETION: Final = 0
 VAL1: Final = 1
@@ -77,20 +78,72 @@ class Excessive(Malformed):
     """The keys of a block add up to more than those of any sound one."""
 
 
-@dataclass(slots=True)
-class RefRecord:
-    """One version of one ref.
+class _Record:
+    """A record with a written `__init__`: a compiled dataclass cannot be generic.
 
-    `value` is an object id; `peeled` what an annotated tag with that id points to; `target`
-    the ref that a symref names. A record with none of them is a deletion (a tombstone): it
-    hides older versions. `update_index` is absolute.
+    Records of one kind are equal when all fields are. Assign to no field of a record that is in a set or a
+    dictionary: nothing forbids it, since a frozen record takes twice the time to make.
     """
+
+    __slots__ = ()
+    __match_args__: ClassVar[tuple[str, ...]] = ()
+
+    def _values(self) -> tuple[object, ...]:
+        raise NotImplementedError
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, type(self)):
+            return NotImplemented
+        return self._values() == other._values()
+
+    def __hash__(self) -> int:
+        return hash(self._values())
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), self._values()
+
+    def __repr__(self) -> str:
+        fields = zip(self.__match_args__, self._values(), strict=True)
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in fields)})"
+
+
+class RefRecord(_Record, Generic[RefType_co, Value_co, Peeled_co, Target_co]):
+    """One version of one ref, hashable.
+
+    `value` is an object id (20 bytes, or 32 with SHA-256); `peeled` what an annotated tag with that
+    id points to; `target` the ref that a symref names. A record with none of them is a deletion
+    (a tombstone): it hides older versions. `update_index` is absolute.
+
+    Of what a table or a stack gives (`AnyRef`, `LiveRef`), `type` tells a type checker which of them
+    are there: after `if record.type == "symref":`, `record.target` is `bytes`. `RefRecord` alone, as
+    in an annotation, is a record of any type.
+    """
+
+    __slots__ = ("name", "peeled", "target", "update_index", "value")
+    __match_args__ = ("name", "update_index", "value", "peeled", "target")
 
     name: bytes
     update_index: int
-    value: bytes | None = None
-    peeled: bytes | None = None
-    target: bytes | None = None
+    value: Value_co
+    peeled: Peeled_co
+    target: Target_co
+
+    def __init__(
+        self: RefRecord,
+        name: bytes,
+        update_index: int,
+        value: bytes | None = None,
+        peeled: bytes | None = None,
+        target: bytes | None = None,
+    ) -> None:
+        self.name = name
+        self.update_index = update_index
+        self.value = value
+        self.peeled = peeled
+        self.target = target
+
+    def _values(self) -> tuple[object, ...]:
+        return self.name, self.update_index, self.value, self.peeled, self.target
 
     @property
     def is_deletion(self) -> bool:
@@ -98,38 +151,100 @@ class RefRecord:
         return self.value is None and self.target is None
 
     @property
-    def type(self) -> str:
+    def type(self) -> RefType_co:
         """`val1`, `val2`, `symref` or `deletion`, the format document's value types."""
+        kind: RefType = "val1" if self.peeled is None else "val2"
         if self.target is not None:
-            return "symref"
-        if self.value is None:
-            return "deletion"
-        return "val1" if self.peeled is None else "val2"
+            kind = "symref"
+        elif self.value is None:
+            kind = "deletion"
+        return cast("RefType_co", kind)
 
     def has_value_of(self, other: RefRecord) -> bool:
         """Whether both records give a ref the same value, whatever their update indexes."""
         return (self.value, self.peeled, self.target) == (other.value, other.peeled, other.target)
 
+    def replace(self, *, name: bytes | None = None, update_index: int | None = None) -> Self:
+        """The same value under another name, or with another update index."""
+        return type(self)(
+            self.name if name is None else name,
+            self.update_index if update_index is None else update_index,
+            self.value,
+            self.peeled,
+            self.target,
+        )
 
-@dataclass(slots=True)
-class LogRecord:
-    """One reflog entry of one ref; the key is (name, update index), newest first.
+
+LiveRef: TypeAlias = (
+    RefRecord[Literal["val1"], bytes, None, None]
+    | RefRecord[Literal["val2"], bytes, bytes, None]
+    | RefRecord[Literal["symref"], None, None, bytes]
+)
+"""A ref as a stack shows it: with an object id, with that of a tag and what it points to, or symbolic."""
+
+AnyRef: TypeAlias = LiveRef | RefRecord[Literal["deletion"], None, None, None]
+"""A ref record as a table holds it, tombstones among them."""
+
+
+class LogRecord(_Record, Generic[LogType_co, Value_co]):
+    """One reflog entry of one ref, hashable; the key is (name, update index), newest first.
 
     A record with neither `old` nor `new` is a deletion: it hides the entry of the same key in
     older tables. With one of them given, the other is written as the null id. `time` is in
     seconds since 1970, `tz` the stored 16-bit number (git stores the decimal reading of
     "+0530", 530; the format document and JGit mean minutes), `message` ends in a newline.
+
+    `type` tells a type checker, as that of a `RefRecord` does, that `old` and `new` of an entry are there.
     """
+
+    __slots__ = ("committer", "email", "message", "name", "new", "old", "time", "tz", "update_index")
+    __match_args__ = (
+        "name",
+        "update_index",
+        "old",
+        "new",
+        "committer",
+        "email",
+        "time",
+        "tz",
+        "message",
+    )
 
     name: bytes
     update_index: int
-    old: bytes | None = None
-    new: bytes | None = None
-    committer: bytes = b""
-    email: bytes = b""
-    time: int = 0
-    tz: int = 0
-    message: bytes = b""
+    old: Value_co
+    new: Value_co
+    committer: bytes
+    email: bytes
+    time: int
+    tz: int
+    message: bytes
+
+    def __init__(
+        self: LogRecord,
+        name: bytes,
+        update_index: int,
+        old: bytes | None = None,
+        new: bytes | None = None,
+        committer: bytes = b"",
+        email: bytes = b"",
+        time: int = 0,
+        tz: int = 0,
+        message: bytes = b"",
+    ) -> None:
+        self.name = name
+        self.update_index = update_index
+        self.old = old
+        self.new = new
+        self.committer = committer
+        self.email = email
+        self.time = time
+        self.tz = tz
+        self.message = message
+
+    def _values(self) -> tuple[object, ...]:
+        person = self.committer, self.email, self.time, self.tz
+        return self.name, self.update_index, self.old, self.new, *person, self.message
 
     @property
     def is_deletion(self) -> bool:
@@ -142,12 +257,46 @@ class LogRecord:
 
         Both ids are null. It is no entry of the reflog, and what shows entries leaves it out, as git does.
         """
-        return not self.is_deletion and not any(self.old or b"") and not any(self.new or b"")
+        old: bytes | None = self.old
+        new: bytes | None = self.new
+        return not self.is_deletion and not any(old or b"") and not any(new or b"")
 
     @property
-    def type(self) -> str:
+    def type(self) -> LogType_co:
         """`update` or `deletion`, the format document's log types."""
-        return "deletion" if self.is_deletion else "update"
+        kind: LogType = "deletion" if self.is_deletion else "update"
+        return cast("LogType_co", kind)
+
+    def replace(
+        self,
+        *,
+        name: bytes | None = None,
+        update_index: int | None = None,
+        committer: bytes | None = None,
+        email: bytes | None = None,
+        time: int | None = None,
+        tz: int | None = None,
+        message: bytes | None = None,
+    ) -> Self:
+        """The same ids with something else about them."""
+        return type(self)(
+            self.name if name is None else name,
+            self.update_index if update_index is None else update_index,
+            self.old,
+            self.new,
+            self.committer if committer is None else committer,
+            self.email if email is None else email,
+            self.time if time is None else time,
+            self.tz if tz is None else tz,
+            self.message if message is None else message,
+        )
+
+
+LogEntry: TypeAlias = LogRecord[Literal["update"], bytes]
+"""A reflog entry as a stack shows it: with both ids, of which one is null where a ref was made or deleted."""
+
+AnyLog: TypeAlias = LogEntry | LogRecord[Literal["deletion"], None]
+"""A log record as a table holds it, tombstones among them."""
 
 
 @dataclass(slots=True)
@@ -160,8 +309,11 @@ class ObjectRecord:
     prefix: bytes
     offsets: list[int]
 
+    def __hash__(self) -> int:
+        return hash((self.prefix, *self.offsets))
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, unsafe_hash=True)
 class IndexRecord:
     """The last key of the block (of the section, or of the index level below) at `offset`."""
 

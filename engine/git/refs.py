@@ -13,13 +13,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import Final, Generic, TypeAlias
+from typing import Final, Generic, TypeAlias, cast
 
 from engine.closing import Closing
 from engine.errors import require_bytes
-from engine.format import LogRecord, RefRecord, is_per_worktree, is_refname
+from engine.format import LiveRef, LogEntry, is_per_worktree, is_refname
 from engine.git.joint import AnyStack, JointStacks
 from engine.git.writing import RefTransaction
 from engine.merge import MergedTable, RefChange, ref_changes
@@ -112,13 +111,13 @@ class Refs(Closing, Generic[AnyStack]):
         directory, inner = self._stacks.of(name)
         return None if directory is None else self._stacks.to_read(directory), inner
 
-    def get(self, name: bytes) -> RefRecord | None:
+    def get(self, name: bytes) -> LiveRef | None:
         """The ref of this name as it is stored, symbolic or not; None if there is none."""
         stack, inner = self._place(name)
         record = None if stack is None else stack.merged.read_ref(inner)
-        return record if record is None or inner == name else replace(record, name=name)
+        return record if record is None or inner == name else record.replace(name=name)
 
-    def __getitem__(self, name: bytes) -> RefRecord:
+    def __getitem__(self, name: bytes) -> LiveRef:
         record = self.get(name)
         if record is None:
             raise KeyError(name)
@@ -158,7 +157,7 @@ class Refs(Closing, Generic[AnyStack]):
 
     # Many refs.
 
-    def under(self, prefix: bytes = b"") -> Iterator[RefRecord]:
+    def under(self, prefix: bytes = b"") -> Iterator[LiveRef]:
         """The refs whose names begin with `prefix`, in name order, as they are stored.
 
         Those of other worktrees are not among them: `main-worktree/` and `worktrees/` are no directories.
@@ -167,19 +166,19 @@ class Refs(Closing, Generic[AnyStack]):
             for record in records:
                 if not record.name.startswith(prefix):
                     return
-                yield record
+                yield cast("LiveRef", record)
 
-    def __iter__(self) -> Iterator[RefRecord]:
+    def __iter__(self) -> Iterator[LiveRef]:
         return self.under()
 
     # Reflogs.
 
-    def reflog(self, name: bytes) -> Iterator[LogRecord]:
+    def reflog(self, name: bytes) -> Iterator[LogEntry]:
         """The entries of a ref's reflog, newest first; none also for a ref without a reflog."""
         stack, inner = self._place(name)
         for entry in () if stack is None else stack.merged.logs(inner):
             if not entry.is_marker:
-                yield entry if inner == name else replace(entry, name=name)
+                yield entry if inner == name else entry.replace(name=name)
 
     def nth(self, name: bytes, number: int) -> bytes | None:
         """The object id that the ref had `number` changes ago: `name@{number}`; None if it is not known.
@@ -187,7 +186,7 @@ class Refs(Closing, Generic[AnyStack]):
         0 is the id that it has. One more than the reflog has entries is what the oldest one changed.
         """
         value = self.resolve(name).oid
-        oldest: LogRecord | None = None
+        oldest: LogEntry | None = None
         for position, entry in enumerate(self.reflog(name)):
             if position == number:
                 return value if oldest is None or is_null(oldest.old) else entry.new
@@ -202,7 +201,7 @@ class Refs(Closing, Generic[AnyStack]):
 
         For one before the reflog begins it is what the oldest entry changed; None without a reflog.
         """
-        newer: LogRecord | None = None
+        newer: LogEntry | None = None
         for entry in self.reflog(name):
             if entry.time <= when:
                 if (newer is not None and not is_null(newer.old)) or entry.time == when:

@@ -17,11 +17,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Final, Generic, Literal, TypeVar
+from operator import attrgetter
+from typing import Final, Generic, Literal, TypeVar, cast
 
-from engine.format.record import LogRecord, RefRecord, log_order, ref_key
+from engine.format.record import LiveRef, LogRecord, RefRecord, log_order, ref_key
 from engine.format.varint import U64_MAX
 from engine.format.walk import Walk
 from engine.merge.merged import MergedTable
@@ -43,8 +44,8 @@ class RefChange:
     """
 
     name: bytes
-    before: RefRecord | None
-    after: RefRecord | None
+    before: LiveRef | None
+    after: LiveRef | None
 
     @property
     def kind(self) -> ChangeKind:
@@ -79,6 +80,8 @@ _LOGS: Final[_Kind[LogRecord, tuple[bytes, int]]] = _Kind(
     "compare logs", lambda view, start: view.log_blocks(start[0], -start[1], deletions=True), log_order
 )
 
+_but_old = attrgetter("new", "committer", "email", "time", "tz", "message")
+
 
 def ref_changes(
     old: MergedTable, new: MergedTable, start: bytes = b"", progress: ProgressCallback | None = None
@@ -94,7 +97,8 @@ def ref_changes(
         for before, after in pairs:
             record = before or after
             if record is not None and not (before and after and before.has_value_of(after)):
-                found.append(RefChange(record.name, before, after))
+                shown = cast("tuple[LiveRef | None, LiveRef | None]", (before, after))
+                found.append(RefChange(record.name, *shown))
         yield found
 
 
@@ -129,7 +133,7 @@ def other_logs(
         yield [
             after
             for before, after in pairs
-            if before and after and not after.is_marker and replace(before, old=after.old) != after
+            if before and after and not after.is_marker and _but_old(before) != _but_old(after)
         ]
 
 

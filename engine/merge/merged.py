@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from operator import attrgetter, eq
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar, cast, overload
 
 from engine.errors import ApiError, FormatError
-from engine.format.record import LogRecord, RefRecord, log_order, ref_key
+from engine.format.record import AnyLog, AnyRef, LiveRef, LogEntry, LogRecord, RefRecord, log_order, ref_key
 from engine.format.varint import U64_MAX
 from engine.format.walk import Walk
 from engine.table.reader import Table
@@ -105,7 +105,7 @@ class Version:
     table: Table
     position: int
     offset: int
-    record: RefRecord
+    record: AnyRef
     wins: bool
 
 
@@ -151,7 +151,7 @@ class MergedTable:
             raise ApiError(f"{count} of {len(self.tables)} tables")
         return MergedTable(self.tables[:count])
 
-    def find_ref(self, name: bytes) -> tuple[Table, RefRecord] | None:
+    def find_ref(self, name: bytes) -> tuple[Table, AnyRef] | None:
         """The record that counts for this name, be it a tombstone, and its table."""
         for table in reversed(self.tables):
             record = table.read_ref(name)
@@ -159,15 +159,15 @@ class MergedTable:
                 return table, record
         return None
 
-    def read_ref(self, name: bytes) -> RefRecord | None:
+    def read_ref(self, name: bytes) -> LiveRef | None:
         """The ref of this name, or None if there is none or it was deleted."""
         for table in reversed(self.tables):
             record = table.read_ref(name)
             if record is not None:
-                return None if record.is_deletion else record
+                return None if record.is_deletion else cast("LiveRef", record)
         return None
 
-    def read_log(self, name: bytes) -> LogRecord | None:
+    def read_log(self, name: bytes) -> LogEntry | None:
         """The newest log record of this ref that was not deleted, or None."""
         return next(self.logs(name), None)
 
@@ -213,17 +213,26 @@ class MergedTable:
         )
         return filter(None, live)
 
-    def refs(self, prefix: bytes = b"", *, deletions: bool = False) -> Iterator[RefRecord]:
+    @overload
+    def refs(self, prefix: bytes = b"", *, deletions: Literal[False] = False) -> Iterator[LiveRef]: ...
+    @overload
+    def refs(self, prefix: bytes = b"", *, deletions: bool) -> Iterator[AnyRef]: ...
+    def refs(self, prefix: bytes = b"", *, deletions: bool = False) -> Iterator[AnyRef]:
         """The refs whose names begin with `prefix`, in name order; tombstones on request."""
-        for records in self.ref_blocks(prefix, deletions=deletions):
+        for records in cast("Iterator[list[AnyRef]]", self.ref_blocks(prefix, deletions=deletions)):
             if not records[-1].name.startswith(prefix):
                 yield from (record for record in records if record.name.startswith(prefix))
                 return
             yield from records
 
-    def logs(self, name: bytes | None = None, *, deletions: bool = False) -> Iterator[LogRecord]:
+    @overload
+    def logs(self, name: bytes | None = None, *, deletions: Literal[False] = False) -> Iterator[LogEntry]: ...
+    @overload
+    def logs(self, name: bytes | None = None, *, deletions: bool) -> Iterator[AnyLog]: ...
+    def logs(self, name: bytes | None = None, *, deletions: bool = False) -> Iterator[AnyLog]:
         """The log entries of all refs or of one, by name and newest first; tombstones on request."""
-        for records in self.log_blocks(name or b"", deletions=deletions):
+        blocks = cast("Iterator[list[AnyLog]]", self.log_blocks(name or b"", deletions=deletions))
+        for records in blocks:
             if name is not None and records[-1].name != name:
                 yield from (record for record in records if record.name == name)
                 return
@@ -249,7 +258,7 @@ class MergedTable:
             return live
         return filter(None, ([origin for origin in origins if not origin[0].is_marker] for origins in live))
 
-    def refs_for(self, oid: bytes) -> Iterator[RefRecord]:
+    def refs_for(self, oid: bytes) -> Iterator[LiveRef]:
         """The refs whose value or peeled value is `oid`, in name order.
 
         A newer table may supersede what a table answers, so each candidate is looked up. In one walk: to find
@@ -260,7 +269,7 @@ class MergedTable:
         for name in sorted(names):
             record = walk.to(name)
             if record is not None and record.name == name and oid in (record.value, record.peeled):
-                yield record
+                yield cast("LiveRef", record)
 
     def _ref_sources(self, start: bytes) -> list[Iterator[list[RefRecord]]]:
         return [_from(start, table.ref_blocks(start), ref_key) for table in self.tables]

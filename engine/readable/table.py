@@ -24,14 +24,17 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from operator import attrgetter, le, lt
-from typing import Final, NoReturn, TypeVar
+from typing import Final, NoReturn, TypeVar, cast
 
 from engine.errors import FormatError, MissingTableError
 from engine.format import (
     U64_MAX,
+    AnyLog,
+    AnyRef,
     Footer,
     HashId,
     Header,
+    LiveRef,
     LogRecord,
     RefRecord,
     footer_size,
@@ -101,12 +104,12 @@ class ReadableTable(Table):
 
     # Lookups.
 
-    def read_ref(self, name: bytes) -> RefRecord | None:
+    def read_ref(self, name: bytes) -> AnyRef | None:
         """The record of exactly this name, as far as it can be read."""
         found = self._find_ref(name)
         return found[1] if found else None
 
-    def locate_ref(self, name: bytes) -> tuple[int, RefRecord] | None:
+    def locate_ref(self, name: bytes) -> tuple[int, AnyRef] | None:
         """As `read_ref`, with the offset of the block that holds the record.
 
         Raises what `loss` returns when there is none and may have been one.
@@ -116,19 +119,19 @@ class ReadableTable(Table):
             raise self.loss()
         return found
 
-    def _find_ref(self, name: bytes) -> tuple[int, RefRecord] | None:
+    def _find_ref(self, name: bytes) -> tuple[int, AnyRef] | None:
         if self._looks_sound:
             with suppress(FormatError):
                 return super().locate_ref(name)
         salvaged = self.salvaged()
         return salvaged.locate_ref(name) if salvaged is not None else None
 
-    def read_log(self, name: bytes, update_index: int = U64_MAX) -> LogRecord | None:
+    def read_log(self, name: bytes, update_index: int = U64_MAX) -> AnyLog | None:
         """The newest log record of this ref at or below `update_index`, of those that can be read."""
         found = self._find_log(name, update_index)
         return found[1] if found else None
 
-    def locate_log(self, name: bytes, update_index: int = U64_MAX) -> tuple[int, LogRecord] | None:
+    def locate_log(self, name: bytes, update_index: int = U64_MAX) -> tuple[int, AnyLog] | None:
         """As `read_log`, with the offset of the block. Raises as `locate_ref` does."""
         found = self._find_log(name, update_index)
         if found is None and not self._looks_sound:
@@ -137,7 +140,7 @@ class ReadableTable(Table):
                 raise self.loss()
         return found
 
-    def _find_log(self, name: bytes, update_index: int) -> tuple[int, LogRecord] | None:
+    def _find_log(self, name: bytes, update_index: int) -> tuple[int, AnyLog] | None:
         if self._looks_sound:
             with suppress(FormatError):
                 return super().locate_log(name, update_index)
@@ -205,7 +208,7 @@ class ReadableTable(Table):
         if before:
             yield before
 
-    def refs_for_prefix(self, prefix: bytes, *, scans: bool = True) -> Iterator[RefRecord]:
+    def refs_for_prefix(self, prefix: bytes, *, scans: bool = True) -> Iterator[LiveRef]:
         """The refs of this table whose value or peeled value begins so, of those that can be read."""
         last: bytes | None = None
         if self._looks_sound:
@@ -214,7 +217,8 @@ class ReadableTable(Table):
                     yield record
                     last = record.name
                 return
-        for refs in self.ref_blocks(last or b"") if scans else ():
+        blocks = cast("Iterator[list[LiveRef]]", self.ref_blocks(last or b""))
+        for refs in blocks if scans else ():
             for record in refs:
                 ids = record.value or b"", record.peeled or b""
                 if (last is None or record.name > last) and any(oid.startswith(prefix) for oid in ids):

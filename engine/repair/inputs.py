@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from heapq import merge
 from itertools import chain, count, groupby
 from operator import attrgetter, itemgetter
@@ -65,7 +65,7 @@ class Input:
     def _fitted(self, ref: RefRecord) -> RefRecord:
         low, high = self.limits
         fitted = min(max(ref.update_index, low), high)
-        return ref if ref.update_index == fitted else replace(ref, update_index=fitted)
+        return ref if ref.update_index == fitted else ref.replace(update_index=fitted)
 
     def fitted_logs(self, blocks: Iterator[list[LogRecord]]) -> Iterator[list[LogRecord]]:
         """The log entries that the repaired stack takes."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -45,7 +44,7 @@ def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Dam
             made[at].add_refs([ref], 0)
 
         for name, (located, log) in side_by_side(located_refs(sources), newest_logs(sources)):
-            if head and log and name.startswith(b"refs/heads/") and replace(log, name=_HEAD) == head[1]:
+            if head and log and name.startswith(b"refs/heads/") and log.replace(name=_HEAD) == head[1]:
                 targets.append(name)
             at = _place(inputs, [*damaged, *others], located, log)
             if at is None:

@@ -15,6 +15,8 @@ from engine.format import (
     MAGIC,
     MAX_BLOCK_SIZE,
     U64_MAX,
+    AnyLog,
+    AnyRef,
     HashId,
     Header,
     LogRecord,
@@ -56,12 +58,12 @@ class Salvaged:
     _refs_at: Places[bytes]
     _logs_at: Places[tuple[bytes, int]]
 
-    def locate_ref(self, name: bytes) -> tuple[int, RefRecord] | None:
+    def locate_ref(self, name: bytes) -> tuple[int, AnyRef] | None:
         """The ref of this name, and the offset of the block of the damaged file that it was read in."""
         found = self.table.read_ref(name)
         return (self._refs_at.of(name), found) if found is not None else None
 
-    def locate_log(self, name: bytes, update_index: int) -> tuple[int, LogRecord] | None:
+    def locate_log(self, name: bytes, update_index: int) -> tuple[int, AnyLog] | None:
         """The newest log entry of a ref at or below an update index, and its block likewise."""
         both = (table.read_log(name, update_index) for table in (self.uncertain, self.table))
         found = [log for log in both if log is not None]

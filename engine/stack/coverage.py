@@ -21,7 +21,7 @@ from operator import attrgetter
 from typing import Final, NamedTuple
 
 from engine.errors import FormatError
-from engine.format import LogRecord, limits_in_name
+from engine.format import AnyRef, LogRecord, limits_in_name
 from engine.merge import MergedTable, RefChange, added_logs, other_logs, ref_changes
 from engine.progress import ProgressCallback
 from engine.table import Table
@@ -164,7 +164,7 @@ def _has_older(stack: MergedTable, entry: LogRecord) -> bool:
 
 def _is_newer(change: RefChange, stack: MergedTable, table: Table) -> bool:
     """Whether `stack` has nothing of a ref that is newer than what `table` has, or the same."""
-    record = change.before
+    record: AnyRef | None = change.before
     if record is None:
         found = stack.find_ref(change.name)  # a tombstone, or nothing
         record = None if found is None else found[1]

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Self
 
 from engine.errors import OutdatedError, ReftableError, require_bytes
-from engine.format import LogRecord, RefRecord
+from engine.format import LiveRef, LogEntry
 from engine.merge import CompactionPlan, Expiry, Segment, check_range, plan_compaction
 from engine.progress import ProgressCallback
 from engine.stack.addition import Addition
@@ -87,28 +87,28 @@ class Stack(StackDirectory):
         self.load()
         return True
 
-    def read_ref(self, name: bytes) -> RefRecord | None:
+    def read_ref(self, name: bytes) -> LiveRef | None:
         """The ref of this name, or None if there is none or it was deleted."""
         require_bytes(name)
         return self.merged.read_ref(name)
 
-    def read_log(self, name: bytes) -> LogRecord | None:
+    def read_log(self, name: bytes) -> LogEntry | None:
         """The newest log entry of this ref, be it a marker (`LogRecord.is_marker`), or None."""
         require_bytes(name)
         return self.merged.read_log(name)
 
-    def refs(self, prefix: bytes = b"") -> Iterator[RefRecord]:
+    def refs(self, prefix: bytes = b"") -> Iterator[LiveRef]:
         """The refs whose names begin with `prefix`, in name order."""
         require_bytes(prefix)
         return self.merged.refs(prefix)
 
-    def logs(self, name: bytes | None = None) -> Iterator[LogRecord]:
+    def logs(self, name: bytes | None = None) -> Iterator[LogEntry]:
         """The log entries of all refs or of one, by name and newest first, markers among them."""
         if name is not None:
             require_bytes(name)
         return self.merged.logs(name)
 
-    def refs_for(self, oid: bytes) -> Iterator[RefRecord]:
+    def refs_for(self, oid: bytes) -> Iterator[LiveRef]:
         """The refs whose value or peeled value is `oid`, in name order."""
         require_bytes(oid)
         return self.merged.refs_for(oid)

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import chain
-from typing import Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar, cast
 
 from engine.closing import Closing
 from engine.errors import ApiError, FormatError, shown
@@ -36,6 +36,9 @@ from engine.format.header import (
 )
 from engine.format.raw_record import Encoded, split_logs, split_refs
 from engine.format.record import (
+    AnyLog,
+    AnyRef,
+    LiveRef,
     LogRecord,
     ObjectRecord,
     Part,
@@ -197,25 +200,25 @@ class Table(Closing):
         self.reads += 1
         return os.pread(file.fd, size, offset)
 
-    def read_ref(self, name: bytes) -> RefRecord | None:
+    def read_ref(self, name: bytes) -> AnyRef | None:
         """The record of exactly this name, which may be a tombstone. Raises `FormatError`."""
         found = self._find(self._refs, name)
-        return found[1] if found is not None and found[1].name == name else None
+        return cast("AnyRef", found[1]) if found is not None and found[1].name == name else None
 
-    def locate_ref(self, name: bytes) -> tuple[int, RefRecord] | None:
+    def locate_ref(self, name: bytes) -> tuple[int, AnyRef] | None:
         """As `read_ref`, with the offset of the block that holds the record."""
         block, record = self._find(self._refs, name) or (None, None)
-        return (block.offset, record) if block and record and record.name == name else None
+        return (block.offset, cast("AnyRef", record)) if block and record and record.name == name else None
 
-    def read_log(self, name: bytes, update_index: int = U64_MAX) -> LogRecord | None:
+    def read_log(self, name: bytes, update_index: int = U64_MAX) -> AnyLog | None:
         """The newest log record of this ref at or below `update_index`; may be a tombstone."""
         located = self.locate_log(name, update_index)
         return located[1] if located else None
 
-    def locate_log(self, name: bytes, update_index: int = U64_MAX) -> tuple[int, LogRecord] | None:
+    def locate_log(self, name: bytes, update_index: int = U64_MAX) -> tuple[int, AnyLog] | None:
         """As `read_log`, with the offset of the block that holds the record."""
         block, record = self._find(self._logs, log_key(name, update_index)) or (None, None)
-        return (block.offset, record) if block and record and record.name == name else None
+        return (block.offset, cast("AnyLog", record)) if block and record and record.name == name else None
 
     def ref_blocks(self, start: bytes = b"") -> Iterator[list[RefRecord]]:
         """The refs from the first name >= `start` on, lists for each block. Raises `FormatError`."""
@@ -238,25 +241,25 @@ class Table(Closing):
         for block in blocks:
             yield from section.parts(block)
 
-    def refs(self, prefix: bytes = b"") -> Iterator[RefRecord]:
+    def refs(self, prefix: bytes = b"") -> Iterator[AnyRef]:
         """The refs whose names begin with `prefix`, tombstones among them, in name order."""
-        for records in self.ref_blocks(prefix):
+        for records in cast("Iterator[list[AnyRef]]", self.ref_blocks(prefix)):
             for record in records:
                 if record.name.startswith(prefix):
                     yield record
                 elif record.name > prefix:
                     return
 
-    def logs(self, name: bytes | None = None) -> Iterator[LogRecord]:
+    def logs(self, name: bytes | None = None) -> Iterator[AnyLog]:
         """The log records of all refs or of one, by name and newest first, tombstones among them."""
-        for records in self.log_blocks(name or b""):
+        for records in cast("Iterator[list[AnyLog]]", self.log_blocks(name or b"")):
             for record in records:
                 if name is None or record.name == name:
                     yield record
                 elif record.name > name:
                     return
 
-    def refs_for(self, oid: bytes) -> Iterator[RefRecord]:
+    def refs_for(self, oid: bytes) -> Iterator[LiveRef]:
         """The refs of this table whose value or peeled value is `oid`, in name order.
 
         Through the object section where there is one, by a scan where there is none or where
@@ -266,7 +269,7 @@ class Table(Closing):
             raise ApiError(f"an object id of {len(oid)} bytes in a {self.hash_id} table")
         return self.refs_for_prefix(oid)
 
-    def refs_for_prefix(self, prefix: bytes, *, scans: bool = True) -> Iterator[RefRecord]:
+    def refs_for_prefix(self, prefix: bytes, *, scans: bool = True) -> Iterator[LiveRef]:
         """The refs whose value or peeled value begins with `prefix`, in name order.
 
         Not `scans` leaves out what only a scan can tell: what there is comes at once, and may not be all.
@@ -275,7 +278,7 @@ class Table(Closing):
             for record in block.records(decode_refs, self.hash_id.size, self.min_update_index):
                 ids = record.value, record.peeled
                 if prefix in ids or any(oid is not None and oid.startswith(prefix) for oid in ids):
-                    yield record
+                    yield cast("LiveRef", record)
 
     def encoded_ref_blocks(self, min_update_index: int) -> Iterator[tuple[int, list[Encoded]]]:
         """Lists of refs cut out for a table with this lower limit, and how many bytes were read for each.

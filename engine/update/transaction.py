@@ -405,7 +405,7 @@ def _result(parts: Sequence[StackUpdate]) -> TransactionResult:
 def _as_stored(record: Record) -> Record:
     """A record under the name that it has in its stack."""
     name = split_worktree(record.name)[1]
-    return record if name == record.name else replace(record, name=name)
+    return record if name == record.name else record.replace(name=name)
 
 
 @dataclass(frozen=True, slots=True)

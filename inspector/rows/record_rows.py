@@ -15,7 +15,6 @@ from abc import abstractmethod
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from itertools import chain, compress, groupby, islice
 from operator import attrgetter
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -89,7 +88,7 @@ def log_row(record: LogRecord, position: int) -> LogRow:
     texts = record.committer, record.email, record.message
     if max(map(len, texts)) > TEXT_LIMIT:
         committer, email, message = (text[:TEXT_LIMIT] for text in texts)
-        record = replace(record, committer=committer, email=email, message=message)
+        record = record.replace(committer=committer, email=email, message=message)
     return LogRow(record, position)
 
 

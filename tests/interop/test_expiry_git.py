@@ -27,7 +27,7 @@ TAG = "refs/tags/t"
 def stored(repo: Repository) -> list[LogRecord]:
     """The log records of the stack, by ref and newest first, without the update indexes of markers."""
     with Stack.open(repo.reftable, read_only=True) as stack:
-        return [replace(log, update_index=0) if log.is_marker else log for log in stack.logs()]
+        return [log.replace(update_index=0) if log.is_marker else log for log in stack.logs()]
 
 
 def logged(repo: Repository) -> set[bytes]:

@@ -322,7 +322,7 @@ def test_git_packs_a_message_without_newline_with_one(repo: Repository) -> None:
         assert stack.read_log(b"refs/heads/x") == log
         repo.git("pack-refs")
         stack.reload()
-        assert stack.read_log(b"refs/heads/x") == replace(log, message=b"no newline\n")
+        assert stack.read_log(b"refs/heads/x") == log.replace(message=b"no newline\n")
 
 
 def test_an_object_index_of_ours_is_one_that_git_can_take_over(git: Git, tmp_path: Path) -> None:

@@ -27,9 +27,12 @@ def branch(number: int, update_index: int = 1) -> RefRecord:
     return RefRecord(b"refs/heads/branch-%04d" % number, update_index, value=same(number & 0xFF or 0xFF))
 
 
-def entry(name: bytes, update_index: int, time: int = 0, message: bytes = b"message\n") -> LogRecord:
+def entry(
+    name: bytes, update_index: int, time: int = 0, message: bytes = b"message\n", new: bytes | None = None
+) -> LogRecord:
     """Return a log entry of another user."""
-    return LogRecord(name, update_index, same(0), same(1), b"A U Thor", b"a@example.com", time, 0, message)
+    ids = same(0), same(1) if new is None else new
+    return LogRecord(name, update_index, *ids, b"A U Thor", b"a@example.com", time, 0, message)
 
 
 def add(stack: Stack, refs: Iterable[RefRecord] = (), logs: Iterable[LogRecord] = ()) -> None:

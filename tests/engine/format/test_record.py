@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable, Iterator
+from copy import copy
 from itertools import chain
 from typing import TypeVar
 
 import pytest
 
 from engine.errors import ApiError
-from engine.format import PART_BYTES, PART_KEYS, U64_MAX, LogRecord, Malformed, RefRecord, log_key, split_logs
+from engine.format import (
+    PART_BYTES,
+    PART_KEYS,
+    U64_MAX,
+    IndexRecord,
+    LogRecord,
+    Malformed,
+    ObjectRecord,
+    RefRecord,
+    log_key,
+    split_logs,
+)
 from engine.format.raw_record import split_refs
 from engine.format.record import (
     Part,
@@ -335,3 +348,37 @@ def test_errors_do_not_quote_keys_of_any_length(name: str) -> None:
     with pytest.raises(Malformed) as caught:
         DECODERS[name](data)
     assert len(caught.value.reason) < 1000
+
+
+@pytest.mark.parametrize("record", [*(row[0] for row in REFS), UPDATE, LogRecord(b"r", 5)])
+def test_a_record_is_equal_and_hashed_by_all_its_fields_and_survives_pickling(
+    record: RefRecord | LogRecord,
+) -> None:
+    twin = pickle.loads(pickle.dumps(record))  # noqa: S301 - what was dumped a moment ago
+    assert twin == record
+    assert len({record, twin, copy(record)}) == 1
+    assert type(twin) is type(record)
+    for field in record.__match_args__:
+        other = copy(record)
+        setattr(other, field, object())
+        assert other != record
+        assert hash(other) != hash(record)
+        assert repr(getattr(record, field)) in repr(record)
+    assert record != record.name
+
+
+def test_a_record_of_one_kind_is_none_of_another() -> None:
+    assert RefRecord(b"r", 5) != LogRecord(b"r", 5)
+    assert hash(ObjectRecord(b"\1", [1, 2])) == hash(ObjectRecord(b"\1", [1, 2]))
+    assert hash(IndexRecord(b"r", 1)) == hash(IndexRecord(b"r", 1))
+
+
+def test_a_record_with_something_else_about_it_keeps_its_values() -> None:
+    for record, *_ in REFS:
+        other = record.replace(name=b"s", update_index=9)
+        assert other == RefRecord(b"s", 9, record.value, record.peeled, record.target)
+        assert record.replace() == record
+    assert UPDATE.replace(committer=b"", time=0).replace(committer=b"me", time=UPDATE.time) == UPDATE
+    assert UPDATE.replace(message=b"else\n") == LogRecord(
+        b"r", 5, A, B, b"me", b"m@x", 1112911993, -700, b"else\n"
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ from tests.support.tables import oid
 
 COUNT = 201
 REFS = [RefRecord(b"refs/heads/branch-%03d" % i, 1, value=oid(i)) for i in range(COUNT)]
-LOGS = [replace(entry(ref.name, 1), new=ref.value) for ref in REFS]
+LOGS = [entry(ref.name, 1, new=ref.value) for ref in REFS]
 
 
 @pytest.fixture
@@ -464,7 +463,7 @@ def test_logs_alone_are_sound(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("index", [1, U64_MAX])
 def test_the_highest_update_index_is_sound(tmp_path: Path, index: int) -> None:
-    write_stack(tmp_path, [RefRecord(b"a", index, value=oid(1))], [replace(entry(b"a", index), new=oid(1))])
+    write_stack(tmp_path, [RefRecord(b"a", index, value=oid(1))], [entry(b"a", index, new=oid(1))])
     assert codes(tmp_path) == []
 
 

@@ -135,9 +135,9 @@ def test_a_migrated_repository_agrees(git: Git, tmp_path: Path) -> None:
 
 def test_zones_in_minutes_are_mentioned_once_where_they_show(tmp_path: Path) -> None:
     """JGit stores -480 for -08:00. Of 330 nobody can tell: git would mean +03:30, JGit +05:30."""
-    write(tmp_path, [], [replace(log(number, oid(1)), tz=tz) for number, tz in enumerate((330, -800, 1400))])
+    write(tmp_path, [], [log(number, oid(1)).replace(tz=tz) for number, tz in enumerate((330, -800, 1400))])
     assert codes(tmp_path) == []
-    write(tmp_path, [], [replace(log(number, oid(1), 2), tz=-480) for number in range(2)])
+    write(tmp_path, [], [log(number, oid(1), 2).replace(tz=-480) for number in range(2)])
     found = only(tmp_path, "log-zone")
     assert (found.severity, "-480 minutes, which is -0800" in found.message) == (Severity.INFO, True)
     assert codes(tmp_path) == ["log-zone"]
@@ -147,7 +147,7 @@ def test_logs_that_inflate_beyond_what_reflogs_do_are_mentioned(tmp_path: Path) 
     options = replace(LOOSE, block_size=2**24 - 1)
     unlike = random.Random(1).randbytes(2**16).replace(b"\0", b"x").replace(b"\n", b"x")
     for number, message in enumerate((unlike * 2**6, b"x" * 2**22), 1):
-        entries = [replace(log(at, oid(at), number), message=message) for at in range(5)]
+        entries = [log(at, oid(at), number).replace(message=message) for at in range(5)]
         with Stack.open(tmp_path, options) as stack:
             add(stack, [], entries)
         found = [one for one in findings(tmp_path) if one.code == "log-inflation"]
@@ -166,7 +166,7 @@ def test_a_committer_with_what_ends_a_field_of_a_reflog_line_is_a_warning(
     write(
         tmp_path,
         [],
-        [replace(one, update_index=1, name=b"refs/heads/%d" % one.update_index) for one in sound],
+        [one.replace(update_index=1, name=b"refs/heads/%d" % one.update_index) for one in sound],
     )
     assert codes(tmp_path) == []
     write(tmp_path, [], [LogRecord(b"refs/heads/x", 2, bytes(20), oid(1), *who, 1, 0, b"m\n")])

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -144,8 +143,9 @@ def test_a_log_entry_that_cannot_have_expired_is_data_even_where_all_was_compact
 
 def step(update_index: int, old: int, new: int) -> LogRecord:
     """An update from one value to another, at the time of its number."""
-    log = entry(branch(0).name, update_index, update_index)
-    return replace(log, old=same(old) if old else bytes(20), new=same(new))
+    log = entry(branch(0).name, update_index, update_index, new=same(new))
+    log.old = same(old) if old else bytes(20)
+    return log
 
 
 GONE = LogRecord(branch(0).name, 1)

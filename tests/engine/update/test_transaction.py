@@ -509,7 +509,7 @@ def test_the_result_says_what_was_written(world: World) -> None:
     )
     assert result.logs == (
         entry,
-        replace(entry, name=MAIN),
+        entry.replace(name=MAIN),
         *(LogRecord(b"refs/heads/old", log.update_index) for log in entries),
     )
     assert len(entries) == 3
