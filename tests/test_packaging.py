@@ -42,3 +42,13 @@ def test_a_module_that_is_deleted_is_in_no_later_wheel(tmp_path: Path) -> None:
     wanted = {"engine/py.typed", "inspector/tui/main.tcss", "inspector/cli/schema.json", "engine/__init__.py"}
     assert wanted <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
+    # And where man and the shells look for them.
+    shared = {name.partition(".data/data/share/")[2] for name in names}
+    assert {"man/man1/git-reftable.1", "man/man1/reftable-inspector-refs.1"} <= shared
+    scripts = {"git-reftable", "_git-reftable", "git-reftable.fish"}
+    scripts |= {name.replace("git-reftable", "reftable-inspector") for name in scripts}
+    assert {name.rpartition("/")[2] for name in shared if not name.startswith("man/")} - {""} == scripts
+    # The verb prints them as well.
+    assert scripts <= {
+        name.rpartition("/")[2] for name in names if name.startswith("inspector/cli/completions/")
+    }

@@ -6,6 +6,7 @@ May import `actions` and `demo`; the terminal inspector is imported when it is o
     terminal      the verb with no name, which opens the inspector
     suggestions   what is meant by a word that is no verb
     completion    what may come next, for the scripts of three shells in completions/
+    man_pages     the manual, made of the help texts when a wheel is built
     opening       from a path to an open stack, and the options that every verb takes
     output        where a verb's output goes
     schema        what a line of JSON holds, for each verb: a document that users validate with

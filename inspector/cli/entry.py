@@ -27,7 +27,8 @@ from inspector.exit_codes import STANDARD_OUTPUT, ExitCode, describe, note, repo
 COMPLETING: Final = "_REFTABLE_INSPECTOR_COMPLETE"
 """The variable of the environment by which the script of a shell asks; its value is the shell."""
 
-_NO_NAME: Final = ""
+NO_NAME: Final = ""
+"""The name of the verb without one: the inspector."""
 
 _VERBS: Final = {
     "tables": "shape",
@@ -52,7 +53,7 @@ _VERBS: Final = {
     "completion": "completion",
 }
 """The file of each verb, in the order of the help: no verb pays for the import of another."""
-_FUNCTIONS: Final = {_NO_NAME: "inspect", "print": "print_view"}
+_FUNCTIONS: Final = {NO_NAME: "inspect", "print": "print_view"}
 """Those that are not named like their verb."""
 
 
@@ -65,7 +66,7 @@ class _CommandLine(click.Group):
 
             if not ctx.resilient_parsing and (better := better_words(args, self.list_commands(ctx))):
                 raise click.UsageError(better, ctx)
-            args = [_NO_NAME, *args]
+            args = [NO_NAME, *args]
         with _errors_as_codes(ctx):  # help is printed here
             return super().parse_args(ctx, args)
 
@@ -73,7 +74,7 @@ class _CommandLine(click.Group):
         return list(_VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        file = "terminal" if cmd_name == _NO_NAME else _VERBS.get(cmd_name)
+        file = "terminal" if cmd_name == NO_NAME else _VERBS.get(cmd_name)
         if file is None:
             return None
         verb = getattr(import_module(f"inspector.cli.{file}"), _FUNCTIONS.get(cmd_name, cmd_name))
@@ -88,7 +89,7 @@ class _CommandLine(click.Group):
         formatter.write_usage(ctx.command_path, "VERB [OPTIONS] [PATH]", prefix=" " * len("Usage: "))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        if nameless := self.get_command(ctx, _NO_NAME):
+        if nameless := self.get_command(ctx, NO_NAME):
             nameless.format_options(ctx, formatter)
         self.format_commands(ctx, formatter)
 
