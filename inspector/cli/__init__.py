@@ -5,7 +5,8 @@ May import `actions` and `demo`; the terminal inspector is imported when it is o
     entry         which file has which verb, errors and exit codes
     terminal      the verb with no name, which opens the inspector
     suggestions   what is meant by a word that is no verb
-    completion    what may come next, for the scripts of three shells in completions/
+    completion    what may come next, for the scripts of three shells in completions/, with
+    choices       of parameters: refs, tables, worktrees
     man_pages     the manual, made of the help texts when a wheel is built
     opening       from a path to an open stack, and the options that every verb takes
     output        where a verb's output goes

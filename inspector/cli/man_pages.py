@@ -151,7 +151,7 @@ def _program(above: click.Context, name: str) -> Iterator[str]:
 def _verb(above: click.Context, verb: str) -> Iterator[str]:
     command = _command(above, verb)
     context = click.Context(command, info_name=verb, parent=above)
-    summary = re.split("[:;.]", command.get_short_help_str(10_000))[0]
+    summary = re.split("[,:;.]", command.get_short_help_str(10_000))[0]
     yield from _name(f"{_PROGRAM}-{verb}", summary[:1].lower() + summary[1:])
     yield ".SH SYNOPSIS"
     yield f"{_bold(f'{_PROGRAM} {verb}')} {_text(' '.join(command.collect_usage_pieces(context)))}"

@@ -32,10 +32,10 @@ Named = TypeVar("Named")
 
 
 def completes(what: str) -> Callable[[click.Context, click.Parameter, str], Any]:
-    """Have a parameter completed by a function of `completion`, which no verb imports before it is asked."""
+    """Have a parameter completed by a function of `choices`, which no verb imports before it is asked."""
 
     def complete(context: click.Context, _parameter: click.Parameter, incomplete: str) -> Any:  # noqa: ANN401 - click's
-        return [*getattr(import_module("inspector.cli.completion"), what)(context, incomplete)]
+        return [*getattr(import_module("inspector.cli.choices"), what)(context, incomplete)]
 
     return complete
 
