@@ -20,14 +20,39 @@ class ExitCode(IntEnum):
     """The codes of every verb; scripts may rely on them."""
 
     OK = 0
-    FINDINGS = 1  # fsck found errors, a repair left some or lost records, an export left out names
-    USAGE = 2  # the command line, or what was read from standard input, makes no sense
-    UNREADABLE = 3  # no stack there, or its files cannot be read
-    LOCKED = 4  # another process holds a lock
-    CHANGED = 5  # the stack is no longer the one that was planned for, or a hook refuses the change
-    UNWRITABLE = 6  # standard output, or the disk under the stack, takes nothing more
-    INTERNAL = 70  # the program itself failed (EX_SOFTWARE)
+    FINDINGS = 1
+    USAGE = 2
+    UNREADABLE = 3
+    LOCKED = 4
+    CHANGED = 5
+    UNWRITABLE = 6
+    INTERNAL = 70  # EX_SOFTWARE
     INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+    @property
+    def meaning(self) -> str:
+        """When a verb ends with it, as docs/json.md says."""
+        return _MEANINGS[self]
+
+
+_MEANINGS: Final = {
+    ExitCode.OK: "fine",
+    ExitCode.FINDINGS: "`fsck` or `survey` found errors, or `survey` could not look at something; `resolve`, "
+    "`trace` or `logs --ref` found nothing; `export` has left out names, or its copy is not alike; "
+    "`repair --apply` has left errors, or something is lost or may be",
+    ExitCode.USAGE: "the command line, or what was read from standard input, makes no sense, or git would "
+    "refuse it",
+    ExitCode.UNREADABLE: "cannot be read, or not all of it: there is no reftable repository, or the stack is "
+    "damaged (the message says which file and byte); a stack that is to be repaired first is not written to",
+    ExitCode.LOCKED: "another process holds a lock, or `repair --apply` has done nothing, as one may be in "
+    "use",
+    ExitCode.CHANGED: "the stack is no longer the one that was planned for, a ref does not hold the expected "
+    "value, a hook refuses the change, or what `undo` or `snapshots` would do takes `--force`",
+    ExitCode.UNWRITABLE: "standard output is closed or full, or the disk under the stack is",
+    ExitCode.INTERNAL: "the program itself failed",
+    ExitCode.INTERRUPTED: "interrupted; nothing is left behind, and a message says so if a change is made "
+    "already",
+}
 
 
 STANDARD_OUTPUT: Final = "standard output"

@@ -40,6 +40,7 @@ BLOCK: Final = re.compile(
 )
 REASONS_NOT_TO_RUN: Final = {
     "it opens the terminal",
+    "test_json_page.py does",
     "test_packaging.py installs",
     "it wants a machine of its own",
 }
