@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from engine.stack import (
         CleanPlan as CleanPlan,
         CompactionStats as CompactionStats,
+        ReadStack as ReadStack,
         Resolved as Resolved,
         Stack as Stack,
         StackOptions as StackOptions,
@@ -115,7 +116,7 @@ else:
             "repair": "plan_repair ref_outcomes",
             "salvage": "",
             "snapshot": "",
-            "stack": "CleanPlan CompactionStats Resolved Stack StackOptions StaleFile",
+            "stack": "CleanPlan CompactionStats ReadStack Resolved Stack StackOptions StaleFile",
             "table": "Table TableStats TableWriter WriteOptions",
             "update": "",
         },

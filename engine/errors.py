@@ -15,8 +15,9 @@
     ├── HookError              a hook refuses a transaction, or cannot be asked
     ├── RepositoryError        there is no reftable stack behind this path
     │   └── OtherBackendError  there is a repository, which keeps its refs elsewhere
-    ├── ApiError (ValueError)  the caller broke a rule of the interface
-    └── Cancelled              a progress callback asked to stop
+    └── ApiError (ValueError)  the caller broke a rule of the interface
+
+`Cancelled`, by which a progress callback asks to stop, is none of them: nothing has gone wrong.
 
 Absent records are `None`, never an error, and `OSError` passes through unchanged.
 """
@@ -199,8 +200,12 @@ class ApiError(ReftableError, ValueError):
     """The caller broke a rule of the engine's interface; nothing was written."""
 
 
-class Cancelled(ReftableError):  # noqa: N818 - a request, not a fault; the name is public
-    """Raised by a progress callback to stop a long operation, which then leaves no file behind."""
+class Cancelled(Exception):  # noqa: N818 - a request, not a fault
+    """Raised by a progress callback to stop a long operation, which then leaves no file behind.
+
+    No `ReftableError`: what deals with trouble lets it through to whoever asked. Once a change is made, it
+    arrives as the `CommittedError` that says so.
+    """
 
 
 def require_bytes(name: object) -> None:

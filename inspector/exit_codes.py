@@ -62,9 +62,9 @@ STANDARD_OUTPUT: Final = "standard output"
 def describe(error: BaseException, *, has_changed: bool = False) -> tuple[ExitCode, str]:
     """The exit code for `error` and one line that says what happened and what to do, if anything.
 
-    Takes what a verb may raise: `ReftableError`, `OSError`, `KeyboardInterrupt`. `has_changed` when a change
-    was made before, such as the first of several transactions. The line is not fit for a terminal yet: it may
-    quote names from a stack.
+    Takes what a verb may raise: `ReftableError`, `OSError`, `Cancelled`, `KeyboardInterrupt`. `has_changed`
+    when a change was made before, such as the first of several transactions. The line is not fit for a
+    terminal yet: it may quote names from a stack.
     """
     outcome = "what was written before stays" if has_changed else "nothing was written"
     match error:

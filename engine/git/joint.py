@@ -15,30 +15,19 @@ from heapq import merge
 from itertools import chain, islice
 from operator import itemgetter
 from pathlib import Path
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, TypeVar
 
 from engine.closing import Closing
 from engine.errors import ApiError
 from engine.format import LiveRef, LogRecord, RefRecord, is_per_worktree, split_worktree
 from engine.merge import MergedTable
+from engine.stack import ReadStack
 from engine.table import Table
 
 Record = TypeVar("Record", RefRecord, LogRecord)
 
 _MOST: Final = 1024
 """Records of one list."""
-
-
-class ReadStack(Protocol):
-    """A stack that is open to be read: a `Stack`, or what can be read of a damaged one."""
-
-    merged: MergedTable
-
-    def reload(self) -> bool:
-        """Take up changes by others; whether there were any."""
-
-    def close(self) -> None:
-        """Close its files."""
 
 
 AnyStack = TypeVar("AnyStack", bound=ReadStack)

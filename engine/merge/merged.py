@@ -14,7 +14,7 @@ from itertools import chain, islice
 from operator import attrgetter, eq
 from typing import Final, Literal, TypeVar, cast, overload
 
-from engine.errors import ApiError, FormatError
+from engine.errors import ApiError, FormatError, require_bytes
 from engine.format.record import AnyLog, AnyRef, LiveRef, LogEntry, LogRecord, RefRecord, log_order, ref_key
 from engine.format.varint import U64_MAX
 from engine.format.walk import Walk
@@ -219,6 +219,7 @@ class MergedTable:
     def refs(self, prefix: bytes = b"", *, deletions: bool) -> Iterator[AnyRef]: ...
     def refs(self, prefix: bytes = b"", *, deletions: bool = False) -> Iterator[AnyRef]:
         """The refs whose names begin with `prefix`, in name order; tombstones on request."""
+        require_bytes(prefix)
         for records in cast("Iterator[list[AnyRef]]", self.ref_blocks(prefix, deletions=deletions)):
             if not records[-1].name.startswith(prefix):
                 yield from (record for record in records if record.name.startswith(prefix))
@@ -231,6 +232,7 @@ class MergedTable:
     def logs(self, name: bytes | None = None, *, deletions: bool) -> Iterator[AnyLog]: ...
     def logs(self, name: bytes | None = None, *, deletions: bool = False) -> Iterator[AnyLog]:
         """The log entries of all refs or of one, by name and newest first; tombstones on request."""
+        require_bytes(name or b"")
         blocks = cast("Iterator[list[AnyLog]]", self.log_blocks(name or b"", deletions=deletions))
         for records in blocks:
             if name is not None and records[-1].name != name:
@@ -264,6 +266,7 @@ class MergedTable:
         A newer table may supersede what a table answers, so each candidate is looked up. In one walk: to find
         a name in a table without an index takes a scan.
         """
+        require_bytes(oid)
         names = {record.name for table in self.tables for record in table.refs_for(oid)}
         walk = Walk(self.ref_blocks, ref_key)
         for name in sorted(names):

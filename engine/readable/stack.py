@@ -35,6 +35,7 @@ from engine.merge import MergedTable
 from engine.readable.table import BrokenTable, OpenError, ReadableTable, no_shortage, open_table
 from engine.stack import (
     LOST_WITH_ALL_TABLES,
+    ReadStack,
     StackDirectory,
     StackOptions,
     is_of_repository,
@@ -77,7 +78,7 @@ class _Contents(NamedTuple):
     seen: tuple[object, ...] = ()
 
 
-class ReadableStack(Closing):
+class ReadableStack(Closing, ReadStack):
     """What can be read of a stack, read-only; a context manager that closes its files.
 
     `tables`, oldest first, are `merged` into one; `hash_id` is their hash function. `faults` keep it from
@@ -99,7 +100,12 @@ class ReadableStack(Closing):
         self._show(self._opened())
 
     def _show(self, now: _Contents) -> None:
-        self.tables, self.merged, self.hash_id, self.faults, self.is_guessed, self._seen = now
+        self.tables, self.merged, self._hash_id, self.faults, self.is_guessed, self._seen = now
+
+    @property
+    def hash_id(self) -> HashId:
+        """The hash function of its tables; of a stack without any, that of the options, or SHA-1."""
+        return self._hash_id
 
     def damage_met(self) -> list[OpenError]:
         """The faults, and the damage that reading has met in tables that open."""

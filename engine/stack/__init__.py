@@ -16,6 +16,7 @@ compaction, cleaning. May import `merge`.
     unlisted      the one judge of the files beside the tables: what they are, what needs them, who uses them
     cleaning      removing those that nothing needs, and a lock that a dead process left behind
     following     where a ref leads
+    reading       what programs read of a stack, sound or damaged
     stack         the object that programs use
 """
 
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
         Policy as Policy,
         StackOptions as StackOptions,
     )
+    from engine.stack.reading import ReadStack as ReadStack
     from engine.stack.stack import Stack as Stack
     from engine.stack.temporary import (
         TemporaryTable as TemporaryTable,
@@ -84,6 +86,7 @@ else:
             "holders": "Holder find_holders",
             "lock": "LOCK_SUFFIX LockFile",
             "options": "DEFAULT_LOCK_TIMEOUT_MS Policy StackOptions",
+            "reading": "ReadStack",
             "stack": "Stack",
             "temporary": "TemporaryTable unused_table_name",
             "unlisted": "LIST_LOCK FileKind UnlistedFile Verdicts age_words unlisted_files",

@@ -32,6 +32,7 @@ from typing import ClassVar, Final
 from engine.closing import Closing
 from engine.errors import (
     ApiError,
+    Cancelled,
     CommittedError,
     FormatError,
     MissingTableError,
@@ -353,10 +354,10 @@ class StackDirectory(Closing):
         before = self._commits
         try:
             yield
-        except (ReftableError, OSError) as error:
+        except (ReftableError, OSError, Cancelled) as error:
             if self._commits == before or isinstance(error, CommittedError):
                 raise
-            raise CommittedError(self.list_path, in_words(error)) from error
+            raise CommittedError(self.list_path, in_words(error) or "it was stopped") from error
 
     def follow(self, added: Iterable[Table] = ()) -> None:
         """Load the list that was just installed, with tables that are open already."""

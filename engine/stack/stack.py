@@ -20,8 +20,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
 
-from engine.errors import OutdatedError, ReftableError, require_bytes
-from engine.format import LiveRef, LogEntry
+from engine.errors import OutdatedError, ReftableError
 from engine.merge import CompactionPlan, Expiry, Segment, check_range, plan_compaction
 from engine.progress import ProgressCallback
 from engine.stack.addition import Addition
@@ -29,11 +28,12 @@ from engine.stack.cleaning import CleanPlan, clean, plan_clean
 from engine.stack.compactor import compact_range, find_range, hold_tables
 from engine.stack.directory import StackDirectory
 from engine.stack.options import StackOptions
+from engine.stack.reading import ReadStack
 from engine.stack.writable import require_writable
 from engine.table import TableWriter
 
 
-class Stack(StackDirectory):
+class Stack(StackDirectory, ReadStack):
     """An open stack; a context manager.
 
     A stack opened with `read_only` never locks and never unlinks; every change is refused with
@@ -86,32 +86,6 @@ class Stack(StackDirectory):
             return False
         self.load()
         return True
-
-    def read_ref(self, name: bytes) -> LiveRef | None:
-        """The ref of this name, or None if there is none or it was deleted."""
-        require_bytes(name)
-        return self.merged.read_ref(name)
-
-    def read_log(self, name: bytes) -> LogEntry | None:
-        """The newest log entry of this ref, be it a marker (`LogRecord.is_marker`), or None."""
-        require_bytes(name)
-        return self.merged.read_log(name)
-
-    def refs(self, prefix: bytes = b"") -> Iterator[LiveRef]:
-        """The refs whose names begin with `prefix`, in name order."""
-        require_bytes(prefix)
-        return self.merged.refs(prefix)
-
-    def logs(self, name: bytes | None = None) -> Iterator[LogEntry]:
-        """The log entries of all refs or of one, by name and newest first, markers among them."""
-        if name is not None:
-            require_bytes(name)
-        return self.merged.logs(name)
-
-    def refs_for(self, oid: bytes) -> Iterator[LiveRef]:
-        """The refs whose value or peeled value is `oid`, in name order."""
-        require_bytes(oid)
-        return self.merged.refs_for(oid)
 
     @contextmanager
     def addition(self, *, reload: bool = False) -> Iterator[Addition]:

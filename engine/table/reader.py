@@ -19,7 +19,7 @@ from itertools import chain
 from typing import Generic, Self, TypeVar, cast
 
 from engine.closing import Closing
-from engine.errors import ApiError, FormatError, shown
+from engine.errors import ApiError, FormatError, require_bytes, shown
 from engine.format.block import Block, read_block
 from engine.format.header import (
     BLOCK_HEADER_SIZE,
@@ -217,6 +217,7 @@ class Table(Closing):
 
     def locate_log(self, name: bytes, update_index: int = U64_MAX) -> tuple[int, AnyLog] | None:
         """As `read_log`, with the offset of the block that holds the record."""
+        require_bytes(name)
         block, record = self._find(self._logs, log_key(name, update_index)) or (None, None)
         return (block.offset, cast("AnyLog", record)) if block and record and record.name == name else None
 
@@ -243,6 +244,7 @@ class Table(Closing):
 
     def refs(self, prefix: bytes = b"") -> Iterator[AnyRef]:
         """The refs whose names begin with `prefix`, tombstones among them, in name order."""
+        require_bytes(prefix)
         for records in cast("Iterator[list[AnyRef]]", self.ref_blocks(prefix)):
             for record in records:
                 if record.name.startswith(prefix):
@@ -252,6 +254,7 @@ class Table(Closing):
 
     def logs(self, name: bytes | None = None) -> Iterator[AnyLog]:
         """The log records of all refs or of one, by name and newest first, tombstones among them."""
+        require_bytes(name or b"")
         for records in cast("Iterator[list[AnyLog]]", self.log_blocks(name or b"")):
             for record in records:
                 if name is None or record.name == name:
@@ -265,6 +268,7 @@ class Table(Closing):
         Through the object section where there is one, by a scan where there is none or where
         it is damaged: the answer is the same. Raises `ApiError` for an id of another length.
         """
+        require_bytes(oid)
         if len(oid) != self.hash_id.size:
             raise ApiError(f"an object id of {len(oid)} bytes in a {self.hash_id} table")
         return self.refs_for_prefix(oid)
@@ -377,6 +381,7 @@ class Table(Closing):
 
     def _find(self, section: _Section[_R] | None, key: bytes) -> tuple[Block, _R] | None:
         """The first record with a key >= `key` and its block, or None if all keys are smaller."""
+        require_bytes(key)
         if section is None:
             return None
         if section.index_offset:

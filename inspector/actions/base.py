@@ -206,7 +206,7 @@ def run(action: Action[Made], plan: Plan[Made], progress: ProgressCallback) -> R
     """Apply `plan`, which `action` made: all changes of a stack go through here.
 
     Raises RefusedError where nothing may be changed, OutdatedError when the stack is not the plan's any more,
-    `LockError`, `Cancelled` (from `progress`), any other `ReftableError`, and `OSError`.
+    `LockError`, any other `ReftableError`, `Cancelled` (from `progress`), and `OSError`.
     """
     action.workplace.require_writable()
     return action.apply(plan, progress)

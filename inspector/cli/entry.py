@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import click
 
-from engine.errors import ReftableError
+from engine.errors import Cancelled, ReftableError
 from engine.stack import LockFile
 from inspector.exit_codes import STANDARD_OUTPUT, ExitCode, describe, note, report_defect
 
@@ -110,7 +110,7 @@ def _errors_as_codes(ctx: click.Context) -> Iterator[None]:
             raise
         # An error of writing belongs here, and not to the end of the process.
         sys.stdout.flush()
-    except (ReftableError, OSError, KeyboardInterrupt) as error:
+    except (ReftableError, OSError, Cancelled, KeyboardInterrupt) as error:
         _settle_output()
         code, line = describe(error, has_changed=LockFile.commits > commits)
         if line:

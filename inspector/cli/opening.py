@@ -19,6 +19,7 @@ from engine.errors import in_words
 from engine.git import JointView, find_repository
 from engine.merge import MergedTable
 from engine.readable import ReadableStack, ReadableTable, damage_met, open_readable, open_table
+from engine.stack import ReadStack
 from engine.table import Table
 from inspector.actions import Workplace
 from inspector.cli.output import Output
@@ -212,7 +213,7 @@ def end_with_faults(faults: Collection[Exception]) -> None:
     raise click.exceptions.Exit(ExitCode.UNREADABLE)
 
 
-def chosen_tables(call: Call, stack: ReadableStack, table_name: str | None) -> tuple[Table, ...]:
+def chosen_tables(call: Call, stack: ReadStack, table_name: str | None) -> tuple[Table, ...]:
     """The one table that a user's `table_name` means; all of them, oldest first, when it is None."""
     tables = stack.tables
     if table_name is None:

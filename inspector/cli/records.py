@@ -17,8 +17,7 @@ import click
 from engine.format import LogRecord, RefRecord, Walk
 from engine.git import JointView, possible_names, short_name
 from engine.merge import MergedTable, Version
-from engine.readable import ReadableStack
-from engine.stack import follow
+from engine.stack import ReadStack, follow
 from engine.table import Table
 from inspector.cli.opening import (
     Call,
@@ -342,7 +341,7 @@ def _pointing_at(view: View, oid: bytes, prefix: bytes) -> Iterator[Sequence[tup
             yield [found]
 
 
-def _object_id(stack: ReadableStack, text: str) -> bytes:
+def _object_id(stack: ReadStack, text: str) -> bytes:
     """The full object id that `text` is, of the length that the stack's hash has."""
     digits = 2 * stack.hash_id.size
     if not re.fullmatch(f"[0-9a-fA-F]{{{digits}}}", text):

@@ -56,7 +56,7 @@ def make_plan(action: Action[Any], show: Show, job: Job) -> Planned | NotDone:
         plan = action.plan(_report(job, show))
         locks = [] if plan.is_noop else seen_locks(action.workplace.directory, plan.locked)
         return Planned(plan, locks, _refusal(action.workplace))
-    except (ReftableError, OSError, RefusedError) as error:
+    except (ReftableError, OSError, RefusedError, Cancelled) as error:
         return _not_done(error, None)
 
 
@@ -65,7 +65,7 @@ def apply_plan(action: Action[Any], plan: Plan[Any], show: Show, job: Job) -> Re
     try:
         with CHANGING:
             return run(action, plan, _report(job, show))
-    except (ReftableError, OSError, RefusedError) as error:
+    except (ReftableError, OSError, RefusedError, Cancelled) as error:
         return _not_done(error, is_as_planned_for(action.workplace, plan.names))
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from textual.content import Content
 from textual.widget import Widget
 
-from engine.errors import Cancelled, ReftableError
+from engine.errors import ReftableError
 from engine.merge import CompactionPlan, plan_compaction
 from engine.progress import Progress
 from inspector.model import Blocked, MergeKey, Study
@@ -67,7 +67,7 @@ class DryRun:
         self._changed()
 
     def _fail(self, error: Exception) -> None:
-        if isinstance(error, ReftableError | OSError) and not isinstance(error, Cancelled):
+        if isinstance(error, ReftableError | OSError):
             self._end(Blocked(error))  # a table that cannot be read is a result as well
         else:
             self.key, self._failure = None, error
