@@ -56,6 +56,8 @@ _FIRST_LOOKS: Final = 10
 class MainScreen(NavigableScreen):
     """Everything about one stack."""
 
+    # Not the first that can have it: that is the stack, which would get the keys, and lose them, each time.
+    AUTO_FOCUS = "#refs"
     BINDINGS: ClassVar[list[BindingType]] = bindings("main")
 
     async def on_mount(self) -> None:

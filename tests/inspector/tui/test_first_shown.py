@@ -49,6 +49,25 @@ def test_a_pane_is_not_made_before_it_is_shown(stack: Path) -> None:
     inspect(stack, steps)
 
 
+def test_nothing_but_what_is_shown_first_is_given_the_keys(
+    stack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Widget | None] = []
+    set_focus = MainScreen.set_focus
+
+    def give(screen: MainScreen, widget: Widget | None, *args: bool, **options: bool) -> None:
+        given.append(widget)
+        set_focus(screen, widget, *args, **options)
+
+    monkeypatch.setattr(MainScreen, "set_focus", give)
+
+    async def steps(_pilot: Pilot[Any], screen: MainScreen) -> None:
+        assert screen.focused is screen.query_one(RefsPane).rows
+        assert set(given) == {screen.focused}
+
+    inspect(stack, steps)
+
+
 def test_of_a_broken_stack_health_is_made_alone(stack: Path) -> None:
     (stack / names(stack)[0]).unlink()
 
