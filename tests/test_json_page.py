@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -165,12 +166,12 @@ BLOCK: Final = re.compile(
 
 def lines_with_jq(text: str) -> str:
     """Each line with what it prints; jq is run where there is one, and agrees with Python."""
-    made = ""
+    made, run_once = "", cache(lambda call: run(*call.split()))
     for line in text.splitlines():
         if not line.startswith("$ "):
             continue
         call, _, program = line.removeprefix("$ reftable-inspector ").partition(" | jq ")
-        done = run(*call.split())
+        done = run_once(call)
         printed = "".join(f"{one}\n" for one in IN_PYTHON[program](done.objects))
         if shutil.which("jq"):
             told = subprocess.run(

@@ -137,6 +137,7 @@ def repair(
             with ProgressLine() as progress:
                 result = run(action, plan, progress)
         if call.as_json:
+            did = None if result is None else result.made
             fields = {
                 "kind": "result",
                 "refs": {outcome.value: store.counts[outcome] for outcome in Outcome},
@@ -149,6 +150,9 @@ def repair(
                 "gc": plan.made.gc or None,
                 "applied": result is not None,
                 "snapshot": None if result is None or result.snapshot is None else result.snapshot.id,
+                "errors": did and did.errors,
+                "mended": did.mended if did else (),
+                "replaced": did.kept or None if did else None,
             }
             out.json([json_line(fields)])
     if result is not None:

@@ -191,7 +191,7 @@ def damaged(run: Run, place: Path, git: Git) -> None:
     # A repository that has lost what is around its stack.
     path, env = git.init(place / "around", "sha256").path, git.environment
     git.run("config", "--unset", "extensions.objectFormat", cwd=path)
-    (path / ".git" / "HEAD").unlink()
+    (path / ".git" / "HEAD").write_bytes(b"\0 what it was")
     (path / ".git" / "refs" / "heads").unlink()
     (path / ".git" / "refs").rmdir()
     run(1, "fsck", path, env=env)
