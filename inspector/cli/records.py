@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import click
 
-from engine.format import LogRecord, RefRecord, Walk
+from engine.format import LogRecord, RefRecord
 from engine.git import JointView, possible_names, short_name
 from engine.merge import MergedTable, Version
 from engine.stack import ReadStack, follow
@@ -61,7 +61,11 @@ Record = TypeVar("Record", RefRecord, LogRecord)
     shell_complete=completes("full_refs"),
     help="Only refs whose names begin with P.",
 )
-@click.option("--points-at", metavar="OID", help="Only refs with this object id, and tags that peel to it.")
+@click.option(
+    "--points-at",
+    metavar="OID",
+    help="Only refs that lead to this object, tags that peel to it, and symbolic refs to any of these.",
+)
 @table_option
 @click.option(
     "--as-of",
@@ -139,11 +143,13 @@ def refs(
             call.out.lines((form.line(ref, around, call.out.show) for ref in batch), end)
 
 
+def _reading(view: View) -> Callable[[bytes], RefRecord | None]:
+    return lambda name: (view.of(name) if isinstance(view, JointView) else view).read_ref(name)
+
+
 def _surroundings(call: Call, view: View) -> Surroundings:
     """What the fields of a format ask of the other refs."""
-
-    def read(name: bytes) -> RefRecord | None:
-        return (view.of(name) if isinstance(view, JointView) else view).read_ref(name)
+    read = _reading(view)
 
     def leads_to(name: bytes) -> bytes | None:
         return follow(read, name).oid
@@ -334,11 +340,21 @@ def _while(
 
 
 def _pointing_at(view: View, oid: bytes, prefix: bytes) -> Iterator[Sequence[tuple[RefRecord, Table]]]:
-    walk: Walk[tuple[RefRecord, Table], bytes] = Walk(view.ref_origins, lambda origin: origin[0].name)
-    for record in view.refs_for(oid):
-        found = walk.to(record.name)
-        if found is not None and record.name.startswith(prefix):
-            yield [found]
+    """Every ref is looked at: of symbolic ones, the index of object ids has nothing."""
+    read = _reading(view)
+
+    def leads(name: bytes) -> bool:
+        end = read(follow(read, name).name)
+        return end is not None and oid in (end.value, end.peeled)
+
+    for batch in _while(view.ref_origins(prefix), lambda record: record.name.startswith(prefix)):
+        # One test for nearly all of a million.
+        yield [
+            origin
+            for origin in batch
+            if (origin[0].value == oid or origin[0].peeled == oid)
+            or (origin[0].target is not None and leads(origin[0].name))
+        ]
 
 
 def _object_id(stack: ReadStack, text: str) -> bytes:

@@ -35,18 +35,22 @@ def resolve(names: tuple[str, ...], path: Path | None, worktree: str | None, as_
     NAME may be short (`main`, `v1.0`, `origin`), @, or name a ref of another worktree (`main-worktree/HEAD`,
     `worktrees/ID/HEAD`). A line is the object id and the whole name; for a symbolic ref, the names through
     which it leads, with ` -> ` between them. What leads to no object has `-` for the id. The exit code is 1
-    when a NAME has no object.
+    when a NAME has no object. Of a NAME that means several refs, git's choice is told, and a warning.
     """
     call = Call(path, worktree, as_json)
     repository = call.workplace.surroundings
     with repository.refs(open_readable, call.workplace.directory) as refs:
-        found = [(name, _resolved(refs, os.fsencode(name))) for name in names]
+        ways = {name: _ways(refs, os.fsencode(name)) for name in names}
+        found = [(name, _best(ways[name])) for name in names]
         if as_json:
             call.out.json(json_line(_resolved_json(name, one)) for name, one in found)
         else:
             call.out.lines(_resolved_line(one, call.out.show) for _, one in found if one is not None)
         faults = [fault for stack in refs.stacks for fault in stack.damage_met()]
+    warns = repository.config.flag("core.warnambiguousrefs", True)
     for name, one in found:
+        if warns and sum(way.oid is not None for way in ways[name]) > 1:
+            note(f"refname '{name}' is ambiguous")
         if one is None:
             note(f"{name}: there is no such ref")
         elif one.end == "endless":
@@ -56,11 +60,15 @@ def resolve(names: tuple[str, ...], path: Path | None, worktree: str | None, as_
         raise click.exceptions.Exit(ExitCode.FINDINGS)
 
 
-def _resolved(refs: Refs[ReadableStack], name: bytes) -> Resolved | None:
-    """What `name` leads to: where git finds an object, or else a symbolic ref that leads to none."""
+def _ways(refs: Refs[ReadableStack], name: bytes) -> list[Resolved]:
+    """What `name` may mean, in the order in which git tries: refs that are there."""
     found = map(refs.resolve, possible_names(name))
-    leading = [one for one in found if one.end != "missing" or one.is_symref]
-    return next((one for one in leading if one.oid is not None), leading[0] if leading else None)
+    return [one for one in found if one.end != "missing" or one.is_symref]
+
+
+def _best(ways: list[Resolved]) -> Resolved | None:
+    """What it means: where git finds an object, or else a symbolic ref that leads to none."""
+    return next((one for one in ways if one.oid is not None), ways[0] if ways else None)
 
 
 def _resolved_line(found: Resolved, show: Callable[[bytes], bytes]) -> bytes:

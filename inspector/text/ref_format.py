@@ -89,6 +89,8 @@ def _field(text: str) -> Field:
             return lambda ref, _around: b"%d" % ref[0].update_index
         case "table", "":
             return lambda ref, _around: ref[1].name.encode(errors="surrogateescape")
+        case (("objectname" | "*objectname"), _) if modifier.partition("=")[0] == "short":
+            raise ApiError(f"%({text}): how short an id may be depends on all objects, which git alone knows")
     known = ", ".join(f"%({field})" for field in _FIELDS)
     raise ApiError(f"%({text}) is no field that a stack can answer: there are {known}")
 

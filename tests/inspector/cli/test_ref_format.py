@@ -137,7 +137,7 @@ def test_fields_of_the_stack_are_there_too(tmp_path: Path) -> None:
     ("option", "what"),
     [
         ("--format=%(subject)", r"%(subject) is no field that a stack can answer"),
-        ("--format=%(objectname:short)", "%(objectname:short) is no field"),
+        ("--format=%(objectname:short)", "how short an id may be depends on all objects"),
         ("--format=%(refname:upper)", "a name has the forms"),
         ("--sort=authordate", "'authordate' is no key to sort by"),
         ("--count=0", "0 is not in the range"),
