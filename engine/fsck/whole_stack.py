@@ -217,6 +217,7 @@ class RefCheck:
         self._of_worktree = of_worktree
         self._report = report
         self._open: list[bytes] = []  # names that the next name may begin with, each one with those before it
+        self._above: list[bytes] = []  # those of them which the one behind them lies below
 
     def check(self, sources: Sequence[Iterable[list[bytes]]]) -> Iterator[None]:
         """Merge the names of all tables, oldest first, and check them; a step for each list."""
@@ -288,18 +289,24 @@ class RefCheck:
         self._report.add(code, "", None, message)
 
     def _check_clashes(self, names: list[bytes]) -> None:
-        self._open = [name for name in self._open if names[0].startswith(name)]
+        begun, above = self._open, self._above
+        if begun and not names[0].startswith(begun[0]):
+            begun.clear()
+            above.clear()
         # A name that some later one begins with is also what the very next one begins with.
-        if not self._open and not any(map(bytes.startswith, names[1:], names)):
-            self._open = [names[-1]]
+        if not begun and not any(map(bytes.startswith, names[1:], names)):
+            begun.append(names[-1])
             return
-        begun = self._open
         for name in names:
             while begun and not name.startswith(begun[-1]):
                 begun.pop()
-            for other in begun:
-                if name[len(other) : len(other) + 1] == b"/":
-                    self._add("ref-clash", name, f"{shown(name)} lies below the ref {shown(other)}")
+                if above and above[-1] is begun[-1]:
+                    above.pop()
+            # Of the others, the last one has told already which are directories: it lies below them as well.
+            if begun and name[len(begun[-1]) : len(begun[-1]) + 1] == b"/":
+                above.append(begun[-1])
+            for other in above:
+                self._add("ref-clash", name, f"{shown(name)} lies below the ref {shown(other)}")
             begun.append(name)
 
     def _check_symref(self, name: bytes, target: bytes) -> None:
