@@ -38,7 +38,6 @@ from engine.format import (
     get_varint,
     header_size,
     limits_in_name,
-    log_time,
     raw_committer,
     split_logs,
 )
@@ -282,19 +281,21 @@ class _Blocks:
         for item in logs:
             if item[3] != LOG_UPDATE:
                 continue
+            encoded = item[5]
+            begin = len(encoded) - item[4] + ids_len
+            # Most are by the committer of the one before: with its lengths, it is told by its beginning.
+            is_same = encoded.startswith(who, begin)
+            if not is_same:
+                who = raw_committer(item, len(self._null_id))
             if not self._has_minutes:
-                at = log_time(item, len(self._null_id))[1]
-                zone = int.from_bytes(item[5][at : at + 2], "big", signed=True)
+                at = get_varint(encoded, begin + len(who))[1]  # behind the time
+                zone = int.from_bytes(encoded[at : at + 2], "big", signed=True)
                 shown_as = decimal_zone(zone)
                 if shown_as != zone:
                     self._has_minutes = True
                     what = f"in the reflog of {shown(item[0][:-LOG_KEY_TAIL])}, and maybe in others"
                     self._add("log-zone", offset, f"{zone} minutes, which is {shown_as:+05d}, {what}")
-            # Most are by the committer of the one before: with its lengths, it is told by its beginning.
-            if item[5].startswith(who, len(item[5]) - item[4] + ids_len):
-                continue
-            who = raw_committer(item, len(self._null_id))
-            if who in self._committers:
+            if is_same or who in self._committers:
                 continue
             if len(self._committers) < _MOST_COMMITTERS:
                 self._committers.add(who)

@@ -72,14 +72,20 @@ class Template:
         )
 
 
-@pytest.fixture
-def template(git: Git, tmp_path: Path) -> Template:
-    repo = git.init(tmp_path / "repo")
+@pytest.fixture(scope="module")
+def original(git: Git, tmp_path_factory: pytest.TempPathFactory) -> Template:
+    repo = git.init(tmp_path_factory.mktemp("hook") / "repo")
     first, second = repo.commit("one").hex(), repo.commit("two").hex()
     repo.git("branch", "side", first)
     repo.git("symbolic-ref", "refs/heads/sym", "refs/heads/side")
     write_hook(repo.git_dir / "hooks" / "reference-transaction", HOOK)
     return Template(repo, first, second)
+
+
+@pytest.fixture
+def template(original: Template, git: Git, tmp_path: Path) -> Template:
+    path = shutil.copytree(original.repo.path, tmp_path / "repo", symlinks=True)
+    return Template(Repository(git, path, path / ".git", original.repo.env), original.a, original.b)
 
 
 def by_git(repo: Repository, data: bytes) -> int:
