@@ -308,7 +308,8 @@ def file_accesses(source: str) -> set[str]:
             case ast.Call(func=ast.Attribute(value=receiver, attr="open")):
                 # A class with an open() is ours, unless it is Path; an object with one may be a path.
                 name = ast.unparse(receiver)
-                if name == "Path" or not re.fullmatch(r"cls|[A-Z]\w*", name):
+                last = name.rpartition(".")[2]
+                if last == "Path" or not re.fullmatch(r"cls|[A-Z]\w*", last):
                     found.add(f"{name}.open")
             case ast.Attribute(value=ast.Name(id="os"), attr=attr) if attr in FILE_FUNCTIONS:
                 found.add(f"os.{attr}")
@@ -486,7 +487,9 @@ def test_a_table_of_names_that_says_otherwise_is_seen(imports: str, table: dict[
         ("path.write_text('x')", {".write_text"}),
         ("path.unlink()", {".unlink"}),
         ("import os\nos.unlink(path)", {"os.unlink"}),
+        ("import pathlib\npathlib.Path.open(path)", {"pathlib.Path.open"}),
         ("Stack.open(directory)", set()),
+        ("stack.Stack.open(directory)", set()),
         ("cls.open(directory)", set()),
         ("import os\nos.environ['x'].replace('a', 'b')", set()),
     ],

@@ -4,6 +4,7 @@ Owns what is written outside of a stack. May import `readable`; nothing is writt
 directory.
 
     target        the new directory: it is there whole, or not at all
+    reflog        a log record as a line of a reflog file
     skeleton      the files of the files backend: HEAD, packed-refs, loose refs, logs
     words         what stands for names, ids and words in an anonymous copy
     anonymous     such a copy of a stack, with its layout and its damage
@@ -15,12 +16,12 @@ from engine.lazy import lazily
 
 if TYPE_CHECKING:
     from engine.export.anonymous import Anonymous as Anonymous, write_anonymous as write_anonymous
+    from engine.export.reflog import reflog_line as reflog_line
     from engine.export.skeleton import (
         Conflict as Conflict,
         LeftOut as LeftOut,
         Skeleton as Skeleton,
         doubtful_refs as doubtful_refs,
-        reflog_line as reflog_line,
         write_skeleton as write_skeleton,
     )
 else:
@@ -28,6 +29,7 @@ else:
         __name__,
         {
             "anonymous": "Anonymous write_anonymous",
-            "skeleton": "Conflict LeftOut Skeleton doubtful_refs reflog_line write_skeleton",
+            "reflog": "reflog_line",
+            "skeleton": "Conflict LeftOut Skeleton doubtful_refs write_skeleton",
         },
     )

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, groupby
 from operator import attrgetter
@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import shown
+from engine.export.reflog import reflog_line
 from engine.export.target import new_directory
 from engine.format import (
     PER_WORKTREE,
@@ -32,7 +33,6 @@ from engine.format import (
     LogRecord,
     RefRecord,
     Walk,
-    decimal_zone,
     is_refname,
     is_root_ref,
     ref_key,
@@ -108,27 +108,6 @@ def doubtful_refs(stack: ReadableStack) -> Iterator[bytes]:
             for record, table in origins:
                 if in_doubt(stack.tables, positions[table], record.name):
                     yield record.name
-
-
-def reflog_line(record: LogRecord, null_id: bytes, show: Callable[[bytes], bytes]) -> bytes:
-    """A log record as a line of a reflog file: `OLD NEW COMMITTER <EMAIL> TIME TZ<TAB>MESSAGE`.
-
-    As git writes them: the zone with sign and four digits, no tab when the message is empty, newlines
-    within it as spaces, so that one record is one line. `null_id` stands in for an absent id.
-    A tombstone is `deleted UPDATE_INDEX`. `show` forms what is text.
-    """
-    if record.is_deletion:
-        return b"deleted %d" % record.update_index
-    message = record.message.rstrip(b"\n").replace(b"\n", b" ")
-    return b"%s %s %s <%s> %d %+05d%s" % (
-        (record.old or null_id).hex().encode(),
-        (record.new or null_id).hex().encode(),
-        show(record.committer),
-        show(record.email),
-        record.time,
-        decimal_zone(record.tz),
-        b"\t" + show(message) if message else b"",
-    )
 
 
 class _Writer:

@@ -27,7 +27,7 @@ from typing import Final
 from engine.errors import OtherBackendError, RepositoryError
 from engine.format import parse_table_name
 from engine.git.config import GitConfig, parse_config
-from engine.git.program import GitProgram
+from engine.git.program import GitProgram, WholeConfig
 from engine.git.repository import Repository, StackLocation, refs_storage
 
 _MAX_POINTER: Final = 4096  # no path is longer
@@ -96,7 +96,8 @@ def _open_repository(
     files = (git_dir / "HEAD", common_dir / "HEAD", common_dir / "config", git_dir / "config.worktree")
     if any(map(_is_special, files)):
         program = None  # it would wait for what a pipe has to say, for each question
-    config = _read_config(git_dir, common_dir, program)
+    own = _read_config(git_dir, common_dir)
+    config = GitConfig(own if program is None else WholeConfig(own, program, git_dir))
     stacks = _locate_stacks(typed, git_dir, common_dir, config)
 
     is_bare = False
@@ -204,12 +205,12 @@ def _follow(pointer: Path, prefix: bytes = b"") -> Path:
     return Path(os.path.realpath(pointer.parent / os.fsdecode(target)))
 
 
-def _read_config(git_dir: Path, common_dir: Path, program: GitProgram | None) -> GitConfig:
-    """The repository's configuration: the git program's answer, or else the repository's own files."""
+def _read_config(git_dir: Path, common_dir: Path) -> dict[str, str | None]:
+    """What the repository's own files say."""
     own = parse_config(_read_if_regular(common_dir / "config"))
     if GitConfig(own).flag("extensions.worktreeconfig", False):
         own |= parse_config(_read_if_regular(git_dir / "config.worktree"))
-    return GitConfig(own if program is None else program.config(git_dir, own))
+    return own
 
 
 def _is_special(path: Path) -> bool:

@@ -13,21 +13,23 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import getpass
 import os
 import re
-import shutil
 import signal
-import socket
-import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import IO, Final, Self, cast
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final, Self, cast
 
-from engine.update import Identity
+from engine import update
 
+if TYPE_CHECKING:
+    import subprocess
+
+    from engine.update import Identity
+
+_OF_FORMAT: Final = {"core.bare", "core.repositoryformatversion", "core.worktree"}
 _MINIMUM: Final = (2, 45)
 _TIMEOUT: Final = 10.0  # seconds; a hostile configuration may include a pipe that no process writes to
 _SECONDS_PER_OBJECT: Final = 0.001
@@ -35,8 +37,10 @@ _MAX_OUTPUT: Final = 2**24
 # Questions and answers of one batch fit into the buffers of the pipes, so neither side waits for the other.
 _BATCH: Final = 50
 
+# Patterns are compiled when they are used: most runs of this program ask git nothing.
+
 # What would make git look at another place than GIT_DIR says.
-_REDIRECTIONS: Final = re.compile(
+_REDIRECTIONS: Final = (
     "GIT_(ALTERNATE_OBJECT_DIRECTORIES|COMMON_DIR|CONFIG|DIR|GRAFT_FILE|IMPLICIT_WORK_TREE|INDEX_FILE|NAMESPACE|"
     "OBJECT_DIRECTORY|PREFIX|SHALLOW_FILE|WORK_TREE)"
 )
@@ -50,9 +54,9 @@ _SAFETY: Final = {
     "GIT_TERMINAL_PROMPT": "0",
 }
 
-_OID: Final = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64})\n")
-_ANSWER: Final = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64}) (commit|tree|blob|tag)\n")
-_IDENTITY: Final = re.compile(rb"(.*) <(.*)> ([0-9]{1,18}) ([+-][0-9]{1,4})\n?")
+_OID: Final = rb"([0-9a-f]{40}|[0-9a-f]{64})\n"
+_ANSWER: Final = rb"([0-9a-f]{40}|[0-9a-f]{64}) (commit|tree|blob|tag)\n"
+_IDENTITY: Final = rb"(.*) <(.*)> ([0-9]{1,18}) ([+-][0-9]{1,4})\n?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +82,10 @@ class GitProgram:
         """The program of that name or path, or None. For "git", REFTABLE_GIT may name another one."""
         if command == "git":
             command = os.environ.get("REFTABLE_GIT") or command
-        found = shutil.which(command)
-        return None if found is None else cls(found)
+        places = os.get_exec_path() if os.path.basename(command) == command else [""]
+        found = (os.path.join(place, command) for place in places)
+        path = next((one for one in found if os.path.isfile(one) and os.access(one, os.X_OK)), None)
+        return None if path is None else cls(path)
 
     @functools.cache  # noqa: B019 - of a program, which is a path
     def version(self) -> tuple[int, int] | None:
@@ -185,7 +191,7 @@ class GitProgram:
                 running.close()
                 pipes.clear()
                 answer = ask(name)
-            return bytes.fromhex(answer.decode()) if _OID.fullmatch(answer) else None
+            return bytes.fromhex(answer.decode()) if re.fullmatch(_OID, answer) else None
 
         with running:
             yield look_up
@@ -193,11 +199,11 @@ class GitProgram:
     def committer(self, git_dir: str | os.PathLike[str]) -> Identity | None:
         """The committer as git knows them in this repository, None if git does not."""
         answer = self._ask(git_dir, "var", "GIT_COMMITTER_IDENT")
-        match = _IDENTITY.fullmatch(os.fsencode(answer))
+        match = re.fullmatch(_IDENTITY, os.fsencode(answer))
         if match is None:
             return None
         name, email, seconds, tz = match.groups()
-        return Identity(name, email, int(seconds), int(tz))
+        return update.Identity(name, email, int(seconds), int(tz))
 
     def show_command(
         self, git_dir: str | os.PathLike[str], oid: bytes, *, color: bool = True
@@ -244,6 +250,9 @@ class GitProgram:
         self, git_dir: str | os.PathLike[str], arguments: Iterable[str], timeout: float
     ) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes], IO[bytes]]]:
         """A running git, its input and output; it is stopped after `timeout` seconds, or at the end."""
+        import subprocess
+        import threading
+
         with subprocess.Popen(
             [self.command, *arguments],
             stdin=subprocess.PIPE,
@@ -265,9 +274,37 @@ class GitProgram:
                     stdin.close()
 
 
+class WholeConfig(Mapping[str, str | None]):
+    """The configuration of a repository, for which git is asked when the repository's own files do not do.
+
+    What format a repository has, and where its work tree is, git takes from those alone, as
+    read_repository_format() in its setup.c.
+    """
+
+    def __init__(self, own: dict[str, str | None], program: GitProgram, git_dir: Path) -> None:
+        """`own` is what the repository's own files say."""
+        self._own = own
+        self._program = program
+        self._git_dir = git_dir
+
+    @functools.cached_property
+    def _all(self) -> dict[str, str | None]:
+        return self._program.config(self._git_dir, self._own)
+
+    def __getitem__(self, key: str) -> str | None:
+        is_own = key.startswith("extensions.") or key in _OF_FORMAT
+        return (self._own if is_own else self._all)[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+
 def environment_without_places() -> dict[str, str]:
     """The environment without what would make git look at another repository than it is told to."""
-    return {name: value for name, value in os.environ.items() if not _REDIRECTIONS.fullmatch(name)}
+    return {name: value for name, value in os.environ.items() if not re.fullmatch(_REDIRECTIONS, name)}
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
@@ -282,7 +319,7 @@ def _object_info(oid: bytes, itself: bytes, peeled: bytes) -> ObjectInfo | None:
 
     None where it says something else, as a script does that runs git and has a line of its own to say.
     """
-    known, target = _ANSWER.fullmatch(itself), _ANSWER.fullmatch(peeled)
+    known, target = re.fullmatch(_ANSWER, itself), re.fullmatch(_ANSWER, peeled)
     if known is None:
         is_missing = itself == b"%s missing\n" % oid.hex().encode() and peeled.endswith(b" missing\n")
         return ObjectInfo(None) if is_missing else None
@@ -296,6 +333,9 @@ def _object_info(oid: bytes, itself: bytes, peeled: bytes) -> ObjectInfo | None:
 
 def committer_from_environment() -> Identity:
     """The committer as far as GIT_COMMITTER_NAME and GIT_COMMITTER_EMAIL, or else user and host, tell."""
+    import getpass
+    import socket
+
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a process may run under an id that no user has
@@ -305,7 +345,7 @@ def committer_from_environment() -> Identity:
         os.environ.get("GIT_COMMITTER_EMAIL") or os.environ.get("EMAIL") or f"{user}@{socket.gethostname()}"
     )
     now = int(time.time())
-    return Identity(_clean(name), _clean(email), now, int(time.strftime("%z", time.localtime(now))))
+    return update.Identity(_clean(name), _clean(email), now, int(time.strftime("%z", time.localtime(now))))
 
 
 def _clean(text: str) -> bytes:

@@ -14,16 +14,18 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Final, Generic, TypeAlias, cast
+from typing import TYPE_CHECKING, Final, Generic, TypeAlias, cast
 
+from engine import merge, stack as stacks, update
 from engine.closing import Closing
 from engine.errors import require_bytes
 from engine.format import LiveRef, LogEntry, is_per_worktree, is_refname
 from engine.git.joint import AnyStack, JointStacks
-from engine.git.writing import RefTransaction
-from engine.merge import MergedTable, RefChange, ref_changes
-from engine.stack import Resolved, Stack, StackOptions, follow
-from engine.update import is_null
+from engine.merge import MergedTable
+from engine.stack import Resolved, StackOptions, follow
+
+if TYPE_CHECKING:
+    from engine.git.writing import RefTransaction
 
 _RULES: Final = (
     (b"", b""),
@@ -63,12 +65,12 @@ def short_name(name: bytes, is_there: Callable[[bytes], bool], *, strict: bool =
 OpenStack: TypeAlias = Callable[[Path, StackOptions], AnyStack]
 """How a stack is opened."""
 
-_Begin: TypeAlias = Callable[[bytes, bool, bool, Callable[[bytes], object]], RefTransaction]
+_Begin: TypeAlias = "Callable[[bytes, bool, bool, Callable[[bytes], object]], RefTransaction]"
 
 
-def open_to_read(directory: Path, options: StackOptions) -> Stack:
+def open_to_read(directory: Path, options: StackOptions) -> stacks.Stack:
     """A stack that nothing is locked, removed or written for. Raises what `Stack.open` raises."""
-    return Stack.open(directory, options, read_only=True)
+    return stacks.Stack.open(directory, options, read_only=True)
 
 
 class Refs(Closing, Generic[AnyStack]):
@@ -189,12 +191,12 @@ class Refs(Closing, Generic[AnyStack]):
         oldest: LogEntry | None = None
         for position, entry in enumerate(self.reflog(name)):
             if position == number:
-                return value if oldest is None or is_null(oldest.old) else entry.new
+                return value if oldest is None or update.is_null(oldest.old) else entry.new
             oldest = entry
         if oldest is None:
             return value if number == 0 else None
         is_one_more = number == position + 1
-        return oldest.old if is_one_more and not is_null(oldest.old) else None
+        return oldest.old if is_one_more and not update.is_null(oldest.old) else None
 
     def at(self, name: bytes, when: int) -> bytes | None:
         """The object id that the ref had at a time, in seconds since 1970: `name@{time}`.
@@ -204,13 +206,13 @@ class Refs(Closing, Generic[AnyStack]):
         newer: LogEntry | None = None
         for entry in self.reflog(name):
             if entry.time <= when:
-                if (newer is not None and not is_null(newer.old)) or entry.time == when:
+                if (newer is not None and not update.is_null(newer.old)) or entry.time == when:
                     return entry.new
                 return self.resolve(name).oid
             newer = entry
         if newer is None:
             return None
-        return newer.new if is_null(newer.old) else newer.old
+        return newer.new if update.is_null(newer.old) else newer.old
 
     # Changes by this process.
 
@@ -244,7 +246,7 @@ class Refs(Closing, Generic[AnyStack]):
 
     def watch(
         self, seconds: float = 0.5, *, sleep: Callable[[float], object] = time.sleep
-    ) -> Iterator[tuple[RefChange, ...]]:
+    ) -> Iterator[tuple[merge.RefChange, ...]]:
         """What becomes of the refs: whenever any has changed, those that have, in name order.
 
         Never ends by itself; looks every so many `seconds`, which is one `stat` for each stack while nothing
@@ -260,11 +262,13 @@ class Refs(Closing, Generic[AnyStack]):
     def _views(self) -> tuple[MergedTable, ...]:
         return tuple(stack.merged for stack in (self._own, self._main) if stack is not None)
 
-    def _changes(self, before: Iterable[MergedTable], after: Iterable[MergedTable]) -> Iterator[RefChange]:
-        found: dict[bytes, RefChange] = {}
+    def _changes(
+        self, before: Iterable[MergedTable], after: Iterable[MergedTable]
+    ) -> Iterator[merge.RefChange]:
+        found: dict[bytes, merge.RefChange] = {}
         for number, (old, new) in enumerate(zip(before, after, strict=True)):
             is_shared = self._own is not None and number == 1
-            for changes in ref_changes(old, new):
+            for changes in merge.ref_changes(old, new):
                 found.update(
                     (change.name, change)
                     for change in changes

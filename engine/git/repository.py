@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, overload
+from typing import TYPE_CHECKING, Any, Final, overload
 
+from engine import merge, stack as stacks, update
 from engine.errors import HookError, RepositoryError
 from engine.format import DEFAULT_BLOCK_SIZE, DEFAULT_RESTART_INTERVAL, MAX_BLOCK_SIZE, MAX_RESTARTS, HashId
 from engine.git.config import GitConfig
@@ -27,22 +28,26 @@ from engine.git.program import (
     committer_from_environment,
     environment_without_places,
 )
-from engine.git.refs import OpenStack, Refs, open_to_read
-from engine.git.writing import RefTransaction
-from engine.merge import DEFAULT_FACTOR, STASH, Expiry
-from engine.stack import DEFAULT_LOCK_TIMEOUT_MS, Stack, StackOptions
-from engine.update import HOOK_NAME, Identity, ReferenceHook
+from engine.merge import DEFAULT_FACTOR
+from engine.stack import DEFAULT_LOCK_TIMEOUT_MS, StackOptions
+
+if TYPE_CHECKING:
+    from engine.git.joint import AnyStack, JointStacks
+    from engine.git.refs import OpenStack, Refs
+    from engine.git.writing import RefTransaction
+    from engine.stack import Stack
+    from engine.update import Identity, ReferenceHook
 
 _MAX_FACTOR: Final = 255
 _RECENT_HOOK: Final = (2, 54)
-_HOOK_EVENT: Final = re.compile(r"hook\.(.*)\.event", re.DOTALL)
+_HOOK_EVENT: Final = r"(?s)hook\.(.*)\.event"
 _WAIT_FOREVER: Final = -1
 
 # core.sharedRepository adds these to what the umask leaves (PERM_GROUP and PERM_EVERYBODY in git's setup.h).
 _GROUP: Final = 0o660
 _EVERYBODY: Final = 0o664
 
-_EXPIRY: Final = re.compile(r"gc\.(?:(.*)\.)?reflogexpire(unreachable)?", re.DOTALL)
+_EXPIRY: Final = r"(?s)gc\.(?:(.*)\.)?reflogexpire(unreachable)?"
 _DEFAULT_EXPIRY: Final = "90.days.ago"
 
 _LOGGED_PREFIXES: Final = (b"refs/heads/", b"refs/remotes/", b"refs/notes/")
@@ -115,22 +120,28 @@ class Repository:
     @overload
     def refs(self, open_stack: OpenStack[AnyStack], own: Path | None = None) -> Refs[AnyStack]: ...
 
-    def refs(self, open_stack: OpenStack[Any] = open_to_read, own: Path | None = None) -> Refs[Any]:
+    def refs(self, open_stack: OpenStack[Any] | None = None, own: Path | None = None) -> Refs[Any]:
         """The refs as git sees them from the worktree that the path leads to; a context manager.
 
         `own` is the stack of another worktree, to see them from there. `open_readable` for `open_stack`
         opens damaged stacks as well. Raises what it raises.
         """
-        options = self.stack_options()
+        from engine.git.refs import Refs, open_to_read
+
+        open_stack = open_stack or open_to_read
+        to_read = StackOptions(hash_id=self.hash_id)  # for all of them, git would have to be asked
 
         def begin(
             message: bytes, force: bool, create_reflog: bool, output: Callable[[bytes], object]
         ) -> RefTransaction:
-            writing = partial(Stack.open, options=options)
-            stacks = self.joint_stacks(lambda one: open_to_read(one, options), writing, own=own)
-            return RefTransaction(self, stacks, message, force, create_reflog, output)
+            from engine.git.writing import RefTransaction
 
-        return Refs(self.joint_stacks(lambda one: open_stack(one, options), own=own), begin)
+            options = self.stack_options()
+            writing = partial(stacks.Stack.open, options=options)
+            both = self.joint_stacks(lambda one: open_to_read(one, options), writing, own=own)
+            return RefTransaction(self, both, message, force, create_reflog, output)
+
+        return Refs(self.joint_stacks(lambda one: open_stack(one, to_read), own=own), begin)
 
     def joint_stacks(
         self,
@@ -140,6 +151,8 @@ class Repository:
         own: Path | None = None,
     ) -> JointStacks[AnyStack]:
         """The stacks as seen from the worktree that the path leads to, or from the one whose own is `own`."""
+        from engine.git.joint import JointStacks
+
         main = self.stacks[0].directory
         linked = {stack.directory.parent.name: stack.directory for stack in self.stacks[1:]}
         own = own or self.current.directory
@@ -184,7 +197,7 @@ class Repository:
             name == b"HEAD" or name.startswith(_LOGGED_PREFIXES)
         )
 
-    def reflog_expiry(self, parse: Callable[[str], int]) -> Expiry:
+    def reflog_expiry(self, parse: Callable[[str], int]) -> merge.Expiry:
         """Which entries `git reflog expire` lets expire whatever they lead to, by gc.reflogExpire.
 
         gc.reflogExpireUnreachable, for which objects would have to be looked at, is left out. `parse` makes
@@ -199,7 +212,7 @@ class Repository:
         default: int | None = None
         times: dict[bytes, int] = {}
         for key in self.config.values:
-            if (match := _EXPIRY.fullmatch(key)) is None:
+            if (match := re.fullmatch(_EXPIRY, key)) is None:
                 continue
             pattern, for_unreachable = match.groups()
             if for_unreachable:
@@ -216,8 +229,8 @@ class Repository:
                 default = time
             else:
                 times[os.fsencode(pattern)] = time
-        return Expiry(
-            parse(_DEFAULT_EXPIRY) if default is None else default, times=(*times.items(), (STASH, 0))
+        return merge.Expiry(
+            parse(_DEFAULT_EXPIRY) if default is None else default, times=(*times.items(), (merge.STASH, 0))
         )
 
     @property
@@ -249,7 +262,8 @@ class Repository:
             hooks = (self.common_dir or place) / "hooks"
         else:
             hooks = place / os.path.expanduser(configured)
-        return hooks / HOOK_NAME if os.access(hooks / HOOK_NAME, os.X_OK) else None
+        hook = hooks / update.HOOK_NAME
+        return hook if os.access(hook, os.X_OK) else None
 
     def reference_hook(self, directory: Path, output: Callable[[bytes], object]) -> ReferenceHook | None:
         """The hook that git runs for changes of refs in the stack of `directory`, if there is one.
@@ -262,27 +276,27 @@ class Repository:
             return None
         place = self.worktree if git_dir == self.git_dir and self.worktree is not None else git_dir
         program = self.hook_program(place)
-        events = [key for key, value in self.config.values.items() if value == HOOK_NAME]
+        events = [key for key, value in self.config.values.items() if value == update.HOOK_NAME]
         if program is None and not events:
             return None
         version = self.git and self.git.version()
         is_recent = not version or version >= _RECENT_HOOK
         for key in events if is_recent else ():
-            match = _HOOK_EVENT.fullmatch(key)
+            match = re.fullmatch(_HOOK_EVENT, key)
             if match is not None and self.config.flag(f"hook.{match[1]}.enabled", True):
-                raise HookError(f"{key} defines a hook {HOOK_NAME}, which git alone runs")
+                raise HookError(f"{key} defines a hook {update.HOOK_NAME}, which git alone runs")
         if program is None:
             return None
         for path in (self.common_dir, place):
             if (owner := path.stat().st_uid) != os.geteuid():
                 raise HookError(
-                    f"the hook {HOOK_NAME} is not run: {str(path)!r} belongs to user {owner}, and git does "
-                    "not work in a repository of another user"
+                    f"the hook {update.HOOK_NAME} is not run: {str(path)!r} belongs to user {owner}, and git "
+                    "does not work in a repository of another user"
                 )
         environment = environment_without_places() | {"GIT_PREFIX": ""}
         if place != git_dir.parent:
             environment["GIT_DIR"] = os.fspath(git_dir)
-        return ReferenceHook(program, place, environment, is_recent, output)
+        return update.ReferenceHook(program, place, environment, is_recent, output)
 
     def committer(self) -> Identity:
         """Who a reflog entry of now is by: what git says, or else what the environment does."""

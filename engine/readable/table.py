@@ -26,6 +26,7 @@ from itertools import islice
 from operator import attrgetter, le, lt
 from typing import Final, NoReturn, TypeVar, cast
 
+from engine import layout, salvage
 from engine.errors import FormatError, MissingTableError
 from engine.format import (
     U64_MAX,
@@ -42,8 +43,6 @@ from engine.format import (
     log_order,
     ref_key,
 )
-from engine.layout import TableLayout
-from engine.salvage import Losses, Salvaged, assumed_header, salvage_table
 from engine.table import RegularFile, Table
 
 _name: Callable[[RefRecord | LogRecord], bytes] = attrgetter("name")
@@ -67,13 +66,13 @@ class ReadableTable(Table):
 
     def __init__(self, file: RegularFile, path: str) -> None:
         super().__init__(file, path)
-        self._salvaged: Salvaged | None = None
+        self._salvaged: salvage.Salvaged | None = None
         self._lock = threading.Lock()
         self.fault: OpenError | None = None
         self._read_by: Header | None = self.header
         if self.min_update_index > self.max_update_index:  # which keeps no table from being opened
-            layout = TableLayout(self.name, self.size, self.read)
-            self._read_by = assumed_header(layout, self.name, self.hash_id)[0]
+            spans = layout.TableLayout(self.name, self.size, self.read)
+            self._read_by = salvage.assumed_header(spans, self.name, self.hash_id)[0]
 
     @property
     def _looks_sound(self) -> bool:
@@ -81,7 +80,7 @@ class ReadableTable(Table):
         return self.fault is None and self._salvaged is None
 
     @property
-    def losses(self) -> Losses | None:
+    def losses(self) -> salvage.Losses | None:
         """What salvaging has brought; None if no damage was met so far, or where nothing can be salvaged."""
         return self._salvaged.losses if self._salvaged is not None else None
 
@@ -157,7 +156,7 @@ class ReadableTable(Table):
     def log_blocks(self, start: bytes = b"", update_index: int = U64_MAX) -> Iterator[list[LogRecord]]:
         """The logs from the first key >= (`start`, `update_index`) on, as far as they can be read."""
 
-        def rest(found: Salvaged, key: tuple[bytes, int]) -> Iterator[list[LogRecord]]:
+        def rest(found: salvage.Salvaged, key: tuple[bytes, int]) -> Iterator[list[LogRecord]]:
             return found.log_blocks(key[0], -key[1])
 
         # One ref has many entries; to look at names alone costs little and shows most.
@@ -168,7 +167,7 @@ class ReadableTable(Table):
         self,
         sound: Iterator[list[_R]],
         follows: Callable[[bytes, bytes], bool],
-        salvaged: Callable[[Salvaged, _K], Iterator[list[_R]]],
+        salvaged: Callable[[salvage.Salvaged, _K], Iterator[list[_R]]],
         key_of: Callable[[_R], _K],
         start: _K,
     ) -> Iterator[list[_R]]:
@@ -224,11 +223,11 @@ class ReadableTable(Table):
                 if (last is None or record.name > last) and any(oid.startswith(prefix) for oid in ids):
                     yield record
 
-    def salvaged(self) -> Salvaged | None:
+    def salvaged(self) -> salvage.Salvaged | None:
         """What is left of the table; None for a file that nothing can be taken from."""
         with self._lock:
             if self._salvaged is None and self._read_by is not None:
-                self._salvaged = salvage_table(self.name, self.size, self.read, self._read_by)
+                self._salvaged = salvage.salvage_table(self.name, self.size, self.read, self._read_by)
             return self._salvaged
 
 
@@ -265,8 +264,8 @@ class BrokenTable(ReadableTable):
         else:
             self.size = file.size
             if is_read:
-                layout = TableLayout(name, file.size, file.read)
-                self._read_by, self.has_limits = assumed_header(layout, name, hash_id)
+                spans = layout.TableLayout(name, file.size, file.read)
+                self._read_by, self.has_limits = salvage.assumed_header(spans, name, hash_id)
                 known = self._read_by if self.has_limits else replace(shown, hash_id=self._read_by.hash_id)
                 shown = replace(known, version=known.hash_id.version)
         self._describe(shown)

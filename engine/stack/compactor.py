@@ -18,7 +18,6 @@ A crash before the rename of the list leaves the old stack and clutter, after it
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -29,7 +28,7 @@ from engine.format import footer_size
 from engine.merge import Expiry, MergedTable, compact_tables, is_noop
 from engine.progress import ProgressCallback
 from engine.stack.directory import StackDirectory
-from engine.stack.lock import LockFile
+from engine.stack.lock import LockFile, jitter
 from engine.stack.writable import require_writable
 
 _HOLD_SECONDS: Final = 5.0
@@ -155,4 +154,4 @@ def hold_tables(directory: StackDirectory, locks: ExitStack) -> None:
         except LockError:
             if time.monotonic() > deadline:
                 raise
-        time.sleep(random.uniform(0.001, 0.02))  # noqa: S311 - jitter, not a secret
+        time.sleep(jitter(0.001, 0.02))

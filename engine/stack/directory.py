@@ -21,7 +21,6 @@ What to write, and when, is decided in `addition.py`, `compactor.py` and `cleani
 from __future__ import annotations
 
 import os
-import random
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -52,7 +51,7 @@ from engine.format import (
 )
 from engine.merge import MergedTable
 from engine.stack.durable import sync_directory
-from engine.stack.lock import LOCK_SUFFIX, LockFile
+from engine.stack.lock import LOCK_SUFFIX, LockFile, jitter
 from engine.stack.options import StackOptions
 from engine.stack.temporary import TemporaryTable, unused_table_name
 from engine.table import RegularFile, Table, WriteOptions
@@ -195,7 +194,7 @@ class StackDirectory(Closing):
                 # Their files stay open for the iterators that still read them.
                 self.unlink(replaced)
                 return
-            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - jitter, not a secret
+            time.sleep(pause * jitter(0.5, 1.5))
             pause *= 2
 
     def _open_tables(self, names: Sequence[str], opened: Iterable[Table] = ()) -> tuple[Table, ...]:

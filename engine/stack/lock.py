@@ -8,7 +8,6 @@ process left behind looks like a held one; nothing here removes it.
 from __future__ import annotations
 
 import os
-import random
 import time
 from contextlib import suppress
 from itertools import count
@@ -22,6 +21,14 @@ LOCK_SUFFIX: Final = ".lock"
 
 _LONGEST_WAIT_MS: Final = 1000
 _DEFAULT_MODE: Final = 0o666
+
+
+def jitter(low: float, high: float) -> float:
+    """Any number between these, so that processes that wait for each other do not keep step.
+
+    To import `random` takes longer than to read a ref.
+    """
+    return low + (high - low) * int.from_bytes(os.urandom(2)) / 0xFFFF
 
 
 class LockFile(Unfinished):
@@ -129,7 +136,7 @@ def _create(lock_path: str, timeout_ms: int) -> int:
             pass
         # Quadratic, as git's lockfile.c: the first waiters try often, the late ones seldom.
         wait_ms = min(attempt * attempt, _LONGEST_WAIT_MS)
-        pause = wait_ms * random.uniform(0.75, 1.25) / 1000  # noqa: S311 - jitter, not a secret
+        pause = wait_ms * jitter(0.75, 1.25) / 1000
         if deadline is not None:
             left = deadline - time.monotonic()
             if left <= 0:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Final, Literal
 
 from engine.errors import ApiError
@@ -22,8 +21,10 @@ Policy = Literal["log2", "geometric"]
 
 DEFAULT_LOCK_TIMEOUT_MS: Final = 100
 
-# No two tables ever share one.
-_random_suffix: Final = partial(secrets.randbits, 32)
+
+def _random_suffix() -> int:
+    """No two tables ever share one."""
+    return int.from_bytes(os.urandom(4))
 
 
 @dataclass(slots=True, frozen=True)

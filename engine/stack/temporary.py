@@ -6,7 +6,6 @@ A name never returns: its suffix is random, and no file of the directory has it.
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -31,7 +30,7 @@ class TemporaryTable(Unfinished):
         self._directory = directory
         self._pending = bytearray()
         # Noted before it is made: an interrupt may come just behind that.
-        self._path: str | None = os.path.join(directory, f"{name}{TEMPORARY_MARK}{secrets.token_hex(3)}")
+        self._path: str | None = os.path.join(directory, f"{name}{TEMPORARY_MARK}{os.urandom(3).hex()}")
         self._fd = -1
         super().__init__()
         self._fd = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666)

@@ -3,6 +3,7 @@
 The only way to change a stack, for screens and verbs alike. Nothing here knows a screen. Planning and
 applying take as long as they take: callers run them in a thread. May import `model`.
 
+    workplace     the stack that actions work on, and how a shell names it
     base          what plans, results and actions are; `run`, through which every change goes
     compacting    compact, expire, clean
     adding, ref_form
@@ -21,11 +22,8 @@ if TYPE_CHECKING:
     from inspector.actions.base import (
         Action,
         Plan,
-        RefusedError,
         Result,
         Typed,
-        Workplace,
-        command,
         is_as_planned_for,
         plan_and_run,
         rehearse,
@@ -36,19 +34,18 @@ if TYPE_CHECKING:
     from inspector.actions.repairing import PlannedRepair, RepairAction
     from inspector.actions.trouble import Trouble, explain, lock_words, seen_locks
     from inspector.actions.undoing import DropAction, KeepAction, UndoAction
+    from inspector.actions.workplace import RefusedError, Workplace, command
 else:
     __getattr__, __dir__, __all__ = lazily(
         __name__,
         {
             "adding": "AddAction",
-            "base": (
-                "Action Plan RefusedError Result Typed Workplace command is_as_planned_for "
-                "plan_and_run rehearse run"
-            ),
+            "base": "Action Plan Result Typed is_as_planned_for plan_and_run rehearse run",
             "compacting": "CleanAction CompactAction ExpireAction TableRange",
             "ref_form": "FormKind RefForm name_field value_field",
             "repairing": "PlannedRepair RepairAction",
             "trouble": "Trouble explain lock_words seen_locks",
             "undoing": "DropAction KeepAction UndoAction",
+            "workplace": "RefusedError Workplace command",
         },
     )

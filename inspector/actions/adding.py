@@ -26,7 +26,8 @@ from engine.update import (
     hook_lines,
     parse_commands,
 )
-from inspector.actions.base import Action, Plan, Result, Workplace, command, word
+from inspector.actions.base import Action, Plan, Result
+from inspector.actions.workplace import Workplace, command, word
 from inspector.text import counted, error_text, safe_message, safe_name, update_lines
 
 

@@ -1,108 +1,25 @@
-"""What an action is, where it works, and `run`: the one way from a plan to a changed stack.
-
-The command line that does the same as an action is made here as well, ready to be pasted into a shell.
-"""
+"""What an action is, and `run`: the one way from a plan to a changed stack."""
 
 from __future__ import annotations
 
 import os
-import shlex
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from engine.errors import LockError, OutdatedError, ReftableError
 from engine.format import parse_table_list
-from engine.git import Repository, find_repository
 from engine.progress import ProgressCallback
-from engine.snapshot import ChangeRecord, Snapshot
-from engine.stack import LOCK_SUFFIX, TABLES_LIST, Stack, StackOptions, read_list_bytes
-from inspector.text import safe_name
+from engine.snapshot import Snapshot
+from engine.stack import LOCK_SUFFIX, TABLES_LIST, read_list_bytes
+from inspector.actions.workplace import Workplace, command
 
 Made = TypeVar("Made")
 
-PROGRAM: Final = "reftable-inspector"
 _MOST_PLANS: Final = 4
 """Plans that are made for a stack which other processes change again and again, before giving up."""
-
-
-class RefusedError(PermissionError):
-    """Nothing may be changed here; the message says why, and what would change that."""
-
-
-@dataclass(frozen=True)
-class Workplace:
-    """The stack that actions work on, and how they open it: always with a handle of their own.
-
-    `repository` is the one that the stack was found through; None where there was none to look for. With
-    `read_only` every change is refused.
-    """
-
-    directory: Path
-    options: StackOptions
-    repository: Repository | None = None
-    read_only: bool = False
-
-    def opened(self, options: StackOptions | None = None) -> Stack:
-        """A handle to read the stack as it is now. Raises what `Stack.open` raises."""
-        return Stack.open(self.directory, options or self.options, read_only=True)
-
-    @contextmanager
-    def changing(
-        self, operation: str, removed: Collection[str] = (), options: StackOptions | None = None
-    ) -> Iterator[tuple[Stack, ChangeRecord]]:
-        """A handle for a change, and the record of it, whose snapshot is there once this is over.
-
-        `operation` is the verb of the command line, `removed` are files beside the stack that may go.
-        """
-        with ChangeRecord(self.directory, operation, time.time(), extra=removed) as record:
-            options = options or self.options
-            with Stack.open(self.directory, options, before_change=record.before_change) as stack:
-                yield stack, record
-
-    @cached_property
-    def surroundings(self) -> Repository:
-        """The repository, or the plain directory, around the stack. Reads files when it was not given."""
-        return self.repository or find_repository(self.directory)
-
-    @property
-    def around(self) -> Repository | None:
-        """The repository, where the stack is its current one and was not named by its own directory."""
-        known = self.repository
-        if known is None or known.git_dir is None or known.current.directory != self.directory:
-            return None
-        return None if os.path.samefile(known.path, self.directory) else known
-
-    def require_writable(self) -> None:
-        """Raise RefusedError if no change can be made: by the user's choice, or for want of permission."""
-        if self.read_only:
-            raise RefusedError("opened with --read-only: start without it to change the stack")
-        # Permissions go by the effective ids, which is what the system will go by.
-        if os.access(self.directory, os.W_OK | os.X_OK, effective_ids=True):
-            return
-        place = safe_name(str(self.directory))
-        if os.statvfs(self.directory).f_flag & os.ST_RDONLY:
-            raise RefusedError(f"{place} is on a file system that is mounted read-only")
-        owner = self.directory.stat().st_uid
-        raise RefusedError(
-            f"no permission to write in {place}: it belongs to user {owner}, and you are user {os.geteuid()}"
-        )
-
-    @property
-    def arguments(self) -> tuple[str, ...]:
-        """The words that name this stack on the command line, quoted for a shell, from any directory."""
-        if self.repository is None:
-            return (word(str(self.directory)),)
-        path = word(os.path.abspath(self.repository.path))
-        for location in self.repository.stacks:
-            if location.directory == self.directory and not location.is_current:
-                return ("--worktree", word(location.name), path)
-        return (path,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,31 +173,3 @@ def is_as_planned_for(workplace: Workplace, names: tuple[str, ...]) -> bool:
         return listed_names(workplace.directory) == names
     except (ReftableError, OSError):
         return False
-
-
-def word(text: str) -> str:
-    r"""`text` as one word of a shell's command line.
-
-    What cannot be seen, or is no text (bytes of a path that are not UTF-8), is written as `$'\OOO'`, which
-    bash, zsh and ksh know, and POSIX since 2024.
-    """
-    if text.isprintable():
-        return shlex.quote(text)
-    # Octal, since some shells read more than two hexadecimal digits.
-    escaped = "".join(
-        chr(byte) if 0x20 <= byte < 0x7F and byte not in b"'\\" else f"\\{byte:03o}"
-        for byte in text.encode("utf-8", "surrogateescape")
-    )
-    return f"$'{escaped}'"
-
-
-def command(verb: str, options: Iterable[str], arguments: Iterable[str], stdin: bytes | None = None) -> str:
-    """`reftable-inspector VERB OPTIONS ARGUMENTS`, all of them quoted already; `stdin` as a here-document."""
-    line = " ".join([PROGRAM, verb, *options, *arguments])
-    if stdin is None:
-        return line
-    text = stdin.decode("utf-8", "surrogateescape")
-    end = "END"
-    while end in text.split("\n"):
-        end += "_"
-    return f"{line} <<'{end}'\n{text}{end}"

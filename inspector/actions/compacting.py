@@ -16,7 +16,8 @@ from engine.merge import CompactionPlan, Expiry
 from engine.progress import ProgressCallback
 from engine.snapshot import Snapshot
 from engine.stack import TABLES_LIST, CleanPlan, Policy, Stack, StackOptions
-from inspector.actions.base import Action, Plan, Result, word
+from inspector.actions.base import Action, Plan, Result
+from inspector.actions.workplace import word
 from inspector.text import clean_lines, compaction_lines, counted, parse_time
 
 

@@ -27,7 +27,8 @@ from engine.repair import (
     table_files,
 )
 from engine.stack import LOCK_SUFFIX, TABLES_LIST
-from inspector.actions.base import Action, Plan, Result, Typed, listed_names, word
+from inspector.actions.base import Action, Plan, Result, Typed, listed_names
+from inspector.actions.workplace import word
 from inspector.rows import OutcomeRows
 from inspector.text import (
     GC_WARNING,

@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 from engine import errors
 from engine.stack import LOCK_SUFFIX, TABLES_LIST, UnlistedFile, unlisted_files
-from inspector.actions.base import RefusedError
+from inspector.actions.workplace import RefusedError
 from inspector.text import age_text, safe_message, safe_name
 
 Remedy = Literal["again", "plan", "repair", "none"]

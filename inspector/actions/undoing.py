@@ -29,7 +29,8 @@ from engine.snapshot import (
     restore,
     unusable_snapshots,
 )
-from inspector.actions.base import Action, Plan, Result, Typed, listed_names, word
+from inspector.actions.base import Action, Plan, Result, Typed, listed_names
+from inspector.actions.workplace import word
 from inspector.text import counted, safe_message, safe_name, utc_time
 
 FORCE: Final = "undo all"

@@ -24,6 +24,7 @@ from engine.merge import CompactionPlan, Expiry
 from engine.progress import ProgressCallback
 from engine.stack import CleanPlan, Policy
 from engine.update import Control, RefUpdate, TransactionResult, read_commands
+from inspector import demo as demos
 from inspector.actions import (
     Action,
     AddAction,
@@ -36,7 +37,6 @@ from inspector.actions import (
 )
 from inspector.cli.opening import Call, completes, dry_run_option, json_option, stack_verb
 from inspector.cli.output import Output, ProgressLine, note_sentence
-from inspector.demo import build_damaged_demo, build_demo
 from inspector.exit_codes import note
 from inspector.text import (
     json_line,
@@ -347,7 +347,7 @@ def demo(directory: Path, damaged: bool, as_json: bool) -> None:
 
     DIR must be empty or not exist. Prints the path of the stack.
     """
-    (build_damaged_demo if damaged else build_demo)(directory)
+    (demos.build_damaged_demo if damaged else demos.build_demo)(directory)
     out = Output.standard()
     if as_json:
         out.json([json_line({"path": str(directory)})])

@@ -15,17 +15,18 @@ from typing import Any, TypeAlias, TypeVar
 
 import click
 
+from engine import git
 from engine.errors import in_words
-from engine.git import JointView, find_repository
+from engine.git import find_repository
 from engine.merge import MergedTable
 from engine.readable import ReadableStack, ReadableTable, damage_met, open_readable, open_table
-from engine.stack import ReadStack
+from engine.stack import ReadStack, StackOptions
 from engine.table import Table
 from inspector.actions import Workplace
 from inspector.cli.output import Output
 from inspector.exit_codes import ExitCode, note
 
-View: TypeAlias = MergedTable | JointView
+View: TypeAlias = "MergedTable | git.JointView"
 """What a verb shows the refs of."""
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
@@ -122,7 +123,7 @@ def find_stack(path: Path | None, worktree: str | None) -> Workplace:
                 f"no worktree {worktree!r} here; there is {names}", param_hint="--worktree"
             )
         location = found[0]
-    return Workplace(location.directory, repository.stack_options(), repository)
+    return Workplace(location.directory, None, repository)
 
 
 @dataclass
@@ -147,7 +148,7 @@ class Call:
 
         Raises `ReftableError` for a stack of which there is no table to read, and `OSError`.
         """
-        with open_readable(self.workplace.directory, self.workplace.options) as stack:
+        with open_readable(self.workplace.directory, self._to_read) as stack:
             stack.require_tables()
             try:
                 yield stack
@@ -176,8 +177,8 @@ class Call:
             view: View = stack.merged
             if not alone and self._is_linked:
                 main = self.workplace.surroundings.stacks[0].directory
-                stacks.append(opened.enter_context(open_readable(main, self.workplace.options)))
-                view = JointView(stack.merged, stacks[1].merged)
+                stacks.append(opened.enter_context(open_readable(main, self._to_read)))
+                view = git.JointView(stack.merged, stacks[1].merged)
             yield stacks, view
 
     def line_end(self, *, nul_ends: bool) -> bytes:
@@ -191,6 +192,11 @@ class Call:
         """That stack alone, as `views`."""
         with self.views(alone=True) as (stack, _):
             yield stack
+
+    @property
+    def _to_read(self) -> StackOptions:
+        """What reading needs to know beforehand; for all options, git would have to be asked."""
+        return StackOptions(hash_id=self.workplace.surroundings.hash_id)
 
     @property
     def _is_linked(self) -> bool:

@@ -14,11 +14,12 @@ from typing import TypeVar
 
 import click
 
+from engine import git
 from engine.format import LogRecord, RefRecord
-from engine.git import JointView, possible_names, short_name
 from engine.merge import MergedTable, Version
 from engine.stack import ReadStack, follow
 from engine.table import Table
+from inspector import model
 from inspector.cli.opening import (
     Call,
     View,
@@ -30,7 +31,6 @@ from inspector.cli.opening import (
     table_option,
 )
 from inspector.exit_codes import ExitCode, note
-from inspector.model import find_versions
 from inspector.text import (
     RefFormat,
     Surroundings,
@@ -144,7 +144,7 @@ def refs(
 
 
 def _reading(view: View) -> Callable[[bytes], RefRecord | None]:
-    return lambda name: (view.of(name) if isinstance(view, JointView) else view).read_ref(name)
+    return lambda name: (view.of(name) if isinstance(view, git.JointView) else view).read_ref(name)
 
 
 def _surroundings(call: Call, view: View) -> Surroundings:
@@ -158,7 +158,7 @@ def _surroundings(call: Call, view: View) -> Surroundings:
     head = read(b"HEAD")
     return Surroundings(
         leads_to,
-        lambda name: short_name(name, lambda one: leads_to(one) is not None, strict=strict),
+        lambda name: git.short_name(name, lambda one: leads_to(one) is not None, strict=strict),
         head.target if head is not None else None,
     )
 
@@ -227,14 +227,14 @@ def trace(call: Call, ref: str, stack_only: bool) -> None:
     with call.views(alone=stack_only) as (_, view):
 
         def tables_of(name: bytes) -> tuple[Table, ...]:
-            return (view.of(name) if isinstance(view, JointView) else view).tables
+            return (view.of(name) if isinstance(view, git.JointView) else view).tables
 
         def has_version(name: bytes) -> bool:
-            return bool(find_versions(tables_of(name), (), name)[0])
+            return bool(model.find_versions(tables_of(name), (), name)[0])
 
         name = _meant(ref, has_version)
         tables = tables_of(name)
-        versions, unread = find_versions(tables, tables, name)
+        versions, unread = model.find_versions(tables, tables, name)
         if call.as_json:
             call.out.json(map(_version_json, versions))
         elif versions:
@@ -297,7 +297,7 @@ def print_view(call: Call) -> None:
 
 def _meant(name: str, is_there: Callable[[bytes], bool]) -> bytes:
     """The ref that a user means by `name`, as git takes it: the name itself if there is none."""
-    return next(filter(is_there, possible_names(os.fsencode(name))), os.fsencode(name))
+    return next(filter(is_there, git.possible_names(os.fsencode(name))), os.fsencode(name))
 
 
 def _name(origin: tuple[Record, Table]) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +9,9 @@ import click
 
 from engine import __version__
 from engine.stack import StackOptions
-from inspector import tui
+from inspector import demo, tui
 from inspector.actions import Workplace
 from inspector.cli.opening import find_stack, path_options
-from inspector.demo import build_damaged_demo, build_demo
 
 
 class _NamelessContext(click.Context):
@@ -66,9 +64,11 @@ def inspect(
         raise click.UsageError("--demo opens a stack of its own: leave out PATH and --worktree")
     if made == "compaction":
         ctx.exit(tui.run_tour(mouse=not no_mouse))
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="reftable-demo-") as parent:
         directory = Path(parent, "reftable")
-        (build_damaged_demo if made == "damaged" else build_demo)(directory)
+        (demo.build_damaged_demo if made == "damaged" else demo.build_demo)(directory)
         workplace = Workplace(directory, StackOptions(), None, read_only)
         code = tui.run_inspector(workplace, label="demo", mouse=not no_mouse)
     ctx.exit(code)

@@ -24,8 +24,6 @@ from operator import or_
 from time import monotonic
 from typing import Final, Self
 
-import regex
-
 SECONDS: Final = 2.0
 """How long an expression may take for the texts of one call."""
 
@@ -67,6 +65,8 @@ class RowFilter:
         is_regex, is_fuzzy = text.startswith("re:"), text.startswith("~")
         pattern = text[3 * is_regex + is_fuzzy :].encode("utf-8", "surrogateescape")
         if is_regex:
+            import regex
+
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
@@ -129,6 +129,8 @@ class RowFilter:
 
     def _searched(self, texts: Sequence[bytes], stopped: Callable[[], bool]) -> list[bool]:
         """Whether each text has the expression; of fewer texts once `stopped()` is true."""
+        import regex
+
         search = regex.compile(self.pattern).search
         found: list[bool] = []
         left, end = SECONDS, monotonic() + SECONDS

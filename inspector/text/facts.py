@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from engine import salvage
 from engine.errors import in_words
 from engine.format import RefRecord, parse_table_name
-from engine.salvage import Losses
 from inspector.text.safe import safe_text
 
 SHOWN_BYTES: Final = 1024
@@ -105,7 +105,7 @@ def short_id(oid: bytes | None) -> str:
     return oid.hex()[:7] if oid is not None else "0000000"
 
 
-def loss_text(losses: Losses) -> str:
+def loss_text(losses: salvage.Losses) -> str:
     """What can be read of a damaged table, and what cannot."""
     text = f"{counted(losses.refs, 'ref')}, {counted(losses.logs, 'log entry', 'log entries')}"
     if losses.uncertain_logs:

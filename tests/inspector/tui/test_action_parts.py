@@ -16,7 +16,7 @@ from engine.format import HashId, RefRecord
 from engine.update import parse_commands
 from engine.update.commands import RefUpdate, Symref
 from inspector.actions import FormKind, RefForm, explain, name_field, value_field
-from inspector.actions.base import command, word
+from inspector.actions.workplace import command, word
 from inspector.tui.screens.form import Choice
 from inspector.tui.widgets.line_list import Line, LineList, wrapped
 from tests.support.screens import drive, shown_lines

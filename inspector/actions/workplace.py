@@ -1,0 +1,128 @@
+"""The stack that actions work on, and command lines about it, ready to be pasted into a shell."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from engine import snapshot, stack
+from engine.git import Repository, find_repository
+from engine.stack import StackOptions
+from inspector.text import safe_name
+
+PROGRAM: Final = "reftable-inspector"
+
+
+class RefusedError(PermissionError):
+    """Nothing may be changed here; the message says why, and what would change that."""
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """The stack that actions work on, and how they open it: always with a handle of their own.
+
+    `repository` is the one that the stack was found through; None where there was none to look for. The
+    stack is opened with the options `given`, or else with those that git's configuration asks for. With
+    `read_only` every change is refused.
+    """
+
+    directory: Path
+    given: StackOptions | None
+    repository: Repository | None = None
+    read_only: bool = False
+
+    @cached_property
+    def options(self) -> StackOptions:
+        """What the stack is opened with. Asks git; raises RepositoryError for settings that git refuses."""
+        return self.surroundings.stack_options() if self.given is None else self.given
+
+    def opened(self, options: StackOptions | None = None) -> stack.Stack:
+        """A handle to read the stack as it is now. Raises what `Stack.open` raises."""
+        return stack.Stack.open(self.directory, options or self.options, read_only=True)
+
+    @contextmanager
+    def changing(
+        self, operation: str, removed: Collection[str] = (), options: StackOptions | None = None
+    ) -> Iterator[tuple[stack.Stack, snapshot.ChangeRecord]]:
+        """A handle for a change, and the record of it, whose snapshot is there once this is over.
+
+        `operation` is the verb of the command line, `removed` are files beside the stack that may go.
+        """
+        with snapshot.ChangeRecord(self.directory, operation, time.time(), extra=removed) as record:
+            options = options or self.options
+            with stack.Stack.open(self.directory, options, before_change=record.before_change) as opened:
+                yield opened, record
+
+    @cached_property
+    def surroundings(self) -> Repository:
+        """The repository, or the plain directory, around the stack. Reads files when it was not given."""
+        return self.repository or find_repository(self.directory)
+
+    @property
+    def around(self) -> Repository | None:
+        """The repository, where the stack is its current one and was not named by its own directory."""
+        known = self.repository
+        if known is None or known.git_dir is None or known.current.directory != self.directory:
+            return None
+        return None if os.path.samefile(known.path, self.directory) else known
+
+    def require_writable(self) -> None:
+        """Raise RefusedError if no change can be made: by the user's choice, or for want of permission."""
+        if self.read_only:
+            raise RefusedError("opened with --read-only: start without it to change the stack")
+        # Permissions go by the effective ids, which is what the system will go by.
+        if os.access(self.directory, os.W_OK | os.X_OK, effective_ids=True):
+            return
+        place = safe_name(str(self.directory))
+        if os.statvfs(self.directory).f_flag & os.ST_RDONLY:
+            raise RefusedError(f"{place} is on a file system that is mounted read-only")
+        owner = self.directory.stat().st_uid
+        raise RefusedError(
+            f"no permission to write in {place}: it belongs to user {owner}, and you are user {os.geteuid()}"
+        )
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The words that name this stack on the command line, quoted for a shell, from any directory."""
+        if self.repository is None:
+            return (word(str(self.directory)),)
+        path = word(os.path.abspath(self.repository.path))
+        for location in self.repository.stacks:
+            if location.directory == self.directory and not location.is_current:
+                return ("--worktree", word(location.name), path)
+        return (path,)
+
+
+def word(text: str) -> str:
+    r"""`text` as one word of a shell's command line.
+
+    What cannot be seen, or is no text (bytes of a path that are not UTF-8), is written as `$'\OOO'`, which
+    bash, zsh and ksh know, and POSIX since 2024.
+    """
+    if text.isprintable():
+        return shlex.quote(text)
+    # Octal, since some shells read more than two hexadecimal digits.
+    escaped = "".join(
+        chr(byte) if 0x20 <= byte < 0x7F and byte not in b"'\\" else f"\\{byte:03o}"
+        for byte in text.encode("utf-8", "surrogateescape")
+    )
+    return f"$'{escaped}'"
+
+
+def command(verb: str, options: Iterable[str], arguments: Iterable[str], stdin: bytes | None = None) -> str:
+    """`reftable-inspector VERB OPTIONS ARGUMENTS`, all of them quoted already; `stdin` as a here-document."""
+    line = " ".join([PROGRAM, verb, *options, *arguments])
+    if stdin is None:
+        return line
+    text = stdin.decode("utf-8", "surrogateescape")
+    end = "END"
+    while end in text.split("\n"):
+        end += "_"
+    return f"{line} <<'{end}'\n{text}{end}"

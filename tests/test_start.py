@@ -1,0 +1,107 @@
+"""What a verb imports before it does anything: what it does not need costs each run of it.
+
+How long a start takes is for tests/benchmarks to say; modules can be counted on any machine.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.git import Git
+
+ROOT = Path(__file__).parents[1]
+
+# Of the standard library, what only a part of the verbs needs: processes, and what tempfile drags in.
+PROCESSES = {"subprocess", "multiprocessing", "socket", "selectors"}
+FILES = {"tempfile", "shutil", "random", "secrets"}
+SCREENS = {"textual", "rich", "platformdirs", "regex", "inspector.tui.app", "inspector.demo.sound"}
+CHANGES = {
+    "engine.repair.plan",
+    "engine.snapshot.snapshot",
+    "engine.stack.stack",
+    "engine.update.transaction",
+    "engine.update.commands",
+    "inspector.actions.base",
+    "inspector.cli.changes",
+    "inspector.text.plans",
+}
+DAMAGE = {"engine.fsck.faults", "engine.layout.span", "engine.salvage.scan", "inspector.cli.fsck"}
+MANY = {"engine.git.searching", "inspector.cli.survey", "inspector.cli.workers"}
+
+LOOKING = PROCESSES | FILES | SCREENS | CHANGES | DAMAGE | MANY
+
+# What each verb must not import, run on a sound stack.
+FORBIDDEN = {
+    "tables": LOOKING | {"engine.git.refs", "inspector.model.view"},
+    "refs": LOOKING | {"inspector.model.view"},
+    "logs": LOOKING | {"inspector.model.view"},
+    "print": LOOKING | {"inspector.model.view"},
+    "trace": LOOKING - {"regex"},
+    "resolve": LOOKING,
+    "layout": LOOKING - {"engine.layout.span"},
+    "fsck": SCREENS - {"regex"} | CHANGES | MANY,
+    "snapshots": PROCESSES | SCREENS | MANY | {"engine.repair.plan", "engine.update.transaction"},
+    "repair": SCREENS | MANY | {"inspector.cli.changes"},
+    "compact": SCREENS | MANY | {"inspector.cli.repair", "engine.fsck.run"},
+    "--version": PROCESSES | FILES | SCREENS | CHANGES | DAMAGE | MANY,
+}
+ARGUMENTS = {
+    "trace": ["trace", "HEAD", "."],
+    "resolve": ["resolve", "HEAD"],
+    "repair": ["repair", "--dry-run", "."],
+    "compact": ["compact", "--dry-run", "."],
+    "--version": ["--version"],
+}
+
+# All in one process, each verb in a child of its own that tells what it has imported.
+_PROGRAM = """
+import json, os, sys
+for verb, words in json.loads(sys.argv[1]).items():
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.argv = ["reftable-inspector", *words]
+        from inspector.cli import main
+        try:
+            main()
+        finally:
+            os.write(writing, json.dumps(sorted(sys.modules)).encode())
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as told:
+        print(json.dumps([verb, json.load(told)]))
+"""
+
+
+@pytest.fixture(scope="module")
+def imported(git: Git, tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
+    """The modules that each verb has imported at its end."""
+    repo = git.init(tmp_path_factory.mktemp("start") / "repo")
+    words = {verb: ARGUMENTS.get(verb, [verb, "."]) for verb in FORBIDDEN}
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, json.dumps(words)],
+        cwd=repo.path,
+        env={**git.environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=True,
+    )
+    return {verb: set(modules) for verb, modules in map(json.loads, done.stdout.splitlines())}
+
+
+@pytest.mark.parametrize("verb", FORBIDDEN)
+def test_a_verb_imports_only_what_it_needs(verb: str, imported: dict[str, set[str]]) -> None:
+    assert "inspector.cli.entry" in imported[verb]
+    assert imported[verb] & FORBIDDEN[verb] == set()
+
+
+def test_the_engine_alone_is_imported_without_its_wings() -> None:
+    program = "import engine, sys; print(sorted(name for name in sys.modules if name.startswith('engine')))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True, text=True
+    )
+    assert done.stdout == "['engine', 'engine.lazy']\n"
