@@ -10,8 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
-from operator import attrgetter, eq
+from operator import attrgetter
 from typing import Final, Literal, TypeVar, cast, overload
 
 from engine.errors import ApiError, FormatError, require_bytes
@@ -38,6 +37,7 @@ def merge_blocks(sources: Sequence[Iterable[list[_T]]], key_of: Callable[[_T], _
     takes one of each stream; the more are asked for, the more are merged at a time.
     """
     streams = [iter(source) for source in sources]
+    keys: list[list[_K]] = [[] for _ in streams]
     blocks: list[list[_T]] = [[] for _ in streams]
     starts = [0] * len(streams)
     active = list(range(len(streams)))
@@ -46,27 +46,29 @@ def merge_blocks(sources: Sequence[Iterable[list[_T]]], key_of: Callable[[_T], _
         for stream in active:
             if starts[stream] == len(blocks[stream]):
                 blocks[stream], starts[stream] = _next_items(streams[stream], window), 0
+                keys[stream] = list(map(key_of, blocks[stream]))
         active = [stream for stream in active if blocks[stream]]
         if len(active) < 2:
             break
         window = min(2 * window, _LARGEST_WINDOW)
-        limit = min(key_of(blocks[stream][-1]) for stream in active)
-        parts: list[list[_T]] = []
+        limit = min([keys[stream][-1] for stream in active])
+        merged: list[_T] = []
+        merged_keys: list[_K] = []
         for stream in active:
-            block, start = blocks[stream], starts[stream]
-            stop = bisect_right(block, limit, start, key=key_of)
+            start = starts[stream]
+            stop = bisect_right(keys[stream], limit, start)
             if stop > start:
-                parts.append(block if stop - start == len(block) else block[start:stop])
                 starts[stream] = stop
-        if len(parts) == 1:
-            yield parts[0]
-        elif not parts:
+                if merged:
+                    _overlay(merged_keys, merged, keys[stream][start:stop], blocks[stream][start:stop])
+                else:
+                    merged_keys, merged = keys[stream][start:stop], blocks[stream][start:stop]
+        if not merged:
             # Only keys in disorder come here; what they cost is order, not a loop without end.
-            stream = min(active, key=lambda stream: key_of(blocks[stream][-1]))
-            yield blocks[stream][starts[stream] :]
+            stream = min(active, key=lambda stream: keys[stream][-1])
+            merged = blocks[stream][starts[stream] :]
             starts[stream] = len(blocks[stream])
-        else:
-            yield _merge_parts(parts, key_of)
+        yield merged
     for stream in active:
         yield blocks[stream][starts[stream] :]
         yield from filter(None, streams[stream])
@@ -82,16 +84,23 @@ def _next_items(stream: Iterator[list[_T]], count: int) -> list[_T]:
     return items
 
 
-def _merge_parts(parts: list[list[_T]], key_of: Callable[[_T], _K]) -> list[_T]:
-    """Merge lists in key order, oldest first, of which the newest wins."""
-    # Sorting takes up runs that are in order and gallops through the long ones. It is stable:
-    # of one key, the newest comes last.
-    items = sorted(chain.from_iterable(parts), key=key_of)
-    keys = list(map(key_of, items))
-    if any(map(eq, keys, islice(keys, 1, None))):
-        following = chain(islice(keys, 1, None), (None,))
-        return [item for item, key, after in zip(items, keys, following, strict=True) if key != after]
-    return items
+def _overlay(keys: list[_K], items: list[_T], newer_keys: list[_K], newer_items: list[_T]) -> None:
+    """Lay newer items over older ones, both in key order; of one key the newer remains."""
+    if len(newer_keys) > len(keys) // 2:
+        both = dict(zip(keys, items, strict=True))
+        both.update(zip(newer_keys, newer_items, strict=True))
+        # Sorting takes up runs that are in order and gallops through the long ones.
+        keys[:] = sorted(both)
+        items[:] = [both[key] for key in keys]
+        return
+    at = 0
+    for key, item in zip(newer_keys, newer_items, strict=True):
+        at = bisect_left(keys, key, at)
+        if at < len(keys) and keys[at] == key:
+            items[at] = item
+        else:
+            keys.insert(at, key)
+            items.insert(at, item)
 
 
 @dataclass(slots=True, frozen=True)
