@@ -45,16 +45,16 @@ class JointStacks(Closing, Generic[AnyStack]):
         open_to_write: Callable[[Path], AnyStack] | None = None,
     ) -> None:
         """In these directories; `own` is that of a linked worktree, `others` are by id."""
-        self.main = main
-        self.own = own
-        self._others = others
+        self.main = os.fspath(main)
+        self.own = None if own is None else os.fspath(own)
+        self._others = {worktree: os.fspath(directory) for worktree, directory in others.items()}
         self._open_to_read = open_to_read
         self._open_to_write = open_to_write
         self._closing = ExitStack()
-        self._opened: dict[Path, AnyStack] = {}
-        self._written: set[Path] = set()
+        self._opened: dict[str, AnyStack] = {}
+        self._written: set[str] = set()
 
-    def of(self, name: bytes) -> tuple[Path | None, bytes]:
+    def of(self, name: bytes) -> tuple[str | None, bytes]:
         """The stack that has the ref `name`, None for a worktree that has no stack, and its name there."""
         worktree, inner = split_worktree(name)
         if worktree:
@@ -67,22 +67,22 @@ class JointStacks(Closing, Generic[AnyStack]):
         """The handles that have been opened."""
         return tuple(self._opened.values())
 
-    def to_read(self, directory: Path, /) -> AnyStack:
+    def to_read(self, directory: str, /) -> AnyStack:
         """A handle of one of these stacks; the one to write with, if there is one already."""
         if directory not in self._opened:
-            self._keep(directory, self._open_to_read(directory))
+            self._keep(directory, self._open_to_read(Path(directory)))
         return self._opened[directory]
 
-    def to_write(self, directory: Path, /) -> AnyStack:
+    def to_write(self, directory: str, /) -> AnyStack:
         """A handle to change this stack with, where they can be changed."""
         if directory not in self._written:
             if self._open_to_write is None:
-                raise ApiError(f"{os.fspath(directory)} was opened read-only")
-            self._keep(directory, self._open_to_write(directory))
+                raise ApiError(f"{directory} was opened read-only")
+            self._keep(directory, self._open_to_write(Path(directory)))
             self._written.add(directory)
         return self._opened[directory]
 
-    def _keep(self, directory: Path, stack: AnyStack) -> None:
+    def _keep(self, directory: str, stack: AnyStack) -> None:
         self._opened[directory] = stack
         self._closing.callback(stack.close)
 

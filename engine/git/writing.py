@@ -217,7 +217,7 @@ class RefTransaction:
         if self._held is not None or self._is_over:
             raise ApiError("the transaction is prepared already, or over")
         own = self._stacks.own or self._stacks.main
-        hook = self._surroundings.reference_hook(own, self._output)
+        hook = self._surroundings.reference_hook(Path(own), self._output)
         updates = prepare_for(
             self._surroundings,
             self._updates,

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final, TypeAlias, cast
 
 from engine.errors import ApiError, ExpectationError, FormatError, shown
@@ -25,8 +24,6 @@ ObjectRule: TypeAlias = Callable[[bytes, bytes], str | None]
 
 ConflictRule: TypeAlias = Callable[[bytes, bytes], str | None]
 """Why two refs, one a directory of the other, may not be in one transaction; None if they may."""
-
-_NO_STACK: Final = Path()
 
 _BYTES_A_LOOKUP: Final = 3_000
 """What a scan reads of a stack in the time that a lookup takes."""
@@ -48,7 +45,7 @@ class Change:
     through_head: bool = False
     is_symref: bool = False
     current: bytes = b""
-    directory: Path = _NO_STACK
+    directory: str = ""
     inner: bytes = b""
 
     def __str__(self) -> str:
@@ -68,29 +65,32 @@ class Resolution:
         self._stacks = stacks
         self._problem = problem
         self._null = bytes(id_size)
-        self._claimed: dict[tuple[Path, bytes], Change] = {}
+        self._claimed: dict[str, dict[bytes, Change]] = {}
+        self._changes: list[Change] = []
         for update in updates:
             self._claim(Change(update.name, update.new, update.old, update.no_deref, update))
         self.absent: list[bytes] = []  # the refs named by updates, or led to, that do not exist
 
     @property
-    def directories(self) -> list[Path]:
+    def directories(self) -> list[str]:
         """The stacks of the changes, in the order in which they turn out to be needed."""
-        return list(dict.fromkeys(directory for directory, _ in self._claimed))
+        return list(self._claimed)
 
     def changes_to_write(self) -> list[Change]:
         """The changes that leave a record, once every expectation is met. To be called once."""
-        queue = list(self._claimed.values())
         known = self._read_ahead()
         head = self.read(b"HEAD")
         branch = None if head is None or head.target is None else self._stacks.of(head.target)
         kept = []
-        for change in queue:  # which grows on the way
+        for change in self._changes:  # which grow on the way
             if branch == (change.directory, change.inner) and not (change.log_only or change.through_head):
-                queue.append(self._claim(_log_for_head(change)))
+                self._claim(_log_for_head(change))
             self._check_object(change)
-            place = change.directory, change.inner
-            record = known[place] if place in known else self._stacks.to_read(place[0]).read_ref(place[1])
+            ahead = known.get(change.directory, {})
+            if change.inner in ahead:
+                record = ahead[change.inner]
+            else:
+                record = self._stacks.to_read(change.directory).read_ref(change.inner)
             change.current = self._null
             if record is None:
                 if change.old is not None and not is_null(change.old):
@@ -103,7 +103,7 @@ class Resolution:
                 change.is_symref = True
                 change.current = self.follow(change.name) or self._null
                 if not change.no_deref:
-                    queue.append(self._claim(_behind(change, record.target)))
+                    self._claim(_behind(change, record.target))
                     change.log_only = True
             elif record.value is not None:
                 change.current = record.value
@@ -114,28 +114,28 @@ class Resolution:
                 kept.append(change)
         return kept
 
-    def _read_ahead(self) -> dict[tuple[Path, bytes], RefRecord | None]:
+    def _read_ahead(self) -> dict[str, dict[bytes, RefRecord | None]]:
         """The refs that updates name, of the stacks that one walk reads sooner than a lookup of each."""
-        known: dict[tuple[Path, bytes], RefRecord | None] = {}
-        for directory in self.directories:
+        known: dict[str, dict[bytes, RefRecord | None]] = {}
+        for directory, claimed in self._claimed.items():
             merged = self._stacks.to_read(directory).merged
-            names = [inner for stack, inner in self._claimed if stack == directory]
-            if len(names) * _BYTES_A_LOOKUP < sum(table.size for table in merged.tables):
+            if len(claimed) * _BYTES_A_LOOKUP < sum(table.size for table in merged.tables):
                 continue
             walk = Walk(merged.ref_blocks, ref_key)
+            ahead = known[directory] = {}
             with suppress(FormatError):  # it may be in a place that no update names
-                for name in sorted(names):
+                for name in sorted(claimed):
                     record = walk.to(name)
-                    known[directory, name] = record if record is not None and record.name == name else None
+                    ahead[name] = record if record is not None and record.name == name else None
         return known
 
-    def hook_lines(self, directories: Container[Path], *, log_only: bool) -> bytes:
+    def hook_lines(self, directories: Container[str], *, log_only: bool) -> bytes:
         """The changes of these stacks as the hook reference-transaction has them.
 
         Those of reflogs alone are among them if it wants them.
         """
         lines = []
-        for change in self._claimed.values():
+        for change in self._changes:
             if change.directory not in directories:
                 continue
             new, old = change.new, change.old
@@ -154,7 +154,7 @@ class Resolution:
         return self._null if found.end == "missing" else found.oid
 
     def logged_id(
-        self, new: RefValue | None, changed: Mapping[tuple[Path | None, bytes], RefRecord]
+        self, new: RefValue | None, changed: Mapping[tuple[str | None, bytes], RefRecord]
     ) -> bytes | None:
         """The new object id in the reflog entry of a change; None if the change is not logged.
 
@@ -177,7 +177,7 @@ class Resolution:
     @property
     def home(self) -> Stack:
         """The stack that has HEAD."""
-        return self._stacks.to_read(cast("Path", self._stacks.of(b"HEAD")[0]))
+        return self._stacks.to_read(cast("str", self._stacks.of(b"HEAD")[0]))
 
     @property
     def is_joint(self) -> bool:
@@ -189,7 +189,7 @@ class Resolution:
         directory, inner = self._stacks.of(name)
         return None if directory is None else self._stacks.to_read(directory).read_ref(inner)
 
-    def _claim(self, change: Change) -> Change:
+    def _claim(self, change: Change) -> None:
         """Find the stack of a change. Refuse a second one of a ref, and one that has no stack."""
         name = change.name
         directory, change.inner = self._stacks.of(name)
@@ -200,12 +200,12 @@ class Resolution:
         if change.inner.startswith(OTHER_WORKTREES):
             raise ApiError(f"{change}: {shown(name)} is no ref of another worktree: all share those")
         change.directory = directory
-        other = self._claimed.setdefault((directory, change.inner), change)
+        other = self._claimed.setdefault(directory, {}).setdefault(change.inner, change)
         if other.update is not change.update:
             raise ApiError(f"{shown(name)} is named twice in one transaction: by {other} and by {change}")
         if other is not change:
             raise ApiError(f"{change}: the symbolic refs from {shown(name)} lead in a circle")
-        return change
+        self._changes.append(change)
 
     def _check_object(self, change: Change) -> None:
         # As git does: a symbolic ref is judged by its own name too, and so is a value that is there already.

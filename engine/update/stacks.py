@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Protocol
 
 from engine.format import RefRecord, split_worktree
@@ -13,13 +12,13 @@ from engine.stack import Stack
 class Stacks(Protocol):
     """The stacks of a repository as they are seen from one of its worktrees."""
 
-    def of(self, name: bytes) -> tuple[Path | None, bytes]:
+    def of(self, name: bytes) -> tuple[str | None, bytes]:
         """The directory of the stack that has the ref `name`, None if there is none, and its name there."""
 
-    def to_read(self, directory: Path, /) -> Stack:
+    def to_read(self, directory: str, /) -> Stack:
         """A handle to read this stack with; the one to write with, if there is one already."""
 
-    def to_write(self, directory: Path, /) -> Stack:
+    def to_write(self, directory: str, /) -> Stack:
         """A handle to change this stack with."""
 
     def refs_from(self, start: bytes) -> Iterator[list[RefRecord]]:
@@ -32,16 +31,16 @@ class OneStack:
     def __init__(self, stack: Stack) -> None:
         self._stack = stack
 
-    def of(self, name: bytes) -> tuple[Path | None, bytes]:
+    def of(self, name: bytes) -> tuple[str | None, bytes]:
         """As `Stacks`; a name that asks for the ref of another worktree has no stack."""
         worktree, inner = split_worktree(name)
-        return (self._stack.directory if worktree is None else None), inner
+        return (self._stack.path if worktree is None else None), inner
 
-    def to_read(self, _: Path, /) -> Stack:
+    def to_read(self, _: str, /) -> Stack:
         """The stack."""
         return self._stack
 
-    def to_write(self, _: Path, /) -> Stack:
+    def to_write(self, _: str, /) -> Stack:
         """The stack."""
         return self._stack
 

@@ -43,7 +43,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from operator import attrgetter
-from pathlib import Path
 from typing import Final, TypeAlias, TypeVar
 
 from engine.errors import (
@@ -116,12 +115,14 @@ Peel: TypeAlias = Callable[[Collection[bytes]], Mapping[bytes, bytes | None]]
 class StackUpdate:
     """What a transaction writes to the stack in a directory, which is one of exactly these tables.
 
-    `table` is what a plan knows of the table that would be written.
+    `has_other_names` if the stack has a record under another name than git from the worktree. `table` is what
+    a plan knows of the table that would be written.
     """
 
-    directory: Path
+    directory: str
     names: tuple[str, ...]
     result: TransactionResult
+    has_other_names: bool = False
     table: TableSummary | None = field(default=None, compare=False)
 
     @property
@@ -130,10 +131,15 @@ class StackUpdate:
         refs = (ref.name for ref in self.result.refs)
         return tuple(dict.fromkeys(chain(refs, (log.name for log in self.result.logs))))
 
+    @property
+    def refs(self) -> Iterable[RefRecord]:
+        """The refs as the stack has them."""
+        return map(_as_stored, self.result.refs) if self.has_other_names else self.result.refs
+
     def write(self, writer: TableWriter) -> None:
         """Write the records."""
-        writer.add_refs(map(_as_stored, self.result.refs))
-        writer.add_logs(map(_as_stored, self.result.logs))
+        writer.add_refs(self.refs)
+        writer.add_logs(map(_as_stored, self.result.logs) if self.has_other_names else self.result.logs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +193,7 @@ class PreparedUpdates:
         stacks = _as_stacks(stacks)
         lines = hook_lines(self.updates, self.hash_id.size)
         log_only = hook is not None and not hook.is_recent
-        additions: dict[Path, Addition] = {}
+        additions: dict[str, Addition] = {}
         parts: tuple[StackUpdate, ...] = ()
         resolution = self._resolution(stacks)
         is_told = False
@@ -198,7 +204,8 @@ class PreparedUpdates:
                 is_told = False
             with _telling_of_commits(additions), ExitStack() as held:
                 if self.updates:
-                    resolution, parts = self._resolve(stacks, partial(_lock, stacks, additions, held))
+                    lock = partial(_lock, stacks, additions, held)
+                    resolution, parts = self._resolve(stacks, resolution, lock)
                     if planned is not None:
                         planned.require(parts)
                     for part in parts:
@@ -230,7 +237,7 @@ class PreparedUpdates:
         """
         stacks = known = _as_stacks(stacks)
 
-        def require(directory: Path) -> None:
+        def require(directory: str) -> None:
             stack = known.to_read(directory)
             if not stack.tables:
                 stack.require_list()
@@ -239,14 +246,14 @@ class PreparedUpdates:
         def written(part: StackUpdate) -> StackUpdate:
             stack = known.to_read(part.directory)
             if not stack.options.skip_name_check:
-                check_names(map(_as_stored, part.result.refs), stack.merged.ref_blocks)
+                check_names(part.refs, stack.merged.ref_blocks)
             index = stack.next_update_index
             writer = TableWriter(len, replace(stack.options, hash_id=stack.hash_id))
             writer.set_limits(index, index)
             part.write(writer)
             return replace(part, table=TableSummary(None, writer.close().size, index, index))
 
-        resolution, parts = self._resolve(stacks, require)
+        resolution, parts = self._resolve(stacks, self._resolution(stacks), require)
         result = _result(parts)
         before = tuple(resolution.read(record.name) for record in result.refs)
         names = tuple(resolution.home.names)
@@ -256,29 +263,33 @@ class PreparedUpdates:
         return Resolution(stacks, self.updates, self.hash_id.size, self.problem)
 
     def _resolve(
-        self, stacks: Stacks, ready: Callable[[Path], object]
+        self, stacks: Stacks, resolution: Resolution, ready: Callable[[str], object]
     ) -> tuple[Resolution, tuple[StackUpdate, ...]]:
         """What to write to which stack as they are now, if every expectation is met.
 
-        `ready` is called with each stack, before what is found in it counts.
+        `ready` is called with each stack, before what is found in it counts: where one leads into another,
+        everything is read again.
         """
-        resolution = self._resolution(stacks)
         changes: list[Change] = []
-        known: list[Path] = []
+        known: list[str] = []
         while found := [directory for directory in resolution.directories if directory not in known]:
             for directory in found:
                 ready(directory)
+            if known:
+                resolution = self._resolution(stacks)
             known += found
-            resolution = self._resolution(stacks)
             changes = resolution.changes_to_write()
         parts: list[StackUpdate] = []
-        changed: dict[tuple[Path | None, bytes], RefRecord] = {}
+        changed: dict[tuple[str | None, bytes], RefRecord] = {}
         for directory in known:
             own = sorted((one for one in changes if one.directory == directory), key=attrgetter("inner"))
             if own:
                 result = self._records(stacks.to_read(directory), own, resolution, changed)
-                parts.append(StackUpdate(directory, tuple(stacks.to_read(directory).names), result))
-                changed.update((stacks.of(record.name), record) for record in result.refs)
+                has_other_names = any(change.inner != change.name for change in own)
+                names = tuple(stacks.to_read(directory).names)
+                parts.append(StackUpdate(directory, names, result, has_other_names))
+                if directory != known[-1]:
+                    changed.update((stacks.of(record.name), record) for record in result.refs)
         self._check_conflicts(stacks, resolution, [ref for part in parts for ref in part.result.refs])
         return resolution, tuple(part for part in parts if part.result != TransactionResult())
 
@@ -287,7 +298,7 @@ class PreparedUpdates:
         stack: Stack,
         changes: Iterable[Change],
         resolution: Resolution,
-        changed: Mapping[tuple[Path | None, bytes], RefRecord],
+        changed: Mapping[tuple[str | None, bytes], RefRecord],
     ) -> TransactionResult:
         """The records of changes in one stack, sorted by their names there; `changed` as for `logged_id`."""
         entry = partial(
@@ -325,16 +336,19 @@ class PreparedUpdates:
         """
         if resolution.home.options.skip_name_check:
             return
-        here = [ref for ref in refs if split_worktree(ref.name)[0] is None]
+
+        def check_outcome() -> None:
+            check_names((ref for ref in refs if split_worktree(ref.name)[0] is None), stacks.refs_from)
+
         if resolution.is_joint:
-            check_names(here, stacks.refs_from)
+            check_outcome()
         if self.conflict is None:
             return
         absent = [name for name in resolution.absent if split_worktree(name)[0] is None]
         try:
             check_conflicts(absent, (), stacks.refs_from)
         except NameConflictError as error:
-            check_names(here, stacks.refs_from)  # that of the outcome, which no rule allows, comes first
+            check_outcome()  # which no rule allows
             reason = self.conflict(error.name, error.other)
             if reason is not None:
                 raise ApiError(reason) from None
@@ -344,7 +358,7 @@ def _as_stacks(stacks: Stack | Stacks) -> Stacks:
     return OneStack(stacks) if isinstance(stacks, Stack) else stacks
 
 
-def _lock(stacks: Stacks, additions: dict[Path, Addition], held: ExitStack, directory: Path) -> None:
+def _lock(stacks: Stacks, additions: dict[str, Addition], held: ExitStack, directory: str) -> None:
     """Lock a stack, in `held`. What was read without a lock may have changed during the wait for it."""
     additions[directory] = held.enter_context(stacks.to_write(directory).addition(reload=True))
     home = stacks.of(b"HEAD")[0]
@@ -352,12 +366,12 @@ def _lock(stacks: Stacks, additions: dict[Path, Addition], held: ExitStack, dire
         stacks.to_read(home).reload()
 
 
-def _changed(additions: Mapping[Path, Addition]) -> set[Path]:
+def _changed(additions: Mapping[str, Addition]) -> set[str]:
     """The stacks that have been changed."""
     return {directory for directory, addition in additions.items() if addition.has_changed_stack}
 
 
-def _commit(additions: Mapping[Path, Addition], parts: Sequence[StackUpdate]) -> None:
+def _commit(additions: Mapping[str, Addition], parts: Sequence[StackUpdate]) -> None:
     """Put the tables into their lists, one after the other, in the order of the locks."""
     failure: Exception | None = None
     for number, part in enumerate(parts):
@@ -374,14 +388,14 @@ def _commit(additions: Mapping[Path, Addition], parts: Sequence[StackUpdate]) ->
                 tuple(name for part in some for name in part.changed)
                 for some in (parts[:number], parts[number:])
             )
-            path = os.fspath(parts[0].directory / TABLES_LIST)
+            path = os.path.join(parts[0].directory, TABLES_LIST)
             raise PartlyCommittedError(path, in_words(error), made, missing) from error
     if failure is not None:
         raise failure
 
 
 @contextmanager
-def _telling_of_commits(additions: Mapping[Path, Addition]) -> Iterator[None]:
+def _telling_of_commits(additions: Mapping[str, Addition]) -> Iterator[None]:
     """Raise what fails in it behind the change of a stack, be it in another one, as `CommittedError`."""
     try:
         yield
@@ -389,7 +403,7 @@ def _telling_of_commits(additions: Mapping[Path, Addition]) -> Iterator[None]:
         made = _changed(additions)
         if not made or isinstance(error, CommittedError):
             raise
-        raise CommittedError(os.fspath(made.pop() / TABLES_LIST), in_words(error)) from error
+        raise CommittedError(os.path.join(made.pop(), TABLES_LIST), in_words(error)) from error
 
 
 def _result(parts: Sequence[StackUpdate]) -> TransactionResult:
@@ -425,7 +439,7 @@ class UpdatePlan:
     def require(self, parts: tuple[StackUpdate, ...]) -> None:
         """Raise OutdatedError unless these are the stacks of the plan, and its outcome."""
         if parts != self.parts:
-            path = os.fspath(self.parts[0].directory / TABLES_LIST)
+            path = os.path.join(self.parts[0].directory, TABLES_LIST)
             raise OutdatedError(path, "the stack is not the one that was planned for")
 
     def apply(self, stacks: Stack | Stacks, *, hook: ReferenceHook | None = None) -> TransactionResult:

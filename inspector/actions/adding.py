@@ -73,7 +73,7 @@ class AddAction(Action[UpdatePlan]):
         found: list[str] = []
         objections = self._objections(found.append)
         with self._stacks() as stacks:
-            hash_id = stacks.to_read(self.workplace.directory).hash_id
+            hash_id = stacks.to_read(stacks.own or stacks.main).hash_id
             with self.names() as resolve:
                 commands = parse_commands(
                     self.commands, hash_id, nul_terminated=self.nul_terminated, resolve=resolve
@@ -181,12 +181,12 @@ class AddAction(Action[UpdatePlan]):
     def _place(self, directory: Path) -> Workplace:
         return replace(self.workplace, directory=directory)
 
-    def _other(self, directory: Path) -> str:
+    def _other(self, directory: str | Path) -> str:
         """`the stack of the worktree side`: which other stack than that of the workplace it is, if it is."""
         if os.path.realpath(directory) == os.path.realpath(self.workplace.directory):
             return ""
         for location in self.workplace.surroundings.stacks:
-            if location.directory == directory and location.name != "main":
+            if os.fspath(location.directory) == os.fspath(directory) and location.name != "main":
                 return f"the stack of the worktree {safe_name(location.name)}"
         return "the main stack"
 

@@ -1,0 +1,210 @@
+"""A transaction over the two stacks of a linked worktree: failures between them, and what a program sees."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine import Refs, find_repository
+from engine.errors import ApiError, CommittedError, LockError, PartlyCommittedError
+from engine.stack import LockFile, Stack
+from engine.update import Symref
+from tests.support.git import Git, Repository
+
+A, B = b"\xaa" * 20, b"\xbb" * 20
+NEW, MINE = b"refs/heads/new", b"refs/bisect/bad"
+
+
+@pytest.fixture(scope="module")
+def template(git: Git, tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    repo = git.init(tmp_path_factory.mktemp("two") / "main")
+    repo.commit()
+    repo.git("worktree", "add", "-q", "-b", "side", str(repo.path.parent / "side"))
+    return repo
+
+
+@pytest.fixture
+def own(template: Repository) -> Iterator[Path]:
+    """The stack of the worktree; what a test has left of its refs is removed behind it."""
+    yield template.git_dir / "worktrees" / "side" / "reftable"
+    with seen(template) as refs, refs.transaction(force=True) as transaction:
+        for name in (NEW, MINE, b"main-worktree/ORIG_HEAD", b"main-worktree/refs/bisect/bad"):
+            if name in refs:
+                transaction.delete(name)
+
+
+def seen(template: Repository, worktree: str = "side") -> Refs:
+    return find_repository(template.path.parent / worktree, git=None).refs()
+
+
+def files(*directories: Path) -> list[set[str]]:
+    return [set(os.listdir(directory)) for directory in directories]
+
+
+def change_both(refs: Refs) -> None:
+    with refs.transaction(b"why", force=True) as transaction:
+        transaction.create(NEW, A)
+        transaction.update(MINE, B)
+
+
+def test_the_handle_shows_what_its_transaction_has_made(template: Repository, own: Path) -> None:
+    with seen(template) as refs:
+        change_both(refs)
+        assert (refs[NEW].value, refs[MINE].value) == (A, B)
+        with refs.transaction(force=True, create_reflog=True) as transaction:
+            transaction.update(NEW, B, A)
+            transaction.verify(MINE, B)
+            transaction.update(b"main-worktree/refs/bisect/bad", A)
+        assert [entry.new for entry in refs.reflog(b"main-worktree/refs/bisect/bad")] == [A]
+        assert [entry.new for entry in refs.reflog(NEW)] == [B, A]
+        assert next(refs.reflog(NEW)).message == b"\n"
+        with refs.transaction() as transaction:
+            transaction.symref(b"HEAD", NEW, Symref(b"refs/heads/side"))
+        assert refs.current_branch() == NEW
+        with refs.transaction() as transaction:
+            transaction.symref(b"HEAD", b"refs/heads/side")
+    with Stack.open(own, read_only=True) as stack:
+        assert stack.read_ref(NEW) is None
+
+
+@pytest.mark.usefixtures("own")
+def test_a_ref_of_another_worktree_is_written_where_it_is_read(template: Repository) -> None:
+    with seen(template, "main") as main, seen(template) as side:
+        with main.transaction(force=True) as transaction:
+            transaction.create(b"worktrees/side/refs/bisect/bad", A)
+            transaction.create(MINE, B)
+        side.reload()
+        assert (side[MINE].value, main[MINE].value, main[b"worktrees/side/refs/bisect/bad"].value) == (
+            A,
+            B,
+            A,
+        )
+        with side.transaction(force=True) as transaction:
+            transaction.update(b"main-worktree/ORIG_HEAD", A)
+        main.reload()
+        assert main[b"ORIG_HEAD"].value == A
+        assert b"ORIG_HEAD" not in side or side[b"ORIG_HEAD"].value != A
+
+
+def test_an_exception_aborts_and_a_transaction_is_used_once(template: Repository, own: Path) -> None:
+    before = files(own, template.reftable)
+    with seen(template) as refs:
+        with pytest.raises(KeyError), refs.transaction(force=True) as transaction:  # noqa: PT012
+            transaction.create(NEW, A)
+            transaction.update(MINE, B)
+            transaction.prepare()
+            assert all("tables.list.lock" in names for names in files(own, template.reftable))
+            raise KeyError
+        with pytest.raises(ApiError, match="over"):
+            transaction.delete(NEW)
+        assert files(own, template.reftable) == before
+        with (
+            pytest.raises(ApiError, match="bytes: b'refs/heads/x' instead of"),
+            refs.transaction() as transaction,
+        ):
+            transaction.delete("refs/heads/x")  # type: ignore[arg-type]
+        with pytest.raises(ApiError, match="message"), refs.transaction("why"):  # type: ignore[arg-type]
+            pass
+        with pytest.raises(ApiError, match="git cannot be asked"), refs.transaction() as transaction:
+            transaction.create(NEW, A)
+        with pytest.raises(ApiError, match="not known here"), refs.transaction() as transaction:
+            transaction.delete(b"worktrees/none/HEAD")
+    assert files(own, template.reftable) == before
+
+
+def _fail_in(monkeypatch: pytest.MonkeyPatch, method: str, directory: Path) -> None:
+    """Have a method fail for the list or the directory of one stack."""
+    original = getattr(Stack, method)
+
+    def failing(stack: Stack, *arguments: object) -> object:
+        if Path(stack.path) == directory:
+            raise OSError(5, "Input/output error", stack.path)
+        return original(stack, *arguments)
+
+    monkeypatch.setattr(Stack, method, failing)
+
+
+def test_a_failure_between_two_stacks_says_what_is_in_and_what_is_not(
+    template: Repository, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = files(own)
+    with monkeypatch.context() as patched, seen(template) as refs:
+        _fail_in(patched, "install", own)
+        with pytest.raises(
+            PartlyCommittedError, match=r"'refs/heads/new' is made, that of 'refs/bis"
+        ) as found:
+            change_both(refs)
+    assert (found.value.made, found.value.missing) == ((NEW,), (MINE,))
+    with seen(template) as refs:
+        assert (NEW in refs, MINE in refs) == (True, False)
+        assert files(own) == before
+
+
+def test_a_failure_before_the_first_stack_changes_nothing(
+    template: Repository, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = files(own, template.reftable)
+    with monkeypatch.context() as patched, seen(template) as refs:
+        _fail_in(patched, "install", template.reftable)
+        with pytest.raises(OSError, match="Input"):
+            change_both(refs)
+    assert files(own, template.reftable) == before
+
+
+@pytest.mark.usefixtures("own")
+def test_a_failure_behind_the_first_stack_leaves_both_changed(
+    template: Repository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched, seen(template) as refs:
+        _fail_in(patched, "follow", template.reftable)
+        with pytest.raises(CommittedError) as found:
+            change_both(refs)
+    assert type(found.value) is CommittedError
+    with seen(template) as refs:
+        assert (refs[NEW].value, refs[MINE].value) == (A, B)
+
+
+def test_a_process_that_is_killed_between_two_stacks_leaves_the_lock_of_the_second(
+    template: Repository, own: Path
+) -> None:
+    child = os.fork()
+    if not child:  # pragma: no cover - it ends as if it were killed
+        commit = LockFile.commit
+
+        def die(lock: LockFile) -> None:
+            if Path(lock.path).parent == own:
+                os._exit(9)
+            commit(lock)
+
+        LockFile.commit = die  # type: ignore[method-assign]
+        try:
+            with seen(template) as refs:
+                change_both(refs)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    with seen(template) as refs:
+        assert (NEW in refs, MINE in refs) == (True, False)
+        with pytest.raises(LockError), refs.transaction(force=True) as transaction:
+            transaction.update(MINE, B)
+        (own / "tables.list.lock").unlink()
+        with refs.transaction(force=True) as transaction:
+            transaction.update(MINE, B)
+        assert refs[MINE].value == B
+    template.git("refs", "verify", check=False)
+
+
+def test_a_lock_of_another_process_is_waited_for(template: Repository, own: Path) -> None:
+    template.git("config", "reftable.lockTimeout", "-1")
+    lock = LockFile(str(own / "tables.list"))
+    waiting = threading.Timer(0.05, lock.close)
+    with seen(template) as refs:
+        waiting.start()
+        change_both(refs)
+        assert refs[MINE].value == B
+    waiting.join()
+    template.git("config", "--unset", "reftable.lockTimeout")
