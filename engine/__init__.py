@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         ApiError as ApiError,
         Cancelled as Cancelled,
         ChecksumError as ChecksumError,
+        CommittedError as CommittedError,
         EntryTooBigError as EntryTooBigError,
         ExpectationError as ExpectationError,
         FormatError as FormatError,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
         MissingTableError as MissingTableError,
         NameConflictError as NameConflictError,
         OutdatedError as OutdatedError,
+        PartlyCommittedError as PartlyCommittedError,
         RefnameError as RefnameError,
         ReftableError as ReftableError,
         RepositoryError as RepositoryError,
@@ -55,7 +57,12 @@ if TYPE_CHECKING:
         RefRecord as RefRecord,
     )
     from engine.fsck import Finding as Finding
-    from engine.git import Refs as Refs, Repository as Repository, find_repository as find_repository
+    from engine.git import (
+        Refs as Refs,
+        RefTransaction as RefTransaction,
+        Repository as Repository,
+        find_repository as find_repository,
+    )
     from engine.merge import (
         CompactionPlan as CompactionPlan,
         Dropped as Dropped,
@@ -92,19 +99,20 @@ if TYPE_CHECKING:
         TableWriter as TableWriter,
         WriteOptions as WriteOptions,
     )
+    from engine.update import Symref as Symref
 else:
     __getattr__, __dir__, __all__ = lazily(
         __name__,
         {
             "errors": (
-                "ApiError Cancelled ChecksumError EntryTooBigError ExpectationError FormatError "
-                "LockError MissingTableError NameConflictError OutdatedError RefnameError "
-                "ReftableError RepositoryError"
+                "ApiError Cancelled ChecksumError CommittedError EntryTooBigError ExpectationError "
+                "FormatError LockError MissingTableError NameConflictError OutdatedError "
+                "PartlyCommittedError RefnameError ReftableError RepositoryError"
             ),
             "export": "",
             "format": "AnyLog AnyRef HashId IndexRecord LiveRef LogEntry LogRecord ObjectRecord RefRecord",
             "fsck": "Finding",
-            "git": "Refs Repository find_repository",
+            "git": "Refs RefTransaction Repository find_repository",
             "layout": "",
             "merge": (
                 "CompactionPlan Dropped Expiry LogChanges MergedTable RefChange Segment "
@@ -118,7 +126,7 @@ else:
             "snapshot": "",
             "stack": "CleanPlan CompactionStats ReadStack Resolved Stack StackOptions StaleFile",
             "table": "Table TableStats TableWriter WriteOptions",
-            "update": "",
+            "update": "Symref",
         },
     )
 

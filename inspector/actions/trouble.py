@@ -71,6 +71,9 @@ def explain(error: Exception) -> Trouble:
             return Trouble("A hook of the repository refuses it.", (text,), "plan")
         case errors.RefnameError() | errors.NameConflictError() | errors.EntryTooBigError():
             return Trouble("git would refuse this.", (text,), "none")
+        case errors.PartlyCommittedError():
+            sentence = "Part of the change is made, and part of it is not."
+            return Trouble(sentence, (text, _COMMITTED), "none", is_made=True)
         case errors.CommittedError():
             sentence = "The change is made; something failed behind it."
             return Trouble(sentence, (text, _COMMITTED), "none", is_made=True)
