@@ -184,3 +184,28 @@ def test_a_series_of_transactions_leaves_the_same_tables_as_by_git(twins: Twins)
         ):
             reflogs = [repo.git("reflog", "show", name, check=False) for repo in (seen.ours, seen.theirs)]
             assert reflogs[0].stdout == reflogs[1].stdout, name
+
+
+@pytest.mark.parametrize("twins", ["sha1"], indirect=True)
+def test_the_hook_is_told_of_the_refs_of_both_stacks_as_git_tells_it(twins: Twins) -> None:
+    for repo in (twins.theirs, twins.ours):
+        hook = repo.git_dir / "hooks" / "reference-transaction"
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text(f'#!/bin/sh\n{{ echo "$1"; cat; }} >>{repo.git_dir}/told\n')
+        hook.chmod(0o755)
+    seen, new = twins.seen_from("side"), twins.ids[1]
+    with find_repository(seen.ours.path).refs() as refs, refs.transaction() as transaction:
+        transaction.update(b"refs/bisect/bad", new)
+        transaction.update(b"HEAD", new)
+    assert _git(seen, b"", [f"update refs/bisect/bad {new.hex()}", f"update HEAD {new.hex()}"])
+    with find_repository(seen.ours.path).refs() as refs, refs.transaction() as transaction:
+        transaction.update(b"refs/heads/side", twins.ids[0], new)
+        transaction.delete(b"refs/bisect/bad")
+    assert _git(
+        seen,
+        b"",
+        [f"update refs/heads/side {twins.ids[0].hex()} {new.hex()}", "delete refs/bisect/bad"],
+    )
+    told = [(repo.git_dir / "told").read_text() for repo in (twins.ours, twins.theirs)]
+    assert told[0] == told[1]
+    assert told[0].count("committed\n") == 2

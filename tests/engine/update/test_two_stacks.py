@@ -132,12 +132,19 @@ def test_a_failure_between_two_stacks_says_what_is_in_and_what_is_not(
     template: Repository, own: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = files(own)
+    hook = template.git_dir / "hooks" / "reference-transaction"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\n{{ echo $1; cut -d' ' -f3; }} >>{template.path}/told\n")
+    hook.chmod(0o755)
     with monkeypatch.context() as patched, seen(template) as refs:
         _fail_in(patched, "install", own)
         with pytest.raises(
             PartlyCommittedError, match=r"'refs/heads/new' is made, that of 'refs/bis"
         ) as found:
             change_both(refs)
+    hook.unlink()
+    told = (template.path / "told").read_text().split()
+    assert told[-4:] == ["committed", NEW.decode(), "aborted", MINE.decode()]
     assert (found.value.made, found.value.missing) == ((NEW,), (MINE,))
     with seen(template) as refs:
         assert (NEW in refs, MINE in refs) == (True, False)
