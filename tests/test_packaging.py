@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
@@ -13,8 +10,7 @@ import pytest
 
 import engine
 from tests.support.cli import ok
-
-ROOT = Path(__file__).parents[1]
+from tests.support.wheel import ROOT, built_wheel
 
 
 def test_the_version_is_said_once_and_the_changelog_begins_with_it() -> None:
@@ -27,16 +23,7 @@ def test_the_version_is_said_once_and_the_changelog_begins_with_it() -> None:
 @pytest.mark.whole
 @pytest.mark.timeout(300)
 def test_a_module_that_is_deleted_is_in_no_later_wheel(tmp_path: Path) -> None:
-    source = tmp_path / "source"
-    unwanted = shutil.ignore_patterns(".*", "build", "*.egg-info", "tests", "screenshots", "__pycache__")
-    shutil.copytree(ROOT, source, ignore=unwanted)
-    stale = source / "build" / "lib" / "engine" / "stale.py"
-    stale.parent.mkdir(parents=True)
-    stale.write_text("")
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, source]
-    subprocess.run(pip, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as packed:
+    with zipfile.ZipFile(built_wheel(tmp_path, stale="engine/stale.py")) as packed:
         names = set(packed.namelist())
     assert "engine/stale.py" not in names
     wanted = {"engine/py.typed", "inspector/tui/main.tcss", "inspector/cli/schema.json", "engine/__init__.py"}

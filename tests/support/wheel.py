@@ -1,0 +1,25 @@
+"""The wheel of the source as it is."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def built_wheel(directory: Path, stale: str = "") -> Path:
+    """A wheel made in `directory` from a copy of the source, beside which a build has left this file."""
+    source = directory / "source"
+    unwanted = shutil.ignore_patterns(".*", "build", "*.egg-info", "tests", "screenshots", "__pycache__")
+    shutil.copytree(ROOT, source, ignore=unwanted)
+    if stale:
+        left = source / "build" / "lib" / stale
+        left.parent.mkdir(parents=True)
+        left.write_text("")
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", directory, source]
+    subprocess.run(pip, check=True, capture_output=True)
+    (wheel,) = directory.glob("*.whl")
+    return wheel
