@@ -26,6 +26,7 @@ comes out short, but moves `pos` past `end` all the same, so the check behind th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter, sub
@@ -90,6 +91,13 @@ class _Record:
 
     def _values(self) -> tuple[object, ...]:
         raise NotImplementedError
+
+    def require_bytes(self) -> None:
+        """Raise `ApiError` if a name, an id or a text of this record is `str`."""
+        for field, value in zip(self.__match_args__, self._values(), strict=True):
+            if isinstance(value, str):
+                like = f"{os.fsencode(value)!r} instead of {value!r}"
+                raise ApiError(f"{field}: ref names, object ids and texts are bytes: {like}")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, type(self)):

@@ -146,6 +146,7 @@ class Refs(Closing, Generic[AnyStack]):
         A symbolic ref is given as the ref that it leads to, as by `git rev-parse --symbolic-full-name`;
         `@` is HEAD.
         """
+        require_bytes(name)
         found = (self.resolve(whole) for whole in possible_names(name) if is_refname(whole))
         return next((one.name for one in found if one.oid is not None), None)
 
@@ -155,6 +156,7 @@ class Refs(Closing, Generic[AnyStack]):
         `strict` is for core.warnAmbiguousRefs, which is on unless set: no other rule may find a ref by it;
         else only no rule that git tries earlier.
         """
+        require_bytes(name)
         return short_name(name, lambda one: self.resolve(one).oid is not None, strict=strict)
 
     # Many refs.

@@ -155,7 +155,7 @@ class MergedTable:
         return max((table.max_update_index for table in self.tables), default=0)
 
     def as_of(self, count: int) -> MergedTable:
-        """The view as it was when the stack had only its first `count` tables."""
+        """The view as it was when the stack had only its first `count` tables: a number, no update index."""
         if not 0 <= count <= len(self.tables):
             raise ApiError(f"{count} of {len(self.tables)} tables")
         return MergedTable(self.tables[:count])

@@ -280,11 +280,10 @@ class StackDirectory(Closing):
         inside = [] if self._list is not None else os.listdir(self.path)
         if not inside or any(name.startswith((TABLES_LIST, "0x")) for name in inside):
             return
-        for stack in ("reftable", ".git/reftable"):
-            if os.path.isdir(self.file(stack)):
-                raise RepositoryError(
-                    f"{self.path} is no stack: the stack of its repository is {self.file(stack)}"
-                )
+        for stack in ("reftable", ".git/reftable", "../reftable"):
+            path = os.path.normpath(self.file(stack))
+            if os.path.isdir(path) and not os.path.samefile(path, self.path):
+                raise RepositoryError(f"{self.path} is no stack: the stack of its repository is {path}")
         raise RepositoryError(f"{self.path} is no stack; `find_repository` finds that of a repository")
 
     def require_list(self, *, locked: bool = False) -> None:
@@ -307,6 +306,8 @@ class StackDirectory(Closing):
         what = "names no table" if os.path.lexists(self.list_path) else "is missing"
         if has_tables:
             raise FormatError(TABLES_LIST, None, f"{what}, but there are tables: see the verb repair")
+        if os.path.basename(os.path.abspath(self.path)) != "reftable":
+            self.require_stack()  # another directory of the repository
         raise FormatError(TABLES_LIST, None, LOST_WITH_ALL_TABLES)
 
     def _is_left(self, name: str) -> bool:

@@ -164,9 +164,13 @@ class TableWriter:
                 f"ref {shown(record.name)}: update index {record.update_index} is outside "
                 f"{self.min_update_index}..{self.max_update_index}"
             )
-        self._check_name(record.name)
-        kind, tail = encode_ref(record, self.min_update_index, self._hash_size)
-        self._add(record.name, kind, tail)
+        try:
+            self._check_name(record.name)
+            kind, tail = encode_ref(record, self.min_update_index, self._hash_size)
+            self._add(record.name, kind, tail)
+        except TypeError:
+            record.require_bytes()
+            raise
         if record.value is not None and not self.options.skip_index_objects:
             self._mentioned.add(record.value)
             if record.peeled is not None:
@@ -178,22 +182,30 @@ class TableWriter:
         Only the upper limit holds for its update index: an entry of an older transaction may
         be replaced. A tombstone may have any (git since 2.49).
         """
-        message = record.message
-        if not record.is_deletion:
-            if not 0 <= record.update_index <= self.max_update_index:
-                index = record.update_index
-                raise ApiError(f"log of {shown(record.name)}: update index {index} > {self.max_update_index}")
-            if message and not self.options.exact_log_message:
-                message = message.rstrip(b"\n")
-                if b"\n" in message:
-                    raise ApiError(f"log of {shown(record.name)}: the message has several lines")
-                message += b"\n"
-        elif not 0 <= record.update_index <= U64_MAX:
-            raise ApiError(f"log of {shown(record.name)}: update index {record.update_index} is out of range")
-        kind, tail = encode_log(record, self._hash_size, message)
-        self._check_name(record.name)
-        self._begin_logs()
-        self._add(log_key(record.name, record.update_index), kind, tail)
+        try:
+            message = record.message
+            if not record.is_deletion:
+                if not 0 <= record.update_index <= self.max_update_index:
+                    index = record.update_index
+                    raise ApiError(
+                        f"log of {shown(record.name)}: update index {index} > {self.max_update_index}"
+                    )
+                if message and not self.options.exact_log_message:
+                    message = message.rstrip(b"\n")
+                    if b"\n" in message:
+                        raise ApiError(f"log of {shown(record.name)}: the message has several lines")
+                    message += b"\n"
+            elif not 0 <= record.update_index <= U64_MAX:
+                raise ApiError(
+                    f"log of {shown(record.name)}: update index {record.update_index} is out of range"
+                )
+            kind, tail = encode_log(record, self._hash_size, message)
+            self._check_name(record.name)
+            self._begin_logs()
+            self._add(log_key(record.name, record.update_index), kind, tail)
+        except TypeError:
+            record.require_bytes()
+            raise
 
     def add_refs(self, records: Iterable[RefRecord]) -> None:
         """Append ref records in any order: they are sorted first."""

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from engine import ApiError, Progress, ReadStack, ReftableError, Stack, open_readable
+from engine import (
+    ApiError,
+    FormatError,
+    LogRecord,
+    Progress,
+    ReadStack,
+    RefRecord,
+    ReftableError,
+    RepositoryError,
+    Stack,
+    StackOptions,
+    open_readable,
+)
 from engine.errors import Cancelled, CommittedError
 from tests.support.stacks import LOOSE, add, branch, entry, same
 
@@ -91,3 +105,37 @@ def test_a_stop_is_no_trouble_until_a_change_is_made(directory: Path) -> None:
         assert [table.name for table in stack.tables] == before
         with pytest.raises(CommittedError, match="stopped"):
             add_and_stop(stack)
+
+
+RECORDS = [
+    RefRecord("refs/heads/x", 3, value=same(1)),  # type: ignore[arg-type]
+    RefRecord(b"refs/heads/x", 3, value="1" * 20),  # type: ignore[arg-type]
+    RefRecord(b"refs/heads/x", 3, target="refs/heads/y"),  # type: ignore[arg-type]
+    LogRecord("refs/heads/x", 3, same(0), same(1)),  # type: ignore[arg-type]
+    LogRecord(b"refs/heads/x", 3, same(0), "1" * 20),  # type: ignore[arg-type]
+    LogRecord(b"refs/heads/x", 3, same(0), same(1), committer="A U Thor"),  # type: ignore[arg-type]
+    LogRecord(b"refs/heads/x", 3, same(0), same(1), message="said\n"),  # type: ignore[arg-type]
+]
+
+
+@pytest.mark.parametrize("options", [LOOSE, replace(LOOSE, skip_name_check=True)])
+def test_text_is_refused_with_a_sentence_where_it_is_written(directory: Path, options: StackOptions) -> None:
+    with Stack.open(directory, options) as stack:
+        before = [table.name for table in stack.tables]
+        for record in RECORDS:
+            with pytest.raises(ApiError, match="are bytes: b'"):
+                add(stack, *([record], []) if isinstance(record, RefRecord) else ([], [record]))
+        assert [table.name for table in stack.tables] == before
+
+
+def test_another_directory_of_a_repository_is_no_stack_but_names_it(tmp_path: Path) -> None:
+    git_dir = tmp_path / "x" / ".git"
+    for name in ("objects/info", "refs/heads", "reftable"):
+        (git_dir / name).mkdir(parents=True)
+    (git_dir / "HEAD").write_text("ref: refs/heads/.invalid\n")
+    for path in (git_dir / "objects", git_dir / "refs", git_dir, tmp_path / "x"):
+        for read_only in (True, False):
+            with pytest.raises(RepositoryError, match=f"{re.escape(str(git_dir / 'reftable'))}$"):
+                Stack.open(path, read_only=read_only)
+    with pytest.raises(FormatError, match="there is no table"):
+        Stack.open(git_dir / "reftable")
