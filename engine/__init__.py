@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         LogRecord as LogRecord,
         ObjectRecord as ObjectRecord,
         RefRecord as RefRecord,
+        compiled as compiled,
     )
     from engine.fsck import Finding as Finding
     from engine.git import (
@@ -110,7 +111,9 @@ else:
                 "PartlyCommittedError RefnameError ReftableError RepositoryError"
             ),
             "export": "",
-            "format": "AnyLog AnyRef HashId IndexRecord LiveRef LogEntry LogRecord ObjectRecord RefRecord",
+            "format": (
+                "AnyLog AnyRef HashId IndexRecord LiveRef LogEntry LogRecord ObjectRecord RefRecord compiled"
+            ),
             "fsck": "Finding",
             "git": "Refs RefTransaction Repository find_repository",
             "layout": "",

@@ -14,7 +14,8 @@ from tests.support.wheel import ROOT, built_wheel
 
 
 def test_the_version_is_said_once_and_the_changelog_begins_with_it() -> None:
-    assert ok("--version").out == f"reftable-inspector {engine.__version__}\n".encode()
+    how = "compiled" if engine.compiled else "interpreted"
+    assert ok("--version").out == f"reftable-inspector {engine.__version__} ({how})\n".encode()
     first = re.search(r"^## (\S+?),? ", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert first is not None
     assert first[1] == engine.__version__

@@ -86,6 +86,7 @@ if TYPE_CHECKING:
         add_up as add_up,
         check_end as check_end,
         common_prefix as common_prefix,
+        compiled as compiled,
         decimal_zone as decimal_zone,
         decode_index as decode_index,
         decode_key as decode_key,
@@ -149,7 +150,7 @@ else:
                 "DELETION LOG_KEY_TAIL LOG_UPDATE PART_BYTES PART_KEYS SYMREF VAL1 VAL2 Excessive "
                 "AnyLog AnyRef IndexRecord LiveRef LogEntry LogRecord Malformed ObjectRecord RefRecord "
                 "add_up check_end "
-                "common_prefix decimal_zone decode_index decode_key decode_log_key decode_logs "
+                "common_prefix compiled decimal_zone decode_index decode_key decode_log_key decode_logs "
                 "decode_objects decode_refs encode_head log_key log_order ref_key"
             ),
             "refname": (

@@ -29,8 +29,9 @@ from engine.format.record import DELETION, LOG_KEY_TAIL
 from engine.format.varint import U64_MAX
 from engine.merge.merged import MergedTable, merge_blocks
 from engine.progress import Progress, ProgressCallback
+from engine.table.options import WriteOptions
 from engine.table.reader import Table
-from engine.table.writer import TableStats, TableWriter, WriteOptions
+from engine.table.writer import TableStats, TableWriter
 
 STASH: Final = b"refs/stash"
 """The ref whose reflog is all there is of older stashes."""

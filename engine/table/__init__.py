@@ -4,6 +4,7 @@ Owns lookups, scans and seeks within a table, and writing one byte for byte as g
 
     file          a file with one owner of its descriptor
     blocks        blocks that lookups come back to, kept within a bound
+    options       how a table is laid out
     reader        opening, point lookups, scans, refs by object id
     writer        sections, indexes, the object index, the footer
 """
@@ -14,18 +15,19 @@ from engine.lazy import lazily
 
 if TYPE_CHECKING:
     from engine.table.file import RegularFile as RegularFile
+    from engine.table.options import WriteOptions as WriteOptions
     from engine.table.reader import Table as Table
     from engine.table.writer import (
         TableStats as TableStats,
         TableWriter as TableWriter,
-        WriteOptions as WriteOptions,
     )
 else:
     __getattr__, __dir__, __all__ = lazily(
         __name__,
         {
             "file": "RegularFile",
+            "options": "WriteOptions",
             "reader": "Table",
-            "writer": "TableStats TableWriter WriteOptions",
+            "writer": "TableStats TableWriter",
         },
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from engine import __version__
+from engine import __version__, compiled
 from engine.stack import StackOptions
 from inspector import demo, tui
 from inspector.actions import Workplace
@@ -39,7 +39,11 @@ class _Nameless(click.Command):
 )
 @click.option("--read-only", is_flag=True, help="Plan changes of the stack, but apply none.")
 @click.option("--no-mouse", is_flag=True, help="Leave the mouse to the terminal.")
-@click.version_option(__version__, prog_name="reftable-inspector", message="%(prog)s %(version)s")
+@click.version_option(
+    __version__,
+    prog_name="reftable-inspector",
+    message=f"%(prog)s %(version)s ({'compiled' if compiled else 'interpreted'})",
+)
 @path_options
 @click.pass_context
 def inspect(
