@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,9 @@ Show = Callable[[bytes], bytes]
 # What `json.dumps` comes down to for a string, without the steps in between: half of a record's time.
 _quote = json.encoder.encode_basestring_ascii
 
+
+_BYTE = re.compile("[\udc80-\udcff]")
+"""One that is no UTF-8, as `json_text` has it."""
 
 _SENTENCES = {"message", "meaning", "git", "why", "reason", "result", "problem", "losses", "gc"}
 """Fields with words of this program: a name that they quote is for people."""
@@ -61,7 +65,7 @@ def _inside(value: Any) -> Any:  # noqa: ANN401 - whatever is in a JSON object
 def _is_utf8(value: Any) -> bool:  # noqa: ANN401 - likewise
     if isinstance(value, list | tuple):
         return all(map(_is_utf8, value))
-    return not isinstance(value, str) or not any("\udc80" <= char <= "\udcff" for char in value)
+    return not isinstance(value, str) or _BYTE.search(value) is None
 
 
 def _bytes_hex(value: Any) -> Any:  # noqa: ANN401 - likewise
@@ -165,8 +169,8 @@ def _named(field: str, data: bytes | None) -> str:
     """Text of the stack; what is no UTF-8 has its bytes in a field of their own behind it, as hex."""
     if data is None:
         return "null"
-    text = _quote(json_text(data))
-    if "\\udc" not in text or _is_utf8(json_text(data)):
+    text = _quote(data.decode("utf-8", "surrogateescape"))  # `json_text`, without the call
+    if data.isascii() or _is_utf8(json_text(data)):
         return text
     return f'{text},"{field}_hex":"{data.hex()}"'
 
