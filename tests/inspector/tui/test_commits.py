@@ -126,6 +126,7 @@ def test_enter_is_waited_for_where_there_was_no_time_to_read(monkeypatch: pytest
     assert waited == ["cat >/dev/null", "cat"]
 
 
+@pytest.mark.whole
 def test_what_ends_the_inspector_ends_the_pager(history: Repository, tmp_path: Path) -> None:
     program = tmp_path / "pager"
     program.write_text(f"#!/bin/sh\necho $$ >{tmp_path}/pid\necho the pager has it\nexec sleep 1000\n")

@@ -161,6 +161,7 @@ def test_the_process_goes_with_its_terminal(stack: Path, way: str, moment: str) 
     assert not list(stack.glob("*.lock"))
 
 
+@pytest.mark.whole
 def test_it_ends_when_others_have_stopped_and_continued_it(stack: Path) -> None:
     with inspector(stack) as terminal:
         terminal.until("300 refs")
