@@ -145,7 +145,7 @@ def test_an_interrupt_at_any_line_leaves_the_old_stack_or_the_new_and_no_file(
     numbers = points(lambda: operation.work(copy(tmp_path / "whole")))
     new, allowed = shape(tmp_path / "whole" / source.name), there | unlisted(tmp_path / "whole" / source.name)
     wrong = []
-    for at in thinned(numbers[share :: len(SHARES)], 15):
+    for at in thinned(numbers[share :: len(SHARES)], 40):
         directory = copy(tmp_path / "copy")
         commits = LockFile.commits
         where = interrupted(lambda directory=directory: operation.work(directory), at)
