@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import tempfile
 from collections.abc import Generator, Iterator
+from functools import cache
 from pathlib import Path
 
 import hypothesis
@@ -70,13 +72,32 @@ def _is_whole_suite(config: pytest.Config) -> bool:
     return config.args == config.getini("testpaths")
 
 
+def _needs_git(item: pytest.Item) -> bool:
+    return "git" in getattr(item, "fixturenames", ())
+
+
+@cache
+def _names_git(path: Path) -> bool:
+    """Whether a file names what its tests that need a git are given."""
+    return re.search(r"\b(Git|Repository)\b", path.read_text("utf-8")) is not None
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    # Where those alone are run, to import all others would take longer than many of them.
+    is_test = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
+    return True if WITH_GIT and is_test and not _names_git(collection_path) else None
+
+
 def _is_asked_for(item: pytest.Item) -> bool:
-    if WITH_GIT and "git" not in getattr(item, "fixturenames", ()):
+    if WITH_GIT and not _needs_git(item):
         return False
     return ALL or item.get_closest_marker("whole") is None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if _needs_git(item) and not _names_git(item.path):
+            raise pytest.UsageError(f"REFTABLE_TESTS=git would miss {item.nodeid}: its file has to name Git")
     left_out = [item for item in items if not _is_asked_for(item)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
