@@ -191,7 +191,7 @@ def damaged(directory: Path, seed: int) -> Path:
 
 @pytest.mark.timeout(900)
 def test_damage_stays_and_gives_nothing_away(tmp_path: Path) -> None:
-    seeds = thinned(range(0, 300, 2), 5)
+    seeds = thinned(range(0, 300, 2), 10)
     other_faults, other_records = [], []
     for seed in seeds:
         place = tmp_path / str(seed)
@@ -220,7 +220,7 @@ def test_a_byte_that_is_wrong_is_found_in_the_copy_as_well(tmp_path: Path, mask:
     original = write_secrets(tmp_path / "stack", block_size=1024)
     data = (original / OLDER).read_bytes()
     other = []
-    positions = thinned(range(mask % 7, len(data), 48), 8)
+    positions = thinned(range(mask % 7, len(data), 48), 16)
     for at in positions:
         (original / OLDER).write_bytes(flipped(data, at, mask))
         write_anonymous(original, tmp_path / str(at))
