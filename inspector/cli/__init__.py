@@ -9,6 +9,7 @@ May import `actions` and `demo`; the terminal inspector is imported when it is o
     choices       of parameters: refs, tables, worktrees
     man_pages     the manual, made of the help texts when a wheel is built
     opening       from a path to an open stack, and the options that every verb takes
+    shadowed      what to say where `engine` is another one
     output        where a verb's output goes
     schema        what a line of JSON holds, for each verb: a document that users validate with
     shape, records, resolve, layout, fsck
@@ -39,6 +40,13 @@ def main() -> None:
 
         code = command_line()
         ignore_interrupts()
+    except ImportError:
+        from inspector.cli.shadowed import shadowed
+
+        if (told := shadowed()) is None:
+            raise
+        os.write(2, os.fsencode(f"reftable-inspector: {told}\n"))
+        code = 70
     except KeyboardInterrupt:
         # Behind an interrupted import, nothing is sure to be there.
         with suppress(OSError):
