@@ -21,6 +21,7 @@ from engine import MergedTable, Stack, StackOptions
 from engine.fsck import Severity, fsck
 from tests.benchmarks import gate
 from tests.benchmarks.stacks import ref_name, repository, small_repositories
+from tests.benchmarks.start import measure_start
 from tests.support.git import Git, find_git
 
 LOOKUPS = 2_000
@@ -113,6 +114,7 @@ def main() -> int:
         return gate.main(record=options.record)
     with tempfile.TemporaryDirectory() as home:
         git = Git(find_git(), Path(home))
+        measure_start(git)
         measure_survey(git, options.repositories)
         repo = repository(git, options.refs)
     stack = repo / "reftable"
