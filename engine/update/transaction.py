@@ -19,13 +19,15 @@ A linked worktree has refs in two stacks, and others can be named (`worktrees/ID
    What fails before the first of them leaves all stacks as they were. A process that ends between two leaves
    the later stacks as they were, and their locks. `PartlyCommittedError` tells of any other failure there.
 
-Four things differ from git, for the better:
+Five things differ from git, for the better:
 
 - ref names and directory/file conflicts are judged by the stack's addition, on the outcome. What git refuses
   beyond that, like deleting `a` and creating `a/b` together, is for the caller to allow (`ConflictRule`);
 - when the branch of HEAD becomes a symbolic ref, the log of HEAD gets the object id at its end. git writes a
   null id, as if the branch were gone;
 - symbolic refs that lead in a circle can be verified and deleted by their target;
+- the ref that a symbolic ref leads to in another stack is read under its lock. git reads it before it has
+  the lock, and takes back what another process has changed in between;
 - a ref of another worktree is written under the name by which it is read. git keeps the prefix in the stack
   of that worktree, where it looks for none: what it writes there it does not find.
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from engine import Refs, find_repository
-from engine.errors import ApiError, CommittedError, LockError, PartlyCommittedError
-from engine.stack import LockFile, Stack
+from engine.errors import ApiError, CommittedError, ExpectationError, LockError, PartlyCommittedError
+from engine.stack import Addition, LockFile, Stack
 from engine.update import Symref
 from tests.support.git import Git, Repository
 
@@ -215,3 +216,33 @@ def test_a_lock_of_another_process_is_waited_for(template: Repository, own: Path
         assert refs[MINE].value == B
     waiting.join()
     template.git("config", "--unset", "reftable.lockTimeout")
+
+
+def test_what_changes_before_the_second_stack_is_locked_is_not_taken_back(
+    template: Repository, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # HEAD is in one stack, and the branch that it leads to in the other. git loses what comes in between.
+    original = Stack.addition
+    branch = b"refs/heads/side"
+    faster = [A]
+
+    def late(stack: Stack, **how: bool) -> AbstractContextManager[Addition]:
+        if Path(stack.path) == template.reftable and faster:
+            value = faster.pop()
+            with seen(template, "main") as refs, refs.transaction(b"theirs", force=True) as transaction:
+                transaction.update(branch, value)
+        return original(stack, **how)
+
+    with seen(template) as refs:
+        old = refs[branch].value
+        with monkeypatch.context() as patched:
+            patched.setattr(Stack, "addition", late)
+            with pytest.raises(ExpectationError, match=A.hex()), refs.transaction(force=True) as transaction:
+                transaction.update(b"HEAD", B, old)
+            faster.append(B)
+            with refs.transaction(b"ours", force=True) as transaction:
+                transaction.update(b"HEAD", A)
+        for name in (b"HEAD", branch):
+            assert next(refs.reflog(name)).old == B
+    assert files(own)[0] >= {"tables.list"}
+    assert "tables.list.lock" not in files(own)[0]
