@@ -23,6 +23,7 @@ from engine.repair import Outcome, StepKind
 from engine.stack import Stack, StackOptions
 from engine.table import WriteOptions
 from inspector.cli.schema import verb_schema, whole_schema
+from inspector.text.records import _SENTENCES
 from tests.support.cli import ok, run, start, verbs_and_options
 from tests.support.findings import write_stack
 from tests.support.git import Git
@@ -301,6 +302,19 @@ def test_it_is_a_schema_in_which_every_field_is_described() -> None:
                 text = resolved(fields[field.removesuffix("_hex")])
                 kind = "string" if inner["$ref"] == "#/$defs/hex" else "array"
                 assert kind in text["type"], f"{name}.{field}"
+
+
+def test_a_text_is_words_or_has_its_bytes_beside_it() -> None:
+    words = set()
+    for name, schema in definitions():
+        fields = schema["properties"]
+        for field, inner in fields.items():
+            if "#/$defs/sentence" in json.dumps(inner.get("anyOf", inner.get("$ref", ""))):
+                words.add(field)
+            elif "string" in resolved(inner).get("type", "") and "pattern" not in resolved(inner):
+                # Of a snapshot that others have written, this may be anything; it is a verb.
+                assert f"{field}_hex" in fields or field == "operation", f"{name}.{field}"
+    assert words == _SENTENCES
 
 
 def test_it_has_the_sets_that_the_program_has() -> None:
