@@ -58,6 +58,10 @@ def test_both_answer_alike(directory: Path) -> None:
         assert told(sound) == told(tolerant)
 
 
+# A compiled engine refuses by itself what it is called with.
+REFUSALS = (ApiError, TypeError)
+SENTENCE = "names.* object ids.* are bytes|bytes object expected"
+
 READS: list[Callable[[ReadStack], object]] = [
     lambda stack: stack.read_ref("HEAD"),  # type: ignore[arg-type]
     lambda stack: stack.read_log("HEAD"),  # type: ignore[arg-type]
@@ -82,7 +86,7 @@ def test_text_is_refused_with_a_sentence_wherever_a_name_or_an_id_is_wanted(dire
     with Stack.open(directory, read_only=True) as sound, open_readable(directory) as tolerant:
         for stack in (sound, tolerant):
             for read in READS:
-                with pytest.raises(ApiError, match="ref names and object ids are bytes"):
+                with pytest.raises(REFUSALS, match=SENTENCE):
                     list(read(stack))  # type: ignore[call-overload]
 
 
@@ -107,24 +111,29 @@ def test_a_stop_is_no_trouble_until_a_change_is_made(directory: Path) -> None:
             add_and_stop(stack)
 
 
-RECORDS = [
-    RefRecord("refs/heads/x", 3, value=same(1)),  # type: ignore[arg-type]
-    RefRecord(b"refs/heads/x", 3, value="1" * 20),  # type: ignore[arg-type]
-    RefRecord(b"refs/heads/x", 3, target="refs/heads/y"),  # type: ignore[arg-type]
-    LogRecord("refs/heads/x", 3, same(0), same(1)),  # type: ignore[arg-type]
-    LogRecord(b"refs/heads/x", 3, same(0), "1" * 20),  # type: ignore[arg-type]
-    LogRecord(b"refs/heads/x", 3, same(0), same(1), committer="A U Thor"),  # type: ignore[arg-type]
-    LogRecord(b"refs/heads/x", 3, same(0), same(1), message="said\n"),  # type: ignore[arg-type]
+RECORDS: list[Callable[[], RefRecord | LogRecord]] = [
+    lambda: RefRecord("refs/heads/x", 3, value=same(1)),  # type: ignore[arg-type]
+    lambda: RefRecord(b"refs/heads/x", 3, value="1" * 20),  # type: ignore[arg-type]
+    lambda: RefRecord(b"refs/heads/x", 3, target="refs/heads/y"),  # type: ignore[arg-type]
+    lambda: LogRecord("refs/heads/x", 3, same(0), same(1)),  # type: ignore[arg-type]
+    lambda: LogRecord(b"refs/heads/x", 3, same(0), "1" * 20),  # type: ignore[arg-type]
+    lambda: LogRecord(b"refs/heads/x", 3, same(0), same(1), committer="A U Thor"),  # type: ignore[arg-type]
+    lambda: LogRecord(b"refs/heads/x", 3, same(0), same(1), message="said\n"),  # type: ignore[arg-type]
 ]
+
+
+def write(stack: Stack, make: Callable[[], RefRecord | LogRecord]) -> None:
+    record = make()
+    add(stack, *([record], []) if isinstance(record, RefRecord) else ([], [record]))
 
 
 @pytest.mark.parametrize("options", [LOOSE, replace(LOOSE, skip_name_check=True)])
 def test_text_is_refused_with_a_sentence_where_it_is_written(directory: Path, options: StackOptions) -> None:
     with Stack.open(directory, options) as stack:
         before = [table.name for table in stack.tables]
-        for record in RECORDS:
-            with pytest.raises(ApiError, match="are bytes: b'"):
-                add(stack, *([record], []) if isinstance(record, RefRecord) else ([], [record]))
+        for make in RECORDS:
+            with pytest.raises(REFUSALS, match=SENTENCE):
+                write(stack, make)
         assert [table.name for table in stack.tables] == before
 
 
