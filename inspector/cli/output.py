@@ -45,11 +45,15 @@ class Output:
 
     def lines(self, lines: Iterable[bytes], end: bytes = b"\n") -> None:
         """Write a batch of lines, given without their newlines; each gets `end`."""
-        self._stream.write(b"".join([line + end for line in lines]))
+        if joined := [*lines]:
+            joined.append(b"")
+            self._stream.write(end.join(joined))
 
     def json(self, lines: Iterable[str]) -> None:
         """Write a batch of JSON documents, each a line."""
-        self._stream.write("".join([line + "\n" for line in lines]).encode("ascii"))
+        if joined := [*lines]:
+            joined.append("")
+            self._stream.write("\n".join(joined).encode("ascii"))
 
     def flush(self) -> None:
         """Hand everything to the system: an error of writing shows here, not after the verb."""

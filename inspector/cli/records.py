@@ -322,9 +322,9 @@ def _write(
     for batch in batches:
         count += len(batch)
         if call.as_json:
-            call.out.json(as_json(record, table.name, lead) for record, table in batch)
+            call.out.json([as_json(record, table.name, lead) for record, table in batch])
         else:
-            call.out.lines((line(record, *more, show) for record, _ in batch), end)
+            call.out.lines([line(record, *more, show) for record, _ in batch], end)
     return count
 
 

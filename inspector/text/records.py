@@ -14,7 +14,9 @@ from __future__ import annotations
 import json
 import os
 import re
+from binascii import hexlify
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from engine.export import reflog_line
@@ -97,6 +99,14 @@ def ref_json(record: RefRecord, table: str | None, lead: str = "") -> str:
     `table` is where it was read, None for one that was just written: the compaction that follows an
     addition may have moved it already.
     """
+    value = record.value
+    if value is not None and record.peeled is None:
+        name = _quote(record.name.decode("utf-8", "surrogateescape"))
+        if "\\udc" not in name:  # as most refs are: nothing has to be asked of each field
+            return (
+                f'{{{lead}"name":{name},"update_index":{record.update_index},"type":"val1",'
+                f'"value":"{value.hex()}","peeled":null,"target":null,"table":{_table(table)}}}'
+            )
     return (
         f'{{{lead}"name":{_named("name", record.name)},"update_index":{record.update_index},'
         f'"type":"{record.type}","value":{_hex(record.value)},"peeled":{_hex(record.peeled)},'
@@ -125,7 +135,7 @@ def ref_line(record: RefRecord, show: Show) -> bytes:
     """A ref record as the verb `refs` has it; what it peels to is not part of it, as in `git show-ref`."""
     name = show(record.name)
     if record.value is not None:
-        return b"%s %s" % (record.value.hex().encode(), name)
+        return hexlify(record.value) + b" " + name
     if record.target is not None:
         return b"ref: %s %s" % (show(record.target), name)
     return b"deleted %s" % name
@@ -175,6 +185,7 @@ def _named(field: str, data: bytes | None) -> str:
     return f'{text},"{field}_hex":"{data.hex()}"'
 
 
+@lru_cache(64)
 def _table(name: str | None) -> str:
     if name is None:
         return "null"
