@@ -47,9 +47,10 @@ def resolve(names: tuple[str, ...], path: Path | None, worktree: str | None, as_
         else:
             call.out.lines(_resolved_line(one, call.out.show) for _, one in found if one is not None)
         faults = [fault for stack in refs.stacks for fault in stack.damage_met()]
-    warns = repository.config.flag("core.warnambiguousrefs", True)
     for name, one in found:
-        if warns and sum(way.oid is not None for way in ways[name]) > 1:
+        is_ambiguous = sum(way.oid is not None for way in ways[name]) > 1
+        # Git is asked for its configuration only where that decides.
+        if is_ambiguous and repository.config.flag("core.warnambiguousrefs", True):
             note(f"refname '{name}' is ambiguous")
         if one is None:
             note(f"{name}: there is no such ref")
