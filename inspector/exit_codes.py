@@ -7,13 +7,15 @@ the process ends.
 from __future__ import annotations
 
 import errno
+import sys
+from contextlib import suppress
 from enum import IntEnum
 from typing import Final
 
 import click
 
 from engine import errors
-from inspector.text import safe_name
+from inspector.text import safe_message, safe_name
 
 
 class ExitCode(IntEnum):
@@ -112,5 +114,8 @@ def report_defect(error: BaseException, what: str) -> None:
 
 
 def note(text: str) -> None:
-    """A line on standard error, fit for a terminal whatever it quotes."""
-    click.echo(f"reftable-inspector: {safe_name(text)}", err=True)
+    """A line on standard error, fit for a terminal whatever it quotes, behind all that was printed before."""
+    if sys.stdout is not None:
+        with suppress(OSError, ValueError):  # the end of the verb tells of it
+            sys.stdout.flush()
+    click.echo(f"reftable-inspector: {safe_message(text)}", err=True)
