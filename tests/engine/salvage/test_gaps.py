@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from engine import salvage
 from engine.format import LogRecord, RefRecord
-from engine.readable import ReadableTable, open_readable, table
+from engine.readable import ReadableTable, open_readable
 from engine.repair import RepairPlan, log_outcomes, plan_repair, ref_outcomes, repair
 from engine.salvage import Losses
 from engine.stack import Stack, StackOptions
@@ -150,13 +151,13 @@ def test_a_damaged_table_is_salvaged_once_between_plan_and_repair(
     for name in names[:2]:
         os.truncate(directory / name, 300)
     passes: list[str] = []
-    scan = table.salvage_table
+    scan = salvage.salvage_table
 
     def counting(name: str, *arguments: object) -> object:
         passes.append(name)
         return scan(name, *arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(table, "salvage_table", counting)
+    monkeypatch.setattr(salvage, "salvage_table", counting)
     plan = plan_repair(directory, now=NOW)
     assert sum(map(len, ref_outcomes(plan)))
     log_outcomes(plan)
