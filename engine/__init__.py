@@ -36,9 +36,11 @@ if TYPE_CHECKING:
         EntryTooBigError as EntryTooBigError,
         ExpectationError as ExpectationError,
         FormatError as FormatError,
+        HookError as HookError,
         LockError as LockError,
         MissingTableError as MissingTableError,
         NameConflictError as NameConflictError,
+        OtherBackendError as OtherBackendError,
         OutdatedError as OutdatedError,
         PartlyCommittedError as PartlyCommittedError,
         RefnameError as RefnameError,
@@ -106,9 +108,10 @@ else:
         __name__,
         {
             "errors": (
-                "ApiError Cancelled ChecksumError CommittedError EntryTooBigError ExpectationError "
-                "FormatError LockError MissingTableError NameConflictError OutdatedError "
-                "PartlyCommittedError RefnameError ReftableError RepositoryError"
+                "ApiError Cancelled ChecksumError CommittedError EntryTooBigError "
+                "ExpectationError FormatError HookError LockError MissingTableError "
+                "NameConflictError OtherBackendError OutdatedError PartlyCommittedError "
+                "RefnameError ReftableError RepositoryError"
             ),
             "export": "",
             "format": (

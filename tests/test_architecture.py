@@ -39,7 +39,7 @@ HOT_WINGS = {"format", "table", "merge"}
 # Files of the engine that belong to no wing, since every wing uses them.
 SHARED = {"closing", "errors", "lazy", "progress", "typevars"}
 # What only a type checker imports, which brings the types of it with itself.
-FOR_CHECKERS = {("typevars.py", "typing_extensions")}
+FOR_CHECKERS = {("typevars.py", "typing_extensions"), ("git/joint.py", "typing_extensions")}
 
 INSPECTOR_WINGS = {
     "text": "",

@@ -15,13 +15,13 @@ from heapq import merge
 from itertools import chain, islice
 from operator import itemgetter
 from pathlib import Path
-from typing import Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from engine.closing import Closing
 from engine.errors import ApiError
 from engine.format import LiveRef, LogRecord, RefRecord, is_per_worktree, split_worktree
 from engine.merge import MergedTable
-from engine.stack import ReadStack
+from engine.stack import ReadStack, Stack
 from engine.table import Table
 
 Record = TypeVar("Record", RefRecord, LogRecord)
@@ -30,7 +30,13 @@ _MOST: Final = 1024
 """Records of one list."""
 
 
-AnyStack = TypeVar("AnyStack", bound=ReadStack)
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
+    # So that `Refs`, in an annotation, is one of sound stacks.
+    AnyStack = TypeVarWithDefault("AnyStack", bound=ReadStack, default=Stack)
+else:
+    AnyStack = TypeVar("AnyStack", bound=ReadStack)
 
 
 class JointStacks(Closing, Generic[AnyStack]):

@@ -114,7 +114,7 @@ class Refs(Closing, Generic[AnyStack]):
         return None if directory is None else self._stacks.to_read(directory), inner
 
     def get(self, name: bytes) -> LiveRef | None:
-        """The ref of this name as it is stored, symbolic or not; None if there is none."""
+        """The ref of this whole name as it is stored, symbolic or not; None if there is none."""
         stack, inner = self._place(name)
         record = None if stack is None else stack.merged.read_ref(inner)
         return record if record is None or inner == name else record.replace(name=name)
@@ -164,6 +164,7 @@ class Refs(Closing, Generic[AnyStack]):
     def under(self, prefix: bytes = b"") -> Iterator[LiveRef]:
         """The refs whose names begin with `prefix`, in name order, as they are stored.
 
+        HEAD and the like are among them: those that `git for-each-ref` lists are `under(b"refs/")`.
         Those of other worktrees are not among them: `main-worktree/` and `worktrees/` are no directories.
         """
         for records in self._stacks.refs_from(prefix):
@@ -178,7 +179,7 @@ class Refs(Closing, Generic[AnyStack]):
     # Reflogs.
 
     def reflog(self, name: bytes) -> Iterator[LogEntry]:
-        """The entries of a ref's reflog, newest first; none also for a ref without a reflog."""
+        """The entries of the reflog of a ref, by its whole name, newest first; none without a reflog."""
         stack, inner = self._place(name)
         for entry in () if stack is None else stack.merged.logs(inner):
             if not entry.is_marker:
@@ -187,7 +188,8 @@ class Refs(Closing, Generic[AnyStack]):
     def nth(self, name: bytes, number: int) -> bytes | None:
         """The object id that the ref had `number` changes ago: `name@{number}`; None if it is not known.
 
-        0 is the id that it has. One more than the reflog has entries is what the oldest one changed.
+        `name` is a whole one: `full_name` makes one of what people type. 0 is the id that it has. One more
+        than the reflog has entries is what the oldest one changed.
         """
         value = self.resolve(name).oid
         oldest: LogEntry | None = None
@@ -203,7 +205,8 @@ class Refs(Closing, Generic[AnyStack]):
     def at(self, name: bytes, when: int) -> bytes | None:
         """The object id that the ref had at a time, in seconds since 1970: `name@{time}`.
 
-        For one before the reflog begins it is what the oldest entry changed; None without a reflog.
+        `name` is a whole one. For a time before the reflog begins it is what the oldest entry changed; None
+        without a reflog.
         """
         newer: LogEntry | None = None
         for entry in self.reflog(name):

@@ -150,9 +150,13 @@ class RefTransaction:
     """Changes of refs that are made together at the end of a `with`, or not at all.
 
     Names are whole (`refs/heads/main`, `HEAD`, `worktrees/ID/HEAD`), object ids the bytes themselves. In each
-    call `old` is what the ref must hold by then: an object id, the null id if there must be no such ref, a
-    `Symref` for the target of a symbolic ref; None for whatever there is. Unless it says `no_deref`, the
-    change of a symbolic ref is one of the ref that it leads to. A ref can be named once.
+    call `old` is what the ref must hold by then: an object id, the null id (zero bytes, 20 or 32)
+    if there must be no such ref, a `Symref` for the target of a symbolic ref, together with `no_deref`; None
+    for whatever there is. Unless it says `no_deref`, the change of a symbolic ref is one of the ref that it
+    leads to. A ref can be named once, and HEAD is not changed beside its branch.
+
+    Where `no_deref` meets the null id as `old`, a dangling symbolic ref is one that exists: git takes it for
+    none.
     """
 
     def __init__(
@@ -181,31 +185,36 @@ class RefTransaction:
         """The records that are written, once they are known."""
 
     def update(self, name: bytes, new: bytes, old: RefValue | None = None, *, no_deref: bool = False) -> None:
-        """Let the ref hold the object id `new`."""
+        """Let the ref hold the object id `new`, whether it exists or not, unless `old` says so."""
+        require_bytes(new)
         self._add(name, new, old, no_deref)
 
     def create(self, name: bytes, new: bytes, *, no_deref: bool = False) -> None:
         """Let the ref, which must not exist, hold the object id `new`."""
+        require_bytes(new)
         self._add(name, new, bytes(self._hash_id.size), no_deref)
 
     def delete(self, name: bytes, old: RefValue | None = None, *, no_deref: bool = False) -> None:
-        """Delete the ref and its reflog."""
+        """Delete the ref and its reflog; without `old`, one that does not exist is no error."""
         self._add(name, bytes(self._hash_id.size), old, no_deref)
 
     def verify(self, name: bytes, old: RefValue, *, no_deref: bool = False) -> None:
         """Leave the ref as it is, and have the transaction fail if it does not hold `old`."""
+        require_bytes(old.target if isinstance(old, Symref) else old)
         self._add(name, None, old, no_deref)
 
     def symref(
         self, name: bytes, target: bytes, old: RefValue | None = None, *, no_deref: bool = True
     ) -> None:
-        """Let `name` itself be a symbolic ref to the ref `target`, as `git symbolic-ref` does."""
+        """Let `name` itself be a symbolic ref to `target`, as git update-ref does with symref-update."""
+        require_bytes(target)
         self._add(name, Symref(target), old, no_deref)
 
     def _add(self, name: bytes, new: RefValue | None, old: RefValue | None, no_deref: bool) -> None:
         if self._is_over or self._held is not None:
             raise ApiError("the transaction is prepared, or over: begin another one")
-        for given in (name, *(one.target if isinstance(one, Symref) else one for one in (new, old))):
+        require_bytes(name)
+        for given in (one.target if isinstance(one, Symref) else one for one in (new, old)):
             if given is not None:
                 require_bytes(given)
         update = RefUpdate(name, new, old, no_deref)

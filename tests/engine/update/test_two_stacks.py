@@ -108,6 +108,10 @@ def test_an_exception_aborts_and_a_transaction_is_used_once(template: Repository
             refs.transaction() as transaction,
         ):
             transaction.delete("refs/heads/x")  # type: ignore[arg-type]
+        nothing: bytes = refs.nth(NEW, 99)  # type: ignore[assignment] - there is no such entry
+        for change in ("update", "create", "verify", "symref"):
+            with pytest.raises(ApiError, match="not None"), refs.transaction(force=True) as transaction:
+                getattr(transaction, change)(NEW, nothing)
         with pytest.raises(ApiError, match="message"), refs.transaction("why"):  # type: ignore[arg-type]
             pass
         with pytest.raises(ApiError, match="git cannot be asked"), refs.transaction() as transaction:
