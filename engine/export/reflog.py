@@ -11,7 +11,7 @@ def reflog_line(record: LogRecord, null_id: bytes, show: Callable[[bytes], bytes
     """A log record as a line of a reflog file: `OLD NEW COMMITTER <EMAIL> TIME TZ<TAB>MESSAGE`.
 
     As git writes them: the zone with sign and four digits, no tab when the message is empty, newlines
-    within it as spaces, so that one record is one line. `null_id` stands in for an absent id.
+    within it and in names as spaces, so that one record is one line. `null_id` stands in for an absent id.
     A tombstone is `deleted UPDATE_INDEX`. `show` forms what is text.
     """
     if record.is_deletion:
@@ -20,8 +20,8 @@ def reflog_line(record: LogRecord, null_id: bytes, show: Callable[[bytes], bytes
     return b"%s %s %s <%s> %d %+05d%s" % (
         (record.old or null_id).hex().encode(),
         (record.new or null_id).hex().encode(),
-        show(record.committer),
-        show(record.email),
+        show(record.committer.replace(b"\n", b" ")),
+        show(record.email.replace(b"\n", b" ")),
         record.time,
         decimal_zone(record.tz),
         b"\t" + show(message) if message else b"",

@@ -56,15 +56,18 @@ Record = TypeVar("Record", RefRecord, LogRecord)
 @click.command()
 @click.option(
     "--prefix",
-    default="",
+    "prefixes",
+    default=[""],
+    multiple=True,
     metavar="P",
     shell_complete=completes("full_refs"),
-    help="Only refs whose names begin with P.",
+    help="Only refs whose names begin with P, or with one of several.",
 )
 @click.option(
     "--points-at",
     metavar="OID",
-    help="Only refs that lead to this object, tags that peel to it, and symbolic refs to any of these.",
+    help="Only refs that lead to this object (its whole id, or a ref that has it), tags that peel to it, and "
+    "symbolic refs to any of these.",
 )
 @table_option
 @click.option(
@@ -95,7 +98,7 @@ Record = TypeVar("Record", RefRecord, LogRecord)
 @stack_verb
 def refs(
     call: Call,
-    prefix: str,
+    prefixes: tuple[str, ...],
     points_at: str | None,
     table_name: str | None,
     as_of: int | None,
@@ -117,18 +120,16 @@ def refs(
         raise click.UsageError("--format is for lines of text: leave out --json")
     form = RefFormat(layout) if layout is not None else None
     end = call.line_end(nul_ends=nul_ends)
-    start = os.fsencode(prefix)
+    starts = _apart(map(os.fsencode, prefixes))
     alone = stack_only or table_name is not None or as_of is not None
     with call.views(alone=alone) as (stack, shown):
         view: View = shown if table_name is None else MergedTable(chosen_tables(call, stack, table_name))
         if as_of is not None:
             view = MergedTable([table for table in stack.tables if table.max_update_index <= as_of])
         if points_at is None:
-            batches = _while(
-                view.ref_origins(start, deletions=deletions), lambda record: record.name.startswith(start)
-            )
+            batches = _under(view, starts, deletions=deletions)
         else:
-            batches = _pointing_at(view, _object_id(stack, points_at), start)
+            batches = _pointing_at(view, _object_id(stack, view, points_at), starts)
         if keys:
             listed = [*chain.from_iterable(batches)]
             sort_refs(listed, keys, _surroundings(call, view))
@@ -339,7 +340,29 @@ def _while(
         yield batch
 
 
-def _pointing_at(view: View, oid: bytes, prefix: bytes) -> Iterator[Sequence[tuple[RefRecord, Table]]]:
+def _apart(prefixes: Iterable[bytes]) -> list[bytes]:
+    """In order, without those that another one covers."""
+    kept: list[bytes] = []
+    for prefix in sorted(prefixes):
+        if not kept or not prefix.startswith(kept[-1]):
+            kept.append(prefix)
+    return kept
+
+
+def _under(
+    view: View, prefixes: Iterable[bytes], *, deletions: bool = False
+) -> Iterator[Sequence[tuple[RefRecord, Table]]]:
+    """The refs whose names begin with one of these."""
+    for prefix in prefixes:
+        yield from _while(
+            view.ref_origins(prefix, deletions=deletions),
+            lambda record: record.name.startswith(prefix),  # noqa: B023
+        )
+
+
+def _pointing_at(
+    view: View, oid: bytes, prefixes: Iterable[bytes]
+) -> Iterator[Sequence[tuple[RefRecord, Table]]]:
     """Every ref is looked at: of symbolic ones, the index of object ids has nothing."""
     read = _reading(view)
 
@@ -347,7 +370,7 @@ def _pointing_at(view: View, oid: bytes, prefix: bytes) -> Iterator[Sequence[tup
         end = read(follow(read, name).name)
         return end is not None and oid in (end.value, end.peeled)
 
-    for batch in _while(view.ref_origins(prefix), lambda record: record.name.startswith(prefix)):
+    for batch in _under(view, prefixes):
         # One test for nearly all of a million.
         yield [
             origin
@@ -357,10 +380,15 @@ def _pointing_at(view: View, oid: bytes, prefix: bytes) -> Iterator[Sequence[tup
         ]
 
 
-def _object_id(stack: ReadStack, text: str) -> bytes:
-    """The full object id that `text` is, of the length that the stack's hash has."""
+def _object_id(stack: ReadStack, view: View, text: str) -> bytes:
+    """The object that `text` means: its whole id, as long as the stack's hash has it, or a ref to it."""
     digits = 2 * stack.hash_id.size
-    if not re.fullmatch(f"[0-9a-fA-F]{{{digits}}}", text):
-        what = f"{text!r} is not {digits} hexadecimal digits, as a {stack.hash_id} object id is"
-        raise click.BadParameter(what, param_hint="--points-at")
-    return bytes.fromhex(text)
+    if re.fullmatch(f"[0-9a-fA-F]{{{digits}}}", text):
+        return bytes.fromhex(text)
+    read = _reading(view)
+    for name in git.possible_names(os.fsencode(text)):
+        oid = follow(read, name).oid
+        if oid is not None:
+            return oid
+    what = f"{text!r} is no ref that has an object, nor {digits} hexadecimal digits ({stack.hash_id})"
+    raise click.BadParameter(what, param_hint="--points-at")

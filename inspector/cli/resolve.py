@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,9 @@ def resolve(names: tuple[str, ...], path: Path | None, worktree: str | None, as_
         if is_ambiguous and repository.config.flag("core.warnambiguousrefs", True):
             note(f"refname '{name}' is ambiguous")
         if one is None:
-            note(f"{name}: there is no such ref")
+            is_revision = re.search(r"[~^:]|@\{", name) or re.fullmatch("[0-9a-f]{4,64}", name)
+            hint = "; a revision is for `git rev-parse`" if is_revision else ""
+            note(f"{name or repr(name)}: there is no such ref{hint}")
         elif one.end == "endless":
             note(f"{name}: more symbolic refs follow one another than git follows")
     end_with_faults(faults)

@@ -12,6 +12,23 @@ _ALIKE: Final = 0.75
 _BEGINNING: Final = 3
 """So many letters of a verb's beginning mean it."""
 
+_OF_GIT: Final = {
+    "for-each-ref": "refs",
+    "show-ref": "refs",
+    "branch": "refs",
+    "tag": "refs",
+    "reflog": "logs",
+    "log": "logs",
+    "rev-parse": "resolve",
+    "symbolic-ref": "resolve",
+    "update-ref": "add",
+    "pack-refs": "compact",
+    "gc": "compact",
+    "verify": "fsck",
+    "help": "--help",
+}
+"""What git has for it, and what comes near here."""
+
 
 def better_words(args: Sequence[str], verbs: Sequence[str]) -> str | None:
     """What to say of words that are to open the inspector, if they look as if a verb was meant.
@@ -24,7 +41,7 @@ def better_words(args: Sequence[str], verbs: Sequence[str]) -> str | None:
         return f'the verb comes first: "{second} {first}"' if comes_late else None
     if "/" in first or first.startswith("-"):
         return None
-    meant = get_close_matches(first.lower(), verbs, 1, _ALIKE)
+    meant = [_OF_GIT[first]] if first in _OF_GIT else get_close_matches(first.lower(), verbs, 1, _ALIKE)
     if len(first) >= _BEGINNING:
         meant += [verb for verb in verbs if verb.startswith(first)]
     return f'no verb "{first}"; did you mean "{meant[0]}"?' if meant else None

@@ -43,6 +43,33 @@ def test_head_points_where_its_branch_does(repo: Repository) -> None:
     ]
 
 
+def test_an_object_is_named_by_a_ref_as_well(repo: Repository) -> None:
+    for name in ("HEAD", "v1", "heads/two"):
+        lines = ok("refs", repo.path, "--points-at", name, "--prefix", "refs/", "--format=%(refname)").lines
+        git = repo.git("for-each-ref", "--points-at", name, "--format=%(refname)").stdout.split()
+        assert lines == git
+    assert "is no ref that has an object" in run("refs", repo.path, "--points-at", "nope").err
+
+
+def test_prefixes_add_up(repo: Repository) -> None:
+    asked = ["refs/tags/", "refs/heads/o", "refs/heads/old", "refs/heads/g"]
+    lines = ok("refs", repo.path, *(word for name in asked for word in ("--prefix", name))).lines
+    names = [line.split()[-1] for line in lines]
+    assert names == sorted(
+        {
+            name
+            for name in repo.git("for-each-ref", "--format=%(refname)").stdout.split()
+            if name.startswith((b"refs/tags/", b"refs/heads/o"))
+        }
+        | {b"refs/heads/gone"}
+    )
+
+
+def test_a_revision_is_told_from_a_ref_that_is_not_there(repo: Repository) -> None:
+    assert "git rev-parse" in run("resolve", "-C", repo.path, "HEAD~1").err
+    assert "git rev-parse" not in run("resolve", "-C", repo.path, "nope").err
+
+
 def test_a_name_that_means_several_refs_is_warned_of_as_by_git(repo: Repository) -> None:
     for name in ("v1", "main", "old", "one", "heads/v1", "refs/heads/v1", "HEAD"):
         done = run("resolve", "-C", repo.path, name)

@@ -14,6 +14,7 @@ from tests.support.cli import run
     [
         (["tabels"], 'no verb "tabels"; did you mean "tables"?'),
         (["fcsk", "somewhere", "--json"], 'no verb "fcsk"; did you mean "fsck"?'),
+        (["for-each-ref"], 'no verb "for-each-ref"; did you mean "refs"?'),
         (["Refs"], 'no verb "Refs"; did you mean "refs"?'),
         (["snap", "--keep", "x"], 'no verb "snap"; did you mean "snapshots"?'),
         ([".", "refs"], 'the verb comes first: "refs ."'),

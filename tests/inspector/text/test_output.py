@@ -143,6 +143,8 @@ def test_a_reflog_line_has_no_tab_without_a_message_and_is_one_line_always() -> 
     assert reflog_line(record, NULL, plain).endswith(b"A <a> 1 +0000")
     record.message = b"one\ntwo\n\n"
     assert reflog_line(record, NULL, plain).endswith(b"\tone two")
+    record.committer = record.email = b"A\nB"
+    assert b" A B <A B> 1 " in reflog_line(record, NULL, plain)
 
 
 def test_log_tombstones_are_marked() -> None:
