@@ -81,6 +81,7 @@ class Resolution:
         known = self._read_ahead()
         head = self.read(b"HEAD")
         branch = None if head is None or head.target is None else self._stacks.of(head.target)
+        own_head = self._stacks.of(b"HEAD")  # which may be named `main-worktree/HEAD` as well
         kept = []
         for change in self._changes:  # which grow on the way
             if branch == (change.directory, change.inner) and not (change.log_only or change.through_head):
@@ -103,7 +104,8 @@ class Resolution:
                 change.is_symref = True
                 change.current = self.follow(change.name) or self._null
                 if not change.no_deref:
-                    self._claim(_behind(change, record.target))
+                    is_head = (change.directory, change.inner) == own_head
+                    self._claim(_behind(change, record.target, is_head=is_head))
                     change.log_only = True
             elif record.value is not None:
                 change.current = record.value
@@ -260,7 +262,7 @@ def _log_for_head(change: Change) -> Change:
     return Change(b"HEAD", change.new, old, no_deref=True, update=change.update, log_only=True)
 
 
-def _behind(change: Change, target: bytes) -> Change:
-    """What a change of a symbolic ref means for the ref it points to."""
-    through_head = change.through_head or change.name == b"HEAD"
+def _behind(change: Change, target: bytes, *, is_head: bool) -> Change:
+    """What a change of a symbolic ref, HEAD or another one, means for the ref it points to."""
+    through_head = change.through_head or is_head
     return replace(change, name=target, through_head=through_head, is_symref=False)

@@ -91,6 +91,26 @@ def test_a_ref_of_another_worktree_is_written_where_it_is_read(template: Reposit
         assert b"ORIG_HEAD" not in side or side[b"ORIG_HEAD"].value != A
 
 
+@pytest.mark.parametrize(
+    ("worktree", "head"), [("main", b"main-worktree/HEAD"), ("side", b"worktrees/side/HEAD")]
+)
+def test_head_by_the_name_that_others_have_for_it_is_head(
+    git: Git, tmp_path: Path, worktree: str, head: bytes
+) -> None:
+    repo = git.init(tmp_path / "main")
+    repo.commit()
+    repo.git("worktree", "add", "-q", "-b", "side", str(tmp_path / "side"))
+    with find_repository(tmp_path / worktree, git=None).refs() as refs:
+        branch = refs.current_branch()
+        assert branch is not None
+        entries = len([*refs.reflog(b"HEAD")])
+        with refs.transaction(b"why", force=True) as transaction:
+            transaction.update(head, A)
+        assert refs.current_branch() == branch
+        assert refs[branch].value == A
+        assert len([*refs.reflog(b"HEAD")]) == entries + 1
+
+
 def test_an_exception_aborts_and_a_transaction_is_used_once(template: Repository, own: Path) -> None:
     before = files(own, template.reftable)
     with seen(template) as refs:
