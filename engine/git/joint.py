@@ -21,7 +21,7 @@ from engine.closing import Closing
 from engine.errors import ApiError
 from engine.format import LiveRef, LogRecord, RefRecord, is_per_worktree, split_worktree
 from engine.merge import MergedTable
-from engine.stack import ReadStack, Stack
+from engine.stack import ReadStack
 from engine.table import Table
 
 Record = TypeVar("Record", RefRecord, LogRecord)
@@ -32,6 +32,8 @@ _MOST: Final = 1024
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar as TypeVarWithDefault
+
+    from engine.stack import Stack
 
     # So that `Refs`, in an annotation, is one of sound stacks.
     AnyStack = TypeVarWithDefault("AnyStack", bound=ReadStack, default=Stack)
