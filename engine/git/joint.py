@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from engine.closing import Closing
 from engine.errors import ApiError
-from engine.format import LiveRef, LogRecord, RefRecord, is_per_worktree, split_worktree
+from engine.format import LogRecord, RefRecord, is_per_worktree, split_worktree
 from engine.merge import MergedTable
 from engine.stack import ReadStack
 from engine.table import Table
@@ -135,12 +135,6 @@ class JointView:
             self._own.log_origins(start, deletions=deletions, markers=markers),
             self._shared.log_origins(start, deletions=deletions, markers=markers),
         )
-
-    def refs_for(self, oid: bytes) -> Iterator[LiveRef]:
-        """As `MergedTable.refs_for`."""
-        found = {ref.name: ref for ref in self._shared.refs_for(oid) if not is_per_worktree(ref.name)}
-        found |= {ref.name: ref for ref in self._own.refs_for(oid)}
-        return iter([found[name] for name in sorted(found)])
 
 
 def _joint(
