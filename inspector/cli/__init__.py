@@ -24,6 +24,7 @@ May import `actions` and `demo`; the terminal inspector is imported when it is o
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from contextlib import suppress
@@ -34,7 +35,11 @@ def main() -> None:
 
     What it imports takes half of the time of a small verb, and an interrupt may come then as well. Once the
     verb has ended, one changes nothing any more, and is ignored.
+
+    What imports make stays, and what is left at the end goes with the process: looking through all of it for
+    garbage, again and again, would be a fifth of a small verb.
     """
+    gc.disable()
     try:
         from inspector.cli.entry import command_line, ignore_interrupts
 
@@ -52,4 +57,5 @@ def main() -> None:
         with suppress(OSError):
             os.write(2, b"reftable-inspector: interrupted\n")
         os._exit(130)
+    gc.freeze()
     sys.exit(code)

@@ -8,6 +8,7 @@ Errors pass through the verbs untouched. They become an exit code and a line on 
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import resource
@@ -80,6 +81,15 @@ class _CommandLine(click.Group):
         verb = getattr(import_module(f"inspector.cli.{file}"), _FUNCTIONS.get(cmd_name, cmd_name))
         assert isinstance(verb, click.Command)  # noqa: S101 - for the type checker
         return verb
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        found = super().resolve_command(ctx, args)
+        if not gc.isenabled():  # `main` has seen to that, until here
+            gc.freeze()
+            gc.enable()
+        return found
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write_usage(
