@@ -7,7 +7,8 @@ raising `Cancelled` from it stops the operation, which then leaves no file behin
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from engine.dataclass import dataclass
 
 
 @dataclass(slots=True, frozen=True)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from heapq import merge
 from itertools import chain, count, groupby
 from operator import attrgetter, itemgetter
 from typing import Any
 
+from engine.dataclass import dataclass
 from engine.errors import OutdatedError
 from engine.format import LogRecord, RefRecord, is_unsafe_refname, log_order, ref_key
 from engine.merge import merge_blocks

@@ -13,10 +13,10 @@ still readable. Both views pass as streams: memory does not grow with the number
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from engine.dataclass import dataclass
 from engine.format import LogRecord, RefRecord, log_order
 from engine.progress import Progress, ProgressCallback
 from engine.repair.inputs import (

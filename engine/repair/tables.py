@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import chain
 
+from engine.dataclass import replace
 from engine.format import U64_MAX, is_unsafe_refname, limits_in_name, pack_table_list
 from engine.fsck import Severity
 from engine.repair.draft import Draft

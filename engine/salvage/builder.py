@@ -12,10 +12,10 @@ import os
 import tempfile
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import Final, Generic, TypeVar
 
 from engine.closing import Closing
+from engine.dataclass import replace
 from engine.format import U64_MAX, HashId, LogRecord, RefRecord, log_order, ref_key
 from engine.merge import merge_blocks
 from engine.table import RegularFile, Table, TableWriter, WriteOptions

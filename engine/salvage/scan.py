@@ -19,11 +19,11 @@ import re
 import zlib
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from itertools import chain, islice, takewhile
 from operator import lt
 from typing import Any, Final, TypeVar
 
+from engine.dataclass import dataclass, replace
 from engine.errors import FormatError
 from engine.format import (
     BLOCK_HEADER_SIZE,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from engine.dataclass import dataclass
 from engine.errors import ApiError
 from engine.format.header import (
     DEFAULT_BLOCK_SIZE,

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import ClassVar, Final, NamedTuple, TypeVar
@@ -25,6 +24,7 @@ from textual.binding import BindingType
 from textual.containers import Container, Vertical
 from textual.reactive import var
 
+from engine.dataclass import dataclass
 from engine.format import BLOCK_HEADER_SIZE, LOG, Read
 from engine.layout import SpanKind
 from engine.progress import Progress
