@@ -11,7 +11,7 @@ import re
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,16 +24,15 @@ from engine.repair import plan_repair, repair
 from engine.snapshot import list_snapshots, prune
 from engine.snapshot.manifest import snapshots_directory
 from engine.stack import Stack, StackOptions
-from tests.support.faults import CHANGING, GO_ON, REMOVING, Call, faults, survives
+from tests.support.faults import CHANGING, GO_ON, REMOVING, Call, faults, moments, survives
 from tests.support.findings import faults as what_is_wrong
 from tests.support.git import Git, Repository
-from tests.support.operations import MENDED, NAMES, NOW, OPERATIONS, TRIED, Operation, prepare
+from tests.support.operations import MENDED, NAMES, NOW, OPERATIONS, TRIED, Operation, drawing, prepare
 from tests.support.thinning import ALL, thinned
 
 Shape = tuple[bytes | None, tuple[bytes | None, ...]]
 """The list, but for what is random in it, and the bytes of its tables: any stack, sound or not."""
 
-RANDOM = re.compile(rb"(?<=-)[0-9a-f]{8}(?=\.(?:ref|temp))|(?<=\.temp\.)\w+")
 LATER = NOW + 10**6
 OPTIONS = StackOptions(auto_compact=False, lock_timeout_ms=0)
 MOST_CALLS = 400
@@ -65,27 +64,20 @@ def everything_in(parent: Path) -> dict[str, bytes]:
     return {str(path.relative_to(parent)): path.read_bytes() for path in parent.rglob("*") if path.is_file()}
 
 
-State = tuple[tuple[bytes, int, bytes], ...]
-"""All that lies on the disk, but for what is random in it."""
+State = frozenset[tuple[str, int, bytes]]
+"""All that lies on the disk."""
 
 
 def state(parent: Path) -> State:
     """What a stack and its snapshots are, however they came to be so: names, modes and bytes of all of it."""
-    numbers: dict[bytes, bytes] = {}
-
-    def number(found: re.Match[bytes]) -> bytes:
-        return numbers.setdefault(found[0], b"#%d" % len(numbers))
-
-    paths = [(os.fsencode(path.relative_to(parent)), path) for path in parent.rglob("*")]
-    paths.sort(key=lambda one: (RANDOM.sub(b"", one[0]), one[0]))
-    return tuple(
-        (
-            RANDOM.sub(number, name),
-            path.stat().st_mode,
-            RANDOM.sub(number, path.read_bytes()) if path.is_file() else b"",
-        )
-        for name, path in paths
-    )
+    found = []
+    for place, directories, files in os.walk(parent):
+        inside = place.removeprefix(str(parent))
+        found += [(f"{inside}/{name}", os.stat(f"{place}/{name}").st_mode, b"") for name in directories]
+        for name in files:
+            with open(f"{place}/{name}", "rb") as file:
+                found.append((f"{inside}/{name}", os.fstat(file.fileno()).st_mode, file.read()))
+    return frozenset(found)
 
 
 def names(directory: Path) -> set[str]:
@@ -127,26 +119,32 @@ class Expected:
     old: Shape
     new: Shape
     tidied: dict[Shape, Shape]
-    seen: set[State] = field(default_factory=set)
-    """What was tidied already: calls that only read or sync, or are undone, leave what others leave."""
+    judged: dict[State, Shape] = field(default_factory=dict)
+    """What was tidied already, with what it became: much that is left is the same, or becomes so."""
 
 
 @pytest.fixture(scope="module")
 def expected(source: Path, tmp_path_factory: pytest.TempPathFactory, operation: Operation) -> Expected:
     parent = tmp_path_factory.mktemp("expected")
-    old, new = shape(source), outcome(source, parent, operation.work)
-    tidied = {old: outcome(source, parent, tidy), new: outcome(source, parent, operation.work, tidy)}
+    work = partial(run, operation)
+    old, new = shape(source), outcome(source, parent, work)
+    tidied = {old: outcome(source, parent, tidy), new: outcome(source, parent, work, tidy)}
     return Expected(old, new, tidied)
 
 
-def copies(source: Path, tmp_path: Path) -> Iterator[tuple[int, Path]]:
+def run(operation: Operation, directory: Path) -> None:
+    """Work: tables and temporary files get the same names each time."""
+    with drawing("work"):
+        operation.work(directory)
+
+
+def copies(source: Path, tmp_path: Path, calls: Iterable[int]) -> Iterator[tuple[int, Path]]:
     """Copy the stack with its snapshots, again and again: by links, as nothing may edit a file in place."""
-    for call in thinned(range(MOST_CALLS), 17):
+    for call in calls:
         parent = tmp_path / f"copy-{call:03}"
         shutil.copytree(source.parent, parent, copy_function=os.link)
         yield call, parent / source.name
         shutil.rmtree(parent)
-    raise AssertionError("there is no end of system calls")
 
 
 def outcome(source: Path, tmp_path: Path, *works: Callable[[Path], object]) -> Shape:
@@ -159,13 +157,21 @@ def outcome(source: Path, tmp_path: Path, *works: Callable[[Path], object]) -> S
     return found
 
 
-def tidy(directory: Path) -> None:
-    """Have our own tools remove what a process that died or failed has left, once its locks are old."""
-    for _ in range(3):  # under a lock, nothing can be said about other files
-        plan = plan_repair(directory, OPTIONS, now=LATER)
-        if not plan.steps:
-            break
-        repair(directory, plan, now=LATER)
+def tidy(directory: Path, judged: Container[State] = ()) -> list[State]:
+    """Have our own tools remove what a process that died or failed has left, once its locks are old.
+
+    Returns what lay there on the way; it ends where that is judged already.
+    """
+    met: list[State] = []
+    with drawing("tidy"):
+        for _ in range(3):  # under a lock, nothing can be said about other files
+            met.append(state(directory.parent))
+            if met[-1] in judged:
+                return met
+            plan = plan_repair(directory, OPTIONS, now=LATER)
+            if not plan.steps:
+                break
+            repair(directory, plan, now=LATER)
     assert what_is_wrong(directory) == []
     listed = (directory / "tables.list").read_text().split()
     assert names(directory) == {"tables.list", *listed}
@@ -175,6 +181,7 @@ def tidy(directory: Path) -> None:
     for snapshot in snapshots:
         assert names(snapshot.path) <= {"manifest.json", "tables.list", "files", "lost"}
         assert names(snapshot.path / "files") == set(snapshot.files)
+    return met
 
 
 def assert_usable(directory: Path) -> None:
@@ -184,6 +191,20 @@ def assert_usable(directory: Path) -> None:
             writer.add_ref(RefRecord(MENDED, addition.update_index, bytes(20)))
         stack.compact_all()
         assert names(directory) == {"tables.list", stack.tables[0].name}
+
+
+def judge(directory: Path, operation: Operation, expected: Expected, tables: set[bytes]) -> None:
+    """See that what is left can be tidied and used, and that none of the tables is lost."""
+    now = shape(directory)
+    met = tidy(directory, expected.judged)
+    became = expected.judged.get(met[-1])
+    if became is None:
+        became = shape(directory)
+        if operation.keeps_all:
+            assert tables <= tables_anywhere(directory.parent)
+        assert_usable(directory)
+    assert became == expected.tidied[now]
+    expected.judged.update(dict.fromkeys(met, became))
 
 
 def git_sees(repo: Repository, directory: Path) -> None:
@@ -205,36 +226,46 @@ def test_a_death_at_any_system_call_leaves_the_old_stack_or_the_new(
     git: Git,
     request: pytest.FixtureRequest,
 ) -> None:
-    old, new, tidied = expected.old, expected.new, expected.tidied
-    is_sound = {state: state == tidied[state] for state in (old, new)}
+    """It is worked once, and what a death would leave is copied in front of each call.
+
+    Some die indeed, and leave what was copied.
+    """
+    old, new = expected.old, expected.new
+    is_sound = {state: state == expected.tidied[state] for state in (old, new)}
     assert any(is_sound.values())
     tables, untouched = tables_anywhere(source.parent), everything_in(source.parent)
     repo = git.init(tmp_path / "repo")
-    was_new = False
-    by_git: set[State] = set()
-    for call, directory in copies(source, tmp_path):
-        survived = survives(call, partial(operation.work, directory))
-        now = shape(directory)
+    live = tmp_path / "live"
+    shutil.copytree(source.parent, live, copy_function=os.link)
+    left: list[State] = []
+    shapes: list[Shape] = []
+    places: dict[State, tuple[int, Path]] = {}
+
+    def look(call: int) -> None:
+        left.append(state(live))
+        shapes.append(shape(live / source.name))
+        if left[-1] not in places and call in tried:
+            places[left[-1]] = call, tmp_path / f"moment-{call:03}"
+            shutil.copytree(live, places[left[-1]][1])
+
+    tried = {*thinned(range(MOST_CALLS), 17)}
+    calls = moments(partial(run, operation, live / source.name), look)
+    for call, parent in [*places.values(), (calls, live)]:
+        directory, now = parent / source.name, shapes[call]
+        assert left[call] == state(parent)
         assert now in (old, new), call
-        # Once the change has happened, a later death does not undo it.
-        assert now == new or not was_new, call
-        was_new = now == new != old
-        left = state(directory.parent)
-        if operation.by_git and is_sound[now] and left not in by_git:
+        if operation.by_git and is_sound[now]:
             git_sees(repo, directory)
-            by_git.add(left)
-        if left not in expected.seen:
-            tidy(directory)
-            assert shape(directory) == tidied[now]
-            if operation.keeps_all:
-                assert tables <= tables_anywhere(directory.parent)
-            assert_usable(directory)
-            expected.seen.add(left)
-        if survived:
-            break
-    assert now == new
+        judge(directory, operation, expected, tables)
+    # Once the change has happened, a later death does not undo it.
+    was_new = [now == new != old for now in shapes]
+    assert was_new == sorted(was_new)
+    assert shapes[-1] == new
+    for call, directory in copies(source, tmp_path, [*range(0, calls, 17), calls]):
+        assert survives(call, partial(run, operation, directory)) == (call == calls)
+        assert state(directory.parent) == left[call], call
     assert everything_in(source.parent) == untouched
-    print(f"\n{request.node.callspec.id}: {call} deaths", end=" ")  # noqa: T201 - shown with -s
+    print(f"\n{request.node.callspec.id}: {calls} deaths", end=" ")  # noqa: T201 - shown with -s
 
 
 # The engine never tells a full disk from a broken one, so these two take turns. A missing right it does tell.
@@ -281,14 +312,14 @@ def fail_everywhere(
     The `codes` take turns at the calls of a name, and with each operation another one begins, so that each
     kind of call meets all of them.
     """
-    old, new, tidied = expected.old, expected.new, expected.tidied
+    old, new = expected.old, expected.new
     tables, files, locked = tables_anywhere(source.parent), names(source), locks(source)
     snapshots, untouched = names(snapshots_directory(source)), everything_in(source.parent)
     undone = state(source.parent)
     told: list[tuple[list[Call], str]] = []
     mistold: list[tuple[list[Call], str]] = []
     turns = Counter(dict.fromkeys(CHANGING, [*OPERATIONS.values()].index(operation)))
-    for number, directory in copies(source, tmp_path):
+    for number, directory in copies(source, tmp_path, thinned(range(MOST_CALLS), 17)):
         failed: list[Call] = []
 
         def fault(call: Call, number: int = number, failed: list[Call] = failed) -> int:
@@ -302,7 +333,7 @@ def fail_everywhere(
 
         try:
             with faults(fault):
-                operation.work(directory)
+                run(operation, directory)
         except (OSError, ReftableError) as error:
             told.append((failed, str(error)))
             # A script that reads anything else of a change that is made would make it once more.
@@ -310,6 +341,7 @@ def fail_everywhere(
                 mistold.append((failed, repr(error)))  # a kept error would keep the lock's file open
         if not failed:
             break
+        assert number < MOST_CALLS - 17, "there is no end of system calls"
         now = shape(directory)
         assert now in (old, new), failed
         # What could not be removed is still there, and nothing else.
@@ -319,14 +351,8 @@ def fail_everywhere(
             # Once a lock is gone, the snapshot that was taken before stays.
             left = names(snapshots_directory(directory)) == snapshots or locks(directory) < locked
             assert now == new or left, failed
-        left_over = state(directory.parent)
-        if left_over != undone and left_over not in expected.seen:
-            tidy(directory)
-            assert shape(directory) == tidied[now]
-            if operation.keeps_all:
-                assert tables <= tables_anywhere(directory.parent)
-            assert_usable(directory)
-            expected.seen.add(left_over)
+        if state(directory.parent) != undone:
+            judge(directory, operation, expected, tables)
     assert len(told) >= (3 if ALL else 1)
     assert mistold == []
     for failed, text in told:

@@ -43,34 +43,88 @@ Fault = Callable[[Call], int]
 """What becomes of a call: GO_ON, DIE, or the number of the error that it fails with."""
 
 
+Instead = Callable[[Call, Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]
+"""What is done instead of a call, with the real function and its arguments."""
+
+
 @contextmanager
-def faults(fault: Fault) -> Iterator[None]:
-    """Have `fault` decide on every system call that changes the disk."""
+def _intercepted(instead: Instead) -> Iterator[None]:
+    """Have something done instead of every system call that changes the disk."""
     numbers = count()
 
     def wrap(real: Callable[..., Any], name: str) -> Callable[..., Any]:
         def call(*args: Any, **options: Any) -> Any:  # noqa: ANN401 - any of these functions
-            if name != "open" or _writes(*args, **options):
-                code = fault(Call(next(numbers), name, _path(args[0])))
-                if code != GO_ON:
-                    _do_half(real, name, args)  # of a write, a full disk takes a part
-                if code == DIE:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                if code != GO_ON:
-                    raise _error(code, args)
-            return real(*args, **options)
+            if name == "open" and not _writes(*args, **options):
+                return real(*args, **options)
+            return instead(Call(next(numbers), name, _path(args[0])), real, args, options)
 
         return call
 
     places = [(os, name) for name in CHANGING] + [(builtins, "open"), (io, "open")]
     real_calls = [(module, name, getattr(module, name)) for module, name in places]
+
+    def restore() -> None:
+        for module, name, real in real_calls:
+            setattr(module, name, real)
+
     for module, name, real in real_calls:
         setattr(module, name, wrap(real, name))
     try:
         yield
     finally:
-        for module, name, real in real_calls:
-            setattr(module, name, real)
+        restore()
+
+
+@contextmanager
+def faults(fault: Fault) -> Iterator[None]:
+    """Have `fault` decide on every system call that changes the disk."""
+
+    def instead(
+        call: Call, real: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]
+    ) -> object:
+        code = fault(call)
+        if code != GO_ON:
+            _do_half(real, call.name, args)  # of a write, a full disk takes a part
+        if code == DIE:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if code != GO_ON:
+            raise _error(code, args)
+        return real(*args, **options)
+
+    with _intercepted(instead):
+        yield
+
+
+def moments(work: Callable[[], object], look: Callable[[int], None]) -> int:
+    """Work, and `look` at the disk wherever `survives` would have the process die; returns how often.
+
+    In front of each changing call of this number, that is, and half way through a write. At the end it is
+    looked at once more.
+    """
+    looking = False
+    number = 0
+
+    def instead(
+        call: Call, real: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]
+    ) -> object:
+        nonlocal looking, number
+        if looking:  # that copies what it sees
+            return real(*args, **options)
+        done = _do_half(real, call.name, args)
+        looking = True
+        look(number)
+        looking = False
+        number += 1
+        if call.name == "write":
+            return done + real(args[0], bytes(args[1])[done:])
+        if call.name == "sendfile":
+            return done + real(*args[:2], args[2] + done, args[3] - done)
+        return real(*args, **options)
+
+    with _intercepted(instead):
+        work()
+    look(number)
+    return number
 
 
 def survives(call: int, work: Callable[[], object]) -> bool:
@@ -104,11 +158,13 @@ def _path(file: Any) -> str:  # noqa: ANN401 - a path or a descriptor
     return os.readlink(f"/proc/self/fd/{file}") if isinstance(file, int) else os.fsdecode(file)
 
 
-def _do_half(real: Callable[..., Any], name: str, args: tuple[Any, ...]) -> None:
+def _do_half(real: Callable[..., Any], name: str, args: tuple[Any, ...]) -> int:
+    """Write half of what a call would write; returns how many bytes."""
     if name == "write":
-        real(args[0], bytes(args[1])[: len(args[1]) // 2])
-    elif name == "sendfile":
-        real(*args[:3], os.fstat(args[1]).st_size // 2)
+        return int(real(args[0], bytes(args[1])[: len(args[1]) // 2]))
+    if name == "sendfile":
+        return int(real(*args[:3], os.fstat(args[1]).st_size // 2))
+    return 0
 
 
 def _error(code: int, args: tuple[Any, ...]) -> OSError:

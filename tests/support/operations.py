@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import random
+import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -48,6 +50,17 @@ class Operation:
 
 def _options() -> StackOptions:
     return StackOptions(auto_compact=False, lock_timeout_ms=0)
+
+
+@contextmanager
+def drawing(seed: str) -> Iterator[None]:
+    """Have whatever is drawn at random be the same each time: parts of names, all of it."""
+    drawn = random.Random(seed)
+    with (
+        patch.object(os, "urandom", drawn.randbytes),
+        patch.object(secrets, "token_hex", lambda size: drawn.randbytes(size).hex()),
+    ):
+        yield
 
 
 def prepare(parent: Path) -> Path:
