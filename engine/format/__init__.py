@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         log_time as log_time,
         raw_committer as raw_committer,
         split_logs as split_logs,
+        split_refs as split_refs,
     )
     from engine.format.record import (
         DELETION as DELETION,
@@ -95,6 +96,8 @@ if TYPE_CHECKING:
         decode_objects as decode_objects,
         decode_refs as decode_refs,
         encode_head as encode_head,
+        encode_log as encode_log,
+        encode_ref as encode_ref,
         log_key as log_key,
         log_order as log_order,
         ref_key as ref_key,
@@ -145,13 +148,13 @@ else:
                 "RESTART_COUNT_SIZE RESTART_SIZE SECTION_NAMES Footer HashId Header "
                 "checksum_fault checksums footer_size header_fields header_size"
             ),
-            "raw_record": "Encoded log_time raw_committer split_logs",
+            "raw_record": "Encoded log_time raw_committer split_logs split_refs",
             "record": (
                 "DELETION LOG_KEY_TAIL LOG_UPDATE PART_BYTES PART_KEYS SYMREF VAL1 VAL2 Excessive "
                 "AnyLog AnyRef IndexRecord LiveRef LogEntry LogRecord Malformed ObjectRecord RefRecord "
                 "add_up check_end "
                 "common_prefix compiled decimal_zone decode_index decode_key decode_log_key decode_logs "
-                "decode_objects decode_refs encode_head log_key log_order ref_key"
+                "decode_objects decode_refs encode_head encode_log encode_ref log_key log_order ref_key"
             ),
             "refname": (
                 "MAX_SYMREF_DEPTH OTHER_WORKTREES PER_WORKTREE ROOT_REF_SYNTAX check_conflicts "

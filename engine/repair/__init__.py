@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         LogOutcomes as LogOutcomes,
         Outcome as Outcome,
         RefOutcome as RefOutcome,
+        judged_refs as judged_refs,
         log_outcomes as log_outcomes,
         ref_outcomes as ref_outcomes,
     )
@@ -43,7 +44,7 @@ else:
         __name__,
         {
             "execute": "RepairResult repair",
-            "outcome": "LogOutcomes Outcome RefOutcome log_outcomes ref_outcomes",
+            "outcome": "LogOutcomes Outcome RefOutcome judged_refs log_outcomes ref_outcomes",
             "plan": "RepairPlan Step StepKind damages lock_files room_for_refs table_files",
             "planner": "plan_repair",
         },

@@ -26,7 +26,7 @@ from engine.fsck import (
 from engine.progress import Progress, ProgressCallback
 from engine.readable import open_table
 from engine.repair.choice import Candidate
-from engine.repair.inputs import Input, count_records
+from engine.repair.inputs import Input, contents_of
 from engine.repair.plan import LeftOut
 from engine.salvage import Losses
 from engine.stack import HIGHEST_LIMIT, read_list_bytes
@@ -182,7 +182,7 @@ class Evidence:
         """How many refs and log entries can be read of a file."""
         if file.input is None:
             return 0, 0
-        counts = count_records(self.path, [file.input])
+        counts = contents_of(self.path, [file.input])
         return counts.refs, counts.logs
 
     def _look_at(self, name: str, findings: Sequence[Finding], between: Limits | None) -> TableFile:
@@ -225,7 +225,7 @@ class Evidence:
         read = file.input
         if read is not None and read.limits[1] >= HIGHEST_LIMIT:
             # It ends with its last update index, where a higher one was never set.
-            counts = count_records(self.path, [read])
+            counts = contents_of(self.path, [read])
             low, high = read.limits[0], max(read.limits[0], counts.highest_ref, counts.highest_log)
             if high < read.limits[1]:
                 self.counts_on = True
@@ -260,7 +260,7 @@ class Evidence:
         limits, found = limits_in_name(file.file), file.readable
         if limits is None or not limits[0] <= limits[1] < HIGHEST_LIMIT or limits == found.limits:
             return
-        counts = count_records(self.path, [found])
+        counts = contents_of(self.path, [found])
         if not (counts.refs or counts.logs) or (counts.refs and counts.lowest_ref < limits[0]):
             return
         if max(counts.highest_ref, counts.highest_log) > limits[1]:

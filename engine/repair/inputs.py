@@ -9,15 +9,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from heapq import merge
-from itertools import chain, count, groupby
+from itertools import chain, count, groupby, repeat
 from operator import attrgetter, itemgetter
 from typing import Any
 
-from engine.dataclass import dataclass
+from engine.dataclass import dataclass, replace
 from engine.errors import OutdatedError
-from engine.format import LogRecord, RefRecord, is_unsafe_refname, log_order, ref_key
+from engine.format import LogRecord, RefRecord, is_unsafe_refname, log_order, may_be_refused, ref_key
 from engine.merge import merge_blocks
-from engine.salvage import Losses, Salvaged
+from engine.salvage import Contents, Losses, Salvaged
 from engine.table import Table
 
 _name = attrgetter("name")
@@ -46,8 +46,43 @@ class Input:
         """What may be lost of the file, None for a sound one."""
         return self.salvaged.losses if self.salvaged is not None else None
 
+    @property
+    def contents(self) -> Contents | None:
+        """What is known to come into the repaired stack, None where the file has to be read to know that.
+
+        Refs that are restored do not count.
+        """
+        found = self.salvaged.contents if self.salvaged is not None else None
+        if found is None or (found.has_unsafe and self.drops_unsafe_names):
+            return None
+        low, high = self.limits
+        if found.highest_log > high:
+            return None
+        highest, lowest = (min(max(index, low), high) for index in (found.highest_ref, found.lowest_ref))
+        return replace(found, highest_ref=highest if found.refs else 0, lowest_ref=lowest)
+
+    @property
+    def comes_as_it_is(self) -> bool:
+        """Whether the repaired stack is known to take the records of the file without a change."""
+        return (
+            self.contents is not None
+            and self.salvaged is not None
+            and self.contents == self.salvaged.contents
+        )
+
+    def comes_as(self, other: Input) -> bool:
+        """Whether the repaired stack gets the same records of this one as of the other."""
+        if (self.file, self.drops_unsafe_names) != (other.file, other.drops_unsafe_names):
+            return False
+        if self.salvaged is not other.salvaged or self.restored is not other.restored:
+            return False
+        return self.limits == other.limits or (self.comes_as_it_is and other.comes_as_it_is)
+
     def fitted_refs(self, blocks: Iterator[list[RefRecord]]) -> Iterator[list[RefRecord]]:
         """The refs that the repaired stack takes, with update indexes in the limits."""
+        if self.comes_as_it_is and self.restored is None:
+            yield from blocks
+            return
         low, high = self.limits
         for refs in blocks:
             indexes = [*map(_update_index, refs)]
@@ -76,17 +111,6 @@ class Input:
             ]
             if kept:
                 yield kept
-
-
-@dataclass(slots=True, frozen=True)
-class Counts:
-    """How many records there are, tombstones among them, and their update indexes, which may be none."""
-
-    refs: int
-    logs: int
-    lowest_ref: int
-    highest_ref: int
-    highest_log: int
 
 
 class OpenInputs:
@@ -124,38 +148,72 @@ def _open(path: str, name: str) -> Table:
         raise OutdatedError(path, "another process has removed it since the plan was made") from None
 
 
-def count_records(directory: str | os.PathLike[str], inputs: Sequence[Input]) -> Counts:
-    """Read all records of some inputs, and count them."""
-    refs = logs = highest_ref = highest_log = 0
-    lowest_ref: int | None = None
+def contents_of(directory: str | os.PathLike[str], inputs: Sequence[Input]) -> Contents:
+    """What some inputs have together: known of one that was salvaged, of others all records are read."""
+    [*others, newest] = inputs
+    known = newest.contents if not others else None
+    restored = [] if newest.restored is None else list(chain(*newest.restored.ref_blocks()))
+    if known is not None and not (newest.drops_unsafe_names and has_unsafe(restored)):
+        found = replace(known, refs=known.refs + newest.regained)
+        found.highest_ref = max(found.highest_ref, *map(_update_index, restored), 0)
+        found.has_unsafe = found.has_unsafe or has_unsafe(restored)
+        return found
+    found = Contents()
     opened = OpenInputs(directory, inputs)
     for records in opened.refs():
-        refs += len(records)
         indexes = [*map(_update_index, records)]
-        highest_ref = max(highest_ref, *indexes)
-        lowest_ref = min(indexes if lowest_ref is None else (lowest_ref, *indexes))
+        found.refs += len(records)
+        found.highest_ref = max(found.highest_ref, *indexes)
+        found.lowest_ref = min(found.lowest_ref, *indexes)
+        found.has_unsafe = found.has_unsafe or has_unsafe(records)
     for entries in opened.logs():
-        logs += len(entries)
         indexes = [log.update_index for log in entries if not log.is_deletion]
-        highest_log = max(highest_log, *indexes, 0)
-    return Counts(refs, logs, lowest_ref or 0, highest_ref, highest_log)
+        found.logs += len(entries)
+        found.highest_log = max(found.highest_log, *indexes, 0)
+    return found
 
 
-Located = tuple[RefRecord, int]
-"""A record and the number of the table that it is in."""
+def has_unsafe(refs: Sequence[RefRecord]) -> bool:
+    """Whether one of these is shown by a name that makes git fail."""
+    if not may_be_refused([*map(_name, refs)]):
+        return False
+    return any(is_unsafe_refname(ref.name) and not ref.is_deletion for ref in refs)
 
 
-def located_refs(sources: Sequence[OpenInputs]) -> Iterator[tuple[bytes, Located]]:
+Located = tuple[bytes, RefRecord, int]
+"""A name, its record, and the number of the table that this is in."""
+
+
+def located_refs(sources: Sequence[OpenInputs]) -> Iterator[list[Located]]:
     """The record that counts for each name, with its table's place."""
     streams = [_tagged(source.refs(), number) for number, source in enumerate(sources)]
-    for refs in merge_blocks(streams, lambda located: located[0].name):
-        for located in refs:
-            yield located[0].name, located
+    return merge_blocks(streams, itemgetter(0))
 
 
 def _tagged(blocks: Iterator[list[RefRecord]], number: int) -> Iterator[list[Located]]:
     for refs in blocks:
-        yield [(ref, number) for ref in refs]
+        yield list(zip(map(_name, refs), refs, repeat(number)))
+
+
+def logged_refs(sources: Sequence[OpenInputs]) -> Iterator[tuple[bytes, Located | None, LogRecord]]:
+    """The newest log entry of each ref that has one, with the record that counts for its name, if any.
+
+    Reads no ref behind the last of these, and none at all if there are no logs.
+    """
+    logs = newest_logs(sources)
+    log = next(logs, None)
+    blocks = located_refs(sources) if log is not None else iter(())
+    for refs in blocks:
+        last, by_name = refs[-1][0], dict[bytes, Located]()
+        while log is not None and log.name <= last:
+            by_name = by_name or {located[0]: located for located in refs}
+            yield log.name, by_name.get(log.name), log
+            log = next(logs, None)
+        if log is None:
+            return
+    while log is not None:
+        yield log.name, None, log
+        log = next(logs, None)
 
 
 def all_logs(sources: Sequence[OpenInputs]) -> Iterator[LogRecord]:
@@ -168,11 +226,11 @@ def live_logs(sources: Sequence[OpenInputs]) -> Iterator[LogRecord]:
     return (log for log in all_logs(sources) if not log.is_deletion)
 
 
-def newest_logs(sources: Sequence[OpenInputs]) -> Iterator[tuple[bytes, LogRecord]]:
-    """The newest log entry of each ref, by its name."""
+def newest_logs(sources: Sequence[OpenInputs]) -> Iterator[LogRecord]:
+    """The newest log entry of each ref."""
     entries = (log for log in live_logs(sources) if not log.is_marker)
-    for name, logs in groupby(entries, attrgetter("name")):
-        yield name, next(logs)
+    for _, logs in groupby(entries, _name):
+        yield next(logs)
 
 
 def side_by_side(*streams: Iterator[tuple[Any, Any]]) -> Iterator[tuple[Any, list[Any]]]:

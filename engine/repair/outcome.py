@@ -7,13 +7,16 @@ the one of the repaired stack. Where something cannot be read, two more things a
     what does its reflog say?           it may confirm the value, or know a newer one
 
 so that "lost" and "revived" name refs that have left a trace in the reflogs, and not only those that were
-still readable. Both views pass as streams: memory does not grow with the number of refs.
+still readable. Both views pass as streams: memory does not grow with the number of refs. Where both have the
+same records, nothing can be lost, and no log entry says otherwise, refs are kept without a look at each.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from enum import StrEnum
+from operator import attrgetter, itemgetter
 from typing import Final
 
 from engine.dataclass import dataclass
@@ -31,6 +34,10 @@ from engine.repair.inputs import (
 from engine.repair.plan import Damage, RepairPlan, damages
 
 _BATCH: Final = 1024
+
+_name = itemgetter(0)
+_record = itemgetter(1)
+_value = attrgetter("value")
 
 
 class Outcome(StrEnum):
@@ -91,27 +98,85 @@ def ref_outcomes(
     Lists are empty where nothing is to be told, so that the caller can stop anywhere. Raises
     `OSError`, `FormatError` when the files have changed since, and what `progress` raises.
     """
+    for _, outcomes in judged_refs(plan, progress, kept=kept):
+        yield outcomes
+
+
+def judged_refs(
+    plan: RepairPlan, progress: ProgressCallback | None = None, *, kept: bool = False
+) -> Iterator[tuple[int, list[RefOutcome]]]:
+    """The same, each list with the number of refs that are simply kept, since the list before."""
     judge = _Judge(plan)
-    batch: list[RefOutcome] = []
     before, after = _opened(plan)
-    logs = newest_logs(after) if judge.needs_logs else iter(())
-    rows = side_by_side(located_refs(before), located_refs(after), logs)
-    for number, (name, (was, will, log)) in enumerate(rows, 1):
-        outcome = judge.outcome(name, was, will, log)
-        if outcome is not None and (kept or outcome.outcome is not Outcome.KEPT):
-            batch.append(outcome)
-        if number % _BATCH == 0:
-            if progress is not None:
-                progress(Progress("compare refs", number, None))
-            yield batch
-            batch = []
-    yield batch
+    logs = _Ahead(newest_logs(after) if judge.needs_logs else iter(()))
+    passed = told = 0
+    low = b""
+    for was, will in _stretches(plan, before, after):
+        last = max(located[-1][0] for located in (was, will) if located)
+        entries = logs.up_to(last)
+        if (was is will or was == will) and not judge.doubts_between(low, last):
+            yield judge.of_same(was, entries, kept=kept)
+        else:
+            yield judge.of_rows(was, will, entries, kept=kept)
+        low = last
+        passed += max(len(was), len(will))
+        if progress is not None and passed - told >= _BATCH:
+            told = passed
+            progress(Progress("compare refs", passed, None))
+    yield judge.of_rows([], [], logs.up_to(None), kept=kept)
+
+
+def _stretches(
+    plan: RepairPlan, before: list[OpenInputs], after: list[OpenInputs]
+) -> Iterator[tuple[list[Located], list[Located]]]:
+    """The refs of both views side by side, a stretch of names at a time; of equal views, one list twice."""
+    if _are_same(plan):
+        yield from ((located, located) for located in located_refs(after))
+        return
+    streams = located_refs(before), located_refs(after)
+    was, will = (next(stream, []) for stream in streams)
+    while was or will:
+        limit = min(located[-1][0] for located in (was, will) if located)
+        ends = [bisect_right(located, limit, key=_name) for located in (was, will)]
+        if not any(ends):
+            # Only keys in disorder come here; what they cost is order, not a loop without end.
+            ends = [len(was), 0 if was else len(will)]
+        yield was[: ends[0]], will[: ends[1]]
+        was = was[ends[0] :] or next(streams[0], [])
+        will = will[ends[1] :] or next(streams[1], [])
+
+
+def _are_same(plan: RepairPlan) -> bool:
+    """Whether the tables hold the same records before and afterwards."""
+    pairs = zip(plan.tables, plan.before, strict=False)
+    return len(plan.tables) == len(plan.before) and all(
+        len(table.inputs) == 1 and table.inputs[0].comes_as(one) for table, one in pairs
+    )
+
+
+class _Ahead:
+    """Log entries, one for each ref, handed out as refs are met."""
+
+    def __init__(self, logs: Iterator[LogRecord]) -> None:
+        self._logs = logs
+        self._next = next(logs, None)
+
+    def up_to(self, name: bytes | None) -> list[LogRecord]:
+        """Those of the refs up to this name, None for all, that were not handed out yet."""
+        found: list[LogRecord] = []
+        while self._next is not None and (name is None or self._next.name <= name):
+            found.append(self._next)
+            self._next = next(self._logs, None)
+        return found
 
 
 def log_outcomes(plan: RepairPlan, progress: ProgressCallback | None = None) -> LogOutcomes:
     """What becomes of the log entries. Raises as `ref_outcomes` does."""
     kept = lost = returned = deleted = 0
     before, after = _opened(plan)
+    if _are_same(plan):
+        kept = sum(1 for _ in live_logs(after))
+        before, after = [], []
     keyed = (((log_order(log), log) for log in logs) for logs in (live_logs(before), all_logs(after)))
     for number, (_, (was, will)) in enumerate(side_by_side(*keyed), 1):
         if will is None:
@@ -149,29 +214,80 @@ class _Judge:
             for number, table in enumerate(plan.tables)
         }
         self._merged = {number for number, table in enumerate(plan.tables) if len(table.inputs) > 1}
+        self._lows: list[bytes] = []
+        self._highs: list[bytes | None] = []  # of gaps that do not touch, in order
+        # What the oldest table has lost are older values, unless it is made of several.
+        doubting = (one for one in self._damages if one.position != 0 or 0 in self._merged)
+        for gap in sorted((gap for one in doubting for gap in one.gaps), key=attrgetter("low")):
+            high = self._highs[-1] if self._highs else b""
+            if high is not None and high <= gap.low:
+                self._lows.append(gap.low)
+                self._highs.append(gap.high)
+            elif high is not None:
+                self._highs[-1] = None if gap.high is None else max(high, gap.high)
+
+    def doubts_between(self, low: bytes, last: bytes) -> bool:
+        """Whether a ref may be doubtful whose name lies behind `low`, up to `last`."""
+        before = bisect_left(self._lows, last)
+        high = self._highs[before - 1] if before else b""
+        return high is None or low < high
+
+    def of_same(
+        self, located: list[Located], logs: list[LogRecord], *, kept: bool
+    ) -> tuple[int, list[RefOutcome]]:
+        """What becomes of refs that are the same in both views, where none is doubtful."""
+        told: dict[bytes, RefOutcome] = {}
+        by_name = {one[0]: one for one in located} if logs else {}
+        for log in logs:
+            one = by_name.get(log.name)
+            outcome = self.outcome(log.name, one, one, log)
+            if outcome is not None and outcome.outcome is not Outcome.KEPT:
+                told[log.name] = outcome
+        live: list[Located] = located
+        if None in map(_value, map(_record, located)):
+            live = [one for one in located if not one[1].is_deletion]
+        found = list(told.values())
+        if kept:
+            found = [
+                told.get(name) or RefOutcome(name, Outcome.KEPT, record, record, "")
+                for name, record, _ in live
+            ]
+        return len(live) - len(told), found
+
+    def of_rows(
+        self, before: list[Located], after: list[Located], logs: list[LogRecord], *, kept: bool
+    ) -> tuple[int, list[RefOutcome]]:
+        """What becomes of refs, name by name."""
+        was, will = ({one[0]: one for one in located} for located in (before, after))
+        entries = {log.name: log for log in logs}
+        names = sorted({*was, *will, *entries})
+        judged = [self.outcome(name, was.get(name), will.get(name), entries.get(name)) for name in names]
+        found = [one for one in judged if one is not None]
+        others = [one for one in found if one.outcome is not Outcome.KEPT]
+        return len(found) - len(others), found if kept else others
 
     def outcome(
         self, name: bytes, was: Located | None, will: Located | None, log: LogRecord | None
     ) -> RefOutcome | None:
         """The outcome for a name; None if there is no such ref, neither now nor then."""
-        before = was[0] if was is not None and not was[0].is_deletion else None
-        after = will[0] if will is not None and not will[0].is_deletion else None
+        before = was[1] if was is not None and not was[1].is_deletion else None
+        after = will[1] if will is not None and not will[1].is_deletion else None
         if after is None or will is None:
             return self._without(name, before, will, log)
         is_other = before is None or not before.has_value_of(after)
-        if is_other and any(table.read_ref(name) == after for table in self._restored[will[1]]):
+        if is_other and any(table.read_ref(name) == after for table in self._restored[will[2]]):
             why = "restored from its reflog: the record cannot be read, its newest log entry can"
             if after.target is not None:
                 why = (
                     "restored from its reflog: its newest entry is also that of this branch, and of no other"
                 )
-            elif was is not None and was[0].update_index == after.update_index:
+            elif was is not None and was[1].update_index == after.update_index:
                 why = (
                     "restored from its reflog: the record is damaged, the log entry of the same update is not"
                 )
             return RefOutcome(name, Outcome.RESTORED, before, after, why)
         if before is None:
-            if was is not None and was[0].update_index > after.update_index:
+            if was is not None and was[1].update_index > after.update_index:
                 why = "it was deleted, in a table that does not count any more"
                 return RefOutcome(name, Outcome.REVIVED, None, after, why)
             return RefOutcome(name, Outcome.RETURNED, None, after, "its table counts again")
@@ -192,7 +308,7 @@ class _Judge:
             return RefOutcome(name, Outcome.LOST, before, None, "its record cannot be kept")
         if log is None or log.new is None or not any(log.new):
             return None
-        index = -1 if will is None else will[0].update_index
+        index = -1 if will is None else will[1].update_index
         if index >= log.update_index or not self._doubting(name, index, None):
             return None
         why = f"its record cannot be read; its reflog ends with {log.new.hex()}"
@@ -200,7 +316,7 @@ class _Judge:
 
     def _same(self, name: bytes, before: RefRecord, will: Located, log: LogRecord | None) -> RefOutcome:
         """The outcome for a ref that shows what it showed before, which may not be the latest."""
-        after, position = will
+        _, after, position = will
         doubting = self._doubting(name, after.update_index, position)
         if after.value is None:
             log = None  # what a symbolic ref names, no reflog tells

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from engine.format import MAX_BLOCK_SIZE, HashId, LogRecord, RefRecord
-from engine.repair.inputs import Input, Located, OpenInputs, located_refs, newest_logs, side_by_side
+from engine.repair.inputs import Input, Located, OpenInputs, logged_refs
 from engine.repair.plan import Damage
-from engine.salvage import Builder
+from engine.salvage import Builder, ref_item
 from engine.table import Table
 
 _HEAD: Final = b"HEAD"
@@ -41,10 +41,10 @@ def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Dam
                 salvaged = inputs[at].salvaged
                 hash_id = salvaged.header.hash_id if salvaged is not None else HashId.SHA1
                 made[at] = opened.enter_context(Builder(inputs[at].file, hash_id, MAX_BLOCK_SIZE))
-            made[at].add_refs([ref], 0)
+            made[at].add_refs([ref_item(ref, 0, made[at].hash_id.size)], 0)
 
-        for name, (located, log) in side_by_side(located_refs(sources), newest_logs(sources)):
-            if head and log and name.startswith(b"refs/heads/") and log.replace(name=_HEAD) == head[1]:
+        for name, located, log in logged_refs(sources):
+            if head and name.startswith(b"refs/heads/") and log.replace(name=_HEAD) == head[1]:
                 targets.append(name)
             at = _place(inputs, [*damaged, *others], located, log)
             if at is None:
@@ -60,7 +60,7 @@ def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Dam
 
 
 def _place(
-    inputs: Sequence[Input], damages: Sequence[Damage], located: Located | None, log: LogRecord | None
+    inputs: Sequence[Input], damages: Sequence[Damage], located: Located | None, log: LogRecord
 ) -> int | None:
     """The input that has lost the record of a ref whose newest log entry this is; None if that is not sure.
 
@@ -68,7 +68,7 @@ def _place(
     be lost. Or a damaged table has both, and the record has another value: a checksum guards the entry
     alone. Symbolic refs, HEAD and its like, have no entries of their own; of HEAD, only the place is told.
     """
-    if log is None or not any(log.new or b""):
+    if not any(log.new or b""):
         return None
     if not log.name.startswith(b"refs/") and (log.name != _HEAD or located is not None):
         return None
@@ -76,7 +76,7 @@ def _place(
         return None
     index = log.update_index
     if located is not None:
-        record, at = located
+        _, record, at = located
         if record.update_index > index or record.target is not None:
             return None
         if record.update_index == index:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 
 from engine.dataclass import replace
-from engine.format import U64_MAX, is_unsafe_refname, limits_in_name, pack_table_list
+from engine.format import U64_MAX, limits_in_name, pack_table_list
 from engine.fsck import Severity
 from engine.repair.draft import Draft
 from engine.repair.files import TableFile, number_of, words_for
-from engine.repair.inputs import Counts, OpenInputs, count_records
+from engine.repair.inputs import contents_of
 from engine.repair.plan import Damage, PlannedTable, Step, StepKind
 from engine.repair.restoring import restored_refs
+from engine.salvage import Contents
 from engine.stack import HIGHEST_LIMIT, unused_table_name
 
 
@@ -47,16 +47,16 @@ def _table(draft: Draft, files: Sequence[TableFile], following: int) -> PlannedT
     is_unlisted = files[0].file not in draft.listed
     if not is_selected or not (rewrites or files[0].renames or is_unlisted):
         return PlannedTable(files[0].file, limits, inputs, is_rewritten=False)
-    counts: Counts | None = None
+    counts: Contents | None = None
     if rewrites:
         draft.known.tell("read what is readable")
         unlimited = [replace(one, limits=(one.limits[0], U64_MAX)) for one in inputs]
-        counts = count_records(draft.known.path, unlimited)
+        counts = contents_of(draft.known.path, unlimited)
         # Log entries may be newer than the table says, as far as the next table leaves them.
         limits = limits[0], max(limits[1], min(counts.highest_log, following - 1))
         inputs = tuple(replace(one, limits=(one.limits[0], limits[1])) for one in inputs)
         if max(counts.highest_ref, counts.highest_log) > limits[1]:
-            counts = count_records(draft.known.path, inputs)
+            counts = contents_of(draft.known.path, inputs)
     name = unused_table_name(limits, draft.options.suffix, draft.taken.__contains__)
     draft.taken.add(name)
     if counts is None:
@@ -95,8 +95,7 @@ def _with_unsafe_names(draft: Draft, chosen: Sequence[TableFile]) -> set[str]:
         looked_at = [file for file in chosen if file.rewrites]
     found: set[str] = set()
     for file in looked_at:
-        refs = chain.from_iterable(OpenInputs(draft.known.path, [file.readable]).refs())
-        if any(is_unsafe_refname(ref.name) and not ref.is_deletion for ref in refs):
+        if contents_of(draft.known.path, [file.readable]).has_unsafe:
             found.add(file.file)
     return found
 

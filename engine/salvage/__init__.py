@@ -4,6 +4,7 @@ May import `layout`, `table` and `merge`.
 
     scan          the readable stretches of a file, in the order of its bytes
     gaps          what may be lost: the one tally, for viewer and repair
+    items         records as the bytes they were stored as
     builder       a sound, temporary table of records that may come in disorder
     salvaged      the records of a damaged file, in such a table
 """
@@ -13,8 +14,16 @@ from typing import TYPE_CHECKING
 from engine.lazy import lazily
 
 if TYPE_CHECKING:
-    from engine.salvage.builder import Builder as Builder
+    from engine.salvage.builder import Builder as Builder, Contents as Contents
     from engine.salvage.gaps import EVERYWHERE as EVERYWHERE, Gap as Gap, Losses as Losses
+    from engine.salvage.items import (
+        item_key as item_key,
+        log_item as log_item,
+        ref_item as ref_item,
+        tail_of as tail_of,
+        update_deltas as update_deltas,
+        with_delta as with_delta,
+    )
     from engine.salvage.salvaged import (
         Salvaged as Salvaged,
         assumed_header as assumed_header,
@@ -25,8 +34,9 @@ else:
     __getattr__, __dir__, __all__ = lazily(
         __name__,
         {
-            "builder": "Builder",
+            "builder": "Builder Contents",
             "gaps": "EVERYWHERE Gap Losses",
+            "items": "item_key log_item ref_item tail_of update_deltas with_delta",
             "salvaged": "Salvaged assumed_header salvage_table",
             "scan": "blocks_within cut_block salvage",
         },

@@ -1,9 +1,9 @@
 """Making a sound, temporary table of what a scan finds in a damaged file.
 
-The table is a file without a name, outside of the stack. Records that come in key order are written as they
-are found, block by block. A key in the wrong place was altered, or the file has more than one order: such a
-block is put aside, sorted with others like it, and merged in at the end. Of one key, the record with the
-highest update index remains.
+The table is a file without a name, outside of the stack. Records pass as the bytes they were stored as. Those
+that come in key order are written as they are found, block by block. A key in the wrong place was altered, or
+the file has more than one order: such a block is put aside, sorted with others like it, and merged in at the
+end. Of one key, the record with the highest update index remains.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import os
 import tempfile
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, Generic, TypeVar
+from typing import Final
 
 from engine.closing import Closing
-from engine.dataclass import replace
-from engine.format import U64_MAX, HashId, LogRecord, RefRecord, log_order, ref_key
+from engine.dataclass import dataclass
+from engine.format import DELETION, U64_MAX, Encoded, HashId, get_varint, is_unsafe_refname, may_be_refused
 from engine.merge import merge_blocks
+from engine.salvage.items import ONE_BYTE, item_key, newest_log, update_deltas
 from engine.table import RegularFile, Table, TableWriter, WriteOptions
 
 KEPT_BYTES: Final = 2**25
@@ -26,92 +27,123 @@ KEPT_BYTES: Final = 2**25
 _RECORD_BYTES: Final = 200
 _WRITE_BUFFER: Final = 2**18
 
-_R = TypeVar("_R", RefRecord, LogRecord)
-_K = TypeVar("_K", bytes, tuple[bytes, int])
+
+@dataclass(slots=True)
+class Contents:
+    """What is in a table: how many records, tombstones among them, and the update indexes that they have.
+
+    `has_unsafe` when there is a ref whose name makes git fail.
+    """
+
+    refs: int = 0
+    logs: int = 0
+    lowest_ref: int = U64_MAX
+    highest_ref: int = 0
+    highest_log: int = 0
+    has_unsafe: bool = False
+
+    def take_refs(self, items: list[Encoded], min_update_index: int) -> None:
+        """Add refs of a table with this lower limit."""
+        deltas = update_deltas(items)
+        self.refs += len(items)
+        self.lowest_ref = min(self.lowest_ref, min_update_index + min(deltas))
+        self.highest_ref = max(self.highest_ref, min_update_index + max(deltas))
+        if not self.has_unsafe and may_be_refused([item[0] for item in items]):
+            self.has_unsafe = any(item[3] != DELETION and is_unsafe_refname(item[0]) for item in items)
+
+    def take_logs(self, items: list[Encoded]) -> None:
+        """Add log entries."""
+        self.logs += len(items)
+        self.highest_log = max(self.highest_log, newest_log(items))
 
 
-class Places(Generic[_K]):
+class Places:
     """Where in the damaged file blocks are, by their first keys, and those out of order by each key."""
 
     __slots__ = ("_firsts", "_misplaced", "_offsets")
 
     def __init__(self) -> None:
-        self._firsts: list[_K] = []
+        self._firsts: list[bytes] = []
         self._offsets: list[int] = []
-        self._misplaced: dict[_K, int] = {}
+        self._misplaced: dict[bytes, int] = {}
 
-    def add(self, first: _K, offset: int) -> None:
+    def add(self, first: bytes, offset: int) -> None:
         """A block that follows the one before."""
         self._firsts.append(first)
         self._offsets.append(offset)
 
-    def add_misplaced(self, keys: Iterable[_K], offset: int) -> None:
+    def add_misplaced(self, keys: Iterable[bytes], offset: int) -> None:
         """A block out of order."""
         self._misplaced.update(dict.fromkeys(keys, offset))
 
-    def add_all(self, other: Places[_K]) -> None:
+    def add_all(self, other: Places) -> None:
         """Those of another table, as if they were out of order."""
         for first, offset in zip(other._firsts, other._offsets, strict=True):
             self.add_misplaced([first], offset)
         self._misplaced.update(other._misplaced)
 
-    def of(self, key: _K) -> int:
+    def of(self, key: bytes) -> int:
         """The offset of the block that a key was read in."""
         if key in self._misplaced:
             return self._misplaced[key]
         return self._offsets[max(bisect_right(self._firsts, key) - 1, 0)] if self._offsets else 0
 
 
-class _Section(Generic[_R, _K]):
+class _Section:
     """The records of one section on their way into a table: what is out of order is put `aside`.
 
     The latest block waits until the next one is seen: if that follows the one before it but not the latest,
     it is the latest that has the altered key.
     """
 
-    def __init__(self, key_of: Callable[[_R], _K], write: Callable[[list[_R]], None]) -> None:
-        self._key_of: Callable[[_R], _K] = key_of
-        self._write: Callable[[list[_R]], None] = write
-        self._last: _K | None = None  # of what is written
-        self._waiting: list[_R] = []
+    def __init__(self, write: Callable[[list[Encoded]], None]) -> None:
+        self._write: Callable[[list[Encoded]], None] = write
+        self._last: bytes | None = None  # of what is written
+        self._waiting: list[Encoded] = []
         self._waiting_at = 0
-        self.places: Places[_K] = Places()
-        self.aside: list[_R] = []
+        self.places = Places()
+        self.aside: list[Encoded] = []
         self.is_done = False
 
-    def add(self, records: list[_R], offset: int) -> None:
-        """Take up the records of the next block, which are in key order."""
-        first, waiting = self._key_of(records[0]), self._waiting
-        if waiting and self._key_of(waiting[-1]) < first:
+    def add(self, items: list[Encoded], offset: int) -> int:
+        """Take up the records of the next block, which are in key order; the size of what goes aside."""
+        first, waiting, size = items[0][0], self._waiting, 0
+        if waiting and waiting[-1][0] < first:
             self.flush()
         elif self.is_done or (self._last is not None and not self._last < first):
-            self._misplace(records, offset)
-            return
+            return self._misplace(items, offset)
         elif waiting:
-            self._misplace(waiting, self._waiting_at)
-        self._waiting, self._waiting_at = records, offset
+            size = self._misplace(waiting, self._waiting_at)
+        self._waiting, self._waiting_at = items, offset
+        return size
 
     def flush(self) -> None:
         """Write what waits."""
-        records, self._waiting = self._waiting, []
-        if records:
-            self.places.add(self._key_of(records[0]), self._waiting_at)
-            self._last = self._key_of(records[-1])
-            self._write(records)
+        items, self._waiting = self._waiting, []
+        if items:
+            self.places.add(items[0][0], self._waiting_at)
+            self._last = items[-1][0]
+            self._write(items)
 
-    def _misplace(self, records: list[_R], offset: int) -> None:
-        self.places.add_misplaced(map(self._key_of, records), offset)
-        self.aside += records
+    def _misplace(self, items: list[Encoded], offset: int) -> int:
+        self.places.add_misplaced(map(item_key, items), offset)
+        self.aside += items
+        return sum(_RECORD_BYTES + len(item[0]) + len(item[5]) for item in items)
 
 
 class Builder(Closing):
-    """Makes a sound table of records that may come in disorder."""
+    """Makes a sound table of records that may come in disorder.
 
-    def __init__(self, name: str, hash_id: HashId, block_size: int) -> None:
-        self._made_like = (name, hash_id, block_size)
+    Refs have update indexes from `min_update_index` on: those of a table with this lower limit.
+    """
+
+    def __init__(self, name: str, hash_id: HashId, block_size: int, min_update_index: int = 0) -> None:
+        self.hash_id = hash_id
+        self._made_like = (name, hash_id, block_size, min_update_index)
+        self._min_update_index = min_update_index
         self._main = _TemporaryTable(*self._made_like)
-        self._refs: _Section[RefRecord, bytes] = _Section(ref_key, self._main.writer.add_refs)
-        self._logs: _Section[LogRecord, tuple[bytes, int]] = _Section(log_order, self._main.writer.add_logs)
+        self._refs = _Section(self._main.add_refs)
+        self._logs = _Section(self._main.add_logs)
         self.refs_at, self.logs_at = self._refs.places, self._logs.places
         self._size_aside = 0
         self._sorted: list[Table] = []
@@ -120,23 +152,18 @@ class Builder(Closing):
         """Close the file; a table that was made of it stays open."""
         self._main.close()
 
-    def add_refs(self, refs: list[RefRecord], offset: int) -> None:
+    def add_refs(self, items: list[Encoded], offset: int) -> None:
         """Take up the refs of a block, which are in key order."""
-        before = len(self._refs.aside)
-        self._refs.add(refs, offset)
-        self._grow(sum(_RECORD_BYTES + len(ref.name) for ref in self._refs.aside[before:]))
+        self._grow(self._refs.add(items, offset))
 
-    def add_logs(self, logs: list[LogRecord], offset: int) -> None:
+    def add_logs(self, items: list[Encoded], offset: int) -> None:
         """Take up log entries likewise: refs behind them are out of order."""
         self._refs.flush()
         self._refs.is_done = True
-        before = len(self._logs.aside)
-        self._logs.add(logs, offset)
-        entries = self._logs.aside[before:]
-        self._grow(sum(_RECORD_BYTES + len(log.name) + len(log.message) for log in entries))
+        self._grow(self._logs.add(items, offset))
 
-    def finish(self) -> tuple[Table, int, int]:
-        """The table, and the numbers of refs and logs in it."""
+    def finish(self) -> tuple[Table, Contents]:
+        """The table, and what is in it."""
         self._refs.flush()
         self._logs.flush()
         if self._refs.aside or self._logs.aside:
@@ -146,8 +173,11 @@ class Builder(Closing):
             return main
         # Of equal records that of the newest stream remains: the one that was in its place.
         tables = [*self._sorted, main[0]]
-        refs = merge_blocks([table.ref_blocks() for table in tables], _ref_version)
-        return self._written(refs, merge_blocks([table.log_blocks() for table in tables], log_order))
+        low = self._min_update_index
+        refs = merge_blocks([_items(table.encoded_ref_blocks(low)) for table in tables], _ref_version)
+        return self._written(
+            refs, merge_blocks([_items(table.encoded_log_blocks()) for table in tables], item_key)
+        )
 
     def _grow(self, size: int) -> None:
         self._size_aside += size
@@ -156,53 +186,73 @@ class Builder(Closing):
 
     def _sort_aside(self) -> None:
         refs, self._refs.aside = sorted(self._refs.aside, key=_ref_version), []
-        logs, self._logs.aside = sorted(self._logs.aside, key=log_order), []
+        logs, self._logs.aside = sorted(self._logs.aside, key=item_key), []
         self._sorted.append(self._written([refs], [logs])[0])
         self._size_aside = 0
 
     def _written(
-        self, refs: Iterable[list[RefRecord]], logs: Iterable[list[LogRecord]]
-    ) -> tuple[Table, int, int]:
+        self, refs: Iterable[list[Encoded]], logs: Iterable[list[Encoded]]
+    ) -> tuple[Table, Contents]:
         with _TemporaryTable(*self._made_like) as table:
-            for some in _last_of_each(refs, ref_key):
-                table.writer.add_refs(some)
-            for entries in _last_of_each(logs, log_order):
-                table.writer.add_logs(entries)
+            for some in _last_of_each(refs):
+                table.add_refs(some)
+            for entries in _last_of_each(logs):
+                table.add_logs(entries)
             return table.finish()
 
 
 class _TemporaryTable(Closing):
     """A table that is written to a temporary file, which has no name and goes when it is closed."""
 
-    def __init__(self, name: str, hash_id: HashId, block_size: int) -> None:
+    def __init__(self, name: str, hash_id: HashId, block_size: int, min_update_index: int) -> None:
         self._name = name
         self._file = tempfile.TemporaryFile(buffering=_WRITE_BUFFER)  # noqa: SIM115 - closed by `close`
-        options = WriteOptions(block_size, unpadded=True, skip_index_objects=True, exact_log_message=True)
-        self.writer = TableWriter(self._file.write, replace(options, hash_id=hash_id))
-        self.writer.set_limits(0, U64_MAX)
+        self._min_update_index = min_update_index
+        self._contents = Contents()
+        options = WriteOptions(
+            block_size, unpadded=True, skip_index_objects=True, exact_log_message=True, hash_id=hash_id
+        )
+        self._writer = TableWriter(self._file.write, options)
+        self._writer.set_limits(min_update_index, U64_MAX)
 
     def close(self) -> None:
         """Close the file; a table that was made of it stays open."""
         self._file.close()
 
-    def finish(self) -> tuple[Table, int, int]:
-        """The table, open, and the numbers of refs and logs in it."""
-        stats = self.writer.close()
+    def add_refs(self, items: list[Encoded]) -> None:
+        """Write refs."""
+        if items:
+            self._writer.add_encoded_refs(items)
+            self._contents.take_refs(items, self._min_update_index)
+
+    def add_logs(self, items: list[Encoded]) -> None:
+        """Write log entries."""
+        self._writer.add_encoded_logs(items)
+        self._contents.take_logs(items)
+
+    def finish(self) -> tuple[Table, Contents]:
+        """The table, open, and what is in it."""
+        self._writer.close()
         self._file.flush()
         file = RegularFile(os.dup(self._file.fileno()), self._name)
-        return Table(file, ""), stats.ref.entries, stats.log.entries
+        return Table(file, ""), self._contents
 
 
-def _ref_version(ref: RefRecord) -> tuple[bytes, int]:
-    return ref.name, ref.update_index
+def _ref_version(ref: Encoded) -> tuple[bytes, int]:
+    delta = ref[5][-ref[4]]
+    return ref[0], delta if delta < ONE_BYTE else get_varint(ref[5], len(ref[5]) - ref[4])[0]
 
 
-def _last_of_each(blocks: Iterable[list[_R]], key_of: Callable[[_R], _K]) -> Iterator[list[_R]]:
+def _items(blocks: Iterable[tuple[int, list[Encoded]]]) -> Iterator[list[Encoded]]:
+    return (items for _, items in blocks)
+
+
+def _last_of_each(blocks: Iterable[list[Encoded]]) -> Iterator[list[Encoded]]:
     """Of records in order, the last of each key."""
-    latest: list[_R] = []
+    latest: list[Encoded] = []
     for block in blocks:
-        records = latest + block
-        keys = list(map(key_of, records))
-        yield [record for record, key, after in zip(records, keys, keys[1:], strict=False) if key != after]
-        latest = records[-1:]
+        items = latest + block
+        keys = list(map(item_key, items))
+        yield [item for item, key, after in zip(items, keys, keys[1:], strict=False) if key != after]
+        latest = items[-1:]
     yield latest

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Final
 
 from engine.dataclass import dataclass, field, replace
-from engine.format import LOG, log_order
+from engine.format import LOG, REF
 from engine.salvage.scan import Readable, Unreadable
 
 MOST_GAPS: Final = 1000
@@ -88,7 +88,7 @@ class LossTally:
         self._read_size = 0  # which have so many bytes
         self._may_hide_logs = False  # that gap may have held logs as well
         self._last_ref = b""
-        self._last_log = (b"", 0)
+        self._last_log = b""
         self._has_logs = False
         self._are_refs_ordered = True
         self._passed_at = -1  # the whole block that was met last
@@ -103,9 +103,9 @@ class LossTally:
             self._lose(found.section, max(0, found.end - max(found.start, self._end)))
             self._end = max(self._end, found.end)
             return
-        if found.refs:
+        if found.type == REF:
             self._take_refs(found)
-        if found.logs:
+        else:
             self._take_logs(found)
 
     def losses(self, refs: int, logs: int, uncertain_logs: int, left_out: int, *, is_cut: bool) -> Losses:
@@ -123,11 +123,11 @@ class LossTally:
         return Losses(refs, logs, uncertain_logs, left_out, *beside)
 
     def _take_refs(self, found: Readable) -> None:
-        first, last = found.refs[0].name, found.refs[-1].name
+        first, last = found.items[0][0], found.items[-1][0]
         if first <= self._last_ref or self._has_logs:
             self._are_refs_ordered = False
         if found.is_whole:
-            self._read_refs += len(found.refs)
+            self._read_refs += len(found.items)
             self._read_size += self._passed(found)
         if found.is_whole or found.is_front:
             # Logs come behind refs: what was lost in front of these held none.
@@ -138,15 +138,15 @@ class LossTally:
 
     def _take_logs(self, found: Readable) -> None:
         self._end_gap(None)
-        first, last = map(log_order, (found.logs[0], found.logs[-1]))
+        first, last = found.items[0][0], found.items[-1][0]
         if self._may_hide_logs or (self._has_logs and first <= self._last_log):
             self._lose_logs(None)
         self._may_hide_logs = False
         if found.is_whole:
-            self._read_logs += len(found.logs)
+            self._read_logs += len(found.items)
             self._read_log_size += self._passed(found)
         else:
-            self._partial_logs += len(found.logs)
+            self._partial_logs += len(found.items)
         self._has_logs, self._last_log = True, last
 
     def _passed(self, found: Readable) -> int:

@@ -12,25 +12,29 @@ from typing import Final
 from engine.dataclass import dataclass, replace
 from engine.errors import EntryTooBigError
 from engine.format import (
+    LOG,
+    LOG_KEY_TAIL,
     MAGIC,
     MAX_BLOCK_SIZE,
+    REF,
     U64_MAX,
     AnyLog,
     AnyRef,
+    Encoded,
     HashId,
     Header,
     LogRecord,
     Read,
-    RefRecord,
     checksum_fault,
     footer_size,
     is_refname,
     limits_in_name,
+    log_key,
     log_order,
 )
 from engine.layout import SpanKind, TableLayout
 from engine.merge import merge_blocks
-from engine.salvage.builder import Builder, Places
+from engine.salvage.builder import Builder, Contents, Places
 from engine.salvage.gaps import Losses, LossTally
 from engine.salvage.scan import Readable, Unreadable, salvage
 from engine.table import Table
@@ -39,7 +43,7 @@ _USUAL_BLOCK_SIZE: Final = 2**16
 _MOST_APPENDED: Final = 2**20
 """Bytes at the end of a file in which its footer is looked for."""
 
-_update_index: Callable[[RefRecord | LogRecord], int] = attrgetter("update_index")
+_update_index: Callable[[LogRecord], int] = attrgetter("update_index")
 
 
 @dataclass(slots=True, frozen=True, eq=False)
@@ -47,16 +51,17 @@ class Salvaged:
     """The readable records of a damaged file, and what may be lost of it. Safe to read from several threads.
 
     `table` is sound and holds all of them but those log entries that come from damaged deflate streams: these
-    are in `uncertain`. Both are closed when nothing reads them any more. `header` is
-    what the file was read by.
+    are in `uncertain`. Both are closed when nothing reads them any more. `contents` is what `table` has,
+    `header` what the file was read by.
     """
 
     header: Header
     losses: Losses
     table: Table
+    contents: Contents
     uncertain: Table
-    _refs_at: Places[bytes]
-    _logs_at: Places[tuple[bytes, int]]
+    _refs_at: Places
+    _logs_at: Places
 
     def locate_ref(self, name: bytes) -> tuple[int, AnyRef] | None:
         """The ref of this name, and the offset of the block of the damaged file that it was read in."""
@@ -69,7 +74,9 @@ class Salvaged:
         found = [log for log in both if log is not None]
         # Of one update index, the certain entry, which comes last.
         newest = max(reversed(found), key=_update_index, default=None)
-        return (self._logs_at.of(log_order(newest)), newest) if newest is not None else None
+        if newest is None:
+            return None
+        return self._logs_at.of(log_key(newest.name, newest.update_index)), newest
 
     def log_blocks(self, start: bytes = b"", update_index: int = U64_MAX) -> Iterator[list[LogRecord]]:
         """All log entries from a key on, the uncertain ones among them."""
@@ -141,39 +148,38 @@ def _salvage(layout: TableLayout, header: Header, *, blind: bool) -> Salvaged:
 def _salvage_into(layout: TableLayout, header: Header, block_size: int, *, blind: bool) -> Salvaged:
     tally = LossTally()
     found = 0
-    like = (layout.name, header.hash_id, block_size)
+    like = (layout.name, header.hash_id, block_size, header.min_update_index)
     with Builder(*like) as certain, Builder(*like) as doubtful:
         for one in salvage(layout, header, blind=blind):
             tally.take(one)
             if isinstance(one, Unreadable):
                 continue
-            found += len(one.refs) + len(one.logs)
-            possible = _possible(one)
-            if possible.refs:
-                certain.add_refs(possible.refs, one.offset)
-            if possible.logs:
-                (certain if one.is_certain else doubtful).add_logs(possible.logs, one.offset)
-        table, refs, logs = certain.finish()
-        uncertain_table, _, uncertain = doubtful.finish()
+            found += len(one.items)
+            items = _possible(one)
+            if items and one.type == REF:
+                certain.add_refs(items, one.offset)
+            elif items:
+                (certain if one.is_certain else doubtful).add_logs(items, one.offset)
+        table, contents = certain.finish()
+        uncertain_table, in_doubt = doubtful.finish()
     certain.logs_at.add_all(doubtful.logs_at)
+    refs, logs, uncertain = contents.refs, contents.logs, in_doubt.logs
     left_out = found - refs - logs - uncertain
     is_cut = layout.footer is None
     losses = tally.losses(refs, logs + uncertain, uncertain, left_out, is_cut=is_cut)
     if blind:
         header = replace(header, block_size=0)  # which misled
-    return Salvaged(header, losses, table, uncertain_table, certain.refs_at, certain.logs_at)
+    return Salvaged(header, losses, table, contents, uncertain_table, certain.refs_at, certain.logs_at)
 
 
-def _possible(found: Readable) -> Readable:
-    """The same without records that no table can hold, and out of damaged bytes without what cannot be."""
-    refs, logs = found.refs, found.logs
-    names = [ref.name for ref in refs] or [log.name for log in logs]
+def _possible(found: Readable) -> list[Encoded]:
+    """The records but for those that no table can hold, and out of damaged bytes those that cannot be."""
+    items, tail = found.items, LOG_KEY_TAIL if found.type == LOG else 0
+    # A sound log key has a NUL in front of its update index.
+    names = [item[0][:-tail] for item in items] if tail else [item[0] for item in items]
     # Names ascend, so that the first one alone may be empty.
     if b"\0" in b"".join(names) or not names[0]:
-        refs = [ref for ref in refs if ref.name and b"\0" not in ref.name]
-        logs = [log for log in logs if log.name and b"\0" not in log.name]
-    if max(map(_update_index, refs), default=0) > U64_MAX:
-        refs = [ref for ref in refs if ref.update_index <= U64_MAX]
+        items = [item for item, name in zip(items, names, strict=True) if name and b"\0" not in name]
     if not found.is_certain:
-        logs = [log for log in logs if is_refname(log.name)]
-    return found if (refs, logs) == (found.refs, found.logs) else replace(found, refs=refs, logs=logs)
+        items = [item for item in items if is_refname(item[0][:-LOG_KEY_TAIL])]
+    return items

@@ -17,11 +17,10 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain, islice, takewhile
-from operator import lt
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from engine.dataclass import dataclass, replace
 from engine.errors import FormatError
@@ -33,23 +32,23 @@ from engine.format import (
     REF,
     RESTART_COUNT_SIZE,
     RESTART_SIZE,
+    SYMREF,
     Block,
+    Encoded,
     Excessive,
     Header,
     LogRecord,
     Read,
     RefRecord,
     add_up,
-    decode_logs,
-    decode_refs,
     encode_head,
     footer_size,
     get_u24,
     get_varint,
-    log_order,
     put_u24,
     read_size,
-    ref_key,
+    split_logs,
+    split_refs,
 )
 from engine.layout import BlockSpan, Record, Records, TableLayout
 
@@ -71,9 +70,10 @@ _T = TypeVar("_T")
 
 @dataclass(slots=True, frozen=True)
 class Readable:
-    """Records of one block (or of what is left of it), in key order: refs or logs, one list is empty.
+    """Records of one block (or of what is left of it), in key order: refs or logs, as `type` says.
 
-    Where keys of a block are out of order, there are several of it, each in order.
+    `items` are the bytes that were stored, of a table that is read by `header`, and never none. Where keys of
+    a block are out of order, there are several of it, each in order.
 
     `offset` is where the block begins; up to `end` the file was looked at. `is_whole` when nothing of the
     block is missing. `is_certain` is False for a log block whose deflate stream is damaged: what comes out
@@ -83,11 +83,24 @@ class Readable:
 
     offset: int
     end: int
-    refs: list[RefRecord]
-    logs: list[LogRecord]
+    type: int
+    items: list[Encoded]
+    header: Header
     is_whole: bool
     is_certain: bool = True
     is_front: bool = False
+
+    @property
+    def refs(self) -> list[RefRecord]:
+        """The refs among the records: all, or none."""
+        if self.type != REF:
+            return []
+        return _joined(self.items).refs(self.header.hash_id.size, self.header.min_update_index)
+
+    @property
+    def logs(self) -> list[LogRecord]:
+        """The log entries likewise."""
+        return [] if self.type != LOG else _joined(self.items).logs(self.header.hash_id.size)
 
 
 @dataclass(slots=True, frozen=True)
@@ -175,7 +188,7 @@ class _Kept(Collection[_T]):
 
 
 def _whole(block: Block, header: Header, end: int) -> Collection[Readable | Unreadable] | None:
-    """A block of which nothing is damaged, as nearly all are: read by the table's own, fast decoders.
+    """A block of which nothing is damaged, as nearly all are: cut up as a compaction does it.
 
     Or one that is sound as far as it is read: keys without end are read up to a limit.
     """
@@ -185,26 +198,31 @@ def _whole(block: Block, header: Header, end: int) -> Collection[Readable | Unre
 
 
 def _lists(block: Block, header: Header, end: int) -> Iterator[Readable | Unreadable]:
-    """The records of a block by its fast decoders. Raises `FormatError`, for keys in disorder as well."""
-    last: Any = None
+    """The records of a block, cut out of it fast. Raises `FormatError`, for keys in disorder as well."""
     try:
-        for refs, logs in _decoded(block, header):
-            keys: list[Any] = [*([last] if last else []), *map(ref_key, refs), *map(log_order, logs)]
-            if not all(map(lt, keys, islice(keys, 1, None))):
-                raise block.error(block.records_start, "keys that do not ascend")
-            last = keys[-1]
-            yield Readable(block.offset, end, refs, logs, is_whole=True)
+        for items in _cut_out(block, header):
+            yield Readable(block.offset, end, block.type, items, header, is_whole=True)
     except FormatError as error:
         if not isinstance(error.__cause__, Excessive):
             raise
         yield Unreadable(block.offset, end, error.reason, block.type)
 
 
-def _decoded(block: Block, header: Header) -> Iterator[tuple[list[RefRecord], list[LogRecord]]]:
-    size = header.hash_id.size
+def _cut_out(block: Block, header: Header) -> Iterator[list[Encoded]]:
+    """The records of a block, which have to be in order. Raises `FormatError`."""
     if block.type == REF:
-        return ((refs, []) for refs in block.parts(decode_refs, size, header.min_update_index))
-    return (([], logs) for logs in block.parts(decode_logs, size))
+        return block.parts(split_refs, header.hash_id.size, header.min_update_index, 0)
+    return block.parts(split_logs, header.hash_id.size)
+
+
+def _joined(items: Sequence[Encoded]) -> Block:
+    """A block of these records, each with its whole key. It has no frame."""
+    records = [
+        encode_head(0, len(key), kind) + key + encoded[len(encoded) - tail_len :]
+        for key, _, _, kind, tail_len, encoded in items
+    ]
+    data = b"".join(records)
+    return Block("", 0, 0, data, 0, len(data), 0, 0, 0)
 
 
 def _sound_records(
@@ -263,18 +281,24 @@ def _readable(records: Records, run: list[Record], end: int, *, stop: bool) -> I
     alone = encode_head(0, len(first.key), second & 7) + first.key + tail
     block = replace(block, data=alone, records_start=0, records_end=len(alone))
     passed = 0
-    for refs, logs in _decoded(block, records.header):
-        kept = list(takewhile(_leads_on, refs) if stop else filter(_leads_on, refs))
+    for items in _cut_out(block, records.header):
+        kept = items
+        if block.type == REF:
+            kept = list(takewhile(_leads_on, items) if stop else filter(_leads_on, items))
         passed += len(kept)
-        if kept or logs:
-            upto = run[passed - 1].end if stop and refs else end
-            yield Readable(block.offset, upto, kept, logs, is_whole=False)
-        if stop and len(kept) < len(refs):
+        if kept:
+            upto = run[passed - 1].end if stop and block.type == REF else end
+            yield Readable(block.offset, upto, block.type, kept, records.header, is_whole=False)
+        if stop and len(kept) < len(items):
             break
 
 
-def _leads_on(ref: RefRecord) -> bool:
-    return ref.target != b""
+def _leads_on(item: Encoded) -> bool:
+    """Whether a ref is none that names the empty ref."""
+    *_, kind, tail_len, encoded = item
+    if kind != SYMREF or encoded[-1]:
+        return True
+    return get_varint(encoded, len(encoded) - tail_len)[1] < len(encoded) - 1
 
 
 def _search(
@@ -304,14 +328,14 @@ def _search(
         if not found and at == start:
             found = _cut_block(layout.name, layout.read(at, min(end - at, _LARGEST_BLOCK)), at, first, header)
             # What else lies in it may be read as well; of a deflated block it is not known where that is.
-            used, read_to = 1, max((one.end for one in found if one.refs), default=start)
+            used, read_to = 1, max((one.end for one in found if one.type == REF), default=start)
         if not found:
             effort -= cost
             continue
         if lost < at:
             yield Unreadable(lost, at, reason, section)
         for one in found:
-            if isinstance(one, Readable) and one.logs:
+            if isinstance(one, Readable) and one.type == LOG:
                 section = LOG
             yield one
         done, lost = at + used, read_to

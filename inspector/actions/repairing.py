@@ -20,9 +20,9 @@ from engine.repair import (
     RepairPlan,
     Step,
     StepKind,
+    judged_refs,
     log_outcomes,
     plan_repair,
-    ref_outcomes,
     repair,
     table_files,
 )
@@ -171,8 +171,8 @@ class RepairAction(Action[PlannedRepair]):
             if self.is_unlocking:
                 nothing = "Nothing to remove: the lock is gone by now, or it is no regular file."
             return Plan(made, names, nothing, warnings=removed, is_noop=True, locked=())
-        for outcomes in ref_outcomes(plan, progress, kept=True):
-            self.store.add(outcomes)
+        for kept, outcomes in judged_refs(plan, progress):
+            self.store.add(outcomes, kept)
         counts, gaps, logs = self.store.counts, gap_lines(plan), log_outcomes(plan, progress)
         losses = [f"refs: {ref_losses(counts, plan)}"] if counts[Outcome.LOST] or gaps else []
         losses += [log_counts(logs)] if logs.lost or logs.may_be_lost else []

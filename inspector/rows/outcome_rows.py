@@ -56,9 +56,13 @@ class OutcomeRows(Closing):
             self._db.execute("DELETE FROM outcome")
         self.counts = dict.fromkeys(Outcome, 0)
 
-    def add(self, outcomes: Iterable[RefOutcome]) -> None:
-        """Take up outcomes, which come in the order of names. Raises `OSError` when the disk is full."""
+    def add(self, outcomes: Iterable[RefOutcome], kept: int = 0) -> None:
+        """Take up outcomes, which come in the order of names, and the number of refs that are simply kept.
+
+        Raises `OSError` when the disk is full.
+        """
         rows = []
+        self.counts[Outcome.KEPT] += kept
         for one in outcomes:
             kind = one.outcome
             if kind is not Outcome.KEPT:
@@ -67,7 +71,7 @@ class OutcomeRows(Closing):
                 rows.append((ORDER.index(kind), self.counts[kind], one.name, *fields, os.fsencode(one.why)))
             self.counts[kind] += 1
         try:
-            with self._written():
+            with self._written():  # also for none: nobody may be there any more
                 self._db.executemany("INSERT INTO outcome VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         except sqlite3.Error as error:
             raise OSError(f"a temporary file cannot be written: {error}") from error

@@ -1,10 +1,16 @@
-"""The memory that a verb takes when it runs on its own."""
+"""What work costs: the memory that a verb takes on its own, the reads that are made, the calls."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from cProfile import Profile
+from dataclasses import dataclass
 from pathlib import Path
+from pstats import Stats
 
 MEBIBYTE = 2**20
 
@@ -30,3 +36,28 @@ def memory_of(*args: str | Path, answers: tuple[int, ...] = (0, 1, 3), said: int
     code, memory = done.stdout.split()
     assert int(code) in answers, (args, int(code))
     return int(memory)
+
+
+@dataclass(slots=True)
+class Cost:
+    """How often files were read, and functions called, by their names."""
+
+    reads: int
+    calls: Counter[str]
+
+
+@contextmanager
+def counted(*names: str) -> Iterator[Cost]:
+    """Count what the work inside of it reads, and its calls of functions with these names.
+
+    Calls of compiled functions are not seen.
+    """
+    cost = Cost(0, Counter())
+    profile = Profile()
+    with profile:
+        yield cost
+    for (_, _, name), (_, calls, *_) in Stats(profile).stats.items():  # type: ignore[attr-defined]
+        if name in names:
+            cost.calls[name] += calls
+        elif name == "<built-in method posix.pread>":
+            cost.reads += calls

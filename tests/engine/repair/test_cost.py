@@ -1,0 +1,72 @@
+"""What planning and doing a repair costs: a few reads and passes for each block of the stack."""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from engine.format import RefRecord, compiled
+from engine.repair import RepairPlan, judged_refs, log_outcomes, plan_repair
+from engine.stack import Stack, StackOptions
+from engine.table import Table
+from tests.support.cost import counted
+from tests.support.findings import NOW
+from tests.support.stacks import listed
+from tests.support.tables import oid
+
+REFS = 3000
+PASSES = ("_pass_refs", "split_refs", "decode_refs")
+"""The functions that go through all records of a block of refs, or of a part of it."""
+
+pytestmark = pytest.mark.skipif(compiled, reason="calls of compiled functions are not seen")
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Path:
+    """Make a stack of two tables, the second one half as large as the first."""
+    options = StackOptions(auto_compact=False, block_size=512, suffix=count(1).__next__)
+    with Stack.open(tmp_path, options) as stack:
+        for step in (1, 2):
+            with stack.addition() as addition, addition.table() as writer:
+                index = addition.update_index
+                writer.add_ref(RefRecord(b"HEAD", index, target=b"refs/heads/b0000"))
+                for at in range(0, REFS, step):
+                    writer.add_ref(RefRecord(b"refs/heads/b%04d" % at, index, oid(index * REFS + at)))
+    return tmp_path
+
+
+def blocks_of(path: Path) -> tuple[list[int], int]:
+    """Return where the blocks of refs of a table begin, and how many blocks it has."""
+    with Table.open(path) as table:
+        blocks = list(table.blocks())
+    return [block.offset for block in blocks if block.type == ord("r")], len(blocks)
+
+
+def outcomes(plan: RepairPlan) -> int:
+    """Return how many refs are simply kept, when all are judged."""
+    kept = sum(kept for kept, _ in judged_refs(plan))
+    log_outcomes(plan)
+    return kept
+
+
+def test_a_damaged_block_is_planned_by_two_passes_over_its_table_and_over_the_others(stack: Path) -> None:
+    path, other = (stack / name for name in listed(stack))
+    (refs, total), (other_refs, other_total) = blocks_of(path), blocks_of(other)
+    data = bytearray(path.read_bytes())
+    data[refs[len(refs) // 2]] = 0
+    path.write_bytes(data)
+    with counted(*PASSES, "outcome") as cost:
+        plan = plan_repair(stack, now=NOW)
+        kept = outcomes(plan)
+    assert REFS - 20 < kept < REFS + 1
+    # fsck passes over all of them, salvaging over those of the damaged table, the outcomes over the others.
+    assert cost.calls["_pass_refs"] < len(refs) + len(other_refs)
+    assert cost.calls["split_refs"] <= len(refs) + 2
+    # What was salvaged is in a table of large blocks.
+    assert cost.calls["decode_refs"] <= len(other_refs) + 4
+    # Of a block, its padding is read as well.
+    assert cost.reads < 4.2 * (total + other_total) + 60
+    # No ref can be other than it was: none is judged by itself.
+    assert not cost.calls["outcome"]
