@@ -7,8 +7,7 @@ raising `Cancelled` from it stops the operation, which then leaves no file behin
 from __future__ import annotations
 
 from collections.abc import Callable
-
-from engine.dataclass import dataclass
+from dataclasses import dataclass
 
 
 @dataclass(slots=True, frozen=True)

@@ -22,11 +22,11 @@ import re
 import zlib
 from collections.abc import Iterator, Set as AbstractSet
 from contextlib import suppress
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from engine.dataclass import dataclass, field
 from engine.errors import FormatError
 from engine.export.target import new_directory
 from engine.export.words import PLAINEST, SHORTEST_ID, SHORTEST_WORD, Collected, Replacements

@@ -18,12 +18,12 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import chain, groupby
 from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
-from engine.dataclass import dataclass, field
 from engine.errors import shown
 from engine.export.reflog import reflog_line
 from engine.export.target import new_directory

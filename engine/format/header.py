@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from engine.dataclass import dataclass
 from engine.errors import ChecksumError, FormatError, shown
 
 MAGIC: Final = b"REFT"

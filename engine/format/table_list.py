@@ -10,10 +10,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from engine.dataclass import dataclass
 from engine.errors import FormatError, shown
 
 TABLES_LIST: Final = "tables.list"

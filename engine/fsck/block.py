@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, Self
 
-from engine.dataclass import dataclass
 from engine.errors import FormatError, shown
 from engine.format import (
     DELETION,

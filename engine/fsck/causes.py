@@ -11,9 +11,9 @@ says is enough for the second to be there, or when one step mends both.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Final
 
-from engine.dataclass import replace
 from engine.format import limits_in_name
 from engine.fsck.finding import Finding
 

@@ -10,10 +10,10 @@ it is found.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from engine.dataclass import dataclass
 from engine.stack import HOW_TO_BEGIN_ANEW
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final
 
-from engine.dataclass import dataclass
 from engine.errors import FormatError, reason_of
 from engine.fsck.faults import FAULTS, FaultKind, Severity
 

@@ -16,10 +16,10 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from engine.dataclass import dataclass
 from engine.errors import FormatError
 from engine.format import BLOCK_HEADER_SIZE, REF, Block, footer_size
 from engine.fsck.causes import Causes

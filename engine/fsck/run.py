@@ -20,9 +20,9 @@ import os
 import stat
 import time
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
 from functools import partial
 
-from engine.dataclass import dataclass, field
 from engine.fsck.causes import Causes
 from engine.fsck.files import ListedTables, files_beside, finding_of
 from engine.fsck.finding import Finding, Report

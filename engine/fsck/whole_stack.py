@@ -9,11 +9,11 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from heapq import merge
 from itertools import groupby
 from operator import itemgetter
 
-from engine.dataclass import replace
 from engine.errors import FormatError, RefnameError, shown
 from engine.format import (
     MAX_SYMREF_DEPTH,

@@ -20,9 +20,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
-from engine.dataclass import dataclass
 from engine.errors import RepositoryError
 from engine.format import U64_MAX
 

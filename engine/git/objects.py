@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from typing import IO, Final
 
-from engine.dataclass import dataclass
 from engine.git.program import GitProgram
 
 _SECONDS: Final = 10.0

@@ -18,11 +18,11 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, Self, cast
 
 from engine import update
-from engine.dataclass import dataclass
 
 if TYPE_CHECKING:
     import subprocess

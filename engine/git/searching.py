@@ -18,9 +18,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
-from engine.dataclass import dataclass
 from engine.errors import RepositoryError, in_words, reason_of
 from engine.format import TABLES_LIST
 from engine.git.finding import common_dir_of, follow_git_file, is_git_dir

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self
 
-from engine.dataclass import dataclass, field
 from engine.errors import ApiError, require_bytes, shown
 from engine.format import HashId
 from engine.git.joint import JointStacks

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum, auto
 
-from engine.dataclass import dataclass
 from engine.errors import FormatError
 
 Value = int | bytes | str | None

@@ -17,11 +17,11 @@ were stored as, decoded as far as their keys. Git's rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from operator import itemgetter
 from typing import Final
 
-from engine.dataclass import dataclass, replace
 from engine.errors import ApiError, FormatError
 from engine.format.header import MIN_UPDATE_INDEX
 from engine.format.raw_record import Encoded, is_marker, log_time, marker_for, normalised

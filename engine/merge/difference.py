@@ -17,11 +17,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
 from typing import Final, Generic, Literal, TypeVar, cast
 
-from engine.dataclass import dataclass
 from engine.format.record import LiveRef, LogRecord, RefRecord, log_order, ref_key
 from engine.format.varint import U64_MAX
 from engine.format.walk import Walk

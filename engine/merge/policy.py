@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final, Literal
 
-from engine.dataclass import dataclass
 from engine.errors import ApiError
 
 DEFAULT_FACTOR: Final = 2

@@ -21,12 +21,12 @@ import errno
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 from operator import attrgetter, le, lt
 from typing import Final, NoReturn, TypeVar, cast
 
 from engine import layout, salvage
-from engine.dataclass import replace
 from engine.errors import FormatError, MissingTableError
 from engine.format import (
     U64_MAX,

@@ -23,9 +23,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-
-from engine.dataclass import dataclass
 
 
 @dataclass(slots=True, frozen=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Final
 
-from engine.dataclass import dataclass, field
 from engine.format import limits_in_name
 from engine.fsck import Severity
 from engine.repair.files import Evidence, TableFile, words_for

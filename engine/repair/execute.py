@@ -23,11 +23,11 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Final, TypeVar
 
-from engine.dataclass import dataclass, field, replace
 from engine.errors import EntryTooBigError, FormatError, LockError, OutdatedError
 from engine.format import MAX_BLOCK_SIZE, LogRecord, RefRecord, parse_table_list
 from engine.fsck import Severity, check_file

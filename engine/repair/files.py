@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from operator import attrgetter, ne
 from pathlib import Path
 from typing import Final
 
-from engine.dataclass import dataclass, replace
 from engine.errors import FormatError, reason_of, shown
 from engine.format import HashId, is_table_file, limits_in_name, parse_table_list
 from engine.fsck import (

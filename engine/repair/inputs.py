@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from heapq import merge
 from itertools import chain, count, groupby, repeat
 from operator import attrgetter, itemgetter
 from typing import Any
 
-from engine.dataclass import dataclass, replace
 from engine.errors import OutdatedError
 from engine.format import LogRecord, RefRecord, is_unsafe_refname, log_order, may_be_refused, ref_key
 from engine.merge import merge_blocks

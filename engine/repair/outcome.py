@@ -15,11 +15,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from operator import attrgetter, itemgetter
 from typing import Final
 
-from engine.dataclass import dataclass
 from engine.format import LogRecord, RefRecord, log_order
 from engine.progress import Progress, ProgressCallback
 from engine.repair.inputs import (

@@ -7,11 +7,11 @@ damaged files were salvaged into, which is not done again.
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from engine.dataclass import dataclass
 from engine.format import U64_MAX, HashId, footer_size, header_size, is_table_file, pack_table_list
 from engine.fsck import Severity
 from engine.git import Repository

@@ -16,11 +16,11 @@ import os
 import stat
 import time
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from engine.dataclass import replace
 from engine.errors import ApiError, FormatError, MissingTableError, OutdatedError
 from engine.format import (
     U64_MAX,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from engine.dataclass import replace
 from engine.format import U64_MAX, limits_in_name, pack_table_list
 from engine.fsck import Severity
 from engine.repair.draft import Draft

@@ -12,10 +12,10 @@ import os
 import tempfile
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from engine.closing import Closing
-from engine.dataclass import dataclass
 from engine.format import DELETION, U64_MAX, Encoded, HashId, get_varint, is_unsafe_refname, may_be_refused
 from engine.merge import merge_blocks
 from engine.salvage.items import ONE_BYTE, item_key, newest_log, update_deltas

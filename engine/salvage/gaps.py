@@ -11,9 +11,9 @@ own name.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from engine.dataclass import dataclass, field, replace
 from engine.format import LOG, REF
 from engine.salvage.scan import Readable, Unreadable
 

@@ -6,10 +6,10 @@ Entries of damaged deflate streams may be wrong, and lie in a table of their own
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Final
 
-from engine.dataclass import dataclass, replace
 from engine.errors import EntryTooBigError
 from engine.format import (
     LOG,

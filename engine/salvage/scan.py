@@ -19,10 +19,10 @@ import re
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from itertools import chain, islice, takewhile
 from typing import Final, TypeVar
 
-from engine.dataclass import dataclass, replace
 from engine.errors import FormatError
 from engine.format import (
     BLOCK_HEADER_SIZE,

@@ -14,12 +14,12 @@ import os
 import re
 import stat
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-from engine.dataclass import dataclass
 from engine.errors import ApiError, FormatError, in_words
 from engine.stack import LOCK_SUFFIX, TABLES_LIST, read_list_bytes, write_file
 

@@ -38,13 +38,13 @@ import shutil
 import stat
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial as bound
 from itertools import count
 from pathlib import Path
 from typing import Final, Self
 
-from engine.dataclass import replace
 from engine.errors import ApiError, CommittedError, in_words
 from engine.format import TABLES_LIST
 from engine.snapshot.files import (

@@ -21,9 +21,9 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from dataclasses import dataclass
 from typing import Final
 
-from engine.dataclass import dataclass
 from engine.errors import LockError, OutdatedError
 from engine.format import pack_table_list
 from engine.stack.directory import StackDirectory

@@ -25,10 +25,10 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 
 from engine.closing import Closing
-from engine.dataclass import dataclass, replace
 from engine.errors import (
     ApiError,
     Cancelled,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from engine.dataclass import dataclass
 from engine.format import MAX_SYMREF_DEPTH, RefRecord
 
 ReadRef: TypeAlias = Callable[[bytes], RefRecord | None]

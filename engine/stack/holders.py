@@ -11,10 +11,9 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
 from typing import Final
-
-from engine.dataclass import dataclass
 
 _PROC: Final = "/proc"
 _MOST_PROCESSES: Final = 8192

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final, Literal
 
-from engine.dataclass import dataclass
 from engine.errors import ApiError
 from engine.merge import (
     DEFAULT_FACTOR,

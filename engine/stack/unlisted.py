@@ -22,11 +22,11 @@ import os
 import stat
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
 from typing import Final, NamedTuple
 
-from engine.dataclass import dataclass, field
 from engine.errors import FormatError, reason_of
 from engine.format import TABLES_LIST, is_table_file, limits_in_name, parse_table_list
 from engine.progress import ProgressCallback

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from engine.dataclass import dataclass
+from dataclasses import dataclass
+
 from engine.errors import ApiError
 from engine.format.header import (
     DEFAULT_BLOCK_SIZE,

@@ -28,10 +28,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, NoReturn, TypeAlias
 
-from engine.dataclass import dataclass, field
 from engine.errors import ApiError, RefnameError, shown
 from engine.format import HashId, check_refname
 

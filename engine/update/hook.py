@@ -20,10 +20,10 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
-from engine.dataclass import dataclass
 from engine.errors import HookError, in_words
 
 HOOK_NAME: Final = "reference-transaction"

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Final, TypeAlias, cast
 
-from engine.dataclass import dataclass, replace
 from engine.errors import ApiError, ExpectationError, FormatError, shown
 from engine.format import OTHER_WORKTREES, RefRecord, Walk, ref_key
 from engine.stack import Stack, follow

@@ -41,12 +41,12 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from operator import attrgetter
 from typing import Final, TypeAlias, TypeVar
 
-from engine.dataclass import dataclass, field, replace
 from engine.errors import (
     ApiError,
     CommittedError,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
-from engine.dataclass import dataclass, field, replace
 from engine.errors import Cancelled, HookError, OutdatedError, ReftableError
 from engine.format import HashId, footer_size, header_size
 from engine.git import JointStacks, Objections, prepare_for

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
-from engine.dataclass import dataclass
 from engine.errors import LockError, OutdatedError, ReftableError
 from engine.format import parse_table_list
 from engine.progress import ProgressCallback

@@ -6,10 +6,10 @@ import os
 import time
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Literal
 
-from engine.dataclass import dataclass, replace
 from engine.errors import OutdatedError
 from engine.format import limits_in_name
 from engine.merge import CompactionPlan, Expiry

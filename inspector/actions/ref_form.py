@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Final, Literal
 
-from engine.dataclass import dataclass
 from engine.errors import ApiError, RefnameError
 from engine.format import HashId, RefRecord, check_refname
 from engine.update import parse_commands

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import ClassVar, Final
 
-from engine.dataclass import dataclass, replace
 from engine.errors import Cancelled
 from engine.format import is_table_file
 from engine.fsck import Finding, Severity, check_repository, fsck

@@ -9,11 +9,11 @@ import errno
 import os
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
 from engine import errors
-from engine.dataclass import dataclass
 from engine.stack import LOCK_SUFFIX, TABLES_LIST, UnlistedFile, unlisted_files
 from inspector.actions.workplace import RefusedError
 from inspector.text import age_text, safe_message, safe_name

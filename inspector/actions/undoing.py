@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
-from engine.dataclass import dataclass
 from engine.errors import ApiError, OutdatedError
 from engine.format import parse_table_list
 from engine.progress import ProgressCallback

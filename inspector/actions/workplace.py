@@ -7,12 +7,12 @@ import shlex
 import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from engine import snapshot, stack
-from engine.dataclass import dataclass
 from engine.git import Repository, find_repository
 from engine.stack import StackOptions
 from inspector.text import safe_name

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, TypeAlias
 
 import click
 
-from engine.dataclass import replace
 from engine.errors import in_words
 from engine.fsck import FAULTS, Finding, Severity, by_cause, check_repository
 from engine.git import StackLocation

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from importlib import import_module
 from pathlib import Path
@@ -15,7 +16,6 @@ from typing import Any, TypeAlias, TypeVar
 import click
 
 from engine import git
-from engine.dataclass import dataclass, field
 from engine.errors import in_words
 from engine.git import find_repository
 from engine.merge import MergedTable

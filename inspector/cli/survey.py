@@ -10,12 +10,12 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, nullcontext
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
 import click
 
-from engine.dataclass import dataclass, replace
 from engine.errors import OtherBackendError, ReftableError, in_words
 from engine.format import TABLES_LIST
 from engine.fsck import Finding, QuickCheck, Severity, by_cause, check_repository, quick_check

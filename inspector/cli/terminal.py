@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from engine import __version__, compiled
-from engine.dataclass import replace
 from engine.stack import StackOptions
 from inspector import demo, tui
 from inspector.actions import Workplace

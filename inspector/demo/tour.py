@@ -6,9 +6,9 @@ rule; the words that explain it have only the sizes of the stack in them.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
-from engine.dataclass import dataclass
 from engine.merge import suggest_compaction_segment, suggest_geometric_segment
 from engine.stack import Policy
 

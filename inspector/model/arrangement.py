@@ -13,9 +13,9 @@ changed, and turning an order round sorts nothing. The functions here read nothi
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeVar
 
-from engine.dataclass import dataclass, field, replace
 from engine.format import U64_MAX
 from engine.merge import MergedTable
 from inspector.model.view import Scope, StackView, WholeStack, view_of

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from engine.dataclass import dataclass, replace
 from engine.errors import FormatError, MissingTableError, ReftableError
 from engine.merge import (
     DEFAULT_FACTOR,

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from engine.dataclass import dataclass, replace
 from engine.errors import MissingTableError, ReftableError
 from engine.format import log_key
 from engine.readable import ReadableTable, open_readable, open_table

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
-from engine.dataclass import dataclass
 from engine.errors import ReftableError
 from engine.format import RefRecord
 from engine.merge import ChangeKind, MergedTable, RefChange, log_changes, ref_changes

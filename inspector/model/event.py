@@ -8,10 +8,10 @@ update indexes beyond the highest of before are of new transactions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
 
-from engine.dataclass import dataclass
 from engine.table import Table
 from inspector.model.newest_log import NewestEntry
 from inspector.model.view import StackView

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
-from engine.dataclass import dataclass, replace
 from engine.errors import FormatError, MissingTableError
 from engine.format import TABLES_LIST
 from engine.fsck import (

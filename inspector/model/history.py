@@ -14,11 +14,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from engine.dataclass import dataclass, replace
 from engine.errors import ReftableError
 from engine.format import footer_size, header_size, limits_in_name
 from engine.merge import MergedTable

@@ -7,9 +7,9 @@ what was done.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Literal
 
-from engine.dataclass import dataclass
 from inspector.model.event import OwnChange
 
 Ending = Literal["done", "stopped", "failed"]

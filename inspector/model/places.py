@@ -6,10 +6,10 @@ screen says so then. Nothing here reads anything.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from engine.dataclass import dataclass
 from engine.format import is_table_file
 from inspector.model.compaction_study import TableSize
 from inspector.text import counted, safe_name, short_id, short_table_name, shown, utc_time

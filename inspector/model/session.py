@@ -23,11 +23,11 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from engine.closing import Closing
-from engine.dataclass import dataclass, field
 from engine.errors import ReftableError
 from engine.merge import MergedTable
 from engine.readable import ReadableStack, open_readable

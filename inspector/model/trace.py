@@ -8,9 +8,9 @@ symrefs; so it is for a worker, and what it returns may be drawn from any thread
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Final, Literal
 
-from engine.dataclass import dataclass
 from engine.errors import ReftableError
 from engine.format import RefRecord, is_per_worktree
 from engine.merge import MergedTable, Version

@@ -6,7 +6,8 @@ the stack: it names a table or a moment, and is resolved anew against each view.
 
 from __future__ import annotations
 
-from engine.dataclass import dataclass
+from dataclasses import dataclass
+
 from engine.merge import MergedTable
 from engine.readable import OpenError, ReadableStack
 from engine.table import Table

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import cycle, islice
 from typing import Final
 
-from engine.dataclass import dataclass
 from engine.merge import suggest_compaction_segment, suggest_geometric_segment
 from engine.stack import Policy
 from inspector.model.event import Event, Shapes, TableShape

@@ -6,9 +6,8 @@ The thread that draws calls `bytes_at` and `wanting`, which answer at once; the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Final
-
-from engine.dataclass import dataclass
 
 CHUNK: Final = 65536
 

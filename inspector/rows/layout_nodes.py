@@ -10,10 +10,10 @@ Who draws nodes sets `children` and `opened`; the rest of a node never changes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import islice, pairwise, takewhile
 from typing import Final
 
-from engine.dataclass import dataclass
 from engine.format import RESTART_SIZE
 from engine.layout import BlockSpan, Group, Record, Records, Restarts, Section, Span, SpanKind, TableLayout
 from engine.progress import Progress, ProgressCallback

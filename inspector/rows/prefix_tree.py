@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from engine.dataclass import dataclass
 from engine.format import RefRecord
 from engine.merge import MergedTable
 from engine.table import Table

@@ -19,11 +19,10 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from operator import or_
 from time import monotonic
 from typing import Final, Self
-
-from engine.dataclass import dataclass
 
 SECONDS: Final = 2.0
 """How long an expression may take for the texts of one call."""

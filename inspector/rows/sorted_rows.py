@@ -16,10 +16,10 @@ from __future__ import annotations
 import heapq
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import islice, starmap
 from typing import Final, Generic, TypeVar
 
-from engine.dataclass import dataclass
 from engine.format import LogRecord, RefRecord
 from engine.progress import Progress
 from engine.table import Table

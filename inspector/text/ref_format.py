@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cmp_to_key
 from typing import Any, Final
 
-from engine.dataclass import dataclass
 from engine.errors import ApiError
 from engine.format import RefRecord
 from engine.table import Table

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar, Final
 
 from textual import on
 
-from engine.dataclass import replace
 from engine.git import StackLocation
 from inspector.actions import Workplace
 from inspector.model import Session

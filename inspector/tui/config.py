@@ -9,13 +9,13 @@ import os
 import stat
 import tomllib
 from collections.abc import Collection
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
 
 import platformdirs
 from textual.theme import BUILTIN_THEMES
 
-from engine.dataclass import dataclass, field
 from engine.stack import Policy
 from inspector.tui.keys import check_keymap
 from inspector.tui.themes import THEMES

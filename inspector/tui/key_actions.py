@@ -6,13 +6,13 @@ does what is declared where the action is; this only reads it, through `Screen.a
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.widget import Widget
 
-from engine.dataclass import dataclass
 from inspector.tui.keys import active_bindings, key_label, rank
 
 # Textual binds these for everything that could scroll, whether or not it does.

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 from asyncio import Future, Task
 from collections import deque
+from dataclasses import dataclass
 from typing import Generic
 
 from textual.app import App, ReturnType, ScreenStackError
@@ -24,8 +25,6 @@ from textual.events import Event, Key, Paste
 from textual.message_pump import MessagePump
 from textual.widget import Widget
 from textual.worker import Worker
-
-from engine.dataclass import dataclass
 
 
 @dataclass(slots=True)

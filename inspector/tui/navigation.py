@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
 
-from engine.dataclass import dataclass
 from inspector.model import PastCompaction, Place, Shape
 
 MOST_SPOTS: Final = 32

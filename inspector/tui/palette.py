@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -16,7 +17,6 @@ from textual.content import Content
 from textual.markup import escape
 from textual.widgets import TabbedContent, TabPane
 
-from engine.dataclass import dataclass
 from inspector.tui.key_actions import key_actions
 from inspector.tui.screens.main import MainScreen
 from inspector.tui.themes import THEMES

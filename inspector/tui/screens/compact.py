@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 from textual.widgets import Input
 
-from engine.dataclass import replace
 from engine.merge import Segment, suggest_compaction_segment, suggest_geometric_segment
 from engine.stack import Policy
 from inspector.actions import CompactAction, TableRange, Workplace

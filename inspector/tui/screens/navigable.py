@@ -6,13 +6,13 @@ so. Going somewhere from a dialog puts the dialog away: it comes back as it was,
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from textual import on
 from textual.screen import Screen
 from textual.widgets import TabbedContent, TabPane
 
-from engine.dataclass import replace
 from inspector.model import (
     CommitPlace,
     CompactionPlace,

@@ -7,6 +7,7 @@ stack that cannot be opened the list says why. It can be chosen all the same, an
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -14,7 +15,6 @@ from textual import on
 from textual.binding import BindingType
 from textual.content import Content
 
-from engine.dataclass import dataclass
 from engine.errors import ReftableError
 from engine.git import StackLocation
 from engine.stack import Stack, StackOptions

@@ -8,6 +8,7 @@ something is in their way.
 from __future__ import annotations
 
 import traceback
+from dataclasses import replace
 from enum import Enum
 from functools import partial
 from typing import Any, ClassVar, Final
@@ -17,7 +18,6 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.widgets import Static
 
-from engine.dataclass import replace
 from engine.repair import Step
 from engine.stack import UnlistedFile
 from inspector.actions import (

@@ -7,6 +7,7 @@ compaction pane shows. The last one ends with a load that both rules have to do 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 from textual import on
@@ -18,7 +19,6 @@ from textual.events import Resize
 from textual.screen import Screen
 from textual.widgets import Static
 
-from engine.dataclass import replace
 from engine.stack import StackOptions
 from inspector.demo import FAREWELL, LESSONS, Lesson
 from inspector.model import PastCompaction, Study, TableSize

@@ -7,9 +7,9 @@ between the same two rules. Nothing here knows a widget.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from engine.dataclass import dataclass
 from engine.merge import fastlog2
 
 EIGHTHS: Final = " ▏▎▍▌▋▊▉█"

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import ClassVar, Final, NamedTuple, TypeVar
@@ -24,7 +25,6 @@ from textual.binding import BindingType
 from textual.containers import Container, Vertical
 from textual.reactive import var
 
-from engine.dataclass import dataclass
 from engine.format import BLOCK_HEADER_SIZE, LOG, Read
 from engine.layout import SpanKind
 from engine.progress import Progress

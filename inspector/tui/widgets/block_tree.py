@@ -8,13 +8,13 @@ opened only for such a way.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from textual import events, on
 from textual.binding import BindingType
 from textual.message import Message
 
-from engine.dataclass import dataclass
 from engine.layout import SpanKind
 from inspector.rows import Node, SequenceRows
 from inspector.tui.keys import bindings

@@ -10,6 +10,7 @@ goes on being kept in step behind it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from textual import on
@@ -22,7 +23,6 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
-from engine.dataclass import dataclass
 from engine.stack import Policy
 from inspector.model import Damage, Event, PastCompaction, StackView, Study, TableSize
 from inspector.rows import SequenceRows

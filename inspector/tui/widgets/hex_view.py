@@ -7,6 +7,7 @@ for terminals without colour. As many bytes make a row as there is room for: 16,
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar, Final, NamedTuple
 
 from rich.segment import Segment
@@ -19,7 +20,6 @@ from textual.reactive import var
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from engine.dataclass import dataclass
 from inspector.rows import ByteSource, HeldBytes
 from inspector.tui.keys import bindings
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from textual import on
@@ -10,7 +11,6 @@ from textual.geometry import Region
 from textual.message import Message
 from textual.strip import Strip
 
-from engine.dataclass import dataclass
 from inspector.rows import ROOT, PrefixRow, PrefixTree, RefRow, SequenceRows, TreeRow, prefixes_of
 from inspector.text import shown, value_text
 from inspector.tui.keys import bindings

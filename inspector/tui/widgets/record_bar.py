@@ -5,6 +5,7 @@ It takes no room while it is empty. What is typed is posted; what that means is 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from textual.binding import BindingType
@@ -14,7 +15,6 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from engine.dataclass import dataclass
 from inspector.model import Arrangement, RecordKind, Shape, WholeStack
 from inspector.rows import RowPages
 from inspector.text import shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -10,7 +11,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from engine.dataclass import replace
 from engine.readable import in_doubt
 from engine.table import Table
 from inspector.model import LOGS, REFS, Arrangement, KeyFound, News, Session

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
 
 from textual import on
@@ -22,7 +23,6 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Input
 
-from engine.dataclass import dataclass, replace
 from engine.table import Table
 from inspector.model import (
     Arrangement,

@@ -6,6 +6,7 @@ way to what is shown its beginning.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar, Final, NamedTuple
 
 from rich.cells import cell_len
@@ -15,7 +16,6 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.widget import Widget
 
-from engine.dataclass import dataclass
 from inspector.model import StackView
 from inspector.rows import RowSource
 from inspector.text import counted, file_size, safe_name, shorten_middle

@@ -16,6 +16,7 @@ is too wide ends in an ellipsis. Texts come from `safe_text` or from this progra
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Generic, Literal, NamedTuple, TypeVar, get_args
 
 from rich.cells import cell_len, set_cell_size
@@ -32,7 +33,6 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
-from engine.dataclass import dataclass
 from inspector.rows import RowSource, SequenceRows
 from inspector.tui.keys import bindings
 from inspector.tui.widgets.state_message import StateMessage, TellsState
