@@ -37,12 +37,16 @@ WORD = re.compile(rb"[0-9A-Za-z\x80-\xff]{5,}")
 INDEX = re.compile(rb"\xff{4,}.{0,2}", re.DOTALL)
 
 
-def write_secrets(directory: Path, hash_id: HashId = HashId.SHA1, block_size: int = 512) -> Path:
+def write_secrets(
+    directory: Path, hash_id: HashId = HashId.SHA1, block_size: int = 512, topics_of_alice: int = 60
+) -> Path:
     """A stack of two tables with every kind of section and record, and files beside them."""
     directory.mkdir()
     size = hash_id.size
-    topics = [b"refs/heads/alice/secret-project-%03d" % number for number in range(60)]
-    topics += [b"refs/remotes/upstream/umlaut-\xc3\xa4pfel-%d" % number for number in range(9)]
+    topics = [b"refs/heads/alice/secret-project-%03d" % number for number in range(topics_of_alice)]
+    topics += [
+        b"refs/remotes/upstream/umlaut-\xc3\xa4pfel-%d" % number for number in range(topics_of_alice // 7 + 1)
+    ]
     refs = [RefRecord(name, 1 + number % 3, oid(number, size)) for number, name in enumerate(topics)]
     refs += [
         RefRecord(b"HEAD", 3, target=topics[0]),
@@ -123,7 +127,8 @@ def secrets(directory: Path) -> set[bytes]:
             for one in ids:
                 if one and len(set(one)) > 8:  # no number that damage has made an id of
                     found.update((one, one.hex().encode()))
-    return found - WELL_KNOWN
+    # What differs from a well-known name in case only goes on to do so.
+    return {one for one in found if one.lower() not in WELL_KNOWN}
 
 
 def faults(directory: Path) -> list[tuple[str, str, int | None]]:
@@ -178,7 +183,7 @@ def test_a_sound_stack_stays_sound_and_keeps_its_layout(
 
 def damaged(directory: Path, seed: int) -> Path:
     """The stack of `write_secrets`, its tables and perhaps its list edited at random."""
-    original = write_secrets(directory, [*HashId][seed % 2], [300, 512, 4096][seed % 3])
+    original = write_secrets(directory, [*HashId][seed % 2], [256, 400, 2048][seed % 3], 25)
     rng = random.Random(seed)
     mutator = Mutator(rng)
     files = stack_files(original)
@@ -191,14 +196,14 @@ def damaged(directory: Path, seed: int) -> Path:
 
 @pytest.mark.timeout(900)
 def test_damage_stays_and_gives_nothing_away(tmp_path: Path) -> None:
-    seeds = thinned(range(0, 300, 2), 10)
+    seeds = thinned(range(150), 9)
     other_faults, other_records = [], []
+    sound = [secrets(write_secrets(tmp_path / one.name, one, 4096, 25)) for one in HashId]
     for seed in seeds:
         place = tmp_path / str(seed)
         place.mkdir()
-        sound = write_secrets(place / "sound", [*HashId][seed % 2], 4096)
         original = damaged(place / "stack", seed)
-        hidden = secrets(sound) | secrets(original)
+        hidden = sound[seed % 2] | secrets(original)
         made = write_anonymous(original, place / "copy")
         haystack = all_bytes(place / "copy")
         assert [secret for secret in hidden if secret in haystack] == [], seed
@@ -217,10 +222,10 @@ def test_damage_stays_and_gives_nothing_away(tmp_path: Path) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("mask", [0x01, 0x80, 0xFF])
 def test_a_byte_that_is_wrong_is_found_in_the_copy_as_well(tmp_path: Path, mask: int) -> None:
-    original = write_secrets(tmp_path / "stack", block_size=1024)
+    original = write_secrets(tmp_path / "stack", block_size=512, topics_of_alice=25)
     data = (original / OLDER).read_bytes()
     other = []
-    positions = thinned(range(mask % 7, len(data), 48), 16)
+    positions = thinned(range(mask % 7, len(data), 32), 16)
     for at in positions:
         (original / OLDER).write_bytes(flipped(data, at, mask))
         write_anonymous(original, tmp_path / str(at))
