@@ -96,7 +96,6 @@ if TYPE_CHECKING:
         decode_objects as decode_objects,
         decode_refs as decode_refs,
         encode_head as encode_head,
-        encode_log as encode_log,
         encode_ref as encode_ref,
         log_key as log_key,
         log_order as log_order,
@@ -154,7 +153,7 @@ else:
                 "AnyLog AnyRef IndexRecord LiveRef LogEntry LogRecord Malformed ObjectRecord RefRecord "
                 "add_up check_end "
                 "common_prefix compiled decimal_zone decode_index decode_key decode_log_key decode_logs "
-                "decode_objects decode_refs encode_head encode_log encode_ref log_key log_order ref_key"
+                "decode_objects decode_refs encode_head encode_ref log_key log_order ref_key"
             ),
             "refname": (
                 "MAX_SYMREF_DEPTH OTHER_WORKTREES PER_WORKTREE ROOT_REF_SYNTAX check_conflicts "

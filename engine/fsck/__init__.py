@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from engine.lazy import lazily
 
 if TYPE_CHECKING:
+    from engine.fsck.block import testify as testify
     from engine.fsck.causes import Causes as Causes
     from engine.fsck.faults import (
         FAULTS as FAULTS,
@@ -37,6 +38,7 @@ else:
     __getattr__, __dir__, __all__ = lazily(
         __name__,
         {
+            "block": "testify",
             "causes": "Causes",
             "faults": "FAULTS REWRITE_TABLE FaultKind Severity",
             "files": "finding_of",

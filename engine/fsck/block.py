@@ -51,6 +51,10 @@ _RECORDS_PER_TICK: Final = 4096
 _MOST_FAULTS: Final = 1000
 
 
+Witness = Callable[[int, Sequence[bytes], bytes, Sequence[bytes]], None]
+"""Told what is in sound blocks, in the order of the file: their type, and keys, kinds, tails of records."""
+
+
 class _UnusualError(Exception):
     """A quick pass has met something unusual; never leaves this module."""
 
@@ -95,7 +99,7 @@ class SoundBlock:
 
 
 def _pass_refs(
-    data: bytes, pos: int, end: int, hash_size: int, most: int, id_len: int
+    data: bytes, pos: int, end: int, hash_size: int, most: int, id_len: int, witness: Witness | None
 ) -> tuple[SoundBlock, array[int]]:
     """Pass the ref records of a block; what is in it, and where records with whole keys begin.
 
@@ -109,6 +113,8 @@ def _pass_refs(
     ids: list[bytes] = []
     mentioned: set[bytes] = set()
     names: list[bytes] = []
+    kinds = bytearray()
+    tails: list[bytes] = []
     first, is_long = b"", False
     spent = 0
     short = min(0x7F, most)
@@ -169,8 +175,15 @@ def _pass_refs(
                 names.append(Special(name, None))
             else:
                 raise _UnusualError
+            if witness is not None:
+                kinds.append(kind)
+                tails.append(data[tail:pos])
         if b"\0" in b"".join(names):
             raise _UnusualError
+        if witness is not None:
+            witness(REF, names, bytes(kinds), tails)
+            kinds.clear()
+            tails.clear()
         mentioned.update(ids)
         ids.clear()
         is_long, first = bool(first), first or names[0]
@@ -178,7 +191,9 @@ def _pass_refs(
     return SoundBlock(first, name, None if is_long else names, mentioned), whole
 
 
-def _pass_logs(parts: Iterator[list[Encoded]], pos: int, highest: int) -> tuple[SoundBlock, array[int]]:
+def _pass_logs(
+    parts: Iterator[list[Encoded]], pos: int, highest: int, witness: Witness | None
+) -> tuple[SoundBlock, array[int]]:
     """Pass the log records of an inflated block, as `_pass_refs`; `highest` is the table's upper limit."""
     whole = array("I")
     first, key, is_long = b"", b"", False
@@ -194,8 +209,16 @@ def _pass_logs(parts: Iterator[list[Encoded]], pos: int, highest: int) -> tuple[
             if kind != DELETION and U64_MAX - int.from_bytes(key[-8:], "big") > highest:
                 raise _UnusualError
             pos += len(encoded)
+        if witness is not None:
+            testify(witness, LOG, items)
         is_long, first = bool(first), first or items[0][0]
     return SoundBlock(first, key, logs=None if is_long else items), whole
+
+
+def testify(witness: Witness, block_type: int, items: Sequence[Encoded]) -> None:
+    """Tell a witness of records that were cut out."""
+    tails = [encoded[len(encoded) - tail_len :] for *_, tail_len, encoded in items]
+    witness(block_type, [item[0] for item in items], bytes([item[3] for item in items]), tails)
 
 
 def _pass_objects(
@@ -255,9 +278,16 @@ def _pass_objects(
 
 
 def pass_block(
-    block: Block, header: Header, id_len: int, weights: Mapping[int, int], highest: int
+    block: Block,
+    header: Header,
+    id_len: int,
+    weights: Mapping[int, int],
+    highest: int,
+    witness: Witness | None = None,
 ) -> SoundBlock | None:
     """What a block holds; None if a closer look is needed, as at each block of an index.
+
+    A `witness` may have been told of records of a block that needs one.
 
     Raises `FormatError` for keys that would take a closer look too long.
     """
@@ -265,9 +295,10 @@ def pass_block(
     hash_size = header.hash_id.size
     try:
         if block.type == REF:
-            found, whole = _pass_refs(data, pos, end, hash_size, highest - header.min_update_index, id_len)
+            most = highest - header.min_update_index
+            found, whole = _pass_refs(data, pos, end, hash_size, most, id_len, witness)
         elif block.type == LOG:
-            found, whole = _pass_logs(block.parts(split_logs, hash_size), pos, highest)
+            found, whole = _pass_logs(block.parts(split_logs, hash_size), pos, highest, witness)
         elif block.type == OBJ:
             found, whole = _pass_objects(data, pos, end, id_len, weights)
         else:

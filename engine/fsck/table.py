@@ -41,7 +41,7 @@ from engine.format import (
     raw_committer,
     split_logs,
 )
-from engine.fsck.block import SoundBlock, check_records, name_of, pass_block
+from engine.fsck.block import SoundBlock, Witness, check_records, name_of, pass_block
 from engine.fsck.finding import Finding, Report
 from engine.fsck.index import IndexCheck
 from engine.fsck.objects import ObjectCheck
@@ -123,11 +123,14 @@ class CheckedTable:
         return low, high
 
 
-def check_table(file: CheckedTable, report: Report, tick: Tick) -> Iterator[list[bytes]]:
+def check_table(
+    file: CheckedTable, report: Report, tick: Tick, witness: Witness | None = None
+) -> Iterator[list[bytes]]:
     """Report everything that is wrong with a table; the names of its refs, block by block.
 
     Names of symbolic and of deleted refs are `Special`. The table has been checked when the iterator is at
-    its end. Raises what `tick` raises.
+    its end; a `witness` has been told all its records then, if there are no errors. Raises what `tick`
+    raises.
     """
     try:
         layout = file.layout or TableLayout(file.name, file.size, file.read)
@@ -139,7 +142,7 @@ def check_table(file: CheckedTable, report: Report, tick: Tick) -> Iterator[list
                 what = f"update indexes up to {high}; its records end with {end}"
                 report.add("limits-beyond-records", file.name, MIN_UPDATE_INDEX.offset + 8, what)
             _check_header(file.name, header, report)
-            yield from _Blocks(file, layout, header, report, tick).check()
+            yield from _Blocks(file, layout, header, report, tick, witness).check()
     except OSError as error:
         report.add_unreadable(file.name, error)
 
@@ -158,14 +161,16 @@ def check_frame(file: CheckedTable, report: Report) -> None:
         _check_header(file.name, file.header, report)
 
 
-def check_file(directory: str | os.PathLike[str], name: str) -> list[Finding]:
+def check_file(directory: str | os.PathLike[str], name: str, witness: Witness | None = None) -> list[Finding]:
     """Everything that is wrong with one table; of one that the system cannot read, that.
+
+    A `witness` is told all its records, if there are no errors.
 
     Raises `FormatError` for what is no file, `PermissionError`, `FileNotFoundError`.
     """
     report = Report()
     try:
-        for _ in check_table(CheckedTable(directory, name), report, lambda _position: None):
+        for _ in check_table(CheckedTable(directory, name), report, lambda _position: None, witness):
             pass
     except (PermissionError, FileNotFoundError):
         raise
@@ -225,8 +230,15 @@ class _Blocks:
     """One pass over the blocks of a table."""
 
     def __init__(
-        self, file: CheckedTable, layout: TableLayout, header: Header, report: Report, tick: Tick
+        self,
+        file: CheckedTable,
+        layout: TableLayout,
+        header: Header,
+        report: Report,
+        tick: Tick,
+        witness: Witness | None,
     ) -> None:
+        self._witness = witness
         self._layout = layout
         self._name = file.name
         self._header = header
@@ -346,7 +358,7 @@ class _Blocks:
         found: SoundBlock | None = None
         first = last = None
         try:
-            found = pass_block(block, self._header, id_len, self._objects.weights, highest)
+            found = pass_block(block, self._header, id_len, self._objects.weights, highest, self._witness)
         except FormatError as error:
             self._report.add_error("record-damaged", error)
         else:

@@ -12,6 +12,7 @@ May import all wings but `update`.
     repository    the files by which git knows a repository
     planner       making the plan
     outcome       what becomes of each ref and log entry
+    digest        what tells whether two tables have the same records
     execute       carrying out a plan: `repair`
 """
 

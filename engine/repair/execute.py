@@ -24,14 +24,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from itertools import chain, zip_longest
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from engine.errors import EntryTooBigError, FormatError, LockError, OutdatedError
-from engine.format import MAX_BLOCK_SIZE, LogRecord, RefRecord, parse_table_list
-from engine.fsck import Severity, check_file
+from engine.format import LOG, MAX_BLOCK_SIZE, REF, parse_table_list
+from engine.fsck import Severity, check_file, testify
 from engine.progress import Progress, ProgressCallback
+from engine.repair.digest import Digest
 from engine.repair.inputs import OpenInputs
 from engine.repair.plan import PlannedTable, RepairPlan, Step, StepKind, trace
 from engine.repair.repository import mend_repository
@@ -48,7 +48,6 @@ from engine.stack import (
 )
 from engine.table import RegularFile, Table, TableWriter, WriteOptions
 
-_R = TypeVar("_R", RefRecord, LogRecord)
 _COPIED: Final = 2**20
 
 
@@ -269,15 +268,15 @@ class _Work:
         while True:
             with TemporaryTable(self._path, table.name.removesuffix(".ref"), mode) as temporary:
                 try:
-                    self._write(table, temporary.write, options)
+                    written = self._write(table, temporary.write, options)
                 except EntryTooBigError:
                     if options.block_size == MAX_BLOCK_SIZE:
                         raise
                     options = replace(options, block_size=min(2 * options.block_size, MAX_BLOCK_SIZE))
                     continue
                 temporary.finish()
-                if table.is_rewritten:
-                    self._verify(table, temporary.path)
+                if written is not None:
+                    self._verify(table, temporary.path, written)
                 made.append(table.name)
                 temporary.rename(table.name)
                 return
@@ -293,43 +292,49 @@ class _Work:
         root, hash_id = table.single_root, self._plan.hash_id
         return replace(options, block_size=size, exact_log_message=True, single_root=root, hash_id=hash_id)
 
-    def _write(self, table: PlannedTable, write: Callable[[bytes], object], options: WriteOptions) -> None:
-        """Write the records of a table; of one that only gets another name, the same bytes."""
+    def _write(
+        self, table: PlannedTable, write: Callable[[bytes], object], options: WriteOptions
+    ) -> Digest | None:
+        """Write the records of a table and return their digest; of one that is renamed, the same bytes."""
         if not table.is_rewritten:
             copied = RegularFile.open(self.file(table.source), table.source)
             for offset in range(0, copied.size, _COPIED):
                 write(copied.read(offset, _COPIED))
-            return
+            return None
         source = OpenInputs(self._path, table.inputs)
         writer = TableWriter(write, options)
         writer.set_limits(*table.limits)
+        digest = Digest()
         done = 0
-        for refs in source.refs():
-            writer.add_refs(refs)
+        for refs in source.encoded_refs(table.limits[0]):
+            testify(digest.take, REF, refs)
+            writer.add_encoded_refs(refs)
             done = self._wrote(table, done + len(refs))
-        for logs in source.logs():
-            writer.add_logs(logs)
+        for logs in source.encoded_logs():
+            testify(digest.take, LOG, logs)
+            writer.add_encoded_logs(logs)
             done = self._wrote(table, done + len(logs))
         writer.close()
+        return digest
 
     def _wrote(self, table: PlannedTable, done: int) -> int:
         self._progress(Progress("write tables", done, table.refs + table.logs))
         return done
 
-    def _verify(self, table: PlannedTable, path: str) -> None:
-        """Read a new table back: the same records, and nothing wrong with it."""
-        name = os.path.basename(path)
+    def _verify(self, table: PlannedTable, path: str, written: Digest) -> None:
+        """Read a new table back, once: the same records, and nothing wrong with it."""
+        name, digest = os.path.basename(path), Digest()
         self._progress(Progress("verify tables", 0, None))
-        found = check_file(self._path, name)
+        found = check_file(self._path, name, digest.take)
         # What a ref holds is as it was read: no repair changes it, and its finding stays.
         errors = [one for one in found if one.severity is Severity.ERROR and one.code != "value-altered"]
         if errors:
             raise FormatError(name, errors[0].offset, f"was written wrong: {errors[0].message}")
-        source, written = OpenInputs(self._path, table.inputs), Table.open(path, name)
-        refs = _same(source.refs(), written.ref_blocks())
-        logs = _same(source.logs(), written.log_blocks())
-        if (refs, logs) != (table.refs, table.logs):
-            raise FormatError(name, None, f"{refs} refs and {logs} log entries are not those planned")
+        if digest.value != written.value:
+            raise FormatError(name, None, "was written wrong: its records are not those that were written")
+        if (digest.refs, digest.logs) != (table.refs, table.logs):
+            what = f"{digest.refs} refs and {digest.logs} log entries are not those planned"
+            raise FormatError(name, None, what)
 
     def _remove(self, names: Iterator[str]) -> None:
         for name in names:
@@ -337,13 +342,3 @@ class _Work:
             with suppress(FileNotFoundError):
                 os.unlink(self.file(name))
             self._removed.append(name)
-
-
-def _same(source: Iterator[list[_R]], written: Iterator[list[_R]]) -> int:
-    """How many records both have, all of which must be the same; -1 if they are not."""
-    count = 0
-    for one, other in zip_longest(chain.from_iterable(source), chain.from_iterable(written)):
-        if one != other:
-            return -1
-        count += 1
-    return count

@@ -15,9 +15,28 @@ from operator import attrgetter, itemgetter
 from typing import Any
 
 from engine.errors import OutdatedError
-from engine.format import LogRecord, RefRecord, is_unsafe_refname, log_order, may_be_refused, ref_key
+from engine.format import (
+    DELETION,
+    LOG_KEY_TAIL,
+    Encoded,
+    LogRecord,
+    RefRecord,
+    is_unsafe_refname,
+    log_order,
+    may_be_refused,
+    ref_key,
+)
 from engine.merge import merge_blocks
-from engine.salvage import Contents, Losses, Salvaged
+from engine.salvage import (
+    Contents,
+    Losses,
+    Salvaged,
+    item_key,
+    newest_log,
+    ref_item,
+    update_deltas,
+    with_delta,
+)
 from engine.table import Table
 
 _name = attrgetter("name")
@@ -102,6 +121,44 @@ class Input:
         fitted = min(max(ref.update_index, low), high)
         return ref if ref.update_index == fitted else ref.replace(update_index=fitted)
 
+    def encoded_refs(self, table: Table, min_update_index: int) -> Iterator[list[Encoded]]:
+        """The same of a table, as they are stored in one with this lower limit."""
+        if table.min_update_index < min_update_index:
+            for refs in self.fitted_refs(table.ref_blocks()):
+                yield [ref_item(ref, min_update_index, table.hash_id.size) for ref in refs]
+            return
+        stays = self.comes_as_it_is and table is not self.restored
+        least, most = (limit - min_update_index for limit in self.limits)
+        for _, items in table.encoded_ref_blocks(min_update_index):
+            kept = items if stays else self._fitted_items(items, least, most)
+            if kept:
+                yield kept
+
+    def _fitted_items(self, items: list[Encoded], least: int, most: int) -> list[Encoded]:
+        deltas, names = update_deltas(items), [*map(item_key, items)]
+        fits = least <= min(deltas) and max(deltas) <= most and b"\0" not in b"".join(names)
+        if fits and not (self.drops_unsafe_names and may_be_refused(names)):
+            return items
+        kept: list[Encoded] = []
+        for item, delta in zip(items, deltas, strict=True):
+            is_unsafe = self.drops_unsafe_names and item[3] != DELETION and is_unsafe_refname(item[0])
+            if b"\0" not in item[0] and not is_unsafe:
+                fitted = min(max(delta, least), most)
+                kept.append(item if fitted == delta else with_delta(item, fitted))
+        return kept
+
+    def encoded_logs(self, table: Table) -> Iterator[list[Encoded]]:
+        """The log entries of a table that the repaired stack takes, as they are stored."""
+        stays, high = self.comes_as_it_is, self.limits[1]
+        for _, items in table.encoded_log_blocks():
+            kept = items
+            if not stays:
+                # A tombstone is no entry: none is too new.
+                kept = [item for item in items if newest_log([item]) <= high]
+                kept = [item for item in kept if b"\0" not in item[0][:-LOG_KEY_TAIL]]
+            if kept:
+                yield kept
+
     def fitted_logs(self, blocks: Iterator[list[LogRecord]]) -> Iterator[list[LogRecord]]:
         """The log entries that the repaired stack takes."""
         high = self.limits[1]
@@ -139,6 +196,21 @@ class OpenInputs:
         """The log entries by name, newest first, tombstones among them."""
         streams = [one.fitted_logs(table.log_blocks()) for one, table in self._opened]
         return streams[0] if len(streams) == 1 else merge_blocks(streams, log_order)
+
+    def encoded_refs(self, min_update_index: int) -> Iterator[list[Encoded]]:
+        """The refs as they are stored in a table with this lower limit."""
+        streams = [
+            one.encoded_refs(source, min_update_index)
+            for one, table in self._opened
+            for source in (table, one.restored)
+            if source is not None
+        ]
+        return streams[0] if len(streams) == 1 else merge_blocks(streams, item_key)
+
+    def encoded_logs(self) -> Iterator[list[Encoded]]:
+        """The log entries likewise."""
+        streams = [one.encoded_logs(table) for one, table in self._opened]
+        return streams[0] if len(streams) == 1 else merge_blocks(streams, item_key)
 
 
 def _open(path: str, name: str) -> Table:

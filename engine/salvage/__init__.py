@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from engine.salvage.gaps import EVERYWHERE as EVERYWHERE, Gap as Gap, Losses as Losses
     from engine.salvage.items import (
         item_key as item_key,
-        log_item as log_item,
+        newest_log as newest_log,
         ref_item as ref_item,
-        tail_of as tail_of,
         update_deltas as update_deltas,
         with_delta as with_delta,
     )
@@ -36,7 +35,7 @@ else:
         {
             "builder": "Builder Contents",
             "gaps": "EVERYWHERE Gap Losses",
-            "items": "item_key log_item ref_item tail_of update_deltas with_delta",
+            "items": "item_key newest_log ref_item update_deltas with_delta",
             "salvaged": "Salvaged assumed_header salvage_table",
             "scan": "blocks_within cut_block salvage",
         },

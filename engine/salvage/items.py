@@ -14,13 +14,10 @@ from engine.format import (
     DELETION,
     U64_MAX,
     Encoded,
-    LogRecord,
     RefRecord,
     encode_head,
-    encode_log,
     encode_ref,
     get_varint,
-    log_key,
     put_varint,
 )
 
@@ -45,9 +42,19 @@ def newest_log(logs: Sequence[Encoded]) -> int:
     return U64_MAX - int.from_bytes(min(ends), "big") if ends else 0
 
 
-def tail_of(item: Encoded) -> bytes:
-    """What is stored behind the key."""
-    return item[5][len(item[5]) - item[4] :]
+def tightened(items: list[Encoded]) -> list[Encoded]:
+    """The same, but written anew where a key shares more with the one before than its record says.
+
+    No writer known stores them so: the key before was altered, or this one.
+    """
+    loose = [
+        key
+        for key, previous, prefix, _, _, _ in items
+        if 0 < prefix < len(previous) and key[prefix] == previous[prefix]
+    ]
+    if not loose:
+        return items
+    return [(key, b"", prefix, kind, size, encoded) for key, _, prefix, kind, size, encoded in items]
 
 
 def with_delta(ref: Encoded, delta: int) -> Encoded:
@@ -60,13 +67,6 @@ def with_delta(ref: Encoded, delta: int) -> Encoded:
 
 def ref_item(record: RefRecord, min_update_index: int, hash_size: int) -> Encoded:
     """A ref as it is stored in a table with this lower limit. Raises `ApiError`."""
-    return _item(record.name, *encode_ref(record, min_update_index, hash_size))
-
-
-def log_item(record: LogRecord, hash_size: int) -> Encoded:
-    """A log entry likewise."""
-    return _item(log_key(record.name, record.update_index), *encode_log(record, hash_size))
-
-
-def _item(key: bytes, kind: int, tail: bytes) -> Encoded:
+    key = record.name
+    kind, tail = encode_ref(record, min_update_index, hash_size)
     return key, b"", 0, kind, len(tail), encode_head(0, len(key), kind) + key + tail

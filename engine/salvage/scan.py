@@ -51,6 +51,7 @@ from engine.format import (
     split_refs,
 )
 from engine.layout import BlockSpan, Record, Records, TableLayout
+from engine.salvage.items import tightened
 
 _LARGEST_BLOCK: Final = 2**24
 # Behind type and length, a whole key, or a deflate stream with a window of 32 KiB and no dictionary.
@@ -210,9 +211,10 @@ def _lists(block: Block, header: Header, end: int) -> Iterator[Readable | Unread
 
 def _cut_out(block: Block, header: Header) -> Iterator[list[Encoded]]:
     """The records of a block, which have to be in order. Raises `FormatError`."""
+    size = header.hash_id.size
     if block.type == REF:
-        return block.parts(split_refs, header.hash_id.size, header.min_update_index, 0)
-    return block.parts(split_logs, header.hash_id.size)
+        return map(tightened, block.parts(split_refs, size, header.min_update_index, 0))
+    return map(tightened, block.parts(split_logs, size))
 
 
 def _joined(items: Sequence[Encoded]) -> Block:

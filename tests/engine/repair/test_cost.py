@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.format import RefRecord, compiled
-from engine.repair import RepairPlan, judged_refs, log_outcomes, plan_repair
+from engine.repair import RepairPlan, judged_refs, log_outcomes, plan_repair, repair
 from engine.stack import Stack, StackOptions
 from engine.table import Table
 from tests.support.cost import counted
@@ -51,12 +51,19 @@ def outcomes(plan: RepairPlan) -> int:
     return kept
 
 
-def test_a_damaged_block_is_planned_by_two_passes_over_its_table_and_over_the_others(stack: Path) -> None:
-    path, other = (stack / name for name in listed(stack))
-    (refs, total), (other_refs, other_total) = blocks_of(path), blocks_of(other)
+def damaged(path: Path) -> Path:
+    """Damage a block of refs in the middle of a table."""
+    refs, _ = blocks_of(path)
     data = bytearray(path.read_bytes())
     data[refs[len(refs) // 2]] = 0
     path.write_bytes(data)
+    return path
+
+
+def test_a_damaged_block_is_planned_by_two_passes_over_its_table_and_over_the_others(stack: Path) -> None:
+    path, other = (stack / name for name in listed(stack))
+    (refs, total), (other_refs, other_total) = blocks_of(path), blocks_of(other)
+    damaged(path)
     with counted(*PASSES, "outcome") as cost:
         plan = plan_repair(stack, now=NOW)
         kept = outcomes(plan)
@@ -70,3 +77,16 @@ def test_a_damaged_block_is_planned_by_two_passes_over_its_table_and_over_the_ot
     assert cost.reads < 4.2 * (total + other_total) + 60
     # No ref can be other than it was: none is judged by itself.
     assert not cost.calls["outcome"]
+
+
+def test_a_plan_is_done_by_a_pass_over_what_was_salvaged_and_one_over_the_new_table(stack: Path) -> None:
+    path = stack / listed(stack)[0]
+    refs, total = blocks_of(path)
+    damaged(path)
+    plan = plan_repair(stack, now=NOW)
+    with counted(*PASSES, "encode_ref") as cost:
+        repair(stack, plan, now=NOW)
+    assert cost.calls["_pass_refs"] <= len(refs)
+    assert cost.calls["split_refs"] <= 4
+    assert not cost.calls["decode_refs"] + cost.calls["encode_ref"]
+    assert cost.reads < 2.2 * total + 60
