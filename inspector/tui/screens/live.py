@@ -57,6 +57,7 @@ from inspector.tui.screens.plan import ActionScreen, Phase
 from inspector.tui.widgets.block_pane import BlockPane
 from inspector.tui.widgets.compaction_pane import CompactionPane
 from inspector.tui.widgets.detail import Detail
+from inspector.tui.widgets.even_lines import EvenLines
 from inspector.tui.widgets.health_pane import HealthPane
 from inspector.tui.widgets.health_words import tab_label
 from inspector.tui.widgets.key_bar import KeyBar
@@ -80,12 +81,24 @@ _WIDTHS: Final = [(0, "-cramped"), (60, "-narrow"), (100, "-wide")]
 _HEIGHTS: Final = [(0, "-tiny"), (16, "-short"), (30, "-tall")]
 
 
+class _Panes(Horizontal):
+    """What is beside each other."""
+
+    BLANK = True  # as all containers in which there is no place that something else does not cover
+
+
+class _RecordsPane(Vertical, EvenLines):
+    """The tabs, and below them the detail."""
+
+
 class PaneTab(TabPane):
     """A tab whose pane is put into it when it is first shown; until then the pane only holds its state.
 
     The focus follows what is shown, and never leads. Textual reports it late: when keys come fast, it would
     show the tab that they have left.
     """
+
+    BLANK = True
 
     def __init__(self, title: str, pane: Widget, id: str) -> None:  # noqa: A002 - as all widgets call it
         super().__init__(title, id=id)
@@ -105,6 +118,8 @@ class PaneTab(TabPane):
 
 
 class _TabbedContent(TabbedContent):
+    BLANK = True
+
     @on(Tabs.TabActivated)
     async def _clicked(self, event: Tabs.TabActivated) -> None:
         # Before Textual shows the tab, which would be empty at first.
@@ -112,7 +127,7 @@ class _TabbedContent(TabbedContent):
         await self.query_one(f"#{name}", PaneTab).build()
 
 
-class LiveScreen(Screen[None]):
+class LiveScreen(Screen[None], EvenLines):
     """Has the session work, looks for changes, and has the panes show what comes of it."""
 
     HORIZONTAL_BREAKPOINTS = _WIDTHS
@@ -148,7 +163,7 @@ class LiveScreen(Screen[None]):
         self._check_is_due = False
         self._reload_error: Exception | None = None
         self._beside_error: Exception | None = None
-        self._unlisted: Sequence[UnlistedFile] = ()
+        self._unlisted: Sequence[UnlistedFile] = []
         self._damage: dict[str, Damage] = {}
         self._stack = StackPane(clock)
         self._refs = RefsPane(session)
@@ -164,16 +179,18 @@ class LiveScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Status on top; stack and tabs beside each other; keys at the bottom."""
         # Textual sets these classes too, but has drawn a first frame without them by then. And there is
-        # nothing yet that would be styled again because of them.
+        # nothing yet that would be styled again because of them: the screen itself looks the same with each.
         width, height = self.app.size
         for extent, breakpoints in ((width, _WIDTHS), (height, _HEIGHTS)):
-            self.add_class([name for least, name in breakpoints if extent >= least][-1])
+            self.add_class([name for least, name in breakpoints if extent >= least][-1], update=False)
         yield StatusLine(self._session.label)
         yield Breadcrumbs()
         yield Static(id="trouble", markup=False)
-        with Horizontal(id="panes"):
+        with _Panes(id="panes"):
             yield self._stack
-            with Vertical(id="records-pane", classes="pane"):
+            with _RecordsPane(
+                id="records-pane", classes="pane -with-keys"
+            ):  # as `MainScreen.AUTO_FOCUS` has it
                 with _TabbedContent(id="records"):
                     yield PaneTab("Refs", self._refs, "refs-tab")
                     yield PaneTab("Logs", self._logs, "logs-tab")

@@ -102,10 +102,16 @@ j k scroll, g G go to the top and the end.
                 lines[3:3] = map(_object_line, objects)
             case _:
                 lines = []
-        self._above.update(Content("\n").join(lines))
-        self._below.update(Content("\n").join(below))
+        for text, content in ((self._above, lines), (self._below, below)):
+            self._put(text, Content("\n").join(content))
         if anew:
             self.scroll_home(animate=False)
+
+    @staticmethod
+    def _put(text: Static, content: Content) -> None:
+        # With another text, all of the screen is laid out and drawn again.
+        if not (isinstance(text.content, Content) and content.is_same(text.content)):
+            text.update(content)
 
 
 def _heading(text: str) -> Content:

@@ -6,13 +6,14 @@ It takes no room while it is empty. What is typed is posted; what that means is 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
+from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
-from textual.widget import Widget
+from textual.widget import AwaitMount, Widget
 from textual.widgets import Input, Static
 
 from inspector.model import Arrangement, RecordKind, Shape, WholeStack
@@ -22,6 +23,9 @@ from inspector.tui.keys import bindings
 
 MARKS: Final = ("v", "^")
 """Behind the title of the column that rows are sorted by: downwards, and backwards."""
+
+Which: TypeAlias = Literal["filter", "jump"]
+"""One of the prompts above a list."""
 
 MAX_TYPED: Final = 1000
 """Characters of a filter: more than one types, less than one could paste."""
@@ -65,7 +69,10 @@ class Prompt(Input):
 
 
 class RecordBar(Vertical):
-    """Two prompts of which at most one is seen, the state of the list, and below what is wrong."""
+    """Two prompts of which at most one is seen, the state of the list, and below what is wrong.
+
+    They are made when there is something to show: most lists are looked at and left as they are.
+    """
 
     DEFAULT_CSS = """
     RecordBar {
@@ -82,34 +89,54 @@ class RecordBar(Vertical):
 
     def __init__(self, rows: Widget) -> None:
         """`rows` is the list that has the keys after a prompt."""
-        self._said: tuple[str, str] | None = None
-        self.filter = Prompt(
-            rows,
-            placeholder="text, or an id   ~letters in order   re:expression   ! for the others",
-            classes="filter",
-        )
-        self.jump = Prompt(rows, placeholder="beginning of a name", classes="jump")
-        self._label = Static("", classes="label", markup=False)
-        self._state = Static("", classes="state", markup=False)
-        self._wrong = Static("", classes="wrong", markup=False)
-        super().__init__(Horizontal(self._label, self.filter, self.jump, self._state), self._wrong)
+        super().__init__()
+        self.display = False
+        self._rows = rows
+        self._said = "", ""
+        self._parts: _Parts | None = None
+        self._mounting: AwaitMount | None = None
 
-    def on_mount(self) -> None:
-        """Begin without any of it."""
-        self.show_prompt(None)
-        self.say("", "")
+    def compose(self) -> ComposeResult:
+        """What was to be shown before the list was."""
+        if self._parts is not None:
+            yield from self._parts.lines
 
-    def show_prompt(self, prompt: Prompt | None) -> None:
+    def _made(self) -> _Parts:
+        if self._parts is None:
+            self._parts = _Parts(self._rows)
+            if self.is_attached:
+                self._mounting = self.mount(*self._parts.lines)
+        return self._parts
+
+    @property
+    def typed(self) -> str:
+        """The filter as it is typed."""
+        return self._parts.prompts["filter"].value if self._parts is not None else ""
+
+    @typed.setter
+    def typed(self, typed: str) -> None:
+        if typed != self.typed:
+            self._made().prompts["filter"].value = typed
+
+    def show_prompt(self, shown: Which | None) -> None:
         """Show this prompt and no other."""
-        self.filter.display = prompt is self.filter
-        self.jump.display = prompt is self.jump
-        self._label.update("filter" if prompt is self.filter else "jump to")
-        self._label.display = prompt is not None
-        self._fit()
+        if shown is None and self._parts is None:
+            return
+        parts = self._made()
+        for which, prompt in parts.prompts.items():
+            prompt.display = which == shown
+        parts.label.update("jump to" if shown == "jump" else "filter")
+        parts.label.display = shown is not None
+        self._fit(parts)
 
-    def ask(self, prompt: Prompt) -> None:
-        """Show this prompt, and give it the keys."""
-        self.show_prompt(prompt)
+    async def ask(self, which: Which) -> None:
+        """Show this prompt, and give it the keys; a jump is asked for anew."""
+        self.show_prompt(which)
+        prompt = self._made().prompts[which]
+        if self._mounting is not None and not prompt.is_mounted:
+            await self._mounting
+        if which == "jump":
+            prompt.value = ""
         self.screen.set_focus(prompt)
 
     def say(self, state: str, wrong: str) -> None:
@@ -117,14 +144,35 @@ class RecordBar(Vertical):
         if (state, wrong) == self._said:
             return
         self._said = (state, wrong)
-        self._state.update(Content(state))
-        self._state.display = bool(state)
-        self._wrong.update(Content(f"! {wrong}"))
-        self._wrong.display = bool(wrong)
-        self._fit()
+        parts = self._made()
+        parts.state.update(Content(state))
+        parts.state.display = bool(state)
+        parts.wrong.update(Content(f"! {wrong}"))
+        parts.wrong.display = bool(wrong)
+        self._fit(parts)
 
-    def _fit(self) -> None:
-        self.display = self._label.display or self._state.display or self._wrong.display
+    def _fit(self, parts: _Parts) -> None:
+        self.display = parts.label.display or parts.state.display or parts.wrong.display
+
+
+class _Parts:
+    """What a bar is made of; nothing of it is shown yet."""
+
+    def __init__(self, rows: Widget) -> None:
+        self.prompts: dict[Which, Prompt] = {
+            "filter": Prompt(
+                rows,
+                placeholder="text, or an id   ~letters in order   re:expression   ! for the others",
+                classes="filter",
+            ),
+            "jump": Prompt(rows, placeholder="beginning of a name", classes="jump"),
+        }
+        self.label = Static("", classes="label", markup=False)
+        self.state = Static("", classes="state", markup=False)
+        self.wrong = Static("", classes="wrong", markup=False)
+        for part in (*self.prompts.values(), self.label, self.state, self.wrong):
+            part.display = False
+        self.lines = Horizontal(self.label, *self.prompts.values(), self.state), self.wrong
 
 
 def state_text(

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any, ClassVar
 
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from engine.readable import in_doubt
@@ -67,10 +66,6 @@ class RefsPane(RecordPane[RefRow]):
         self._tree_of: object = None  # the rows that the tree is of
         self._jobs = Jobs(self)
 
-    def compose(self) -> ComposeResult:
-        """The tree is behind the list."""
-        yield self._tree_pane
-
     @property
     def shows_tree(self) -> bool:
         """Whether prefixes are shown in place of the list."""
@@ -87,16 +82,21 @@ class RefsPane(RecordPane[RefRow]):
         """Whether nothing is being read for the tree."""
         return self._jobs.idle
 
-    def action_tree(self) -> None:
+    async def action_tree(self) -> None:
         """Show the tree at the ref under the cursor, or the list at what is under the cursor of the tree."""
         if self.shows_tree:
-            name = self.prefixes.name_at_cursor
-            self._leave_tree()
-            if name is not None and (self.rows.current is None or self.rows.current.key != name):
-                self.go_to(name)
+            self._go_to_list()
             return
+        if not self._tree_pane.is_attached:
+            await self.mount(self._tree_pane)
         row = self.rows.current
         self._show_tree(row.record.name if row is not None else None)
+
+    def _go_to_list(self) -> None:
+        name = self.prefixes.name_at_cursor
+        self._leave_tree()
+        if name is not None and (self.rows.current is None or self.rows.current.key != name):
+            self.go_to(name)
 
     def _show_tree(self, name: bytes | None) -> None:
         tree = PrefixTree([b"refs/"])
@@ -189,22 +189,22 @@ class RefsPane(RecordPane[RefRow]):
             self._leave_tree()
         super().go_to(key)
 
-    def action_filter(self) -> None:
+    async def action_filter(self) -> None:
         """Filter the list."""
         if self.shows_tree:
             self._leave_tree()
-        super().action_filter()
+        await super().action_filter()
 
-    def action_jump(self) -> None:
+    async def action_jump(self) -> None:
         """Jump in the list."""
         if self.shows_tree:
             self._leave_tree()
-        super().action_jump()
+        await super().action_jump()
 
     def action_back(self) -> None:
         """Show the list again; or as for all panes of records."""
         if self.shows_tree:
-            self.action_tree()
+            self._go_to_list()
         else:
             super().action_back()
 

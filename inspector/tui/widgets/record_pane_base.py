@@ -66,6 +66,8 @@ class _Coming(Generic[Row]):
 class RecordPane(Vertical, TellsState, Generic[Row]):
     """Refs or log entries."""
 
+    BLANK = True
+
     BINDINGS: ClassVar[list[BindingType]] = bindings("records")
 
     KIND: ClassVar[RecordKind[Any]]
@@ -182,7 +184,7 @@ class RecordPane(Vertical, TellsState, Generic[Row]):
     @property
     def spot(self) -> ListSpot:
         """What is set, and where the cursor is."""
-        return ListSpot(self._shape, self._bar.filter.value, self._current_key(), self.rows.above)
+        return ListSpot(self._shape, self._bar.typed, self._current_key(), self.rows.above)
 
     def go_to(self, key: Any) -> None:  # noqa: ANN401
         """Go to the row with this key, or to the first, without a filter that might hide it."""
@@ -201,8 +203,8 @@ class RecordPane(Vertical, TellsState, Generic[Row]):
 
     def _filter_by(self, typed: str) -> None:
         self._typed_wrong = ""
-        self._bar.filter.value = typed
-        self._bar.show_prompt(self._bar.filter if typed else None)
+        self._bar.typed = typed
+        self._bar.show_prompt("filter" if typed else None)
 
     # From what is set to what is drawn.
 
@@ -345,9 +347,9 @@ class RecordPane(Vertical, TellsState, Generic[Row]):
 
     # The filter.
 
-    def action_filter(self) -> None:
+    async def action_filter(self) -> None:
         """Type a filter, or change the one that is set."""
-        self._bar.ask(self._bar.filter)
+        await self._bar.ask("filter")
 
     @on(Input.Changed, ".filter")
     def _filter_typed(self, event: Input.Changed) -> None:
@@ -361,7 +363,7 @@ class RecordPane(Vertical, TellsState, Generic[Row]):
         """Filter by what is typed now."""
         self._stop_timer()
         try:
-            row_filter = RowFilter.parse(self._bar.filter.value)
+            row_filter = RowFilter.parse(self._bar.typed)
         except FilterError as error:
             self._typed_wrong = error_text(error)
             self._say()
@@ -379,18 +381,17 @@ class RecordPane(Vertical, TellsState, Generic[Row]):
     @on(Prompt.Left, ".filter")
     def _filter_left(self, event: Prompt.Left) -> None:
         if not event.kept:
-            self._bar.filter.value = ""
+            self._bar.typed = ""
         self.apply_filter()
-        if not self._bar.filter.value:
+        if not self._bar.typed:
             self._bar.show_prompt(None)
 
     # Jumping to a name.
 
-    def action_jump(self) -> None:
+    async def action_jump(self) -> None:
         """Type the beginning of a name, and go there."""
         self._origin = self._current_key()
-        self._bar.jump.value = ""
-        self._bar.ask(self._bar.jump)
+        await self._bar.ask("jump")
 
     @on(Input.Changed, ".jump")
     def _jump_typed(self, event: Input.Changed) -> None:
@@ -402,7 +403,7 @@ class RecordPane(Vertical, TellsState, Generic[Row]):
     def _jump_left(self, event: Prompt.Left) -> None:
         if not event.kept and self._origin is not None:
             self._seek(self._origin)
-        self._bar.show_prompt(self._bar.filter if self._bar.filter.value else None)
+        self._bar.show_prompt("filter" if self._bar.typed else None)
 
     def _seek(self, key: Any) -> None:  # noqa: ANN401
         if self.arrangement is None:
@@ -476,7 +477,7 @@ class RecordPane(Vertical, TellsState, Generic[Row]):
         """Stop filtering or sorting; when nothing is going on, drop the filter."""
         now = self._now
         if now is None or not self._stoppable():
-            self._bar.filter.value = ""
+            self._bar.typed = ""
             self.apply_filter()
             self._bar.show_prompt(None)
         elif self._coming is not None and self.arrangement is not None and isinstance(now.source, SortedRows):

@@ -22,6 +22,7 @@ from inspector.model import HealthMark, StackView
 from inspector.rows import SequenceRows
 from inspector.tui.keys import bindings
 from inspector.tui.navigation import Follow
+from inspector.tui.widgets.even_lines import EvenLines
 from inspector.tui.widgets.stack_rows import HEADING, ListedRow, StackRow, stack_columns, unlisted_columns
 from inspector.tui.widgets.virtual_list import (
     MARK_WIDTH,
@@ -58,7 +59,7 @@ class _Listing(VirtualList[Any]):
         return super()._line(columns, row, cursor=cursor)
 
 
-class StackPane(Vertical):
+class StackPane(Vertical, EvenLines):
     """The tables of the stack, and the files that are not listed."""
 
     HELP: ClassVar[str] = """\

@@ -311,7 +311,11 @@ class VirtualList(ScrollView, TellsState, Generic[Row], can_focus=True):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Draw what is on screen, and ask for rows that were missing."""
-        lines = super().render_lines(crop)
+        # Lines without a row are as many as there is room for, and look all the same.
+        end = max(1, self.source.count - self.scroll_offset.y) + 1
+        more = crop.bottom - max(end, crop.y + 1) if self.gutter == (0, 0, 0, 0) else 0
+        lines = super().render_lines(crop.shrink((0, 0, max(0, more), 0)))
+        lines += lines[-1:] * more
         self._ask_for_rows()
         return lines
 
@@ -396,6 +400,8 @@ class ColumnTitles(Widget):
 
 class ListPane(Vertical, Generic[Row]):
     """A list under the titles of its columns."""
+
+    BLANK = True
 
     def __init__(self, rows: VirtualList[Row], *, id: str | None = None) -> None:  # noqa: A002
         self.rows = rows

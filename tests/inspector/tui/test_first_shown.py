@@ -20,6 +20,8 @@ from inspector.tui.widgets.block_tree import BlockTree
 from inspector.tui.widgets.compaction_pane import CompactionPane
 from inspector.tui.widgets.health_pane import HealthPane
 from inspector.tui.widgets.hex_view import HexView
+from inspector.tui.widgets.prefix_list import PrefixList
+from inspector.tui.widgets.record_bar import Prompt
 from inspector.tui.widgets.record_pane import LogsPane, RefsPane
 from inspector.tui.widgets.status_line import StatusLine
 from tests.support.screens import branches, inspect, log, make_stack, names, press, settle, shown_lines
@@ -45,6 +47,36 @@ def test_a_pane_is_not_made_before_it_is_shown(stack: Path) -> None:
         await press(pilot, "1", "3", "left_square_bracket", "5", "left_square_bracket")
         assert made(screen) == PANES
         assert all(len(screen.query(pane)) == 1 for pane in PANES)
+
+    inspect(stack, steps)
+
+
+def test_a_prompt_and_the_tree_are_not_made_before_they_are_asked_for(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        pane = screen.query_one("#records-pane")
+        assert not screen.query(Prompt)
+        assert not screen.query(PrefixList)
+        await press(pilot, "slash", "2")
+        prompt = screen.query_one(RefsPane).query_one(".filter", Prompt)
+        assert screen.focused is prompt
+        assert prompt.value == "2"
+        assert pane.has_class("-with-keys")
+        await press(pilot, "escape", "f", "r")
+        assert screen.focused is screen.query_one(RefsPane).query_one(".jump", Prompt)
+        await press(pilot, "escape", "t")
+        assert screen.focused is screen.query_one(PrefixList)
+        assert pane.has_class("-with-keys")
+        assert len(screen.query(Prompt)) == 2
+
+    inspect(stack, steps)
+
+
+def test_what_is_said_of_a_list_that_was_not_shown_yet_is_there_with_it(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        await press(pilot, "shift+tab", "enter")  # the refs of one table alone, and its logs as well
+        assert made(screen) == [RefsPane]
+        await press(pilot, "2")
+        assert any("1 reflog entries · tombstones" in line for line in shown_lines(pilot.app))
 
     inspect(stack, steps)
 
