@@ -259,7 +259,8 @@ class RefCheck:
     def _check_cases(self, names: list[bytes]) -> None:
         """Report names of which an earlier one differs in case only: at that letter, it has a capital."""
         joined = b"\0".join(names)
-        if joined == joined.lower() and not self._lowered:
+        # HEAD comes first and has capitals, nearly all others have none.
+        if joined == joined.lower() and self._lowered.keys().isdisjoint(names):
             return
         for name in names:
             lower = name.lower()

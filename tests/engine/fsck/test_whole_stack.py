@@ -13,6 +13,7 @@ from engine.format import HashId, RefRecord, format_table_name, is_refname, may_
 from engine.fsck import Report, Severity
 from engine.fsck.whole_stack import RefCheck
 from engine.stack import Stack, StackOptions
+from tests.support.cost import counted
 from tests.support.findings import codes, faults, findings, only
 from tests.support.handmade import Handmade, change_byte, change_header
 from tests.support.stacks import add, list_tables, listed, make_stack
@@ -344,3 +345,13 @@ def test_a_name_that_stands_twice_does_not_differ_from_itself_in_case() -> None:
         pass
     cases = [one.message for one in report.close() if one.code == "ref-case"]
     assert cases == ["another name is 'refs/heads/b' but for its case"]
+
+
+def test_a_name_with_capitals_costs_no_look_at_each_of_the_others() -> None:
+    check = RefCheck([], Report(), of_worktree=False, of_repository=False, wants_head=False)
+    lists = [[b"HEAD"], *([b"refs/heads/b%02d-%02d" % (at, other) for other in range(99)] for at in range(9))]
+    lower = "<method 'lower' of 'bytes' objects>"
+    with counted(lower) as cost:
+        for _ in check.check([lists]):
+            pass
+    assert 0 < cost.calls[lower] < 2 * len(lists)
