@@ -9,6 +9,7 @@ Read in this order:
     header        the numbers of the format, header and footer
     table_list    names of tables, and the lines of `tables.list`
     record        the four kinds of records and their codecs
+    typed         records as type checkers know them
     raw_record    records that pass through a compaction as the bytes they were stored as
     search        the first record from a key on, between two restart points
     block         one block: parsed and searched, or filled and finished
@@ -74,12 +75,8 @@ if TYPE_CHECKING:
         SYMREF as SYMREF,
         VAL1 as VAL1,
         VAL2 as VAL2,
-        AnyLog as AnyLog,
-        AnyRef as AnyRef,
         Excessive as Excessive,
         IndexRecord as IndexRecord,
-        LiveRef as LiveRef,
-        LogEntry as LogEntry,
         LogRecord as LogRecord,
         Malformed as Malformed,
         ObjectRecord as ObjectRecord,
@@ -127,6 +124,12 @@ if TYPE_CHECKING:
         parse_table_list as parse_table_list,
         parse_table_name as parse_table_name,
     )
+    from engine.format.typed import (
+        AnyLog as AnyLog,
+        AnyRef as AnyRef,
+        LiveRef as LiveRef,
+        LogEntry as LogEntry,
+    )
     from engine.format.varint import (
         U64_MAX as U64_MAX,
         get_u24 as get_u24,
@@ -150,8 +153,7 @@ else:
             "raw_record": "Encoded log_time raw_committer split_logs split_refs",
             "record": (
                 "DELETION LOG_KEY_TAIL LOG_UPDATE PART_BYTES PART_KEYS SYMREF VAL1 VAL2 Excessive "
-                "AnyLog AnyRef IndexRecord LiveRef LogEntry LogRecord Malformed ObjectRecord RefRecord "
-                "add_up check_end "
+                "IndexRecord LogRecord Malformed ObjectRecord RefRecord add_up check_end "
                 "common_prefix compiled decimal_zone decode_index decode_key decode_log_key decode_logs "
                 "decode_objects decode_refs encode_head encode_ref log_key log_order ref_key"
             ),
@@ -164,6 +166,7 @@ else:
                 "TABLES_LIST ListFault ListLine check_list_size format_table_name is_table_file "
                 "limits_in_name pack_table_list parse_table_list parse_table_name"
             ),
+            "typed": "AnyLog AnyRef LiveRef LogEntry",
             "varint": "U64_MAX get_u24 get_varint put_u24 put_varint",
             "walk": "Walk",
         },

@@ -30,11 +30,10 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter, sub
-from typing import ClassVar, Final, Generic, Literal, Self, TypeAlias, TypeVar, cast
+from typing import ClassVar, Final, Literal, Self, TypeAlias, TypeVar
 
 from engine.errors import ApiError, shown
 from engine.format.varint import U64_MAX, get_varint, put_varint
-from engine.typevars import LogType, LogType_co, Peeled_co, RefType, RefType_co, Target_co, Value_co
 
 compiled: Final = not __file__.endswith(".py")
 """Whether the modules where time goes run compiled (setup.py says how), this one among them."""
@@ -60,6 +59,9 @@ MOST_KEY_BYTES: Final = 2**28
 This bounds time, not memory: a hostile block of 16 MiB would have terabytes.
 """
 
+RefType: TypeAlias = Literal["val1", "val2", "symref", "deletion"]
+LogType: TypeAlias = Literal["update", "deletion"]
+
 _T = TypeVar("_T")
 
 Part = tuple[list[_T], int, bytes, int]
@@ -83,7 +85,7 @@ class Excessive(Malformed):
 
 
 class _Record:
-    """A record with a written `__init__`: a compiled dataclass cannot be generic.
+    """What both kinds of record have in common.
 
     Records of one kind are equal when all fields are. Assign to no field of a record that is in a set or a
     dictionary: nothing forbids it, since a frozen record takes twice the time to make.
@@ -118,7 +120,7 @@ class _Record:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in fields)})"
 
 
-class RefRecord(_Record, Generic[RefType_co, Value_co, Peeled_co, Target_co]):
+class RefRecord(_Record):
     """One version of one ref, hashable.
 
     `value` is an object id (20 bytes, or 32 with SHA-256); `peeled` what an annotated tag with that
@@ -135,12 +137,12 @@ class RefRecord(_Record, Generic[RefType_co, Value_co, Peeled_co, Target_co]):
 
     name: bytes
     update_index: int
-    value: Value_co
-    peeled: Peeled_co
-    target: Target_co
+    value: bytes | None
+    peeled: bytes | None
+    target: bytes | None
 
     def __init__(
-        self: RefRecord,
+        self,
         name: bytes,
         update_index: int,
         value: bytes | None = None,
@@ -162,14 +164,14 @@ class RefRecord(_Record, Generic[RefType_co, Value_co, Peeled_co, Target_co]):
         return self.value is None and self.target is None
 
     @property
-    def type(self) -> RefType_co:
+    def type(self) -> RefType:
         """`val1`, `val2`, `symref` or `deletion`, the format document's value types."""
         kind: RefType = "val1" if self.peeled is None else "val2"
         if self.target is not None:
             kind = "symref"
         elif self.value is None:
             kind = "deletion"
-        return cast("RefType_co", kind)
+        return kind
 
     def has_value_of(self, other: RefRecord) -> bool:
         """Whether both records give a ref the same value, whatever their update indexes."""
@@ -186,18 +188,7 @@ class RefRecord(_Record, Generic[RefType_co, Value_co, Peeled_co, Target_co]):
         )
 
 
-LiveRef: TypeAlias = (
-    RefRecord[Literal["val1"], bytes, None, None]
-    | RefRecord[Literal["val2"], bytes, bytes, None]
-    | RefRecord[Literal["symref"], None, None, bytes]
-)
-"""A ref as a stack shows it: with an object id, with that of a tag and what it points to, or symbolic."""
-
-AnyRef: TypeAlias = LiveRef | RefRecord[Literal["deletion"], None, None, None]
-"""A ref record as a table holds it, tombstones among them."""
-
-
-class LogRecord(_Record, Generic[LogType_co, Value_co]):
+class LogRecord(_Record):
     """One reflog entry of one ref, hashable; the key is (name, update index), newest first.
 
     A record with neither `old` nor `new` is a deletion: it hides the entry of the same key in
@@ -223,8 +214,8 @@ class LogRecord(_Record, Generic[LogType_co, Value_co]):
 
     name: bytes
     update_index: int
-    old: Value_co
-    new: Value_co
+    old: bytes | None
+    new: bytes | None
     committer: bytes
     email: bytes
     time: int
@@ -232,7 +223,7 @@ class LogRecord(_Record, Generic[LogType_co, Value_co]):
     message: bytes
 
     def __init__(
-        self: LogRecord,
+        self,
         name: bytes,
         update_index: int,
         old: bytes | None = None,
@@ -268,15 +259,12 @@ class LogRecord(_Record, Generic[LogType_co, Value_co]):
 
         Both ids are null. It is no entry of the reflog, and what shows entries leaves it out, as git does.
         """
-        old: bytes | None = self.old
-        new: bytes | None = self.new
-        return not self.is_deletion and not any(old or b"") and not any(new or b"")
+        return not self.is_deletion and not any(self.old or b"") and not any(self.new or b"")
 
     @property
-    def type(self) -> LogType_co:
+    def type(self) -> LogType:
         """`update` or `deletion`, the format document's log types."""
-        kind: LogType = "deletion" if self.is_deletion else "update"
-        return cast("LogType_co", kind)
+        return "deletion" if self.is_deletion else "update"
 
     def replace(
         self,
@@ -301,13 +289,6 @@ class LogRecord(_Record, Generic[LogType_co, Value_co]):
             self.tz if tz is None else tz,
             self.message if message is None else message,
         )
-
-
-LogEntry: TypeAlias = LogRecord[Literal["update"], bytes]
-"""A reflog entry as a stack shows it: with both ids, of which one is null where a ref was made or deleted."""
-
-AnyLog: TypeAlias = LogEntry | LogRecord[Literal["deletion"], None]
-"""A log record as a table holds it, tombstones among them."""
 
 
 @dataclass(slots=True)

@@ -22,7 +22,8 @@ from functools import partial
 from operator import attrgetter
 from typing import Final, Generic, Literal, TypeVar, cast
 
-from engine.format.record import LiveRef, LogRecord, RefRecord, log_order, ref_key
+from engine.format.record import LogRecord, RefRecord, log_order, ref_key
+from engine.format.typed import LiveRef
 from engine.format.varint import U64_MAX
 from engine.format.walk import Walk
 from engine.merge.merged import MergedTable

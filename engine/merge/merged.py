@@ -14,7 +14,8 @@ from operator import attrgetter
 from typing import Final, Literal, TypeVar, cast, overload
 
 from engine.errors import ApiError, FormatError, require_bytes
-from engine.format.record import AnyLog, AnyRef, LiveRef, LogEntry, LogRecord, RefRecord, log_order, ref_key
+from engine.format.record import LogRecord, RefRecord, log_order, ref_key
+from engine.format.typed import AnyLog, AnyRef, LiveRef, LogEntry
 from engine.format.varint import U64_MAX
 from engine.format.walk import Walk
 from engine.table.reader import Table

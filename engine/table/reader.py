@@ -36,9 +36,6 @@ from engine.format.header import (
 )
 from engine.format.raw_record import Encoded, split_logs, split_refs
 from engine.format.record import (
-    AnyLog,
-    AnyRef,
-    LiveRef,
     LogRecord,
     ObjectRecord,
     Part,
@@ -50,6 +47,7 @@ from engine.format.record import (
     log_key,
 )
 from engine.format.search import find_index, find_log, find_object, find_ref
+from engine.format.typed import AnyLog, AnyRef, LiveRef
 from engine.format.varint import U64_MAX
 from engine.table.blocks import MOST_BYTES, KeptBlocks
 from engine.table.file import RegularFile

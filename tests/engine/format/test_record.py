@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import weakref
 from collections.abc import Callable, Iterator
 from copy import copy
 from itertools import chain
@@ -382,3 +383,20 @@ def test_a_record_with_something_else_about_it_keeps_its_values() -> None:
     assert UPDATE.replace(message=b"else\n") == LogRecord(
         b"r", 5, A, B, b"me", b"m@x", 1112911993, -700, b"else\n"
     )
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        RefRecord(b"refs/heads/main", 1),
+        LogRecord(b"refs/heads/main", 1),
+        ObjectRecord(b"ab", []),
+        IndexRecord(b"refs/heads/main", 0),
+    ],
+    ids=lambda record: type(record).__name__,
+)
+def test_a_record_has_its_fields_and_nothing_else(record: object) -> None:
+    # A compiled class that has a place for weak references does not clear them: they would lead nowhere.
+    with pytest.raises(TypeError, match="weak reference"):
+        weakref.ref(record)
+    assert not hasattr(record, "__dict__")
