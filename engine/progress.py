@@ -7,11 +7,10 @@ raising `Cancelled` from it stops the operation, which then leaves no file behin
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(slots=True, frozen=True)
-class Progress:
+class Progress(NamedTuple):
     """One report: `done` of `total` bytes of the tables read, in the phase named.
 
     Where an operation says so, they are records instead.

@@ -102,9 +102,9 @@ if TYPE_CHECKING:
         MAX_SYMREF_DEPTH as MAX_SYMREF_DEPTH,
         OTHER_WORKTREES as OTHER_WORKTREES,
         PER_WORKTREE as PER_WORKTREE,
-        ROOT_REF_SYNTAX as ROOT_REF_SYNTAX,
         check_conflicts as check_conflicts,
         check_refname as check_refname,
+        has_root_ref_syntax as has_root_ref_syntax,
         is_per_worktree as is_per_worktree,
         is_refname as is_refname,
         is_root_ref as is_root_ref,
@@ -158,8 +158,8 @@ else:
                 "decode_objects decode_refs encode_head encode_ref log_key log_order ref_key"
             ),
             "refname": (
-                "MAX_SYMREF_DEPTH OTHER_WORKTREES PER_WORKTREE ROOT_REF_SYNTAX check_conflicts "
-                "check_refname is_per_worktree is_refname is_root_ref is_unsafe_refname "
+                "MAX_SYMREF_DEPTH OTHER_WORKTREES PER_WORKTREE check_conflicts "
+                "check_refname has_root_ref_syntax is_per_worktree is_refname is_root_ref is_unsafe_refname "
                 "may_be_refused split_worktree"
             ),
             "table_list": (

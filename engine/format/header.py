@@ -17,9 +17,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.errors import ChecksumError, FormatError, shown
 
@@ -67,8 +66,7 @@ _HASH_OF_ID: Final = {b"sha1": HashId.SHA1, b"s256": HashId.SHA256}
 _ID_OF_HASH: Final = {hash_id: raw for raw, hash_id in _HASH_OF_ID.items()}
 
 
-@dataclass(slots=True, frozen=True)
-class Field:
+class Field(NamedTuple):
     """A field of the header, or of the footer behind its copy of the header, and where it begins there."""
 
     name: str
@@ -142,8 +140,7 @@ def _pack(fields: Iterable[Field], values: Iterable[int | bytes]) -> bytes:
     )
 
 
-@dataclass(slots=True, frozen=True)
-class Header:
+class Header(NamedTuple):
     """The first bytes of a table, repeated at the start of its footer."""
 
     version: int
@@ -185,8 +182,7 @@ class Header:
         return cls(version, _BLOCK_SIZE.number(data), low, high, _HASH_OF_ID[raw])
 
 
-@dataclass(slots=True, frozen=True)
-class Footer:
+class Footer(NamedTuple):
     """Where the sections of a table lie; 0 where there is none."""
 
     ref_index_offset: int = 0

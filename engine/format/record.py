@@ -28,7 +28,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from operator import attrgetter, sub
 from typing import ClassVar, Final, Literal, Self, TypeAlias, TypeVar
 
@@ -85,7 +84,7 @@ class Excessive(Malformed):
 
 
 class _Record:
-    """What both kinds of record have in common.
+    """What all kinds of record have in common.
 
     Records of one kind are equal when all fields are. Assign to no field of a record that is in a set or a
     dictionary: nothing forbids it, since a frozen record takes twice the time to make.
@@ -291,26 +290,38 @@ class LogRecord(_Record):
         )
 
 
-@dataclass(slots=True)
-class ObjectRecord:
+class ObjectRecord(_Record):
     """The ref blocks that mention an object id beginning with `prefix`.
 
     No offsets means that they did not fit into a block: every ref block is a candidate.
     """
 
-    prefix: bytes
-    offsets: list[int]
+    __slots__ = ("offsets", "prefix")
+    __match_args__ = ("prefix", "offsets")
+
+    def __init__(self, prefix: bytes, offsets: list[int]) -> None:
+        self.prefix = prefix
+        self.offsets = offsets
+
+    def _values(self) -> tuple[object, ...]:
+        return self.prefix, self.offsets
 
     def __hash__(self) -> int:
         return hash((self.prefix, *self.offsets))
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class IndexRecord:
+class IndexRecord(_Record):
     """The last key of the block (of the section, or of the index level below) at `offset`."""
 
-    last_key: bytes
-    offset: int
+    __slots__ = ("last_key", "offset")
+    __match_args__ = ("last_key", "offset")
+
+    def __init__(self, last_key: bytes, offset: int) -> None:
+        self.last_key = last_key
+        self.offset = offset
+
+    def _values(self) -> tuple[object, ...]:
+        return self.last_key, self.offset
 
 
 def log_key(name: bytes, update_index: int) -> bytes:

@@ -12,7 +12,6 @@ deletion is never checked: it is the way to get rid of one.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Container, Iterator
 from typing import Final
 
@@ -29,16 +28,18 @@ OTHER_WORKTREES: Final = (b"main-worktree/", b"worktrees/")
 MAX_SYMREF_DEPTH: Final = 5
 """How many symbolic refs git follows one after the other."""
 
-_ROOT_REF: Final = re.compile(
-    rb"(?!(?:FETCH|MERGE)_HEAD$)[A-Z_-]*_HEAD"
-    rb"|HEAD|AUTO_MERGE|BISECT_EXPECTED_REV|NOTES_MERGE_(?:PARTIAL|REF)|MERGE_AUTOSTASH"
-)
-
-ROOT_REF_SYNTAX: Final = re.compile(rb"[A-Z_-]+")
-"""What git takes for the name of a ref outside of `refs/`, known or not."""
+_ROOT_REFS: Final = {
+    b"HEAD",
+    b"AUTO_MERGE",
+    b"BISECT_EXPECTED_REV",
+    b"NOTES_MERGE_PARTIAL",
+    b"NOTES_MERGE_REF",
+    b"MERGE_AUTOSTASH",
+}
+_FILES_LIKE_ROOT_REFS: Final = {b"FETCH_HEAD", b"MERGE_HEAD"}
+_ROOT_REF_BYTES: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ_-"
 
 _FORBIDDEN_BYTES: Final = bytes(range(0x21)) + b"\x7f~^:?*[\\"
-_FORBIDDEN_BYTE: Final = re.compile(b"[" + re.escape(_FORBIDDEN_BYTES) + b"]")
 
 # Each is looked for in the name with a slash before and after it, so that the rules for the ends of a
 # component need no case of their own for the ends of the name.
@@ -90,12 +91,19 @@ def is_root_ref(name: bytes) -> bool:
 
     As is_root_ref() in git's refs.c: FETCH_HEAD and MERGE_HEAD are files, in every backend.
     """
-    return _ROOT_REF.fullmatch(name) is not None
+    if name.endswith(b"_HEAD"):
+        return has_root_ref_syntax(name) and name not in _FILES_LIKE_ROOT_REFS
+    return name in _ROOT_REFS
+
+
+def has_root_ref_syntax(name: bytes) -> bool:
+    """Whether git takes this for the name of a ref outside of `refs/`, known or not."""
+    return bool(name) and not name.translate(None, _ROOT_REF_BYTES)
 
 
 def is_per_worktree(name: bytes) -> bool:
     """Whether each worktree has a ref of this name for itself: is_current_worktree_ref() in git's refs.c."""
-    return ROOT_REF_SYNTAX.fullmatch(name) is not None or name.startswith(PER_WORKTREE)
+    return has_root_ref_syntax(name) or name.startswith(PER_WORKTREE)
 
 
 def split_worktree(name: bytes) -> tuple[bytes | None, bytes]:
@@ -127,9 +135,9 @@ def _fault(name: bytes) -> str | None:
         return "a ref name cannot be empty"
     if name == b"@":
         return "'@' alone is another way to write HEAD"
-    forbidden = _FORBIDDEN_BYTE.search(name)
-    if forbidden is not None:
-        return f"a ref name cannot contain {_byte_name(forbidden[0][0])} (byte {forbidden.start()})"
+    if len(name.translate(None, _FORBIDDEN_BYTES)) < len(name):
+        at, byte = next((at, byte) for at, byte in enumerate(name) if byte in _FORBIDDEN_BYTES)
+        return f"a ref name cannot contain {_byte_name(byte)} (byte {at})"
     framed = b"/" + name + b"/"
     for sequence, meaning in _FORBIDDEN_SEQUENCES:
         if sequence in framed:

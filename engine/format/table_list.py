@@ -10,9 +10,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.errors import FormatError, shown
 
@@ -23,8 +22,7 @@ _MOST_LINES: Final = 2**16
 _LONGEST_FILE_NAME: Final = 255
 
 
-@dataclass(slots=True, frozen=True)
-class TableName:
+class TableName(NamedTuple):
     """The parts of a table's file name: the range of its update indexes, and the suffix."""
 
     min_update_index: int
@@ -86,8 +84,7 @@ _REASONS: Final = {
 }
 
 
-@dataclass(slots=True, frozen=True)
-class ListLine:
+class ListLine(NamedTuple):
     """A line of a list: where it begins, its bytes without the newline, and what is wrong with it.
 
     `name` is the file that the line means, without a carriage return at its end, or a NUL and what follows;
@@ -100,8 +97,7 @@ class ListLine:
     fault: ListFault | None
 
 
-@dataclass(slots=True, frozen=True)
-class TableList:
+class TableList(NamedTuple):
     """What a `tables.list` of `size` bytes holds. Without `is_whole`, no newline ends its last line."""
 
     lines: tuple[ListLine, ...]

@@ -20,8 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.errors import RepositoryError
 from engine.format import U64_MAX
@@ -35,7 +34,7 @@ _TOKEN: Final = re.compile(
 )
 _ESCAPES: Final = {"n": "\n", "t": "\t", "b": "\b", '"': '"', "\\": "\\", "\n": "", "\r\n": ""}
 
-_NUMBER: Final = re.compile(r"([+-]?)(0[xX][0-9A-Fa-f]+|[0-9]+)([kKmMgG]?)")
+_NUMBER: Final = r"([+-]?)(0[xX][0-9A-Fa-f]+|[0-9]+)([kKmMgG]?)"
 _UNITS: Final = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 
 
@@ -95,8 +94,7 @@ def _value(text: str, position: int) -> tuple[str | None, int]:
     return None, _next_line(text, position)
 
 
-@dataclass(frozen=True, slots=True)
-class GitConfig:
+class GitConfig(NamedTuple):
     """Variables by their names (lower case), and their values as git understands them.
 
     A value that means nothing raises RepositoryError, which names the variable.
@@ -158,7 +156,7 @@ def _bad_value(key: str, value: str | None, expected: str) -> RepositoryError:
 
 def _number(text: str) -> int | None:
     """A number as strtoimax() reads it: decimal, 0x hexadecimal, or octal with a 0 in front."""
-    match = _NUMBER.fullmatch(text)
+    match = re.fullmatch(_NUMBER, text)
     if match is None or len(text) > 30:
         return None
     sign, digits, unit = match.groups()

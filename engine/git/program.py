@@ -18,9 +18,8 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final, Self, cast
+from typing import IO, TYPE_CHECKING, Final, NamedTuple, Self, cast
 
 from engine import update
 
@@ -59,8 +58,7 @@ _ANSWER: Final = rb"([0-9a-f]{40}|[0-9a-f]{64}) (commit|tree|blob|tag)\n"
 _IDENTITY: Final = rb"(.*) <(.*)> ([0-9]{1,18}) ([+-][0-9]{1,4})\n?"
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectInfo:
+class ObjectInfo(NamedTuple):
     """What a repository has under an object id.
 
     `type` is "commit", "tree", "blob" or "tag", None if there is no such object. `peeled` is the id of what
@@ -71,8 +69,7 @@ class ObjectInfo:
     peeled: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GitProgram:
+class GitProgram(NamedTuple):
     """A git program. Whatever git does, its methods raise nothing: they return what is known without it."""
 
     command: str

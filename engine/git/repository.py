@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, overload
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, overload
 
 from engine import merge, stack as stacks, update
 from engine.errors import HookError, RepositoryError
@@ -58,8 +58,7 @@ def refs_storage(config: GitConfig) -> str:
     return os.environ.get("GIT_REFERENCE_BACKEND") or config.text("extensions.refstorage") or "files"
 
 
-@dataclass(frozen=True, slots=True)
-class StackLocation:
+class StackLocation(NamedTuple):
     """One stack: the directory that has its tables.list.
 
     `name` is "main" for the stack of the common directory, and the worktree's id for that of a linked

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from operator import attrgetter
-from typing import Final, Literal, TypeVar, cast, overload
+from typing import Final, Literal, NamedTuple, TypeVar, cast, overload
 
 from engine.errors import ApiError, FormatError, require_bytes
 from engine.format.record import LogRecord, RefRecord, log_order, ref_key
@@ -104,8 +103,7 @@ def _overlay(keys: list[_K], items: list[_T], newer_keys: list[_K], newer_items:
             items.insert(at, item)
 
 
-@dataclass(slots=True, frozen=True)
-class Version:
+class Version(NamedTuple):
     """One version of a ref: the table it lies in and where, and whether it is the one that counts.
 
     `position` is the table's place in the stack (0 is the oldest), `offset` that of the block

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from engine.errors import ApiError
 
@@ -42,8 +42,7 @@ class Segment:
         return range(self.start, self.end)
 
 
-@dataclass(slots=True, frozen=True)
-class Comparison:
+class Comparison(NamedTuple):
     """One question of a rule.
 
     `looked` are the positions of the tables in question, `against` those that they are compared with

@@ -21,7 +21,6 @@ import errno
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from itertools import islice
 from operator import attrgetter, le, lt
 from typing import Final, NoReturn, TypeVar, cast
@@ -266,8 +265,8 @@ class BrokenTable(ReadableTable):
             if is_read:
                 spans = layout.TableLayout(name, file.size, file.read)
                 self._read_by, self.has_limits = salvage.assumed_header(spans, name, hash_id)
-                known = self._read_by if self.has_limits else replace(shown, hash_id=self._read_by.hash_id)
-                shown = replace(known, version=known.hash_id.version)
+                known = self._read_by if self.has_limits else shown._replace(hash_id=self._read_by.hash_id)
+                shown = known._replace(version=known.hash_id.version)
         self._describe(shown)
         self.footer = Footer()
         self._end = max(self.size - footer_size(shown.version), shown.size)

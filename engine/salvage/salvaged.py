@@ -6,7 +6,7 @@ Entries of damaged deflate streams may be wrong, and lie in a table of their own
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final
 
@@ -125,7 +125,7 @@ def assumed_header(layout: TableLayout, name: str, hash_id: HashId) -> tuple[Hea
     if found.min_update_index <= found.max_update_index and (named is None or _is_confirmed(layout)):
         return found, True
     low, high = stated or sorted((found.min_update_index, found.max_update_index))
-    return replace(found, min_update_index=low, max_update_index=high), True
+    return found._replace(min_update_index=low, max_update_index=high), True
 
 
 def _is_confirmed(layout: TableLayout) -> bool:
@@ -168,7 +168,7 @@ def _salvage_into(layout: TableLayout, header: Header, block_size: int, *, blind
     is_cut = layout.footer is None
     losses = tally.losses(refs, logs + uncertain, uncertain, left_out, is_cut=is_cut)
     if blind:
-        header = replace(header, block_size=0)  # which misled
+        header = header._replace(block_size=0)  # which misled
     return Salvaged(header, losses, table, contents, uncertain_table, certain.refs_at, certain.logs_at)
 
 

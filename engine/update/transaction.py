@@ -59,7 +59,6 @@ from engine.errors import (
     shown,
 )
 from engine.format import (
-    ROOT_REF_SYNTAX,
     U64_MAX,
     HashId,
     LogRecord,
@@ -67,6 +66,7 @@ from engine.format import (
     Walk,
     check_conflicts,
     check_refname,
+    has_root_ref_syntax,
     log_order,
     ref_key,
     split_worktree,
@@ -521,7 +521,7 @@ def check_update(update: RefUpdate, id_size: int) -> None:
     if isinstance(update.new, Symref):
         check_refname(update.new.target)
     names_an_object = isinstance(update.new, bytes) and not is_null(update.new)
-    if not (names_an_object or name.startswith(b"refs/") or ROOT_REF_SYNTAX.fullmatch(name)):
+    if not (names_an_object or name.startswith(b"refs/") or has_root_ref_syntax(name)):
         raise RefnameError(update.name, "outside refs/ a name has upper-case letters, '_' and '-' only")
 
 

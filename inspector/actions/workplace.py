@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -107,6 +106,8 @@ def word(text: str) -> str:
     bash, zsh and ksh know, and POSIX since 2024.
     """
     if text.isprintable():
+        import shlex
+
         return shlex.quote(text)
     # Octal, since some shells read more than two hexadecimal digits.
     escaped = "".join(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from importlib import import_module
 from pathlib import Path
@@ -85,9 +83,9 @@ def _print_schema(ctx: click.Context, _: click.Parameter, is_asked: bool) -> Non
     if not is_asked or ctx.resilient_parsing:
         return
     # No other call pays for the imports.
-    from inspector.cli.schema import verb_schema
+    from inspector.cli.schema import verb_schema_text
 
-    click.echo(json.dumps(verb_schema(ctx.command.name or ""), indent=2))
+    click.echo(verb_schema_text(ctx.command.name or ""))
     ctx.exit()
 
 
@@ -126,16 +124,18 @@ def find_stack(path: Path | None, worktree: str | None) -> Workplace:
     return Workplace(location.directory, None, repository)
 
 
-@dataclass
 class Call:
-    """A verb as it was called: which stack it is about, and where its output goes in which form."""
+    """A verb as it was called: which stack it is about, and where its output goes in which form.
 
-    path: Path | None
-    worktree: str | None
-    as_json: bool
-    out: Output = field(default_factory=Output.standard)
-    beside: list[ReadableTable] = field(default_factory=list)
-    """Tables that are open for this call, and are not in the stack."""
+    `beside` are tables that are open for this call, and are not in the stack.
+    """
+
+    def __init__(self, path: Path | None, worktree: str | None, as_json: bool) -> None:
+        self.path = path
+        self.worktree = worktree
+        self.as_json = as_json
+        self.out = Output.standard()
+        self.beside: list[ReadableTable] = []
 
     @cached_property
     def workplace(self) -> Workplace:

@@ -26,3 +26,8 @@ def verb_schema(verb: str) -> dict[str, Any]:
         needed += [one for one in dict.fromkeys(found) if one not in needed]
     whole |= {"title": f"A line of reftable-inspector {verb} --json", "$ref": f"#/$defs/{verb}"}
     return {**whole, "$defs": {name: definitions[name] for name in needed}}
+
+
+def verb_schema_text(verb: str) -> str:
+    """The same as text."""
+    return json.dumps(verb_schema(verb), indent=2)

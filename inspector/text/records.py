@@ -30,7 +30,7 @@ Show = Callable[[bytes], bytes]
 _quote = json.encoder.encode_basestring_ascii
 
 
-_BYTE = re.compile("[\udc80-\udcff]")
+_BYTE = "[\udc80-\udcff]"
 """One that is no UTF-8, as `json_text` has it."""
 
 _SENTENCES = {"message", "meaning", "git", "why", "reason", "result", "problem", "losses", "gc"}
@@ -67,7 +67,7 @@ def _inside(value: Any) -> Any:  # noqa: ANN401 - whatever is in a JSON object
 def _is_utf8(value: Any) -> bool:  # noqa: ANN401 - likewise
     if isinstance(value, list | tuple):
         return all(map(_is_utf8, value))
-    return not isinstance(value, str) or _BYTE.search(value) is None
+    return not isinstance(value, str) or re.search(_BYTE, value) is None
 
 
 def _bytes_hex(value: Any) -> Any:  # noqa: ANN401 - likewise

@@ -28,12 +28,9 @@ MAX_MARKS: Final = 8
 
 # Unicode's Default_Ignorable_Code_Point, as far as `str.isprintable` calls them printable: letters and
 # marks that are drawn as nothing. The braille blank is none of them, but is as invisible.
-_INVISIBLE = re.compile(
+_INVISIBLE = (
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-
-# Vowels and final consonants of decomposed Hangul: letters by category, yet drawn into the cell before.
-_JOINING_JAMO = re.compile("[\u1161-\u11ff\ud7b0-\ud7ff]")
 
 
 def safe_text(data: bytes) -> str:
@@ -48,6 +45,7 @@ def safe_text(data: bytes) -> str:
     text = data.decode("utf-8", "surrogateescape")
     if text.isascii() and text.isprintable() and "\\" not in text:
         return text
+    is_invisible = re.compile(_INVISIBLE).match
     shown: list[str] = []
     base = False  # whether the last thing shown can carry a combining mark
     marks = 0  # how many it carries
@@ -55,7 +53,7 @@ def safe_text(data: bytes) -> str:
         combines = _combines(char)
         marks = marks + 1 if combines else 0
         fits = not combines or (base and marks <= MAX_MARKS)
-        visible = fits and char.isprintable() and not _INVISIBLE.match(char)
+        visible = fits and char.isprintable() and not is_invisible(char)
         # One backslash reads as itself unless an escape, or what looks like the rest of one, follows.
         if shown and shown[-1] == "\\" and (not visible or char in "\\xuU"):
             shown[-1] = "\\\\"
@@ -84,7 +82,12 @@ def json_text(data: bytes) -> str:
 
 
 def _combines(char: str) -> bool:
-    return unicodedata.category(char).startswith("M") or _JOINING_JAMO.match(char) is not None
+    return unicodedata.category(char).startswith("M") or _is_joining_jamo(char)
+
+
+def _is_joining_jamo(char: str) -> bool:
+    """A vowel or final consonant of decomposed Hangul: a letter, yet drawn into the cell before."""
+    return "\u1161" <= char <= "\u11ff" or "\ud7b0" <= char <= "\ud7ff"
 
 
 def _escape(char: str) -> str:

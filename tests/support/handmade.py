@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +123,7 @@ def change_footer(path: Path, **changes: Any) -> None:  # noqa: ANN401 - the fie
     """Change fields of a table's footer; its checksum stays valid."""
     with Table.open(path) as table:
         header, footer = table.header, table.footer
-    raw = replace(footer, **changes).pack(header)
+    raw = footer._replace(**changes).pack(header)
     path.write_bytes(path.read_bytes()[: -len(raw)] + raw)
 
 
@@ -132,7 +131,7 @@ def change_header(path: Path, **changes: Any) -> None:  # noqa: ANN401 - the fie
     """Change fields of a table's header, in both places; the checksum stays valid."""
     with Table.open(path) as table:
         header, footer = table.header, table.footer
-    changed = replace(header, **changes)
+    changed = header._replace(**changes)
     data = path.read_bytes()
     blocks = data[header.size : -footer_size(header.version)]
     path.write_bytes(changed.pack() + blocks + footer.pack(changed))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import replace
 
 import pytest
 
@@ -19,7 +18,7 @@ from engine.format import (
 
 V1 = Header(1, 4096, 3, 5, HashId.SHA1)
 V2 = Header(2, 4096, 3, 5, HashId.SHA256)
-HEADERS = [V1, V2, replace(V2, hash_id=HashId.SHA1)]
+HEADERS = [V1, V2, V2._replace(hash_id=HashId.SHA1)]
 FOOTER = Footer(100, 200, 3, 300, 400, 500)
 
 
@@ -35,7 +34,7 @@ def test_headers_are_laid_out_as_the_format_says() -> None:
     numbers = b"\x00\x10\x00" + bytes(7) + b"\x03" + bytes(7) + b"\x05"
     assert V1.pack() == b"REFT\x01" + numbers
     assert V2.pack() == b"REFT\x02" + numbers + b"s256"
-    assert replace(V2, hash_id=HashId.SHA1).pack() == b"REFT\x02" + numbers + b"sha1"
+    assert V2._replace(hash_id=HashId.SHA1).pack() == b"REFT\x02" + numbers + b"sha1"
 
 
 @pytest.mark.parametrize(
@@ -86,7 +85,7 @@ def test_every_flipped_byte_of_a_footer_is_noticed(header: Header) -> None:
 
 def test_an_object_section_has_an_object_id_length() -> None:
     with pytest.raises(FormatError) as caught:
-        Footer.parse("name", replace(FOOTER, object_id_len=0).pack(V1), 1000, V1.pack())
+        Footer.parse("name", FOOTER._replace(object_id_len=0).pack(V1), 1000, V1.pack())
     assert caught.value.offset == 1000 + 24 + 8
     empty = Footer()
     assert Footer.parse("name", empty.pack(V1), 1000, V1.pack()) == empty

@@ -118,7 +118,7 @@ def with_footer(data: bytes, **changes: int) -> bytes:
     """Return the table with fields of its footer changed, and a checksum that fits."""
     header = Header.parse("t.ref", data)
     raw = data[-footer_size(header.version) :]
-    footer = replace(Footer.parse("t.ref", raw, 0, header.pack()), **changes)
+    footer = Footer.parse("t.ref", raw, 0, header.pack())._replace(**changes)
     return data[: -len(raw)] + footer.pack(header)
 
 
