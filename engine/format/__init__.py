@@ -93,6 +93,7 @@ if TYPE_CHECKING:
         decode_objects as decode_objects,
         decode_refs as decode_refs,
         encode_head as encode_head,
+        encode_log as encode_log,
         encode_ref as encode_ref,
         log_key as log_key,
         log_order as log_order,
@@ -155,7 +156,7 @@ else:
                 "DELETION LOG_KEY_TAIL LOG_UPDATE PART_BYTES PART_KEYS SYMREF VAL1 VAL2 Excessive "
                 "IndexRecord LogRecord Malformed ObjectRecord RefRecord add_up check_end "
                 "common_prefix compiled decimal_zone decode_index decode_key decode_log_key decode_logs "
-                "decode_objects decode_refs encode_head encode_ref log_key log_order ref_key"
+                "decode_objects decode_refs encode_head encode_log encode_ref log_key log_order ref_key"
             ),
             "refname": (
                 "MAX_SYMREF_DEPTH OTHER_WORKTREES PER_WORKTREE check_conflicts "

@@ -9,20 +9,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from heapq import merge
-from itertools import chain, count, groupby, repeat
+from itertools import repeat
 from operator import attrgetter, itemgetter
-from typing import Any
+from typing import NamedTuple
 
 from engine.errors import OutdatedError
 from engine.format import (
     DELETION,
     LOG_KEY_TAIL,
+    U64_MAX,
     Encoded,
-    LogRecord,
     RefRecord,
     is_unsafe_refname,
-    log_order,
     may_be_refused,
     ref_key,
 )
@@ -89,11 +87,12 @@ class Input:
             and self.contents == self.salvaged.contents
         )
 
-    def comes_as(self, other: Input) -> bool:
-        """Whether the repaired stack gets the same records of this one as of the other."""
-        if (self.file, self.drops_unsafe_names) != (other.file, other.drops_unsafe_names):
+    def comes_as(self, other: Input, *, logs: bool = False) -> bool:
+        """Whether the repaired stack gets the same refs of this one as of the other, or log entries."""
+        if self.file != other.file or self.salvaged is not other.salvaged:
             return False
-        if self.salvaged is not other.salvaged or self.restored is not other.restored:
+        changes = [(one.drops_unsafe_names, one.restored) for one in (self, other)]
+        if not logs and changes != [(False, None), (False, None)]:
             return False
         return self.limits == other.limits or (self.comes_as_it_is and other.comes_as_it_is)
 
@@ -159,16 +158,6 @@ class Input:
             if kept:
                 yield kept
 
-    def fitted_logs(self, blocks: Iterator[list[LogRecord]]) -> Iterator[list[LogRecord]]:
-        """The log entries that the repaired stack takes."""
-        high = self.limits[1]
-        for logs in blocks:
-            kept = [
-                log for log in logs if b"\0" not in log.name and (log.update_index <= high or log.is_deletion)
-            ]
-            if kept:
-                yield kept
-
 
 class OpenInputs:
     """Inputs open to be read as one table, in which a later one wins.
@@ -181,6 +170,7 @@ class OpenInputs:
             (one, one.salvaged.table if one.salvaged else _open(os.path.join(directory, one.file), one.file))
             for one in inputs
         ]
+        self.hash_size = max(table.hash_id.size for _, table in self._opened)
 
     def refs(self) -> Iterator[list[RefRecord]]:
         """The refs in name order, tombstones among them."""
@@ -191,11 +181,6 @@ class OpenInputs:
             if source is not None
         ]
         return streams[0] if len(streams) == 1 else merge_blocks(streams, ref_key)
-
-    def logs(self) -> Iterator[list[LogRecord]]:
-        """The log entries by name, newest first, tombstones among them."""
-        streams = [one.fitted_logs(table.log_blocks()) for one, table in self._opened]
-        return streams[0] if len(streams) == 1 else merge_blocks(streams, log_order)
 
     def encoded_refs(self, min_update_index: int) -> Iterator[list[Encoded]]:
         """The refs as they are stored in a table with this lower limit."""
@@ -223,33 +208,23 @@ def _open(path: str, name: str) -> Table:
 def contents_of(directory: str | os.PathLike[str], inputs: Sequence[Input]) -> Contents:
     """What some inputs have together: known of one that was salvaged, of others all records are read."""
     [*others, newest] = inputs
-    known = newest.contents if not others else None
-    restored = [] if newest.restored is None else list(chain(*newest.restored.ref_blocks()))
-    if known is not None and not (newest.drops_unsafe_names and has_unsafe(restored)):
-        found = replace(known, refs=known.refs + newest.regained)
-        found.highest_ref = max(found.highest_ref, *map(_update_index, restored), 0)
-        found.has_unsafe = found.has_unsafe or has_unsafe(restored)
-        return found
-    found = Contents()
+    known, restored = newest.contents if not others else None, Contents()
+    for _, items in newest.restored.encoded_ref_blocks(0) if newest.restored is not None else ():
+        restored.take_refs(items, 0)
+    if known is not None and not (newest.drops_unsafe_names and restored.has_unsafe):
+        return replace(
+            known,
+            refs=known.refs + newest.regained,
+            highest_ref=max(known.highest_ref, restored.highest_ref),
+            has_unsafe=known.has_unsafe or restored.has_unsafe,
+        )
+    found, low = Contents(), min(one.limits[0] for one in inputs)
     opened = OpenInputs(directory, inputs)
-    for records in opened.refs():
-        indexes = [*map(_update_index, records)]
-        found.refs += len(records)
-        found.highest_ref = max(found.highest_ref, *indexes)
-        found.lowest_ref = min(found.lowest_ref, *indexes)
-        found.has_unsafe = found.has_unsafe or has_unsafe(records)
-    for entries in opened.logs():
-        indexes = [log.update_index for log in entries if not log.is_deletion]
-        found.logs += len(entries)
-        found.highest_log = max(found.highest_log, *indexes, 0)
+    for items in opened.encoded_refs(low):
+        found.take_refs(items, low)
+    for items in opened.encoded_logs():
+        found.take_logs(items)
     return found
-
-
-def has_unsafe(refs: Sequence[RefRecord]) -> bool:
-    """Whether one of these is shown by a name that makes git fail."""
-    if not may_be_refused([*map(_name, refs)]):
-        return False
-    return any(is_unsafe_refname(ref.name) and not ref.is_deletion for ref in refs)
 
 
 Located = tuple[bytes, RefRecord, int]
@@ -267,7 +242,7 @@ def _tagged(blocks: Iterator[list[RefRecord]], number: int) -> Iterator[list[Loc
         yield list(zip(map(_name, refs), refs, repeat(number)))
 
 
-def logged_refs(sources: Sequence[OpenInputs]) -> Iterator[tuple[bytes, Located | None, LogRecord]]:
+def logged_refs(sources: Sequence[OpenInputs]) -> Iterator[tuple[bytes, Located | None, LastEntry]]:
     """The newest log entry of each ref that has one, with the record that counts for its name, if any.
 
     Reads no ref behind the last of these, and none at all if there are no logs.
@@ -288,32 +263,30 @@ def logged_refs(sources: Sequence[OpenInputs]) -> Iterator[tuple[bytes, Located 
         log = next(logs, None)
 
 
-def all_logs(sources: Sequence[OpenInputs]) -> Iterator[LogRecord]:
+def all_logs(sources: Sequence[OpenInputs]) -> Iterator[list[Encoded]]:
     """The log entry that counts for each key, tombstones among them."""
-    return chain.from_iterable(merge_blocks([source.logs() for source in sources], log_order))
+    return merge_blocks([source.encoded_logs() for source in sources], item_key)
 
 
-def live_logs(sources: Sequence[OpenInputs]) -> Iterator[LogRecord]:
-    """The same without tombstones."""
-    return (log for log in all_logs(sources) if not log.is_deletion)
+class LastEntry(NamedTuple):
+    """The newest entry in a reflog: the value that it tells, and all that is stored of it but the key."""
+
+    name: bytes
+    update_index: int
+    new: bytes
+    tail: bytes
 
 
-def newest_logs(sources: Sequence[OpenInputs]) -> Iterator[LogRecord]:
+def newest_logs(sources: Sequence[OpenInputs]) -> Iterator[LastEntry]:
     """The newest log entry of each ref."""
-    entries = (log for log in live_logs(sources) if not log.is_marker)
-    for _, logs in groupby(entries, _name):
-        yield next(logs)
-
-
-def side_by_side(*streams: Iterator[tuple[Any, Any]]) -> Iterator[tuple[Any, list[Any]]]:
-    """Streams in key order as rows: a key, and what each stream has for it, None for nothing."""
-
-    def numbered(number: int, stream: Iterator[tuple[Any, Any]]) -> Iterator[tuple[Any, int, Any]]:
-        for key, value in stream:
-            yield key, number, value
-
-    for key, found in groupby(merge(*map(numbered, count(), streams), key=itemgetter(0)), itemgetter(0)):
-        row = [None] * len(streams)
-        for _, number, value in found:
-            row[number] = value
-        yield key, row
+    size = max((source.hash_size for source in sources), default=0)
+    marker, last = bytes(2 * size), b""
+    for items in all_logs(sources):
+        for key, _, _, kind, tail_len, encoded in items:
+            name = key[:-LOG_KEY_TAIL]
+            if kind == DELETION or name == last:
+                continue
+            tail = encoded[len(encoded) - tail_len :]
+            if not tail.startswith(marker):
+                last = name
+                yield LastEntry(name, U64_MAX - int.from_bytes(key[-8:], "big"), tail[size : 2 * size], tail)

@@ -18,22 +18,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from operator import attrgetter, itemgetter
-from typing import Final
+from typing import Final, TypeVar
 
-from engine.format import LogRecord, RefRecord, log_order
+from engine.format import DELETION, Encoded, RefRecord
 from engine.progress import Progress, ProgressCallback
-from engine.repair.inputs import (
-    Located,
-    OpenInputs,
-    all_logs,
-    live_logs,
-    located_refs,
-    newest_logs,
-    side_by_side,
-)
+from engine.repair.inputs import LastEntry, Located, OpenInputs, all_logs, located_refs, newest_logs
 from engine.repair.plan import Damage, RepairPlan, damages
 
 _BATCH: Final = 1024
+
+_Keyed = TypeVar("_Keyed", Located, Encoded)
 
 _name = itemgetter(0)
 _record = itemgetter(1)
@@ -131,39 +125,53 @@ def _stretches(
 ) -> Iterator[tuple[list[Located], list[Located]]]:
     """The refs of both views side by side, a stretch of names at a time; of equal views, one list twice."""
     if _are_same(plan):
-        yield from ((located, located) for located in located_refs(after))
-        return
-    streams = located_refs(before), located_refs(after)
-    was, will = (next(stream, []) for stream in streams)
+        return ((located, located) for located in located_refs(after))
+    return _side_by_side(located_refs(before), located_refs(after))
+
+
+def _log_stretches(
+    plan: RepairPlan, before: list[OpenInputs], after: list[OpenInputs]
+) -> Iterator[tuple[list[Encoded], list[Encoded]]]:
+    """The log entries likewise."""
+    if _are_same(plan, logs=True):
+        return ((items, items) for items in all_logs(after))
+    return _side_by_side(all_logs(before), all_logs(after))
+
+
+def _side_by_side(
+    before: Iterator[list[_Keyed]], after: Iterator[list[_Keyed]]
+) -> Iterator[tuple[list[_Keyed], list[_Keyed]]]:
+    """Records in the order of their keys, which come first in each, a stretch of keys at a time."""
+    was, will = next(before, []), next(after, [])
     while was or will:
-        limit = min(located[-1][0] for located in (was, will) if located)
-        ends = [bisect_right(located, limit, key=_name) for located in (was, will)]
+        limit = min(records[-1][0] for records in (was, will) if records)
+        ends = [bisect_right(records, limit, key=_name) for records in (was, will)]
         if not any(ends):
             # Only keys in disorder come here; what they cost is order, not a loop without end.
             ends = [len(was), 0 if was else len(will)]
         yield was[: ends[0]], will[: ends[1]]
-        was = was[ends[0] :] or next(streams[0], [])
-        will = will[ends[1] :] or next(streams[1], [])
+        was = was[ends[0] :] or next(before, [])
+        will = will[ends[1] :] or next(after, [])
 
 
-def _are_same(plan: RepairPlan) -> bool:
-    """Whether the tables hold the same records before and afterwards."""
+def _are_same(plan: RepairPlan, *, logs: bool = False) -> bool:
+    """Whether the tables hold the same refs before and afterwards, or the same log entries."""
     pairs = zip(plan.tables, plan.before, strict=False)
     return len(plan.tables) == len(plan.before) and all(
-        len(table.inputs) == 1 and table.inputs[0].comes_as(one) for table, one in pairs
+        len(table.inputs) == 1 and table.inputs[0].comes_as(one, logs=logs) for table, one in pairs
     )
 
 
 class _Ahead:
     """Log entries, one for each ref, handed out as refs are met."""
 
-    def __init__(self, logs: Iterator[LogRecord]) -> None:
+    def __init__(self, logs: Iterator[LastEntry]) -> None:
         self._logs = logs
         self._next = next(logs, None)
 
-    def up_to(self, name: bytes | None) -> list[LogRecord]:
+    def up_to(self, name: bytes | None) -> list[LastEntry]:
         """Those of the refs up to this name, None for all, that were not handed out yet."""
-        found: list[LogRecord] = []
+        found: list[LastEntry] = []
         while self._next is not None and (name is None or self._next.name <= name):
             found.append(self._next)
             self._next = next(self._logs, None)
@@ -174,19 +182,18 @@ def log_outcomes(plan: RepairPlan, progress: ProgressCallback | None = None) -> 
     """What becomes of the log entries. Raises as `ref_outcomes` does."""
     kept = lost = returned = deleted = 0
     before, after = _opened(plan)
-    if _are_same(plan):
-        kept = sum(1 for _ in live_logs(after))
-        before, after = [], []
-    keyed = (((log_order(log), log) for log in logs) for logs in (live_logs(before), all_logs(after)))
-    for number, (_, (was, will)) in enumerate(side_by_side(*keyed), 1):
-        if will is None:
-            lost += 1
-        elif will.is_deletion:
-            deleted += was is not None
-        else:
-            kept += was is not None
-            returned += was is None
-        if progress is not None and number % _BATCH == 0:
+    number = told = 0
+    for were, will in _log_stretches(plan, before, after):
+        are = {item[0]: item[3] for item in will}
+        for key in (item[0] for item in were if item[3] != DELETION):
+            kind = are.pop(key, None)
+            lost += kind is None
+            deleted += kind == DELETION
+            kept += kind not in (None, DELETION)
+        returned += sum(kind != DELETION for kind in are.values())
+        number += max(len(were), len(will))
+        if progress is not None and number - told >= _BATCH:
+            told = number
             progress(Progress("compare logs", number, None))
     losses = [one for table in plan.tables for one in table.losses.values()]
     uncertain = sum(one.uncertain_logs for one in losses)
@@ -233,13 +240,15 @@ class _Judge:
         return high is None or low < high
 
     def of_same(
-        self, located: list[Located], logs: list[LogRecord], *, kept: bool
+        self, located: list[Located], logs: list[LastEntry], *, kept: bool
     ) -> tuple[int, list[RefOutcome]]:
         """What becomes of refs that are the same in both views, where none is doubtful."""
         told: dict[bytes, RefOutcome] = {}
         by_name = {one[0]: one for one in located} if logs else {}
         for log in logs:
             one = by_name.get(log.name)
+            if one is not None and (log.new == one[1].value or one[2] not in self._rewritten):
+                continue
             outcome = self.outcome(log.name, one, one, log)
             if outcome is not None and outcome.outcome is not Outcome.KEPT:
                 told[log.name] = outcome
@@ -255,7 +264,7 @@ class _Judge:
         return len(live) - len(told), found
 
     def of_rows(
-        self, before: list[Located], after: list[Located], logs: list[LogRecord], *, kept: bool
+        self, before: list[Located], after: list[Located], logs: list[LastEntry], *, kept: bool
     ) -> tuple[int, list[RefOutcome]]:
         """What becomes of refs, name by name."""
         was, will = ({one[0]: one for one in located} for located in (before, after))
@@ -267,7 +276,7 @@ class _Judge:
         return len(found) - len(others), found if kept else others
 
     def outcome(
-        self, name: bytes, was: Located | None, will: Located | None, log: LogRecord | None
+        self, name: bytes, was: Located | None, will: Located | None, log: LastEntry | None
     ) -> RefOutcome | None:
         """The outcome for a name; None if there is no such ref, neither now nor then."""
         before = was[1] if was is not None and not was[1].is_deletion else None
@@ -299,14 +308,14 @@ class _Judge:
         return self._same(name, before, will, log)
 
     def _without(
-        self, name: bytes, before: RefRecord | None, will: Located | None, log: LogRecord | None
+        self, name: bytes, before: RefRecord | None, will: Located | None, log: LastEntry | None
     ) -> RefOutcome | None:
         """The outcome for a ref that will not be there."""
         if before is not None:
             if will is not None:
                 return RefOutcome(name, Outcome.CHANGED, before, None, "a newer table deletes it")
             return RefOutcome(name, Outcome.LOST, before, None, "its record cannot be kept")
-        if log is None or log.new is None or not any(log.new):
+        if log is None or not any(log.new):
             return None
         index = -1 if will is None else will[1].update_index
         if index >= log.update_index or not self._doubting(name, index, None):
@@ -314,7 +323,7 @@ class _Judge:
         why = f"its record cannot be read; its reflog ends with {log.new.hex()}"
         return RefOutcome(name, Outcome.LOST, None, None, why)
 
-    def _same(self, name: bytes, before: RefRecord, will: Located, log: LogRecord | None) -> RefOutcome:
+    def _same(self, name: bytes, before: RefRecord, will: Located, log: LastEntry | None) -> RefOutcome:
         """The outcome for a ref that shows what it showed before, which may not be the latest."""
         _, after, position = will
         doubting = self._doubting(name, after.update_index, position)
@@ -322,9 +331,9 @@ class _Judge:
             log = None  # what a symbolic ref names, no reflog tells
         is_rewritten = position in self._rewritten
         if is_rewritten and log and log.update_index == after.update_index and log.new != after.value:
-            why = f"its reflog says {log.new.hex() if log.new else 'nothing'} of the same update"
+            why = f"its reflog says {log.new.hex()} of the same update"
             return RefOutcome(name, Outcome.DOUBTFUL, before, after, why)
-        if doubting and log is not None and log.new is not None:
+        if doubting and log is not None:
             if log.update_index > after.update_index and log.new != after.value and any(log.new):
                 why = f"a newer value cannot be read; its reflog ends with {log.new.hex()}"
                 return RefOutcome(name, Outcome.REVIVED, before, after, why)

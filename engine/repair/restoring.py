@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from engine.format import MAX_BLOCK_SIZE, HashId, LogRecord, RefRecord
-from engine.repair.inputs import Input, Located, OpenInputs, logged_refs
+from engine.format import MAX_BLOCK_SIZE, HashId, RefRecord, encode_log
+from engine.repair.inputs import Input, LastEntry, Located, OpenInputs, logged_refs
 from engine.repair.plan import Damage
 from engine.salvage import Builder, ref_item
 from engine.table import Table
@@ -30,7 +30,7 @@ def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Dam
     if not damaged:
         return {}
     tells_all = not any(one.lost_logs for one in (*damaged, *others))
-    head: tuple[int, LogRecord] | None = None
+    head: tuple[int, LastEntry] | None = None
     targets: list[bytes] = []
     made: dict[int, Builder] = {}
     sources = [OpenInputs(directory, [one]) for one in inputs]
@@ -44,7 +44,7 @@ def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Dam
             made[at].add_refs([ref_item(ref, 0, made[at].hash_id.size)], 0)
 
         for name, located, log in logged_refs(sources):
-            if head and name.startswith(b"refs/heads/") and log.replace(name=_HEAD) == head[1]:
+            if head and name.startswith(b"refs/heads/") and log[1:] == head[1][1:]:
                 targets.append(name)
             at = _place(inputs, [*damaged, *others], located, log)
             if at is None:
@@ -60,7 +60,7 @@ def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Dam
 
 
 def _place(
-    inputs: Sequence[Input], damages: Sequence[Damage], located: Located | None, log: LogRecord
+    inputs: Sequence[Input], damages: Sequence[Damage], located: Located | None, log: LastEntry
 ) -> int | None:
     """The input that has lost the record of a ref whose newest log entry this is; None if that is not sure.
 
@@ -81,7 +81,10 @@ def _place(
             return None
         if record.update_index == index:
             salvaged = inputs[at].salvaged if record.value != log.new else None
-            return at if salvaged is not None and salvaged.table.read_log(log.name, index) == log else None
+            entry = salvaged.table.read_log(log.name, index) if salvaged is not None else None
+            if salvaged is None or entry is None or entry.update_index != index:
+                return None
+            return at if encode_log(entry, salvaged.header.hash_id.size)[1] == log.tail else None
     holding = [one for one in damages if any(gap.holds(log.name) for gap in one.gaps)]
     if any(one.lost_logs and one.high > index for one in holding):
         return None

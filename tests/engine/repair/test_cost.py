@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.format import RefRecord, compiled
+from engine.format import LogRecord, RefRecord, compiled
 from engine.repair import RepairPlan, judged_refs, log_outcomes, plan_repair, repair
 from engine.stack import Stack, StackOptions
 from engine.table import Table
@@ -24,8 +24,11 @@ pytestmark = pytest.mark.skipif(compiled, reason="calls of compiled functions ar
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Path:
-    """Make a stack of two tables, the second one half as large as the first."""
+def stack(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """Make a stack of two tables, the second one half as large as the first.
+
+    With a parameter, each ref has a log entry.
+    """
     options = StackOptions(auto_compact=False, block_size=512, suffix=count(1).__next__)
     with Stack.open(tmp_path, options) as stack:
         for step in (1, 2):
@@ -34,6 +37,9 @@ def stack(tmp_path: Path) -> Path:
                 writer.add_ref(RefRecord(b"HEAD", index, target=b"refs/heads/b0000"))
                 for at in range(0, REFS, step):
                     writer.add_ref(RefRecord(b"refs/heads/b%04d" % at, index, oid(index * REFS + at)))
+                for at in range(0, REFS, step) if hasattr(request, "param") else ():
+                    new = oid(index * REFS + at)
+                    writer.add_log(LogRecord(b"refs/heads/b%04d" % at, index, oid(0), new, message=b"m\n"))
     return tmp_path
 
 
@@ -90,3 +96,22 @@ def test_a_plan_is_done_by_a_pass_over_what_was_salvaged_and_one_over_the_new_ta
     assert cost.calls["split_refs"] <= 4
     assert not cost.calls["decode_refs"] + cost.calls["encode_ref"]
     assert cost.reads < 2.2 * total + 60
+
+
+@pytest.mark.parametrize("stack", ["with logs"], indirect=True)
+def test_reflogs_are_cut_up_thrice_for_a_plan_and_only_refs_of_which_they_tell_more_are_judged(
+    stack: Path,
+) -> None:
+    blocks = []
+    for name in listed(stack):
+        with Table.open(stack / name) as table:
+            blocks.append(sum(block.type == ord("g") for block in table.blocks()))
+    damaged(stack / listed(stack)[0])
+    with counted("split_logs", "decode_logs", "outcome") as cost:
+        plan = plan_repair(stack, now=NOW)
+        kept = outcomes(plan)
+    assert REFS - 30 < kept < REFS
+    # By fsck, and to salvage; for what they restore, for what becomes of refs, and of themselves.
+    assert cost.calls["split_logs"] < sum(blocks) + blocks[0] + 3 * blocks[1] + 20
+    assert not cost.calls["decode_logs"]
+    assert cost.calls["outcome"] < REFS // 5
