@@ -18,8 +18,9 @@ May import `actions` and `demo`; the terminal inspector is imported when it is o
     workers       processes, and
     metrics       OpenMetrics
     export        a copy in a new directory
-    changes, repair, snapshots
+    add, changes, repair, snapshots
                   the verbs that change
+    demo          the verb that makes a stack
 """
 
 from __future__ import annotations
