@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[1]
 
 # Of the standard library, what only a part of the verbs needs: processes, and what tempfile drags in.
 PROCESSES = {"subprocess", "multiprocessing", "socket", "selectors"}
-FILES = {"tempfile", "shutil", "random", "secrets"}
+FILES = {"tempfile", "shutil", "random"}
+DIGESTS = {"hashlib", "hmac", "secrets"}  # which load OpenSSL
 SCREENS = {"textual", "rich", "platformdirs", "regex", "inspector.tui.app", "inspector.demo.sound"}
 CHANGES = {
     "engine.repair.plan",
@@ -27,13 +28,23 @@ CHANGES = {
     "engine.update.transaction",
     "engine.update.commands",
     "inspector.actions.base",
+    "inspector.cli.add",
     "inspector.cli.changes",
     "inspector.text.plans",
 }
 DAMAGE = {"engine.fsck.faults", "engine.layout.span", "engine.salvage.scan", "inspector.cli.fsck"}
 MANY = {"engine.git.searching", "inspector.cli.survey", "inspector.cli.workers"}
 
-LOOKING = PROCESSES | FILES | SCREENS | CHANGES | DAMAGE | MANY
+LOOKING = PROCESSES | FILES | DIGESTS | {"shlex"} | SCREENS | CHANGES | DAMAGE | MANY
+
+COMPACTING = FILES | DIGESTS | SCREENS | MANY | DAMAGE
+COMPACTING |= CHANGES - {
+    "engine.stack.stack",
+    "inspector.actions.base",
+    "inspector.cli.changes",
+    "inspector.text.plans",
+}
+COMPACTING |= {"inspector.cli.repair", "inspector.actions.adding"}
 
 # What each verb must not import, run on a sound stack.
 FORBIDDEN = {
@@ -44,10 +55,12 @@ FORBIDDEN = {
     "trace": LOOKING - {"regex"},
     "resolve": LOOKING,
     "layout": LOOKING - {"engine.layout.span"},
-    "fsck": SCREENS - {"regex"} | CHANGES | MANY,
-    "snapshots": PROCESSES | SCREENS | MANY | {"engine.repair.plan", "engine.update.transaction"},
+    "fsck": FILES | DIGESTS | SCREENS - {"regex"} | CHANGES | MANY,
+    "snapshots": PROCESSES | DIGESTS | SCREENS | MANY | {"engine.repair.plan", "engine.update.transaction"},
     "repair": SCREENS | MANY | {"inspector.cli.changes"},
-    "compact": SCREENS | MANY | {"inspector.cli.repair", "engine.fsck.run"},
+    "compact": COMPACTING,
+    "expire": COMPACTING,
+    "clean": COMPACTING - DAMAGE,
     "--version": PROCESSES | FILES | SCREENS | CHANGES | DAMAGE | MANY,
 }
 ARGUMENTS = {
@@ -55,6 +68,8 @@ ARGUMENTS = {
     "resolve": ["resolve", "HEAD"],
     "repair": ["repair", "--dry-run", "."],
     "compact": ["compact", "--dry-run", "."],
+    "expire": ["expire", "--dry-run", "."],
+    "clean": ["clean", "--dry-run", "."],
     "--version": ["--version"],
 }
 

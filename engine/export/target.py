@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +22,7 @@ def new_directory(path: Path, stack: Path) -> Iterator[Path]:
         raise ApiError(f"{path} lies in the directory of the stack")
     if os.path.lexists(target) and not (target.is_dir() and not os.listdir(target)):
         raise ApiError(f"{path} is there already, and is no empty directory")
-    made = target.with_name(f"{target.name[:200]}.{secrets.token_hex(4)}")
+    made = target.with_name(f"{target.name[:200]}.{os.urandom(4).hex()}")
     os.mkdir(made)
     try:
         yield made

@@ -8,7 +8,7 @@ where the sums differ are the pairs themselves compared, a part of them at a tim
 
 from __future__ import annotations
 
-import random
+import os
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -20,7 +20,6 @@ from engine.fsck.finding import Report
 
 _PAIRS_AT_ONCE: Final = 2**18
 
-_random = random.SystemRandom()
 
 Pair = tuple[bytes, int]
 
@@ -45,7 +44,7 @@ class ObjectCheck:
     def take_refs(self, offset: int, block: SoundBlock) -> None:
         """Add what a ref block mentions."""
         if self.id_len:
-            self.weights[offset] = weight = _random.getrandbits(64)
+            self.weights[offset] = weight = int.from_bytes(os.urandom(8))
             self._pairs += len(block.ids)
             self._difference += weight * sum(map(hash, block.ids))
 

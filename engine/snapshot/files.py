@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import shutil
 import stat
@@ -85,11 +84,20 @@ def digest(path: Path) -> tuple[int, str] | None:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     except PermissionError:
         return None
+    import hashlib
+
     file, found, size = RegularFile(fd, path.name), hashlib.sha256(), 0
     while data := file.read(size, _READ):
         found.update(data)
         size += len(data)
     return size, found.hexdigest()
+
+
+def sha256(data: bytes) -> str:
+    """The SHA-256 of something at hand."""
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()
 
 
 def verify(snapshot: Snapshot, stack: Path) -> None:

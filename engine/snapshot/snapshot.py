@@ -31,9 +31,7 @@ snapshot first gets its unfinished name back: none is half.
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
-import secrets
 import shutil
 import stat
 from collections.abc import Collection, Iterable, Mapping
@@ -55,6 +53,7 @@ from engine.snapshot.files import (
     link,
     names_in,
     put_file,
+    sha256,
     sync,
 )
 from engine.snapshot.manifest import (
@@ -114,7 +113,7 @@ def take_snapshot(
     known = known_digests(snapshots) if operation in _LEAVING else {}
     stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
     path = parent / f"{stamp}-{operation}"
-    partial = parent / f"{path.name}.{secrets.token_hex(4)}{PARTIAL}"
+    partial = parent / f"{path.name}.{os.urandom(4).hex()}{PARTIAL}"
     made: os.stat_result | None = None
     try:
         make_directory(partial, mode)
@@ -144,7 +143,7 @@ def take_snapshot(
             if found is not None:
                 digests.append((place.name, *found))
         if data is not None:
-            digests.append((TABLES_LIST, len(data), hashlib.sha256(data).hexdigest()))
+            digests.append((TABLES_LIST, len(data), sha256(data)))
         snapshot = Snapshot(
             path.name,
             path,
@@ -159,7 +158,7 @@ def take_snapshot(
             digests=tuple(digests),
             modified=tuple(modified),
             number=number,
-            intended=() if intended is None else (hashlib.sha256(intended).hexdigest(),),
+            intended=() if intended is None else (sha256(intended),),
         )
         save_snapshot(snapshot, partial)
         sync_directory(partial / FILES)
@@ -233,7 +232,7 @@ class ChangeRecord:
             # What follows an addition is its compaction: going back to before that leaves what was added.
             self._taken = self._take(self._operation if self._after is None else "compact")
         if self._taken is not None and now != after:
-            intended = (*self._taken.intended, hashlib.sha256(after).hexdigest())
+            intended = (*self._taken.intended, sha256(after))
             self._taken = replace(self._taken, intended=intended)
             save_snapshot(self._taken, self._taken.path)
         self._after = after
@@ -263,7 +262,7 @@ def settle(
     if after is None or (not when_unchanged and _is_unchanged(stack, snapshot)):
         _remove(snapshot.path)
         return None
-    digest_after = hashlib.sha256(after).hexdigest()
+    digest_after = sha256(after)
     settled = replace(snapshot, after=tuple(names_in(after)), list_after=digest_after, intended=())
     try:
         save_snapshot(settled, snapshot.path)
@@ -344,7 +343,7 @@ def drop(directory: str | os.PathLike[str], ids: Iterable[str], now: float) -> N
 
 def _remove(path: Path) -> None:
     """Remove a snapshot, under the name of an unfinished one: a crash must not leave half as whole."""
-    going = path.with_name(f"{path.name}.{secrets.token_hex(4)}{PARTIAL}")
+    going = path.with_name(f"{path.name}.{os.urandom(4).hex()}{PARTIAL}")
     try:
         with suppress(FileNotFoundError):  # another process does the same
             path.rename(going)

@@ -21,7 +21,6 @@ tables are left over from 6.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
@@ -31,7 +30,7 @@ from typing import Final
 
 from engine.errors import FormatError, OutdatedError
 from engine.format import TABLES_LIST, limits_in_name, parse_table_list
-from engine.snapshot.files import is_same_file, names_in, put_file, verify
+from engine.snapshot.files import is_same_file, names_in, put_file, sha256, verify
 from engine.snapshot.manifest import Snapshot, first_names, list_snapshots, names_known
 from engine.snapshot.snapshot import settle, take_snapshot
 from engine.stack import (
@@ -104,7 +103,7 @@ def changes_since(directory: str | os.PathLike[str], snapshot: Snapshot) -> str:
     """What has become of the list since the change behind this snapshot, in words; empty for nothing."""
     history = _History(directory)
     data = read_list_bytes(directory) or b""
-    digest = hashlib.sha256(data).hexdigest()
+    digest = sha256(data)
     if snapshot.after is None:
         # Interrupted before its commit, or behind it: no other list has these bytes, as no name returns.
         if history.is_at(snapshot) or digest in snapshot.intended:

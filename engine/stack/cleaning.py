@@ -19,7 +19,6 @@ It may be taken, released and taken again at any moment, also while this looks a
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from dataclasses import dataclass
 from typing import Final
@@ -117,7 +116,7 @@ def remove_stale_lock(path: str, *, now: float | None = None, force: bool = Fals
     try:
         if lock_identity(os.fstat(fd)) != judged:
             raise OutdatedError(path, "is another lock than a moment ago")
-        aside = f"{path}{TEMPORARY_MARK}{secrets.token_hex(3)}"
+        aside = f"{path}{TEMPORARY_MARK}{os.urandom(3).hex()}"
         os.rename(path, aside)
         if not os.path.samestat(os.lstat(aside), os.fstat(fd)):
             _put_back(aside, path)

@@ -17,8 +17,6 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import subprocess
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +44,8 @@ class ReferenceHook:
         if step == "preparing" and not self.is_recent:
             return
         # A file rather than a pipe: what the hook leaves running in the background may hold it open.
+        import tempfile
+
         with tempfile.TemporaryFile() as printed:
             try:
                 code = self._wait([os.fspath(self.program), step], lines, printed)
@@ -64,6 +64,8 @@ class ReferenceHook:
             )
 
     def _wait(self, command: list[str], lines: bytes, printed: IO[bytes]) -> int:
+        import subprocess
+
         try:
             return subprocess.run(
                 command,

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final, Generic, TypeVar
 
+from engine import snapshot as snapshots
 from engine.errors import LockError, OutdatedError, ReftableError
 from engine.format import parse_table_list
 from engine.progress import ProgressCallback
-from engine.snapshot import Snapshot
 from engine.stack import LOCK_SUFFIX, TABLES_LIST, read_list_bytes
 from inspector.actions.workplace import Workplace, command
 
@@ -65,7 +65,7 @@ class Result:
     lines: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     made: Any = None
-    snapshot: Snapshot | None = None
+    snapshot: snapshots.Snapshot | None = None
 
 
 @dataclass(frozen=True, slots=True)

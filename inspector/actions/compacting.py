@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Literal
 
+from engine import snapshot as snapshots
 from engine.errors import OutdatedError
 from engine.format import limits_in_name
 from engine.merge import CompactionPlan, Expiry
 from engine.progress import ProgressCallback
-from engine.snapshot import Snapshot
 from engine.stack import TABLES_LIST, CleanPlan, Policy, Stack, StackOptions
 from inspector.actions.base import Action, Plan, Result
 from inspector.actions.workplace import word
@@ -84,7 +84,7 @@ def _merge(stack: Stack, plan: CompactionPlan, progress: ProgressCallback) -> Co
     return replace(plan, after=tuple(after))
 
 
-def _result(made: CompactionPlan, snapshot: Snapshot | None) -> Result:
+def _result(made: CompactionPlan, snapshot: snapshots.Snapshot | None) -> Result:
     saved = sum(table.size for table in made.before) - sum(table.size for table in made.after)
     size = f"{abs(saved):,} bytes {'less' if saved >= 0 else 'more'}"
     merged = f"{counted(made.end - made.first, 'table')} became {'one' if made.bytes else 'none'}"

@@ -14,8 +14,9 @@ from typing import Any
 
 import click
 
+from engine import stack
 from engine.merge import CompactionPlan, Expiry
-from engine.stack import CleanPlan, Policy
+from engine.stack import Policy
 from inspector.actions import (
     Action,
     CleanAction,
@@ -196,6 +197,6 @@ def _expiry_fields(plan: CompactionPlan) -> dict[str, Any]:
     return {**_compaction_fields(plan), "reflogs": logs, "expiry": limits}
 
 
-def _clean_fields(plan: CleanPlan) -> dict[str, Any]:
+def _clean_fields(plan: stack.CleanPlan) -> dict[str, Any]:
     files = {"removed": plan.removed, "kept": plan.kept}
     return {what: [picked(file, "name", "size", "reason") for file in of] for what, of in files.items()}

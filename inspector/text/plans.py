@@ -7,12 +7,9 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final
 
+from engine import repair, salvage, stack, update
 from engine.format import U64_MAX, LogRecord
 from engine.merge import CompactionPlan
-from engine.repair import LogOutcomes, Outcome, RefOutcome, RepairPlan, Step, damages, room_for_refs
-from engine.salvage import Gap
-from engine.stack import CleanPlan
-from engine.update import UpdatePlan
 from inspector.text.facts import columns, counted, whole_value
 from inspector.text.safe import json_text, safe_message, safe_name, safe_text
 from inspector.text.times import log_zone, utc_time
@@ -76,7 +73,7 @@ def _limit(time: int) -> str:
     return "always" if time == U64_MAX else f"if older than {utc_time(time)}"
 
 
-def clean_lines(plan: CleanPlan) -> list[str]:
+def clean_lines(plan: stack.CleanPlan) -> list[str]:
     """The files that go and those that stay although they are no part of the stack, and why."""
     rows = [
         (what, safe_name(file.name), f"{file.size:,}", safe_message(file.reason))
@@ -86,7 +83,7 @@ def clean_lines(plan: CleanPlan) -> list[str]:
     return columns(("", "name", "bytes", "reason"), rows, "<<><") if rows else []
 
 
-def update_lines(plan: UpdatePlan) -> Iterator[str]:
+def update_lines(plan: update.UpdatePlan) -> Iterator[str]:
     """Each ref before and after, then the reflog entries, in as few cells as whole object ids allow."""
     for before, after in zip(plan.before, plan.result.refs, strict=True):
         kind = "delete" if after.is_deletion else "create" if before is None else "update"
@@ -109,7 +106,7 @@ def update_lines(plan: UpdatePlan) -> Iterator[str]:
                     yield f"  msg {safe_text(message)}"
 
 
-def step_lines(number: int, step: Step, forced: str) -> Iterator[str]:
+def step_lines(number: int, step: repair.Step, forced: str) -> Iterator[str]:
     """What the `number`th step of a repair does to which file, why, and what comes of it.
 
     `forced` says what gets it done if it needs force.
@@ -125,28 +122,32 @@ def step_lines(number: int, step: Step, forced: str) -> Iterator[str]:
             yield f"    or: {other}, {how}"
 
 
-def is_chosen(step: Step) -> bool:
+def is_chosen(step: repair.Step) -> bool:
     """Whether the user asked for this: the first option is what is done unasked."""
     return bool(step.options) and step.kind is not step.options[0]
 
 
-def ref_counts(counts: Mapping[Outcome, int], plan: RepairPlan) -> str:
+def ref_counts(counts: Mapping[repair.Outcome, int], plan: repair.RepairPlan) -> str:
     """`refs: 2,059 kept, 3 doubtful, 0 lost`: what becomes of how many refs."""
-    told = {kind: f"{counts[kind]:,} {kind}" for kind in Outcome if counts[kind] or kind is Outcome.KEPT}
-    told.pop(Outcome.LOST, None)
-    room = room_for_refs(plan)
-    if room and room < counts[Outcome.DOUBTFUL]:
-        told[Outcome.DOUBTFUL] += f" (the bytes there that cannot be read have room for {room:,})"
+    told = {
+        kind: f"{counts[kind]:,} {kind}"
+        for kind in repair.Outcome
+        if counts[kind] or kind is repair.Outcome.KEPT
+    }
+    told.pop(repair.Outcome.LOST, None)
+    room = repair.room_for_refs(plan)
+    if room and room < counts[repair.Outcome.DOUBTFUL]:
+        told[repair.Outcome.DOUBTFUL] += f" (the bytes there that cannot be read have room for {room:,})"
     return f"refs: {', '.join(told.values())}, {ref_losses(counts, plan)}"
 
 
-def ref_losses(counts: Mapping[Outcome, int], plan: RepairPlan) -> str:
+def ref_losses(counts: Mapping[repair.Outcome, int], plan: repair.RepairPlan) -> str:
     """`at least 3 lost, about 139 unknown between refs/heads/a and refs/heads/b`: the refs that are gone."""
-    gaps = [gap for damage in damages(plan) for gap in damage.gaps]
+    gaps = [gap for damage in repair.damages(plan) for gap in damage.gaps]
     if not gaps:
-        return f"{counts[Outcome.LOST]:,} lost"
+        return f"{counts[repair.Outcome.LOST]:,} lost"
     where = _within(gaps[0].low, gaps[0].high) if len(gaps) == 1 else f"in {counted(len(gaps), 'place')}"
-    return f"{_lost(counts[Outcome.LOST], unknown_refs(counts, plan))} {where}"
+    return f"{_lost(counts[repair.Outcome.LOST], unknown_refs(counts, plan))} {where}"
 
 
 def _lost(known: int, unknown: int | None) -> str:
@@ -157,16 +158,16 @@ def _lost(known: int, unknown: int | None) -> str:
     return f"{least}, {f'about {unknown:,}' if unknown else 'few if any'} unknown"
 
 
-def unknown_refs(counts: Mapping[Outcome, int], plan: RepairPlan) -> int | None:
+def unknown_refs(counts: Mapping[repair.Outcome, int], plan: repair.RepairPlan) -> int | None:
     """About how many refs may be lost without trace; None if nothing tells."""
-    held = [gap.about for damage in damages(plan) for gap in damage.gaps]
+    held = [gap.about for damage in repair.damages(plan) for gap in damage.gaps]
     known = [about for about in held if about is not None]
     # Of some that were there, the reflogs tell.
-    traced = counts[Outcome.LOST] + sum(one.regained for table in plan.tables for one in table.inputs)
+    traced = counts[repair.Outcome.LOST] + sum(one.regained for table in plan.tables for one in table.inputs)
     return max(0, sum(known) - traced) if len(known) == len(held) else None
 
 
-def outcome_line(one: RefOutcome) -> str:
+def outcome_line(one: repair.RefOutcome) -> str:
     """`changed  refs/heads/x OLD -> NEW (why)`; one value where it stays, none where there is none."""
     before, after = (whole_value(ref, target="ref: ", deleted="none") for ref in (one.before, one.after))
     shown = f" {before} -> {after}" if one.changes else ""
@@ -176,7 +177,7 @@ def outcome_line(one: RefOutcome) -> str:
     return f"{one.outcome:8} {safe_text(one.name)}{shown}{why}"
 
 
-def log_counts(logs: LogOutcomes) -> str:
+def log_counts(logs: repair.LogOutcomes) -> str:
     """The same for log entries, with what is not known of them."""
     returned = f", {logs.returned:,} returned" if logs.returned else ""
     deleted = f", {logs.deleted:,} deleted by a newer table" if logs.deleted else ""
@@ -185,12 +186,12 @@ def log_counts(logs: LogOutcomes) -> str:
     return f"log entries: {logs.kept:,} kept{returned}{deleted}, {lost}{uncertain}"
 
 
-def gap_lines(plan: RepairPlan) -> list[str]:
+def gap_lines(plan: repair.RepairPlan) -> list[str]:
     """Where refs may be lost without trace: they are in none of the numbers."""
-    return gaps_in_words([(damage.file, gap) for damage in damages(plan) for gap in damage.gaps])
+    return gaps_in_words([(damage.file, gap) for damage in repair.damages(plan) for gap in damage.gaps])
 
 
-def gaps_in_words(found: Sequence[tuple[str, Gap]]) -> list[str]:
+def gaps_in_words(found: Sequence[tuple[str, salvage.Gap]]) -> list[str]:
     """The same of gaps, each with the table it is in."""
     if not found:
         return []
@@ -201,7 +202,7 @@ def gaps_in_words(found: Sequence[tuple[str, Gap]]) -> list[str]:
     return ["refs may be lost without trace:", *lines]
 
 
-def gap_fields(found: Iterable[tuple[str, Gap]]) -> list[dict[str, Any]]:
+def gap_fields(found: Iterable[tuple[str, salvage.Gap]]) -> list[dict[str, Any]]:
     """The same as JSON."""
     return [
         {
