@@ -76,7 +76,9 @@ def find_log(data: bytes, pos: int, end: int, sought: bytes, hash_size: int) -> 
     while pos < end:
         logs, pos, key, spent = decode_logs(data, pos, end, key, spent, hash_size)
         if key >= sought:
-            return next((log for log in logs if log_record_key(log) >= sought), None)
+            for log in logs:
+                if log_record_key(log) >= sought:
+                    return log
     return None
 
 
@@ -87,7 +89,9 @@ def find_object(data: bytes, pos: int, end: int, sought: bytes) -> ObjectRecord 
     while pos < end:
         records, pos, prefix, spent = decode_objects(data, pos, end, prefix, spent)
         if prefix >= sought:
-            return next((record for record in records if record.prefix >= sought), None)
+            for record in records:
+                if record.prefix >= sought:
+                    return record
     return None
 
 
