@@ -22,8 +22,9 @@ _Way: TypeAlias = tuple[tuple[type[DOMNode], str | None, frozenset[str]], ...]
 
 
 class _Applicable(NamedTuple):
-    """What the rules make of all widgets at the end of one way."""
+    """What some rules make of all widgets at the end of one way."""
 
+    rules: tuple[tuple[RuleSet, ...], ...]  # as long as they are kept, no others have their identities
     conditions: tuple[tuple[int, set[str]], ...]  # pseudo-classes that a node on the way may have to have
     flags: tuple[bool, bool, bool, bool]
     found: dict[tuple[bool, ...], RulesMap]
@@ -40,6 +41,8 @@ _apply_alone: Final = Stylesheet.apply
 _components_alone: Final = Stylesheet._process_component_classes
 _replace_alone: Final = Stylesheet.replace_rules.__func__  # type: ignore[attr-defined]
 _sheets: Final[dict[tuple[int, ...], _Sheet]] = {}
+_applicable: Final[dict[tuple[_Way, tuple[tuple[int, ...], ...]], _Applicable]] = {}
+"""By the rules that may apply: each kind of widget that is new to an application adds rules of its own."""
 _fresh: Final[dict[int, tuple[RulesMap, dict[str, Any]]]] = {}
 """What becomes of a widget's own rules when it gets its first ones, by which these are."""
 _parts: Final[dict[str, DOMNode]] = {}
@@ -88,15 +91,17 @@ def _rules_of(stylesheet: Stylesheet, sheet: _Sheet, nodes: list[DOMNode]) -> tu
     way = tuple([(type(node), node._id, frozenset(node._classes)) for node in nodes])
     applicable = sheet.ways.get(way)
     if applicable is None:
-        conditions = _conditions(stylesheet, nodes)
-        flags, _ = _computed(stylesheet, nodes)
-        applicable = sheet.ways[way] = _Applicable(conditions, flags, {})
-    met = tuple([nodes[index].has_pseudo_classes(names) for index, names in applicable.conditions])
+        applicable = sheet.ways[way] = _find(stylesheet, way, nodes)
+    met = _met(applicable, nodes)
     rules = applicable.found.get(met)
     if rules is None:
         _, rules = _computed(stylesheet, nodes)
         applicable.found[met] = rules
     return applicable, rules
+
+
+def _met(applicable: _Applicable, nodes: list[DOMNode]) -> tuple[bool, ...]:
+    return tuple([nodes[index].has_pseudo_classes(names) for index, names in applicable.conditions])
 
 
 def _sheet(stylesheet: Stylesheet) -> _Sheet:
@@ -110,12 +115,25 @@ def _sheet(stylesheet: Stylesheet) -> _Sheet:
     return sheet
 
 
-def _conditions(stylesheet: Stylesheet, nodes: list[DOMNode]) -> tuple[tuple[int, set[str]], ...]:
-    """Each question for pseudo-classes that any rule for the last of these nodes may ask."""
+def _find(stylesheet: Stylesheet, way: _Way, nodes: list[DOMNode]) -> _Applicable:
+    names = sorted(stylesheet.rules_map.keys() & nodes[-1]._selector_names)
+    rules = tuple([tuple(stylesheet.rules_map[name]) for name in names])
+    key = way, tuple([tuple(map(id, those)) for those in rules])
+    found = _applicable.get(key)
+    if found is None:
+        flags, first = _computed(stylesheet, nodes)
+        found = _applicable[key] = _Applicable(rules, _conditions(rules, nodes), flags, {})
+        found.found[_met(found, nodes)] = first
+    return found
+
+
+def _conditions(
+    rules: tuple[tuple[RuleSet, ...], ...], nodes: list[DOMNode]
+) -> tuple[tuple[int, set[str]], ...]:
+    """Each question for pseudo-classes that any of these rules for the last of the nodes may ask."""
     found: dict[tuple[int, frozenset[str]], set[str]] = {}
-    rules_map = stylesheet.rules_map
-    for name in rules_map.keys() & nodes[-1]._selector_names:
-        for rule in rules_map[name]:
+    for those in rules:
+        for rule in those:
             for selectors in rule.selector_set:
                 for selector in selectors.selectors:
                     names = selector.pseudo_classes

@@ -15,7 +15,6 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 
 import inspector.tui
-from inspector.demo import build_demo
 from inspector.tui import MainScreen
 from inspector.tui.help import help_of
 from inspector.tui.key_actions import key_actions
@@ -23,6 +22,7 @@ from inspector.tui.key_table import MEANINGS, PLACES
 from inspector.tui.keys import ALWAYS, active_bindings, footer_label, key_label, rank
 from inspector.tui.screens.change_menu import ChangeMenu
 from inspector.tui.screens.dialog import Dialog, HelpScreen
+from tests.support.demo import copy_demo
 from tests.support.screens import NARROW, WIDE, footer, press
 from tests.support.shared_screen import SharedScreen, shared_screen
 from tests.support.thinning import thinned
@@ -33,7 +33,7 @@ SIZES = (NARROW, WIDE, (200, 50))
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedScreen]:
     directory = tmp_path_factory.mktemp("keys") / "reftable"
-    build_demo(directory)
+    copy_demo(directory)
     with shared_screen(directory) as screen:
         yield screen
 

@@ -13,7 +13,6 @@ from engine.format import OBJ, SECTION_NAMES, RefRecord
 from engine.layout import Record
 from engine.snapshot import take_snapshot
 from engine.stack import Stack
-from inspector.demo import build_damaged_demo
 from inspector.model import (
     CompactionPlace,
     Elsewhere,
@@ -38,6 +37,7 @@ from inspector.tui.screens.dialog import Dialog
 from inspector.tui.screens.history import HistoryScreen
 from inspector.tui.screens.plan import ActionScreen, RepairScreen
 from inspector.tui.widgets.virtual_list import VirtualList
+from tests.support.demo import copy_damaged_demo
 from tests.support.screens import (
     branch,
     branches,
@@ -165,7 +165,7 @@ async def visit(pilot: Pilot[Any], main: MainScreen, seen: set[object]) -> set[t
 
 def test_each_row_of_the_main_screen_leads_to_places_and_backspace_comes_back(tmp_path: Path) -> None:
     directory = tmp_path / "reftable"
-    build_damaged_demo(directory, NOW)
+    copy_damaged_demo(directory, NOW)
     kinds, seen = set[type](), set[object]()
 
     async def steps(pilot: Pilot[Any]) -> None:

@@ -27,13 +27,12 @@ from textual.pilot import Pilot
 from engine.errors import ReftableError
 from engine.format import RefRecord
 from engine.stack import Stack, StackOptions
-from inspector.demo import build_damaged_demo
 from inspector.tui import InspectorApp, MainScreen
 from inspector.tui.screens import attempt
 from inspector.tui.screens.dialog import ConfirmScreen
 from inspector.tui.screens.plan import ActionScreen
 from inspector.tui.work import Job, Jobs
-from tests.support.demo import copy_demo
+from tests.support.demo import copy_damaged_demo, copy_demo
 from tests.support.quick_pilot import rest
 from tests.support.screens import NARROW, WIDE, branches, log, make_stack, open_session, settle, shown_lines
 from tests.support.stacks import traces
@@ -278,7 +277,7 @@ def sound(place: Path) -> None:
 
 
 def damaged(place: Path) -> None:
-    build_damaged_demo(place)
+    copy_damaged_demo(place, time.time())
 
 
 def small(place: Path) -> None:

@@ -13,13 +13,13 @@ from textual.pilot import Pilot
 from engine.snapshot import keep, settle, take_snapshot
 from engine.stack import StackOptions
 from inspector.actions import CompactAction, Workplace
-from inspector.demo import build_damaged_demo, build_demo
 from inspector.model import Session
 from inspector.tui import InspectorApp
 from inspector.tui.screens.changes import OutcomesScreen
 from inspector.tui.screens.plan import ActionScreen, Phase, RepairScreen
 from inspector.tui.screens.snapshots import SnapshotsScreen
 from tests.support.actions import NOW, journal, phase, until
+from tests.support.demo import copy_damaged_demo, copy_demo
 from tests.support.handmade import change_byte
 from tests.support.pictures import SIZES, Compare, Somewhere, comparing
 from tests.support.screens import WIDE, branches, log, make_stack, open_session, press, settle as settled
@@ -33,7 +33,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Somewhere:
     monkeypatch.chdir(tmp_path)
     for module in CLOCKS:
         monkeypatch.setattr(f"{module}.time", SimpleNamespace(time=lambda: NOW))
-    build_damaged_demo(Path("reftable"), NOW)
+    copy_damaged_demo(Path("reftable"), NOW)
     return Somewhere(Path("reftable"), StackOptions(suffix=lambda: 0xC0FFEE))
 
 
@@ -101,7 +101,7 @@ def test_result_of_a_repair(picture: Compare, place: Somewhere) -> None:
 
 
 def test_plan_with_a_lock_in_its_way(picture: Compare, place: Somewhere) -> None:
-    build_demo(Path("sound"))
+    copy_demo(Path("sound"))
     lock = Path("sound", "tables.list.lock")
     lock.touch()
     os.utime(lock, (NOW - 3 * 3600, NOW - 3 * 3600))
@@ -159,7 +159,7 @@ def test_confirmation_with_lost_refs(picture: Compare, place: Somewhere) -> None
 
 def sound_demo(monkeypatch: pytest.MonkeyPatch, path: Path) -> Path:
     monkeypatch.chdir(path)
-    build_demo(Path("reftable"))
+    copy_demo(Path("reftable"))
     return Path("reftable")
 
 
