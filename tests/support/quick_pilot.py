@@ -7,7 +7,7 @@ bring more.
 
 Nothing is drawn but what a test looks at (`shown_lines`, pictures), since nothing else would be seen: drawing
 was a good part of the work. Only bytes are drawn each time, for drawing them is what asks for those that are
-missing. Where REFTABLE_TESTS=all asks for everything, each frame is drawn, as in a terminal.
+missing. Where REFTABLE_TESTS=all asks for everything, whatever comes to rest is drawn as in a terminal.
 """
 
 from __future__ import annotations
@@ -61,8 +61,7 @@ def make_textual_quick() -> None:
     textual.constants.TEXTUAL_ANIMATIONS = "none"  # type: ignore[misc]
     # The pilot draws when it looks, so frames in between would be for nothing.
     textual.screen.UPDATE_PERIOD = 0.5  # type: ignore[misc]
-    if not ALL:
-        Screen._compositor_refresh = _draw_later  # type: ignore[method-assign]
+    Screen._compositor_refresh = _draw_later  # type: ignore[method-assign]
     textual._callback._count_parameters = _count_parameters  # type: ignore[assignment]
     MessagePump._get_dispatch_methods = _handlers  # type: ignore[method-assign]
     Stylesheet.__init__ = _init  # type: ignore[method-assign]
@@ -186,6 +185,9 @@ def _draw(app: App[Any]) -> bool:
     if screen not in _waiting:
         return False
     _waiting.remove(screen)
+    if ALL:
+        draw_at_once(screen)
+        return True
     app._update_mouse_over(screen)
     for widget, (region, _clip) in screen._compositor.visible_widgets.items():
         if isinstance(widget, HexView):

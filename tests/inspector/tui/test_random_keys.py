@@ -23,6 +23,7 @@ import pytest
 from textual.app import App
 from textual.events import Key
 from textual.pilot import Pilot
+from textual.screen import Screen
 
 from engine.errors import ReftableError
 from engine.format import RefRecord
@@ -33,7 +34,7 @@ from inspector.tui.screens.dialog import ConfirmScreen
 from inspector.tui.screens.plan import ActionScreen
 from inspector.tui.work import Job, Jobs
 from tests.support.demo import copy_damaged_demo, copy_demo
-from tests.support.quick_pilot import rest
+from tests.support.quick_pilot import draw_at_once, rest
 from tests.support.screens import NARROW, WIDE, branches, log, make_stack, open_session, settle, shown_lines
 from tests.support.stacks import traces
 from tests.support.tables import oid
@@ -235,6 +236,8 @@ def type_at_random(directory: Path, seed: int, steps: int, patch: pytest.MonkeyP
             typist.quits += 1
 
     patch.setattr(attempt, "run", apply)
+    if ALL:  # also what is seen in between
+        patch.setattr(Screen, "_compositor_refresh", draw_at_once)
 
     def start(jobs: Jobs, group: str, *rest: Any, **options: Any) -> None:  # noqa: ANN401
         answers.start(jobs, group, *rest, **options)
