@@ -8,6 +8,7 @@ in the engine; what git prints in hex is converted here.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -28,6 +29,10 @@ _SETTINGS = {
     # Only a power cut could tell the difference, and the disk's pace must not be the tests' pace.
     "core.fsync": "none",
 }
+
+
+_COMMITTED = re.compile(rb"\[[^]]* ([0-9a-f]{40,64})\]")
+"""What git says of a commit that it has made."""
 
 
 class GitNotFoundError(Exception):
@@ -80,6 +85,8 @@ class Git:
 
     def __init__(self, program: str, home: Path) -> None:
         self.program = program
+        self._made: dict[tuple[str, bool], Path] = {}
+        self._home = home
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(home),
@@ -140,10 +147,17 @@ class Git:
     ) -> Repository:
         """Make a reftable repository at `path`, with `config` in its own configuration.
 
-        Without `auto_compaction`, what git writes through this `Repository` stays a table of its own.
+        Without `auto_compaction`, what git writes through this `Repository` stays a table of its own. One
+        repository of a kind is made by git, and the others are copies of it.
         """
-        layout = ["--bare"] if bare else []
-        self.run("init", "-q", "--ref-format=reftable", f"--object-format={object_format}", *layout, path)
+        kind = object_format, bare
+        if kind not in self._made:
+            self._made[kind] = self._home / f"{object_format}-{bare}"
+            layout = ["--bare"] if bare else []
+            how = ["-q", "--ref-format=reftable", f"--object-format={object_format}", *layout]
+            self.run("init", *how, self._made[kind])
+        # Without the times: a file is as old as it seems to be.
+        shutil.copytree(self._made[kind], path, copy_function=shutil.copy, dirs_exist_ok=True)
         env = {} if auto_compaction else {"GIT_TEST_REFTABLE_AUTOCOMPACTION": "false"}
         repository = Repository(self, path, path if bare else path / ".git", env)
         for key, value in (config or {}).items():
@@ -183,8 +197,10 @@ class Repository:
 
     def commit(self, message: str = "commit", *, date: str = DATE) -> bytes:
         """Commit nothing new on top of HEAD and return the commit's id. Not for bare repositories."""
-        self.git("commit", "-q", "--allow-empty", "-m", message, date=date)
-        return self.oid("HEAD")
+        done = self.git("-c", "core.abbrev=no", "commit", "--allow-empty", "-m", message, date=date)
+        told = _COMMITTED.match(done.stdout)
+        assert told is not None, done.stdout
+        return _raw(told[1])
 
     def branch(self, name: str, start: str | bytes = "HEAD") -> None:
         """Make a branch at `start`, or move it there."""
