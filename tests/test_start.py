@@ -55,7 +55,12 @@ FORBIDDEN = {
     "trace": LOOKING - {"regex"},
     "resolve": LOOKING,
     "layout": LOOKING - {"engine.layout.span"},
-    "fsck": FILES | DIGESTS | SCREENS - {"regex"} | CHANGES | MANY,
+    "fsck": FILES
+    | DIGESTS
+    | SCREENS
+    | CHANGES
+    | MANY
+    | {"inspector.model.view", "inspector.rows.row_filter"},
     "snapshots": PROCESSES | DIGESTS | SCREENS | MANY | {"engine.repair.plan", "engine.update.transaction"},
     "repair": SCREENS | MANY | {"inspector.cli.changes"},
     "compact": COMPACTING,

@@ -10,9 +10,8 @@ it is found.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.stack import HOW_TO_BEGIN_ANEW
 
@@ -30,8 +29,7 @@ class Severity(StrEnum):
         return list(Severity).index(self)
 
 
-@dataclass(slots=True, frozen=True)
-class FaultKind:
+class FaultKind(NamedTuple):
     """A kind of fault: its code, how bad it is, what it is, what git does with it, the repairs that apply.
 
     The safest repair comes first.

@@ -17,10 +17,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
-from typing import Final, Generic, Literal, TypeVar, cast
+from typing import Final, Generic, Literal, NamedTuple, TypeVar, cast
 
 from engine.format.record import LogRecord, RefRecord, log_order, ref_key
 from engine.format.typed import LiveRef
@@ -37,8 +36,7 @@ _K = TypeVar("_K", bytes, tuple[bytes, int])
 ChangeKind = Literal["created", "updated", "deleted"]
 
 
-@dataclass(slots=True, frozen=True)
-class RefChange:
+class RefChange(NamedTuple):
     """A ref that is not what it was: its record before and after, None where there was or is none.
 
     At least one of them is given, and neither is a tombstone.
@@ -56,16 +54,14 @@ class RefChange:
         return "deleted" if self.after is None else "updated"
 
 
-@dataclass(slots=True, frozen=True)
-class LogChanges:
+class LogChanges(NamedTuple):
     """Numbers of log entries that one view has and the other has not; a replaced one is in both."""
 
     added: int
     dropped: int
 
 
-@dataclass(slots=True, frozen=True)
-class _Kind(Generic[_R, _K]):
+class _Kind(NamedTuple, Generic[_R, _K]):
     """How records of one kind are read, tombstones among them, and what orders them."""
 
     phase: str

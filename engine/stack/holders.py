@@ -11,9 +11,8 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 _PROC: Final = "/proc"
 _MOST_PROCESSES: Final = 8192
@@ -21,8 +20,7 @@ _MOST_LINKS: Final = 131072
 _LONGEST_NAME: Final = 64
 
 
-@dataclass(slots=True, frozen=True)
-class Holder:
+class Holder(NamedTuple):
     """A process: its id and the name that the system has for it, any bytes but NUL, surrogate-escaped."""
 
     pid: int
@@ -33,8 +31,7 @@ class Holder:
         return f"process {self.pid} ({ascii(self.command)[1:-1]})"
 
 
-@dataclass(slots=True, frozen=True)
-class Holders:
+class Holders(NamedTuple):
     """Which process has which file open, by path; `complete` when all other users' could be looked into.
 
     `unseen` are the users whose processes could not; empty where it is not even known which.

@@ -18,9 +18,8 @@ import errno
 import os
 import signal
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, NamedTuple
 
 from engine.errors import HookError, in_words
 
@@ -29,8 +28,7 @@ _DECIDING: Final = ("preparing", "prepared")
 _SHELL: Final = "/bin/sh"
 
 
-@dataclass(frozen=True, slots=True)
-class ReferenceHook:
+class ReferenceHook(NamedTuple):
     """A hook of a repository. `is_recent` is how git from 2.54 on runs it; `output` gets what it prints."""
 
     program: Path

@@ -47,7 +47,6 @@ if TYPE_CHECKING:
         Health,
         HealthMark,
         broken_text,
-        damage_text,
         diagnose,
         findings_at_hand,
         identity,
@@ -77,7 +76,16 @@ if TYPE_CHECKING:
     )
     from inspector.model.session import KeyFound, News, Reloaded, RowsRead, Session
     from inspector.model.trace import ChainEnd, Link, RefTrace, UnreadTable, find_versions
-    from inspector.model.view import AsOf, Elsewhere, OneTable, Scope, StackView, WholeStack, view_of
+    from inspector.model.view import (
+        AsOf,
+        Elsewhere,
+        OneTable,
+        Scope,
+        StackView,
+        WholeStack,
+        damage_text,
+        view_of,
+    )
     from inspector.model.what_if import LOADS, Band, Course, Load, Moment, begin, last_updates, past, replay
 else:
     __getattr__, __dir__, __all__ = lazily(
@@ -88,9 +96,7 @@ else:
             "destinations": "InBytes InList ReadPlace find is_at_hand",
             "difference_summary": "DifferenceSummary summarise",
             "event": "Event EventKind OwnChange Replay Shapes TableShape history_of_tables",
-            "health": (
-                "Check Counts Health HealthMark broken_text damage_text diagnose findings_at_hand identity"
-            ),
+            "health": ("Check Counts Health HealthMark broken_text diagnose findings_at_hand identity"),
             "history": "History Told compare reopen",
             "journal": "Ending Entry Journal",
             "layout_reader": "LayoutReader",
@@ -104,7 +110,7 @@ else:
             ),
             "session": "KeyFound News Reloaded RowsRead Session",
             "trace": "ChainEnd Link RefTrace UnreadTable find_versions",
-            "view": "AsOf Elsewhere OneTable Scope StackView WholeStack view_of",
+            "view": "AsOf Elsewhere OneTable Scope StackView WholeStack damage_text view_of",
             "what_if": "LOADS Band Course Load Moment begin last_updates past replay",
         },
     )

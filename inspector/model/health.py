@@ -31,11 +31,10 @@ from engine.fsck import (
 )
 from engine.git import Repository
 from engine.progress import ProgressCallback
-from engine.readable import OpenError, ReadableTable, open_readable
+from engine.readable import OpenError, open_readable
 from engine.stack import StackOptions, UnlistedFile
 from engine.table import Table
-from inspector.model.view import StackView
-from inspector.text import counted, error_text, loss_text
+from inspector.text import counted
 
 
 class HealthMark(StrEnum):
@@ -68,8 +67,9 @@ def diagnose(
         yield from check_repository(repository)
     read = yield from fsck(directory, options, progress, now)
     with open_readable(directory, options) as stack:
-        view = StackView(stack)
-        yield from _due(view.tables, view.suggested, options.policy)
+        tables = stack.merged.tables
+        due = stack.options.suggestion([table.policy_size for table in tables]).positions
+        yield from _due(tables, due, options.policy)
     return read
 
 
@@ -280,15 +280,3 @@ def broken_text(faults: Sequence[OpenError]) -> str:
     if parts:
         parts[0] = f"{counted(damaged or missing, 'table')} {parts[0].split(' ')[1]}"
     return ", ".join([*parts, *([TABLES_LIST] if of_list else [])])
-
-
-def damage_text(view: StackView) -> str:
-    """The first fault of the stack, or the first damage met in a table, as a line; empty if there is none."""
-    if view.faults:
-        more = len(view.faults) - 1
-        return error_text(view.faults[0]) + (f" (and {more} more: see Health)" if more else "")
-    for table in view.tables:
-        losses = table.losses if isinstance(table, ReadableTable) else None
-        if isinstance(table, ReadableTable) and losses is not None and (losses.size or losses.left_out):
-            return f"{error_text(table.loss())} ({loss_text(losses)})"
-    return ""

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from engine.merge import MergedTable
-from engine.readable import OpenError, ReadableStack
+from engine.readable import OpenError, ReadableStack, ReadableTable
 from engine.table import Table
 from inspector.rows import LogRows, RefRows
-from inspector.text import short_table_name
+from inspector.text import error_text, loss_text, short_table_name
 
 
 class StackView:
@@ -120,3 +120,15 @@ Scope = WholeStack | OneTable | AsOf | Elsewhere
 def view_of(scope: Scope, view: StackView) -> StackView:
     """The view whose tables a scope is of, which may be another one than that of the stack."""
     return scope.view if isinstance(scope, Elsewhere) else view
+
+
+def damage_text(view: StackView) -> str:
+    """The first fault of the stack, or the first damage met in a table, as a line; empty if there is none."""
+    if view.faults:
+        more = len(view.faults) - 1
+        return error_text(view.faults[0]) + (f" (and {more} more: see Health)" if more else "")
+    for table in view.tables:
+        losses = table.losses if isinstance(table, ReadableTable) else None
+        if isinstance(table, ReadableTable) and losses is not None and (losses.size or losses.left_out):
+            return f"{error_text(table.loss())} ({loss_text(losses)})"
+    return ""
