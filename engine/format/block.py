@@ -15,10 +15,10 @@ deflated; its length and offsets speak of the inflated bytes.
 from __future__ import annotations
 
 import zlib
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from itertools import accumulate, chain
 from typing import Final, TypeVar
 
 from engine.errors import FormatError
@@ -32,7 +32,7 @@ from engine.format.header import (
     RESTART_SIZE,
     SECTION_NAMES,
 )
-from engine.format.raw_record import Encoded
+from engine.format.raw_record import parted
 from engine.format.record import (
     IndexRecord,
     LogRecord,
@@ -50,6 +50,7 @@ from engine.format.record import (
 from engine.format.varint import get_varint, put_u24
 
 _T = TypeVar("_T")
+_P = TypeVar("_P")
 _COMPRESSION_LEVEL: Final = 9
 _LARGEST_GUESS: Final = 2**16
 
@@ -213,7 +214,7 @@ class Block:
         section = SECTION_NAMES[self.type]
         return FormatError(self.name, self.offset, f"a {section} record runs over its block")
 
-    def parts(self, decode: Callable[..., Part[_T]], *args: int) -> Iterator[list[_T]]:
+    def parts(self, decode: Callable[..., tuple[_P, int, bytes, int]], *args: int) -> Iterator[_P]:
         """All records, by one of the functions of `record.py` or `raw_record.py`. Raises `FormatError`.
 
         One list of them, of a large block several; none is empty.
@@ -317,10 +318,13 @@ class BlockWriter:
         self.restarts: list[int] = []
         self.entries = 0
         self.last_key = b""
+        self._shared = 0  # by the last two keys that were compared
 
     def add(self, key: bytes, kind: int, tail: bytes) -> bool:
         """Append a record; False, and nothing changed, if the block has no room for it."""
-        prefix = common_prefix(self.last_key, key) if self.entries % self._restart_interval else 0
+        prefix = 0
+        if self.entries % self._restart_interval:
+            prefix = self._shared = common_prefix(self.last_key, key, self._shared)
         head = encode_head(prefix, len(key) - prefix, kind)
         size = len(head) + len(key) - prefix + len(tail)
         # Sharing nothing with the key before makes a restart point, interval or not.
@@ -336,39 +340,41 @@ class BlockWriter:
         self.last_key = key
         return True
 
-    def extend(self, items: Sequence[Encoded], start: int) -> int:
-        """Append items from `items[start]` on; returns the index of the first that has no room."""
-        append = self._parts.append
-        interval = self._restart_interval
-        entries = self.entries
-        last_key = self.last_key
-        restarts = self.restarts
-        known = len(restarts)
-        available = room = self._capacity - self.size - RESTART_COUNT_SIZE - RESTART_SIZE * known
-        for key, previous, prefix, kind, tail_len, encoded in items[start:] if start else items:
-            # A source restart (prefix 0) says nothing about what the key shares with the one before.
-            if previous is not last_key or not prefix or not entries % interval:
-                prefix = common_prefix(last_key, key) if entries % interval else 0  # noqa: PLW2901 - what is written
-                tail = encoded[len(encoded) - tail_len :]
-                encoded = encode_head(prefix, len(key) - prefix, kind) + key[prefix:] + tail  # noqa: PLW2901 - replaces it
-            left = room - len(encoded)
-            if prefix or len(restarts) >= MAX_RESTARTS:
-                if left < 0:
+    def take_over(self, keys: list[bytes], encoded: list[bytes], start: int) -> int:
+        """Append records from the number `start` on; returns the number of the first that has no room.
+
+        `encoded` are whole records, each as it is stored behind the one before it, as `RawRefs` has them.
+        """
+        count = len(keys)
+        at = start
+        while at < count:
+            phase = self.entries % self._restart_interval
+            if not phase or at == start or not encoded[at][0]:
+                if not self.add(keys[at], *parted(keys[at], encoded[at])):
                     break
-            else:
-                left -= RESTART_SIZE
-                if left < 0:
+                at += 1
+                continue
+            stop = min(at + self._restart_interval - phase, count)
+            if keys[at][0] != keys[stop - 1][0]:
+                # One that shares nothing with the one before it is a restart point.
+                stop = bisect_left(keys, bytes((keys[at][0] + 1,)), at, stop)
+            room = self._capacity - self.size - RESTART_COUNT_SIZE - RESTART_SIZE * len(self.restarts)
+            run = b"".join(encoded[at:stop])
+            is_full = len(run) > room
+            if is_full:
+                ends = list(accumulate(map(len, encoded[at:stop])))
+                stop = at + bisect_right(ends, room)
+                if stop == at:
                     break
-                restarts.append(self.size + available - room - RESTART_SIZE * (len(restarts) - known))
-            room = left
-            append(encoded)
-            entries += 1
-            last_key = key
-        added = entries - self.entries
-        self.size += available - room - RESTART_SIZE * (len(restarts) - known)
-        self.entries = entries
-        self.last_key = last_key
-        return start + added
+                run = run[: ends[stop - at - 1]]
+            self._parts.append(run)
+            self.size += len(run)
+            self.entries += stop - at
+            self.last_key = keys[stop - 1]
+            at = stop
+            if is_full:
+                break
+        return at
 
     def finish(self, header: bytes) -> bytes:
         """The finished block, unpadded; `header` is the file header of a first block, or empty."""

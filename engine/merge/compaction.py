@@ -24,10 +24,10 @@ from typing import Final
 
 from engine.errors import ApiError, FormatError
 from engine.format.header import MIN_UPDATE_INDEX
-from engine.format.raw_record import Encoded, is_marker, log_time, marker_for, normalised
+from engine.format.raw_record import Encoded, RawRefs, is_marker, log_time, marker_for, normalised
 from engine.format.record import DELETION, LOG_KEY_TAIL
 from engine.format.varint import U64_MAX
-from engine.merge.merged import MergedTable, merge_blocks
+from engine.merge.merged import MergedTable, merge_blocks, merge_columns
 from engine.progress import Progress, ProgressCallback
 from engine.table.options import WriteOptions
 from engine.table.reader import Table
@@ -113,13 +113,21 @@ class _Tally:
         self._done = 0
         self._total = sum(table.size for table in tables)
 
-    def watch(self, phase: str, blocks: Iterator[tuple[int, list[Encoded]]]) -> Iterator[list[Encoded]]:
-        for size, items in blocks:
-            self.read += len(items)
-            self._done += size
-            if self._progress is not None:
-                self._progress(Progress(phase, self._done, self._total))
-            yield items
+    def refs(self, blocks: Iterator[tuple[int, RawRefs]]) -> Iterator[RawRefs]:
+        for size, refs in blocks:
+            self._take("refs", size, len(refs.keys))
+            yield refs
+
+    def logs(self, blocks: Iterator[tuple[int, list[Encoded]]]) -> Iterator[list[Encoded]]:
+        for size, logs in blocks:
+            self._take("logs", size, len(logs))
+            yield logs
+
+    def _take(self, phase: str, size: int, count: int) -> None:
+        self.read += count
+        self._done += size
+        if self._progress is not None:
+            self._progress(Progress(phase, self._done, self._total))
 
 
 _key: Callable[[Encoded], bytes] = itemgetter(0)
@@ -150,15 +158,18 @@ def compact_tables(
     writer.set_limits(low, max(table.max_update_index for table in tables))
     tally = _Tally(tables, progress)
     expiring = None if expiry is None else _Expiring(expiry, hash_size)
-    for items in merge_blocks([tally.watch("refs", table.encoded_ref_blocks(low)) for table in tables], _key):
-        writer.add_encoded_refs(_without_tombstones(items, tally) if drop_tombstones else items)
+    for refs in merge_columns([tally.refs(table.raw_ref_blocks(low)) for table in tables]):
+        kept_refs = refs.without_tombstones() if drop_tombstones else refs
+        tally.tombstones += len(refs.keys) - len(kept_refs.keys)
+        if kept_refs.keys:
+            writer.add_raw_refs(kept_refs)
 
     def add_logs(items: list[Encoded]) -> None:
         writer.add_encoded_logs(
             items if options.exact_log_message else [normalised(item, hash_size) for item in items]
         )
 
-    for items in merge_blocks([tally.watch("logs", table.encoded_log_blocks()) for table in tables], _key):
+    for items in merge_blocks([tally.logs(table.encoded_log_blocks()) for table in tables], _key):
         kept = _without_tombstones(items, tally) if drop_tombstones else items
         add_logs(kept if expiring is None else expiring.without_expired(kept))
     if expiring is not None:

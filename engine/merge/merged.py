@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from operator import attrgetter
-from typing import Final, Literal, NamedTuple, TypeVar, cast, overload
+from typing import Any, Final, Generic, Literal, NamedTuple, Protocol, Self, TypeVar, cast, overload
 
 from engine.errors import ApiError, FormatError, require_bytes
 from engine.format.record import LogRecord, RefRecord, log_order, ref_key
@@ -29,78 +30,132 @@ _LARGEST_WINDOW: Final = 256
 """Items of a stream at hand at a time, once a merge has gone on for a while."""
 
 
-def merge_blocks(sources: Sequence[Iterable[list[_T]]], key_of: Callable[[_T], _K]) -> Iterator[list[_T]]:
-    """Merge streams of lists, each in key order, oldest stream first, into lists in key order.
+class _Columns(Protocol):
+    """Records as columns of the same length, in the order of `keys`."""
 
-    Of several items with one key the one of the newest stream remains. `key_of` returns
-    whatever orders the items. Empty lists are allowed and none is returned. The first list
-    takes one of each stream; the more are asked for, the more are merged at a time.
+    @property
+    def keys(self) -> Sequence[Any]: ...
+    def between(self, start: int, stop: int) -> Self:
+        """Those from the number `start` on in front of the number `stop`."""
+
+    def followed_by(self, others: Self) -> Self:
+        """These and `others`, which sort after them."""
+
+    def lay_over(self, newer: Self) -> None:
+        """Take in newer records; of one key the newer remains."""
+
+
+_C = TypeVar("_C", bound=_Columns)
+
+
+class _Listed(Generic[_T, _K]):
+    """A list of records, and of their keys once they are asked for."""
+
+    __slots__ = ("_key_of", "_keys", "items")
+
+    def __init__(self, items: list[_T], key_of: Callable[[_T], _K], keys: list[_K] | None = None) -> None:
+        self.items = items
+        self._key_of: Callable[[_T], _K] = key_of
+        self._keys: list[_K] | None = keys
+
+    @property
+    def keys(self) -> list[_K]:
+        if self._keys is None:
+            self._keys = [self._key_of(item) for item in self.items]
+        return self._keys
+
+    def between(self, start: int, stop: int) -> _Listed[_T, _K]:
+        return _Listed(self.items[start:stop], self._key_of, self.keys[start:stop])
+
+    def followed_by(self, others: _Listed[_T, _K]) -> _Listed[_T, _K]:
+        return _Listed(self.items + others.items, self._key_of)
+
+    def lay_over(self, newer: _Listed[_T, _K]) -> None:
+        keys, items = self.keys, self.items
+        if len(newer.items) > len(items) // 2:
+            both = dict(zip(keys, items, strict=True))
+            both.update(zip(newer.keys, newer.items, strict=True))
+            # Sorting takes up runs that are in order and gallops through the long ones.
+            keys[:] = sorted(both)
+            items[:] = [both[key] for key in keys]
+            return
+        at = 0
+        for key, item in zip(newer.keys, newer.items, strict=True):
+            at = bisect_left(keys, key, at)
+            if at < len(keys) and keys[at] == key:
+                items[at] = item
+            else:
+                keys.insert(at, key)
+                items.insert(at, item)
+
+
+def merge_blocks(sources: Sequence[Iterable[list[_T]]], key_of: Callable[[_T], _K]) -> Iterator[list[_T]]:
+    """Merge streams of lists as `merge_columns` does; `key_of` returns whatever orders the items."""
+    listed = [map(partial(_Listed, key_of=key_of), source) for source in sources]
+    for merged in merge_columns(listed):
+        yield merged.items
+
+
+def merge_columns(sources: Sequence[Iterable[_C]]) -> Iterator[_C]:
+    """Merge streams of columns, each in key order, oldest stream first, into columns in key order.
+
+    Of several records with one key the one of the newest stream remains. Empty columns are allowed and none
+    are returned. The first columns take one of each stream; the more are asked for, the more are merged at
+    a time.
     """
     streams = [iter(source) for source in sources]
-    keys: list[list[_K]] = [[] for _ in streams]
-    blocks: list[list[_T]] = [[] for _ in streams]
+    at_hand: list[_C | None] = [None for _ in streams]
+    keys: list[Sequence[Any]] = [() for _ in streams]
     starts = [0] * len(streams)
     active = list(range(len(streams)))
     window = 1
     while True:
         for stream in active:
-            if starts[stream] == len(blocks[stream]):
-                blocks[stream], starts[stream] = _next_items(streams[stream], window), 0
-                keys[stream] = list(map(key_of, blocks[stream]))
-        active = [stream for stream in active if blocks[stream]]
+            if starts[stream] == len(keys[stream]):
+                following = _next_columns(streams[stream], window)
+                at_hand[stream], starts[stream] = following, 0
+                keys[stream] = following.keys if following is not None else ()
+        active = [stream for stream in active if keys[stream]]
         if len(active) < 2:
             break
         window = min(2 * window, _LARGEST_WINDOW)
         limit = min([keys[stream][-1] for stream in active])
-        merged: list[_T] = []
-        merged_keys: list[_K] = []
+        merged: _C | None = None
         for stream in active:
-            start = starts[stream]
+            columns, start = at_hand[stream], starts[stream]
             stop = bisect_right(keys[stream], limit, start)
-            if stop > start:
+            if columns is not None and stop > start:
                 starts[stream] = stop
-                if merged:
-                    _overlay(merged_keys, merged, keys[stream][start:stop], blocks[stream][start:stop])
+                if merged is None:
+                    merged = columns.between(start, stop)
                 else:
-                    merged_keys, merged = keys[stream][start:stop], blocks[stream][start:stop]
-        if not merged:
+                    merged.lay_over(columns.between(start, stop))
+        if merged is None:
             # Only keys in disorder come here; what they cost is order, not a loop without end.
             stream = min(active, key=lambda stream: keys[stream][-1])
-            merged = blocks[stream][starts[stream] :]
-            starts[stream] = len(blocks[stream])
-        yield merged
-    for stream in active:
-        yield blocks[stream][starts[stream] :]
-        yield from filter(None, streams[stream])
-
-
-def _next_items(stream: Iterator[list[_T]], count: int) -> list[_T]:
-    """The next lists of a stream as one, until they have `count` items; empty at its end."""
-    items: list[_T] = []
-    for following in stream:
-        items = items + following if items else following
-        if len(items) >= count:
-            break
-    return items
-
-
-def _overlay(keys: list[_K], items: list[_T], newer_keys: list[_K], newer_items: list[_T]) -> None:
-    """Lay newer items over older ones, both in key order; of one key the newer remains."""
-    if len(newer_keys) > len(keys) // 2:
-        both = dict(zip(keys, items, strict=True))
-        both.update(zip(newer_keys, newer_items, strict=True))
-        # Sorting takes up runs that are in order and gallops through the long ones.
-        keys[:] = sorted(both)
-        items[:] = [both[key] for key in keys]
-        return
-    at = 0
-    for key, item in zip(newer_keys, newer_items, strict=True):
-        at = bisect_left(keys, key, at)
-        if at < len(keys) and keys[at] == key:
-            items[at] = item
+            columns, start = at_hand[stream], starts[stream]
+            starts[stream] = len(keys[stream])
+            if columns is not None:
+                yield columns.between(start, starts[stream])
         else:
-            keys.insert(at, key)
-            items.insert(at, item)
+            yield merged
+    for stream in active:
+        columns = at_hand[stream]
+        if columns is not None:
+            yield columns.between(starts[stream], len(keys[stream]))
+        for columns in streams[stream]:
+            if columns.keys:
+                yield columns
+
+
+def _next_columns(stream: Iterator[_C], count: int) -> _C | None:
+    """The next columns of a stream as one, until they have `count` records; None at its end."""
+    columns: _C | None = None
+    for following in stream:
+        columns = following if columns is None else columns.followed_by(following)
+        if len(columns.keys) >= count:
+            break
+    return columns
 
 
 class Version(NamedTuple):
@@ -125,6 +180,15 @@ def _live_refs(records: list[RefRecord]) -> list[RefRecord]:
     if None not in map(_value, records):
         return records
     return [record for record in records if record.value is not None or record.target is not None]
+
+
+def _live_logs(records: list[LogRecord], markers: bool) -> list[LogRecord]:
+    # Tombstones and markers have twice the same id, which costs less to see than what each of them is.
+    return [
+        record
+        for record in records
+        if record.old != record.new or not (record.is_deletion or (record.is_marker and not markers))
+    ]
 
 
 class MergedTable:
@@ -208,18 +272,7 @@ class MergedTable:
         all that is stored is.
         """
         merged = merge_blocks(self._log_sources(start, update_index), log_order)
-        if deletions:
-            return merged
-        # Tombstones and markers have twice the same id, which costs less to see than what each of them is.
-        live = (
-            [
-                record
-                for record in records
-                if record.old != record.new or not (record.is_deletion or (record.is_marker and not markers))
-            ]
-            for records in merged
-        )
-        return filter(None, live)
+        return merged if deletions else filter(None, map(partial(_live_logs, markers=markers), merged))
 
     @overload
     def refs(self, prefix: bytes = b"", *, deletions: Literal[False] = False) -> Iterator[LiveRef]: ...
@@ -266,7 +319,7 @@ class MergedTable:
         live = self._origins(self._log_sources(start, update_index), log_order, deletions)
         if deletions or markers:
             return live
-        return filter(None, ([origin for origin in origins if not origin[0].is_marker] for origins in live))
+        return filter(None, map(_without_markers, live))
 
     def refs_for(self, oid: bytes) -> Iterator[LiveRef]:
         """The refs whose value or peeled value is `oid`, in name order.
@@ -297,8 +350,15 @@ class MergedTable:
         merged = merge_blocks(list(tagged), lambda origin: key_of(origin[0]))
         if deletions:
             return merged
-        live = ([origin for origin in origins if not origin[0].is_deletion] for origins in merged)
-        return filter(None, live)
+        return filter(None, map(_live_origins, merged))
+
+
+def _live_origins(origins: list[tuple[_R, Table]]) -> list[tuple[_R, Table]]:
+    return [origin for origin in origins if not origin[0].is_deletion]
+
+
+def _without_markers(origins: list[tuple[LogRecord, Table]]) -> list[tuple[LogRecord, Table]]:
+    return [origin for origin in origins if not origin[0].is_marker]
 
 
 def _from(first: _K, blocks: Iterable[list[_T]], key_of: Callable[[_T], _K]) -> Iterator[list[_T]]:

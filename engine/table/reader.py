@@ -34,7 +34,7 @@ from engine.format.header import (
     footer_size,
     header_size,
 )
-from engine.format.raw_record import Encoded, split_logs, split_refs
+from engine.format.raw_record import Encoded, RawRefs, cut_refs, split_logs, split_refs
 from engine.format.record import (
     LogRecord,
     ObjectRecord,
@@ -282,11 +282,23 @@ class Table(Closing):
                 if prefix in ids or any(oid is not None and oid.startswith(prefix) for oid in ids):
                     yield cast("LiveRef", record)
 
-    def encoded_ref_blocks(self, min_update_index: int) -> Iterator[tuple[int, list[Encoded]]]:
-        """Lists of refs cut out for a table with this lower limit, and how many bytes were read for each.
+    def raw_ref_blocks(self, min_update_index: int) -> Iterator[tuple[int, RawRefs]]:
+        """Refs cut out for a table with this lower limit, and how many bytes were read for each list of them.
 
         Raises `FormatError`, also where names do not ascend.
         """
+        numbers = self.min_update_index, self.min_update_index - min_update_index
+        last_key = b""
+        for block in self._scan(self._refs):
+            size = block.next_offset - block.offset
+            for refs in block.parts(cut_refs, self.hash_id.size, *numbers):
+                self._check_order(block, last_key, refs.keys[0])
+                last_key = refs.keys[-1]
+                yield size, refs
+                size = 0
+
+    def encoded_ref_blocks(self, min_update_index: int) -> Iterator[tuple[int, list[Encoded]]]:
+        """The same refs one by one. Raises `FormatError`, also where names do not ascend."""
         shift = self.min_update_index - min_update_index
         return self._cut_out(self._refs, split_refs, self.min_update_index, shift)
 
@@ -301,12 +313,15 @@ class Table(Closing):
         for block in self._scan(section):
             size = block.next_offset - block.offset
             for items in block.parts(split, self.hash_id.size, *numbers):
-                if items[0][0] <= last_key:
-                    what = f"{shown(items[0][0])} does not sort after {shown(last_key)} in the block before"
-                    raise FormatError(self.name, block.offset, what)
+                self._check_order(block, last_key, items[0][0])
                 last_key = items[-1][0]
                 yield size, items
                 size = 0
+
+    def _check_order(self, block: Block, last_key: bytes, key: bytes) -> None:
+        if key <= last_key:
+            what = f"{shown(key)} does not sort after {shown(last_key)} in the block before"
+            raise FormatError(self.name, block.offset, what)
 
     def blocks(self) -> Iterator[Block]:
         """Every block of the file in the order of the file. Raises `FormatError`."""

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
-from typing import Final
+from typing import Final, cast
 
 from engine.errors import ApiError, EntryTooBigError, shown
 from engine.format.block import BlockWriter
@@ -32,13 +32,12 @@ from engine.format.header import (
     HashId,
     Header,
 )
-from engine.format.raw_record import Encoded
+from engine.format.raw_record import Encoded, RawRefs
 from engine.format.record import (
     LOG_KEY_TAIL,
-    VAL1,
-    VAL2,
     LogRecord,
     RefRecord,
+    encode_head,
     encode_log,
     encode_object,
     encode_ref,
@@ -51,6 +50,9 @@ from engine.table.options import WriteOptions
 
 _INDEX_THRESHOLD: Final = 3
 _INDEX_THRESHOLD_UNPADDED: Final = 1
+
+_OBJECTS_AT_ONCE: Final = 1024
+"""Object records that are encoded before they are written: all of them would be memory."""
 
 
 @dataclass(slots=True)
@@ -110,7 +112,7 @@ class TableWriter:
         self._block: BlockWriter | None = None
         self._last_key = b""
         self._index: list[tuple[bytes, int]] = []
-        self._mentioned: set[bytes] = set()  # by the refs of the current block
+        self._mentioned: set[bytes | None] = set()  # by the refs of the current block
         # Object id -> offset of the only ref block that mentions it, or a list of several.
         # Most ids are mentioned by one block, and a list for each would be most of the memory.
         self._objects: dict[bytes, int | list[int]] = {}
@@ -187,27 +189,27 @@ class TableWriter:
             self.add_log(record)
 
     def add_encoded_refs(self, items: Sequence[Encoded]) -> None:
-        """Append ref records that were cut out of blocks; tails fit this table's limits."""
-        hash_size = self._hash_size
-        mentioned = self._mentioned
-        done = 0
-        while done < len(items):
-            first = done
-            done = self._extend(REF, items, first)
-            if self.options.skip_index_objects:
-                continue
-            written = items[first:done]
-            values = [item for item in written if item[3] in (VAL1, VAL2)]
-            mentioned.update([item[5][-hash_size:] for item in values])
-            mentioned.update([item[5][-2 * hash_size : -hash_size] for item in values if item[3] == VAL2])
+        """Append ref records that were cut out of blocks one by one; tails fit this table's limits."""
+        self.add_raw_refs(RawRefs.of_items(items, self._hash_size))
 
-    def add_encoded_logs(self, items: Sequence[Encoded]) -> None:
-        """Append log records that were cut out of blocks, messages as they are."""
-        if items:
-            self._begin_logs()
+    def add_raw_refs(self, refs: RawRefs) -> None:
+        """Append ref records that were cut out of blocks; tails fit this table's limits."""
+        count = len(refs.keys)
         done = 0
-        while done < len(items):
-            done = self._extend(LOG, items, done)
+        while done < count:
+            first = done
+            if refs.keys[first] <= self._last_key:
+                raise ApiError(f"{shown(refs.keys[first])} does not sort after {shown(self._last_key)}")
+            done = self._take_over(REF, refs.keys, refs.encoded, first)
+            self._last_key = refs.keys[done - 1]
+            if not self.options.skip_index_objects:
+                self._mentioned.update(refs.ids[first:done])
+
+    def add_encoded_logs(self, items: Iterable[Encoded]) -> None:
+        """Append log records that were cut out of blocks, messages as they are."""
+        for key, _, _, kind, tail_len, encoded in items:
+            self._begin_logs()
+            self._add(key, kind, encoded[len(encoded) - tail_len :])
 
     def close(self) -> TableStats:
         """Write what is still to be written, and the footer; returns the statistics.
@@ -249,7 +251,7 @@ class TableWriter:
         """Take up the object ids of the ref block that is being flushed."""
         offset = self._position
         objects = self._objects
-        for oid in self._mentioned:
+        for oid in self._distinct_ids():
             known = objects.get(oid)
             if known is None:
                 objects[oid] = offset
@@ -258,6 +260,15 @@ class TableWriter:
             else:
                 known.append(offset)
         self._mentioned.clear()
+
+    def _distinct_ids(self) -> set[bytes]:
+        """Those that are mentioned, each by itself: those of a tag and its object may come as one text."""
+        self._mentioned.discard(None)
+        mentioned = cast("set[bytes]", self._mentioned)
+        size = self._hash_size
+        if {*map(len, mentioned)} <= {size}:
+            return mentioned
+        return {text[at : at + size] for text in mentioned for at in range(0, len(text), size)}
 
     def _new_block(self, section: int) -> BlockWriter:
         header_size = 0 if self._position else self._header().size
@@ -286,19 +297,15 @@ class TableWriter:
         if not self._new_block(section).add(key, kind, tail):
             raise self._too_big(key)
 
-    def _extend(self, section: int, items: Sequence[Encoded], start: int) -> int:
-        """Fill the current block, or a new one if it is full, with items from `start` on."""
-        if items[start][0] <= self._last_key:
-            raise ApiError(f"{shown(items[start][0])} does not sort after {shown(self._last_key)}")
+    def _take_over(self, section: int, keys: list[bytes], encoded: list[bytes], start: int) -> int:
+        """Fill the current block, or a new one if it is full, with records from the number `start` on."""
         block = self._block or self._new_block(section)
-        stop = block.extend(items, start)
+        stop = block.take_over(keys, encoded, start)
         if stop == start:
             self._flush()
-            block = self._new_block(section)
-            stop = block.extend(items, start)
+            stop = self._new_block(section).take_over(keys, encoded, start)
             if stop == start:
-                raise self._too_big(items[start][0])
-        self._last_key = block.last_key
+                raise self._too_big(keys[start])
         return stop
 
     def _too_big(self, key: bytes) -> EntryTooBigError:
@@ -374,21 +381,46 @@ class TableWriter:
         if not self.stats.ref.index_blocks or self.options.skip_index_objects:
             return
         oids = sorted(self._objects)
-        length = MIN_OBJECT_ID_LEN
-        for oid, following in pairwise(oids):
-            while oid[:length] == following[:length]:
-                length += 1
+        shared = _shared(oids)
+        length = max(MIN_OBJECT_ID_LEN, max(shared) + 1)
         if length > MAX_OBJECT_ID_LEN:
             # The footer has five bits for the length: ids this alike cannot be indexed.
             return
         self.stats.object_id_len = length
-        varint = cache(put_varint)
-        for oid in oids:
-            known = self._objects[oid]
-            kind, tail = encode_object([known] if isinstance(known, int) else known, varint)
-            prefix = oid[:length]
-            try:
-                self._append(OBJ, prefix, kind, tail)
-            except EntryTooBigError:
-                self._append(OBJ, prefix, *encode_object([]))
+        for first in range(0, len(oids), _OBJECTS_AT_ONCE):
+            some = slice(first, first + _OBJECTS_AT_ONCE)
+            self._write_objects(oids[some], shared[some], length)
         self._finish_section(OBJ)
+
+    def _write_objects(self, oids: list[bytes], shared: list[int], length: int) -> None:
+        varint = cache(put_varint)
+        heads = [[encode_head(n, length - n, kind) for kind in range(8)] for n in range(length)]
+        encoded: list[bytes] = []
+        for oid, prefix in zip(oids, shared, strict=True):
+            known = self._objects[oid]
+            if isinstance(known, int):
+                encoded.append(heads[prefix][1] + oid[prefix:length] + varint(known))
+            else:
+                kind, tail = encode_object(known, varint)
+                encoded.append(heads[prefix][kind] + oid[prefix:length] + tail)
+        keys = [oid[:length] for oid in oids]
+        done = 0
+        while done < len(keys):
+            try:
+                done = self._take_over(OBJ, keys, encoded, done)
+            except EntryTooBigError:
+                kind, tail = encode_object([])
+                encoded[done] = heads[shared[done]][kind] + keys[done][shared[done] :] + tail
+
+
+def _shared(oids: list[bytes]) -> list[int]:
+    """How many bytes each of some object ids in order shares with the one before it, of the first none."""
+    shared = [0]
+    at = 0
+    for oid, following in pairwise(oids):
+        if at and oid[:at] != following[:at]:
+            at = 0
+        while oid[at] == following[at]:
+            at += 1
+        shared.append(at)
+    return shared

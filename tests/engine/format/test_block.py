@@ -10,7 +10,7 @@ import pytest
 from engine.errors import FormatError
 from engine.format import LOG, MAX_RESTARTS, OBJ, REF, Block, LogRecord, RefRecord
 from engine.format.block import BlockWriter, read_size
-from engine.format.raw_record import split_refs
+from engine.format.raw_record import RawRefs, cut_refs, parted, split_refs
 from engine.format.record import encode_ref
 from engine.format.search import find_ref
 from engine.format.varint import put_u24
@@ -37,6 +37,12 @@ def parse(data: bytes, offset: int = 0, header_size: int = 0, block_size: int = 
 
 def numbered(count: int) -> list[bytes]:
     return [b"refs/heads/%04d" % number for number in range(count)]
+
+
+def cut_out(data: bytes) -> RawRefs:
+    """The refs of a block, as a compaction takes them."""
+    (refs,) = parse(data).parts(cut_refs, 20, 0, 0)
+    return refs
 
 
 def restart_keys(block: Block) -> list[bytes]:
@@ -111,25 +117,30 @@ def test_records_taken_over_make_the_same_blocks_as_records_added(
     interval: int, source_interval: int, capacity: int
 ) -> None:
     names = sorted([b"HEAD", *numbered(30), b"stash", b"x" * 40, b"x" * 60])
-    source = parse(filled(names, interval=source_interval).finish(b""))
-    items = list(source.records(split_refs, 20, 0, 0))
+    data = filled(names, interval=source_interval).finish(b"")
+    refs = cut_out(data)
     # Some records are gone, so their neighbours' prefixes have changed.
-    kept = [item for number, item in enumerate(items) if number % 7 != 3]
+    for number in range(3, len(names), 7):
+        refs.ids[number] = None
+    kept = refs.without_tombstones()
+    items = [item for number, item in enumerate(parse(data).records(split_refs, 20, 0, 0)) if number % 7 != 3]
+    one_by_one = RawRefs.of_items(items, 20)
+    assert (one_by_one.keys, one_by_one.encoded, one_by_one.ids) == (kept.keys, kept.encoded, kept.ids)
+    assert kept.keys == [name for number, name in enumerate(names) if number % 7 != 3]
     added: list[bytes] = []
     writer = BlockWriter(REF, capacity, 0, interval)
-    for key, _, _, kind, tail_len, encoded in kept:
-        tail = encoded[len(encoded) - tail_len :]
-        if not writer.add(key, kind, tail):
+    for key, encoded in zip(kept.keys, kept.encoded, strict=True):
+        if not writer.add(key, *parted(key, encoded)):
             added.append(writer.finish(b""))
             writer = BlockWriter(REF, capacity, 0, interval)
-            assert writer.add(key, kind, tail)
+            assert writer.add(key, *parted(key, encoded))
     added.append(writer.finish(b""))
     taken: list[bytes] = []
     done = 0
-    while done < len(kept):
+    while done < len(kept.keys):
         writer = BlockWriter(REF, capacity, 0, interval)
-        done = writer.extend(kept, done)
-        assert writer.last_key == kept[done - 1][0]
+        done = writer.take_over(kept.keys, kept.encoded, done)
+        assert writer.last_key == kept.keys[done - 1]
         taken.append(writer.finish(b""))
     assert taken == added
 
@@ -139,20 +150,41 @@ def test_records_taken_over_fill_a_block_to_its_last_byte(last: bytes) -> None:
     """With a restart point at the end, and without one."""
     names = [*numbered(3), last]
     data = filled(names).finish(b"")
-    items = list(parse(data).records(split_refs, 20, 0, 0))
+    refs = cut_out(data)
     exact = BlockWriter(REF, len(data), 0, 16)
-    assert exact.extend(items, 0) == 4
+    assert exact.take_over(refs.keys, refs.encoded, 0) == 4
     assert exact.finish(b"") == data
-    assert BlockWriter(REF, len(data) - 1, 0, 16).extend(items, 0) == 3
+    assert BlockWriter(REF, len(data) - 1, 0, 16).take_over(refs.keys, refs.encoded, 0) == 3
 
 
 def test_records_taken_over_into_a_full_block_change_nothing() -> None:
-    items = list(parse(filled(numbered(3)).finish(b"")).records(split_refs, 20, 0, 0))
+    refs = cut_out(filled(numbered(3)).finish(b""))
     writer = filled([b"a"], capacity=40)
     before = writer.finish(b"")
     writer = filled([b"a"], capacity=40)
-    assert writer.extend(items, 0) == 0
+    assert writer.take_over(refs.keys, refs.encoded, 0) == 0
     assert writer.finish(b"") == before
+
+
+@pytest.mark.parametrize("source_interval", [1, 4, 16])
+@pytest.mark.parametrize("step", [1, 2, 5])
+def test_newer_records_are_laid_over_older_ones(source_interval: int, step: int) -> None:
+    """New names singly and in a row, newer values of old ones, and both at either end."""
+    names = sorted([b"HEAD", *numbered(30), b"stash", b"x" * 140, b"x" * 160])
+    older = [name for number, name in enumerate(names) if number // step % 2]
+    newer = [name for number, name in enumerate(names) if number // step % 2 == 0 or number % 7 == 3]
+    refs = cut_out(filled(older, interval=source_interval).finish(b""))
+    over = cut_out(filled(newer, interval=source_interval).finish(b""))
+    refs.lay_over(over)
+    assert refs.keys == names
+    ids = {name: tail_of(number)[1:] for given in (older, newer) for number, name in enumerate(given)}
+    assert refs.ids == [ids[name] for name in names]
+    expected = BlockWriter(REF, 4096, 0, 16)
+    for name in names:
+        assert expected.add(name, 1, b"\0" + ids[name])
+    taken = BlockWriter(REF, 4096, 0, 16)
+    assert taken.take_over(refs.keys, refs.encoded, 0) == len(names)
+    assert taken.finish(b"") == expected.finish(b"")
 
 
 @pytest.mark.parametrize(

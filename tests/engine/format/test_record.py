@@ -6,6 +6,7 @@ import pickle
 import weakref
 from collections.abc import Callable, Iterator
 from copy import copy
+from functools import reduce
 from itertools import chain
 from typing import TypeVar
 
@@ -23,8 +24,9 @@ from engine.format import (
     RefRecord,
     log_key,
     split_logs,
+    split_refs,
 )
-from engine.format.raw_record import split_refs
+from engine.format.raw_record import RawRefs, cut_refs
 from engine.format.record import (
     Part,
     decode_index,
@@ -175,12 +177,27 @@ def test_a_head_is_two_varints() -> None:
     assert encode_head(1, 16, 1) == put_varint(1) + put_varint(129)
 
 
+def cut_out(data: bytes, hash_size: int, min_update_index: int, shift: int) -> Iterator[RawRefs]:
+    """The refs of a block cut out, in columns as they come."""
+    pos, key, spent = 0, b"", 0
+    while pos < len(data):
+        numbers = hash_size, min_update_index, shift
+        refs, pos, key, spent = cut_refs(data, pos, len(data), key, spent, *numbers)
+        yield refs
+
+
+def all_cut_out(data: bytes, hash_size: int, min_update_index: int, shift: int) -> RawRefs:
+    """The refs of a block cut out."""
+    return reduce(RawRefs.followed_by, cut_out(data, hash_size, min_update_index, shift))
+
+
 Decoder = Callable[[bytes], list[object]]
 IN_LISTS: dict[str, Callable[[bytes], Iterator[list[object]]]] = {
     "refs": lambda data: in_parts(decode_refs, data, 0, len(data), 20, 0),
-    "split refs": lambda data: in_parts(split_refs, data, 0, len(data), 20, 0, 0),
-    "shifted refs": lambda data: in_parts(split_refs, data, 0, len(data), 20, 5, 1),
+    "cut refs": lambda data: (list[object](refs.encoded) for refs in cut_out(data, 20, 0, 0)),
+    "shifted refs": lambda data: (list[object](refs.encoded) for refs in cut_out(data, 20, 5, 1)),
     "logs": lambda data: in_parts(decode_logs, data, 0, len(data), 20),
+    "split refs": lambda data: in_parts(split_refs, data, 0, len(data), 20, 0, 0),
     "split logs": lambda data: in_parts(split_logs, data, 0, len(data), 20),
     "objects": lambda data: in_parts(decode_objects, data, 0, len(data)),
     "index": lambda data: in_parts(decode_index, data, 0, len(data)),
@@ -241,7 +258,7 @@ def test_records_cut_off_anywhere_are_malformed(name: str) -> None:
 def test_malformed_records_say_what_is_wrong(name: str, data: bytes, reason: str) -> None:
     with pytest.raises(Malformed, match=reason):
         DECODERS[name](data)
-    for decoder in ("split refs", "shifted refs") if name == "refs" else ("split logs",):
+    for decoder in ("cut refs", "split refs", "shifted refs") if name == "refs" else ("split logs",):
         if name in decoder:
             with pytest.raises(Malformed):
                 DECODERS[decoder](data)
@@ -252,7 +269,7 @@ def test_records_that_are_cut_out_ascend(second: bytes) -> None:
     refs = raw_record(0, b"b", 0, b"\0") + raw_record(0, second, 0, b"\0")
     assert len(all_of(decode_refs, refs, 0, len(refs), 20, 0)) == 2
     with pytest.raises(Malformed, match="sort after"):
-        all_of(split_refs, refs, 0, len(refs), 20, 0, 0)
+        all_cut_out(refs, 20, 0, 0)
     logs = raw_record(0, log_key(b"b", 1), 0, b"") + raw_record(0, log_key(second, 1), 0, b"")
     assert len(all_of(decode_logs, logs, 0, len(logs), 20)) == 2
     with pytest.raises(Malformed, match="sort after"):
@@ -260,15 +277,16 @@ def test_records_that_are_cut_out_ascend(second: bytes) -> None:
 
 
 def test_records_that_are_cut_out_keep_their_bytes() -> None:
+    """But for what they share with those in front of them, which restart points do not tell."""
     data = SOUND["refs"]
-    items = all_of(split_refs, data, 0, len(data), 20, 0, 0)
-    assert b"".join(item[5] for item in items) == data
-    last = b""
-    for key, previous, prefix, kind, tail_len, encoded in items:
-        assert previous is last
-        head = encode_head(prefix, len(key) - prefix, kind)
-        assert encoded[: len(encoded) - tail_len] == head + key[prefix:]
-        last = key
+    refs = all_cut_out(data, 20, 0, 0)
+    assert data.startswith(refs.encoded[0])
+    expected = [
+        encode_head(shared, len(key) - shared, kind) + key[shared:] + tail
+        for key, shared, (_, _, kind, tail) in zip(refs.keys, range(len(REFS)), REFS, strict=False)
+    ]
+    assert refs.encoded == [*expected, data[-len(refs.encoded[-1]) :]]
+    assert refs.ids == [None, A, A + B, b"", A]
     logs = SOUND["logs"]
     assert b"".join(item[5] for item in all_of(split_logs, logs, 0, len(logs), 20)) == logs
 
@@ -276,14 +294,10 @@ def test_records_that_are_cut_out_keep_their_bytes() -> None:
 @pytest.mark.parametrize("shift", [1, 122, 2**40])
 def test_records_that_are_cut_out_move_to_lower_limits(shift: int) -> None:
     data = SOUND["refs"]
-    items = all_of(split_refs, data, 0, len(data), 20, 5 + shift, shift)
-    moved = b"".join(item[5] for item in items)
+    moved = b"".join(all_cut_out(data, 20, 5 + shift, shift).encoded)
     assert all_of(decode_refs, moved, 0, len(moved), 20, 5) == all_of(
         decode_refs, data, 0, len(data), 20, 5 + shift
     )
-    for key, _, prefix, kind, tail_len, encoded in items:
-        head = encode_head(prefix, len(key) - prefix, kind)
-        assert encoded[: len(encoded) - tail_len] == head + key[prefix:]
 
 
 @pytest.mark.parametrize("delta", [1, 0x7F, 2**63])
@@ -292,11 +306,11 @@ def test_no_update_index_is_above_64_bits(delta: int) -> None:
     highest = U64_MAX - delta
     (record,) = all_of(decode_refs, data, 0, len(data), 20, highest)
     assert record.update_index == U64_MAX
-    assert len(all_of(split_refs, data, 0, len(data), 20, highest, 0)) == 1
+    assert all_cut_out(data, 20, highest, 0).keys == [b"a"]
     with pytest.raises(Malformed, match="update index"):
         all_of(decode_refs, data, 0, len(data), 20, highest + 1)
     with pytest.raises(Malformed, match="update index"):
-        all_of(split_refs, data, 0, len(data), 20, highest + 1, 0)
+        all_cut_out(data, 20, highest + 1, 0)
 
 
 def test_offsets_of_an_object_id_ascend() -> None:
@@ -305,7 +319,7 @@ def test_offsets_of_an_object_id_ascend() -> None:
         all_of(decode_objects, data, 0, len(data))
 
 
-@pytest.mark.parametrize("name", ["refs", "split refs", "logs", "split logs", "objects", "index"])
+@pytest.mark.parametrize("name", ["refs", "cut refs", "split refs", "logs", "split logs", "objects", "index"])
 def test_keys_do_not_add_up_to_the_square_of_their_block(name: str) -> None:
     """A record of a few bytes may share all of a key as long as everything before it."""
     kind, tail = {"refs": (0, b"\0"), "logs": (0, b""), "objects": (1, b"\1"), "index": (0, b"\0")}[
@@ -330,15 +344,16 @@ def test_the_lists_of_a_large_block_are_small_and_leave_nothing_out() -> None:
     lists = list(in_parts(decode_refs, data, 0, len(data), 20, 0))
     assert len(lists) == -(-len(data) // PART_BYTES) > 1
     assert [ref.name for ref in chain.from_iterable(lists)] == [b"%06d" % number for number in range(30_000)]
-    assert b"".join(item[5] for item in all_of(split_refs, data, 0, len(data), 20, 0, 0)) == data
+    moved = b"".join(all_cut_out(data, 20, 0, 0).encoded)
+    assert all_of(decode_refs, moved, 0, len(moved), 20, 0) == list(chain.from_iterable(lists))
     # What a record shares with the one in front of it holds across lists, and so does the order.
     data += raw_record(6, b"x", 0, b"\0")
     assert all_of(decode_refs, data, 0, len(data), 20, 0)[-1].name == b"029999x"
     with pytest.raises(Malformed, match="sort after"):
-        all_of(split_refs, data + refs[0], 0, len(data + refs[0]), 20, 0, 0)
+        all_cut_out(data + refs[0], 20, 0, 0)
 
 
-@pytest.mark.parametrize("name", ["split refs", "split logs"])
+@pytest.mark.parametrize("name", ["cut refs", "split refs", "split logs"])
 def test_errors_do_not_quote_keys_of_any_length(name: str) -> None:
     """A key may have 16 MiB, a line on a terminal should not."""
     data = raw_record(0, b"x" * 10_000, 0, b"\0") + raw_record(0, b"w" * 10_000, 0, b"\0")
