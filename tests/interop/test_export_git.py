@@ -31,18 +31,16 @@ def opened(repo: Repository, skeleton: Path, *, copy: bool = False) -> Repositor
     return Repository(repo.runner, skeleton, skeleton, {**env, "GIT_DIR": str(skeleton)})
 
 
-def seen(repo: Repository) -> dict[str, bytes]:
+def seen(repo: Repository) -> dict[str, object]:
     """What git says of all refs, where HEAD leads, and every reflog."""
     refs = repo.git(
         "for-each-ref",
         "--include-root-refs",
         "--format=%(refname) %(objectname) %(*objectname) %(symref)",
     ).stdout
-    found = {"refs": refs, "HEAD": repo.git("symbolic-ref", "HEAD").stdout}
-    names = repo.git("reflog", "list").stdout.decode().split()
-    for name in names:
-        found[name] = repo.git("log", "-g", "--date=raw", "--format=%H %gd %gn %ge %gs", name).stdout
-    return found
+    logs = repo.reflogs(repo.git("reflog", "list").stdout.decode().split())
+    assert all(logs.values())
+    return {"refs": refs, "HEAD": repo.git("symbolic-ref", "HEAD").stdout, **logs}
 
 
 def exports(stack: Path, target: Path, *more: str) -> list[str]:

@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -241,14 +241,23 @@ class Repository:
 
     def reflog(self, ref: str) -> list[GitLog]:
         """Return the reflog of a ref, newest first; the commits in it must exist."""
-        fields = "%H%x00%gn%x00%ge%x00%gd%x00%gs"
-        listed = self.git("reflog", "show", "--date=raw", f"--format={fields}", ref)
-        entries = []
+        return [entry for _, entry in self._reflogs([ref])]
+
+    def reflogs(self, names: Iterable[str]) -> dict[str, list[GitLog]]:
+        """Return the reflogs of several refs, by their full names, as one git shows them."""
+        found: dict[str, list[GitLog]] = {name: [] for name in names}
+        for name, entry in self._reflogs(found):
+            found[name].append(entry)
+        return found
+
+    def _reflogs(self, names: Iterable[str]) -> Iterator[tuple[str, GitLog]]:
+        fields = "%H%x00%gn%x00%ge%x00%gD%x00%gs"
+        listed = self.git("reflog", "show", "--date=raw", f"--format={fields}", *names)
         for line in listed.stdout.split(b"\n")[:-1]:  # a message may hold a carriage return
             new, committer, email, selector, message = line.split(b"\0")
-            time, tz = selector[selector.rindex(b"{") + 1 : -1].split()
-            entries.append(GitLog(_raw(new), committer, email, int(time), int(tz), message))
-        return entries
+            name, _, when = selector.removesuffix(b"}").rpartition(b"@{")
+            time, tz = when.split()
+            yield os.fsdecode(name), GitLog(_raw(new), committer, email, int(time), int(tz), message)
 
 
 def _raw(hexadecimal: bytes) -> bytes:
