@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from engine.stack import Stack
 from inspector.model import Event, EventKind
 from inspector.tui import InspectorApp, MainScreen
 from inspector.tui.screens.changes import ChangesScreen
@@ -16,6 +17,7 @@ from inspector.tui.screens.journal import JournalScreen
 from tests.support.actions import ActionApp, act, journal, until
 from tests.support.git import Git, Repository
 from tests.support.screens import NARROW, drive, open_session, press, settle, shown_lines
+from tests.support.stacks import LOOSE, add_branches
 
 
 @pytest.fixture
@@ -132,7 +134,8 @@ def test_what_was_told_last_is_first_in_the_list(repo: Repository) -> None:
 
         # Tables of old events are closed: what they were is shown, what differed is not.
         for number in range(6):
-            repo.commit(f"later {number}")
+            with Stack.open(repo.reftable, LOOSE) as other:
+                add_branches(other, 1, number)
             await look(pilot, screen)
         await press(pilot, "G")
         assert current(pilot).summary is not None

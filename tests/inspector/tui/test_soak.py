@@ -118,7 +118,10 @@ async def look(app: InspectorApp, main: MainScreen) -> None:
 def objects() -> Counter[str]:
     """All objects that are not garbage, by the names of their types."""
     gc.collect()
-    return Counter(f"{type(one).__module__}.{type(one).__qualname__}" for one in gc.get_objects())
+    names: Counter[str] = Counter()
+    for kind, number in Counter(map(type, gc.get_objects())).items():
+        names[f"{kind.__module__}.{kind.__qualname__}"] += number
+    return names
 
 
 def descriptors() -> int:
