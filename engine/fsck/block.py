@@ -14,6 +14,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final, Self
 
 from engine.errors import FormatError, shown
@@ -50,6 +51,9 @@ from engine.layout import Record, Records, Restarts
 _RECORDS_PER_TICK: Final = 4096
 _MOST_FAULTS: Final = 1000
 
+
+_key: Callable[[Encoded], bytes] = itemgetter(0)
+_kind: Callable[[Encoded], int] = itemgetter(3)
 
 Witness = Callable[[int, Sequence[bytes], bytes, Sequence[bytes]], None]
 """Told what is in sound blocks, in the order of the file: their type, and keys, kinds, tails of records."""
@@ -217,8 +221,8 @@ def _pass_logs(
 
 def testify(witness: Witness, block_type: int, items: Sequence[Encoded]) -> None:
     """Tell a witness of records that were cut out."""
-    tails = [encoded[len(encoded) - tail_len :] for *_, tail_len, encoded in items]
-    witness(block_type, [item[0] for item in items], bytes([item[3] for item in items]), tails)
+    tails = [encoded[len(encoded) - tail_len :] for _, _, _, _, tail_len, encoded in items]
+    witness(block_type, [*map(_key, items)], bytes(map(_kind, items)), tails)
 
 
 def _pass_objects(

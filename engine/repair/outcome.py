@@ -20,7 +20,8 @@ from enum import StrEnum
 from operator import attrgetter, itemgetter
 from typing import Final, TypeVar
 
-from engine.format import DELETION, Encoded, RefRecord
+from engine.format import DELETION, Encoded, RefRecord, ref_key
+from engine.merge import merge_blocks
 from engine.progress import Progress, ProgressCallback
 from engine.repair.inputs import LastEntry, Located, OpenInputs, all_logs, located_refs, newest_logs
 from engine.repair.plan import Damage, RepairPlan, damages
@@ -103,8 +104,14 @@ def judged_refs(
     judge = _Judge(plan)
     before, after = _opened(plan)
     logs = _Ahead(newest_logs(after) if judge.needs_logs else iter(()))
-    passed = told = 0
+    tell = _Telling("compare refs", progress)
     low = b""
+    if _are_same(plan) and not (kept or logs.has_more or judge.doubts):
+        # Nothing can become of any: they need no names to be found by, nor the places of their tables.
+        for refs in merge_blocks([source.refs() for source in after], ref_key):
+            yield _number_of_live(refs), []
+            tell.more(len(refs))
+        return
     for was, will in _stretches(plan, before, after):
         last = max(located[-1][0] for located in (was, will) if located)
         entries = logs.up_to(last)
@@ -113,11 +120,30 @@ def judged_refs(
         else:
             yield judge.of_rows(was, will, entries, kept=kept)
         low = last
-        passed += max(len(was), len(will))
-        if progress is not None and passed - told >= _BATCH:
-            told = passed
-            progress(Progress("compare refs", passed, None))
+        tell.more(max(len(was), len(will)))
     yield judge.of_rows([], [], logs.up_to(None), kept=kept)
+
+
+def _number_of_live(refs: list[RefRecord]) -> int:
+    if None not in map(_value, refs):
+        return len(refs)
+    return sum(not ref.is_deletion for ref in refs)
+
+
+class _Telling:
+    """Tells how many records were compared, now and then."""
+
+    def __init__(self, phase: str, progress: ProgressCallback | None) -> None:
+        self._phase = phase
+        self._progress = progress
+        self._done = self._told = 0
+
+    def more(self, count: int) -> None:
+        """So many more were."""
+        self._done += count
+        if self._progress is not None and self._done - self._told >= _BATCH:
+            self._told = self._done
+            self._progress(Progress(self._phase, self._done, None))
 
 
 def _stretches(
@@ -169,6 +195,11 @@ class _Ahead:
         self._logs = logs
         self._next = next(logs, None)
 
+    @property
+    def has_more(self) -> bool:
+        """Whether there is one left."""
+        return self._next is not None
+
     def up_to(self, name: bytes | None) -> list[LastEntry]:
         """Those of the refs up to this name, None for all, that were not handed out yet."""
         found: list[LastEntry] = []
@@ -182,7 +213,7 @@ def log_outcomes(plan: RepairPlan, progress: ProgressCallback | None = None) -> 
     """What becomes of the log entries. Raises as `ref_outcomes` does."""
     kept = lost = returned = deleted = 0
     before, after = _opened(plan)
-    number = told = 0
+    tell = _Telling("compare logs", progress)
     for were, will in _log_stretches(plan, before, after):
         are = {item[0]: item[3] for item in will}
         for key in (item[0] for item in were if item[3] != DELETION):
@@ -191,10 +222,7 @@ def log_outcomes(plan: RepairPlan, progress: ProgressCallback | None = None) -> 
             deleted += kind == DELETION
             kept += kind not in (None, DELETION)
         returned += sum(kind != DELETION for kind in are.values())
-        number += max(len(were), len(will))
-        if progress is not None and number - told >= _BATCH:
-            told = number
-            progress(Progress("compare logs", number, None))
+        tell.more(max(len(were), len(will)))
     losses = [one for table in plan.tables for one in table.losses.values()]
     uncertain = sum(one.uncertain_logs for one in losses)
     about = [one.about_logs for one in damages(plan) if one.lost_logs]
@@ -232,6 +260,11 @@ class _Judge:
                 self._highs.append(gap.high)
             elif high is not None:
                 self._highs[-1] = None if gap.high is None else max(high, gap.high)
+
+    @property
+    def doubts(self) -> bool:
+        """Whether any ref that is there may be doubtful."""
+        return bool(self._lows)
 
     def doubts_between(self, low: bytes, last: bytes) -> bool:
         """Whether a ref may be doubtful whose name lies behind `low`, up to `last`."""

@@ -48,7 +48,7 @@ class Contents:
         self.refs += len(items)
         self.lowest_ref = min(self.lowest_ref, min_update_index + min(deltas))
         self.highest_ref = max(self.highest_ref, min_update_index + max(deltas))
-        if not self.has_unsafe and may_be_refused([item[0] for item in items]):
+        if not self.has_unsafe and may_be_refused([*map(item_key, items)]):
             self.has_unsafe = any(item[3] != DELETION and is_unsafe_refname(item[0]) for item in items)
 
     def take_logs(self, items: list[Encoded]) -> None:

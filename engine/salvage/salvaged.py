@@ -36,6 +36,7 @@ from engine.layout import SpanKind, TableLayout
 from engine.merge import merge_blocks
 from engine.salvage.builder import Builder, Contents, Places
 from engine.salvage.gaps import Losses, LossTally
+from engine.salvage.items import item_key
 from engine.salvage.scan import Readable, Unreadable, salvage
 from engine.table import Table
 
@@ -176,7 +177,7 @@ def _possible(found: Readable) -> list[Encoded]:
     """The records but for those that no table can hold, and out of damaged bytes those that cannot be."""
     items, tail = found.items, LOG_KEY_TAIL if found.type == LOG else 0
     # A sound log key has a NUL in front of its update index.
-    names = [item[0][:-tail] for item in items] if tail else [item[0] for item in items]
+    names = [item[0][:-tail] for item in items] if tail else [*map(item_key, items)]
     # Names ascend, so that the first one alone may be empty.
     if b"\0" in b"".join(names) or not names[0]:
         items = [item for item, name in zip(items, names, strict=True) if name and b"\0" not in name]

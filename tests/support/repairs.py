@@ -16,6 +16,7 @@ from engine.repair import (
     RepairPlan,
     RepairResult,
     StepKind,
+    judged_refs,
     log_outcomes,
     plan_repair,
     ref_outcomes,
@@ -66,7 +67,11 @@ def outcomes(plan: RepairPlan) -> dict[bytes, str]:
 def told(plan: RepairPlan) -> Iterable[RefOutcome]:
     """Return the outcomes of a plan but for the refs that are simply kept."""
     found = [one for batch in ref_outcomes(plan) for one in batch]
-    assert all(one.outcome is not Outcome.KEPT for one in found)
+    # Refs that are simply kept may be counted without a look at each.
+    everything = [one for batch in ref_outcomes(plan, kept=True) for one in batch]
+    assert found == [one for one in everything if one.outcome is not Outcome.KEPT]
+    assert [one.name for one in everything] == sorted({one.name for one in everything})
+    assert sum(kept for kept, _ in judged_refs(plan)) == len(everything) - len(found)
     return found
 
 

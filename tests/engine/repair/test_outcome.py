@@ -1,0 +1,63 @@
+"""What is said to become of each ref is what becomes of it, however few of them are looked at."""
+
+from __future__ import annotations
+
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from engine.format import LogRecord, RefRecord
+from engine.repair import Outcome, judged_refs, plan_repair, ref_outcomes, repair
+from engine.stack import Stack, StackOptions
+from engine.table import Table
+from tests.support.findings import NOW
+from tests.support.repairs import state, told
+from tests.support.stacks import listed
+from tests.support.tables import oid
+
+REFS = 600
+
+
+@pytest.fixture(params=["with logs", "without"])
+def stack(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """Make a stack of three tables with several blocks each; every fifth ref is deleted by the upper two."""
+    options = StackOptions(auto_compact=False, block_size=256, suffix=count(1).__next__)
+    with Stack.open(tmp_path, options) as stack:
+        for number in range(3):
+            with stack.addition() as addition, addition.table() as writer:
+                index = addition.update_index
+                names = [(at, b"refs/heads/b%03d" % at) for at in range(0, REFS, 1 + number)]
+                writer.add_ref(RefRecord(b"HEAD", index, target=b"refs/heads/b001"))
+                for at, name in names:
+                    is_gone = number and at % 5 == 0
+                    writer.add_ref(RefRecord(name, index, None if is_gone else oid(number * REFS + at)))
+                for at, name in names if request.param == "with logs" else ():
+                    if at % 5:
+                        new = oid(number * REFS + at)
+                        writer.add_log(LogRecord(name, index, oid(0), new, b"A", b"a@b", 1, 0, b"m\n"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_what_is_told_of_refs_is_what_becomes_of_them(stack: Path, place: int) -> None:
+    path = stack / listed(stack)[place]
+    before = {ref.name: ref for ref in state(stack)[0]}
+    with Table.open(path) as table:
+        at = [block.offset for block in table.blocks() if block.type == ord("r")][3]
+    data = bytearray(path.read_bytes())
+    data[at] = 0
+    path.write_bytes(data)
+    plan = plan_repair(stack, now=NOW)
+    everything = {one.name: one for batch in ref_outcomes(plan, kept=True) for one in batch}
+    assert {one.name for one in told(plan)} == {
+        one.name for one in everything.values() if one.outcome is not Outcome.KEPT
+    }
+    kept = sum(kept for kept, _ in judged_refs(plan))
+    repair(stack, plan, now=NOW)
+    after = {ref.name: ref for ref in state(stack)[0]}
+    assert {name: one.after for name, one in everything.items() if one.after is not None} == after
+    # What shows another value than before the damage is told, but for what left no trace.
+    others = {name for name, one in everything.items() if one.outcome is not Outcome.KEPT}
+    assert {name for name, ref in before.items() if name in after and after[name] != ref} <= others
+    assert kept == len(after.keys() - others) > REFS // 3
