@@ -86,7 +86,9 @@ class _CommandLine(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         found = super().resolve_command(ctx, args)
-        if not gc.isenabled():  # `main` has seen to that, until here
+        # `main` has seen to it that nothing looks for garbage until here. The inspector has yet to import its
+        # screens, and sees to the rest itself.
+        if found[0] != NO_NAME and not gc.isenabled():
             gc.freeze()
             gc.enable()
         return found

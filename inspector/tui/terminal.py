@@ -162,9 +162,9 @@ def collect_garbage_seldom() -> None:
     through the program's code and every widget again and again took a third of the time until
     a key is answered.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
+    gc.enable()
 
 
 def run_on_terminal(app: TerminalApp, *, mouse: bool = True) -> int:

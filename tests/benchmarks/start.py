@@ -1,9 +1,16 @@
-"""How long each verb takes to start: the processor time of a whole run on a small stack, beside git's."""
+"""How long each verb takes to start: the processor time of a whole run on a small stack, beside git's.
+
+And how long the inspector takes until its main screen is drawn and waits for nothing, without a terminal and
+behind the imports: first once in a process, which is what a user waits for, then again, which is what a test
+waits for. An application with an empty screen is Textual's share; what is more is what this inspector puts on
+the screen.
+"""
 
 from __future__ import annotations
 
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -30,8 +37,54 @@ def milliseconds(command: list[str]) -> list[float]:
     return times
 
 
+_FIRST_SCREEN = """
+import asyncio, sys, time
+from textual.app import App
+from textual.screen import Screen
+from engine.stack import StackOptions
+from inspector.model import Session
+from inspector.tui import InspectorApp
+
+class Empty(App):
+    def on_mount(self):
+        self.push_screen(Screen())
+
+async def show(app):
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.pause()
+        while not (getattr(app.screen, "idle", True) and not list(app.workers)):
+            await app.workers.wait_for_complete()
+            await pilot.pause()
+        return time.process_time()
+
+def one(directory):
+    started = time.process_time()
+    if directory is None:
+        return asyncio.run(show(Empty())) - started
+    with Session.open(directory, label="", options=StackOptions()) as session:
+        return asyncio.run(show(InspectorApp(session))) - started
+
+times = [1000 * one(sys.argv[1] if sys.argv[1:] else None) for _ in range(8)]
+print(times[0], min(times))
+"""
+
+
+def first_screen(*arguments: str) -> tuple[float, float]:
+    """The first time in a process, and the best one, each the best of some processes, in milliseconds."""
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", _FIRST_SCREEN, *arguments], capture_output=True, check=True, text=True
+        ).stdout.split()
+        for _ in range(RUNS // 4)
+    ]
+    return min(float(run[0]) for run in runs), min(float(run[1]) for run in runs)
+
+
 def measure_start(git: Git) -> None:
-    """Print the best and the median of each verb, of Python alone, of click, of the engine, and of git."""
+    """Print the best and the median of each verb, of Python alone, of click, of the engine, and of git.
+
+    Then the first screen, and that of an application which shows nothing.
+    """
     with tempfile.TemporaryDirectory() as place:
         repo = git.init(Path(place) / "repo").path
         verb = [sys.executable, "-m", "inspector"]
@@ -49,3 +102,6 @@ def measure_start(git: Git) -> None:
         for name, command in commands.items():
             times = milliseconds(command)
             print(f"start of {name}: {min(times):.0f} ms, median {statistics.median(times):.0f}")
+        for name, arguments in (("empty", []), ("first", [str(repo / ".git" / "reftable")])):
+            once, again = first_screen(*arguments)
+            print(f"the {name} screen: {once:.0f} ms, again {again:.0f}")

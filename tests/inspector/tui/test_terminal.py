@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import signal
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from inspector.tui.terminal import _Lasting
+from inspector.tui.terminal import _Lasting, collect_garbage_seldom
 from tests.support.git import Git
 from tests.support.screens import branches, log, make_stack, make_tall_stack
 from tests.support.terminal import MODES, Terminal, inspector
@@ -265,3 +266,12 @@ def test_what_is_written_when_the_terminal_has_gone_is_forgotten() -> None:
     lasting = _Lasting(Gone())
     assert lasting.write("text") == 4
     lasting.flush()
+
+
+def test_garbage_is_looked_for_again_from_when_the_screens_are_imported() -> None:
+    gc.disable()  # as `main` does
+    try:
+        collect_garbage_seldom()
+        assert gc.isenabled()
+    finally:
+        gc.enable()
