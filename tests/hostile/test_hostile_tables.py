@@ -6,7 +6,7 @@ Whatever the damage, the answer is `FormatError` or a normal one; see `ordeal.py
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import hypothesis
@@ -166,11 +166,11 @@ def test_any_section_may_be_said_to_begin_anywhere(tmp_path: Path, victim: Victi
     for offset in sorted(offsets - {-1}):
         changes = [
             Footer(ref_index_offset=offset),
-            replace(footer, ref_index_offset=offset),
-            replace(footer, obj_offset=offset, object_id_len=footer.object_id_len or 2),
-            replace(footer, obj_index_offset=offset, object_id_len=31),
-            replace(footer, log_offset=offset),
-            replace(footer, log_index_offset=offset),
+            footer._replace(ref_index_offset=offset),
+            footer._replace(obj_offset=offset, object_id_len=footer.object_id_len or 2),
+            footer._replace(obj_index_offset=offset, object_id_len=31),
+            footer._replace(log_offset=offset),
+            footer._replace(log_index_offset=offset),
         ]
         for changed in changes:
             victim.interrogate(path, body + changed.pack(header), repr(changed))
@@ -192,7 +192,7 @@ def test_header_and_footer_may_say_anything(
     path = tmp_path / "damaged.ref"
     data = victim.write(path)
     header = Header.parse("damaged.ref", data)
-    header = replace(header, block_size=block_size, max_update_index=U64_MAX)
+    header = header._replace(block_size=block_size, max_update_index=U64_MAX)
     body = header.pack() + data[header.size : -footer_size(header.version)]
     victim.interrogate(path, body + footer.pack(header))
 
