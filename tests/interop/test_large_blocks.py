@@ -13,7 +13,7 @@ from engine.format.record import encode_head
 from engine.format.varint import put_varint
 from tests.support.cost import MEBIBYTE, memory_of
 from tests.support.findings import install
-from tests.support.git import Git
+from tests.support.git import Git, Repository
 from tests.support.handmade import Handmade, raw_block, raw_record
 from tests.support.thinning import ALL, thinned
 
@@ -25,13 +25,17 @@ from tests.support.thinning import ALL, thinned
 def test_names_that_add_up_to_many_times_their_block_are_sound(
     git: Git, tmp_path: Path, count: int, size: int
 ) -> None:
-    config = {"reftable.blockSize": MAX_BLOCK_SIZE, "reftable.restartInterval": 65535}
-    repo = git.init(tmp_path / "repo", config=config)
-    commit = repo.commit().hex()
+    # A clone takes refs as they are; to create each of them, git looks for what is in its way.
+    files = tmp_path / "files"
+    git.run("init", "-q", "--ref-format=files", files)
+    git.run("commit", "-q", "--allow-empty", "-m", "commit", cwd=files)
+    commit = git.run("rev-parse", "HEAD", cwd=files).stdout.decode().strip()
     names = [f"refs/tags/{'v' * (size - 17)}{number:07}" for number in range(count)]
-    # By default git writes no log of a tag.
-    commands = "".join(f"create {name} {commit}\n" for name in names)
-    repo.git("update-ref", "--stdin", input=commands.encode())
+    lines = "".join(f"{commit} {name}\n" for name in names)
+    (files / ".git" / "packed-refs").write_text(f"# pack-refs with: peeled fully-peeled sorted \n{lines}")
+    repo = Repository(git, tmp_path / "repo", tmp_path / "repo" / ".git", {})
+    config = [f"reftable.blockSize={MAX_BLOCK_SIZE}", "reftable.restartInterval=65535"]
+    git.run("clone", "-q", "--ref-format=reftable", "-c", config[0], "-c", config[1], files, repo.path)
     repo.git("pack-refs", "--all")
     shown = repo.git("for-each-ref", "--format=%(objectname) %(refname)", "refs/tags").stdout.splitlines()
     assert shown == [f"{commit} {name}".encode() for name in names]
