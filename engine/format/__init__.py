@@ -61,7 +61,9 @@ if TYPE_CHECKING:
     )
     from engine.format.raw_record import (
         Encoded as Encoded,
+        RawRefs as RawRefs,
         log_time as log_time,
+        parted as parted,
         raw_committer as raw_committer,
         split_logs as split_logs,
         split_refs as split_refs,
@@ -151,7 +153,7 @@ else:
                 "RESTART_COUNT_SIZE RESTART_SIZE SECTION_NAMES Footer HashId Header "
                 "checksum_fault checksums footer_size header_fields header_size"
             ),
-            "raw_record": "Encoded log_time raw_committer split_logs split_refs",
+            "raw_record": "Encoded RawRefs log_time parted raw_committer split_logs split_refs",
             "record": (
                 "DELETION LOG_KEY_TAIL LOG_UPDATE PART_BYTES PART_KEYS SYMREF VAL1 VAL2 Excessive "
                 "IndexRecord LogRecord Malformed ObjectRecord RefRecord add_up check_end "

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import EntryTooBigError, FormatError, LockError, OutdatedError
-from engine.format import LOG, MAX_BLOCK_SIZE, REF, parse_table_list
+from engine.format import LOG, MAX_BLOCK_SIZE, REF, parse_table_list, parted
 from engine.fsck import Severity, check_file, testify
 from engine.progress import Progress, ProgressCallback
 from engine.repair.digest import Digest
@@ -306,10 +306,11 @@ class _Work:
         writer.set_limits(*table.limits)
         digest = Digest()
         done = 0
-        for refs in source.encoded_refs(table.limits[0]):
-            testify(digest.take, REF, refs)
-            writer.add_encoded_refs(refs)
-            done = self._wrote(table, done + len(refs))
+        for refs in source.raw_refs(table.limits[0]):
+            parts = [*map(parted, refs.keys, refs.encoded)]
+            digest.take(REF, refs.keys, bytes([kind for kind, _ in parts]), [tail for _, tail in parts])
+            writer.add_raw_refs(refs)
+            done = self._wrote(table, done + len(refs.keys))
         for logs in source.encoded_logs():
             testify(digest.take, LOG, logs)
             writer.add_encoded_logs(logs)

@@ -19,6 +19,7 @@ from engine.format import (
     LOG_KEY_TAIL,
     U64_MAX,
     Encoded,
+    RawRefs,
     RefRecord,
     is_unsafe_refname,
     may_be_refused,
@@ -192,8 +193,16 @@ class OpenInputs:
         ]
         return streams[0] if len(streams) == 1 else merge_blocks(streams, item_key)
 
+    def raw_refs(self, min_update_index: int) -> Iterator[RawRefs]:
+        """The same as columns: of one input that comes as it is, no ref is looked at."""
+        one, table = self._opened[0]
+        is_one = len(self._opened) == 1 and one.restored is None and one.comes_as_it_is
+        if is_one and table.min_update_index >= min_update_index:
+            return (refs for _, refs in table.raw_ref_blocks(min_update_index))
+        return (RawRefs.of_items(items, self.hash_size) for items in self.encoded_refs(min_update_index))
+
     def encoded_logs(self) -> Iterator[list[Encoded]]:
-        """The log entries likewise."""
+        """The log entries as they are stored."""
         streams = [one.encoded_logs(table) for one, table in self._opened]
         return streams[0] if len(streams) == 1 else merge_blocks(streams, item_key)
 

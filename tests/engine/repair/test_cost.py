@@ -17,7 +17,7 @@ from tests.support.stacks import listed
 from tests.support.tables import oid
 
 REFS = 3000
-PASSES = ("_pass_refs", "split_refs", "decode_refs")
+PASSES = ("_pass_refs", "cut_refs", "split_refs", "decode_refs")
 """The functions that go through all records of a block of refs, or of a part of it."""
 
 pytestmark = pytest.mark.skipif(compiled, reason="calls of compiled functions are not seen")
@@ -93,7 +93,8 @@ def test_a_plan_is_done_by_a_pass_over_what_was_salvaged_and_one_over_the_new_ta
     with counted(*PASSES, "encode_ref") as cost:
         repair(stack, plan, now=NOW)
     assert cost.calls["_pass_refs"] <= len(refs)
-    assert cost.calls["split_refs"] <= 4
+    assert cost.calls["cut_refs"] <= 4
+    assert not cost.calls["split_refs"]
     assert not cost.calls["decode_refs"] + cost.calls["encode_ref"]
     assert cost.reads < 2.2 * total + 60
 
