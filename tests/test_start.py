@@ -143,3 +143,20 @@ def test_the_engine_alone_is_imported_without_its_wings() -> None:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True, text=True
     )
     assert done.stdout == "['engine', 'engine.lazy']\n"
+
+
+def test_the_main_screen_is_imported_without_those_that_lie_on_top_of_it() -> None:
+    program = "import inspector.tui.app, sys; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True, text=True
+    )
+    imported = set(done.stdout.split())
+    dialogs = {
+        f"inspector.tui.screens.{name}" for name in ("add", "compact", "form", "plan", "history", "picker")
+    }
+    needed_there = {"engine.repair.execute", "engine.update.transaction", "hashlib"}
+    assert "inspector.tui.screens.main" in imported
+    assert (
+        imported & (dialogs | needed_there | {"textual.widgets._text_area", "inspector.actions.adding"})
+        == set()
+    )

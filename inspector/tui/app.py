@@ -14,11 +14,11 @@ from textual import on
 from engine.git import StackLocation
 from inspector.actions import Workplace
 from inspector.model import Session
+from inspector.tui import screens
 from inspector.tui.config import Config, user_config
 from inspector.tui.navigation import Go
 from inspector.tui.palette import InspectorCommands
 from inspector.tui.screens.main import MainScreen
-from inspector.tui.screens.picker import PickerScreen
 from inspector.tui.terminal import TerminalApp, run_on_terminal
 from inspector.tui.themes import register_themes
 from inspector.tui.work import Job, Jobs, failure_text
@@ -109,7 +109,9 @@ class InspectorApp(TerminalApp):
         """Choose among the stacks of the repository."""
         repository = self._workplace.repository
         base = repository.common_dir if repository is not None else None
-        self.push_screen(PickerScreen(self._locations(), self._workplace.options, base=base), self._picked)
+        self.push_screen(
+            screens.PickerScreen(self._locations(), self._workplace.options, base=base), self._picked
+        )
 
     def _picked(self, location: StackLocation | None) -> None:
         if location is not None:

@@ -52,8 +52,7 @@ from inspector.model import (
     object_of,
 )
 from inspector.text import age_text, error_text
-from inspector.tui.screens.history import HistoryScreen
-from inspector.tui.screens.plan import ActionScreen, Phase
+from inspector.tui import screens
 from inspector.tui.widgets.block_pane import BlockPane
 from inspector.tui.widgets.compaction_pane import CompactionPane
 from inspector.tui.widgets.detail import Detail
@@ -438,7 +437,7 @@ class LiveScreen(Screen[None], EvenLines):
     def _tell_history(self) -> None:
         """Show the events there are, and find what became of refs: first in the newest one."""
         for screen in self.app.screen_stack:
-            if isinstance(screen, HistoryScreen):
+            if isinstance(screen, screens.HistoryScreen):
                 screen.show_events()
         self._compaction.show_events(self._history.events[::-1])
         event = None if self._jobs.running("compare") else self._history.untold()
@@ -454,8 +453,9 @@ class LiveScreen(Screen[None], EvenLines):
     def _tell_change(self, event: Event, told: Told) -> None:
         now, on_top = self._history.tell(event, told), self.app.screen
         # A result says itself what was made, the history what has changed; either would be covered.
-        is_said = isinstance(on_top, HistoryScreen) or (
-            isinstance(on_top, ActionScreen) and on_top.phase in (Phase.APPLYING, Phase.MADE)
+        is_said = isinstance(on_top, screens.HistoryScreen) or (
+            isinstance(on_top, screens.ActionScreen)
+            and on_top.phase in (screens.Phase.APPLYING, screens.Phase.MADE)
         )
         if now is not None and now is self._history.newest and now.own is None and not is_said:
             # In a busy repository they must not pile up.

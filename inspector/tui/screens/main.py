@@ -20,24 +20,14 @@ from textual.widget import Widget
 from textual.widgets import Input, Tabs
 
 from engine.stack import UnlistedFile
-from inspector.actions import CleanAction, UndoAction
+from inspector import actions
 from inspector.model import AsOf, PlanPlace, RecordPlace, WholeStack, object_of
 from inspector.rows import LogRow, RefRow
 from inspector.text import age_text, counted, safe_name
+from inspector.tui import screens
 from inspector.tui.keys import bindings
-from inspector.tui.screens.add import AddScreen
-from inspector.tui.screens.change_menu import Change, ChangeMenu
-from inspector.tui.screens.compact import CompactScreen, range_action
-from inspector.tui.screens.copy_row import CopyScreen
 from inspector.tui.screens.dialog import explain
-from inspector.tui.screens.expire import ExpireScreen
-from inspector.tui.screens.export_rows import ExportScreen
-from inspector.tui.screens.history import HistoryScreen
-from inspector.tui.screens.journal import JournalScreen
-from inspector.tui.screens.moments import MomentsScreen
 from inspector.tui.screens.navigable import NavigableScreen
-from inspector.tui.screens.plan import ActionScreen, RepairScreen
-from inspector.tui.screens.snapshots import SnapshotsScreen
 from inspector.tui.widgets.compaction_pane import CompactionPane
 from inspector.tui.widgets.compaction_words import damage_texts
 from inspector.tui.widgets.health_pane import HealthPane
@@ -136,14 +126,14 @@ class MainScreen(NavigableScreen):
                 update_index = event.row.record.update_index if isinstance(event.row, LogRow) else None
                 self.go(RecordPlace(event.table.name, event.row.record.name, update_index))
             case "copy":
-                self.app.push_screen(CopyScreen(event.row, event.table))
+                self.app.push_screen(screens.CopyScreen(event.row, event.table))
             case "object":
                 if (oid := object_of(event.row, self._trace)) is not None:
                     self.show_object(oid)
 
     @on(RecordPane.ExportWanted)
     def _export_wanted(self, event: RecordPane.ExportWanted) -> None:
-        self.app.push_screen(ExportScreen(event.arrangement, event.noun))
+        self.app.push_screen(screens.ExportScreen(event.arrangement, event.noun))
 
     # What the panes want of each other.
 
@@ -193,12 +183,12 @@ class MainScreen(NavigableScreen):
         """Choose an earlier state of the stack, or compare two."""
         scope = self._refs.scope
         at = scope.update_index if isinstance(scope, AsOf) else None
-        self.app.push_screen(MomentsScreen(self._session.view, at))
+        self.app.push_screen(screens.MomentsScreen(self._session.view, at))
 
     def action_history(self) -> None:
         """Show what has changed, whichever process made it."""
         self.app.clear_notifications()  # those that led here would cover it
-        self.app.push_screen(HistoryScreen(self._history, self._session.view.hash_id.size))
+        self.app.push_screen(screens.HistoryScreen(self._history, self._session.view.hash_id.size))
 
     # Changes of the stack.
 
@@ -209,9 +199,9 @@ class MainScreen(NavigableScreen):
             if action is not None:
                 getattr(self, f"action_{action}")()
 
-        self.app.push_screen(ChangeMenu(self.changes()), chosen)
+        self.app.push_screen(screens.ChangeMenu(self.changes()), chosen)
 
-    def changes(self) -> list[Change]:
+    def changes(self) -> list[screens.Change]:
         """What can be changed, and what each change would do now."""
         tables, marked = len(self._session.view.tables), self._stack.marked
         broken = "the stack is broken: r plans what repairs it" if self._session.view.faults else ""
@@ -228,13 +218,15 @@ class MainScreen(NavigableScreen):
         elif any(file.kind.is_lock for file in self._unlisted):
             what = "choose one of the locks in the stack first"
         return [
-            Change("add", "Add…", "write a transaction: create, move and delete refs", broken),
-            Change("compact", "Compact…", merged, broken or few),
-            Change("expire", "Expire…", "drop old reflog entries", broken),
-            Change("clean", "Clean…", f"remove what crashes left: {beside} beside the tables", broken),
-            Change("repair", "Repair…", f"{known}plan what repairs it"),
-            Change("unlock", "Unlock…", what, "" if lock is not None else what),
-            Change("undo", "Undo…", "go back to what was before the last change"),
+            screens.Change("add", "Add…", "write a transaction: create, move and delete refs", broken),
+            screens.Change("compact", "Compact…", merged, broken or few),
+            screens.Change("expire", "Expire…", "drop old reflog entries", broken),
+            screens.Change(
+                "clean", "Clean…", f"remove what crashes left: {beside} beside the tables", broken
+            ),
+            screens.Change("repair", "Repair…", f"{known}plan what repairs it"),
+            screens.Change("unlock", "Unlock…", what, "" if lock is not None else what),
+            screens.Change("undo", "Undo…", "go back to what was before the last change"),
         ]
 
     @property
@@ -250,58 +242,62 @@ class MainScreen(NavigableScreen):
         """Write a transaction; the form begins with the ref under the cursor."""
         hash_id, row = self._session.view.hash_id, self._refs.current
         ref = row.record if row is not None and self._detail_of is self._refs else None
-        self._change(AddScreen(self._workplace, self._journal, hash_id, ref=ref))
+        self._change(screens.AddScreen(self._workplace, self._journal, hash_id, ref=ref))
 
     def action_compact(self) -> None:
         """Merge tables: those that are marked, or which the next screen asks for."""
         marked = self._stack.marked
         if len(marked) < 2:
             damage = damage_texts(self._compaction.study)
-            self._change(CompactScreen(self._workplace, self._journal, self._session.view, damage))
+            self._change(screens.CompactScreen(self._workplace, self._journal, self._session.view, damage))
         elif not self._compaction.refuses(marked):
             self.compact(marked)
 
     def compact(self, tables: range) -> None:
         """Show what merging the tables at these positions would do."""
-        action = range_action(self._workplace, self._session.view, tables.start, tables.stop)
-        self._change(ActionScreen(action, self._journal))
+        action = screens.range_action(self._workplace, self._session.view, tables.start, tables.stop)
+        self._change(screens.ActionScreen(action, self._journal))
 
     def action_expire(self) -> None:
         """Drop old reflog entries."""
-        self._change(ExpireScreen(self._workplace, self._journal))
+        self._change(screens.ExpireScreen(self._workplace, self._journal))
 
     def action_clean(self) -> None:
         """Remove what crashes left behind."""
-        self._change(ActionScreen(CleanAction(self._workplace), self._journal))
+        self._change(screens.ActionScreen(actions.CleanAction(self._workplace), self._journal))
 
     def action_repair(self) -> None:
         """Check the stack and show what repairs it."""
         self.app.clear_notifications()  # one that led here names keys which mean something else there
-        self._act(RepairScreen(self._workplace, self._journal))
+        self._act(screens.RepairScreen(self._workplace, self._journal))
 
     def action_unlock(self) -> None:
         """Show whether the lock under the cursor can be removed."""
         if (lock := self._lock) is not None:
-            self._act(RepairScreen(self._workplace, self._journal, locks=(lock.name,)))
+            self._act(screens.RepairScreen(self._workplace, self._journal, locks=(lock.name,)))
 
     def action_undo(self) -> None:
         """Go back to the newest snapshot."""
-        self._act(ActionScreen(UndoAction(self._workplace), self._journal))
+        self._act(screens.ActionScreen(actions.UndoAction(self._workplace), self._journal))
 
     def action_snapshots(self) -> None:
         """Show what was kept before each change."""
-        self._act(SnapshotsScreen(self._workplace, self._journal, self._session.view))
+        self._act(screens.SnapshotsScreen(self._workplace, self._journal, self._session.view))
 
     def _plan(self, place: PlanPlace) -> None:
         match place.change:
             case "repair":
                 self.action_repair()
             case "unlock":
-                self._act(RepairScreen(self._workplace, self._journal, locks=place.files))
+                self._act(screens.RepairScreen(self._workplace, self._journal, locks=place.files))
             case "clean":
                 self.action_clean()
             case "undo":
-                self._act(ActionScreen(UndoAction(self._workplace, place.snapshot or None), self._journal))
+                self._act(
+                    screens.ActionScreen(
+                        actions.UndoAction(self._workplace, place.snapshot or None), self._journal
+                    )
+                )
             case "compact":
                 positions = [self._session.view.positions.get(name) for name in place.files]
                 found = [position for position in positions if position is not None]
@@ -312,7 +308,7 @@ class MainScreen(NavigableScreen):
 
     def action_journal(self) -> None:
         """Show what was done, and the command lines for it."""
-        self.app.push_screen(JournalScreen(self._journal))
+        self.app.push_screen(screens.JournalScreen(self._journal))
 
     def _change(self, screen: Screen[bool]) -> None:
         if self._session.view.faults:
@@ -329,7 +325,7 @@ class MainScreen(NavigableScreen):
         def done(changed: bool | None) -> None:
             if changed:
                 # What was wrong may be right by now, and the other way round.
-                is_repair = isinstance(screen, RepairScreen) and not screen.is_unlocking
+                is_repair = isinstance(screen, screens.RepairScreen) and not screen.is_unlocking
                 self._check_is_due |= is_repair or bool(self._compaction.study.damage)
                 self.look_again()
 
