@@ -7,12 +7,16 @@ rules ask of these. What Textual itself finds for them is kept. `test_quick_styl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from operator import is_
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from textual.css.model import RuleSet
+import textual.css.query
+import textual.dom
+import textual.message_pump
+from textual.css.match import _check_selectors
+from textual.css.model import CombinatorType, RuleSet, SelectorSet
 from textual.css.styles import RulesMap
 from textual.css.stylesheet import Stylesheet
 from textual.dom import DOMNode
@@ -51,6 +55,8 @@ _parts: Final[dict[str, DOMNode]] = {}
 
 def make_styles_quick() -> None:
     """Change Textual for all tests of this process."""
+    for module in (textual.css.query, textual.dom, textual.message_pump):
+        module.match = _match  # type: ignore[attr-defined]
     Stylesheet.apply = _apply  # type: ignore[assignment,method-assign]
     Stylesheet._process_component_classes = _apply_to_components  # type: ignore[assignment,method-assign]
     Stylesheet.replace_rules = classmethod(_replace)  # type: ignore[assignment,method-assign]
@@ -84,6 +90,18 @@ def _apply(
     if rules:
         stylesheet.replace_rules(node, rules, animate=animate)
     stylesheet._process_component_classes(node)
+
+
+def _match(selector_sets: Iterable[SelectorSet], node: DOMNode) -> bool:
+    """In place of `textual.css.match.match`: most queries ask for one class, and nothing of the way to it."""
+    for selector_set in selector_sets:
+        selectors = selector_set.selectors
+        if len(selectors) == 1 and selectors[0].combinator is CombinatorType.DESCENDENT:
+            if selectors[0].check(node):
+                return True
+        elif _check_selectors(selectors, node.css_path_nodes):
+            return True
+    return False
 
 
 def _rules_of(stylesheet: Stylesheet, sheet: _Sheet, nodes: list[DOMNode]) -> tuple[_Applicable, RulesMap]:
