@@ -190,9 +190,17 @@ def _replace(cls: type[Stylesheet], node: DOMNode, rules: RulesMap, animate: boo
     if last is not None and last[0] is rules and last[1] == base._updates:
         node.notify_style_update()
         return
-    if base._rules or base.node is not node or node._is_mounted:
+    fresh = _fresh.get(id(rules))
+    if animate and rules.get("transitions"):
         _replace_alone(cls, node, rules, animate)
-    elif (fresh := _fresh.get(id(rules))) is not None and fresh[0] is rules:
+    elif base._rules or node._is_mounted:
+        before, new = base._rules, rules.get
+        for key in before.keys() | rules.keys():
+            value = new(key)
+            if before.get(key) is not value:
+                setattr(base, key, value)
+        node.notify_style_update()
+    elif fresh is not None and fresh[0] is rules:
         base._rules.update(fresh[1])
         base._updates += 1
         node.notify_style_update()
