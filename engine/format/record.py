@@ -438,7 +438,6 @@ def decode_refs(
     largest_delta = U64_MAX - min_update_index
     short_delta = min(0x7F, largest_delta)
     records: list[RefRecord] = []
-    append = records.append
     stop, enough = min(pos + PART_BYTES, end), spent + PART_KEYS
     while pos < stop:
         prefix = data[pos]
@@ -485,7 +484,7 @@ def decode_refs(
         elif kind != DELETION:
             raise Malformed(pos, f"unknown ref value type {kind}")
         if compiled:
-            append(RefRecord(name, min_update_index + delta, value, peeled, target))
+            records.append(RefRecord(name, min_update_index + delta, value, peeled, target))
         else:
             # Interpreted, five stores take half the time of a call of `__init__`.
             record = make(record_type)
@@ -494,7 +493,7 @@ def decode_refs(
             record.value = value
             record.peeled = peeled
             record.target = target
-            append(record)
+            records.append(record)
     if pos >= end:
         check_end(pos, end)
     return records, pos, name, spent

@@ -10,7 +10,6 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from operator import attrgetter
 from typing import Any, Final, Generic, Literal, NamedTuple, Protocol, Self, TypeVar, cast, overload
 
 from engine.errors import ApiError, FormatError, require_bytes
@@ -51,24 +50,26 @@ _C = TypeVar("_C", bound=_Columns)
 class _Listed(Generic[_T, _K]):
     """A list of records, and of their keys once they are asked for."""
 
-    __slots__ = ("_key_of", "_keys", "items")
+    __slots__ = ("_keys", "_keys_of", "items")
 
-    def __init__(self, items: list[_T], key_of: Callable[[_T], _K], keys: list[_K] | None = None) -> None:
+    def __init__(
+        self, items: list[_T], keys_of: Callable[[list[_T]], list[_K]], keys: list[_K] | None = None
+    ) -> None:
         self.items = items
-        self._key_of: Callable[[_T], _K] = key_of
+        self._keys_of: Callable[[list[_T]], list[_K]] = keys_of
         self._keys: list[_K] | None = keys
 
     @property
     def keys(self) -> list[_K]:
         if self._keys is None:
-            self._keys = [self._key_of(item) for item in self.items]
+            self._keys = self._keys_of(self.items)
         return self._keys
 
     def between(self, start: int, stop: int) -> _Listed[_T, _K]:
-        return _Listed(self.items[start:stop], self._key_of, self.keys[start:stop])
+        return _Listed(self.items[start:stop], self._keys_of, self.keys[start:stop])
 
     def followed_by(self, others: _Listed[_T, _K]) -> _Listed[_T, _K]:
-        return _Listed(self.items + others.items, self._key_of)
+        return _Listed(self.items + others.items, self._keys_of)
 
     def lay_over(self, newer: _Listed[_T, _K]) -> None:
         keys, items = self.keys, self.items
@@ -91,9 +92,24 @@ class _Listed(Generic[_T, _K]):
 
 def merge_blocks(sources: Sequence[Iterable[list[_T]]], key_of: Callable[[_T], _K]) -> Iterator[list[_T]]:
     """Merge streams of lists as `merge_columns` does; `key_of` returns whatever orders the items."""
-    listed = [map(partial(_Listed, key_of=key_of), source) for source in sources]
+
+    def keys_of(items: list[_T]) -> list[_K]:
+        return list(map(key_of, items))
+
+    return _merge_lists(sources, keys_of)
+
+
+def _merge_lists(
+    sources: Sequence[Iterable[list[_T]]], keys_of: Callable[[list[_T]], list[_K]]
+) -> Iterator[list[_T]]:
+    listed = [map(partial(_Listed, keys_of=keys_of), source) for source in sources]
     for merged in merge_columns(listed):
         yield merged.items
+
+
+def _names(refs: list[RefRecord]) -> list[bytes]:
+    # Faster than `map`, and far faster where it is compiled.
+    return [ref.name for ref in refs]
 
 
 def merge_columns(sources: Sequence[Iterable[_C]]) -> Iterator[_C]:
@@ -172,12 +188,10 @@ class Version(NamedTuple):
     wins: bool
 
 
-_value = attrgetter("value")
-
-
 def _live_refs(records: list[RefRecord]) -> list[RefRecord]:
     # Few blocks hold a record without an object id; asking for one costs less than asking each.
-    if None not in map(_value, records):
+    values = [record.value for record in records]
+    if all(values):
         return records
     return [record for record in records if record.value is not None or record.target is not None]
 
@@ -255,7 +269,7 @@ class MergedTable:
 
     def ref_blocks(self, start: bytes = b"", *, deletions: bool = False) -> Iterator[list[RefRecord]]:
         """The refs from the first name >= `start` on, in lists of no particular length."""
-        merged = merge_blocks(self._ref_sources(start), ref_key)
+        merged = _merge_lists(self._ref_sources(start), _names)
         return merged if deletions else filter(None, map(_live_refs, merged))
 
     def log_blocks(
