@@ -99,8 +99,7 @@ class JointStacks(Closing, Generic[AnyStack]):
         main = self.to_read(self.main).merged
         if self.own is None:
             return main.ref_blocks(start)
-        joint = JointView(self.to_read(self.own).merged, main)
-        return ([record for record, _ in origins] for origins in joint.ref_origins(start))
+        return JointView(self.to_read(self.own).merged, main).ref_blocks(start)
 
     def close(self) -> None:
         """Close the stacks."""
@@ -117,6 +116,10 @@ class JointView:
     def of(self, name: bytes) -> MergedTable:
         """The view that has the ref of this name."""
         return self._own if is_per_worktree(name) else self._shared
+
+    def ref_blocks(self, start: bytes = b"", *, deletions: bool = False) -> Iterator[list[RefRecord]]:
+        """As `MergedTable.ref_blocks`."""
+        return ([record for record, _ in origins] for origins in self.ref_origins(start, deletions=deletions))
 
     def ref_origins(
         self, start: bytes = b"", *, deletions: bool = False

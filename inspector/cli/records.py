@@ -43,6 +43,7 @@ from inspector.text import (
     print_ref,
     ref_json,
     ref_line,
+    ref_lines,
     reflog_line,
     safe_name,
     sort_refs,
@@ -51,6 +52,7 @@ from inspector.text import (
 )
 
 Record = TypeVar("Record", RefRecord, LogRecord)
+_T = TypeVar("_T")
 
 
 @click.command()
@@ -126,6 +128,11 @@ def refs(
         view: View = shown if table_name is None else MergedTable(chosen_tables(call, stack, table_name))
         if as_of is not None:
             view = MergedTable([table for table in stack.tables if table.max_update_index <= as_of])
+        if points_at is None and not keys and form is None and not call.as_json:
+            records = _blocks_under(view, starts, deletions=deletions)
+            for block in records if count is None else _first(records, count):
+                call.out.lines(ref_lines(block, call.out.show), end)
+            return
         if points_at is None:
             batches = _under(view, starts, deletions=deletions)
         else:
@@ -164,9 +171,7 @@ def _surroundings(call: Call, view: View) -> Surroundings:
     )
 
 
-def _first(
-    batches: Iterable[Sequence[tuple[RefRecord, Table]]], count: int
-) -> Iterator[Sequence[tuple[RefRecord, Table]]]:
+def _first(batches: Iterable[Sequence[_T]], count: int) -> Iterator[Sequence[_T]]:
     for batch in batches:
         yield batch[:count]
         count -= len(batch)
@@ -206,7 +211,7 @@ def logs(
             return
         only = _meant(name, lambda one: one in map(_name, next(view.log_origins(one), ())))
         entries = view.log_origins(only, deletions=deletions, markers=False)
-        batches = _while(entries, lambda record: record.name == only)
+        batches = _while(entries, lambda origin: origin[0].name == only)
         found = _write(call, batches, log_json, reflog_line, null_id, end=end)
         is_known = found or only in map(_name, next(view.log_origins(only), ()))
         if not found:
@@ -329,13 +334,11 @@ def _write(
     return count
 
 
-def _while(
-    batches: Iterable[Sequence[tuple[Record, Table]]], belongs: Callable[[Record], bool]
-) -> Iterator[Sequence[tuple[Record, Table]]]:
-    """`batches` up to the last record that belongs; they begin with the first."""
+def _while(batches: Iterable[Sequence[_T]], belongs: Callable[[_T], bool]) -> Iterator[Sequence[_T]]:
+    """`batches` up to the last one that belongs; they begin with the first."""
     for batch in batches:
-        if not belongs(batch[-1][0]):
-            yield [origin for origin in batch if belongs(origin[0])]
+        if not belongs(batch[-1]):
+            yield [*filter(belongs, batch)]
             return
         yield batch
 
@@ -356,8 +359,15 @@ def _under(
     for prefix in prefixes:
         yield from _while(
             view.ref_origins(prefix, deletions=deletions),
-            lambda record: record.name.startswith(prefix),  # noqa: B023
+            lambda origin: origin[0].name.startswith(prefix),  # noqa: B023
         )
+
+
+def _blocks_under(view: View, prefixes: Iterable[bytes], *, deletions: bool) -> Iterator[Sequence[RefRecord]]:
+    """The same without their tables."""
+    for prefix in prefixes:
+        blocks = view.ref_blocks(prefix, deletions=deletions)
+        yield from _while(blocks, lambda record: record.name.startswith(prefix))  # noqa: B023
 
 
 def _pointing_at(

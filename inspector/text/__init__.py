@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         print_ref,
         ref_json,
         ref_line,
+        ref_lines,
         reflog_line,
         value_fields,
     )
@@ -79,7 +80,7 @@ else:
                 "update_lines"
             ),
             "records": (
-                "json_line log_json log_line picked print_log print_ref ref_json ref_line "
+                "json_line log_json log_line picked print_log print_ref ref_json ref_line ref_lines "
                 "reflog_line value_fields"
             ),
             "ref_format": "RefFormat Surroundings sort_refs",

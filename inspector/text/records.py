@@ -15,7 +15,7 @@ import json
 import os
 import re
 from binascii import hexlify
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -129,6 +129,16 @@ def log_json(record: LogRecord, table: str | None, lead: str = "") -> str:
         f'"type":"{record.type}","old":{_hex(record.old)},"new":{_hex(record.new)},'
         f'{logged},"table":{_table(table)}}}'
     )
+
+
+def ref_lines(records: Sequence[RefRecord], show: Show) -> list[bytes]:
+    """Each ref record as `ref_line` has it."""
+    return [
+        hexlify(record.value) + b" " + show(record.name)
+        if record.value is not None
+        else ref_line(record, show)
+        for record in records
+    ]
 
 
 def ref_line(record: RefRecord, show: Show) -> bytes:
