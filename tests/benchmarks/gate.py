@@ -103,8 +103,8 @@ WORKS: Final[dict[str, tuple[Callable[[Path], None], int]]] = {
     "scan": (scan, 5),
     "scan logs": (scan_logs, 6),
     "lookup": (look_up, 2),
-    "compact all": (compact, 2),
-    "fsck": (check, 2),
+    "compact all": (compact, 1),
+    "fsck": (check, 1),
 }
 """Each work, and how often it is done: enough for the start of a process to weigh little."""
 
