@@ -290,11 +290,15 @@ class _Judge:
             live = [one for one in located if not one[1].is_deletion]
         found = list(told.values())
         if kept:
-            found = [
-                told.get(name) or RefOutcome(name, Outcome.KEPT, record, record, "")
+            same = [
+                RefOutcome(name, Outcome.KEPT, record, record, "")
                 for name, record, _ in live
+                if name not in told
             ]
-        return len(live) - len(told), found
+            found = sorted([*found, *same], key=attrgetter("name"))
+        # Most of what logs alone tell of is lost, and so not among what is kept.
+        others = sum(name in by_name and not by_name[name][1].is_deletion for name in told)
+        return len(live) - others, found
 
     def of_rows(
         self, before: list[Located], after: list[Located], logs: list[LastEntry], *, kept: bool
