@@ -12,8 +12,9 @@ from engine.repair import Outcome, judged_refs, plan_repair, ref_outcomes, repai
 from engine.stack import Stack, StackOptions
 from engine.table import Table
 from tests.support.findings import NOW
+from tests.support.handmade import change_byte
 from tests.support.repairs import state, told
-from tests.support.stacks import listed
+from tests.support.stacks import OPTIONS, listed
 from tests.support.tables import oid
 
 REFS = 600
@@ -61,3 +62,21 @@ def test_what_is_told_of_refs_is_what_becomes_of_them(stack: Path, place: int) -
     others = {name for name, one in everything.items() if one.outcome is not Outcome.KEPT}
     assert {name for name, ref in before.items() if name in after and after[name] != ref} <= others
     assert kept == len(after.keys() - others) > REFS // 3
+
+
+def test_a_lost_ref_that_logs_alone_tell_of_is_told_once_and_is_none_of_those_that_are_kept(
+    tmp_path: Path,
+) -> None:
+    refs = [RefRecord(b"refs/heads/branch-%07d" % number, 1, oid(number)) for number in range(500)]
+    with Stack.open(tmp_path, OPTIONS) as stack, stack.addition() as addition, addition.table() as writer:
+        writer.set_limits(1, 1)
+        writer.add_refs(refs)
+        # Of an older update, so that they do not give back what is lost.
+        writer.add_logs([LogRecord(ref.name, 0, oid(1), oid(2), b"A", b"a@b", 1, 0, b"m\n") for ref in refs])
+    change_byte(tmp_path / listed(tmp_path)[0], 4096)
+    plan = plan_repair(tmp_path, now=NOW)
+    everything = [one for batch in ref_outcomes(plan, kept=True) for one in batch]
+    lost = [one.name for one in everything if one.outcome is Outcome.LOST]
+    assert sorted(one.name for one in everything) == [ref.name for ref in refs]
+    assert [one.name for one in told(plan)] == lost
+    assert sum(kept for kept, _ in judged_refs(plan)) == len(refs) - len(lost) < len(refs)
