@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, Final, Generic, Literal, NamedTuple, Protocol, Self, TypeVar, cast, overload
+from typing import Any, Final, Literal, NamedTuple, Protocol, Self, TypeVar, cast, overload
 
 from engine.errors import ApiError, FormatError, require_bytes
 from engine.format.record import LogRecord, RefRecord, log_order, ref_key
@@ -47,31 +47,31 @@ class _Columns(Protocol):
 _C = TypeVar("_C", bound=_Columns)
 
 
-class _Listed(Generic[_T, _K]):
+class _Listed:
     """A list of records, and of their keys once they are asked for."""
 
     __slots__ = ("_keys", "_keys_of", "items")
 
     def __init__(
-        self, items: list[_T], keys_of: Callable[[list[_T]], list[_K]], keys: list[_K] | None = None
+        self, items: list[Any], keys_of: Callable[[list[Any]], list[Any]], keys: list[Any] | None = None
     ) -> None:
         self.items = items
-        self._keys_of: Callable[[list[_T]], list[_K]] = keys_of
-        self._keys: list[_K] | None = keys
+        self._keys_of: Callable[[list[Any]], list[Any]] = keys_of
+        self._keys: list[Any] | None = keys
 
     @property
-    def keys(self) -> list[_K]:
+    def keys(self) -> list[Any]:
         if self._keys is None:
             self._keys = self._keys_of(self.items)
         return self._keys
 
-    def between(self, start: int, stop: int) -> _Listed[_T, _K]:
+    def between(self, start: int, stop: int) -> _Listed:
         return _Listed(self.items[start:stop], self._keys_of, self.keys[start:stop])
 
-    def followed_by(self, others: _Listed[_T, _K]) -> _Listed[_T, _K]:
+    def followed_by(self, others: _Listed) -> _Listed:
         return _Listed(self.items + others.items, self._keys_of)
 
-    def lay_over(self, newer: _Listed[_T, _K]) -> None:
+    def lay_over(self, newer: _Listed) -> None:
         keys, items = self.keys, self.items
         if len(newer.items) > len(items) // 2:
             both = dict(zip(keys, items, strict=True))

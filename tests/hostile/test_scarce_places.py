@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass  # noqa: F401 - another user, whom git tells no committer, asks it, and may not read its file
 import os
 import pickle
 import resource
