@@ -33,7 +33,6 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 
 from inspector.tui.widgets.hex_view import HexView
-from tests.support.quick_styles import make_styles_quick
 from tests.support.thinning import ALL
 
 _GLANCE: Final = 0.02
@@ -66,7 +65,6 @@ def make_textual_quick() -> None:
     MessagePump._get_dispatch_methods = _handlers  # type: ignore[method-assign]
     Stylesheet.__init__ = _init  # type: ignore[method-assign]
     Stylesheet.set_variables = _set_variables  # type: ignore[method-assign]
-    make_styles_quick()
     textual.app.wait_for_idle = _do_not_wait  # type: ignore[attr-defined]
     Pilot._wait_for_screen = _wait_for_screen  # type: ignore[assignment,method-assign]
     Pilot.pause = _pause  # type: ignore[method-assign]
