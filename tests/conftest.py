@@ -14,6 +14,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from engine.format import compiled
 from tests.support.git import Git, GitNotFoundError, Repository, find_git
 from tests.support.thinning import ALL, WITH_GIT
 
@@ -90,6 +91,8 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 def _is_asked_for(item: pytest.Item) -> bool:
     if WITH_GIT and not _needs_git(item):
+        return False
+    if compiled and item.get_closest_marker("interpreted") is not None:
         return False
     return ALL or item.get_closest_marker("whole") is None
 

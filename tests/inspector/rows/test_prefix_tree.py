@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given, strategies as st
@@ -149,14 +150,19 @@ def test_reading_can_be_stopped(tmp_path: Path) -> None:
 
 
 def test_names_in_disorder_end(tmp_path: Path) -> None:
-    class Disorder(MergedTable):
-        def ref_origins(self, start: bytes = b"", *, deletions: bool = False):  # type: ignore[no-untyped-def]  # noqa: ANN202, ARG002
+    class Disorder:
+        def ref_origins(
+            self,
+            start: bytes = b"",  # noqa: ARG002 - as a MergedTable has it
+            *,
+            deletions: bool = False,  # noqa: ARG002 - likewise
+        ) -> Iterator[list[tuple[RefRecord, Table]]]:
             names = [b"b/x", b"a/x", b"c", b"a/y", b"b/z"]
-            yield [(RefRecord(name, 1, oid(1)), self.tables[0]) for name in names]
+            yield [(RefRecord(name, 1, oid(1)), stack.tables[0]) for name in names]
 
     directory = make_stack(tmp_path / "reftable", (branches(1), []), options=OPTIONS)
     with Stack.open(directory, read_only=True) as stack:
-        level = read_level(Disorder(stack.tables), ROOT, stack_positions(stack))
+        level = read_level(cast("MergedTable", Disorder()), ROOT, stack_positions(stack))
         assert isinstance(level.children[0], PrefixRow | RefRow)
 
 
