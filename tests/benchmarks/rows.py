@@ -1,7 +1,7 @@
 """The table of figures: each work by git, by the interpreted and by the compiled engine, in turn.
 
-All are processor seconds of the same work in the same run, the median of the rounds; an engine's figure is a
-ratio to git's, or to a scan's by the same engine where git has no such work.
+All are processor seconds of the same work in the same run; a ratio is to what git took just before, or a scan
+by the same engine where git has no such work.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from tests.benchmarks.stacks import LOG_TIME, object_ids
 from tests.support.git import find_git
 
 CREATED = 50_000
-SCAN = "scan to records / show-ref"
 EXPIRE = ("reflog", "expire", "--all", "--expire-unreachable=never")
 
 Work = Callable[[Engine], float]
@@ -100,33 +99,33 @@ def creates(place: Path) -> Path:
 
 
 class Table:
-    """Prints a line for each row as soon as it is measured."""
+    """Prints a line for each row as soon as it is measured.
 
-    def __init__(self, rounds: int) -> None:
+    A ratio is the median of those of the rounds: what is compared follows each other at once, since a machine
+    may be twice as fast a minute later.
+    """
+
+    def __init__(self, rounds: int, scan: Work) -> None:
         self._rounds = rounds
         self._engines = engines.installed()
-        self._scans: dict[Engine, float] = {}
+        self._scan = scan
         columns = "".join(f"{engine:>26}" for engine in self._engines)
         print(f"{'processor seconds, median of ' + str(rounds):44}{'git':>9}{columns}")
 
     def row(self, name: str, theirs: Callable[[], float] | None, ours: Work) -> None:
-        """Measure a work in turn: by git, if it has such a one, and by each engine."""
+        """Measure a work in turn: by git, or if it has no such one a scan, and by each engine."""
         of_git: list[float] = []
         times: dict[Engine, list[float]] = {engine: [] for engine in self._engines}
+        ratios: dict[Engine, list[float]] = {engine: [] for engine in self._engines}
         for _ in range(self._rounds):
-            if theirs is not None:
-                of_git.append(theirs())
-            for engine, those in times.items():
-                those.append(ours(engine))
-        medians = {engine: median(those) for engine, those in times.items()}
-        if name == SCAN:
-            self._scans = medians
-        cells = []
-        for engine, value in medians.items():
-            if of_git:
-                cells.append(f"{value:.3f} = {value / median(of_git):6.2f} x git")
-            else:
-                cells.append(f"{value:.3f} = {value / self._scans[engine]:6.2f} scans")
+            for engine in self._engines:
+                base = theirs() if theirs is not None else self._scan(engine)
+                took = ours(engine)
+                of_git += [base] if theirs is not None else []
+                times[engine].append(took)
+                ratios[engine].append(took / base)
+        unit = "git" if theirs is not None else "scans"
+        cells = [f"{median(times[one]):.3f} = {median(ratios[one]):6.2f} x {unit}" for one in self._engines]
         print(
             f"{name:44}{f'{median(of_git):9.3f}' if of_git else ' ' * 9}{''.join(f'{c:>26}' for c in cells)}",
             flush=True,
@@ -135,9 +134,13 @@ class Table:
 
 def measure(repo: Path, small: Path, logs: Path, refs: int, rounds: int) -> None:
     """Print the table: `repo` has so many refs in five tables, `small` none, `logs` many log entries."""
-    table = Table(rounds)
     stack = repo / "reftable"
-    table.row(SCAN, lambda: git_seconds(repo, "show-ref"), lambda engine: work(engine, "scan", stack))
+
+    def scan(engine: Engine) -> float:
+        return float(work(engine, "scan", stack))
+
+    table = Table(rounds, scan)
+    table.row("scan to records / show-ref", lambda: git_seconds(repo, "show-ref"), scan)
     table.row(
         "compact all / pack-refs",
         lambda: copied_git(repo, "pack-refs"),
