@@ -55,6 +55,8 @@ def differences(source: str) -> Iterator[str]:
         elif isinstance(node, ast.ClassDef):
             if any(ast.unparse(base).partition("[")[0].endswith("Generic") for base in node.bases):
                 yield f"line {node.lineno}: an heir of Generic takes weak references and clears none"
+            if any(ast.unparse(base).endswith(("Error", "Exception")) for base in node.bases):
+                yield f"line {node.lineno}: an exception takes weak references and clears none"
         elif isinstance(node, ast.FunctionDef):
             names = [one.name for one in ast.walk(node) if isinstance(one, ast.ExceptHandler) and one.name]
             if len(names) > len(set(names)):
@@ -78,6 +80,7 @@ def test_a_module_is_the_same_when_it_is_compiled(module: str) -> None:
         "filter(None, (block for block in blocks))",
         "class Record(Base, Generic[T]): pass",
         "class Record(typing.Generic[T]): pass",
+        "class Malformed(ValueError): pass",
         "def f():\n try: g()\n except A as error: h(error)\n try: g()\n except B as error: h(error)",
         "data[pos : (pos := pos + 4)]",
     ],

@@ -8,6 +8,7 @@ Read in this order:
     varint        integers of three bytes, and varints
     header        the numbers of the format, header and footer
     table_list    names of tables, and the lines of `tables.list`
+    malformed     what is wrong with the bytes of a record
     record        the four kinds of records and their codecs
     typed         records as type checkers know them
     raw_record    records that pass through a compaction as the bytes they were stored as
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
         header_fields as header_fields,
         header_size as header_size,
     )
+    from engine.format.malformed import Excessive as Excessive, Malformed as Malformed
     from engine.format.raw_record import (
         Encoded as Encoded,
         RawRefs as RawRefs,
@@ -77,10 +79,8 @@ if TYPE_CHECKING:
         SYMREF as SYMREF,
         VAL1 as VAL1,
         VAL2 as VAL2,
-        Excessive as Excessive,
         IndexRecord as IndexRecord,
         LogRecord as LogRecord,
-        Malformed as Malformed,
         ObjectRecord as ObjectRecord,
         RefRecord as RefRecord,
         add_up as add_up,
@@ -153,10 +153,11 @@ else:
                 "RESTART_COUNT_SIZE RESTART_SIZE SECTION_NAMES Footer HashId Header "
                 "checksum_fault checksums footer_size header_fields header_size"
             ),
+            "malformed": "Excessive Malformed",
             "raw_record": "Encoded RawRefs log_time parted raw_committer split_logs split_refs",
             "record": (
-                "DELETION LOG_KEY_TAIL LOG_UPDATE PART_BYTES PART_KEYS SYMREF VAL1 VAL2 Excessive "
-                "IndexRecord LogRecord Malformed ObjectRecord RefRecord add_up check_end "
+                "DELETION LOG_KEY_TAIL LOG_UPDATE PART_BYTES PART_KEYS SYMREF VAL1 VAL2 "
+                "IndexRecord LogRecord ObjectRecord RefRecord add_up check_end "
                 "common_prefix compiled decimal_zone decode_index decode_key decode_log_key decode_logs "
                 "decode_objects decode_refs encode_head encode_log encode_ref log_key log_order ref_key"
             ),

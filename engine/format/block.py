@@ -32,11 +32,11 @@ from engine.format.header import (
     RESTART_SIZE,
     SECTION_NAMES,
 )
+from engine.format.malformed import Malformed
 from engine.format.raw_record import parted
 from engine.format.record import (
     IndexRecord,
     LogRecord,
-    Malformed,
     ObjectRecord,
     Part,
     RefRecord,

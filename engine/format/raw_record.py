@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from engine.errors import shown
+from engine.format.malformed import Malformed
 from engine.format.record import (
     DELETION,
     LOG_UPDATE,
@@ -21,7 +22,6 @@ from engine.format.record import (
     VAL1,
     VAL2,
     LogRecord,
-    Malformed,
     Part,
     add_up,
     check_end,

@@ -32,6 +32,7 @@ from operator import attrgetter, sub
 from typing import ClassVar, Final, Literal, Self, TypeAlias, TypeVar
 
 from engine.errors import ApiError, shown
+from engine.format.malformed import Excessive, Malformed
 from engine.format.varint import U64_MAX, get_varint, put_varint
 
 compiled: Final = not __file__.endswith(".py")
@@ -71,19 +72,6 @@ Part = tuple[list[_T], int, bytes, int]
 
 LOG_KEY_TAIL: Final = 9
 """The NUL and the update index at the end of a log record's key."""
-
-
-class Malformed(ValueError):  # noqa: N818 - never leaves the engine: block.py makes a FormatError of it
-    """What is wrong with a record, and at which position of its block."""
-
-    def __init__(self, pos: int, reason: str) -> None:
-        self.pos = pos
-        self.reason = reason
-        super().__init__(reason)
-
-
-class Excessive(Malformed):
-    """The keys of a block add up to more than those of any sound one."""
 
 
 class _Record:

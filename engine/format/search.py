@@ -7,13 +7,13 @@ functions raise what the decoders of `record.py` raise.
 
 from __future__ import annotations
 
+from engine.format.malformed import Malformed
 from engine.format.record import (
     DELETION,
     SYMREF,
     VAL1,
     VAL2,
     LogRecord,
-    Malformed,
     ObjectRecord,
     RefRecord,
     add_up,

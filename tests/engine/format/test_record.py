@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import pickle
 import weakref
 from collections.abc import Callable, Iterator
@@ -415,3 +416,13 @@ def test_a_record_has_its_fields_and_nothing_else(record: object) -> None:
     with pytest.raises(TypeError, match="weak reference"):
         weakref.ref(record)
     assert not hasattr(record, "__dict__")
+
+
+def test_what_is_malformed_can_be_referred_to_and_pickled() -> None:
+    malformed = Malformed(7, "too short")
+    reference = weakref.ref(malformed)
+    copied = pickle.loads(pickle.dumps(malformed))  # noqa: S301 - our own
+    assert (copied.pos, copied.reason, str(copied)) == (7, "too short", "too short")
+    del malformed
+    gc.collect()
+    assert reference() is None
