@@ -5,8 +5,8 @@ held names between those in front of it and those behind it: a gap. Names of a b
 bound no gap, unless all that is missing comes behind them. Logs come behind all refs, and of them it is told
 only whether some may be lost, and about how many: as many as whole blocks beside them have in so many bytes.
 
-A key in the wrong place was altered, or the file has more than one order: then any ref may be lost under its
-own name.
+A name that no ref can have was altered: that ref had one between those beside it. A key in the wrong place
+was altered, or the file has more than one order: then any ref may be lost under its own name.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from engine.format import LOG, REF
+from engine.format import LOG, LOG_KEY_TAIL, REF, Encoded
+from engine.salvage.items import is_altered, item_key
 from engine.salvage.scan import Readable, Unreadable
 
 MOST_GAPS: Final = 1000
@@ -131,10 +132,22 @@ class LossTally:
             self._read_size += self._passed(found)
         if found.is_whole or found.is_front:
             # Logs come behind refs: what was lost in front of these held none.
-            self._end_gap(first)
             self._may_hide_logs = False
-            self._safe = last
+            self._take_names(found.items)
         self._last_ref = last
+
+    def _take_names(self, items: list[Encoded]) -> None:
+        """A ref whose name was altered had another one, between those beside it."""
+        if items[0][0] and b"\0" not in b"".join(map(item_key, items)):
+            self._end_gap(items[0][0])
+            self._safe = items[-1][0]
+            return
+        for key, *_, encoded in items:
+            if is_altered(key):
+                self._lose(REF, len(encoded))
+            else:
+                self._end_gap(key)
+                self._safe = key
 
     def _take_logs(self, found: Readable) -> None:
         self._end_gap(None)
@@ -147,6 +160,9 @@ class LossTally:
             self._read_log_size += self._passed(found)
         else:
             self._partial_logs += len(found.items)
+        for key, *_, encoded in found.items:
+            if b"\0" in key[:-LOG_KEY_TAIL]:
+                self._lose_logs(len(encoded))
         self._has_logs, self._last_log = True, last
 
     def _passed(self, found: Readable) -> int:

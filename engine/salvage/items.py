@@ -28,6 +28,11 @@ item_key: Callable[[Encoded], bytes] = itemgetter(0)
 """What orders items: the name of a ref, the key of a log entry."""
 
 
+def is_altered(name: bytes) -> bool:
+    """Whether no ref can have this name, so that it is what damage has made of another one."""
+    return not name or b"\0" in name
+
+
 def update_deltas(refs: Sequence[Encoded]) -> list[int]:
     """The update indexes of refs, above the lowest of their table."""
     deltas = [item[5][-item[4]] for item in refs]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.format import LogRecord, RefRecord
-from engine.repair import Outcome, judged_refs, plan_repair, ref_outcomes, repair
+from engine.repair import Outcome, damages, judged_refs, plan_repair, ref_outcomes, repair
 from engine.stack import Stack, StackOptions
 from engine.table import Table
 from tests.support.findings import NOW
@@ -80,3 +80,27 @@ def test_a_lost_ref_that_logs_alone_tell_of_is_told_once_and_is_none_of_those_th
     assert sorted(one.name for one in everything) == [ref.name for ref in refs]
     assert [one.name for one in told(plan)] == lost
     assert sum(kept for kept, _ in judged_refs(plan)) == len(refs) - len(lost) < len(refs)
+
+
+@pytest.mark.parametrize("logs", [True, False])
+def test_a_ref_whose_name_got_a_nul_is_restored_from_its_reflog_or_may_be_lost(
+    tmp_path: Path, *, logs: bool
+) -> None:
+    names = [b"refs/heads/%s" % name for name in (b"alpha", b"beta", b"gamma", b"zeta")]
+    with Stack.open(tmp_path) as stack, stack.addition() as addition, addition.table() as writer:
+        for name in names:
+            writer.add_ref(RefRecord(name, 1, oid(1)))
+        for name in names if logs else ():
+            writer.add_log(LogRecord(name, 1, oid(0), oid(1), b"A", b"a@b", 1, 0, b"m\n"))
+    path = tmp_path / listed(tmp_path)[0]
+    data = bytearray(path.read_bytes())
+    data[data.index(b"gamma") + 2] = 0
+    path.write_bytes(data)
+    plan = plan_repair(tmp_path, now=NOW)
+    outcomes = {one.name: one.outcome for one in told(plan)}
+    assert outcomes == ({names[2]: Outcome.RESTORED} if logs else {})
+    [damage] = damages(plan)
+    assert [(gap.low, gap.high) for gap in damage.gaps] == [(names[1], names[3])]
+    result = repair(tmp_path, plan, now=NOW)
+    assert [ref.name for ref in state(tmp_path)[0]] == (names if logs else [*names[:2], names[3]])
+    assert result.snapshot is not None
