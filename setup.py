@@ -21,6 +21,7 @@ from setuptools.command.build_py import build_py
 COMPILED = (
     "format/varint",
     "format/record",
+    "format/codec",
     "format/raw_record",
     "format/search",
     "format/block",

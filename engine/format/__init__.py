@@ -9,7 +9,8 @@ Read in this order:
     header        the numbers of the format, header and footer
     table_list    names of tables, and the lines of `tables.list`
     malformed     what is wrong with the bytes of a record
-    record        the four kinds of records and their codecs
+    record        the four kinds of records
+    codec         what they look like in bytes
     typed         records as type checkers know them
     raw_record    records that pass through a compaction as the bytes they were stored as
     search        the first record from a key on, between two restart points
@@ -28,6 +29,27 @@ if TYPE_CHECKING:
         Read as Read,
         read_block as read_block,
         read_size as read_size,
+    )
+    from engine.format.codec import (
+        DELETION as DELETION,
+        LOG_UPDATE as LOG_UPDATE,
+        PART_BYTES as PART_BYTES,
+        PART_KEYS as PART_KEYS,
+        SYMREF as SYMREF,
+        VAL1 as VAL1,
+        VAL2 as VAL2,
+        add_up as add_up,
+        check_end as check_end,
+        common_prefix as common_prefix,
+        decode_index as decode_index,
+        decode_key as decode_key,
+        decode_log_key as decode_log_key,
+        decode_logs as decode_logs,
+        decode_objects as decode_objects,
+        decode_refs as decode_refs,
+        encode_head as encode_head,
+        encode_log as encode_log,
+        encode_ref as encode_ref,
     )
     from engine.format.header import (
         BLOCK_HEADER_SIZE as BLOCK_HEADER_SIZE,
@@ -71,32 +93,13 @@ if TYPE_CHECKING:
         split_refs as split_refs,
     )
     from engine.format.record import (
-        DELETION as DELETION,
         LOG_KEY_TAIL as LOG_KEY_TAIL,
-        LOG_UPDATE as LOG_UPDATE,
-        PART_BYTES as PART_BYTES,
-        PART_KEYS as PART_KEYS,
-        SYMREF as SYMREF,
-        VAL1 as VAL1,
-        VAL2 as VAL2,
         IndexRecord as IndexRecord,
         LogRecord as LogRecord,
         ObjectRecord as ObjectRecord,
         RefRecord as RefRecord,
-        add_up as add_up,
-        check_end as check_end,
-        common_prefix as common_prefix,
         compiled as compiled,
         decimal_zone as decimal_zone,
-        decode_index as decode_index,
-        decode_key as decode_key,
-        decode_log_key as decode_log_key,
-        decode_logs as decode_logs,
-        decode_objects as decode_objects,
-        decode_refs as decode_refs,
-        encode_head as encode_head,
-        encode_log as encode_log,
-        encode_ref as encode_ref,
         log_key as log_key,
         log_order as log_order,
         ref_key as ref_key,
@@ -146,6 +149,11 @@ else:
         __name__,
         {
             "block": "Block Read read_block read_size",
+            "codec": (
+                "DELETION LOG_UPDATE PART_BYTES PART_KEYS SYMREF VAL1 VAL2 add_up check_end common_prefix "
+                "decode_index decode_key decode_log_key decode_logs decode_objects decode_refs encode_head "
+                "encode_log encode_ref"
+            ),
             "header": (
                 "BLOCK_HEADER_SIZE BLOCK_TYPES CRC DEFAULT_BLOCK_SIZE DEFAULT_RESTART_INTERVAL "
                 "FOOTER_FIELDS INDEX LOG MAGIC MAX_BLOCK_SIZE MAX_OBJECT_ID_LEN MAX_RESTARTS "
@@ -156,10 +164,8 @@ else:
             "malformed": "Excessive Malformed",
             "raw_record": "Encoded RawRefs log_time parted raw_committer split_logs split_refs",
             "record": (
-                "DELETION LOG_KEY_TAIL LOG_UPDATE PART_BYTES PART_KEYS SYMREF VAL1 VAL2 "
-                "IndexRecord LogRecord ObjectRecord RefRecord add_up check_end "
-                "common_prefix compiled decimal_zone decode_index decode_key decode_log_key decode_logs "
-                "decode_objects decode_refs encode_head encode_log encode_ref log_key log_order ref_key"
+                "LOG_KEY_TAIL IndexRecord LogRecord ObjectRecord RefRecord compiled decimal_zone log_key "
+                "log_order ref_key"
             ),
             "refname": (
                 "MAX_SYMREF_DEPTH OTHER_WORKTREES PER_WORKTREE check_conflicts "

@@ -2,7 +2,7 @@
 
     type       'r', 'g', 'o' or 'i'
     u24        block length: from the block's start to the end of its restart count
-    record+    see `record.py`
+    record+    see `codec.py`
     u24*       restart offsets: records that are stored with their whole key, ascending
     u16        number of restarts, at least one
     padding    zeros up to the table's block size, never behind a log block
@@ -22,6 +22,15 @@ from itertools import accumulate, chain
 from typing import Final, TypeVar
 
 from engine.errors import FormatError
+from engine.format.codec import (
+    Part,
+    common_prefix,
+    decode_index,
+    decode_logs,
+    decode_objects,
+    decode_refs,
+    encode_head,
+)
 from engine.format.header import (
     BLOCK_HEADER_SIZE,
     BLOCK_TYPES,
@@ -34,19 +43,7 @@ from engine.format.header import (
 )
 from engine.format.malformed import Malformed
 from engine.format.raw_record import parted
-from engine.format.record import (
-    IndexRecord,
-    LogRecord,
-    ObjectRecord,
-    Part,
-    RefRecord,
-    common_prefix,
-    decode_index,
-    decode_logs,
-    decode_objects,
-    decode_refs,
-    encode_head,
-)
+from engine.format.record import IndexRecord, LogRecord, ObjectRecord, RefRecord
 from engine.format.varint import get_varint, put_u24
 
 _T = TypeVar("_T")
@@ -215,7 +212,7 @@ class Block:
         return FormatError(self.name, self.offset, f"a {section} record runs over its block")
 
     def parts(self, decode: Callable[..., tuple[_P, int, bytes, int]], *args: int) -> Iterator[_P]:
-        """All records, by one of the functions of `record.py` or `raw_record.py`. Raises `FormatError`.
+        """All records, by one of the functions of `codec.py` or `raw_record.py`. Raises `FormatError`.
 
         One list of them, of a large block several; none is empty.
         """

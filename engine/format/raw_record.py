@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from engine.errors import shown
-from engine.format.malformed import Malformed
-from engine.format.record import (
+from engine.format.codec import (
     DELETION,
     LOG_UPDATE,
     PART_BYTES,
@@ -21,7 +20,6 @@ from engine.format.record import (
     SYMREF,
     VAL1,
     VAL2,
-    LogRecord,
     Part,
     add_up,
     check_end,
@@ -31,6 +29,8 @@ from engine.format.record import (
     encode_head,
     encode_log,
 )
+from engine.format.malformed import Malformed
+from engine.format.record import LogRecord
 from engine.format.varint import U64_MAX, get_varint, put_varint
 
 Encoded = tuple[bytes, bytes, int, int, int, bytes]

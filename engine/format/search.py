@@ -2,28 +2,25 @@
 
 A stretch lies between two restart points, so it begins with a whole key. Refs and index records in front of
 the one sought are passed over, with no record made of them, and what lies behind it is not looked at. These
-functions raise what the decoders of `record.py` raise.
+functions raise what the decoders of `codec.py` raise.
 """
 
 from __future__ import annotations
 
-from engine.format.malformed import Malformed
-from engine.format.record import (
+from engine.format.codec import (
     DELETION,
     SYMREF,
     VAL1,
     VAL2,
-    LogRecord,
-    ObjectRecord,
-    RefRecord,
     add_up,
     check_end,
     decode_key,
     decode_logs,
     decode_objects,
     decode_refs,
-    log_record_key,
 )
+from engine.format.malformed import Malformed
+from engine.format.record import LogRecord, ObjectRecord, RefRecord, log_record_key
 from engine.format.varint import get_varint
 
 

@@ -2,7 +2,7 @@
 
     contents     records, restarts, restart count
     record       prefix length; suffix length and type in one number; suffix; the fields of the
-                 tail, which depend on the type (see `record.py`)
+                 tail, which depend on the type (see `codec.py`)
 
 A damaged record becomes a leaf up to the next restart point, where a whole key is, and records go
 on from there. Nothing trusts a length or a count, and no key is kept longer than it is needed: a

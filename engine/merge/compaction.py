@@ -23,9 +23,10 @@ from operator import itemgetter
 from typing import Final
 
 from engine.errors import ApiError, FormatError
+from engine.format.codec import DELETION
 from engine.format.header import MIN_UPDATE_INDEX
 from engine.format.raw_record import Encoded, RawRefs, is_marker, log_time, marker_for, normalised
-from engine.format.record import DELETION, LOG_KEY_TAIL
+from engine.format.record import LOG_KEY_TAIL
 from engine.format.varint import U64_MAX
 from engine.merge.merged import MergedTable, merge_blocks, merge_columns
 from engine.progress import Progress, ProgressCallback

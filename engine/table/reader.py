@@ -21,6 +21,7 @@ from typing import Generic, Self, TypeVar, cast
 from engine.closing import Closing
 from engine.errors import ApiError, FormatError, require_bytes, shown
 from engine.format.block import Block, read_block
+from engine.format.codec import Part, decode_index, decode_logs, decode_objects, decode_refs
 from engine.format.header import (
     BLOCK_HEADER_SIZE,
     INDEX,
@@ -35,17 +36,7 @@ from engine.format.header import (
     header_size,
 )
 from engine.format.raw_record import Encoded, RawRefs, cut_refs, split_logs, split_refs
-from engine.format.record import (
-    LogRecord,
-    ObjectRecord,
-    Part,
-    RefRecord,
-    decode_index,
-    decode_logs,
-    decode_objects,
-    decode_refs,
-    log_key,
-)
+from engine.format.record import LogRecord, ObjectRecord, RefRecord, log_key
 from engine.format.search import find_index, find_log, find_object, find_ref
 from engine.format.typed import AnyLog, AnyRef, LiveRef
 from engine.format.varint import U64_MAX

@@ -21,6 +21,7 @@ from typing import Final, cast
 
 from engine.errors import ApiError, EntryTooBigError, shown
 from engine.format.block import BlockWriter
+from engine.format.codec import encode_head, encode_log, encode_object, encode_ref
 from engine.format.header import (
     INDEX,
     LOG,
@@ -33,18 +34,7 @@ from engine.format.header import (
     Header,
 )
 from engine.format.raw_record import Encoded, RawRefs
-from engine.format.record import (
-    LOG_KEY_TAIL,
-    LogRecord,
-    RefRecord,
-    encode_head,
-    encode_log,
-    encode_object,
-    encode_ref,
-    log_key,
-    log_order,
-    ref_key,
-)
+from engine.format.record import LOG_KEY_TAIL, LogRecord, RefRecord, log_key, log_order, ref_key
 from engine.format.varint import U64_MAX, put_varint
 from engine.table.options import WriteOptions
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from engine.format import REF
+from engine.format.codec import encode_head
 from engine.format.header import MAX_BLOCK_SIZE
-from engine.format.record import encode_head
 from engine.format.varint import put_varint
 from tests.support.cost import MEBIBYTE, memory_of
 from tests.support.findings import install

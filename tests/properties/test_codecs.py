@@ -34,14 +34,9 @@ from engine.format import (
     parse_table_name,
 )
 from engine.format.block import BlockWriter, read_size
+from engine.format.codec import common_prefix, encode_log, encode_object, encode_ref
 from engine.format.header import MIN_OBJECT_ID_LEN
 from engine.format.raw_record import RawRefs, cut_refs, split_logs
-from engine.format.record import (
-    common_prefix,
-    encode_log,
-    encode_object,
-    encode_ref,
-)
 from engine.format.search import find_index, find_log, find_object, find_ref
 from engine.format.table_list import TableName
 from engine.format.varint import put_varint

@@ -21,7 +21,7 @@ from engine.format import (
     log_key,
 )
 from engine.format.block import BlockWriter
-from engine.format.record import encode_head, encode_log, encode_ref
+from engine.format.codec import encode_head, encode_log, encode_ref
 from engine.format.varint import put_u24, put_varint
 from engine.table import Table
 

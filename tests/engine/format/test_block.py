@@ -10,8 +10,8 @@ import pytest
 from engine.errors import FormatError
 from engine.format import LOG, MAX_RESTARTS, OBJ, REF, Block, LogRecord, RefRecord
 from engine.format.block import BlockWriter, read_size
+from engine.format.codec import encode_ref
 from engine.format.raw_record import RawRefs, cut_refs, parted, split_refs
-from engine.format.record import encode_ref
 from engine.format.search import find_ref
 from engine.format.varint import put_u24
 from tests.support.handmade import Handmade, raw_block, raw_record

@@ -27,8 +27,7 @@ from engine.format import (
     split_logs,
     split_refs,
 )
-from engine.format.raw_record import RawRefs, cut_refs
-from engine.format.record import (
+from engine.format.codec import (
     Part,
     decode_index,
     decode_logs,
@@ -38,6 +37,7 @@ from engine.format.record import (
     encode_log,
     encode_ref,
 )
+from engine.format.raw_record import RawRefs, cut_refs
 from engine.format.varint import put_varint
 from tests.support.handmade import raw_record
 from tests.support.stacks import same

@@ -6,7 +6,7 @@ import pytest
 
 from engine.errors import FormatError
 from engine.format import OBJ, Block, get_u24, get_varint, pack_table_list, parse_table_list
-from engine.format.record import common_prefix
+from engine.format.codec import common_prefix
 from engine.format.varint import put_u24, put_varint
 from tests.support.handmade import Handmade
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.format import INDEX, LOG, OBJ, REF, U64_MAX, Block, HashId, LogRecord, RefRecord, log_key
-from engine.format.record import encode_ref
+from engine.format.codec import encode_ref
 from engine.format.varint import put_u24, put_varint
 from engine.fsck import Report, Severity
 from engine.table import Table, WriteOptions

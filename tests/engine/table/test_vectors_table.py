@@ -8,10 +8,7 @@ import pytest
 
 from engine.errors import FormatError
 from engine.format import INDEX, LOG, OBJ, REF, U64_MAX, Block, LogRecord, RefRecord, log_key
-from engine.format.record import (
-    encode_log,
-    encode_ref,
-)
+from engine.format.codec import encode_log, encode_ref
 from engine.format.search import find_index, find_log, find_object, find_ref
 from engine.table import Table
 from tests.support.handmade import Handmade, change_footer, raw_block, raw_record

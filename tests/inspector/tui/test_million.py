@@ -15,7 +15,7 @@ from textual.pilot import Pilot
 
 import engine.table.reader
 from engine.format import RefRecord
-from engine.format.record import Part
+from engine.format.codec import Part
 from engine.stack import Stack, StackOptions
 from inspector.tui import InspectorApp, MainScreen
 from inspector.tui.widgets.record_pane import RefsPane
