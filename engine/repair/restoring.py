@@ -68,7 +68,7 @@ def _place(
     be lost. Or a damaged table has both, and the record has another value: a checksum guards the entry
     alone. Symbolic refs, HEAD and its like, have no entries of their own; of HEAD, only the place is told.
     """
-    if not any(log.new or b""):
+    if not any(log.new):
         return None
     if not log.name.startswith(b"refs/") and (log.name != _HEAD or located is not None):
         return None
