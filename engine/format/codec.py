@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import sub
+from struct import Struct
 from typing import Final, TypeVar
 
 from engine.errors import ApiError, shown
@@ -58,6 +59,14 @@ This bounds time, not memory: a hostile block of 16 MiB would have terabytes.
 
 _STEPS: Final = 6
 """So many bytes are compared one by one as soon as by two large numbers."""
+
+_SHORT_SUFFIXES: Final = bytes([head >> 3 if head & 0x87 == VAL1 else 0 for head in range(0x100)])
+"""By the second byte of a ref record with one object id: how long its suffix is, if it tells; else 0."""
+
+_CUTS: Final = {
+    size: [Struct(f"{length}sB{size}s").unpack_from for length in range(0x10)] for size in (20, 32)
+}
+"""By the size of an object id and the length of such a suffix: what cuts out suffix, update index and id."""
 
 _T = TypeVar("_T")
 
@@ -138,35 +147,55 @@ def decode_refs(
 ) -> Part[RefRecord]:
     """The ref records of a block, with absolute update indexes."""
     make, record_type = object.__new__, RefRecord
+    suffixes, cuts = _SHORT_SUFFIXES, _CUTS[hash_size]
     name = key
-    name_len = len(key)
+    stem, stem_len = b"", 0  # a beginning of the name: what the next one is likely to share
     largest_delta = U64_MAX - min_update_index
     short_delta = min(0x7F, largest_delta)
     records: list[RefRecord] = []
     stop, enough = min(pos + PART_BYTES, end), spent + PART_KEYS
+    safe = 0 if compiled else len(data) - 0x12 - hash_size  # the end is too far for such a record
     while pos < stop:
         prefix = data[pos]
         kind = data[pos + 1]
+        # Interpreted, most records are told by a look into a table and cut by one call. Compiled, slices do.
+        if (
+            pos < safe
+            and (short := suffixes[kind])
+            and (prefix == stem_len or (prefix < 0x80 and prefix <= len(name)))
+        ):
+            suffix, delta, value = cuts[short](data, pos + 2)
+            if delta <= short_delta:
+                if prefix != stem_len:
+                    stem, stem_len = name[:prefix], prefix
+                name = stem + suffix
+                pos += 3 + short + hash_size
+                record = make(record_type)
+                record.name = name
+                record.update_index = min_update_index + delta
+                record.value = value
+                record.peeled = None
+                record.target = None
+                records.append(record)
+                continue
         if prefix < 0x80 and (kind < 0x80 or data[pos + 2] < 0x80):
             start = pos + 2
             if kind >= 0x80:  # two bytes, as in front of most whole keys
                 kind = (kind - 0x7F << 7) + data[start]
                 start += 1
-            if prefix > name_len:
-                raise Malformed(pos, f"shares {prefix} bytes with a key of {name_len}")
-            suffix_len = kind >> 3
-            tail = start + suffix_len
+            if prefix > len(name):
+                raise Malformed(pos, f"shares {prefix} bytes with a key of {len(name)}")
+            tail = start + (kind >> 3)
             name = name[:prefix] + data[start:tail]
-            name_len = prefix + suffix_len
-            if not name_len:
+            if not name:
                 raise Malformed(pos, "an empty key")
             kind &= 7
         else:
             name, kind, tail = decode_key(data, pos, name)
-            name_len = len(name)
             spent = add_up(spent, name, pos)
             if spent > enough:
                 stop = pos
+        stem_len = -1
         delta = data[tail]
         pos = tail + 1
         if delta > short_delta:
