@@ -39,7 +39,10 @@ HOT_WINGS = {"format", "table", "merge"}
 # Files of the engine that belong to no wing, since every wing uses them.
 SHARED = {"closing", "errors", "lazy", "progress"}
 # What only a type checker imports, which brings the types of it with itself.
-FOR_CHECKERS = {("git/joint.py", "typing_extensions")}
+FOR_CHECKERS = {
+    ("git/joint.py", "typing_extensions"),
+    ("fsck/passing.py", "mypy_extensions"),
+}
 
 INSPECTOR_WINGS = {
     "text": "",

@@ -5,8 +5,10 @@ May import `stack`, `layout`, `merge` and `git`.
     faults        every kind of fault, as one table
     finding       one fault in one place
     causes        which finding follows from which
-    block, index, objects, values, table
-                  the parts of one table, then the whole of it
+    special, names, passing, block
+                  the records of one block, fast where they are sound
+    index, objects, values, table
+                  the other parts of one table, then the whole of it
     whole_stack   the tables together
     files         `tables.list`, and the files that it does not name
     run           all of it in order: `fsck`
@@ -19,7 +21,6 @@ from typing import TYPE_CHECKING
 from engine.lazy import lazily
 
 if TYPE_CHECKING:
-    from engine.fsck.block import testify as testify
     from engine.fsck.causes import Causes as Causes
     from engine.fsck.faults import (
         FAULTS as FAULTS,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     )
     from engine.fsck.files import finding_of as finding_of
     from engine.fsck.finding import Finding as Finding, Report as Report, by_cause as by_cause
+    from engine.fsck.passing import testify as testify
     from engine.fsck.quick import QuickCheck as QuickCheck, quick_check as quick_check
     from engine.fsck.repository import check_repository as check_repository
     from engine.fsck.run import fsck as fsck
@@ -38,11 +40,11 @@ else:
     __getattr__, __dir__, __all__ = lazily(
         __name__,
         {
-            "block": "testify",
             "causes": "Causes",
             "faults": "FAULTS REWRITE_TABLE FaultKind Severity",
             "files": "finding_of",
             "finding": "Finding Report by_cause",
+            "passing": "testify",
             "quick": "QuickCheck quick_check",
             "repository": "check_repository",
             "run": "fsck",

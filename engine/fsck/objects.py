@@ -2,7 +2,7 @@
 
 Both sides are sets of pairs: the beginning of an object id, and the offset of a ref block that mentions it.
 They are as large as the table, so neither is kept. Each block has a random weight, each prefix a hash, and
-both sides add up the products: sets that differ have different sums, but for one chance in 2**60. Only
+both sides add up the products: sets that differ have different sums, but for one chance in 2**47. Only
 where the sums differ are the pairs themselves compared, a part of them at a time.
 """
 
@@ -15,8 +15,8 @@ from itertools import islice
 from typing import Final
 
 from engine.format import ObjectRecord, RefRecord
-from engine.fsck.block import SoundBlock
 from engine.fsck.finding import Report
+from engine.fsck.passing import SoundBlock
 
 _PAIRS_AT_ONCE: Final = 2**18
 
@@ -44,9 +44,9 @@ class ObjectCheck:
     def take_refs(self, offset: int, block: SoundBlock) -> None:
         """Add what a ref block mentions."""
         if self.id_len:
-            self.weights[offset] = weight = int.from_bytes(os.urandom(8))
-            self._pairs += len(block.ids)
-            self._difference += weight * sum(map(hash, block.ids))
+            self.weights[offset] = weight = int.from_bytes(os.urandom(6))
+            self._pairs += block.pairs
+            self._difference += weight * block.weight
 
     def take_objects(self, offset: int, block: SoundBlock) -> None:
         """Take away what a block of the object section says."""

@@ -41,10 +41,13 @@ from engine.format import (
     raw_committer,
     split_logs,
 )
-from engine.fsck.block import SoundBlock, Witness, check_records, name_of, pass_block
+from engine.fsck.block import check_records, pass_block
 from engine.fsck.finding import Finding, Report
 from engine.fsck.index import IndexCheck
+from engine.fsck.names import Names
 from engine.fsck.objects import ObjectCheck
+from engine.fsck.passing import SoundBlock, Witness
+from engine.fsck.special import name_of
 from engine.fsck.values import ValueCheck
 from engine.layout import BlockSpan, Section, Span, SpanKind, TableLayout
 from engine.stack import HIGHEST_LIMIT
@@ -125,7 +128,7 @@ class CheckedTable:
 
 def check_table(
     file: CheckedTable, report: Report, tick: Tick, witness: Witness | None = None
-) -> Iterator[list[bytes]]:
+) -> Iterator[Names]:
     """Report everything that is wrong with a table; the names of its refs, block by block.
 
     Names of symbolic and of deleted refs are `Special`. The table has been checked when the iterator is at
@@ -260,7 +263,7 @@ class _Blocks:
     def _add(self, code: str, offset: int | None, message: str) -> None:
         self._report.add(code, self._name, offset, message)
 
-    def check(self) -> Iterator[list[bytes]]:
+    def check(self) -> Iterator[Names]:
         """Report what is wrong with them; the names in the ref blocks."""
         layout = self._layout
         if not layout.sections and self._footer is not None:
@@ -347,7 +350,7 @@ class _Blocks:
         else:
             self._indexes[section.of].take(offset, iter(()), None)
 
-    def _take(self, section: Section, span: BlockSpan) -> Iterator[list[bytes]]:
+    def _take(self, section: Section, span: BlockSpan) -> Iterator[Names]:
         """Check a block; the names in it, if it is one of refs."""
         if span.error is not None:
             self._report.add_error("section-order", span.error)
@@ -393,11 +396,11 @@ class _Blocks:
         if block.type != REF:
             return
         if found is not None and found.names is not None and self._null_id not in block.data:
-            yield list(found.names)
+            yield found.names
         else:
             with suppress(FormatError):
                 for refs in block.parts(decode_refs, *self._numbers):
-                    yield list(map(name_of, refs))
+                    yield Names(list(map(name_of, refs)))
 
     def _take_index(self, section: Section, block: Block) -> None:
         if section.of is not None:

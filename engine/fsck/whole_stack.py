@@ -31,16 +31,19 @@ from engine.format import (
     limits_in_name,
     may_be_refused,
 )
-from engine.fsck.block import Special
 from engine.fsck.faults import FAULTS, Severity
 from engine.fsck.finding import Finding, Report
+from engine.fsck.names import Names, begin_with_another
+from engine.fsck.special import Special
 from engine.fsck.table import CheckedTable, Limits, in_words
-from engine.merge import MergedTable, merge_blocks, ref_changes
+from engine.merge import MergedTable, merge_columns, ref_changes
 from engine.table import Table
 
 _REFS, _BEHIND_REFS = b"refs/", b"refs0"
 _MOST_CAPITALS = 100_000
 """Names with capital letters that are kept in mind."""
+_FEW_CAPITALS = 32
+"""So many are looked at faster one by one than by all the names of a list."""
 
 
 def in_order(limits: Sequence[Limits]) -> list[int]:
@@ -219,9 +222,9 @@ class RefCheck:
         self._open: list[bytes] = []  # names that the next name may begin with, each one with those before it
         self._above: list[bytes] = []  # those of them which the one behind them lies below
 
-    def check(self, sources: Sequence[Iterable[list[bytes]]]) -> Iterator[None]:
+    def check(self, sources: Sequence[Iterable[Names]]) -> Iterator[None]:
         """Merge the names of all tables, oldest first, and check them; a step for each list."""
-        for names in merge_blocks(sources, bytes):
+        for names in merge_columns(sources):
             self._take(names)
             yield
         # What is damaged is no evidence.
@@ -232,42 +235,55 @@ class RefCheck:
         ):
             self._report.add("head-missing", "", None, "no table has a HEAD, or the newest one deletes it")
 
-    def _take(self, names: list[bytes]) -> None:
-        if Special in set(map(type, names)):
-            for special in [name for name in names if isinstance(name, Special)]:
-                if special.target is not None:
-                    self._check_symref(bytes(special), special.target)
-                elif special.is_null:
-                    self._add("ref-id-null", bytes(special), f"{shown(special)} has the null object id")
-            names = [
-                name
-                for name in names
-                if not isinstance(name, Special) or name.target is not None or name.is_null
-            ]
-        if names:
+    def _take(self, merged: Names) -> None:
+        names, are_plain = merged.keys, merged.are_plain
+        if not are_plain:
+            names = self._take_special(names)
+            if not names:
+                return
             self._wants_head = self._wants_head and not (names[0] <= b"HEAD" and b"HEAD" in names)
             if may_be_refused(names):
                 for name in names:
                     self._check_name(name)
-            self._check_clashes(names)
-            self._check_cases(names)
-            if self._of_repository and (names[0] < _REFS or names[-1] >= _BEHIND_REFS):
-                for name in names:
-                    if not name.startswith(_REFS) and not is_root_ref(name):
-                        self._add("ref-hidden", name, f"{shown(name)} is not below refs/")
+        self._check_clashes(names, are_plain=are_plain)
+        self._check_cases(names, are_plain=are_plain)
+        if self._of_repository and (names[0] < _REFS or names[-1] >= _BEHIND_REFS):
+            for name in names:
+                if not name.startswith(_REFS) and not is_root_ref(name):
+                    self._add("ref-hidden", name, f"{shown(name)} is not below refs/")
 
-    def _check_cases(self, names: list[bytes]) -> None:
+    def _take_special(self, names: list[bytes]) -> list[bytes]:
+        """Check those that are `Special`; the names without those of deleted refs."""
+        if Special not in set(map(type, names)):
+            return names
+        for special in [name for name in names if isinstance(name, Special)]:
+            if special.target is not None:
+                self._check_symref(bytes(special), special.target)
+            elif special.is_null:
+                self._add("ref-id-null", bytes(special), f"{shown(special)} has the null object id")
+        return [
+            name for name in names if not isinstance(name, Special) or name.target is not None or name.is_null
+        ]
+
+    def _check_cases(self, names: list[bytes], *, are_plain: bool) -> None:
         """Report names of which an earlier one differs in case only: at that letter, it has a capital."""
-        joined = b"\0".join(names)
-        # HEAD comes first and has capitals, nearly all others have none.
-        if joined == joined.lower() and self._lowered.keys().isdisjoint(names):
-            return
+        if not self._may_be_lowered(names):
+            joined = b"" if are_plain else b"\0".join(names)
+            # HEAD comes first and has capitals, nearly all others have none.
+            if joined == joined.lower():
+                return
         for name in names:
             lower = name.lower()
             if self._lowered.get(lower, name) != name:
                 self._add("ref-case", name, f"another name is {shown(name)} but for its case")
             elif name != lower and len(self._lowered) < _MOST_CAPITALS:
                 self._lowered[lower] = name
+
+    def _may_be_lowered(self, names: list[bytes]) -> bool:
+        """Whether one of these names may be an earlier one in lower case."""
+        if len(self._lowered) < _FEW_CAPITALS:
+            return any(names[0] <= lower <= names[-1] for lower in self._lowered)
+        return not self._lowered.keys().isdisjoint(names)
 
     def _check_name(self, name: bytes) -> None:
         try:
@@ -289,13 +305,12 @@ class RefCheck:
                 return
         self._report.add(code, "", None, message)
 
-    def _check_clashes(self, names: list[bytes]) -> None:
+    def _check_clashes(self, names: list[bytes], *, are_plain: bool) -> None:
         begun, above = self._open, self._above
         if begun and not names[0].startswith(begun[0]):
             begun.clear()
             above.clear()
-        # A name that some later one begins with is also what the very next one begins with.
-        if not begun and not any(map(bytes.startswith, names[1:], names)):
+        if not begun and (are_plain or not begin_with_another(names)):
             begun.append(names[-1])
             return
         for name in names:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         MergedTable as MergedTable,
         Version as Version,
         merge_blocks as merge_blocks,
+        merge_columns as merge_columns,
     )
     from engine.merge.policy import (
         DEFAULT_FACTOR as DEFAULT_FACTOR,
@@ -60,7 +61,7 @@ else:
                 "is_noop plan_compaction"
             ),
             "difference": "ChangeKind LogChanges RefChange added_logs log_changes other_logs ref_changes",
-            "merged": "MergedTable Version merge_blocks",
+            "merged": "MergedTable Version merge_blocks merge_columns",
             "policy": (
                 "DEFAULT_FACTOR Comparison ComparisonKind Segment check_factor fastlog2 "
                 "geometric_steps log2_steps sizes_to_segments suggest_compaction_segment "

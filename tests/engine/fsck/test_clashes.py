@@ -7,6 +7,7 @@ from hypothesis import given, strategies
 
 from engine.errors import shown
 from engine.fsck.finding import Report
+from engine.fsck.names import begin_with_another
 from engine.fsck.whole_stack import RefCheck
 
 
@@ -16,7 +17,7 @@ def clashes(lists: list[list[bytes]]) -> list[tuple[bytes, str]]:
         patch.setattr(RefCheck, "_add", lambda _self, _code, name, message: found.append((name, message)))
         check = RefCheck([], Report(), of_worktree=False, of_repository=False, wants_head=False)
         for names in lists:
-            check._check_clashes(names)
+            check._check_clashes(names, are_plain=not begin_with_another(names))
     return found
 
 

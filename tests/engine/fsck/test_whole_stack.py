@@ -11,6 +11,7 @@ import pytest
 from engine.errors import shown
 from engine.format import HashId, RefRecord, format_table_name, is_refname, may_be_refused
 from engine.fsck import Report, Severity
+from engine.fsck.names import Names
 from engine.fsck.whole_stack import RefCheck
 from engine.stack import Stack, StackOptions
 from tests.support.cost import counted
@@ -341,7 +342,7 @@ def test_a_name_that_stands_twice_does_not_differ_from_itself_in_case() -> None:
     report = Report()
     check = RefCheck([], report, of_worktree=False, of_repository=False, wants_head=False)
     names = [b"refs/heads/A\0b", b"refs/heads/B", b"refs/heads/b"]
-    for _ in check.check([[[names[0]], [names[1]], [names[1]], [names[2]]]]):
+    for _ in check.check([[Names([name]) for name in (names[0], names[1], names[1], names[2])]]):
         pass
     cases = [one.message for one in report.close() if one.code == "ref-case"]
     assert cases == ["another name is 'refs/heads/b' but for its case"]
@@ -349,7 +350,10 @@ def test_a_name_that_stands_twice_does_not_differ_from_itself_in_case() -> None:
 
 def test_a_name_with_capitals_costs_no_look_at_each_of_the_others() -> None:
     check = RefCheck([], Report(), of_worktree=False, of_repository=False, wants_head=False)
-    lists = [[b"HEAD"], *([b"refs/heads/b%02d-%02d" % (at, other) for other in range(99)] for at in range(9))]
+    lists = [
+        Names([b"HEAD"]),
+        *(Names([b"refs/heads/b%02d-%02d" % (at, other) for other in range(99)]) for at in range(9)),
+    ]
     lower = "<method 'lower' of 'bytes' objects>"
     with counted(lower) as cost:
         for _ in check.check([lists]):

@@ -17,7 +17,7 @@ from tests.support.stacks import listed
 from tests.support.tables import oid
 
 REFS = 3000
-PASSES = ("_pass_refs", "cut_refs", "split_refs", "decode_refs")
+PASSES = ("pass_refs", "cut_refs", "split_refs", "decode_refs")
 """The functions that go through all records of a block of refs, or of a part of it."""
 
 pytestmark = pytest.mark.interpreted
@@ -75,7 +75,7 @@ def test_a_damaged_block_is_planned_by_two_passes_over_its_table_and_over_the_ot
         kept = outcomes(plan)
     assert REFS - 20 < kept < REFS + 1
     # fsck passes over all of them, salvaging over those of the damaged table, the outcomes over the others.
-    assert cost.calls["_pass_refs"] < len(refs) + len(other_refs)
+    assert cost.calls["pass_refs"] < len(refs) + len(other_refs)
     assert cost.calls["split_refs"] <= len(refs) + 2
     # What was salvaged is in a table of large blocks.
     assert cost.calls["decode_refs"] <= len(other_refs) + 4
@@ -92,7 +92,7 @@ def test_a_plan_is_done_by_a_pass_over_what_was_salvaged_and_one_over_the_new_ta
     plan = plan_repair(stack, now=NOW)
     with counted(*PASSES, "encode_ref") as cost:
         repair(stack, plan, now=NOW)
-    assert cost.calls["_pass_refs"] <= len(refs)
+    assert cost.calls["pass_refs"] <= len(refs)
     assert cost.calls["cut_refs"] <= 4
     assert not cost.calls["split_refs"]
     assert not cost.calls["decode_refs"] + cost.calls["encode_ref"]

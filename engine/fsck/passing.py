@@ -1,0 +1,314 @@
+"""The quick pass over the records of a block, which decodes no more than it has to.
+
+It gives up, by an error of any kind, at the first thing that is not as every known writer makes it: what is
+wrong there, and whether anything is, is for a closer look to say.
+
+Every known writer (git, JGit, the Go library, this one) stores a key either whole, and then lists it as a
+restart point, or with as long a prefix as it shares with the key in front of it. A record whose
+first byte after the prefix is higher than that of the key before is therefore in order: no need to compare.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final
+
+from engine.format import (
+    DELETION,
+    LOG,
+    LOG_KEY_TAIL,
+    MAX_RESTARTS,
+    PART_BYTES,
+    PART_KEYS,
+    REF,
+    SYMREF,
+    U64_MAX,
+    VAL1,
+    VAL2,
+    Encoded,
+    add_up,
+    check_end,
+    decode_key,
+    get_varint,
+)
+from engine.fsck.names import Names
+from engine.fsck.special import Special
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
+
+_PLAIN_BYTES: Final = b"abcdefghijklmnopqrstuvwxyz0123456789-_/\n"
+_HASH_MASK: Final = 2**48 - 1
+"""Sums of larger numbers take twice the time."""
+
+_key: Callable[[Encoded], bytes] = itemgetter(0)
+_kind: Callable[[Encoded], int] = itemgetter(3)
+
+Witness = Callable[[int, Sequence[bytes], bytes, Sequence[bytes]], None]
+"""Told what is in sound blocks, in the order of the file: their type, and keys, kinds, tails of records."""
+
+
+@dataclass(slots=True)
+class SoundBlock:
+    """What a sound block holds.
+
+    `first` and `last` are its first and last key, `whole` the positions of records with whole keys, as many
+    as a block can list. Of a ref block, `names` are those of the refs; of a log block, `logs` are its
+    records. Both are None of a block that is too large to be kept. `pairs` counts the object ids of a ref
+    block; `weight` is the sum that `pass_refs` or `pass_objects` makes, and `doubtful` says that it does not
+    tell everything.
+    """
+
+    first: bytes
+    last: bytes
+    whole: Sequence[int]
+    names: Names | None = None
+    logs: Sequence[Encoded] | None = ()
+    pairs: int = 0
+    weight: int = 0
+    doubtful: bool = False
+
+
+def pass_refs(
+    data: bytes, start: int, end: int, hash_size: int, most: int, id_len: int, witness: Witness | None
+) -> SoundBlock:
+    """Pass the ref records of a block; what is in it.
+
+    `most` is the highest difference to the table's lowest update index that a record may have. With an
+    `id_len` other than 0, the first so many bytes of each object id are gathered: the weight is the sum of
+    their hashes.
+    """
+    name = b""
+    name_len: i64 = 0
+    whole: list[int] = []
+    ids: list[bytes] = []
+    mentioned: set[bytes] = set()
+    names: list[bytes] = []
+    suffixes: list[bytes] = []
+    kinds = bytearray()
+    tails: list[bytes] = []
+    first, is_long = b"", False
+    spent = 0
+    short: i64 = max(-1, min(0x7F, most))
+    size: i64 = hash_size
+    shown: i64 = id_len
+    pos: i64 = start
+    limit: i64 = end
+    are_plain = True
+    while pos < limit:
+        names.clear()
+        suffixes.clear()
+        stop: i64 = min(pos + PART_BYTES, limit)
+        enough = spent + PART_KEYS
+        while pos < stop:
+            prefix: i64 = data[pos]
+            kind: i64 = data[pos + 1]
+            at: i64 = pos + 2
+            if prefix >= 0x80:
+                prefix, at = get_varint(data, pos)
+                kind, at = get_varint(data, at)
+                spent = add_up(spent, name, pos)
+                if spent > enough:
+                    stop = pos
+            elif kind >= 0x80:
+                kind, at = get_varint(data, pos + 1)
+            suffix_len: i64 = kind >> 3
+            tail: i64 = at + suffix_len
+            suffix = data[at:tail]
+            suffixes.append(suffix)
+            if prefix:
+                if prefix < name_len:
+                    if not suffix_len or data[at] <= name[prefix]:
+                        raise ValueError
+                elif prefix > name_len or not suffix_len:
+                    raise ValueError
+                else:
+                    are_plain = False  # it begins with the name before it
+                name = name[:prefix] + suffix
+            else:
+                before = name
+                name = suffix
+                if name <= before:
+                    raise ValueError
+                are_plain = are_plain and not (name_len and name.startswith(before))
+                if len(whole) < MAX_RESTARTS:
+                    whole.append(pos)
+            name_len = prefix + suffix_len
+            delta: i64 = data[tail]
+            pos = tail + 1
+            if delta > short:
+                above, pos = get_varint(data, tail)
+                if above > most:
+                    raise ValueError
+            kind &= 7
+            if kind == VAL1:
+                names.append(name)
+                if shown:
+                    ids.append(data[pos : pos + shown])
+                pos += size
+            elif kind == VAL2:
+                names.append(name)
+                if shown:
+                    ids.append(data[pos : pos + shown])
+                    ids.append(data[pos + size : pos + size + shown])
+                pos += size + size
+            elif kind == SYMREF:
+                length, pos = get_varint(data, pos)
+                names.append(Special(name, data[pos : pos + length]))
+                pos += length
+                are_plain = False
+            elif kind == DELETION:
+                names.append(Special(name, None))
+                are_plain = False
+            else:
+                raise ValueError
+            if witness is not None:
+                kinds.append(kind)
+                tails.append(data[tail:pos])
+        joined = b"\n".join(suffixes)
+        if b"\0" in joined:
+            raise ValueError
+        are_plain = are_plain and _are_plain(joined, len(suffixes))
+        if witness is not None:
+            witness(REF, names, bytes(kinds), tails)
+            kinds.clear()
+            tails.clear()
+        mentioned.update(ids)
+        ids.clear()
+        is_long, first = bool(first), first or names[0]
+    check_end(pos, end)
+    weight = 0
+    for oid in mentioned:
+        weight += hash(oid) & _HASH_MASK
+    made = None if is_long else Names(names, are_plain=are_plain)
+    return SoundBlock(first, name, whole, made, pairs=len(mentioned), weight=weight)
+
+
+def _are_plain(joined: bytes, count: int) -> bool:
+    """Whether names consist of lower-case letters, digits, hyphens, underlines and single slashes in between.
+
+    Of each, its suffix tells: what is in front of that is in the name before it.
+    """
+    if joined.translate(None, _PLAIN_BYTES) or joined.count(b"\n") != count - 1:
+        return False
+    framed = b"\n" + joined + b"\n"
+    return not (b"//" in framed or b"\n/" in framed or b"/\n" in framed)
+
+
+def pass_logs(
+    parts: Iterator[list[Encoded]], start: int, highest: int, witness: Witness | None
+) -> SoundBlock:
+    """Pass the log records of an inflated block, as `pass_refs`; `highest` is the table's upper limit."""
+    whole: list[int] = []
+    first, key, is_long = b"", b"", False
+    items: list[Encoded] = []
+    pos: i64 = start
+    for items in parts:
+        for key, previous, prefix, kind, _, encoded in items:
+            if not prefix:
+                if len(whole) < MAX_RESTARTS:
+                    whole.append(pos)
+            elif prefix < len(previous) and key[prefix] <= previous[prefix]:
+                raise ValueError
+            if key.find(b"\0") != len(key) - LOG_KEY_TAIL:
+                raise ValueError
+            if kind != DELETION and U64_MAX - int.from_bytes(key[-8:], "big") > highest:
+                raise ValueError
+            pos += len(encoded)
+        if witness is not None:
+            testify(witness, LOG, items)
+        is_long, first = bool(first), first or items[0][0]
+    return SoundBlock(first, key, whole, logs=None if is_long else items)
+
+
+def testify(witness: Witness, block_type: int, items: Sequence[Encoded]) -> None:
+    """Tell a witness of records that were cut out."""
+    tails = [encoded[len(encoded) - tail_len :] for _, _, _, _, tail_len, encoded in items]
+    witness(block_type, [*map(_key, items)], bytes(map(_kind, items)), tails)
+
+
+def pass_objects(data: bytes, start: int, end: int, id_len: int, weights: dict[int, int]) -> SoundBlock:
+    """Pass the records of an object block, as `pass_refs`.
+
+    Without an `id_len`, keys may have any length. The weight is the sum of hash(prefix) * weight(offset) over
+    all pairs of a prefix and the offset of a ref block. It is doubtful if there is an offset without a
+    weight, or a record that leaves its offsets to a scan.
+    """
+    key = first = b""
+    whole: list[int] = []
+    total = spent = 0
+    doubtful = False
+    pos: i64 = start
+    limit: i64 = end
+    while pos < limit:
+        begin: i64 = pos
+        before = key
+        key, count, pos = decode_key(data, begin, key)
+        spent = add_up(spent, key, begin)
+        if id_len and len(key) != id_len:
+            raise ValueError
+        if data[begin]:
+            prefix: i64 = data[begin]
+            if key[prefix] <= before[prefix]:
+                raise ValueError
+        else:
+            if key <= before:
+                raise ValueError
+            if len(whole) < MAX_RESTARTS:
+                whole.append(begin)
+        first = first or key
+        if not count:
+            count, pos = get_varint(data, pos)
+            doubtful = doubtful or not count
+        if count > limit - pos:
+            raise ValueError
+        offset = weight = 0
+        for number in range(count):
+            byte: i64 = data[pos]
+            pos += 1
+            delta: int = byte & 0x7F
+            while byte >= 0x80:
+                byte = data[pos]
+                pos += 1
+                delta = (delta + 1 << 7) + (byte & 0x7F)
+            if not delta and number:
+                raise ValueError
+            offset += delta
+            known = weights.get(offset)
+            if known is None:
+                doubtful = True
+            else:
+                weight += known
+        total += (hash(key) & _HASH_MASK) * weight
+    check_end(pos, end)
+    return SoundBlock(first, key, whole, weight=total, doubtful=doubtful)
+
+
+def pass_index(data: bytes, start: int, end: int) -> SoundBlock:
+    """Pass the records of an index block, as `pass_refs`."""
+    key = first = b""
+    whole: list[int] = []
+    spent = 0
+    pos: i64 = start
+    limit: i64 = end
+    while pos < limit:
+        begin: i64 = pos
+        before = key
+        key, kind, pos = decode_key(data, begin, key)
+        spent = add_up(spent, key, begin)
+        prefix: i64 = data[begin]
+        if prefix >= 0x80:
+            prefix = get_varint(data, begin)[0]
+        if kind or key <= before:
+            raise ValueError
+        if not prefix:
+            if len(whole) < MAX_RESTARTS:
+                whole.append(begin)
+        elif prefix < len(before) and key[prefix] == before[prefix]:
+            raise ValueError
+        pos = get_varint(data, pos)[1]
+        first = first or key
+    check_end(pos, end)
+    return SoundBlock(first, key, whole)
