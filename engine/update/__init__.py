@@ -5,6 +5,7 @@ May import `stack`.
     commands      from the bytes of the commands to updates
     stacks        which stack has which ref, as far as a transaction asks
     resolution    the refs that updates really change, and whether they may
+    outcome       the records that this gives, for each stack
     hook          the hook reference-transaction
     transaction   preparing, planning and applying them as one transaction
 """
@@ -20,33 +21,35 @@ if TYPE_CHECKING:
         RefValue as RefValue,
         Resolve as Resolve,
         Symref as Symref,
+        check_update as check_update,
         is_null as is_null,
         parse_commands as parse_commands,
         read_commands as read_commands,
     )
     from engine.update.hook import HOOK_NAME as HOOK_NAME, ReferenceHook as ReferenceHook
+    from engine.update.outcome import (
+        Identity as Identity,
+        StackUpdate as StackUpdate,
+        TransactionResult as TransactionResult,
+    )
     from engine.update.resolution import hook_lines as hook_lines
     from engine.update.stacks import Stacks as Stacks
     from engine.update.transaction import (
-        Identity as Identity,
         PreparedUpdates as PreparedUpdates,
-        StackUpdate as StackUpdate,
-        TransactionResult as TransactionResult,
         UpdatePlan as UpdatePlan,
-        check_update as check_update,
         prepare_updates as prepare_updates,
     )
 else:
     __getattr__, __dir__, __all__ = lazily(
         __name__,
         {
-            "commands": "Control RefUpdate RefValue Resolve Symref is_null parse_commands read_commands",
+            "commands": (
+                "Control RefUpdate RefValue Resolve Symref check_update is_null parse_commands read_commands"
+            ),
             "hook": "HOOK_NAME ReferenceHook",
+            "outcome": "Identity StackUpdate TransactionResult",
             "resolution": "hook_lines",
             "stacks": "Stacks",
-            "transaction": (
-                "Identity PreparedUpdates StackUpdate TransactionResult UpdatePlan check_update "
-                "prepare_updates"
-            ),
+            "transaction": "PreparedUpdates UpdatePlan prepare_updates",
         },
     )

@@ -33,7 +33,7 @@ from itertools import islice
 from typing import Final, NoReturn, TypeAlias
 
 from engine.errors import ApiError, RefnameError, shown
-from engine.format import HashId, check_refname
+from engine.format import HashId, check_refname, has_root_ref_syntax, split_worktree
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,3 +325,24 @@ def _split_at_nuls(chunks: Iterable[bytes], id_size: int, resolve: Resolve | Non
         command = _Command(f"field {position}", verb, own, id_size, resolve, nul_terminated=True)
         position += max(len(own), 1)
         yield command
+
+
+_PSEUDOREFS: Final = (b"FETCH_HEAD", b"MERGE_HEAD")
+
+
+def check_update(update: RefUpdate, id_size: int) -> None:
+    """Raise ApiError or RefnameError for what is against the rules, whatever is in the stacks."""
+    where = update.place or "the update"
+    for value in (update.new, update.old):
+        if isinstance(value, bytes) and len(value) != id_size:
+            raise ApiError(f"{where}: {value.hex()!r} is not an object id of {id_size} bytes")
+    name = split_worktree(update.name)[1]
+    if name in _PSEUDOREFS:
+        raise ApiError(
+            f"{where}: {shown(update.name)} is a file of the git directory, never a ref in a stack"
+        )
+    if isinstance(update.new, Symref):
+        check_refname(update.new.target)
+    names_an_object = isinstance(update.new, bytes) and not is_null(update.new)
+    if not (names_an_object or name.startswith(b"refs/") or has_root_ref_syntax(name)):
+        raise RefnameError(update.name, "outside refs/ a name has upper-case letters, '_' and '-' only")

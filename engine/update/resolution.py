@@ -3,7 +3,7 @@
 An update of a symbolic ref is one of the ref it points to, unless it says `no_deref`; an update of the branch
 that HEAD points to is logged for HEAD as well. Expected old values are compared with what each ref holds.
 
-What is written for a change (records, reflog entries) is in `transaction.py`.
+What is written for a change (records, reflog entries) is in `outcome.py`.
 """
 
 from __future__ import annotations

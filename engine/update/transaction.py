@@ -38,14 +38,12 @@ caller to find out (`ObjectRule`, `Peel`).
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain
 from operator import attrgetter
-from typing import Final, TypeAlias, TypeVar
+from typing import TypeAlias
 
 from engine.errors import (
     ApiError,
@@ -53,29 +51,32 @@ from engine.errors import (
     NameConflictError,
     OutdatedError,
     PartlyCommittedError,
-    RefnameError,
     ReftableError,
     in_words,
-    shown,
 )
 from engine.format import (
-    U64_MAX,
     HashId,
     LogRecord,
     RefRecord,
     Walk,
     check_conflicts,
-    check_refname,
-    has_root_ref_syntax,
     log_order,
-    ref_key,
     split_worktree,
 )
 from engine.merge import TableSummary
 from engine.stack import TABLES_LIST, Addition, Stack, check_names, require_writable
 from engine.table import TableWriter
-from engine.update.commands import RefUpdate, Symref, is_null
+from engine.update.commands import RefUpdate, check_update, is_null
 from engine.update.hook import ReferenceHook
+from engine.update.outcome import (
+    Identity,
+    StackUpdate,
+    TransactionResult,
+    joined,
+    one_line,
+    ref_record,
+    reflog,
+)
 from engine.update.resolution import (
     Change,
     ConflictRule,
@@ -85,63 +86,8 @@ from engine.update.resolution import (
 )
 from engine.update.stacks import OneStack, Stacks
 
-Record = TypeVar("Record", RefRecord, LogRecord)
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who makes a reflog entry, when (seconds since 1970), and in which zone ("+0530" is 530)."""
-
-    name: bytes
-    email: bytes
-    time: int
-    tz: int
-
-
-@dataclass(frozen=True, slots=True)
-class TransactionResult:
-    """The records that a transaction wrote, tombstones too, in key order; none if nothing had to change.
-
-    Refs have the names that git knows them by from the worktree, wherever they are stored.
-    """
-
-    refs: tuple[RefRecord, ...] = ()
-    logs: tuple[LogRecord, ...] = ()
-
-
 Peel: TypeAlias = Callable[[Collection[bytes]], Mapping[bytes, bytes | None]]
 """Finds out where the annotated tags among some object ids lead in the end; None or absent: no tag."""
-
-
-@dataclass(frozen=True, slots=True)
-class StackUpdate:
-    """What a transaction writes to the stack in a directory, which is one of exactly these tables.
-
-    `has_other_names` if the stack has a record under another name than git from the worktree. `table` is what
-    a plan knows of the table that would be written.
-    """
-
-    directory: str
-    names: tuple[str, ...]
-    result: TransactionResult
-    has_other_names: bool = False
-    table: TableSummary | None = field(default=None, compare=False)
-
-    @property
-    def changed(self) -> tuple[bytes, ...]:
-        """The refs and reflogs that it changes."""
-        refs = (ref.name for ref in self.result.refs)
-        return tuple(dict.fromkeys(chain(refs, (log.name for log in self.result.logs))))
-
-    @property
-    def refs(self) -> Iterable[RefRecord]:
-        """The refs as the stack has them."""
-        return map(_as_stored, self.result.refs) if self.has_other_names else self.result.refs
-
-    def write(self, writer: TableWriter) -> None:
-        """Write the records."""
-        writer.add_refs(self.refs)
-        writer.add_logs(map(_as_stored, self.result.logs) if self.has_other_names else self.result.logs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +163,7 @@ class PreparedUpdates:
                 if hook is not None:
                     is_told = True
                     hook.run("prepared", lines)
-                yield _result(parts)
+                yield joined(parts)
                 _commit(additions, parts)
         except BaseException:
             if hook is not None and is_told:
@@ -256,7 +202,7 @@ class PreparedUpdates:
             return replace(part, table=TableSummary(None, writer.close().size, index, index))
 
         resolution, parts = self._resolve(stacks, self._resolution(stacks), require)
-        result = _result(parts)
+        result = joined(parts)
         before = tuple(resolution.read(record.name) for record in result.refs)
         names = tuple(resolution.home.names)
         return UpdatePlan(names, result, before, tuple(map(written, parts)), self)
@@ -310,7 +256,7 @@ class PreparedUpdates:
             email=self.committer.email,
             time=self.committer.time,
             tz=self.committer.tz,
-            message=_one_line(self.message)[: stack.options.block_size // 2] + b"\n",
+            message=one_line(self.message)[: stack.options.block_size // 2] + b"\n",
         )
         refs: list[RefRecord] = []
         logs: list[LogRecord] = []
@@ -320,13 +266,13 @@ class PreparedUpdates:
         )
         for change in changes:
             if is_null(change.new) and not change.is_symref:
-                logs += [LogRecord(change.name, log.update_index) for log in _reflog(walk, change.inner)]
-            elif self.autocreates_reflog(change.inner) or _reflog(walk, change.inner):
+                logs += [LogRecord(change.name, log.update_index) for log in reflog(walk, change.inner)]
+            elif self.autocreates_reflog(change.inner) or reflog(walk, change.inner):
                 new = resolution.logged_id(change.new, changed)
                 if new is not None:
                     logs.append(entry(change.name, old=change.current, new=new))
             if not change.log_only:
-                refs.append(_ref_record(change, stack.next_update_index, self.peeled))
+                refs.append(ref_record(change, stack.next_update_index, self.peeled))
         return TransactionResult(tuple(refs), tuple(logs))
 
     def _check_conflicts(self, stacks: Stacks, resolution: Resolution, refs: list[RefRecord]) -> None:
@@ -408,22 +354,6 @@ def _telling_of_commits(additions: Mapping[str, Addition]) -> Iterator[None]:
         raise CommittedError(os.path.join(made.pop(), TABLES_LIST), in_words(error)) from error
 
 
-def _result(parts: Sequence[StackUpdate]) -> TransactionResult:
-    """What is written to all stacks."""
-    if len(parts) == 1:
-        return parts[0].result
-    return TransactionResult(
-        tuple(sorted((ref for part in parts for ref in part.result.refs), key=ref_key)),
-        tuple(sorted((log for part in parts for log in part.result.logs), key=log_order)),
-    )
-
-
-def _as_stored(record: Record) -> Record:
-    """A record under the name that it has in its stack."""
-    name = split_worktree(record.name)[1]
-    return record if name == record.name else record.replace(name=name)
-
-
 @dataclass(frozen=True, slots=True)
 class UpdatePlan:
     """What a transaction would write: to each stack its part, none when nothing has to change.
@@ -484,46 +414,3 @@ def prepare_updates(
     new_ids = {update.new for update in wanted if isinstance(update.new, bytes) and not is_null(update.new)}
     peeled = peel(new_ids) if peel is not None and new_ids else {}
     return PreparedUpdates(wanted, hash_id, committer, message, peeled, autocreates_reflog, problem, conflict)
-
-
-def _reflog(walk: Walk[LogRecord, tuple[bytes, int]], name: bytes) -> list[LogRecord]:
-    """All entries of a ref's reflog, and the markers that keep one without entries."""
-    entries = []
-    entry = walk.to((name, -U64_MAX))
-    while entry is not None and entry.name == name:
-        entries.append(entry)
-        entry = walk.step()
-    return entries
-
-
-def _ref_record(change: Change, update_index: int, peeled: Mapping[bytes, bytes | None]) -> RefRecord:
-    if isinstance(change.new, Symref):
-        return RefRecord(change.name, update_index, target=change.new.target)
-    if change.new is None or is_null(change.new):
-        return RefRecord(change.name, update_index)
-    return RefRecord(change.name, update_index, value=change.new, peeled=peeled.get(change.new))
-
-
-_PSEUDOREFS: Final = (b"FETCH_HEAD", b"MERGE_HEAD")
-
-
-def check_update(update: RefUpdate, id_size: int) -> None:
-    """Raise ApiError or RefnameError for what is against the rules, whatever is in the stacks."""
-    where = update.place or "the update"
-    for value in (update.new, update.old):
-        if isinstance(value, bytes) and len(value) != id_size:
-            raise ApiError(f"{where}: {value.hex()!r} is not an object id of {id_size} bytes")
-    name = split_worktree(update.name)[1]
-    if name in _PSEUDOREFS:
-        raise ApiError(
-            f"{where}: {shown(update.name)} is a file of the git directory, never a ref in a stack"
-        )
-    if isinstance(update.new, Symref):
-        check_refname(update.new.target)
-    names_an_object = isinstance(update.new, bytes) and not is_null(update.new)
-    if not (names_an_object or name.startswith(b"refs/") or has_root_ref_syntax(name)):
-        raise RefnameError(update.name, "outside refs/ a name has upper-case letters, '_' and '-' only")
-
-
-def _one_line(message: bytes) -> bytes:
-    return re.sub(rb"[ \t\r\n]+", b" ", message).strip(b" ")

@@ -25,7 +25,7 @@ from engine.stack import Stack
 from engine.stack.stack import StackOptions
 from engine.update import Identity, parse_commands, prepare_updates
 from engine.update.commands import RefUpdate, Symref
-from engine.update.transaction import TransactionResult
+from engine.update.outcome import TransactionResult
 from tests.support.git import EMAIL, NAME, Git, Repository
 
 TIME = 1700000123
