@@ -7,7 +7,8 @@ are read past damaged blocks. Otherwise
                     files of the directory are shown, in the order of their update indexes
     a listed table  keeps its place in the order, and is salvaged if there is a file
 
-A table that cannot be read whole may hold a newer version of what older tables hold: `in_doubt` says when.
+A table that cannot be read whole may hold a newer version of what older tables hold, or one of which a part
+is damaged: `in_doubt` says when.
 
 Nothing here writes, locks, or repairs.
 """
@@ -60,9 +61,13 @@ def damage_met(tables: Sequence[Table]) -> dict[str, OpenError]:
 def in_doubt(tables: Sequence[Table | None], position: int, name: bytes) -> bool:
     """Whether a table newer than the one at `position` may have lost a version of the ref `name`.
 
-    As far as damage is known (see `ReadableTable.may_have_lost`); reads nothing. -1 asks all tables; None
-    is a table that is not asked.
+    Or damage may have reached into the one of that table. As far as damage is known (see
+    `ReadableTable.may_have_lost`); reads nothing. -1 asks all tables; None is a table that is not asked.
     """
+    own = tables[position] if position >= 0 else None
+    losses = own.losses if isinstance(own, ReadableTable) else None
+    if losses is not None and losses.doubts(name):
+        return True
     newer = (table for table in tables[position + 1 :] if isinstance(table, ReadableTable))
     return any(table.may_have_lost(name) for table in newer)
 

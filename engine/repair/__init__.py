@@ -11,6 +11,7 @@ May import all wings but `update`.
     tables        the tables of the repaired stack
     repository    the files by which git knows a repository
     planner       making the plan
+    objects       which values of doubtful refs the repository has objects for
     outcome       what becomes of each ref and log entry
     digest        what tells whether two tables have the same records
     execute       carrying out a plan: `repair`

@@ -1,9 +1,10 @@
 """What a repair means, ref by ref: what stays, what changes, what comes back, what is lost.
 
 Two views are laid side by side, the one of everything that can be read of the tables that the list names, and
-the one of the repaired stack. Where something cannot be read, two more things are asked of each ref:
+the one of the repaired stack. Where something cannot be read, more is asked of each ref:
 
     may a newer value have been lost?   then the one that is left is doubtful
+    may damage have reached into it?    likewise, unless the repository has an object of that id
     what does its reflog say?           it may confirm the value, or know a newer one
 
 so that "lost" and "revived" name refs that have left a trace in the reflogs, and not only those that were
@@ -17,6 +18,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import Final, TypeVar
 
@@ -24,7 +26,9 @@ from engine.format import DELETION, Encoded, RefRecord, ref_key
 from engine.merge import merge_blocks
 from engine.progress import Progress, ProgressCallback
 from engine.repair.inputs import LastEntry, Located, OpenInputs, all_logs, located_refs, newest_logs
+from engine.repair.objects import present_values
 from engine.repair.plan import Damage, RepairPlan, damages
+from engine.salvage import EVERYWHERE, Gap
 
 _BATCH: Final = 1024
 
@@ -249,11 +253,17 @@ class _Judge:
             for number, table in enumerate(plan.tables)
         }
         self._merged = {number for number, table in enumerate(plan.tables) if len(table.inputs) > 1}
+        self._losses = [[*table.losses.values()] for table in plan.tables]
+        self._present = present_values(plan)
         self._lows: list[bytes] = []
         self._highs: list[bytes | None] = []  # of gaps that do not touch, in order
         # What the oldest table has lost are older values, unless it is made of several.
         doubting = (one for one in self._damages if one.position != 0 or 0 in self._merged)
-        for gap in sorted((gap for one in doubting for gap in one.gaps), key=attrgetter("low")):
+        gaps = [gap for one in doubting for gap in one.gaps]
+        for losses in chain(*self._losses):
+            gaps += [Gap(name[:-1], name + b"\0") for name in losses.doubtful or () if name]
+            gaps += EVERYWHERE if losses.doubtful is None else ()
+        for gap in sorted(gaps, key=attrgetter("low")):
             high = self._highs[-1] if self._highs else b""
             if high is not None and high <= gap.low:
                 self._lows.append(gap.low)
@@ -377,6 +387,16 @@ class _Judge:
             if log.new == after.value:
                 # What a reflog confirms is certain, if the reflog itself is whole.
                 doubting = [one for one in doubting if one.lost_logs and log.update_index < one.high]
+        # No damage makes of an object id that of another object.
+        is_confirmed = (log is not None and log.new == after.value) or (
+            after.value,
+            after.peeled,
+        ) in self._present
+        if not is_confirmed and any(one.doubts(name) for one in self._losses[position]):
+            why = "damaged bytes lie beside its record, and may be part of it"
+            if log is not None and any(log.new):
+                why += f"; its reflog ends with {log.new.hex()}"
+            return RefOutcome(name, Outcome.DOUBTFUL, before, after, why)
         if not doubting:
             return RefOutcome(name, Outcome.KEPT, before, after, "")
         why = f"a newer value may have been in what is lost of {doubting[-1].file}"

@@ -178,7 +178,8 @@ class Damage:
     """What a table may have held that cannot be read: refs in `gaps`, of update indexes up to `high`.
 
     With `lost_logs` log entries as well, `about_logs` of them, None if that is not known. `position` is that
-    of the table in the repaired stack, None for one that is not in it.
+    of the table in the repaired stack, None for one that is not in it. `losses` are all that it has lost,
+    None for one of which nothing is known.
     """
 
     file: str
@@ -187,13 +188,14 @@ class Damage:
     gaps: tuple[Gap, ...]
     lost_logs: bool
     about_logs: int | None
+    losses: Losses | None = None
 
     @classmethod
     def of(cls, file: str, position: int | None, high: int, losses: Losses | None) -> Damage:
         """What a table has lost; without `losses` anything may be."""
         if losses is None:
             return cls(file, position, high, EVERYWHERE, lost_logs=True, about_logs=None)
-        return cls(file, position, high, losses.gaps, losses.lost_logs, losses.about_logs)
+        return cls(file, position, high, losses.gaps, losses.lost_logs, losses.about_logs, losses)
 
 
 def damages(plan: RepairPlan) -> list[Damage]:

@@ -85,7 +85,7 @@ def _place(
             if salvaged is None or entry is None or entry.update_index != index:
                 return None
             return at if encode_log(entry, salvaged.header.hash_id.size)[1] == log.tail else None
-    holding = [one for one in damages if any(gap.holds(log.name) for gap in one.gaps)]
+    holding = [one for one in damages if one.losses is None or one.losses.may_have_lost(log.name)]
     if any(one.lost_logs and one.high > index for one in holding):
         return None
     places = (one.position for one in holding if one.high >= index)

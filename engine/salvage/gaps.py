@@ -7,6 +7,10 @@ only whether some may be lost, and about how many: as many as whole blocks besid
 
 A name that no ref can have was altered: that ref had one between those beside it. A key in the wrong place
 was altered, or the file has more than one order: then any ref may be lost under its own name.
+
+Damage that shows where a ref ends may have begun inside of it: that ref is doubtful, and so is the one before
+it where no writer makes such a ref. So is one in the wrong place, or with an update index that its table
+cannot have.
 """
 
 from __future__ import annotations
@@ -14,8 +18,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from engine.format import LOG, LOG_KEY_TAIL, REF, Encoded
-from engine.salvage.items import is_altered, item_key
+from engine.format import LOG, LOG_KEY_TAIL, REF, Encoded, is_refname
+from engine.salvage.items import is_altered, item_key, update_deltas
 from engine.salvage.scan import Readable, Unreadable
 
 MOST_GAPS: Final = 1000
@@ -50,7 +54,8 @@ class Losses:
     damaged deflate streams. `left_out` records were read, but are repeated or impossible in a table.
     `stretches` of `size` bytes together cannot be read; `first` is the first of them. Refs may be lost
     between the names of `gaps`, and log entries if `lost_logs`, `about_logs` of
-    them, None if that is not known.
+    them, None if that is not known. Refs that were read but may hold damaged bytes are `doubtful`, None for
+    any of them.
     """
 
     refs: int
@@ -63,10 +68,15 @@ class Losses:
     gaps: tuple[Gap, ...]
     lost_logs: bool
     about_logs: int | None
+    doubtful: frozenset[bytes] | None = frozenset()
+
+    def doubts(self, name: bytes) -> bool:
+        """Whether the ref of this name, which was read, may hold damaged bytes."""
+        return self.doubtful is None or name in self.doubtful
 
     def may_have_lost(self, name: bytes) -> bool:
-        """Whether a ref of this name may be among the lost."""
-        return any(gap.holds(name) for gap in self.gaps)
+        """Whether a ref of this name, or its value, may be among the lost."""
+        return any(gap.holds(name) for gap in self.gaps) or self.doubts(name)
 
 
 class LossTally:
@@ -89,9 +99,11 @@ class LossTally:
         self._read_size = 0  # which have so many bytes
         self._may_hide_logs = False  # that gap may have held logs as well
         self._last_ref = b""
+        self._last_names: list[bytes] = []  # of the list that it was in
         self._last_log = b""
         self._has_logs = False
         self._are_refs_ordered = True
+        self._doubtful: set[bytes] = set()
         self._passed_at = -1  # the whole block that was met last
 
     def take(self, found: Readable | Unreadable) -> None:
@@ -120,13 +132,23 @@ class LossTally:
         gaps = tuple(map(self._estimated, self._gaps)) if self._are_refs_ordered else EVERYWHERE
         if self._may_hide_logs:
             self._lose_logs(None)
-        beside = (self._stretches, self._size, self._first, gaps, self._lost_logs, self._about_logs())
+        doubtful = frozenset(self._doubtful) if len(self._doubtful) <= MOST_GAPS else None
+        beside = (
+            self._stretches,
+            self._size,
+            self._first,
+            gaps,
+            self._lost_logs,
+            self._about_logs(),
+            doubtful,
+        )
         return Losses(refs, logs, uncertain_logs, left_out, *beside)
 
     def _take_refs(self, found: Readable) -> None:
         first, last = found.items[0][0], found.items[-1][0]
         if first <= self._last_ref or self._has_logs:
             self._are_refs_ordered = False
+        self._doubt(found)
         if found.is_whole:
             self._read_refs += len(found.items)
             self._read_size += self._passed(found)
@@ -135,6 +157,26 @@ class LossTally:
             self._may_hide_logs = False
             self._take_names(found.items)
         self._last_ref = last
+
+    def _doubt(self, found: Readable) -> None:
+        """Note the refs that damage has reached into, or may have."""
+        items, most = found.items, found.header.max_update_index - found.header.min_update_index
+        deltas = update_deltas(items)
+        names = [item[0] for item, delta in zip(items, deltas, strict=True) if delta > most]
+        if items[0][0] <= self._last_ref:
+            # Either is in the wrong place: those that are fewer.
+            late = [key for key in self._last_names if key >= items[0][0]]
+            early = [item[0] for item in items if item[0] <= self._last_ref]
+            names += late if len(late) <= len(early) else early
+        if found.is_cut_off:
+            at = len(items) - 1
+            while at and (deltas[at] > most or not is_refname(items[at][0])):
+                names.append(items[at][0])
+                at -= 1
+            names.append(items[at][0])
+        self._last_names = [*map(item_key, items)]
+        if len(self._doubtful) <= MOST_GAPS:
+            self._doubtful.update(names)
 
     def _take_names(self, items: list[Encoded]) -> None:
         """A ref whose name was altered had another one, between those beside it."""

@@ -79,7 +79,7 @@ class Readable:
     `offset` is where the block begins; up to `end` the file was looked at. `is_whole` when nothing of the
     block is missing. `is_certain` is False for a log block whose deflate stream is damaged: what comes out
     of one may be wrong for some bytes before that shows. `is_front` when all that is missing comes behind the
-    last record.
+    last record. `is_cut_off` when damage shows where the last ref ends, and may have begun inside of it.
     """
 
     offset: int
@@ -90,6 +90,7 @@ class Readable:
     is_whole: bool
     is_certain: bool = True
     is_front: bool = False
+    is_cut_off: bool = False
 
     @property
     def refs(self) -> list[RefRecord]:
@@ -200,13 +201,21 @@ def _whole(block: Block, header: Header, end: int) -> Collection[Readable | Unre
 
 def _lists(block: Block, header: Header, end: int) -> Iterator[Readable | Unreadable]:
     """The records of a block, cut out of it fast. Raises `FormatError`, for keys in disorder as well."""
+    is_cut_off = not _has_restarts(block)
     try:
         for items in _cut_out(block, header):
-            yield Readable(block.offset, end, block.type, items, header, is_whole=True)
+            yield Readable(block.offset, end, block.type, items, header, is_whole=True, is_cut_off=is_cut_off)
     except FormatError as error:
         if not isinstance(error.__cause__, Excessive):
             raise
         yield Unreadable(block.offset, end, error.reason, block.type)
+
+
+def _has_restarts(block: Block) -> bool:
+    """Whether the restart points look sound that follow the last ref. Logs have a checksum."""
+    with suppress(FormatError):
+        return block.type == LOG or not block.restart_count or bool(block.restart_key(0))
+    return False
 
 
 def _cut_out(block: Block, header: Header) -> Iterator[list[Encoded]]:
@@ -239,6 +248,8 @@ def _sound_records(
     run: list[Record] = []
     last: bytes | None = None
     spent = spent_before = 0
+    block = records.block
+    restarts = put_u24(block.records_start)
     for span in records.children():
         breaks = False
         if not isinstance(span, Record):
@@ -250,7 +261,10 @@ def _sound_records(
                 reason = ""
         if reason or breaks or spent - spent_before > PART_KEYS or len(run) == _MOST_IN_RUN:
             spent_before = spent
-            yield from _readable(records, run, end, stop=stop)
+            # Behind the last record of a block come its restart points.
+            at = span.start - records.base
+            is_cut_off = bool(reason or breaks) and block.data[at : at + RESTART_SIZE] != restarts
+            yield from _readable(records, run, end, stop=stop, is_cut_off=is_cut_off)
             run = []
         if isinstance(span, Record) and not reason:
             run.append(span)
@@ -258,17 +272,20 @@ def _sound_records(
             try:
                 spent = add_up(spent, span.key, span.start)
             except Excessive as error:
-                yield Unreadable(start, end, error.reason, records.block.type)
+                yield Unreadable(start, end, error.reason, block.type)
                 break
             continue
         where = (start, end) if span.inflated else (span.start, span.end)
-        yield Unreadable(*where, reason, records.block.type)
+        yield Unreadable(*where, reason, block.type)
         if stop:
             break
-    yield from _readable(records, run, end, stop=stop)
+    is_cut_off = not _has_restarts(block) and not stop
+    yield from _readable(records, run, end, stop=stop, is_cut_off=is_cut_off)
 
 
-def _readable(records: Records, run: list[Record], end: int, *, stop: bool) -> Iterator[Readable]:
+def _readable(
+    records: Records, run: list[Record], end: int, *, stop: bool, is_cut_off: bool
+) -> Iterator[Readable]:
     """These records, which follow each other, but for symbolic refs to nothing, as zeros look.
 
     With `stop`, up to the first. The file was looked at up to `end`; with `stop`, up to the end of the last
@@ -287,10 +304,13 @@ def _readable(records: Records, run: list[Record], end: int, *, stop: bool) -> I
         kept = items
         if block.type == REF:
             kept = list(takewhile(_leads_on, items) if stop else filter(_leads_on, items))
-        passed += len(kept)
+        last = passed + len(kept) - 1
+        passed += len(items)
         if kept:
-            upto = run[passed - 1].end if stop and block.type == REF else end
-            yield Readable(block.offset, upto, block.type, kept, records.header, is_whole=False)
+            upto = run[last].end if stop and block.type == REF else end
+            ends = kept[-1] is not items[-1] or (is_cut_off and passed == len(run))
+            found = Readable(block.offset, upto, block.type, kept, records.header, is_whole=False)
+            yield replace(found, is_cut_off=ends)
         if stop and len(kept) < len(items):
             break
 
@@ -328,7 +348,8 @@ def _search(
         found = _parts(block, header, at, at + used) if block is not None else ()
         read_to = at + used
         if not found and at == start:
-            found = _cut_block(layout.name, layout.read(at, min(end - at, _LARGEST_BLOCK)), at, first, header)
+            rest = layout.read(at, min(end - at, _LARGEST_BLOCK))
+            found = _cut_block(layout.name, rest, at, first, header, is_last=at + len(rest) == layout.end)
             # What else lies in it may be read as well; of a deflated block it is not known where that is.
             used, read_to = 1, max((one.end for one in found if one.type == REF), default=start)
         if not found:
@@ -407,18 +428,41 @@ def cut_block(name: str, data: bytes, offset: int, first: int) -> tuple[Block, b
     return Block(name, offset, data[0], made, len(head), end, 0, 0, 0), is_certain
 
 
-def _cut_block(name: str, data: bytes, at: int, first: int, header: Header) -> Collection[Readable]:
-    """What is left of the block at the beginning of `data`, up to the first record that cannot be read."""
+def _cut_block(
+    name: str, data: bytes, at: int, first: int, header: Header, *, is_last: bool
+) -> Collection[Readable]:
+    """What is left of the block at the beginning of `data`, up to the first record that cannot be read.
+
+    `is_last` when the file ends with it.
+    """
     cut = cut_block(name, data, at - first, first)
     if cut is None:
         return ()
     block, is_certain = cut
     found = _parts(block, header, at, at + 1, stop=True)
-    return _Kept(
-        lambda: (
-            replace(one, is_certain=is_certain, is_front=True) for one in found if isinstance(one, Readable)
-        )
-    )
+
+    def fronts() -> Iterator[Readable]:
+        for one in found:
+            if isinstance(one, Readable):
+                is_short = is_last and _begins_a_ref(data[one.end - at :], one.items[-1][0])
+                is_cut_off = one.is_cut_off and not is_short
+                yield replace(one, is_certain=is_certain, is_front=True, is_cut_off=is_cut_off)
+
+    return _Kept(fronts)
+
+
+def _begins_a_ref(rest: bytes, key: bytes) -> bool:
+    """Whether the bytes behind the ref of this name begin the next one, so that a file was only cut short."""
+    try:
+        prefix, at = get_varint(rest, 0)
+        second, at = get_varint(rest, at)
+    except IndexError:
+        return True
+    except ValueError:
+        return False
+    suffix = rest[at : at + (second >> 3)]
+    is_whole = len(suffix) == second >> 3
+    return prefix <= len(key) and second & 7 <= SYMREF and (not is_whole or key[:prefix] + suffix > key)
 
 
 def blocks_within(name: str, data: bytes, start: int, header: Header) -> Iterator[tuple[Block, int, int]]:

@@ -140,7 +140,7 @@ def _tell(call: Call, target: Path, made: Skeleton, stack: ReadableStack) -> Non
     if made.unseen:
         note(f"{counted(made.unseen, 'reflog entry', 'reflog entries')} of the time 0, which git leaves out")
     for name in doubtful:
-        note(f"ref {safe_text(name)} is doubtful: a newer version may be lost")
+        note(f"ref {safe_text(name)} is doubtful: a newer version may be lost, or damage may be part of it")
     for fault in stack.damage_met():
         note(in_words(fault))
     for table, losses in lossy.items():

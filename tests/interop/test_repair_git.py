@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.export import doubtful_refs
 from engine.format import LOG, RefRecord
+from engine.git import find_repository
+from engine.readable import open_readable
 from engine.repair import plan_repair
 from engine.snapshot import restore
 from engine.table import Table
@@ -17,7 +20,7 @@ from tests.engine.fsck.test_git_stacks import TRIAL
 from tests.support.findings import NOW
 from tests.support.git import Git, Repository
 from tests.support.history import Layout
-from tests.support.objects import add_commits
+from tests.support.objects import add_commits, add_tags
 from tests.support.repairs import mend, outcomes, refs
 from tests.support.stacks import list_tables, listed
 from tests.support.tables import stack_contents, stack_files, write_table
@@ -68,7 +71,10 @@ def test_what_git_does_not_survive_is_repaired(trial: Repository, damage: str) -
         assert {name: after.get(name) for name in before} == before
         restored = [name for name, outcome in mended.told.items() if outcome == "restored"]
         assert len(restored) == {"a key out of order": 4, "a value": 1}.get(damage, 0)
-        assert not {"doubtful", "lost"}.intersection(mended.told.values())
+        assert "lost" not in mended.told.values()
+        # A key out of order is a ref that git never made.
+        doubtful = {name for name, outcome in mended.told.items() if outcome == "doubtful"}
+        assert doubtful == after.keys() - before
 
     if mended.result.snapshot is not None:
         restore(trial.reftable, mended.snapshot, NOW + 1)
@@ -114,6 +120,34 @@ def test_a_value_of_which_damage_has_left_a_part_is_restored_from_its_log_entry(
     assert "repeated or impossible" not in mended.plan.steps[0].result
     # All 60 are accounted for: what is restored is not unknown any more.
     assert unknown_refs(Counter(), mended.plan) in range(2)
+
+
+def test_a_ref_that_damage_reaches_into_is_told_unless_its_object_shows_that_it_does_not(
+    git: Git, tmp_path: Path
+) -> None:
+    """As in a bare repository, which has no reflogs."""
+    repo = Layout(logs=False).init(git, tmp_path / "repo")
+    commits = add_commits(repo, 30)
+    tags = add_tags(repo, commits)
+    commands = "".join(f"create refs/heads/{at:02} {commit.hex()}\n" for at, commit in enumerate(commits))
+    commands += "".join(f"create refs/tags/{at:02} {tag.hex()}\n" for at, tag in enumerate(tags))
+    repo.git("update-ref", "--stdin", input=commands.encode())
+    repo.git("pack-refs")
+    path = only_table(repo)
+    data = path.read_bytes()
+    around = find_repository(repo.path)
+    # Of a tag, the last bytes are those of the commit that it is of.
+    ends = {b"refs/heads/07": data.index(commits[7]) + 20, b"refs/tags/07": data.index(tags[7]) + 40}
+    for name, end in ends.items():
+        for reached in (8, 0):
+            path.write_bytes(data[: end - reached] + b"?" * (reached + 6) + data[end + 6 :])
+            expected = dict.fromkeys([name], "doubtful")
+            assert outcomes(plan_repair(repo.reftable, now=NOW)) == expected
+            plan = plan_repair(repo.reftable, now=NOW, repository=around)
+            assert outcomes(plan) == (expected if reached else {})
+            with open_readable(repo.reftable) as stack:
+                assert name in {ref.name for ref in stack.merged.refs()}
+                assert list(doubtful_refs(stack)) == [name]
 
 
 @pytest.mark.parametrize("committed", [True, False])

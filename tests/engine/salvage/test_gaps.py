@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 
 import pytest
 
 from engine import salvage
-from engine.format import LogRecord, RefRecord
-from engine.readable import ReadableTable, open_readable
+from engine.format import REF, HashId, LogRecord, RefRecord
+from engine.layout import Record
+from engine.readable import ReadableTable, open_readable, open_table
 from engine.repair import RepairPlan, log_outcomes, plan_repair, ref_outcomes, repair
 from engine.salvage import Losses
 from engine.stack import Stack, StackOptions
@@ -19,6 +20,7 @@ from engine.table import Table
 from tests.support.damage import flipped, telling_places
 from tests.support.findings import NOW
 from tests.support.repairs import losses_of
+from tests.support.spans import everything, layout_of
 from tests.support.stacks import listed
 from tests.support.tables import oid
 from tests.support.thinning import SHARES, thinned
@@ -179,3 +181,33 @@ def test_a_footer_that_is_wrong_tells_not_where_logs_begin(directory: Path) -> N
     losses = losses_of(path)
     assert losses.logs < before
     assert losses.lost_logs
+
+
+def torn(path: Path) -> Iterator[bytes]:
+    """Return the table with bytes overwritten from inside of each ref to inside of what follows it."""
+    data = path.read_bytes()
+    for record in everything(layout_of(data)):
+        for before, behind in product((3, 8, 20), (1, 4, 30)):
+            start, size = record.end - before, before + behind
+            for fill in (b"\xff" * size, (oid(record.end) + oid(start) + oid(0))[:size]):
+                if isinstance(record, Record) and record.type == REF:
+                    yield data[:start] + fill + data[start + size :]
+
+
+@pytest.mark.parametrize("directory", [20], indirect=True)
+def test_of_damage_that_begins_inside_of_a_ref_that_ref_is_doubtful(directory: Path) -> None:
+    path = directory / listed(directory)[1]
+    with Table.open(path) as table:
+        sound = list(table.refs())
+    met = 0
+    for broken in thinned(list(torn(path)), 5):
+        path.write_bytes(broken)
+        salvaged = open_table(str(path), path.name, HashId.SHA1).salvaged()
+        assert salvaged is not None
+        refs = list(salvaged.table.refs())
+        assert all(salvaged.losses.doubts(ref.name) for ref in refs if ref not in sound)
+        assert all(salvaged.losses.may_have_lost(ref.name) for ref in sound if ref not in refs)
+        met += sum(ref not in sound for ref in refs)
+        # Doubt is where the damage is.
+        assert sum(salvaged.losses.doubts(ref.name) for ref in refs) <= 3
+    assert met
