@@ -49,7 +49,7 @@ class Input:
     `limits` are the update indexes that the records are brought into. `salvaged` is what a damaged file was
     salvaged into. `drops_unsafe_names` leaves out refs whose names make git fail. `restored` are refs whose
     records are lost or damaged, with the values that their reflogs tell; of `regained` of them, no record
-    was read.
+    was read. Those of `supposed`, which are among them, may have been something else.
     """
 
     file: str
@@ -57,6 +57,7 @@ class Input:
     salvaged: Salvaged | None = None
     drops_unsafe_names: bool = False
     restored: Table | None = None
+    supposed: Table | None = None
     regained: int = 0
 
     @property

@@ -45,7 +45,7 @@ class Outcome(StrEnum):
     KEPT = "kept"
     CHANGED = "changed"
     RETURNED = "returned"  # it was not to be seen
-    DOUBTFUL = "doubtful"  # kept, but a newer value may have been lost
+    DOUBTFUL = "doubtful"  # kept or restored, but it may have been another one
     RESTORED = "restored"  # its record is lost or damaged, its reflog tells the value
     REVIVED = "revived"  # an older value, since the newer one is lost
     LOST = "lost"
@@ -241,6 +241,24 @@ def _opened(plan: RepairPlan) -> tuple[list[OpenInputs], list[OpenInputs]]:
     return before, [OpenInputs(plan.directory, table.inputs) for table in plan.tables]
 
 
+def _restored(
+    name: bytes, before: RefRecord | None, was: RefRecord | None, after: RefRecord, *, is_supposed: bool
+) -> RefOutcome:
+    """The outcome for a ref that its reflog tells; `was` is its record as it was read, or a tombstone."""
+    if is_supposed:
+        why = (
+            "its record cannot be read; its reflog tells this id, but not whether it was a symbolic ref "
+            "to another one, which has had that id as well"
+        )
+        return RefOutcome(name, Outcome.DOUBTFUL, before, after, why)
+    why = "restored from its reflog: the record cannot be read, its newest log entry can"
+    if after.target is not None:
+        why = "restored from its reflog: its newest entry is also that of this branch, and of no other"
+    elif was is not None and was.update_index == after.update_index:
+        why = "restored from its reflog: the record is damaged, the log entry of the same update is not"
+    return RefOutcome(name, Outcome.RESTORED, before, after, why)
+
+
 class _Judge:
     """Knows the damage, and says what becomes of a ref."""
 
@@ -249,7 +267,7 @@ class _Judge:
         self._rewritten = {number for number, table in enumerate(plan.tables) if table.is_rewritten}
         self.needs_logs = bool(self._damages or self._rewritten)
         self._restored = {
-            number: [one.restored for one in table.inputs if one.restored is not None]
+            number: [(one.restored, one.supposed) for one in table.inputs if one.restored is not None]
             for number, table in enumerate(plan.tables)
         }
         self._merged = {number for number, table in enumerate(plan.tables) if len(table.inputs) > 1}
@@ -331,17 +349,11 @@ class _Judge:
         if after is None or will is None:
             return self._without(name, before, will, log)
         is_other = before is None or not before.has_value_of(after)
-        if is_other and any(table.read_ref(name) == after for table in self._restored[will[2]]):
-            why = "restored from its reflog: the record cannot be read, its newest log entry can"
-            if after.target is not None:
-                why = (
-                    "restored from its reflog: its newest entry is also that of this branch, and of no other"
-                )
-            elif was is not None and was[1].update_index == after.update_index:
-                why = (
-                    "restored from its reflog: the record is damaged, the log entry of the same update is not"
-                )
-            return RefOutcome(name, Outcome.RESTORED, before, after, why)
+        restored = self._restored[will[2]] if is_other else []
+        for table, supposed in restored:
+            if table.read_ref(name) == after:
+                is_supposed = supposed is not None and supposed.read_ref(name) is not None
+                return _restored(name, before, was[1] if was else None, after, is_supposed=is_supposed)
         if before is None:
             if was is not None and was[1].update_index > after.update_index:
                 why = "it was deleted, in a table that does not count any more"

@@ -1,22 +1,59 @@
-"""Refs whose records are lost or damaged, but whose reflogs tell the values."""
+"""Refs whose records are lost or damaged, but whose reflogs tell the values.
+
+A log tells ids, and not whether a ref was one that names another. A ref that is lost was none if an older
+value is left, if its newest entry is that of HEAD and of no other ref, or if no other ref has had its id: an
+entry of a symbolic ref tells the id of the ref that it names. Otherwise its value is supposed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-from engine.format import MAX_BLOCK_SIZE, HashId, RefRecord, encode_log
-from engine.repair.inputs import Input, LastEntry, Located, OpenInputs, logged_refs
+from engine.format import LOG_KEY_TAIL, MAX_BLOCK_SIZE, HashId, RefRecord, encode_log
+from engine.repair.inputs import Input, LastEntry, Located, OpenInputs, all_logs, located_refs, logged_refs
 from engine.repair.plan import Damage
 from engine.salvage import Builder, ref_item
 from engine.table import Table
 
 _HEAD: Final = b"HEAD"
+_MOST_ASKED: Final = 2**16
+"""Ids of which it is asked whether other refs had them: all are in memory. Of more, it is not known."""
 
 
-def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Damage]) -> dict[int, Table]:
+class Restored(NamedTuple):
+    """Refs of one input with the values that their reflogs tell; those that are `supposed` once more."""
+
+    refs: Table
+    supposed: Table | None
+
+
+class _Made:
+    """Makes tables of refs for inputs, by their numbers."""
+
+    def __init__(self, inputs: Sequence[Input], opened: ExitStack) -> None:
+        self._inputs = inputs
+        self._opened = opened
+        self._builders: dict[int, Builder] = {}
+
+    def add(self, at: int, ref: RefRecord) -> None:
+        """Add a ref of an input."""
+        if at not in self._builders:
+            salvaged = self._inputs[at].salvaged
+            hash_id = salvaged.header.hash_id if salvaged is not None else HashId.SHA1
+            builder = Builder(self._inputs[at].file, hash_id, MAX_BLOCK_SIZE)
+            self._builders[at] = self._opened.enter_context(builder)
+        builder = self._builders[at]
+        builder.add_refs([ref_item(ref, 0, builder.hash_id.size)], 0)
+
+    def finish(self) -> dict[int, Table]:
+        """The tables."""
+        return {at: builder.finish()[0] for at, builder in self._builders.items()}
+
+
+def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Damage]) -> dict[int, Restored]:
     """The refs whose records are lost or wrong, but whose reflogs tell the values, by the inputs' numbers.
 
     `inputs` are those of the repaired stack, oldest first, `others` what may be lost of tables that are not
@@ -29,34 +66,70 @@ def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Dam
     ]
     if not damaged:
         return {}
-    tells_all = not any(one.lost_logs for one in (*damaged, *others))
-    head: tuple[int, LastEntry] | None = None
-    targets: list[bytes] = []
-    made: dict[int, Builder] = {}
     sources = [OpenInputs(directory, [one]) for one in inputs]
+    damages = [*damaged, *others]
+    head: tuple[int | None, LastEntry] | None = None
+    like_head: list[bytes] = []  # refs whose newest entry is that of HEAD: two are too many
     with ExitStack() as opened:
-
-        def add(at: int, ref: RefRecord) -> None:
-            if at not in made:
-                salvaged = inputs[at].salvaged
-                hash_id = salvaged.header.hash_id if salvaged is not None else HashId.SHA1
-                made[at] = opened.enter_context(Builder(inputs[at].file, hash_id, MAX_BLOCK_SIZE))
-            made[at].add_refs([ref_item(ref, 0, made[at].hash_id.size)], 0)
-
+        made, unsure, supposed = (_Made(inputs, opened) for _ in range(3))
         for name, located, log in logged_refs(sources):
-            if head and name.startswith(b"refs/heads/") and log[1:] == head[1][1:]:
-                targets.append(name)
-            at = _place(inputs, [*damaged, *others], located, log)
-            if at is None:
-                continue
+            at = _place(inputs, damages, located, log)
             if name == _HEAD:
-                head = (at, log)
-            else:
-                add(at, RefRecord(name, log.update_index, log.new))
+                head = at, log
+                continue
+            if head and log[1:] == head[1][1:] and len(like_head) < 2 and _may_be_named(name):
+                like_head.append(name)
+            if at is not None:
+                ref = RefRecord(name, log.update_index, log.new)
+                made.add(at, ref)
+                if located is None or located[1].value is None:
+                    unsure.add(at, ref)
         # A commit writes the same entry for HEAD and for the branch that HEAD names.
-        if head and tells_all and len(targets) == 1:
-            add(head[0], RefRecord(_HEAD, head[1].update_index, target=targets[0]))
-        return {at: builder.finish()[0] for at, builder in made.items()}
+        tells_all = not any(one.lost_logs for one in damages)
+        branch = like_head[0] if tells_all and len(like_head) == 1 else b""
+        if head and head[0] is not None and branch.startswith(b"refs/heads/"):
+            made.add(head[0], RefRecord(_HEAD, head[1].update_index, target=branch))
+        lost = unsure.finish()
+        had = _had_by_several(sources, lost.values())
+        for at, table in lost.items():
+            for ref in table.refs():
+                if ref.name != branch and (had is None or ref.value in had):
+                    supposed.add(at, ref)
+        guesses = supposed.finish()
+        return {at: Restored(table, guesses.get(at)) for at, table in made.finish().items()}
+
+
+def _may_be_named(name: bytes) -> bool:
+    """Whether a symbolic ref may name this ref, which is no HEAD."""
+    return name.startswith(b"refs/") and not name.endswith(b"/HEAD")
+
+
+def _had_by_several(sources: Sequence[OpenInputs], lost: Iterable[Table]) -> set[bytes | None] | None:
+    """Of the ids of these refs, those that several refs have or had; None if there are too many to ask."""
+    names: dict[bytes | None, bytes] = {}
+    for table in lost:
+        for refs in table.ref_blocks():
+            names.update((ref.value, b"") for ref in refs)
+            if len(names) > _MOST_ASKED:
+                return None
+    several: set[bytes | None] = set()
+
+    def note(oid: bytes | None, name: bytes) -> None:
+        if names[oid] not in (b"", name):
+            several.add(oid)
+        names[oid] = name
+
+    for located in located_refs(sources) if names else ():
+        for name, record, _ in located:
+            if record.value in names and _may_be_named(name):
+                note(record.value, name)
+    size = max((source.hash_size for source in sources), default=0)
+    for items in all_logs(sources) if names else ():
+        for key, _, _, _, tail_len, encoded in items:
+            new = encoded[len(encoded) - tail_len + size :][:size]
+            if new in names and _may_be_named(name := key[:-LOG_KEY_TAIL]):
+                note(new, name)
+    return several
 
 
 def _place(

@@ -79,11 +79,13 @@ def _restore(draft: Draft, chosen: Sequence[TableFile]) -> None:
         if name not in names and draft.only is None
     ]
     inputs = [file.readable for file in chosen]
-    for at, table in restored_refs(draft.known.path, inputs, others).items():
+    for at, found in restored_refs(draft.known.path, inputs, others).items():
         salvaged = inputs[at].salvaged
         if salvaged is not None and draft.selected(chosen[at].file):
-            regained = sum(salvaged.table.read_ref(ref.name) is None for ref in table.refs())
-            chosen[at].input = replace(inputs[at], restored=table, regained=regained)
+            regained = sum(salvaged.table.read_ref(ref.name) is None for ref in found.refs.refs())
+            chosen[at].input = replace(
+                inputs[at], restored=found.refs, supposed=found.supposed, regained=regained
+            )
 
 
 def _with_unsafe_names(draft: Draft, chosen: Sequence[TableFile]) -> set[str]:

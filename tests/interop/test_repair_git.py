@@ -169,8 +169,51 @@ def test_head_is_restored_where_its_reflog_ends_as_that_of_one_branch(
     plan = plan_repair(repo.reftable, now=NOW)
     assert outcomes(plan)[b"HEAD"] == ("restored" if committed else "lost")
     if committed:
-        assert set(mend(repo.reftable).told.values()) == {"restored"}
+        told = mend(repo.reftable).told
+        assert told[b"HEAD"] == "restored"
+        # All other branches are at one commit: one that is gone could be a symbolic ref to another.
+        assert set(told.values()) == {"restored", "doubtful"}
         assert refs(repo.reftable) == before
+
+
+def lose_record(path: Path, name: bytes) -> None:
+    """Overwrite the record of a ref whose name is stored whole, and which HEAD may name."""
+    data = path.read_bytes()
+    at = data.rindex(name, 0, 200) - 2
+    path.write_bytes(data[:at] + bytes(20) + data[at + 20 :])
+
+
+@pytest.mark.parametrize("is_used", [False, True])
+def test_a_symbolic_ref_whose_record_is_lost_is_not_restored_as_a_branch(
+    git: Git, tmp_path: Path, is_used: bool
+) -> None:
+    """An entry of `symbolic-ref -m` is like that of a new branch; one of a commit is the branch's as well."""
+    repo = git.init(tmp_path / "repo", auto_compaction=False)
+    repo.commit()
+    repo.git("symbolic-ref", "-m", "made", "refs/heads/alias", "refs/heads/main")
+    if is_used:
+        repo.git("checkout", "alias")
+        repo.commit()
+        repo.git("pack-refs")
+    lose_record(repo.reftable / listed(repo.reftable)[-1], b"refs/heads/alias")
+    mended = mend(repo.reftable)
+    assert mended.told[b"refs/heads/alias"] == "doubtful"
+    assert refs(repo.reftable)[b"refs/heads/alias"] == repo.oid("refs/heads/main")
+
+
+def test_a_branch_that_a_commit_has_moved_with_head_is_restored_although_another_is_there(
+    git: Git, tmp_path: Path
+) -> None:
+    repo = git.init(tmp_path / "repo")
+    repo.commit()
+    repo.branch("other")
+    repo.git("pack-refs")
+    before = refs(repo.reftable)
+    lose_record(only_table(repo), b"refs/heads/main")
+    told = mend(repo.reftable).told
+    assert told.pop(b"HEAD") == "doubtful"  # the damage begins at its end
+    assert told == {b"refs/heads/main": "restored", b"refs/heads/other": "doubtful"}
+    assert refs(repo.reftable) == before
 
 
 def test_a_ref_whose_newer_log_entries_may_be_lost_is_not_restored(git: Git, tmp_path: Path) -> None:

@@ -88,10 +88,10 @@ def test_a_ref_whose_name_got_a_nul_is_restored_from_its_reflog_or_may_be_lost(
 ) -> None:
     names = [b"refs/heads/%s" % name for name in (b"alpha", b"beta", b"gamma", b"zeta")]
     with Stack.open(tmp_path) as stack, stack.addition() as addition, addition.table() as writer:
-        for name in names:
-            writer.add_ref(RefRecord(name, 1, oid(1)))
-        for name in names if logs else ():
-            writer.add_log(LogRecord(name, 1, oid(0), oid(1), b"A", b"a@b", 1, 0, b"m\n"))
+        for at, name in enumerate(names):
+            writer.add_ref(RefRecord(name, 1, oid(at)))
+        for at, name in enumerate(names) if logs else ():
+            writer.add_log(LogRecord(name, 1, bytes(20), oid(at), b"A", b"a@b", 1, 0, b"m\n"))
     path = tmp_path / listed(tmp_path)[0]
     data = bytearray(path.read_bytes())
     data[data.index(b"gamma") + 2] = 0
