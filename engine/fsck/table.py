@@ -67,7 +67,7 @@ _SECTIONS_IN_ORDER: Final = (REF, OBJ, LOG)
 _FIELD_CODES: Final = {SpanKind.CHECKSUM: "footer-checksum", SpanKind.POSITION: "section-offset"}
 
 # 0x%016x-0x%016x-%08x: every other writer has more than 12 digits only where it needs them.
-_DULWICH_NAME: Final = re.compile(r"0x0[0-9a-f]{15}-0x0[0-9a-f]{15}-[0-9a-f]{8}\.ref")
+_DULWICH_NAME: Final = r"0x0[0-9a-f]{15}-0x0[0-9a-f]{15}-[0-9a-f]{8}\.ref"
 
 Limits = tuple[int, int]
 """The lowest and the highest update index of a table."""
@@ -214,7 +214,7 @@ def _check_header(name: str, header: Header, report: Report) -> None:
     if limits[0] > limits[1]:
         what = f"update indexes from {limits[0]} to {limits[1]}"
         report.add("limits-reversed", name, MIN_UPDATE_INDEX.offset, what)
-    if _DULWICH_NAME.fullmatch(name):
+    if re.fullmatch(_DULWICH_NAME, name):
         report.add("dulwich-table", name, None, "a name with 16 digits, as dulwich gives")
     elif stated is None:
         what = "not 0xMIN-0xMAX-SUFFIX.ref, as git, JGit and the Go library have it"

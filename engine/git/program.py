@@ -39,10 +39,20 @@ _BATCH: Final = 50
 # Patterns are compiled when they are used: most runs of this program ask git nothing.
 
 # What would make git look at another place than GIT_DIR says.
-_REDIRECTIONS: Final = (
-    "GIT_(ALTERNATE_OBJECT_DIRECTORIES|COMMON_DIR|CONFIG|DIR|GRAFT_FILE|IMPLICIT_WORK_TREE|INDEX_FILE|NAMESPACE|"
-    "OBJECT_DIRECTORY|PREFIX|SHALLOW_FILE|WORK_TREE)"
-)
+_REDIRECTIONS: Final = {
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_CONFIG",
+    "GIT_DIR",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_SHALLOW_FILE",
+    "GIT_WORK_TREE",
+}
 _SAFETY: Final = {
     # A missing object is an answer, not a reason to fetch it: the fetch would run what the repository says.
     "GIT_NO_LAZY_FETCH": "1",
@@ -301,7 +311,7 @@ class WholeConfig(Mapping[str, str | None]):
 
 def environment_without_places() -> dict[str, str]:
     """The environment without what would make git look at another repository than it is told to."""
-    return {name: value for name, value in os.environ.items() if not re.fullmatch(_REDIRECTIONS, name)}
+    return {name: value for name, value in os.environ.items() if name not in _REDIRECTIONS}
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

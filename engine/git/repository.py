@@ -21,7 +21,6 @@ from engine import merge, stack as stacks, update
 from engine.errors import HookError, RepositoryError
 from engine.format import DEFAULT_BLOCK_SIZE, DEFAULT_RESTART_INTERVAL, MAX_BLOCK_SIZE, MAX_RESTARTS, HashId
 from engine.git.config import GitConfig
-from engine.git.joint import AnyStack, JointStacks
 from engine.git.program import (
     GitProgram,
     ObjectInfo,
@@ -205,14 +204,14 @@ class Repository:
         the patterns that match a ref the one that is configured first counts, with never if it has a time for
         unreachable entries alone; then refs/stash never expires.
         """
+        settings = [match for key in self.config.values if (match := re.fullmatch(_EXPIRY, key))]
         dates = {}
-        if self.git is not None and self.git_dir is not None:
+        if settings and self.git is not None and self.git_dir is not None:
             dates = self.git.expiry_dates(self.git_dir)
         default: int | None = None
         times: dict[bytes, int] = {}
-        for key in self.config.values:
-            if (match := re.fullmatch(_EXPIRY, key)) is None:
-                continue
+        for match in settings:
+            key = match[0]
             pattern, for_unreachable = match.groups()
             if for_unreachable:
                 if pattern is not None:

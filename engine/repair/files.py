@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import attrgetter, ne
 from pathlib import Path
 from typing import Final
@@ -230,7 +230,7 @@ class Evidence:
             if high < read.limits[1]:
                 self.counts_on = True
                 why = f"its update indexes end with {high}, not with {read.limits[1]}"
-                file.rewrite(why, replace(read, limits=(low, high)))
+                file.rewrite(why, read._replace(limits=(low, high)))
         return file
 
     def _open(self, file: TableFile, between: Limits | None) -> None:
@@ -269,7 +269,7 @@ class Evidence:
             f"its header states the update indexes {found.limits[0]} to {found.limits[1]}, "
             f"which overlap other tables; its records lie in those of its name, {limits[0]} to {limits[1]}"
         )
-        file.rewrite(why, replace(found, limits=limits))
+        file.rewrite(why, found._replace(limits=limits))
 
     def _refuse_foreign(self, file: TableFile) -> None:
         if file.input is not None and file.hash_id is not self.hash_id:

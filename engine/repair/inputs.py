@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import repeat
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
@@ -42,8 +42,7 @@ _name = attrgetter("name")
 _update_index = attrgetter("update_index")
 
 
-@dataclass(slots=True, frozen=True)
-class Input:
+class Input(NamedTuple):
     """A file and how it is read.
 
     `limits` are the update indexes that the records are brought into. `salvaged` is what a damaged file was

@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.format import U64_MAX, HashId, footer_size, header_size, is_table_file, pack_table_list
 from engine.fsck import Severity
@@ -69,8 +69,7 @@ class Step:
         return self.kind is not StepKind.LEAVE_OUT and (force or not self.needs_force)
 
 
-@dataclass(slots=True, frozen=True)
-class PlannedTable:
+class PlannedTable(NamedTuple):
     """A table of the repaired stack.
 
     `name` is what it will be called, `limits` are its update indexes, and `inputs` the files that it is made
@@ -109,8 +108,7 @@ class PlannedTable:
         return not self.is_rewritten and self.name == self.source
 
 
-@dataclass(slots=True, frozen=True)
-class LeftOut:
+class LeftOut(NamedTuple):
     """A file that is not part of the repaired stack, or a listed one that is not there.
 
     `limits` are its update indexes as far as they are known. `refs` and `logs` are the records that can be
@@ -173,8 +171,7 @@ class RepairPlan:
         return tuple(step for step in self.steps if step.kind is kind)
 
 
-@dataclass(slots=True, frozen=True)
-class Damage:
+class Damage(NamedTuple):
     """What a table may have held that cannot be read: refs in `gaps`, of update indexes up to `high`.
 
     With `lost_logs` log entries as well, `about_logs` of them, None if that is not known. `position` is that

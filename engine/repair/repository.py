@@ -25,7 +25,7 @@ from engine.stack import LOCK_SUFFIX, LockFile, make_directory, sync_directory
 
 _HEAD: Final = b"ref: refs/heads/.invalid\n"
 _HEADS: Final = b"this repository uses the reftable format\n"
-_OBJECT: Final = re.compile("(?:pack-)?([0-9a-f]{38}|[0-9a-f]{62})(?:[0-9a-f]{2}[.](?:pack|idx))?")
+_OBJECT: Final = "(?:pack-)?([0-9a-f]{38}|[0-9a-f]{62})(?:[0-9a-f]{2}[.](?:pack|idx))?"
 _HASHES: Final = {38: HashId.SHA1, 62: HashId.SHA256}
 
 
@@ -101,7 +101,7 @@ def _hash_of(objects: Path) -> HashId | None:
     """The hash function of a directory of objects, by the length of a name in it; None if it has none."""
     with suppress(OSError):
         for directory in sorted(filter(Path.is_dir, objects.iterdir())):
-            for match in filter(None, map(_OBJECT.fullmatch, os.listdir(directory))):
+            for match in filter(None, map(re.compile(_OBJECT).fullmatch, os.listdir(directory))):
                 return _HASHES[len(match[1])]
     return None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from engine.format import U64_MAX, limits_in_name, pack_table_list
 from engine.fsck import Severity
@@ -25,7 +24,7 @@ def planned_tables(draft: Draft, chosen: Sequence[Sequence[TableFile]]) -> list[
         for file in files:
             if file.file in refused:
                 why = "refs in it have names that make git fail; they are left out"
-                file.rewrite(why, replace(file.readable, drops_unsafe_names=True))
+                file.rewrite(why, file.readable._replace(drops_unsafe_names=True))
         after = chosen[number + 1 : number + 2]
         table = _table(draft, files, after[0][0].readable.limits[0] if after else HIGHEST_LIMIT)
         tables.append(table)
@@ -50,11 +49,11 @@ def _table(draft: Draft, files: Sequence[TableFile], following: int) -> PlannedT
     counts: Contents | None = None
     if rewrites:
         draft.known.tell("read what is readable")
-        unlimited = [replace(one, limits=(one.limits[0], U64_MAX)) for one in inputs]
+        unlimited = [one._replace(limits=(one.limits[0], U64_MAX)) for one in inputs]
         counts = contents_of(draft.known.path, unlimited)
         # Log entries may be newer than the table says, as far as the next table leaves them.
         limits = limits[0], max(limits[1], min(counts.highest_log, following - 1))
-        inputs = tuple(replace(one, limits=(one.limits[0], limits[1])) for one in inputs)
+        inputs = tuple(one._replace(limits=(one.limits[0], limits[1])) for one in inputs)
         if max(counts.highest_ref, counts.highest_log) > limits[1]:
             counts = contents_of(draft.known.path, inputs)
     name = unused_table_name(limits, draft.options.suffix, draft.taken.__contains__)
@@ -83,8 +82,8 @@ def _restore(draft: Draft, chosen: Sequence[TableFile]) -> None:
         salvaged = inputs[at].salvaged
         if salvaged is not None and draft.selected(chosen[at].file):
             regained = sum(salvaged.table.read_ref(ref.name) is None for ref in found.refs.refs())
-            chosen[at].input = replace(
-                inputs[at], restored=found.refs, supposed=found.supposed, regained=regained
+            chosen[at].input = inputs[at]._replace(
+                restored=found.refs, supposed=found.supposed, regained=regained
             )
 
 

@@ -9,7 +9,6 @@ end. Of one key, the record with the highest update index remains.
 from __future__ import annotations
 
 import os
-import tempfile
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -205,6 +204,8 @@ class _TemporaryTable(Closing):
     """A table that is written to a temporary file, which has no name and goes when it is closed."""
 
     def __init__(self, name: str, hash_id: HashId, block_size: int, min_update_index: int) -> None:
+        import tempfile
+
         self._name = name
         self._file = tempfile.TemporaryFile(buffering=_WRITE_BUFFER)  # noqa: SIM115 - closed by `close`
         self._min_update_index = min_update_index

@@ -19,9 +19,9 @@ import re
 import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain, islice, takewhile
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from engine.errors import FormatError
 from engine.format import (
@@ -69,8 +69,7 @@ _INFLATED_AT_ONCE: Final = 2**9
 _T = TypeVar("_T")
 
 
-@dataclass(slots=True, frozen=True)
-class Readable:
+class Readable(NamedTuple):
     """Records of one block (or of what is left of it), in key order: refs or logs, as `type` says.
 
     `items` are the bytes that were stored, of a table that is read by `header`, and never none. Where keys of
@@ -105,8 +104,7 @@ class Readable:
         return [] if self.type != LOG else _joined(self.items).logs(self.header.hash_id.size)
 
 
-@dataclass(slots=True, frozen=True)
-class Unreadable:
+class Unreadable(NamedTuple):
     """Bytes [start, end) of the file in which records may have been, and why they cannot be read.
 
     `section` is the type of the blocks that were there, as far as that can be told.
@@ -147,7 +145,7 @@ def salvage(layout: TableLayout, header: Header, *, blind: bool = False) -> Iter
                 if isinstance(found, Readable):
                     yield found
                 elif holds_records:
-                    yield replace(found, section=found.section or (section.of if is_certain else None))
+                    yield found._replace(section=found.section or (section.of if is_certain else None))
 
 
 def _block(span: BlockSpan, header: Header) -> Iterator[Readable | Unreadable]:
@@ -310,7 +308,7 @@ def _readable(
             upto = run[last].end if stop and block.type == REF else end
             ends = kept[-1] is not items[-1] or (is_cut_off and passed == len(run))
             found = Readable(block.offset, upto, block.type, kept, records.header, is_whole=False)
-            yield replace(found, is_cut_off=ends)
+            yield found._replace(is_cut_off=ends)
         if stop and len(kept) < len(items):
             break
 
@@ -446,7 +444,7 @@ def _cut_block(
             if isinstance(one, Readable):
                 is_short = is_last and _begins_a_ref(data[one.end - at :], one.items[-1][0])
                 is_cut_off = one.is_cut_off and not is_short
-                yield replace(one, is_certain=is_certain, is_front=True, is_cut_off=is_cut_off)
+                yield one._replace(is_certain=is_certain, is_front=True, is_cut_off=is_cut_off)
 
     return _Kept(fronts)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 from collections.abc import Sequence
 from contextlib import suppress
@@ -32,6 +31,8 @@ def link(source: Path, target: Path) -> bool:
                 raise
             if not stat.S_ISREG(source.stat().st_mode):
                 return False  # a directory in the place of a table
+            import shutil
+
             shutil.copy2(source, target)
     except FileNotFoundError:
         return False

@@ -32,7 +32,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
@@ -126,7 +125,7 @@ def take_snapshot(
             missing = [name for name in files if not link(stack / name, partial / FILES / name)]
             if not missing or read_list_bytes(stack) == data:
                 break
-            shutil.rmtree(partial / FILES)
+            _delete(partial / FILES)
             make_directory(partial / FILES, mode)
         if data is not None:
             write_file(os.fspath(partial / TABLES_LIST), data, file_mode(partial))
@@ -173,7 +172,7 @@ def take_snapshot(
         for place in (partial, path):
             with suppress(FileNotFoundError):
                 if place is partial or (made is not None and os.path.samestat(place.lstat(), made)):
-                    shutil.rmtree(place)
+                    _delete(place)
         raise
 
 
@@ -360,6 +359,8 @@ def _delete(path: Path) -> None:
     if not stat.S_ISDIR(path.lstat().st_mode):
         path.unlink()
         return
+    import shutil
+
     try:
         shutil.rmtree(path)
     except RecursionError:

@@ -20,9 +20,10 @@ from itertools import groupby, pairwise
 from operator import attrgetter
 from typing import Final, NamedTuple
 
+from engine import merge
 from engine.errors import FormatError
 from engine.format import AnyRef, LogRecord, limits_in_name
-from engine.merge import MergedTable, RefChange, added_logs, other_logs, ref_changes
+from engine.merge import MergedTable
 from engine.progress import ProgressCallback
 from engine.table import Table
 
@@ -115,7 +116,7 @@ def _missing(
     stack = MergedTable(listed)
     refs = differing = logs = 0
     # On top of the stack, each ref of the table shows that is not the same as now.
-    for changes in ref_changes(stack, MergedTable((*listed, table)), progress=progress):
+    for changes in merge.ref_changes(stack, MergedTable((*listed, table)), progress=progress):
         newer = [change for change in changes if _is_newer(change, stack, table)]
         kept = [change for change in newer if not _is_deleted(change.name, table, beside)]
         refs += sum(change.before is None for change in kept)
@@ -125,9 +126,9 @@ def _missing(
     # On top of each table, each entry shows in whose place another update has its own, which may be deleted.
     for one in listed:
         if one.min_update_index <= table.max_update_index and table.min_update_index <= one.max_update_index:
-            logs += sum(map(len, other_logs(MergedTable((one,)), MergedTable((one, table)), progress)))
+            logs += sum(map(len, merge.other_logs(MergedTable((one,)), MergedTable((one, table)), progress)))
     # Below the stack, each entry shows whose key no listed table has, not even as a tombstone.
-    for entries in added_logs(stack, MergedTable((table, *listed)), progress):
+    for entries in merge.added_logs(stack, MergedTable((table, *listed)), progress):
         logs += _not_expired(entries, stack, beside) if beside else len(entries)
         if logs >= _MOST_COUNTED:
             break
@@ -162,7 +163,7 @@ def _has_older(stack: MergedTable, entry: LogRecord) -> bool:
     return any(one.name == entry.name and not one.is_marker for one in older[:1])
 
 
-def _is_newer(change: RefChange, stack: MergedTable, table: Table) -> bool:
+def _is_newer(change: merge.RefChange, stack: MergedTable, table: Table) -> bool:
     """Whether `stack` has nothing of a ref that is newer than what `table` has, or the same."""
     record: AnyRef | None = change.before
     if record is None:

@@ -9,7 +9,8 @@ A handle is a view of the stack as it was when it was opened or last reloaded; i
 by `reload` and by changes made through it. Tables and merged views taken from it stay good
 for as long as they are used. One handle is for one thread at a time (views are for any).
 
-The steps that make changes safe between processes are in `addition.py` and `compactor.py`.
+The steps that make changes safe between processes are in `addition.py` and `compactor.py`. These, and what
+cleans, are imported by the first change, or plan of one: most programs only read.
 """
 
 from __future__ import annotations
@@ -18,19 +19,20 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
+from engine import merge
 from engine.errors import OutdatedError, ReftableError
-from engine.merge import CompactionPlan, Expiry, Segment, check_range, plan_compaction
 from engine.progress import ProgressCallback
-from engine.stack.addition import Addition
-from engine.stack.cleaning import CleanPlan, clean, plan_clean
-from engine.stack.compactor import compact_range, find_range, hold_tables
 from engine.stack.directory import StackDirectory
 from engine.stack.options import StackOptions
 from engine.stack.reading import ReadStack
-from engine.stack.writable import require_writable
-from engine.table import TableWriter
+
+if TYPE_CHECKING:
+    from engine.merge import CompactionPlan, Expiry, Segment
+    from engine.stack.addition import Addition
+    from engine.stack.cleaning import CleanPlan
+    from engine.table import TableWriter
 
 
 class Stack(StackDirectory, ReadStack):
@@ -95,6 +97,8 @@ class Stack(StackDirectory, ReadStack):
         Raises `LockError`, and `OutdatedError` when the stack has changed since it was loaded,
         unless `reload` is set (git since 2.48).
         """
+        from engine.stack.addition import Addition
+
         with Addition(self, reload=reload) as addition:
             yield addition
         if addition.has_changed_stack and self.options.auto_compact:
@@ -134,6 +138,8 @@ class Stack(StackDirectory, ReadStack):
 
     def auto_compact(self, progress: ProgressCallback | None = None) -> None:
         """Merge the tables that the policy suggests; those that are not locked, if some are."""
+        from engine.stack.compactor import compact_range
+
         segment = self.suggestion()
         compact_range(self, segment.start, segment.end, best_effort=True, progress=progress)
 
@@ -148,23 +154,29 @@ class Stack(StackDirectory, ReadStack):
         self, first: int, end: int, expiry: Expiry | None = None, progress: ProgressCallback | None = None
     ) -> None:
         """Merge the tables [first, end) into one; one alone if there is a reason (`merge.is_noop`)."""
-        check_range(self.tables, first, end)
+        from engine.stack.compactor import compact_range
+
+        merge.check_range(self.tables, first, end)
         compact_range(self, first, end, expiry=expiry, progress=progress)
 
     def plan_compaction(
         self, first: int, end: int, expiry: Expiry | None = None, progress: ProgressCallback | None = None
     ) -> CompactionPlan:
         """Compact the tables [first, end) into nothing: exact sizes and counts, no file touched."""
+        from engine.stack.writable import require_writable
+
         if not self.tables:
             self.require_list()
         require_writable(self)
-        return plan_compaction(self.tables, first, end, self.write_options, expiry, progress)
+        return merge.plan_compaction(self.tables, first, end, self.write_options, expiry, progress)
 
     def apply(self, plan: CompactionPlan, progress: ProgressCallback | None = None) -> None:
         """Do what a plan says, whatever was added since behind the tables that it merges.
 
         Raises `OutdatedError` when these do not stand in the list any more as they did.
         """
+        from engine.stack.compactor import compact_range, find_range
+
         self.reload()
         if plan.is_noop:
             return
@@ -180,6 +192,8 @@ class Stack(StackDirectory, ReadStack):
         No other process merges them meanwhile; others may go on adding tables. Raises `LockError` when that
         cannot be had for seconds.
         """
+        from engine.stack.compactor import hold_tables
+
         with self.telling_of_commits(), ExitStack() as locks:
             hold_tables(self, locks)
             self.held = frozenset(self.names)
@@ -190,8 +204,12 @@ class Stack(StackDirectory, ReadStack):
 
     def plan_clean(self) -> CleanPlan:
         """Which files in the directory are stale, and which are not and why; changes nothing."""
+        from engine.stack.cleaning import plan_clean
+
         return plan_clean(self)
 
     def clean(self, plan: CleanPlan | None = None) -> list[str]:
         """Remove stale files, or those of them that a plan names; returns their names."""
+        from engine.stack.cleaning import clean
+
         return clean(self, plan)

@@ -18,7 +18,6 @@ from engine.format import TABLES_LIST, U64_MAX, is_table_file, limits_in_name
 from engine.stack.coverage import merged_ranges
 from engine.stack.directory import StackDirectory
 from engine.stack.lock import LOCK_SUFFIX
-from engine.stack.unlisted import holding_data
 from engine.table import Table
 
 HIGHEST_LIMIT: Final = 2**62
@@ -82,7 +81,11 @@ def _lost_table(directory: StackDirectory) -> str | None:
         following[found] = name  # of several writers that died, each has left the same range
     if len(following) > 1:
         return next(iter(following.values()))
+    if not covered:
+        return None
+    from engine.stack.unlisted import holding_data
+
     # What a writer has left that died is one transaction, whose update index the next one has used again.
-    data = holding_data(directory.path, covered, directory.names, _MOST_BYTES) if covered else []
+    data = holding_data(directory.path, covered, directory.names, _MOST_BYTES)
     is_compacted = [low < high for low, high in filter(None, map(limits_in_name, data))]
     return data[0] if len(data) > 1 or any(is_compacted) else None

@@ -30,7 +30,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Final, NoReturn, TypeAlias
+from typing import Final, NamedTuple, NoReturn, TypeAlias
 
 from engine.errors import ApiError, RefnameError, shown
 from engine.format import HashId, check_refname, has_root_ref_syntax, split_worktree
@@ -156,14 +156,13 @@ _ESCAPES: Final = {
     b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v",
     b"\\": b"\\", b'"': b'"',
 }  # fmt: skip
-_ESCAPE: Final = re.compile(rb'\\([abfnrtv\\"]|[0-3][0-7]{2})')
+_ESCAPE: Final = rb'\\([abfnrtv\\"]|[0-3][0-7]{2})'
 _FIELD: Final = re.compile(rb' (?:"((?:[^"\\]|\\(?:[abfnrtv\\"]|[0-3][0-7]{2}))*)"|(?!")([^ \t\r]*))')
 _BLANK: Final = re.compile(rb"[ \t\r]")
 _HEX: Final = re.compile(rb"[0-9A-Fa-f]+")
 
 
-@dataclass(frozen=True, slots=True)
-class _Command:
+class _Command(NamedTuple):
     """A command taken apart into fields, which are then taken one after the other and judged."""
 
     place: str
@@ -305,7 +304,7 @@ def _split_lines(chunks: Iterable[bytes], id_size: int, resolve: Resolve | None)
                     command.fail(f"badly quoted: {shown(rest[1:])}")
                 command.fail(f"expected a space or the end of the line, found {shown(rest)}")
             quoted, plain = field.groups()
-            command.fields.append(plain if quoted is None else _ESCAPE.sub(_unescape, quoted))
+            command.fields.append(plain if quoted is None else re.sub(_ESCAPE, _unescape, quoted))
             position = field.end()
         yield command
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TypeVar
 
+from engine import merge
 from engine.format import U64_MAX, LogRecord, RefRecord, Walk, log_order, ref_key, split_worktree
-from engine.merge import TableSummary
 from engine.table import TableWriter
 from engine.update.commands import Symref, is_null
 from engine.update.resolution import Change
@@ -50,7 +50,7 @@ class StackUpdate:
     names: tuple[str, ...]
     result: TransactionResult
     has_other_names: bool = False
-    table: TableSummary | None = field(default=None, compare=False)
+    table: merge.TableSummary | None = field(default=None, compare=False)
 
     @property
     def changed(self) -> tuple[bytes, ...]:

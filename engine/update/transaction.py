@@ -45,6 +45,7 @@ from functools import partial
 from operator import attrgetter
 from typing import TypeAlias
 
+from engine import merge
 from engine.errors import (
     ApiError,
     CommittedError,
@@ -63,7 +64,6 @@ from engine.format import (
     log_order,
     split_worktree,
 )
-from engine.merge import TableSummary
 from engine.stack import TABLES_LIST, Addition, Stack, check_names, require_writable
 from engine.table import TableWriter
 from engine.update.commands import RefUpdate, check_update, is_null
@@ -199,7 +199,7 @@ class PreparedUpdates:
             writer = TableWriter(len, replace(stack.options, hash_id=stack.hash_id))
             writer.set_limits(index, index)
             part.write(writer)
-            return replace(part, table=TableSummary(None, writer.close().size, index, index))
+            return replace(part, table=merge.TableSummary(None, writer.close().size, index, index))
 
         resolution, parts = self._resolve(stacks, self._resolution(stacks), require)
         result = joined(parts)

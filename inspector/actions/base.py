@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeVar
 
 from engine import snapshot as snapshots
 from engine.errors import LockError, OutdatedError, ReftableError
@@ -22,16 +22,14 @@ _MOST_PLANS: Final = 4
 """Plans that are made for a stack which other processes change again and again, before giving up."""
 
 
-@dataclass(frozen=True, slots=True)
-class Typed:
+class Typed(NamedTuple):
     """What a user has to type before a plan is applied that cannot be confirmed in passing, and why."""
 
     text: str
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Plan(Generic[Made]):
+class Plan(NamedTuple, Generic[Made]):
     """What an action would do to exactly this stack.
 
     `made` is the engine's plan, and `names` are the tables it was made for, oldest first. `sentence` says
@@ -53,8 +51,7 @@ class Plan(Generic[Made]):
     needs_force: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(NamedTuple):
     """What an action did, in words that are fit for a terminal.
 
     `made` is the same as the engine has it: its plan as it was carried out, or its result. `snapshot` is

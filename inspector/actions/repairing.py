@@ -7,25 +7,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
+from engine import repair
 from engine.errors import Cancelled
 from engine.format import is_table_file
 from engine.fsck import Finding, Severity, check_repository, fsck
 from engine.git import Repository, find_repository
 from engine.progress import Progress, ProgressCallback
-from engine.repair import (
-    LogOutcomes,
-    Outcome,
-    RepairPlan,
-    Step,
-    StepKind,
-    judged_refs,
-    log_outcomes,
-    plan_repair,
-    repair,
-    table_files,
-)
+from engine.repair import LogOutcomes, Outcome, RepairPlan, Step, StepKind, plan_repair, table_files
 from engine.stack import LOCK_SUFFIX, TABLES_LIST
 from inspector.actions.base import Action, Plan, Result, Typed, listed_names
 from inspector.actions.workplace import word
@@ -49,8 +39,7 @@ _MOST_LOOKED_AT: Final = 10_000
 """Refs among which those are looked for that a plan shows by themselves, the worst first."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedRepair:
+class PlannedRepair(NamedTuple):
     """The engine's plan, and what becomes of log entries; what becomes of refs is in the action's store.
 
     `losses` says in words what is lost, and what may be; empty if that is nothing. `gone` are tables that
@@ -65,8 +54,7 @@ class PlannedRepair:
     gc: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Repaired:
+class Repaired(NamedTuple):
     """The files that a repair has removed, the number of errors found afterwards, and what its plan said.
 
     `mended` are files of the repository; `kept` is the directory that has what they held before, if any.
@@ -171,9 +159,9 @@ class RepairAction(Action[PlannedRepair]):
             if self.is_unlocking:
                 nothing = "Nothing to remove: the lock is gone by now, or it is no regular file."
             return Plan(made, names, nothing, warnings=removed, is_noop=True, locked=())
-        for kept, outcomes in judged_refs(plan, progress):
+        for kept, outcomes in repair.judged_refs(plan, progress):
             self.store.add(outcomes, kept)
-        counts, gaps, logs = self.store.counts, gap_lines(plan), log_outcomes(plan, progress)
+        counts, gaps, logs = self.store.counts, gap_lines(plan), repair.log_outcomes(plan, progress)
         losses = [f"refs: {ref_losses(counts, plan)}"] if counts[Outcome.LOST] or gaps else []
         losses += [log_counts(logs)] if logs.lost or logs.may_be_lost else []
         endangers = gaps or any(counts[kind] for kind in (Outcome.LOST, Outcome.REVIVED, Outcome.CHANGED))
@@ -208,7 +196,7 @@ class RepairAction(Action[PlannedRepair]):
         directory = self.workplace.directory
         force = self.force and bool(_forced(plan.made.plan))
         losses = plan.made.losses
-        done = repair(directory, plan.made.plan, force=force, losses=losses, progress=progress)
+        done = repair.repair(directory, plan.made.plan, force=force, losses=losses, progress=progress)
 
         def told(far: Progress) -> None:
             # It cannot be stopped any more: what is done is done, and has to be told.

@@ -14,17 +14,8 @@ from typing import Any
 
 import click
 
-from engine import stack
-from engine.merge import CompactionPlan, Expiry
-from engine.stack import Policy
-from inspector.actions import (
-    Action,
-    CleanAction,
-    CompactAction,
-    ExpireAction,
-    TableRange,
-    plan_and_run,
-)
+from engine import merge, stack
+from inspector import actions
 from inspector.cli.opening import Call, completes, dry_run_option, stack_verb
 from inspector.cli.output import ProgressLine, note_sentence
 from inspector.text import (
@@ -69,7 +60,7 @@ def compact(
     everything: bool,
     auto: bool,
     chosen: tuple[int, int] | None,
-    policy: Policy | None,
+    policy: stack.Policy | None,
     factor: int | None,
     single_root: bool,
     dry_run: bool,
@@ -85,14 +76,14 @@ def compact(
     if (policy is not None or factor is not None) and not auto:
         raise click.UsageError("--policy and --factor belong to --auto")
     workplace, configured = call.workplace, call.workplace.options
-    action = CompactAction(workplace, "all")
+    action = actions.CompactAction(workplace, "all")
     if auto:
-        action = CompactAction(workplace, policy or configured.policy, factor or configured.factor)
+        action = actions.CompactAction(workplace, policy or configured.policy, factor or configured.factor)
     elif chosen is not None:
         # The numbers mean the tables of now: where they are others before the plan is made, nothing is done.
         with workplace.opened() as stack:
             names = tuple(table.name for table in stack.tables[slice(*chosen)])
-        action = CompactAction(workplace, TableRange(*chosen, names))
+        action = actions.CompactAction(workplace, actions.TableRange(*chosen, names))
     action = replace(action, single_root=single_root)
     _change(call, action, _compaction_fields, dry_run=dry_run)
 
@@ -143,7 +134,7 @@ def expire(
     Stashes, the reflog of refs/stash, stay unless --ref names it or a configured pattern matches it. A reflog
     that loses its last entry stays as an empty one, as with git.
     """
-    action = ExpireAction(call.workplace, before, min_update_index, refs, spared)
+    action = actions.ExpireAction(call.workplace, before, min_update_index, refs, spared)
     _change(call, action, _expiry_fields, dry_run=dry_run)
 
 
@@ -155,16 +146,16 @@ def clean(call: Call, dry_run: bool) -> None:
 
     Prints what goes, and what stays although it is not part of the stack, and why. Locks always stay.
     """
-    action = CleanAction(call.workplace)
+    action = actions.CleanAction(call.workplace)
     _change(call, action, _clean_fields, dry_run=dry_run)
 
 
 def _change(
-    call: Call, action: Action[Any], fields: Callable[[Any], dict[str, Any]], *, dry_run: bool
+    call: Call, action: actions.Action[Any], fields: Callable[[Any], dict[str, Any]], *, dry_run: bool
 ) -> None:
     """Plan, apply the plan unless this is a dry run, and print it: as it was carried out, if it was."""
     with ProgressLine() as progress:
-        plan, result = plan_and_run(action, progress, dry_run=dry_run)
+        plan, result = actions.plan_and_run(action, progress, dry_run=dry_run)
     done = result or plan
     if call.as_json:
         snapshot = None if result is None or result.snapshot is None else result.snapshot.id
@@ -176,7 +167,7 @@ def _change(
     call.out.text(done.lines)
 
 
-def _compaction_fields(plan: CompactionPlan) -> dict[str, Any]:
+def _compaction_fields(plan: merge.CompactionPlan) -> dict[str, Any]:
     return {
         "before": [asdict(table) for table in plan.before],
         "after": [asdict(table) for table in plan.after],
@@ -185,9 +176,9 @@ def _compaction_fields(plan: CompactionPlan) -> dict[str, Any]:
     }
 
 
-def _expiry_fields(plan: CompactionPlan) -> dict[str, Any]:
+def _expiry_fields(plan: merge.CompactionPlan) -> dict[str, Any]:
     logs = [{**asdict(log), "name": json_text(log.name)} for log in plan.logs]
-    expiry = plan.expiry or Expiry()
+    expiry = plan.expiry or merge.Expiry()
     times = [{"pattern": json_text(pattern), "time": time or None} for pattern, time in expiry.times]
     limits = {
         "times": times,

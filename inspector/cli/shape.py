@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from engine.merge import Segment, sizes_to_segments, suggest_compaction_segment, suggest_geometric_segment
+from engine import merge
 from engine.table import Table
 from inspector.cli.opening import Call, stack_verb
 from inspector.exit_codes import note
@@ -62,9 +62,9 @@ def segments(call: Call) -> None:
     with call.workplace.opened() as stack:
         sizes = stack.sizes
         factor = stack.options.factor
-    parts = sizes_to_segments(sizes)
-    log2 = suggest_compaction_segment(sizes)
-    geometric = suggest_geometric_segment(sizes, factor)
+    parts = merge.sizes_to_segments(sizes)
+    log2 = merge.suggest_compaction_segment(sizes)
+    geometric = merge.suggest_geometric_segment(sizes, factor)
     if call.as_json:
         fields = {
             "sizes": sizes,
@@ -89,11 +89,11 @@ def segments(call: Call) -> None:
     call.out.text(["", _advice("log2", log2), _advice(f"geometric, factor {factor}", geometric)])
 
 
-def _suggestion(segment: Segment) -> dict[str, int] | None:
+def _suggestion(segment: merge.Segment) -> dict[str, int] | None:
     return picked(segment, "start", "end", "bytes") if len(segment) else None
 
 
-def _advice(rule: str, segment: Segment) -> str:
+def _advice(rule: str, segment: merge.Segment) -> str:
     start, end = segment.start, segment.end
     if start == end:
         return f"{rule}: nothing to merge"

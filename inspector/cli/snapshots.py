@@ -12,14 +12,14 @@ import click
 
 from engine.errors import ApiError
 from engine.snapshot import SNAPSHOTS_KEPT, Snapshot, list_snapshots, unusable_snapshots
-from inspector.actions import DropAction, KeepAction, UndoAction, rehearse, run
+from inspector import actions
 from inspector.cli.opening import Call, completes, dry_run_option, json_option, stack_verb, worktree_option
 from inspector.cli.output import ProgressLine, note_sentence
 from inspector.exit_codes import ExitCode, note
 from inspector.text import columns, counted, json_line, picked, safe_message, safe_name, utc_time
 
 # What an id begins with: 20261123T214512.034561Z-compact
-_ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]+Z.*")
+_ID = r"[0-9]{8}T[0-9]{6}\.[0-9]+Z.*"
 
 
 @click.command()
@@ -64,10 +64,15 @@ def snapshots(
         raise click.UsageError("--newest belongs to --prune, --force to what removes, --dry-run to a change")
     if removes:
         count = SNAPSHOTS_KEPT if newest is None else newest
-        _change(call, DropAction(call.workplace, None if prune else drop, count, force), "dropped", dry_run)
+        _change(
+            call,
+            actions.DropAction(call.workplace, None if prune else drop, count, force),
+            "dropped",
+            dry_run,
+        )
         return
     if keep:
-        _change(call, KeepAction(call.workplace, keep), "kept", dry_run)
+        _change(call, actions.KeepAction(call.workplace, keep), "kept", dry_run)
         return
     found = list_snapshots(call.workplace.directory)
     for name, reason in unusable_snapshots(call.workplace.directory).items():
@@ -92,16 +97,16 @@ def snapshots(
         note("no snapshot: nothing was changed through this program yet")
 
 
-def _change(call: Call, action: KeepAction | DropAction, field: str, dry_run: bool) -> None:
+def _change(call: Call, action: actions.KeepAction | actions.DropAction, field: str, dry_run: bool) -> None:
     """Plan, apply the plan unless this is a dry run or takes force, and print it."""
     with ProgressLine() as progress:
-        plan = rehearse(action, progress) if dry_run else action.plan(progress)
+        plan = actions.rehearse(action, progress) if dry_run else action.plan(progress)
         if plan.needs_force and "--force" not in action.options:
             note_sentence(plan.warnings[0])
             note("nothing was removed; --force removes all of them")
             raise click.exceptions.Exit(ExitCode.CHANGED)
         is_applied = not dry_run and not plan.is_noop
-        done = run(action, plan, progress) if is_applied else plan
+        done = actions.run(action, plan, progress) if is_applied else plan
     if call.as_json:
         call.out.json([json_line({field: plan.made, "applied": is_applied})])
         return
@@ -141,21 +146,21 @@ def undo(words: tuple[str, ...], worktree: str | None, force: bool, dry_run: boo
     change like others: the next undo takes it back. When the stack has been changed since, nothing happens
     without --force.
     """
-    ids = [word for word in words if _ID.fullmatch(word)]
+    ids = [word for word in words if re.fullmatch(_ID, word)]
     paths = [word for word in words if word not in ids]
     if len(ids) > 1 or len(paths) > 1:
         raise click.UsageError("give one ID and one PATH at most")
     call = Call(Path(paths[0]) if paths else None, worktree, as_json)
-    action = UndoAction(call.workplace, ids[0] if ids else None, force)
+    action = actions.UndoAction(call.workplace, ids[0] if ids else None, force)
     with ProgressLine() as progress:
-        plan = rehearse(action, progress) if dry_run else action.plan(progress)
+        plan = actions.rehearse(action, progress) if dry_run else action.plan(progress)
         if plan.made is None:
             raise ApiError(plan.sentence)
         if plan.needs_force and not force:
             note_sentence(plan.warnings[0])
             note("nothing was written; --force undoes all of it")
             raise click.exceptions.Exit(ExitCode.CHANGED)
-        done = None if dry_run else run(action, plan, progress)
+        done = None if dry_run else actions.run(action, plan, progress)
     before = None if done is None else done.snapshot
     snapshot = plan.made
     if as_json:

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 from engine.errors import FormatError, MissingTableError
 from engine.format import TABLES_LIST
@@ -78,8 +79,7 @@ def identity(finding: Finding) -> tuple[str, str, int | None]:
     return finding.code, finding.file, finding.offset
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(NamedTuple):
     """How many causes there are of each severity, and how many tables of all have been checked."""
 
     errors: int

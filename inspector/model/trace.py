@@ -8,16 +8,18 @@ symrefs; so it is for a worker, and what it returns may be drawn from any thread
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from engine.errors import ReftableError
 from engine.format import RefRecord, is_per_worktree
 from engine.merge import MergedTable, Version
 from engine.readable import ReadableTable
 from engine.table import Table
-from inspector.model.view import StackView
-from inspector.rows import LogRow, log_row
+from inspector import rows
+
+if TYPE_CHECKING:
+    from inspector.model.view import StackView
+    from inspector.rows import LogRow
 
 MAX_LOGS: Final = 5
 """Log entries of a trace; `more_logs` says whether there are others."""
@@ -36,8 +38,7 @@ that HEAD is to begin, at a ref in the stack which all worktrees share); where i
 follows; or at a ref that cannot be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class UnreadTable:
+class UnreadTable(NamedTuple):
     """A table that may hold a version of the ref but could not be asked.
 
     `position` is its place in the stack; `counts` is False when it was left out of what may win.
@@ -49,16 +50,14 @@ class UnreadTable:
     error: Unreadable
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(NamedTuple):
     """One ref on the way from a symref to an object id; `record` is None at the end that has none."""
 
     name: bytes
     record: RefRecord | None
 
 
-@dataclass(frozen=True, slots=True)
-class RefTrace:
+class RefTrace(NamedTuple):
     """What was found about the ref `name`.
 
     `versions` are newest first. The one that `wins` is the newest of the tables that were asked about;
@@ -147,7 +146,7 @@ def _logs(
                 if looked_at > MAX_LOG_RECORDS or (len(found) == MAX_LOGS and is_entry):
                     return tuple(found), True, None
                 if is_entry:
-                    found.append(log_row(record, positions.get(table, 0)))
+                    found.append(rows.log_row(record, positions.get(table, 0)))
     except (ReftableError, OSError) as error:
         return tuple(found), False, error
     return tuple(found), False, None

@@ -1,22 +1,25 @@
 """What a repair does to refs, as rows: a million outcomes as a list that is never in memory.
 
 The outcomes come as one stream that cannot be asked for its middle, from files that the repair removes. So
-they go into a temporary database as they come: the worst kind first, names in order within each.
+they go into a temporary database as they come: the worst kind first, names in order within each. The first
+of them makes it: most stacks need no repair.
 """
 
 from __future__ import annotations
 
 import os
-import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from engine.closing import Closing
 from engine.errors import Cancelled
 from engine.format import RefRecord
 from engine.repair import Outcome, RefOutcome
+
+if TYPE_CHECKING:
+    import sqlite3
 
 ORDER: Final = (
     Outcome.LOST,
@@ -39,21 +42,17 @@ class OutcomeRows(Closing):
     complete = True
 
     def __init__(self) -> None:
-        # No name: sqlite keeps a few pages in memory and the rest in a file that is gone when it is closed.
-        self._db = sqlite3.connect("", check_same_thread=False)
+        self._db: sqlite3.Connection | None = None
         self._is_closed = False
         self._writing = threading.Lock()
-        self._db.execute(
-            "CREATE TABLE outcome (kind, number, name, index0, value0, peeled0, target0, "
-            "index1, value1, peeled1, target1, why, PRIMARY KEY (kind, number)) WITHOUT ROWID"
-        )
         self.counts: dict[Outcome, int] = dict.fromkeys(Outcome, 0)
         """How many outcomes of each kind there are."""
 
     def clear(self) -> None:
         """Begin anew, for another plan."""
         with self._written():
-            self._db.execute("DELETE FROM outcome")
+            if self._db is not None:
+                self._db.execute("DELETE FROM outcome")
         self.counts = dict.fromkeys(Outcome, 0)
 
     def add(self, outcomes: Iterable[RefOutcome], kept: int = 0) -> None:
@@ -70,9 +69,23 @@ class OutcomeRows(Closing):
                 fields = (*_fields(one.before), *_fields(one.after))
                 rows.append((ORDER.index(kind), self.counts[kind], one.name, *fields, os.fsencode(one.why)))
             self.counts[kind] += 1
+        with self._written():  # also for none: nobody may be there any more
+            if rows:
+                self._insert(rows)
+
+    def _insert(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        import sqlite3
+
         try:
-            with self._written():  # also for none: nobody may be there any more
-                self._db.executemany("INSERT INTO outcome VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            if self._db is None:
+                # No name: sqlite keeps a few pages in memory and the rest in a file that is gone when it is
+                # closed.
+                self._db = sqlite3.connect("", check_same_thread=False)
+                self._db.execute(
+                    "CREATE TABLE outcome (kind, number, name, index0, value0, peeled0, target0, "
+                    "index1, value1, peeled1, target1, why, PRIMARY KEY (kind, number)) WITHOUT ROWID"
+                )
+            self._db.executemany("INSERT INTO outcome VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
         except sqlite3.Error as error:
             raise OSError(f"a temporary file cannot be written: {error}") from error
 
@@ -91,20 +104,22 @@ class OutcomeRows(Closing):
     def row(self, index: int) -> RefOutcome | None:
         """Outcome number `index`, or None outside of them."""
         for rank, kind in enumerate(ORDER):
-            if 0 <= index < self.counts[kind]:
+            if self._db is not None and 0 <= index < self.counts[kind]:
                 found = self._db.execute("SELECT * FROM outcome WHERE kind = ? AND number = ?", (rank, index))
                 return next(map(_outcome, found), None)
             index -= self.counts[kind]
         return None
 
     def __iter__(self) -> Iterator[RefOutcome]:
-        return map(_outcome, self._db.execute("SELECT * FROM outcome ORDER BY kind, number"))
+        if self._db is not None:
+            yield from map(_outcome, self._db.execute("SELECT * FROM outcome ORDER BY kind, number"))
 
     def close(self) -> None:
         """Remove the temporary database."""
         with self._writing:
             self._is_closed = True
-            self._db.close()
+            if self._db is not None:
+                self._db.close()
 
 
 def _outcome(row: tuple[Any, ...]) -> RefOutcome:

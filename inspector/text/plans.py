@@ -7,9 +7,8 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final
 
-from engine import repair, salvage, stack, update
+from engine import merge, repair, salvage, stack, update
 from engine.format import U64_MAX, LogRecord
-from engine.merge import CompactionPlan
 from inspector.text.facts import columns, counted, whole_value
 from inspector.text.safe import json_text, safe_message, safe_name, safe_text
 from inspector.text.times import log_zone, utc_time
@@ -25,7 +24,7 @@ _MOST_GAPS: Final = 5
 """Gaps that are told apart; of more, the number is told."""
 
 
-def compaction_lines(plan: CompactionPlan) -> Iterator[str]:
+def compaction_lines(plan: merge.CompactionPlan) -> Iterator[str]:
     """The stack before and after, and what drops out: merged tables are marked `-`, the new one `+`."""
     merged = range(plan.first, plan.end)
     written = range(plan.first, plan.first + (plan.bytes > 0))
@@ -49,7 +48,7 @@ def compaction_lines(plan: CompactionPlan) -> Iterator[str]:
     yield f"dropped: {gone.shadowed:,} superseded, {gone.tombstones:,} tombstones, {gone.expired:,} expired"
 
 
-def expiry_lines(plan: CompactionPlan) -> Iterator[str]:
+def expiry_lines(plan: merge.CompactionPlan) -> Iterator[str]:
     """By which times entries expire if those are not the same for all, and how many of which reflogs do."""
     expiry = plan.expiry
     if expiry is not None and expiry.times:

@@ -77,6 +77,8 @@ def test_a_plan_that_is_still_made_for_a_list_that_was_closed_is_stopped() -> No
 
 
 def test_a_full_disk_is_an_error_of_the_system(rows: OutcomeRows) -> None:
+    rows.add([RefOutcome(b"refs/heads/a", Outcome.LOST, None, None, "")])
+    assert rows._db is not None
     rows._db.execute("PRAGMA max_page_count = 2")
     with pytest.raises(OSError, match="temporary file cannot be written"):
         rows.add(RefOutcome(ref.name, Outcome.LOST, ref, None, "") for ref in branches(1000))
