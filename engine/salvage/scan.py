@@ -51,7 +51,7 @@ from engine.format import (
     split_refs,
 )
 from engine.layout import BlockSpan, Record, Records, TableLayout
-from engine.salvage.items import tightened
+from engine.salvage.items import tightened, update_deltas
 
 _LARGEST_BLOCK: Final = 2**24
 # Behind type and length, a whole key, or a deflate stream with a window of 32 KiB and no dictionary.
@@ -286,8 +286,8 @@ def _readable(
 ) -> Iterator[Readable]:
     """These records, which follow each other, but for symbolic refs to nothing, as zeros look.
 
-    With `stop`, up to the first. The file was looked at up to `end`; with `stop`, up to the end of the last
-    ref that is read.
+    With `stop`, up to the first, or to one of an update that its table has not. The file was looked at up to
+    `end`; with `stop`, up to the end of the last ref that is read.
     """
     if not run:
         return
@@ -297,11 +297,13 @@ def _readable(
     tail = block.data[at + (second >> 3) : run[-1].end - base]
     alone = encode_head(0, len(first.key), second & 7) + first.key + tail
     block = replace(block, data=alone, records_start=0, records_end=len(alone))
-    passed = 0
+    passed, most = 0, records.header.max_update_index - records.header.min_update_index
     for items in _cut_out(block, records.header):
         kept = items
-        if block.type == REF:
-            kept = list(takewhile(_leads_on, items) if stop else filter(_leads_on, items))
+        if block.type == REF and stop:
+            kept = list(takewhile(lambda item: _leads_on(item) and update_deltas([item])[0] <= most, items))
+        elif block.type == REF:
+            kept = list(filter(_leads_on, items))
         last = passed + len(kept) - 1
         passed += len(items)
         if kept:

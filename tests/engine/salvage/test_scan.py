@@ -118,6 +118,16 @@ def test_a_lost_frame_costs_no_record(data: bytes, tmp_path: Path) -> None:
             assert logs == LOGS
 
 
+def test_what_is_in_front_of_an_update_that_the_table_has_not_is_kept(data: bytes) -> None:
+    """Where the frame of the block is lost, so that nothing behind it can be read."""
+    at, start = data.index(b"refs/heads/b000") + 15, header_of(data).size
+    broken = bytearray(data)
+    broken[at], broken[start + 1] = 0x70, 0xFF
+    found = salvaged(bytes(broken), header_of(data))
+    assert records(found)[0][0] == REFS[0]
+    assert REFS[1].name not in {ref.name for ref in records(found)[0]}
+
+
 def test_a_damaged_record_costs_those_up_to_the_next_restart(data: bytes, tmp_path: Path) -> None:
     first = next(blocks(data, tmp_path))
     at = data.index(b"refs/heads/b000", first[1]) - 1
