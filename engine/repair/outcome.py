@@ -241,16 +241,8 @@ def _opened(plan: RepairPlan) -> tuple[list[OpenInputs], list[OpenInputs]]:
     return before, [OpenInputs(plan.directory, table.inputs) for table in plan.tables]
 
 
-def _restored(
-    name: bytes, before: RefRecord | None, was: RefRecord | None, after: RefRecord, *, is_supposed: bool
-) -> RefOutcome:
+def _restored(name: bytes, before: RefRecord | None, was: RefRecord | None, after: RefRecord) -> RefOutcome:
     """The outcome for a ref that its reflog tells; `was` is its record as it was read, or a tombstone."""
-    if is_supposed:
-        why = (
-            "its record cannot be read; its reflog tells this id, but not whether it was a symbolic ref "
-            "to another one, which has had that id as well"
-        )
-        return RefOutcome(name, Outcome.DOUBTFUL, before, after, why)
     why = "restored from its reflog: the record cannot be read, its newest log entry can"
     if after.target is not None:
         why = "restored from its reflog: its newest entry is also that of this branch, and of no other"
@@ -352,8 +344,9 @@ class _Judge:
         restored = self._restored[will[2]] if is_other else []
         for table, supposed in restored:
             if table.read_ref(name) == after:
-                is_supposed = supposed is not None and supposed.read_ref(name) is not None
-                return _restored(name, before, was[1] if was else None, after, is_supposed=is_supposed)
+                if supposed is not None and supposed.read_ref(name) is not None:
+                    return RefOutcome(name, Outcome.DOUBTFUL, before, after, self._why_supposed(after))
+                return _restored(name, before, was[1] if was else None, after)
         if before is None:
             if was is not None and was[1].update_index > after.update_index:
                 why = "it was deleted, in a table that does not count any more"
@@ -413,6 +406,12 @@ class _Judge:
             return RefOutcome(name, Outcome.KEPT, before, after, "")
         why = f"a newer value may have been in what is lost of {doubting[-1].file}"
         return RefOutcome(name, Outcome.DOUBTFUL, before, after, why)
+
+    def _why_supposed(self, ref: RefRecord) -> str:
+        why = "its record cannot be read; its reflog tells this id, but"
+        if any(one.may_have_lost_newer_log(ref.name, ref.update_index) for one in self._damages):
+            return f"{why} a newer entry may be lost"
+        return f"{why} not whether it was a symbolic ref to another one, which has had that id as well"
 
     def _doubting(self, name: bytes, update_index: int, position: int | None) -> list[Damage]:
         """The damage that may have cost a newer value than this."""

@@ -194,6 +194,14 @@ class Damage(NamedTuple):
             return cls(file, position, high, EVERYWHERE, lost_logs=True, about_logs=None)
         return cls(file, position, high, losses.gaps, losses.lost_logs, losses.about_logs, losses)
 
+    def may_have_lost(self, name: bytes) -> bool:
+        """Whether a ref of this name, or its value, may be among the lost."""
+        return self.losses is None or self.losses.may_have_lost(name)
+
+    def may_have_lost_newer_log(self, name: bytes, update_index: int) -> bool:
+        """Whether a log entry may be lost, of a ref that may be, that is newer than one of this update."""
+        return self.lost_logs and self.high > update_index and self.may_have_lost(name)
+
 
 def damages(plan: RepairPlan) -> list[Damage]:
     """What may be lost without trace, for each table, the oldest first; then of those left out."""

@@ -2,7 +2,8 @@
 
 A log tells ids, and not whether a ref was one that names another. A ref that is lost was none if an older
 value is left, if its newest entry is that of HEAD and of no other ref, or if no other ref has had its id: an
-entry of a symbolic ref tells the id of the ref that it names. Otherwise its value is supposed.
+entry of a symbolic ref tells the id of the ref that it names. Otherwise its value is supposed, as it is where
+a newer entry may be lost.
 """
 
 from __future__ import annotations
@@ -82,7 +83,9 @@ def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Dam
             if at is not None:
                 ref = RefRecord(name, log.update_index, log.new)
                 made.add(at, ref)
-                if located is None or located[1].value is None:
+                if any(one.may_have_lost_newer_log(name, log.update_index) for one in damages):
+                    supposed.add(at, ref)
+                elif located is None or located[1].value is None:
                     unsure.add(at, ref)
         # A commit writes the same entry for HEAD and for the branch that HEAD names.
         tells_all = not any(one.lost_logs for one in damages)
@@ -135,11 +138,11 @@ def _had_by_several(sources: Sequence[OpenInputs], lost: Iterable[Table]) -> set
 def _place(
     inputs: Sequence[Input], damages: Sequence[Damage], located: Located | None, log: LastEntry
 ) -> int | None:
-    """The input that has lost the record of a ref whose newest log entry this is; None if that is not sure.
+    """The input that has lost the record of a ref whose newest log entry this is; None if none has.
 
-    The entry is of an update in the range of that table, newer than any record left, and no newer entry may
-    be lost. Or a damaged table has both, and the record has another value: a checksum guards the entry
-    alone. Symbolic refs, HEAD and its like, have no entries of their own; of HEAD, only the place is told.
+    The entry is of an update in the range of that table, and newer than any record left. Or a damaged table
+    has both, and the record has another value: a checksum guards the entry alone. Symbolic refs, HEAD and
+    its like, have no entries of their own; of HEAD, only the place is told.
     """
     if not any(log.new):
         return None
@@ -158,8 +161,5 @@ def _place(
             if salvaged is None or entry is None or entry.update_index != index:
                 return None
             return at if encode_log(entry, salvaged.header.hash_id.size)[1] == log.tail else None
-    holding = [one for one in damages if one.losses is None or one.losses.may_have_lost(log.name)]
-    if any(one.lost_logs and one.high > index for one in holding):
-        return None
-    places = (one.position for one in holding if one.high >= index)
+    places = (one.position for one in damages if one.high >= index and one.may_have_lost(log.name))
     return next((at for at in places if at is not None and inputs[at].limits[0] <= index), None)

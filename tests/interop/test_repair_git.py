@@ -101,6 +101,22 @@ def test_refs_whose_records_are_gone_are_restored_from_their_reflogs(git: Git, t
     assert mended.told == dict.fromkeys(restored, "restored")
 
 
+def test_no_ref_is_lost_that_has_a_reflog_where_bytes_were_inserted(git: Git, tmp_path: Path) -> None:
+    """Then log entries may be lost as well, for all that the blocks tell that are found."""
+    repo = Layout(block_size=512).init(git, tmp_path / "repo")
+    commits = add_commits(repo, 60)
+    repo.update_refs(f"create refs/heads/b{at:03} {commit.hex()}" for at, commit in enumerate(commits))
+    repo.update_refs(f"update refs/heads/b{at:03} {commits[at].hex()}" for at in range(30))
+    repo.git("pack-refs")
+    before = sees(repo)
+    path = only_table(repo)
+    data = path.read_bytes()
+    path.write_bytes(data[:60] + b"\xff" + data[60:])
+    mended = mend(repo.reftable)
+    assert set(mended.told.values()) <= {"doubtful", "restored"}
+    assert sees(repo) == before
+
+
 @pytest.mark.parametrize("at", [300, 600, 777, 1100])
 def test_a_value_of_which_damage_has_left_a_part_is_restored_from_its_log_entry(
     git: Git, tmp_path: Path, at: int
@@ -216,7 +232,9 @@ def test_a_branch_that_a_commit_has_moved_with_head_is_restored_although_another
     assert refs(repo.reftable) == before
 
 
-def test_a_ref_whose_newer_log_entries_may_be_lost_is_not_restored(git: Git, tmp_path: Path) -> None:
+def test_a_ref_whose_newer_log_entries_may_be_lost_is_given_back_as_doubtful(
+    git: Git, tmp_path: Path
+) -> None:
     repo = Layout(block_size=512).init(git, tmp_path / "repo")
     old, new = add_commits(repo, 2)
     names = [f"refs/heads/b{at:03}" for at in range(60)]
@@ -229,7 +247,8 @@ def test_a_ref_whose_newer_log_entries_may_be_lost_is_not_restored(git: Git, tmp
     data = path.read_bytes()
     path.write_bytes(data[:512] + bytes(1024) + data[1536:])
     mended = mend(repo.reftable)
-    assert set(mended.told.values()) == {"doubtful", "lost"}
+    assert mended.told == dict.fromkeys([name.encode() for name in names] + [b"HEAD"], "doubtful")
+    assert {refs(repo.reftable)[name.encode()] for name in names} == {old}
 
 
 def test_log_entries_that_the_right_order_deletes_again_are_told(git: Git, tmp_path: Path) -> None:

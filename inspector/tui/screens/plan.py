@@ -271,8 +271,8 @@ class RepairScreen(ActionScreen):
     HELP = """
     A repair, step by step. First the stack is checked, and the plan says what would be done to which file,
     and why; nothing is changed. d lists the refs that do not simply stay: lost (nothing of them can be read),
-    revived (an older value is all that is left), changed, doubtful (the value stays, but a newer one may be
-    lost), restored (its record is lost, its reflog tells the value) and returned.
+    revived (an older value is all that is left), changed, doubtful (it may have had another value than the
+    one it gets), restored (its record is lost, its reflog tells the value) and returned.
 
     Of what can be done with a table, the safest is planned. Where a step names another option (or: …), X
     plans anew with that one. A lock that is young, or that a process has open, is left where it is: ! plans

@@ -136,9 +136,9 @@ def damaged(run: Run, place: Path, git: Git) -> None:
     holey = place / "holey"
     holey.mkdir()
     names = [b"refs/heads/%03d" % number for number in range(60)]
-    logs = [LogRecord(name, 1, None, oid(1), b"A", b"a@b", 1, 0, b"m\n") for name in names[:30]]
-    small = WriteOptions(block_size=512)
-    table = write_stack(holey, [RefRecord(name, 1, oid(1)) for name in names], logs, small)
+    refs = [RefRecord(name, 1, oid(number)) for number, name in enumerate(names)]
+    logs = [LogRecord(ref.name, 1, None, ref.value, b"A", b"a@b", 1, 0, b"m\n") for ref in refs[:30]]
+    table = write_stack(holey, refs, logs, WriteOptions(block_size=512))
     for damaged in (512, 1024, table.stat().st_size - 1):
         change_byte(table, damaged)
     for verb in ("tables", "segments", "refs", "logs", "print", "layout"):
