@@ -8,12 +8,12 @@ a newer entry may be lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from engine.format import LOG_KEY_TAIL, MAX_BLOCK_SIZE, HashId, RefRecord, encode_log
+from engine.format import LOG_KEY_TAIL, MAX_BLOCK_SIZE, HashId, RefRecord
 from engine.repair.inputs import Input, LastEntry, Located, OpenInputs, all_logs, located_refs, logged_refs
 from engine.repair.plan import Damage
 from engine.salvage import Builder, ref_item
@@ -73,6 +73,9 @@ def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Dam
     like_head: list[bytes] = []  # refs whose newest entry is that of HEAD: two are too many
     with ExitStack() as opened:
         made, unsure, supposed = (_Made(inputs, opened) for _ in range(3))
+        for number, source in enumerate(sources):
+            for ref in _contradicted(source) if inputs[number].losses is not None else ():
+                made.add(number, ref)
         for name, located, log in logged_refs(sources):
             at = _place(inputs, damages, located, log)
             if name == _HEAD:
@@ -100,6 +103,19 @@ def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Dam
                     supposed.add(at, ref)
         guesses = supposed.finish()
         return {at: Restored(table, guesses.get(at)) for at, table in made.finish().items()}
+
+
+def _contradicted(source: OpenInputs) -> Iterator[RefRecord]:
+    """The refs of a table whose values its log entries of the same updates contradict, as these have them.
+
+    A checksum guards the entries alone. A newer table may have other values: these are mended all the same.
+    """
+    for name, located, log in logged_refs([source]):
+        record = located[1] if located is not None else None
+        if record is None or record.target is not None or record.update_index != log.update_index:
+            continue
+        if record.value != log.new and any(log.new):
+            yield RefRecord(name, log.update_index, log.new)
 
 
 def _may_be_named(name: bytes) -> bool:
@@ -140,9 +156,8 @@ def _place(
 ) -> int | None:
     """The input that has lost the record of a ref whose newest log entry this is; None if none has.
 
-    The entry is of an update in the range of that table, and newer than any record left. Or a damaged table
-    has both, and the record has another value: a checksum guards the entry alone. Symbolic refs, HEAD and
-    its like, have no entries of their own; of HEAD, only the place is told.
+    The entry is of an update in the range of that table, and newer than any record left. Symbolic refs, HEAD
+    and its like, have no entries of their own; of HEAD, only the place is told.
     """
     if not any(log.new):
         return None
@@ -152,14 +167,8 @@ def _place(
         return None
     index = log.update_index
     if located is not None:
-        _, record, at = located
-        if record.update_index > index or record.target is not None:
+        record = located[1]
+        if record.update_index >= index or record.target is not None:
             return None
-        if record.update_index == index:
-            salvaged = inputs[at].salvaged if record.value != log.new else None
-            entry = salvaged.table.read_log(log.name, index) if salvaged is not None else None
-            if salvaged is None or entry is None or entry.update_index != index:
-                return None
-            return at if encode_log(entry, salvaged.header.hash_id.size)[1] == log.tail else None
     places = (one.position for one in damages if one.high >= index and one.may_have_lost(log.name))
     return next((at for at in places if at is not None and inputs[at].limits[0] <= index), None)

@@ -17,11 +17,12 @@ from engine.snapshot import restore
 from engine.table import Table
 from inspector.text import log_counts, unknown_refs
 from tests.engine.fsck.test_git_stacks import TRIAL
-from tests.support.findings import NOW
+from tests.support.findings import NOW, codes
 from tests.support.git import Git, Repository
+from tests.support.handmade import change_byte
 from tests.support.history import Layout
 from tests.support.objects import add_commits, add_tags
-from tests.support.repairs import mend, outcomes, refs
+from tests.support.repairs import errors, mend, outcomes, refs
 from tests.support.stacks import list_tables, listed
 from tests.support.tables import stack_contents, stack_files, write_table
 
@@ -164,6 +165,26 @@ def test_a_ref_that_damage_reaches_into_is_told_unless_its_object_shows_that_it_
             with open_readable(repo.reftable) as stack:
                 assert name in {ref.name for ref in stack.merged.refs()}
                 assert list(doubtful_refs(stack)) == [name]
+
+
+@pytest.mark.parametrize("is_superseded", [False, True])
+def test_a_value_that_its_log_entry_contradicts_is_mended_whether_it_counts_or_not(
+    git: Git, tmp_path: Path, is_superseded: bool
+) -> None:
+    """As long as it stays, fsck names it."""
+    repo = Layout().init(git, tmp_path / "repo")
+    commits = add_commits(repo, 20)
+    repo.update_refs(f"create refs/heads/b{at:02} {commit.hex()}" for at, commit in enumerate(commits))
+    path = repo.reftable / listed(repo.reftable)[-1]
+    if is_superseded:
+        repo.update_refs([f"update refs/heads/b07 {commits[8].hex()}"])
+    before = sees(repo)
+    data = path.read_bytes()
+    change_byte(path, data.index(commits[7]) + 15)
+    assert errors(repo.reftable) == ["value-altered"]
+    assert mend(repo.reftable).told == ({} if is_superseded else {b"refs/heads/b07": "restored"})
+    assert "value-altered" not in codes(repo.reftable)
+    assert sees(repo) == before
 
 
 @pytest.mark.parametrize("committed", [True, False])
