@@ -256,7 +256,7 @@ class LogsPane(RecordPane[LogRow]):
             Column("message", lambda row, _: shown(row.record.message.rstrip(b"\n")), 32, flex=5),
             Column("time", lambda row, _: Cell(log_time(row.record), "muted"), 16, priority=5),
             Column("who", lambda row, _: Cell(shown(row.record.committer), "muted"), 10, 1, priority=2),
-            _table_column(tables, ()),
+            _table_column(tables, [None] * len(tables)),
         ]
 
 
