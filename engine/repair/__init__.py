@@ -12,7 +12,9 @@ May import all wings but `update`.
     repository    the files by which git knows a repository
     planner       making the plan
     objects       which values of doubtful refs the repository has objects for
-    outcome       what becomes of each ref and log entry
+    views         what can be read now and the repaired stack, side by side
+    outcome       what becomes of each ref
+    log_outcome   what becomes of log entries
     digest        what tells whether two tables have the same records
     execute       carrying out a plan: `repair`
 """
@@ -23,12 +25,11 @@ from engine.lazy import lazily
 
 if TYPE_CHECKING:
     from engine.repair.execute import RepairResult as RepairResult, repair as repair
+    from engine.repair.log_outcome import LogOutcomes as LogOutcomes, log_outcomes as log_outcomes
     from engine.repair.outcome import (
-        LogOutcomes as LogOutcomes,
         Outcome as Outcome,
         RefOutcome as RefOutcome,
         judged_refs as judged_refs,
-        log_outcomes as log_outcomes,
         ref_outcomes as ref_outcomes,
     )
     from engine.repair.plan import (
@@ -46,7 +47,8 @@ else:
         __name__,
         {
             "execute": "RepairResult repair",
-            "outcome": "LogOutcomes Outcome RefOutcome judged_refs log_outcomes ref_outcomes",
+            "log_outcome": "LogOutcomes log_outcomes",
+            "outcome": "Outcome RefOutcome judged_refs ref_outcomes",
             "plan": "RepairPlan Step StepKind damages lock_files room_for_refs table_files",
             "planner": "plan_repair",
         },

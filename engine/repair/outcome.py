@@ -14,25 +14,21 @@ same records, nothing can be lost, and no log entry says otherwise, refs are kep
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
 from operator import attrgetter, itemgetter
-from typing import Final, TypeVar
 
-from engine.format import DELETION, Encoded, RefRecord, ref_key
+from engine.format import RefRecord, ref_key
 from engine.merge import merge_blocks
-from engine.progress import Progress, ProgressCallback
-from engine.repair.inputs import LastEntry, Located, OpenInputs, all_logs, located_refs, newest_logs
+from engine.progress import ProgressCallback
+from engine.repair.inputs import LastEntry, Located, newest_logs
 from engine.repair.objects import present_values
 from engine.repair.plan import Damage, RepairPlan, damages
+from engine.repair.views import Telling, are_same, opened_views, ref_stretches
 from engine.salvage import EVERYWHERE, Gap
-
-_BATCH: Final = 1024
-
-_Keyed = TypeVar("_Keyed", Located, Encoded)
 
 _name = itemgetter(0)
 _record = itemgetter(1)
@@ -72,23 +68,6 @@ class RefOutcome:
         return not self.before.has_value_of(self.after)
 
 
-@dataclass(slots=True, frozen=True)
-class LogOutcomes:
-    """Numbers of log entries: in both views, in one alone; `uncertain` ones may be wrong and stay out.
-
-    `may_be_lost` when there may have been others, in what cannot be read: about so many `unknown`, None if
-    that cannot be told. `deleted` ones are to be seen now, and deleted by a table that counts afterwards.
-    """
-
-    kept: int
-    lost: int
-    returned: int
-    uncertain: int
-    may_be_lost: bool
-    unknown: int | None = 0
-    deleted: int = 0
-
-
 def ref_outcomes(
     plan: RepairPlan, progress: ProgressCallback | None = None, *, kept: bool = False
 ) -> Iterator[list[RefOutcome]]:
@@ -106,17 +85,17 @@ def judged_refs(
 ) -> Iterator[tuple[int, list[RefOutcome]]]:
     """The same, each list with the number of refs that are simply kept, since the list before."""
     judge = _Judge(plan)
-    before, after = _opened(plan)
+    before, after = opened_views(plan)
     logs = _Ahead(newest_logs(after) if judge.needs_logs else iter(()))
-    tell = _Telling("compare refs", progress)
+    tell = Telling("compare refs", progress)
     low = b""
-    if _are_same(plan) and not (kept or logs.has_more or judge.doubts):
+    if are_same(plan) and not (kept or logs.has_more or judge.doubts):
         # Nothing can become of any: they need no names to be found by, nor the places of their tables.
         for refs in merge_blocks([source.refs() for source in after], ref_key):
             yield _number_of_live(refs), []
             tell.more(len(refs))
         return
-    for was, will in _stretches(plan, before, after):
+    for was, will in ref_stretches(plan, before, after):
         last = max(located[-1][0] for located in (was, will) if located)
         entries = logs.up_to(last)
         if (was is will or was == will) and not judge.doubts_between(low, last):
@@ -132,64 +111,6 @@ def _number_of_live(refs: list[RefRecord]) -> int:
     if None not in map(_value, refs):
         return len(refs)
     return sum(not ref.is_deletion for ref in refs)
-
-
-class _Telling:
-    """Tells how many records were compared, now and then."""
-
-    def __init__(self, phase: str, progress: ProgressCallback | None) -> None:
-        self._phase = phase
-        self._progress = progress
-        self._done = self._told = 0
-
-    def more(self, count: int) -> None:
-        """So many more were."""
-        self._done += count
-        if self._progress is not None and self._done - self._told >= _BATCH:
-            self._told = self._done
-            self._progress(Progress(self._phase, self._done, None))
-
-
-def _stretches(
-    plan: RepairPlan, before: list[OpenInputs], after: list[OpenInputs]
-) -> Iterator[tuple[list[Located], list[Located]]]:
-    """The refs of both views side by side, a stretch of names at a time; of equal views, one list twice."""
-    if _are_same(plan):
-        return ((located, located) for located in located_refs(after))
-    return _side_by_side(located_refs(before), located_refs(after))
-
-
-def _log_stretches(
-    plan: RepairPlan, before: list[OpenInputs], after: list[OpenInputs]
-) -> Iterator[tuple[list[Encoded], list[Encoded]]]:
-    """The log entries likewise."""
-    if _are_same(plan, logs=True):
-        return ((items, items) for items in all_logs(after))
-    return _side_by_side(all_logs(before), all_logs(after))
-
-
-def _side_by_side(
-    before: Iterator[list[_Keyed]], after: Iterator[list[_Keyed]]
-) -> Iterator[tuple[list[_Keyed], list[_Keyed]]]:
-    """Records in the order of their keys, which come first in each, a stretch of keys at a time."""
-    was, will = next(before, []), next(after, [])
-    while was or will:
-        limit = min(records[-1][0] for records in (was, will) if records)
-        ends = [bisect_right(records, limit, key=_name) for records in (was, will)]
-        if not any(ends):
-            # Only keys in disorder come here; what they cost is order, not a loop without end.
-            ends = [len(was), 0 if was else len(will)]
-        yield was[: ends[0]], will[: ends[1]]
-        was = was[ends[0] :] or next(before, [])
-        will = will[ends[1] :] or next(after, [])
-
-
-def _are_same(plan: RepairPlan, *, logs: bool = False) -> bool:
-    """Whether the tables hold the same refs before and afterwards, or the same log entries."""
-    pairs = zip(plan.tables, plan.before, strict=False)
-    return len(plan.tables) == len(plan.before) and all(
-        len(table.inputs) == 1 and table.inputs[0].comes_as(one, logs=logs) for table, one in pairs
-    )
 
 
 class _Ahead:
@@ -211,34 +132,6 @@ class _Ahead:
             found.append(self._next)
             self._next = next(self._logs, None)
         return found
-
-
-def log_outcomes(plan: RepairPlan, progress: ProgressCallback | None = None) -> LogOutcomes:
-    """What becomes of the log entries. Raises as `ref_outcomes` does."""
-    kept = lost = returned = deleted = 0
-    before, after = _opened(plan)
-    tell = _Telling("compare logs", progress)
-    for were, will in _log_stretches(plan, before, after):
-        are = {item[0]: item[3] for item in will}
-        for key in (item[0] for item in were if item[3] != DELETION):
-            kind = are.pop(key, None)
-            lost += kind is None
-            deleted += kind == DELETION
-            kept += kind not in (None, DELETION)
-        returned += sum(kind != DELETION for kind in are.values())
-        tell.more(max(len(were), len(will)))
-    losses = [one for table in plan.tables for one in table.losses.values()]
-    uncertain = sum(one.uncertain_logs for one in losses)
-    about = [one.about_logs for one in damages(plan) if one.lost_logs]
-    known = [number for number in about if number is not None]
-    unknown = sum(known) if len(known) == len(about) else None
-    return LogOutcomes(kept, lost, returned, uncertain, bool(about), unknown, deleted)
-
-
-def _opened(plan: RepairPlan) -> tuple[list[OpenInputs], list[OpenInputs]]:
-    """The tables of both views, oldest first."""
-    before = [OpenInputs(plan.directory, [one]) for one in plan.before]
-    return before, [OpenInputs(plan.directory, table.inputs) for table in plan.tables]
 
 
 def _restored(name: bytes, before: RefRecord | None, was: RefRecord | None, after: RefRecord) -> RefOutcome:
