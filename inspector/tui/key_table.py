@@ -124,6 +124,15 @@ class Use(NamedTuple):
     hint: str = ""
     priority: bool = False
     """Done before the next key is given to anything: what is typed next is meant for where this leads."""
+    is_listed: bool = True
+    """Whether the help tells of it: not of a key that has its use elsewhere, and only says so as a rule."""
+
+
+_NO_PROMPT: Final = (
+    Use("filter", "app.no_prompt('filter')", is_listed=False),
+    Use("jump", "app.no_prompt('jump')", is_listed=False),
+)
+"""What follows these keys is text, and where there is nothing to type it for, it is no command either."""
 
 
 def _moves(*, sideways: bool = False) -> tuple[Use, ...]:
@@ -165,6 +174,9 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
         Use("help", "help", rank=2),
         Use("quit", "app.quit", rank=1),
         Use("actions", "app.command_palette", rank=52),
+        Use("repair", "repair_damage", is_listed=False),
+        Use("filter", "prompt('filter')", is_listed=False),
+        Use("jump", "prompt('jump')", is_listed=False),
     ),
     "list": _moves(),
     "stack": (
@@ -276,7 +288,8 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
         Use("stop", "stop", "Stop", 18),
     ),
     # Screens on top of the main one.
-    "dialog": (Use("help", "explain", rank=2),),
+    "dialog": (Use("help", "explain", rank=2), *_NO_PROMPT),
+    "no-prompt": (Use("open", "leave", "Back", 10), Use("stop", "leave", "Back", 8)),
     "help": (
         # Typing filters, so only keys that no field takes do anything else.
         Use("open", "run", "Run", 10, priority=True),
@@ -392,6 +405,7 @@ PLACES: Final[dict[str, tuple[Use, ...]]] = {
         Use("stop", "clear", "Clear marks"),
         Use("help", "explain", rank=2),
         Use("quit", "app.quit", rank=1),
+        *_NO_PROMPT,
     ),
     "journal": (
         Use("copy", "copy", "Copy command", 10),

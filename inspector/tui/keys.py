@@ -48,6 +48,7 @@ def _binding(use: Use) -> Binding:
         priority=use.priority,
         tooltip=use.hint,
         id=use.meaning,
+        system=not use.is_listed,
         group=_Rank(rank=use.rank),
     )
 

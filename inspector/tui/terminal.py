@@ -14,7 +14,7 @@ import os
 import sys
 from collections import deque
 from contextlib import suppress
-from typing import IO, Any, ClassVar, cast
+from typing import IO, Any, ClassVar, Literal, cast
 
 import click
 from textual import on
@@ -28,6 +28,7 @@ from textual.widgets import OptionList
 from textual.worker import WorkerFailed
 
 from inspector.exit_codes import ExitCode, report_defect
+from inspector.tui import screens
 from inspector.tui.ending import Ending
 from inspector.tui.keys import bindings
 from inspector.tui.keys_in_turn import KeysInTurnApp
@@ -118,6 +119,11 @@ class TerminalApp(KeysInTurnApp[None]):
         """Show the palette."""
         if not isinstance(self.screen, CommandPalette):
             self.push_screen(Palette(id="--command-palette"))
+
+    def action_no_prompt(self, which: Literal["filter", "jump"]) -> None:
+        """Say that there is nothing to type here, and take what is typed."""
+        if not isinstance(self.screen, screens.NoPromptScreen):
+            self.push_screen(screens.NoPromptScreen(which))
 
     def search_themes(self) -> None:
         """Show the palette with the themes alone."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from inspector.tui.screens.history import HistoryScreen
     from inspector.tui.screens.journal import JournalScreen
     from inspector.tui.screens.moments import MomentsScreen
+    from inspector.tui.screens.no_prompt import NoPromptScreen
     from inspector.tui.screens.picker import PickerScreen
     from inspector.tui.screens.plan import ActionScreen, Phase, RepairScreen
     from inspector.tui.screens.snapshots import SnapshotsScreen
@@ -34,6 +35,7 @@ else:
             "history": "HistoryScreen",
             "journal": "JournalScreen",
             "moments": "MomentsScreen",
+            "no_prompt": "NoPromptScreen",
             "picker": "PickerScreen",
             "plan": "ActionScreen Phase RepairScreen",
             "snapshots": "SnapshotsScreen",

@@ -10,14 +10,14 @@ snapshot, can change a stack that is broken.
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal
 
 from textual import on
 from textual.binding import BindingType
 from textual.events import DescendantFocus
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Input, Tabs
+from textual.widgets import Input, TabbedContent, Tabs
 
 from engine.stack import UnlistedFile
 from inspector import actions
@@ -50,6 +50,9 @@ class MainScreen(NavigableScreen):
     AUTO_FOCUS = "#refs"
     BINDINGS: ClassVar[list[BindingType]] = bindings("main")
 
+    _checks_itself = False
+    """Whether the stack is checked unasked, when it is opened."""
+
     async def on_mount(self) -> None:
         """Give the keys to what matters first."""
         # Keys and the mouse switch tabs; as a stop between the panes they would be in the way.
@@ -60,6 +63,7 @@ class MainScreen(NavigableScreen):
         if is_broken:
             self._health.action_check()
         elif self._watch is not None and self._session.view.size <= _SMALL:
+            self._checks_itself = True
             self.call_after_refresh(self.check_again)
 
     @on(HealthPane.Changed)
@@ -175,6 +179,18 @@ class MainScreen(NavigableScreen):
         self.set_class(maximised and on_the_left, "-stack-only")
         self.set_class(maximised and not on_the_left, "-records-only")
 
+    async def action_prompt(self, which: Literal["filter", "jump"]) -> None:
+        """Ask for it in the list that is shown; where that has no such prompt, say so."""
+        shown = self.query_one(TabbedContent).active
+        for pane in (self._refs, self._logs):
+            if pane.is_attached and shown == f"{pane.LIST_ID}-tab":
+                await (pane.action_filter() if which == "filter" else pane.action_jump())
+                return
+        if shown == "blocks-tab" and which == "jump":
+            self._blocks.action_ask_offset()
+            return
+        await self.run_action(f"app.no_prompt('{which}')")
+
     def action_help(self) -> None:
         """Explain what has the keys."""
         explain(self)
@@ -271,6 +287,22 @@ class MainScreen(NavigableScreen):
         self.app.clear_notifications()  # one that led here names keys which mean something else there
         self._act(screens.RepairScreen(self._workplace, self._journal))
 
+    def action_repair_damage(self) -> None:
+        """Plan a repair where something is wrong, or that is about to be known; else say how it is done.
+
+        Health, which has this key, comes to be shown by itself when something is wrong; until then, what is
+        typed for it gets here.
+        """
+        known = self._health.known
+        is_unknown = self._checks_itself and not known.is_checked
+        if is_unknown or known.counts().errors or self._session.view.faults:
+            self.action_repair()
+        else:
+            self.notify(
+                "Nothing is known to be wrong. w, then r checks everything, and plans what repairs it.",
+                markup=False,
+            )
+
     def action_unlock(self) -> None:
         """Show whether the lock under the cursor can be removed."""
         if (lock := self._lock) is not None:
@@ -313,7 +345,7 @@ class MainScreen(NavigableScreen):
     def _change(self, screen: Screen[bool]) -> None:
         if self._session.view.faults:
             self.notify(
-                "Nothing but a repair can change it. w, then r plans one, as does reftable-inspector repair.",
+                "Nothing but a repair can change it. r plans one, as does reftable-inspector repair.",
                 title="The stack is broken",
                 severity="warning",
                 markup=False,

@@ -12,8 +12,9 @@ from textual.widgets import TabbedContent
 
 from engine.stack import Stack
 from inspector.tui import InspectorApp, MainScreen
+from inspector.tui.screens import RepairScreen
 from tests.support.handmade import change_byte
-from tests.support.screens import branches, log, make_stack, names, open_session, settle
+from tests.support.screens import branches, log, make_stack, names, open_session, press, settle
 
 _WATCH = 3600.0  # seconds: watched, but no look comes
 
@@ -82,3 +83,30 @@ def test_who_has_gone_elsewhere_by_then_is_left_there(stack: Path) -> None:
     _damage_log_block(stack)
     tab, label = _open(stack, "2")
     assert (tab, label[:8]) == ("logs-tab", "Health X")
+
+
+def test_a_repair_is_planned_for_who_asks_before_it_is_known_what_is_wrong(stack: Path) -> None:
+    _damage_log_block(stack)
+
+    async def run() -> None:
+        with open_session(stack) as session:
+            app = InspectorApp(session, watch=_WATCH)
+            async with app.run_test(size=(100, 30)) as pilot:
+                app.simulate_key("r")
+                await settle(pilot)
+                assert isinstance(app.screen, RepairScreen)
+
+    asyncio.run(run())
+
+
+def test_where_nothing_is_known_to_be_wrong_the_key_of_a_repair_says_how_one_is_planned(stack: Path) -> None:
+    async def run() -> None:
+        with open_session(stack) as session:
+            app = InspectorApp(session, watch=_WATCH)
+            async with app.run_test(size=(100, 30), notifications=True) as pilot:
+                await settle(pilot)
+                await press(pilot, "r")
+                assert isinstance(app.screen, MainScreen)
+                assert any("w, then r" in note.message for note in app._notifications)
+
+    asyncio.run(run())

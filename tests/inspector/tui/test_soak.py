@@ -42,6 +42,7 @@ from inspector.tui.screens.journal import JournalScreen
 from inspector.tui.screens.live import LiveScreen
 from inspector.tui.screens.moments import MomentsScreen
 from inspector.tui.screens.navigable import NavigableScreen
+from inspector.tui.screens.no_prompt import NoPromptScreen
 from inspector.tui.screens.picker import PickerScreen
 from inspector.tui.screens.plan import ActionScreen, RepairScreen
 from inspector.tui.screens.snapshots import SnapshotsScreen
@@ -77,6 +78,7 @@ WAYS: Final[dict[type[Screen[Any]], Way]] = {
     ExportScreen: ("E",),
     HistoryScreen: ("L",),
     JournalScreen: ("at",),
+    NoPromptScreen: ("5", "slash"),
     MomentsScreen: ("T",),
     PickerScreen: lambda stack: PickerScreen([StackLocation("main", stack, True)], StackOptions()),
     LeadsToScreen: ("l",),
