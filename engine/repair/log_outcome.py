@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
-from engine.format import DELETION
+from engine.format import DELETION, U64_MAX
 from engine.progress import ProgressCallback
-from engine.repair.plan import RepairPlan, damages
+from engine.repair.plan import Damage, RepairPlan, damages
 from engine.repair.views import Telling, log_stretches, opened_views
 
 
@@ -16,6 +17,7 @@ class LogOutcomes:
 
     `may_be_lost` when there may have been others, in what cannot be read: about so many `unknown`, None if
     that cannot be told. `deleted` ones are to be seen now, and deleted by a table that counts afterwards.
+    Of those that are kept, `doubtful` ones may have been deleted by what is lost of a newer table.
     """
 
     kept: int
@@ -25,11 +27,13 @@ class LogOutcomes:
     may_be_lost: bool
     unknown: int | None = 0
     deleted: int = 0
+    doubtful: int = 0
 
 
 def log_outcomes(plan: RepairPlan, progress: ProgressCallback | None = None) -> LogOutcomes:
     """What becomes of the log entries. Raises as `ref_outcomes` does."""
-    kept = lost = returned = deleted = 0
+    kept = lost = returned = deleted = doubtful = 0
+    doubts = [_Doubt(one) for one in damages(plan) if one.lost_logs]
     before, after = opened_views(plan)
     tell = Telling("compare logs", progress)
     for were, will in log_stretches(plan, before, after):
@@ -38,7 +42,9 @@ def log_outcomes(plan: RepairPlan, progress: ProgressCallback | None = None) -> 
             kind = are.pop(key, None)
             lost += kind is None
             deleted += kind == DELETION
-            kept += kind not in (None, DELETION)
+            if kind not in (None, DELETION):
+                kept += 1
+                doubtful += any(doubt.holds(key) for doubt in doubts)
         returned += sum(kind != DELETION for kind in are.values())
         tell.more(max(len(were), len(will)))
     losses = [one for table in plan.tables for one in table.losses.values()]
@@ -46,4 +52,22 @@ def log_outcomes(plan: RepairPlan, progress: ProgressCallback | None = None) -> 
     about = [one.about_logs for one in damages(plan) if one.lost_logs]
     known = [number for number in about if number is not None]
     unknown = sum(known) if len(known) == len(about) else None
-    return LogOutcomes(kept, lost, returned, uncertain, bool(about), unknown, deleted)
+    return LogOutcomes(kept, lost, returned, uncertain, bool(about), unknown, deleted, doubtful)
+
+
+class _Doubt:
+    """Whether an entry may have been deleted by what is lost of one table."""
+
+    def __init__(self, damage: Damage) -> None:
+        gaps = damage.log_gaps
+        self._lows = [gap.low for gap in gaps]
+        self._gaps = gaps
+        # The last bytes of a key are the higher, the older the update is: a table has no older ones itself.
+        self._oldest = (U64_MAX - damage.low).to_bytes(8, "big")
+
+    def holds(self, key: bytes) -> bool:
+        """Whether the entry with this key is older than the table, and its tombstone may be in a gap."""
+        if key[-8:] <= self._oldest:
+            return False
+        before = bisect_left(self._lows, key)
+        return before > 0 and self._gaps[before - 1].holds(key)

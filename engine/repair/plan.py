@@ -172,7 +172,7 @@ class RepairPlan:
 
 
 class Damage(NamedTuple):
-    """What a table may have held that cannot be read: refs in `gaps`, of update indexes up to `high`.
+    """What a table may have held that cannot be read: refs in `gaps`, of update indexes from `low` to `high`.
 
     With `lost_logs` log entries as well, `about_logs` of them, None if that is not known. `position` is that
     of the table in the repaired stack, None for one that is not in it. `losses` are all that it has lost,
@@ -181,6 +181,7 @@ class Damage(NamedTuple):
 
     file: str
     position: int | None
+    low: int
     high: int
     gaps: tuple[Gap, ...]
     lost_logs: bool
@@ -188,15 +189,20 @@ class Damage(NamedTuple):
     losses: Losses | None = None
 
     @classmethod
-    def of(cls, file: str, position: int | None, high: int, losses: Losses | None) -> Damage:
-        """What a table has lost; without `losses` anything may be."""
+    def of(cls, file: str, position: int | None, limits: tuple[int, int], losses: Losses | None) -> Damage:
+        """What a table of these update indexes has lost; without `losses` anything may be."""
         if losses is None:
-            return cls(file, position, high, EVERYWHERE, lost_logs=True, about_logs=None)
-        return cls(file, position, high, losses.gaps, losses.lost_logs, losses.about_logs, losses)
+            return cls(file, position, *limits, EVERYWHERE, lost_logs=True, about_logs=None)
+        return cls(file, position, *limits, losses.gaps, losses.lost_logs, losses.about_logs, losses)
 
     def may_have_lost(self, name: bytes) -> bool:
         """Whether a ref of this name, or its value, may be among the lost."""
         return self.losses is None or self.losses.may_have_lost(name)
+
+    @property
+    def log_gaps(self) -> tuple[Gap, ...]:
+        """Between which keys log entries may be lost, and tombstones of such."""
+        return EVERYWHERE if self.losses is None else self.losses.log_gaps
 
     def may_have_lost_newer_log(self, name: bytes, update_index: int) -> bool:
         """Whether a log entry may be lost, of a ref that may be, that is newer than one of this update."""
@@ -206,7 +212,7 @@ class Damage(NamedTuple):
 def damages(plan: RepairPlan) -> list[Damage]:
     """What may be lost without trace, for each table, the oldest first; then of those left out."""
     found = [
-        Damage.of(file, position, table.limits[1], losses)
+        Damage.of(file, position, table.limits, losses)
         for position, table in enumerate(plan.tables)
         for file, losses in table.losses.items()
     ]
@@ -217,9 +223,9 @@ def damages(plan: RepairPlan) -> list[Damage]:
             continue
         if left.refs or left.logs:  # it can be read, but for its losses
             if left.losses is not None:
-                found.append(Damage.of(left.file, None, high, left.losses))
+                found.append(Damage.of(left.file, None, (low, high), left.losses))
         elif low <= high and not any(first <= low and high < end for first, end in covered):
-            found.append(Damage.of(left.file, None, high, None))
+            found.append(Damage.of(left.file, None, (low, high), None))
     return [damage for damage in found if damage.gaps or damage.lost_logs]
 
 

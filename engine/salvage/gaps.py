@@ -2,8 +2,8 @@
 
 It is fed what a scan finds, in the order of the file's bytes. Refs come in name order, so what cannot be read
 held names between those in front of it and those behind it: a gap. Names of a block that can be read in part
-bound no gap, unless all that is missing comes behind them. Logs come behind all refs, and of them it is told
-only whether some may be lost, and about how many: as many as whole blocks beside them have in so many bytes.
+bound no gap, unless all that is missing comes behind them. Logs come behind all refs, and have gaps of their
+own, between their keys; about how many are lost is told by what whole blocks have in so many bytes.
 
 A name that no ref can have was altered: that ref had one between those beside it. A key in the wrong place
 was altered, or the file has more than one order: then any ref may be lost under its own name.
@@ -54,8 +54,8 @@ class Losses:
     damaged deflate streams. `left_out` records were read, but are repeated or impossible in a table.
     `stretches` of `size` bytes together cannot be read; `first` is the first of them. Refs may be lost
     between the names of `gaps`, and log entries if `lost_logs`, `about_logs` of
-    them, None if that is not known. Refs that were read but may hold damaged bytes are `doubtful`, None for
-    any of them.
+    them, None if that is not known; `log_gaps` lie between their keys. Refs that were read but may hold
+    damaged bytes are `doubtful`, None for any of them.
     """
 
     refs: int
@@ -69,6 +69,7 @@ class Losses:
     lost_logs: bool
     about_logs: int | None
     doubtful: frozenset[bytes] | None = frozenset()
+    log_gaps: tuple[Gap, ...] = ()
 
     def doubts(self, name: bytes) -> bool:
         """Whether the ref of this name, which was read, may hold damaged bytes."""
@@ -101,6 +102,10 @@ class LossTally:
         self._last_ref = b""
         self._last_names: list[bytes] = []  # of the list that it was in
         self._last_log = b""
+        self._safe_log = b""  # up to this key, every log entry that is missing is in a gap
+        self._log_gap: bytes | None = None  # where a gap of logs begins that has not ended yet
+        self._log_gaps: list[Gap] = []
+        self._are_logs_ordered = True
         self._has_logs = False
         self._are_refs_ordered = True
         self._doubtful: set[bytes] = set()
@@ -132,17 +137,11 @@ class LossTally:
         gaps = tuple(map(self._estimated, self._gaps)) if self._are_refs_ordered else EVERYWHERE
         if self._may_hide_logs:
             self._lose_logs(None)
+        self._end_log_gap(None)
         doubtful = frozenset(self._doubtful) if len(self._doubtful) <= MOST_GAPS else None
-        beside = (
-            self._stretches,
-            self._size,
-            self._first,
-            gaps,
-            self._lost_logs,
-            self._about_logs(),
-            doubtful,
-        )
-        return Losses(refs, logs, uncertain_logs, left_out, *beside)
+        log_gaps = tuple(self._log_gaps) if self._are_logs_ordered else EVERYWHERE
+        beside = (self._stretches, self._size, self._first, gaps, self._lost_logs, self._about_logs())
+        return Losses(refs, logs, uncertain_logs, left_out, *beside, doubtful, log_gaps)
 
     def _take_refs(self, found: Readable) -> None:
         first, last = found.items[0][0], found.items[-1][0]
@@ -194,7 +193,10 @@ class LossTally:
     def _take_logs(self, found: Readable) -> None:
         self._end_gap(None)
         first, last = found.items[0][0], found.items[-1][0]
-        if self._may_hide_logs or (self._has_logs and first <= self._last_log):
+        if self._has_logs and first <= self._last_log:
+            self._are_logs_ordered = False
+            self._lose_logs(None)
+        elif self._may_hide_logs:
             self._lose_logs(None)
         self._may_hide_logs = False
         if found.is_whole:
@@ -202,9 +204,12 @@ class LossTally:
             self._read_log_size += self._passed(found)
         else:
             self._partial_logs += len(found.items)
-        for key, *_, encoded in found.items:
-            if b"\0" in key[:-LOG_KEY_TAIL]:
-                self._lose_logs(len(encoded))
+        altered = [item for item in found.items if b"\0" in item[0][:-LOG_KEY_TAIL]]
+        for *_, encoded in altered:
+            self._lose_logs(len(encoded))
+        if (found.is_whole or (found.is_front and found.is_certain)) and not altered:
+            self._end_log_gap(first)
+            self._safe_log = last
         self._has_logs, self._last_log = True, last
 
     def _passed(self, found: Readable) -> int:
@@ -225,6 +230,8 @@ class LossTally:
 
     def _lose_logs(self, size: int | None) -> None:
         self._lost_logs = True
+        if self._log_gap is None:
+            self._log_gap = self._safe_log
         known = self._lost_log_size
         self._lost_log_size = None if known is None or size is None else known + size
 
@@ -233,6 +240,13 @@ class LossTally:
         if size and self._read_logs:
             return max(0, -(-size * self._read_logs // self._read_log_size) - self._partial_logs)
         return None if size else size
+
+    def _end_log_gap(self, high: bytes | None) -> None:
+        low, self._log_gap = self._log_gap, None
+        if low is not None and len(self._log_gaps) == MOST_GAPS:
+            low = self._log_gaps.pop().low
+        if low is not None:
+            self._log_gaps.append(Gap(low, high))
 
     def _end_gap(self, high: bytes | None) -> None:
         if self._opened is None:

@@ -35,6 +35,16 @@ from inspector.text import (
 )
 
 _BATCH: Final = 1024
+_LOG_FIELDS: Final = [
+    "kept",
+    "returned",
+    "lost",
+    "uncertain",
+    "may_be_lost",
+    "unknown",
+    "deleted",
+    "doubtful",
+]
 
 
 @click.command()
@@ -142,9 +152,7 @@ def repair(
             fields = {
                 "kind": "result",
                 "refs": {outcome.value: store.counts[outcome] for outcome in Outcome},
-                "logs": picked(
-                    logs, "kept", "returned", "lost", "uncertain", "may_be_lost", "unknown", "deleted"
-                ),
+                "logs": picked(logs, *_LOG_FIELDS),
                 "gaps": gap_fields((damage.file, gap) for damage in damages(made) for gap in damage.gaps),
                 "unknown": unknown_refs(store.counts, made),
                 "losses": plan.made.losses,

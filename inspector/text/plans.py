@@ -181,8 +181,9 @@ def log_counts(logs: repair.LogOutcomes) -> str:
     returned = f", {logs.returned:,} returned" if logs.returned else ""
     deleted = f", {logs.deleted:,} deleted by a newer table" if logs.deleted else ""
     uncertain = f"; {logs.uncertain:,} stay out, they come from damaged bytes" if logs.uncertain else ""
+    doubtful = f" ({logs.doubtful:,} may have been deleted in what is lost)" if logs.doubtful else ""
     lost = _lost(logs.lost, logs.unknown) if logs.may_be_lost else f"{logs.lost:,} lost"
-    return f"log entries: {logs.kept:,} kept{returned}{deleted}, {lost}{uncertain}"
+    return f"log entries: {logs.kept:,} kept{doubtful}{returned}{deleted}, {lost}{uncertain}"
 
 
 def gap_lines(plan: repair.RepairPlan) -> list[str]:

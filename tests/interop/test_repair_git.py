@@ -296,6 +296,26 @@ def test_log_entries_that_the_right_order_deletes_again_are_told(git: Git, tmp_p
     assert "kept, 1 deleted by a newer table, 0 lost" in log_counts(mended.logs)
 
 
+def test_entries_that_come_back_since_what_deleted_them_is_lost_are_told(git: Git, tmp_path: Path) -> None:
+    """Those alone that lie where log entries of a newer table are lost."""
+    repo = Layout(block_size=256).init(git, tmp_path / "repo")
+    commits = add_commits(repo, 2)
+    names = [f"refs/heads/b{at:02}" for at in range(40)]
+    for commit in commits:
+        repo.update_refs(f"update {name} {commit.hex()}" for name in names)
+    repo.update_refs(f"delete {name}" for name in names)
+    path = repo.reftable / listed(repo.reftable)[-1]
+    with Table.open(path) as table:
+        blocks = [block for block in table.blocks() if block.type == LOG]
+    assert len(blocks) > 2
+    change_byte(path, blocks[1].offset + 20)
+    logs = mend(repo.reftable).logs
+    back = repo.git("reflog", "list").stdout.splitlines()
+    assert 1 < len(back) < len(names) - 2
+    assert 2 * len(back) - 2 <= logs.doubtful == logs.kept <= 2 * len(back)
+    assert f"{logs.kept} kept ({logs.kept} may have been deleted in what is lost)" in log_counts(logs)
+
+
 def test_zeros_are_not_read_as_a_symbolic_ref_to_nothing(git: Git, tmp_path: Path) -> None:
     repo = git.init(tmp_path / "repo", auto_compaction=False)
     repo.commit()
