@@ -411,17 +411,19 @@ def _whole_block(name: str, read: Read, at: int, limit: int, first: int) -> tupl
     return block, block.next_offset - at, len(block.data)
 
 
-def cut_block(name: str, data: bytes, offset: int, first: int) -> tuple[Block, bool] | None:
+def cut_block(
+    name: str, data: bytes, offset: int, first: int, *, is_last: bool = False
+) -> tuple[Block, bool] | None:
     """What is left of the ref or log block at the beginning of `data`, in a frame that is made up for it.
 
     All that follow are records, as far as they look like that. False with it for a damaged deflate stream,
-    whose last bytes may be wrong.
+    whose last bytes may be wrong; one that has no end is that, too, unless it `is_last` in its file.
     """
     if data[:1] not in (b"r", b"g"):
         return None
     body, is_certain = data[BLOCK_HEADER_SIZE : BLOCK_HEADER_SIZE + _LARGEST_BLOCK], True
     if data[0] == LOG:
-        body, is_certain = _inflated_part(body)
+        body, is_certain = _inflated_part(body, is_last=is_last)
     head = bytes(first) + data[:BLOCK_HEADER_SIZE]
     end = len(head) + len(body)
     made = head + body + bytes(RESTART_COUNT_SIZE)
@@ -435,7 +437,7 @@ def _cut_block(
 
     `is_last` when the file ends with it.
     """
-    cut = cut_block(name, data, at - first, first)
+    cut = cut_block(name, data, at - first, first, is_last=is_last)
     if cut is None:
         return ()
     block, is_certain = cut
@@ -516,10 +518,11 @@ def _and_what_is_lost(
         yield Unreadable(start, end, "keys that do not ascend, or empty refs", block.type)
 
 
-def _inflated_part(data: bytes) -> tuple[bytes, bool]:
+def _inflated_part(data: bytes, *, is_last: bool) -> tuple[bytes, bool]:
     """What inflates of a stream: at its end byte by byte, so that all in front of damage comes out.
 
-    False with it when the stream does not just end too early, but is wrong somewhere.
+    False with it when the stream is wrong somewhere. One without an end was cut short where it `is_last` in
+    its file; elsewhere damage has taken the end, and the last bytes may be wrong.
     """
     inflater = zlib.decompressobj()
     parts: list[bytes] = []
@@ -536,4 +539,4 @@ def _inflated_part(data: bytes) -> tuple[bytes, bool]:
             continue
         size += len(parts[-1])
         at += step
-    return b"".join(parts)[:_LARGEST_BLOCK], True
+    return b"".join(parts)[:_LARGEST_BLOCK], inflater.eof or is_last

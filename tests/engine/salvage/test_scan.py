@@ -166,6 +166,23 @@ def test_a_broken_deflate_stream_keeps_what_inflates_before_it(tmp_path: Path) -
     assert 20 < len(kept) < 200
 
 
+def test_a_deflate_stream_without_end_is_not_certain_where_the_file_goes_on(
+    data: bytes, tmp_path: Path
+) -> None:
+    """Damage may make of it one that has nothing else wrong: here, with other messages and empty blocks."""
+    start, end = next((start + 4, end) for kind, start, end in blocks(data, tmp_path) if chr(kind) == "g")
+    other = zlib.decompressobj().decompress(data[start:end]).replace(b"moved", b"MOVED")
+    for size in range(len(other), 0, -1):
+        deflate = zlib.compressobj(9)
+        stream = deflate.compress(other[:size]) + deflate.flush(zlib.Z_SYNC_FLUSH)
+        if len(stream) <= end - start and (end - start - len(stream)) % 5 == 0:
+            break
+    stream += b"\0\0\0\xff\xff" * ((end - start - len(stream)) // 5)
+    found = salvaged(data[:start] + stream + data[end:], header_of(data))
+    wrong = [one for one in found if isinstance(one, Readable) if any(log not in LOGS for log in one.logs)]
+    assert [one.is_certain for one in wrong] == [False]
+
+
 def test_a_table_without_header_and_footer_is_read_by_a_header_made_up(data: bytes) -> None:
     header = header_of(data)
     broken = b"\0" * header.size + data[header.size : -68]
