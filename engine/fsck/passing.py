@@ -23,6 +23,8 @@ from engine.format import (
     PART_BYTES,
     PART_KEYS,
     REF,
+    RESTART_COUNT_SIZE,
+    RESTART_SIZE,
     SYMREF,
     U64_MAX,
     VAL1,
@@ -31,6 +33,7 @@ from engine.format import (
     add_up,
     check_end,
     decode_key,
+    get_u24,
     get_varint,
 )
 from engine.fsck.names import Names
@@ -54,18 +57,17 @@ Witness = Callable[[int, Sequence[bytes], bytes, Sequence[bytes]], None]
 class SoundBlock:
     """What a sound block holds.
 
-    `first` and `last` are its first and last key, `whole` the positions of records with whole keys, as many
-    as a block can list. Of a ref block, `names` are those of the refs; of a log block, `logs` are its
-    records. Both are None of a block that is too large to be kept. `pairs` counts the object ids of a ref
-    block; `weight` is the sum that `pass_refs` or `pass_objects` makes, and `doubtful` says that it does not
-    tell everything.
+    `first` and `last` are its first and last key. Of a ref block, `names` are those of the refs; of a log
+    block, `logs` are its records. Both are None of a block that is too large to be kept. `pairs` counts the
+    object ids of a ref block, of which one may be null if it `may_have_null`; `weight` is the sum that
+    `pass_refs` or `pass_objects` makes, and `doubtful` says that it does not tell everything.
     """
 
     first: bytes
     last: bytes
-    whole: Sequence[int]
     names: Names | None = None
     logs: Sequence[Encoded] | None = ()
+    may_have_null: bool = False
     pairs: int = 0
     weight: int = 0
     doubtful: bool = False
@@ -82,8 +84,7 @@ def pass_refs(
     """
     name = b""
     name_len: i64 = 0
-    whole: list[int] = []
-    ids: list[bytes] = []
+    listed: i64 = end
     mentioned: set[bytes] = set()
     names: list[bytes] = []
     suffixes: list[bytes] = []
@@ -133,8 +134,7 @@ def pass_refs(
                 if name <= before:
                     raise ValueError
                 are_plain = are_plain and not (name_len and name.startswith(before))
-                if len(whole) < MAX_RESTARTS:
-                    whole.append(pos)
+                listed = _behind_listed(data, listed, pos, end)
             name_len = prefix + suffix_len
             delta: i64 = data[tail]
             pos = tail + 1
@@ -146,13 +146,13 @@ def pass_refs(
             if kind == VAL1:
                 names.append(name)
                 if shown:
-                    ids.append(data[pos : pos + shown])
+                    mentioned.add(data[pos : pos + shown])
                 pos += size
             elif kind == VAL2:
                 names.append(name)
                 if shown:
-                    ids.append(data[pos : pos + shown])
-                    ids.append(data[pos + size : pos + size + shown])
+                    mentioned.add(data[pos : pos + shown])
+                    mentioned.add(data[pos + size : pos + size + shown])
                 pos += size + size
             elif kind == SYMREF:
                 length, pos = get_varint(data, pos)
@@ -175,15 +175,35 @@ def pass_refs(
             witness(REF, names, bytes(kinds), tails)
             kinds.clear()
             tails.clear()
-        mentioned.update(ids)
-        ids.clear()
         is_long, first = bool(first), first or names[0]
     check_end(pos, end)
+    _check_all_listed(data, listed)
     weight = 0
     for oid in mentioned:
-        weight += hash(oid) & _HASH_MASK
+        hashed: i64 = hash(oid)
+        few_bits: int = hashed & _HASH_MASK  # added as an i64, the sum might not fit
+        weight += few_bits
     made = None if is_long else Names(names, are_plain=are_plain)
-    return SoundBlock(first, name, whole, made, pairs=len(mentioned), weight=weight)
+    has_null = (not shown or bytes(id_len) in mentioned) and bytes(hash_size) in data
+    return SoundBlock(first, name, made, may_have_null=has_null, pairs=len(mentioned), weight=weight)
+
+
+def _behind_listed(data: bytes, at: i64, pos: i64, end: i64) -> i64:
+    """Where the next restart offset is, behind the one at `at`, which has to be that of the record at `pos`.
+
+    They begin at `end`. Of more records with whole keys than can be listed, the first ones are.
+    """
+    if at - end == MAX_RESTARTS * RESTART_SIZE:
+        return at
+    if at >= len(data) - RESTART_COUNT_SIZE or get_u24(data, at) != pos:
+        raise ValueError
+    return at + RESTART_SIZE
+
+
+def _check_all_listed(data: bytes, at: i64) -> None:
+    """Raise `ValueError` if there is a restart offset at `at`."""
+    if at != len(data) - RESTART_COUNT_SIZE:
+        raise ValueError
 
 
 def _are_plain(joined: bytes, count: int) -> bool:
@@ -198,18 +218,25 @@ def _are_plain(joined: bytes, count: int) -> bool:
 
 
 def pass_logs(
-    parts: Iterator[list[Encoded]], start: int, highest: int, witness: Witness | None
+    data: bytes,
+    start: int,
+    end: int,
+    parts: Iterator[list[Encoded]],
+    highest: int,
+    witness: Witness | None,
 ) -> SoundBlock:
-    """Pass the log records of an inflated block, as `pass_refs`; `highest` is the table's upper limit."""
-    whole: list[int] = []
+    """Pass the log records of an inflated block, as `pass_refs`.
+
+    They come in `parts`, cut out of it; `highest` is the table's upper limit.
+    """
+    listed: i64 = end
     first, key, is_long = b"", b"", False
     items: list[Encoded] = []
     pos: i64 = start
     for items in parts:
         for key, previous, prefix, kind, _, encoded in items:
             if not prefix:
-                if len(whole) < MAX_RESTARTS:
-                    whole.append(pos)
+                listed = _behind_listed(data, listed, pos, end)
             elif prefix < len(previous) and key[prefix] <= previous[prefix]:
                 raise ValueError
             if key.find(b"\0") != len(key) - LOG_KEY_TAIL:
@@ -220,7 +247,8 @@ def pass_logs(
         if witness is not None:
             testify(witness, LOG, items)
         is_long, first = bool(first), first or items[0][0]
-    return SoundBlock(first, key, whole, logs=None if is_long else items)
+    _check_all_listed(data, listed)
+    return SoundBlock(first, key, logs=None if is_long else items)
 
 
 def testify(witness: Witness, block_type: int, items: Sequence[Encoded]) -> None:
@@ -237,7 +265,7 @@ def pass_objects(data: bytes, start: int, end: int, id_len: int, weights: dict[i
     weight, or a record that leaves its offsets to a scan.
     """
     key = first = b""
-    whole: list[int] = []
+    listed: i64 = end
     total = spent = 0
     doubtful = False
     pos: i64 = start
@@ -256,8 +284,7 @@ def pass_objects(data: bytes, start: int, end: int, id_len: int, weights: dict[i
         else:
             if key <= before:
                 raise ValueError
-            if len(whole) < MAX_RESTARTS:
-                whole.append(begin)
+            listed = _behind_listed(data, listed, begin, limit)
         first = first or key
         if not count:
             count, pos = get_varint(data, pos)
@@ -283,13 +310,14 @@ def pass_objects(data: bytes, start: int, end: int, id_len: int, weights: dict[i
                 weight += known
         total += (hash(key) & _HASH_MASK) * weight
     check_end(pos, end)
-    return SoundBlock(first, key, whole, weight=total, doubtful=doubtful)
+    _check_all_listed(data, listed)
+    return SoundBlock(first, key, weight=total, doubtful=doubtful)
 
 
 def pass_index(data: bytes, start: int, end: int) -> SoundBlock:
     """Pass the records of an index block, as `pass_refs`."""
     key = first = b""
-    whole: list[int] = []
+    listed: i64 = end
     spent = 0
     pos: i64 = start
     limit: i64 = end
@@ -304,11 +332,11 @@ def pass_index(data: bytes, start: int, end: int) -> SoundBlock:
         if kind or key <= before:
             raise ValueError
         if not prefix:
-            if len(whole) < MAX_RESTARTS:
-                whole.append(begin)
+            listed = _behind_listed(data, listed, begin, limit)
         elif prefix < len(before) and key[prefix] == before[prefix]:
             raise ValueError
         pos = get_varint(data, pos)[1]
         first = first or key
     check_end(pos, end)
-    return SoundBlock(first, key, whole)
+    _check_all_listed(data, listed)
+    return SoundBlock(first, key)

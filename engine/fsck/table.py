@@ -11,6 +11,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import chain
 from typing import Final
 
@@ -251,7 +252,7 @@ class _Blocks:
         self._indexes = {of: IndexCheck(self._name, of, report) for of in _SECTIONS_IN_ORDER}
         footer = self._footer or Footer()
         self._numbers = (header.hash_id.size, header.min_update_index)
-        self._null_id = bytes(header.hash_id.size)
+        self._hash_size = header.hash_id.size
         self._objects = ObjectCheck(footer.object_id_len if footer.obj_offset else 0)
         self._values = ValueCheck(file.table) if file.table is not None else None
         self._committers: set[bytes] = set()
@@ -292,7 +293,7 @@ class _Blocks:
 
     def _check_committers(self, offset: int, logs: Sequence[Encoded]) -> None:
         """Report those for whom a line of a reflog in the files backend has no place."""
-        who, ids_len = b"\xff" * 12, 2 * len(self._null_id)
+        who, ids_len = b"\xff" * 12, 2 * self._hash_size
         for item in logs:
             if item[3] != LOG_UPDATE:
                 continue
@@ -301,7 +302,7 @@ class _Blocks:
             # Most are by the committer of the one before: with its lengths, it is told by its beginning.
             is_same = encoded.startswith(who, begin)
             if not is_same:
-                who = raw_committer(item, len(self._null_id))
+                who = raw_committer(item, self._hash_size)
             if not self._has_minutes:
                 at = get_varint(encoded, begin + len(who))[1]  # behind the time
                 zone = int.from_bytes(encoded[at : at + 2], "big", signed=True)
@@ -356,8 +357,7 @@ class _Blocks:
             self._report.add_error("section-order", span.error)
             self._note_damage(section, span.offset)
             return
-        records = span.records()
-        block, highest, id_len = records.block, self._header.max_update_index, self._objects.id_len
+        block, highest, id_len = span.block(), self._header.max_update_index, self._objects.id_len
         found: SoundBlock | None = None
         first = last = None
         try:
@@ -365,11 +365,11 @@ class _Blocks:
         except FormatError as error:
             self._report.add_error("record-damaged", error)
         else:
-            first, last = (
-                (found.first, found.last)
-                if found is not None
-                else check_records(records, id_len, highest, self._report, lambda: self._tick(span.start))
-            )
+            if found is not None:
+                first, last = found.first, found.last
+            else:
+                tick = partial(self._tick, span.start)
+                first, last = check_records(span.records(), id_len, highest, self._report, tick)
         self._check_padding(span)
         if block.type == INDEX:
             self._take_index(section, block)
@@ -389,13 +389,13 @@ class _Blocks:
         elif block.type == OBJ:
             self._objects.take_objects(block.offset, found)
         elif self._values is not None and not self._report.has(self._name, "block-too-long"):
-            lists = block.parts(split_logs, len(self._null_id)) if found.logs is None else [found.logs]
+            lists = block.parts(split_logs, self._hash_size) if found.logs is None else [found.logs]
             for logs in lists:
                 self._values.take(logs)
                 self._check_committers(block.offset, logs)
         if block.type != REF:
             return
-        if found is not None and found.names is not None and self._null_id not in block.data:
+        if found is not None and found.names is not None and not found.may_have_null:
             yield found.names
         else:
             with suppress(FormatError):

@@ -126,7 +126,7 @@ class TableLayout(Group):
         """The block at `offset`. Raises `FormatError`."""
         if self.header is None:
             raise FormatError(self.name, None, "there is no header")
-        return self._reader.records(offset).block
+        return self._reader.block(offset)
 
     def errors(self) -> list[FormatError]:
         """What is wrong with the file as a whole, header, footer and indexes; reads no blocks."""

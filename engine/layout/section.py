@@ -25,14 +25,15 @@ class BlockReader:
     `header` is the table's, or a copy that is used instead; `end` is where the blocks end.
     """
 
-    __slots__ = ("_opened", "end", "header", "name", "read")
+    __slots__ = ("_opened", "_records", "end", "header", "name", "read")
 
     def __init__(self, name: str, read: Read, header: Header, end: int) -> None:
         self.name = name
         self.read = read
         self.header = header
         self.end = end
-        self._opened: Records | None = None
+        self._opened: Block | None = None
+        self._records: Records | None = None
 
     def type_at(self, offset: int) -> int | None:
         """The type byte of the block at `offset`, whatever it is; None past the end."""
@@ -40,13 +41,21 @@ class BlockReader:
         raw = self.read(at, 1) if at < self.end else b""
         return raw[0] if raw else None
 
-    def records(self, offset: int) -> Records:
-        """The records of the block at `offset`; padding may reach beyond the end. Raises `FormatError`."""
-        if self._opened is None or self._opened.block.offset != offset:
+    def block(self, offset: int) -> Block:
+        """The block at `offset`; padding may reach beyond the end. Raises `FormatError`."""
+        if self._opened is None or self._opened.offset != offset:
             first, size = 0 if offset else self.header.size, self.header.block_size
             data = read_block(self.read, offset, self.end - offset, first, size)
-            self._opened = Records(Block.parse(self.name, data, offset, first, size), self.header)
+            self._opened = Block.parse(self.name, data, offset, first, size)
+            self._records = None
         return self._opened
+
+    def records(self, offset: int) -> Records:
+        """The records of that block. Raises `FormatError`."""
+        block = self.block(offset)
+        if self._records is None:
+            self._records = Records(block, self.header)
+        return self._records
 
 
 class Deflated(Group):
@@ -100,9 +109,13 @@ class BlockSpan(Group):
         """The group of its records."""
         return self._reader.records(self.offset)
 
+    def block(self) -> Block:
+        """The block itself."""
+        return self._reader.block(self.offset)
+
     def data(self) -> bytes:
         """The block's bytes, of a log block inflated; positions in the block are indexes into these."""
-        return self.records().block.data
+        return self.block().data
 
     def children(self) -> Iterator[Span]:
         """Type, length, contents, padding."""
@@ -213,7 +226,7 @@ class Section(Group):
 
     def _span_at(self, offset: int) -> Span:
         try:
-            block = self._reader.records(offset).block
+            block = self._reader.block(offset)
         except FormatError as error:
             # Without its frames, which would keep this section and its file in a circle.
             return self._damaged(offset, error.with_traceback(None))
