@@ -26,8 +26,6 @@ comes out short, but moves `pos` past `end` all the same, so the check behind th
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from operator import sub
 from struct import Struct
 from typing import Final, TypeVar
 
@@ -359,11 +357,17 @@ def encode_log(record: LogRecord, hash_size: int, message: bytes | None = None) 
     return LOG_UPDATE, b"".join(tail)
 
 
-def encode_object(offsets: list[int], varint: Callable[[int], bytes] = put_varint) -> tuple[int, bytes]:
-    """Kind and tail of an object record; `varint` may remember what `put_varint` made before."""
+def encode_object(offsets: list[int], varints: dict[int, bytes]) -> tuple[int, bytes]:
+    """Kind and tail of an object record; `varints` keeps what was encoded before, by its number."""
     count = len(offsets)
-    if not count:
-        return 0, varint(0)
-    deltas = map(sub, offsets[1:], offsets)
-    tail = varint(offsets[0]) + b"".join(map(varint, deltas))
-    return (count, tail) if count <= MAX_INLINE_OFFSETS else (0, varint(count) + tail)
+    pieces: list[bytes] = []
+    before = 0
+    for offset in offsets:
+        delta = offset - before
+        piece = varints.get(delta)
+        if piece is None:
+            piece = varints[delta] = put_varint(delta)
+        pieces.append(piece)
+        before = offset
+    tail = b"".join(pieces)
+    return (count, tail) if 0 < count <= MAX_INLINE_OFFSETS else (0, put_varint(count) + tail)

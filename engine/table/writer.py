@@ -15,9 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import pairwise
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from engine.errors import ApiError, EntryTooBigError, shown
 from engine.format.block import BlockWriter
@@ -102,10 +101,10 @@ class TableWriter:
         self._block: BlockWriter | None = None
         self._last_key = b""
         self._index: list[tuple[bytes, int]] = []
-        self._mentioned: set[bytes | None] = set()  # by the refs of the current block
         # Object id -> offset of the only ref block that mentions it, or a list of several.
         # Most ids are mentioned by one block, and a list for each would be most of the memory.
-        self._objects: dict[bytes, int | list[int]] = {}
+        # The offset of a block is the same object for all of its ids: as an int, mypyc would make new ones.
+        self._objects: dict[bytes | None, Any] = {}
 
     def set_limits(self, min_update_index: int, max_update_index: int) -> None:
         """State the update indexes that the table's records lie in; before the first record."""
@@ -133,9 +132,7 @@ class TableWriter:
             record.require_bytes()
             raise
         if record.value is not None and not self.options.skip_index_objects:
-            self._mentioned.add(record.value)
-            if record.peeled is not None:
-                self._mentioned.add(record.peeled)
+            self._note_mentioned([record.value] if record.peeled is None else [record.value, record.peeled])
 
     def add_log(self, record: LogRecord) -> None:
         """Append one log record; keys (name, newest first) ascend strictly.
@@ -193,7 +190,7 @@ class TableWriter:
             done = self._take_over(REF, refs.keys, refs.encoded, first)
             self._last_key = refs.keys[done - 1]
             if not self.options.skip_index_objects:
-                self._mentioned.update(refs.ids[first:done])
+                self._note_mentioned(refs.ids[first:done])
 
     def add_encoded_logs(self, items: Iterable[Encoded]) -> None:
         """Append log records that were cut out of blocks, messages as they are."""
@@ -237,28 +234,22 @@ class TableWriter:
         stats = self.stats
         return {REF: stats.ref, OBJ: stats.obj, LOG: stats.log, INDEX: stats.idx}[section]
 
-    def _note_mentioned(self) -> None:
-        """Take up the object ids of the ref block that is being flushed."""
-        offset = self._position
-        objects = self._objects
-        for oid in self._distinct_ids():
-            known = objects.get(oid)
+    def _note_mentioned(self, mentioned: list[bytes | None]) -> None:
+        """Take up what refs of the current block mention: `ids` as `RawRefs` has them."""
+        offset: Any = self._position
+        objects, size = self._objects, self._hash_size
+        for text in mentioned:
+            known = objects.get(text)
             if known is None:
-                objects[oid] = offset
-            elif isinstance(known, int):
-                objects[oid] = [known, offset]
-            else:
-                known.append(offset)
-        self._mentioned.clear()
-
-    def _distinct_ids(self) -> set[bytes]:
-        """Those that are mentioned, each by itself: those of a tag and its object may come as one text."""
-        self._mentioned.discard(None)
-        mentioned = cast("set[bytes]", self._mentioned)
-        size = self._hash_size
-        if {*map(len, mentioned)} <= {size}:
-            return mentioned
-        return {text[at : at + size] for text in mentioned for at in range(0, len(text), size)}
+                if text and len(text) > size:  # the ids of a tag and of its object
+                    self._note_mentioned([text[:size], text[size:]])
+                elif text:
+                    objects[text] = offset
+            elif isinstance(known, list):
+                if known[-1] != offset:
+                    known.append(offset)
+            elif known != offset:
+                objects[text] = [known, offset]
 
     def _new_block(self, section: int) -> BlockWriter:
         header_size = 0 if self._position else self._header().size
@@ -330,7 +321,6 @@ class TableWriter:
         stats.blocks += 1
         raw = block.finish(b"" if self._position else self._header().pack())
         self._index.append((block.last_key, self._position))
-        self._note_mentioned()
         unpadded = self.options.unpadded or block.type == LOG
         self._write_out(raw, 0 if unpadded else self.options.block_size - len(raw))
 
@@ -370,7 +360,7 @@ class TableWriter:
         self._finish_section(REF)
         if not self.stats.ref.index_blocks or self.options.skip_index_objects:
             return
-        oids = sorted(self._objects)
+        oids = sorted(cast("dict[bytes, Any]", self._objects))
         shared = _shared(oids)
         length = max(MIN_OBJECT_ID_LEN, max(shared) + 1)
         if length > MAX_OBJECT_ID_LEN:
@@ -383,23 +373,25 @@ class TableWriter:
         self._finish_section(OBJ)
 
     def _write_objects(self, oids: list[bytes], shared: list[int], length: int) -> None:
-        varint = cache(put_varint)
+        varints: dict[int, bytes] = {}
         heads = [[encode_head(n, length - n, kind) for kind in range(8)] for n in range(length)]
         encoded: list[bytes] = []
         for oid, prefix in zip(oids, shared, strict=True):
             known = self._objects[oid]
-            if isinstance(known, int):
-                encoded.append(heads[prefix][1] + oid[prefix:length] + varint(known))
+            if isinstance(known, list):
+                kind, tail = encode_object(known, varints)
             else:
-                kind, tail = encode_object(known, varint)
-                encoded.append(heads[prefix][kind] + oid[prefix:length] + tail)
+                if known not in varints:
+                    varints[known] = put_varint(known)
+                kind, tail = 1, varints[known]
+            encoded.append(heads[prefix][kind] + oid[prefix:length] + tail)
         keys = [oid[:length] for oid in oids]
         done = 0
         while done < len(keys):
             try:
                 done = self._take_over(OBJ, keys, encoded, done)
             except EntryTooBigError:
-                kind, tail = encode_object([])
+                kind, tail = encode_object([], varints)
                 encoded[done] = heads[shared[done]][kind] + keys[done][shared[done] :] + tail
 
 

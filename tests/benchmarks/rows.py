@@ -16,6 +16,7 @@ from pathlib import Path
 from statistics import median
 
 from engine import Stack
+from engine.format import BLOCK_HEADER_SIZE
 from tests.benchmarks import engines
 from tests.benchmarks.engines import Engine, process_seconds, verb, work
 from tests.benchmarks.stacks import LOG_TIME, object_ids
@@ -71,7 +72,7 @@ def damaged(repo: Path, place: Path) -> Path:
         path = Path(stack.tables[0].path)
     offset = path.stat().st_size // 2 // 4096 * 4096
     with path.open("r+b") as file:
-        file.seek(offset + 100)
+        file.seek(offset + BLOCK_HEADER_SIZE)
         file.write(b"\xff" * 8)
     return copy
 

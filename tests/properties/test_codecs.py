@@ -183,7 +183,7 @@ def test_object_records_read_back(data: st.DataObject, interval: int) -> None:
         ObjectRecord(prefix, found)
         for prefix, found in sorted(data.draw(st.dictionaries(prefixes, offsets, min_size=1)).items())
     ]
-    entries = [(record.prefix, *encode_object(record.offsets)) for record in records]
+    entries = [(record.prefix, *encode_object(record.offsets, {})) for record in records]
     block = parse_block(write_block(OBJ, entries, interval, b""), b"")
     assert block.objects() == records
     check_seeks(
