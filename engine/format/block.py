@@ -44,7 +44,7 @@ from engine.format.header import (
 from engine.format.malformed import Malformed
 from engine.format.raw_record import parted
 from engine.format.record import IndexRecord, LogRecord, ObjectRecord, RefRecord
-from engine.format.varint import get_varint, put_u24
+from engine.format.varint import get_u24, get_varint, put_u24
 
 _T = TypeVar("_T")
 _P = TypeVar("_P")
@@ -158,7 +158,7 @@ class Block:
     def restart(self, index: int) -> int:
         """The position in `data` of a restart point. Raises `FormatError` outside the records."""
         at = self.records_end + RESTART_SIZE * index
-        offset = int.from_bytes(self.data[at : at + RESTART_SIZE], "big")
+        offset = get_u24(self.data, at)
         if not self.records_start <= offset < self.records_end:
             raise self.error(at, f"restart offset {offset} is outside the records")
         return offset

@@ -34,7 +34,7 @@ from engine.format import (
     parse_table_name,
 )
 from engine.format.block import BlockWriter, read_size
-from engine.format.codec import common_prefix, encode_log, encode_object, encode_ref
+from engine.format.codec import common_prefix, encode_head, encode_log, encode_object, encode_ref
 from engine.format.header import MIN_OBJECT_ID_LEN
 from engine.format.raw_record import RawRefs, cut_refs, split_logs
 from engine.format.search import find_index, find_log, find_object, find_ref
@@ -327,3 +327,19 @@ def test_any_bytes_are_a_list_without_ways_out_of_the_directory_or_an_error(data
     else:
         assert pack_table_list(names) == b"".join(line + b"\n" for line in data.split(b"\n") if line)
         assert not {name for name in names if "/" in name or "\0" in name or name in {".", ".."}}
+
+
+@given(st.sets(NAMES, min_size=1, max_size=12), st.data())
+def test_a_key_is_found_whatever_it_shares_with_the_one_before(
+    names: set[bytes], data: st.DataObject
+) -> None:
+    keys, before, block = sorted(names), b"", b""
+    for number, key in enumerate(keys):
+        prefix = data.draw(st.integers(0, common_prefix(before, key)))
+        block += encode_head(prefix, len(key) - prefix, 0) + key[prefix:] + put_varint(number)
+        before = key
+    for sought in (*keys, *(key + b"a" for key in keys), *(key[:-1] for key in keys), data.draw(NAMES)):
+        expected = next((number for number, key in enumerate(keys) if key >= sought), None)
+        assert find_index(block, 0, len(block), sought) == expected
+        ref = find_ref(block, 0, len(block), sought, 20, 0)
+        assert ref == (None if expected is None else RefRecord(keys[expected], expected))
