@@ -15,6 +15,7 @@ from engine.format import is_table_file
 from engine.fsck import Finding, Severity, check_repository, fsck
 from engine.git import Repository, find_repository
 from engine.progress import Progress, ProgressCallback
+from engine.readable import open_readable
 from engine.repair import LogOutcomes, Outcome, RepairPlan, Step, StepKind, plan_repair, table_files
 from engine.stack import LOCK_SUFFIX, TABLES_LIST
 from inspector.actions.base import Action, Plan, Result, Typed, listed_names
@@ -154,7 +155,7 @@ class RepairAction(Action[PlannedRepair]):
         )
         self.store.clear()
         if not plan.steps:
-            made = PlannedRepair(plan, LogOutcomes(0, 0, 0, 0, may_be_lost=False), gone=gone)
+            made = PlannedRepair(plan, self._all_kept(progress), gone=gone)
             nothing = "Nothing to repair: the check finds no fault that has a repair."
             if self.is_unlocking:
                 nothing = "Nothing to remove: the lock is gone by now, or it is no regular file."
@@ -190,6 +191,21 @@ class RepairAction(Action[PlannedRepair]):
             typed=self._typed(plan, counts[Outcome.LOST]),
             locked=(TABLES_LIST,) if self.is_unlocking and _LIST_LOCK not in self.only else (),
         )
+
+    def _all_kept(self, progress: ProgressCallback) -> LogOutcomes:
+        """Count what there is where nothing is to be done: all of it stays.
+
+        The tables are open for as long as that takes: others may go on with the stack.
+        """
+        logs = 0
+        with open_readable(self.workplace.directory, self.workplace.options) as stack:
+            for refs in stack.merged.ref_blocks():
+                self.store.add((), len(refs))
+                progress(Progress("count refs", self.store.counts[Outcome.KEPT], None))
+            for entries in stack.merged.log_blocks():
+                logs += len(entries)
+                progress(Progress("count logs", logs, None))
+        return LogOutcomes(logs, 0, 0, 0, may_be_lost=False)
 
     def apply(self, plan: Plan[PlannedRepair], progress: ProgressCallback) -> Result:
         """Carry out the plan, then check the whole stack once more."""

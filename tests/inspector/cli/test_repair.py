@@ -101,6 +101,9 @@ def test_a_sound_stack_has_nothing_to_repair(stack: Path) -> None:
         assert done.out == b""
         assert "nothing to repair" in done.err
     assert os.listdir(stack.parent) == [stack.name]
+    summary = ok("repair", "--json", stack).objects[-1]
+    refs, logs = (len(ok(verb, stack).lines) for verb in ("refs", "logs"))
+    assert (summary["refs"]["kept"], summary["logs"]["kept"]) == (refs, logs) != (0, 0)
 
 
 def test_json_has_the_steps_the_refs_and_the_numbers(stack: Path) -> None:
