@@ -25,6 +25,8 @@ COMPILED = (
     "format/raw_record",
     "format/search",
     "format/block",
+    "table/blocks",
+    "table/sections",
     "table/writer",
     "merge/merged",
     "fsck/names",

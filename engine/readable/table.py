@@ -42,7 +42,7 @@ from engine.format import (
     log_order,
     ref_key,
 )
-from engine.table import RegularFile, Table
+from engine.table import RegularFile, Table, TableBlocks
 
 _name: Callable[[RefRecord | LogRecord], bytes] = attrgetter("name")
 _R = TypeVar("_R", RefRecord, LogRecord)
@@ -249,15 +249,16 @@ class BrokenTable(ReadableTable):
     ) -> None:
         self.path = path
         self.name = name
-        self.reads = self.size = 0
+        self.size = 0
         self.fault = fault
         self.has_limits = False
-        self._file = self._read_by = self._refs = self._logs = self._salvaged = None
+        self._read_by = self._refs = self._logs = self._salvaged = None
         self._lock = threading.Lock()
         low, high = sorted(limits_in_name(name) or (before, before))
         shown = Header(hash_id.version, 0, low, high, hash_id)
+        file: RegularFile | None = None
         try:
-            self._file = file = RegularFile.open(path, name)
+            file = RegularFile.open(path, name)
         except (FormatError, OSError) as error:
             no_shortage(error)
         else:
@@ -267,9 +268,8 @@ class BrokenTable(ReadableTable):
                 self._read_by, self.has_limits = salvage.assumed_header(spans, name, hash_id)
                 known = self._read_by if self.has_limits else shown._replace(hash_id=self._read_by.hash_id)
                 shown = known._replace(version=known.hash_id.version)
-        self._describe(shown)
-        self.footer = Footer()
-        self._end = max(self.size - footer_size(shown.version), shown.size)
+        self._blocks = TableBlocks(name, file, self.size)
+        self._describe(shown, Footer(), max(self.size - footer_size(shown.version), shown.size))
 
     @property
     def has_logs(self) -> bool:
@@ -278,7 +278,7 @@ class BrokenTable(ReadableTable):
 
     def read(self, offset: int, size: int) -> bytes:
         """At most `size` bytes of the file, none where there is no file. Raises `OSError`."""
-        return super().read(offset, size) if self._file is not None else b""
+        return super().read(offset, size) if self._blocks.file is not None else b""
 
     def _cut_out(self, *_: object) -> NoReturn:
         # What is made of whole tables is refused.

@@ -1,34 +1,26 @@
 """One immutable table file: opening, point lookups, scans, refs by object id.
 
-Opening reads header and footer. A lookup walks the index from its root down (the root may be
-several sibling blocks) and then reads one block; without an index it goes from block to block,
-of which git leaves at most three. A scan goes block by block and never through an index, so a
-damaged index hides no record from it; and a lookup whose index turns out to be damaged (as
-that of logs written by the Go library of 2020) falls back to a scan.
-
-A table returns tombstones like any other record: what they hide lies in other tables.
+Opening reads header and footer. A table returns tombstones like any other record: what they hide lies in
+other tables.
 """
 
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import chain
-from typing import Generic, Self, TypeVar, cast
+from typing import Any, Self, cast
 
 from engine.closing import Closing
 from engine.errors import ApiError, FormatError, require_bytes, shown
-from engine.format.block import Block, read_block
-from engine.format.codec import Part, decode_index, decode_logs, decode_objects, decode_refs
+from engine.format.block import Block
+from engine.format.codec import Part, decode_logs, decode_objects, decode_refs
 from engine.format.header import (
-    BLOCK_HEADER_SIZE,
     INDEX,
     LOG,
     OBJ,
     REF,
-    SECTION_NAMES,
     SMALLEST_TABLE,
     Footer,
     Header,
@@ -36,75 +28,11 @@ from engine.format.header import (
     header_size,
 )
 from engine.format.raw_record import Encoded, RawRefs, cut_refs, split_logs, split_refs
-from engine.format.record import LogRecord, ObjectRecord, RefRecord, log_key
-from engine.format.search import find_index, find_log, find_object, find_ref
+from engine.format.record import LogRecord, RefRecord, log_key
 from engine.format.typed import AnyLog, AnyRef, LiveRef
 from engine.format.varint import U64_MAX
-from engine.table.blocks import MOST_BYTES, KeptBlocks
 from engine.table.file import RegularFile
-
-_R = TypeVar("_R", RefRecord, LogRecord, ObjectRecord)
-
-
-class _Section(Generic[_R]):
-    """Where a section and its index begin, and how its blocks are searched and decoded."""
-
-    __slots__ = ("index_offset", "offset", "type")
-
-    def __init__(self, block_type: int, offset: int, index_offset: int) -> None:
-        self.type = block_type
-        self.offset = offset
-        self.index_offset = index_offset
-
-    def seek(self, block: Block, key: bytes) -> _R | None:
-        """The first record of a block with a key >= `key`, if there is one. Raises `FormatError`."""
-        raise NotImplementedError
-
-    def parts(self, block: Block) -> Iterator[list[_R]]:
-        """All records of a block. Raises `FormatError`."""
-        raise NotImplementedError
-
-
-class _Refs(_Section[RefRecord]):
-    __slots__ = ("hash_size", "min_update_index")
-
-    def __init__(self, footer: Footer, header: Header) -> None:
-        super().__init__(REF, 0, footer.ref_index_offset)
-        self.hash_size = header.hash_id.size
-        self.min_update_index = header.min_update_index
-
-    def seek(self, block: Block, key: bytes) -> RefRecord | None:
-        return block.seek(key, find_ref, self.hash_size, self.min_update_index)
-
-    def parts(self, block: Block) -> Iterator[list[RefRecord]]:
-        return block.parts(decode_refs, self.hash_size, self.min_update_index)
-
-
-class _Logs(_Section[LogRecord]):
-    __slots__ = ("hash_size",)
-
-    def __init__(self, footer: Footer, header: Header) -> None:
-        super().__init__(LOG, footer.log_offset, footer.log_index_offset)
-        self.hash_size = header.hash_id.size
-
-    def seek(self, block: Block, key: bytes) -> LogRecord | None:
-        return block.seek(key, find_log, self.hash_size)
-
-    def parts(self, block: Block) -> Iterator[list[LogRecord]]:
-        return block.parts(decode_logs, self.hash_size)
-
-
-class _Objects(_Section[ObjectRecord]):
-    __slots__ = ()
-
-    def __init__(self, footer: Footer) -> None:
-        super().__init__(OBJ, footer.obj_offset, footer.obj_index_offset)
-
-    def seek(self, block: Block, key: bytes) -> ObjectRecord | None:
-        return block.seek(key, find_object)
-
-    def parts(self, block: Block) -> Iterator[list[ObjectRecord]]:
-        return block.parts(decode_objects)
+from engine.table.sections import Section, TableBlocks
 
 
 class Table(Closing):
@@ -118,32 +46,32 @@ class Table(Closing):
 
     def __init__(self, file: RegularFile, path: str) -> None:
         """A table over `file`, which lies at `path`. Raises `FormatError`, `OSError`."""
-        self._file: RegularFile | None = file
         self.path = path
         self.name = name = file.name
-        self.reads = 0
         self.size = file.size
+        self._blocks = TableBlocks(name, file, self.size)
         if self.size < SMALLEST_TABLE:
             raise FormatError(name, None, f"{self.size} bytes are too few for a table: cut short?")
         # One byte more than the larger header: the first block's type says what the file begins with.
         head = self.read(0, header_size(2) + 1)
-        self._describe(Header.parse(name, head))
-        self._end = self.size - footer_size(self.header.version)
-        if self._end < self._first:
+        header = Header.parse(name, head)
+        first, end = header.size, self.size - footer_size(header.version)
+        if end < first:
             raise FormatError(name, None, f"{self.size} bytes are too few for a table: cut short?")
-        raw = self.read(self._end, self.size - self._end)
-        if len(raw) < self.size - self._end:
-            raise FormatError(name, self._end, "the footer could not be read: the file is being cut short")
-        self.footer = Footer.parse(name, raw, self._end, head[: self._first])
-        first_type = head[self._first] if self._end > self._first else None
-        has_logs = first_type == LOG or self.footer.log_offset > 0
-        self._refs = _Refs(self.footer, self.header) if first_type not in (LOG, None) else None
-        self._logs = _Logs(self.footer, self.header) if has_logs else None
+        raw = self.read(end, self.size - end)
+        if len(raw) < self.size - end:
+            raise FormatError(name, end, "the footer could not be read: the file is being cut short")
+        footer = Footer.parse(name, raw, end, head[:first])
+        self._describe(header, footer, end)
+        first_type = head[first] if end > first else None
+        has_logs = first_type == LOG or footer.log_offset > 0
+        self._refs = Section(REF, header, footer) if first_type not in (LOG, None) else None
+        self._logs = Section(LOG, header, footer) if has_logs else None
 
-    def _describe(self, header: Header) -> None:
-        self.header = header
-        self._kept = KeptBlocks()
-        self._first = header.size  # where the bytes of the first block begin
+    def _describe(self, header: Header, footer: Footer, end: int) -> None:
+        """Take note of what the file says; blocks end at `end`."""
+        self.header, self.footer, self._end = header, footer, end
+        self._blocks.lay_out(header, footer, end)
         self.version, self.hash_id, self.block_size = header.version, header.hash_id, header.block_size
         self.min_update_index, self.max_update_index = header.min_update_index, header.max_update_index
 
@@ -155,8 +83,8 @@ class Table(Closing):
 
     def close(self) -> None:
         """Let go of the file; a read that is under way ends well, a later one raises `ApiError`."""
-        self._file = None
-        self._kept.clear()
+        self._blocks.file = None
+        self._blocks.kept.clear()
 
     def __repr__(self) -> str:
         return f"Table({self.name!r})"
@@ -179,25 +107,27 @@ class Table(Closing):
         """Whether the topmost level of an index has more blocks than one. Raises `FormatError`."""
         footer = self.footer
         roots = filter(None, (footer.ref_index_offset, footer.obj_index_offset, footer.log_index_offset))
-        return any(self._next_of_type(INDEX, self.block_at(root)) is not None for root in roots)
+        blocks = self._blocks
+        return any(blocks.next_of_type(INDEX, blocks.block_at(root)) is not None for root in roots)
+
+    @property
+    def reads(self) -> int:
+        """How often the file was read."""
+        return self._blocks.reads
 
     def read(self, offset: int, size: int) -> bytes:
         """At most `size` bytes of the file, fewer at its end. Raises `OSError`, `ApiError` once closed."""
-        file = self._file  # another thread may close the table at any moment
-        if file is None:
-            raise ApiError(f"{self.name} is read after it was closed")
-        self.reads += 1
-        return os.pread(file.fd, size, offset)
+        return self._blocks.read(offset, size)
 
     def read_ref(self, name: bytes) -> AnyRef | None:
         """The record of exactly this name, which may be a tombstone. Raises `FormatError`."""
         found = self._find(self._refs, name)
-        return cast("AnyRef", found[1]) if found is not None and found[1].name == name else None
+        return found[1] if found is not None and found[1].name == name else None
 
     def locate_ref(self, name: bytes) -> tuple[int, AnyRef] | None:
         """As `read_ref`, with the offset of the block that holds the record."""
         block, record = self._find(self._refs, name) or (None, None)
-        return (block.offset, cast("AnyRef", record)) if block and record and record.name == name else None
+        return (block.offset, record) if block and record and record.name == name else None
 
     def read_log(self, name: bytes, update_index: int = U64_MAX) -> AnyLog | None:
         """The newest log record of this ref at or below `update_index`; may be a tombstone."""
@@ -208,7 +138,7 @@ class Table(Closing):
         """As `read_log`, with the offset of the block that holds the record."""
         require_bytes(name)
         block, record = self._find(self._logs, log_key(name, update_index)) or (None, None)
-        return (block.offset, cast("AnyLog", record)) if block and record and record.name == name else None
+        return (block.offset, record) if block and record and record.name == name else None
 
     def ref_blocks(self, start: bytes = b"") -> Iterator[list[RefRecord]]:
         """The refs from the first name >= `start` on, lists for each block. Raises `FormatError`."""
@@ -221,15 +151,23 @@ class Table(Closing):
         """
         return self._lists_from(self._logs, log_key(start, update_index) if start else b"")
 
-    def _lists_from(self, section: _Section[_R] | None, key: bytes) -> Iterator[list[_R]]:
+    def _lists_from(self, section: Section | None, key: bytes) -> Iterator[list[Any]]:
+        """The records of a section from the first key >= `key` on, lists for each block."""
         if section is None:
             return
-        blocks = self._scan(section)
+        blocks = self._blocks.scan(section)
         if key:
             found = self._find(section, key)
-            blocks = chain(found[:1], self._scan(section, found[0].next_offset)) if found else iter(())
+            blocks = iter(())
+            if found is not None:
+                blocks = chain(found[:1], self._blocks.scan(section, found[0].next_offset))
         for block in blocks:
-            yield from section.parts(block)
+            if section.type == REF:
+                yield from block.parts(decode_refs, self.hash_id.size, self.min_update_index)
+            elif section.type == LOG:
+                yield from block.parts(decode_logs, self.hash_id.size)
+            else:
+                yield from block.parts(decode_objects)
 
     def refs(self, prefix: bytes = b"") -> Iterator[AnyRef]:
         """The refs whose names begin with `prefix`, tombstones among them, in name order."""
@@ -298,7 +236,7 @@ class Table(Closing):
         return self._cut_out(self._logs, split_logs)
 
     def _cut_out(
-        self, section: _Section[_R] | None, split: Callable[..., Part[Encoded]], *numbers: int
+        self, section: Section | None, split: Callable[..., Part[Encoded]], *numbers: int
     ) -> Iterator[tuple[int, list[Encoded]]]:
         last_key = b""
         for block in self._scan(section):
@@ -316,138 +254,19 @@ class Table(Closing):
 
     def blocks(self) -> Iterator[Block]:
         """Every block of the file in the order of the file. Raises `FormatError`."""
-        offset = 0
-        while (offset or self._first) < self._end:
-            block = self.block_at(offset)
-            yield block
-            offset = block.next_offset
+        return self._blocks.blocks()
 
     def block_at(self, offset: int) -> Block:
         """The block that begins at `offset` (0 for the first). Raises `FormatError`."""
-        return self._parse(offset, self._bytes_at(offset))
+        return self._blocks.block_at(offset)
 
-    def _looked_up(self, offset: int) -> Block:
-        """As `block_at`, from memory where lookups have been before."""
-        block = self._kept.blocks.get(offset)
-        if block is None:
-            block = self.block_at(offset)
-            self._keep(block)
-        return block
+    def _scan(self, section: Section | None) -> Iterator[Block]:
+        return iter(()) if section is None else self._blocks.scan(section)
 
-    def _keep(self, block: Block) -> None:
-        # In a larger table, blocks of records would drive out those of the indexes.
-        if block.offset not in self._kept.blocks and (block.type == INDEX or self.size <= MOST_BYTES // 2):
-            self._kept.keep(block)
-
-    def _bytes_at(self, offset: int) -> bytes:
-        """The bytes from a block's beginning on, as many as it may have."""
-        if not 0 <= offset < self._end:
-            what = f"a block is said to be at {offset}, outside of the table's {self._end} bytes of blocks"
-            raise FormatError(self.name, None, what)
-        first = 0 if offset else self._first
-        data = read_block(self.read, offset, self._end - offset, first, self.block_size)
-        if len(data) < first + BLOCK_HEADER_SIZE:
-            raise FormatError(self.name, offset, f"{len(data)} bytes are too few for a block")
-        return data
-
-    def _parse(self, offset: int, data: bytes) -> Block:
-        first = 0 if offset else self._first
-        return Block.parse(self.name, data, offset, first, self.block_size, self._end)
-
-    def _scan(self, section: _Section[_R] | None, offset: int | None = None) -> Iterator[Block]:
-        """The blocks of a section, if there is one, without its index: all, or those from `offset` on."""
-        if section is None:
-            return
-        at = section.offset if offset is None else offset
-        while at < self._end or (at == section.offset and offset is None):
-            block = self._kept.blocks.get(at)
-            if block is None or block.type != section.type:
-                data = self._bytes_at(at)
-                block_type = data[0 if at else self._first]
-                if block_type != section.type:
-                    # Not parsed: damage in the next section is no damage to this one.
-                    self._check_section_end(section, at, block_type)
-                    return
-                block = self._parse(at, data)
-            yield block
-            at = block.next_offset
-
-    def _check_section_end(self, section: _Section[_R], offset: int, block_type: int) -> None:
-        """A section ends where the footer says another begins, or its type byte is damaged."""
-        expected = {
-            INDEX: section.index_offset > 0,
-            OBJ: offset == self.footer.obj_offset,
-            LOG: offset == self.footer.log_offset,
-        }
-        if offset == section.offset or not expected.get(block_type, False):
-            what = f"a block of type 0x{block_type:02x} in the {SECTION_NAMES[section.type]} section"
-            raise FormatError(self.name, offset, what)
-
-    def _find(self, section: _Section[_R] | None, key: bytes) -> tuple[Block, _R] | None:
+    def _find(self, section: Section | None, key: bytes) -> tuple[Block, Any] | None:
         """The first record with a key >= `key` and its block, or None if all keys are smaller."""
         require_bytes(key)
-        if section is None:
-            return None
-        if section.index_offset:
-            try:
-                return self._descend(section, key)
-            except FormatError:
-                pass  # and scan: what a damaged index hides can still be read
-        for block in self._scan(section):
-            self._keep(block)
-            record = section.seek(block, key)
-            if record is not None:
-                return block, record
-        return None
-
-    def _descend(self, section: _Section[_R], key: bytes) -> tuple[Block, _R] | None:
-        """As `_find`, by way of the index. Raises `FormatError`.
-
-        Whether an index belongs to its section, and covers it, shows at the leaves only. So the
-        answer that all keys are smaller is not given before the last leaf has been seen.
-        """
-        block = self._looked_up(section.index_offset)
-        if block.type != INDEX:
-            raise FormatError(self.name, block.offset, "no index block where the footer has one")
-        below = block.seek(key, find_index)
-        while below is None and (sibling := self._next_of_type(INDEX, block)) is not None:
-            block = sibling
-            below = block.seek(key, find_index)
-        beyond = below is None
-        while block.type == INDEX:
-            if beyond:
-                below = deque(block.records(decode_index), 1)[0].offset
-            elif below is None:
-                below = block.seek(key, find_index)
-            if below is None:
-                raise FormatError(self.name, block.offset, "an index block without the key promised above it")
-            # Downwards is backwards in the file, so a damaged index cannot make a loop.
-            if below >= block.offset:
-                raise FormatError(self.name, block.offset, f"an index entry points ahead, to {below}")
-            block = self._looked_up(below)
-            below = None
-        if block.type != section.type:
-            what = f"the {SECTION_NAMES[section.type]} index leads to a block of another section"
-            raise FormatError(self.name, block.offset, what)
-        record = section.seek(block, key)
-        if (record is None) != beyond or (beyond and self._next_of_type(section.type, block) is not None):
-            what = "the index and this block do not agree on the block's last key"
-            raise FormatError(self.name, block.offset, what)
-        return None if record is None else (block, record)
-
-    def _next_of_type(self, block_type: int, block: Block) -> Block | None:
-        """The block behind this one if it is of a certain type; index blocks are siblings in a root then."""
-        at = block.next_offset
-        if at >= self._end:
-            return None
-        following = self._kept.blocks.get(at)
-        if following is None:
-            data = self._bytes_at(at)
-            if data[0] != block_type:
-                return None
-            following = self._parse(at, data)
-            self._keep(following)
-        return following if following.type == block_type else None
+        return None if section is None else self._blocks.find(section, key)
 
     def _blocks_mentioning(self, oid: bytes, scans: bool) -> Iterator[Block]:
         """The ref blocks that may hold refs with an id that begins so; without a scan perhaps not all."""
@@ -479,7 +298,7 @@ class Table(Closing):
             return None
         prefix = oid[: footer.object_id_len]
         found: set[int] = set()
-        for records in self._lists_from(_Objects(footer), prefix):
+        for records in self._lists_from(Section(OBJ, self.header, footer), prefix):
             for record in records:
                 if record.prefix.startswith(prefix):
                     if not record.offsets:
