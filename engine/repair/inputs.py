@@ -105,16 +105,14 @@ class Input(NamedTuple):
         low, high = self.limits
         for refs in blocks:
             indexes = [*map(_update_index, refs)]
-            fits = low <= min(indexes) and max(indexes) <= high and b"\0" not in b"".join(map(_name, refs))
             kept = refs
-            if not fits or self.drops_unsafe_names:
+            if min(indexes) < low or high < max(indexes) or self.drops_unsafe_names:
                 kept = [self._fitted(ref) for ref in refs if self._takes(ref)]
             if kept:
                 yield kept
 
     def _takes(self, ref: RefRecord) -> bool:
-        is_unsafe = self.drops_unsafe_names and not ref.is_deletion and is_unsafe_refname(ref.name)
-        return b"\0" not in ref.name and not is_unsafe
+        return not (self.drops_unsafe_names and not ref.is_deletion and is_unsafe_refname(ref.name))
 
     def _fitted(self, ref: RefRecord) -> RefRecord:
         low, high = self.limits
@@ -135,14 +133,13 @@ class Input(NamedTuple):
                 yield kept
 
     def _fitted_items(self, items: list[Encoded], least: int, most: int) -> list[Encoded]:
-        deltas, names = update_deltas(items), [*map(item_key, items)]
-        fits = least <= min(deltas) and max(deltas) <= most and b"\0" not in b"".join(names)
-        if fits and not (self.drops_unsafe_names and may_be_refused(names)):
+        deltas = update_deltas(items)
+        drops = self.drops_unsafe_names and may_be_refused([*map(item_key, items)])
+        if least <= min(deltas) and max(deltas) <= most and not drops:
             return items
         kept: list[Encoded] = []
         for item, delta in zip(items, deltas, strict=True):
-            is_unsafe = self.drops_unsafe_names and item[3] != DELETION and is_unsafe_refname(item[0])
-            if b"\0" not in item[0] and not is_unsafe:
+            if not (drops and item[3] != DELETION and is_unsafe_refname(item[0])):
                 fitted = min(max(delta, least), most)
                 kept.append(item if fitted == delta else with_delta(item, fitted))
         return kept
@@ -155,7 +152,6 @@ class Input(NamedTuple):
             if not stays:
                 # A tombstone is no entry: none is too new.
                 kept = [item for item in items if newest_log([item]) <= high]
-                kept = [item for item in kept if b"\0" not in item[0][:-LOG_KEY_TAIL]]
             if kept:
                 yield kept
 

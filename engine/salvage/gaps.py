@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from engine.format import LOG, LOG_KEY_TAIL, REF, Encoded, is_refname
-from engine.salvage.items import is_altered, item_key, update_deltas
+from engine.salvage.items import holds_altered, is_altered, item_key, update_deltas
 from engine.salvage.scan import Readable, Unreadable
 
 MOST_GAPS: Final = 1000
@@ -179,7 +179,7 @@ class LossTally:
 
     def _take_names(self, items: list[Encoded]) -> None:
         """A ref whose name was altered had another one, between those beside it."""
-        if items[0][0] and b"\0" not in b"".join(map(item_key, items)):
+        if not holds_altered([*map(item_key, items)]):
             self._end_gap(items[0][0])
             self._safe = items[-1][0]
             return
@@ -204,7 +204,7 @@ class LossTally:
             self._read_log_size += self._passed(found)
         else:
             self._partial_logs += len(found.items)
-        altered = [item for item in found.items if b"\0" in item[0][:-LOG_KEY_TAIL]]
+        altered = [item for item in found.items if is_altered(item[0][:-LOG_KEY_TAIL])]
         for *_, encoded in altered:
             self._lose_logs(len(encoded))
         if (found.is_whole or (found.is_front and found.is_certain)) and not altered:

@@ -33,6 +33,11 @@ def is_altered(name: bytes) -> bool:
     return not name or b"\0" in name
 
 
+def holds_altered(names: Sequence[bytes]) -> bool:
+    """The same of any of these names, which ascend, so that the first one alone may be empty."""
+    return not names[0] or b"\0" in b"".join(names)
+
+
 def update_deltas(refs: Sequence[Encoded]) -> list[int]:
     """The update indexes of refs, above the lowest of their table."""
     deltas = [item[5][-item[4]] for item in refs]

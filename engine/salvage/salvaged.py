@@ -36,7 +36,7 @@ from engine.layout import SpanKind, TableLayout
 from engine.merge import merge_blocks
 from engine.salvage.builder import Builder, Contents, Places
 from engine.salvage.gaps import Losses, LossTally
-from engine.salvage.items import is_altered, item_key
+from engine.salvage.items import holds_altered, is_altered, item_key
 from engine.salvage.scan import Readable, Unreadable, salvage
 from engine.table import Table
 
@@ -178,8 +178,7 @@ def _possible(found: Readable) -> list[Encoded]:
     items, tail = found.items, LOG_KEY_TAIL if found.type == LOG else 0
     # A sound log key has a NUL in front of its update index.
     names = [item[0][:-tail] for item in items] if tail else [*map(item_key, items)]
-    # Names ascend, so that the first one alone may be empty.
-    if b"\0" in b"".join(names) or not names[0]:
+    if holds_altered(names):
         items = [item for item, name in zip(items, names, strict=True) if not is_altered(name)]
     if not found.is_certain:
         items = [item for item in items if is_refname(item[0][:-LOG_KEY_TAIL])]

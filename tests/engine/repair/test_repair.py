@@ -696,6 +696,26 @@ def test_refs_that_git_dies_of_are_left_out_where_only_salvaging_finds_them(tmp_
     assert refs(tmp_path) == {b"refs/heads/b": oid(1)}
 
 
+@pytest.mark.parametrize("is_merged", [False, True])
+def test_names_with_a_nul_come_into_no_table_neither_of_refs_nor_of_logs(
+    tmp_path: Path, is_merged: bool
+) -> None:
+    names = [b"refs/heads/a", b"refs/heads/a\0b", b"refs/heads/c"]
+    logs = [LogRecord(name, 1, oid(0), oid(1), b"A", b"a@b", 1, 0, b"m\n") for name in names]
+    table = Handmade()
+    table.refs([RefRecord(name, 1, oid(1)) for name in names])
+    path = install(tmp_path, table, log_offset=table.logs(logs))
+    if is_merged:
+        other = f"{format_table_name(0, 2, 9)}.ref"
+        write_table(tmp_path / other, [RefRecord(names[0], 2, oid(2))], limits=(0, 2))
+        list_tables(tmp_path, [path.name, other])
+    assert "key-nul" in errors(tmp_path)
+    mended = mend(tmp_path)
+    assert (StepKind.MERGE_TABLE in {step.kind for step in mended.plan.steps}) == is_merged
+    refs, logs = state(tmp_path)
+    assert [ref.name for ref in refs] == [log.name for log in logs] == [names[0], names[2]]
+
+
 # Carrying out
 
 
