@@ -73,7 +73,7 @@ FORBIDDEN = {
     "compact": COMPACTING | CLEANING | {"engine.stack.compactor"},
     "expire": COMPACTING | CLEANING | {"engine.stack.compactor"},
     "clean": COMPACTING | COMPACTION,
-    "add": FILES | DIGESTS | SCREENS | MANY | DAMAGE | CLEANING | REPAIRING | {"engine.stack.compactor"},
+    "add": FILES | DIGESTS | SCREENS | MANY | DAMAGE | CLEANING | REPAIRING | COMPACTION | SNAPSHOTS,
     "--version": PROCESSES | FILES | SCREENS | CHANGES | DAMAGE | MANY,
 }
 ARGUMENTS = {

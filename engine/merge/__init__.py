@@ -5,6 +5,7 @@ Works on tables that are open already; knows no directory and no lock. May impor
     merged        the newest version of a key wins, a tombstone hides older ones
     difference    what changed between two views
     policy        which tables to merge: each rule as its comparisons, the last of which is the result
+    summary       a table of a plan, and
     compaction    merging them, and the plan of doing so
 """
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
         CompactionPlan as CompactionPlan,
         Dropped as Dropped,
         Expiry as Expiry,
-        TableSummary as TableSummary,
         check_range as check_range,
         compact_tables as compact_tables,
         is_noop as is_noop,
@@ -52,13 +52,13 @@ if TYPE_CHECKING:
         suggest_compaction_segment as suggest_compaction_segment,
         suggest_geometric_segment as suggest_geometric_segment,
     )
+    from engine.merge.summary import TableSummary as TableSummary
 else:
     __getattr__, __dir__, __all__ = lazily(
         __name__,
         {
             "compaction": (
-                "STASH CompactionPlan Dropped Expiry TableSummary check_range compact_tables "
-                "is_noop plan_compaction"
+                "STASH CompactionPlan Dropped Expiry check_range compact_tables is_noop plan_compaction"
             ),
             "difference": "ChangeKind LogChanges RefChange added_logs log_changes other_logs ref_changes",
             "merged": "MergedTable Version merge_blocks merge_columns",
@@ -67,5 +67,6 @@ else:
                 "geometric_steps log2_steps sizes_to_segments suggest_compaction_segment "
                 "suggest_geometric_segment"
             ),
+            "summary": "TableSummary",
         },
     )

@@ -29,6 +29,7 @@ from engine.format.raw_record import Encoded, RawRefs, is_marker, log_time, mark
 from engine.format.record import LOG_KEY_TAIL
 from engine.format.varint import U64_MAX
 from engine.merge.merged import MergedTable, merge_blocks, merge_columns
+from engine.merge.summary import TableSummary
 from engine.progress import Progress, ProgressCallback
 from engine.table.options import WriteOptions
 from engine.table.reader import Table
@@ -248,16 +249,6 @@ class _Expiring:
         if U64_MAX - int.from_bytes(item[0][-8:], "big") < min_update_index:
             return True
         return time > 0 and log_time(item, self._hash_size)[0] < time
-
-
-@dataclass(slots=True, frozen=True)
-class TableSummary:
-    """A table of a plan: its name (None while it is not written yet) and file size."""
-
-    name: str | None
-    size: int
-    min_update_index: int
-    max_update_index: int
 
 
 @dataclass(slots=True, frozen=True)

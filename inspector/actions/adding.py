@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
+from engine import snapshot as snapshots
 from engine.errors import Cancelled, HookError, OutdatedError, ReftableError
 from engine.format import HashId, footer_size, header_size
 from engine.git import JointStacks, Objections, prepare_for
 from engine.progress import Progress, ProgressCallback
-from engine.snapshot import ChangeRecord, Snapshot
 from engine.stack import Stack
 from engine.update import (
     PreparedUpdates,
@@ -36,7 +36,7 @@ class Written:
     """What a transaction writes, and what became of the stack around it once it is over."""
 
     result: TransactionResult
-    snapshot: Snapshot | None = None
+    snapshot: snapshots.Snapshot | None = None
     lines: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -147,7 +147,7 @@ class AddAction(Action[UpdatePlan]):
     ) -> Iterator[Written]:
         progress(Progress("writing", 0, None))
         hook = self._hook(said, [])
-        changing: dict[Path, tuple[Stack, ChangeRecord]] = {}
+        changing: dict[Path, tuple[Stack, snapshots.ChangeRecord]] = {}
         with ExitStack() as held:
 
             def open_to_write(directory: Path) -> Stack:

@@ -60,6 +60,15 @@ def register_themes(app: App[Any], chosen: str = "") -> None:
     for theme in THEMES:
         app.register_theme(theme)
     known = [name for name in (os.environ.get("TEXTUAL_THEME"), chosen) if name in app.available_themes]
-    # Textual has set the name already, when there was no such theme: setting it again would change nothing.
-    app.set_reactive(App.theme, "textual-dark")
-    app.theme = known[0] if known else DEFAULT_THEME
+    name = known[0] if known else DEFAULT_THEME
+    app.set_reactive(App.theme, name)
+    theme = app.current_theme
+    if theme.dark and not theme.ansi:
+        # Nothing is styled yet, and but for its colours it is like the theme that Textual has begun with: to
+        # change over to it would have every style sheet read twice.
+        app.add_class(f"-theme-{name}", update=False)
+        app.stylesheet.set_variables(app.get_css_variables())
+    else:
+        # Textual knows of the change only if it is one.
+        app.set_reactive(App.theme, "textual-dark")
+        app.theme = name

@@ -21,7 +21,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.events import ScreenResume
+from textual.events import Resize, ScreenResume
 from textual.message import Message
 from textual.screen import Screen
 from textual.widget import AwaitMount, Widget
@@ -173,6 +173,12 @@ class LiveScreen(Screen[None], EvenLines):
         self._health = HealthPane(clock=clock, repository=workplace.around)
         self._detail_of: StackPane | RefsPane | LogsPane = self._refs
         self._trace: RefTrace | None = None
+        self._records = _RecordsPane(id="records-pane", classes="pane -with-keys")  # as `AUTO_FOCUS` has it
+        self._beside_each_other = self._stack, self._records
+        self._trouble = Static(id="trouble", markup=False)
+        self._too_small = Static(
+            f"terminal too small: {_WIDTHS[1][0]}x{_HEIGHTS[1][0]} needed", id="too-small"
+        )
         self._objects = RepositoryObjects(lambda: workplace.surroundings)
 
     def compose(self) -> ComposeResult:
@@ -184,12 +190,9 @@ class LiveScreen(Screen[None], EvenLines):
             self.add_class([name for least, name in breakpoints if extent >= least][-1], update=False)
         yield StatusLine(self._session.label)
         yield Breadcrumbs()
-        yield Static(id="trouble", markup=False)
         with _Panes(id="panes"):
             yield self._stack
-            with _RecordsPane(
-                id="records-pane", classes="pane -with-keys"
-            ):  # as `MainScreen.AUTO_FOCUS` has it
+            with self._records:
                 with _TabbedContent(id="records"):
                     yield PaneTab("Refs", self._refs, "refs-tab")
                     yield PaneTab("Logs", self._logs, "logs-tab")
@@ -198,7 +201,13 @@ class LiveScreen(Screen[None], EvenLines):
                     yield PaneTab("Health", self._health, "health-tab")
                 yield Detail()
         yield KeyBar()
-        yield Static(f"terminal too small: {_WIDTHS[1][0]}x{_HEIGHTS[1][0]} needed", id="too-small")
+
+    async def on_resize(self, event: Resize) -> None:
+        """Say when there is no room."""
+        (least_width, _), (least_height, _) = _WIDTHS[1], _HEIGHTS[1]
+        is_small = event.size.width < least_width or event.size.height < least_height
+        if is_small and not self._too_small.is_attached:
+            await self.mount(self._too_small)
 
     def on_screen_resume(self, event: ScreenResume) -> None:
         """Show it as it is styled, since all of it is since it was made, and what has waited for it."""
@@ -276,10 +285,12 @@ class LiveScreen(Screen[None], EvenLines):
         text = error_text(error) if error is not None else damage_text(self._session.view)
         if self._reload_error is not None:
             text += " (shown as it was before: R reads what is left)"
-        trouble = self.query_one("#trouble", Static)
-        trouble.display = bool(text)
         if text:
-            trouble.update(f"! {text}")
+            self._trouble.update(f"! {text}")
+            if not self._trouble.is_attached:
+                self.mount(self._trouble, before="#panes")
+        if self._trouble.is_attached:
+            self._trouble.display = bool(text)
         if damage_met(self._session.view.tables).keys() != self._damage.keys():  # reading has met damage
             self._show_beside()
 
@@ -298,7 +309,7 @@ class LiveScreen(Screen[None], EvenLines):
             parts.append(tab.get_tab(tab.active).label_text.split()[0].lower())
         self.query_one(Breadcrumbs).parts = tuple(parts)
         self.query_one(Detail).set_class(tab.active not in ("refs-tab", "logs-tab"), "-unused")
-        self.query_one("#records-pane").border_title = Content(parts[1] if len(parts) > 2 else "")
+        self._records.border_title = Content(parts[1] if len(parts) > 2 else "")
 
     def _show_blocks(self) -> None:
         """The table under the cursor, once the tab is shown."""

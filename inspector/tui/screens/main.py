@@ -30,6 +30,7 @@ from inspector.tui.screens.dialog import explain
 from inspector.tui.screens.navigable import NavigableScreen
 from inspector.tui.widgets.compaction_pane import CompactionPane
 from inspector.tui.widgets.compaction_words import damage_texts
+from inspector.tui.widgets.detail import Detail
 from inspector.tui.widgets.health_pane import HealthPane
 from inspector.tui.widgets.record_pane_base import RecordPane
 from inspector.tui.widgets.stack_list import StackPane
@@ -81,9 +82,11 @@ class MainScreen(NavigableScreen):
         if self._watch is not None and is_as_opened:
             await self._show_tab("health-tab")
 
-    def watch_focused(self, focused: Widget | None) -> None:
+    def watch_focused(self, before: Widget | None, focused: Widget | None) -> None:
         """Show which pane has the keys."""
-        for pane in self.query(".pane"):
+        if before is focused:
+            return  # Textual asks once before anything has them
+        for pane in self._beside_each_other:
             has_keys = focused is not None and pane in focused.ancestors
             if has_keys != pane.has_class("-with-keys"):
                 # Only these: nothing else in a pane looks different for it.
@@ -115,7 +118,9 @@ class MainScreen(NavigableScreen):
     def _show_detail(self) -> None:
         row = self._detail_of.current
         self._trace = None
-        self._draw_detail()
+        # The first ref that is shown is not drawn before its versions are known: they come at once.
+        if not (isinstance(row, RefRow) and self.query_one(Detail).is_empty):
+            self._draw_detail()
         if isinstance(row, RefRow):
             arrangement = self._refs.arrangement
             within = arrangement.merged if arrangement is not None else None

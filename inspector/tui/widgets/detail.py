@@ -75,6 +75,11 @@ j k scroll, g G go to the top and the end.
         self._above, self._below = Static(id="detail-text"), Static(id="detail-versions")
         super().__init__(self._above, self._below, id="detail")
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has been shown yet."""
+        return not self._above.content
+
     def show(
         self,
         row: StackRow | UnlistedFile | RefRow | LogRow | None,

@@ -57,14 +57,21 @@ class KeyBar(Widget):
     def __init__(self) -> None:
         super().__init__()
         self._keys: list[_Key] = []
+        self._is_due = False
 
     def on_mount(self) -> None:
         """Begin to follow the keys of the screen."""
         self.screen.bindings_updated_signal.subscribe(self, self._follow)
 
     def _follow(self, screen: Screen[object]) -> None:
-        if not screen.app.app_focus or screen is not self.screen:
-            return
+        # Much has its say in what keys do: what it comes to is looked at once, when all is done.
+        if screen.app.app_focus and screen is self.screen and not self._is_due:
+            self._is_due = True
+            self.call_later(self._look)
+
+    def _look(self) -> None:
+        self._is_due = False
+        screen = self.screen
         keys: dict[str, _Key] = {}
         for _, binding, enabled, _ in active_bindings(screen):
             if binding.show and binding.action not in keys:

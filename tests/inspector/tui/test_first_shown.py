@@ -71,6 +71,30 @@ def test_a_prompt_and_the_tree_are_not_made_before_they_are_asked_for(stack: Pat
     inspect(stack, steps)
 
 
+def test_words_of_trouble_and_of_too_little_room_are_not_made_before_they_are_needed(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        assert not screen.query("#trouble, #too-small")
+        await pilot.resize_terminal(50, 24)
+        await settle(pilot)
+        assert any("terminal too small" in line for line in shown_lines(pilot.app))
+        await pilot.resize_terminal(100, 30)
+        (stack / "tables.list").unlink()
+        await press(pilot, "R")
+        assert not any("terminal too small" in line for line in shown_lines(pilot.app))
+        assert any(line.startswith(" ! tables.list") for line in shown_lines(pilot.app))
+        assert len(screen.query("#trouble, #too-small")) == 2
+
+    inspect(stack, steps)
+
+
+def test_no_style_is_worked_out_again_for_the_theme_of_the_start(stack: Path) -> None:
+    async def steps(pilot: Pilot[Any], _screen: MainScreen) -> None:
+        assert pilot.app.has_class("-theme-inspector-dark", "-dark-mode")
+        assert pilot.app._css_update_count == 0
+
+    inspect(stack, steps)
+
+
 def test_what_is_said_of_a_list_that_was_not_shown_yet_is_there_with_it(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         await press(pilot, "shift+tab", "enter")  # the refs of one table alone, and its logs as well
