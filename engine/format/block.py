@@ -347,7 +347,8 @@ class BlockWriter:
         while at < count:
             phase = self.entries % self._restart_interval
             if not phase or at == start or not encoded[at][0]:
-                if not self.add(keys[at], *parted(keys[at], encoded[at])):
+                kind, tail = parted(keys[at], encoded[at])
+                if not self.add(keys[at], kind, tail):
                     break
                 at += 1
                 continue

@@ -56,7 +56,7 @@ This bounds time, not memory: a hostile block of 16 MiB would have terabytes.
 """
 
 _STEPS: Final = 6
-"""So many bytes are compared one by one as soon as by two large numbers."""
+"""So many bytes are compared one by one as soon as by two large numbers, where that is interpreted."""
 
 _SHORT_SUFFIXES: Final = bytes([head >> 3 if head & 0x87 == VAL1 else 0 for head in range(0x100)])
 """By the second byte of a ref record with one object id: how long its suffix is, if it tells; else 0."""
@@ -80,7 +80,7 @@ def common_prefix(a: bytes, b: bytes, guess: int = 0) -> int:
     """
     size = min(len(a), len(b))
     at = guess if guess <= size and a[:guess] == b[:guess] else 0
-    near = min(at + _STEPS, size)
+    near = size if compiled else min(at + _STEPS, size)
     while at < near:
         if a[at] != b[at]:
             return at

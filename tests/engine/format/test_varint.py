@@ -40,3 +40,9 @@ def test_the_first_varint_above_64_bits_is_refused() -> None:
     data[-2:] = b"\xff\0"
     with pytest.raises(ValueError, match="varint"):
         get_varint(bytes(data), 0)
+
+
+@pytest.mark.parametrize("number", [-1, -0x7F, -0x80, -0x81, -(2**40)])
+def test_a_number_below_zero_has_no_varint(number: int) -> None:
+    with pytest.raises(ValueError, match="range"):
+        put_varint(number)
