@@ -96,7 +96,7 @@ def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Dam
         if head and head[0] is not None and branch.startswith(b"refs/heads/"):
             made.add(head[0], RefRecord(_HEAD, head[1].update_index, target=branch))
         lost = unsure.finish()
-        had = _had_by_several(sources, lost.values())
+        had = _had_by_several(inputs, sources, lost.values())
         for at, table in lost.items():
             for ref in table.refs():
                 if ref.name != branch and (had is None or ref.value in had):
@@ -123,8 +123,13 @@ def _may_be_named(name: bytes) -> bool:
     return name.startswith(b"refs/") and not name.endswith(b"/HEAD")
 
 
-def _had_by_several(sources: Sequence[OpenInputs], lost: Iterable[Table]) -> set[bytes | None] | None:
-    """Of the ids of these refs, those that several refs have or had; None if there are too many to ask."""
+def _had_by_several(
+    inputs: Sequence[Input], sources: Sequence[OpenInputs], lost: Iterable[Table]
+) -> set[bytes | None] | None:
+    """Of the ids of these refs, those that several refs have or had; None if there are too many to ask.
+
+    A ref that damage has reached into may be one of them, under another name.
+    """
     names: dict[bytes | None, bytes] = {}
     for table in lost:
         for refs in table.ref_blocks():
@@ -139,9 +144,11 @@ def _had_by_several(sources: Sequence[OpenInputs], lost: Iterable[Table]) -> set
         names[oid] = name
 
     for located in located_refs(sources) if names else ():
-        for name, record, _ in located:
+        for name, record, at in located:
             if record.value in names and _may_be_named(name):
-                note(record.value, name)
+                losses = inputs[at].losses
+                if losses is None or not losses.doubts(name):
+                    note(record.value, name)
     size = max((source.hash_size for source in sources), default=0)
     for items in all_logs(sources) if names else ():
         for key, _, _, _, tail_len, encoded in items:

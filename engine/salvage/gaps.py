@@ -5,8 +5,9 @@ held names between those in front of it and those behind it: a gap. Names of a b
 bound no gap, unless all that is missing comes behind them. Logs come behind all refs, and have gaps of their
 own, between their keys; about how many are lost is told by what whole blocks have in so many bytes.
 
-A name that no ref can have was altered: that ref had one between those beside it. A key in the wrong place
-was altered, or the file has more than one order: then any ref may be lost under its own name.
+A name that no ref can have was altered, or that of a block's last ref where the index has another one: that
+ref had one between those beside it. A key in the wrong place was altered, or the file has more than one
+order: then any ref may be lost under its own name.
 
 Damage that shows where a ref ends may have begun inside of it: that ref is doubtful, and so is the one before
 it where no writer makes such a ref. So is one in the wrong place, or with an update index that its table
@@ -144,6 +145,14 @@ class LossTally:
         return Losses(refs, logs, uncertain_logs, left_out, *beside, doubtful, log_gaps)
 
     def _take_refs(self, found: Readable) -> None:
+        if found.is_misnamed:
+            # Where that ref is tells nothing of its name, nor its name of others.
+            *others, last_item = found.items
+            if others:
+                self._take_refs(found._replace(items=others, is_misnamed=False, is_cut_off=False))
+            self._note_doubtful([last_item[0]])
+            self._lose(REF, len(last_item[5]))
+            return
         first, last = found.items[0][0], found.items[-1][0]
         if first <= self._last_ref or self._has_logs:
             self._are_refs_ordered = False
@@ -174,6 +183,9 @@ class LossTally:
                 at -= 1
             names.append(items[at][0])
         self._last_names = [*map(item_key, items)]
+        self._note_doubtful(names)
+
+    def _note_doubtful(self, names: list[bytes]) -> None:
         if len(self._doubtful) <= MOST_GAPS:
             self._doubtful.update(names)
 

@@ -37,6 +37,7 @@ from engine.format import (
     Encoded,
     Excessive,
     Header,
+    IndexRecord,
     LogRecord,
     Read,
     RefRecord,
@@ -50,7 +51,7 @@ from engine.format import (
     split_logs,
     split_refs,
 )
-from engine.layout import BlockSpan, Record, Records, TableLayout
+from engine.layout import BlockSpan, Record, Records, Section, TableLayout
 from engine.salvage.items import tightened, update_deltas
 
 _LARGEST_BLOCK: Final = 2**24
@@ -79,6 +80,7 @@ class Readable(NamedTuple):
     block is missing. `is_certain` is False for a log block whose deflate stream is damaged: what comes out
     of one may be wrong for some bytes before that shows. `is_front` when all that is missing comes behind the
     last record. `is_cut_off` when damage shows where the last ref ends, and may have begun inside of it.
+    `is_misnamed` when the index has another name for the last ref of the block: one of the two was altered.
     """
 
     offset: int
@@ -90,6 +92,7 @@ class Readable(NamedTuple):
     is_certain: bool = True
     is_front: bool = False
     is_cut_off: bool = False
+    is_misnamed: bool = False
 
     @property
     def refs(self) -> list[RefRecord]:
@@ -132,11 +135,12 @@ def salvage(layout: TableLayout, header: Header, *, blind: bool = False) -> Iter
     # Without a footer that can be trusted, a section may go on with blocks of the next.
     is_certain = layout.footer is not None and not layout.footer.errors()
     for section in layout.sections:
+        last_keys = _LastKeys(section if section.of == REF else None)
         holds_records = not is_certain or (section.of in (REF, LOG, None) and not section.level)
         for span in section.children():
             if isinstance(span, BlockSpan):
                 if span.type in (REF, LOG) and span.start >= done:
-                    yield from _block(span, header)
+                    yield from _block(span, header, last_keys.of(span.offset))
                     yield from _hidden(layout, span, header)
                 continue
             reason = span.error.reason if span.error else "bytes that are no block"
@@ -148,14 +152,38 @@ def salvage(layout: TableLayout, header: Header, *, blind: bool = False) -> Iter
                     yield found._replace(section=found.section or (section.of if is_certain else None))
 
 
-def _block(span: BlockSpan, header: Header) -> Iterator[Readable | Unreadable]:
-    """A block whose frame is sound."""
+class _LastKeys:
+    """The last keys of the blocks of a section as its index has them, asked for in the order of the file."""
+
+    def __init__(self, section: Section | None) -> None:
+        above = section.above if section is not None else None
+        self._entries = self._read(above) if above is not None else iter(())
+        self._next = next(self._entries, None)
+
+    def of(self, offset: int) -> bytes | None:
+        """That of the block at this offset; None if the index does not tell."""
+        while self._next is not None and self._next.offset < offset:
+            self._next = next(self._entries, None)
+        found = self._next
+        return found.last_key if found is not None and found.offset == offset else None
+
+    @staticmethod
+    def _read(index: Section) -> Iterator[IndexRecord]:
+        for span in index.children():
+            if isinstance(span, BlockSpan):
+                with suppress(FormatError):
+                    yield from span.block().index()
+
+
+def _block(span: BlockSpan, header: Header, last_key: bytes | None) -> Iterator[Readable | Unreadable]:
+    """A block whose frame is sound, and which has this last key by its index."""
     try:
         records = span.records()
     except FormatError as error:
         yield Unreadable(span.start, span.end, error.reason, span.type)
         return
-    yield from _whole(records.block, header, span.end) or _sound_records(records, span.start, span.end)
+    whole = _whole(records.block, header, span.end, last_key)
+    yield from whole or _sound_records(records, span.start, span.end)
 
 
 def _hidden(layout: TableLayout, span: BlockSpan, header: Header) -> Iterator[Readable]:
@@ -187,26 +215,38 @@ class _Kept(Collection[_T]):
         return any(other == one for other in self)
 
 
-def _whole(block: Block, header: Header, end: int) -> Collection[Readable | Unreadable] | None:
+def _whole(
+    block: Block, header: Header, end: int, last_key: bytes | None = None
+) -> Collection[Readable | Unreadable] | None:
     """A block of which nothing is damaged, as nearly all are: cut up as a compaction does it.
 
-    Or one that is sound as far as it is read: keys without end are read up to a limit.
+    Or one that is sound as far as it is read: keys without end are read up to a limit. `last_key` is what the
+    index has.
     """
     with suppress(FormatError):
-        return _Kept(lambda: _lists(block, header, end))
+        return _Kept(lambda: _lists(block, header, end, last_key))
     return None
 
 
-def _lists(block: Block, header: Header, end: int) -> Iterator[Readable | Unreadable]:
+def _lists(block: Block, header: Header, end: int, last_key: bytes | None) -> Iterator[Readable | Unreadable]:
     """The records of a block, cut out of it fast. Raises `FormatError`, for keys in disorder as well."""
-    is_cut_off = not _has_restarts(block)
+    latest: list[Encoded] = []
     try:
         for items in _cut_out(block, header):
-            yield Readable(block.offset, end, block.type, items, header, is_whole=True, is_cut_off=is_cut_off)
+            if latest:
+                yield Readable(block.offset, end, block.type, latest, header, is_whole=True)
+            latest = items
     except FormatError as error:
         if not isinstance(error.__cause__, Excessive):
             raise
+        if latest:
+            yield Readable(block.offset, end, block.type, latest, header, is_whole=True)
         yield Unreadable(block.offset, end, error.reason, block.type)
+        return
+    if latest:
+        is_misnamed = last_key not in (None, latest[-1][0])
+        flags = {"is_cut_off": not _has_restarts(block), "is_misnamed": is_misnamed}
+        yield Readable(block.offset, end, block.type, latest, header, is_whole=True, **flags)
 
 
 def _has_restarts(block: Block) -> bool:

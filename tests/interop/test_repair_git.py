@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from engine.export import doubtful_refs
-from engine.format import LOG, RefRecord
+from engine.format import LOG, REF, RefRecord
 from engine.git import find_repository
 from engine.readable import open_readable
-from engine.repair import plan_repair
+from engine.repair import damages, plan_repair
 from engine.snapshot import restore
 from engine.table import Table
 from inspector.text import log_counts, unknown_refs
@@ -165,6 +165,32 @@ def test_a_ref_that_damage_reaches_into_is_told_unless_its_object_shows_that_it_
             with open_readable(repo.reftable) as stack:
                 assert name in {ref.name for ref in stack.merged.refs()}
                 assert list(doubtful_refs(stack)) == [name]
+
+
+@pytest.mark.parametrize("logs", [False, True])
+def test_a_ref_whose_name_was_altered_is_told_where_the_index_has_it(
+    git: Git, tmp_path: Path, logs: bool
+) -> None:
+    """The last one of each block is in the index; of others, nothing shows that."""
+    repo = Layout(block_size=512, logs=logs).init(git, tmp_path / "repo")
+    values = enumerate(add_commits(repo, 100))
+    commands = "".join(f"create refs/heads/b{at:03} {commit.hex()}\n" for at, commit in values)
+    repo.git("update-ref", "--stdin", input=commands.encode())
+    repo.git("pack-refs")
+    before = refs(repo.reftable)
+    path = only_table(repo)
+    with Table.open(path) as table:
+        block = [block for block in table.blocks() if block.type == REF][1]
+        *_, one, last = (ref.name for ref in block.refs(20, table.min_update_index))
+    # The end of its name, in front of its update index and its value.
+    change_byte(path, path.read_bytes().index(before[last] or b"") - 2, ord(last[-1:]) ^ ord("z"))
+    altered = last[:-1] + b"z"
+    plan = plan_repair(repo.reftable, now=NOW)
+    assert outcomes(plan) == {altered: "doubtful"} | ({last: "restored"} if logs else {})
+    [gap] = [gap for damage in damages(plan) for gap in damage.gaps]
+    assert (gap.low, gap.holds(last), gap.about) == (one, True, 1)
+    mend(repo.reftable)
+    assert refs(repo.reftable).keys() == before.keys() | {altered} if logs else {altered, *before} - {last}
 
 
 @pytest.mark.parametrize("is_superseded", [False, True])
