@@ -175,7 +175,14 @@ def test_the_main_screen_is_imported_without_those_that_lie_on_top_of_it() -> No
     dialogs = {
         f"inspector.tui.screens.{name}" for name in ("add", "compact", "form", "plan", "history", "picker")
     }
-    needed_there = {"engine.repair.execute", "engine.update.transaction", "hashlib"}
+    needed_there = {
+        "engine.repair.execute",
+        "engine.repair.plan",
+        "engine.update.transaction",
+        "hashlib",
+        "csv",
+    }
+    needed_there |= {"engine.merge.compaction", "engine.salvage.scan", "engine.snapshot.manifest", "tomllib"}
     assert "inspector.tui.screens.main" in imported
     assert (
         imported & (dialogs | needed_there | {"textual.widgets._text_area", "inspector.actions.adding"})

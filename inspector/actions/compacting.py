@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 from engine import snapshot as snapshots
 from engine.errors import OutdatedError
@@ -21,8 +21,7 @@ from inspector.actions.workplace import word
 from inspector.text import compaction_lines, counted, parse_time
 
 
-@dataclass(frozen=True, slots=True)
-class TableRange:
+class TableRange(NamedTuple):
     """The tables [first, end) of a stack, and their names at the time they were chosen."""
 
     first: int

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from engine.errors import ApiError, RefnameError
 from engine.format import HashId, RefRecord, check_refname
@@ -15,8 +14,7 @@ FormKind = Literal["create", "update", "delete", "symref"]
 _HEX: Final = re.compile("[0-9A-Fa-f]*")
 
 
-@dataclass(frozen=True, slots=True)
-class RefForm:
+class RefForm(NamedTuple):
     r"""What was typed: texts as they are, empty where nothing was.
 
     A name may be written as `git update-ref` reads it, as a C string in double quotes

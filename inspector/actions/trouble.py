@@ -9,9 +9,8 @@ import errno
 import os
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from engine import errors
 from engine.stack import LOCK_SUFFIX, TABLES_LIST, UnlistedFile, unlisted_files
@@ -22,8 +21,7 @@ Remedy = Literal["again", "plan", "repair", "none"]
 """What may help: the same once more, another plan, a repair and then another plan, or nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(NamedTuple):
     """Why something was not done: one line, then paragraphs; all of it is fit for a terminal.
 
     `lock` is the name of the lock file that was in the way, empty if none was. `is_made` when the change is

@@ -6,15 +6,13 @@ rule; the words that explain it have only the sizes of the stack in them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.merge import suggest_compaction_segment, suggest_geometric_segment
 from engine.stack import Policy
 
 
-@dataclass(slots=True, frozen=True)
-class Lesson:
+class Lesson(NamedTuple):
     """A stack of tables of these `sizes`, oldest first, and a rule to foretell.
 
     `words` are what one has to know for it, `why` is the answer explained. Without `has_steps`, the steps of

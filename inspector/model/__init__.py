@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from inspector.model.history import History, Told, compare, reopen
     from inspector.model.journal import Ending, Entry, Journal
     from inspector.model.layout_reader import LayoutReader
-    from inspector.model.leading import PlacedRow, StackRow, places_of
+    from inspector.model.leading import PlacedRow, StackRow, is_placed, places_of
     from inspector.model.moments import StackMoment, moments_of
     from inspector.model.newest_log import NewestEntry, newest_entry
     from inspector.model.objects import RepositoryObjects, object_of
@@ -100,7 +100,7 @@ else:
             "history": "History Told compare reopen",
             "journal": "Ending Entry Journal",
             "layout_reader": "LayoutReader",
-            "leading": "PlacedRow StackRow places_of",
+            "leading": "PlacedRow StackRow is_placed places_of",
             "moments": "StackMoment moments_of",
             "newest_log": "NewestEntry newest_entry",
             "objects": "RepositoryObjects object_of",

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from engine.format import U64_MAX
 from engine.merge import MergedTable
@@ -52,8 +52,7 @@ class Shape:
         return self.deletions or self.scope.shows_deletions
 
 
-@dataclass(frozen=True, slots=True)
-class RecordKind(Generic[Row]):
+class RecordKind(NamedTuple, Generic[Row]):
     """What refs and log entries differ in; keys are whatever `Row.key` is."""
 
     noun: str
@@ -90,8 +89,7 @@ LOGS: Final[RecordKind[LogRow]] = RecordKind(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Arrangement(Generic[Row]):
+class Arrangement(NamedTuple, Generic[Row]):
     """The sources for one view and shape."""
 
     view: StackView

@@ -15,14 +15,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
+from engine import merge
 from engine.errors import FormatError, MissingTableError, ReftableError
 from engine.merge import (
     DEFAULT_FACTOR,
-    CompactionPlan,
     Comparison,
     Segment,
     fastlog2,
@@ -47,8 +46,7 @@ MOST_DECISIONS: Final = 8
 """Decisions of one kind; if a stack of hundreds of tables has more, only the first and the last count."""
 
 
-@dataclass(slots=True, frozen=True)
-class TableSize:
+class TableSize(NamedTuple):
     """What is known of a table that may be gone: its file's size, and its size as the rules count it.
 
     `is_least` if it was never seen: it was as large as that, or larger.
@@ -65,8 +63,7 @@ class TableSize:
         return cls(table.name, table.size, table.policy_size)
 
 
-@dataclass(slots=True, frozen=True)
-class PastCompaction:
+class PastCompaction(NamedTuple):
     """A compaction that was seen or made: the tables `before` and `after`, and the positions it `merged`."""
 
     title: str
@@ -82,16 +79,14 @@ class PastCompaction:
         return next(new, None)
 
 
-@dataclass(slots=True, frozen=True)
-class MergeKey:
+class MergeKey(NamedTuple):
     """What the result of a merge depends on: its tables, and whether none of the stack is older."""
 
     names: tuple[str, ...]
     from_oldest: bool
 
 
-@dataclass(slots=True, frozen=True)
-class Blocked:
+class Blocked(NamedTuple):
     """A merge that cannot be made, the error that it would meet, and where the table stands, if known."""
 
     error: Damage
@@ -120,7 +115,7 @@ class Study:
         self._at: dict[Policy, int] = {"log2": 0, "geometric": 0}
         self._steps: dict[Policy, list[Comparison]] = {}
         self._decisions: dict[Policy, list[int]] = {}
-        self._outcomes: OrderedDict[MergeKey, CompactionPlan | Blocked] = OrderedDict()
+        self._outcomes: OrderedDict[MergeKey, merge.CompactionPlan | Blocked] = OrderedDict()
         self._opened = False
         self._is_trivial = True
         self._judge()
@@ -312,11 +307,11 @@ class Study:
         return self.blocked_in(self.target)
 
     @property
-    def outcome(self) -> CompactionPlan | Blocked | None:
+    def outcome(self) -> merge.CompactionPlan | Blocked | None:
         """The exact result for the range, if it has been made."""
         return self._outcomes.get(self.key)
 
-    def keep(self, key: MergeKey, outcome: CompactionPlan | Blocked) -> None:
+    def keep(self, key: MergeKey, outcome: merge.CompactionPlan | Blocked) -> None:
         """Keep a result; the oldest of MAX_OUTCOMES goes."""
         self._outcomes[key] = outcome
         if isinstance(outcome, Blocked) and isinstance(outcome.error, FormatError | MissingTableError):
@@ -328,7 +323,7 @@ class Study:
     def is_estimate(self) -> bool:
         """Whether what the merged table has is only known by the sizes of what goes into it."""
         is_past = self.past is not None and self.target == self.past.merged
-        return not is_past and not isinstance(self.outcome, CompactionPlan)
+        return not is_past and (self.outcome is None or isinstance(self.outcome, Blocked))
 
     def merged_size(self, *, file_sizes: bool) -> int | None:
         """The size of the merged table, exact or estimated, in either measure; None if nothing is left."""
@@ -339,7 +334,7 @@ class Study:
         oldest = self.tables[target.start]
         frame = oldest.size - oldest.policy_size  # header and footer, which a merge has once
         size = frame + sum(self.sizes[target.start : target.stop])
-        if isinstance(outcome, CompactionPlan):
+        if outcome is not None and not isinstance(outcome, Blocked):
             size = outcome.bytes
         if not size:
             return None
@@ -370,7 +365,7 @@ def _fitted(past: PastCompaction, options: StackOptions) -> PastCompaction:
             if suggest([*sizes, size]).positions == past.merged:
                 frame = unseen.size - unseen.policy_size
                 fitted = TableSize(unseen.name, size + frame, size, is_least=True)
-                return replace(past, before=(*seen, fitted))
+                return past._replace(before=(*seen, fitted))
     return past
 
 

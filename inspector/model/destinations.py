@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from engine.errors import MissingTableError, ReftableError
 from engine.format import log_key
@@ -38,8 +37,7 @@ ReadPlace = (
 """The places that are found by reading: the others are screens."""
 
 
-@dataclass(frozen=True, slots=True)
-class InList:
+class InList(NamedTuple):
     """The row with this key, or the first, in the list of refs or log entries of a scope."""
 
     kind: Literal["refs", "logs"]
@@ -47,8 +45,7 @@ class InList:
     key: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class InBytes:
+class InBytes(NamedTuple):
     """The block at an offset of a table, or the record of this stored key in it; the whole file without.
 
     `words` say which file it is, where it is none of the listed tables.
@@ -77,7 +74,7 @@ def find(place: ReadPlace, view: StackView, scope: Scope) -> InList | InBytes | 
     `OSError` when no more files can be opened, or the directory cannot be read.
     """
     if isinstance(place, FilePlace) and place.directory is None:
-        place = replace(place, directory=_directory_of(place.name, view, scope))
+        place = place._replace(directory=_directory_of(place.name, view, scope))
     match place:
         case FilePlace(name, kind, directory):
             if kind == "blocks":

@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.errors import ReftableError
 from engine.format import RefRecord
@@ -18,8 +17,7 @@ from inspector.text import counted, error_text, short_id, shown, value_text
 _STOPPED: Final = "the stack has changed"
 
 
-@dataclass(frozen=True, slots=True)
-class DifferenceSummary:
+class DifferenceSummary(NamedTuple):
     """What became of refs, such as `3 created, 1 updated`; whether one changed, and of tables if none did.
 
     `only_drops_logs` if reflog entries went, and nothing else is another.

@@ -8,7 +8,6 @@ update indexes beyond the highest of before are of new transactions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
 
@@ -128,8 +127,7 @@ def highest(tables: Iterable[TableShape]) -> int:
     return max((table.last for table in tables), default=0)
 
 
-@dataclass(frozen=True, slots=True)
-class OwnChange:
+class OwnChange(NamedTuple):
     """What an action of this program did: its verb, its command line, and the tables before and after.
 
     The names are those that it has seen under its own lock.
@@ -151,8 +149,7 @@ _KINDS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """A change of the stack: when it was seen or made (seconds since 1970), and what it was.
 
     `summary` is what became of refs and reflogs, None while that is not known; `entry` the newest reflog

@@ -19,10 +19,10 @@ from itertools import count
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from engine import snapshot
 from engine.errors import ReftableError
 from engine.format import footer_size, header_size, limits_in_name
 from engine.merge import MergedTable
-from engine.snapshot import list_snapshots
 from engine.table import Table
 from inspector.model.difference_summary import DifferenceSummary, summarise
 from inspector.model.event import (
@@ -229,7 +229,7 @@ class History:
         if told.summary.only_drops_logs and is_plain:
             kind = EventKind.EXPIRED
         verb, summary = told.verb or event.verb, told.summary.refs
-        self._events[at] = replace(event, kind=kind, summary=summary, entry=told.entry, verb=verb)
+        self._events[at] = event._replace(kind=kind, summary=summary, entry=told.entry, verb=verb)
         return self._events[at]
 
 
@@ -259,7 +259,7 @@ def compare(
     if not verb:
         lists = tuple(tuple(table.name for table in tables) for tables in (event.before, event.after))
         with suppress(OSError):
-            made = (one for one in list_snapshots(directory) if (one.tables, one.after) == lists)
+            made = (one for one in snapshot.list_snapshots(directory) if (one.tables, one.after) == lists)
             verb = next((one.operation for one in made), "")
     return Told(summary, entry, verb)
 
@@ -270,7 +270,7 @@ def reopen(event: Event, directory: Path) -> tuple[MergedTable, MergedTable]:
     For a worker. Raises `FileNotFoundError` if one is in neither, `ReftableError`, other `OSError`.
     """
     names = {table.name for table in (*event.before, *event.after)}
-    snapshots = list_snapshots(directory)
+    snapshots = snapshot.list_snapshots(directory)
     places = {name: one.file(name) for one in snapshots for name in names.intersection(one.files)}
     opened = {}
     for name in names:

@@ -7,16 +7,14 @@ what was done.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from inspector.model.event import OwnChange
 
 Ending = Literal["done", "stopped", "failed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A change that was tried: when (seconds since 1970), what, how it ended, and the command line.
 
     `details` is the traceback, if a defect of this program ended it; `snapshot` is the id of the one that was

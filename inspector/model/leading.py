@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias, TypeGuard
 
+from engine import repair, snapshot
 from engine.format import INDEX, LOG, OBJ, REF, TABLES_LIST, is_table_file
 from engine.fsck import Finding
 from engine.layout import Record, SpanKind
 from engine.merge import RefChange, Version
-from engine.repair import RefOutcome, Step, StepKind
-from engine.snapshot import Snapshot
 from engine.stack import UnlistedFile
 from engine.table import Table
 from inspector.model.compaction_study import TableSize
@@ -41,6 +40,10 @@ from inspector.model.trace import Link, RefTrace, UnreadTable
 from inspector.model.view import StackView
 from inspector.rows import LogRow, Node, RefRow
 
+if TYPE_CHECKING:
+    from engine.repair import RefOutcome, Step
+    from engine.snapshot import Snapshot
+
 _LOCK_SUFFIX: Final = ".lock"
 
 _MOST_VERSIONS: Final = 100
@@ -55,7 +58,7 @@ class StackRow(NamedTuple):
     table: Table
 
 
-PlacedRow = (
+_OfStack = (
     StackRow
     | UnlistedFile
     | RefRow
@@ -66,14 +69,19 @@ PlacedRow = (
     | Node
     | Finding
     | RefChange
-    | RefOutcome
-    | Step
-    | Snapshot
     | StackMoment
     | Entry
     | Event
 )
+PlacedRow: TypeAlias = "_OfStack | RefOutcome | Step | Snapshot"
 """The rows that lead somewhere: those of every list, tree and plan."""
+
+
+def is_placed(row: object) -> TypeGuard[PlacedRow]:
+    """Whether a row leads somewhere. Those of plans and snapshots are imported with these."""
+    if row is None or isinstance(row, _OfStack):
+        return row is not None
+    return isinstance(row, (repair.RefOutcome, repair.Step, snapshot.Snapshot))
 
 
 def places_of(
@@ -112,20 +120,6 @@ def _places(row: PlacedRow, view: StackView | None, trace: RefTrace | None) -> I
             yield from _of_node(row)
         case Finding():
             yield from _of_finding(row, view)
-        case RefChange() | RefOutcome():
-            if row.before is not None or row.after is not None:
-                yield RefPlace(row.name)
-            yield LogPlace(row.name)
-            target = row.after.target if row.after is not None else None
-            if target is not None:
-                yield RefPlace(target)
-        case Step():
-            yield from _of_step(row)
-        case Snapshot():
-            yield PlanPlace("undo", snapshot=row.id)
-            yield SnapshotPlace(row.directory, row.tables, int(row.time))
-            kept = [name for name in row.tables if name not in row.missing]
-            yield from (FilePlace(name, "refs", row.directory) for name in kept[:_MOST_TABLES])
         case StackMoment():
             yield MomentPlace(row.update_index)
             yield from _of_table(row.table)
@@ -134,6 +128,20 @@ def _places(row: PlacedRow, view: StackView | None, trace: RefTrace | None) -> I
         case Entry():
             if row.snapshot:
                 yield PlanPlace("undo", snapshot=row.snapshot)
+        case RefChange() | repair.RefOutcome():
+            if row.before is not None or row.after is not None:
+                yield RefPlace(row.name)
+            yield LogPlace(row.name)
+            target = row.after.target if row.after is not None else None
+            if target is not None:
+                yield RefPlace(target)
+        case repair.Step():
+            yield from _of_step(row)
+        case snapshot.Snapshot():
+            yield PlanPlace("undo", snapshot=row.id)
+            yield SnapshotPlace(row.directory, row.tables, int(row.time))
+            kept = [name for name in row.tables if name not in row.missing]
+            yield from (FilePlace(name, "refs", row.directory) for name in kept[:_MOST_TABLES])
 
 
 def _of_event(event: Event) -> Iterator[Place]:
@@ -268,5 +276,5 @@ def _of_step(step: Step) -> Iterator[Place]:
         return
     if is_table_file(step.file):
         yield from (FilePlace(step.file, "blocks"), FilePlace(step.file), FilePlace(step.file, "logs"))
-    elif step.kind is not StepKind.REMOVE_LOCK and step.file:
+    elif step.kind is not repair.StepKind.REMOVE_LOCK and step.file:
         yield FilePlace(step.file, "blocks")

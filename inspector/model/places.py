@@ -6,17 +6,15 @@ screen says so then. Nothing here reads anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from engine.format import is_table_file
 from inspector.model.compaction_study import TableSize
 from inspector.text import counted, safe_name, short_id, short_table_name, shown, utc_time
 
 
-@dataclass(frozen=True, slots=True)
-class FilePlace:
+class FilePlace(NamedTuple):
     """A file, as its refs, its reflog entries or its bytes, whether or not the stack's list names it.
 
     It lies in `directory`, or, when that is None, in the stack's own.
@@ -33,8 +31,7 @@ class FilePlace:
         return f"{what} {file_words(self.name)}{_where(self.directory)}"
 
 
-@dataclass(frozen=True, slots=True)
-class SectionPlace:
+class SectionPlace(NamedTuple):
     """A section of a table, by the offset that the footer gives."""
 
     file: str
@@ -47,8 +44,7 @@ class SectionPlace:
         return f"the {self.section} of {file_words(self.file)}, at byte {self.offset:,}"
 
 
-@dataclass(frozen=True, slots=True)
-class RecordPlace:
+class RecordPlace(NamedTuple):
     """The bytes of the record that a table has of a ref, or of the log entry of an update index."""
 
     file: str
@@ -61,8 +57,7 @@ class RecordPlace:
         return f"the bytes in {file_words(self.file)} of {_entry(self.name, self.update_index)}"
 
 
-@dataclass(frozen=True, slots=True)
-class OffsetPlace:
+class OffsetPlace(NamedTuple):
     """A position in a file: the block that begins there, or else the part over this byte."""
 
     file: str
@@ -75,8 +70,7 @@ class OffsetPlace:
         return f"byte {self.offset:,} of {file_words(self.file)}{_where(self.directory)}"
 
 
-@dataclass(frozen=True, slots=True)
-class RefPlace:
+class RefPlace(NamedTuple):
     """A ref in the list of refs."""
 
     name: bytes
@@ -87,8 +81,7 @@ class RefPlace:
         return f"the ref {shown(self.name)}"
 
 
-@dataclass(frozen=True, slots=True)
-class LogPlace:
+class LogPlace(NamedTuple):
     """An entry of a ref's log in the list of entries, or the newest."""
 
     name: bytes
@@ -102,8 +95,7 @@ class LogPlace:
         return f"{_entry(self.name, self.update_index)} in the reflogs"
 
 
-@dataclass(frozen=True, slots=True)
-class CommitPlace:
+class CommitPlace(NamedTuple):
     """A commit, or another object, as git shows it."""
 
     oid: bytes
@@ -114,8 +106,7 @@ class CommitPlace:
         return f"the commit {short_id(self.oid)}, as git shows it"
 
 
-@dataclass(frozen=True, slots=True)
-class MomentPlace:
+class MomentPlace(NamedTuple):
     """The stack as of an update index."""
 
     update_index: int
@@ -126,8 +117,7 @@ class MomentPlace:
         return f"the refs as of update {self.update_index}"
 
 
-@dataclass(frozen=True, slots=True)
-class SnapshotPlace:
+class SnapshotPlace(NamedTuple):
     """The stack as a snapshot has it; `time` is in seconds since 1970."""
 
     directory: Path
@@ -140,8 +130,7 @@ class SnapshotPlace:
         return f"the refs as the snapshot of {utc_time(self.time)} has them"
 
 
-@dataclass(frozen=True, slots=True)
-class CompactionPlace:
+class CompactionPlace(NamedTuple):
     """What the rule says about the stack as it is now, with these tables marked if there are any."""
 
     tables: tuple[str, ...] = ()
@@ -155,8 +144,7 @@ class CompactionPlace:
 PlanKind = Literal["repair", "unlock", "compact", "clean", "undo"]
 
 
-@dataclass(frozen=True, slots=True)
-class PlanPlace:
+class PlanPlace(NamedTuple):
     """The plan of a change: of which locks, or which tables, or back to which snapshot."""
 
     change: PlanKind
@@ -179,8 +167,7 @@ class PlanPlace:
                 return "a plan that goes back to the snapshot" if self.snapshot else "a plan that goes back"
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayPlace:
+class ReplayPlace(NamedTuple):
     """A compaction that was seen or made, in Compaction on the sizes of then.
 
     `merged` are the positions in the tables `before`, oldest first; `title` says which compaction it was.

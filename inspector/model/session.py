@@ -25,7 +25,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from engine.closing import Closing
 from engine.errors import ReftableError
@@ -46,8 +46,7 @@ class RowsRead:
     """Rows can be drawn, or are counted, that were not before."""
 
 
-@dataclass(frozen=True, slots=True)
-class KeyFound:
+class KeyFound(NamedTuple):
     """The row of `source` with the key that was asked for is `row`, or the one that comes instead.
 
     It may be `source.count` when all rows come before. While it is not known, `row` is None and `ahead` has
@@ -73,8 +72,7 @@ class Reloaded:
     asked: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class _WantedKey:
+class _WantedKey(NamedTuple):
     source: Source
     key: Any
     ahead: bool

@@ -14,10 +14,9 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import cycle, islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.merge import suggest_compaction_segment, suggest_geometric_segment
 from engine.stack import Policy
@@ -34,8 +33,7 @@ _NEAR: Final = 32
 """Tables looked at before those that are new."""
 
 
-@dataclass(slots=True, frozen=True)
-class Band:
+class Band(NamedTuple):
     """A table as a band over time: the transactions `first` to `last` in `size` bytes, as the rules count."""
 
     first: int
@@ -43,8 +41,7 @@ class Band:
     size: int
 
 
-@dataclass(slots=True, frozen=True)
-class Moment:
+class Moment(NamedTuple):
     """A change of a stack: what was `added` on top, and what was merged behind it, if anything was.
 
     `last` is the newest transaction by then. The tables `merged` stand at `start`, and the table `made` takes
@@ -61,8 +58,7 @@ class Moment:
     written: int
 
 
-@dataclass(slots=True, frozen=True)
-class Load:
+class Load(NamedTuple):
     """Transactions of these `sizes`, again and again, and what there is `to_see` when they come."""
 
     name: str

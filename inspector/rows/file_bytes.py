@@ -6,14 +6,12 @@ The thread that draws calls `bytes_at` and `wanting`, which answer at once; the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 CHUNK: Final = 65536
 
 
-@dataclass(frozen=True, slots=True)
-class HeldBytes:
+class HeldBytes(NamedTuple):
     """Bytes in memory, such as those of an inflated block."""
 
     data: bytes

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice, pairwise, takewhile
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.format import RESTART_SIZE
 from engine.layout import BlockSpan, Group, Record, Records, Restarts, Section, Span, SpanKind, TableLayout
@@ -75,8 +75,7 @@ class Node:
         return found[::-1]
 
 
-@dataclass(frozen=True, slots=True)
-class NodePlace:
+class NodePlace(NamedTuple):
     """Where a node is to be found: the first and deepest over a position.
 
     `position` is one of the file; with `inner`, it is one in the deflated bytes of a log block, and
@@ -218,8 +217,7 @@ def _node(parent: Node, span: Span, number: int | None = None) -> Node:
 # Ways down.
 
 
-@dataclass(frozen=True, slots=True)
-class PathRead:
+class PathRead(NamedTuple):
     """The node at a place, and what was read on the way to it: children of nodes, from the top."""
 
     place: NodePlace

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from engine.format import RefRecord
@@ -39,8 +38,7 @@ class PrefixRow(NamedTuple):
 TreeRow = PrefixRow | RefRow
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(NamedTuple):
     """The children of a prefix: prefixes and refs in name order, and the first name that was left out."""
 
     children: tuple[TreeRow, ...]

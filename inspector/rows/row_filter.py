@@ -19,10 +19,9 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from operator import or_
 from time import monotonic
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 SECONDS: Final = 2.0
 """How long an expression may take for the texts of one call."""
@@ -48,8 +47,7 @@ class TooSlowError(Exception):
         super().__init__("the expression takes too long for some of these records: given up")
 
 
-@dataclass(frozen=True, slots=True)
-class RowFilter:
+class RowFilter(NamedTuple):
     """A filter that can be applied: bytes to look for, or a regular expression that compiles."""
 
     pattern: bytes

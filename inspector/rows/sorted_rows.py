@@ -16,9 +16,8 @@ from __future__ import annotations
 import heapq
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice, starmap
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from engine.format import LogRecord, RefRecord
 from engine.progress import Progress
@@ -38,8 +37,7 @@ Record = TypeVar("Record", RefRecord, LogRecord)
 Key = TypeVar("Key", bytes, tuple[bytes, int])
 
 
-@dataclass(frozen=True, slots=True)
-class Order(Generic[Record]):
+class Order(NamedTuple, Generic[Record]):
     """What rows can be sorted by; `column` is the title under which it is shown.
 
     `rank` makes a number of 64 bits of a record and its table's position; None is the order of names.

@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cmp_to_key
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from engine.errors import ApiError
 from engine.format import RefRecord
@@ -29,8 +28,7 @@ _FIELDS: Final = (*_NAMES, "objectname", "*objectname", "HEAD", "updateindex", "
 _SORT_KEYS: Final = ("refname", "version:refname", "v:refname", "objectname", "symref", "updateindex")
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What is asked of the other refs: where one leads, its short name, and the branch of HEAD."""
 
     leads_to: Callable[[bytes], bytes | None]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tomllib
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,7 +44,10 @@ def config_path() -> Path:
 def read_config(path: Path, themes: Collection[str]) -> Config:
     """The configuration in this file; the default one if there is no such file. Raises nothing."""
     try:
-        return checked(tomllib.loads(_contents(path).decode()), themes)
+        contents = _contents(path).decode()
+        import tomllib
+
+        return checked(tomllib.loads(contents), themes)
     except FileNotFoundError:
         return Config()
     except (

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from textual.message import Message
 from textual.screen import Screen
@@ -32,8 +32,7 @@ class Go(Message):
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class ListSpot:
+class ListSpot(NamedTuple):
     """What a list of records showed: its shape, the filter as it was typed, the row and the rows above it.
 
     `in_tree` is the name under the cursor of the tree of prefixes, if that was shown.
@@ -46,16 +45,14 @@ class ListSpot:
     in_tree: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """A dialog that was put away, to come back as it was, and what is called when it is answered."""
 
     screen: Screen[Any]
     answered: Callable[[Any], None] | Callable[[Any], Awaitable[None]] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
+class Spot(NamedTuple):
     """Where one was on the main screen, and in dialogs over it, the lowest first.
 
     `cursor` is the row of a list that does not know its rows by name, `file` the one under the cursor of the

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
@@ -25,8 +24,7 @@ from inspector.tui.themes import THEMES
 _MOVING: Final = re.compile("move|page|first|last|home|end|cursor|scroll|focus|tab|show_tab|copy_text")
 
 
-@dataclass(frozen=True, slots=True)
-class _Command:
+class _Command(NamedTuple):
     """What the palette offers: `listed` before anything is typed, or only found by typing."""
 
     title: str

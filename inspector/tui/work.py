@@ -26,8 +26,8 @@ from textual.worker import Worker
 
 from engine.errors import Cancelled, ReftableError
 from engine.progress import Progress, ProgressCallback
+from inspector import rows
 from inspector.actions import RefusedError
-from inspector.rows import ExportError
 from inspector.text import error_text
 
 Answer = TypeVar("Answer")
@@ -35,12 +35,12 @@ Answer = TypeVar("Answer")
 CHANGING: Final = threading.Lock()
 """Held while a job changes the stack: the process does not end in its midst (`ending.py`)."""
 
-_FORESEEN: Final = (ReftableError, OSError, RefusedError, ExportError, Cancelled)
+_FORESEEN: Final = (ReftableError, OSError, RefusedError, Cancelled)
 
 
 def is_defect(error: BaseException) -> bool:
     """Whether an error is none of those to be expected, and so a defect of this program."""
-    return not isinstance(error, _FORESEEN)
+    return not isinstance(error, (*_FORESEEN, rows.ExportError))
 
 
 def failure_text(error: BaseException) -> str:

@@ -21,7 +21,7 @@ from textual.widget import Widget
 from textual.widgets import Button, Input, Static
 
 from inspector.actions import Typed
-from inspector.model import Place, PlacedRow, places_of
+from inspector.model import Place, is_placed, places_of
 from inspector.rows import SequenceRows
 from inspector.tui.help import help_text, help_words, key_columns, matching
 from inspector.tui.key_actions import KeyAction, key_actions
@@ -324,7 +324,7 @@ class ListDialog(Dialog[Answer], Generic[Answer, Row]):
     def places(self) -> tuple[Place, ...]:
         """Where the row under the cursor leads."""
         row = self._list.current
-        return places_of(row) if isinstance(row, PlacedRow) else ()
+        return places_of(row) if is_placed(row) else ()
 
     def say(self, words: str | Content) -> None:
         """Show these words above the list; none take no room."""

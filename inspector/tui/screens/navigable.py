@@ -6,7 +6,6 @@ so. Going somewhere from a dialog puts the dialog away: it comes back as it was,
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Final
 
 from textual import on
@@ -30,6 +29,7 @@ from inspector.model import (
     StackRow,
     find,
     is_at_hand,
+    is_placed,
     places_of,
 )
 from inspector.rows import node_place
@@ -146,7 +146,7 @@ class NavigableScreen(LiveScreen):
             return StackRow(focused.cursor, tables[focused.cursor])
         if row is None and focused is not None and self._blocks in focused.ancestors:
             row = self._blocks.selected
-        return row if isinstance(row, PlacedRow) else None
+        return row if is_placed(row) else None
 
     @on(Follow)
     def action_follow(self) -> None:
@@ -220,7 +220,7 @@ class NavigableScreen(LiveScreen):
                 self.notify(at[:1].upper() + at[1:] + ".", severity="warning", markup=False)
             else:
                 if isinstance(place, MomentPlace) and isinstance(at, InList) and active == "logs-tab":
-                    at = replace(at, kind="logs")  # the list stays that the user was at
+                    at = at._replace(kind="logs")  # the list stays that the user was at
                 self.call_next(self._arrive, spot, origin, at)
 
         self._jobs.drop("locate")
@@ -262,8 +262,8 @@ class NavigableScreen(LiveScreen):
     def _offset_followed(self, event: BlockTree.Followed) -> None:
         """The pane goes there by itself: remember where it was."""
         spot = self._spot()
-        at = replace(self._blocks.spot, place=node_place(event.node))
-        self._trail.push(replace(spot, blocks=(self._beside_shown, at)))
+        at = self._blocks.spot._replace(place=node_place(event.node))
+        self._trail.push(spot._replace(blocks=(self._beside_shown, at)))
         self.refresh_bindings()
 
     async def _show_bytes(self, at: InBytes) -> None:
@@ -308,7 +308,7 @@ class NavigableScreen(LiveScreen):
                 if screen.answer is True:
                     self.look_again()  # which is otherwise done when it is answered
             app.pop_screen()
-        return replace(spot, held=tuple(reversed(held)))
+        return spot._replace(held=tuple(reversed(held)))
 
     def _forget(self, spot: Spot) -> None:
         for held in spot.held:

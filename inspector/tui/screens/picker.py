@@ -7,9 +7,8 @@ stack that cannot be opened the list says why. It can be chosen all the same, an
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from textual import on
 from textual.binding import BindingType
@@ -26,8 +25,7 @@ from inspector.tui.widgets.virtual_list import Cell, Column, VirtualList
 from inspector.tui.work import Job
 
 
-@dataclass(frozen=True, slots=True)
-class StackSummary:
+class StackSummary(NamedTuple):
     """How many tables a stack has, and their size in bytes; or why it cannot be opened."""
 
     tables: int = 0

@@ -7,7 +7,6 @@ compaction pane shows. The last one ends with a load that both rules have to do 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, Final
 
 from textual import on
@@ -284,7 +283,7 @@ def _in_bytes(columns: Sequence[Column[Any]], study: Study) -> list[Column[Any]]
     def size(row: int | range, _width: int) -> str:
         return f"{sum(study.sizes[at] for at in ([row] if isinstance(row, int) else row)):,}"
 
-    return [replace(column, cell=size) if column.title == "size" else column for column in columns]
+    return [column._replace(cell=size) if column.title == "size" else column for column in columns]
 
 
 def _study(lesson: Lesson) -> Study:

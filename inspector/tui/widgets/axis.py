@@ -7,8 +7,7 @@ between the same two rules. Nothing here knows a widget.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.merge import fastlog2
 
@@ -20,8 +19,7 @@ _LABEL: Final = 5
 """Cells of a label, and a space."""
 
 
-@dataclass(frozen=True, slots=True)
-class Axis:
+class Axis(NamedTuple):
     """The powers of two from 2^`first` up to, but without, 2^`end`, in `width` cells."""
 
     first: int

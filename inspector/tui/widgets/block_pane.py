@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import ClassVar, Final, NamedTuple, TypeVar
@@ -63,8 +62,7 @@ class _File(NamedTuple):
     read: Read
 
 
-@dataclass(frozen=True, slots=True)
-class BlockSpot:
+class BlockSpot(NamedTuple):
     """What a block pane showed: a file, a part of it, and so many rows above that."""
 
     file: _File | None

@@ -6,7 +6,7 @@ from typing import Final
 
 from textual.content import Content
 
-from engine.merge import CompactionPlan, Comparison, ComparisonKind
+from engine.merge import Comparison, ComparisonKind
 from engine.stack import Policy
 from inspector.model import Blocked, PastCompaction, Study
 from inspector.text import error_text, file_size, safe_name
@@ -265,7 +265,7 @@ def merge_lines(study: Study) -> list[Content]:
         ]
     after = len(study.tables) - len(target) + (merged is not None)
     read = sum(table.size for table in study.tables[target.start : target.stop])
-    if isinstance(outcome, CompactionPlan):
+    if outcome is not None and not isinstance(outcome, Blocked):
         dropped = outcome.dropped
         bytes_text = (
             f"{outcome.bytes:,} bytes out of {read:,}; drops {dropped.shadowed:,} superseded, "

@@ -8,8 +8,8 @@ from functools import partial
 from textual.content import Content
 from textual.widget import Widget
 
+from engine import merge
 from engine.errors import ReftableError
-from engine.merge import CompactionPlan, plan_compaction
 from engine.progress import Progress
 from inspector.model import Blocked, MergeKey, Study
 from inspector.tui.widgets.compaction_words import tables_text
@@ -34,11 +34,11 @@ class DryRun:
         tables, target, options = self._study.opened, self._study.target, self._study.options
         self.key, self._progress, self._failure = self._study.key, None, None
 
-        def merge(job: Job) -> CompactionPlan:
+        def merge_all(job: Job) -> merge.CompactionPlan:
             progress = job.paced(partial(job.report, self._advance))
-            return plan_compaction(tables, target.start, target.stop, options, progress=progress)
+            return merge.plan_compaction(tables, target.start, target.stop, options, progress=progress)
 
-        self._jobs.start("dry-run", merge, self._end, self._fail)
+        self._jobs.start("dry-run", merge_all, self._end, self._fail)
 
     def lines(self) -> list[Content]:
         """How far a run is, or why the last one ended without a result."""
@@ -60,7 +60,7 @@ class DryRun:
         self._progress = progress
         self._changed()
 
-    def _end(self, outcome: CompactionPlan | Blocked) -> None:
+    def _end(self, outcome: merge.CompactionPlan | Blocked) -> None:
         if self.key is not None:
             self._study.keep(self.key, outcome)
         self.key = None

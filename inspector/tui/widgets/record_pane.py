@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -111,7 +110,7 @@ class RefsPane(RecordPane[RefRow]):
     @property
     def spot(self) -> ListSpot:
         """As of all such panes, and where the tree was if that is shown."""
-        return replace(super().spot, in_tree=self.prefixes.name_at_cursor if self.shows_tree else None)
+        return super().spot._replace(in_tree=self.prefixes.name_at_cursor if self.shows_tree else None)
 
     def restore(self, spot: ListSpot) -> None:
         """Go back to what was set then, and to the tree if that was shown."""

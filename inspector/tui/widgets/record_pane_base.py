@@ -297,7 +297,7 @@ class RecordPane(Vertical, TellsState, Generic[Row]):
             title = self.KIND.orders[shape.order].column
             mark, width = MARKS[shape.backwards], len(title) + 2
             columns = [
-                replace(one, mark=mark, width=max(one.width, width)) if one.title == title else one
+                one._replace(mark=mark, width=max(one.width, width)) if one.title == title else one
                 for one in columns
             ]
         self._on, self._edition = None, 0

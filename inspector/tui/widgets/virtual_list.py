@@ -59,8 +59,7 @@ class Cell(NamedTuple):
     ruled: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Column(Generic[Row_contra]):
+class Column(NamedTuple, Generic[Row_contra]):
     """One column: `cell` makes a cell of a row and the column's width in terminal cells.
 
     `width` is the least width; `flex` the share of what is left over (0: fixed). When the list
