@@ -308,7 +308,9 @@ def pass_objects(data: bytes, start: int, end: int, id_len: int, weights: dict[i
                 doubtful = True
             else:
                 weight += known
-        total += (hash(key) & _HASH_MASK) * weight
+        hashed: i64 = hash(key)
+        few_bits: int = hashed & _HASH_MASK
+        total += few_bits * weight
     check_end(pos, end)
     _check_all_listed(data, listed)
     return SoundBlock(first, key, weight=total, doubtful=doubtful)
