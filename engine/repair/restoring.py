@@ -8,17 +8,19 @@ a newer entry may be lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
+from operator import attrgetter
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from engine.format import LOG_KEY_TAIL, MAX_BLOCK_SIZE, HashId, RefRecord
-from engine.repair.inputs import Input, LastEntry, Located, OpenInputs, all_logs, located_refs, logged_refs
+from engine.repair.inputs import Input, LastEntry, Located, OpenInputs, logged_refs
 from engine.repair.plan import Damage
 from engine.salvage import Builder, ref_item
 from engine.table import Table
 
+_value = attrgetter("value")
 _HEAD: Final = b"HEAD"
 _MOST_ASKED: Final = 2**16
 """Ids of which it is asked whether other refs had them: all are in memory. Of more, it is not known."""
@@ -73,9 +75,11 @@ def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Dam
     like_head: list[bytes] = []  # refs whose newest entry is that of HEAD: two are too many
     with ExitStack() as opened:
         made, unsure, supposed = (_Made(inputs, opened) for _ in range(3))
-        for number, source in enumerate(sources):
-            for ref in _contradicted(source) if inputs[number].losses is not None else ():
-                made.add(number, ref)
+        # What counts is looked at with all tables, but below the newest one there may be more.
+        for number, source in enumerate(sources[:-1]):
+            for _, located, log in logged_refs([source]) if inputs[number].losses is not None else ():
+                if located is not None and _contradicts(inputs[number], located, log):
+                    made.add(number, RefRecord(log.name, log.update_index, log.new))
         for name, located, log in logged_refs(sources):
             at = _place(inputs, damages, located, log)
             if name == _HEAD:
@@ -83,8 +87,10 @@ def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Dam
                 continue
             if head and log[1:] == head[1][1:] and len(like_head) < 2 and _may_be_named(name):
                 like_head.append(name)
-            if at is not None:
-                ref = RefRecord(name, log.update_index, log.new)
+            ref = RefRecord(name, log.update_index, log.new)
+            if located is not None and _contradicts(inputs[located[2]], located, log):
+                made.add(located[2], ref)
+            elif at is not None:
                 made.add(at, ref)
                 if any(one.may_have_lost_newer_log(name, log.update_index) for one in damages):
                     supposed.add(at, ref)
@@ -105,17 +111,16 @@ def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Dam
         return {at: Restored(table, guesses.get(at)) for at, table in made.finish().items()}
 
 
-def _contradicted(source: OpenInputs) -> Iterator[RefRecord]:
-    """The refs of a table whose values its log entries of the same updates contradict, as these have them.
+def _contradicts(one: Input, located: Located, log: LastEntry) -> bool:
+    """Whether a log entry of the same damaged table and update as a record has another value than that.
 
-    A checksum guards the entries alone. A newer table may have other values: these are mended all the same.
+    A checksum guards the entry alone. That a newer table has yet another value is nothing to it.
     """
-    for name, located, log in logged_refs([source]):
-        record = located[1] if located is not None else None
-        if record is None or record.target is not None or record.update_index != log.update_index:
-            continue
-        if record.value != log.new and any(log.new):
-            yield RefRecord(name, log.update_index, log.new)
+    record, salvaged = located[1], one.salvaged
+    if record.update_index != log.update_index or record.value == log.new or record.target is not None:
+        return False
+    entry = salvaged.table.read_log(log.name, log.update_index) if salvaged is not None else None
+    return entry is not None and entry.update_index == log.update_index and any(log.new)
 
 
 def _may_be_named(name: bytes) -> bool:
@@ -143,18 +148,22 @@ def _had_by_several(
             several.add(oid)
         names[oid] = name
 
-    for located in located_refs(sources) if names else ():
-        for name, record, at in located:
-            if record.value in names and _may_be_named(name):
-                losses = inputs[at].losses
-                if losses is None or not losses.doubts(name):
-                    note(record.value, name)
-    size = max((source.hash_size for source in sources), default=0)
-    for items in all_logs(sources) if names else ():
-        for key, _, _, _, tail_len, encoded in items:
-            new = encoded[len(encoded) - tail_len + size :][:size]
-            if new in names and _may_be_named(name := key[:-LOG_KEY_TAIL]):
-                note(new, name)
+    for at, source in enumerate(sources if names else ()):
+        losses = inputs[at].losses
+        for refs in source.refs():
+            for ref in refs if not names.keys().isdisjoint(map(_value, refs)) else ():
+                if (
+                    ref.value in names
+                    and _may_be_named(ref.name)
+                    and not (losses and losses.doubts(ref.name))
+                ):
+                    note(ref.value, ref.name)
+        size = source.hash_size
+        for items in source.encoded_logs():
+            for key, _, _, _, tail_len, encoded in items:
+                new = encoded[len(encoded) - tail_len + size :][:size]
+                if new in names and _may_be_named(name := key[:-LOG_KEY_TAIL]):
+                    note(new, name)
     return several
 
 
