@@ -81,16 +81,16 @@ def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Dam
                 if located is not None and _contradicts(inputs[number], located, log):
                     made.add(number, RefRecord(log.name, log.update_index, log.new))
         for name, located, log in logged_refs(sources):
+            ref = RefRecord(name, log.update_index, log.new)
+            if located is not None and _contradicts(inputs[located[2]], located, log):
+                made.add(located[2], ref)
             at = _place(inputs, damages, located, log)
             if name == _HEAD:
                 head = at, log
                 continue
             if head and log[1:] == head[1][1:] and len(like_head) < 2 and _may_be_named(name):
                 like_head.append(name)
-            ref = RefRecord(name, log.update_index, log.new)
-            if located is not None and _contradicts(inputs[located[2]], located, log):
-                made.add(located[2], ref)
-            elif at is not None:
+            if at is not None:
                 made.add(at, ref)
                 if any(one.may_have_lost_newer_log(name, log.update_index) for one in damages):
                     supposed.add(at, ref)

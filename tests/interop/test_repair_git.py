@@ -213,6 +213,20 @@ def test_a_value_that_its_log_entry_contradicts_is_mended_whether_it_counts_or_n
     assert sees(repo) == before
 
 
+def test_a_value_of_a_detached_head_is_mended_as_that_of_any_ref(git: Git, tmp_path: Path) -> None:
+    repo = Layout().init(git, tmp_path / "repo")
+    commits = add_commits(repo, 20)
+    repo.update_refs(f"create refs/heads/b{at:02} {commit.hex()}" for at, commit in enumerate(commits))
+    repo.git("checkout", "--detach", commits[3].hex())
+    repo.git("pack-refs")
+    before, path = refs(repo.reftable), only_table(repo)
+    change_byte(path, path.read_bytes().index(commits[3]) + 15)
+    assert errors(repo.reftable) == ["value-altered"]
+    assert mend(repo.reftable).told == {b"HEAD": "restored"}
+    assert "value-altered" not in codes(repo.reftable)
+    assert refs(repo.reftable) == before
+
+
 @pytest.mark.parametrize("committed", [True, False])
 def test_head_is_restored_where_its_reflog_ends_as_that_of_one_branch(
     git: Git, tmp_path: Path, committed: bool
