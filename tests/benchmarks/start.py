@@ -18,18 +18,20 @@ from pathlib import Path
 from tests.support.git import Git
 
 RUNS = 20
-VERBS = ["tables", "segments", "refs", "logs", "print", "layout", "fsck", "snapshots", "survey"]
-PLANS = ["repair", "compact", "expire", "clean"]
+VERBS = ["tables", "segments", "refs", "logs", "print", "layout", "fsck", "repair", "snapshots", "survey"]
+PLANS = ["compact", "expire", "clean"]
 
 
 def milliseconds(command: list[str]) -> list[float]:
     """The processor time of each of some runs, that of its own children included."""
     times = []
+    # What is installed has its bytecode, and what is read from a checkout gets it in the first run.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     for _ in range(RUNS):
         child = os.posix_spawnp(
             command[0],
             command,
-            os.environ,
+            environment,
             file_actions=[(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)],
         )
         _, _, used = os.wait4(child, 0)
@@ -97,6 +99,8 @@ def measure_start(git: Git) -> None:
             "git for-each-ref": [git.program, "-C", str(repo), "for-each-ref"],
             "--version": [*verb, "--version"],
             **{name: [*verb, name, str(repo)] for name in VERBS},
+            "trace": [*verb, "trace", "HEAD", str(repo)],
+            "resolve": [*verb, "resolve", "-C", str(repo), "HEAD"],
             **{f"{name} --dry-run": [*verb, name, "--dry-run", str(repo)] for name in PLANS},
         }
         for name, command in commands.items():
