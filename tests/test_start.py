@@ -69,7 +69,13 @@ FORBIDDEN = {
     | {"inspector.model.view", "inspector.rows.row_filter", "engine.git.joint"},
     "snapshots": LOOKING - {"engine.snapshot.snapshot"} | {"inspector.actions.undoing"},
     "undo": PROCESSES | FILES | SCREENS | MANY | DAMAGE | ADDING | COMPACTION | CLEANING,
-    "repair": FILES | DIGESTS | SCREENS | MANY | ADDING | COMPACTION | {"sqlite3", "engine.repair.execute"},
+    "repair": FILES
+    | DIGESTS
+    | SCREENS
+    | MANY
+    | ADDING
+    | COMPACTION
+    | {"sqlite3", "engine.repair.execute", "engine.salvage.builder", "engine.salvage.scan"},
     "compact": COMPACTING | CLEANING | {"engine.stack.compactor"},
     "expire": COMPACTING | CLEANING | {"engine.stack.compactor"},
     "clean": COMPACTING | COMPACTION,

@@ -14,6 +14,7 @@ from operator import attrgetter, ne
 from pathlib import Path
 from typing import Final
 
+from engine import salvage
 from engine.errors import FormatError, reason_of, shown
 from engine.format import HashId, is_table_file, limits_in_name, parse_table_list
 from engine.fsck import (
@@ -28,7 +29,6 @@ from engine.readable import open_table
 from engine.repair.choice import Candidate
 from engine.repair.inputs import Input, contents_of
 from engine.repair.plan import LeftOut
-from engine.salvage import Losses
 from engine.stack import HIGHEST_LIMIT, read_list_bytes
 
 _MOST_REASONS: Final = 3
@@ -57,7 +57,7 @@ class TableFile:
     rewrites: bool
     renames: bool
     hash_id: HashId
-    losses: Losses | None = None
+    losses: salvage.Losses | None = None
     single_root: bool = False
 
     @property

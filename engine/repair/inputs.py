@@ -13,6 +13,7 @@ from itertools import repeat
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
+from engine import salvage
 from engine.errors import OutdatedError
 from engine.format import (
     DELETION,
@@ -26,16 +27,7 @@ from engine.format import (
     ref_key,
 )
 from engine.merge import merge_blocks
-from engine.salvage import (
-    Contents,
-    Losses,
-    Salvaged,
-    item_key,
-    newest_log,
-    ref_item,
-    update_deltas,
-    with_delta,
-)
+from engine.salvage import item_key, newest_log, ref_item, update_deltas, with_delta
 from engine.table import Table
 
 _name = attrgetter("name")
@@ -53,19 +45,19 @@ class Input(NamedTuple):
 
     file: str
     limits: tuple[int, int]
-    salvaged: Salvaged | None = None
+    salvaged: salvage.Salvaged | None = None
     drops_unsafe_names: bool = False
     restored: Table | None = None
     supposed: Table | None = None
     regained: int = 0
 
     @property
-    def losses(self) -> Losses | None:
+    def losses(self) -> salvage.Losses | None:
         """What may be lost of the file, None for a sound one."""
         return self.salvaged.losses if self.salvaged is not None else None
 
     @property
-    def contents(self) -> Contents | None:
+    def contents(self) -> salvage.Contents | None:
         """What is known to come into the repaired stack, None where the file has to be read to know that.
 
         Refs that are restored do not count.
@@ -210,10 +202,10 @@ def _open(path: str, name: str) -> Table:
         raise OutdatedError(path, "another process has removed it since the plan was made") from None
 
 
-def contents_of(directory: str | os.PathLike[str], inputs: Sequence[Input]) -> Contents:
+def contents_of(directory: str | os.PathLike[str], inputs: Sequence[Input]) -> salvage.Contents:
     """What some inputs have together: known of one that was salvaged, of others all records are read."""
     [*others, newest] = inputs
-    known, restored = newest.contents if not others else None, Contents()
+    known, restored = newest.contents if not others else None, salvage.Contents()
     for _, items in newest.restored.encoded_ref_blocks(0) if newest.restored is not None else ():
         restored.take_refs(items, 0)
     if known is not None and not (newest.drops_unsafe_names and restored.has_unsafe):
@@ -223,7 +215,7 @@ def contents_of(directory: str | os.PathLike[str], inputs: Sequence[Input]) -> C
             highest_ref=max(known.highest_ref, restored.highest_ref),
             has_unsafe=known.has_unsafe or restored.has_unsafe,
         )
-    found, low = Contents(), min(one.limits[0] for one in inputs)
+    found, low = salvage.Contents(), min(one.limits[0] for one in inputs)
     opened = OpenInputs(directory, inputs)
     for items in opened.encoded_refs(low):
         found.take_refs(items, low)

@@ -21,6 +21,7 @@ from enum import StrEnum
 from itertools import chain
 from operator import attrgetter, itemgetter
 
+from engine import salvage
 from engine.format import RefRecord, ref_key
 from engine.merge import merge_blocks
 from engine.progress import ProgressCallback
@@ -28,7 +29,6 @@ from engine.repair.inputs import LastEntry, Located, newest_logs
 from engine.repair.objects import present_values
 from engine.repair.plan import Damage, RepairPlan, damages
 from engine.repair.views import Telling, are_same, opened_views, ref_stretches
-from engine.salvage import EVERYWHERE, Gap
 
 _name = itemgetter(0)
 _record = itemgetter(1)
@@ -164,8 +164,8 @@ class _Judge:
         doubting = (one for one in self._damages if one.position != 0 or 0 in self._merged)
         gaps = [gap for one in doubting for gap in one.gaps]
         for losses in chain(*self._losses):
-            gaps += [Gap(name[:-1], name + b"\0") for name in losses.doubtful or () if name]
-            gaps += EVERYWHERE if losses.doubtful is None else ()
+            gaps += [salvage.Gap(name[:-1], name + b"\0") for name in losses.doubtful or () if name]
+            gaps += salvage.EVERYWHERE if losses.doubtful is None else ()
         for gap in sorted(gaps, key=attrgetter("low")):
             high = self._highs[-1] if self._highs else b""
             if high is not None and high <= gap.low:

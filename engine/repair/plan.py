@@ -12,11 +12,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from engine import salvage
 from engine.format import U64_MAX, HashId, footer_size, header_size, is_table_file, pack_table_list
 from engine.fsck import Severity
 from engine.git import Repository
 from engine.repair.inputs import Input
-from engine.salvage import EVERYWHERE, Gap, Losses
 from engine.stack import LOCK_SUFFIX, StackOptions, merged_ranges
 
 _LEAST_RECORD: Final = 4
@@ -97,7 +97,7 @@ class PlannedTable(NamedTuple):
         return self.inputs[-1].file
 
     @property
-    def losses(self) -> dict[str, Losses]:
+    def losses(self) -> dict[str, salvage.Losses]:
         """What a rewritten table lacks of its files, by their names; one that stays lacks nothing it had."""
         inputs = self.inputs if self.is_rewritten else ()
         return {one.file: one.losses for one in inputs if one.losses is not None}
@@ -123,7 +123,7 @@ class LeftOut(NamedTuple):
     logs: int
     is_listed: bool
     is_missing: bool = False
-    losses: Losses | None = None
+    losses: salvage.Losses | None = None
 
 
 Trace = tuple[str, int, int, int]
@@ -183,16 +183,18 @@ class Damage(NamedTuple):
     position: int | None
     low: int
     high: int
-    gaps: tuple[Gap, ...]
+    gaps: tuple[salvage.Gap, ...]
     lost_logs: bool
     about_logs: int | None
-    losses: Losses | None = None
+    losses: salvage.Losses | None = None
 
     @classmethod
-    def of(cls, file: str, position: int | None, limits: tuple[int, int], losses: Losses | None) -> Damage:
+    def of(
+        cls, file: str, position: int | None, limits: tuple[int, int], losses: salvage.Losses | None
+    ) -> Damage:
         """What a table of these update indexes has lost; without `losses` anything may be."""
         if losses is None:
-            return cls(file, position, *limits, EVERYWHERE, lost_logs=True, about_logs=None)
+            return cls(file, position, *limits, salvage.EVERYWHERE, lost_logs=True, about_logs=None)
         return cls(file, position, *limits, losses.gaps, losses.lost_logs, losses.about_logs, losses)
 
     def may_have_lost(self, name: bytes) -> bool:
@@ -200,9 +202,9 @@ class Damage(NamedTuple):
         return self.losses is None or self.losses.may_have_lost(name)
 
     @property
-    def log_gaps(self) -> tuple[Gap, ...]:
+    def log_gaps(self) -> tuple[salvage.Gap, ...]:
         """Between which keys log entries may be lost, and tombstones of such."""
-        return EVERYWHERE if self.losses is None else self.losses.log_gaps
+        return salvage.EVERYWHERE if self.losses is None else self.losses.log_gaps
 
     def may_have_lost_newer_log(self, name: bytes, update_index: int) -> bool:
         """Whether a log entry may be lost, of a ref that may be, that is newer than one of this update."""
@@ -236,7 +238,7 @@ def room_for_refs(plan: RepairPlan) -> int | None:
     """
     room = 0
     for damage in damages(plan):
-        if damage.gaps == EVERYWHERE and damage.position is None:
+        if damage.gaps == salvage.EVERYWHERE and damage.position is None:
             try:
                 size = os.stat(plan.directory / damage.file).st_size - header_size(1) - footer_size(1)
                 room += max(0, size) // _LEAST_RECORD

@@ -14,10 +14,11 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from engine import salvage
 from engine.format import LOG_KEY_TAIL, MAX_BLOCK_SIZE, HashId, RefRecord
 from engine.repair.inputs import Input, LastEntry, Located, OpenInputs, logged_refs
 from engine.repair.plan import Damage
-from engine.salvage import Builder, ref_item
+from engine.salvage import ref_item
 from engine.table import Table
 
 _value = attrgetter("value")
@@ -39,14 +40,14 @@ class _Made:
     def __init__(self, inputs: Sequence[Input], opened: ExitStack) -> None:
         self._inputs = inputs
         self._opened = opened
-        self._builders: dict[int, Builder] = {}
+        self._builders: dict[int, salvage.Builder] = {}
 
     def add(self, at: int, ref: RefRecord) -> None:
         """Add a ref of an input."""
         if at not in self._builders:
             salvaged = self._inputs[at].salvaged
             hash_id = salvaged.header.hash_id if salvaged is not None else HashId.SHA1
-            builder = Builder(self._inputs[at].file, hash_id, MAX_BLOCK_SIZE)
+            builder = salvage.Builder(self._inputs[at].file, hash_id, MAX_BLOCK_SIZE)
             self._builders[at] = self._opened.enter_context(builder)
         builder = self._builders[at]
         builder.add_refs([ref_item(ref, 0, builder.hash_id.size)], 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from engine import salvage
 from engine.format import U64_MAX, limits_in_name, pack_table_list
 from engine.fsck import Severity
 from engine.repair.draft import Draft
@@ -11,7 +12,6 @@ from engine.repair.files import TableFile, number_of, words_for
 from engine.repair.inputs import contents_of
 from engine.repair.plan import Damage, PlannedTable, Step, StepKind
 from engine.repair.restoring import restored_refs
-from engine.salvage import Contents
 from engine.stack import HIGHEST_LIMIT, unused_table_name
 
 
@@ -46,7 +46,7 @@ def _table(draft: Draft, files: Sequence[TableFile], following: int) -> PlannedT
     is_unlisted = files[0].file not in draft.listed
     if not is_selected or not (rewrites or files[0].renames or is_unlisted):
         return PlannedTable(files[0].file, limits, inputs, is_rewritten=False)
-    counts: Contents | None = None
+    counts: salvage.Contents | None = None
     if rewrites:
         draft.known.tell("read what is readable")
         unlimited = [one._replace(limits=(one.limits[0], U64_MAX)) for one in inputs]
