@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.errors import FormatError
 from engine.format import BLOCK_HEADER_SIZE, REF, Block, footer_size
@@ -91,8 +91,7 @@ def quick_check(
     )
 
 
-@dataclass(slots=True, frozen=True)
-class _Sample:
+class _Sample(NamedTuple):
     """Refs of a table: how many of all there are, their names, tombstones among them, bytes of each.
 
     The names are those of one block; `is_whole` if the table has no other.

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -28,6 +28,9 @@ from inspector.cli.output import Output, ProgressLine
 from inspector.exit_codes import ExitCode, note
 from inspector.model import diagnose
 from inspector.text import age_text, counted, file_size, json_line, picked, safe_message, safe_name
+
+if TYPE_CHECKING:
+    from inspector.cli.metrics import Metrics
 
 _NAMES: Final = (
     "stacks",
@@ -85,14 +88,13 @@ def survey(
     """
     if as_json and as_metrics:
         raise click.UsageError("--json and --openmetrics are two forms of the same: choose one")
-    # What these import is needed by no other verb.
-    from inspector.cli.metrics import Metrics
+    # What this imports is needed by no other verb.
     from inspector.cli.workers import in_processes
 
     start, out, totals = time.monotonic(), Output.standard(), _Totals()
     found = repositories_below(directories)
     work = in_processes(partial(_fields, whole=check), found, jobs or _processors(), _lost)
-    with ProgressLine() as progress, closing(work), Metrics() if as_metrics else nullcontext() as metrics:
+    with ProgressLine() as progress, closing(work), _metrics() if as_metrics else nullcontext() as metrics:
         if not as_json and metrics is None:
             out.text([_HEADINGS])
         for fields in work:
@@ -116,6 +118,12 @@ def survey(
     note(f"{totals.in_words()}; {time.monotonic() - start:.1f} s")
     if totals.errors or totals.problems:
         raise click.exceptions.Exit(ExitCode.FINDINGS)
+
+
+def _metrics() -> Metrics:
+    from inspector.cli.metrics import Metrics
+
+    return Metrics()
 
 
 def _processors() -> int:
