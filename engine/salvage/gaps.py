@@ -10,8 +10,8 @@ ref had one between those beside it. A key in the wrong place was altered, or th
 order: then any ref may be lost under its own name.
 
 Damage that shows where a ref ends may have begun inside of it: that ref is doubtful, and so is the one before
-it where no writer makes such a ref. So is one in the wrong place, or with an update index that its table
-cannot have.
+it where no writer makes such a ref. So is one in the wrong place, with an update index that its table cannot
+have, or with a null id.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from engine.format import LOG, LOG_KEY_TAIL, REF, Encoded, is_refname
+from engine.format import LOG, LOG_KEY_TAIL, REF, VAL1, VAL2, Encoded, is_refname
 from engine.salvage.items import holds_altered, is_altered, item_key, update_deltas
 from engine.salvage.scan import Readable, Unreadable
 
@@ -170,12 +170,15 @@ class LossTally:
         """Note the refs that damage has reached into, or may have."""
         items, most = found.items, found.header.max_update_index - found.header.min_update_index
         deltas = update_deltas(items)
+        null = bytes(found.header.hash_id.size)
         names = [item[0] for item, delta in zip(items, deltas, strict=True) if delta > most]
+        names += [item[0] for item in items if item[5].endswith(null) and item[3] in (VAL1, VAL2)]
         if items[0][0] <= self._last_ref:
-            # Either is in the wrong place: those that are fewer.
+            # Either is in the wrong place: those that are fewer, or both.
             late = [key for key in self._last_names if key >= items[0][0]]
             early = [item[0] for item in items if item[0] <= self._last_ref]
-            names += late if len(late) <= len(early) else early
+            names += late if len(late) <= len(early) else []
+            names += early if len(early) <= len(late) else []
         if found.is_cut_off:
             at = len(items) - 1
             while at and (deltas[at] > most or not is_refname(items[at][0])):

@@ -46,13 +46,14 @@ from engine.format import (
     footer_size,
     get_u24,
     get_varint,
+    is_refname,
     put_u24,
     read_size,
     split_logs,
     split_refs,
 )
 from engine.layout import BlockSpan, Record, Records, Section, TableLayout
-from engine.salvage.items import tightened, update_deltas
+from engine.salvage.items import ONE_BYTE, tightened, update_deltas
 
 _LARGEST_BLOCK: Final = 2**24
 # Behind type and length, a whole key, or a deflate stream with a window of 32 KiB and no dictionary.
@@ -499,12 +500,15 @@ def _begins_a_ref(rest: bytes, key: bytes) -> bool:
         prefix, at = get_varint(rest, 0)
         second, at = get_varint(rest, at)
     except IndexError:
-        return True
+        # Two numbers below 128, or a little more where names are long.
+        return not rest or (len(rest) < 4 and min(rest[0], ONE_BYTE) <= len(key))
     except ValueError:
         return False
-    suffix = rest[at : at + (second >> 3)]
-    is_whole = len(suffix) == second >> 3
-    return prefix <= len(key) and second & 7 <= SYMREF and (not is_whole or key[:prefix] + suffix > key)
+    name = key[:prefix] + rest[at : at + (second >> 3)]
+    is_cut = len(rest) - at < second >> 3
+    if prefix > len(key) or second & 7 > SYMREF or not is_refname(name + b"a" * is_cut):
+        return False
+    return is_cut or name > key
 
 
 def blocks_within(name: str, data: bytes, start: int, header: Header) -> Iterator[tuple[Block, int, int]]:

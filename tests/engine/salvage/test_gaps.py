@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from itertools import count, product
+from itertools import count, pairwise, product
 from pathlib import Path
 
 import pytest
@@ -189,7 +189,9 @@ def torn(path: Path) -> Iterator[bytes]:
     for record in everything(layout_of(data)):
         for before, behind in product((3, 8, 20), (1, 4, 30)):
             start, size = record.end - before, before + behind
-            for fill in (b"\xff" * size, (oid(record.end) + oid(start) + oid(0))[:size]):
+            # Of zeros that end a value, nothing shows that they are none of it, unless all of it is.
+            zeros = [bytes(size)] if before == 20 else []
+            for fill in (*zeros, b"\xff" * size, (oid(record.end) + oid(start) + oid(0))[:size]):
                 if isinstance(record, Record) and record.type == REF:
                     yield data[:start] + fill + data[start + size :]
 
@@ -211,3 +213,18 @@ def test_of_damage_that_begins_inside_of_a_ref_that_ref_is_doubtful(directory: P
         # Doubt is where the damage is.
         assert sum(salvaged.losses.doubts(ref.name) for ref in refs) <= 3
     assert met
+
+
+@pytest.mark.parametrize(("rest", "is_doubtful"), [(None, False), (b"\0y\1\2", True), (b"\xff" * 9, True)])
+def test_where_a_file_ends_within_a_ref_the_one_before_is_certain_unless_other_bytes_follow_it(
+    directory: Path, rest: bytes | None, is_doubtful: bool
+) -> None:
+    path = directory / listed(directory)[1]
+    data = path.read_bytes()
+    records = [one for one in everything(layout_of(data)) if isinstance(one, Record) and one.type == REF]
+    for record, following in pairwise(records[:8]):
+        size = following.start + 4 if following.start == record.end else record.end
+        path.write_bytes(data[:size] if rest is None else data[: record.end] + rest)
+        losses = losses_of(path)
+        assert losses.refs == records.index(record) + 1
+        assert losses.doubts(record.key) == is_doubtful
