@@ -14,7 +14,7 @@ Which: TypeAlias = Literal["filter", "jump"]
 
 _WORDS: Final[dict[str, tuple[str, str]]] = {
     "filter": ("Nothing to filter", "Nothing here can be filtered; refs and log entries can."),
-    "jump": ("Nowhere to jump to", "There are no names here to jump to; Refs, Logs and Blocks have that."),
+    "jump": ("Nowhere to jump to", "Nothing here can be jumped to; refs, log entries and bytes can."),
 }
 
 
