@@ -285,11 +285,9 @@ class _Judge:
             if log.new == after.value:
                 # What a reflog confirms is certain, if the reflog itself is whole.
                 doubting = [one for one in doubting if one.lost_logs and log.update_index < one.high]
-        # No damage makes of an object id that of another object.
-        is_confirmed = (log is not None and log.new == after.value) or (
-            after.value,
-            after.peeled,
-        ) in self._present
+        # No damage makes of an object id that of another object. What a tag is of, no reflog tells.
+        value = after.value, after.peeled
+        is_confirmed = value in self._present or (log is not None and value == (log.new, None))
         if not is_confirmed and any(one.doubts(name) for one in self._losses[position]):
             why = "damaged bytes lie beside its record, and may be part of it"
             if log is not None and any(log.new):

@@ -167,6 +167,22 @@ def test_a_ref_that_damage_reaches_into_is_told_unless_its_object_shows_that_it_
                 assert list(doubtful_refs(stack)) == [name]
 
 
+def test_a_reflog_does_not_confirm_what_a_tag_is_of(git: Git, tmp_path: Path) -> None:
+    repo = git.init(tmp_path / "repo")
+    tags = add_tags(repo, add_commits(repo, 9))
+    repo.update_refs(f"create refs/tags/{at} {tag.hex()}" for at, tag in enumerate(tags))
+    repo.git("pack-refs")
+    path = only_table(repo)
+    data = path.read_bytes()
+    for ahead, outcome in (
+        (20, "restored"),
+        (40, "doubtful"),
+    ):  # to the end of the tag's id, or of the commit's
+        at = data.index(tags[4]) + ahead
+        path.write_bytes(data[: at - 8] + b"?" * (8 + 6 * (ahead == 40)) + data[at + 6 * (ahead == 40) :])
+        assert outcomes(plan_repair(repo.reftable, now=NOW))[b"refs/tags/4"] == outcome
+
+
 @pytest.mark.parametrize("logs", [False, True])
 def test_a_ref_whose_name_was_altered_is_told_where_the_index_has_it(
     git: Git, tmp_path: Path, logs: bool
