@@ -31,6 +31,8 @@ COMPILED = (
     "merge/merged",
     "fsck/names",
     "fsck/passing",
+    "fsck/index",
+    "fsck/objects",
     "salvage/items",
 )
 """No class of these has heirs elsewhere: an interpreted class cannot inherit from a compiled one."""

@@ -94,7 +94,7 @@ def pass_refs(
     spent = 0
     short: i64 = max(-1, min(0x7F, most))
     size: i64 = hash_size
-    shown: i64 = id_len
+    shown: i64 = min(id_len, hash_size)
     pos: i64 = start
     limit: i64 = end
     are_plain = True
@@ -184,7 +184,7 @@ def pass_refs(
         few_bits: int = hashed & _HASH_MASK  # added as an i64, the sum might not fit
         weight += few_bits
     made = None if is_long else Names(names, are_plain=are_plain)
-    has_null = (not shown or bytes(id_len) in mentioned) and bytes(hash_size) in data
+    has_null = (not shown or bytes(hash_size)[:shown] in mentioned) and bytes(hash_size) in data
     return SoundBlock(first, name, made, may_have_null=has_null, pairs=len(mentioned), weight=weight)
 
 

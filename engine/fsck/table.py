@@ -417,9 +417,7 @@ class _Blocks:
         if span.type in (REF, OBJ) and 0 < size < span.block_len:
             what = f"a {SECTION_NAMES[span.type]} block of {span.block_len} bytes; the block size is {size}"
             self._add("block-too-long", span.start, what)
-        if not span.padding:
-            return
-        rest = self._layout.read(span.next_offset - span.padding, span.padding).lstrip(b"\0")
+        rest = span.padding_bytes().lstrip(b"\0")
         if not rest:
             return
         offset = span.next_offset - len(rest)

@@ -25,7 +25,7 @@ class BlockReader:
     `header` is the table's, or a copy that is used instead; `end` is where the blocks end.
     """
 
-    __slots__ = ("_opened", "_records", "end", "header", "name", "read")
+    __slots__ = ("_bytes", "_opened", "_records", "end", "header", "name", "read")
 
     def __init__(self, name: str, read: Read, header: Header, end: int) -> None:
         self.name = name
@@ -33,6 +33,7 @@ class BlockReader:
         self.header = header
         self.end = end
         self._opened: Block | None = None
+        self._bytes = b""
         self._records: Records | None = None
 
     def type_at(self, offset: int) -> int | None:
@@ -47,8 +48,15 @@ class BlockReader:
             first, size = 0 if offset else self.header.size, self.header.block_size
             data = read_block(self.read, offset, self.end - offset, first, size)
             self._opened = Block.parse(self.name, data, offset, first, size)
-            self._records = None
+            self._bytes, self._records = data, None
         return self._opened
+
+    def behind(self, block: Block, size: int) -> bytes:
+        """So many bytes behind a block that is not deflated, most often read with it."""
+        at = block.block_len
+        if block is self._opened and at + size <= len(self._bytes):
+            return self._bytes[at : at + size]
+        return self.read(block.offset + at, size)
 
     def records(self, offset: int) -> Records:
         """The records of that block. Raises `FormatError`."""
@@ -113,6 +121,10 @@ class BlockSpan(Group):
         """The block itself."""
         return self._reader.block(self.offset)
 
+    def padding_bytes(self) -> bytes:
+        """What is between the block and the next one: zeros, if it is sound."""
+        return self._reader.behind(self.block(), self.padding) if self.padding else b""
+
     def data(self) -> bytes:
         """The block's bytes, of a log block inflated; positions in the block are indexes into these."""
         return self.block().data
@@ -128,7 +140,7 @@ class BlockSpan(Group):
         else:
             yield from self.records().parts()
         if self.padding:
-            raw = self._reader.read(end, self.padding)
+            raw = self.padding_bytes()
             zeros = len(raw) - len(raw.lstrip(b"\0"))
             error = None
             if zeros < len(raw):
