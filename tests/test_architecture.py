@@ -110,7 +110,6 @@ FILE_ACCESS_ALLOWED = {
     ("inspector/cli/completion.py", ".read_text"): "package data: the scripts for shells",
     ("inspector/cli/entry.py", "os.open"): "the null device, in place of a stream that is closed, or unread",
     ("inspector/cli/entry.py", "os.fdopen"): "the same, as a stream",
-    ("inspector/cli/workers.py", "os.fdopen"): "pipes to the processes of a survey",
     **{("inspector/tui/config.py", way): "the user's configuration" for way in ("open", "os.open")},
     ("inspector/tui/ending.py", "os.open"): "the null device, in place of a terminal that has gone",
 }

@@ -68,7 +68,8 @@ FORBIDDEN = {
     | MANY
     | {"inspector.model.view", "inspector.rows.row_filter", "engine.git.joint"},
     "snapshots": LOOKING - {"engine.snapshot.snapshot"} | {"inspector.actions.undoing"},
-    "survey": FILES | DIGESTS | SCREENS | CHANGES | {"multiprocessing", "socket", "inspector.cli.metrics"},
+    # multiprocessing has its own of FILES.
+    "survey": DIGESTS | SCREENS | CHANGES | {"inspector.cli.metrics"},
     "undo": PROCESSES | FILES | SCREENS | MANY | DAMAGE | ADDING | COMPACTION | CLEANING,
     "repair": FILES
     | DIGESTS

@@ -11,16 +11,14 @@ their pipe.
 
 from __future__ import annotations
 
-import os
-import pickle
+import multiprocessing
 import selectors
 import signal
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
-from typing import BinaryIO, Final, Generic, NoReturn, TypeVar
-
-from inspector.exit_codes import report_defect
+from multiprocessing.connection import Connection
+from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -33,66 +31,40 @@ class _Worker(Generic[T, R]):
 
     def __init__(self, work: Callable[[T], R], others: list[_Worker[T, R]]) -> None:
         self.item: T | None = None
-        self._pid = 0
-        theirs, ours = os.pipe()
-        self._items = os.fdopen(ours, "wb")
-        ours, their_end = os.pipe()
-        self.results = os.fdopen(ours, "rb")
+        self.pipe, theirs = multiprocessing.Pipe()
+        ours = [self.pipe, *(other.pipe for other in others)]
+        context = multiprocessing.get_context("fork")
+        self.process = context.Process(target=_serve, args=(work, theirs, ours), daemon=True)
         others.append(self)
         # An interrupt behind the fork, before this process knows of the other one, would leave that alone.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
         try:
-            self._pid = os.fork()
-            if not self._pid:
-                _serve(work, os.fdopen(theirs, "rb"), os.fdopen(their_end, "wb"), others)
+            self.process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            os.close(theirs)
-            os.close(their_end)
-
-    def give(self, item: T) -> None:
-        """Have it do this. Raises `BrokenPipeError` if it has ended."""
-        pickle.dump(item, self._items)
-        self._items.flush()
-        self.item = item
-
-    def close(self) -> None:
-        """Close this end of the pipes: the other one comes to their end."""
-        with suppress(OSError):  # what it has not read goes with it
-            self._items.close()
-        self.results.close()
+        theirs.close()
 
     def end(self) -> int:
         """Have the process gone; how it ended (a signal's number is negative)."""
-        self.close()
-        if not self._pid:
+        self.pipe.close()
+        if self.process.pid is None:
             return 0
-        os.kill(self._pid, signal.SIGKILL)  # does nothing to one that has ended
-        return os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
+        self.process.kill()  # does nothing to one that has ended
+        self.process.join()
+        return self.process.exitcode or 0
 
 
-def _serve(
-    work: Callable[[T], R], items: BinaryIO, results: BinaryIO, inherited: list[_Worker[T, R]]
-) -> NoReturn:
-    code = 1
-    try:
-        # With these open here, the others would never see their pipes end.
-        for other in inherited:
-            other.close()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        for ending in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(ending, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
-        with suppress(EOFError, ConnectionError, pickle.UnpicklingError):
-            while True:
-                result = work(pickle.load(items))  # noqa: S301 - what the process sends that has made this one
-                pickle.dump(result, results)
-                results.flush()
-        code = 0
-    except BaseException as error:  # noqa: BLE001 - nothing of the other process may go on here
-        report_defect(error, "a process of the survey")
-    finally:
-        os._exit(code)
+def _serve(work: Callable[[T], R], pipe: Connection, inherited: list[Connection]) -> None:
+    # With these open here, the others would never see their pipes end.
+    for other in inherited:
+        other.close()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
+    with suppress(EOFError, ConnectionError):
+        while True:
+            pipe.send(work(pipe.recv()))
 
 
 def in_processes(
@@ -111,7 +83,7 @@ def in_processes(
     with selectors.DefaultSelector() as selector:
 
         def end(worker: _Worker[T, R]) -> int:
-            selector.unregister(worker.results)
+            selector.unregister(worker.pipe)
             workers.remove(worker)
             return worker.end()
 
@@ -120,11 +92,11 @@ def in_processes(
                 while waiting and (idle or len(workers) < processes):
                     if not idle:
                         idle.append(_Worker(work, workers))
-                        selector.register(idle[0].results, selectors.EVENT_READ, idle[0])
+                        selector.register(idle[0].pipe, selectors.EVENT_READ, idle[0])
                     worker = idle.pop()
                     try:
-                        worker.give(waiting[0])
-                        waiting.popleft()
+                        worker.pipe.send(waiting[0])
+                        worker.item = waiting.popleft()
                     except ConnectionError:  # it was killed while it had nothing to do
                         end(worker)
                 searches = more and len(waiting) < processes
@@ -140,9 +112,9 @@ def in_processes(
                     worker = key.data
                     item, worker.item = worker.item, None
                     try:
-                        result = pickle.load(worker.results)  # noqa: S301 - of a process of this program
+                        result = worker.pipe.recv()
                         idle.append(worker)
-                    except (EOFError, pickle.UnpicklingError):
+                    except (EOFError, ConnectionError):
                         code = end(worker)
                         if item is None:
                             idle.remove(worker)
