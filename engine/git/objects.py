@@ -24,10 +24,10 @@ _MOST_SUBJECT: Final = 1024
 _MOST_LINE: Final = 2048
 """A longer line of the head is no name: to take it apart would cost the square of its length."""
 
-_INFO: Final = re.compile(rb"([0-9a-f]{40}|[0-9a-f]{64}) (commit|tree|blob|tag) ([0-9]{1,20})\n")
-_PERSON: Final = re.compile(rb"(?:author|tagger) (.*) <(.*)> ([0-9]{1,18}) ([+-][0-9]{1,4})")
-_TARGET: Final = re.compile(rb"object ((?:[0-9a-f]{2})+)")
-_NAME: Final = re.compile(rb"tag (.*)")
+_INFO: Final = rb"([0-9a-f]{40}|[0-9a-f]{64}) (commit|tree|blob|tag) ([0-9]{1,20})\n"
+_PERSON: Final = rb"(?:author|tagger) (.*) <(.*)> ([0-9]{1,18}) ([+-][0-9]{1,4})"
+_TARGET: Final = rb"object ((?:[0-9a-f]{2})+)"
+_NAME: Final = rb"tag (.*)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def _answer(stdin: IO[bytes], stdout: IO[bytes], oid: bytes) -> GitObject | None
 
     digits = oid.hex().encode()
     answer = ask(b"info")
-    match = _INFO.fullmatch(answer)
+    match = re.fullmatch(_INFO, answer)
     if match is None or match[1] != digits:
         return GitObject(oid, None) if answer == digits + b" missing\n" else None
     kind, size = match[2].decode(), int(match[3])
@@ -120,9 +120,9 @@ def parse_object(oid: bytes, kind: str, data: bytes) -> GitObject:
     for line in head.split(b"\n"):
         if len(line) > _MOST_LINE:
             continue
-        person = person or _PERSON.fullmatch(line)
+        person = person or re.fullmatch(_PERSON, line)
         if kind == "tag":
-            target, tag = target or _TARGET.fullmatch(line), tag or _NAME.fullmatch(line)
+            target, tag = target or re.fullmatch(_TARGET, line), tag or re.fullmatch(_NAME, line)
     # A subject is the first paragraph, however many lines it has.
     paragraph = message.lstrip(b"\n").partition(b"\n\n")[0]
     oid_of_target = bytes.fromhex(target[1].decode()) if target else None

@@ -7,6 +7,7 @@ the stack: it names a table or a moment, and is resolved anew against each view.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine.merge import MergedTable
 from engine.readable import OpenError, ReadableStack, ReadableTable
@@ -52,12 +53,15 @@ class WholeStack:
         return "merged view"
 
 
-@dataclass(frozen=True, slots=True)
-class OneTable:
+class OneTable(NamedTuple):
     """The records of the table of this file name, tombstones among them."""
 
     name: str
-    shows_deletions = True
+
+    @property
+    def shows_deletions(self) -> bool:
+        """All records count."""
+        return True
 
     def resolve(self, view: StackView) -> MergedTable | None:
         """The table as a view of its own, or None when the stack has it no more."""
@@ -70,12 +74,15 @@ class OneTable:
         return f"{name} (gone)" if position is None else f"#{position} {name}"
 
 
-@dataclass(frozen=True, slots=True)
-class AsOf:
+class AsOf(NamedTuple):
     """The stack as of an update index: the tables that end at or before it, as `refs --as-of` has them."""
 
     update_index: int
-    shows_deletions = False
+
+    @property
+    def shows_deletions(self) -> bool:
+        """As in the whole stack."""
+        return False
 
     def resolve(self, view: StackView) -> MergedTable:
         """The merged view of those tables; it may have none."""
@@ -90,8 +97,7 @@ class AsOf:
         return f"as of {moment} ({len(shown.tables)} of {len(view.tables)} tables)"
 
 
-@dataclass(frozen=True, slots=True)
-class Elsewhere:
+class Elsewhere(NamedTuple):
     """Tables that are not the stack's, opened read-only: a file that is not listed, or those of a snapshot.
 
     `words` say which these are.
