@@ -33,7 +33,7 @@ TEXT_BYTES: Final = 4096
 """What is searched of one text: its beginning."""
 
 
-_DIGITS: Final = re.compile(rb"(?i)[0-9a-f]{4,64}")
+_DIGITS: Final = rb"(?i)[0-9a-f]{4,64}"
 
 
 class FilterError(ValueError):
@@ -82,7 +82,7 @@ class RowFilter(NamedTuple):
     @property
     def digits(self) -> str:
         """The digits with which an object id may begin that is looked for; empty for none."""
-        return self.pattern.decode().lower() if self.is_plain and _DIGITS.fullmatch(self.pattern) else ""
+        return self.pattern.decode().lower() if self.is_plain and re.fullmatch(_DIGITS, self.pattern) else ""
 
     def admits(
         self,

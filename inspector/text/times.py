@@ -19,7 +19,7 @@ from typing import Protocol
 
 from engine.format import decimal_zone
 
-_RELATIVE = re.compile(r"([0-9]{1,9})[. ](second|minute|hour|day|week)s?[. ]ago")
+_RELATIVE = r"([0-9]{1,9})[. ](second|minute|hour|day|week)s?[. ]ago"
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 
 
@@ -34,7 +34,7 @@ def parse_time(text: str, now: int) -> int:
         return int(text)
     if text == "now":
         return now
-    if match := _RELATIVE.fullmatch(text):
+    if match := re.fullmatch(_RELATIVE, text):
         return max(0, now - int(match[1]) * _SECONDS[match[2]])
     try:
         return max(0, int(datetime.fromisoformat(text).timestamp()))

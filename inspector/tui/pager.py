@@ -28,7 +28,7 @@ _SOON: Final = 0.5
 _GLANCE: Final = 0.2
 """Seconds between two looks at whether the pager has to end."""
 
-_SIMPLE: Final = re.compile(r"[^|&;<>()=`]+")
+_SIMPLE: Final = r"[^|&;<>()=`]+"
 """A command that can take the shell's place, and then is ended by what the shell is sent."""
 
 # As git sets them when the user has not. Without F, with which less would be gone at once after a short text.
@@ -58,7 +58,7 @@ def _page(arguments: list[str], environment: dict[str, str], pager: str) -> None
         subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment) as git,
     ):
         try:
-            command = ["sh", "-c", f"exec {pager}" if _SIMPLE.fullmatch(pager) else pager]
+            command = ["sh", "-c", f"exec {pager}" if re.fullmatch(_SIMPLE, pager) else pager]
             with subprocess.Popen(command, stdin=git.stdout, env=environment) as viewer:
                 if git.stdout is not None:
                     git.stdout.close()  # so that git learns when the pager has ended

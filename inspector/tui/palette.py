@@ -21,7 +21,7 @@ from inspector.tui.screens.main import MainScreen
 from inspector.tui.themes import THEMES
 
 # What moves the cursor or the focus is done by its key or not at all: it is found, but not listed.
-_MOVING: Final = re.compile("move|page|first|last|home|end|cursor|scroll|focus|tab|show_tab|copy_text")
+_MOVING: Final = "move|page|first|last|home|end|cursor|scroll|focus|tab|show_tab|copy_text"
 
 
 class _Command(NamedTuple):
@@ -67,7 +67,7 @@ class InspectorCommands(Provider):
         for action in key_actions(self.screen):
             if action.action != "command_palette":  # to open it in order to open it
                 run = partial(self.app.run_action, action.action, action.node)
-                listed = _MOVING.match(action.action) is None
+                listed = re.match(_MOVING, action.action) is None
                 yield _Command(action.title, action.keys, escape(action.hint) or None, run, listed)
 
     def _changes(self) -> Iterator[_Command]:

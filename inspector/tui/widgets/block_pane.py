@@ -50,7 +50,7 @@ _LOW: Final = 15
 _COPIED: Final = 65536
 """The most bytes that are copied at a time."""
 
-_OFFSET: Final = re.compile(r"0[xX]([0-9a-fA-F]{1,16})|([0-9]{1,20})")
+_OFFSET: Final = r"0[xX]([0-9a-fA-F]{1,16})|([0-9]{1,20})"
 
 
 class _File(NamedTuple):
@@ -339,7 +339,7 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
 
     @on(Prompt.Left)
     def _offset_given(self, event: Prompt.Left) -> None:
-        match = _OFFSET.fullmatch(self._offset.value)
+        match = re.fullmatch(_OFFSET, self._offset.value)
         if event.kept and match is None:
             self._facts.say("an offset is a number such as 4096 or 0x1000")
             self._offset.focus()
