@@ -53,7 +53,8 @@ COMPACTING |= {"inspector.cli.repair"} | ADDING | SNAPSHOTS
 
 # What each verb must not import, run on a sound stack.
 FORBIDDEN = {
-    "tables": LOOKING | {"engine.git.refs", "engine.git.joint", "inspector.model.view"},
+    "tables": LOOKING
+    | {"engine.git.refs", "engine.git.joint", "engine.merge.policy", "inspector.model.view"},
     "segments": LOOKING - {"engine.stack.stack"} - PROCESSES | ADDING | COMPACTION | CLEANING,
     "refs": LOOKING | {"inspector.model.view"},
     "logs": LOOKING | {"inspector.model.view"},

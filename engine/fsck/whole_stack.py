@@ -6,14 +6,15 @@ is in memory at a time.
 
 from __future__ import annotations
 
+import heapq
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from heapq import merge
 from itertools import groupby
 from operator import itemgetter
 
+from engine import merge
 from engine.errors import FormatError, RefnameError, shown
 from engine.format import (
     MAX_SYMREF_DEPTH,
@@ -36,7 +37,7 @@ from engine.fsck.finding import Finding, Report
 from engine.fsck.names import Names, begin_with_another
 from engine.fsck.special import Special
 from engine.fsck.table import CheckedTable, Limits, in_words
-from engine.merge import MergedTable, merge_columns, ref_changes
+from engine.merge import MergedTable, merge_columns
 from engine.table import Table
 
 _REFS, _BEHIND_REFS = b"refs/", b"refs0"
@@ -101,7 +102,7 @@ def check_repetitions(
         before, after = (MergedTable([opened[name] for name in some]) for some in (as_read, once))
         older = 0
         if as_read != once:  # -1 for some, as far as can be told
-            older = sum(map(len, ref_changes(before, after))) if compares else -1
+            older = sum(map(len, merge.ref_changes(before, after))) if compares else -1
     except FormatError:
         older = -1
     code = "list-repeats-older" if older else "list-duplicate"
@@ -162,7 +163,7 @@ def _older_values(tables: Sequence[CheckedTable]) -> int:
 
     sources = [versions(place, one.table) for place, one in enumerate(tables) if one.table is not None]
     older = 0
-    for _, group in groupby(merge(*sources), key=itemgetter(0)):
+    for _, group in groupby(heapq.merge(*sources), key=itemgetter(0)):
         *others, (_, _, now) = group
         older += any(index > now for _, _, index in others)
     return older

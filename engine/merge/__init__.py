@@ -4,6 +4,7 @@ Works on tables that are open already; knows no directory and no lock. May impor
 
     merged        the newest version of a key wins, a tombstone hides older ones
     difference    what changed between two views
+    factor        what a rule is set with, and
     policy        which tables to merge: each rule as its comparisons, the last of which is the result
     summary       a table of a plan, and
     compaction    merging them, and the plan of doing so
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         other_logs as other_logs,
         ref_changes as ref_changes,
     )
+    from engine.merge.factor import DEFAULT_FACTOR as DEFAULT_FACTOR, check_factor as check_factor
     from engine.merge.merged import (
         MergedTable as MergedTable,
         Version as Version,
@@ -40,11 +42,9 @@ if TYPE_CHECKING:
         merge_columns as merge_columns,
     )
     from engine.merge.policy import (
-        DEFAULT_FACTOR as DEFAULT_FACTOR,
         Comparison as Comparison,
         ComparisonKind as ComparisonKind,
         Segment as Segment,
-        check_factor as check_factor,
         fastlog2 as fastlog2,
         geometric_steps as geometric_steps,
         log2_steps as log2_steps,
@@ -61,9 +61,10 @@ else:
                 "STASH CompactionPlan Dropped Expiry check_range compact_tables is_noop plan_compaction"
             ),
             "difference": "ChangeKind LogChanges RefChange added_logs log_changes other_logs ref_changes",
+            "factor": "DEFAULT_FACTOR check_factor",
             "merged": "MergedTable Version merge_blocks merge_columns",
             "policy": (
-                "DEFAULT_FACTOR Comparison ComparisonKind Segment check_factor fastlog2 "
+                "Comparison ComparisonKind Segment fastlog2 "
                 "geometric_steps log2_steps sizes_to_segments suggest_compaction_segment "
                 "suggest_geometric_segment"
             ),

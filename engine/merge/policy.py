@@ -17,9 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
-from engine.errors import ApiError
-
-DEFAULT_FACTOR: Final = 2
+from engine.merge.factor import DEFAULT_FACTOR, check_factor
 
 ComparisonKind = Literal["cut", "choose", "grow", "end", "begin", "result"]
 
@@ -178,10 +176,3 @@ def _geometric(sizes: Sequence[int], factor: int) -> Iterator[_Numbers]:
         marked = start, end, fastlog2(size), size
         yield "begin", (position, position + 1), (position + 1, end), left, right, left < right, marked
     yield "result", (start, end), (0, 0), 0, 0, end > start, (start, end, fastlog2(size), size)
-
-
-def check_factor(factor: int) -> int:
-    """`factor`, if it is one of the geometric rule: 1..255. Raises `ApiError`."""
-    if not 1 <= factor <= 255:
-        raise ApiError(f"factor {factor} is not in 1..255")
-    return factor

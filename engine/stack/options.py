@@ -7,14 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from engine import merge
 from engine.errors import ApiError
-from engine.merge import (
-    DEFAULT_FACTOR,
-    Segment,
-    check_factor,
-    suggest_compaction_segment,
-    suggest_geometric_segment,
-)
+from engine.merge import DEFAULT_FACTOR, check_factor
 from engine.table import WriteOptions
 
 Policy = Literal["log2", "geometric"]
@@ -54,8 +49,8 @@ class StackOptions(WriteOptions):
             raise ApiError(f"unknown compaction policy {self.policy!r}")
         check_factor(self.factor)
 
-    def suggestion(self, sizes: Sequence[int]) -> Segment:
+    def suggestion(self, sizes: Sequence[int]) -> merge.Segment:
         """The tables that the policy would merge of a stack of these sizes; an empty segment for none."""
         if self.policy == "geometric":
-            return suggest_geometric_segment(sizes, self.factor)
-        return suggest_compaction_segment(sizes)
+            return merge.suggest_geometric_segment(sizes, self.factor)
+        return merge.suggest_compaction_segment(sizes)
