@@ -46,6 +46,9 @@ from textual.screen import Screen
 from engine.stack import StackOptions
 from inspector.model import Session
 from inspector.tui import InspectorApp
+from inspector.tui.terminal import collect_garbage_seldom
+
+collect_garbage_seldom()  # as the program does: a look at all that was imported takes as long as a screen
 
 class Empty(App):
     def on_mount(self):
