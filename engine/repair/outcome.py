@@ -163,9 +163,9 @@ class _Judge:
         # What the oldest table has lost are older values, unless it is made of several.
         doubting = (one for one in self._damages if one.position != 0 or 0 in self._merged)
         gaps = [gap for one in doubting for gap in one.gaps]
-        for losses in chain(*self._losses):
-            gaps += [salvage.Gap(name[:-1], name + b"\0") for name in losses.doubtful or () if name]
-            gaps += salvage.EVERYWHERE if losses.doubtful is None else ()
+        for names in [names for one in chain(*self._losses) for names in (one.doubtful, one.misnamed)]:
+            gaps += [salvage.Gap(name[:-1], name + b"\0") for name in names or () if name]
+            gaps += salvage.EVERYWHERE if names is None else ()
         for gap in sorted(gaps, key=attrgetter("low")):
             high = self._highs[-1] if self._highs else b""
             if high is not None and high <= gap.low:
@@ -288,7 +288,11 @@ class _Judge:
         # No damage makes of an object id that of another object. What a tag is of, no reflog tells.
         value = after.value, after.peeled
         is_confirmed = value in self._present or (log is not None and value == (log.new, None))
-        if not is_confirmed and any(one.doubts(name) for one in self._losses[position]):
+        losses = self._losses[position]
+        if log is None and any(one.doubts_name(name) for one in losses):
+            why = "it is in the wrong place, or another is: damage may have altered its name"
+            return RefOutcome(name, Outcome.DOUBTFUL, before, after, why)
+        if not is_confirmed and any(one.doubts(name) for one in losses):
             why = "damaged bytes lie beside its record, and may be part of it"
             if log is not None and any(log.new):
                 why += f"; its reflog ends with {log.new.hex()}"

@@ -101,7 +101,8 @@ def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Dam
         tells_all = not any(one.lost_logs for one in damages)
         branch = like_head[0] if tells_all and len(like_head) == 1 else b""
         if head and head[0] is not None and branch.startswith(b"refs/heads/"):
-            made.add(head[0], RefRecord(_HEAD, head[1].update_index, target=branch))
+            index = min(head[1].update_index, inputs[head[0]].limits[1])
+            made.add(head[0], RefRecord(_HEAD, index, target=branch))
         lost = unsure.finish()
         had = _had_by_several(inputs, sources, lost.values())
         for at, table in lost.items():
@@ -174,15 +175,17 @@ def _place(
     """The input that has lost the record of a ref whose newest log entry this is; None if none has.
 
     The entry is of an update in the range of that table, and newer than any record left. Symbolic refs, HEAD
-    and its like, have no entries of their own; of HEAD, only the place is told.
+    and its like, have no entries of their own: of HEAD, only the place is told, and any newer update may have
+    made the entry.
     """
+    index = log.update_index
     if not any(log.new):
         return None
-    if not log.name.startswith(b"refs/") and (log.name != _HEAD or located is not None):
+    if log.name == _HEAD and located is None:
+        places = (one.position for one in damages if one.low <= index and one.may_have_lost(_HEAD))
+        return next((at for at in places if at is not None), None)
+    if not log.name.startswith(b"refs/") or log.name.endswith(b"/HEAD"):
         return None
-    if log.name.endswith(b"/HEAD"):
-        return None
-    index = log.update_index
     if located is not None:
         record = located[1]
         if record.update_index >= index or record.target is not None:

@@ -56,7 +56,7 @@ class Losses:
     `stretches` of `size` bytes together cannot be read; `first` is the first of them. Refs may be lost
     between the names of `gaps`, and log entries if `lost_logs`, `about_logs` of
     them, None if that is not known; `log_gaps` lie between their keys. Refs that were read but may hold
-    damaged bytes are `doubtful`, None for any of them.
+    damaged bytes are `doubtful`, and `misnamed` if these may be their names; None for any of them.
     """
 
     refs: int
@@ -70,11 +70,16 @@ class Losses:
     lost_logs: bool
     about_logs: int | None
     doubtful: frozenset[bytes] | None = frozenset()
+    misnamed: frozenset[bytes] | None = frozenset()
     log_gaps: tuple[Gap, ...] = ()
 
     def doubts(self, name: bytes) -> bool:
         """Whether the ref of this name, which was read, may hold damaged bytes."""
-        return self.doubtful is None or name in self.doubtful
+        return self.doubtful is None or name in self.doubtful or self.doubts_name(name)
+
+    def doubts_name(self, name: bytes) -> bool:
+        """Whether that ref may have had another name."""
+        return self.misnamed is None or name in self.misnamed
 
     def may_have_lost(self, name: bytes) -> bool:
         """Whether a ref of this name, or its value, may be among the lost."""
@@ -110,6 +115,7 @@ class LossTally:
         self._has_logs = False
         self._are_refs_ordered = True
         self._doubtful: set[bytes] = set()
+        self._misnamed: set[bytes] = set()
         self._passed_at = -1  # the whole block that was met last
 
     def take(self, found: Readable | Unreadable) -> None:
@@ -139,10 +145,13 @@ class LossTally:
         if self._may_hide_logs:
             self._lose_logs(None)
         self._end_log_gap(None)
-        doubtful = frozenset(self._doubtful) if len(self._doubtful) <= MOST_GAPS else None
+        doubtful, misnamed = (
+            frozenset(names) if len(names) <= MOST_GAPS else None
+            for names in (self._doubtful, self._misnamed)
+        )
         log_gaps = tuple(self._log_gaps) if self._are_logs_ordered else EVERYWHERE
         beside = (self._stretches, self._size, self._first, gaps, self._lost_logs, self._about_logs())
-        return Losses(refs, logs, uncertain_logs, left_out, *beside, doubtful, log_gaps)
+        return Losses(refs, logs, uncertain_logs, left_out, *beside, doubtful, misnamed, log_gaps)
 
     def _take_refs(self, found: Readable) -> None:
         if found.is_misnamed:
@@ -150,7 +159,7 @@ class LossTally:
             *others, last_item = found.items
             if others:
                 self._take_refs(found._replace(items=others, is_misnamed=False, is_cut_off=False))
-            self._note_doubtful([last_item[0]])
+            self._note(self._misnamed, [last_item[0]])
             self._lose(REF, len(last_item[5]))
             return
         first, last = found.items[0][0], found.items[-1][0]
@@ -177,8 +186,8 @@ class LossTally:
             # Either is in the wrong place: those that are fewer, or both.
             late = [key for key in self._last_names if key >= items[0][0]]
             early = [item[0] for item in items if item[0] <= self._last_ref]
-            names += late if len(late) <= len(early) else []
-            names += early if len(early) <= len(late) else []
+            self._note(self._misnamed, late if len(late) <= len(early) else [])
+            self._note(self._misnamed, early if len(early) <= len(late) else [])
         if found.is_cut_off:
             at = len(items) - 1
             while at and (deltas[at] > most or not is_refname(items[at][0])):
@@ -186,11 +195,12 @@ class LossTally:
                 at -= 1
             names.append(items[at][0])
         self._last_names = [*map(item_key, items)]
-        self._note_doubtful(names)
+        self._note(self._doubtful, names)
 
-    def _note_doubtful(self, names: list[bytes]) -> None:
-        if len(self._doubtful) <= MOST_GAPS:
-            self._doubtful.update(names)
+    @staticmethod
+    def _note(kept: set[bytes], names: list[bytes]) -> None:
+        if len(kept) <= MOST_GAPS:
+            kept.update(names)
 
     def _take_names(self, items: list[Encoded]) -> None:
         """A ref whose name was altered had another one, between those beside it."""

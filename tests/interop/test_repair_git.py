@@ -205,6 +205,26 @@ def test_a_ref_whose_name_was_altered_is_told_where_the_index_has_it(
     assert refs(repo.reftable).keys() == before.keys() | {altered} if logs else {altered, *before} - {last}
 
 
+@pytest.mark.parametrize("logs", [False, True])
+def test_refs_in_the_wrong_place_are_doubtful_although_their_objects_are_there(
+    git: Git, tmp_path: Path, logs: bool
+) -> None:
+    """One byte of a name that those behind it share: git never made the refs that are read."""
+    repo = Layout(block_size=512, logs=logs).init(git, tmp_path / "repo")
+    [commit] = add_commits(repo, 1)
+    commands = "".join(f"create refs/heads/topic-{at} {commit.hex()}\n" for at in range(10, 60))
+    repo.git("update-ref", "--stdin", input=commands.encode())
+    repo.git("pack-refs")
+    path = only_table(repo)
+    change_byte(path, path.read_bytes().index(b"refs/heads/topic", 512) + len("refs/"), ord("h") ^ ord("`"))
+    plan = plan_repair(repo.reftable, now=NOW, repository=find_repository(repo.path))
+    told = outcomes(plan)
+    wrong = {name for name in refs(repo.reftable) if name.startswith(b"refs/`eads/")}
+    assert len(wrong) > 5
+    assert {told.get(name) for name in wrong} == {"doubtful"}
+    assert told.keys() - wrong == ({name.replace(b"`", b"h") for name in wrong} if logs else set())
+
+
 @pytest.mark.parametrize("is_superseded", [False, True])
 def test_a_value_that_its_log_entry_contradicts_is_mended_whether_it_counts_or_not(
     git: Git, tmp_path: Path, is_superseded: bool
@@ -239,9 +259,9 @@ def test_a_value_of_a_detached_head_is_mended_as_that_of_any_ref(git: Git, tmp_p
     assert refs(repo.reftable) == before
 
 
-@pytest.mark.parametrize("committed", [True, False])
+@pytest.mark.parametrize(("committed", "is_newer"), [(True, False), (True, True), (False, False)])
 def test_head_is_restored_where_its_reflog_ends_as_that_of_one_branch(
-    git: Git, tmp_path: Path, committed: bool
+    git: Git, tmp_path: Path, committed: bool, is_newer: bool
 ) -> None:
     repo = Layout(block_size=512).init(git, tmp_path / "repo")
     repo.git("commit", "--allow-empty", "-m", "one")
@@ -251,8 +271,10 @@ def test_head_is_restored_where_its_reflog_ends_as_that_of_one_branch(
     if committed:  # the entry of a checkout is that of HEAD alone
         repo.git("commit", "--allow-empty", "-m", "two")
     repo.git("pack-refs")
-    before = refs(repo.reftable)
     path = only_table(repo)
+    if is_newer:  # what HEAD names stands where it stood, as after any commit
+        repo.git("commit", "--allow-empty", "-m", "three")
+    before = refs(repo.reftable)
     data = path.read_bytes()
     path.write_bytes(data[:28] + bytes(100) + data[128:])
     plan = plan_repair(repo.reftable, now=NOW)
