@@ -36,6 +36,7 @@ from inspector.text import (
 
 _LIST_LOCK: Final = TABLES_LIST + LOCK_SUFFIX
 _MOST_CHANGES: Final = 10
+_MOST_NAMED: Final = 3
 _MOST_LOOKED_AT: Final = 10_000
 """Refs among which those are looked for that a plan shows by themselves, the worst first."""
 
@@ -156,7 +157,7 @@ class RepairAction(Action[PlannedRepair]):
         self.store.clear()
         if not plan.steps:
             made = PlannedRepair(plan, self._all_kept(progress), gone=gone)
-            nothing = "Nothing to repair: the check finds no fault that has a repair."
+            nothing = f"Nothing to repair: the check finds no fault that has a repair.{self._others}"
             if self.is_unlocking:
                 nothing = "Nothing to remove: the lock is gone by now, or it is no regular file."
             return Plan(made, names, nothing, warnings=removed, is_noop=True, locked=())
@@ -263,6 +264,18 @@ class RepairAction(Action[PlannedRepair]):
     def _around(self) -> Repository | None:
         """The repository that is mended as well."""
         return None if self.is_alone or self.only else self.workplace.around
+
+    @property
+    def _others(self) -> str:
+        """Which stacks of the repository were not looked at."""
+        around = self._around
+        others = [one.name for one in around.stacks if one.name != around.current.name] if around else []
+        if not others:
+            return ""
+        names = ", ".join(map(safe_name, others[:_MOST_NAMED])) + (
+            ", ..." if len(others) > _MOST_NAMED else ""
+        )
+        return f" Other stacks of the repository were not checked (--worktree): {names}."
 
     def _change_lines(self) -> list[str]:
         """The first refs that will show another value, with both."""

@@ -60,6 +60,8 @@ def segments(call: Call) -> None:
     as large as the one behind it.
     """
     with call.workplace.opened() as stack:
+        if not stack.tables:
+            stack.require_list()
         sizes = stack.sizes
         factor = stack.options.factor
     parts = merge.sizes_to_segments(sizes)

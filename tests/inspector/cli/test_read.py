@@ -379,6 +379,18 @@ def test_segments_of_one_table_suggest_nothing(repo: Repository) -> None:
     assert ok("segments", repo.path).out.count(b"nothing to merge") == 2
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_segments_of_a_stack_that_has_lost_its_list_are_not_said_to_be_none(
+    repo: Repository, is_there: bool
+) -> None:
+    (repo.reftable / "tables.list").unlink()
+    if is_there:
+        (repo.reftable / "tables.list").touch()
+    done = run("segments", repo.path)
+    assert (done.code, done.out) == (3, b"")
+    assert "there are tables: see the verb repair" in done.err
+
+
 def test_an_empty_stack_has_empty_answers(tmp_path: Path) -> None:
     stack = tmp_path / "reftable"
     stack.mkdir()

@@ -16,6 +16,7 @@ from inspector.cli import repair
 from inspector.demo import build_damaged_demo
 from tests.support.cli import ok, run
 from tests.support.findings import write_stack
+from tests.support.git import Git
 from tests.support.stacks import LOOSE, list_tables, listed, lock, make_stack
 from tests.support.tables import oid, stack_contents, stack_files, write_table
 
@@ -330,6 +331,17 @@ def test_a_lock_is_named_whole_and_nothing_else_is_done(stack: Path) -> None:
     del before["tables.list.lock"]
     assert stack_files(stack) == before
     assert run("repair", "--table", "tables.list.lock", stack).code == 2, "it is gone by now"
+
+
+def test_a_repair_that_finds_nothing_says_which_stacks_it_did_not_look_at(git: Git, tmp_path: Path) -> None:
+    repo = git.init(tmp_path / "repo")
+    repo.commit()
+    assert "not checked" not in ok("repair", repo.path).err
+    repo.git("worktree", "add", "-b", "other", str(tmp_path / "beside"))
+    said = "other stacks of the repository were not checked (--worktree): {}"
+    assert said.format("beside") in ok("repair", repo.path).err.lower()
+    assert said.format("main") in ok("repair", tmp_path / "beside").err.lower()
+    assert "not checked" not in ok("repair", repo.reftable).err, "it was asked for alone"
 
 
 def test_a_table_is_named_by_a_part_of_its_name(stack: Path) -> None:
