@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from operator import attrgetter, ne
 from pathlib import Path
 from typing import Final
 
 from engine import salvage
 from engine.errors import FormatError, reason_of, shown
-from engine.format import HashId, is_table_file, limits_in_name, parse_table_list
+from engine.format import HashId, decode_refs, is_table_file, limits_in_name, parse_table_list
 from engine.fsck import (
     REWRITE_TABLE,
     Finding,
@@ -30,6 +31,7 @@ from engine.repair.choice import Candidate
 from engine.repair.inputs import Input, contents_of
 from engine.repair.plan import LeftOut
 from engine.stack import HIGHEST_LIMIT, read_list_bytes
+from engine.table import Table
 
 _MOST_REASONS: Final = 3
 
@@ -247,6 +249,10 @@ class Evidence:
         salvaged = table.salvaged()
         if salvaged is None:
             raise table.loss()
+        if altered := self._unlike_objects(name):
+            doubtful = salvaged.losses.doubtful
+            losses = replace(salvaged.losses, doubtful=None if doubtful is None else doubtful | altered)
+            salvaged = replace(salvaged, losses=losses)
         header, losses = salvaged.header, salvaged.losses
         file.hash_id = header.hash_id
         limits = (header.min_update_index, header.max_update_index) if table.has_limits else between
@@ -254,6 +260,15 @@ class Evidence:
             file.losses = losses
             if losses.refs or losses.logs > losses.uncertain_logs:
                 file.input = Input(name, limits, salvaged)
+
+    def _unlike_objects(self, name: str) -> set[bytes]:
+        """The refs of a table whose object ids its object section does not have: one of both was altered."""
+        altered: set[bytes] = set()
+        offsets = {one.offset for one in self.findings(name) if one.code == "objects-incomplete"}
+        with suppress(FormatError):
+            for offset in offsets:
+                altered |= _not_indexed(self.path / name, offset) if offset is not None else set()
+        return altered
 
     def correct_limits(self, file: TableFile) -> None:
         """Take the update indexes of a table from its name, if its records fit: its header's overlap."""
@@ -276,6 +291,18 @@ class Evidence:
             file.reasons.append(f"a {file.hash_id} table in a stack of {self.hash_id} tables")
             file.severity = Severity.ERROR
             file.input = None
+
+
+def _not_indexed(path: Path, offset: int) -> set[bytes]:
+    """The refs of a block that the object section of its table does not have. Raises `FormatError`."""
+    with Table.open(path) as table:
+        refs = list(table.block_at(offset).records(decode_refs, table.hash_id.size, table.min_update_index))
+        pairs = [(ref.name, oid) for ref in refs for oid in (ref.value, ref.peeled) if oid is not None]
+        return {
+            name
+            for name, oid in pairs
+            if all(found.name != name for found in table.refs_for_prefix(oid, scans=False))
+        }
 
 
 def _between(name: str, listed: Sequence[str]) -> Limits:

@@ -293,7 +293,7 @@ class _Judge:
             why = "it is in the wrong place, or another is: damage may have altered its name"
             return RefOutcome(name, Outcome.DOUBTFUL, before, after, why)
         if not is_confirmed and any(one.doubts(name) for one in losses):
-            why = "damaged bytes lie beside its record, and may be part of it"
+            why = "damage may have reached into its record"
             if log is not None and any(log.new):
                 why += f"; its reflog ends with {log.new.hex()}"
             return RefOutcome(name, Outcome.DOUBTFUL, before, after, why)

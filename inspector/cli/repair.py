@@ -92,10 +92,11 @@ def repair(
 
     Prints the steps, and what becomes of each ref that does not simply stay, the worst first. Refs are lost
     when nothing of them can be read; revived when an older value is all that is left; doubtful when the value
-    may have been another, since a newer one may be lost, damage lies beside its record, or the reflog that
-    tells it may lack entries, or be that of a symbolic ref; restored when only the reflog tells it; changed
-    or returned when other tables count than before. Of what can be done with a table, the safest is done;
-    `or` names what else can be. A ref that changes is shown with its value before and after (OLD -> NEW).
+    may have been another, since a newer one may be lost, damage may have reached into its record, or the
+    reflog that tells it may lack entries, or be that of a symbolic ref; restored when only the reflog tells
+    it; changed or returned when other tables count than before. Of what can be done with a table, the safest
+    is done; `or` names what else can be. A ref that changes is shown with its value before and after
+    (OLD -> NEW).
 
     Of the repository, git's stubs are written (HEAD, refs/heads), and git sets the variables without which it
     does not find the refs. A stack that is named by its own directory, or with --worktree, is repaired alone.

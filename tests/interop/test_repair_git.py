@@ -167,6 +167,26 @@ def test_a_ref_that_damage_reaches_into_is_told_unless_its_object_shows_that_it_
                 assert list(doubtful_refs(stack)) == [name]
 
 
+def test_a_ref_whose_id_the_object_section_does_not_have_is_doubtful(git: Git, tmp_path: Path) -> None:
+    """The section is made anew: nothing would tell any more that the id was altered."""
+    repo = Layout(block_size=256, logs=False).init(git, tmp_path / "repo")
+    commits = add_commits(repo, 30)
+    commands = "".join(f"create refs/heads/{at:02} {commit.hex()}\n" for at, commit in enumerate(commits))
+    repo.git("update-ref", "--stdin", input=commands.encode())
+    repo.git("pack-refs")
+    path = only_table(repo)
+    change_byte(path, path.read_bytes().index(commits[20]), 4)
+    assert errors(repo.reftable) == ["objects-wrong", "objects-incomplete"]
+    for around in (None, find_repository(repo.path)):
+        plan = plan_repair(repo.reftable, now=NOW, repository=around)
+        assert outcomes(plan) == {b"refs/heads/20": "doubtful"}
+    with Table.open(path) as table:
+        section = table.read(0, table.size).index(commits[3][:2], table.footer.obj_offset)
+    change_byte(path, path.read_bytes().index(bytes([commits[20][0] ^ 4]) + commits[20][1:]), 4)
+    change_byte(path, section + 1, 1)
+    assert outcomes(plan_repair(repo.reftable, now=NOW, repository=find_repository(repo.path))) == {}
+
+
 def test_a_reflog_does_not_confirm_what_a_tag_is_of(git: Git, tmp_path: Path) -> None:
     repo = git.init(tmp_path / "repo")
     tags = add_tags(repo, add_commits(repo, 9))
