@@ -227,7 +227,7 @@ def damages(plan: RepairPlan) -> list[Damage]:
             if left.losses is not None:
                 found.append(Damage.of(left.file, None, (low, high), left.losses))
         elif low <= high and not any(first <= low and high < end for first, end in covered):
-            found.append(Damage.of(left.file, None, (low, high), None))
+            found.append(Damage.of(left.file, None, (low, high), left.losses))
     return [damage for damage in found if damage.gaps or damage.lost_logs]
 
 
@@ -238,7 +238,7 @@ def room_for_refs(plan: RepairPlan) -> int | None:
     """
     room = 0
     for damage in damages(plan):
-        if damage.gaps == salvage.EVERYWHERE and damage.position is None:
+        if [(gap.low, gap.high) for gap in damage.gaps] == [(b"", None)] and damage.position is None:
             try:
                 size = os.stat(plan.directory / damage.file).st_size - header_size(1) - footer_size(1)
                 room += max(0, size) // _LEAST_RECORD

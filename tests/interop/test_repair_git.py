@@ -187,6 +187,21 @@ def test_a_ref_whose_id_the_object_section_does_not_have_is_doubtful(git: Git, t
     assert outcomes(plan_repair(repo.reftable, now=NOW, repository=find_repository(repo.path))) == {}
 
 
+def test_a_table_of_reflogs_alone_casts_no_doubt_on_refs(git: Git, tmp_path: Path) -> None:
+    """As every commit in a linked worktree writes one, since the branch is in the main stack."""
+    repo = git.init(tmp_path / "repo", auto_compaction=False)
+    repo.commit()
+    repo.git("worktree", "add", "-b", "other", str(tmp_path / "beside"))
+    repo.git("-C", str(tmp_path / "beside"), "commit", "--allow-empty", "-m", "two")
+    [stack] = repo.path.glob(".git/worktrees/*/reftable")
+    path = stack / listed(stack)[-1]
+    change_byte(path, path.stat().st_size - 68 - 3, 1)  # the checksum of its deflate stream
+    plan = plan_repair(stack, now=NOW)
+    assert outcomes(plan) == {}
+    [damage] = damages(plan)
+    assert (damage.gaps, damage.lost_logs) == ((), True)
+
+
 def test_a_reflog_does_not_confirm_what_a_tag_is_of(git: Git, tmp_path: Path) -> None:
     repo = git.init(tmp_path / "repo")
     tags = add_tags(repo, add_commits(repo, 9))
