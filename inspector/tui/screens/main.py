@@ -51,8 +51,11 @@ class MainScreen(NavigableScreen):
     AUTO_FOCUS = "#refs"
     BINDINGS: ClassVar[list[BindingType]] = bindings("main")
 
-    _checks_itself = False
-    """Whether the stack is checked unasked, when it is opened."""
+    _awaits_first_check = False
+    """Whether the check that comes unasked, when the stack is opened, is still to tell what is wrong."""
+
+    _asked_early: screens.RepairScreen | None = None
+    """The plan that was asked for until then."""
 
     async def on_mount(self) -> None:
         """Give the keys to what matters first."""
@@ -64,7 +67,7 @@ class MainScreen(NavigableScreen):
         if is_broken:
             self._health.action_check()
         elif self._watch is not None and self._session.view.size <= _SMALL:
-            self._checks_itself = True
+            self._awaits_first_check = True
             self.call_after_refresh(self.check_again)
 
     @on(HealthPane.Changed)
@@ -81,6 +84,17 @@ class MainScreen(NavigableScreen):
         )
         if self._watch is not None and is_as_opened:
             await self._show_tab("health-tab")
+
+    @on(HealthPane.Changed)
+    def _answer_who_asked_early(self) -> None:
+        """What was to be repaired before it was known what is wrong gets the answer of a moment later."""
+        if not (self._awaits_first_check and self._health.known.is_checked):
+            return
+        self._awaits_first_check = False
+        page, self._asked_early = self._asked_early, None
+        if page is not None and page is self.app.screen and not self._health.known.stops_git:
+            page.action_leave()
+            self._say_nothing_is_wrong()
 
     def watch_focused(self, before: Widget | None, focused: Widget | None) -> None:
         """Show which pane has the keys."""
@@ -298,15 +312,19 @@ class MainScreen(NavigableScreen):
         Health, which has this key, comes to be shown by itself when something is wrong; until then, what is
         typed for it gets here.
         """
-        known = self._health.known
-        is_unknown = self._checks_itself and not known.is_checked
-        if is_unknown or known.counts().errors or self._session.view.faults:
+        if self._health.known.stops_git or self._session.view.faults:
             self.action_repair()
+        elif self._awaits_first_check:
+            self._asked_early = screens.RepairScreen(self._workplace, self._journal)
+            self._act(self._asked_early)
         else:
-            self.notify(
-                "Nothing is known to be wrong. w, then r checks everything, and plans what repairs it.",
-                markup=False,
-            )
+            self._say_nothing_is_wrong()
+
+    def _say_nothing_is_wrong(self) -> None:
+        self.notify(
+            "Nothing is known to be wrong. w, then r checks everything, and plans what repairs it.",
+            markup=False,
+        )
 
     def action_unlock(self) -> None:
         """Show whether the lock under the cursor can be removed."""

@@ -91,7 +91,7 @@ what else it leads to, such as the refs of its table. backspace comes back. y co
     BINDINGS: ClassVar[list[BindingType]] = bindings("health")
 
     class Changed(StateMessage):
-        """There are other findings than before, or other tables have been read."""
+        """There are other findings than before, other tables have been read, or a check has ended."""
 
     def __init__(
         self,
@@ -119,7 +119,7 @@ what else it leads to, such as the refs of its table. backspace comes back. y co
         self._elsewhere = 0  # tables that were read, and are not among those shown
         self._placed = 0  # where the cursor was put
         self._followed: tuple[str, str, int | None] | None = None  # what the user has moved it to
-        self._told: tuple[Counts, dict[str, HealthMark]] | None = None
+        self._told: tuple[Counts, dict[str, HealthMark], bool] | None = None
 
     def show(self, view: StackView, unlisted: Sequence[UnlistedFile]) -> None:
         """Show what is known of `view` and of the files beside its tables."""
@@ -146,7 +146,7 @@ what else it leads to, such as the refs of its table. backspace comes back. y co
         rows += self.known.findings()
         if rows != self._rows:
             self._show_rows(rows)
-        known = self.known.counts(), self.known.marks()
+        known = self.known.counts(), self.known.marks(), self.known.is_checked
         if self.running:
             self._state.update(self._progress_text())
         elif self._failed is not None:

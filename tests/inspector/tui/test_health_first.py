@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
 from textual.widgets import TabbedContent
 
-from engine.stack import Stack
+from engine.fsck import Finding
+from engine.git import Repository
+from engine.progress import ProgressCallback
+from engine.stack import Stack, StackOptions
+from inspector.actions import Plan, PlannedRepair, RepairAction
+from inspector.model import diagnose
 from inspector.tui import InspectorApp, MainScreen
-from inspector.tui.screens import RepairScreen
+from inspector.tui.screens import Phase, RepairScreen
+from inspector.tui.widgets import health_pane
 from tests.support.handmade import change_byte
 from tests.support.screens import branches, log, make_stack, names, open_session, press, settle
 
@@ -99,6 +106,11 @@ def test_a_repair_is_planned_for_who_asks_before_it_is_known_what_is_wrong(stack
     asyncio.run(run())
 
 
+def _assert_it_is_said_how_a_repair_is_planned(app: InspectorApp) -> None:
+    assert isinstance(app.screen, MainScreen)
+    assert ["w, then r" in note.message for note in app._notifications] == [True]
+
+
 def test_where_nothing_is_known_to_be_wrong_the_key_of_a_repair_says_how_one_is_planned(stack: Path) -> None:
     async def run() -> None:
         with open_session(stack) as session:
@@ -106,7 +118,69 @@ def test_where_nothing_is_known_to_be_wrong_the_key_of_a_repair_says_how_one_is_
             async with app.run_test(size=(100, 30), notifications=True) as pilot:
                 await settle(pilot)
                 await press(pilot, "r")
-                assert isinstance(app.screen, MainScreen)
-                assert any("w, then r" in note.message for note in app._notifications)
+                _assert_it_is_said_how_a_repair_is_planned(app)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(("tables", "phase"), [(2, Phase.PLANNING), (2, Phase.PLANNED), (0, Phase.PLANNED)])
+def test_it_says_so_too_to_who_asks_before_it_is_known_that_nothing_is_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tables: int, phase: Phase
+) -> None:
+    stack = make_stack(tmp_path / "reftable", *[(branches(9), []), (branches(1, 2), [])][:tables])
+    (stack / "tables.list").touch()  # without one, a check would tell that
+    checks, plans = threading.Event(), threading.Event()
+
+    def check(
+        stack: Path,
+        options: StackOptions,
+        progress: ProgressCallback | None,
+        now: float | None,
+        repository: Repository | None,
+    ) -> Generator[Finding, None, list[str]]:
+        assert checks.wait(60)
+        return diagnose(stack, options, progress, now, repository)
+
+    def plan(action: RepairAction, progress: ProgressCallback) -> Plan[PlannedRepair]:
+        assert plans.wait(60)
+        return make_plan(action, progress)
+
+    make_plan = RepairAction.plan
+    monkeypatch.setattr(health_pane, "diagnose", check)
+    monkeypatch.setattr(RepairAction, "plan", plan)
+
+    async def run() -> None:
+        with open_session(stack) as session:
+            app = InspectorApp(session, watch=_WATCH)
+            async with app.run_test(size=(100, 30), notifications=True) as pilot:
+                try:
+                    await pilot.press("r")
+                    page = app.screen
+                    assert isinstance(page, RepairScreen)
+                    if phase is Phase.PLANNED:
+                        plans.set()
+                    while page.phase is not phase:
+                        await pilot.pause(0.01)
+                finally:
+                    checks.set()
+                while app.screen is page:
+                    await pilot.pause(0.01)
+                plans.set()
+                await settle(pilot)
+                _assert_it_is_said_how_a_repair_is_planned(app)
+
+    asyncio.run(run())
+
+
+def test_for_a_lock_that_stops_git_a_repair_is_planned_beside_health_too(stack: Path) -> None:
+    _lock(stack)
+
+    async def run() -> None:
+        with open_session(stack) as session:
+            app = InspectorApp(session, watch=_WATCH)
+            async with app.run_test(size=(100, 30)) as pilot:
+                await settle(pilot)
+                await press(pilot, "1", "r")
+                assert isinstance(app.screen, RepairScreen)
 
     asyncio.run(run())
