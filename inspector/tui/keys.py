@@ -22,6 +22,10 @@ from inspector.tui.key_table import MEANINGS, PLACES, Use
 # Only these differ from what Textual calls them: words say more than the signs.
 _LABELS: Final = {"enter": "enter", "pagedown": "page down", "pageup": "page up"}
 
+NEWLINE: Final = "ctrl+j"
+"""What Textual calls the character that most terminals send for this key, and for Enter as long as no program
+has set their modes. Here it always is Enter, so it cannot be given another meaning."""
+
 ALWAYS: Final = 10
 """The rank below which a key is always in the footer, at its end."""
 
@@ -94,7 +98,7 @@ def check_keymap(wanted: Mapping[str, object]) -> tuple[dict[str, str], list[str
 
 
 def _clashes(keymap: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    taken = {
+    taken = {NEWLINE: "open"} | {
         key: name
         for name, meaning in MEANINGS.items()
         if name not in keymap

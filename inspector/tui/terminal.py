@@ -23,6 +23,8 @@ from textual.binding import BindingType
 from textual.command import CommandPalette
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
+from textual.events import Key
+from textual.message import Message
 from textual.theme import ThemeProvider
 from textual.widgets import OptionList
 from textual.worker import WorkerFailed
@@ -30,7 +32,7 @@ from textual.worker import WorkerFailed
 from inspector.exit_codes import ExitCode, report_defect
 from inspector.tui import screens
 from inspector.tui.ending import Ending
-from inspector.tui.keys import bindings
+from inspector.tui.keys import NEWLINE, bindings
 from inspector.tui.keys_in_turn import KeysInTurnApp
 
 
@@ -64,6 +66,14 @@ class _LastingDriver(LinuxDriver):
         super().__init__(app, **options)
         self._file = cast("Any", _Lasting(cast("IO[str]", self._file)))
         self._is_suspended = False
+
+    def process_message(self, message: Message) -> None:
+        """Take a newline for Enter, which a terminal makes of it until the program has set its modes.
+
+        What is typed in the first moments, or while another program has the terminal, is read only then.
+        """
+        is_newline = isinstance(message, Key) and message.key == NEWLINE
+        super().process_message(Key("enter", "\r") if is_newline else message)
 
     def _sigtstp_application(self, *_signal: object) -> None:
         self._is_suspended = True

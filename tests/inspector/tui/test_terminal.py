@@ -128,6 +128,15 @@ def test_q_leaves_the_terminal_as_it_was_after_another_size_too(stack: Path) -> 
         assert terminal.after_screen == ""
 
 
+def test_what_is_typed_before_the_program_has_the_terminal_does_what_it_does_later(stack: Path) -> None:
+    with inspector(stack) as terminal:
+        terminal.send(b"/0299\rr")
+        terminal.until("1 of 300")
+        terminal.until("Nothing is known to be wrong")
+        terminal.send(b"q")
+        assert terminal.end() == 0
+
+
 @pytest.mark.whole
 def test_ctrl_c_says_how_to_leave_and_leaves_nothing_to_guess(stack: Path) -> None:
     with inspector(stack) as terminal:
