@@ -483,11 +483,15 @@ def _cut_block(
         return ()
     block, is_certain = cut
     found = _parts(block, header, at, at + 1, stop=True)
+    restarts = put_u24(first + BLOCK_HEADER_SIZE)
 
     def fronts() -> Iterator[Readable]:
         for one in found:
             if isinstance(one, Readable):
-                is_short = is_last and _begins_a_ref(data[one.end - at :], one.items[-1][0])
+                rest = data[one.end - at :]
+                is_short = is_last and (
+                    restarts.startswith(rest[:RESTART_SIZE]) or _begins_a_ref(rest, one.items[-1][0])
+                )
                 is_cut_off = one.is_cut_off and not is_short
                 yield one._replace(is_certain=is_certain, is_front=True, is_cut_off=is_cut_off)
 
