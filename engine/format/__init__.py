@@ -102,7 +102,9 @@ if TYPE_CHECKING:
         decimal_zone as decimal_zone,
         log_key as log_key,
         log_order as log_order,
+        logs_ascend as logs_ascend,
         ref_key as ref_key,
+        refs_ascend as refs_ascend,
     )
     from engine.format.refname import (
         MAX_SYMREF_DEPTH as MAX_SYMREF_DEPTH,
@@ -165,7 +167,7 @@ else:
             "raw_record": "Encoded RawRefs log_time parted raw_committer split_logs split_refs",
             "record": (
                 "LOG_KEY_TAIL IndexRecord LogRecord ObjectRecord RefRecord compiled decimal_zone log_key "
-                "log_order ref_key"
+                "log_order logs_ascend ref_key refs_ascend"
             ),
             "refname": (
                 "MAX_SYMREF_DEPTH OTHER_WORKTREES PER_WORKTREE check_conflicts "

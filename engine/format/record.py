@@ -292,3 +292,23 @@ def decimal_zone(tz: int) -> int:
         return tz
     hours, minutes = divmod(size, 60)
     return (100 * hours + minutes) * (1 if tz > 0 else -1)
+
+
+def refs_ascend(refs: list[RefRecord], last: bytes) -> bool:
+    """Whether the names of some refs ascend, beginning behind `last`."""
+    for ref in refs:
+        name = ref.name
+        if name <= last:
+            return False
+        last = name
+    return True
+
+
+def logs_ascend(logs: list[LogRecord], last: bytes) -> bool:
+    """Whether the names of some log entries do not descend, beginning with `last`: one ref has many."""
+    for log in logs:
+        name = log.name
+        if name < last:
+            return False
+        last = name
+    return True

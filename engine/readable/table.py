@@ -21,8 +21,6 @@ import errno
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from itertools import islice
-from operator import attrgetter, le, lt
 from typing import Final, NoReturn, TypeVar, cast
 
 from engine import layout, salvage
@@ -40,11 +38,12 @@ from engine.format import (
     footer_size,
     limits_in_name,
     log_order,
+    logs_ascend,
     ref_key,
+    refs_ascend,
 )
 from engine.table import RegularFile, Table, TableBlocks
 
-_name: Callable[[RefRecord | LogRecord], bytes] = attrgetter("name")
 _R = TypeVar("_R", RefRecord, LogRecord)
 _K = TypeVar("_K", bytes, tuple[bytes, int])
 
@@ -150,7 +149,9 @@ class ReadableTable(Table):
     def ref_blocks(self, start: bytes = b"") -> Iterator[list[RefRecord]]:
         """The refs from the first name >= `start` on, as far as they can be read."""
         scan = super().ref_blocks(start)
-        return self._past_damage(scan, lt, lambda found, key: found.table.ref_blocks(key), ref_key, start)
+        return self._past_damage(
+            scan, refs_ascend, lambda found, key: found.table.ref_blocks(key), ref_key, start
+        )
 
     def log_blocks(self, start: bytes = b"", update_index: int = U64_MAX) -> Iterator[list[LogRecord]]:
         """The logs from the first key >= (`start`, `update_index`) on, as far as they can be read."""
@@ -160,12 +161,12 @@ class ReadableTable(Table):
 
         # One ref has many entries; to look at names alone costs little and shows most.
         scan = super().log_blocks(start, update_index)
-        return self._past_damage(scan, le, rest, log_order, (start, -update_index))
+        return self._past_damage(scan, logs_ascend, rest, log_order, (start, -update_index))
 
     def _past_damage(
         self,
         sound: Iterator[list[_R]],
-        follows: Callable[[bytes, bytes], bool],
+        ascend: Callable[[list[_R], bytes], bool],
         salvaged: Callable[[salvage.Salvaged, _K], Iterator[list[_R]]],
         key_of: Callable[[_R], _K],
         start: _K,
@@ -174,7 +175,7 @@ class ReadableTable(Table):
         last: _K | None = None
         if self._looks_sound:
             with suppress(FormatError):
-                for block in self._in_order(sound, follows):
+                for block in self._in_order(sound, ascend):
                     yield block
                     last = key_of(block[-1])
                 return
@@ -187,7 +188,7 @@ class ReadableTable(Table):
                 yield kept
 
     def _in_order(
-        self, blocks: Iterator[list[_R]], follows: Callable[[bytes, bytes], bool]
+        self, blocks: Iterator[list[_R]], ascend: Callable[[list[_R], bytes], bool]
     ) -> Iterator[list[_R]]:
         """The same blocks, each as soon as it is seen that the next one follows it.
 
@@ -197,8 +198,7 @@ class ReadableTable(Table):
         before: list[_R] = []
         block: list[_R]
         for block in blocks:
-            names: list[bytes] = [*map(_name, before[-1:]), *map(_name, block)]
-            if not all(map(follows, names, islice(names, 1, None))):
+            if not ascend(block, before[-1].name if before else b""):
                 raise FormatError(self.name, None, "keys that do not ascend")
             if before:
                 yield before
