@@ -33,6 +33,8 @@ COMPILED = (
     "fsck/passing",
     "fsck/index",
     "fsck/objects",
+    "fsck/block",
+    "fsck/table",
     "salvage/items",
 )
 """No class of these has heirs elsewhere: an interpreted class cannot inherit from a compiled one."""

@@ -64,8 +64,8 @@ def pass_block(
         if block.type == INDEX:
             return None
         raise block.error(error.pos, error.reason) from error
-    except FormatError as error:
-        if isinstance(error.__cause__, Excessive):
+    except FormatError as fault:
+        if isinstance(fault.__cause__, Excessive):
             raise
         return None
     except (IndexError, OverflowError, ValueError):

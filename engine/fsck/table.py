@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from itertools import chain
 from typing import Final
 
 from engine.errors import FormatError, shown
@@ -121,9 +120,10 @@ class CheckedTable:
         low, high = self.stated
         if high >= HIGHEST_LIMIT and self.table is not None:
             with suppress(FormatError, OSError):
-                refs = (ref.update_index for ref in self.table.refs())
-                logs = (log.update_index for log in self.table.logs() if not log.is_deletion)
-                high = max(chain([low], refs, logs))
+                refs, logs = self.table.refs(), self.table.logs()
+                of_refs = max((ref.update_index for ref in refs), default=low)
+                of_logs = max((log.update_index for log in logs if not log.is_deletion), default=low)
+                high = max(low, of_refs, of_logs)
         return low, high
 
 
