@@ -17,7 +17,7 @@ from typing import Final
 
 from engine import salvage
 from engine.errors import FormatError, reason_of, shown
-from engine.format import HashId, decode_refs, is_table_file, limits_in_name, parse_table_list
+from engine.format import Block, HashId, decode_refs, is_table_file, limits_in_name, parse_table_list
 from engine.fsck import (
     REWRITE_TABLE,
     Finding,
@@ -263,11 +263,12 @@ class Evidence:
 
     def _unlike_objects(self, name: str) -> set[bytes]:
         """The refs of a table whose object ids its object section does not have: one of both was altered."""
+        found = [one.offset for one in self.findings(name) if one.code == "objects-incomplete"]
         altered: set[bytes] = set()
-        offsets = {one.offset for one in self.findings(name) if one.code == "objects-incomplete"}
-        with suppress(FormatError):
-            for offset in offsets:
-                altered |= _not_indexed(self.path / name, offset) if offset is not None else set()
+        if found:
+            with suppress(FormatError), Table.open(self.path / name) as table:
+                for offset in {offset for offset in found if offset is not None}:
+                    altered |= _not_indexed(table, table.block_at(offset))
         return altered
 
     def correct_limits(self, file: TableFile) -> None:
@@ -293,16 +294,15 @@ class Evidence:
             file.input = None
 
 
-def _not_indexed(path: Path, offset: int) -> set[bytes]:
+def _not_indexed(table: Table, block: Block) -> set[bytes]:
     """The refs of a block that the object section of its table does not have. Raises `FormatError`."""
-    with Table.open(path) as table:
-        refs = list(table.block_at(offset).records(decode_refs, table.hash_id.size, table.min_update_index))
-        pairs = [(ref.name, oid) for ref in refs for oid in (ref.value, ref.peeled) if oid is not None]
-        return {
-            name
-            for name, oid in pairs
-            if all(found.name != name for found in table.refs_for_prefix(oid, scans=False))
-        }
+    refs = list(block.records(decode_refs, table.hash_id.size, table.min_update_index))
+    pairs = [(ref.name, oid) for ref in refs for oid in (ref.value, ref.peeled) if oid is not None]
+    return {
+        name
+        for name, oid in pairs
+        if all(found.name != name for found in table.refs_for_prefix(oid, scans=False))
+    }
 
 
 def _between(name: str, listed: Sequence[str]) -> Limits:

@@ -172,39 +172,41 @@ class RepairPlan:
 
 
 class Damage(NamedTuple):
-    """What a table may have held that cannot be read: refs in `gaps`, of update indexes from `low` to `high`.
+    """What a table of update indexes from `low` to `high` may have held that cannot be read.
 
-    With `lost_logs` log entries as well, `about_logs` of them, None if that is not known. `position` is that
-    of the table in the repaired stack, None for one that is not in it. `losses` are all that it has lost,
-    None for one of which nothing is known.
+    `position` is that of the table in the repaired stack, None for one that is not in it. `losses` are what
+    it has lost, None for one of which nothing is known: then anything may be.
     """
 
     file: str
     position: int | None
     low: int
     high: int
-    gaps: tuple[salvage.Gap, ...]
-    lost_logs: bool
-    about_logs: int | None
-    losses: salvage.Losses | None = None
+    losses: salvage.Losses | None
 
-    @classmethod
-    def of(
-        cls, file: str, position: int | None, limits: tuple[int, int], losses: salvage.Losses | None
-    ) -> Damage:
-        """What a table of these update indexes has lost; without `losses` anything may be."""
-        if losses is None:
-            return cls(file, position, *limits, salvage.EVERYWHERE, lost_logs=True, about_logs=None)
-        return cls(file, position, *limits, losses.gaps, losses.lost_logs, losses.about_logs, losses)
+    @property
+    def gaps(self) -> tuple[salvage.Gap, ...]:
+        """Between which names refs may be lost."""
+        return salvage.EVERYWHERE if self.losses is None else self.losses.gaps
 
-    def may_have_lost(self, name: bytes) -> bool:
-        """Whether a ref of this name, or its value, may be among the lost."""
-        return self.losses is None or self.losses.may_have_lost(name)
+    @property
+    def lost_logs(self) -> bool:
+        """Whether log entries may be lost."""
+        return self.losses is None or self.losses.lost_logs
+
+    @property
+    def about_logs(self) -> int | None:
+        """About how many may be, None if that is not known."""
+        return None if self.losses is None else self.losses.about_logs
 
     @property
     def log_gaps(self) -> tuple[salvage.Gap, ...]:
         """Between which keys log entries may be lost, and tombstones of such."""
         return salvage.EVERYWHERE if self.losses is None else self.losses.log_gaps
+
+    def may_have_lost(self, name: bytes) -> bool:
+        """Whether a ref of this name, or its value, may be among the lost."""
+        return self.losses is None or self.losses.may_have_lost(name)
 
     def may_have_lost_newer_log(self, name: bytes, update_index: int) -> bool:
         """Whether a log entry may be lost, of a ref that may be, that is newer than one of this update."""
@@ -214,7 +216,7 @@ class Damage(NamedTuple):
 def damages(plan: RepairPlan) -> list[Damage]:
     """What may be lost without trace, for each table, the oldest first; then of those left out."""
     found = [
-        Damage.of(file, position, table.limits, losses)
+        Damage(file, position, *table.limits, losses)
         for position, table in enumerate(plan.tables)
         for file, losses in table.losses.items()
     ]
@@ -225,9 +227,9 @@ def damages(plan: RepairPlan) -> list[Damage]:
             continue
         if left.refs or left.logs:  # it can be read, but for its losses
             if left.losses is not None:
-                found.append(Damage.of(left.file, None, (low, high), left.losses))
+                found.append(Damage(left.file, None, low, high, left.losses))
         elif low <= high and not any(first <= low and high < end for first, end in covered):
-            found.append(Damage.of(left.file, None, (low, high), left.losses))
+            found.append(Damage(left.file, None, low, high, left.losses))
     return [damage for damage in found if damage.gaps or damage.lost_logs]
 
 

@@ -64,7 +64,7 @@ def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Dam
     in it. Raises as `ref_outcomes` does.
     """
     damaged = [
-        Damage.of(one.file, number, one.limits, one.losses)
+        Damage(one.file, number, *one.limits, one.losses)
         for number, one in enumerate(inputs)
         if one.losses is not None
     ]
