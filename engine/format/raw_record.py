@@ -30,7 +30,7 @@ from engine.format.codec import (
 )
 from engine.format.malformed import Malformed
 from engine.format.record import LogRecord
-from engine.format.varint import SHORT_VARINTS, U64_MAX, get_varint, put_varint
+from engine.format.varint import U64_MAX, get_varint, put_varint
 
 Encoded = tuple[bytes, bytes, int, int, int, bytes]
 """A record that was cut out of a block but not decoded: (key, previous, prefix, kind, tail_len, encoded).
@@ -165,7 +165,6 @@ def cut_refs(
     Unlike the decoders, this one and `split_logs` check that keys ascend: what they return is
     written again, and a disorder must not be passed on.
     """
-    short = SHORT_VARINTS
     largest_delta = U64_MAX - min_update_index
     short_delta = min(0x7F, largest_delta)
     keys: list[bytes] = []
@@ -214,14 +213,9 @@ def cut_refs(
         if not prefix and keys:  # a restart point, stored whole
             prefix = common_prefix(previous, key, encoded[-1][0])
             head = encode_head(prefix, len(key) - prefix, kind) + key[prefix:]
-            delta += shift
-            encoded.append(
-                head + (short[delta] if 0 <= delta < 0x80 else put_varint(delta)) + data[value:pos]
-            )
+            encoded.append(head + put_varint(delta + shift) + data[value:pos])
         elif shift:
-            delta += shift
-            shifted = short[delta] if 0 <= delta < 0x80 else put_varint(delta)
-            encoded.append(data[start:tail] + shifted + data[value:pos])
+            encoded.append(data[start:tail] + put_varint(delta + shift) + data[value:pos])
         else:
             encoded.append(data[start:pos])
         keys.append(key)

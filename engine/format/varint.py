@@ -21,14 +21,14 @@ def get_u24(data: bytes, pos: int) -> int:
     return data[pos] << 16 | data[pos + 1] << 8 | data[pos + 2]
 
 
-SHORT_VARINTS: Final = [bytes((value,)) for value in range(0x80)]
+_SHORT_VARINTS: Final = [bytes((value,)) for value in range(0x80)]
 """The varints of a single byte, by their values."""
 
 
 def put_varint(value: int) -> bytes:
     """`value` (0..2**64-1) in git's varint: 1 to 10 bytes."""
     if 0 <= value < 0x80:
-        return SHORT_VARINTS[value]
+        return _SHORT_VARINTS[value]
     if value < 0x4080:
         return bytes((0x80 | value - 0x80 >> 7, value & 0x7F))
     out = [value & 0x7F]
