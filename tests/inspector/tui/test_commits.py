@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,20 @@ from tests.support.git import Git, Repository
 from tests.support.screens import branches, drive, inspect, make_stack, press, shown_lines
 from tests.support.stacks import OPTIONS
 from tests.support.terminal import inspector
+
+# A shell runs its trap only with the next line, were ctrl+c to come just before it waits for one.
+PAGER = """\
+import signal, sys, time
+
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+print(sys.stdin.read(), "the pager has it", flush=True)
+signal.sigwait([signal.SIGINT])
+print("int", flush=True)
+with open("/dev/tty") as terminal:
+    line = next(line for line in terminal if line.strip())
+time.sleep(0.6)  # so that it is not so quick that enter would be asked for
+print("left:", line, flush=True)
+"""
 
 
 @pytest.fixture
@@ -99,10 +114,8 @@ def test_without_a_repository_there_is_no_word_of_commits_and_no_o(tmp_path: Pat
 
 def test_the_pager_has_the_terminal_and_gives_it_back(history: Repository, tmp_path: Path) -> None:
     program = tmp_path / "pager"
-    ask = 'until read -r line </dev/tty && [ "$line" ]; do :; done'
-    # It is not so quick that enter would be asked for.
-    script = f"trap 'echo int' INT\ncat\necho the pager has it\n{ask}\nsleep 0.6\necho left: $line"
-    program.write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "pager.py").write_text(PAGER)
+    program.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{tmp_path}/pager.py'\n")
     program.chmod(0o755)
     with inspector(history.path, env={"GIT_PAGER": str(program)}) as terminal:
         terminal.until("the first commit")
