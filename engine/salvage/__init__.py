@@ -2,11 +2,13 @@
 
 May import `layout`, `table` and `merge`.
 
-    scan          the readable stretches of a file, in the order of its bytes
-    gaps          what may be lost: the one tally, for viewer and repair
-    items         records as the bytes they were stored as
-    builder       a sound, temporary table of records that may come in disorder
-    salvaged      the records of a damaged file, in such a table
+    scan            the readable stretches of a file, in the order of its bytes
+    block_records   the records of one block that can be read
+    search          blocks where the layout finds none
+    gaps            what may be lost: the one tally, for viewer and repair
+    items           records as the bytes they were stored as
+    builder         a sound, temporary table of records that may come in disorder
+    salvaged        the records of a damaged file, in such a table
 """
 
 from typing import TYPE_CHECKING
@@ -28,7 +30,8 @@ if TYPE_CHECKING:
         assumed_header as assumed_header,
         salvage_table as salvage_table,
     )
-    from engine.salvage.scan import blocks_within as blocks_within, cut_block as cut_block, salvage as salvage
+    from engine.salvage.scan import salvage as salvage
+    from engine.salvage.search import blocks_within as blocks_within, cut_block as cut_block
 else:
     __getattr__, __dir__, __all__ = lazily(
         __name__,
@@ -37,6 +40,7 @@ else:
             "gaps": "EVERYWHERE Gap Losses",
             "items": "item_key newest_log ref_item update_deltas with_delta",
             "salvaged": "Salvaged assumed_header salvage_table",
-            "scan": "blocks_within cut_block salvage",
+            "scan": "salvage",
+            "search": "blocks_within cut_block",
         },
     )

@@ -20,8 +20,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from engine.format import LOG, LOG_KEY_TAIL, REF, VAL1, VAL2, Encoded, is_refname
+from engine.salvage.block_records import Readable, Unreadable
 from engine.salvage.items import holds_altered, is_altered, item_key, update_deltas
-from engine.salvage.scan import Readable, Unreadable
 
 MOST_GAPS: Final = 1000
 """Gaps of one table that are kept; those behind them become one."""

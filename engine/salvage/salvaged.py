@@ -34,10 +34,11 @@ from engine.format import (
 )
 from engine.layout import SpanKind, TableLayout
 from engine.merge import merge_blocks
+from engine.salvage.block_records import Readable, Unreadable
 from engine.salvage.builder import Builder, Contents, Places
 from engine.salvage.gaps import Losses, LossTally
 from engine.salvage.items import holds_altered, is_altered, item_key
-from engine.salvage.scan import Readable, Unreadable, salvage
+from engine.salvage.scan import salvage
 from engine.table import Table
 
 _USUAL_BLOCK_SIZE: Final = 2**16

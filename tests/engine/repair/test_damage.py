@@ -17,7 +17,7 @@ from engine.format import REF, Header, LogRecord, RefRecord
 from engine.layout import Record, TableLayout
 from engine.repair import Outcome, damages, plan_repair, ref_outcomes, repair
 from engine.salvage import salvage
-from engine.salvage.scan import Readable
+from engine.salvage.block_records import Readable
 from engine.stack import Stack, StackOptions
 from tests.support.damage import flipped, telling_places
 from tests.support.findings import NOW, OF_VALUES

@@ -13,7 +13,7 @@ import pytest
 from engine.format import HashId, Header, LogRecord, RefRecord
 from engine.layout import TableLayout
 from engine.salvage import salvage
-from engine.salvage.scan import Readable, Unreadable
+from engine.salvage.block_records import Readable, Unreadable
 from engine.table import Table, WriteOptions
 from tests.support.damage import flipped
 from tests.support.tables import oid, write_table
