@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         RefnameError as RefnameError,
         ReftableError as ReftableError,
         RepositoryError as RepositoryError,
+        SnapshotError as SnapshotError,
     )
     from engine.format import (
         AnyLog as AnyLog,
@@ -111,7 +112,7 @@ else:
                 "ApiError Cancelled ChecksumError CommittedError EntryTooBigError "
                 "ExpectationError FormatError HookError LockError MissingTableError "
                 "NameConflictError OtherBackendError OutdatedError PartlyCommittedError "
-                "RefnameError ReftableError RepositoryError"
+                "RefnameError ReftableError RepositoryError SnapshotError"
             ),
             "export": "",
             "format": (

@@ -100,6 +100,10 @@ class ChecksumError(FormatError):
     """The CRC-32 in a table's footer is not that of the footer's bytes."""
 
 
+class SnapshotError(FormatError):
+    """A file of a snapshot is not what it took, or is gone; the files of the stack are not to blame."""
+
+
 class MissingTableError(ReftableError):
     """`tables.list` names a table that does not exist, and no other process is to blame."""
 

@@ -89,6 +89,10 @@ def describe(error: BaseException, *, has_changed: bool = False) -> tuple[ExitCo
             return ExitCode.USAGE, str(error)
         case errors.CommittedError(__cause__=OSError() as cause):
             return describe(cause)[0], str(error)
+        case errors.SnapshotError():
+            return ExitCode.UNREADABLE, f"{error}; {outcome}"
+        case errors.FormatError() | errors.MissingTableError():
+            return ExitCode.UNREADABLE, f"{error}; {outcome}: see the verbs fsck and repair"
         case OSError(errno=errno.EMFILE | errno.ENFILE):
             advice = (
                 "each table is an open file: allow more of them (ulimit -n), or have git compact the stack"

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from engine.errors import FormatError
+from engine.errors import SnapshotError
 from engine.format import TABLES_LIST, parse_table_list
 from engine.snapshot.manifest import FILES, Snapshot
 from engine.stack import read_list_bytes, sync_file
@@ -102,19 +102,19 @@ def sha256(data: bytes) -> str:
 
 
 def verify(snapshot: Snapshot, stack: Path) -> None:
-    """See that a snapshot holds what it took. Raises `FormatError` where it does not, `OSError`.
+    """See that a snapshot holds what it took. Raises `SnapshotError` where it does not, `OSError`.
 
     Going back leaves a table that is listed by this name, whatever has become of its bytes.
     """
     listed = {*names_in(read_list_bytes(stack))}
     known = {name: (size, found) for name, size, found in snapshot.digests}
     if snapshot.directory.is_symlink():
-        raise FormatError(FILES, None, f"is a symbolic link in the snapshot {snapshot.id}")
+        raise SnapshotError(FILES, None, f"is a symbolic link in the snapshot {snapshot.id}")
     paths = [snapshot.file(name) for name in snapshot.files]
     if TABLES_LIST in known or os.path.lexists(snapshot.path / TABLES_LIST):
         paths.append(snapshot.path / TABLES_LIST)
     elif snapshot.tables:
-        raise FormatError(TABLES_LIST, None, f"is gone from the snapshot {snapshot.id}")
+        raise SnapshotError(TABLES_LIST, None, f"is gone from the snapshot {snapshot.id}")
     for path in paths:
         try:
             status = path.lstat()
@@ -123,10 +123,10 @@ def verify(snapshot: Snapshot, stack: Path) -> None:
             size = known.get(path.name, (status.st_size,))[0]
             found = digest(path) if size == status.st_size else None  # which may be far too large to be read
         except FileNotFoundError:
-            raise FormatError(path.name, None, f"is gone from the snapshot {snapshot.id}") from None
+            raise SnapshotError(path.name, None, f"is gone from the snapshot {snapshot.id}") from None
         # Older snapshots know nothing of their files. What was no regular file then, still is none.
         if found != known.get(path.name, None if known else found) or not (found or known):
-            raise FormatError(path.name, None, f"is not what the snapshot {snapshot.id} took")
+            raise SnapshotError(path.name, None, f"is not what the snapshot {snapshot.id} took")
 
 
 def is_same_file(one: Path, other: Path) -> bool:

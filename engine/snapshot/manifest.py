@@ -20,7 +20,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-from engine.errors import ApiError, FormatError, in_words
+from engine.errors import ApiError, FormatError, SnapshotError, in_words
 from engine.stack import LOCK_SUFFIX, TABLES_LIST, read_list_bytes, write_file
 
 MANIFEST: Final = "manifest.json"
@@ -100,14 +100,14 @@ class Snapshot:
         return self.directory / name
 
     def list_bytes(self) -> bytes | None:
-        """Its list, None if there was none. Raises `FormatError` for what is no list, `OSError`."""
+        """Its list, None if there was none. Raises `SnapshotError` for what is no list, `OSError`."""
         name = f"{TABLES_LIST} in the snapshot {self.id}"
         if (self.path / TABLES_LIST).is_symlink():
-            raise FormatError(name, None, "is a symbolic link, which is not followed")
+            raise SnapshotError(name, None, "is a symbolic link, which is not followed")
         try:
             return read_list_bytes(self.path)
         except FormatError as error:
-            raise FormatError(name, None, error.reason) from None
+            raise SnapshotError(name, None, error.reason) from None
 
 
 def snapshots_directory(directory: str | os.PathLike[str]) -> Path:

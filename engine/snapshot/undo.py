@@ -193,7 +193,7 @@ def restore(
     None if only files beside the list came back, which no snapshot takes away again.
 
     Raises `OutdatedError` when another process has changed the stack since the change that is undone, unless
-    `force` is set, `LockError`, `FormatError` when the snapshot does not hold what it took, `OSError`.
+    `force` is set, `LockError`, `SnapshotError` when the snapshot does not hold what it took, `OSError`.
     The stack is then as it was.
     """
     stack = Path(directory)

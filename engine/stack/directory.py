@@ -305,7 +305,7 @@ class StackDirectory(Closing):
             return
         what = "names no table" if os.path.lexists(self.list_path) else "is missing"
         if has_tables:
-            raise FormatError(TABLES_LIST, None, f"{what}, but there are tables: see the verb repair")
+            raise FormatError(TABLES_LIST, None, f"{what}, but there are tables")
         if os.path.basename(os.path.abspath(self.path)) != "reftable":
             self.require_stack()  # another directory of the repository
         raise FormatError(TABLES_LIST, None, LOST_WITH_ALL_TABLES)

@@ -26,8 +26,6 @@ HIGHEST_LIMIT: Final = 2**62
 _MOST_BYTES: Final = 2**20
 """Of a table that is held against the listed ones, which takes about a second for so many."""
 
-_ADVICE: Final = "nothing was written: see the verbs fsck and repair"
-
 
 def require_writable(directory: StackDirectory) -> None:
     """Raise `FormatError` for a list whose tables, as they are loaded, are not all there and in order.
@@ -39,15 +37,15 @@ def require_writable(directory: StackDirectory) -> None:
             what = (
                 f"states update indexes up to {table.max_update_index}: no record has it, or none can follow"
             )
-            raise FormatError(table.name, None, f"{what}; {_ADVICE}")
+            raise FormatError(table.name, None, what)
     for one, other in pairwise(directory.tables):
         if other.min_update_index < one.max_update_index or other.name == one.name:
             what = f"{other.name} does not follow the table that is listed in front of it"
-            raise FormatError(TABLES_LIST, None, f"{what}; {_ADVICE}")
+            raise FormatError(TABLES_LIST, None, what)
     lost = _lost_table(directory)
     if lost is not None and directory.is_current():
         what = f"{lost} is not listed, and no listed table replaces it"
-        raise FormatError(TABLES_LIST, None, f"{what}; {_ADVICE}")
+        raise FormatError(TABLES_LIST, None, what)
 
 
 def _can_be_followed(table: Table) -> bool:

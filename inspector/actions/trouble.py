@@ -75,6 +75,10 @@ def explain(error: Exception) -> Trouble:
         case errors.CommittedError():
             sentence = "The change is made; something failed behind it."
             return Trouble(sentence, (text, _COMMITTED), "none", is_made=True)
+        case errors.SnapshotError():
+            return Trouble(
+                "The snapshot is not as it was taken: there is no going back to it.", (text,), "none"
+            )
         case errors.FormatError(name=name) if name == TABLES_LIST:
             return Trouble("The stack is to be repaired first.", (text,), "repair")
         case errors.FormatError() | errors.MissingTableError():

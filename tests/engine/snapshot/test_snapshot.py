@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from engine.errors import ApiError, FormatError, LockError, OutdatedError
+from engine.errors import ApiError, LockError, OutdatedError, SnapshotError
 from engine.format import RefRecord
 from engine.repair import plan_repair, repair
 from engine.snapshot import (
@@ -341,7 +341,7 @@ def test_a_snapshot_that_lost_a_table_is_refused(stack: Path) -> None:
     snapshot = compact_recorded(stack)
     snapshot.file(snapshot.tables[0]).unlink()
     before = files(stack)
-    with pytest.raises(FormatError, match="gone from the snapshot"):
+    with pytest.raises(SnapshotError, match="gone from the snapshot"):
         restore(stack, find_snapshot(stack), NOW + 1)
     assert files(stack) == before
 
@@ -377,7 +377,7 @@ def test_a_snapshot_that_does_not_hold_what_it_took_is_refused(
     snapshot = compact_recorded(stack)
     what(snapshot.path / file if file == "tables.list" else snapshot.file(snapshot.tables[1]))
     before = files(stack)
-    with pytest.raises(FormatError, match=r"is not what|gone from|is no regular|more than any"):
+    with pytest.raises(SnapshotError, match=r"is not what|gone from|is no regular|more than any"):
         restore(stack, find_snapshot(stack), NOW + 1)
     assert files(stack) == before
 
@@ -486,7 +486,7 @@ def test_no_link_is_followed(stack: Path, what: object) -> None:
     before = files(stack)
     if what == "files":
         link_elsewhere(snapshot.directory)
-        with pytest.raises(FormatError, match="symbolic link"):
+        with pytest.raises(SnapshotError, match="symbolic link"):
             restore(stack, find_snapshot(stack), NOW + 1)
     elif what == "the snapshot":
         link_elsewhere(snapshot.path)
@@ -615,7 +615,7 @@ def test_a_table_that_was_overwritten_in_place_is_noticed(
     verify(snapshot, stack)
     path.unlink()
     if keeps_time:
-        with pytest.raises(FormatError, match="is not what the snapshot"):
+        with pytest.raises(SnapshotError, match="is not what the snapshot"):
             restore(stack, snapshot, NOW + 1)
     else:
         restore(stack, snapshot, NOW + 1)

@@ -66,6 +66,7 @@ def test_the_codes_are_the_published_ones() -> None:
         (errors.FormatError("t.ref", 5, "bad"), ExitCode.UNREADABLE),
         (errors.ChecksumError("t.ref", 5, "bad"), ExitCode.UNREADABLE),
         (errors.MissingTableError("t.ref"), ExitCode.UNREADABLE),
+        (errors.SnapshotError("t.ref", None, "gone"), ExitCode.UNREADABLE),
         (errors.RepositoryError("none here"), ExitCode.UNREADABLE),
         (PermissionError(13, "Permission denied", "tables.list"), ExitCode.UNREADABLE),
         (errors.LockError("tables.list.lock", "held"), ExitCode.LOCKED),
@@ -83,6 +84,21 @@ def test_the_codes_are_the_published_ones() -> None:
 )
 def test_each_error_has_its_code(error: BaseException, code: ExitCode) -> None:
     assert describe(error)[0] is code
+
+
+@pytest.mark.parametrize(
+    "error", [errors.ChecksumError("t.ref", 5, "bad"), errors.MissingTableError("t.ref")]
+)
+@pytest.mark.parametrize("has_changed", [True, False])
+def test_damage_comes_with_what_was_written_and_what_helps(error: Exception, has_changed: bool) -> None:
+    written = "what was written before stays" if has_changed else "nothing was written"
+    _, line = describe(error, has_changed=has_changed)
+    assert line == f"{error}; {written}: see the verbs fsck and repair"
+
+
+def test_damage_of_a_snapshot_is_not_blamed_on_the_stack() -> None:
+    error = errors.SnapshotError("t.ref", None, "is gone from the snapshot 5")
+    assert describe(error)[1] == f"{error}; nothing was written"
 
 
 @pytest.mark.parametrize("code", [errno.EACCES, errno.EMFILE, errno.ENOSPC, errno.EIO])

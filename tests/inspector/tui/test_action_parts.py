@@ -11,7 +11,7 @@ from rich.cells import cell_len
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
-from engine.errors import Cancelled, CommittedError, FormatError
+from engine.errors import Cancelled, CommittedError, FormatError, SnapshotError
 from engine.format import HashId, RefRecord
 from engine.update import parse_commands
 from engine.update.commands import RefUpdate, Symref
@@ -148,6 +148,7 @@ def test_a_here_document_reaches_the_program_as_it_is(data: bytes, tmp_path: Pat
         (Cancelled(), "Stopped", "plan"),
         (FormatError("x.ref", 12, "\x1b[2J"), "damaged", "repair"),
         (FormatError("tables.list", None, "a table is not listed"), "repaired first", "repair"),
+        (SnapshotError("tables.list", None, "is gone from the snapshot 5"), "not as it was taken", "none"),
         (CommittedError("tables.list", "full"), "The change is made", "none"),
         (RuntimeError("?"), "defect", "plan"),
     ],
