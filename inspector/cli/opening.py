@@ -15,6 +15,7 @@ import click
 
 from engine import git
 from engine.errors import in_words
+from engine.format import split_worktree
 from engine.git import find_repository
 from engine.merge import MergedTable
 from engine.readable import ReadableStack, ReadableTable, damage_met, open_readable, open_table
@@ -141,6 +142,21 @@ class Call:
     def workplace(self) -> Workplace:
         """The stack that is meant. Raises what `find_stack` raises."""
         return find_stack(self.path, self.worktree)
+
+    def of_ref(self, name: str) -> tuple[Call, str]:
+        """The call for the stack that has the ref `name`, and its name there: `main-worktree/HEAD` is HEAD.
+
+        This one for a name that names no worktree, or none that has a stack.
+        """
+        # Most names have no such prefix, and then no repository is looked for.
+        if split_worktree(os.fsencode(name))[0] is None:
+            return self, name
+        around = self.workplace.surroundings
+        directory, inner = around.joint_stacks(open_readable).of(os.fsencode(name))
+        for location in around.stacks:
+            if os.fspath(location.directory) == directory:
+                return Call(self.path, location.name, self.as_json), os.fsdecode(inner)
+        return self, name
 
     @contextmanager
     def opened(self) -> Iterator[ReadableStack]:

@@ -202,6 +202,7 @@ def logs(
     The markers with which git keeps reflogs that have no entries are left out without --deletions.
     """
     end = call.line_end(nul_ends=nul_ends)
+    call, there = (call, "") if name is None else call.of_ref(name)
     with call.views(alone=stack_only or table_name is not None) as (stack, shown):
         view: View = shown if table_name is None else MergedTable(chosen_tables(call, stack, table_name))
         null_id = bytes(stack.hash_id.size)
@@ -209,7 +210,7 @@ def logs(
             entries = view.log_origins(deletions=deletions, markers=False)
             _write(call, entries, log_json, log_line, null_id, end=end)
             return
-        only = _meant(name, lambda one: one in map(_name, next(view.log_origins(one), ())))
+        only = _meant(there, lambda one: one in map(_name, next(view.log_origins(one), ())))
         entries = view.log_origins(only, deletions=deletions, markers=False)
         batches = _while(entries, lambda origin: origin[0].name == only)
         found = _write(call, batches, log_json, reflog_line, null_id, end=end)
@@ -230,6 +231,7 @@ def trace(call: Call, ref: str, stack_only: bool) -> None:
     The newest comes first, and wins. When it is a deletion, there is no such ref: it hides the versions
     below.
     """
+    call, there = call.of_ref(ref)
     with call.views(alone=stack_only) as (_, view):
 
         def tables_of(name: bytes) -> tuple[Table, ...]:
@@ -238,7 +240,7 @@ def trace(call: Call, ref: str, stack_only: bool) -> None:
         def has_version(name: bytes) -> bool:
             return bool(model.find_versions(tables_of(name), (), name)[0])
 
-        name = _meant(ref, has_version)
+        name = _meant(there, has_version)
         tables = tables_of(name)
         versions, unread = model.find_versions(tables, tables, name)
         if call.as_json:

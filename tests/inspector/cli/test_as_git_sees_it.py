@@ -59,7 +59,7 @@ def test_the_stack_alone_is_shown_on_request_and_by_its_own_path(side: Repositor
 
 
 def test_the_reflogs_of_a_linked_worktree_are_those_of_both_stacks(side: Repository) -> None:
-    for name in ("HEAD", "refs/heads/main", "refs/heads/side"):
+    for name in ("HEAD", "refs/heads/main", "refs/heads/side", "main-worktree/HEAD", "worktrees/side/HEAD"):
         lines = ok("logs", side.path, "--ref", name).lines
         messages = [line.partition(b"\t")[2] for line in lines]
         assert messages == [entry.message for entry in side.reflog(name)]
@@ -69,11 +69,15 @@ def test_the_reflogs_of_a_linked_worktree_are_those_of_both_stacks(side: Reposit
 
 
 def test_versions_are_those_of_the_stack_that_has_the_ref(side: Repository) -> None:
-    for name, place in (("HEAD", side.reftable), ("refs/heads/main", side.git_dir.parents[1] / "reftable")):
+    main = side.git_dir.parents[1] / "reftable"
+    names = {"HEAD": side.reftable, "refs/heads/main": main, "main-worktree/HEAD": main}
+    for name, place in names.items():
         (version, *_) = ok("trace", name, side.path, "--json").objects
         assert version["wins"]
         assert version["table"] in (place / "tables.list").read_text().split()
+    assert ok("trace", "worktrees/side/HEAD", main.parent).lines == ok("trace", "HEAD", side.path).lines
     assert run("trace", "refs/heads/main", side.path, "--stack-only").code == 1
+    assert "worktrees/none/HEAD: no table" in run("trace", "worktrees/none/HEAD", side.path).err
 
 
 def test_short_names_are_understood_where_git_understands_them(side: Repository) -> None:
