@@ -7,12 +7,16 @@ the same.
 
 Blocks of logs are compressed and have a checksum, blocks of refs have none: as a rule, it is the ref that was
 altered. Where most of a table agrees, its writer means by both what git does.
+
+The same goes for names. A reflog whose ref is not in the table has the name that was written, where the same
+transaction gave its value to a ref without a reflog that is called almost the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from operator import ne
 from typing import Final
 
 from engine.errors import FormatError, shown
@@ -30,39 +34,57 @@ class ValueCheck:
     Of a table with large blocks, or of any size, nothing is compared.
     """
 
-    __slots__ = ("_agreeing", "_blocks", "_differing", "_end", "_last", "_more", "_refs", "_table")
+    __slots__ = (
+        "_agreeing",
+        "_blocks",
+        "_differing",
+        "_end",
+        "_is_compared",
+        "_last",
+        "_more",
+        "_refs",
+        "_table",
+        "_without_ref",
+    )
 
     def __init__(self, table: Table) -> None:
         self._table = table
         self._blocks: Iterator[list[RefRecord]] | None = None
         self._refs: dict[bytes, RefRecord] = {}  # of the block, by name
+        self._is_compared = 0 < table.block_size <= _LARGEST
         # The last name of the block, None behind the last block.
-        self._end: bytes | None = b"" if 0 < table.block_size <= _LARGEST else None
+        self._end: bytes | None = b""
         self._last = b""
         self._differing: list[tuple[RefRecord, bytes]] = []
         self._agreeing = 0
         self._more = 0  # that differ, too
+        # Names of reflogs that the table has no ref for, their newest update index and value.
+        self._without_ref: list[tuple[bytes, int, bytes]] = []
 
     def take(self, items: Sequence[Encoded]) -> None:
         """Compare the entries of the next log block, as `split_logs` has them."""
         size, last, refs, end = self._table.hash_id.size, self._last, self._refs, self._end
-        if end is None:
+        if not self._is_compared:
             return
         for key, _, _, kind, tail_len, encoded in items:
             name = key[:-LOG_KEY_TAIL]
             if name == last:
                 continue
             last = name
-            if name > end:
+            if end is not None and name > end:
                 end = self._advance(name)
-                if end is None:
-                    return
                 refs = self._refs
             ref = refs.get(name)
-            if ref is None or kind != LOG_UPDATE:
+            if kind != LOG_UPDATE:
                 continue
             at = len(encoded) - tail_len + size
-            if encoded[at : at + size] == ref.value:
+            if ref is None:
+                if len(self._without_ref) < Report.MOST_ALIKE:
+                    update_index = U64_MAX - int.from_bytes(key[-8:], "big")
+                    self._without_ref.append((name, update_index, encoded[at : at + size]))
+                elif end is None:
+                    return
+            elif encoded[at : at + size] == ref.value:
                 self._agreeing += 1
             elif ref.value is not None and U64_MAX - int.from_bytes(key[-8:], "big") == ref.update_index:
                 self._note(ref, encoded[at - size : at], encoded[at : at + size])
@@ -98,11 +120,34 @@ class ValueCheck:
         table, most = self._table, self._agreeing > len(self._differing) + self._more
         code = "value-altered" if most else "value-unlike-log"
         for ref, new in self._differing:
-            value, located = ref.value or b"", None
-            with suppress(FormatError):  # where the table can be read, but not searched
-                located = table.locate_ref(ref.name)
             said = f"its reflog says that update {ref.update_index} made it {new.hex()}"
-            what = f"{shown(ref.name)} is {value.hex()}; {said}"
-            report.add(code, table.name, located[0] if located is not None else None, what, 1)
+            what = f"{shown(ref.name)} is {(ref.value or b'').hex()}; {said}"
+            report.add(code, table.name, self._place(ref.name), what, 1)
         if self._more:
             report.add(code, table.name, None, f"and {self._more} more of this kind", self._more)
+        for name, altered in self._other_names():
+            what = f"{shown(altered)} has no reflog; that of {shown(name)}, which is no ref here, tells of it"
+            report.add("name-unlike-log", table.name, self._place(altered), what, 1)
+
+    def _other_names(self) -> Iterator[tuple[bytes, bytes]]:
+        """The names of reflogs that have lost their ref, each with that of a ref which may be the one."""
+        table = self._table
+        # Behind an index of refs is an object section, or git was told to write none.
+        scans = not table.footer.ref_index_offset
+        for name, update_index, value in self._without_ref:
+            with suppress(FormatError):  # what is damaged is no evidence
+                for ref in table.refs_for_prefix(value, scans=scans):
+                    is_it = ref.value == value and ref.update_index == update_index
+                    if is_it and _differ_in_one_byte(ref.name, name) and table.read_log(ref.name) is None:
+                        yield name, ref.name
+
+    def _place(self, name: bytes) -> int | None:
+        """Where the block of a ref begins; None where the table can be read, but not searched."""
+        with suppress(FormatError):
+            located = self._table.locate_ref(name)
+            return located[0] if located is not None else None
+        return None
+
+
+def _differ_in_one_byte(one: bytes, other: bytes) -> bool:
+    return len(one) == len(other) and sum(map(ne, one, other)) == 1

@@ -245,7 +245,13 @@ def in_place(make: Callable[[Path], object], of: Callable[[Repository], Path]) -
 
 
 def by_add(commands: bytes) -> Maker:
-    return lambda repo, _: ok("add", repo.path, stdin=commands, env=repo.runner.environment)
+    """Change the refs, and compact: a table that has what was altered has it until then."""
+
+    def change(repo: Repository, _: Path) -> None:
+        ok("add", repo.path, stdin=commands, env=repo.runner.environment)
+        ok("compact", repo.path)
+
+    return change
 
 
 def alter_a_value(path: Path) -> None:
@@ -255,14 +261,15 @@ def alter_a_value(path: Path) -> None:
     change_byte(path, block.offset + block.data.index(value) + 15, 0x01)
 
 
-def unlike_log(repo: Repository, _: Path) -> None:
+def unlike_log(repo: Repository, _: Path, altered: bytes | None = None) -> None:
+    """A ref with another value than its reflog has, or with an `altered` name."""
     value, name = repo.oid("refs/heads/main"), b"refs/heads/unlike"
     with Stack.open(repo.reftable, OPTIONS) as stack:
         at = stack.next_update_index
-        log = LogRecord(name, at, bytes(20), oid(7), b"A", b"a@b.c", 1, 0, b"made\n")
+        log = LogRecord(name, at, bytes(20), value if altered else oid(7), b"A", b"a@b.c", 1, 0, b"made\n")
 
         def write(writer: TableWriter) -> None:
-            writer.add_ref(RefRecord(name, at, value))
+            writer.add_ref(RefRecord(altered or name, at, value))
             writer.add_log(log)
 
         stack.add(write)
@@ -343,6 +350,7 @@ MADE: dict[str, Maker] = {
     "head-missing": add(lambda index, _: RefRecord(HEAD, index)),
     "head-target": add(lambda index, _: RefRecord(HEAD, index, target=b"refs/tags/v1")),
     "value-altered": in_one(alter_a_value),
+    "name-unlike-log": lambda repo, table: unlike_log(repo, table, b"refs/heads/unlikd"),
     "value-unlike-log": unlike_log,
     "ref-id-null": add(lambda index, _: RefRecord(b"refs/heads/null", index, bytes(20))),
 }
@@ -367,6 +375,10 @@ BY_HAND: dict[str, tuple[str, Maker]] = {
     ),
     "head-missing": ("likewise", by_add(b"symref-create HEAD refs/heads/main\n")),
     "head-target": ("likewise", by_add(b"option no-deref\nsymref-update HEAD refs/heads/main\n")),
+    "name-unlike-log": (
+        "likewise",
+        by_add(b"delete refs/heads/unlikd\ncreate refs/heads/unlike v1^{commit}\n"),
+    ),
     "value-unlike-log": ("likewise", by_add(b"delete refs/heads/unlike\n")),
     "ref-id-null": ("likewise", by_add(b"option no-deref\ndelete refs/heads/null\n")),
 }

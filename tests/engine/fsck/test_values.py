@@ -42,6 +42,11 @@ def flip(path: Path, value: bytes) -> None:
     path.write_bytes(data)
 
 
+def doubted(directory: Path) -> list[str]:
+    """What is said of values and names that are not those of a reflog."""
+    return [code for code in codes(directory) if code.startswith("value-") or code == "name-unlike-log"]
+
+
 def test_one_bit_of_a_value_is_an_error_where_the_table_agrees_otherwise(tmp_path: Path) -> None:
     """The table has several blocks of refs and of logs; its object section has the beginnings of ids only."""
     numbers = range(1000)
@@ -65,6 +70,35 @@ def test_where_nothing_else_agrees_it_is_a_warning(tmp_path: Path) -> None:
     assert only(tmp_path, "value-unlike-log").severity is Severity.WARNING
 
 
+def flip_name(path: Path, name: bytes, at: int) -> None:
+    """Flip one bit of a name where it is stored whole."""
+    data = bytearray(path.read_bytes())
+    data[data.index(name) + at] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("at", range(len("refs/heads/"), len("refs/heads/main")))
+def test_one_bit_of_a_name_is_told_by_the_reflog_that_has_lost_its_ref(tmp_path: Path, at: int) -> None:
+    name = b"refs/heads/main"
+    logs = [log(0, oid(1)).replace(name=one) for one in (b"HEAD", name)]
+    written = write(tmp_path, [ref(0, oid(1)).replace(name=name)], logs)
+    assert codes(tmp_path) == []
+    flip_name(tmp_path / written, name, at)
+    found = only(tmp_path, "name-unlike-log")
+    assert (found.severity, found.offset, found.at_stake) == (Severity.WARNING, 0, 1)
+    assert found.message.endswith("that of 'refs/heads/main', which is no ref here, tells of it")
+
+
+def test_a_name_within_a_large_table_is_told_by_its_reflog_as_well(tmp_path: Path) -> None:
+    """The table has an index, and an object section that leads from a value to its refs."""
+    values = {number: bytes((number >> 8, number & 255)) * 10 for number in range(2, 2000, 2)}
+    refs = [ref(number, value) for number, value in values.items()]
+    name = write(tmp_path, refs, [log(number, value) for number, value in values.items()])
+    assert codes(tmp_path) == []
+    flip_name(tmp_path / name, b"refs/heads/0034", len("refs/heads/003"))
+    assert only(tmp_path, "name-unlike-log").message.startswith("'refs/heads/0035' has no reflog")
+
+
 @pytest.mark.parametrize(
     ("refs", "logs"),
     [
@@ -74,6 +108,9 @@ def test_where_nothing_else_agrees_it_is_a_warning(tmp_path: Path) -> None:
         ([ref(1, None)], [log(1, oid(1))]),  # deleted
         ([RefRecord(b"refs/heads/0001", 1, target=b"refs/heads/0002")], [log(1, oid(1))]),
         ([ref(1, oid(1)), ref(3, oid(3))], [log(2, oid(2)), log(4, oid(4))]),  # no ref of that name
+        ([ref(1, oid(1))], [log(1, oid(1)), log(2, oid(1))]),  # and the one that is there has a reflog
+        ([ref(1, oid(1))], [log(2, oid(1), 2)]),  # another update
+        ([ref(1, oid(1))], [log(22, oid(1))]),  # another name
     ],
 )
 def test_what_was_not_written_together_says_nothing(
@@ -83,7 +120,7 @@ def test_what_was_not_written_together_says_nothing(
     table.refs(refs)
     table.logs(logs)
     install(tmp_path, table)
-    assert not any(code.startswith("value-") for code in codes(tmp_path))
+    assert not doubted(tmp_path)
 
 
 def test_of_many_a_few_are_told_and_all_are_counted(tmp_path: Path) -> None:
@@ -107,9 +144,9 @@ def test_gits_own_stacks_agree_also_migrated_and_with_logs_rewritten(git: Git, t
     repo.commit()
     repo.git("reflog", "delete", "--rewrite", "--updateref", "HEAD@{0}")
     repo.git("reflog", "expire", "--expire=all", "refs/heads/b3")
-    assert not any(code.startswith("value-") for code in codes(repo.reftable))
+    assert not doubted(repo.reftable)
     repo.git("pack-refs")
-    assert not any(code.startswith("value-") for code in codes(repo.reftable))
+    assert not doubted(repo.reftable)
     table = repo.reftable / listed(repo.reftable)[-1]
     value = bytes.fromhex(repo.git("rev-parse", "b0").stdout.decode().strip())
     flip(table, value)
@@ -130,7 +167,7 @@ def test_a_migrated_repository_agrees(git: Git, tmp_path: Path) -> None:
         repo.git("refs", "migrate", "--ref-format=reftable")
     else:
         assert b"migrating reflogs is not supported" in done.stderr
-    assert not any(code.startswith("value-") for code in codes(repo.reftable))
+    assert not doubted(repo.reftable)
 
 
 def test_zones_in_minutes_are_mentioned_once_where_they_show(tmp_path: Path) -> None:
