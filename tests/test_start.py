@@ -69,8 +69,7 @@ FORBIDDEN = {
     | MANY
     | {"inspector.model.view", "inspector.rows.row_filter", "engine.git.joint"},
     "snapshots": LOOKING - {"engine.snapshot.snapshot"} | {"inspector.actions.undoing"},
-    # multiprocessing has its own of FILES.
-    "survey": DIGESTS | SCREENS | CHANGES | {"inspector.cli.metrics"},
+    "survey": PROCESSES | FILES | DIGESTS | SCREENS | CHANGES | {"inspector.cli.metrics"},
     "undo": PROCESSES | FILES | SCREENS | MANY | DAMAGE | ADDING | COMPACTION | CLEANING,
     "repair": FILES
     | DIGESTS
