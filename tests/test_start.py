@@ -69,7 +69,13 @@ FORBIDDEN = {
     | MANY
     | {"inspector.model.view", "inspector.rows.row_filter", "engine.git.joint"},
     "snapshots": LOOKING - {"engine.snapshot.snapshot"} | {"inspector.actions.undoing"},
-    "survey": PROCESSES | FILES | DIGESTS | SCREENS | CHANGES | {"inspector.cli.metrics"},
+    "survey": PROCESSES
+    | FILES
+    | DIGESTS
+    | SCREENS
+    | CHANGES
+    | DAMAGE - {"engine.fsck.faults"}
+    | {"engine.fsck.table", "inspector.cli.metrics", "inspector.model.health"},
     "undo": PROCESSES | FILES | SCREENS | MANY | DAMAGE | ADDING | COMPACTION | CLEANING,
     "repair": FILES
     | DIGESTS

@@ -5,11 +5,13 @@ May import `stack`, `layout`, `merge` and `git`.
     faults        every kind of fault, as one table
     finding       one fault in one place
     causes        which finding follows from which
+    frame         of a table, what is around its blocks
+    order         the tables together, by their headers
     special, names, passing, block
                   the records of one block, fast where they are sound
     index, objects, values, table
                   the other parts of one table, then the whole of it
-    whole_stack   the tables together
+    whole_stack   the refs as seen through all tables
     files         `tables.list`, and the files that it does not name
     run           all of it in order: `fsck`
     quick         what can be told without reading the tables: `quick_check`
@@ -30,12 +32,13 @@ if TYPE_CHECKING:
     )
     from engine.fsck.files import finding_of as finding_of
     from engine.fsck.finding import Finding as Finding, Report as Report, by_cause as by_cause
+    from engine.fsck.frame import Limits as Limits
+    from engine.fsck.order import check_order as check_order, once_each as once_each
     from engine.fsck.passing import testify as testify
     from engine.fsck.quick import QuickCheck as QuickCheck, quick_check as quick_check
     from engine.fsck.repository import check_repository as check_repository
     from engine.fsck.run import fsck as fsck
-    from engine.fsck.table import Limits as Limits, check_file as check_file
-    from engine.fsck.whole_stack import check_order as check_order, once_each as once_each
+    from engine.fsck.table import check_file as check_file
 else:
     __getattr__, __dir__, __all__ = lazily(
         __name__,
@@ -44,11 +47,12 @@ else:
             "faults": "FAULTS REWRITE_TABLE FaultKind Severity",
             "files": "finding_of",
             "finding": "Finding Report by_cause",
+            "frame": "Limits",
+            "order": "check_order once_each",
             "passing": "testify",
             "quick": "QuickCheck quick_check",
             "repository": "check_repository",
             "run": "fsck",
-            "table": "Limits check_file",
-            "whole_stack": "check_order once_each",
+            "table": "check_file",
         },
     )

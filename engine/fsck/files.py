@@ -12,7 +12,7 @@ from engine.errors import FormatError, reason_of, shown
 from engine.format import TABLES_LIST, ListFault, ListLine, is_table_file, parse_table_list
 from engine.fsck.faults import FAULTS
 from engine.fsck.finding import Finding, Report
-from engine.fsck.table import CheckedTable
+from engine.fsck.frame import CheckedTable
 from engine.stack import FileKind, UnlistedFile, is_of_repository, read_list_bytes
 
 _ATTEMPTS: Final = 20

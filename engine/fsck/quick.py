@@ -26,8 +26,8 @@ from engine.fsck.causes import Causes
 from engine.fsck.faults import Severity
 from engine.fsck.files import ListedTables, files_beside, finding_of
 from engine.fsck.finding import Finding, Report
-from engine.fsck.table import check_frame
-from engine.fsck.whole_stack import check_repetitions, check_tables
+from engine.fsck.frame import check_frame
+from engine.fsck.order import check_repetitions, check_tables
 from engine.merge import Segment
 from engine.stack import HIGHEST_LIMIT, StackOptions, UnlistedFile, unlisted_files
 from engine.table import Table

@@ -2,7 +2,8 @@
 
     list      tables.list, line by line, however wrong it is
     files     the files that tables.list does not name (files.py, as the list)
-    tables    header, footer, sections, blocks, indexes (table.py), and all tables together (whole_stack.py)
+    tables    header, footer, sections, blocks, indexes (frame.py, table.py), and all tables together: their
+              headers (order.py) and their refs (whole_stack.py)
 
 Nothing is written or locked. Bytes may be anything, files may be pipes, and another process may change the
 stack meanwhile (the tables are opened at once, and stay readable). Memory does not grow with the number of
@@ -26,8 +27,10 @@ from functools import partial
 from engine.fsck.causes import Causes
 from engine.fsck.files import ListedTables, files_beside, finding_of
 from engine.fsck.finding import Finding, Report
-from engine.fsck.table import CheckedTable, check_table
-from engine.fsck.whole_stack import RefCheck, check_repetitions, check_tables
+from engine.fsck.frame import CheckedTable
+from engine.fsck.order import check_repetitions, check_tables
+from engine.fsck.table import check_table
+from engine.fsck.whole_stack import RefCheck
 from engine.progress import Progress, ProgressCallback
 from engine.stack import StackOptions, UnlistedFile, is_of_repository, unlisted_files
 

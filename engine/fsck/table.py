@@ -1,4 +1,4 @@
-"""Checks of one table: header, footer, sections and their order, every block, indexes, object section.
+"""Checks of one table, frame and all: sections and their order, every block, indexes, object section.
 
 The table's layout (`engine.layout`) says which blocks there are, and goes on behind what cannot be read; here
 they are read once, in the order of the file, and each is compared with what points to it.
@@ -7,7 +7,6 @@ they are read once, in the order of the file, and each is compared with what poi
 from __future__ import annotations
 
 import os
-import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -20,7 +19,6 @@ from engine.format import (
     LOG,
     LOG_KEY_TAIL,
     LOG_UPDATE,
-    MAGIC,
     MIN_UPDATE_INDEX,
     OBJ,
     REF,
@@ -36,22 +34,19 @@ from engine.format import (
     decode_objects,
     decode_refs,
     get_varint,
-    header_size,
-    limits_in_name,
     raw_committer,
     split_logs,
 )
 from engine.fsck.block import check_records, pass_block
 from engine.fsck.finding import Finding, Report
+from engine.fsck.frame import CheckedTable, check_fields, check_header
 from engine.fsck.index import IndexCheck
 from engine.fsck.names import Names
 from engine.fsck.objects import ObjectCheck
 from engine.fsck.passing import SoundBlock, Witness
 from engine.fsck.special import name_of
 from engine.fsck.values import ValueCheck
-from engine.layout import BlockSpan, Section, Span, SpanKind, TableLayout
-from engine.stack import HIGHEST_LIMIT
-from engine.table import RegularFile, Table
+from engine.layout import BlockSpan, Section, Span, TableLayout
 
 _FEW_INFLATED: Final = 2**24
 _USUAL_RATIO: Final = 250
@@ -64,67 +59,9 @@ _BLOCKS_PER_TICK: Final = 64
 _MOST_COMMITTERS: Final = 10_000
 _ENDS: Final = frozenset(b"<>\n")
 _SECTIONS_IN_ORDER: Final = (REF, OBJ, LOG)
-_FIELD_CODES: Final = {SpanKind.CHECKSUM: "footer-checksum", SpanKind.POSITION: "section-offset"}
-
-# 0x%016x-0x%016x-%08x: every other writer has more than 12 digits only where it needs them.
-_DULWICH_NAME: Final = r"0x0[0-9a-f]{15}-0x0[0-9a-f]{15}-[0-9a-f]{8}\.ref"
-
-Limits = tuple[int, int]
-"""The lowest and the highest update index of a table."""
 
 Tick = Callable[[int], None]
 """Called now and then with the position that has been reached in the file. May raise `Cancelled`."""
-
-
-class CheckedTable:
-    """An open file that is listed as a table.
-
-    `table` is None if it does not open as one, `layout` if it does or cannot be read; `header` is the one to
-    read it by, None if there is none; `read` is that of the file.
-    """
-
-    __slots__ = ("header", "layout", "name", "read", "size", "table")
-
-    def __init__(self, directory: str | os.PathLike[str], name: str) -> None:
-        """Open the file. Raises `OSError`, and `FormatError` for what is no regular file."""
-        path = os.path.join(directory, name)
-        self.name = name
-        self.table: Table | None = None
-        self.layout: TableLayout | None = None
-        file = RegularFile.open(path, name)
-        self.size = file.size
-        self.read = file.read
-        self.header: Header | None = None
-        try:
-            self.table = Table(file, path)
-            self.header = self.table.header
-        except (FormatError, OSError):
-            with suppress(OSError):
-                self.layout = TableLayout(name, self.size, self.read)
-                self.header = self.layout.used_header
-
-    @property
-    def stated(self) -> Limits | None:
-        """The update indexes in its header, None without one."""
-        header = self.header
-        return None if header is None else (header.min_update_index, header.max_update_index)
-
-    @property
-    def limits(self) -> Limits | None:
-        """Its update indexes, None without a header.
-
-        Of a highest one that was never set, that of the records, which are read for this.
-        """
-        if self.stated is None:
-            return None
-        low, high = self.stated
-        if high >= HIGHEST_LIMIT and self.table is not None:
-            with suppress(FormatError, OSError):
-                refs, logs = self.table.refs(), self.table.logs()
-                of_refs = max((ref.update_index for ref in refs), default=low)
-                of_logs = max((log.update_index for log in logs if not log.is_deletion), default=low)
-                high = max(low, of_refs, of_logs)
-        return low, high
 
 
 def check_table(
@@ -137,32 +74,18 @@ def check_table(
     raises.
     """
     try:
-        layout = file.layout or TableLayout(file.name, file.size, file.read)
-        _check_fields(file, layout, report)
+        layout = file.laid_out()
+        check_fields(file, layout, report)
         header = layout.used_header
         if header is not None:
             high, (_, end) = header.max_update_index, file.limits or (0, header.max_update_index)
             if end < high:
                 what = f"update indexes up to {high}; its records end with {end}"
                 report.add("limits-beyond-records", file.name, MIN_UPDATE_INDEX.offset + 8, what)
-            _check_header(file.name, header, report)
+            check_header(file.name, header, report)
             yield from _Blocks(file, layout, header, report, tick, witness).check()
     except OSError as error:
         report.add_unreadable(file.name, error)
-
-
-def check_frame(file: CheckedTable, report: Report) -> None:
-    """Report what name, header and footer of a table tell; of one that opens, no block is read."""
-    try:
-        if file.table is None:
-            _check_fields(file, file.layout or TableLayout(file.name, file.size, file.read), report)
-    except OSError as error:
-        report.add_unreadable(file.name, error)
-    if file.header is not None:
-        if file.header.max_update_index >= HIGHEST_LIMIT:
-            what = f"update indexes up to {file.header.max_update_index}, which no stack has reached"
-            report.add("limits-beyond-records", file.name, MIN_UPDATE_INDEX.offset + 8, what)
-        _check_header(file.name, file.header, report)
 
 
 def check_file(directory: str | os.PathLike[str], name: str, witness: Witness | None = None) -> list[Finding]:
@@ -181,53 +104,6 @@ def check_file(directory: str | os.PathLike[str], name: str, witness: Witness | 
     except OSError as error:
         report.add_unreadable(name, error)
     return report.close()
-
-
-def _check_fields(file: CheckedTable, layout: TableLayout, report: Report) -> None:
-    """Header and footer."""
-    name = file.name
-    before = report.count(name)
-    if layout.header is None:
-        head, reason = file.read(0, header_size(2)), "neither a header nor a footer can be read"
-        code = "cut-short" if head.startswith(MAGIC) and len(head) < header_size(1) else "not-a-table"
-        try:
-            Header.parse(name, head)
-        except FormatError as wrong:
-            reason = wrong.reason
-        report.add(code, name, 0, reason)
-        return
-    if layout.footer is None:
-        report.add("cut-short", name, file.size, f"no footer at the end of its {file.size} bytes")
-    for error in layout.header.errors():
-        report.add_error("header-damaged", error)
-    for field in layout.footer.fields if layout.footer is not None else ():
-        if field.error is not None:
-            is_length = field.name == "object id length"
-            code = "object-id-length" if is_length else _FIELD_CODES.get(field.kind, "footer-damaged")
-            report.add_error(code, field.error)
-    if file.table is None and report.count(name) == before:
-        report.add("footer-damaged", name, None, "the file does not open as a table")
-
-
-def _check_header(name: str, header: Header, report: Report) -> None:
-    """The update indexes, and what the name says of them."""
-    stated, limits = limits_in_name(name), (header.min_update_index, header.max_update_index)
-    if limits[0] > limits[1]:
-        what = f"update indexes from {limits[0]} to {limits[1]}"
-        report.add("limits-reversed", name, MIN_UPDATE_INDEX.offset, what)
-    if re.fullmatch(_DULWICH_NAME, name):
-        report.add("dulwich-table", name, None, "a name with 16 digits, as dulwich gives")
-    elif stated is None:
-        what = "not 0xMIN-0xMAX-SUFFIX.ref, as git, JGit and the Go library have it"
-        report.add("table-name", name, None, what)
-    elif stated != limits:
-        what = f"the name says {in_words(stated)}, the header {in_words(limits)}"
-        report.add("name-range", name, None, what)
-
-
-def in_words(limits: Limits) -> str:
-    """Update indexes from the lowest to the highest."""
-    return f"{limits[0]} to {limits[1]}"
 
 
 class _Blocks:

@@ -14,6 +14,7 @@ May import `actions` and `demo`; the terminal inspector is imported when it is o
     schema        what a line of JSON holds, for each verb: a document that users validate with
     shape, records, resolve, layout, fsck
                   the verbs that look
+    findings      what both fsck and survey tell of a finding
     survey        the verb that looks at many repositories, with
     workers       processes, and
     metrics       OpenMetrics

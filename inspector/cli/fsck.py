@@ -8,20 +8,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import click
 
-from engine.errors import in_words
-from engine.fsck import FAULTS, Finding, Severity, by_cause, check_repository
+from engine.fsck import Finding, Severity, by_cause, check_repository
 from engine.git import StackLocation
 from engine.progress import ProgressCallback
 from inspector.actions import Workplace, command
+from inspector.cli.findings import finding_fields, lost_stack
 from inspector.cli.opening import Call, stack_verb
 from inspector.cli.output import ProgressLine
 from inspector.exit_codes import ExitCode, note
 from inspector.model import diagnose
-from inspector.text import counted, json_line, picked, safe_message, safe_name
+from inspector.text import counted, json_line, safe_message, safe_name
 
 _Found: TypeAlias = tuple[str | None, list[Finding]]
 """A cause and what follows from it, with the name of its stack; None for what is wrong around them."""
@@ -69,11 +69,6 @@ def _findings(there: Workplace, progress: ProgressCallback) -> Iterator[Finding]
         yield lost_stack(error)
 
 
-def lost_stack(error: OSError) -> Finding:
-    """That the directory of a stack is not there."""
-    return Finding(FAULTS["stack-lost"], "", None, in_words(error))
-
-
 def _note_ending(found: Sequence[_Found], workplace: Workplace, stacks: Mapping[str, StackLocation]) -> None:
     """Tell how many there are, and what to type next."""
     counts = Counter(group[0].severity for _, group in found)
@@ -87,15 +82,6 @@ def _note_ending(found: Sequence[_Found], workplace: Workplace, stacks: Mapping[
         name = ill[0]  # what surrounds the stacks is repaired with the one that the path leads to
         there = workplace if name is None else replace(workplace, directory=stacks[name].directory)
         note(f"what a repair would do: {command('repair', (), there.arguments)}")
-
-
-def finding_fields(stack: str | None, finding: Finding) -> dict[str, Any]:
-    """A finding as the fields of a JSON object, with the name of its stack."""
-    fields = picked(finding, "severity", "code", table="file", offset="offset", message="message")
-    fields |= picked(finding, fix="fixes", git="git")
-    fields |= {"meaning": finding.fault.meaning, "stack": stack, "at_stake": finding.at_stake}
-    cause = finding.cause
-    return {**fields, "cause": cause and picked(cause, "code", table="file", offset="offset")}
 
 
 def _lines(stack: str | None, group: Sequence[Finding], *, is_one_of_many: bool) -> Iterator[str]:

@@ -22,11 +22,11 @@ from engine.fsck import Finding, QuickCheck, Severity, by_cause, check_repositor
 from engine.git import FoundRepository, Repository, find_repository, repositories_below
 from engine.progress import Progress
 from engine.stack import FileKind, UnlistedFile
-from inspector.cli.fsck import finding_fields, lost_stack
+from inspector import model
+from inspector.cli.findings import finding_fields, lost_stack
 from inspector.cli.opening import completes, json_option
 from inspector.cli.output import Output, ProgressLine
 from inspector.exit_codes import ExitCode, note
-from inspector.model import diagnose
 from inspector.text import age_text, counted, file_size, json_line, picked, safe_message, safe_name
 
 if TYPE_CHECKING:
@@ -212,7 +212,7 @@ def _surveyed(repository: Repository, place: str, *, whole: bool) -> dict[str, A
     for stack in stacks:
         try:
             look = quick_check(stack.directory, options)
-            findings = diagnose(stack.directory, options) if whole else look.findings
+            findings = model.diagnose(stack.directory, options) if whole else look.findings
             found += [(stack.name, one) for one in _causes(findings)]
         except (FileNotFoundError, NotADirectoryError) as error:
             found.append((stack.name, lost_stack(error)))

@@ -10,9 +10,10 @@ from hypothesis import given, strategies
 
 from engine.format import RefRecord, may_be_refused
 from engine.fsck import Report
+from engine.fsck.frame import CheckedTable
 from engine.fsck.names import Names, begin_with_another
 from engine.fsck.special import Special
-from engine.fsck.table import CheckedTable, check_table
+from engine.fsck.table import check_table
 from engine.merge import merge_columns
 from engine.table import WriteOptions
 from tests.support.tables import oid, write_table

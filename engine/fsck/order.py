@@ -1,0 +1,170 @@
+"""Checks of the tables together by their headers: repeated ones, update indexes, hash functions."""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from itertools import groupby
+from operator import itemgetter
+
+from engine import merge
+from engine.errors import FormatError, shown
+from engine.format import TABLES_LIST, HashId, ListFault, ListLine, limits_in_name
+from engine.fsck.faults import FAULTS, Severity
+from engine.fsck.finding import Finding, Report
+from engine.fsck.frame import CheckedTable, Limits, in_words
+from engine.merge import MergedTable
+from engine.table import Table
+
+
+def in_order(limits: Sequence[Limits]) -> list[int]:
+    """The places of most tables that follow each other; of two as good, those that are listed first.
+
+    A table may begin with the update index that the one before ends with.
+    """
+    ends: list[int] = []  # of each length, the lowest update index that so many tables end with
+    last: list[int] = []  # and the place of the last of these tables
+    before: dict[int, int | None] = {}
+    for place, (low, high) in enumerate(limits):
+        length = bisect_right(ends, low)
+        if low <= high and (length == len(ends) or high < ends[length]):
+            before[place] = last[length - 1] if length else None
+            ends[length : length + 1], last[length : length + 1] = [high], [place]
+    found: list[int] = []
+    at = last[-1] if last else None
+    while at is not None:
+        found.append(at)
+        at = before[at]
+    return found[::-1]
+
+
+def once_each(names: Sequence[str], limits: Mapping[str, Limits]) -> list[str]:
+    """The lines of a list without repetitions.
+
+    Of each table, the line that its update indexes are in order at; if there is none the last, as git reads
+    the list.
+    """
+    ordered = frozenset(in_order([limits.get(name, (1, 0)) for name in names]))
+    kept: dict[str, int] = {}
+    for place, name in enumerate(names):
+        if kept.get(name) not in ordered:
+            kept[name] = place
+    return [names[place] for place in sorted(kept.values())]
+
+
+def check_repetitions(
+    lines: Sequence[ListLine], tables: Sequence[CheckedTable], report: Report, *, compares: bool = True
+) -> None:
+    """Report lines that name a table again: an error where the stack shows other refs because of them.
+
+    Without `compares` the refs are not read: an error where others may be shown.
+    """
+    repeated = [line for line in lines if line.fault is ListFault.DUPLICATE]
+    if not repeated:
+        return
+    opened = {table.name: table.table for table in tables if table.table is not None}
+    names = [line.name for line in lines if line.name in opened]
+    limits = {table.name: table.limits if compares else table.stated for table in tables}
+    once = once_each(names, {name: known for name, known in limits.items() if known is not None})
+    # Where a table is read last, its records count as if it were read nowhere else.
+    as_read = list(dict.fromkeys(reversed(names)))[::-1]
+    try:
+        before, after = (MergedTable([opened[name] for name in some]) for some in (as_read, once))
+        older = 0
+        if as_read != once:  # -1 for some, as far as can be told
+            older = sum(map(len, merge.ref_changes(before, after))) if compares else -1
+    except FormatError:
+        older = -1
+    code = "list-repeats-older" if older else "list-duplicate"
+    what = f"; because of that, {_refs_show(older)}" if older > 0 else ""
+    for line in repeated:
+        report.add(code, TABLES_LIST, line.offset, f"{shown(line.raw)} again{what}", max(older, 0))
+
+
+def _refs_show(older: int) -> str:
+    return f"{older:,} ref{' shows an older value' if older == 1 else 's show older values'}"
+
+
+def check_tables(
+    tables: Sequence[CheckedTable], hash_id: HashId | None, report: Report, *, compares: bool = True
+) -> list[CheckedTable]:
+    """Report what is wrong with the headers together, oldest first; returns the tables that fit the stack.
+
+    `hash_id` is the hash function of the stack, None for that of the oldest table. Without `compares` the
+    refs are not read, and nothing tells how many show older values.
+    """
+    older: int | None = None
+    for finding in check_order([(table.name, limits) for table in tables if (limits := table.limits)]):
+        if compares and finding.severity is Severity.ERROR:
+            older = _older_values(tables) if older is None else older
+            what = f"{finding.message}; {_refs_show(older) if older else 'no ref shows an older value'}"
+            report.take(replace(finding, message=what, at_stake=older))
+        else:
+            report.take(finding)
+    fitting: list[CheckedTable] = []
+    hashes = {table.header.hash_id for table in tables if table.header is not None}
+    if hash_id is not None and len(hashes) == 1 and hash_id not in hashes:
+        what = f"the configuration states {hash_id}, and all tables are of {min(hashes)}"
+        report.add("object-format", "", None, what)
+        hash_id = None
+    for table in tables:
+        header = table.header
+        if header is None:
+            continue
+        hash_id = hash_id or header.hash_id
+        if header.hash_id is hash_id:
+            fitting.append(table)
+        else:
+            what = f"a {header.hash_id} table in a stack of {hash_id} tables"
+            report.add("hash-mixed", table.name, None, what)
+    return fitting
+
+
+def _older_values(tables: Sequence[CheckedTable]) -> int:
+    """How many refs show an older value than some table holds, of those that can be read."""
+
+    def versions(place: int, table: Table) -> Iterator[tuple[bytes, int, int]]:
+        # A header that states a wrong lowest update index gives all records wrong ones.
+        stated = limits_in_name(table.name)
+        shift = stated[0] - table.min_update_index if stated is not None else 0
+        with suppress(FormatError):
+            for refs in table.ref_blocks():
+                yield from ((ref.name, place, ref.update_index + shift) for ref in refs)
+
+    sources = [versions(place, one.table) for place, one in enumerate(tables) if one.table is not None]
+    older = 0
+    for _, group in groupby(heapq.merge(*sources), key=itemgetter(0)):
+        *others, (_, _, now) = group
+        older += any(index > now for _, _, index in others)
+    return older
+
+
+def check_order(tables: Sequence[tuple[str, Limits]]) -> Iterator[Finding]:
+    """Tables that do not follow each other: each that overlaps others, or the list if none does."""
+    tables = [(name, limits) for name, limits in tables if limits[0] <= limits[1]]
+    ordered = in_order([limits for _, limits in tables])
+    lows = [tables[place][1][0] for place in ordered]
+    highs = [tables[place][1][1] for place in ordered]
+    misplaced: list[str] = []
+    for place in sorted(set(range(len(tables))).difference(ordered)):
+        name, limits = tables[place]
+        first, end = bisect_left(highs, limits[0]), bisect_right(lows, limits[1])
+        if first < end:
+            other, others = tables[ordered[first]]
+            more = f" and {end - first - 1} more" if end - first > 1 else ""
+            what = f"update indexes {in_words(limits)}; {other} has {in_words(others)}{more}"
+            yield Finding(FAULTS["ranges-overlap"], name, None, what)
+        else:
+            misplaced.append(f"{name} ({in_words(limits)})")
+    if misplaced:
+        more = f" and {len(misplaced) - 1} more" if len(misplaced) > 1 else ""
+        what = f"not in the order of update indexes: {misplaced[0]}{more}"
+        yield Finding(FAULTS["tables-out-of-order"], TABLES_LIST, None, what)
+    for number in range(1, len(ordered)):
+        if lows[number] == highs[number - 1]:
+            (name, limits), (other, others) = tables[ordered[number]], tables[ordered[number - 1]]
+            what = f"update indexes {in_words(limits)}, listed after {other} with {in_words(others)}"
+            yield Finding(FAULTS["update-index-shared"], name, None, what)
