@@ -272,11 +272,13 @@ def _due(tables: Sequence[Table], suggested: range, policy: str) -> Iterator[Fin
 
 
 def broken_text(faults: Sequence[OpenError]) -> str:
-    """How much of a stack keeps it from being opened: `1 table damaged, 2 missing`; empty for nothing."""
+    """What keeps a stack from being opened: `2 tables, 1 missing table`; empty for nothing.
+
+    A table that opens may have damaged blocks all the same: then it is among the errors alone.
+    """
     of_list = [fault for fault in faults if isinstance(fault, FormatError) and fault.name == TABLES_LIST]
     missing = sum(isinstance(fault, MissingTableError) for fault in faults)
-    damaged = len(faults) - missing - len(of_list)
-    parts = [f"{number} {word}" for number, word in ((damaged, "damaged"), (missing, "missing")) if number]
-    if parts:
-        parts[0] = f"{counted(damaged or missing, 'table')} {parts[0].split(' ')[1]}"
-    return ", ".join([*parts, *([TABLES_LIST] if of_list else [])])
+    shut = len(faults) - missing - len(of_list)
+    parts = [counted(shut, "table")] if shut else []
+    parts += [counted(missing, "missing table")] if missing else []
+    return ", ".join(parts + [TABLES_LIST] * bool(of_list))

@@ -79,7 +79,7 @@ class StatusLine(Widget):
         if self.read_only:
             facts.append(Fact("read-only", 7))
         if self.broken:
-            facts.append(Fact(f"X broken: {self.broken}", 10, "bold $text-error"))
+            facts.append(Fact(f"X does not open: {self.broken}", 10, "bold $text-error"))
         errors, warnings = self.findings
         if errors:
             facts.append(Fact(f"X {counted(errors, 'error')}", 9, "bold $text-error"))

@@ -71,7 +71,7 @@ def test_a_broken_stack_lands_on_health_and_says_what_is_wrong(stack: Path, size
 
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         assert screen.query_one(TabbedContent).active == "health-tab"
-        assert "X broken: 1 table missing" in shown_lines(pilot.app)[0]
+        assert "X does not open: 1 missing table" in shown_lines(pilot.app)[0]
         assert f"! {name}: listed in tables.list" in text(pilot)
         assert "v Check" in shown_lines(pilot.app)[-1]  # which has the keys
         assert "2 of 3 tables checked" in text(pilot)  # the third is not there to be read
@@ -143,7 +143,7 @@ def test_a_broken_stack_that_is_broken_otherwise_is_shown_anew(stack: Path) -> N
     async def steps(pilot: Pilot[Any], _screen: MainScreen) -> None:
         (stack / names(stack)[2]).unlink()
         await press(pilot, "R")
-        assert "X broken: 2 tables missing" in shown_lines(pilot.app)[0]
+        assert "X does not open: 2 missing tables" in shown_lines(pilot.app)[0]
 
     inspect(stack, steps)
 
@@ -178,7 +178,7 @@ def test_without_a_list_the_tables_of_the_directory_are_shown(stack: Path) -> No
     (stack / "tables.list").unlink()
 
     async def steps(pilot: Pilot[Any], _screen: MainScreen) -> None:
-        assert "X broken: tables.list" in shown_lines(pilot.app)[0]
+        assert "X does not open: tables.list" in shown_lines(pilot.app)[0]
         assert "the 3 table files of the directory are shown" in text(pilot).replace("\n", "")
         await press(pilot, "1")
         assert "branch-0000000" in text(pilot)
@@ -210,7 +210,7 @@ def test_how_a_stack_is_broken_in_few_words() -> None:
     missing, damaged = MissingTableError("a.ref"), FormatError("b.ref", 0, "wrong")
     of_list = FormatError("tables.list", 3, "wrong")
     assert broken_text(()) == ""
-    assert broken_text([missing]) == "1 table missing"
-    assert broken_text([damaged, damaged, missing]) == "2 tables damaged, 1 missing"
+    assert broken_text([missing]) == "1 missing table"
+    assert broken_text([damaged, damaged, missing]) == "2 tables, 1 missing table"
     assert broken_text([of_list]) == "tables.list"
-    assert broken_text([of_list, damaged]) == "1 table damaged, tables.list"
+    assert broken_text([of_list, damaged]) == "1 table, tables.list"

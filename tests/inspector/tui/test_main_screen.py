@@ -113,7 +113,7 @@ def test_a_stack_that_others_break_is_shown_as_it_was_until_it_is_to_be_read_aga
         assert "as it was before: R reads what is left" in " ".join(text(screen).split())
         assert "broken" not in text(screen)
         await press(pilot, "R")
-        assert "X broken: 2 tables missing" in text(screen)
+        assert "X does not open: 2 missing tables" in text(screen)
         assert "R reads" not in text(screen)
 
     watched(stack, steps)
