@@ -69,9 +69,8 @@ FORBIDDEN = {
     | MANY
     | {"inspector.model.view", "inspector.rows.row_filter", "engine.git.joint"},
     "snapshots": LOOKING - {"engine.snapshot.snapshot"} | {"inspector.actions.undoing"},
-    "survey": PROCESSES
-    | FILES
-    | DIGESTS
+    # multiprocessing has its own of FILES.
+    "survey": DIGESTS
     | SCREENS
     | CHANGES
     | DAMAGE - {"engine.fsck.faults"}
