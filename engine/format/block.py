@@ -17,7 +17,6 @@ from __future__ import annotations
 import zlib
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import accumulate, chain
 from typing import Final, TypeVar
 
@@ -81,7 +80,6 @@ def read_block(read: Read, offset: int, left: int, header_size: int, block_size:
     return data
 
 
-@dataclass(slots=True)
 class Block:
     """A block of a table, checked as far as its frame goes; records are checked when decoded.
 
@@ -91,16 +89,41 @@ class Block:
     are kept of a block that is searched time and again.
     """
 
-    name: str
-    offset: int
-    type: int
-    data: bytes
-    records_start: int
-    records_end: int
-    restart_count: int
-    next_offset: int
-    padding: int
-    restart_keys: list[bytes] | None = None
+    __slots__ = (
+        "data",
+        "name",
+        "next_offset",
+        "offset",
+        "padding",
+        "records_end",
+        "records_start",
+        "restart_count",
+        "restart_keys",
+        "type",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        offset: int,
+        block_type: int,
+        data: bytes,
+        records_start: int,
+        records_end: int,
+        restart_count: int,
+        next_offset: int,
+        padding: int,
+    ) -> None:
+        self.name = name
+        self.offset = offset
+        self.type = block_type
+        self.data = data
+        self.records_start = records_start
+        self.records_end = records_end
+        self.restart_count = restart_count
+        self.next_offset = next_offset
+        self.padding = padding
+        self.restart_keys: list[bytes] | None = None
 
     @property
     def block_len(self) -> int:

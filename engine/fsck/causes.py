@@ -11,7 +11,6 @@ says is enough for the second to be there, or when one step mends both.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from typing import Final
 
 from engine.format import limits_in_name
@@ -92,7 +91,7 @@ class Causes:
         cause = self._cause_of(finding)
         # What is worse than its cause has to be seen among its like.
         if cause is not None and cause.severity.rank <= finding.severity.rank:
-            return replace(finding, cause=cause)
+            return finding._replace(cause=cause)
         self._first.setdefault(finding.code, finding)
         self._in_file.setdefault(finding.file, {}).setdefault(finding.code, finding)
         return finding

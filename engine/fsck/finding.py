@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.errors import FormatError, reason_of
 from engine.fsck.faults import FAULTS, FaultKind, Severity
 
 
-@dataclass(slots=True, frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """A fault in one place.
 
     `file` is the name of the file in the stack's directory (bytes that are not UTF-8 escaped as in

@@ -6,7 +6,6 @@ import heapq
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from itertools import groupby
 from operator import itemgetter
 
@@ -101,7 +100,7 @@ def check_tables(
         if compares and finding.severity is Severity.ERROR:
             older = _older_values(tables) if older is None else older
             what = f"{finding.message}; {_refs_show(older) if older else 'no ref shows an older value'}"
-            report.take(replace(finding, message=what, at_stake=older))
+            report.take(finding._replace(message=what, at_stake=older))
         else:
             report.take(finding)
     fitting: list[CheckedTable] = []

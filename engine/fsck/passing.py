@@ -11,7 +11,6 @@ first byte after the prefix is higher than that of the key before is therefore i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
@@ -53,7 +52,6 @@ Witness = Callable[[int, Sequence[bytes], bytes, Sequence[bytes]], None]
 """Told what is in sound blocks, in the order of the file: their type, and keys, kinds, tails of records."""
 
 
-@dataclass(slots=True)
 class SoundBlock:
     """What a sound block holds.
 
@@ -63,14 +61,28 @@ class SoundBlock:
     `pass_refs` or `pass_objects` makes, and `doubtful` says that it does not tell everything.
     """
 
-    first: bytes
-    last: bytes
-    names: Names | None = None
-    logs: Sequence[Encoded] | None = ()
-    may_have_null: bool = False
-    pairs: int = 0
-    weight: int = 0
-    doubtful: bool = False
+    __slots__ = ("doubtful", "first", "last", "logs", "may_have_null", "names", "pairs", "weight")
+
+    def __init__(
+        self,
+        first: bytes,
+        last: bytes,
+        names: Names | None = None,
+        logs: Sequence[Encoded] | None = (),
+        *,
+        may_have_null: bool = False,
+        pairs: int = 0,
+        weight: int = 0,
+        doubtful: bool = False,
+    ) -> None:
+        self.first = first
+        self.last = last
+        self.names = names
+        self.logs = logs
+        self.may_have_null = may_have_null
+        self.pairs = pairs
+        self.weight = weight
+        self.doubtful = doubtful
 
 
 def pass_refs(

@@ -16,7 +16,6 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -37,8 +36,7 @@ _MOST_NAMES: Final = 2**14
 """Names of newer tables that are kept to be looked for in older ones."""
 
 
-@dataclass(slots=True, frozen=True)
-class QuickCheck:
+class QuickCheck(NamedTuple):
     """A stack by what lies at its surface.
 
     `bytes` is the size of the `tables` that are listed and there. `refs` estimates how many refs the stack

@@ -21,7 +21,6 @@ import os
 import stat
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, field
 from functools import partial
 
 from engine.fsck.causes import Causes
@@ -58,16 +57,18 @@ def fsck(
     return _Run(path, options or StackOptions(), progress, time.time() if now is None else now).told()
 
 
-@dataclass(slots=True)
 class _Run:
     """One check of one stack."""
 
-    _path: str
-    _options: StackOptions
-    _progress: ProgressCallback | None
-    _now: float
-    _tables: list[CheckedTable] = field(default_factory=list)
-    _done: int = 0
+    def __init__(
+        self, path: str, options: StackOptions, progress: ProgressCallback | None, now: float
+    ) -> None:
+        self._path = path
+        self._options = options
+        self._progress = progress
+        self._now = now
+        self._tables: list[CheckedTable] = []
+        self._done = 0
 
     def told(self) -> Generator[Finding, None, list[str]]:
         """The findings with their causes; returns what `fsck` does."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, overload
@@ -70,8 +69,7 @@ class StackLocation(NamedTuple):
     is_current: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Repository:
+class Repository(NamedTuple):
     """The repository, or the plain directory, that a path leads to.
 
     `path` is the path as it was typed; all others are absolute and free of symbolic links. A plain directory

@@ -18,16 +18,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from engine.errors import RepositoryError, in_words, reason_of
 from engine.format import TABLES_LIST
 from engine.git.finding import common_dir_of, follow_git_file, is_git_dir
 
 
-@dataclass(frozen=True, slots=True)
-class FoundRepository:
+class FoundRepository(NamedTuple):
     """A repository, or a directory that may hold some and cannot be read.
 
     `path` shows where it is, below the directory that was asked about, unless a linked worktree leads out of

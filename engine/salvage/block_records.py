@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from itertools import islice, takewhile
 from typing import Final, NamedTuple, TypeVar
 
@@ -230,7 +229,8 @@ def _readable(
     second, at = get_varint(block.data, get_varint(block.data, first.start - base)[1])
     tail = block.data[at + (second >> 3) : run[-1].end - base]
     alone = encode_head(0, len(first.key), second & 7) + first.key + tail
-    block = replace(block, data=alone, records_start=0, records_end=len(alone))
+    places = block.restart_count, block.next_offset, block.padding
+    block = Block(block.name, block.offset, block.type, alone, 0, len(alone), *places)
     passed, most = 0, records.header.max_update_index - records.header.min_update_index
     for items in _cut_out(block, records.header):
         kept = items

@@ -179,7 +179,7 @@ class AddAction(Action[UpdatePlan]):
         )
 
     def _place(self, directory: Path) -> Workplace:
-        return replace(self.workplace, directory=directory)
+        return self.workplace.at(directory)
 
     def _other(self, directory: str | Path) -> str:
         """`the stack of the worktree side`: which other stack than that of the workplace it is, if it is."""

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -23,7 +22,6 @@ class RefusedError(PermissionError):
     """Nothing may be changed here; the message says why, and what would change that."""
 
 
-@dataclass(frozen=True)
 class Workplace:
     """The stack that actions work on, and how they open it: always with a handle of their own.
 
@@ -32,10 +30,22 @@ class Workplace:
     `read_only` every change is refused.
     """
 
-    directory: Path
-    given: StackOptions | None
-    repository: Repository | None = None
-    read_only: bool = False
+    def __init__(
+        self,
+        directory: Path,
+        given: StackOptions | None,
+        repository: Repository | None = None,
+        *,
+        read_only: bool = False,
+    ) -> None:
+        self.directory = directory
+        self.given = given
+        self.repository = repository
+        self.read_only = read_only
+
+    def at(self, directory: Path) -> Workplace:
+        """The same with another stack."""
+        return Workplace(directory, self.given, self.repository, read_only=self.read_only)
 
     @cached_property
     def options(self) -> StackOptions:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Final, TypeAlias
 
 import click
@@ -48,7 +47,7 @@ def fsck(call: Call) -> None:
         found += [(None, one) for one in by_cause(check_repository(workplace.around))]
     with ProgressLine() as progress:
         for name, location in stacks.items():
-            there = replace(workplace, directory=location.directory)
+            there = workplace.at(location.directory)
             found += [(name, one) for one in by_cause(_findings(there, progress))]
     found.sort(key=lambda item: item[1][0].urgency)
     if call.as_json:
@@ -80,7 +79,7 @@ def _note_ending(found: Sequence[_Found], workplace: Workplace, stacks: Mapping[
     ill = next((item for item in found if item[1][0].fault.is_for_repair), None)
     if ill is not None:
         name = ill[0]  # what surrounds the stacks is repaired with the one that the path leads to
-        there = workplace if name is None else replace(workplace, directory=stacks[name].directory)
+        there = workplace if name is None else workplace.at(stacks[name].directory)
         note(f"what a repair would do: {command('repair', (), there.arguments)}")
 
 
@@ -91,7 +90,7 @@ def _lines(stack: str | None, group: Sequence[Finding], *, is_one_of_many: bool)
         where = f"stack {safe_name(stack)}: {where}"
     yield f"{finding.severity.value}: {finding.code}: {where}{safe_message(finding.message)}"
     for one in following:
-        place = _place(one) if one.file != finding.file else _place(replace(one, file=""))
+        place = _place(one) if one.file != finding.file else _place(one._replace(file=""))
         yield f"    so also: {one.code}: {place}{safe_message(one.message)}"
     yield f"    {finding.fault.meaning}"
     yield f"    git: {finding.git}"

@@ -107,7 +107,7 @@ def stack_verb(verb: Callable[..., None]) -> Callable[..., None]:
     return path_options(json_option(called))
 
 
-def find_stack(path: Path | None, worktree: str | None) -> Workplace:
+def find_stack(path: Path | None, worktree: str | None, *, read_only: bool = False) -> Workplace:
     """The stack that a user means by a path (default: here, or GIT_DIR) and the name of a worktree.
 
     Raises `RepositoryError` when there is none behind the path, `click.UsageError` for an unknown worktree.
@@ -122,7 +122,7 @@ def find_stack(path: Path | None, worktree: str | None) -> Workplace:
                 f"no worktree {worktree!r} here; there is {names}", param_hint="--worktree"
             )
         location = found[0]
-    return Workplace(location.directory, None, repository)
+    return Workplace(location.directory, None, repository, read_only=read_only)
 
 
 class Call:

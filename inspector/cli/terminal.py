@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -59,7 +58,7 @@ def inspect(
     Where there are several stacks, and --worktree does not say which, it asks.
     """
     if made is None:
-        workplace = replace(find_stack(path, worktree), read_only=read_only)
+        workplace = find_stack(path, worktree, read_only=read_only)
         repository = workplace.surroundings
         ask = worktree is None and len(repository.stacks) > 1
         label = str(repository.path) if worktree is None else f"{repository.path} ({worktree})"
@@ -73,6 +72,6 @@ def inspect(
     with tempfile.TemporaryDirectory(prefix="reftable-demo-") as parent:
         directory = Path(parent, "reftable")
         (demo.build_damaged_demo if made == "damaged" else demo.build_demo)(directory)
-        workplace = Workplace(directory, StackOptions(), None, read_only)
+        workplace = Workplace(directory, StackOptions(), read_only=read_only)
         code = tui.run_inspector(workplace, label="demo", mouse=not no_mouse)
     ctx.exit(code)

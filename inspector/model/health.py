@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -142,7 +141,7 @@ class Health:
         causes = {identity(one) for one in known}
         # What a finding followed from may be gone.
         known = [
-            replace(one, cause=None) if one.cause is not None and identity(one.cause) not in causes else one
+            one._replace(cause=None) if one.cause is not None and identity(one.cause) not in causes else one
             for one in known
         ]
         self._shown = sorted(known, key=self._order)

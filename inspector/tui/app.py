@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from typing import ClassVar, Final
 
@@ -120,7 +119,7 @@ class InspectorApp(TerminalApp):
             self.exit()
 
     def _open(self, location: StackLocation, _job: Job) -> tuple[Session, Workplace]:
-        workplace = replace(self._workplace, directory=location.directory)
+        workplace = self._workplace.at(location.directory)
         label = f"{self._label} ({location.name})"
         session = Session.open(location.directory, label=label, options=workplace.options)
         # Closed at the end: a job of the screen that is left may read until then.
