@@ -14,11 +14,11 @@ from typing import Any, Final, NamedTuple
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 from textual.markup import escape
-from textual.widgets import TabbedContent, TabPane
 
 from inspector.tui.key_actions import key_actions
 from inspector.tui.screens.main import MainScreen
 from inspector.tui.themes import THEMES
+from inspector.tui.widgets.tab_line import TabLine
 
 # What moves the cursor or the focus is done by its key or not at all: it is found, but not listed.
 _MOVING: Final = "move|page|first|last|home|end|cursor|scroll|focus|tab|show_tab|copy_text"
@@ -78,11 +78,11 @@ class InspectorCommands(Provider):
                     yield _Command(change.title, (), escape(change.does), run, listed=True)
 
     def _tabs(self) -> Iterator[_Command]:
-        for tabs in self.screen.query(TabbedContent):
-            for pane in tabs.query(TabPane):
-                if pane.id is not None and pane.id != tabs.active:
-                    title = f"Go to tab: {tabs.get_tab(pane.id).label_text.split()[0]}"
-                    yield _Command(title, (), None, partial(setattr, tabs, "active", pane.id), listed=True)
+        for tabs in self.screen.query(TabLine):
+            for tab in tabs.names:
+                if tab != tabs.active:
+                    run = partial(tabs.post_message, TabLine.Chosen(tab))
+                    yield _Command(f"Go to tab: {tab.capitalize()}", (), None, run, listed=True)
 
     def _general(self) -> Iterator[_Command]:
         yield _Command("Theme…", (), "Choose the colours", self.app.action_change_theme, listed=True)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Input, Static, TabbedContent, TabPane
+from textual.widgets import Input, Static
 
 from inspector.tui.palette import InspectorCommands
 from inspector.tui.screens.dialog import explain
 from inspector.tui.terminal import TerminalApp
 from inspector.tui.themes import register_themes
+from inspector.tui.widgets.tab_line import TabLine
 
 
 class Pane(Vertical):
@@ -66,15 +69,25 @@ class Habits(Screen[None]):
     ]
 
     def compose(self) -> ComposeResult:
-        with TabbedContent(id="tabs"):
-            with TabPane("Refs", id="refs-tab"), Pane():
-                yield Tables("tables", id="tables")
-            with TabPane("Logs", id="logs-tab"):
-                yield Input(id="input")
-                yield VerticalScroll(id="scroll")
+        yield TabLine({"refs": Content("Refs"), "logs": Content("Logs")})
+        with Pane():
+            yield Tables("tables", id="tables")
+        with Vertical(id="logs"):
+            yield Input(id="input")
+            yield VerticalScroll(id="scroll")
 
     def on_mount(self) -> None:
+        self.show_tab("refs")
         self.query_one(Tables).focus()
+
+    @on(TabLine.Chosen)
+    def _tab_chosen(self, event: TabLine.Chosen) -> None:
+        self.show_tab(event.tab)
+
+    def show_tab(self, tab: str) -> None:
+        self.query_one(TabLine).active = tab
+        self.query_one(Pane).display = tab == "refs"
+        self.query_one("#logs").display = tab == "logs"
 
     def action_reload(self) -> None:
         Tables.done.append("reload")

@@ -22,11 +22,9 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.events import Resize, ScreenResume
-from textual.message import Message
 from textual.screen import Screen
 from textual.widget import AwaitMount, Widget
-from textual.widgets import Static, TabbedContent, TabPane, Tabs
-from textual.widgets.tabbed_content import ContentTab
+from textual.widgets import Static
 
 from engine.readable import damage_met
 from engine.stack import Policy, UnlistedFile, Verdicts, unlisted_files
@@ -64,6 +62,7 @@ from inspector.tui.widgets.record_pane import LogsPane, RefsPane
 from inspector.tui.widgets.stack_list import StackPane
 from inspector.tui.widgets.stack_rows import StackRow
 from inspector.tui.widgets.status_line import Breadcrumbs, StatusLine
+from inspector.tui.widgets.tab_line import TabLine
 from inspector.tui.widgets.virtual_list import VirtualList
 from inspector.tui.work import Job, Jobs
 
@@ -88,42 +87,6 @@ class _Panes(Horizontal):
 
 class _RecordsPane(Vertical, EvenLines):
     """The tabs, and below them the detail."""
-
-
-class PaneTab(TabPane):
-    """A tab whose pane is put into it when it is first shown; until then the pane only holds its state.
-
-    The focus follows what is shown, and never leads. Textual reports it late: when keys come fast, it would
-    show the tab that they have left.
-    """
-
-    BLANK = True
-
-    def __init__(self, title: str, pane: Widget, id: str) -> None:  # noqa: A002 - as all widgets call it
-        super().__init__(title, id=id)
-        self._pane = pane
-        self._mounting: AwaitMount | None = None
-
-    async def build(self) -> None:
-        """Have the pane with all its parts, so that it can take keys and do jobs."""
-        if self._mounting is None:
-            self._mounting = self.mount(self._pane)
-        if not self._pane.is_mounted:
-            await self._mounting
-
-    def post_message(self, message: Message) -> bool:
-        """All messages but the one that would show this tab."""
-        return not isinstance(message, TabPane.Focused) and super().post_message(message)
-
-
-class _TabbedContent(TabbedContent):
-    BLANK = True
-
-    @on(Tabs.TabActivated)
-    async def _clicked(self, event: Tabs.TabActivated) -> None:
-        # Before Textual shows the tab, which would be empty at first.
-        name = ContentTab.sans_prefix(event.tab.id or "")
-        await self.query_one(f"#{name}", PaneTab).build()
 
 
 class LiveScreen(Screen[None], EvenLines):
@@ -169,8 +132,18 @@ class LiveScreen(Screen[None], EvenLines):
         self._logs = LogsPane(session)
         self._blocks = BlockPane()
         self._compaction = CompactionPane(rule)
-        self._first_tab = f"{tab or 'refs'}-tab"
+        self._first_tab = tab or "refs"
         self._health = HealthPane(clock=clock, repository=workplace.around)
+        self._panes: dict[str, Widget] = {
+            "refs": self._refs,
+            "logs": self._logs,
+            "blocks": self._blocks,
+            "compaction": self._compaction,
+            "health": self._health,
+        }
+        self._mounting: dict[str, AwaitMount] = {}
+        self._tabs = TabLine({name: Content(name.capitalize()) for name in self._panes})
+        self._detail = Detail()
         self._detail_of: StackPane | RefsPane | LogsPane = self._refs
         self._trace: RefTrace | None = None
         self._records = _RecordsPane(id="records-pane", classes="pane -with-keys")  # as `AUTO_FOCUS` has it
@@ -193,14 +166,25 @@ class LiveScreen(Screen[None], EvenLines):
         with _Panes(id="panes"):
             yield self._stack
             with self._records:
-                with _TabbedContent(id="records"):
-                    yield PaneTab("Refs", self._refs, "refs-tab")
-                    yield PaneTab("Logs", self._logs, "logs-tab")
-                    yield PaneTab("Blocks", self._blocks, "blocks-tab")
-                    yield PaneTab("Compaction", self._compaction, "compaction-tab")
-                    yield PaneTab("Health", self._health, "health-tab")
-                yield Detail()
+                yield self._tabs
+                yield self._panes[self._shown_first]
+                yield self._detail
         yield KeyBar()
+
+    @property
+    def _shown_first(self) -> str:
+        """The tab to begin with: the one that was asked for, unless the stack is broken."""
+        return "health" if self._session.view.faults else self._first_tab
+
+    async def _build(self, tab: str) -> Widget:
+        """Have the pane of a tab with all its parts, so that it can take keys and do jobs."""
+        pane = self._panes[tab]
+        if not pane.is_attached:
+            pane.display = False
+            self._mounting[tab] = self._records.mount(pane, before=self._detail)
+        if tab in self._mounting and not pane.is_mounted:
+            await self._mounting[tab]
+        return pane
 
     async def on_resize(self, event: Resize) -> None:
         """Say when there is no room."""
@@ -272,9 +256,7 @@ class LiveScreen(Screen[None], EvenLines):
     def _show_marks(self) -> None:
         counts = self._health.known.counts()
         self.query_one(StatusLine).findings = counts.errors, counts.warnings
-        tab, label = self.query_one(TabbedContent).get_tab("health-tab"), tab_label(counts)
-        if tab.label != label:
-            tab.label = label
+        self._tabs.relabel("health", tab_label(counts))
         marks = self._health.known.marks() | dict.fromkeys(self._damage, HealthMark.DAMAGED)
         self._stack.show(self._session.view, self._unlisted, marks)
         self._compaction.show_damage(self._damage | self._health.known.damage())
@@ -296,24 +278,23 @@ class LiveScreen(Screen[None], EvenLines):
 
     def _show_way(self) -> None:
         """What the breadcrumbs say: the stack, what of it the lists show, and which list."""
-        view, scope = self._session.view, self._refs.scope
-        tab = self.query_one(TabbedContent)
+        view, scope, tab = self._session.view, self._refs.scope, self._tabs.active
         parts = ["stack"]
-        if tab.active in ("refs-tab", "logs-tab"):
+        if tab in ("refs", "logs"):
             parts.append(scope.label(view))
-        elif tab.active == "blocks-tab" and self._beside_shown is not None:
+        elif tab == "blocks" and self._beside_shown is not None:
             parts.append(self._beside_shown[1])
-        elif tab.active == "blocks-tab" and isinstance(row := self._stack.current, StackRow):
+        elif tab == "blocks" and isinstance(row := self._stack.current, StackRow):
             parts.append(OneTable(row.table.name).label(view))
-        if tab.active:
-            parts.append(tab.get_tab(tab.active).label_text.split()[0].lower())
+        if tab:
+            parts.append(tab)
         self.query_one(Breadcrumbs).parts = tuple(parts)
-        self.query_one(Detail).set_class(tab.active not in ("refs-tab", "logs-tab"), "-unused")
+        self._detail.set_class(tab not in ("refs", "logs"), "-unused")
         self._records.border_title = Content(parts[1] if len(parts) > 2 else "")
 
     def _show_blocks(self) -> None:
         """The table under the cursor, once the tab is shown."""
-        if self.query_one(TabbedContent).active == "blocks-tab":
+        if self._tabs.active == "blocks":
             row = self._stack.current
             if self._beside_shown is not None:
                 self._blocks.show_table(self._beside_shown[0])
@@ -348,7 +329,7 @@ class LiveScreen(Screen[None], EvenLines):
         row = self._detail_of.current
         oid = object_of(row, self._trace)
         known = self._objects.chain(oid) if oid is not None else []
-        self.query_one(Detail).show(row, self._trace, known, anew=anew)
+        self._detail.show(row, self._trace, known, anew=anew)
         self._objects.want(oid)
         # Without an answer there is nothing to say: the detail is whole without it.
         self._jobs.drive("objects", self._objects, self._object_read, lambda _error: None)
@@ -386,7 +367,7 @@ class LiveScreen(Screen[None], EvenLines):
 
     async def check_again(self) -> None:
         """Begin a check, in place of one that is going on."""
-        await self.query_one("#health-tab", PaneTab).build()
+        await self._build("health")
         self._health.action_stop()
         self._health.action_check()
 

@@ -17,7 +17,7 @@ from textual.binding import BindingType
 from textual.events import DescendantFocus
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Input, TabbedContent, Tabs
+from textual.widgets import Input
 
 from engine.stack import UnlistedFile
 from inspector import actions
@@ -30,7 +30,6 @@ from inspector.tui.screens.dialog import explain
 from inspector.tui.screens.navigable import NavigableScreen
 from inspector.tui.widgets.compaction_pane import CompactionPane
 from inspector.tui.widgets.compaction_words import damage_texts
-from inspector.tui.widgets.detail import Detail
 from inspector.tui.widgets.health_pane import HealthPane
 from inspector.tui.widgets.record_pane_base import RecordPane
 from inspector.tui.widgets.stack_list import StackPane
@@ -59,12 +58,9 @@ class MainScreen(NavigableScreen):
 
     async def on_mount(self) -> None:
         """Give the keys to what matters first."""
-        # Keys and the mouse switch tabs; as a stop between the panes they would be in the way.
-        self.query_one(Tabs).can_focus = False
-        is_broken = bool(self._session.view.faults)
-        await self._show_tab("health-tab" if is_broken else self._first_tab)
+        await self._show_tab(self._shown_first)
         self.begin()
-        if is_broken:
+        if self._session.view.faults:
             self._health.action_check()
         elif self._watch is not None and self._session.view.size <= _SMALL:
             self._awaits_first_check = True
@@ -83,7 +79,7 @@ class MainScreen(NavigableScreen):
             and not isinstance(self.focused, Input)
         )
         if self._watch is not None and is_as_opened:
-            await self._show_tab("health-tab")
+            await self._show_tab("health")
 
     @on(HealthPane.Changed)
     def _answer_who_asked_early(self) -> None:
@@ -133,7 +129,7 @@ class MainScreen(NavigableScreen):
         row = self._detail_of.current
         self._trace = None
         # The first ref that is shown is not drawn before its versions are known: they come at once.
-        if not (isinstance(row, RefRow) and self.query_one(Detail).is_empty):
+        if not (isinstance(row, RefRow) and self._detail.is_empty):
             self._draw_detail()
         if isinstance(row, RefRow):
             arrangement = self._refs.arrangement
@@ -200,12 +196,12 @@ class MainScreen(NavigableScreen):
 
     async def action_prompt(self, which: Literal["filter", "jump"]) -> None:
         """Ask for it in the list that is shown; where that has no such prompt, say so."""
-        shown = self.query_one(TabbedContent).active
+        shown = self._tabs.active
         for pane in (self._refs, self._logs):
-            if pane.is_attached and shown == f"{pane.LIST_ID}-tab":
+            if pane.is_attached and shown == pane.LIST_ID:
                 await (pane.action_filter() if which == "filter" else pane.action_jump())
                 return
-        if shown == "blocks-tab" and which == "jump":
+        if shown == "blocks" and which == "jump":
             self._blocks.action_ask_offset()
             return
         await self.run_action(f"app.no_prompt('{which}')")

@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from textual import on
 from textual.screen import Screen
-from textual.widgets import TabbedContent, TabPane
 
 from inspector.model import (
     CommitPlace,
@@ -36,12 +35,13 @@ from inspector.rows import node_place
 from inspector.tui.navigation import Follow, Go, Held, Spot, Trail
 from inspector.tui.pager import show_object
 from inspector.tui.screens.dialog import Dialog, LeadsToScreen
-from inspector.tui.screens.live import LiveScreen, PaneTab
+from inspector.tui.screens.live import LiveScreen
 from inspector.tui.widgets.block_tree import BlockTree
 from inspector.tui.widgets.compaction_pane import CompactionPane
 from inspector.tui.widgets.detail import Detail
 from inspector.tui.widgets.geometry import BarList
 from inspector.tui.widgets.hex_view import HexView
+from inspector.tui.widgets.tab_line import TabLine
 from inspector.tui.widgets.virtual_list import VirtualList
 
 _BUSY: Final = "A change is being made: wait for its end, or stop it with escape, before you go elsewhere."
@@ -50,7 +50,7 @@ _BUSY: Final = "A change is being made: wait for its end, or stop it with escape
 class NavigableScreen(LiveScreen):
     """Has tabs to go to, and goes where rows lead."""
 
-    _tab_with_keys = _tab_shown = "refs-tab"
+    _tab_with_keys = "refs"
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - those of the screen below
         super().__init__(*args, **options)
@@ -64,48 +64,43 @@ class NavigableScreen(LiveScreen):
 
     async def action_tab(self, step: int) -> None:
         """Go to the tab beside, and round at the end."""
-        names = self._tab_names()
-        await self._show_tab(names[(names.index(self.query_one(TabbedContent).active) + step) % len(names)])
+        names = self._tabs.names
+        await self._show_tab(names[(names.index(self._tabs.active) + step) % len(names)])
 
     async def action_show_tab(self, number: int) -> None:
         """Go to this tab."""
-        await self._show_tab(self._tab_names()[number])
+        await self._show_tab(self._tabs.names[number])
 
-    def _tab_names(self) -> list[str]:
-        return [pane.id or "" for pane in self.query(TabPane)]
+    @on(TabLine.Chosen)
+    async def _tab_chosen(self, event: TabLine.Chosen) -> None:
+        await self._show_tab(event.tab)
 
     async def _show_tab(self, name: str) -> None:
         self._jobs.drop("locate")  # the user has gone elsewhere
         self._tab_with_keys = name
-        tab = self.query_one(f"#{name}", PaneTab)
-        await tab.build()
-        if self._tab_with_keys == name:  # and has not gone on meanwhile
-            self._tab_shown = self.query_one(TabbedContent).active = name
-            # Not only once the tab tells that it is shown: keys that are typed until then are for it.
-            # At once and not in its turn, or it could take the user back from where the next key has led.
-            is_compaction = name == "compaction-tab"
+        pane = await self._build(name)
+        if self._tab_with_keys != name:
+            return  # the user has gone on meanwhile
+        if self._tabs.active != name:
+            self._tabs.active = name
+            for other in self._panes.values():
+                if other.is_attached and other.display != (other is pane):
+                    other.display = other is pane
+            self._show_blocks()
+            self._show_way()
+            self._keep_secret()
+        if name == "compaction":
+            self.set_focus(self._compaction.focus_target)
+        else:
             shown = (
-                rows for rows in tab.query(VirtualList) if rows.parent is not None and rows.parent.display
+                rows for rows in pane.query(VirtualList) if rows.parent is not None and rows.parent.display
             )
             # On a low screen bytes are shown in place of the list of blocks.
-            if is_compaction:
-                self.set_focus(self._compaction.focus_target)
-            else:
-                self.set_focus(next(shown, None) or tab.query(HexView).first())
-
-    @on(TabbedContent.TabActivated)
-    async def _tab_activated(self, event: TabbedContent.TabActivated) -> None:
-        if event.pane.id != self.query_one(TabbedContent).active:
-            return  # it comes late: by now the user is at another tab
-        self._show_blocks()
-        self._show_way()
-        self._keep_secret()
-        if event.pane.id != self._tab_shown:  # a click; after a key the focus may be elsewhere by now
-            await self._show_tab(event.pane.id or "")
+            self.set_focus(next(shown, None) or pane.query(HexView).first())
 
     @on(CompactionPane.Revealed)
     def _keep_secret(self) -> None:
-        is_shown = self.query_one(TabbedContent).active == "compaction-tab"
+        is_shown = self._tabs.active == "compaction"
         self._stack.keep_secret(is_shown and self._compaction.hides_own)
 
     # Where the row under the cursor leads.
@@ -126,9 +121,7 @@ class NavigableScreen(LiveScreen):
             found = tuple(place for place in found if not isinstance(place, CommitPlace))
         if found and isinstance(found[0], FilePlace) and row is self._stack.current:
             # A table leads first to what the tab shows of it.
-            shown = {"refs-tab": "refs", "logs-tab": "logs"}.get(
-                self.query_one(TabbedContent).active, "blocks"
-            )
+            shown = self._tabs.active if self._tabs.active in ("refs", "logs") else "blocks"
             return tuple(sorted(found, key=lambda at: not (isinstance(at, FilePlace) and at.shows == shown)))
         return found
 
@@ -211,7 +204,7 @@ class NavigableScreen(LiveScreen):
     def _look_for(self, place: ReadPlace) -> None:
         view, scope, spot, origin = self._session.view, self._refs.scope, self._spot(), self.app.screen
 
-        active = self.query_one(TabbedContent).active
+        active = self._tabs.active
 
         def found(at: InList | InBytes | str) -> None:
             if self.app.screen is not origin:
@@ -219,7 +212,7 @@ class NavigableScreen(LiveScreen):
             if isinstance(at, str):
                 self.notify(at[:1].upper() + at[1:] + ".", severity="warning", markup=False)
             else:
-                if isinstance(place, MomentPlace) and isinstance(at, InList) and active == "logs-tab":
+                if isinstance(place, MomentPlace) and isinstance(at, InList) and active == "logs":
                     at = at._replace(kind="logs")  # the list stays that the user was at
                 self.call_next(self._arrive, spot, origin, at)
 
@@ -238,17 +231,17 @@ class NavigableScreen(LiveScreen):
         match at:
             case InList(kind, scope, key):
                 pane = self._refs if kind == "refs" else self._logs
-                await self._show_tab(f"{kind}-tab")
+                await self._show_tab(kind)
                 self._set_scope(scope)
                 pane.go_to(key)
             case InBytes():
                 await self._show_bytes(at)
             case CompactionPlace():
                 self._compaction.now()
-                await self._show_tab("compaction-tab")
-                await self._show_tab("compaction-tab")
+                await self._show_tab("compaction")
+                await self._show_tab("compaction")
             case ReplayPlace(title, before, merged, after):
-                await self._show_tab("compaction-tab")
+                await self._show_tab("compaction")
                 self._compaction.replay(before, merged, after, title)
         self.refresh_bindings()
 
@@ -269,7 +262,7 @@ class NavigableScreen(LiveScreen):
     async def _show_bytes(self, at: InBytes) -> None:
         self._beside_shown = None if at.table in self._session.view.tables else (at.table, at.words)
         self._stack.choose_file(at.table.name)
-        await self._show_tab("blocks-tab")
+        await self._show_tab("blocks")
         self._blocks.show_table(at.table)
         if at.offset is not None:
             self._blocks.reveal(at.offset, at.key)
@@ -286,7 +279,7 @@ class NavigableScreen(LiveScreen):
     def _spot(self) -> Spot:
         focused = self.focused
         return Spot(
-            tab=self.query_one(TabbedContent).active,
+            tab=self._tabs.active,
             focused=focused,
             cursor=focused.cursor if isinstance(focused, VirtualList) and focused.id == "findings" else None,
             refs=self._refs.spot,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Static, TabbedContent
+from textual.widgets import Static
 
 from engine.errors import FormatError
 from engine.format import LogRecord, RefRecord
@@ -18,6 +18,7 @@ from engine.stack import Stack, StackOptions
 from inspector.actions import Workplace
 from inspector.model import News
 from inspector.tui import InspectorApp, MainScreen, run_inspector
+from inspector.tui.widgets.tab_line import TabLine
 from inspector.tui.widgets.virtual_list import VirtualList
 from tests.support.git import Repository
 from tests.support.screens import (
@@ -149,7 +150,7 @@ def test_tab_goes_from_pane_to_pane(shared: SharedScreen) -> None:
 
 def test_brackets_and_numbers_switch_tabs_and_go_there(shared: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
-        tabs = screen.query_one(TabbedContent)
+        tabs = screen.query_one(TabLine)
         await press(pilot, "tab")
         for key, name in [
             *(("right_square_bracket", name) for name in ("logs", "blocks", "compaction", "health", "refs")),
@@ -157,9 +158,9 @@ def test_brackets_and_numbers_switch_tabs_and_go_there(shared: SharedScreen) -> 
             *((str(number), name) for number, name in enumerate(TABS, start=1)),
         ]:
             await press(pilot, key)
-            assert tabs.active == f"{name}-tab"
+            assert tabs.active == name
             assert screen.focused is not None
-            assert tabs.get_pane(tabs.active) in screen.focused.ancestors
+            assert screen._panes[name] in screen.focused.ancestors
 
     shared(steps)
 
@@ -174,7 +175,7 @@ def test_the_mouse_selects_rows_panes_and_tabs(shared: SharedScreen) -> None:
         await settle(pilot)
         assert screen.focused is rows(screen, "refs")
         assert rows(screen, "refs").cursor == 3
-        await pilot.click("ContentTab#--content-tab-logs-tab")
+        await pilot.click(TabLine, offset=(8, 0))
         await settle(pilot)
         assert screen.focused is rows(screen, "logs")
 

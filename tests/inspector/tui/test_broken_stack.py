@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import TabbedContent
 
 from engine.errors import FormatError, MissingTableError
 from engine.format import HashId, RefRecord
@@ -17,6 +16,7 @@ from engine.stack import Stack, StackOptions
 from inspector.model import Session, broken_text
 from inspector.model.trace import trace_ref
 from inspector.tui import MainScreen
+from inspector.tui.widgets.tab_line import TabLine
 from tests.support.screens import (
     NARROW,
     OPTIONS,
@@ -70,7 +70,7 @@ def test_a_broken_stack_lands_on_health_and_says_what_is_wrong(stack: Path, size
     break_second(stack)
 
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
-        assert screen.query_one(TabbedContent).active == "health-tab"
+        assert screen.query_one(TabLine).active == "health"
         assert "X does not open: 1 missing table" in shown_lines(pilot.app)[0]
         assert f"! {name}: listed in tables.list" in text(pilot)
         assert "v Check" in shown_lines(pilot.app)[-1]  # which has the keys
@@ -158,7 +158,7 @@ def test_a_damaged_block_costs_its_rows_and_is_named_with_what_is_left(stack: Pa
         file.write(b"\xff" * block.block_len)
 
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
-        assert screen.query_one(TabbedContent).active == "refs-tab"
+        assert screen.query_one(TabLine).active == "refs"
         refs = screen._session.view.refs
         assert refs.complete
         assert refs.count == 60 - 1 - len(lost)
@@ -169,7 +169,7 @@ def test_a_damaged_block_costs_its_rows_and_is_named_with_what_is_left(stack: Pa
         assert "branch-0000059" in text(pilot)
         await press(pilot, "b")
         await settle(pilot)
-        assert screen.query_one(TabbedContent).active == "blocks-tab"
+        assert screen.query_one(TabLine).active == "blocks"
 
     inspect(stack, steps)
 

@@ -12,13 +12,13 @@ import pytest
 from textual.app import App
 from textual.color import Color
 from textual.pilot import Pilot
-from textual.widgets import TabbedContent
 
 from inspector.tui import InspectorApp, MainScreen
 from inspector.tui.config import Config, checked, config_path, read_config, user_config
 from inspector.tui.key_table import MEANINGS
 from inspector.tui.screens.journal import JournalScreen
 from inspector.tui.themes import DEFAULT_THEME, THEMES, register_themes
+from inspector.tui.widgets.tab_line import TabLine
 from tests.support.screens import branches, drive, footer, make_stack, open_session, press, shown_lines
 
 NAMES = [theme.name for theme in THEMES]
@@ -99,7 +99,7 @@ def test_the_program_begins_as_it_is_told(tmp_path: Path, monkeypatch: pytest.Mo
         main = pilot.app.screen
         assert isinstance(main, MainScreen)
         assert "keymap.x: there is no such action" in "\n".join(shown_lines(pilot.app))
-        assert main.query_one(TabbedContent).active == "compaction-tab"
+        assert main.query_one(TabLine).active == "compaction"
         assert main._compaction.study.rule == "geometric"
         assert main.styles.background == Color.parse(THEMES[1].background or "")
         await press(pilot, "at", "slash")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from textual.events import Key, Paste
 from textual.pilot import Pilot
-from textual.widgets import Input, TabbedContent
+from textual.widgets import Input
 
 from engine.format import RefRecord
 from engine.table import Table
@@ -18,6 +18,7 @@ from inspector.tui import MainScreen
 from inspector.tui.screens.journal import JournalScreen
 from inspector.tui.widgets.record_bar import Prompt
 from inspector.tui.widgets.record_pane import RefsPane
+from inspector.tui.widgets.tab_line import TabLine
 from tests.support.screens import branches, log, make_stack, press, settle
 from tests.support.shared_screen import SharedScreen, shared_screen
 from tests.support.thinning import thinned
@@ -50,10 +51,10 @@ def test_the_last_of_many_tabs_is_where_the_focus_is(shared: SharedScreen, keys:
             pilot.app.simulate_key(key)
         await settle(pilot)
         await pilot.pause()
-        tabs = screen.query_one(TabbedContent)
-        assert tabs.active == f"{tab}-tab"
+        tabs = screen.query_one(TabLine)
+        assert tabs.active == tab
         assert screen.focused is not None
-        assert tabs.get_pane(tabs.active) in screen.focused.ancestors
+        assert screen._panes[tab] in screen.focused.ancestors
 
     shared(steps)
 
@@ -175,17 +176,6 @@ def test_what_is_typed_after_a_dialog_is_asked_for_is_for_its_field(
     shared(steps)
 
 
-def test_a_tab_that_tells_late_that_it_was_shown_does_not_get_the_focus(shared: SharedScreen) -> None:
-    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
-        tabs = screen.query_one(TabbedContent)
-        screen.post_message(TabbedContent.TabActivated(tabs, tabs.get_tab("health-tab")))
-        await settle(pilot)
-        assert tabs.active == "refs-tab"
-        assert screen.focused is screen.query_one(RefsPane).rows
-
-    shared(steps)
-
-
 def test_a_block_that_is_found_late_does_not_take_the_user_back(
     shared: SharedScreen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,6 +195,6 @@ def test_a_block_that_is_found_late_does_not_take_the_user_back(
         await pilot.press("5")
         goes_on.set()
         await settle(pilot)
-        assert screen.query_one(TabbedContent).active == "health-tab"
+        assert screen.query_one(TabLine).active == "health"
 
     shared(steps)

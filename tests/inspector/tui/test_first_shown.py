@@ -10,10 +10,8 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 from textual.widget import Widget
-from textual.widgets import TabbedContent, TabPane
 
 from inspector.tui import MainScreen
-from inspector.tui.screens.live import PaneTab
 from inspector.tui.screens.plan import RepairScreen
 from inspector.tui.widgets.block_pane import BlockPane
 from inspector.tui.widgets.block_tree import BlockTree
@@ -24,6 +22,7 @@ from inspector.tui.widgets.prefix_list import PrefixList
 from inspector.tui.widgets.record_bar import Prompt
 from inspector.tui.widgets.record_pane import LogsPane, RefsPane
 from inspector.tui.widgets.status_line import StatusLine
+from inspector.tui.widgets.tab_line import TabLine
 from tests.support.screens import branches, inspect, log, make_stack, names, press, settle, shown_lines
 
 PANES: list[type[Widget]] = [RefsPane, LogsPane, BlockPane, CompactionPane, HealthPane]
@@ -47,6 +46,14 @@ def test_a_pane_is_not_made_before_it_is_shown(stack: Path) -> None:
         await press(pilot, "1", "3", "left_square_bracket", "5", "left_square_bracket")
         assert made(screen) == PANES
         assert all(len(screen.query(pane)) == 1 for pane in PANES)
+
+    inspect(stack, steps)
+
+
+def test_the_first_screen_is_made_of_few_widgets(stack: Path) -> None:
+    async def steps(_pilot: Pilot[Any], screen: MainScreen) -> None:
+        # Each is styled, laid out and told a dozen things before anything is on screen.
+        assert len(list(screen.walk_children())) <= 19
 
     inspect(stack, steps)
 
@@ -152,27 +159,26 @@ def test_a_key_typed_right_after_that_of_a_tab_is_for_its_pane(
     inspect(stack, steps)
 
 
-def test_a_tab_that_takes_long_to_be_made_is_not_left_for_the_one_before(
+def test_a_tab_that_takes_long_to_be_made_does_not_take_who_has_gone_on_back(
     stack: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build = PaneTab.build
+    build = MainScreen._build
 
-    async def slowly(tab: PaneTab) -> None:
-        await asyncio.sleep(0.2 * (tab.id == "logs-tab"))
-        await build(tab)
+    async def slowly(screen: MainScreen, tab: str) -> Widget:
+        await asyncio.sleep(0.2 * (tab == "logs"))
+        return await build(screen, tab)
 
-    monkeypatch.setattr(PaneTab, "build", slowly)
+    monkeypatch.setattr(MainScreen, "_build", slowly)
 
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
-        tabs = screen.query_one(TabbedContent)
-        await press(pilot, "4", "1")
         pilot.app.simulate_key("2")
         await asyncio.sleep(0.05)
-        # On a busy machine, what tells that the first tab is shown comes while the second one is being made.
-        screen.post_message(TabbedContent.TabActivated(tabs, tabs.get_tab("refs-tab")))
+        await pilot.click(TabLine, offset=(15, 0))
         await asyncio.sleep(0.2)
         await settle(pilot)
-        assert screen.query_one(TabbedContent).active == "logs-tab"
+        assert screen.query_one(TabLine).active == "blocks"
+        assert isinstance(screen.focused, BlockTree)
+        assert [pane for pane in made(screen) if screen.query_one(pane).display] == [BlockPane]
 
     inspect(stack, steps)
 
@@ -191,15 +197,14 @@ def test_keys_typed_right_after_that_of_the_logs_move_in_the_logs(stack: Path) -
 
 def test_a_click_makes_the_pane_before_the_tab_is_shown(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
-        tabs = screen.query_one(TabbedContent)
-        for pane in tabs.query(TabPane):
-            assert pane.display == (pane.id == "refs-tab")
-        logs = tabs.get_pane("logs-tab")
+        tabs = screen.query_one(TabLine)
         seen = []
-        logs.watch(tabs, "active", lambda name: seen.append((name, bool(screen.query(LogsPane)))), init=False)
-        await pilot.click(tabs.get_tab("logs-tab"))
+        screen.watch(
+            tabs, "active", lambda name: seen.append((name, bool(screen.query(LogsPane)))), init=False
+        )
+        await pilot.click(TabLine, offset=(8, 0))
         await settle(pilot)
-        assert seen == [("logs-tab", True)]
+        assert seen == [("logs", True)]
         assert screen.focused is screen.query_one(LogsPane).rows
 
     inspect(stack, steps)
@@ -250,6 +255,6 @@ def test_a_repair_is_checked_even_if_health_was_never_shown(stack: Path) -> None
         await settle(pilot)
         assert pilot.app.screen is screen
         assert screen.query_one(HealthPane).known.is_checked
-        assert screen.query_one(TabbedContent).active == "refs-tab"
+        assert screen.query_one(TabLine).active == "refs"
 
     inspect(stack, steps)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
-from textual.widgets import TabbedContent
 
 from engine.fsck import Finding
 from engine.git import Repository
@@ -20,6 +19,7 @@ from inspector.model import diagnose
 from inspector.tui import InspectorApp, MainScreen
 from inspector.tui.screens import Phase, RepairScreen
 from inspector.tui.widgets import health_pane
+from inspector.tui.widgets.tab_line import TabLine
 from tests.support.handmade import change_byte
 from tests.support.screens import branches, log, make_stack, names, open_session, press, settle
 
@@ -63,8 +63,8 @@ def _open(stack: Path, *keys: str) -> tuple[str, str]:
                 await settle(pilot)
                 main = app.screen
                 assert isinstance(main, MainScreen)
-                tabs = main.query_one(TabbedContent)
-                return tabs.active, tabs.get_tab("health-tab").label_text
+                tabs = main.query_one(TabLine)
+                return tabs.active, tabs.label("health").plain
 
     return asyncio.run(run())
 
@@ -78,18 +78,18 @@ def stack(tmp_path: Path) -> Path:
 def test_what_stops_git_is_shown_first_and_counted(stack: Path, harm: Callable[[Path], None]) -> None:
     harm(stack)
     tab, label = _open(stack)
-    assert tab == "health-tab"
+    assert tab == "health"
     assert label.startswith(("Health X", "Health !"))
 
 
 def test_a_sound_stack_is_checked_and_opens_on_its_refs(stack: Path) -> None:
-    assert _open(stack) == ("refs-tab", "Health")
+    assert _open(stack) == ("refs", "Health")
 
 
 def test_who_has_gone_elsewhere_by_then_is_left_there(stack: Path) -> None:
     _damage_log_block(stack)
     tab, label = _open(stack, "2")
-    assert (tab, label[:8]) == ("logs-tab", "Health X")
+    assert (tab, label[:8]) == ("logs", "Health X")
 
 
 def test_a_repair_is_planned_for_who_asks_before_it_is_known_what_is_wrong(stack: Path) -> None:

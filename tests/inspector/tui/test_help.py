@@ -27,7 +27,7 @@ def test_the_text_is_that_of_the_nearest_pane_which_has_one() -> None:
 
     async def steps(pilot: Pilot[Any]) -> None:
         assert help_text(app.screen).strip().startswith("The tables of the stack")
-        app.screen.query_one("#tabs").active = "logs-tab"  # type: ignore[attr-defined]
+        app.screen.show_tab("logs")  # type: ignore[attr-defined]
         await pilot.pause()
         app.screen.set_focus(app.screen.query_one(Input))
         assert help_text(app.screen) == GENERAL, "what Textual says of an input is not about its use here"
@@ -153,7 +153,7 @@ def test_what_does_not_scroll_has_no_keys_to_scroll_it() -> None:
     app = HabitsApp()
 
     async def steps(pilot: Pilot[Any]) -> None:
-        app.screen.query_one("#tabs").active = "logs-tab"  # type: ignore[attr-defined]
+        app.screen.show_tab("logs")  # type: ignore[attr-defined]
         scroll = app.screen.query_one("#scroll", VerticalScroll)
         await pilot.pause()
         scroll.focus()

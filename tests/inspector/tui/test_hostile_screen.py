@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 from textual.pilot import Pilot
-from textual.widgets import TabbedContent, TabPane
 
 from engine.format import LogRecord, RefRecord
 from engine.stack import StackOptions
 from inspector.text.safe import MAX_MARKS
 from inspector.tui import MainScreen
+from inspector.tui.widgets.tab_line import TabLine
 from tests.support.screens import NARROW, WIDE, inspect, make_stack, settle, shown_lines
 from tests.support.tables import oid
 from tests.support.terminal import SEQUENCE, inspector
@@ -145,9 +145,9 @@ def test_every_line_of_every_pane_has_its_width_and_nothing_to_obey(
             assert {cell_len(strip.text) for strip in strips} == {size[0]}
             seen.update(strip.text for strip in strips)
 
-        tabs = screen.query_one(TabbedContent)
-        for pane in [pane.id or "" for pane in tabs.query(TabPane)]:
-            tabs.active = pane
+        tabs = screen.query_one(TabLine)
+        for number, _ in enumerate(tabs.names):
+            await screen.action_show_tab(number)
             await look()
             for key in ("home", *["down"] * len(thinned(PAYLOADS, 5)), "end", "up", "pageup"):
                 pilot.app.simulate_key(key)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-from pathlib import Path
 from typing import Any
 
 from textual import on
@@ -12,28 +11,11 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.pilot import Pilot
 from textual.screen import Screen
-from textual.widgets import Button, Input, TabbedContent
+from textual.widgets import Button, Input
 
-from inspector.tui import MainScreen
 from inspector.tui.keys_in_turn import KeysInTurnApp
 from inspector.tui.terminal import _Lasting
-from tests.support.screens import branches, drive, inspect, make_stack, press, settle
-
-
-def test_a_tab_that_tells_late_that_it_was_activated_does_not_take_the_focus(tmp_path: Path) -> None:
-    stack = make_stack(tmp_path / "reftable", (branches(3), []))
-
-    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
-        tabs = screen.query_one(TabbedContent)
-        await press(pilot, "5")
-        focused = screen.focused
-        late = tabs.get_tab("refs-tab")
-        tabs.post_message(TabbedContent.TabActivated(tabs, late))
-        await settle(pilot)
-        assert tabs.active == "health-tab"
-        assert screen.focused is focused
-
-    inspect(stack, steps)
+from tests.support.screens import drive, settle
 
 
 class Behind(Screen[None]):

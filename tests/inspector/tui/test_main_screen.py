@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from textual.command import CommandPalette
 from textual.pilot import Pilot
-from textual.widgets import TabbedContent
 
 from engine.format import RefRecord
 from engine.git import find_repository
@@ -29,6 +28,7 @@ from inspector.tui.widgets.health_pane import HealthPane
 from inspector.tui.widgets.record_pane import RefsPane
 from inspector.tui.widgets.stack_list import StackPane
 from inspector.tui.widgets.status_line import Breadcrumbs, StatusLine
+from inspector.tui.widgets.tab_line import TabLine
 from tests.support.git import Git, Repository
 from tests.support.handmade import change_byte
 from tests.support.screens import (
@@ -81,7 +81,7 @@ def way(screen: MainScreen) -> tuple[str, ...]:
 
 
 def active(screen: MainScreen) -> str:
-    return screen.query_one(TabbedContent).active
+    return screen.query_one(TabLine).active
 
 
 def watched(directory: Path, steps: Steps, workplace: Workplace | None = None) -> None:
@@ -154,7 +154,7 @@ def test_time_travel_shows_refs_as_of_a_moment(shared: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         await press(pilot, "4", "T", "j", "j", "enter")
         assert screen.query_one(RefsPane).scope == AsOf(1)
-        assert active(screen) == "refs-tab"
+        assert active(screen) == "refs"
         assert re.search(rf"branch-0000001 +{oid(1).hex()[:10]}", text(screen))
         assert "as of 1" in way(screen)[1]
 
@@ -186,7 +186,7 @@ def test_b_on_a_ref_shows_its_record_among_the_bytes_of_its_table(shared: Shared
         await press(pilot, "j")
         assert screen.query_one(RefsPane).current is not None
         await press(pilot, "b")
-        assert active(screen) == "blocks-tab"
+        assert active(screen) == "blocks"
         assert way(screen) == ("stack", "#1 …00005eed", "blocks")
         assert screen.query_one(StackPane).current is not None
         assert re.search(r">.*refs/heads/branch-0000001", text(screen))
@@ -197,7 +197,7 @@ def test_b_on_a_ref_shows_its_record_among_the_bytes_of_its_table(shared: Shared
 def test_b_on_a_log_entry_shows_its_record_too(shared: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         await press(pilot, "2", "j", "b")
-        assert active(screen) == "blocks-tab"
+        assert active(screen) == "blocks"
         assert way(screen)[1] == "#0 …00005eed"
         assert re.search(r">.*refs/heads/branch-0000007", text(screen))
 
@@ -227,7 +227,7 @@ def test_a_finding_opens_its_block(stack: Path) -> None:
         assert screen.query_one(StatusLine).findings[0] == health.known.counts().errors
         assert re.search(r"0 …00005eed.* X", text(screen))
         await press(pilot, "g", "enter")
-        assert active(screen) == "blocks-tab"
+        assert active(screen) == "blocks"
         assert "damaged" in text(screen)
 
     inspect(stack, steps)

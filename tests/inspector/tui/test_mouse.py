@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import TabbedContent, TabPane
 
 from inspector.tui import MainScreen
 from inspector.tui.screens.dialog import HelpScreen
 from inspector.tui.widgets.key_bar import KeyBar
+from inspector.tui.widgets.tab_line import TabLine
 from inspector.tui.widgets.virtual_list import VirtualList
 from tests.support.screens import branches, log, make_stack, settle, shown_lines
 from tests.support.shared_screen import SharedScreen, shared_screen
@@ -43,13 +43,15 @@ async def click_text(pilot: Pilot[Any], text: str) -> None:
 
 def test_each_tab_can_be_clicked(shared: SharedScreen) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
-        tabs = screen.query_one(TabbedContent)
-        for pane in [*tabs.query(TabPane)][::-1]:
-            await pilot.click(tabs.get_tab(pane.id or ""))
-            await settle(pilot)
-            assert tabs.active == pane.id
-            assert screen.focused is not None
-            assert pane in screen.focused.ancestors
+        tabs = screen.query_one(TabLine)
+        for tab in tabs.names[::-1]:
+            for line in range(2):
+                await pilot.press("tab")
+                await pilot.click(TabLine, offset=(tabs.render_line(0).text.index(tab.capitalize()), line))
+                await settle(pilot)
+                assert tabs.active == tab
+                assert screen.focused is not None
+                assert screen._panes[tab] in screen.focused.ancestors
 
     shared(steps)
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 from textual.screen import Screen
-from textual.widgets import TabbedContent
 
 from inspector.tui import MainScreen
 from inspector.tui.screens import NoPromptScreen
 from inspector.tui.screens.tour import TourApp
 from inspector.tui.widgets.record_bar import Prompt
+from inspector.tui.widgets.tab_line import TabLine
 from tests.support.screens import branches, drive, log, make_stack, press, settle
 from tests.support.shared_screen import SharedScreen, shared_screen
 
@@ -50,9 +50,7 @@ def test_where_nothing_can_be_typed_for_it_says_so_and_takes_what_is_typed(
         assert pilot.app.screen_stack[-2] is below
         await press(pilot, "enter")
         assert pilot.app.screen is below
-        assert screen.query_one(TabbedContent).active == {"4": "compaction-tab", "5": "health-tab"}.get(
-            page, "refs-tab"
-        )
+        assert screen.query_one(TabLine).active == {"4": "compaction", "5": "health"}.get(page, "refs")
 
     shared(steps)
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from textual.command import CommandPalette, DiscoveryHit, Hit
 from textual.pilot import Pilot
-from textual.widgets import OptionList, TabbedContent
+from textual.widgets import OptionList
 
 from inspector.tui.palette import InspectorCommands
 from inspector.tui.terminal import Palette
+from inspector.tui.widgets.tab_line import TabLine
 from tests.support.habits import HabitsApp, Tables
 from tests.support.screens import drive
 
@@ -80,7 +81,7 @@ def test_commands_do_what_they_say() -> None:
         await run("Reload")
         assert Tables.done == ["block", "move -1", "reload"]
         await run("Go to tab: Logs")
-        assert pilot.app.screen.query_one(TabbedContent).active == "logs-tab"
+        assert pilot.app.screen.query_one(TabLine).active == "logs"
         await run("Theme: inspector-light")
         assert pilot.app.theme == "inspector-light"
         await run("Quit")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from textual.pilot import Pilot
-from textual.widgets import TabbedContent
 
 from engine.format import OBJ, SECTION_NAMES, RefRecord
 from engine.layout import Record
@@ -36,6 +35,7 @@ from inspector.tui.screens.changes import ChangesScreen, OutcomesScreen
 from inspector.tui.screens.dialog import Dialog
 from inspector.tui.screens.history import HistoryScreen
 from inspector.tui.screens.plan import ActionScreen, RepairScreen
+from inspector.tui.widgets.tab_line import TabLine
 from inspector.tui.widgets.virtual_list import VirtualList
 from tests.support.demo import copy_damaged_demo
 from tests.support.screens import (
@@ -66,7 +66,7 @@ def state(main: MainScreen) -> tuple[object, ...]:
         _lines(main) if focused is not tree else [tree.current.title if tree.current else ""],
         focused,
         cursor,
-        main.query_one(TabbedContent).active,
+        main.query_one(TabLine).active,
         main._refs.scope,
         main._logs.scope,
     )
@@ -83,11 +83,11 @@ def _lines(main: MainScreen) -> list[str]:
 
 def check(main: MainScreen, place: Place) -> None:
     """Assert that what is shown is what the place says."""
-    tab = main.query_one(TabbedContent).active
+    tab = main.query_one(TabLine).active
     selected = main._blocks.selected
     match place:
         case FilePlace(name, "blocks") | OffsetPlace(name) | SectionPlace(name) | RecordPlace(name):
-            assert tab == "blocks-tab"
+            assert tab == "blocks"
             assert main._blocks._file is not None
             assert main._blocks._file.name == name
             assert selected is not None
@@ -97,7 +97,7 @@ def check(main: MainScreen, place: Place) -> None:
             elif not isinstance(place, FilePlace):
                 assert selected.span.start <= max(place.offset, 28) < selected.span.end
         case FilePlace(name, kind):
-            assert tab == f"{kind}-tab"
+            assert tab == kind
             scope = main._refs.scope
             if name in main._session.view.positions:
                 assert scope == OneTable(name)
@@ -105,11 +105,11 @@ def check(main: MainScreen, place: Place) -> None:
                 assert isinstance(scope, Elsewhere)
                 assert [table.name for table in scope.view.tables] == [name]
         case RefPlace(name):
-            assert tab == "refs-tab"
+            assert tab == "refs"
             assert main._refs.current is not None
             assert main._refs.current.record.name == name
         case LogPlace(name, update_index):
-            assert tab == "logs-tab"
+            assert tab == "logs"
             assert main._logs.current is not None
             assert main._logs.current.record.name == name
             assert update_index in (None, main._logs.current.record.update_index)
@@ -120,9 +120,9 @@ def check(main: MainScreen, place: Place) -> None:
             assert isinstance(scope, Elsewhere)
             assert [table.name for table in scope.view.tables] == list(tables)
         case CompactionPlace():
-            assert tab == "compaction-tab"
+            assert tab == "compaction"
         case ReplayPlace(title, before, merged, after):
-            assert tab == "compaction-tab"
+            assert tab == "compaction"
             assert main._compaction.shown.past == PastCompaction(title, before, merged, after)
         case PlanPlace():
             assert isinstance(main.app.screen, ActionScreen)
@@ -141,7 +141,7 @@ async def visit(pilot: Pilot[Any], main: MainScreen, seen: set[object]) -> set[t
     assert screen.places
     kinds, before = set[type](), state(main)
     for place in screen.places:
-        kind = type(screen), main.query_one(TabbedContent).active, type(place), getattr(place, "shows", "")
+        kind = type(screen), main.query_one(TabLine).active, type(place), getattr(place, "shows", "")
         if kind in seen:
             continue
         seen.add(kind)
@@ -237,7 +237,7 @@ def test_rows_of_dialogs_and_parts_of_a_table_lead_on_too(tmp_path: Path) -> Non
             kinds[name] = await visit(pilot, main, seen)
             if name == "history":
                 await press(pilot, "enter")
-                assert main.query_one(TabbedContent).active == "compaction-tab"
+                assert main.query_one(TabLine).active == "compaction"
                 past = main._compaction.shown.past
                 assert past is not None
                 assert len(past.merged) == 3
