@@ -54,7 +54,9 @@ def journal() -> Journal:
 def workplace(path: Path, *, read_only: bool = False) -> Workplace:
     """Return the stack behind a path as the inspector finds it."""
     repository = find_repository(path)
-    return Workplace(repository.current.directory, repository.stack_options(), repository, read_only)
+    return Workplace(
+        repository.current.directory, repository.stack_options(), repository, read_only=read_only
+    )
 
 
 def act(

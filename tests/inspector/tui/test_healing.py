@@ -34,7 +34,7 @@ def stack(tmp_path: Path) -> Path:
 
 
 def place(stack: Path, *, read_only: bool = False) -> Workplace:
-    return Workplace(stack, OPTIONS, None, read_only)
+    return Workplace(stack, OPTIONS, read_only=read_only)
 
 
 def compact(stack: Path) -> None:
