@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from engine.fsck.repository import check_repository as check_repository
     from engine.fsck.run import fsck as fsck
     from engine.fsck.table import check_file as check_file
+    from engine.fsck.values import altered_names as altered_names
 else:
     __getattr__, __dir__, __all__ = lazily(
         __name__,
@@ -54,5 +55,6 @@ else:
             "repository": "check_repository",
             "run": "fsck",
             "table": "check_file",
+            "values": "altered_names",
         },
     )

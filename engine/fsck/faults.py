@@ -225,9 +225,9 @@ _FAULTS = (
         "checksum, those of refs none: bytes of the ref were altered.", _ALTERED, _REWRITE + _SET_REF),
     FaultKind("value-unlike-log", _WARNING, "A ref has another value than its reflog says that the same "
         "transaction gave it.", _ALTERED, _SET_REF),
-    FaultKind("name-unlike-log", _WARNING, "A ref has no reflog, and one without a ref says that the same "
+    FaultKind("name-altered", _ERROR, "A ref has no reflog, and one without a ref says that the same "
         "transaction gave this value to a ref of almost the same name: a byte of the name was altered.",
-        "git has the ref by the name in its record", _SET_REF),
+        "git has the ref by the name in its record", _REWRITE + _SET_REF),
     # Indexes
     FaultKind("index-damaged", _ERROR, "An index does not lead to the blocks of its section.", _LOOKUPS,
         _REWRITE),

@@ -125,11 +125,11 @@ class ValueCheck:
             report.add(code, table.name, self._place(ref.name), what, 1)
         if self._more:
             report.add(code, table.name, None, f"and {self._more} more of this kind", self._more)
-        for name, altered in self._other_names():
+        for name, altered in self.other_names():
             what = f"{shown(altered)} has no reflog; that of {shown(name)}, which is no ref here, tells of it"
-            report.add("name-unlike-log", table.name, self._place(altered), what, 1)
+            report.add("name-altered", table.name, self._place(altered), what, 1)
 
-    def _other_names(self) -> Iterator[tuple[bytes, bytes]]:
+    def other_names(self) -> Iterator[tuple[bytes, bytes]]:
         """The names of reflogs that have lost their ref, each with that of a ref which may be the one."""
         table = self._table
         # Behind an index of refs is an object section, or git was told to write none.
@@ -147,6 +147,17 @@ class ValueCheck:
             located = self._table.locate_ref(name)
             return located[0] if located is not None else None
         return None
+
+
+def altered_names(table: Table) -> dict[bytes, bytes]:
+    """The refs of a table of whose names a byte was altered, each with the name that it had: by its reflog.
+
+    Raises `FormatError` where the logs cannot be read.
+    """
+    check = ValueCheck(table)
+    for _, items in table.encoded_log_blocks():
+        check.take(items)
+    return {altered: name for name, altered in check.other_names()}
 
 
 def _differ_in_one_byte(one: bytes, other: bytes) -> bool:

@@ -23,6 +23,7 @@ from engine.fsck import (
     Finding,
     Limits,
     Severity,
+    altered_names,
     check_file,
 )
 from engine.progress import Progress, ProgressCallback
@@ -249,17 +250,26 @@ class Evidence:
         salvaged = table.salvaged()
         if salvaged is None:
             raise table.loss()
-        if altered := self._unlike_objects(name):
-            doubtful = salvaged.losses.doubtful
-            losses = replace(salvaged.losses, doubtful=None if doubtful is None else doubtful | altered)
-            salvaged = replace(salvaged, losses=losses)
-        header, losses = salvaged.header, salvaged.losses
+        header = salvaged.header
+        losses = self._with_what_fsck_doubts(name, salvaged.losses)
+        salvaged = replace(salvaged, losses=losses)
         file.hash_id = header.hash_id
         limits = (header.min_update_index, header.max_update_index) if table.has_limits else between
         if limits is not None:
             file.losses = losses
             if losses.refs or losses.logs > losses.uncertain_logs:
                 file.input = Input(name, limits, salvaged)
+
+    def _with_what_fsck_doubts(self, name: str, losses: salvage.Losses) -> salvage.Losses:
+        """The same, with the refs of a table that another part of it contradicts: its objects, its logs."""
+        if losses.doubtful is not None:
+            losses = replace(losses, doubtful=losses.doubtful | self._unlike_objects(name))
+        if "name-altered" in self.codes(name):
+            with suppress(FormatError), Table.open(self.path / name) as table:
+                names = altered_names(table)
+                misnamed = None if losses.misnamed is None else losses.misnamed | names.keys()
+                losses = replace(losses, misnamed=misnamed, renamed=frozenset(names.values()))
+        return losses
 
     def _unlike_objects(self, name: str) -> set[bytes]:
         """The refs of a table whose object ids its object section does not have: one of both was altered."""

@@ -290,7 +290,7 @@ class _Judge:
         is_confirmed = value in self._present or (log is not None and value == (log.new, None))
         losses = self._losses[position]
         if log is None and any(one.doubts_name(name) for one in losses):
-            why = "it is in the wrong place, or another is: damage may have altered its name"
+            why = "damage may have altered its name, as its place or a reflog says"
             return RefOutcome(name, Outcome.DOUBTFUL, before, after, why)
         if not is_confirmed and any(one.doubts(name) for one in losses):
             why = "damage may have reached into its record"

@@ -79,7 +79,7 @@ def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Dam
         # What counts is looked at with all tables, but below the newest one there may be more.
         for number, source in enumerate(sources[:-1]):
             for _, located, log in logged_refs([source]) if inputs[number].losses is not None else ():
-                if located is not None and _contradicts(inputs[number], located, log):
+                if _is_renamed(inputs[number], log.name) or _contradicts(inputs[number], located, log):
                     made.add(number, RefRecord(log.name, log.update_index, log.new))
         for name, located, log in logged_refs(sources):
             ref = RefRecord(name, log.update_index, log.new)
@@ -95,7 +95,7 @@ def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Dam
                 made.add(at, ref)
                 if any(one.may_have_lost_newer_log(name, log.update_index) for one in damages):
                     supposed.add(at, ref)
-                elif located is None or located[1].value is None:
+                elif (located is None or located[1].value is None) and not _is_renamed(inputs[at], name):
                     unsure.add(at, ref)
         # A commit writes the same entry for HEAD and for the branch that HEAD names.
         tells_all = not any(one.lost_logs for one in damages)
@@ -113,11 +113,18 @@ def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Dam
         return {at: Restored(table, guesses.get(at)) for at, table in made.finish().items()}
 
 
-def _contradicts(one: Input, located: Located, log: LastEntry) -> bool:
+def _is_renamed(one: Input, name: bytes) -> bool:
+    """Whether a ref with an id had this name, before a byte of it was altered."""
+    return one.losses is not None and name in one.losses.renamed
+
+
+def _contradicts(one: Input, located: Located | None, log: LastEntry) -> bool:
     """Whether a log entry of the same damaged table and update as a record has another value than that.
 
     A checksum guards the entry alone. That a newer table has yet another value is nothing to it.
     """
+    if located is None:
+        return False
     record, salvaged = located[1], one.salvaged
     if record.update_index != log.update_index or record.value == log.new or record.target is not None:
         return False

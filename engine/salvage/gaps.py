@@ -56,7 +56,8 @@ class Losses:
     `stretches` of `size` bytes together cannot be read; `first` is the first of them. Refs may be lost
     between the names of `gaps`, and log entries if `lost_logs`, `about_logs` of
     them, None if that is not known; `log_gaps` lie between their keys. Refs that were read but may hold
-    damaged bytes are `doubtful`, and `misnamed` if these may be their names; None for any of them.
+    damaged bytes are `doubtful`, and `misnamed` if these may be their names; None for any of them. `renamed`
+    are names that refs had before a byte was altered.
     """
 
     refs: int
@@ -72,6 +73,7 @@ class Losses:
     doubtful: frozenset[bytes] | None = frozenset()
     misnamed: frozenset[bytes] | None = frozenset()
     log_gaps: tuple[Gap, ...] = ()
+    renamed: frozenset[bytes] = frozenset()
 
     def doubts(self, name: bytes) -> bool:
         """Whether the ref of this name, which was read, may hold damaged bytes."""
@@ -83,7 +85,7 @@ class Losses:
 
     def may_have_lost(self, name: bytes) -> bool:
         """Whether a ref of this name, or its value, may be among the lost."""
-        return any(gap.holds(name) for gap in self.gaps) or self.doubts(name)
+        return any(gap.holds(name) for gap in self.gaps) or self.doubts(name) or name in self.renamed
 
 
 class LossTally:

@@ -350,7 +350,7 @@ MADE: dict[str, Maker] = {
     "head-missing": add(lambda index, _: RefRecord(HEAD, index)),
     "head-target": add(lambda index, _: RefRecord(HEAD, index, target=b"refs/tags/v1")),
     "value-altered": in_one(alter_a_value),
-    "name-unlike-log": lambda repo, table: unlike_log(repo, table, b"refs/heads/unlikd"),
+    "name-altered": lambda repo, table: unlike_log(repo, table, b"refs/heads/unlikd"),
     "value-unlike-log": unlike_log,
     "ref-id-null": add(lambda index, _: RefRecord(b"refs/heads/null", index, bytes(20))),
 }
@@ -375,10 +375,6 @@ BY_HAND: dict[str, tuple[str, Maker]] = {
     ),
     "head-missing": ("likewise", by_add(b"symref-create HEAD refs/heads/main\n")),
     "head-target": ("likewise", by_add(b"option no-deref\nsymref-update HEAD refs/heads/main\n")),
-    "name-unlike-log": (
-        "likewise",
-        by_add(b"delete refs/heads/unlikd\ncreate refs/heads/unlike v1^{commit}\n"),
-    ),
     "value-unlike-log": ("likewise", by_add(b"delete refs/heads/unlike\n")),
     "ref-id-null": ("likewise", by_add(b"option no-deref\ndelete refs/heads/null\n")),
 }

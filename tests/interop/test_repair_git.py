@@ -280,6 +280,28 @@ def test_a_value_that_its_log_entry_contradicts_is_mended_whether_it_counts_or_n
     assert sees(repo) == before
 
 
+@pytest.mark.parametrize("is_superseded", [False, True])
+def test_a_ref_gets_its_name_back_that_its_log_tells_whether_it_counts_or_not(
+    git: Git, tmp_path: Path, is_superseded: bool
+) -> None:
+    """The other name stays, for a person to delete: no ref is taken away for what a log says of another."""
+    repo = Layout().init(git, tmp_path / "repo")
+    one, other = add_commits(repo, 2)
+    repo.update_refs([f"create refs/heads/topic {one.hex()}"])
+    path = repo.reftable / listed(repo.reftable)[-1]
+    repo.env["GIT_TEST_REFTABLE_AUTOCOMPACTION"] = "false"
+    if is_superseded:
+        repo.update_refs([f"update refs/heads/topic {other.hex()}"])
+    before = refs(repo.reftable)
+    data = path.read_bytes()
+    change_byte(path, data.index(b"refs/heads/topic") + len("refs/heads/to"), 0x01)
+    assert errors(repo.reftable) == ["name-altered"]
+    told = {b"refs/heads/toqic": "doubtful"} | ({} if is_superseded else {b"refs/heads/topic": "restored"})
+    assert mend(repo.reftable).told == told
+    assert errors(repo.reftable) == []
+    assert refs(repo.reftable) == before | {b"refs/heads/toqic": one}
+
+
 def test_a_value_of_a_detached_head_is_mended_as_that_of_any_ref(git: Git, tmp_path: Path) -> None:
     repo = Layout().init(git, tmp_path / "repo")
     commits = add_commits(repo, 20)

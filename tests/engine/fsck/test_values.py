@@ -44,7 +44,7 @@ def flip(path: Path, value: bytes) -> None:
 
 def doubted(directory: Path) -> list[str]:
     """What is said of values and names that are not those of a reflog."""
-    return [code for code in codes(directory) if code.startswith("value-") or code == "name-unlike-log"]
+    return [code for code in codes(directory) if code.startswith("value-") or code == "name-altered"]
 
 
 def test_one_bit_of_a_value_is_an_error_where_the_table_agrees_otherwise(tmp_path: Path) -> None:
@@ -84,8 +84,8 @@ def test_one_bit_of_a_name_is_told_by_the_reflog_that_has_lost_its_ref(tmp_path:
     written = write(tmp_path, [ref(0, oid(1)).replace(name=name)], logs)
     assert codes(tmp_path) == []
     flip_name(tmp_path / written, name, at)
-    found = only(tmp_path, "name-unlike-log")
-    assert (found.severity, found.offset, found.at_stake) == (Severity.WARNING, 0, 1)
+    found = only(tmp_path, "name-altered")
+    assert (found.severity, found.offset, found.at_stake) == (Severity.ERROR, 0, 1)
     assert found.message.endswith("that of 'refs/heads/main', which is no ref here, tells of it")
 
 
@@ -96,7 +96,7 @@ def test_a_name_within_a_large_table_is_told_by_its_reflog_as_well(tmp_path: Pat
     name = write(tmp_path, refs, [log(number, value) for number, value in values.items()])
     assert codes(tmp_path) == []
     flip_name(tmp_path / name, b"refs/heads/0034", len("refs/heads/003"))
-    assert only(tmp_path, "name-unlike-log").message.startswith("'refs/heads/0035' has no reflog")
+    assert only(tmp_path, "name-altered").message.startswith("'refs/heads/0035' has no reflog")
 
 
 @pytest.mark.parametrize(
