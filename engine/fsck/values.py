@@ -6,7 +6,8 @@ not count: `git refs migrate` gives those of a reflog update indexes from that o
 the same.
 
 Blocks of logs are compressed and have a checksum, blocks of refs have none: as a rule, it is the ref that was
-altered. Where most of a table agrees, its writer means by both what git does.
+altered. Where most of a table agrees, or the reflog of HEAD has the entry as well, its writer means by both
+what git does.
 
 The same goes for names. A reflog whose ref is not in the table has the name that was written, where the same
 transaction gave its value to a ref without a reflog that is called almost the same.
@@ -118,12 +119,16 @@ class ValueCheck:
     def finish(self, report: Report) -> None:
         """Report what differs."""
         table, most = self._table, self._agreeing > len(self._differing) + self._more
-        code = "value-altered" if most else "value-unlike-log"
+        # A commit writes the same entry for HEAD and for the branch that HEAD names.
+        by_others = {(update_index, value) for _, update_index, value in self._without_ref}
         for ref, new in self._differing:
+            is_altered = most or (ref.update_index, new) in by_others
             said = f"its reflog says that update {ref.update_index} made it {new.hex()}"
             what = f"{shown(ref.name)} is {(ref.value or b'').hex()}; {said}"
+            code = "value-altered" if is_altered else "value-unlike-log"
             report.add(code, table.name, self._place(ref.name), what, 1)
         if self._more:
+            code = "value-altered" if most else "value-unlike-log"
             report.add(code, table.name, None, f"and {self._more} more of this kind", self._more)
         for name, altered in self.other_names():
             what = f"{shown(altered)} has no reflog; that of {shown(name)}, which is no ref here, tells of it"

@@ -70,6 +70,15 @@ def test_where_nothing_else_agrees_it_is_a_warning(tmp_path: Path) -> None:
     assert only(tmp_path, "value-unlike-log").severity is Severity.WARNING
 
 
+def test_where_the_reflog_of_head_says_the_same_it_is_an_error(tmp_path: Path) -> None:
+    """As of a branch that was committed to, in the table of that commit."""
+    of_head = [log(1, oid(1)).replace(name=b"HEAD"), log(1, oid(1))]
+    name = write(tmp_path, [ref(1, oid(1))], of_head)
+    assert codes(tmp_path) == []
+    flip(tmp_path / name, oid(1))
+    assert only(tmp_path, "value-altered").severity is Severity.ERROR
+
+
 def flip_name(path: Path, name: bytes, at: int) -> None:
     """Flip one bit of a name where it is stored whole."""
     data = bytearray(path.read_bytes())
