@@ -69,12 +69,13 @@ FORBIDDEN = {
     | MANY
     | {"inspector.model.view", "inspector.rows.row_filter", "engine.git.joint"},
     "snapshots": LOOKING - {"engine.snapshot.snapshot"} | {"inspector.actions.undoing"},
-    # multiprocessing has its own of FILES.
-    "survey": DIGESTS
+    "survey": PROCESSES
+    | FILES
+    | DIGESTS
     | SCREENS
     | CHANGES
     | DAMAGE - {"engine.fsck.faults"}
-    | {"engine.fsck.table", "inspector.cli.metrics", "inspector.model.health"},
+    | {"engine.fsck.table", "inspector.cli.metrics", "inspector.cli.workers", "inspector.model.health"},
     "undo": PROCESSES | FILES | SCREENS | MANY | DAMAGE | ADDING | COMPACTION | CLEANING,
     "repair": FILES
     | DIGESTS

@@ -1,6 +1,8 @@
 """The verb that looks at many repositories: survey.
 
-One process searches, others look, and each repository is a line as soon as it has been looked at.
+One process searches, others look, and each repository is a line as soon as it has been looked at. A few are
+looked at by the process that has found them, since that takes less time than to start others; they are not
+checked there, which may take any time.
 """
 
 from __future__ import annotations
@@ -8,10 +10,11 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -49,6 +52,11 @@ _NAMES: Final = (
     "worst",
 )
 """The fields of a repository that was looked at, behind its path and the problem that keeps it from being."""
+
+_FEW: Final = 4
+"""So many repositories are looked at faster than a process is started."""
+_NEAR: Final = 256
+"""So many steps of the search are waited for, to see whether there are more."""
 
 _LINE: Final = "{:7} {:>6} {:>6} {:>7} {:>9} {:>7} {:>4} {:>5}  {}"
 _HEADINGS: Final = _LINE.format("worst", "stacks", "tables", "bytes", "refs", "dead", "due", "lock", "path")
@@ -88,12 +96,8 @@ def survey(
     """
     if as_json and as_metrics:
         raise click.UsageError("--json and --openmetrics are two forms of the same: choose one")
-    # What this imports is needed by no other verb.
-    from inspector.cli.workers import in_processes
-
     start, out, totals = time.monotonic(), Output.standard(), _Totals()
-    found = repositories_below(directories)
-    work = in_processes(partial(_fields, whole=check), found, jobs or _processors(), _lost)
+    work = _looked_at(repositories_below(directories), jobs, whole=check)
     with ProgressLine() as progress, closing(work), _metrics() if as_metrics else nullcontext() as metrics:
         if not as_json and metrics is None:
             out.text([_HEADINGS])
@@ -118,6 +122,22 @@ def survey(
     note(f"{totals.in_words()}; {time.monotonic() - start:.1f} s")
     if totals.errors or totals.problems:
         raise click.exceptions.Exit(ExitCode.FINDINGS)
+
+
+def _looked_at(
+    found: Iterator[FoundRepository | None], jobs: int | None, *, whole: bool
+) -> Generator[dict[str, Any] | None]:
+    """What `_fields` makes of repositories, in the order in which it is done."""
+    near = [*islice(found, _NEAR)]
+    few = [one for one in near if one is not None]
+    if jobs is None and not whole and len(near) < _NEAR and len(few) <= _FEW:
+        yield from (_fields(one, whole=False) for one in few)
+        return
+    # What this imports is needed for nothing else.
+    from inspector.cli.workers import in_processes
+
+    look = partial(_fields, whole=whole)
+    yield from in_processes(look, chain(near, found), jobs or _processors(), _lost)
 
 
 def _metrics() -> Metrics:
@@ -170,7 +190,7 @@ class _Totals:
         return "; ".join(filter(None, parts))
 
 
-# One repository, in a process that does nothing else.
+# One repository, in a process that does nothing else, if there are many.
 
 
 def _fields(found: FoundRepository, *, whole: bool) -> dict[str, Any] | None:

@@ -262,6 +262,19 @@ def test_git_is_not_run(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
 # Processes
 
 
+@pytest.mark.parametrize(
+    ("count", "options", "has_processes"),
+    [(4, [], False), (5, [], True), (1, ["--check"], True), (1, ["--jobs=1"], True)],
+)
+def test_a_few_are_looked_at_here_unless_that_may_take_long(
+    count: int, options: list[str], has_processes: bool, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(workers, "in_processes", lambda *all_: asked.append(all_[2]) or one_by_one(*all_))
+    assert len(run("survey", "--json", *options, _many(place, count)).objects) == count
+    assert bool(asked) == has_processes
+
+
 def _many(place: Path, count: int = 150) -> Path:
     repository(place / "0.git")
     for number in range(1, count):
