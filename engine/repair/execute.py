@@ -182,7 +182,7 @@ class _Work:
             )
             if aside or is_lossy:
                 set_aside(self._path, snapshot, aside)
-                snapshot = keep(replace(snapshot, losses=self._losses), kept=True)
+                snapshot = keep(snapshot._replace(losses=self._losses), kept=True)
             self._replace_list(lock, mode)
             for name in locks:
                 if name != LIST_LOCK:
@@ -191,7 +191,7 @@ class _Work:
             sync_directory(self._path)
         finally:
             unlocked = tuple(name for name in locks if name in self._removed)
-            snapshot = replace(snapshot, unlocked=unlocked)
+            snapshot = snapshot._replace(unlocked=unlocked)
             settled = settle(
                 self._path, snapshot, self._now, self._list_after(), when_unchanged=bool(unlocked)
             )

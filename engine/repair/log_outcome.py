@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine.format import DELETION, U64_MAX
 from engine.progress import ProgressCallback
@@ -11,8 +11,7 @@ from engine.repair.plan import Damage, RepairPlan, damages
 from engine.repair.views import Telling, log_stretches, opened_views
 
 
-@dataclass(slots=True, frozen=True)
-class LogOutcomes:
+class LogOutcomes(NamedTuple):
     """Numbers of log entries: in both views, in one alone; `uncertain` ones may be wrong and stay out.
 
     `may_be_lost` when there may have been others, in what cannot be read: about so many `unknown`, None if

@@ -16,10 +16,10 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
 from operator import attrgetter, itemgetter
+from typing import NamedTuple
 
 from engine import salvage
 from engine.format import RefRecord, ref_key
@@ -47,8 +47,7 @@ class Outcome(StrEnum):
     LOST = "lost"
 
 
-@dataclass(slots=True, frozen=True)
-class RefOutcome:
+class RefOutcome(NamedTuple):
     """A ref and what becomes of it: its record in what can be read now, and afterwards; None for none.
 
     `why` is in words, and quotes nothing of the file but object ids.

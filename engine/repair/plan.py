@@ -7,7 +7,6 @@ damaged files were salvaged into, which is not done again.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -45,8 +44,7 @@ class StepKind(StrEnum):
         return self in (StepKind.MAKE_DIRECTORY, StepKind.WRITE_STUB, StepKind.SET_CONFIG)
 
 
-@dataclass(slots=True, frozen=True)
-class Step:
+class Step(NamedTuple):
     """One step: what is done to which file, why, and how bad that is which it repairs.
 
     `result` says what comes of it. One that `needs_force` is done only on demand: another process may be at
@@ -130,8 +128,7 @@ Trace = tuple[str, int, int, int]
 """A file as it was: name, size, time of modification in ns, inode."""
 
 
-@dataclass(slots=True, frozen=True)
-class RepairPlan:
+class RepairPlan(NamedTuple):
     """How a stack is repaired.
 
     `steps` in the order in which they are done; `tables` are those of the repaired stack, and `before` how

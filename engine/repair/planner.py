@@ -16,7 +16,6 @@ import os
 import stat
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -122,8 +121,7 @@ def _around(plan: RepairPlan, repository: Repository, findings: Sequence[Finding
     steps = [*repository_steps(repository, [*check_repository(repository), *findings], plan.hash_id)]
     files = dict.fromkeys(step.file for step in steps if step.kind.is_around)
     traces = (trace(plan.directory, file) for file in files)
-    return replace(
-        plan,
+    return plan._replace(
         steps=tuple(sorted((*plan.steps, *steps), key=lambda step: [*StepKind].index(step.kind))),
         files=(*plan.files, *traces),
         repository=repository,

@@ -14,11 +14,10 @@ import os
 import re
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from engine.errors import ApiError, FormatError, SnapshotError, in_words
 from engine.stack import LOCK_SUFFIX, TABLES_LIST, read_list_bytes, write_file
@@ -51,8 +50,7 @@ PARTIAL: Final = ".partial"
 """What the names of unfinished snapshots, and of unfinished manifests, end in."""
 
 
-@dataclass(slots=True, frozen=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """A stack as it was before a change.
 
     `time` is in seconds since 1970, `tables` what the list named (empty where it could not be

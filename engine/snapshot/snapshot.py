@@ -35,7 +35,6 @@ import os
 import stat
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial as bound
 from itertools import count
@@ -166,7 +165,7 @@ def take_snapshot(
         while not _rename(partial, path):
             path = parent / f"{stamp}.{next(others)}-{operation}"  # several were taken at one time
         sync_directory(parent)
-        return replace(snapshot, id=path.name, path=path)
+        return snapshot._replace(id=path.name, path=path)
     except BaseException:
         # An interrupt may come on either side of the rename; another process may have a snapshot of the name.
         for place in (partial, path):
@@ -232,7 +231,7 @@ class ChangeRecord:
             self._taken = self._take(self._operation if self._after is None else "compact")
         if self._taken is not None and now != after:
             intended = (*self._taken.intended, sha256(after))
-            self._taken = replace(self._taken, intended=intended)
+            self._taken = self._taken._replace(intended=intended)
             save_snapshot(self._taken, self._taken.path)
         self._after = after
 
@@ -262,7 +261,7 @@ def settle(
         _remove(snapshot.path)
         return None
     digest_after = sha256(after)
-    settled = replace(snapshot, after=tuple(names_in(after)), list_after=digest_after, intended=())
+    settled = snapshot._replace(after=tuple(names_in(after)), list_after=digest_after, intended=())
     try:
         save_snapshot(settled, snapshot.path)
     except OSError as error:
@@ -276,7 +275,7 @@ def settle(
 
 def keep(snapshot: Snapshot, *, kept: bool) -> Snapshot:
     """Except a snapshot from pruning, or no longer."""
-    changed = replace(snapshot, kept=kept)
+    changed = snapshot._replace(kept=kept)
     save_snapshot(changed, snapshot.path)
     return changed
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from engine.format import MAX_SYMREF_DEPTH, RefRecord
 
@@ -12,8 +11,7 @@ ReadRef: TypeAlias = Callable[[bytes], RefRecord | None]
 """`Stack.read_ref` of some stack."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(NamedTuple):
     """Where a ref leads.
 
     `chain` are the names that were read, the one that was asked for first; `name` is the ref at the end,

@@ -36,8 +36,7 @@ from engine.errors import ApiError, RefnameError, shown
 from engine.format import HashId, check_refname, has_root_ref_syntax, split_worktree
 
 
-@dataclass(frozen=True, slots=True)
-class Symref:
+class Symref(NamedTuple):
     """The value of a symbolic ref: the name of the ref that it points to."""
 
     target: bytes
@@ -73,8 +72,7 @@ Resolve: TypeAlias = Callable[[bytes], bytes | str]
 """Makes a binary object id of an object name, or says why not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Control:
+class Control(NamedTuple):
     """`start`, `prepare`, `commit` or `abort`; without a `place` it is what the end of the input means."""
 
     verb: str

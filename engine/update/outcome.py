@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from engine import merge
 from engine.format import U64_MAX, LogRecord, RefRecord, Walk, log_order, ref_key, split_worktree
@@ -17,8 +17,7 @@ from engine.update.resolution import Change
 Record = TypeVar("Record", RefRecord, LogRecord)
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """Who makes a reflog entry, when (seconds since 1970), and in which zone ("+0530" is 530)."""
 
     name: bytes
@@ -27,8 +26,7 @@ class Identity:
     tz: int
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionResult:
+class TransactionResult(NamedTuple):
     """The records that a transaction wrote, tombstones too, in key order; none if nothing had to change.
 
     Refs have the names that git knows them by from the worktree, wherever they are stored.

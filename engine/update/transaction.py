@@ -40,10 +40,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from operator import attrgetter
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from engine import merge
 from engine.errors import (
@@ -90,8 +90,7 @@ Peel: TypeAlias = Callable[[Collection[bytes]], Mapping[bytes, bytes | None]]
 """Finds out where the annotated tags among some object ids lead in the end; None or absent: no tag."""
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedUpdates:
+class PreparedUpdates(NamedTuple):
     """Updates that keep the rules which hold whatever is in the stacks, and what goes into their records."""
 
     updates: tuple[RefUpdate, ...]
@@ -354,8 +353,7 @@ def _telling_of_commits(additions: Mapping[str, Addition]) -> Iterator[None]:
         raise CommittedError(os.path.join(made.pop(), TABLES_LIST), in_words(error)) from error
 
 
-@dataclass(frozen=True, slots=True)
-class UpdatePlan:
+class UpdatePlan(NamedTuple):
     """What a transaction would write: to each stack its part, none when nothing has to change.
 
     `names` are the tables of the stack that has HEAD, oldest first; `before` has for each ref of `result` its

@@ -427,7 +427,7 @@ def test_a_list_that_names_a_lock_has_none_taken(stack: Path) -> None:
 
 def test_a_planted_number_leaves_room_for_those_to_come(stack: Path) -> None:
     planted = add_recorded(stack, b"refs/heads/a")
-    save_snapshot(replace(planted, number=LARGEST_NUMBER), planted.path)
+    save_snapshot(planted._replace(number=LARGEST_NUMBER), planted.path)
     for name in (b"refs/heads/b", b"refs/heads/c"):
         taken = add_recorded(stack, name)
         assert find_snapshot(stack, taken.id) == taken

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -236,7 +235,7 @@ def test_kept_snapshots_stay_when_older_ones_are_removed(stack: Path) -> None:
 def test_what_a_repair_has_lost_is_shown_with_its_snapshot(stack: Path) -> None:
     compact(stack)
     (taken,) = list_snapshots(stack)
-    keep(replace(taken, losses="refs: at least 3 lost\x1b[2J"), kept=True)
+    keep(taken._replace(losses="refs: at least 3 lost\x1b[2J"), kept=True)
 
     async def steps(pilot: Pilot[Any], _app: ActionApp) -> None:
         screen = await listed_snapshots(pilot)
