@@ -197,6 +197,10 @@ def test_the_main_screen_is_imported_without_those_that_lie_on_top_of_it() -> No
         "csv",
     }
     needed_there |= {"engine.merge.compaction", "engine.salvage.scan", "engine.snapshot.manifest", "tomllib"}
+    other_tabs = {
+        f"inspector.tui.widgets.{name}" for name in ("block_pane", "compaction_pane", "health_pane")
+    }
+    needed_there |= other_tabs | {"inspector.model.layout_reader", "inspector.model.what_if"}
     assert "inspector.tui.screens.main" in imported
     assert (
         imported & (dialogs | needed_there | {"textual.widgets._text_area", "inspector.actions.adding"})

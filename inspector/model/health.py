@@ -15,7 +15,7 @@ from bisect import insort
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from engine.errors import FormatError, MissingTableError
 from engine.format import TABLES_LIST
@@ -35,6 +35,9 @@ from engine.readable import OpenError, open_readable
 from engine.stack import StackOptions, UnlistedFile
 from engine.table import Table
 from inspector.text import counted
+
+if TYPE_CHECKING:
+    from inspector.model.view import StackView
 
 
 class HealthMark(StrEnum):
@@ -147,6 +150,11 @@ class Health:
         self._shown = sorted(known, key=self._order)
         for one in self._shown:
             self._count(one)
+
+    def look(self, view: StackView, unlisted: Sequence[UnlistedFile]) -> None:
+        """Show these tables, and what they and the files beside them tell without being read."""
+        at_hand = findings_at_hand(view.tables, view.suggested, view.options.policy, unlisted)
+        self.show(view.tables, at_hand, [file.name for file in unlisted])
 
     def _without_those_told_by(self, found: Sequence[Finding], at_hand: Sequence[Finding]) -> list[Finding]:
         """Of those at hand the ones that `found` says nothing of."""

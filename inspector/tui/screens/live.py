@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import Final
+from functools import cached_property, partial
+from typing import Final, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -33,6 +33,7 @@ from inspector.actions import Workplace
 from inspector.model import (
     Damage,
     Event,
+    Health,
     HealthMark,
     History,
     Journal,
@@ -50,12 +51,9 @@ from inspector.model import (
     object_of,
 )
 from inspector.text import age_text, error_text
-from inspector.tui import screens
-from inspector.tui.widgets.block_pane import BlockPane
-from inspector.tui.widgets.compaction_pane import CompactionPane
+from inspector.tui import screens, widgets
 from inspector.tui.widgets.detail import Detail
 from inspector.tui.widgets.even_lines import EvenLines
-from inspector.tui.widgets.health_pane import HealthPane
 from inspector.tui.widgets.health_words import tab_label
 from inspector.tui.widgets.key_bar import KeyBar
 from inspector.tui.widgets.record_pane import LogsPane, RefsPane
@@ -73,6 +71,10 @@ _LEAST_TOAST_SECONDS, _TOAST_SECONDS = 2.0, 5.0
 
 _MOST_COMPARED: Final = 2**20
 """Bytes of a table that is not listed, up to which its records are compared with those of the stack."""
+
+TABS: Final = ("refs", "logs", "blocks", "compaction", "health")
+
+_Pane = TypeVar("_Pane", bound=Widget)
 
 # The least columns and lines for which the style sheet has a layout, and the layout's name.
 _WIDTHS: Final = [(0, "-cramped"), (60, "-narrow"), (100, "-wide")]
@@ -130,19 +132,12 @@ class LiveScreen(Screen[None], EvenLines):
         self._stack = StackPane(clock)
         self._refs = RefsPane(session)
         self._logs = LogsPane(session)
-        self._blocks = BlockPane()
-        self._compaction = CompactionPane(rule)
+        self._rule = rule
+        self._health_known = Health()
         self._first_tab = tab or "refs"
-        self._health = HealthPane(clock=clock, repository=workplace.around)
-        self._panes: dict[str, Widget] = {
-            "refs": self._refs,
-            "logs": self._logs,
-            "blocks": self._blocks,
-            "compaction": self._compaction,
-            "health": self._health,
-        }
+        self._panes: dict[str, Widget] = {"refs": self._refs, "logs": self._logs}
         self._mounting: dict[str, AwaitMount] = {}
-        self._tabs = TabLine({name: Content(name.capitalize()) for name in self._panes})
+        self._tabs = TabLine({name: Content(name.capitalize()) for name in TABS})
         self._detail = Detail()
         self._detail_of: StackPane | RefsPane | LogsPane = self._refs
         self._trace: RefTrace | None = None
@@ -167,7 +162,7 @@ class LiveScreen(Screen[None], EvenLines):
             yield self._stack
             with self._records:
                 yield self._tabs
-                yield self._panes[self._shown_first]
+                yield self._pane(self._shown_first)
                 yield self._detail
         yield KeyBar()
 
@@ -176,9 +171,39 @@ class LiveScreen(Screen[None], EvenLines):
         """The tab to begin with: the one that was asked for, unless the stack is broken."""
         return "health" if self._session.view.faults else self._first_tab
 
+    # Panes are made when they are first shown or asked for something, and know then what the others know.
+    # Refs is shown first, and Logs has nothing of its own that would have to be imported.
+
+    @cached_property
+    def _blocks(self) -> widgets.BlockPane:
+        return self._made("blocks", widgets.BlockPane())
+
+    @cached_property
+    def _compaction(self) -> widgets.CompactionPane:
+        pane = self._made("compaction", widgets.CompactionPane(self._rule))
+        pane.show(self._session.view)
+        pane.show_damage(self._damage | self._health_known.damage())
+        pane.show_events(self._history.events[::-1])
+        return pane
+
+    @cached_property
+    def _health(self) -> widgets.HealthPane:
+        known, repository = self._health_known, self._workplace.around
+        pane = self._made("health", widgets.HealthPane(known=known, clock=self._clock, repository=repository))
+        pane.show(self._session.view, self._unlisted)
+        return pane
+
+    def _made(self, tab: str, pane: _Pane) -> _Pane:
+        self._panes[tab] = pane
+        return pane
+
+    def _pane(self, tab: str) -> Widget:
+        pane: Widget = getattr(self, f"_{tab}")
+        return pane
+
     async def _build(self, tab: str) -> Widget:
         """Have the pane of a tab with all its parts, so that it can take keys and do jobs."""
-        pane = self._panes[tab]
+        pane = self._pane(tab)
         if not pane.is_attached:
             pane.display = False
             self._mounting[tab] = self._records.mount(pane, before=self._detail)
@@ -225,8 +250,12 @@ class LiveScreen(Screen[None], EvenLines):
     @property
     def idle(self) -> bool:
         """Whether nothing that was asked for is still to come."""
-        is_working = self._session.wanting or not self._jobs.idle or self._health.running
-        return not is_working and self._blocks.idle
+        return not (
+            self._session.wanting
+            or not self._jobs.idle
+            or ("health" in self._panes and self._health.running)
+            or ("blocks" in self._panes and not self._blocks.idle)
+        )
 
     def look_again(self) -> None:
         """See what the stack is now, even if it is broken, without a word if it is the same."""
@@ -241,25 +270,37 @@ class LiveScreen(Screen[None], EvenLines):
         self.query_one(StatusLine).broken = broken_text(view.faults)
         self._refs.show(view)
         self._logs.show(view)
-        self._compaction.show(view)
+        if "compaction" in self._panes:
+            self._compaction.show(view)
         self._show_beside()
         self._show_progress()
         self._show_way()
 
     def _show_beside(self) -> None:
         view = self._session.view
-        self._health.show(view, self._unlisted)
+        if "health" in self._panes:
+            self._health.show(view, self._unlisted)
+        else:
+            self._health_known.look(view, self._unlisted)
+            counts = self._health_known.counts()
+            if counts.errors or counts.warnings:
+                self._pane("health")  # which tells of them
         self._damage = dict(damage_met(view.tables))
         self._show_marks()
 
-    @on(HealthPane.Changed)
+    async def on_health_pane_changed(self) -> None:
+        """Show what is known by now."""
+        self._show_marks()
+
     def _show_marks(self) -> None:
-        counts = self._health.known.counts()
+        known = self._health_known
+        counts = known.counts()
         self.query_one(StatusLine).findings = counts.errors, counts.warnings
         self._tabs.relabel("health", tab_label(counts))
-        marks = self._health.known.marks() | dict.fromkeys(self._damage, HealthMark.DAMAGED)
+        marks = known.marks() | dict.fromkeys(self._damage, HealthMark.DAMAGED)
         self._stack.show(self._session.view, self._unlisted, marks)
-        self._compaction.show_damage(self._damage | self._health.known.damage())
+        if "compaction" in self._panes:
+            self._compaction.show_damage(self._damage | known.damage())
 
     def _show_progress(self) -> None:
         self.query_one(StatusLine).show(self._session.view)
@@ -431,7 +472,8 @@ class LiveScreen(Screen[None], EvenLines):
         for screen in self.app.screen_stack:
             if isinstance(screen, screens.HistoryScreen):
                 screen.show_events()
-        self._compaction.show_events(self._history.events[::-1])
+        if "compaction" in self._panes:
+            self._compaction.show_events(self._history.events[::-1])
         event = None if self._jobs.running("compare") else self._history.untold()
         views = self._history.views(event) if event is not None else None
         if event is not None and views is not None:

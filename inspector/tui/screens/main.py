@@ -24,13 +24,10 @@ from inspector import actions
 from inspector.model import AsOf, PlanPlace, RecordPlace, WholeStack, object_of
 from inspector.rows import LogRow, RefRow
 from inspector.text import age_text, counted, safe_name
-from inspector.tui import screens
+from inspector.tui import screens, widgets
 from inspector.tui.keys import bindings
 from inspector.tui.screens.dialog import explain
 from inspector.tui.screens.navigable import NavigableScreen
-from inspector.tui.widgets.compaction_pane import CompactionPane
-from inspector.tui.widgets.compaction_words import damage_texts
-from inspector.tui.widgets.health_pane import HealthPane
 from inspector.tui.widgets.record_pane_base import RecordPane
 from inspector.tui.widgets.stack_list import StackPane
 from inspector.tui.widgets.status_line import Breadcrumbs
@@ -66,10 +63,14 @@ class MainScreen(NavigableScreen):
             self._awaits_first_check = True
             self.call_after_refresh(self.check_again)
 
-    @on(HealthPane.Changed)
+    async def on_health_pane_changed(self) -> None:
+        """Do what waits for something to be known."""
+        await self._lead_to_health()
+        self._answer_who_asked_early()
+
     async def _lead_to_health(self) -> None:
         """Show first what stops git, when that is found in the first moments and nothing was pressed."""
-        if self._ticks > _FIRST_LOOKS or not self._health.known.stops_git:
+        if self._ticks > _FIRST_LOOKS or not self._health_known.stops_git:
             return
         is_as_opened = (
             self.app.screen is self
@@ -81,14 +82,13 @@ class MainScreen(NavigableScreen):
         if self._watch is not None and is_as_opened:
             await self._show_tab("health")
 
-    @on(HealthPane.Changed)
     def _answer_who_asked_early(self) -> None:
         """What was to be repaired before it was known what is wrong gets the answer of a moment later."""
-        if not (self._awaits_first_check and self._health.known.is_checked):
+        if not (self._awaits_first_check and self._health_known.is_checked):
             return
         self._awaits_first_check = False
         page, self._asked_early = self._asked_early, None
-        if page is not None and page is self.app.screen and not self._health.known.stops_git:
+        if page is not None and page is self.app.screen and not self._health_known.stops_git:
             page.action_leave()
             self._say_nothing_is_wrong()
 
@@ -156,8 +156,8 @@ class MainScreen(NavigableScreen):
 
     # What the panes want of each other.
 
-    @on(CompactionPane.CompactWanted)
-    def _compact_wanted(self, event: CompactionPane.CompactWanted) -> None:
+    def on_compaction_pane_compact_wanted(self, event: widgets.CompactionPane.CompactWanted) -> None:
+        """Show what merging these tables would do."""
         self.compact(event.tables)
 
     @on(Breadcrumbs.Chosen)
@@ -241,7 +241,7 @@ class MainScreen(NavigableScreen):
         if len(marked) > 1:
             merged = f"merge the marked tables, #{marked[0]} to #{marked[-1]}, into one"
         beside = counted(len(self._unlisted), "file") if self._unlisted else "nothing"
-        errors = self._health.known.counts().errors
+        errors = self._health_known.counts().errors
         known = f"{counted(errors, 'error')}: check all and " if errors else "check all, and "
         lock, what = self._lock, "no lock lies beside the tables"
         if lock is not None:
@@ -279,7 +279,7 @@ class MainScreen(NavigableScreen):
         """Merge tables: those that are marked, or which the next screen asks for."""
         marked = self._stack.marked
         if len(marked) < 2:
-            damage = damage_texts(self._compaction.study)
+            damage = widgets.damage_texts(self._compaction.study)
             self._change(screens.CompactScreen(self._workplace, self._journal, self._session.view, damage))
         elif not self._compaction.refuses(marked):
             self.compact(marked)
@@ -308,7 +308,7 @@ class MainScreen(NavigableScreen):
         Health, which has this key, comes to be shown by itself when something is wrong; until then, what is
         typed for it gets here.
         """
-        if self._health.known.stops_git or self._session.view.faults:
+        if self._health_known.stops_git or self._session.view.faults:
             self.action_repair()
         elif self._awaits_first_check:
             self._asked_early = screens.RepairScreen(self._workplace, self._journal)

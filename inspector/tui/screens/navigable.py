@@ -32,15 +32,12 @@ from inspector.model import (
     places_of,
 )
 from inspector.rows import node_place
+from inspector.tui import widgets
 from inspector.tui.navigation import Follow, Go, Held, Spot, Trail
 from inspector.tui.pager import show_object
 from inspector.tui.screens.dialog import Dialog, LeadsToScreen
 from inspector.tui.screens.live import LiveScreen
-from inspector.tui.widgets.block_tree import BlockTree
-from inspector.tui.widgets.compaction_pane import CompactionPane
 from inspector.tui.widgets.detail import Detail
-from inspector.tui.widgets.geometry import BarList
-from inspector.tui.widgets.hex_view import HexView
 from inspector.tui.widgets.tab_line import TabLine
 from inspector.tui.widgets.virtual_list import VirtualList
 
@@ -96,12 +93,14 @@ class NavigableScreen(LiveScreen):
                 rows for rows in pane.query(VirtualList) if rows.parent is not None and rows.parent.display
             )
             # On a low screen bytes are shown in place of the list of blocks.
-            self.set_focus(next(shown, None) or pane.query(HexView).first())
+            self.set_focus(next(shown, None) or pane.query("HexView").first())
 
-    @on(CompactionPane.Revealed)
+    def on_compaction_pane_revealed(self) -> None:
+        """The stack says what is known there by now."""
+        self._keep_secret()
+
     def _keep_secret(self) -> None:
-        is_shown = self._tabs.active == "compaction"
-        self._stack.keep_secret(is_shown and self._compaction.hides_own)
+        self._stack.keep_secret(self._tabs.active == "compaction" and self._compaction.hides_own)
 
     # Where the row under the cursor leads.
 
@@ -132,12 +131,13 @@ class NavigableScreen(LiveScreen):
         row = focused.current if isinstance(focused, VirtualList) else None
         tables = self._session.view.tables
         if (
-            isinstance(focused, BarList)
+            self._tabs.active == "compaction"
+            and isinstance(focused, widgets.BarList)
             and self._compaction.shown.past is None
             and focused.cursor < len(tables)
         ):
             return StackRow(focused.cursor, tables[focused.cursor])
-        if row is None and focused is not None and self._blocks in focused.ancestors:
+        if row is None and self._tabs.active == "blocks" and self._blocks.has_focus_within:
             row = self._blocks.selected
         return row if is_placed(row) else None
 
@@ -251,8 +251,7 @@ class NavigableScreen(LiveScreen):
         else:
             self._compaction.replay(past.before, past.merged, past.after, past.title)
 
-    @on(BlockTree.Followed)
-    def _offset_followed(self, event: BlockTree.Followed) -> None:
+    def on_block_tree_followed(self, event: widgets.BlockTree.Followed) -> None:
         """The pane goes there by itself: remember where it was."""
         spot = self._spot()
         at = self._blocks.spot._replace(place=node_place(event.node))

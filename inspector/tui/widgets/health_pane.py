@@ -29,7 +29,6 @@ from inspector.model import (
     HealthMark,
     StackView,
     diagnose,
-    findings_at_hand,
     identity,
 )
 from inspector.rows import SequenceRows
@@ -97,14 +96,18 @@ what else it leads to, such as the refs of its table. backspace comes back. y co
         self,
         check: Check | None = None,
         *,
+        known: Health | None = None,
         clock: Callable[[], float] = time.time,
         repository: Repository | None = None,
     ) -> None:
-        """`check` is what looks; by default `diagnose`, with ages by `clock`, and at `repository`, too."""
+        """`check` is what looks; by default `diagnose`, with ages by `clock`, and at `repository`, too.
+
+        `known` is what was known before.
+        """
         self._check: Check = check or (
             lambda stack, options, progress: diagnose(stack, options, progress, clock(), repository)
         )
-        self.known = Health()
+        self.known = known if known is not None else Health()
         """What is known of the stack."""
         self._view: StackView | None = None
         self._rows: list[HealthRow] = []
@@ -124,8 +127,7 @@ what else it leads to, such as the refs of its table. backspace comes back. y co
     def show(self, view: StackView, unlisted: Sequence[UnlistedFile]) -> None:
         """Show what is known of `view` and of the files beside its tables."""
         self._view = view
-        at_hand = findings_at_hand(view.tables, view.suggested, view.options.policy, unlisted)
-        self.known.show(view.tables, at_hand, [file.name for file in unlisted])
+        self.known.look(view, unlisted)
         self._update()
 
     @property

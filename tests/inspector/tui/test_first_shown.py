@@ -41,8 +41,10 @@ def made(screen: MainScreen) -> list[type[Widget]]:
 def test_a_pane_is_not_made_before_it_is_shown(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         assert made(screen) == [RefsPane]
+        assert list(screen._panes) == ["refs", "logs"]
         await press(pilot, "3")
         assert made(screen) == [RefsPane, BlockPane]
+        assert list(screen._panes) == ["refs", "logs", "blocks"]
         await press(pilot, "1", "3", "left_square_bracket", "5", "left_square_bracket")
         assert made(screen) == PANES
         assert all(len(screen.query(pane)) == 1 for pane in PANES)
