@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Protocol, Self
@@ -60,7 +59,6 @@ class Surroundings(Protocol):
         """The hook to run for a transaction of the worktree whose stack is in `directory`."""
 
 
-@dataclass(slots=True)
 class Objections:
     """What git has against the objects and the names of one transaction: an error, which ends in `hint`.
 
@@ -68,12 +66,19 @@ class Objections:
     is known once the transaction is planned or prepared.
     """
 
-    surroundings: Surroundings
-    force: bool
-    hint: str = _HOW_TO_FORCE
-    warn: Callable[[str], object] = lambda _: None
-    forced: list[str] = field(default_factory=list)
-    _known: dict[bytes, ObjectInfo] = field(default_factory=dict)
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        force: bool,
+        hint: str = _HOW_TO_FORCE,
+        warn: Callable[[str], object] = lambda _: None,
+    ) -> None:
+        self.surroundings = surroundings
+        self.force = force
+        self.hint = hint
+        self.warn = warn
+        self.forced: list[str] = []
+        self._known: dict[bytes, ObjectInfo] = {}
 
     def peel(self, oids: Collection[bytes]) -> Mapping[bytes, bytes | None]:
         """What the objects to be written are tags of; asks git about all of them, once."""

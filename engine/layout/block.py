@@ -142,7 +142,7 @@ class Records(Group):
     ) -> Span:
         """A leaf at these positions in the block."""
         base = self.base
-        return Span(base + start, base + end, name, kind, value, meaning, error, self.inflated)
+        return Span(base + start, base + end, name, kind, value, meaning, error, inflated=self.inflated)
 
     def _has(self, number: int) -> bool:
         """Whether there is a record of this number; finds those before it."""

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum, auto
 
 from engine.errors import FormatError
@@ -46,7 +45,6 @@ class SpanKind(StrEnum):
     UNKNOWN = auto()  # bytes of which nothing is known
 
 
-@dataclass(slots=True)
 class Span:
     """Bytes `start` to `end` (half-open) of a table, and what they are.
 
@@ -55,14 +53,28 @@ class Span:
     damaged. With `inflated`, positions are those of an inflated log block instead of the file's.
     """
 
-    start: int
-    end: int
-    name: str
-    kind: SpanKind
-    value: Value = None
-    meaning: Value = None
-    error: FormatError | None = None
-    inflated: bool = False
+    __slots__ = ("end", "error", "inflated", "kind", "meaning", "name", "start", "value")
+
+    def __init__(
+        self,
+        start: int,
+        end: int,
+        name: str,
+        kind: SpanKind,
+        value: Value = None,
+        meaning: Value = None,
+        error: FormatError | None = None,
+        *,
+        inflated: bool = False,
+    ) -> None:
+        self.start = start
+        self.end = end
+        self.name = name
+        self.kind = kind
+        self.value = value
+        self.meaning = meaning
+        self.error = error
+        self.inflated = inflated
 
 
 class Group(Span, ABC):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final
 
 from engine.format import limits_in_name
@@ -22,7 +21,6 @@ _LEFT: Final = {
 """What becomes of a table that is left out, and of its records."""
 
 
-@dataclass(slots=True)
 class Draft:
     """A plan in the making.
 
@@ -31,18 +29,27 @@ class Draft:
     the list alone has, or a snapshot, since a name never returns.
     """
 
-    known: Evidence
-    options: StackOptions
-    only: frozenset[str] | None
-    set_aside: frozenset[str]
-    take_up: frozenset[str]
-    now: float
-    steps: list[Step] = field(default_factory=list)
-    left: list[LeftOut] = field(default_factory=list)
-    listed: list[str] = field(default_factory=list)
-    mergeable: frozenset[str] = frozenset()
-    fitting: set[str] = field(default_factory=set)
-    taken: set[str] = field(default_factory=set)
+    def __init__(
+        self,
+        known: Evidence,
+        options: StackOptions,
+        only: frozenset[str] | None,
+        set_aside: frozenset[str],
+        take_up: frozenset[str],
+        now: float,
+    ) -> None:
+        self.known = known
+        self.options = options
+        self.only = only
+        self.set_aside = set_aside
+        self.take_up = take_up
+        self.now = now
+        self.steps: list[Step] = []
+        self.left: list[LeftOut] = []
+        self.listed: list[str] = []
+        self.mergeable: frozenset[str] = frozenset()
+        self.fitting: set[str] = set()
+        self.taken: set[str] = set()
 
     def selected(self, name: str) -> bool:
         """Whether a file is to be repaired."""

@@ -10,7 +10,7 @@ import os
 import stat
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import attrgetter, ne
 from pathlib import Path
 from typing import Final
@@ -43,7 +43,6 @@ _OF_THE_NAME: Final = {"table-name", "name-range", "dulwich-table"}
 _OF_THE_STACK: Final = {"ref-name-unsafe", "limits-beyond-records", "ranges-overlap", "hash-mixed"}
 
 
-@dataclass(slots=True)
 class TableFile:
     """A file that may be a table, of `size` bytes, and what was made of it.
 
@@ -52,16 +51,27 @@ class TableFile:
     has several and is to have one.
     """
 
-    file: str
-    size: int
-    input: Input | None
-    reasons: list[str]
-    severity: Severity
-    rewrites: bool
-    renames: bool
-    hash_id: HashId
-    losses: salvage.Losses | None = None
-    single_root: bool = False
+    def __init__(
+        self,
+        file: str,
+        size: int,
+        reasons: list[str],
+        severity: Severity,
+        hash_id: HashId,
+        *,
+        rewrites: bool,
+        renames: bool,
+    ) -> None:
+        self.file = file
+        self.size = size
+        self.input: Input | None = None
+        self.reasons = reasons
+        self.severity = severity
+        self.rewrites = rewrites
+        self.renames = renames
+        self.hash_id = hash_id
+        self.losses: salvage.Losses | None = None
+        self.single_root = False
 
     @property
     def readable(self) -> Input:
@@ -213,7 +223,9 @@ class Evidence:
         status, renames = os.stat(self.path / name), bool(codes & _OF_THE_NAME)
         places = ["" if one.offset is None else f" at byte {one.offset}" for one in reasons]
         words = [f"{one.code}{at}: {one.message}" for one, at in zip(reasons, places, strict=True)]
-        file = TableFile(name, status.st_size, None, words, severity, rewrites, renames, self.hash_id)
+        file = TableFile(
+            name, status.st_size, words, severity, self.hash_id, rewrites=rewrites, renames=renames
+        )
         file.single_root = single_root
         self.files[name] = file
         if stat.S_ISREG(status.st_mode):

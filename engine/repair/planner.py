@@ -131,8 +131,6 @@ def _around(plan: RepairPlan, repository: Repository, findings: Sequence[Finding
 class _Planner(Draft):
     """Makes one plan."""
 
-    __slots__ = ()
-
     def plan(self) -> RepairPlan:
         """Look at everything, decide, and put it into words."""
         known = self.known

@@ -22,7 +22,6 @@ import os
 import stat
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
 from typing import Final, NamedTuple
@@ -72,8 +71,7 @@ class FileKind(StrEnum):
         return self in (FileKind.TABLE_LOCK, FileKind.LIST_LOCK)
 
 
-@dataclass(slots=True, frozen=True)
-class UnlistedFile:
+class UnlistedFile(NamedTuple):
     """A file in a stack's directory that is not part of the stack.
 
     `size` is in bytes, `modified` in seconds since 1970, `age` in seconds before the look (0 for a time in
@@ -88,7 +86,7 @@ class UnlistedFile:
     kind: FileKind
     size: int
     modified: float
-    age: float = field(compare=False)
+    age: float
     reason: str
     is_removable: bool = False
     in_use: bool = False

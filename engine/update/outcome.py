@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import NamedTuple, TypeVar
 
@@ -36,8 +35,7 @@ class TransactionResult(NamedTuple):
     logs: tuple[LogRecord, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class StackUpdate:
+class StackUpdate(NamedTuple):
     """What a transaction writes to the stack in a directory, which is one of exactly these tables.
 
     `has_other_names` if the stack has a record under another name than git from the worktree. `table` is what
@@ -48,7 +46,7 @@ class StackUpdate:
     names: tuple[str, ...]
     result: TransactionResult
     has_other_names: bool = False
-    table: merge.TableSummary | None = field(default=None, compare=False)
+    table: merge.TableSummary | None = None
 
     @property
     def changed(self) -> tuple[bytes, ...]:

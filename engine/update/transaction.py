@@ -198,7 +198,7 @@ class PreparedUpdates(NamedTuple):
             writer = TableWriter(len, replace(stack.options, hash_id=stack.hash_id))
             writer.set_limits(index, index)
             part.write(writer)
-            return replace(part, table=merge.TableSummary(None, writer.close().size, index, index))
+            return part._replace(table=merge.TableSummary(None, writer.close().size, index, index))
 
         resolution, parts = self._resolve(stacks, self._resolution(stacks), require)
         result = joined(parts)
@@ -368,7 +368,7 @@ class UpdatePlan(NamedTuple):
 
     def require(self, parts: tuple[StackUpdate, ...]) -> None:
         """Raise OutdatedError unless these are the stacks of the plan, and its outcome."""
-        if parts != self.parts:
+        if parts != tuple(part._replace(table=None) for part in self.parts):
             path = os.path.join(self.parts[0].directory, TABLES_LIST)
             raise OutdatedError(path, "the stack is not the one that was planned for")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -31,14 +31,14 @@ from inspector.actions.workplace import Workplace, command, word
 from inspector.text import counted, error_text, safe_message, safe_name, update_lines
 
 
-@dataclass(slots=True)
 class Written:
     """What a transaction writes, and what became of the stack around it once it is over."""
 
-    result: TransactionResult
-    snapshot: snapshots.Snapshot | None = None
-    lines: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    def __init__(self, result: TransactionResult) -> None:
+        self.result = result
+        self.snapshot: snapshots.Snapshot | None = None
+        self.lines: list[str] = []
+        self.warnings: list[str] = []
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
@@ -151,19 +151,14 @@ def _processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-@dataclass(slots=True)
 class _Totals:
     """What there was: repositories with reftables and without, those with errors and with warnings alone.
 
     `problems` are those, and directories, that could not be looked at; `all` what was found in all.
     """
 
-    all: int = 0
-    reftable: int = 0
-    files: int = 0
-    errors: int = 0
-    warnings: int = 0
-    problems: int = 0
+    def __init__(self) -> None:
+        self.all = self.reftable = self.files = self.errors = self.warnings = self.problems = 0
 
     def take(self, fields: dict[str, Any] | None) -> None:
         """Count a repository by its fields; None for one without reftables."""

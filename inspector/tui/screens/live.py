@@ -439,9 +439,9 @@ class LiveScreen(Screen[None], EvenLines):
         return found, None
 
     def _take_beside(self, found: tuple[Sequence[UnlistedFile], OSError | None]) -> None:
-        ages = [[age_text(file.age) for file in files] for files in (self._unlisted, found[0])]
-        changed = found != (self._unlisted, self._beside_error) or ages[0] != ages[1]
+        before = self._unlisted, self._beside_error
         self._unlisted, self._beside_error = found
+        changed = _with_ages_in_words(*before) != _with_ages_in_words(*found)
         if self.app.screen is not self:
             self._beside_is_late |= changed
         elif changed:
@@ -503,3 +503,10 @@ class LiveScreen(Screen[None], EvenLines):
 def _fail(error: Exception) -> None:
     """What keeps the whole screen from being right ends the program."""
     raise error
+
+
+def _with_ages_in_words(
+    files: Sequence[UnlistedFile], error: Exception | None
+) -> tuple[list[tuple[UnlistedFile, str]], Exception | None]:
+    """What was found beside the tables as it is shown: ages grow all the time, and their words seldom."""
+    return [(file._replace(age=0.0), age_text(file.age)) for file in files], error
