@@ -10,8 +10,11 @@ first byte after the prefix is higher than that of the key before is therefore i
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from operator import itemgetter
+from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from engine.format import (
@@ -31,6 +34,7 @@ from engine.format import (
     Encoded,
     add_up,
     check_end,
+    compiled,
     decode_key,
     get_u24,
     get_varint,
@@ -42,11 +46,12 @@ if TYPE_CHECKING:
     from mypy_extensions import i64
 
 _PLAIN_BYTES: Final = b"abcdefghijklmnopqrstuvwxyz0123456789-_/\n"
-_HASH_MASK: Final = 2**48 - 1
-"""Sums of larger numbers take twice the time."""
+_LOW_BITS: Final = 2**32 - 1
 
 _key: Callable[[Encoded], bytes] = itemgetter(0)
 _kind: Callable[[Encoded], int] = itemgetter(3)
+
+Cut = Callable[[bytes, int], tuple[bytes, int, bytes]]
 
 Witness = Callable[[int, Sequence[bytes], bytes, Sequence[bytes]], None]
 """Told what is in sound blocks, in the order of the file: their type, and keys, kinds, tails of records."""
@@ -95,11 +100,11 @@ def pass_refs(
     their hashes.
     """
     name = b""
-    name_len: i64 = 0
     listed: i64 = end
     mentioned: set[bytes] = set()
     names: list[bytes] = []
     suffixes: list[bytes] = []
+    oids: list[bytes] = []
     kinds = bytearray()
     tails: list[bytes] = []
     first, is_long = b"", False
@@ -110,6 +115,9 @@ def pass_refs(
     pos: i64 = start
     limit: i64 = end
     are_plain = True
+    # Interpreted, most records are cut by one call, for which the end has to be far. Compiled, slices do.
+    safe: i64 = 0 if compiled or witness is not None else len(data) - 0x12 - hash_size
+    cuts = _cuts(hash_size, min(id_len, hash_size)) if safe else []
     while pos < limit:
         names.clear()
         suffixes.clear()
@@ -118,6 +126,16 @@ def pass_refs(
         while pos < stop:
             prefix: i64 = data[pos]
             kind: i64 = data[pos + 1]
+            if pos < safe and (cut := cuts[kind]) is not None and 0 < prefix < len(name) and prefix < 0x80:
+                suffix, above, oid = cut(data, pos + 2)
+                if suffix[0] > name[prefix] and above <= short:
+                    name = name[:prefix] + suffix
+                    names.append(name)
+                    suffixes.append(suffix)
+                    oids.append(oid)
+                    pos += 3 + (kind >> 3) + size
+                    continue
+            name_len: i64 = len(name)
             at: i64 = pos + 2
             if prefix >= 0x80:
                 prefix, at = get_varint(data, pos)
@@ -126,7 +144,11 @@ def pass_refs(
                 if spent > enough:
                     stop = pos
             elif kind >= 0x80:
-                kind, at = get_varint(data, pos + 1)
+                if data[at] < 0x80:  # two bytes, as in front of most whole keys
+                    kind = (kind - 0x7F << 7) + data[at]
+                    at += 1
+                else:
+                    kind, at = get_varint(data, pos + 1)
             suffix_len: i64 = kind >> 3
             tail: i64 = at + suffix_len
             suffix = data[at:tail]
@@ -147,7 +169,6 @@ def pass_refs(
                     raise ValueError
                 are_plain = are_plain and not (name_len and name.startswith(before))
                 listed = _behind_listed(data, listed, pos, end)
-            name_len = prefix + suffix_len
             delta: i64 = data[tail]
             pos = tail + 1
             if delta > short:
@@ -179,6 +200,9 @@ def pass_refs(
             if witness is not None:
                 kinds.append(kind)
                 tails.append(data[tail:pos])
+        if shown:
+            mentioned.update(oids)
+        oids.clear()
         joined = b"\n".join(suffixes)
         if b"\0" in joined:
             raise ValueError
@@ -190,14 +214,36 @@ def pass_refs(
         is_long, first = bool(first), first or names[0]
     check_end(pos, end)
     _check_all_listed(data, listed)
-    weight = 0
-    for oid in mentioned:
-        hashed: i64 = hash(oid)
-        few_bits: int = hashed & _HASH_MASK  # added as an i64, the sum might not fit
-        weight += few_bits
     made = None if is_long else Names(names, are_plain=are_plain)
     has_null = (not shown or bytes(hash_size)[:shown] in mentioned) and bytes(hash_size) in data
+    weight = _sum_of_hashes(mentioned)
     return SoundBlock(first, name, made, may_have_null=has_null, pairs=len(mentioned), weight=weight)
+
+
+@cache
+def _cuts(hash_size: int, shown: int) -> list[Cut | None]:
+    """By the second byte of a ref record: what cuts out suffix, update index and the shown part of the id.
+
+    None where it does not have one object id, or where the byte does not tell the length of a suffix.
+    """
+    cuts: list[Cut | None] = [None] * 0x100
+    for suffix_len in range(1, 0x10):
+        cut = Struct(f"{suffix_len}sB{shown}s{hash_size - shown}x")
+        cuts[suffix_len << 3 | VAL1] = cut.unpack_from
+    return cuts
+
+
+def _sum_of_hashes(oids: set[bytes]) -> int:
+    if not compiled:
+        return sum(map(hash, oids))
+    # In halves: the sum of whole ones might not fit.
+    low: i64 = 0
+    high: i64 = 0
+    for oid in oids:
+        hashed: i64 = hash(oid)
+        low += hashed & _LOW_BITS
+        high += hashed >> 32
+    return (int(high) << 32) + int(low)
 
 
 def _behind_listed(data: bytes, at: i64, pos: i64, end: i64) -> i64:
@@ -276,6 +322,15 @@ def pass_objects(data: bytes, start: int, end: int, id_len: int, weights: dict[i
     all pairs of a prefix and the offset of a ref block. It is doubtful if there is an offset without a
     weight, or a record that leaves its offsets to a scan.
     """
+    try:
+        return _pass_objects(data, start, end, id_len, weights)
+    except KeyError:
+        block = _pass_objects(data, start, end, id_len, defaultdict(int))
+        block.doubtful = True
+        return block
+
+
+def _pass_objects(data: bytes, start: int, end: int, id_len: int, weights: dict[int, int]) -> SoundBlock:
     key = first = b""
     listed: i64 = end
     total = spent = 0
@@ -285,12 +340,19 @@ def pass_objects(data: bytes, start: int, end: int, id_len: int, weights: dict[i
     while pos < limit:
         begin: i64 = pos
         before = key
-        key, count, pos = decode_key(data, begin, key)
-        spent = add_up(spent, key, begin)
-        if id_len and len(key) != id_len:
+        prefix: i64 = data[begin]
+        second: i64 = data[begin + 1]
+        if (prefix | second) < 0x80:
+            pos = begin + 2 + (second >> 3)
+            key = before[:prefix] + data[begin + 2 : pos]
+            count: i64 = second & 7
+        else:
+            key, count, pos = decode_key(data, begin, key)
+        if not id_len:
+            spent = add_up(spent, key, begin)
+        elif len(key) != id_len:
             raise ValueError
-        if data[begin]:
-            prefix: i64 = data[begin]
+        if prefix:
             if key[prefix] <= before[prefix]:
                 raise ValueError
         else:
@@ -307,22 +369,16 @@ def pass_objects(data: bytes, start: int, end: int, id_len: int, weights: dict[i
         for number in range(count):
             byte: i64 = data[pos]
             pos += 1
-            delta: int = byte & 0x7F
+            if not byte and number:
+                raise ValueError
+            delta: int = byte
             while byte >= 0x80:
                 byte = data[pos]
                 pos += 1
-                delta = (delta + 1 << 7) + (byte & 0x7F)
-            if not delta and number:
-                raise ValueError
+                delta = (delta - 0x7F << 7) + byte
             offset += delta
-            known = weights.get(offset)
-            if known is None:
-                doubtful = True
-            else:
-                weight += known
-        hashed: i64 = hash(key)
-        few_bits: int = hashed & _HASH_MASK
-        total += few_bits * weight
+            weight += weights[offset]
+        total += hash(key) * weight
     check_end(pos, end)
     _check_all_listed(data, listed)
     return SoundBlock(first, key, weight=total, doubtful=doubtful)

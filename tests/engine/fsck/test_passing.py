@@ -1,13 +1,58 @@
-"""What a pass over a sound block says of it."""
+"""What a pass over a block says of it, and where it gives up."""
 
 from __future__ import annotations
 
 import pytest
 
-from engine.format import REF, Block
+from engine.errors import FormatError
+from engine.format import OBJ, REF, SYMREF, VAL1, VAL2, Block, put_varint
 from engine.format.block import BlockWriter
-from engine.fsck.passing import pass_refs
+from engine.fsck.passing import SoundBlock, pass_objects, pass_refs
+from tests.support.handmade import raw_block, raw_record
 from tests.support.tables import oid
+
+WEIGHTS = {0: 3, 4096: 5, 300_000: 7}
+LONG = b"refs/heads/b".ljust(0x80 + 9, b"A")
+"""Shared by the name behind it, its length is two bytes: the second of them like one in front of a suffix."""
+REFS = [
+    (b"HEAD", SYMREF, put_varint(15) + b"refs/heads/main"),
+    (b"refs/heads/a", VAL1, oid(1)),
+    (b"refs/heads/a-b", VAL1, oid(2)),
+    (LONG, VAL1, oid(3)),
+    (LONG + b"-fifteen-letter", VAL1, oid(1)),
+    (LONG + b"y", VAL1, oid(4)),
+    (b"refs/heads/c", VAL2, oid(5) + oid(6)),
+    (b"refs/heads/d", VAL1, oid(7)),
+    (b"refs/heads/e", VAL1, oid(8)),
+    (b"refs/heads/z", VAL1, oid(9)),
+]
+
+
+def ref_block(interval: int) -> bytes:
+    writer = BlockWriter(REF, 4096, 0, interval)
+    for number, (name, kind, tail) in enumerate(REFS):
+        assert writer.add(name, kind, put_varint(number) + tail)
+    return writer.finish(b"")
+
+
+def passed(data: bytes, *, tells: bool, most: int = 0x7F) -> tuple[object, ...] | None:
+    """Everything that a pass says of a ref block, None if it gives up; with a witness, if it `tells` one."""
+    try:
+        block = Block.parse("x", data, 0, 0, 4096)
+        witness = (lambda *_: None) if tells else None
+        found = pass_refs(block.data, block.records_start, block.records_end, 20, most, 3, witness)
+    except (FormatError, IndexError, OverflowError, ValueError):
+        return None
+    names = found.names
+    assert names is not None
+    kinds = [*map(type, names.keys)]
+    return found.first, found.last, names.keys, kinds, names.are_plain, found.pairs, found.weight
+
+
+def pass_object_block(records: bytes, id_len: int = 2) -> SoundBlock:
+    data = raw_block(OBJ, records)
+    block = Block.parse("x", data, 0, 0, 4096)
+    return pass_objects(block.data, block.records_start, block.records_end, id_len, WEIGHTS)
 
 
 @pytest.mark.parametrize("id_len", [0, 2, 20, 31])
@@ -19,3 +64,67 @@ def test_a_null_id_is_noticed_whatever_the_footer_says_of_ids(id_len: int) -> No
         block = Block.parse("x", writer.finish(b""), 0, 0, 4096)
         found = pass_refs(block.data, block.records_start, block.records_end, 20, 0, id_len, None)
         assert found.may_have_null == (value == bytes(20))
+
+
+@pytest.mark.parametrize("interval", [1, 4, 16])
+def test_names_and_ids_of_a_sound_block_are_all_told(interval: int) -> None:
+    found = passed(ref_block(interval), tells=False)
+    assert found is not None
+    first, last, names, _, _, pairs, weight = found
+    assert (first, last, names) == (b"HEAD", b"refs/heads/z", [name for name, _, _ in REFS])
+    assert (pairs, weight) == (9, sum(hash(oid(number)[:3]) for number in range(1, 10)))
+
+
+@pytest.mark.parametrize("interval", [1, 4, 16])
+def test_a_pass_that_tells_a_witness_gives_up_at_the_same_bytes(interval: int) -> None:
+    """Without one, records are cut in another way where that is faster."""
+    data = ref_block(interval)
+    for position, byte in enumerate(data):
+        for other in {byte ^ 1, byte ^ 8, byte ^ 0x80, byte + 1 & 0xFF, byte - 1 & 0xFF, 0, 9, 12}:
+            altered = data[:position] + bytes((other,)) + data[position + 1 :]
+            assert passed(altered, tells=False) == passed(altered, tells=True), (position, other)
+
+
+def test_a_pass_gives_up_at_a_ref_above_the_limit_of_the_table() -> None:
+    assert [passed(ref_block(16), tells=False, most=most) is None for most in (7, 8, 9)] == [
+        True,
+        True,
+        False,
+    ]
+
+
+def test_the_weight_of_objects_is_that_of_their_blocks() -> None:
+    offsets = b"\0" + put_varint(4096) + put_varint(300_000 - 4096)
+    records = raw_record(0, b"ab", 3, offsets) + raw_record(1, b"c", 0, put_varint(1) + put_varint(4096))
+    found = pass_object_block(records)
+    assert (found.first, found.last, found.doubtful) == (b"ab", b"ac", False)
+    assert found.weight == hash(b"ab") * 15 + hash(b"ac") * 5
+
+
+@pytest.mark.parametrize(
+    ("count", "offsets", "doubtful"),
+    [(1, b"\0", False), (1, b"\1", True), (2, b"\0\1", True), (0, b"\0", True)],
+    ids=["known", "unknown", "one of two", "left to a scan"],
+)
+def test_an_object_whose_blocks_are_not_known_is_doubtful(
+    count: int, offsets: bytes, *, doubtful: bool
+) -> None:
+    assert pass_object_block(raw_record(0, b"ab", count, offsets)).doubtful == doubtful
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        raw_record(0, b"ab", 2, b"\0\0"),
+        raw_record(0, b"ab", 2, b"\1\0"),
+        raw_record(0, b"ab", 1, b"\0") + raw_record(1, b"b", 1, b"\0"),
+        raw_record(0, b"ab", 1, b"\0") + raw_record(1, b"a", 1, b"\0"),
+        raw_record(0, b"ab", 1, b"\0") + raw_record(2, b"", 1, b"\0"),
+        raw_record(0, b"abc", 1, b"\0"),
+        raw_record(0, b"ab", 0, put_varint(2**40)),
+    ],
+    ids=["twice", "twice, unknown", "equal", "descending", "empty suffix", "long", "huge count"],
+)
+def test_a_pass_gives_up_at_objects_that_no_writer_makes(records: bytes) -> None:
+    with pytest.raises((IndexError, ValueError)):
+        pass_object_block(records)
