@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from textual import on
+from textual.screen import Screen
 
 from engine.git import StackLocation
 from inspector.actions import Workplace
@@ -71,17 +72,25 @@ class InspectorApp(TerminalApp):
             self.notify(text, title="config.toml", severity="warning", timeout=20, markup=False)
         if self._session is None:
             self.action_pick()
-        else:
+        elif not isinstance(self.screen, MainScreen):
             self._show((self._session, self._workplace))
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The stack, if there is no other one to choose: the screen at the bottom cannot be replaced."""
+        if self._session is None or len(self._locations()) > 1:
+            return super().get_default_screen()
+        return self._main_screen(self._session, self._workplace)
+
+    def _main_screen(self, session: Session, workplace: Workplace) -> MainScreen:
+        config = self._config
+        return MainScreen(
+            session, workplace, clock=self._clock, watch=self._watch, tab=config.tab, rule=config.rule
+        )
 
     def _show(self, opened: tuple[Session, Workplace]) -> None:
         """Put the main screen of this stack in the place of the one there is."""
         self._session, self._workplace = session, workplace = opened
-        config = self._config
-        screen = MainScreen(
-            session, workplace, clock=self._clock, watch=self._watch, tab=config.tab, rule=config.rule
-        )
-        # The screen at the bottom is Textual's, which cannot be replaced.
+        screen = self._main_screen(session, workplace)
         if isinstance(self.screen, MainScreen):
             self.switch_screen(screen)
         else:

@@ -71,7 +71,8 @@ class Prompt(Input):
 class RecordBar(Vertical):
     """Two prompts of which at most one is seen, the state of the list, and below what is wrong.
 
-    They are made when there is something to show: most lists are looked at and left as they are.
+    They are made, and the bar is put above the list, when there is something to show: most lists are looked
+    at and left as they are.
     """
 
     DEFAULT_CSS = """
@@ -87,25 +88,30 @@ class RecordBar(Vertical):
     }
     """
 
-    def __init__(self, rows: Widget) -> None:
-        """`rows` is the list that has the keys after a prompt."""
+    def __init__(self, pane: Widget, rows: Widget) -> None:
+        """`pane` is what it is put into, `rows` the list that has the keys after a prompt."""
         super().__init__()
         self.display = False
+        self._pane = pane
         self._rows = rows
         self._said = "", ""
         self._parts: _Parts | None = None
         self._mounting: AwaitMount | None = None
 
+    @property
+    def is_made(self) -> bool:
+        """Whether there was something to show."""
+        return self._parts is not None
+
     def compose(self) -> ComposeResult:
-        """What was to be shown before the list was."""
-        if self._parts is not None:
-            yield from self._parts.lines
+        """What is shown."""
+        yield from self._made().lines
 
     def _made(self) -> _Parts:
         if self._parts is None:
             self._parts = _Parts(self._rows)
-            if self.is_attached:
-                self._mounting = self.mount(*self._parts.lines)
+            if self._pane.children:  # else it comes with them
+                self._mounting = self._pane.mount(self, before=0)
         return self._parts
 
     @property

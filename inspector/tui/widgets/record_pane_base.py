@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, Generic, Literal, TypeVar
 
 from textual import on
+from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.message import Message
@@ -100,9 +101,9 @@ class RecordPane(Vertical, TellsState, Generic[Row]):
     def __init__(self, session: Session, *, debounce: float = DEBOUNCE) -> None:
         """`debounce` of 0 applies a filter with each letter."""
         self.rows: VirtualList[Row] = VirtualList((), empty=f"no {self.KIND.noun}", id=self.LIST_ID)
-        self._bar = RecordBar(self.rows)
         self._list_pane: ListPane[Row] = ListPane(self.rows)
-        super().__init__(self._bar, self._list_pane)
+        super().__init__()
+        self._bar = RecordBar(self, self.rows)
         self._session = session
         self._debounce = debounce
         self._typing: Timer | None = None
@@ -119,6 +120,12 @@ class RecordPane(Vertical, TellsState, Generic[Row]):
         self._edition = 0
         self._sought: Any = None  # the key that the cursor is to jump to
         self._origin: Any = None  # the key where it was before
+
+    def compose(self) -> ComposeResult:
+        """The list, and above it what was to be said before that was shown."""
+        if self._bar.is_made:
+            yield self._bar
+        yield self._list_pane
 
     # What others ask of the pane.
 

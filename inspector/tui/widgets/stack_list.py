@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Final
 from rich.segment import Segment
 from textual import on
 from textual.binding import BindingType
-from textual.containers import Vertical
 from textual.events import Resize
 from textual.message import Message
 from textual.strip import Strip
@@ -59,8 +58,10 @@ class _Listing(VirtualList[Any]):
         return super()._line(columns, row, cursor=cursor)
 
 
-class StackPane(Vertical, EvenLines):
+class StackPane(ListPane[Any], EvenLines):
     """The tables of the stack, and the files that are not listed."""
+
+    BLANK = False  # it has a border
 
     HELP: ClassVar[str] = """\
 The stack: every line is one table, a file that is never changed once it is written. Each change of \
@@ -94,7 +95,8 @@ from the first to the last one marked (*), with all between them (|). escape tak
     def __init__(self, clock: Callable[[], float]) -> None:
         """`clock` tells the time that ages count to, in seconds since 1970."""
         self._list = _Listing((), empty="no tables", id="tables")
-        super().__init__(ListPane(self._list), id="stack-pane", classes="pane")
+        super().__init__(self._list, id="stack-pane")
+        self.add_class("pane")
         self._clock = clock
         self._view: StackView | None = None
         self._unlisted: list[UnlistedFile] = []

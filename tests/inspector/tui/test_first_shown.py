@@ -19,7 +19,7 @@ from inspector.tui.widgets.compaction_pane import CompactionPane
 from inspector.tui.widgets.health_pane import HealthPane
 from inspector.tui.widgets.hex_view import HexView
 from inspector.tui.widgets.prefix_list import PrefixList
-from inspector.tui.widgets.record_bar import Prompt
+from inspector.tui.widgets.record_bar import Prompt, RecordBar
 from inspector.tui.widgets.record_pane import LogsPane, RefsPane
 from inspector.tui.widgets.status_line import StatusLine
 from inspector.tui.widgets.tab_line import TabLine
@@ -53,9 +53,11 @@ def test_a_pane_is_not_made_before_it_is_shown(stack: Path) -> None:
 
 
 def test_the_first_screen_is_made_of_few_widgets(stack: Path) -> None:
-    async def steps(_pilot: Pilot[Any], screen: MainScreen) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        # A screen below would be drawn as well, and have all of this one drawn again.
+        assert pilot.app.screen_stack == [screen]
         # Each is styled, laid out and told a dozen things before anything is on screen.
-        assert len(list(screen.walk_children())) <= 19
+        assert len(list(screen.walk_children())) <= 17
 
     inspect(stack, steps)
 
@@ -64,6 +66,7 @@ def test_a_prompt_and_the_tree_are_not_made_before_they_are_asked_for(stack: Pat
     async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
         pane = screen.query_one("#records-pane")
         assert not screen.query(Prompt)
+        assert not screen.query(RecordBar)
         assert not screen.query(PrefixList)
         await press(pilot, "slash", "2")
         prompt = screen.query_one(RefsPane).query_one(".filter", Prompt)

@@ -191,7 +191,7 @@ class Typist:
             if error is not None:
                 raise error
         assert not app._exit, "it ends"
-        assert [one for one in screens if isinstance(one, MainScreen)] == [screens[1]] == [self.main]
+        assert [one for one in screens if isinstance(one, MainScreen)] == [screens[0]] == [self.main]
         focused = app.screen.focused
         assert focused is None or focused.screen is app.screen
         if not self.applied:
