@@ -17,10 +17,10 @@ were stored as, decoded as far as their keys. Git's rules:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from operator import itemgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.errors import ApiError, FormatError
 from engine.format.codec import DELETION
@@ -39,8 +39,7 @@ STASH: Final = b"refs/stash"
 """The ref whose reflog is all there is of older stashes."""
 
 
-@dataclass(slots=True, frozen=True)
-class Expiry:
+class Expiry(NamedTuple):
     """Which log entries to drop: older than `time` (seconds since 1970), below an update index.
 
     0 means no limit of that kind. Patterns match whole names of refs, and `*` in them slashes as well.
@@ -73,8 +72,7 @@ def _matches(name: bytes, patterns: tuple[bytes, ...]) -> bool:
     return any(fnmatchcase(name, pattern.replace(b"[^", b"[!")) for pattern in patterns)
 
 
-@dataclass(slots=True, frozen=True)
-class Dropped:
+class Dropped(NamedTuple):
     """Records of the merged tables that the result does not have."""
 
     shadowed: int = 0
@@ -82,8 +80,7 @@ class Dropped:
     expired: int = 0
 
 
-@dataclass(slots=True, frozen=True)
-class ExpiredLog:
+class ExpiredLog(NamedTuple):
     """How many entries of a ref's reflog expire, and how many stay."""
 
     name: bytes
@@ -91,8 +88,7 @@ class ExpiredLog:
     kept: int
 
 
-@dataclass(slots=True, frozen=True)
-class Compacted:
+class Compacted(NamedTuple):
     """What a merge wrote and dropped; `table` describes the file, `logs` are those that lose entries."""
 
     table: TableStats
@@ -251,8 +247,7 @@ class _Expiring:
         return time > 0 and log_time(item, self._hash_size)[0] < time
 
 
-@dataclass(slots=True, frozen=True)
-class CompactionPlan:
+class CompactionPlan(NamedTuple):
     """What a compaction of the tables [first, end) of exactly this stack would do.
 
     `bytes` is the size of the table that it would write, 0 when nothing would be left of it. `logs` are the

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(slots=True, frozen=True)
-class TableSummary:
+class TableSummary(NamedTuple):
     """A table of a plan: its name (None while it is not written yet) and file size."""
 
     name: str | None

@@ -20,8 +20,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.errors import LockError, OutdatedError
 from engine.format import pack_table_list
@@ -33,8 +32,7 @@ from engine.stack.unlisted import LIST_LOCK, unlisted_files
 _NO_ACCESS: Final = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK) | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-@dataclass(slots=True, frozen=True)
-class StaleFile:
+class StaleFile(NamedTuple):
     """A file that is not part of the stack: its name, size in bytes, and why it goes or stays."""
 
     name: str
@@ -42,8 +40,7 @@ class StaleFile:
     reason: str
 
 
-@dataclass(slots=True, frozen=True)
-class CleanPlan:
+class CleanPlan(NamedTuple):
     """Which files `clean` would remove and which it would leave."""
 
     removed: tuple[StaleFile, ...]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from engine.progress import ProgressCallback
@@ -39,7 +39,7 @@ class CleanAction(Action[CleanPlan]):
         removed = [file.name for file in plan.made.removed]
         with self.workplace.changing(self.operation, removed) as (stack, record):
             gone = set(stack.clean(plan.made))
-        done = replace(plan.made, removed=tuple(file for file in plan.made.removed if file.name in gone))
+        done = plan.made._replace(removed=tuple(file for file in plan.made.removed if file.name in gone))
         left = len(plan.made.removed) - len(done.removed)
         warnings = (
             (f"{counted(left, 'file')} of the plan stayed: by now something needs them.",) if left else ()

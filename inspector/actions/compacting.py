@@ -77,10 +77,10 @@ def _merge(stack: Stack, plan: CompactionPlan, progress: ProgressCallback) -> Co
     # A new table has its name only now; none if it was merged once more.
     names = {(table.min_update_index, table.max_update_index): table.name for table in stack.tables}
     after = (
-        replace(table, name=table.name or names.get((table.min_update_index, table.max_update_index)))
+        table._replace(name=table.name or names.get((table.min_update_index, table.max_update_index)))
         for table in plan.after
     )
-    return replace(plan, after=tuple(after))
+    return plan._replace(after=tuple(after))
 
 
 def _result(made: CompactionPlan, snapshot: snapshots.Snapshot | None) -> Result:
@@ -219,5 +219,5 @@ class ExpireAction(_Compaction):
         else:
             expiry = Expiry(self.before or 0, self.min_update_index or 0)
         only, spared = (tuple(map(os.fsencode, patterns)) for patterns in (self.refs, self.spared))
-        expiry = replace(expiry, only=only, spared=spared)
+        expiry = expiry._replace(only=only, spared=spared)
         return _plan(stack, 0, len(stack.tables), progress, expiry)

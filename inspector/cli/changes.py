@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -169,15 +169,15 @@ def _change(
 
 def _compaction_fields(plan: merge.CompactionPlan) -> dict[str, Any]:
     return {
-        "before": [asdict(table) for table in plan.before],
-        "after": [asdict(table) for table in plan.after],
-        "dropped": asdict(plan.dropped),
+        "before": [table._asdict() for table in plan.before],
+        "after": [table._asdict() for table in plan.after],
+        "dropped": plan.dropped._asdict(),
         "bytes": plan.bytes,
     }
 
 
 def _expiry_fields(plan: merge.CompactionPlan) -> dict[str, Any]:
-    logs = [{**asdict(log), "name": json_text(log.name)} for log in plan.logs]
+    logs = [{**log._asdict(), "name": json_text(log.name)} for log in plan.logs]
     expiry = plan.expiry or merge.Expiry()
     times = [{"pattern": json_text(pattern), "time": time or None} for pattern, time in expiry.times]
     limits = {
