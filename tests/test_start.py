@@ -186,9 +186,8 @@ def test_the_main_screen_is_imported_without_those_that_lie_on_top_of_it() -> No
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True, text=True
     )
     imported = set(done.stdout.split())
-    dialogs = {
-        f"inspector.tui.screens.{name}" for name in ("add", "compact", "form", "plan", "history", "picker")
-    }
+    kinds = ("add", "compact", "dialog", "form", "plan", "history", "picker")
+    dialogs = {f"inspector.tui.screens.{kind}" for kind in kinds}
     needed_there = {
         "engine.repair.execute",
         "engine.repair.plan",

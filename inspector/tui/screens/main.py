@@ -26,7 +26,6 @@ from inspector.rows import LogRow, RefRow
 from inspector.text import age_text, counted, safe_name
 from inspector.tui import screens, widgets
 from inspector.tui.keys import bindings
-from inspector.tui.screens.dialog import explain
 from inspector.tui.screens.navigable import NavigableScreen
 from inspector.tui.widgets.record_pane_base import RecordPane
 from inspector.tui.widgets.stack_list import StackPane
@@ -208,7 +207,7 @@ class MainScreen(NavigableScreen):
 
     def action_help(self) -> None:
         """Explain what has the keys."""
-        explain(self)
+        screens.explain(self)
 
     def action_moments(self) -> None:
         """Choose an earlier state of the stack, or compare two."""

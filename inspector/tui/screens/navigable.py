@@ -32,10 +32,9 @@ from inspector.model import (
     places_of,
 )
 from inspector.rows import node_place
-from inspector.tui import widgets
+from inspector.tui import screens, widgets
 from inspector.tui.navigation import Follow, Go, Held, Spot, Trail
 from inspector.tui.pager import show_object
-from inspector.tui.screens.dialog import Dialog, LeadsToScreen
 from inspector.tui.screens.live import LiveScreen
 from inspector.tui.widgets.detail import Detail
 from inspector.tui.widgets.tab_line import TabLine
@@ -152,7 +151,7 @@ class NavigableScreen(LiveScreen):
     def action_leads_to(self) -> None:
         """List all places that the row leads to."""
         if places := self.places:
-            self.app.push_screen(LeadsToScreen(places), self._go_if_chosen)
+            self.app.push_screen(screens.LeadsToScreen(places), self._go_if_chosen)
         else:
             self.notify("This leads nowhere else.", markup=False)
 
@@ -169,7 +168,7 @@ class NavigableScreen(LiveScreen):
 
     def go(self, place: Place) -> None:
         """Go to a place from wherever the user is; not while a change is being made."""
-        if any(isinstance(screen, Dialog) and screen.is_busy for screen in self.app.screen_stack):
+        if any(isinstance(screen, screens.Dialog) and screen.is_busy for screen in self.app.screen_stack):
             self.notify(_BUSY, severity="warning", markup=False)
             return
         match place:
@@ -294,7 +293,7 @@ class NavigableScreen(LiveScreen):
         app = self.app
         while (screen := app.screen) is not self:
             answered = screen._result_callbacks[-1].callback if screen._result_callbacks else None  # noqa: SLF001 - there is no other way to keep it
-            if isinstance(screen, Dialog):
+            if isinstance(screen, screens.Dialog):
                 app.install_screen(screen, f"held-{id(screen)}")  # so that it is not taken apart
                 held.append(Held(screen, answered))
                 if screen.answer is True:
