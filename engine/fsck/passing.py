@@ -45,7 +45,7 @@ from engine.fsck.special import Special
 if TYPE_CHECKING:
     from mypy_extensions import i64
 
-_PLAIN_BYTES: Final = b"abcdefghijklmnopqrstuvwxyz0123456789-_/\n"
+_PLAIN_BYTES: Final = b"abcdefghijklmnopqrstuvwxyz0123456789-_/"
 _LOW_BITS: Final = 2**32 - 1
 
 _key: Callable[[Encoded], bytes] = itemgetter(0)
@@ -203,10 +203,10 @@ def pass_refs(
         if shown:
             mentioned.update(oids)
         oids.clear()
-        joined = b"\n".join(suffixes)
+        joined = b"/".join(suffixes)
         if b"\0" in joined:
             raise ValueError
-        are_plain = are_plain and _are_plain(joined, len(suffixes))
+        are_plain = are_plain and _are_plain(joined)
         if witness is not None:
             witness(REF, names, bytes(kinds), tails)
             kinds.clear()
@@ -264,15 +264,13 @@ def _check_all_listed(data: bytes, at: i64) -> None:
         raise ValueError
 
 
-def _are_plain(joined: bytes, count: int) -> bool:
+def _are_plain(joined: bytes) -> bool:
     """Whether names consist of lower-case letters, digits, hyphens, underlines and single slashes in between.
 
-    Of each, its suffix tells: what is in front of that is in the name before it.
+    Of each, its suffix tells: what is in front of that is in the name before it. They are joined by slashes:
+    with one at its beginning or end, two follow each other.
     """
-    if joined.translate(None, _PLAIN_BYTES) or joined.count(b"\n") != count - 1:
-        return False
-    framed = b"\n" + joined + b"\n"
-    return not (b"//" in framed or b"\n/" in framed or b"/\n" in framed)
+    return not joined.translate(None, _PLAIN_BYTES) and b"//" not in b"/" + joined + b"/"
 
 
 def pass_logs(

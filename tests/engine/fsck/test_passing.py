@@ -85,6 +85,32 @@ def test_a_pass_that_tells_a_witness_gives_up_at_the_same_bytes(interval: int) -
             assert passed(altered, tells=False) == passed(altered, tells=True), (position, other)
 
 
+@pytest.mark.parametrize(
+    ("name", "is_plain"),
+    [
+        (b"refs/heads/b-z/0_9", True),
+        (b"refs/tags/b/z", True),
+        (b"refs/heads/b/", False),
+        (b"refs/heads//b", False),
+        (b"refs/heads/b//c", False),
+        (b"refs/heads/b\nc", False),
+        (b"refs/heads/bC", False),
+        (b"/refs/heads/b", False),
+        (b"zz/", False),
+    ],
+)
+@pytest.mark.parametrize("interval", [1, 16])
+def test_a_name_is_plain_without_unusual_letters_and_slashes(
+    name: bytes, interval: int, *, is_plain: bool
+) -> None:
+    writer = BlockWriter(REF, 4096, 0, interval)
+    for one in sorted((b"refs/heads/a", name)):
+        assert writer.add(one, VAL1, b"\0" + oid(1))
+    found = passed(writer.finish(b""), tells=False)
+    assert found is not None
+    assert found[4] == is_plain
+
+
 def test_a_pass_gives_up_at_a_ref_above_the_limit_of_the_table() -> None:
     assert [passed(ref_block(16), tells=False, most=most) is None for most in (7, 8, 9)] == [
         True,
