@@ -96,7 +96,7 @@ from the first to the last one marked (*), with all between them (|). escape tak
         """`clock` tells the time that ages count to, in seconds since 1970."""
         self._list = _Listing((), empty="no tables", id="tables")
         super().__init__(self._list, id="stack-pane")
-        self.add_class("pane")
+        self.add_class("pane", update=False)
         self._clock = clock
         self._view: StackView | None = None
         self._unlisted: list[UnlistedFile] = []

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.css.stylesheet import Stylesheet
+from textual.dom import DOMNode
 from textual.pilot import Pilot
 from textual.widget import Widget
 
@@ -103,6 +106,24 @@ def test_no_style_is_worked_out_again_for_the_theme_of_the_start(stack: Path) ->
     async def steps(pilot: Pilot[Any], _screen: MainScreen) -> None:
         assert pilot.app.has_class("-theme-inspector-dark", "-dark-mode")
         assert pilot.app._css_update_count == 0
+
+    inspect(stack, steps)
+
+
+def test_no_style_is_worked_out_again_but_of_what_gets_the_keys(
+    stack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again: list[DOMNode] = []
+    update_nodes = Stylesheet.update_nodes
+
+    def update(stylesheet: Stylesheet, nodes: Iterable[DOMNode], *, animate: bool = False) -> None:
+        again.extend(nodes := list(nodes))
+        update_nodes(stylesheet, nodes, animate=animate)
+
+    monkeypatch.setattr(Stylesheet, "update_nodes", update)
+
+    async def steps(_pilot: Pilot[Any], screen: MainScreen) -> None:
+        assert again == [screen.query_one(RefsPane).rows]
 
     inspect(stack, steps)
 
