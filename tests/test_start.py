@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 PROCESSES = {"subprocess", "multiprocessing", "socket", "selectors"}
 FILES = {"tempfile", "shutil", "random"}
 DIGESTS = {"hashlib", "hmac", "secrets"}  # which load OpenSSL
+JSON = {"inspector.text.as_json"}  # which imports json, as this test does
 SCREENS = {"textual", "rich", "platformdirs", "regex", "inspector.tui.app", "inspector.demo.sound"}
 CHANGES = {
     "engine.repair.plan",
@@ -40,9 +41,9 @@ SNAPSHOTS = {"engine.snapshot.snapshot", "inspector.actions.undoing"}
 DAMAGE = {"engine.fsck.faults", "engine.layout.span", "engine.salvage.scan", "inspector.cli.fsck"}
 MANY = {"engine.git.searching", "inspector.cli.survey", "inspector.cli.workers"}
 
-LOOKING = PROCESSES | FILES | DIGESTS | {"shlex"} | SCREENS | CHANGES | DAMAGE | MANY
+LOOKING = PROCESSES | FILES | DIGESTS | JSON | {"shlex"} | SCREENS | CHANGES | DAMAGE | MANY
 
-COMPACTING = FILES | DIGESTS | SCREENS | MANY | DAMAGE
+COMPACTING = FILES | DIGESTS | JSON | SCREENS | MANY | DAMAGE
 COMPACTING |= CHANGES - {
     "engine.stack.stack",
     "inspector.actions.base",
@@ -64,6 +65,7 @@ FORBIDDEN = {
     "layout": LOOKING - {"engine.layout.span"},
     "fsck": FILES
     | DIGESTS
+    | JSON
     | SCREENS
     | CHANGES
     | MANY
@@ -72,13 +74,15 @@ FORBIDDEN = {
     "survey": PROCESSES
     | FILES
     | DIGESTS
+    | JSON
     | SCREENS
     | CHANGES
     | DAMAGE - {"engine.fsck.faults"}
     | {"engine.fsck.table", "inspector.cli.metrics", "inspector.cli.workers", "inspector.model.health"},
-    "undo": PROCESSES | FILES | SCREENS | MANY | DAMAGE | ADDING | COMPACTION | CLEANING,
+    "undo": PROCESSES | FILES | JSON | SCREENS | MANY | DAMAGE | ADDING | COMPACTION | CLEANING,
     "repair": FILES
     | DIGESTS
+    | JSON
     | SCREENS
     | MANY
     | ADDING
@@ -87,7 +91,7 @@ FORBIDDEN = {
     "compact": COMPACTING | CLEANING | {"engine.stack.compactor"},
     "expire": COMPACTING | CLEANING | {"engine.stack.compactor"},
     "clean": COMPACTING | COMPACTION,
-    "add": FILES | DIGESTS | SCREENS | MANY | DAMAGE | CLEANING | REPAIRING | COMPACTION | SNAPSHOTS,
+    "add": FILES | DIGESTS | JSON | SCREENS | MANY | DAMAGE | CLEANING | REPAIRING | COMPACTION | SNAPSHOTS,
     "--version": PROCESSES | FILES | SCREENS | CHANGES | DAMAGE | MANY,
 }
 ARGUMENTS = {

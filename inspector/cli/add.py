@@ -14,11 +14,12 @@ import click
 
 from engine.progress import ProgressCallback
 from engine.update import Control, RefUpdate, TransactionResult, read_commands
+from inspector import text
 from inspector.actions import AddAction, rehearse
 from inspector.cli.opening import Call, dry_run_option, stack_verb
 from inspector.cli.output import ProgressLine
 from inspector.exit_codes import note
-from inspector.text import json_line, log_json, log_line, ref_json, ref_line
+from inspector.text import log_line, ref_line
 
 _CHUNK: Final = 65536
 
@@ -114,7 +115,7 @@ def _answer(call: Call, command: Control) -> None:
         return
     try:
         if call.as_json:
-            call.out.json([json_line({"kind": "answer", "command": command.verb, "answer": "ok"})])
+            call.out.objects([{"kind": "answer", "command": command.verb, "answer": "ok"}])
         else:
             call.out.text([f"{command.verb}: ok"])
         call.out.flush()
@@ -127,8 +128,8 @@ def _print_written(call: Call, written: list[TransactionResult]) -> None:
     refs = [record for result in written for record in result.refs]
     logs = [record for result in written for record in result.logs]
     if call.as_json:
-        out.json(ref_json(record, None, '"kind":"ref",') for record in refs)
-        out.json(log_json(record, None, '"kind":"log",') for record in logs)
+        out.json(text.ref_json(record, None, '"kind":"ref",') for record in refs)
+        out.json(text.log_json(record, None, '"kind":"log",') for record in logs)
     else:
         out.lines(ref_line(record, out.show) for record in refs)
         null_id = bytes(max((len(record.new or record.old or b"") for record in logs), default=0))

@@ -19,7 +19,6 @@ from inspector import actions
 from inspector.cli.opening import Call, completes, dry_run_option, stack_verb
 from inspector.cli.output import ProgressLine, note_sentence
 from inspector.text import (
-    json_line,
     json_text,
     parse_time,
     picked,
@@ -160,7 +159,7 @@ def _change(
     if call.as_json:
         snapshot = None if result is None or result.snapshot is None else result.snapshot.id
         more = {"applied": result is not None and not plan.is_noop, "snapshot": snapshot}
-        call.out.json([json_line({**fields(done.made), **more})])
+        call.out.objects([{**fields(done.made), **more}])
         return
     if plan.is_noop:
         note_sentence(plan.sentence)

@@ -9,7 +9,7 @@ import click
 from inspector import demo as demos
 from inspector.cli.opening import completes, json_option
 from inspector.cli.output import Output
-from inspector.text import json_line, safe_name
+from inspector.text import safe_name
 
 
 @click.command()
@@ -26,6 +26,6 @@ def demo(directory: Path, damaged: bool, as_json: bool) -> None:
     (demos.build_damaged_demo if damaged else demos.build_demo)(directory)
     out = Output.standard()
     if as_json:
-        out.json([json_line({"path": str(directory)})])
+        out.objects([{"path": str(directory)}])
     else:
         out.text([safe_name(str(directory))])

@@ -21,7 +21,6 @@ from inspector.text import (
     counted,
     gap_fields,
     gaps_in_words,
-    json_line,
     json_text,
     loss_text,
     picked,
@@ -97,7 +96,7 @@ def _anonymize(call: Call, target: Path) -> None:
     if call.as_json:
         different = [{"file": name, "why": why} for name, why in made.different]
         fields = {"directory": os.fsdecode(target), **picked(made, "files", "size"), "different": different}
-        call.out.json([json_line(fields)])
+        call.out.objects([fields])
     else:
         call.out.text([f"{counted(made.files, 'file')}, {counted(made.size, 'byte')}"])
         call.out.flush()
@@ -126,7 +125,7 @@ def _tell(call: Call, target: Path, made: Skeleton, stack: ReadableStack) -> Non
             "doubtful": [json_text(name) for name in doubtful],
             "gaps": gap_fields(gaps),
         }
-        call.out.json([json_line(fields)])
+        call.out.objects([fields])
     else:
         entries = counted(made.entries, "entry", "entries")
         call.out.text([f"{counted(made.refs, 'ref')}, {counted(made.logs, 'reflog')} with {entries}"])

@@ -20,7 +20,7 @@ from inspector.cli.opening import Call, stack_verb
 from inspector.cli.output import ProgressLine
 from inspector.exit_codes import ExitCode, note
 from inspector.model import diagnose
-from inspector.text import counted, json_line, safe_message, safe_name
+from inspector.text import counted, safe_message, safe_name
 
 _Found: TypeAlias = tuple[str | None, list[Finding]]
 """A cause and what follows from it, with the name of its stack; None for what is wrong around them."""
@@ -51,7 +51,7 @@ def fsck(call: Call) -> None:
             found += [(name, one) for one in by_cause(_findings(there, progress))]
     found.sort(key=lambda item: item[1][0].urgency)
     if call.as_json:
-        out.json([json_line(finding_fields(name, one)) for name, group in found for one in group])
+        out.objects(finding_fields(name, one) for name, group in found for one in group)
     else:
         for number, item in enumerate(found):
             out.text([""] if number else [])

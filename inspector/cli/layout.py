@@ -6,6 +6,8 @@ the exit code says that there were some.
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from engine.errors import FormatError
@@ -15,7 +17,7 @@ from engine.readable import ReadableTable
 from engine.table import Table
 from inspector.cli.opening import Call, chosen_tables, end_with_faults, stack_verb, table_option
 from inspector.exit_codes import note
-from inspector.text import json_line, picked, safe_message, safe_name, safe_text
+from inspector.text import picked, safe_message, safe_name, safe_text
 
 _BLOCK_HEADINGS = ("length", "records end", "records", "restarts", "padding")
 _BLOCK_ROW = "{:<20}{:>9}{:>13}{:>9}{:>10}{:>9}"
@@ -50,19 +52,17 @@ def layout(call: Call, table_name: str | None) -> None:
     end_with_faults(faults)
 
 
-def _block_json(table_name: str, block: BlockSpan, records: int) -> str:
-    return json_line(
-        {
-            "table": table_name,
-            "offset": block.offset,
-            "type": SECTION_NAMES[block.type],
-            **picked(block, "block_len", "records_end", restarts="restart_count"),
-            "records": records,
-            **picked(block, "padding", "next_offset", "file_len"),
-            "section": SECTION_NAMES[block.section] if block.section is not None else None,
-            "level": block.level,
-        }
-    )
+def _block_fields(table_name: str, block: BlockSpan, records: int) -> dict[str, Any]:
+    return {
+        "table": table_name,
+        "offset": block.offset,
+        "type": SECTION_NAMES[block.type],
+        **picked(block, "block_len", "records_end", restarts="restart_count"),
+        "records": records,
+        **picked(block, "padding", "next_offset", "file_len"),
+        "section": SECTION_NAMES[block.section] if block.section is not None else None,
+        "level": block.level,
+    }
 
 
 def _print(call: Call, table: TableLayout) -> list[FormatError]:
@@ -92,7 +92,7 @@ def _print(call: Call, table: TableLayout) -> list[FormatError]:
                     errors += found
                     records = span.records().count() - len(found)
                     if call.as_json:
-                        call.out.json([_block_json(table.name, span, records)])
+                        call.out.objects([_block_fields(table.name, span, records)])
                     else:
                         numbers = span.block_len, span.records_end, records, span.restart_count, span.padding
                         row = _BLOCK_ROW.format(SECTION_NAMES[span.type], *numbers)

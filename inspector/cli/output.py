@@ -12,12 +12,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
 
 from engine.closing import Closing
 from engine.progress import Progress
+from inspector import text
 from inspector.exit_codes import note
 from inspector.text import safe_text
 
@@ -54,6 +55,10 @@ class Output:
         if joined := [*lines]:
             joined.append("")
             self._stream.write("\n".join(joined).encode("ascii"))
+
+    def objects(self, objects: Iterable[dict[str, Any]]) -> None:
+        """Write a batch of JSON objects, given by their fields, each a line."""
+        self.json(map(text.json_line, objects))
 
     def flush(self) -> None:
         """Hand everything to the system: an error of writing shows here, not after the verb."""

@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -19,7 +19,7 @@ from engine.format import LogRecord, RefRecord
 from engine.merge import MergedTable, Version
 from engine.stack import ReadStack, follow
 from engine.table import Table
-from inspector import model
+from inspector import model, text
 from inspector.cli.opening import (
     Call,
     View,
@@ -35,13 +35,10 @@ from inspector.text import (
     RefFormat,
     Surroundings,
     columns,
-    json_line,
     json_text,
-    log_json,
     log_line,
     print_log,
     print_ref,
-    ref_json,
     ref_line,
     ref_lines,
     reflog_line,
@@ -144,7 +141,7 @@ def refs(
         if count is not None:
             batches = _first(batches, count)
         if form is None:
-            _write(call, batches, ref_json, ref_line, end=end)
+            _write(call, batches, text.ref_json if call.as_json else None, ref_line, end=end)
             return
         around = _surroundings(call, view)
         for batch in batches:
@@ -208,12 +205,13 @@ def logs(
         null_id = bytes(stack.hash_id.size)
         if name is None:
             entries = view.log_origins(deletions=deletions, markers=False)
-            _write(call, entries, log_json, log_line, null_id, end=end)
+            _write(call, entries, text.log_json if call.as_json else None, log_line, null_id, end=end)
             return
         only = _meant(there, lambda one: one in map(_name, next(view.log_origins(one), ())))
         entries = view.log_origins(only, deletions=deletions, markers=False)
         batches = _while(entries, lambda origin: origin[0].name == only)
-        found = _write(call, batches, log_json, reflog_line, null_id, end=end)
+        as_json = text.log_json if call.as_json else None
+        found = _write(call, batches, as_json, reflog_line, null_id, end=end)
         is_known = found or only in map(_name, next(view.log_origins(only), ()))
         if not found:
             note(f"{name}: {'its reflog has no entries' if is_known else 'there is no reflog of that name'}")
@@ -244,7 +242,7 @@ def trace(call: Call, ref: str, stack_only: bool) -> None:
         tables = tables_of(name)
         versions, unread = model.find_versions(tables, tables, name)
         if call.as_json:
-            call.out.json(map(_version_json, versions))
+            call.out.objects(map(_version_fields, versions))
         elif versions:
             headings = ("", "update index", "#", "table", "offset", "value")
             call.out.text(columns(headings, map(_version_row, versions), "<>><><"))
@@ -256,18 +254,16 @@ def trace(call: Call, ref: str, stack_only: bool) -> None:
         raise click.exceptions.Exit(ExitCode.FINDINGS)
 
 
-def _version_json(version: Version) -> str:
+def _version_fields(version: Version) -> dict[str, Any]:
     record = version.record
-    return json_line(
-        {
-            "name": json_text(record.name),
-            "table": version.table.name,
-            "position": version.position,
-            "offset": version.offset,
-            **value_fields(record),
-            "wins": version.wins,
-        }
-    )
+    return {
+        "name": json_text(record.name),
+        "table": version.table.name,
+        "position": version.position,
+        "offset": version.offset,
+        **value_fields(record),
+        "wins": version.wins,
+    }
 
 
 def _version_row(version: Version) -> tuple[str, ...]:
@@ -298,9 +294,10 @@ def print_view(call: Call) -> None:
     }
     """  # noqa: D301 - the backspaces tell click to keep the lines
     with call.readable() as stack:
-        _write(call, stack.merged.ref_origins(), ref_json, print_ref, lead='"kind":"ref",')
+        as_json = (text.ref_json, text.log_json) if call.as_json else (None, None)
+        _write(call, stack.merged.ref_origins(), as_json[0], print_ref, lead='"kind":"ref",')
         null_id = bytes(stack.hash_id.size)
-        _write(call, stack.merged.log_origins(), log_json, print_log, null_id, lead='"kind":"log",')
+        _write(call, stack.merged.log_origins(), as_json[1], print_log, null_id, lead='"kind":"log",')
 
 
 def _meant(name: str, is_there: Callable[[bytes], bool]) -> bytes:
@@ -315,13 +312,13 @@ def _name(origin: tuple[Record, Table]) -> bytes:
 def _write(
     call: Call,
     batches: Iterable[Sequence[tuple[Record, Table]]],
-    as_json: Callable[[Record, str, str], str],
+    as_json: Callable[[Record, str, str], str] | None,
     line: Callable[..., bytes],
     *more: bytes,
     lead: str = "",
     end: bytes = b"\n",
 ) -> int:
-    """Records as the verb was asked for them: as JSON after `lead`, or by `line`, which takes `more`.
+    """Records as the verb was asked for them: by `as_json` after `lead`, or by `line`, which takes `more`.
 
     Returns how many there were.
     """
@@ -329,7 +326,7 @@ def _write(
     count = 0
     for batch in batches:
         count += len(batch)
-        if call.as_json:
+        if as_json is not None:
             call.out.json([as_json(record, table.name, lead) for record, table in batch])
         else:
             call.out.lines([line(record, *more, show) for record, _ in batch], end)

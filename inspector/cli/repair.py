@@ -22,7 +22,6 @@ from inspector.text import (
     counted,
     gap_fields,
     gap_lines,
-    json_line,
     json_text,
     log_counts,
     outcome_line,
@@ -129,7 +128,7 @@ def repair(
         made, logs = plan.made.plan, plan.made.logs
         # Told before anything is changed: afterwards, the files that they are read from are gone.
         if call.as_json:
-            out.json([json_line({"kind": "plan", **_plan_fields(made)})])
+            out.objects([{"kind": "plan", **_plan_fields(made)}])
         else:
             for number, step in enumerate(made.steps, 1):
                 out.text(step_lines(number, step, "only with --force"))
@@ -137,7 +136,7 @@ def repair(
         rows = iter(store)
         while told := list(islice(rows, _BATCH)):
             if call.as_json:
-                out.json(json_line(_outcome_fields(one)) for one in told)
+                out.objects(map(_outcome_fields, told))
             else:
                 out.text(map(outcome_line, told))
         if not call.as_json and made.steps:
@@ -164,7 +163,7 @@ def repair(
                 "mended": did.mended if did else (),
                 "replaced": did.kept or None if did else None,
             }
-            out.json([json_line(fields)])
+            out.objects([fields])
     if result is not None:
         _tell_result(result)
     elif plan.is_noop:

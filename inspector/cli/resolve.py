@@ -15,7 +15,7 @@ from engine.readable import ReadableStack, open_readable
 from engine.stack import Resolved
 from inspector.cli.opening import Call, completes, end_with_faults, json_option, worktree_option
 from inspector.exit_codes import ExitCode, note
-from inspector.text import json_line, json_text
+from inspector.text import json_text
 
 
 @click.command()
@@ -44,7 +44,7 @@ def resolve(names: tuple[str, ...], path: Path | None, worktree: str | None, as_
         ways = {name: _ways(refs, os.fsencode(name)) for name in names}
         found = [(name, _best(ways[name])) for name in names]
         if as_json:
-            call.out.json(json_line(_resolved_json(name, one)) for name, one in found)
+            call.out.objects(_resolved_fields(name, one) for name, one in found)
         else:
             call.out.lines(_resolved_line(one, call.out.show) for _, one in found if one is not None)
         faults = [fault for stack in refs.stacks for fault in stack.damage_met()]
@@ -80,7 +80,7 @@ def _resolved_line(found: Resolved, show: Callable[[bytes], bytes]) -> bytes:
     return (found.oid.hex().encode() if found.oid else b"-") + b" " + b" -> ".join(map(show, names))
 
 
-def _resolved_json(asked: str, found: Resolved | None) -> dict[str, Any]:
+def _resolved_fields(asked: str, found: Resolved | None) -> dict[str, Any]:
     fields: dict[str, Any] = {"asked": json_text(os.fsencode(asked))}
     if found is None:
         return fields | {"name": None, "oid": None, "chain": [], "end": "missing"}

@@ -11,7 +11,7 @@ from engine import merge
 from engine.table import Table
 from inspector.cli.opening import Call, stack_verb
 from inspector.exit_codes import note
-from inspector.text import bracket, columns, json_line, picked, safe_name
+from inspector.text import bracket, columns, picked, safe_name
 
 _BAR_WIDTH = 32
 _BRACKET = "-/|\\"
@@ -24,7 +24,7 @@ def tables(call: Call) -> None:
     with call.readable() as stack:
         rows = [_table_fields(position, table) for position, table in enumerate(stack.tables)]
         if call.as_json:
-            call.out.json(map(json_line, rows))
+            call.out.objects(rows)
         elif rows:
             headings = ("#", "name", "bytes", "format", "block", "update indexes")
             call.out.text(columns(headings, map(_table_row, rows), "><><><"))
@@ -73,7 +73,7 @@ def segments(call: Call) -> None:
             "log2": {"segments": list(map(asdict, parts)), "suggestion": _suggestion(log2)},
             "geometric": {"factor": factor, "suggestion": _suggestion(geometric)},
         }
-        call.out.json([json_line(fields)])
+        call.out.objects([fields])
         return
     rows = [
         (

@@ -16,7 +16,7 @@ from inspector import actions
 from inspector.cli.opening import Call, completes, dry_run_option, json_option, stack_verb, worktree_option
 from inspector.cli.output import ProgressLine, note_sentence
 from inspector.exit_codes import ExitCode, note
-from inspector.text import columns, counted, json_line, picked, safe_message, safe_name, utc_time
+from inspector.text import columns, counted, picked, safe_message, safe_name, utc_time
 
 # What an id begins with: 20261123T214512.034561Z-compact
 _ID = r"[0-9]{8}T[0-9]{6}\.[0-9]+Z.*"
@@ -79,7 +79,7 @@ def snapshots(
         note(f"left out, as it cannot be used: {safe_name(name)}: {safe_message(reason)}")
     if call.as_json:
         fields = ("id", "time", "operation", "tables", "missing", "kept", "losses", "unlocked")
-        call.out.json([json_line(picked(snapshot, *fields)) for snapshot in found])
+        call.out.objects(picked(snapshot, *fields) for snapshot in found)
     elif found:
         rows = [
             (
@@ -108,7 +108,7 @@ def _change(call: Call, action: actions.KeepAction | actions.DropAction, field: 
         is_applied = not dry_run and not plan.is_noop
         done = actions.run(action, plan, progress) if is_applied else plan
     if call.as_json:
-        call.out.json([json_line({field: plan.made, "applied": is_applied})])
+        call.out.objects([{field: plan.made, "applied": is_applied}])
         return
     if is_applied:
         call.out.text(done.lines)
@@ -168,7 +168,7 @@ def undo(words: tuple[str, ...], worktree: str | None, force: bool, dry_run: boo
         # Tables that came back have other names.
         listed = None if dry_run else plan.names if before is None else before.after
         more = {"listed": listed, "snapshot": before and before.id, "applied": before is not None}
-        call.out.json([json_line({"restored": snapshot.id, **fields, **more})])
+        call.out.objects([{"restored": snapshot.id, **fields, **more}])
         return
     if dry_run:
         for warning in plan.warnings:

@@ -30,7 +30,7 @@ from inspector.cli.findings import finding_fields, lost_stack
 from inspector.cli.opening import completes, json_option
 from inspector.cli.output import Output, ProgressLine
 from inspector.exit_codes import ExitCode, note
-from inspector.text import age_text, counted, file_size, json_line, picked, safe_message, safe_name
+from inspector.text import age_text, counted, file_size, picked, safe_message, safe_name
 
 if TYPE_CHECKING:
     from inspector.cli.metrics import Metrics
@@ -110,7 +110,7 @@ def survey(
             elif fields is not None:
                 progress.close()  # both may go to the same terminal
                 if as_json:
-                    out.json([json_line(fields)])
+                    out.objects([fields])
                 else:
                     out.text([_line(fields)])
                 out.flush()

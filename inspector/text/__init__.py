@@ -5,7 +5,8 @@ Knows the types of the engine and nothing else of the inspector; may import `eng
     safe          bytes that anyone may have written, made fit for a terminal and for JSON
     facts         counts, sizes, names, ids and errors as short texts
     times         ages and points in time, as they are shown and as users write them
-    records       records as JSON and as lines of text
+    records       records as lines of text
+    as_json       records and all else as JSON
     ref_format    refs in lines of a form that the user gives, and in an order
     plans         what a change would do, in lines
     layout_words  what the bytes of a table mean
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 from engine.lazy import lazily
 
 if TYPE_CHECKING:
+    from inspector.text.as_json import json_line, log_json, ref_json
     from inspector.text.facts import (
         bracket,
         columns,
@@ -50,13 +52,10 @@ if TYPE_CHECKING:
         update_lines,
     )
     from inspector.text.records import (
-        json_line,
-        log_json,
         log_line,
         picked,
         print_log,
         print_ref,
-        ref_json,
         ref_line,
         ref_lines,
         reflog_line,
@@ -69,6 +68,7 @@ else:
     __getattr__, __dir__, __all__ = lazily(
         __name__,
         {
+            "as_json": "json_line log_json ref_json",
             "facts": (
                 "bracket columns counted error_text file_size loss_text name_text short_id "
                 "short_table_name shorten_middle shown update_range value_text whole_value"
@@ -79,10 +79,7 @@ else:
                 "is_chosen log_counts outcome_line ref_counts ref_losses step_lines unknown_refs "
                 "update_lines"
             ),
-            "records": (
-                "json_line log_json log_line picked print_log print_ref ref_json ref_line ref_lines "
-                "reflog_line value_fields"
-            ),
+            "records": ("log_line picked print_log print_ref ref_line ref_lines reflog_line value_fields"),
             "ref_format": "RefFormat Surroundings sort_refs",
             "safe": "json_text safe_message safe_name safe_text",
             "times": "age_text log_time log_zone log_zone_note parse_time utc_time",

@@ -23,7 +23,7 @@ from engine.repair import Outcome, StepKind
 from engine.stack import Stack, StackOptions
 from engine.table import WriteOptions
 from inspector.cli.schema import verb_schema, whole_schema
-from inspector.text.records import _SENTENCES
+from inspector.text.as_json import _SENTENCES
 from tests.support.cli import ok, run, start, verbs_and_options
 from tests.support.findings import write_stack
 from tests.support.git import Git
