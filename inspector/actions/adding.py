@@ -49,6 +49,7 @@ class AddAction(Action[UpdatePlan]):
     error, and so is an object that a repository cannot be asked for; with it there is a warning.
     """
 
+    workplace: Workplace
     commands: bytes
     message: str = ""
     nul_terminated: bool = False

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final, Generic, NamedTuple, TypeVar
 
@@ -65,10 +64,13 @@ class Result(NamedTuple):
     snapshot: snapshots.Snapshot | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Action(ABC, Generic[Made]):
-    """Something that can be done to a stack. Its methods may be called from any thread."""
+    """Something that can be done to a stack. Its methods may be called from any thread.
 
+    Each kind is a dataclass, which begins with the workplace.
+    """
+
+    __slots__ = ()
     workplace: Workplace
     operation: ClassVar[str]
     """The verb of the command line."""

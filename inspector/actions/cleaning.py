@@ -8,6 +8,7 @@ from typing import ClassVar
 from engine.progress import ProgressCallback
 from engine.stack import CleanPlan
 from inspector.actions.base import Action, Plan, Result
+from inspector.actions.workplace import Workplace
 from inspector.text import clean_lines, counted
 
 
@@ -15,6 +16,7 @@ from inspector.text import clean_lines, counted
 class CleanAction(Action[CleanPlan]):
     """Remove the files that a crash left in the directory of the stack."""
 
+    workplace: Workplace
     applies_noop: ClassVar[bool] = True
     title: ClassVar[str] = "Clean: remove files that nothing needs"
     verb: ClassVar[str] = "Remove"

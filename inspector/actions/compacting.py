@@ -17,7 +17,7 @@ from engine.merge import CompactionPlan, Expiry
 from engine.progress import ProgressCallback
 from engine.stack import TABLES_LIST, Policy, Stack, StackOptions
 from inspector.actions.base import Action, Plan, Result
-from inspector.actions.workplace import word
+from inspector.actions.workplace import Workplace, word
 from inspector.text import compaction_lines, counted, parse_time
 
 
@@ -127,6 +127,7 @@ class CompactAction(_Compaction):
     JGit; a table alone is written anew for it.
     """
 
+    workplace: Workplace
     tables: TableRange | Literal["all"] | Policy
     factor: int = 2
     single_root: bool = False
@@ -192,6 +193,7 @@ class ExpireAction(_Compaction):
     reflogs expire, all if there are none; those that one of `spared` matches never do.
     """
 
+    workplace: Workplace
     before: int | None = None
     min_update_index: int | None = None
     refs: tuple[str, ...] = ()

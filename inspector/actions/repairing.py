@@ -19,7 +19,7 @@ from engine.readable import open_readable
 from engine.repair import LogOutcomes, Outcome, RepairPlan, Step, StepKind, plan_repair, table_files
 from engine.stack import LOCK_SUFFIX, TABLES_LIST
 from inspector.actions.base import Action, Plan, Result, Typed, listed_names
-from inspector.actions.workplace import word
+from inspector.actions.workplace import Workplace, word
 from inspector.rows import OutcomeRows
 from inspector.text import (
     GC_WARNING,
@@ -79,6 +79,7 @@ class RepairAction(Action[PlannedRepair]):
     Otherwise the repository around the stack is mended as well, unless it `is_alone`.
     """
 
+    workplace: Workplace
     store: OutcomeRows
     force: bool = False
     set_aside: tuple[str, ...] = ()

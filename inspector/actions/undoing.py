@@ -30,7 +30,7 @@ from engine.snapshot import (
     unusable_snapshots,
 )
 from inspector.actions.base import Action, Plan, Result, Typed, listed_names
-from inspector.actions.workplace import word
+from inspector.actions.workplace import Workplace, word
 from inspector.text import counted, safe_message, safe_name, utc_time
 
 FORCE: Final = "undo all"
@@ -45,6 +45,7 @@ class UndoAction(Action[Snapshot | None]):
     a plan that undoes more than the one change has to be confirmed by typing.
     """
 
+    workplace: Workplace
     id: str | None = None
     force: bool = False
     verb: ClassVar[str] = "Go back"
@@ -138,6 +139,7 @@ def _difference(now: tuple[str, ...], then: tuple[str, ...], first: Mapping[str,
 class KeepAction(Action[tuple[str, ...]]):
     """Except the snapshots with these `ids` from pruning."""
 
+    workplace: Workplace
     ids: tuple[str, ...]
     title: ClassVar[str] = "Keep snapshots"
     verb: ClassVar[str] = "Keep"
@@ -173,6 +175,7 @@ class DropAction(Action[tuple[str, ...]]):
     of a snapshot, but cannot be used, goes likewise: by its id, with `force`.
     """
 
+    workplace: Workplace
     ids: tuple[str, ...] | None
     newest: int = SNAPSHOTS_KEPT
     force: bool = False
