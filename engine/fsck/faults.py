@@ -49,6 +49,11 @@ class FaultKind(NamedTuple):
         )
 
     @property
+    def costs_records(self) -> bool:
+        """Whether a table with it may have records that cannot be read."""
+        return _ASIDE[0] in self.fixes
+
+    @property
     def hides_all(self) -> bool:
         """Whether git sees no ref at all because of it."""
         return self.code in _HIDING

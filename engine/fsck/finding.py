@@ -81,6 +81,7 @@ class Report:
         self._counts: Counter[tuple[str, str]] = Counter()
         self._in_file: Counter[str] = Counter()
         self._in_all: Counter[str] = Counter()
+        self._damaged: set[str] = set()
 
     def add(self, code: str, file: str, offset: int | None, message: str, at_stake: int = 0) -> None:
         """Add a finding of the kind `code`."""
@@ -99,6 +100,8 @@ class Report:
         """Add a finding."""
         code, file = finding.code, finding.file
         self._in_file[file] += 1
+        if finding.fault.costs_records:
+            self._damaged.add(file)
         if self._in_all[code] >= self.MOST_IN_ALL and (file, code) not in self._counts:
             self._in_all[code] += 1
             return
@@ -110,6 +113,10 @@ class Report:
     def count(self, file: str) -> int:
         """How many findings there have been in a file, of all kinds."""
         return self._in_file[file]
+
+    def is_damaged(self, file: str) -> bool:
+        """Whether something has been found because of which records of a file cannot be read."""
+        return file in self._damaged
 
     def has(self, file: str, *codes: str) -> bool:
         """Whether there has been a finding of one of these kinds in a file."""

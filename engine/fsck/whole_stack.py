@@ -68,7 +68,7 @@ class RefCheck:
         if (
             self._wants_head
             and self._tables
-            and not any(self._report.count(one.name) for one in self._tables)
+            and not any(self._report.is_damaged(one.name) for one in self._tables)
         ):
             self._report.add("head-missing", "", None, "no table has a HEAD, or the newest one deletes it")
 

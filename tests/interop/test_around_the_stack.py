@@ -17,6 +17,8 @@ from engine.stack import Stack, StackOptions
 from tests.support.cli import ok, run
 from tests.support.findings import codes, findings
 from tests.support.git import Git, Repository
+from tests.support.handmade import change_byte
+from tests.support.stacks import listed
 
 
 def found(repo: Repository) -> dict[str, Severity]:
@@ -284,6 +286,21 @@ def test_a_worktree_without_its_stack_is_an_error(git: Git, tmp_path: Path) -> N
     shutil.rmtree(repo.git_dir / "worktrees" / "side" / "reftable")
     done = run("fsck", "--json", repo.path)
     assert (done.code, [(one["code"], one["stack"]) for one in done.objects]) == (1, [("stack-lost", "side")])
+
+
+@pytest.mark.parametrize("beside", ["ref-case", "ref-hidden"])
+def test_what_else_is_found_does_not_keep_a_missing_head_from_being_told(
+    repo: Repository, beside: str
+) -> None:
+    repo.commit()
+    if beside == "ref-case":
+        repo.git("branch", "Main", "main")
+        repo.git("update-ref", "--no-deref", "-d", "HEAD")
+    else:
+        # One bit of its name.
+        path = repo.reftable / listed(repo.reftable)[0]
+        change_byte(path, path.read_bytes().index(b"HEAD") + 3, 0x01)
+    assert set(codes(repo.reftable)) - {"symref-dangling"} == {beside, "head-missing"}
 
 
 def test_a_stack_without_head_is_an_error_which_add_mends(repo: Repository) -> None:
