@@ -10,8 +10,9 @@ stack meanwhile (the tables are opened at once, and stay readable). Memory does 
 refs.
 
 No check can find bytes that some writer could have written for other records: a letter of a name that leaves
-names in order, a byte of an object id that neither an object section nor a log entry of the same update
-mentions, the target of a symref, an update index within the limits. Blocks of refs have no checksum.
+names in order, or a byte of an object id, where no log entry of the same update has another, nor an object
+section another id; the target of a symref, an update index within the limits. Blocks of refs have no
+checksum.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ import os
 import stat
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from functools import partial
 
+from engine.errors import FormatError
 from engine.fsck.causes import Causes
 from engine.fsck.files import ListedTables, files_beside, finding_of
 from engine.fsck.finding import Finding, Report
@@ -107,7 +110,10 @@ class _Run:
             wants_head=is_whole and of_repository,
         )
         fitting = check_tables(self._tables, self._options.hash_id, report)
-        checks = {table.name: check_table(table, report, self._tick(total)) for table in self._tables}
+        checks = {
+            table.name: check_table(table, report, self._tick(total), is_symref=self._is_symref)
+            for table in self._tables
+        }
         for _ in refs.check([checks[table.name] for table in fitting]):
             yield from report.drain()
         for table in self._tables:
@@ -115,6 +121,14 @@ class _Run:
                 yield from report.drain()
         yield from report.close()
         self._tell("tables", total, total)
+
+    def _is_symref(self, name: bytes) -> bool:
+        for one in self._tables:
+            with suppress(FormatError, OSError):
+                ref = one.table.read_ref(name) if one.table is not None else None
+                if ref is not None and ref.target is not None:
+                    return True
+        return False
 
     def _look_beside(self, listed: list[str]) -> list[UnlistedFile]:
         return unlisted_files(

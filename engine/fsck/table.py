@@ -65,13 +65,18 @@ Tick = Callable[[int], None]
 
 
 def check_table(
-    file: CheckedTable, report: Report, tick: Tick, witness: Witness | None = None
+    file: CheckedTable,
+    report: Report,
+    tick: Tick,
+    witness: Witness | None = None,
+    *,
+    is_symref: Callable[[bytes], bool] | None = None,
 ) -> Iterator[Names]:
     """Report everything that is wrong with a table; the names of its refs, block by block.
 
     Names of symbolic and of deleted refs are `Special`. The table has been checked when the iterator is at
-    its end; a `witness` has been told all its records then, if there are no errors. Raises what `tick`
-    raises.
+    its end; a `witness` has been told all its records then, if there are no errors. `is_symref` says of a
+    name whether any table of the stack has a symbolic ref of it. Raises what `tick` raises.
     """
     try:
         layout = file.laid_out()
@@ -83,7 +88,7 @@ def check_table(
                 what = f"update indexes up to {high}; its records end with {end}"
                 report.add("limits-beyond-records", file.name, MIN_UPDATE_INDEX.offset + 8, what)
             check_header(file.name, header, report)
-            yield from _Blocks(file, layout, header, report, tick, witness).check()
+            yield from _Blocks(file, layout, header, report, tick, witness, is_symref).check()
     except OSError as error:
         report.add_unreadable(file.name, error)
 
@@ -117,6 +122,7 @@ class _Blocks:
         report: Report,
         tick: Tick,
         witness: Witness | None,
+        is_symref: Callable[[bytes], bool] | None,
     ) -> None:
         self._witness = witness
         self._layout = layout
@@ -130,7 +136,7 @@ class _Blocks:
         self._numbers = (header.hash_id.size, header.min_update_index)
         self._hash_size = header.hash_id.size
         self._objects = ObjectCheck(footer.object_id_len if footer.obj_offset else 0)
-        self._values = ValueCheck(file.table) if file.table is not None else None
+        self._values = ValueCheck(file.table, is_symref) if file.table is not None else None
         self._committers: set[bytes] = set()
         self._has_minutes = False
         self._deflated = self._inflated = 0

@@ -15,7 +15,7 @@ transaction gave its value to a ref without a reflog that is called almost the s
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from operator import ne
 from typing import Final
@@ -41,6 +41,7 @@ class ValueCheck:
         "_differing",
         "_end",
         "_is_compared",
+        "_is_symref",
         "_last",
         "_more",
         "_refs",
@@ -48,8 +49,13 @@ class ValueCheck:
         "_without_ref",
     )
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, is_symref: Callable[[bytes], bool] | None = None) -> None:
+        """`is_symref` says of a name whether any table of the stack has a symbolic ref of it.
+
+        Of one that has a reflog, a transaction writes the entry without a record, and the ref it leads to.
+        """
         self._table = table
+        self._is_symref = is_symref or (lambda _name: False)
         self._blocks: Iterator[list[RefRecord]] | None = None
         self._refs: dict[bytes, RefRecord] = {}  # of the block, by name
         self._is_compared = 0 < table.block_size <= _LARGEST
@@ -143,7 +149,8 @@ class ValueCheck:
             with suppress(FormatError):  # what is damaged is no evidence
                 for ref in table.refs_for_prefix(value, scans=scans):
                     is_it = ref.value == value and ref.update_index == update_index
-                    if is_it and _differ_in_one_byte(ref.name, name) and table.read_log(ref.name) is None:
+                    is_it = is_it and _differ_in_one_byte(ref.name, name)
+                    if is_it and table.read_log(ref.name) is None and not self._is_symref(name):
                         yield name, ref.name
 
     def _place(self, name: bytes) -> int | None:
@@ -154,12 +161,12 @@ class ValueCheck:
         return None
 
 
-def altered_names(table: Table) -> dict[bytes, bytes]:
+def altered_names(table: Table, is_symref: Callable[[bytes], bool]) -> dict[bytes, bytes]:
     """The refs of a table of whose names a byte was altered, each with the name that it had: by its reflog.
 
-    Raises `FormatError` where the logs cannot be read.
+    `is_symref` as for the check. Raises `FormatError` where the logs cannot be read.
     """
-    check = ValueCheck(table)
+    check = ValueCheck(table, is_symref)
     for _, items in table.encoded_log_blocks():
         check.take(items)
     return {altered: name for name, altered in check.other_names()}

@@ -278,10 +278,19 @@ class Evidence:
             losses = replace(losses, doubtful=losses.doubtful | self._unlike_objects(name))
         if "name-altered" in self.codes(name):
             with suppress(FormatError), Table.open(self.path / name) as table:
-                names = altered_names(table)
+                names = altered_names(table, self._is_symref)
                 misnamed = None if losses.misnamed is None else losses.misnamed | names.keys()
                 losses = replace(losses, misnamed=misnamed, renamed=frozenset(names.values()))
         return losses
+
+    def _is_symref(self, name: bytes) -> bool:
+        """Whether any table has a symbolic ref of this name."""
+        for one in filter(is_table_file, self.entries):
+            with suppress(FormatError, OSError), Table.open(self.path / one) as table:
+                ref = table.read_ref(name)
+                if ref is not None and ref.target is not None:
+                    return True
+        return False
 
     def _unlike_objects(self, name: str) -> set[bytes]:
         """The refs of a table whose object ids its object section does not have: one of both was altered."""

@@ -162,6 +162,19 @@ def test_gits_own_stacks_agree_also_migrated_and_with_logs_rewritten(git: Git, t
     assert "value-altered" in codes(repo.reftable)
 
 
+def test_the_reflog_of_a_symbolic_ref_has_not_lost_its_ref(git: Git, tmp_path: Path) -> None:
+    """It has an entry without a record, of the transaction that changed the ref it leads to."""
+    repo = git.init(tmp_path / "repo")
+    repo.env["GIT_TEST_REFTABLE_AUTOCOMPACTION"] = "false"
+    repo.commit()
+    repo.git("update-ref", "refs/tags/va", "HEAD")
+    repo.git("update-ref", "--create-reflog", "refs/tags/vb", "HEAD")
+    repo.git("symbolic-ref", "refs/tags/vb", "refs/tags/va")
+    repo.commit()
+    repo.git("update-ref", "refs/tags/vb", "HEAD")
+    assert not doubted(repo.reftable)
+
+
 def test_a_migrated_repository_agrees(git: Git, tmp_path: Path) -> None:
     """The entries of each reflog get update indexes from that of its ref on, the oldest one the same.
 
