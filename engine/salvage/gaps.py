@@ -2,8 +2,9 @@
 
 It is fed what a scan finds, in the order of the file's bytes. Refs come in name order, so what cannot be read
 held names between those in front of it and those behind it: a gap. Names of a block that can be read in part
-bound no gap, unless all that is missing comes behind them. Logs come behind all refs, and have gaps of their
-own, between their keys; about how many are lost is told by what whole blocks have in so many bytes.
+bound no gap, unless all that is missing comes behind them. Nor does one that damage may have reached into.
+Logs come behind all refs, and have gaps of their own, between their keys; about how many are lost is told by
+what whole blocks have in so many bytes.
 
 A name that no ref can have was altered, or that of a block's last ref where the index has another one: that
 ref had one between those beside it. A key in the wrong place was altered, or the file has more than one
@@ -167,18 +168,19 @@ class LossTally:
         first, last = found.items[0][0], found.items[-1][0]
         if first <= self._last_ref or self._has_logs:
             self._are_refs_ordered = False
-        self._doubt(found)
+        at_edge = self._doubt(found)
         if found.is_whole:
             self._read_refs += len(found.items)
             self._read_size += self._passed(found)
         if found.is_whole or found.is_front:
             # Logs come behind refs: what was lost in front of these held none.
             self._may_hide_logs = False
-            self._take_names(found.items)
+            # A name that damage may have made bounds no gap.
+            self._take_names(found.items[: len(found.items) - at_edge])
         self._last_ref = last
 
-    def _doubt(self, found: Readable) -> None:
-        """Note the refs that damage has reached into, or may have."""
+    def _doubt(self, found: Readable) -> int:
+        """Note the refs that damage has reached into, or may have; the number of those at its edge."""
         items, most = found.items, found.header.max_update_index - found.header.min_update_index
         deltas = update_deltas(items)
         null = bytes(found.header.hash_id.size)
@@ -190,14 +192,15 @@ class LossTally:
             early = [item[0] for item in items if item[0] <= self._last_ref]
             self._note(self._misnamed, late if len(late) <= len(early) else [])
             self._note(self._misnamed, early if len(early) <= len(late) else [])
+        at = len(items)
         if found.is_cut_off:
-            at = len(items) - 1
+            at -= 1
             while at and (deltas[at] > most or not is_refname(items[at][0])):
-                names.append(items[at][0])
                 at -= 1
-            names.append(items[at][0])
+            names += map(item_key, items[at:])
         self._last_names = [*map(item_key, items)]
         self._note(self._doubtful, names)
+        return len(items) - at
 
     @staticmethod
     def _note(kept: set[bytes], names: list[bytes]) -> None:
@@ -206,6 +209,8 @@ class LossTally:
 
     def _take_names(self, items: list[Encoded]) -> None:
         """A ref whose name was altered had another one, between those beside it."""
+        if not items:
+            return
         if not holds_altered([*map(item_key, items)]):
             self._end_gap(items[0][0])
             self._safe = items[-1][0]

@@ -228,3 +228,28 @@ def test_where_a_file_ends_within_a_ref_the_one_before_is_certain_unless_other_b
         losses = losses_of(path)
         assert losses.refs == records.index(record) + 1
         assert losses.doubts(record.key) == is_doubtful
+
+
+def test_a_name_that_damage_may_have_made_bounds_no_gap(directory: Path) -> None:
+    """Its last digit is overwritten, and its block from the next record on."""
+    path = directory / listed(directory)[1]
+    data = bytearray(path.read_bytes())
+    with Table.open(path) as table:
+        sound = contents(table)[0]
+        block = [block for block in table.blocks() if block.type == REF][2]
+    records = [one for one in everything(layout_of(bytes(data))) if isinstance(one, Record)]
+    before, record = [one for one in records if one.start > block.offset][2:4]
+    made = record.key[:-1] + bytes([record.key[-1] + 2])
+    data[data.index(record.key[-1:], record.start)] = made[-1]
+    data[record.end : block.next_offset] = b"\xff" * (block.next_offset - record.end)
+    path.write_bytes(data)
+    losses = losses_of(path)
+    salvaged = open_table(str(path), path.name, HashId.SHA1).salvaged()
+    assert salvaged is not None
+    names = {ref.name for ref in salvaged.table.refs()}
+    assert made in names
+    assert record.key not in names
+    assert losses.doubts(made)
+    [gap] = losses.gaps
+    assert gap.low == before.key
+    assert all(gap.holds(ref.name) for ref in sound if ref.name not in names)
