@@ -219,7 +219,8 @@ class _Copier:
                 self._progress(Progress("replace", self.done + at, None))
         longer = self._moved(layout.end) - layout.end
         if longer:
-            self._differs(f"{longer} bytes longer, since its log blocks deflate to more")
+            words = f"{longer} bytes longer" if longer > 0 else f"{-longer} bytes shorter"
+            self._differs(f"{words}, since its log blocks deflate otherwise")
 
     def _fields(self, span: Fields, data: bytes) -> bytes:
         """Header or footer: numbers that make no sense become others that make none."""
