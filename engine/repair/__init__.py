@@ -15,6 +15,7 @@ May import all wings but `update`.
     views         what can be read now and the repaired stack, side by side
     outcome       what becomes of each ref
     log_outcome   what becomes of log entries
+    aside         what tables would change that are not taken up
     digest        what tells whether two tables have the same records
     execute       carrying out a plan: `repair`
 """
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING
 from engine.lazy import lazily
 
 if TYPE_CHECKING:
+    from engine.repair.aside import Aside as Aside, changes_aside as changes_aside
     from engine.repair.execute import RepairResult as RepairResult, repair as repair
     from engine.repair.log_outcome import LogOutcomes as LogOutcomes, log_outcomes as log_outcomes
     from engine.repair.outcome import (
@@ -46,6 +48,7 @@ else:
     __getattr__, __dir__, __all__ = lazily(
         __name__,
         {
+            "aside": "Aside changes_aside",
             "execute": "RepairResult repair",
             "log_outcome": "LogOutcomes log_outcomes",
             "outcome": "Outcome RefOutcome judged_refs ref_outcomes",

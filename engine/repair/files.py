@@ -131,6 +131,11 @@ class Evidence:
         """The files with which one of these is wrong."""
         return {finding.file for finding in self._findings if finding.code in codes}
 
+    @property
+    def is_list_cut(self) -> bool:
+        """Whether the last line of the list does not end."""
+        return bool(self.raw) and not parse_table_list(self.raw or b"").is_whole
+
     def tell(self, phase: str) -> None:
         """Tell what is being done."""
         if self._progress is not None:

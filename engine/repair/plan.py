@@ -135,6 +135,8 @@ class RepairPlan(NamedTuple):
     those of the damaged one are read, oldest first. `left_out` names everything else that may hold records.
     `list_before` are the bytes of the list (None if there is none), `files` all files that the plan is
     about: it is good for these and no others. `repository` is the one whose files are mended as well, if any.
+    `newer` are tables that were never listed as far as is known, and are left out although they are newer
+    than the repaired stack, oldest first.
     """
 
     directory: Path
@@ -147,6 +149,7 @@ class RepairPlan(NamedTuple):
     list_before: bytes | None
     files: tuple[Trace, ...]
     repository: Repository | None = None
+    newer: tuple[Input, ...] = ()
 
     @property
     def is_noop(self) -> bool:

@@ -17,6 +17,7 @@ import stat
 import time
 from collections.abc import Collection, Sequence
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +35,7 @@ from engine.progress import ProgressCallback
 from engine.repair.choice import Candidate, arranged, choose, follow_each_other, inserted
 from engine.repair.draft import NEEDED, Draft
 from engine.repair.files import Evidence, TableFile, joined, number_of
+from engine.repair.inputs import Input
 from engine.repair.plan import LeftOut, PlannedTable, RepairPlan, Step, StepKind, trace
 from engine.repair.repository import repository_steps
 from engine.repair.tables import planned_tables
@@ -164,6 +166,7 @@ class _Planner(Draft):
             tuple(self.left),
             known.raw,
             tuple(trace(known.path, name) for name in about),
+            newer=self._newer(tables),
         )
 
     def _is_about(self, lock: str) -> bool:
@@ -194,6 +197,11 @@ class _Planner(Draft):
         others = known.not_looked_at()
         if is_complete:
             lost = known.files_with("orphan-ahead", "table-unlisted-data")
+            if known.is_list_cut:
+                # That speaks for one that would be the next, too.
+                next_index = max(file.readable.limits[1] for file in usable) + 1
+                newer = known.files_with("orphan-newer", "orphan-damaged")
+                lost |= {name for name in newer if (limits_in_name(name) or (0, 0))[0] == next_index}
             lost = lost - left_by_undo(known.path) - left_by_repair(known.path)
             others = [name for name in others if name in lost]
         files = [file for name in others if (file := known.look_at_unlisted(name)).input is not None]
@@ -272,6 +280,15 @@ class _Planner(Draft):
                 options = self.options_of(file) if "orphan-newer" in codes else ()
                 is_ahead = "orphan-ahead" in codes
                 self.leave(StepKind.SET_ASIDE, file, why, options=options, is_ahead=is_ahead)
+
+    def _newer(self, tables: Sequence[PlannedTable]) -> tuple[Input, ...]:
+        """Tables left out that could follow `tables`, but for what an earlier change meant to take away."""
+        known, top = self.known, max((table.limits[1] for table in tables), default=0)
+        names = {left.file for left in self.left}.difference(self.listed)
+        found = [known.files[name].input for name in sorted(names) if name in known.files]
+        newer = [one for one in found if one is not None and one.limits[0] > top]
+        meant = left_by_undo(known.path) | left_by_repair(known.path) if newer else ()
+        return tuple(sorted((one for one in newer if one.file not in meant), key=attrgetter("limits")))
 
     # The list, and what the plan is about
 

@@ -34,7 +34,7 @@ def ref_stretches(
     """The refs of both views side by side, a stretch of names at a time; of equal views, one list twice."""
     if are_same(plan):
         return ((located, located) for located in located_refs(after))
-    return _side_by_side(located_refs(before), located_refs(after))
+    return side_by_side(located_refs(before), located_refs(after))
 
 
 def log_stretches(
@@ -43,10 +43,10 @@ def log_stretches(
     """The log entries likewise."""
     if are_same(plan, logs=True):
         return ((items, items) for items in all_logs(after))
-    return _side_by_side(all_logs(before), all_logs(after))
+    return side_by_side(all_logs(before), all_logs(after))
 
 
-def _side_by_side(
+def side_by_side(
     before: Iterator[list[_Keyed]], after: Iterator[list[_Keyed]]
 ) -> Iterator[tuple[list[_Keyed], list[_Keyed]]]:
     """Records in the order of their keys, which come first in each, a stretch of keys at a time."""

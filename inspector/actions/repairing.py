@@ -23,6 +23,7 @@ from inspector.actions.workplace import Workplace, word
 from inspector.rows import OutcomeRows
 from inspector.text import (
     GC_WARNING,
+    aside_text,
     counted,
     gap_lines,
     log_counts,
@@ -46,7 +47,8 @@ class PlannedRepair(NamedTuple):
 
     `losses` says in words what is lost, and what may be; empty if that is nothing. `gone` are tables that
     were chosen, but have been removed since: for them, nothing is planned. `gc` warns of git's garbage
-    collection where refs are lost or changed; empty otherwise.
+    collection where refs are lost or changed; empty otherwise. `aside` says what tables would change that are
+    newer and not taken up, which `losses` says, too.
     """
 
     plan: RepairPlan
@@ -54,6 +56,7 @@ class PlannedRepair(NamedTuple):
     losses: str = ""
     gone: tuple[str, ...] = ()
     gc: str = ""
+    aside: str = ""
 
 
 class Repaired(NamedTuple):
@@ -167,8 +170,10 @@ class RepairAction(Action[PlannedRepair]):
         counts, gaps, logs = self.store.counts, gap_lines(plan), repair.log_outcomes(plan, progress)
         losses = [f"refs: {ref_losses(counts, plan)}"] if counts[Outcome.LOST] or gaps else []
         losses += [log_counts(logs)] if logs.lost or logs.may_be_lost else []
+        aside = aside_text(repair.changes_aside(plan, progress))
+        losses += [aside] if aside else []
         endangers = gaps or any(counts[kind] for kind in (Outcome.LOST, Outcome.REVIVED, Outcome.CHANGED))
-        made = PlannedRepair(plan, logs, "; ".join(losses), gone, GC_WARNING if endangers else "")
+        made = PlannedRepair(plan, logs, "; ".join(losses), gone, GC_WARNING if endangers else "", aside)
         steps = [step for step in plan.steps if step.is_done(force=self.force)]
         sentence = f"{counted(len(steps), 'step')}; {ref_counts(counts, plan)}."
         if not steps:
@@ -182,7 +187,7 @@ class RepairAction(Action[PlannedRepair]):
             made,
             names,
             sentence,
-            (*lines, "", *self._change_lines(), log_counts(made.logs), *gaps),
+            (*lines, "", *self._change_lines(), log_counts(made.logs), *gaps, *filter(None, [aside])),
             (
                 *removed,
                 *self._force_warnings(plan),

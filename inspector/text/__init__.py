@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from inspector.text.layout_words import copied_value, explanation, size_text, span_value_text, title
     from inspector.text.plans import (
         GC_WARNING,
+        aside_text,
         clean_lines,
         compaction_lines,
         gap_fields,
@@ -75,7 +76,7 @@ else:
             ),
             "layout_words": "copied_value explanation size_text span_value_text title",
             "plans": (
-                "GC_WARNING clean_lines compaction_lines gap_fields gap_lines gaps_in_words "
+                "GC_WARNING aside_text clean_lines compaction_lines gap_fields gap_lines gaps_in_words "
                 "is_chosen log_counts outcome_line ref_counts ref_losses step_lines unknown_refs "
                 "update_lines"
             ),

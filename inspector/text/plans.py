@@ -186,6 +186,20 @@ def log_counts(logs: repair.LogOutcomes) -> str:
     return f"log entries: {logs.kept:,} kept{doubtful}{returned}{deleted}, {lost}{uncertain}"
 
 
+def aside_text(aside: repair.Aside) -> str:
+    """`not taken up, though newer: X.ref, in which 1 ref differs (refs/tags/x)`; empty where nothing does."""
+    names = ", ".join(map(safe_text, aside.names)) + (", ..." if aside.refs > len(aside.names) else "")
+    held = []
+    if aside.refs:
+        held.append(f"{counted(aside.refs, 'ref')} {'differs' if aside.refs == 1 else 'differ'} ({names})")
+    if aside.logs:
+        held.append(
+            f"{counted(aside.logs, 'log entry', 'log entries')} {'is' if aside.logs == 1 else 'are'} new"
+        )
+    files = " and ".join(map(safe_name, aside.files))
+    return f"not taken up, though newer: {files}, in which {' and '.join(held)}" if held else ""
+
+
 def gap_lines(plan: repair.RepairPlan) -> list[str]:
     """Where refs may be lost without trace: they are in none of the numbers."""
     return gaps_in_words([(damage.file, gap) for damage in repair.damages(plan) for gap in damage.gaps])

@@ -19,7 +19,7 @@ from engine.errors import ApiError, Cancelled, LockError, OutdatedError
 from engine.format import REF, HashId, LogRecord, RefRecord, format_table_name, log_key
 from engine.merge import Expiry
 from engine.progress import Progress
-from engine.repair import Outcome, RepairResult, StepKind, damages, plan_repair, repair
+from engine.repair import Outcome, RepairResult, StepKind, changes_aside, damages, plan_repair, repair
 from engine.salvage import Gap
 from engine.snapshot import ChangeRecord, find_snapshot, list_snapshots, restore
 from engine.stack import Stack, StackOptions, remove_stale_lock
@@ -471,6 +471,44 @@ def test_a_damaged_table_that_the_list_has_lost_is_taken_up_too(directory: Path,
     mended = mend(directory)
     assert [step.file for step in mended.plan.of(StepKind.TAKE_UP)] == names[3:]
     assert (state(directory), set(mended.told.values())) == (before, {"changed"})
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+@pytest.mark.parametrize("more", [-1, 0, 2])
+def test_the_table_whose_line_was_cut_off_is_taken_up(directory: Path, more: int, is_damaged: bool) -> None:
+    """The list ends inside of the name before the last, behind that name, or inside of the last one."""
+    before, names = state(directory), listed(directory)
+    kept = len("\n".join(names[:2]).encode())
+    (directory / "tables.list").write_bytes("\n".join(names).encode()[: kept + more])
+    if is_damaged:
+        with (directory / names[2]).open("ab") as file:
+            file.write(b"behind the end")
+    mended = mend(directory)
+    assert StepKind.SET_ASIDE not in {step.kind for step in mended.plan.steps}
+    assert state(directory) == before
+    assert errors(directory) == []
+
+
+def test_what_a_newer_table_changes_that_is_set_aside_is_told(directory: Path) -> None:
+    """The list is an older one, and whole: nothing tells whether its last table was committed."""
+    with Stack.open(directory, options()) as stack:
+        write(stack, [7])
+        with stack.addition() as addition, addition.table() as writer:
+            index = addition.update_index
+            writer.add_ref(RefRecord(NAMES[0], index, value(0, 3)))
+            writer.add_ref(RefRecord(NAMES[1], index))
+            writer.add_ref(RefRecord(b"refs/heads/gone", index))
+            writer.add_ref(RefRecord(b"refs/heads/new", index, oid(1)))
+    names = listed(directory)
+    list_tables(directory, names[:-1])
+    plan = plan_repair(directory, now=NOW)
+    assert [(step.kind, step.file) for step in plan.steps] == [(StepKind.SET_ASIDE, names[-1])]
+    assert changes_aside(plan) == ((names[-1],), 2, (NAMES[1], b"refs/heads/new"), 0)
+    list_tables(directory, names[:3])
+    both = plan_repair(directory, now=NOW, set_aside=names[3:])
+    assert changes_aside(both) == (tuple(names[3:]), 3, (NAMES[1], NAMES[7], b"refs/heads/new"), 1)
+    taken = plan_repair(directory, now=NOW, take_up=names[-1:])
+    assert changes_aside(taken) == ((), 0, (), 0)
 
 
 def test_a_damaged_table_from_the_middle_of_the_list_is_taken_up_too(directory: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.format import LogRecord, RefRecord
+from engine.format import LogRecord, RefRecord, format_table_name
 from engine.snapshot import list_snapshots
 from engine.stack import Stack, StackOptions
 from engine.table import WriteOptions
@@ -211,6 +211,25 @@ def test_another_option_than_the_safest_is_had_by_its_name(stack: Path) -> None:
     assert (snapshot.lost / name).exists()
     assert run("repair", "--take-up", "no-such", stack).code == 2
     assert run("repair", "--table", name, "--set-aside", listed(stack)[0], stack).code == 2
+
+
+def test_a_newer_table_that_is_set_aside_is_told_as_what_may_be_lost(stack: Path) -> None:
+    orphan = format_table_name(3, 3, 0xBADCAFE) + ".ref"
+    write_table(stack / orphan, [RefRecord(b"refs/heads/b1", 3), RefRecord(b"refs/heads/none", 3)])
+    said = f"not taken up, though newer: {orphan}, in which 1 ref differs (refs/heads/b1)"
+    assert ok("repair", stack).lines[-1] == said.encode()
+    assert ok("repair", "--json", stack).objects[-1]["losses"] == said
+    assert run("repair", "--take-up", orphan, stack).lines[-1] != said.encode()
+    done = run("repair", "--apply", stack)
+    assert done.code == 1
+    assert f"what is lost: {said}" in done.err
+
+
+@pytest.mark.parametrize("changes", [False, True])
+def test_a_newer_table_that_changes_nothing_is_set_aside_without_a_word(stack: Path, changes: bool) -> None:
+    orphan = format_table_name(3, 3, 0xBADCAFE) + ".ref"
+    write_table(stack / orphan, [RefRecord(b"refs/heads/b1", 3, oid(2 if changes else 1))])
+    assert run("repair", "--apply", stack).code == int(changes)
 
 
 @pytest.mark.parametrize("option", ["--set-aside", "--take-up", "--table"])
