@@ -69,7 +69,8 @@ class NavigableScreen(LiveScreen):
 
     @on(TabLine.Chosen)
     async def _tab_chosen(self, event: TabLine.Chosen) -> None:
-        await self._show_tab(event.tab)
+        if event.tab != self._tabs.active:
+            await self._show_tab(event.tab)
 
     async def _show_tab(self, name: str) -> None:
         self._jobs.drop("locate")  # the user has gone elsewhere

@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 from inspector.tui import MainScreen
 from inspector.tui.screens.dialog import HelpScreen
 from inspector.tui.widgets.key_bar import KeyBar
+from inspector.tui.widgets.record_pane import RefsPane
 from inspector.tui.widgets.tab_line import TabLine
 from inspector.tui.widgets.virtual_list import VirtualList
 from tests.support.screens import branches, log, make_stack, settle, shown_lines
@@ -46,12 +47,24 @@ def test_each_tab_can_be_clicked(shared: SharedScreen) -> None:
         tabs = screen.query_one(TabLine)
         for tab in tabs.names[::-1]:
             for line in range(2):
-                await pilot.press("tab")
+                await screen.action_tab(1)
                 await pilot.click(TabLine, offset=(tabs.render_line(0).text.index(tab.capitalize()), line))
                 await settle(pilot)
                 assert tabs.active == tab
                 assert screen.focused is not None
                 assert screen._panes[tab] in screen.focused.ancestors
+
+    shared(steps)
+
+
+def test_a_click_on_the_tab_that_is_shown_leaves_the_keys_where_they_are(shared: SharedScreen) -> None:
+    async def steps(pilot: Pilot[Any], screen: MainScreen) -> None:
+        await pilot.press("tab")
+        focused = screen.focused
+        await pilot.click(TabLine, offset=(2, 0))
+        await settle(pilot)
+        assert screen.query_one(TabLine).active == "refs"
+        assert screen.focused is focused is not screen.query_one(RefsPane).rows
 
     shared(steps)
 
