@@ -33,7 +33,11 @@ if TYPE_CHECKING:
     from engine.fsck.files import finding_of as finding_of
     from engine.fsck.finding import Finding as Finding, Report as Report, by_cause as by_cause
     from engine.fsck.frame import Limits as Limits
-    from engine.fsck.order import check_order as check_order, once_each as once_each
+    from engine.fsck.order import (
+        check_order as check_order,
+        hidden_newer as hidden_newer,
+        once_each as once_each,
+    )
     from engine.fsck.passing import testify as testify
     from engine.fsck.quick import QuickCheck as QuickCheck, quick_check as quick_check
     from engine.fsck.repository import check_repository as check_repository
@@ -49,7 +53,7 @@ else:
             "files": "finding_of",
             "finding": "Finding Report by_cause",
             "frame": "Limits",
-            "order": "check_order once_each",
+            "order": "check_order hidden_newer once_each",
             "passing": "testify",
             "quick": "QuickCheck quick_check",
             "repository": "check_repository",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 
 from engine import merge
 from engine.errors import FormatError, shown
-from engine.format import TABLES_LIST, HashId, ListFault, ListLine, limits_in_name
+from engine.format import TABLES_LIST, HashId, ListFault, ListLine, RefRecord, limits_in_name
 from engine.fsck.faults import FAULTS, Severity
 from engine.fsck.finding import Finding, Report
 from engine.fsck.frame import CheckedTable, Limits, in_words
@@ -95,12 +95,15 @@ def check_tables(
     `hash_id` is the hash function of the stack, None for that of the oldest table. Without `compares` the
     refs are not read, and nothing tells how many show older values.
     """
-    older: int | None = None
+    older: tuple[int, bytes] | None = None
     for finding in check_order([(table.name, limits) for table in tables if (limits := table.limits)]):
         if compares and finding.severity is Severity.ERROR:
             older = _older_values(tables) if older is None else older
-            what = f"{finding.message}; {_refs_show(older) if older else 'no ref shows an older value'}"
-            report.take(finding._replace(message=what, at_stake=older))
+            number, first = older
+            shows = f"{_refs_show(number)}: {shown(first)}" if number else "no ref shows an older value"
+            more = " and others" if number > 1 else ""
+            what = f"{finding.message}; {shows}{more}"
+            report.take(finding._replace(message=what, at_stake=number))
         else:
             report.take(finding)
     fitting: list[CheckedTable] = []
@@ -122,23 +125,38 @@ def check_tables(
     return fitting
 
 
-def _older_values(tables: Sequence[CheckedTable]) -> int:
-    """How many refs show an older value than some table holds, of those that can be read."""
+def _older_values(tables: Sequence[CheckedTable]) -> tuple[int, bytes]:
+    """How many refs show an older value than some table holds, of those that can be read, and the first."""
 
-    def versions(place: int, table: Table) -> Iterator[tuple[bytes, int, int]]:
+    def blocks(table: Table) -> Iterator[list[RefRecord]]:
         # A header that states a wrong lowest update index gives all records wrong ones.
         stated = limits_in_name(table.name)
         shift = stated[0] - table.min_update_index if stated is not None else 0
         with suppress(FormatError):
             for refs in table.ref_blocks():
-                yield from ((ref.name, place, ref.update_index + shift) for ref in refs)
+                yield [ref.replace(update_index=ref.update_index + shift) for ref in refs] if shift else refs
 
-    sources = [versions(place, one.table) for place, one in enumerate(tables) if one.table is not None]
-    older = 0
-    for _, group in groupby(heapq.merge(*sources), key=itemgetter(0)):
-        *others, (_, _, now) = group
-        older += any(index > now for _, _, index in others)
-    return older
+    found = hidden_newer([blocks(one.table) for one in tables if one.table is not None])
+    first = next(found, None)
+    return (0, b"") if first is None else (1 + sum(1 for _ in found), first.name)
+
+
+def hidden_newer(sources: Sequence[Iterable[list[RefRecord]]]) -> Iterator[RefRecord]:
+    """Of each ref that has another value than a newer record says, the newest one that says so.
+
+    Of several `sources`, oldest first, it is the last that counts, whatever the update indexes.
+    """
+
+    def versions(place: int, blocks: Iterable[list[RefRecord]]) -> Iterator[tuple[bytes, int, RefRecord]]:
+        return ((ref.name, place, ref) for refs in blocks for ref in refs)
+
+    placed = [versions(place, blocks) for place, blocks in enumerate(sources)]
+    for _, group in groupby(heapq.merge(*placed, key=itemgetter(0, 1)), key=itemgetter(0)):
+        *others, now = [ref for _, _, ref in group]
+        if others:
+            newest = max(others, key=attrgetter("update_index"))
+            if newest.update_index > now.update_index and not newest.has_value_of(now):
+                yield newest
 
 
 def check_order(tables: Sequence[tuple[str, Limits]]) -> Iterator[Finding]:

@@ -28,6 +28,7 @@ from engine.format import (
 )
 from engine.merge import merge_blocks
 from engine.salvage import item_key, newest_log, ref_item, update_deltas, with_delta
+from engine.stack import HIGHEST_LIMIT
 from engine.table import Table
 
 _name = attrgetter("name")
@@ -161,6 +162,12 @@ class OpenInputs:
         ]
         self.hash_size = max(table.hash_id.size for _, table in self._opened)
 
+    @property
+    def counts_on(self) -> bool:
+        """Whether a file claims all update indexes there are: git counts on behind it, perhaps at 0."""
+        headers = (one.salvaged.header if one.salvaged is not None else table for one, table in self._opened)
+        return any(header.max_update_index >= HIGHEST_LIMIT for header in headers)
+
     def refs(self) -> Iterator[list[RefRecord]]:
         """The refs in name order, tombstones among them."""
         streams = [
@@ -170,6 +177,10 @@ class OpenInputs:
             if source is not None
         ]
         return streams[0] if len(streams) == 1 else merge_blocks(streams, ref_key)
+
+    def refs_of_each(self) -> list[Iterator[list[RefRecord]]]:
+        """The refs of each file, as they come into the repaired stack if no later one has the name."""
+        return [one.fitted_refs(table.ref_blocks()) for one, table in self._opened]
 
     def encoded_refs(self, min_update_index: int) -> Iterator[list[Encoded]]:
         """The refs as they are stored in a table with this lower limit."""

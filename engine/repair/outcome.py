@@ -19,13 +19,14 @@ from collections.abc import Iterator
 from enum import StrEnum
 from itertools import chain
 from operator import attrgetter, itemgetter
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from engine import salvage
 from engine.format import RefRecord, ref_key
+from engine.fsck import hidden_newer
 from engine.merge import merge_blocks
 from engine.progress import ProgressCallback
-from engine.repair.inputs import LastEntry, Located, newest_logs
+from engine.repair.inputs import LastEntry, Located, OpenInputs, newest_logs
 from engine.repair.objects import present_values
 from engine.repair.plan import Damage, RepairPlan, damages
 from engine.repair.views import Telling, are_same, opened_views, ref_stretches
@@ -86,6 +87,7 @@ def judged_refs(
     judge = _Judge(plan)
     before, after = opened_views(plan)
     logs = _Ahead(newest_logs(after) if judge.needs_logs else iter(()))
+    hidden = _Ahead(_hidden(plan, after))
     tell = Telling("compare refs", progress)
     low = b""
     if are_same(plan) and not (kept or logs.has_more or judge.doubts):
@@ -97,6 +99,7 @@ def judged_refs(
     for was, will in ref_stretches(plan, before, after):
         last = max(located[-1][0] for located in (was, will) if located)
         entries = logs.up_to(last)
+        judge.hidden = {ref.name: ref for ref in hidden.up_to(last)}
         if (was is will or was == will) and not judge.doubts_between(low, last):
             yield judge.of_same(was, entries, kept=kept)
         else:
@@ -112,24 +115,34 @@ def _number_of_live(refs: list[RefRecord]) -> int:
     return sum(not ref.is_deletion for ref in refs)
 
 
-class _Ahead:
-    """Log entries, one for each ref, handed out as refs are met."""
+def _hidden(plan: RepairPlan, after: list[OpenInputs]) -> Iterator[RefRecord]:
+    """The newer records that older ones hide in tables that are merged, since these are later in the list."""
+    merged = [one for one, table in zip(after, plan.tables, strict=True) if len(table.inputs) > 1]
+    found = [([ref] for ref in hidden_newer(one.refs_of_each())) for one in merged if not one.counts_on]
+    return chain.from_iterable(merge_blocks(found, ref_key))
 
-    def __init__(self, logs: Iterator[LastEntry]) -> None:
-        self._logs = logs
-        self._next = next(logs, None)
+
+_Named = TypeVar("_Named", LastEntry, RefRecord)
+
+
+class _Ahead(Generic[_Named]):
+    """Log entries or records, one for each ref, handed out as refs are met."""
+
+    def __init__(self, found: Iterator[_Named]) -> None:
+        self._found: Iterator[_Named] = found
+        self._next: _Named | None = next(found, None)
 
     @property
     def has_more(self) -> bool:
         """Whether there is one left."""
         return self._next is not None
 
-    def up_to(self, name: bytes | None) -> list[LastEntry]:
+    def up_to(self, name: bytes | None) -> list[_Named]:
         """Those of the refs up to this name, None for all, that were not handed out yet."""
-        found: list[LastEntry] = []
+        found: list[_Named] = []
         while self._next is not None and (name is None or self._next.name <= name):
             found.append(self._next)
-            self._next = next(self._logs, None)
+            self._next = next(self._found, None)
         return found
 
 
@@ -144,9 +157,13 @@ def _restored(name: bytes, before: RefRecord | None, was: RefRecord | None, afte
 
 
 class _Judge:
-    """Knows the damage, and says what becomes of a ref."""
+    """Knows the damage, and says what becomes of a ref.
+
+    `hidden` are the newer records of refs that are asked about, where an older one counts.
+    """
 
     def __init__(self, plan: RepairPlan) -> None:
+        self.hidden: dict[bytes, RefRecord] = {}
         self._damages = damages(plan)
         self._rewritten = {number for number, table in enumerate(plan.tables) if table.is_rewritten}
         self.needs_logs = bool(self._damages or self._rewritten)
@@ -189,14 +206,18 @@ class _Judge:
     ) -> tuple[int, list[RefOutcome]]:
         """What becomes of refs that are the same in both views, where none is doubtful."""
         told: dict[bytes, RefOutcome] = {}
-        by_name = {one[0]: one for one in located} if logs else {}
+        by_name = {one[0]: one for one in located} if logs or self.hidden else {}
+        asked: dict[bytes, LastEntry | None] = dict.fromkeys(self.hidden)
         for log in logs:
             one = by_name.get(log.name)
-            if one is not None and (log.new == one[1].value or one[2] not in self._rewritten):
-                continue
-            outcome = self.outcome(log.name, one, one, log)
+            is_so = one is not None and (log.new == one[1].value or one[2] not in self._rewritten)
+            if not is_so or log.name in asked:
+                asked[log.name] = log
+        for name, entry in asked.items():
+            one = by_name.get(name)
+            outcome = self.outcome(name, one, one, entry)
             if outcome is not None and outcome.outcome is not Outcome.KEPT:
-                told[log.name] = outcome
+                told[name] = outcome
         live: list[Located] = located
         if None in map(_value, map(_record, located)):
             live = [one for one in located if not one[1].is_deletion]
@@ -259,6 +280,8 @@ class _Judge:
             if will is not None:
                 return RefOutcome(name, Outcome.CHANGED, before, None, "a newer table deletes it")
             return RefOutcome(name, Outcome.LOST, before, None, "its record cannot be kept")
+        if will is not None and (why := self._why_hidden(will[1], log)):
+            return RefOutcome(name, Outcome.DOUBTFUL, None, None, why)
         if log is None or not any(log.new):
             return None
         index = -1 if will is None else will[1].update_index
@@ -270,6 +293,8 @@ class _Judge:
     def _same(self, name: bytes, before: RefRecord, will: Located, log: LastEntry | None) -> RefOutcome:
         """The outcome for a ref that shows what it showed before, which may not be the latest."""
         _, after, position = will
+        if why := self._why_hidden(after, log):
+            return RefOutcome(name, Outcome.DOUBTFUL, before, after, why)
         doubting = self._doubting(name, after.update_index, position)
         if after.value is None:
             log = None  # what a symbolic ref names, no reflog tells
@@ -300,6 +325,21 @@ class _Judge:
             return RefOutcome(name, Outcome.KEPT, before, after, "")
         why = f"a newer value may have been in what is lost of {doubting[-1].file}"
         return RefOutcome(name, Outcome.DOUBTFUL, before, after, why)
+
+    def _why_hidden(self, after: RefRecord, log: LastEntry | None) -> str:
+        """Why the record that counts is not the newest; empty if it is."""
+        newer = self.hidden.get(after.name)
+        if newer is None or newer.update_index < after.update_index or newer.has_value_of(after):
+            return ""
+        what, ends = "deletes it", ""
+        if log is not None and log.update_index > after.update_index and log.new != after.value:
+            ends = f"; its reflog ends with {log.new.hex()}"
+        if not newer.is_deletion:
+            value = b"" if newer.value is None else newer.value
+            what = f"has {value.hex() or 'another value'}"
+            if log is not None and ends and log.new == value:
+                what = "has another value"
+        return f"a table that is earlier in the list, but newer, {what}{ends}"
 
     def _why_supposed(self, ref: RefRecord) -> str:
         why = "its record cannot be read; its reflog tells this id, but"

@@ -597,7 +597,8 @@ def test_tables_that_overlap_are_merged_and_git_sees_what_it_saw(repo: Repositor
 
     mended = mend(repo.reftable)
     assert "merge-table" in {step.kind for step in mended.plan.steps}
-    assert mended.told == {}
+    # There, an older record hides a newer one, for git as well.
+    assert mended.told == ({MAIN: "doubtful"} if shape == "around" else {})
     assert (repo.git("for-each-ref").stdout, repo.git("rev-parse", "HEAD").stdout) == before
     assert repo.git("refs", "verify").stderr == b""
     repo.git("update-ref", "refs/heads/after", commits[0].hex())

@@ -166,7 +166,9 @@ def test_numbers_tell_what_is_at_stake(tmp_path: Path) -> None:
     lost = only(tmp_path / "stack", "table-unlisted-data")
     assert lost.message.endswith("no listed table has all of these; it holds 60 refs and 60 log entries")
     list_tables(tmp_path / "stack", reversed(names))
-    assert only(tmp_path / "stack", "tables-out-of-order").message.endswith("; 160 refs show older values")
+    assert only(tmp_path / "stack", "tables-out-of-order").message.endswith(
+        "; 160 refs show older values: 'refs/heads/0040' and others"
+    )
 
 
 def test_what_keeps_git_from_the_whole_stack_comes_before_what_costs_some_refs() -> None:

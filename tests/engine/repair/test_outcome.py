@@ -7,15 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from engine.format import LogRecord, RefRecord
-from engine.repair import Outcome, damages, judged_refs, plan_repair, ref_outcomes, repair
+from engine.format import LogRecord, RefRecord, format_table_name
+from engine.fsck import fsck
+from engine.repair import Outcome, RefOutcome, damages, judged_refs, plan_repair, ref_outcomes, repair
 from engine.stack import Stack, StackOptions
 from engine.table import Table
 from tests.support.findings import NOW
 from tests.support.handmade import change_byte
 from tests.support.repairs import state, told
-from tests.support.stacks import OPTIONS, listed
-from tests.support.tables import oid
+from tests.support.stacks import OPTIONS, list_tables, listed
+from tests.support.tables import oid, write_table
 
 REFS = 600
 
@@ -104,3 +105,58 @@ def test_a_ref_whose_name_got_a_nul_is_restored_from_its_reflog_or_may_be_lost(
     result = repair(tmp_path, plan, now=NOW)
     assert [ref.name for ref in state(tmp_path)[0]] == (names if logs else [*names[:2], names[3]])
     assert result.snapshot is not None
+
+
+HIDDEN = "a table that is earlier in the list, but newer, "
+
+
+@pytest.mark.parametrize(
+    ("newer", "said"),
+    [
+        (RefRecord(b"refs/heads/a", 3, oid(3)), f"has {oid(3).hex()}"),
+        (RefRecord(b"refs/heads/a", 3, target=b"refs/heads/b"), "has another value"),
+        (RefRecord(b"refs/heads/a", 3), "deletes it"),
+        (RefRecord(b"refs/heads/a", 3, oid(1)), None),
+        (RefRecord(b"refs/heads/a", 1, oid(3)), None),
+        (RefRecord(b"refs/heads/other", 3, oid(3)), None),
+    ],
+)
+@pytest.mark.parametrize("entry", [None, 3, 4, 1])
+def test_what_hides_a_newer_value_of_a_table_that_overlaps_is_doubtful(
+    tmp_path: Path, newer: RefRecord, said: str | None, entry: int | None
+) -> None:
+    """The list has an older table behind a newer one: what it says counts, and is kept."""
+    names = [f"{format_table_name(1, limit, 0)}.ref" for limit in (3, 2)]
+    logs = [LogRecord(b"refs/heads/a", 3, oid(1), oid(entry), b"A", b"a@b", 1, 0, b"m\n")] if entry else []
+    write_table(tmp_path / names[0], [newer], logs, limits=(1, 3))
+    write_table(tmp_path / names[1], [RefRecord(b"refs/heads/a", 2, oid(1))], limits=(1, 2))
+    list_tables(tmp_path, names)
+    [finding] = [one for one in fsck(tmp_path, now=NOW) if one.code == "ranges-overlap"]
+    shows = "; 1 ref shows an older value: 'refs/heads/a'" if said else "; no ref shows an older value"
+    assert finding.message.endswith(shows)
+    plan = plan_repair(tmp_path, now=NOW)
+    expected = []
+    if said is not None:
+        if entry in (3, 4):
+            is_same = oid(entry) == newer.value
+            said = f"{'has another value' if is_same else said}; its reflog ends with {oid(entry).hex()}"
+        expected = [(b"refs/heads/a", Outcome.DOUBTFUL, HIDDEN + said)]
+    assert [(one.name, one.outcome, one.why) for one in told(plan)] == expected
+    live = 2 if newer.name == b"refs/heads/other" else 1
+    assert sum(kept for kept, _ in judged_refs(plan)) == live - len(expected)
+    repair(tmp_path, plan, now=NOW)
+    assert {ref.name: ref.value for ref in state(tmp_path)[0]}[b"refs/heads/a"] == oid(1)
+
+
+def test_of_a_ref_that_an_older_table_deletes_the_newer_value_is_told(tmp_path: Path) -> None:
+    """But not where a later table, which does not overlap, is newer than both."""
+    names = [f"{format_table_name(low, high, 0)}.ref" for low, high in ((1, 3), (1, 2), (4, 4))]
+    refs = [RefRecord(name, 3, oid(3)) for name in (b"refs/heads/a", b"refs/heads/b")]
+    write_table(tmp_path / names[0], refs, limits=(1, 3))
+    write_table(tmp_path / names[1], [RefRecord(ref.name, 2) for ref in refs], limits=(1, 2))
+    write_table(tmp_path / names[2], [RefRecord(b"refs/heads/b", 4, oid(4))])
+    list_tables(tmp_path, names)
+    plan = plan_repair(tmp_path, now=NOW)
+    why = f"{HIDDEN}has {oid(3).hex()}"
+    assert told(plan) == [RefOutcome(b"refs/heads/a", Outcome.DOUBTFUL, None, None, why)]
+    assert sum(kept for kept, _ in judged_refs(plan)) == 1
