@@ -94,12 +94,12 @@ class ValueCheck:
             elif encoded[at : at + size] == ref.value:
                 self._agreeing += 1
             elif ref.value is not None and U64_MAX - int.from_bytes(key[-8:], "big") == ref.update_index:
-                self._note(ref, encoded[at - size : at], encoded[at : at + size])
+                self._note(ref, encoded[at : at + size])
         self._last = last
 
-    def _note(self, ref: RefRecord, old: bytes, new: bytes) -> None:
-        """Take down a ref that differs, unless what it differs from is the marker of an empty reflog."""
-        if not any(old) and not any(new):
+    def _note(self, ref: RefRecord, new: bytes) -> None:
+        """Take down a ref that differs, unless its entry tells no value, as a reflog's marker does not."""
+        if not any(new):
             return
         if len(self._differing) < Report.MOST_ALIKE - 1:
             self._differing.append((ref, new))

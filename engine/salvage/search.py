@@ -45,6 +45,7 @@ _ZEROS: Final = bytes(_WINDOW + _START_SIZE - 1)
 _MOST_EFFORT: Final = 2**27  # bytes read in vain in one stretch: hostile ones would never end
 _LEAST_EFFORT: Final = 2**9
 _INFLATED_AT_ONCE: Final = 2**9
+_NO_STREAM: Final = bytes(8)  # so many zeros would have been deflated
 
 
 def search(
@@ -253,8 +254,12 @@ def _inflated_part(data: bytes, *, is_last: bool) -> tuple[bytes, bool]:
     """What inflates of a stream: at its end byte by byte, so that all in front of damage comes out.
 
     False with it when the stream is wrong somewhere. One without an end was cut short where it `is_last` in
-    its file; elsewhere damage has taken the end, and the last bytes may be wrong.
+    its file; elsewhere damage has taken the end, and the last bytes may be wrong. Zeros inflate to something
+    as well, but are none of the stream: a power cut leaves them.
     """
+    if is_last:
+        data = data.rstrip(b"\0")
+    is_cut = is_last and _NO_STREAM not in data
     inflater = zlib.decompressobj()
     parts: list[bytes] = []
     at = size = 0
@@ -270,4 +275,4 @@ def _inflated_part(data: bytes, *, is_last: bool) -> tuple[bytes, bool]:
             continue
         size += len(parts[-1])
         at += step
-    return b"".join(parts)[:_LARGEST_BLOCK], inflater.eof or is_last
+    return b"".join(parts)[:_LARGEST_BLOCK], inflater.eof or is_cut

@@ -114,6 +114,7 @@ def test_a_name_within_a_large_table_is_told_by_its_reflog_as_well(tmp_path: Pat
         ([ref(1, oid(1), 2)], [log(1, oid(2), 1)]),  # another update
         ([ref(1, oid(9), 1)], [log(1, oid(9), 3), log(1, oid(1), 2), log(1, oid(2), 1)]),  # git's migration
         ([ref(1, oid(1))], [log(1, bytes(20))]),  # the marker of an empty reflog
+        ([ref(1, oid(1))], [log(1, bytes(20), old=oid(1))]),  # a deletion, or what damage has left
         ([ref(1, None)], [log(1, oid(1))]),  # deleted
         ([RefRecord(b"refs/heads/0001", 1, target=b"refs/heads/0002")], [log(1, oid(1))]),
         ([ref(1, oid(1)), ref(3, oid(3))], [log(2, oid(2)), log(4, oid(4))]),  # no ref of that name
@@ -127,8 +128,7 @@ def test_what_was_not_written_together_says_nothing(
 ) -> None:
     table = Handmade(limits=(1, 3), block_size=4096)
     table.refs(refs)
-    table.logs(logs)
-    install(tmp_path, table)
+    install(tmp_path, table, log_offset=table.logs(logs))
     assert not doubted(tmp_path)
 
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -181,6 +182,26 @@ def test_a_deflate_stream_without_end_is_not_certain_where_the_file_goes_on(
     found = salvaged(data[:start] + stream + data[end:], header_of(data))
     wrong = [one for one in found if isinstance(one, Readable) if any(log not in LOGS for log in one.logs)]
     assert [one.is_certain for one in wrong] == [False]
+
+
+@pytest.mark.parametrize("rest", [b"", b"\xa5\x5a"])
+def test_zeros_in_a_stream_that_the_file_ends_with_are_none_of_it(tmp_path: Path, rest: bytes) -> None:
+    """They inflate to something, and so to entries that were never written."""
+    path = tmp_path / "table.ref"
+    ids = [Random(number).randbytes(20) for number in range(32)]
+    logs = [
+        LogRecord(b"refs/heads/main", index, ids[index], ids[index + 1], b"A", b"a@b", index, 0, b"m\n")
+        for index in range(30, 0, -1)
+    ]
+    write_table(path, [], logs, WriteOptions(block_size=2**16))
+    data = path.read_bytes()
+    kept = 0
+    for at in range(len(data) // 2, len(data) - 100):
+        found = salvaged(data[:at] + bytes(100) + rest, header_of(data))
+        certain = [log for one in found if isinstance(one, Readable) and one.is_certain for log in one.logs]
+        assert certain == logs[: len(certain)], at
+        kept += len(certain)
+    assert kept or rest
 
 
 def test_a_table_without_header_and_footer_is_read_by_a_header_made_up(data: bytes) -> None:
