@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ from engine.export import Skeleton, doubtful_refs, write_anonymous, write_skelet
 from engine.fsck import fsck
 from engine.readable import ReadableStack, ReadableTable
 from engine.salvage import EVERYWHERE
+from engine.stack import FileKind, UnlistedFile, unlisted_files
 from inspector.cli.opening import Call, completes, json_option, worktree_option
 from inspector.cli.output import ProgressLine
 from inspector.exit_codes import ExitCode, note
@@ -47,7 +49,9 @@ def export(words: tuple[str, ...], anonymize: bool, worktree: str | None, as_jso
     belong into its directory below .git/worktrees.
 
     What cannot be read, what may be older than what was lost, and what has no place among files is told on
-    standard error. The exit code is 3 when something cannot be read, or else 1 when something was left out.
+    standard error; so are tables that the list does not name, and that hold what no listed one does: they are
+    left out, and `repair` takes them up. The exit code is 3 when something cannot be read or a table is left
+    out, or else 1 when something else was left out.
 
     With --anonymize, DIR becomes a copy of the stack's directory to attach to a report: file by file of the
     same size, damage and all, in which components of names, object ids, persons and messages are replaced
@@ -71,12 +75,27 @@ def export(words: tuple[str, ...], anonymize: bool, worktree: str | None, as_jso
             made = write_skeleton(
                 stack, target, is_linked=main != call.workplace.directory, progress=progress
             )
+            names = [table.name for table in stack.tables]
+            beside = unlisted_files(stack.directory, time.time(), names, progress=progress)
         _tell(call, target, made, stack)
+        unread = [file for file in beside if _is_missed(file)]
+        for file in unread:
+            note(f"{safe_name(file.name)} is left out: {safe_message(file.reason)}")
         damage = stack.damage_met()
-    if damage:
+    if damage or unread:
         raise click.exceptions.Exit(ExitCode.UNREADABLE)
     if made.left_out:
         raise click.exceptions.Exit(ExitCode.FINDINGS)
+
+
+def _is_missed(file: UnlistedFile) -> bool:
+    """Whether a table beside those that were read holds what none of them does, or may.
+
+    One that a process is about to list, or to remove, is not missed.
+    """
+    if file.kind is FileKind.DATA:
+        return True
+    return file.kind in (FileKind.NEXT, FileKind.AHEAD, FileKind.DOUBTFUL) and not file.in_use
 
 
 def _anonymize(call: Call, target: Path) -> None:

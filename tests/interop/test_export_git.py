@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 import engine.export.skeleton
-from engine.format import LogRecord, RefRecord
+from engine.format import LogRecord, RefRecord, format_table_name, limits_in_name
 from engine.readable import open_readable
 from engine.stack import Stack
 from tests.support.cli import ok, run
 from tests.support.damage import flipped
 from tests.support.git import Git, Repository
 from tests.support.history import LAYOUTS, Layout
-from tests.support.stacks import OPTIONS, add, entry, listed, same, traces
-from tests.support.tables import stack_files
+from tests.support.stacks import OPTIONS, add, entry, list_tables, listed, same, traces
+from tests.support.tables import stack_files, write_table
 
 Busy = Callable[[Layout], Repository]
 
@@ -110,6 +110,38 @@ def test_what_can_be_read_of_a_broken_stack_is_exported(
     assert doubtful == (older if broken == "a hole" else doubtful & older)
     if broken != "no footer":  # behind which nothing of these tables is lost, or something may be
         assert ("refs may be lost without trace:" in notes) == (broken != "no list")
+
+
+@pytest.mark.parametrize("gone", [slice(0, 1), slice(2, 4), slice(-1, None), slice(-2, None)], ids=str)
+def test_tables_that_the_list_has_lost_are_named(busy: Busy, tmp_path: Path, gone: slice) -> None:
+    repo = busy(Layout())
+    names = listed(repo.reftable)
+    list_tables(repo.reftable, [name for name in names if name not in names[gone]])
+    done = run("export", repo.path, tmp_path / "out")
+    assert done.code == 3
+    told = [
+        line.split(" ")[1] for line in done.err.splitlines() if " is left out: not in tables.list" in line
+    ]
+    assert told == names[gone]
+
+
+def test_tables_beside_the_list_that_hold_nothing_more_are_not_named(busy: Busy, tmp_path: Path) -> None:
+    """What a compaction has left behind, and the next table while its writer holds the lock."""
+    repo = busy(Layout())
+    before = {name: (repo.reftable / name).read_bytes() for name in listed(repo.reftable)}
+    with Stack.open(repo.reftable) as stack:
+        stack.compact_all()
+    for name, data in before.items():
+        (repo.reftable / name).write_bytes(data)
+    at = (limits_in_name(listed(repo.reftable)[-1]) or (0, 0))[1] + 1
+    write_table(
+        repo.reftable / f"{format_table_name(at, at, 1)}.ref", [RefRecord(b"refs/heads/x", at, same(1))]
+    )
+    lock = repo.reftable / "tables.list.lock"
+    lock.touch()
+    ok("export", repo.path, tmp_path / "out")
+    lock.unlink()
+    assert run("export", repo.path, tmp_path / "again").code == 3
 
 
 def files_stack(tmp_path: Path, refs: list[RefRecord], logs: list[LogRecord]) -> Path:
