@@ -170,7 +170,7 @@ class _Work:
         self, lock: LockFile, mode: int | None, locks: Sequence[str], snapshot: Snapshot
     ) -> Snapshot | None:
         """Do all that is done under the lock on the list; returns the snapshot if anything was changed."""
-        plan, aside = self._plan, self._files(StepKind.SET_ASIDE)
+        plan, aside, is_done = self._plan, self._files(StepKind.SET_ASIDE), False
         try:
             # A table may have bytes that the repaired stack has nothing of.
             losses = [one for table in plan.tables for one in table.losses.values()]
@@ -189,12 +189,13 @@ class _Work:
                     self._remove_lock(name)
             self._remove(name for name in self._gone() if name in snapshot.files)
             sync_directory(self._path)
+            is_done = True
         finally:
             unlocked = tuple(name for name in locks if name in self._removed)
             snapshot = snapshot._replace(unlocked=unlocked)
-            settled = settle(
-                self._path, snapshot, self._now, self._list_after(), when_unchanged=bool(unlocked)
-            )
+            # Of what failed, but for locks that went, nothing is left that could be taken back.
+            stays = is_done and bool(unlocked)
+            settled = settle(self._path, snapshot, self._now, self._list_after(), when_unchanged=stays)
         return settled
 
     def _files(self, kind: StepKind) -> list[str]:

@@ -104,6 +104,8 @@ class UndoAction(Action[Snapshot | None]):
         directory, snapshot = self.workplace.directory, plan.made
         if snapshot is None or (not self.force and listed_names(directory) != plan.names):
             raise OutdatedError(os.fspath(directory / "tables.list"), "names other tables than in the plan")
+        if plan.is_noop:
+            return Result(plan.sentence, (), plan.warnings, snapshot)
         before = restore(
             directory,
             snapshot,

@@ -22,7 +22,7 @@ from engine.progress import Progress
 from engine.repair import Outcome, RepairResult, StepKind, changes_aside, damages, plan_repair, repair
 from engine.salvage import Gap
 from engine.snapshot import ChangeRecord, find_snapshot, list_snapshots, restore
-from engine.stack import Stack, StackOptions, remove_stale_lock
+from engine.stack import Stack, StackOptions, TemporaryTable, remove_stale_lock
 from engine.table import Table, WriteOptions
 from tests.support.findings import NOW, codes, install
 from tests.support.handmade import Handmade, change_byte, change_header
@@ -775,6 +775,29 @@ def test_a_plan_is_good_for_the_files_that_it_was_made_for(directory: Path) -> N
         repair(directory, plan, now=NOW)
     assert before.keys() == stack_files(directory).keys()
     assert list_snapshots(directory) == []
+
+
+@pytest.mark.parametrize("is_locked", [False, True])
+def test_a_repair_that_fails_leaves_nothing_to_undo(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, is_locked: bool
+) -> None:
+    """The disk is full when the first table is written: a stale lock is gone by then, and nothing else."""
+
+    def fails(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    cut(directory / listed(directory)[0], 250)
+    before = stack_files(directory)
+    if is_locked:
+        lock(directory, "tables.list")
+    plan = plan_repair(directory, now=NOW)
+    with monkeypatch.context() as patched:
+        patched.setattr(TemporaryTable, "finish", fails)
+        with pytest.raises(OSError, match="No space"):
+            repair(directory, plan, now=NOW, losses="some")
+    assert stack_files(directory) == before
+    assert list_snapshots(directory) == []
+    mend(directory)
 
 
 def test_undo_brings_the_damage_back_byte_by_byte(directory: Path) -> None:

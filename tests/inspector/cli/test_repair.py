@@ -303,6 +303,18 @@ def test_a_stale_lock_alone_is_removed_behind_a_snapshot_that_is_the_last_change
     assert len(listed(stack)) > 1
 
 
+def test_there_is_nothing_to_undo_where_the_stack_is_what_it_was_before(stack: Path) -> None:
+    """However it became that: here, by a backup."""
+    before = stack_files(stack)
+    ok("compact", stack)
+    for name in stack_files(stack):
+        (stack / name).unlink()
+    for name, data in before.items():
+        (stack / name).write_bytes(data)
+    assert "nothing to undo: the list is what it was before the compact" in ok("undo", stack).err
+    assert stack_files(stack) == before
+
+
 def test_an_undo_says_that_a_lock_which_was_removed_beside_other_changes_stays_away(stack: Path) -> None:
     names, path = listed(stack), stack / "tables.list"
     path.write_text("".join(f"{name}\n" for name in names[:-1]) + names[-1])
