@@ -28,7 +28,15 @@ from engine.format import (
     split_logs,
 )
 from engine.fsck.finding import Report
-from engine.fsck.passing import SoundBlock, Witness, pass_index, pass_logs, pass_objects, pass_refs
+from engine.fsck.passing import (
+    BlockWeights,
+    SoundBlock,
+    Witness,
+    pass_index,
+    pass_logs,
+    pass_objects,
+    pass_refs,
+)
 from engine.layout import Record, Records, Restarts
 
 _RECORDS_PER_TICK: Final = 4096
@@ -39,7 +47,7 @@ def pass_block(
     block: Block,
     header: Header,
     id_len: int,
-    weights: dict[int, int],
+    weights: BlockWeights,
     highest: int,
     witness: Witness | None = None,
 ) -> SoundBlock | None:

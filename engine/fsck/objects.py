@@ -16,7 +16,7 @@ from typing import Final
 
 from engine.format import ObjectRecord, RefRecord
 from engine.fsck.finding import Report
-from engine.fsck.passing import SoundBlock
+from engine.fsck.passing import BlockWeights, SoundBlock
 
 _PAIRS_AT_ONCE: Final = 2**18
 
@@ -27,14 +27,14 @@ Pair = tuple[bytes, int]
 class ObjectCheck:
     """The sums of one table; `id_len` is 0 for a table without an object section.
 
-    `weights` are those of the ref blocks, by offset.
+    `weights` are those of the ref blocks.
     """
 
     __slots__ = ("_difference", "_doubtful", "_pairs", "blocks", "id_len", "is_whole", "weights")
 
-    def __init__(self, id_len: int) -> None:
+    def __init__(self, id_len: int, block_size: int) -> None:
         self.id_len = id_len
-        self.weights: dict[int, int] = {}
+        self.weights = BlockWeights(block_size)
         self.blocks = array("Q")
         self.is_whole = True
         self._difference = 0
@@ -44,7 +44,8 @@ class ObjectCheck:
     def take_refs(self, offset: int, block: SoundBlock) -> None:
         """Add what a ref block mentions."""
         if self.id_len:
-            self.weights[offset] = weight = int.from_bytes(os.urandom(6))
+            weight = int.from_bytes(os.urandom(6))
+            self.weights.add(offset, weight)
             self._pairs += block.pairs
             self._difference += weight * block.weight
 
@@ -91,7 +92,7 @@ class ObjectCheck:
     def _mentioned(
         self, refs: Callable[[int], Iterable[RefRecord]], part: int, parts: int, scans: set[bytes]
     ) -> Iterator[Pair]:
-        for offset in self.weights:
+        for offset in self.weights.all:
             for ref in refs(offset):
                 for oid in (ref.value, ref.peeled):
                     if oid is not None:

@@ -135,7 +135,7 @@ class _Blocks:
         footer = self._footer or Footer()
         self._numbers = (header.hash_id.size, header.min_update_index)
         self._hash_size = header.hash_id.size
-        self._objects = ObjectCheck(footer.object_id_len if footer.obj_offset else 0)
+        self._objects = ObjectCheck(footer.object_id_len if footer.obj_offset else 0, header.block_size)
         self._values = ValueCheck(file.table, is_symref) if file.table is not None else None
         self._committers: set[bytes] = set()
         self._has_minutes = False

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from operator import sub
+
 import pytest
 
 from engine.errors import FormatError
 from engine.format import OBJ, REF, SYMREF, VAL1, VAL2, Block, put_varint
 from engine.format.block import BlockWriter
-from engine.fsck.passing import SoundBlock, pass_objects, pass_refs
+from engine.fsck.passing import BlockWeights, SoundBlock, pass_objects, pass_refs
 from tests.support.handmade import raw_block, raw_record
 from tests.support.tables import oid
 
-WEIGHTS = {0: 3, 4096: 5, 300_000: 7}
+BLOCKS = {0: 3, 4096: 5, 8192: 7, 16_384: 11, 300_001: 13}
 LONG = b"refs/heads/b".ljust(0x80 + 9, b"A")
 """Shared by the name behind it, its length is two bytes: the second of them like one in front of a suffix."""
 REFS = [
@@ -49,10 +51,13 @@ def passed(data: bytes, *, tells: bool, most: int = 0x7F) -> tuple[object, ...] 
     return found.first, found.last, names.keys, kinds, names.are_plain, found.pairs, found.weight
 
 
-def pass_object_block(records: bytes, id_len: int = 2) -> SoundBlock:
+def pass_object_block(records: bytes, step: int = 4096) -> SoundBlock:
+    weights = BlockWeights(step)
+    for offset, weight in BLOCKS.items():
+        weights.add(offset, weight)
     data = raw_block(OBJ, records)
     block = Block.parse("x", data, 0, 0, 4096)
-    return pass_objects(block.data, block.records_start, block.records_end, id_len, WEIGHTS)
+    return pass_objects(block.data, block.records_start, block.records_end, 2, weights)
 
 
 @pytest.mark.parametrize("id_len", [0, 2, 20, 31])
@@ -119,12 +124,18 @@ def test_a_pass_gives_up_at_a_ref_above_the_limit_of_the_table() -> None:
     ]
 
 
-def test_the_weight_of_objects_is_that_of_their_blocks() -> None:
-    offsets = b"\0" + put_varint(4096) + put_varint(300_000 - 4096)
-    records = raw_record(0, b"ab", 3, offsets) + raw_record(1, b"c", 0, put_varint(1) + put_varint(4096))
-    found = pass_object_block(records)
+@pytest.mark.parametrize("step", [0, 1, 4096, 8192])
+def test_the_weight_of_objects_is_that_of_their_blocks(step: int) -> None:
+    """The blocks may be in equal steps, up to the first gap or not at all."""
+    offsets = [*BLOCKS]
+    differences = map(put_varint, map(sub, offsets, [0, *offsets]))
+    records = raw_record(0, b"ab", len(offsets), b"".join(differences))
+    records += raw_record(1, b"c", 0, put_varint(1) + put_varint(4096))
+    found = pass_object_block(records, step)
     assert (found.first, found.last, found.doubtful) == (b"ab", b"ac", False)
-    assert found.weight == hash(b"ab") * 15 + hash(b"ac") * 5
+    assert found.weight == hash(b"ab") * sum(BLOCKS.values()) + hash(b"ac") * BLOCKS[4096]
+    for offset in (1, 4095, 4097, 12_288, 300_000, 2**63, 2**64 - 1):
+        assert pass_object_block(raw_record(0, b"ab", 1, put_varint(offset)), step).doubtful
 
 
 @pytest.mark.parametrize(
