@@ -11,7 +11,7 @@ May import all wings but `update`.
     tables        the tables of the repaired stack
     repository    the files by which git knows a repository
     planner       making the plan
-    objects       which values of doubtful refs the repository has objects for
+    objects       what doubtful refs hold: values that have objects, and what can be none
     views         what can be read now and the repaired stack, side by side
     outcome       what becomes of each ref
     log_outcome   what becomes of log entries

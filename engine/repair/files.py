@@ -26,6 +26,7 @@ from engine.fsck import (
     altered_names,
     check_file,
 )
+from engine.git import Repository
 from engine.progress import Progress, ProgressCallback
 from engine.readable import open_table
 from engine.repair.choice import Candidate
@@ -97,7 +98,8 @@ class TableFile:
 class Evidence:
     """The files of one directory; `entries` are the names of all, `raw` are the bytes of the list if any.
 
-    Those in `named` are to be repaired as well from what git takes for sound.
+    Those in `named` are to be repaired as well from what git takes for sound. With the `repository`, git can
+    be asked for objects.
     """
 
     def __init__(
@@ -107,8 +109,10 @@ class Evidence:
         hash_id: HashId | None,
         progress: ProgressCallback | None,
         named: Collection[str] = (),
+        repository: Repository | None = None,
     ) -> None:
         self.path = path
+        self.repository = repository
         self.entries = sorted(os.listdir(path))
         self.raw = read_list_bytes(path)
         self.hash_id = hash_id or HashId.SHA1

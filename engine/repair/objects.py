@@ -1,8 +1,21 @@
-"""Which values of doubtful refs the repository has objects for: no damage makes one id of another."""
+"""What doubtful refs hold: which values the repository has objects for, and what can be none.
+
+No damage makes of an object id that of another object.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from engine.format import RefRecord, is_refname, is_root_ref
+from engine.git import Repository
+from engine.repair.inputs import Input, OpenInputs
 from engine.repair.plan import RepairPlan
+
+_WITNESSES: Final = 16
 
 Value = tuple[bytes | None, bytes | None]
 """The object id that a ref holds, and what a tag of that id is said to point to."""
@@ -25,3 +38,48 @@ def present_values(plan: RepairPlan) -> set[Value]:
         for (value, peeled), oid in values.items()
         if oid in found and found[oid].type is not None and peeled in (None, found[oid].peeled)
     }
+
+
+def impossible_refs(
+    directory: Path, inputs: Sequence[Input], repository: Repository | None
+) -> dict[int, frozenset[bytes]]:
+    """The refs that damage may have reached into, and that can be none, by the inputs' numbers.
+
+    They have the null id, or a target that is no name; with a `repository`, unless it lacks the objects
+    of other refs as well, also the id of no object. Raises as `ref_outcomes` does.
+    """
+    doubtful = [
+        (at, ref)
+        for at, one in enumerate(inputs)
+        if one.salvaged is not None
+        for name in sorted(one.salvaged.losses.doubtful or ())
+        if (ref := one.salvaged.table.read_ref(name)) is not None
+    ]
+    asked = {ref.value for _, ref in doubtful if ref.value is not None and any(ref.value)}
+    missing: set[bytes] = set()
+    if repository is not None and asked:
+        names = {ref.name for _, ref in doubtful}
+        others = {*islice(_values_of_others(directory, inputs, names), _WITNESSES)}
+        found = repository.objects(asked | others)
+        if not others or any(one.type is not None for one in found.values()):
+            missing = {oid for oid in asked if oid in found and found[oid].type is None}
+    left: dict[int, set[bytes]] = {}
+    for at, ref in doubtful:
+        if ref.value in missing or _is_impossible(ref):
+            left.setdefault(at, set()).add(ref.name)
+    return {at: frozenset(names) for at, names in left.items()}
+
+
+def _is_impossible(ref: RefRecord) -> bool:
+    """Whether git makes no such ref."""
+    if ref.target is not None:
+        return not is_root_ref(ref.target) and not (b"/" in ref.target and is_refname(ref.target))
+    return ref.value is not None and not any(ref.value)
+
+
+def _values_of_others(directory: Path, inputs: Sequence[Input], names: set[bytes]) -> Iterator[bytes]:
+    """The values of refs that have other names than these."""
+    for one in inputs:
+        for ref in next(OpenInputs(directory, [one]).refs(), []):
+            if ref.value is not None and ref.name not in names:
+                yield ref.value

@@ -156,6 +156,12 @@ def _restored(name: bytes, before: RefRecord | None, was: RefRecord | None, afte
     return RefOutcome(name, Outcome.RESTORED, before, after, why)
 
 
+def _why_left_out(ref: RefRecord) -> str:
+    """Why what was read of a ref that damage may have reached into is none."""
+    what = "there is no object of this id" if ref.target is None else "its target cannot be a ref"
+    return f"damage has reached into its record: {what}"
+
+
 class _Judge:
     """Knows the damage, and says what becomes of a ref.
 
@@ -174,6 +180,7 @@ class _Judge:
         self._merged = {number for number, table in enumerate(plan.tables) if len(table.inputs) > 1}
         self._losses = [[*table.losses.values()] for table in plan.tables]
         self._present = present_values(plan)
+        self._left_out = {name for table in plan.tables for one in table.inputs for name in one.left_out}
         self._lows: list[bytes] = []
         self._highs: list[bytes | None] = []  # of gaps that do not touch, in order
         # What the oldest table has lost are older values, unless it is made of several.
@@ -269,6 +276,8 @@ class _Judge:
             is_older = after.update_index < before.update_index
             outcome = Outcome.REVIVED if is_older else Outcome.CHANGED
             why = f"{'an older' if is_older else 'another'} table counts"
+            if is_older and name in self._left_out:
+                why = f"{_why_left_out(before)}; {why}"
             return RefOutcome(name, outcome, before, after, why)
         return self._same(name, before, will, log)
 
@@ -277,6 +286,8 @@ class _Judge:
     ) -> RefOutcome | None:
         """The outcome for a ref that will not be there."""
         if before is not None:
+            if name in self._left_out and (will is None or will[1].update_index < before.update_index):
+                return RefOutcome(name, Outcome.LOST, before, None, _why_left_out(before))
             if will is not None:
                 return RefOutcome(name, Outcome.CHANGED, before, None, "a newer table deletes it")
             return RefOutcome(name, Outcome.LOST, before, None, "its record cannot be kept")

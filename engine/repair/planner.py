@@ -102,7 +102,7 @@ def plan_repair(
             # Where no table has the hash function that is stated, it is the statement that is wrong.
             is_misstated = any(one.code == "object-format" for one in findings)
             stated = None if options is None or is_misstated else options.hash_id
-            known = Evidence(path, findings, stated, progress, tables or ())
+            known = Evidence(path, findings, stated, progress, tables or (), repository)
             only = None if tables is None else frozenset(tables)
             choices = (frozenset(set_aside), frozenset(take_up))
             plan = _Planner(known, options or StackOptions(), only, *choices, now).plan()

@@ -10,6 +10,7 @@ from engine.fsck import Severity
 from engine.repair.draft import Draft
 from engine.repair.files import TableFile, number_of, words_for
 from engine.repair.inputs import contents_of
+from engine.repair.objects import impossible_refs
 from engine.repair.plan import Damage, PlannedTable, Step, StepKind
 from engine.repair.restoring import restored_refs
 from engine.stack import HIGHEST_LIMIT, unused_table_name
@@ -17,6 +18,7 @@ from engine.stack import HIGHEST_LIMIT, unused_table_name
 
 def planned_tables(draft: Draft, chosen: Sequence[Sequence[TableFile]]) -> list[PlannedTable]:
     """The tables of the repaired stack, with the steps that make them."""
+    _leave_out(draft, [file for files in chosen for file in files])
     _restore(draft, [file for files in chosen for file in files])
     refused = _with_unsafe_names(draft, [file for files in chosen for file in files])
     tables: list[PlannedTable] = []
@@ -67,6 +69,16 @@ def _table(draft: Draft, files: Sequence[TableFile], following: int) -> PlannedT
     if len(files) == 1:
         _plan_rewriting(draft, files[0], table)
     return table
+
+
+def _leave_out(draft: Draft, chosen: Sequence[TableFile]) -> None:
+    """Leave out what was read of damaged bytes and is no ref: an older value or a reflog takes its place."""
+    inputs = [file.readable for file in chosen]
+    for at, names in impossible_refs(draft.known.path, inputs, draft.known.repository).items():
+        salvaged = inputs[at].salvaged
+        if salvaged is not None and draft.selected(chosen[at].file):
+            without = salvage.without_refs(salvaged, names)
+            chosen[at].input = inputs[at]._replace(salvaged=without, left_out=names)
 
 
 def _restore(draft: Draft, chosen: Sequence[TableFile]) -> None:
@@ -136,6 +148,9 @@ def _plan_rewriting(draft: Draft, file: TableFile, table: PlannedTable) -> None:
         if losses.stretches:
             stretches = number_of(losses.stretches, "stretch", "stretches")
             result += f"; {stretches} ({losses.size} bytes) cannot be read"
+        left_out = len(file.readable.left_out)
+        if left_out:
+            result += f"; {number_of(left_out, 'ref')} of damaged bytes, which can be none, left out"
         restored = sum(map(len, file.readable.restored.ref_blocks())) if file.readable.restored else 0
         if restored:
             result += f"; {number_of(restored, 'ref')} restored from the reflog"
@@ -147,7 +162,7 @@ def _plan_rewriting(draft: Draft, file: TableFile, table: PlannedTable) -> None:
             - table.refs
             - table.logs
         )
-        surplus += losses.left_out
+        surplus += losses.left_out - left_out
         if surplus > 0:
             result += f"; {number_of(surplus, 'record')} repeated or impossible in a table, left out"
     options = draft.options_of(file) if file.file in draft.listed else ()

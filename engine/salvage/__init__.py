@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Salvaged as Salvaged,
         assumed_header as assumed_header,
         salvage_table as salvage_table,
+        without_refs as without_refs,
     )
     from engine.salvage.scan import salvage as salvage
     from engine.salvage.search import blocks_within as blocks_within, cut_block as cut_block
@@ -39,7 +40,7 @@ else:
             "builder": "Builder Contents",
             "gaps": "EVERYWHERE Gap Losses",
             "items": "item_key newest_log ref_item update_deltas with_delta",
-            "salvaged": "Salvaged assumed_header salvage_table",
+            "salvaged": "Salvaged assumed_header salvage_table without_refs",
             "scan": "salvage",
             "search": "blocks_within cut_block",
         },

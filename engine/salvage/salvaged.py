@@ -5,8 +5,8 @@ Entries of damaged deflate streams may be wrong, and lie in a table of their own
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Final
 
@@ -84,6 +84,20 @@ class Salvaged:
         """All log entries from a key on, the uncertain ones among them."""
         tables = (self.uncertain, self.table)
         return merge_blocks([table.log_blocks(start, update_index) for table in tables], log_order)
+
+
+def without_refs(salvaged: Salvaged, names: Collection[bytes]) -> Salvaged:
+    """The same without the refs of these names, which are among its losses still. Raises `OSError`."""
+    table = salvaged.table
+    low = table.min_update_index
+    with Builder(table.name, table.hash_id, table.block_size, low) as made:
+        for offset, items in table.encoded_ref_blocks(low):
+            if kept := [item for item in items if item[0] not in names]:
+                made.add_refs(kept, offset)
+        for offset, items in table.encoded_log_blocks():
+            made.add_logs(items, offset)
+        table, contents = made.finish()
+    return replace(salvaged, table=table, contents=contents)
 
 
 def salvage_table(name: str, size: int, read: Read, header: Header) -> Salvaged:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -158,10 +159,11 @@ def test_a_ref_that_damage_reaches_into_is_told_unless_its_object_shows_that_it_
     for name, end in ends.items():
         for reached in (8, 0):
             path.write_bytes(data[: end - reached] + b"?" * (reached + 6) + data[end + 6 :])
-            expected = dict.fromkeys([name], "doubtful")
-            assert outcomes(plan_repair(repo.reftable, now=NOW)) == expected
+            assert outcomes(plan_repair(repo.reftable, now=NOW)) == {name: "doubtful"}
             plan = plan_repair(repo.reftable, now=NOW, repository=around)
-            assert outcomes(plan) == (expected if reached else {})
+            # There is no object of the branch; there is one of the tag.
+            expected = "lost" if name.startswith(b"refs/heads/") else "doubtful"
+            assert outcomes(plan) == ({name: expected} if reached else {})
             with open_readable(repo.reftable) as stack:
                 assert name in {ref.name for ref in stack.merged.refs()}
                 assert list(doubtful_refs(stack)) == [name]
@@ -177,14 +179,70 @@ def test_a_ref_whose_id_the_object_section_does_not_have_is_doubtful(git: Git, t
     path = only_table(repo)
     change_byte(path, path.read_bytes().index(commits[20]), 4)
     assert errors(repo.reftable) == ["objects-wrong", "objects-incomplete"]
-    for around in (None, find_repository(repo.path)):
+    for around, expected in ((None, "doubtful"), (find_repository(repo.path), "lost")):
         plan = plan_repair(repo.reftable, now=NOW, repository=around)
-        assert outcomes(plan) == {b"refs/heads/20": "doubtful"}
+        assert outcomes(plan) == {b"refs/heads/20": expected}
     with Table.open(path) as table:
         section = table.read(0, table.size).index(commits[3][:2], table.footer.obj_offset)
     change_byte(path, path.read_bytes().index(bytes([commits[20][0] ^ 4]) + commits[20][1:]), 4)
     change_byte(path, section + 1, 1)
     assert outcomes(plan_repair(repo.reftable, now=NOW, repository=find_repository(repo.path))) == {}
+
+
+def zero_from(path: Path, at: int) -> None:
+    """Make the rest of a table zeros, as a power cut leaves it."""
+    data = path.read_bytes()
+    path.write_bytes(data[:at] + bytes(len(data) - at))
+
+
+@pytest.mark.parametrize("kept", [0, 7, 19])
+def test_behind_what_is_left_of_a_value_the_older_one_comes_back_that_has_an_object(
+    git: Git, tmp_path: Path, kept: int
+) -> None:
+    """Git would die of the id of no object, for as long as the newer table hides the older one."""
+    repo = Layout().init(git, tmp_path / "repo", auto_compaction=False)
+    commits = add_commits(repo, 3)
+    for commit in commits:
+        repo.update_refs(
+            [f"update refs/heads/main {commit.hex()}", f"create refs/heads/{commit.hex()} {commit.hex()}"]
+        )
+    path = repo.reftable / listed(repo.reftable)[-1]
+    zero_from(path, path.read_bytes().rindex(commits[2][:20], 0, 4096) + kept)
+    alone = outcomes(plan_repair(repo.reftable, now=NOW))
+    assert alone[b"refs/heads/main"] == ("doubtful" if kept else "revived")
+    mended = mend(repo.reftable, repository=find_repository(repo.path))
+    assert mended.told[b"refs/heads/main"] == "revived"
+    assert sees(repo)[b"refs/heads/main"] == commits[1]
+    assert repo.git("for-each-ref").stderr == b""
+
+
+def test_a_repository_without_objects_tells_of_no_id_that_it_is_none(git: Git, tmp_path: Path) -> None:
+    repo = Layout(logs=False).init(git, tmp_path / "repo")
+    commits = add_commits(repo, 3)
+    repo.update_refs(f"create refs/heads/{at} {commit.hex()}" for at, commit in enumerate(commits))
+    path = repo.reftable / listed(repo.reftable)[-1]
+    zero_from(path, path.read_bytes().index(commits[2]) + 7)
+    around = find_repository(repo.path)
+    told = [outcomes(plan_repair(repo.reftable, now=NOW, repository=around))]
+    shutil.rmtree(repo.path / ".git/objects")
+    (repo.path / ".git/objects").mkdir()
+    told.append(outcomes(plan_repair(repo.reftable, now=NOW, repository=around)))
+    assert [one[b"refs/heads/2"] for one in told] == ["lost", "doubtful"]
+
+
+@pytest.mark.parametrize("kept", [0, 12])
+def test_a_symbolic_ref_whose_target_ends_in_zeros_is_told_as_lost(
+    git: Git, tmp_path: Path, kept: int
+) -> None:
+    repo = Layout().init(git, tmp_path / "repo")
+    repo.commit()
+    repo.git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main")
+    path = repo.reftable / listed(repo.reftable)[-1]
+    zero_from(path, path.read_bytes().index(b"refs/remotes/origin/main") + kept)
+    mended = mend(repo.reftable)
+    assert mended.told[b"refs/remotes/origin/HEAD"] == "lost"
+    assert "1 ref of damaged bytes, which can be none, left out" in mended.plan.steps[0].result
+    assert repo.git("for-each-ref").stderr == b""
 
 
 def test_a_table_of_reflogs_alone_casts_no_doubt_on_refs(git: Git, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engine.format import HashId, LogRecord, RefRecord
 from engine.fsck import Severity, fsck
+from engine.git import Repository
 from engine.readable import open_table
 from engine.repair import (
     LogOutcomes,
@@ -91,9 +92,11 @@ class Mended:
         return self.result.snapshot
 
 
-def mend(directory: Path, options: StackOptions | None = None) -> Mended:
+def mend(
+    directory: Path, options: StackOptions | None = None, repository: Repository | None = None
+) -> Mended:
     """Repair a stack and see that nothing is left to be repaired."""
-    plan = plan_repair(directory, options, now=NOW)
+    plan = plan_repair(directory, options, now=NOW, repository=repository)
     for step in plan.steps:
         assert step.why
         assert step.result
