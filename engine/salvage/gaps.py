@@ -175,8 +175,7 @@ class LossTally:
         if found.is_whole or found.is_front:
             # Logs come behind refs: what was lost in front of these held none.
             self._may_hide_logs = False
-            # A name that damage may have made bounds no gap.
-            self._take_names(found.items[: len(found.items) - at_edge])
+            self._take_names(found.items, len(found.items) - at_edge)
         self._last_ref = last
 
     def _doubt(self, found: Readable) -> int:
@@ -207,18 +206,19 @@ class LossTally:
         if len(kept) <= MOST_GAPS:
             kept.update(names)
 
-    def _take_names(self, items: list[Encoded]) -> None:
-        """A ref whose name was altered had another one, between those beside it."""
-        if not items:
-            return
-        if not holds_altered([*map(item_key, items)]):
+    def _take_names(self, items: list[Encoded], sure: int) -> None:
+        """A ref whose name was altered had another one, between those beside it.
+
+        Those behind the first `sure` ones bound no gap: damage may have made their names.
+        """
+        if sure == len(items) and not holds_altered([*map(item_key, items)]):
             self._end_gap(items[0][0])
             self._safe = items[-1][0]
             return
-        for key, *_, encoded in items:
+        for at, (key, *_, encoded) in enumerate(items):
             if is_altered(key):
                 self._lose(REF, len(encoded))
-            else:
+            elif at < sure:
                 self._end_gap(key)
                 self._safe = key
 

@@ -22,7 +22,7 @@ from tests.support.findings import NOW
 from tests.support.repairs import losses_of
 from tests.support.spans import everything, layout_of
 from tests.support.stacks import listed
-from tests.support.tables import oid
+from tests.support.tables import oid, write_table
 from tests.support.thinning import SHARES, thinned
 
 ENTRIES = (b"refs/heads/b01", b"refs/heads/b12", b"refs/heads/b30")
@@ -253,3 +253,17 @@ def test_a_name_that_damage_may_have_made_bounds_no_gap(directory: Path) -> None
     [gap] = losses.gaps
     assert gap.low == before.key
     assert all(gap.holds(ref.name) for ref in sound if ref.name not in names)
+
+
+def test_a_ref_may_be_lost_of_whose_block_damage_has_left_the_frame_alone(tmp_path: Path) -> None:
+    """Zeros from within its name up to its restart point, so that what is read is a ref named by zeros."""
+    path = tmp_path / "table.ref"
+    name = b"refs/heads/main"
+    write_table(path, [RefRecord(name, 1, oid(1))], [])
+    data = path.read_bytes()
+    at, end = data.index(name), data.index(oid(1)) + len(oid(1))
+    path.write_bytes(data[: at + 5] + bytes(end + 3 - at - 5) + data[end + 3 :])
+    losses = losses_of(path)
+    assert losses.refs == 0
+    assert losses.may_have_lost(name)
+    assert losses.gaps
