@@ -55,7 +55,7 @@ Changes = list[tuple[dict[bytes, int], dict[tuple[bytes, int], int | None]]]
 """The tables of one transaction: changes of refs, and of logs."""
 
 TABLES = st.lists(st.tuples(REF_CHANGES, LOG_CHANGES), min_size=1, max_size=4)
-EXPIRIES = st.none() | st.builds(Expiry, st.integers(0, 4), st.integers(0, 12))
+EXPIRIES = st.none() | st.tuples(st.integers(0, 4), st.integers(0, 12)).map(lambda limits: Expiry(*limits))
 POLICIES = st.sampled_from([("log2", 2), ("geometric", 2), ("geometric", 5)])
 
 
