@@ -120,11 +120,14 @@ def _change_pair(stack: Stack, value: bytes) -> None:
 
 
 def compact(directory: str, seed: str, until: str) -> None:
-    """Compact everything, or any range, over and over until there is a file of that name."""
+    """Compact everything, or any range, over and over until there is a file of that name, and once at least.
+
+    A process that waits for a lock asks for it less and less often: among many others it may get it last.
+    """
     rng = random.Random(int(seed))
     done = 0
     with Stack.open(directory, _PATIENT) as stack:
-        while not Path(until).exists():
+        while not (done and Path(until).exists()):
             try:
                 stack.reload()
                 first = rng.randrange(len(stack.tables)) if rng.random() < 0.5 else 0
