@@ -130,12 +130,15 @@ def verify(snapshot: Snapshot, stack: Path) -> None:
 
 
 def is_same_file(one: Path, other: Path) -> bool:
-    """Whether two files are one, or hold the same bytes."""
-    if os.path.samestat(one.lstat(), other.lstat()):
-        return True
-    if one.lstat().st_size != other.lstat().st_size or (found := digest(one)) is None:
+    """Whether two files are there, and are one or hold the same bytes."""
+    try:
+        if os.path.samestat(one.lstat(), other.lstat()):
+            return True
+        if one.lstat().st_size != other.lstat().st_size or (found := digest(one)) is None:
+            return False
+        return found == digest(other)
+    except FileNotFoundError:  # other processes remove what nothing needs, at any time
         return False
-    return found == digest(other)
 
 
 def names_in(data: bytes | None) -> list[str]:

@@ -379,5 +379,5 @@ def _is_left(path: str | Path, now: float) -> bool:
 
 def _is_unchanged(stack: Path, snapshot: Snapshot) -> bool:
     return read_list_bytes(stack) == snapshot.list_bytes() and all(
-        (stack / name).exists() and is_same_file(stack / name, snapshot.file(name)) for name in snapshot.files
+        is_same_file(stack / name, snapshot.file(name)) for name in snapshot.files
     )

@@ -95,7 +95,7 @@ def _with_names(data: bytes, names: Mapping[str, str]) -> bytes:
 
 def _is_there(path: Path, source: Path) -> bool:
     with suppress(OSError):  # the snapshot may not hold what it took
-        return path.exists() and is_same_file(source, path)
+        return is_same_file(source, path)
     return False
 
 

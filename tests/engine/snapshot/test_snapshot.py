@@ -38,7 +38,7 @@ from engine.snapshot import (
     take_snapshot,
     unusable_snapshots,
 )
-from engine.snapshot.files import digest, verify
+from engine.snapshot.files import digest, is_same_file, verify
 from engine.snapshot.manifest import LARGEST_NUMBER, save_snapshot, snapshots_directory
 from engine.stack import LockFile, Stack
 from tests.support.durability import record_durability
@@ -932,3 +932,11 @@ def test_going_back_makes_the_tables_durable_before_the_list_and_then_the_list(
         "rename reftable/tables.list.lock reftable/tables.list",
         "fsync reftable",
     ]
+
+
+def test_a_file_that_another_process_has_removed_is_no_other_file(tmp_path: Path) -> None:
+    """Whoever compares may be slower than git, which removes what nothing needs at any time."""
+    (tmp_path / "here").write_bytes(b"bytes")
+    for one, other in (("here", "gone"), ("gone", "here"), ("gone", "gone")):
+        assert not is_same_file(tmp_path / one, tmp_path / other)
+    assert is_same_file(tmp_path / "here", tmp_path / "here")
