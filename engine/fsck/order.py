@@ -1,4 +1,7 @@
-"""Checks of the tables together by their headers: repeated ones, update indexes, hash functions."""
+"""Checks of the tables together by their headers: repeated ones, update indexes, hash functions.
+
+Where these disagree with the order of the list, also which refs that costs a newer value.
+"""
 
 from __future__ import annotations
 

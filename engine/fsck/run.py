@@ -22,16 +22,15 @@ import os
 import stat
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import suppress
 from functools import partial
 
-from engine.errors import FormatError
 from engine.fsck.causes import Causes
 from engine.fsck.files import ListedTables, files_beside, finding_of
 from engine.fsck.finding import Finding, Report
 from engine.fsck.frame import CheckedTable
 from engine.fsck.order import check_repetitions, check_tables
 from engine.fsck.table import check_table
+from engine.fsck.values import has_symref
 from engine.fsck.whole_stack import RefCheck
 from engine.progress import Progress, ProgressCallback
 from engine.stack import StackOptions, UnlistedFile, is_of_repository, unlisted_files
@@ -123,12 +122,7 @@ class _Run:
         self._tell("tables", total, total)
 
     def _is_symref(self, name: bytes) -> bool:
-        for one in self._tables:
-            with suppress(FormatError, OSError):
-                ref = one.table.read_ref(name) if one.table is not None else None
-                if ref is not None and ref.target is not None:
-                    return True
-        return False
+        return any(one.table is not None and has_symref(one.table, name) for one in self._tables)
 
     def _look_beside(self, listed: list[str]) -> list[UnlistedFile]:
         return unlisted_files(

@@ -161,6 +161,14 @@ class ValueCheck:
         return None
 
 
+def has_symref(table: Table, name: bytes) -> bool:
+    """Whether a table has a symbolic ref of this name, as far as it can be read."""
+    with suppress(FormatError, OSError):
+        ref = table.read_ref(name)
+        return ref is not None and ref.target is not None
+    return False
+
+
 def altered_names(table: Table, is_symref: Callable[[bytes], bool]) -> dict[bytes, bytes]:
     """The refs of a table of whose names a byte was altered, each with the name that it had: by its reflog.
 

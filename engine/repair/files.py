@@ -25,6 +25,7 @@ from engine.fsck import (
     Severity,
     altered_names,
     check_file,
+    has_symref,
 )
 from engine.git import Repository
 from engine.progress import Progress, ProgressCallback
@@ -296,8 +297,7 @@ class Evidence:
         """Whether any table has a symbolic ref of this name."""
         for one in filter(is_table_file, self.entries):
             with suppress(FormatError, OSError), Table.open(self.path / one) as table:
-                ref = table.read_ref(name)
-                if ref is not None and ref.target is not None:
+                if has_symref(table, name):
                     return True
         return False
 
