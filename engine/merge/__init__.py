@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         log_changes as log_changes,
         other_logs as other_logs,
         ref_changes as ref_changes,
+        side_by_side as side_by_side,
     )
     from engine.merge.factor import DEFAULT_FACTOR as DEFAULT_FACTOR, check_factor as check_factor
     from engine.merge.merged import (
@@ -60,7 +61,9 @@ else:
             "compaction": (
                 "STASH CompactionPlan Dropped Expiry check_range compact_tables is_noop plan_compaction"
             ),
-            "difference": "ChangeKind LogChanges RefChange added_logs log_changes other_logs ref_changes",
+            "difference": (
+                "ChangeKind LogChanges RefChange added_logs log_changes other_logs ref_changes side_by_side"
+            ),
             "factor": "DEFAULT_FACTOR check_factor",
             "merged": "MergedTable Version merge_blocks merge_columns",
             "policy": (

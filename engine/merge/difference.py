@@ -29,6 +29,7 @@ from engine.merge.merged import MergedTable
 from engine.progress import Progress, ProgressCallback
 from engine.table.reader import Table
 
+_T = TypeVar("_T")
 _R = TypeVar("_R", RefRecord, LogRecord)
 _K = TypeVar("_K", bytes, tuple[bytes, int])
 """What orders records: a name, or a log's (name, -update index)."""
@@ -148,7 +149,8 @@ def _changes(
 
     left, right = (MergedTable(view.tables[below : len(view.tables) - above]) for view in (old, new))
     compared = 0
-    for older, newer in _stretches(kind, left, right, start):
+    both = kind.blocks(left, start), kind.blocks(right, start)
+    for older, newer in side_by_side(*both, kind.key_of):
         compared += len(older) + len(newer)
         found: list[tuple[_R | None, _R | None]] = []
         for key, before, after in _differing(kind, older, newer):
@@ -176,21 +178,20 @@ def _shared(old: Sequence[Table], new: Sequence[Table]) -> tuple[int, int]:
     return below, above
 
 
-def _stretches(
-    kind: _Kind[_R, _K], old: MergedTable, new: MergedTable, start: _K
-) -> Iterator[tuple[list[_R], list[_R]]]:
-    """The records of two views side by side, a stretch of keys at a time."""
-    streams = [kind.blocks(old, start), kind.blocks(new, start)]
-    left, right = (next(stream, []) for stream in streams)
+def side_by_side(
+    before: Iterator[list[_T]], after: Iterator[list[_T]], key_of: Callable[[_T], _K]
+) -> Iterator[tuple[list[_T], list[_T]]]:
+    """What two streams of lists have, each in the order of its keys: a stretch of keys at a time."""
+    left, right = next(before, []), next(after, [])
     while left or right:
-        limit = min(kind.key_of(records[-1]) for records in (left, right) if records)
-        ends = [bisect_right(records, limit, key=kind.key_of) for records in (left, right)]
+        limit = min(key_of(records[-1]) for records in (left, right) if records)
+        ends = [bisect_right(records, limit, key=key_of) for records in (left, right)]
         if not any(ends):
             # Only keys in disorder come here; what they cost is order, not a loop without end.
             ends = [len(left), 0 if left else len(right)]
         yield left[: ends[0]], right[: ends[1]]
-        left = left[ends[0] :] or next(streams[0], [])
-        right = right[ends[1] :] or next(streams[1], [])
+        left = left[ends[0] :] or next(before, [])
+        right = right[ends[1] :] or next(after, [])
 
 
 def _differing(

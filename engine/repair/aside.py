@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from engine.merge import side_by_side
 from engine.progress import ProgressCallback
-from engine.repair.inputs import Located, OpenInputs, located_refs
+from engine.repair.inputs import Located, OpenInputs, located_name, located_refs
 from engine.repair.plan import RepairPlan
-from engine.repair.views import Telling, side_by_side
+from engine.repair.views import Telling
 
 MOST_NAMED: Final = 3
 
@@ -33,7 +34,7 @@ def changes_aside(plan: RepairPlan, progress: ProgressCallback | None = None) ->
     stack = [OpenInputs(plan.directory, table.inputs) for table in plan.tables]
     refs, names = 0, list[bytes]()
     tell = Telling("compare refs", progress)
-    for was, will in side_by_side(located_refs(stack), located_refs(newer)):
+    for was, will in side_by_side(located_refs(stack), located_refs(newer), located_name):
         changed = _changed(was, will)
         refs += len(changed)
         names += changed[: MOST_NAMED - len(names)]

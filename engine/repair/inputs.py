@@ -7,7 +7,7 @@ made. Log entries that may be wrong stay out.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import repeat
 from operator import attrgetter, itemgetter
@@ -240,11 +240,13 @@ def contents_of(directory: str | os.PathLike[str], inputs: Sequence[Input]) -> s
 Located = tuple[bytes, RefRecord, int]
 """A name, its record, and the number of the table that this is in."""
 
+located_name: Callable[[Located], bytes] = itemgetter(0)
+
 
 def located_refs(sources: Sequence[OpenInputs]) -> Iterator[list[Located]]:
     """The record that counts for each name, with its table's place."""
     streams = [_tagged(source.refs(), number) for number, source in enumerate(sources)]
-    return merge_blocks(streams, itemgetter(0))
+    return merge_blocks(streams, located_name)
 
 
 def _tagged(blocks: Iterator[list[RefRecord]], number: int) -> Iterator[list[Located]]:

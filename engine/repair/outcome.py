@@ -31,7 +31,6 @@ from engine.repair.objects import present_values
 from engine.repair.plan import Damage, RepairPlan, damages
 from engine.repair.views import Telling, are_same, opened_views, ref_stretches
 
-_name = itemgetter(0)
 _record = itemgetter(1)
 _value = attrgetter("value")
 

@@ -5,21 +5,17 @@ Both pass as streams. Where both have the same records, the tables are read once
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Iterator
-from operator import itemgetter
-from typing import Final, TypeVar
+from typing import Final
 
 from engine.format import Encoded
+from engine.merge import side_by_side
 from engine.progress import Progress, ProgressCallback
-from engine.repair.inputs import Located, OpenInputs, all_logs, located_refs
+from engine.repair.inputs import Located, OpenInputs, all_logs, located_name, located_refs
 from engine.repair.plan import RepairPlan
+from engine.salvage import item_key
 
 _BATCH: Final = 1024
-
-_Keyed = TypeVar("_Keyed", Located, Encoded)
-
-_key = itemgetter(0)
 
 
 def opened_views(plan: RepairPlan) -> tuple[list[OpenInputs], list[OpenInputs]]:
@@ -34,7 +30,7 @@ def ref_stretches(
     """The refs of both views side by side, a stretch of names at a time; of equal views, one list twice."""
     if are_same(plan):
         return ((located, located) for located in located_refs(after))
-    return side_by_side(located_refs(before), located_refs(after))
+    return side_by_side(located_refs(before), located_refs(after), located_name)
 
 
 def log_stretches(
@@ -43,23 +39,7 @@ def log_stretches(
     """The log entries likewise."""
     if are_same(plan, logs=True):
         return ((items, items) for items in all_logs(after))
-    return side_by_side(all_logs(before), all_logs(after))
-
-
-def side_by_side(
-    before: Iterator[list[_Keyed]], after: Iterator[list[_Keyed]]
-) -> Iterator[tuple[list[_Keyed], list[_Keyed]]]:
-    """Records in the order of their keys, which come first in each, a stretch of keys at a time."""
-    was, will = next(before, []), next(after, [])
-    while was or will:
-        limit = min(records[-1][0] for records in (was, will) if records)
-        ends = [bisect_right(records, limit, key=_key) for records in (was, will)]
-        if not any(ends):
-            # Only keys in disorder come here; what they cost is order, not a loop without end.
-            ends = [len(was), 0 if was else len(will)]
-        yield was[: ends[0]], will[: ends[1]]
-        was = was[ends[0] :] or next(before, [])
-        will = will[ends[1] :] or next(after, [])
+    return side_by_side(all_logs(before), all_logs(after), item_key)
 
 
 def are_same(plan: RepairPlan, *, logs: bool = False) -> bool:
