@@ -131,10 +131,10 @@ def check_header(name: str, header: Header, report: Report) -> None:
         what = "not 0xMIN-0xMAX-SUFFIX.ref, as git, JGit and the Go library have it"
         report.add("table-name", name, None, what)
     elif stated != limits:
-        what = f"the name says {in_words(stated)}, the header {in_words(limits)}"
+        what = f"the name says {range_words(stated)}, the header {range_words(limits)}"
         report.add("name-range", name, None, what)
 
 
-def in_words(limits: Limits) -> str:
+def range_words(limits: Limits) -> str:
     """Update indexes from the lowest to the highest."""
     return f"{limits[0]} to {limits[1]}"

@@ -17,7 +17,7 @@ from engine.errors import FormatError, shown
 from engine.format import TABLES_LIST, HashId, ListFault, ListLine, RefRecord, limits_in_name
 from engine.fsck.faults import FAULTS, Severity
 from engine.fsck.finding import Finding, Report
-from engine.fsck.frame import CheckedTable, Limits, in_words
+from engine.fsck.frame import CheckedTable, Limits, range_words
 from engine.merge import MergedTable
 from engine.table import Table
 
@@ -175,10 +175,10 @@ def check_order(tables: Sequence[tuple[str, Limits]]) -> Iterator[Finding]:
         if first < end:
             other, others = tables[ordered[first]]
             more = f" and {end - first - 1} more" if end - first > 1 else ""
-            what = f"update indexes {in_words(limits)}; {other} has {in_words(others)}{more}"
+            what = f"update indexes {range_words(limits)}; {other} has {range_words(others)}{more}"
             yield Finding(FAULTS["ranges-overlap"], name, None, what)
         else:
-            misplaced.append(f"{name} ({in_words(limits)})")
+            misplaced.append(f"{name} ({range_words(limits)})")
     if misplaced:
         more = f" and {len(misplaced) - 1} more" if len(misplaced) > 1 else ""
         what = f"not in the order of update indexes: {misplaced[0]}{more}"
@@ -186,5 +186,5 @@ def check_order(tables: Sequence[tuple[str, Limits]]) -> Iterator[Finding]:
     for number in range(1, len(ordered)):
         if lows[number] == highs[number - 1]:
             (name, limits), (other, others) = tables[ordered[number]], tables[ordered[number - 1]]
-            what = f"update indexes {in_words(limits)}, listed after {other} with {in_words(others)}"
+            what = f"update indexes {range_words(limits)}, listed after {other} with {range_words(others)}"
             yield Finding(FAULTS["update-index-shared"], name, None, what)

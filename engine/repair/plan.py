@@ -16,7 +16,7 @@ from engine.format import U64_MAX, HashId, footer_size, header_size, is_table_fi
 from engine.fsck import Severity
 from engine.git import Repository
 from engine.repair.inputs import Input
-from engine.stack import LOCK_SUFFIX, StackOptions, merged_ranges
+from engine.stack import LOCK_SUFFIX, StackOptions, covers, merged_ranges
 
 _LEAST_RECORD: Final = 4
 """Bytes of the shortest record of a ref: a tombstone that shares its name but for one letter."""
@@ -228,7 +228,7 @@ def damages(plan: RepairPlan) -> list[Damage]:
         if left.refs or left.logs:  # it can be read, but for its losses
             if left.losses is not None:
                 found.append(Damage(left.file, None, low, high, left.losses))
-        elif low <= high and not any(first <= low and high < end for first, end in covered):
+        elif low <= high and not covers(covered, low, high):
             found.append(Damage(left.file, None, low, high, left.losses))
     return [damage for damage in found if damage.gaps or damage.lost_logs]
 

@@ -46,6 +46,7 @@ from engine.stack import (
     FileKind,
     StackOptions,
     UnlistedFile,
+    covers,
     merged_ranges,
     read_list_bytes,
     unlisted_files,
@@ -327,7 +328,7 @@ def _what_is_missed(name: str, tables: Sequence[PlannedTable]) -> str:
     """What becomes of the records of a table that is not there; `tables` are those of the repaired stack."""
     low, high = limits_in_name(name) or (0, U64_MAX)
     covered = merged_ranges(table.limits for table in tables)
-    if not any(first <= low and high < end for first, end in covered):
+    if not covers(covered, low, high):
         return "whatever it held is lost, unless a backup has it"
     by = next((table.name for table in tables if table.limits[0] <= low and high <= table.limits[1]), "")
     return f"nothing is lost by it: its update indexes are those of {by or 'other tables'}"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         StaleFile as StaleFile,
         remove_stale_lock as remove_stale_lock,
     )
-    from engine.stack.coverage import merged_ranges as merged_ranges
+    from engine.stack.coverage import covers as covers, merged_ranges as merged_ranges
     from engine.stack.directory import (
         HOW_TO_BEGIN_ANEW as HOW_TO_BEGIN_ANEW,
         LOST_WITH_ALL_TABLES as LOST_WITH_ALL_TABLES,
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
         sync_file as sync_file,
         write_file as write_file,
     )
-    from engine.stack.following import ReadRef as ReadRef, Resolved as Resolved, follow as follow
+    from engine.stack.following import Resolved as Resolved, follow as follow
     from engine.stack.holders import Holder as Holder, find_holders as find_holders
     from engine.stack.lock import LOCK_SUFFIX as LOCK_SUFFIX, LockFile as LockFile
     from engine.stack.options import (
@@ -76,13 +76,13 @@ else:
         {
             "addition": "Addition check_names",
             "cleaning": "CleanPlan StaleFile remove_stale_lock",
-            "coverage": "merged_ranges",
+            "coverage": "covers merged_ranges",
             "directory": (
                 "HOW_TO_BEGIN_ANEW LOST_WITH_ALL_TABLES CompactionStats StackDirectory "
                 "is_of_repository read_list_bytes"
             ),
             "durable": "make_directory sync_directory sync_file write_file",
-            "following": "ReadRef Resolved follow",
+            "following": "Resolved follow",
             "holders": "Holder find_holders",
             "lock": "LOCK_SUFFIX LockFile",
             "options": "DEFAULT_LOCK_TIMEOUT_MS Policy StackOptions",

@@ -73,7 +73,7 @@ class Coverage:
 
     def covers(self, low: int, high: int) -> bool:
         """Whether all update indexes from `low` to `high` are those of listed tables."""
-        return any(first <= low and high < end for first, end in self.ranges)
+        return covers(self.ranges, low, high)
 
     def compacted(self, low: int, high: int) -> tuple[int, int] | None:
         """The limits of a listed table that may be what a compaction made of one with these limits."""
@@ -203,3 +203,8 @@ def merged_ranges(limits: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], .
         else:
             merged.append((low, high + 1))
     return tuple(merged)
+
+
+def covers(ranges: Iterable[tuple[int, int]], low: int, high: int) -> bool:
+    """Whether one of these ranges has all update indexes from `low` to `high`."""
+    return any(first <= low and high < end for first, end in ranges)

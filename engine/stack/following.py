@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple
 
 from engine.format import MAX_SYMREF_DEPTH, RefRecord
-
-ReadRef: TypeAlias = Callable[[bytes], RefRecord | None]
-"""`Stack.read_ref` of some stack."""
 
 
 class Resolved(NamedTuple):
@@ -30,8 +27,11 @@ class Resolved(NamedTuple):
         return self.chain[0] != self.name
 
 
-def follow(read: ReadRef, name: bytes) -> Resolved:
-    """Where the ref `name` leads. As refs_resolve_ref_unsafe() in git's refs.c: of five refs at most."""
+def follow(read: Callable[[bytes], RefRecord | None], name: bytes) -> Resolved:
+    """Where the ref `name` leads, by the `read_ref` of some stack.
+
+    As refs_resolve_ref_unsafe() in git's refs.c: of five refs at most.
+    """
     chain = []
     for _ in range(MAX_SYMREF_DEPTH):
         chain.append(name)

@@ -15,7 +15,7 @@ from typing import Final
 
 from engine.errors import FormatError
 from engine.format import TABLES_LIST, U64_MAX, is_table_file, limits_in_name
-from engine.stack.coverage import merged_ranges
+from engine.stack.coverage import covers, merged_ranges
 from engine.stack.directory import StackDirectory
 from engine.stack.lock import LOCK_SUFFIX
 from engine.table import Table
@@ -68,10 +68,9 @@ def _lost_table(directory: StackDirectory) -> str | None:
         if found is None or os.path.lexists(directory.file(name + LOCK_SUFFIX)):
             continue
         low, high = found
-        is_covered = any(first <= low and high < end for first, end in ranges)
         if not os.path.lexists(directory.file(name)):
             continue
-        if is_covered:
+        if covers(ranges, low, high):
             covered.append(name)
             continue
         if not ranges or low != ranges[-1][1]:
