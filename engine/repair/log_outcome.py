@@ -32,7 +32,8 @@ class LogOutcomes(NamedTuple):
 def log_outcomes(plan: RepairPlan, progress: ProgressCallback | None = None) -> LogOutcomes:
     """What becomes of the log entries. Raises as `ref_outcomes` does."""
     kept = lost = returned = deleted = doubtful = 0
-    doubts = [_Doubt(one) for one in damages(plan) if one.lost_logs]
+    lossy = [one for one in damages(plan) if one.losses.lost_logs]
+    doubts = [*map(_Doubt, lossy)]
     before, after = opened_views(plan)
     tell = Telling("compare logs", progress)
     for were, will in log_stretches(plan, before, after):
@@ -48,19 +49,18 @@ def log_outcomes(plan: RepairPlan, progress: ProgressCallback | None = None) -> 
         tell.more(max(len(were), len(will)))
     losses = [one for table in plan.tables for one in table.losses.values()]
     uncertain = sum(one.uncertain_logs for one in losses)
-    about = [one.about_logs for one in damages(plan) if one.lost_logs]
+    about = [one.losses.about_logs for one in lossy]
     known = [number for number in about if number is not None]
     unknown = sum(known) if len(known) == len(about) else None
-    return LogOutcomes(kept, lost, returned, uncertain, bool(about), unknown, deleted, doubtful)
+    return LogOutcomes(kept, lost, returned, uncertain, bool(lossy), unknown, deleted, doubtful)
 
 
 class _Doubt:
     """Whether an entry may have been deleted by what is lost of one table."""
 
     def __init__(self, damage: Damage) -> None:
-        gaps = damage.log_gaps
-        self._lows = [gap.low for gap in gaps]
-        self._gaps = gaps
+        self._gaps = damage.losses.log_gaps
+        self._lows = [gap.low for gap in self._gaps]
         # The last bytes of a key are the higher, the older the update is: a table has no older ones itself.
         self._oldest = (U64_MAX - damage.low).to_bytes(8, "big")
 

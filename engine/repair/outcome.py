@@ -184,7 +184,7 @@ class _Judge:
         self._highs: list[bytes | None] = []  # of gaps that do not touch, in order
         # What the oldest table has lost are older values, unless it is made of several.
         doubting = (one for one in self._damages if one.position != 0 or 0 in self._merged)
-        gaps = [gap for one in doubting for gap in one.gaps]
+        gaps = [gap for one in doubting for gap in one.losses.gaps]
         for names in [names for one in chain(*self._losses) for names in (one.doubtful, one.misnamed)]:
             gaps += [salvage.Gap(name[:-1], name + b"\0") for name in names or () if name]
             gaps += salvage.EVERYWHERE if names is None else ()
@@ -318,7 +318,7 @@ class _Judge:
                 return RefOutcome(name, Outcome.REVIVED, before, after, why)
             if log.new == after.value:
                 # What a reflog confirms is certain, if the reflog itself is whole.
-                doubting = [one for one in doubting if one.lost_logs and log.update_index < one.high]
+                doubting = [one for one in doubting if one.losses.lost_logs and log.update_index < one.high]
         # No damage makes of an object id that of another object. What a tag is of, no reflog tells.
         value = after.value, after.peeled
         is_confirmed = value in self._present or (log is not None and value == (log.new, None))
@@ -367,5 +367,5 @@ class _Judge:
                 if damage.position is None or position is None
                 else damage.position > position or damage.position == position in self._merged
             )
-            and any(gap.holds(name) for gap in damage.gaps)
+            and any(gap.holds(name) for gap in damage.losses.gaps)
         ]

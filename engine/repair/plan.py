@@ -174,43 +174,18 @@ class RepairPlan(NamedTuple):
 class Damage(NamedTuple):
     """What a table of update indexes from `low` to `high` may have held that cannot be read.
 
-    `position` is that of the table in the repaired stack, None for one that is not in it. `losses` are what
-    it has lost, None for one of which nothing is known: then anything may be.
+    `position` is that of the table in the repaired stack, None for one that is not in it.
     """
 
     file: str
     position: int | None
     low: int
     high: int
-    losses: salvage.Losses | None
-
-    @property
-    def gaps(self) -> tuple[salvage.Gap, ...]:
-        """Between which names refs may be lost."""
-        return salvage.EVERYWHERE if self.losses is None else self.losses.gaps
-
-    @property
-    def lost_logs(self) -> bool:
-        """Whether log entries may be lost."""
-        return self.losses is None or self.losses.lost_logs
-
-    @property
-    def about_logs(self) -> int | None:
-        """About how many may be, None if that is not known."""
-        return None if self.losses is None else self.losses.about_logs
-
-    @property
-    def log_gaps(self) -> tuple[salvage.Gap, ...]:
-        """Between which keys log entries may be lost, and tombstones of such."""
-        return salvage.EVERYWHERE if self.losses is None else self.losses.log_gaps
-
-    def may_have_lost(self, name: bytes) -> bool:
-        """Whether a ref of this name, or its value, may be among the lost."""
-        return self.losses is None or self.losses.may_have_lost(name)
+    losses: salvage.Losses
 
     def may_have_lost_newer_log(self, name: bytes, update_index: int) -> bool:
         """Whether a log entry may be lost, of a ref that may be, that is newer than one of this update."""
-        return self.lost_logs and self.high > update_index and self.may_have_lost(name)
+        return self.losses.lost_logs and self.high > update_index and self.losses.may_have_lost(name)
 
 
 def damages(plan: RepairPlan) -> list[Damage]:
@@ -225,12 +200,12 @@ def damages(plan: RepairPlan) -> list[Damage]:
         low, high = left.limits or (0, U64_MAX)
         if not left.is_listed:
             continue
+        is_missed = low <= high and not covers(covered, low, high)
         if left.refs or left.logs:  # it can be read, but for its losses
-            if left.losses is not None:
-                found.append(Damage(left.file, None, low, high, left.losses))
-        elif low <= high and not covers(covered, low, high):
-            found.append(Damage(left.file, None, low, high, left.losses))
-    return [damage for damage in found if damage.gaps or damage.lost_logs]
+            is_missed = left.losses is not None
+        if is_missed:
+            found.append(Damage(left.file, None, low, high, left.losses or salvage.UNKNOWN))
+    return [damage for damage in found if damage.losses.gaps or damage.losses.lost_logs]
 
 
 def room_for_refs(plan: RepairPlan) -> int | None:
@@ -240,13 +215,13 @@ def room_for_refs(plan: RepairPlan) -> int | None:
     """
     room = 0
     for damage in damages(plan):
-        if [(gap.low, gap.high) for gap in damage.gaps] == [(b"", None)] and damage.position is None:
+        if damage.losses.gaps == salvage.EVERYWHERE and damage.position is None:
             try:
                 size = os.stat(plan.directory / damage.file).st_size - header_size(1) - footer_size(1)
                 room += max(0, size) // _LEAST_RECORD
             except OSError:
                 return None
-        elif damage.gaps:
+        elif damage.losses.gaps:
             return None
     return room
 

@@ -98,7 +98,7 @@ def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Dam
                 elif (located is None or located[1].value is None) and not _is_renamed(inputs[at], name):
                     unsure.add(at, ref)
         # A commit writes the same entry for HEAD and for the branch that HEAD names.
-        tells_all = not any(one.lost_logs for one in damages)
+        tells_all = not any(one.losses.lost_logs for one in damages)
         branch = like_head[0] if tells_all and len(like_head) == 1 else b""
         if head and head[0] is not None and branch.startswith(b"refs/heads/"):
             index = min(head[1].update_index, inputs[head[0]].limits[1])
@@ -189,7 +189,7 @@ def _place(
     if not any(log.new):
         return None
     if log.name == _HEAD and located is None:
-        places = (one.position for one in damages if one.low <= index and one.may_have_lost(_HEAD))
+        places = (one.position for one in damages if one.low <= index and one.losses.may_have_lost(_HEAD))
         return next((at for at in places if at is not None), None)
     if not log.name.startswith(b"refs/") or log.name.endswith(b"/HEAD"):
         return None
@@ -197,5 +197,5 @@ def _place(
         record = located[1]
         if record.update_index >= index or record.target is not None:
             return None
-    places = (one.position for one in damages if one.high >= index and one.may_have_lost(log.name))
+    places = (one.position for one in damages if one.high >= index and one.losses.may_have_lost(log.name))
     return next((at for at in places if at is not None and inputs[at].limits[0] <= index), None)

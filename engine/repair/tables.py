@@ -85,7 +85,7 @@ def _restore(draft: Draft, chosen: Sequence[TableFile]) -> None:
     """Have the reflogs tell the values of refs whose records are lost or damaged."""
     names = {file.file for file in chosen}
     others = [
-        Damage(name, None, *(limits_in_name(name) or (0, U64_MAX)), None)
+        Damage(name, None, *(limits_in_name(name) or (0, U64_MAX)), salvage.UNKNOWN)
         for name in (*draft.listed, *(left.file for left in draft.left if left.is_listed))
         if name not in names and draft.only is None
     ]

@@ -17,7 +17,12 @@ from engine.lazy import lazily
 
 if TYPE_CHECKING:
     from engine.salvage.builder import Builder as Builder, Contents as Contents
-    from engine.salvage.gaps import EVERYWHERE as EVERYWHERE, Gap as Gap, Losses as Losses
+    from engine.salvage.gaps import (
+        EVERYWHERE as EVERYWHERE,
+        UNKNOWN as UNKNOWN,
+        Gap as Gap,
+        Losses as Losses,
+    )
     from engine.salvage.items import (
         item_key as item_key,
         newest_log as newest_log,
@@ -38,7 +43,7 @@ else:
         __name__,
         {
             "builder": "Builder Contents",
-            "gaps": "EVERYWHERE Gap Losses",
+            "gaps": "EVERYWHERE UNKNOWN Gap Losses",
             "items": "item_key newest_log ref_item update_deltas with_delta",
             "salvaged": "Salvaged assumed_header salvage_table without_refs",
             "scan": "salvage",

@@ -89,6 +89,10 @@ class Losses:
         return any(gap.holds(name) for gap in self.gaps) or self.doubts(name) or name in self.renamed
 
 
+UNKNOWN: Final = Losses(0, 0, 0, 0, 0, 0, None, EVERYWHERE, True, None, log_gaps=EVERYWHERE)
+"""The losses of a table of which nothing is known: anything may be lost."""
+
+
 class LossTally:
     """Adds up what a scan finds, one after the other in the order of the file."""
 

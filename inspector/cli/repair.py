@@ -154,7 +154,9 @@ def repair(
                 "kind": "result",
                 "refs": {outcome.value: store.counts[outcome] for outcome in Outcome},
                 "logs": picked(logs, *_LOG_FIELDS),
-                "gaps": gap_fields((damage.file, gap) for damage in damages(made) for gap in damage.gaps),
+                "gaps": gap_fields(
+                    (damage.file, gap) for damage in damages(made) for gap in damage.losses.gaps
+                ),
                 "unknown": unknown_refs(store.counts, made),
                 "losses": plan.made.losses,
                 "gc": plan.made.gc or None,

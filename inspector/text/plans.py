@@ -142,7 +142,7 @@ def ref_counts(counts: Mapping[repair.Outcome, int], plan: repair.RepairPlan) ->
 
 def ref_losses(counts: Mapping[repair.Outcome, int], plan: repair.RepairPlan) -> str:
     """`at least 3 lost, about 139 unknown between refs/heads/a and refs/heads/b`: the refs that are gone."""
-    gaps = [gap for damage in repair.damages(plan) for gap in damage.gaps]
+    gaps = [gap for damage in repair.damages(plan) for gap in damage.losses.gaps]
     if not gaps:
         return f"{counts[repair.Outcome.LOST]:,} lost"
     where = _within(gaps[0].low, gaps[0].high) if len(gaps) == 1 else f"in {counted(len(gaps), 'place')}"
@@ -159,7 +159,7 @@ def _lost(known: int, unknown: int | None) -> str:
 
 def unknown_refs(counts: Mapping[repair.Outcome, int], plan: repair.RepairPlan) -> int | None:
     """About how many refs may be lost without trace; None if nothing tells."""
-    held = [gap.about for damage in repair.damages(plan) for gap in damage.gaps]
+    held = [gap.about for damage in repair.damages(plan) for gap in damage.losses.gaps]
     known = [about for about in held if about is not None]
     # Of some that were there, the reflogs tell.
     traced = counts[repair.Outcome.LOST] + sum(one.regained for table in plan.tables for one in table.inputs)
@@ -202,7 +202,9 @@ def aside_text(aside: repair.Aside) -> str:
 
 def gap_lines(plan: repair.RepairPlan) -> list[str]:
     """Where refs may be lost without trace: they are in none of the numbers."""
-    return gaps_in_words([(damage.file, gap) for damage in repair.damages(plan) for gap in damage.gaps])
+    return gaps_in_words(
+        [(damage.file, gap) for damage in repair.damages(plan) for gap in damage.losses.gaps]
+    )
 
 
 def gaps_in_words(found: Sequence[tuple[str, salvage.Gap]]) -> list[str]:

@@ -257,7 +257,7 @@ def test_a_table_of_reflogs_alone_casts_no_doubt_on_refs(git: Git, tmp_path: Pat
     plan = plan_repair(stack, now=NOW)
     assert outcomes(plan) == {}
     [damage] = damages(plan)
-    assert (damage.gaps, damage.lost_logs) == ((), True)
+    assert (damage.losses.gaps, damage.losses.lost_logs) == ((), True)
 
 
 def test_a_reflog_does_not_confirm_what_a_tag_is_of(git: Git, tmp_path: Path) -> None:
@@ -292,7 +292,7 @@ def test_a_ref_whose_name_was_altered_is_told_where_the_index_has_it(
     altered = last[:-1] + b"z"
     plan = plan_repair(repo.reftable, now=NOW)
     assert outcomes(plan) == {altered: "doubtful"} | ({last: "restored"} if logs else {})
-    [gap] = [gap for damage in damages(plan) for gap in damage.gaps]
+    [gap] = [gap for damage in damages(plan) for gap in damage.losses.gaps]
     assert (gap.low, gap.holds(last), gap.about) == (one, True, 1)
     mend(repo.reftable)
     assert refs(repo.reftable).keys() == before.keys() | {altered} if logs else {altered, *before} - {last}

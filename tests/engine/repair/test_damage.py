@@ -126,7 +126,7 @@ def test_every_damage_of_a_table_is_repaired(source: Path, tmp_path: Path, kind:
         assert len(sound.keys() - refs) <= 9
         kept = {one.name for one in told if one.outcome is Outcome.KEPT}
         others = {one for one in sound if refs.get(one) != sound[one]}
-        gaps = [gap for damage in damages(plan) for gap in damage.gaps]
+        gaps = [gap for damage in damages(plan) for gap in damage.losses.gaps]
         untold = others.difference(one.name for one in told)
         untold -= {one for one in untold - logged if any(gap.holds(one) for gap in gaps)}
         # But for a byte inside of a record, of which nothing shows that it is another one.

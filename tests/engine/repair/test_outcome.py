@@ -101,7 +101,7 @@ def test_a_ref_whose_name_got_a_nul_is_restored_from_its_reflog_or_may_be_lost(
     outcomes = {one.name: one.outcome for one in told(plan)}
     assert outcomes == ({names[2]: Outcome.RESTORED} if logs else {})
     [damage] = damages(plan)
-    assert [(gap.low, gap.high) for gap in damage.gaps] == [(names[1], names[3])]
+    assert [(gap.low, gap.high) for gap in damage.losses.gaps] == [(names[1], names[3])]
     result = repair(tmp_path, plan, now=NOW)
     assert [ref.name for ref in state(tmp_path)[0]] == (names if logs else [*names[:2], names[3]])
     assert result.snapshot is not None
