@@ -6,6 +6,7 @@ directory.
     target        the new directory: it is there whole, or not at all
     reflog        a log record as a line of a reflog file
     skeleton      the files of the files backend: HEAD, packed-refs, loose refs, logs
+    deflating     deflate streams of a given size
     words         what stands for names, ids and words in an anonymous copy
     anonymous     such a copy of a stack, with its layout and its damage
 """

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import FormatError
+from engine.export.deflating import deflated_to
 from engine.export.target import new_directory
 from engine.export.words import PLAINEST, SHORTEST_ID, SHORTEST_WORD, Collected, Replacements
 from engine.format import (
@@ -76,13 +77,6 @@ _TYPES: Final = {bytes((block_type,)) for block_type in BLOCK_TYPES}
 _WIDE: Final = 8
 """Bytes of a field of header and footer that is wide enough for a word."""
 
-_EMPTY_BLOCK: Final = b"\0\0\0\xff\xff"  # stored, of no bytes, and not the last
-_CHECKSUM_SIZE: Final = 4
-_WAYS_TO_DEFLATE: Final = [
-    (level, strategy)
-    for strategy in (zlib.Z_DEFAULT_STRATEGY, zlib.Z_FIXED, zlib.Z_FILTERED)
-    for level in (9, 6, 4, 1)
-]
 _ATTEMPTS: Final = 1000
 
 
@@ -267,7 +261,7 @@ class _Copier:
                     bodies.append(self._guarded(seen, made)[block.records_start :])
                 if isinstance(self._words, Collected):
                     return data
-                deflated = _deflated(bodies[plain], wanted)
+                deflated = deflated_to(bodies[plain], wanted)
                 if deflated is not None:
                     if wanted != size:
                         self._moves.append((start + len(data), 0))
@@ -458,32 +452,3 @@ def _flat(layout: TableLayout) -> Iterator[Span]:
             yield from part.children()
         else:
             yield part
-
-
-def _deflated(body: bytes, size: int) -> bytes | None:
-    """A deflate stream of just this size; None if there is none so short."""
-    for level, strategy in _WAYS_TO_DEFLATE:
-        kind = (level, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, strategy)
-        for flush in (zlib.Z_NO_FLUSH, zlib.Z_PARTIAL_FLUSH):  # the latter adds two bytes or three
-            deflater = zlib.compressobj(*kind)
-            whole = deflater.compress(body) + deflater.flush(flush) + deflater.flush()
-            if len(whole) == size:
-                return whole
-        deflater = zlib.compressobj(*kind)
-        part = deflater.compress(body) + deflater.flush(zlib.Z_SYNC_FLUSH)
-        rest = size - len(part) - _CHECKSUM_SIZE
-        if rest > 1:
-            return part + _empty_blocks(rest) + zlib.adler32(body).to_bytes(_CHECKSUM_SIZE, "big")
-    return None
-
-
-def _empty_blocks(size: int) -> bytes:
-    """Deflate blocks of no bytes that take just so many, two at least, and end the stream."""
-    # One with fixed codes takes ten bits: two to five bytes for one to four of them.
-    count = {2: 1, 3: 2, 4: 3, 0: 4, 1: 1}[size % len(_EMPTY_BLOCK)]
-    bits = sum(0b010 << 10 * at for at in range(count))
-    if size % len(_EMPTY_BLOCK) == 1:
-        last = (bits | 1 << 10).to_bytes(2, "little") + _EMPTY_BLOCK[1:]  # and a stored one, the last
-    else:
-        last = (bits | 1 << 10 * (count - 1)).to_bytes((10 * count + 7) // 8, "little")
-    return _EMPTY_BLOCK * ((size - len(last)) // len(_EMPTY_BLOCK)) + last

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, strategies
 
 from engine.export import write_anonymous
-from engine.export.anonymous import _deflated
+from engine.export.deflating import deflated_to
 from engine.export.words import WELL_KNOWN, Collected, Replacements
 from engine.format import HashId, LogRecord, RefRecord, common_prefix, is_refname
 from engine.fsck import fsck
@@ -369,12 +369,12 @@ def test_a_deflate_stream_is_made_of_just_the_size_that_is_wanted() -> None:
     made = [
         size
         for size in range(least, least + 300)
-        if (stream := _deflated(body, size)) and len(stream) == size
+        if (stream := deflated_to(body, size)) and len(stream) == size
     ]
     assert set(range(least + 16, least + 300)) <= {*made}
     for size in made:
         inflater = zlib.decompressobj()
-        assert inflater.decompress(_deflated(body, size) or b"") == body
+        assert inflater.decompress(deflated_to(body, size) or b"") == body
         assert inflater.eof
         assert inflater.unused_data == b""
-    assert _deflated(body, least - 30) is None
+    assert deflated_to(body, least - 30) is None
