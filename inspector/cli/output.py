@@ -50,6 +50,14 @@ class Output:
             joined.append(b"")
             self._stream.write(end.join(joined))
 
+    def pairs(self, firsts: list[bytes], names: list[bytes], end: bytes) -> None:
+        """Write a batch of lines of something, a space and a name of the stack; each gets `end`."""
+        parts = [b" "] * (4 * len(names))
+        parts[::4] = firsts
+        parts[2::4] = map(self.show, names) if self._terminal else names
+        parts[3::4] = [end] * len(names)
+        self._stream.write(b"".join(parts))
+
     def json(self, lines: Iterable[str]) -> None:
         """Write a batch of JSON documents, each a line."""
         if joined := [*lines]:

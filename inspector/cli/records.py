@@ -35,12 +35,12 @@ from inspector.text import (
     RefFormat,
     Surroundings,
     columns,
+    hex_ids,
     json_text,
     log_line,
     print_log,
     print_ref,
     ref_line,
-    ref_lines,
     reflog_line,
     safe_name,
     sort_refs,
@@ -128,7 +128,7 @@ def refs(
         if points_at is None and not keys and form is None and not call.as_json:
             records = _blocks_under(view, starts, deletions=deletions)
             for block in records if count is None else _first(records, count):
-                call.out.lines(ref_lines(block, call.out.show), end)
+                _write_refs(call, block, end)
             return
         if points_at is None:
             batches = _under(view, starts, deletions=deletions)
@@ -331,6 +331,15 @@ def _write(
         else:
             call.out.lines([line(record, *more, show) for record, _ in batch], end)
     return count
+
+
+def _write_refs(call: Call, records: Sequence[RefRecord], end: bytes) -> None:
+    """Lines of refs as `_write` makes them, of which there may be a million."""
+    ids = [record.value for record in records if record.value is not None]
+    if len(ids) == len(records):
+        call.out.pairs(hex_ids(ids), [record.name for record in records], end)
+    else:
+        call.out.lines([ref_line(record, call.out.show) for record in records], end)
 
 
 def _while(batches: Iterable[Sequence[_T]], belongs: Callable[[_T], bool]) -> Iterator[Sequence[_T]]:

@@ -53,12 +53,12 @@ if TYPE_CHECKING:
         update_lines,
     )
     from inspector.text.records import (
+        hex_ids,
         log_line,
         picked,
         print_log,
         print_ref,
         ref_line,
-        ref_lines,
         reflog_line,
         value_fields,
     )
@@ -80,7 +80,7 @@ else:
                 "is_chosen log_counts outcome_line ref_counts ref_losses step_lines unknown_refs "
                 "update_lines"
             ),
-            "records": ("log_line picked print_log print_ref ref_line ref_lines reflog_line value_fields"),
+            "records": "hex_ids log_line picked print_log print_ref ref_line reflog_line value_fields",
             "ref_format": "RefFormat Surroundings sort_refs",
             "safe": "json_text safe_message safe_name safe_text",
             "times": "age_text log_time log_zone log_zone_note parse_time utc_time",
