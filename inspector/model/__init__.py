@@ -36,7 +36,6 @@ if TYPE_CHECKING:
         Event,
         EventKind,
         OwnChange,
-        Replay,
         Shapes,
         TableShape,
         history_of_tables,
@@ -69,10 +68,9 @@ if TYPE_CHECKING:
         PlanPlace,
         RecordPlace,
         RefPlace,
-        ReplayPlace,
         SectionPlace,
         SnapshotPlace,
-        file_words,
+        place_words,
     )
     from inspector.model.session import KeyFound, News, Reloaded, RowsRead, Session
     from inspector.model.trace import ChainEnd, Link, RefTrace, UnreadTable, find_versions
@@ -95,7 +93,7 @@ else:
             "compaction_study": "Blocked Damage MergeKey PastCompaction Study TableSize",
             "destinations": "InBytes InList ReadPlace find is_at_hand",
             "difference_summary": "DifferenceSummary summarise",
-            "event": "Event EventKind OwnChange Replay Shapes TableShape history_of_tables",
+            "event": "Event EventKind OwnChange Shapes TableShape history_of_tables",
             "health": ("Check Counts Health HealthMark broken_text diagnose findings_at_hand identity"),
             "history": "History Told compare reopen",
             "journal": "Ending Entry Journal",
@@ -106,7 +104,7 @@ else:
             "objects": "RepositoryObjects object_of",
             "places": (
                 "CommitPlace CompactionPlace FilePlace LogPlace MomentPlace OffsetPlace Place "
-                "PlanPlace RecordPlace RefPlace ReplayPlace SectionPlace SnapshotPlace file_words"
+                "PlanPlace RecordPlace RefPlace SectionPlace SnapshotPlace place_words"
             ),
             "session": "KeyFound News Reloaded RowsRead Session",
             "trace": "ChainEnd Link RefTrace UnreadTable find_versions",

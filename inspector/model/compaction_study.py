@@ -57,11 +57,6 @@ class TableSize(NamedTuple):
     policy_size: int
     is_least: bool = False
 
-    @classmethod
-    def of(cls, table: Table) -> TableSize:
-        """What is kept of a table."""
-        return cls(table.name, table.size, table.policy_size)
-
 
 class PastCompaction(NamedTuple):
     """A compaction that was seen or made: the tables `before` and `after`, and the positions it `merged`."""

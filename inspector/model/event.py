@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from engine.table import Table
+from inspector.model.compaction_study import PastCompaction, TableSize
 from inspector.model.newest_log import NewestEntry
 from inspector.model.view import StackView
 from inspector.text import counted, safe_name, shown, update_range, utc_time
@@ -77,18 +78,6 @@ class Merge(NamedTuple):
 
     made: TableShape
     inputs: Shapes
-
-
-class Replay(NamedTuple):
-    """A compaction on the sizes of then: the tables before and after, and the positions that were merged.
-
-    `is_estimated` if the last table before was not seen itself.
-    """
-
-    before: Shapes
-    merged: range
-    after: Shapes
-    is_estimated: bool = False
 
 
 class Difference(NamedTuple):
@@ -176,14 +165,14 @@ class Event(NamedTuple):
         inputs = sum(len(merge.inputs) for merge in merges)
         if merges and transactions:
             made = len(merges) + len(added)
-            new = _at_most(transactions, "transaction")
+            new = _transactions_at_most(transactions)
             parts.append(f"{counted(inputs, 'table')} and {new} became {made:,}")
         elif merges:
             became = "written anew" if inputs == len(merges) else f"became {len(merges):,}"
             span = _span([merge.made for merge in merges])
             parts.append(f"{counted(inputs, 'table')} {became}{span}")
         if added and not (merges and transactions):
-            text = f": {_at_most(transactions, 'transaction')}" if transactions > len(added) else ""
+            text = f": {_transactions_at_most(transactions)}" if transactions > len(added) else ""
             came = "added" if transactions or not self.before else "came back"
             parts.append(f"{counted(len(added), 'table')} {came}{_span(added)}{text}")
         if dropped:
@@ -212,7 +201,7 @@ class Event(NamedTuple):
         return utc_time(int(self.time))[11:19]
 
     @property
-    def replay(self) -> Replay | None:
+    def replay(self) -> PastCompaction | None:
         """The compaction, if it was one alone, or one behind one transaction; None otherwise.
 
         The table of that transaction was never seen. It is taken to be as large as what the merge has more
@@ -226,12 +215,18 @@ class Event(NamedTuple):
         end = first + len(inputs)
         if self.before[first:end] != inputs or (transactions and end < len(self.before)):
             return None
-        if not transactions:
-            return Replay(self.before, range(first, end), self.after) if len(inputs) > 1 else None
-        frame = made.size - made.policy_size
-        more = max(1, made.policy_size - sum(table.policy_size for table in inputs))
-        unseen = TableShape(f"update {made.last}, not seen", made.last, made.last, more, more + frame)
-        return Replay((*self.before, unseen), range(first, end + 1), self.after, is_estimated=True)
+        if len(inputs) + transactions < 2:
+            return None
+        before, after = (
+            [TableSize(table.name, table.size, table.policy_size) for table in tables]
+            for tables in (self.before, self.after)
+        )
+        if transactions:
+            frame = made.size - made.policy_size
+            more = max(1, made.policy_size - sum(table.policy_size for table in inputs))
+            before.append(TableSize(f"update {made.last}, not seen", more + frame, more, is_least=True))
+            end += 1
+        return PastCompaction(f"{self.clock}, {self.who}", tuple(before), range(first, end), tuple(after))
 
 
 def kind_of(before: Shapes, after: Shapes, found: Difference, verb: str = "") -> EventKind:
@@ -248,8 +243,8 @@ def kind_of(before: Shapes, after: Shapes, found: Difference, verb: str = "") ->
     return EventKind.ADDED if found.added else EventKind.UNKNOWN
 
 
-def _at_most(count: int, noun: str) -> str:
-    return counted(count, noun) if count == 1 else f"up to {counted(count, noun)}"
+def _transactions_at_most(count: int) -> str:
+    return f"{'up to ' if count > 1 else ''}{counted(count, 'transaction')}"
 
 
 def _span(tables: Sequence[TableShape]) -> str:

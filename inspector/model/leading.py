@@ -16,7 +16,6 @@ from engine.layout import Record, SpanKind
 from engine.merge import RefChange, Version
 from engine.stack import UnlistedFile
 from engine.table import Table
-from inspector.model.compaction_study import TableSize
 from inspector.model.event import Event
 from inspector.model.journal import Entry
 from inspector.model.moments import StackMoment
@@ -32,7 +31,6 @@ from inspector.model.places import (
     PlanPlace,
     RecordPlace,
     RefPlace,
-    ReplayPlace,
     SectionPlace,
     SnapshotPlace,
 )
@@ -146,15 +144,7 @@ def _places(row: PlacedRow, view: StackView | None, trace: RefTrace | None) -> I
 
 def _of_event(event: Event) -> Iterator[Place]:
     if (past := event.replay) is not None:
-        unseen = past.before[-1] if past.is_estimated else None
-        before, after = (
-            tuple(
-                TableSize(table.name, table.size, table.policy_size, is_least=table is unseen)
-                for table in tables
-            )
-            for tables in (past.before, past.after)
-        )
-        yield ReplayPlace(f"{event.clock}, {event.who}", before, past.merged, after)
+        yield past
     if event.entry is not None:
         record = event.entry.record
         yield LogPlace(record.name, record.update_index)

@@ -6,11 +6,12 @@ screen says so then. Nothing here reads anything.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from engine.format import is_table_file
-from inspector.model.compaction_study import TableSize
+from inspector.model.compaction_study import PastCompaction
 from inspector.text import counted, safe_name, short_id, short_table_name, shown, utc_time
 
 
@@ -24,12 +25,6 @@ class FilePlace(NamedTuple):
     shows: Literal["refs", "logs", "blocks"] = "refs"
     directory: Path | None = None
 
-    @property
-    def label(self) -> str:
-        """What it is, in plain words."""
-        what = {"refs": "the refs of", "logs": "the reflog entries of", "blocks": "the bytes of"}[self.shows]
-        return f"{what} {file_words(self.name)}{_where(self.directory)}"
-
 
 class SectionPlace(NamedTuple):
     """A section of a table, by the offset that the footer gives."""
@@ -37,11 +32,6 @@ class SectionPlace(NamedTuple):
     file: str
     section: str
     offset: int
-
-    @property
-    def label(self) -> str:
-        """What it is, in plain words."""
-        return f"the {self.section} of {file_words(self.file)}, at byte {self.offset:,}"
 
 
 class RecordPlace(NamedTuple):
@@ -51,11 +41,6 @@ class RecordPlace(NamedTuple):
     name: bytes
     update_index: int | None = None
 
-    @property
-    def label(self) -> str:
-        """What it is, in plain words."""
-        return f"the bytes in {file_words(self.file)} of {_entry(self.name, self.update_index)}"
-
 
 class OffsetPlace(NamedTuple):
     """A position in a file: the block that begins there, or else the part over this byte."""
@@ -64,21 +49,11 @@ class OffsetPlace(NamedTuple):
     offset: int
     directory: Path | None = None
 
-    @property
-    def label(self) -> str:
-        """What it is, in plain words."""
-        return f"byte {self.offset:,} of {file_words(self.file)}{_where(self.directory)}"
-
 
 class RefPlace(NamedTuple):
     """A ref in the list of refs."""
 
     name: bytes
-
-    @property
-    def label(self) -> str:
-        """What it is, in plain words."""
-        return f"the ref {shown(self.name)}"
 
 
 class LogPlace(NamedTuple):
@@ -87,34 +62,17 @@ class LogPlace(NamedTuple):
     name: bytes
     update_index: int | None = None
 
-    @property
-    def label(self) -> str:
-        """What it is, in plain words."""
-        if self.update_index is None:
-            return f"the reflog of {shown(self.name)}"
-        return f"{_entry(self.name, self.update_index)} in the reflogs"
-
 
 class CommitPlace(NamedTuple):
     """A commit, or another object, as git shows it."""
 
     oid: bytes
 
-    @property
-    def label(self) -> str:
-        """What it is, in plain words."""
-        return f"the commit {short_id(self.oid)}, as git shows it"
-
 
 class MomentPlace(NamedTuple):
     """The stack as of an update index."""
 
     update_index: int
-
-    @property
-    def label(self) -> str:
-        """What it is, in plain words."""
-        return f"the refs as of update {self.update_index}"
 
 
 class SnapshotPlace(NamedTuple):
@@ -124,21 +82,10 @@ class SnapshotPlace(NamedTuple):
     tables: tuple[str, ...]
     time: int
 
-    @property
-    def label(self) -> str:
-        """What it is, in plain words."""
-        return f"the refs as the snapshot of {utc_time(self.time)} has them"
 
-
-class CompactionPlace(NamedTuple):
-    """What the rule says about the stack as it is now, with these tables marked if there are any."""
-
-    tables: tuple[str, ...] = ()
-
-    @property
-    def label(self) -> str:
-        """What it is, in plain words."""
-        return "Compaction: what the rule says, step by step"
+@dataclass(frozen=True, slots=True)
+class CompactionPlace:
+    """What the rule says about the stack as it is now."""
 
 
 PlanKind = Literal["repair", "unlock", "compact", "clean", "undo"]
@@ -150,38 +97,6 @@ class PlanPlace(NamedTuple):
     change: PlanKind
     files: tuple[str, ...] = ()
     snapshot: str = ""
-
-    @property
-    def label(self) -> str:
-        """What it is, in plain words."""
-        match self.change:
-            case "repair":
-                return "a plan that repairs the stack"
-            case "unlock":
-                return f"a plan that removes {', '.join(map(safe_name, self.files))}"
-            case "compact":
-                return f"a plan that merges {counted(len(self.files), 'table')}"
-            case "clean":
-                return "a plan that removes what is left over"
-            case "undo":
-                return "a plan that goes back to the snapshot" if self.snapshot else "a plan that goes back"
-
-
-class ReplayPlace(NamedTuple):
-    """A compaction that was seen or made, in Compaction on the sizes of then.
-
-    `merged` are the positions in the tables `before`, oldest first; `title` says which compaction it was.
-    """
-
-    title: str
-    before: tuple[TableSize, ...]
-    merged: range
-    after: tuple[TableSize, ...]
-
-    @property
-    def label(self) -> str:
-        """What it is, in plain words."""
-        return f"the merge of {counted(len(self.merged), 'table')}, replayed on the sizes of then"
 
 
 Place = (
@@ -196,9 +111,55 @@ Place = (
     | SnapshotPlace
     | CompactionPlace
     | PlanPlace
-    | ReplayPlace
+    | PastCompaction
 )
-"""Where a row leads. Each has a `label`: what is there, in plain words."""
+"""Where a row leads."""
+
+
+def place_words(place: Place) -> str:
+    """What is there, in plain words."""
+    match place:
+        case FilePlace(name, shows, directory):
+            what = {"refs": "the refs", "logs": "the reflog entries", "blocks": "the bytes"}[shows]
+            return f"{what} of {file_words(name)}{_where(directory)}"
+        case SectionPlace(file, section, offset):
+            return f"the {section} of {file_words(file)}, at byte {offset:,}"
+        case RecordPlace(file, name, update_index):
+            return f"the bytes in {file_words(file)} of {_entry(name, update_index)}"
+        case OffsetPlace(file, offset, directory):
+            return f"byte {offset:,} of {file_words(file)}{_where(directory)}"
+        case RefPlace(name):
+            return f"the ref {shown(name)}"
+        case LogPlace(name, None):
+            return f"the reflog of {shown(name)}"
+        case LogPlace(name, update_index):
+            return f"{_entry(name, update_index)} in the reflogs"
+        case CommitPlace(oid):
+            return f"the commit {short_id(oid)}, as git shows it"
+        case MomentPlace(update_index):
+            return f"the refs as of update {update_index}"
+        case SnapshotPlace(time=time):
+            return f"the refs as the snapshot of {utc_time(time)} has them"
+        case CompactionPlace():
+            return "Compaction: what the rule says, step by step"
+        case PastCompaction(merged=merged):
+            return f"the merge of {counted(len(merged), 'table')}, replayed on the sizes of then"
+        case PlanPlace(change, files, snapshot):
+            return f"a plan that {_change(change, files, snapshot)}"
+
+
+def _change(change: PlanKind, files: tuple[str, ...], snapshot: str) -> str:
+    match change:
+        case "repair":
+            return "repairs the stack"
+        case "unlock":
+            return f"removes {', '.join(map(safe_name, files))}"
+        case "compact":
+            return f"merges {counted(len(files), 'table')}"
+        case "clean":
+            return "removes what is left over"
+        case "undo":
+            return "goes back to the snapshot" if snapshot else "goes back"
 
 
 def file_words(name: str) -> str:

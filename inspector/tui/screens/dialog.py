@@ -21,7 +21,7 @@ from textual.widget import Widget
 from textual.widgets import Button, Input, Static
 
 from inspector.actions import Typed
-from inspector.model import Place, is_placed, places_of
+from inspector.model import Place, is_placed, place_words, places_of
 from inspector.rows import SequenceRows
 from inspector.tui.help import help_text, help_words, key_columns, matching
 from inspector.tui.key_actions import KeyAction, key_actions
@@ -354,7 +354,7 @@ class LeadsToScreen(ListDialog[Place, Place]):
     BINDINGS: ClassVar[list[BindingType]] = bindings("leads")
 
     def __init__(self, places: Sequence[Place]) -> None:
-        column: Column[Place] = Column("", lambda place, _: place.label, width=24, flex=1)
+        column: Column[Place] = Column("", lambda place, _: place_words(place), width=24, flex=1)
         rows: VirtualList[Place] = VirtualList([column], SequenceRows(places))
         super().__init__("Leads to", rows, classes="-small")
 

@@ -23,7 +23,6 @@ from inspector.model import (
     PlacedRow,
     PlanPlace,
     ReadPlace,
-    ReplayPlace,
     Scope,
     StackRow,
     find,
@@ -175,7 +174,7 @@ class NavigableScreen(LiveScreen):
         match place:
             case PlanPlace():
                 self._plan(place)
-            case CompactionPlace() | ReplayPlace():
+            case CompactionPlace() | PastCompaction():
                 self.call_next(self._arrive, self._spot(), self.app.screen, place)
             case CommitPlace():
                 self.show_object(place.oid)
@@ -223,7 +222,7 @@ class NavigableScreen(LiveScreen):
             self._jobs.start("locate", lambda _job: find(place, view, scope), found)
 
     async def _arrive(
-        self, spot: Spot, origin: Screen[Any], at: InList | InBytes | CompactionPlace | ReplayPlace
+        self, spot: Spot, origin: Screen[Any], at: InList | InBytes | CompactionPlace | PastCompaction
     ) -> None:
         if self.app.screen is not origin:
             return
@@ -240,16 +239,10 @@ class NavigableScreen(LiveScreen):
                 self._compaction.now()
                 await self._show_tab("compaction")
                 await self._show_tab("compaction")
-            case ReplayPlace(title, before, merged, after):
+            case PastCompaction():
                 await self._show_tab("compaction")
-                self._compaction.replay(before, merged, after, title)
+                self._compaction.replay(at)
         self.refresh_bindings()
-
-    def _replay(self, past: PastCompaction | None) -> None:
-        if past is None:
-            self._compaction.now()
-        else:
-            self._compaction.replay(past.before, past.merged, past.after, past.title)
 
     def on_block_tree_followed(self, event: widgets.BlockTree.Followed) -> None:
         """The pane goes there by itself: remember where it was."""
@@ -315,8 +308,10 @@ class NavigableScreen(LiveScreen):
         self._refs.restore(spot.refs)
         self._logs.restore(spot.logs)
         self._beside_shown, blocks = spot.blocks
-        if self._compaction.shown.past != spot.replayed:
-            self._replay(spot.replayed)
+        if spot.replayed is None:
+            self._compaction.now()
+        elif self._compaction.shown.past != spot.replayed:
+            self._compaction.replay(spot.replayed)
         self._stack.choose_file(spot.file)
         self._blocks.restore(blocks)
         self._work()

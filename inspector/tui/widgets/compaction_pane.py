@@ -24,7 +24,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from engine.stack import Policy
-from inspector.model import Damage, Event, PastCompaction, StackView, Study, TableSize
+from inspector.model import Damage, Event, PastCompaction, StackView, Study
 from inspector.rows import SequenceRows
 from inspector.tui.keys import bindings
 from inspector.tui.widgets.compaction_help import HELP
@@ -167,16 +167,11 @@ class CompactionPane(Vertical, TellsState):
             self.study.damage = damage
             self._draw()
 
-    def replay(
-        self, before: Sequence[TableSize], merged: range, after: Sequence[TableSize], title: str
-    ) -> None:
-        """Show a compaction that was seen or made, on the sizes of then, up to `now`.
-
-        `merged` are the positions in `before`; `title` says which compaction it is.
-        """
+    def replay(self, past: PastCompaction) -> None:
+        """Show a compaction that was seen or made, on the sizes of then, up to `now`."""
         self._dry_run.stop()
         self._turn_to(Study())
-        self.shown.replay(PastCompaction(title, tuple(before), merged, tuple(after)), self.study.options)
+        self.shown.replay(past, self.study.options)
         self.remove_class("-what-if")
         self._draw()
 

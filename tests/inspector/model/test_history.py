@@ -33,8 +33,11 @@ from inspector.model import (
     EventKind,
     History,
     OwnChange,
+    PastCompaction,
     Session,
+    Shapes,
     TableShape,
+    TableSize,
     compare,
     history_of_tables,
 )
@@ -45,6 +48,16 @@ from tests.support.screens import open_session
 from tests.support.travel import open_view
 
 OTHER = "another process"
+
+
+def sizes(tables: Shapes) -> tuple[TableSize, ...]:
+    """What is left of tables for a replay."""
+    return tuple(TableSize(table.name, table.size, table.policy_size) for table in tables)
+
+
+def past(event: Event, merged: range) -> PastCompaction:
+    """The compaction that an event was, of which every table was seen."""
+    return PastCompaction(f"{event.clock}, {event.who}", sizes(event.before), merged, sizes(event.after))
 
 
 def message(event: Event) -> bytes:
@@ -153,7 +166,7 @@ def test_each_change_of_git_is_an_event_of_its_kind(repo: Repository) -> None:
         assert (packed.kind, packed.what) == (EventKind.COMPACTED, "5 tables became 1 (updates 1-5)")
         assert before == told
         assert all(one is other for one, other in zip(packed.before, told.after, strict=True)), "kept once"
-        assert packed.replay == (packed.before, range(5), packed.after, False)
+        assert packed.replay == past(packed, range(5))
         assert [table.policy_size > 0 for table in packed.before] == [True] * 5
         told = seen.compare()
         assert (told.summary, told.entry) == ("no ref changed", None)
@@ -192,12 +205,12 @@ def test_a_commit_that_git_compacts_at_once_is_told_as_both(git: Git, tmp_path: 
         assert message(seen.compare()) == b"commit: second\n"
         replay = event.replay
         assert replay is not None
-        assert (replay.is_estimated, replay.merged.stop) == (True, len(replay.before))
-        assert replay.before[:-1] == event.before
+        assert (replay.before[-1].is_least, replay.merged.stop) == (True, len(replay.before))
+        assert replay.before[:-1] == sizes(event.before)
         made, unseen = event.after[-1], replay.before[-1]
         inputs = replay.before[replay.merged.start :]
         assert sum(table.policy_size for table in inputs) == made.policy_size
-        assert (unseen.first, unseen.last) == (made.last, made.last)
+        assert unseen.name == f"update {made.last}, not seen"
 
 
 @pytest.mark.parametrize("is_seen", [True, False])
@@ -214,7 +227,7 @@ def test_what_this_program_did_is_told_once(repo: Repository, *, is_seen: bool) 
         seen.history.made(own)
         newest, older = seen.look()
         assert (newest.own, newest.by, newest.kind) == (own, "this program", EventKind.COMPACTED)
-        assert newest.replay == (newest.before, range(len(newest.before)), newest.after, False)
+        assert newest.replay == past(newest, range(len(newest.before)))
         assert newest.after == history_of_tables(seen.session.view), "sizes are known once it was seen"
         assert older.after == newest.before
         told = seen.compare()

@@ -41,6 +41,7 @@ from inspector.model import (
     WholeStack,
     find,
     moments_of,
+    place_words,
     places_of,
 )
 from inspector.model.leading import _OfStack
@@ -228,8 +229,8 @@ def test_every_label_is_plain_words_fit_for_a_terminal(tmp_path: Path) -> None:
         CommitPlace(oid(1)),
     ]
     for place in places:
-        assert place.label
-        assert place.label.isprintable()
+        assert place_words(place)
+        assert place_words(place).isprintable()
 
 
 # What there is by now.

@@ -17,7 +17,7 @@ from textual.pilot import Pilot
 from engine.format import RefRecord
 from engine.merge import CompactionPlan, plan_compaction
 from engine.stack import Stack, StackOptions
-from inspector.model import Blocked, Session, StackView, TableSize
+from inspector.model import Blocked, PastCompaction, Session, StackView, TableSize
 from inspector.text import file_size
 from inspector.tui.widgets.axis import Axis
 from inspector.tui.widgets.compaction_pane import CompactionPane
@@ -587,7 +587,7 @@ def test_a_compaction_that_has_been_is_played_on_the_sizes_of_then(
 
     async def steps(pilot: Pilot[Any], pane: CompactionPane) -> None:
         await press(pilot, "j", "j", "space")
-        pane.replay(before, range(1, 4), (before[0], *new, before[4]), "git at 12:01\x1b[2J")
+        pane.replay(PastCompaction("git at 12:01\x1b[2J", before, range(1, 4), (before[0], *new, before[4])))
         await pilot.pause()
         assert r"REPLAY git at 12:01\x1b[2J · sizes of then · escape: now" in words(pane)
         assert "step 0 of " in words(pane)
@@ -603,7 +603,7 @@ def test_a_compaction_that_has_been_is_played_on_the_sizes_of_then(
         await press(pilot, "escape")
         assert "REPLAY" not in words(pane)
         assert pane.study.marked == range(2, 3), "all is as it was left"
-        pane.replay(before, range(3), (*new, *before[3:]), "compact --from 0")
+        pane.replay(PastCompaction("compact --from 0", before, range(3), (*new, *before[3:])))
         await pilot.pause()
         assert "Merge tables 0 to 2 (by neither rule)" in words(pane)
         pane.now()

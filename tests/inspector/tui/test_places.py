@@ -25,7 +25,6 @@ from inspector.model import (
     PlanPlace,
     RecordPlace,
     RefPlace,
-    ReplayPlace,
     SectionPlace,
     SnapshotPlace,
     WholeStack,
@@ -121,9 +120,9 @@ def check(main: MainScreen, place: Place) -> None:
             assert [table.name for table in scope.view.tables] == list(tables)
         case CompactionPlace():
             assert tab == "compaction"
-        case ReplayPlace(title, before, merged, after):
+        case PastCompaction():
             assert tab == "compaction"
-            assert main._compaction.shown.past == PastCompaction(title, before, merged, after)
+            assert main._compaction.shown.past == place
         case PlanPlace():
             assert isinstance(main.app.screen, ActionScreen)
         case _:
@@ -265,7 +264,7 @@ def test_rows_of_dialogs_and_parts_of_a_table_lead_on_too(tmp_path: Path) -> Non
     drive(InspectorApp(open_session(directory), clock=lambda: NOW), steps)
     assert kinds["snapshots"] == {PlanPlace, SnapshotPlace, FilePlace}
     assert kinds["moments"] == {MomentPlace, FilePlace, SectionPlace}
-    assert kinds["history"] == {ReplayPlace, FilePlace}
+    assert kinds["history"] == {PastCompaction, FilePlace}
     assert kinds["journal"] == {PlanPlace}
     assert kinds["ref"] == {RefPlace, LogPlace}
     assert kinds["log"] == {RefPlace, LogPlace}
