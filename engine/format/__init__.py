@@ -81,6 +81,7 @@ if TYPE_CHECKING:
         footer_size as footer_size,
         header_fields as header_fields,
         header_size as header_size,
+        policy_size as policy_size,
     )
     from engine.format.malformed import Excessive as Excessive, Malformed as Malformed
     from engine.format.raw_record import (
@@ -161,7 +162,7 @@ else:
                 "FOOTER_FIELDS INDEX LOG MAGIC MAX_BLOCK_SIZE MAX_OBJECT_ID_LEN MAX_RESTARTS "
                 "MIN_UPDATE_INDEX NO_OBJECT_ID_LEN OBJ OBJ_OFFSET OBJECT_ID_LEN_BITS REF "
                 "RESTART_COUNT_SIZE RESTART_SIZE SECTION_NAMES Footer HashId Header "
-                "checksum_fault checksums footer_size header_fields header_size"
+                "checksum_fault checksums footer_size header_fields header_size policy_size"
             ),
             "malformed": "Excessive Malformed",
             "raw_record": "Encoded RawRefs log_time parted raw_committer split_logs split_refs",

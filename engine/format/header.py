@@ -133,6 +133,15 @@ def footer_size(version: int) -> int:
 SMALLEST_TABLE: Final = header_size(1) + footer_size(1)
 
 
+def policy_size(size: int, version: int) -> int:
+    """The size by which compaction policies judge a table file of so many bytes.
+
+    Without footer and most of the header, as git computes it: a table with one record weighs little more
+    than nothing.
+    """
+    return max(1, size - footer_size(version) - (header_size(version) - 1))
+
+
 def _pack(fields: Iterable[Field], values: Iterable[int | bytes]) -> bytes:
     return b"".join(
         value if isinstance(value, bytes) else value.to_bytes(field.size, "big")

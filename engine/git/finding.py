@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.errors import OtherBackendError, RepositoryError
-from engine.format import parse_table_name
+from engine.format import TABLES_LIST, parse_table_name
 from engine.git.config import GitConfig, parse_config
 from engine.git.program import GitProgram, WholeConfig
 from engine.git.repository import Repository, StackLocation, refs_storage
@@ -152,7 +152,7 @@ def is_git_dir(directory: str | os.PathLike[str], names: Container[str] | None =
 
 def _is_stack(directory: Path) -> bool:
     """Whether `directory` is a stack: one with its list, one that lost it, or one that has nothing yet."""
-    if os.path.lexists(directory / "tables.list"):
+    if os.path.lexists(directory / TABLES_LIST):
         return True
     try:
         names = os.listdir(directory)

@@ -49,7 +49,11 @@ if TYPE_CHECKING:
     )
     from engine.stack.following import Resolved as Resolved, follow as follow
     from engine.stack.holders import Holder as Holder, find_holders as find_holders
-    from engine.stack.lock import LOCK_SUFFIX as LOCK_SUFFIX, LockFile as LockFile
+    from engine.stack.lock import (
+        LIST_LOCK as LIST_LOCK,
+        LOCK_SUFFIX as LOCK_SUFFIX,
+        LockFile as LockFile,
+    )
     from engine.stack.options import (
         DEFAULT_LOCK_TIMEOUT_MS as DEFAULT_LOCK_TIMEOUT_MS,
         Policy as Policy,
@@ -62,7 +66,6 @@ if TYPE_CHECKING:
         unused_table_name as unused_table_name,
     )
     from engine.stack.unlisted import (
-        LIST_LOCK as LIST_LOCK,
         FileKind as FileKind,
         UnlistedFile as UnlistedFile,
         Verdicts as Verdicts,
@@ -84,12 +87,12 @@ else:
             "durable": "make_directory sync_directory sync_file write_file",
             "following": "Resolved follow",
             "holders": "Holder find_holders",
-            "lock": "LOCK_SUFFIX LockFile",
+            "lock": "LIST_LOCK LOCK_SUFFIX LockFile",
             "options": "DEFAULT_LOCK_TIMEOUT_MS Policy StackOptions",
             "reading": "ReadStack",
             "stack": "Stack",
             "temporary": "TemporaryTable unused_table_name",
-            "unlisted": "LIST_LOCK FileKind UnlistedFile Verdicts age_words unlisted_files",
+            "unlisted": "FileKind UnlistedFile Verdicts age_words unlisted_files",
             "writable": "HIGHEST_LIMIT require_writable",
         },
     )

@@ -25,8 +25,9 @@ from typing import Final, NamedTuple
 from engine.errors import LockError, OutdatedError
 from engine.format import pack_table_list
 from engine.stack.directory import StackDirectory
+from engine.stack.lock import LIST_LOCK
 from engine.stack.temporary import TEMPORARY_MARK
-from engine.stack.unlisted import LIST_LOCK, unlisted_files
+from engine.stack.unlisted import unlisted_files
 
 # Where there is no O_PATH, what is opened may be a pipe.
 _NO_ACCESS: Final = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK) | os.O_NOFOLLOW | os.O_CLOEXEC

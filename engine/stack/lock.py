@@ -15,9 +15,11 @@ from typing import ClassVar, Final
 
 from engine.closing import Unfinished
 from engine.errors import CommittedError, LockError, ReftableError, in_words
+from engine.format import TABLES_LIST
 from engine.stack.durable import change_mode, sync, write_all
 
 LOCK_SUFFIX: Final = ".lock"
+LIST_LOCK: Final = TABLES_LIST + LOCK_SUFFIX
 
 _LONGEST_WAIT_MS: Final = 1000
 _DEFAULT_MODE: Final = 0o666

@@ -32,11 +32,9 @@ from engine.progress import ProgressCallback
 from engine.stack.coverage import Coverage
 from engine.stack.directory import read_list_bytes
 from engine.stack.holders import Holder, Holders, find_holders
-from engine.stack.lock import LOCK_SUFFIX
+from engine.stack.lock import LIST_LOCK, LOCK_SUFFIX
 from engine.stack.temporary import TEMPORARY_MARK
 from engine.table import Table
-
-LIST_LOCK: Final = TABLES_LIST + LOCK_SUFFIX
 
 YOUNG_LOCK_SECONDS: Final = 60
 """How long a lock is taken for one that is held: changes take milliseconds, compactions seconds."""

@@ -26,6 +26,7 @@ from engine.format.header import (
     Header,
     footer_size,
     header_size,
+    policy_size,
 )
 from engine.format.raw_record import Encoded, RawRefs, cut_refs, split_logs, split_refs
 from engine.format.record import LogRecord, RefRecord, log_key
@@ -91,11 +92,8 @@ class Table(Closing):
 
     @property
     def policy_size(self) -> int:
-        """The size by which compaction policies judge a table: without footer and most of the header.
-
-        As git computes it, so that a table with one record weighs little more than nothing.
-        """
-        return self._end - (self.header.size - 1)
+        """The size by which compaction policies judge the table."""
+        return policy_size(self.size, self.version)
 
     @property
     def has_logs(self) -> bool:

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from engine import snapshot as snapshots
 from engine.errors import Cancelled, HookError, OutdatedError, ReftableError
-from engine.format import HashId, footer_size, header_size
+from engine.format import HashId, policy_size
 from engine.git import JointStacks, Objections, prepare_for
 from engine.progress import Progress, ProgressCallback
 from engine.stack import Stack
@@ -281,9 +281,7 @@ def _follow_up(stack: Stack, size: int) -> list[str]:
     options = stack.options
     if not options.auto_compact:
         return []
-    version = 1 if stack.hash_id is HashId.SHA1 else 2
-    size -= footer_size(version) + header_size(version) - 1
-    sizes = [*stack.sizes, size]
+    sizes = [*stack.sizes, policy_size(size, stack.hash_id.version)]
     segment = options.suggestion(sizes)
     if not len(segment):
         return ["auto-compaction will find nothing to merge after it"]

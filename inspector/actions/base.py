@@ -12,7 +12,7 @@ from engine import snapshot as snapshots
 from engine.errors import LockError, OutdatedError, ReftableError
 from engine.format import parse_table_list
 from engine.progress import ProgressCallback
-from engine.stack import LOCK_SUFFIX, TABLES_LIST, read_list_bytes
+from engine.stack import LIST_LOCK, TABLES_LIST, read_list_bytes
 from inspector.actions.workplace import Workplace, command
 
 Made = TypeVar("Made")
@@ -154,7 +154,7 @@ def rehearse(action: Action[Made], progress: ProgressCallback) -> Plan[Made]:
     """
     action.workplace.require_writable()
     plan, _ = plan_and_run(action, progress, dry_run=True)
-    lock = action.workplace.directory / (TABLES_LIST + LOCK_SUFFIX)
+    lock = action.workplace.directory / LIST_LOCK
     if not plan.is_noop and plan.locked and os.path.lexists(lock):
         raise LockError(os.fspath(lock), "another process holds the lock, or left it behind")
     return plan

@@ -17,7 +17,7 @@ from engine.git import Repository, find_repository
 from engine.progress import Progress, ProgressCallback
 from engine.readable import open_readable
 from engine.repair import LogOutcomes, Outcome, RepairPlan, Step, StepKind, plan_repair, table_files
-from engine.stack import LOCK_SUFFIX, TABLES_LIST
+from engine.stack import LIST_LOCK, LOCK_SUFFIX, TABLES_LIST
 from inspector.actions.base import Action, Plan, Result, Typed, listed_names
 from inspector.actions.workplace import Workplace, word
 from inspector.rows import OutcomeRows
@@ -35,7 +35,6 @@ from inspector.text import (
     step_lines,
 )
 
-_LIST_LOCK: Final = TABLES_LIST + LOCK_SUFFIX
 _MOST_CHANGES: Final = 10
 _MOST_NAMED: Final = 3
 _MOST_LOOKED_AT: Final = 10_000
@@ -196,7 +195,7 @@ class RepairAction(Action[PlannedRepair]):
             ),
             is_noop=not steps,
             typed=self._typed(plan, counts[Outcome.LOST]),
-            locked=(TABLES_LIST,) if self.is_unlocking and _LIST_LOCK not in self.only else (),
+            locked=(TABLES_LIST,) if self.is_unlocking and LIST_LOCK not in self.only else (),
         )
 
     def _all_kept(self, progress: ProgressCallback) -> LogOutcomes:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 from engine import errors
-from engine.stack import LOCK_SUFFIX, TABLES_LIST, UnlistedFile, unlisted_files
+from engine.stack import LIST_LOCK, LOCK_SUFFIX, TABLES_LIST, UnlistedFile, unlisted_files
 from inspector.actions.workplace import RefusedError
 from inspector.text import age_text, safe_message, safe_name
 
@@ -124,7 +124,7 @@ def _lock(error: errors.LockError) -> Iterator[str]:
     else:
         yield f"There was a file {safe_name(name)}, which is gone by now."
     adding = "add to the stack, or to put a compacted table into its place"
-    yield _LOCK.format(what=adding if name == "tables.list.lock" else "compact this table")
+    yield _LOCK.format(what=adding if name == LIST_LOCK else "compact this table")
     holder = seen[0].holder if seen else None
     if holder is not None:
         yield f"{str(holder).capitalize()} has it open."

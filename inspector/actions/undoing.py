@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from engine.errors import ApiError, OutdatedError
-from engine.format import parse_table_list
+from engine.format import TABLES_LIST, parse_table_list
 from engine.progress import ProgressCallback
 from engine.snapshot import (
     SNAPSHOTS_KEPT,
@@ -103,7 +103,7 @@ class UndoAction(Action[Snapshot | None]):
         """Go back, if the list is still the one of the plan."""
         directory, snapshot = self.workplace.directory, plan.made
         if snapshot is None or (not self.force and listed_names(directory) != plan.names):
-            raise OutdatedError(os.fspath(directory / "tables.list"), "names other tables than in the plan")
+            raise OutdatedError(os.fspath(directory / TABLES_LIST), "names other tables than in the plan")
         if plan.is_noop:
             return Result(plan.sentence, (), plan.warnings, snapshot)
         before = restore(

@@ -18,13 +18,12 @@ _STOPPED: Final = "the stack has changed"
 
 
 class DifferenceSummary(NamedTuple):
-    """What became of refs, such as `3 created, 1 updated`; whether one changed, and of tables if none did.
+    """What became of refs, such as `3 created, 1 updated`, and of tables if none changed.
 
     `only_drops_logs` if reflog entries went, and nothing else is another.
     """
 
     refs: str
-    is_of_refs: bool
     tables: str = ""
     only_drops_logs: bool = False
 
@@ -52,17 +51,17 @@ def summarise(
                 only = only or change
             total += len(changes)
             if cancelled():
-                return DifferenceSummary(_STOPPED, total > 0)
+                return DifferenceSummary(_STOPPED)
             if total > limit:
-                return DifferenceSummary(f"{total:,}+ refs changed", is_of_refs=True)
+                return DifferenceSummary(f"{total:,}+ refs changed")
         if total == 1 and only is not None:
-            return DifferenceSummary(_in_words(only), is_of_refs=True)
+            return DifferenceSummary(_in_words(only))
         if total:
             line = ", ".join(f"{counts[kind]:,} {kind}" for kind in KINDS if counts[kind])
-            return DifferenceSummary(line, is_of_refs=True)
+            return DifferenceSummary(line)
         return _without_refs(old, new, cancelled)
     except (ReftableError, OSError) as error:
-        return DifferenceSummary(f"what changed cannot be read: {error_text(error)}", total > 0)
+        return DifferenceSummary(f"what changed cannot be read: {error_text(error)}")
 
 
 def _without_refs(old: MergedTable, new: MergedTable, cancelled: Callable[[], bool]) -> DifferenceSummary:
@@ -71,7 +70,7 @@ def _without_refs(old: MergedTable, new: MergedTable, cancelled: Callable[[], bo
         added += logs.added
         dropped += logs.dropped
         if cancelled():
-            return DifferenceSummary(_STOPPED, is_of_refs=False)
+            return DifferenceSummary(_STOPPED)
     line = "no ref changed"
     for count, what in ((added, "added"), (dropped, "dropped")):
         line += f", {counted(count, 'log entry', 'log entries')} {what}" if count else ""
@@ -79,7 +78,7 @@ def _without_refs(old: MergedTable, new: MergedTable, cancelled: Callable[[], bo
     tables = ""
     if before != after and (before > after or not (added or dropped)):  # else it goes without saying
         tables = f"{counted(before, 'table')} became {after:,}"
-    return DifferenceSummary(line, False, tables, only_drops_logs=dropped > 0 and not added)
+    return DifferenceSummary(line, tables, only_drops_logs=dropped > 0 and not added)
 
 
 def _in_words(change: RefChange) -> str:

@@ -128,8 +128,6 @@ class OwnChange(NamedTuple):
     after: tuple[str, ...]
 
 
-PROGRAM: Final = "reftable-inspector"
-
 _KINDS: Final = {
     "expire": EventKind.EXPIRED,
     "repair": EventKind.REPAIRED,
@@ -186,7 +184,7 @@ class Event(NamedTuple):
         """What made it, as far as that is known."""
         if self.own is not None:
             return "this program"
-        return f"{PROGRAM} {safe_name(self.verb)}" if self.verb else "another process"
+        return f"reftable-inspector {safe_name(self.verb)}" if self.verb else "another process"
 
     @property
     def who(self) -> str:

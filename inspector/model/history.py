@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 
 from engine import snapshot
 from engine.errors import ReftableError
-from engine.format import footer_size, header_size, limits_in_name
+from engine.format import limits_in_name, policy_size
 from engine.merge import MergedTable
 from engine.table import Table
 from inspector.model.difference_summary import DifferenceSummary, summarise
@@ -177,8 +177,7 @@ class History:
         first, last = limits_in_name(name) or (0, 0)
         with suppress(OSError):
             size = os.stat(self.directory / name).st_size
-            version = 1 if self._hash_id.size == 20 else 2
-            return TableShape(name, first, last, size - footer_size(version) - header_size(version) + 1, size)
+            return TableShape(name, first, last, policy_size(size, self._hash_id.version), size)
         return TableShape(name, first, last, 0, 0)
 
     def _forget(self) -> None:

@@ -14,7 +14,7 @@ from engine.format import INDEX, LOG, OBJ, REF, TABLES_LIST, is_table_file
 from engine.fsck import Finding
 from engine.layout import Record, SpanKind
 from engine.merge import RefChange, Version
-from engine.stack import UnlistedFile
+from engine.stack import LOCK_SUFFIX, UnlistedFile
 from engine.table import Table
 from inspector.model.event import Event
 from inspector.model.journal import Entry
@@ -41,8 +41,6 @@ from inspector.rows import LogRow, Node, RefRow
 if TYPE_CHECKING:
     from engine.repair import RefOutcome, Step
     from engine.snapshot import Snapshot
-
-_LOCK_SUFFIX: Final = ".lock"
 
 _MOST_VERSIONS: Final = 100
 _MOST_OFFSETS: Final = 100
@@ -172,7 +170,7 @@ def _of_table(table: Table) -> Iterator[Place]:
 def _of_unlisted(file: UnlistedFile, view: StackView | None) -> Iterator[Place]:
     if file.kind.is_lock:
         yield PlanPlace("unlock", (file.name,))
-        locked = file.name.removesuffix(_LOCK_SUFFIX)
+        locked = file.name.removesuffix(LOCK_SUFFIX)
         if view is not None and locked in view.positions:
             yield FilePlace(locked)
         return
@@ -248,7 +246,7 @@ def _of_finding(finding: Finding, view: StackView | None) -> Iterator[Place]:
             yield from (FilePlace(table.name) for table in due)
         return
     is_table = is_table_file(name) or (view is not None and name in view.positions)
-    is_lock = name.endswith(_LOCK_SUFFIX)
+    is_lock = name.endswith(LOCK_SUFFIX)
     if is_table or name == TABLES_LIST:
         yield FilePlace(name, "blocks") if offset is None else OffsetPlace(name, offset)
     if is_lock and finding.fixes:

@@ -19,7 +19,7 @@ from itertools import chain, compress, groupby, islice
 from operator import attrgetter
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from engine.format import U64_MAX, LogRecord, RefRecord, log_key, log_order, ref_key
+from engine.format import U64_MAX, LogRecord, RefRecord, log_order, ref_key
 from engine.merge import MergedTable
 from engine.progress import Progress
 from engine.table import Table
@@ -52,11 +52,6 @@ class RefRow(NamedTuple):
         """What finds this row again in another source."""
         return self.record.name
 
-    @property
-    def stored_key(self) -> bytes:
-        """The key of its record in a block."""
-        return self.record.name
-
     def locate(self, table: Table) -> tuple[int, RefRecord] | None:
         """The record in its table, whole, and where its block begins. Raises `FormatError`, `OSError`."""
         return table.locate_ref(self.record.name)
@@ -72,11 +67,6 @@ class LogRow(NamedTuple):
     def key(self) -> tuple[bytes, int]:
         """What finds this row again in another source, and orders rows: the newest entry comes first."""
         return log_order(self.record)
-
-    @property
-    def stored_key(self) -> bytes:
-        """The key of its record in a block."""
-        return log_key(self.record.name, self.record.update_index)
 
     def locate(self, table: Table) -> tuple[int, LogRecord] | None:
         """The same of an entry."""
