@@ -176,7 +176,7 @@ class Evidence:
         none of them can be read; others do not fit beside them.
         """
         present = [name for name in listed if name in self.entries]
-        files = [self._look_at(name, self.findings(name), _between(name, listed)) for name in present]
+        files = [self._look_at(name, self._checked(name), _between(name, listed)) for name in present]
         hashes = [file.hash_id for file in files if file.input is not None]
         if not hashes and not self._is_hash_stated:
             beside = [
@@ -193,8 +193,15 @@ class Evidence:
         """How a table that is not listed can be read."""
         if name not in self.files:
             self.tell("check tables that are not listed")
-            self._refuse_foreign(self._look_at(name, check_file(self.path, name), None))
+            self._refuse_foreign(self._look_at(name, self._checked(name), None))
         return self.files[name]
+
+    def _checked(self, name: str) -> list[Finding]:
+        """What is wrong inside of a file: fsck has read those whose names are lines of the list."""
+        lines = {line.raw for line in parse_table_list(self.raw or b"").lines}
+        if os.fsencode(name) in lines or not stat.S_ISREG(os.stat(self.path / name).st_mode):
+            return self.findings(name)
+        return check_file(self.path, name)
 
     def not_looked_at(self) -> list[str]:
         """Files that are named like tables, regular ones, and not looked at yet."""
@@ -240,7 +247,7 @@ class Evidence:
         self.files[name] = file
         if stat.S_ISREG(status.st_mode):
             try:
-                self._open(file, between)
+                self._open(file, between, findings)
             except PermissionError:
                 raise
             except (FormatError, OSError) as error:
@@ -258,8 +265,8 @@ class Evidence:
                 file.rewrite(why, read._replace(limits=(low, high)))
         return file
 
-    def _open(self, file: TableFile, between: Limits | None) -> None:
-        """See how a regular file is read: as it is, or salvaged."""
+    def _open(self, file: TableFile, between: Limits | None, findings: Sequence[Finding]) -> None:
+        """See how a regular file with these `findings` is read: as it is, or salvaged."""
         name = file.file
         table = open_table(os.fspath(self.path / name), name, self.hash_id)
         if isinstance(table.fault, PermissionError):
@@ -273,7 +280,7 @@ class Evidence:
         if salvaged is None:
             raise table.loss()
         header = salvaged.header
-        losses = self._with_what_fsck_doubts(name, salvaged.losses)
+        losses = self._with_what_fsck_doubts(name, findings, salvaged.losses)
         salvaged = replace(salvaged, losses=losses)
         file.hash_id = header.hash_id
         limits = (header.min_update_index, header.max_update_index) if table.has_limits else between
@@ -282,11 +289,13 @@ class Evidence:
             if losses.refs or losses.logs > losses.uncertain_logs:
                 file.input = Input(name, limits, salvaged)
 
-    def _with_what_fsck_doubts(self, name: str, losses: salvage.Losses) -> salvage.Losses:
+    def _with_what_fsck_doubts(
+        self, name: str, findings: Sequence[Finding], losses: salvage.Losses
+    ) -> salvage.Losses:
         """The same, with the refs of a table that another part of it contradicts: its objects, its logs."""
         if losses.doubtful is not None:
-            losses = replace(losses, doubtful=losses.doubtful | self._unlike_objects(name))
-        if "name-altered" in self.codes(name):
+            losses = replace(losses, doubtful=losses.doubtful | self._unlike_objects(name, findings))
+        if any(one.code == "name-altered" for one in findings):
             with suppress(FormatError), Table.open(self.path / name) as table:
                 names = altered_names(table, self._is_symref)
                 misnamed = None if losses.misnamed is None else losses.misnamed | names.keys()
@@ -301,9 +310,9 @@ class Evidence:
                     return True
         return False
 
-    def _unlike_objects(self, name: str) -> set[bytes]:
+    def _unlike_objects(self, name: str, findings: Sequence[Finding]) -> set[bytes]:
         """The refs of a table whose object ids its object section does not have: one of both was altered."""
-        found = [one.offset for one in self.findings(name) if one.code == "objects-incomplete"]
+        found = [one.offset for one in findings if one.code == "objects-incomplete"]
         altered: set[bytes] = set()
         if found:
             with suppress(FormatError), Table.open(self.path / name) as table:

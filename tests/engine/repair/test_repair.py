@@ -223,6 +223,20 @@ def test_a_damaged_list_is_made_again_from_the_tables(directory: Path, damage: s
     assert state(directory) == before
 
 
+@pytest.mark.parametrize("damage", LISTS)
+def test_damage_of_a_table_is_repaired_with_that_of_the_list(directory: Path, damage: str) -> None:
+    """Also where fsck has not read the table, since no whole line of the list is its name."""
+    before, last = refs(directory), directory / listed(directory)[-1]
+    with Table.open(last) as table:
+        change_byte(last, table.footer.log_offset + 10)
+    LISTS[damage](directory / "tables.list")
+    mended = mend(directory)
+    assert StepKind.WRITE_LIST in {step.kind for step in mended.plan.steps}
+    assert last.name in mended.plan.replaced
+    assert refs(directory) == before
+    assert mended.logs.may_be_lost
+
+
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut in a name", "all zeros"])
 def test_a_list_that_names_no_table_does_not_make_tables_foreign(tmp_path: Path, damage: str) -> None:
     """Nothing but the tables tells the hash function of a stack that was copied out of its repository."""
