@@ -45,8 +45,8 @@ _MEANINGS: Final = {
     ExitCode.USAGE: "the command line, or what was read from standard input, makes no sense, or git would "
     "refuse it",
     ExitCode.UNREADABLE: "cannot be read, or not all of it: there is no reftable repository, or the stack is "
-    "damaged (the message says which file and byte); `export` has left out a table that the list has lost; a "
-    "stack that is to be repaired first is not written to",
+    "damaged (the message says which file and byte); `export` has taken up, or left out, a table that the "
+    "list has lost; a stack that is to be repaired first is not written to",
     ExitCode.LOCKED: "another process holds a lock, or `repair --apply` has done nothing, as one may be in "
     "use",
     ExitCode.CHANGED: "the stack is no longer the one that was planned for, a ref does not hold the expected "

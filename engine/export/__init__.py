@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from engine.export.reflog import reflog_line as reflog_line
     from engine.export.skeleton import (
         Conflict as Conflict,
+        Exportable as Exportable,
         LeftOut as LeftOut,
         Skeleton as Skeleton,
         doubtful_refs as doubtful_refs,
@@ -31,6 +32,6 @@ else:
         {
             "anonymous": "Anonymous write_anonymous",
             "reflog": "reflog_line",
-            "skeleton": "Conflict LeftOut Skeleton doubtful_refs write_skeleton",
+            "skeleton": "Conflict Exportable LeftOut Skeleton doubtful_refs write_skeleton",
         },
     )

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from itertools import chain, groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from engine.errors import shown
 from engine.export.reflog import reflog_line
@@ -32,10 +32,8 @@ from engine.format import (
     HashId,
     LogRecord,
     RefRecord,
-    Walk,
     is_refname,
     is_root_ref,
-    ref_key,
 )
 from engine.progress import Progress, ProgressCallback
 from engine.readable import ReadableStack, in_doubt
@@ -83,8 +81,34 @@ class Skeleton:
     conflicts: list[Conflict] = field(default_factory=list)
 
 
+class Records(Protocol):
+    """The records of a stack, in lists that are read as a stream."""
+
+    def ref_blocks(self) -> Iterator[list[RefRecord]]:
+        """The refs in name order, tombstones not among them."""
+
+    def log_blocks(self) -> Iterator[list[LogRecord]]:
+        """The log entries, by name and newest first, likewise."""
+
+
+class Exportable(Protocol):
+    """What can be exported: a `ReadableStack`, or what a repair would make of one."""
+
+    @property
+    def directory(self) -> Path:
+        """Where the stack is: nothing is written there."""
+
+    @property
+    def hash_id(self) -> HashId:
+        """The hash function of the object ids."""
+
+    @property
+    def merged(self) -> Records:
+        """Its refs and log entries."""
+
+
 def write_skeleton(
-    stack: ReadableStack,
+    stack: Exportable,
     directory: Path,
     *,
     is_linked: bool = False,
@@ -97,11 +121,18 @@ def write_skeleton(
     records. Raises `ApiError` for a directory that cannot be taken, and `OSError`; then nothing is left.
     """
     with new_directory(directory, stack.directory) as made:
+        if isinstance(stack, ReadableStack):
+            # Damage changes what is read in front of it, too: all of it is met before anything is written.
+            for _ in chain(stack.merged.ref_blocks(), stack.merged.log_blocks()):
+                pass
         return _Writer(stack, os.fsencode(made), is_linked, progress).write()
 
 
 def doubtful_refs(stack: ReadableStack) -> Iterator[bytes]:
-    """The refs of which a newer version may be lost, as far as damage is known: reads all refs once more."""
+    """The refs of which a newer version may be lost, as far as damage is known: reads all refs once more.
+
+    For a stack that no repair can be planned for: where one can, it says what becomes of each ref.
+    """
     if stack.damage_met():
         positions = {table: at for at, table in enumerate(stack.tables)}
         for origins in stack.merged.ref_origins():
@@ -114,7 +145,7 @@ class _Writer:
     """Writes the skeleton of one stack into an empty directory."""
 
     def __init__(
-        self, stack: ReadableStack, root: bytes, is_linked: bool, progress: ProgressCallback | None
+        self, stack: Exportable, root: bytes, is_linked: bool, progress: ProgressCallback | None
     ) -> None:
         self._merged = stack.merged
         self._hash_id = stack.hash_id
@@ -126,9 +157,6 @@ class _Writer:
         self._done = Skeleton()
 
     def write(self) -> Skeleton:
-        # Damage changes what is read in front of it, too: all of it is met before anything is written.
-        for _ in chain(self._merged.ref_blocks(), self._merged.log_blocks()):
-            pass
         os.makedirs(self._path(b"logs"))
         if self._is_linked:
             for _ in self._packed():
@@ -151,9 +179,9 @@ class _Writer:
     def _packed(self) -> Iterator[bytes]:
         """The lines of packed-refs, in batches; refs that get a file of their own are put aside."""
         above: list[bytes] = []  # names that the one at hand begins with
-        for origins in self._merged.ref_origins():
+        for refs in self._merged.ref_blocks():
             lines: list[bytes] = []
-            for record, _ in origins:
+            for record in refs:
                 name = record.name
                 why = self._fault(name) or _fault_of_value(record)
                 if why is not None:
@@ -190,19 +218,24 @@ class _Writer:
 
     def _write_logs(self) -> None:
         """The reflogs of refs that are there, then the others, which give way to them."""
-        refs = Walk(self._merged.ref_blocks, ref_key)
-        entries = (record for origins in self._merged.log_origins() for record, _ in origins)
-        without_ref: list[bytes] = []
-        for name, logs in groupby(entries, attrgetter("name")):
-            ref = refs.to(name)
+        refs = chain.from_iterable(self._merged.ref_blocks())
+        ref = next(refs, None)
+        without_ref: set[bytes] = set()
+        for name, logs in self._reflogs():
+            while ref is not None and ref.name < name:
+                ref = next(refs, None)
             if (why := self._fault(name)) is not None:
                 self._done.left_out.append(LeftOut("reflog", name, why))
             elif ref is not None and ref.name == name:
                 self._write_log(name, logs)
             else:
-                without_ref.append(name)
-        for name in without_ref:
-            self._write_log(name, self._merged.logs(name))
+                without_ref.add(name)
+        for name, logs in self._reflogs() if without_ref else ():
+            if name in without_ref:
+                self._write_log(name, logs)
+
+    def _reflogs(self) -> Iterator[tuple[bytes, Iterator[LogRecord]]]:
+        return groupby(chain.from_iterable(self._merged.log_blocks()), attrgetter("name"))
 
     def _write_log(self, name: bytes, logs: Iterable[LogRecord]) -> None:
         """A reflog, given newest first; one that holds nothing but a marker is an empty file."""

@@ -12,6 +12,7 @@ May import all wings but `update`.
     repository    the files by which git knows a repository
     planner       making the plan
     objects       what doubtful refs hold: values that have objects, and what can be none
+    repaired      the repaired stack, to be read without a change
     views         what can be read now and the repaired stack, side by side
     outcome       what becomes of each ref
     log_outcome   what becomes of log entries
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         table_files as table_files,
     )
     from engine.repair.planner import plan_repair as plan_repair
+    from engine.repair.repaired import RepairedStack as RepairedStack, RepairedView as RepairedView
 else:
     __getattr__, __dir__, __all__ = lazily(
         __name__,
@@ -54,5 +56,6 @@ else:
             "outcome": "Outcome RefOutcome judged_refs ref_outcomes",
             "plan": "RepairPlan Step StepKind damages lock_files room_for_refs table_files",
             "planner": "plan_repair",
+            "repaired": "RepairedStack RepairedView",
         },
     )

@@ -20,9 +20,11 @@ from engine.format import (
     LOG_KEY_TAIL,
     U64_MAX,
     Encoded,
+    LogRecord,
     RawRefs,
     RefRecord,
     is_unsafe_refname,
+    log_order,
     may_be_refused,
     ref_key,
 )
@@ -150,6 +152,16 @@ class Input(NamedTuple):
             if kept:
                 yield kept
 
+    def fitted_logs(self, blocks: Iterator[list[LogRecord]]) -> Iterator[list[LogRecord]]:
+        """The log entries that the repaired stack takes."""
+        if self.comes_as_it_is:
+            yield from blocks
+            return
+        for logs in blocks:
+            # A tombstone is no entry: none is too new.
+            if kept := [log for log in logs if log.is_deletion or log.update_index <= self.limits[1]]:
+                yield kept
+
 
 class OpenInputs:
     """Inputs open to be read as one table, in which a later one wins.
@@ -179,6 +191,11 @@ class OpenInputs:
             if source is not None
         ]
         return streams[0] if len(streams) == 1 else merge_blocks(streams, ref_key)
+
+    def logs(self) -> Iterator[list[LogRecord]]:
+        """The log entries by name and newest first, tombstones among them."""
+        streams = [one.fitted_logs(table.log_blocks()) for one, table in self._opened]
+        return streams[0] if len(streams) == 1 else merge_blocks(streams, log_order)
 
     def refs_of_each(self) -> list[Iterator[list[RefRecord]]]:
         """The refs of each file, as they come into the repaired stack if no later one has the name."""

@@ -5,30 +5,37 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import click
 
-from engine.errors import in_words
-from engine.export import Skeleton, doubtful_refs, write_anonymous, write_skeleton
+from engine.errors import ReftableError, in_words
+from engine.export import Exportable, Skeleton, doubtful_refs, write_anonymous, write_skeleton
 from engine.fsck import fsck
 from engine.readable import ReadableStack, ReadableTable
-from engine.salvage import EVERYWHERE
+from engine.repair import Outcome, RefOutcome, RepairedStack, RepairPlan, StepKind, damages
+from engine.salvage import EVERYWHERE, Gap, Losses
 from engine.stack import FileKind, UnlistedFile, unlisted_files
+from inspector.actions import RepairAction, plan_and_run
 from inspector.cli.opening import Call, completes, json_option, worktree_option
 from inspector.cli.output import ProgressLine
 from inspector.exit_codes import ExitCode, note
+from inspector.rows import OutcomeRows
 from inspector.text import (
     counted,
     gap_fields,
     gaps_in_words,
     json_text,
     loss_text,
+    outcome_fields,
     picked,
     safe_message,
     safe_name,
     safe_text,
+    whole_value,
 )
 
 _OF_A_REPOSITORY: Final = {"head-missing", "ref-hidden", "symref-dangling"}
@@ -48,10 +55,12 @@ def export(words: tuple[str, ...], anonymize: bool, worktree: str | None, as_jso
     any way, and stays as it is. Of several worktrees, --worktree chooses one; the files of a linked one
     belong into its directory below .git/worktrees.
 
-    What cannot be read, what may be older than what was lost, and what has no place among files is told on
-    standard error; so are tables that the list does not name, and that hold what no listed one does: they are
-    left out, and `repair` takes them up. The exit code is 3 when something cannot be read or a table is left
-    out, or else 1 when something else was left out.
+    What is written of a damaged stack is what `repair` would make of it: records past the damage, values that
+    only the reflog tells, tables that the list has lost; nothing that can be no ref. What becomes of each ref
+    that is not simply kept is told on standard error in the words of `repair`, with what cannot be read, what
+    has no place among files, and tables that are left out although they hold what no listed one does. The
+    exit code is 3 when the stack is damaged or a table is left out, or else 1 when something else was left
+    out.
 
     With --anonymize, DIR becomes a copy of the stack's directory to attach to a report: file by file of the
     same size, damage and all, in which components of names, object ids, persons and messages are replaced
@@ -70,22 +79,79 @@ def export(words: tuple[str, ...], anonymize: bool, worktree: str | None, as_jso
         return
     repository = call.workplace.surroundings
     main = next((one.directory for one in repository.stacks if one.name == "main"), call.workplace.directory)
-    with call.opened() as stack:
+    is_linked = main != call.workplace.directory
+    with call.opened() as stack, OutcomeRows() as outcomes:
         with ProgressLine() as progress:
-            made = write_skeleton(
-                stack, target, is_linked=main != call.workplace.directory, progress=progress
-            )
+            plan = _repair_plan(call, outcomes, progress)
+            source: Exportable = RepairedStack(plan) if plan is not None and plan.steps else stack
+            made = write_skeleton(source, target, is_linked=is_linked, progress=progress)
             names = [table.name for table in stack.tables]
+            names += [file for table in plan.tables for file in table.files] if plan is not None else []
             beside = unlisted_files(stack.directory, time.time(), names, progress=progress)
-        _tell(call, target, made, stack)
+        found = _seen_of(stack) if plan is None else _planned_for(plan, stack, outcomes)
+        _tell(call, target, made, found)
         unread = [file for file in beside if _is_missed(file)]
         for file in unread:
             note(f"{safe_name(file.name)} is left out: {safe_message(file.reason)}")
-        damage = stack.damage_met()
-    if damage or unread:
+    if found.faults or unread:
         raise click.exceptions.Exit(ExitCode.UNREADABLE)
     if made.left_out:
         raise click.exceptions.Exit(ExitCode.FINDINGS)
+
+
+def _repair_plan(call: Call, outcomes: OutcomeRows, progress: ProgressLine) -> RepairPlan | None:
+    """How the stack would be repaired, what becomes of its refs going into `outcomes`.
+
+    None where no repair can be planned: what can be read is exported all the same.
+    """
+    action = RepairAction(call.workplace, outcomes, is_alone=call.worktree is not None)
+    try:
+        plan, _ = plan_and_run(action, progress, dry_run=True)
+    except (ReftableError, OSError) as error:
+        note(f"no repair can be planned: {safe_message(in_words(error))}")
+        outcomes.clear()
+        return None
+    return plan.made.plan
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What is to be told of a damaged stack: faults, what is doubtful of which refs, and what may be lost.
+
+    `outcomes` are what a repair makes of refs, as the export does; where none can be planned, it is only
+    known which refs are `doubtful`.
+    """
+
+    faults: Sequence[str]
+    losses: Mapping[str, Losses]
+    gaps: Sequence[tuple[str, Gap]]
+    doubtful: Sequence[bytes]
+    outcomes: Iterable[RefOutcome] | None = None
+
+
+def _planned_for(plan: RepairPlan, stack: ReadableStack, outcomes: OutcomeRows) -> _Found:
+    """What a plan says of the stack that it is for: the same as `repair` does."""
+    losses = {file: one for table in plan.tables for file, one in table.losses.items()}
+    about = losses.keys() | {left.file for left in plan.left_out if left.is_listed}
+    about |= {step.file for step in plan.of(StepKind.TAKE_UP)}
+    faults = [*map(in_words, stack.faults)]
+    told = [step for step in plan.steps if step.file in about and not any(step.file in one for one in faults)]
+    return _Found(
+        [*faults, *(f"{safe_name(step.file)}: {safe_message(step.why)}" for step in told)],
+        losses,
+        [(damage.file, gap) for damage in damages(plan) for gap in damage.losses.gaps],
+        [one.name for one in outcomes if one.outcome is Outcome.DOUBTFUL],
+        outcomes,
+    )
+
+
+def _seen_of(stack: ReadableStack) -> _Found:
+    """What reading a stack has met, for which no repair can be planned."""
+    tables = [table for table in stack.tables if isinstance(table, ReadableTable)]
+    lossy = {table.name: table.losses for table in tables if table.losses is not None}
+    gaps = [(name, gap) for name, losses in lossy.items() for gap in losses.gaps]
+    gaps += [(table.name, EVERYWHERE[0]) for table in tables if table.fault and table.name not in lossy]
+    return _Found([*map(in_words, stack.damage_met())], lossy, gaps, [*doubtful_refs(stack)])
 
 
 def _is_missed(file: UnlistedFile) -> bool:
@@ -125,13 +191,9 @@ def _anonymize(call: Call, target: Path) -> None:
         raise click.exceptions.Exit(ExitCode.FINDINGS)
 
 
-def _tell(call: Call, target: Path, made: Skeleton, stack: ReadableStack) -> None:
+def _tell(call: Call, target: Path, made: Skeleton, found: _Found) -> None:
     """Say what was written, and everything about it that asks for attention."""
-    doubtful = list(doubtful_refs(stack))
-    tables = [table for table in stack.tables if isinstance(table, ReadableTable)]
-    lossy = {table.name: table.losses for table in tables if table.losses is not None}
-    gaps = [(name, gap) for name, losses in lossy.items() for gap in losses.gaps]
-    gaps += [(table.name, EVERYWHERE[0]) for table in tables if table.fault and table.name not in lossy]
+    others = found.outcomes or ()
     if call.as_json:
         fields = {
             "directory": os.fsdecode(target),
@@ -141,8 +203,9 @@ def _tell(call: Call, target: Path, made: Skeleton, stack: ReadableStack) -> Non
                 {**picked(one, "what", "why"), "name": json_text(one.name)} for one in made.left_out
             ],
             "conflicts": [[json_text(one.name), json_text(one.other)] for one in made.conflicts],
-            "doubtful": [json_text(name) for name in doubtful],
-            "gaps": gap_fields(gaps),
+            "doubtful": [json_text(name) for name in found.doubtful],
+            "outcomes": [outcome_fields(one) for one in others if one.outcome is not Outcome.DOUBTFUL],
+            "gaps": gap_fields(found.gaps),
         }
         call.out.objects([fields])
     else:
@@ -157,11 +220,20 @@ def _tell(call: Call, target: Path, made: Skeleton, stack: ReadableStack) -> Non
         note(f"refs {safe_text(pair.name)} and {safe_text(pair.other)}: one is a directory of the other")
     if made.unseen:
         note(f"{counted(made.unseen, 'reflog entry', 'reflog entries')} of the time 0, which git leaves out")
-    for name in doubtful:
+    for outcome in others:
+        note(_outcome_text(outcome))
+    for name in found.doubtful if found.outcomes is None else ():
         note(f"ref {safe_text(name)} is doubtful: a newer version may be lost, or damage may be part of it")
-    for fault in stack.damage_met():
-        note(in_words(fault))
-    for table, losses in lossy.items():
+    for fault in found.faults:
+        note(fault)
+    for table, losses in found.losses.items():
         note(f"{safe_name(table)}: {loss_text(losses)} of it")
-    for line in gaps_in_words(gaps):
+    for line in gaps_in_words(found.gaps):
         note(line)
+
+
+def _outcome_text(one: RefOutcome) -> str:
+    """`ref refs/heads/x is revived, NEW -> OLD: why`; without values where the same one is to be seen."""
+    before, after = (whole_value(ref, target="ref: ", deleted="none") for ref in (one.before, one.after))
+    changed = f", {before} -> {after}" if one.changes else ""
+    return f"ref {safe_text(one.name)} is {one.outcome}{changed}: {safe_message(one.why)}"

@@ -12,7 +12,7 @@ from typing import Any, Final
 import click
 
 from engine.errors import OutdatedError
-from engine.repair import Outcome, RefOutcome, RepairPlan, damages, lock_files, table_files
+from engine.repair import Outcome, RepairPlan, damages, lock_files, table_files
 from inspector.actions import RepairAction, Result, plan_and_run, run
 from inspector.cli.opening import Call, completes, stack_verb, the_one
 from inspector.cli.output import ProgressLine, note_sentence
@@ -22,15 +22,14 @@ from inspector.text import (
     counted,
     gap_fields,
     gap_lines,
-    json_text,
     log_counts,
+    outcome_fields,
     outcome_line,
     picked,
     ref_counts,
     safe_name,
     step_lines,
     unknown_refs,
-    value_fields,
 )
 
 _BATCH: Final = 1024
@@ -136,7 +135,7 @@ def repair(
         rows = iter(store)
         while told := list(islice(rows, _BATCH)):
             if call.as_json:
-                out.objects(map(_outcome_fields, told))
+                out.objects({"kind": "outcome", **outcome_fields(one)} for one in told)
             else:
                 out.text(map(outcome_line, told))
         if not call.as_json and made.steps:
@@ -229,16 +228,4 @@ def _plan_fields(plan: RepairPlan) -> dict[str, Any]:
             picked(left, "file", "why", "refs", "logs", listed="is_listed", missing="is_missing")
             for left in plan.left_out
         ],
-    }
-
-
-def _outcome_fields(one: RefOutcome) -> dict[str, Any]:
-    return {
-        "kind": "outcome",
-        "name": json_text(one.name),
-        "outcome": one.outcome.value,
-        "before": value_fields(one.before) if one.before is not None else None,
-        "after": value_fields(one.after) if one.after is not None else None,
-        "changes": one.changes,
-        "why": one.why,
     }

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         gaps_in_words,
         is_chosen,
         log_counts,
+        outcome_fields,
         outcome_line,
         ref_counts,
         ref_losses,
@@ -77,8 +78,8 @@ else:
             "layout_words": "copied_value explanation size_text span_value_text title",
             "plans": (
                 "GC_WARNING aside_text clean_lines compaction_lines gap_fields gap_lines gaps_in_words "
-                "is_chosen log_counts outcome_line ref_counts ref_losses step_lines unknown_refs "
-                "update_lines"
+                "is_chosen log_counts outcome_fields outcome_line ref_counts ref_losses step_lines "
+                "unknown_refs update_lines"
             ),
             "records": "hex_ids log_line picked print_log print_ref ref_line reflog_line value_fields",
             "ref_format": "RefFormat Surroundings sort_refs",

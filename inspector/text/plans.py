@@ -10,6 +10,7 @@ from typing import Any, Final
 from engine import merge, repair, salvage, stack, update
 from engine.format import U64_MAX, LogRecord
 from inspector.text.facts import columns, counted, whole_value
+from inspector.text.records import value_fields
 from inspector.text.safe import json_text, safe_message, safe_name, safe_text
 from inspector.text.times import log_zone, utc_time
 
@@ -174,6 +175,18 @@ def outcome_line(one: repair.RefOutcome) -> str:
         shown = f" {whole_value(one.after)}"
     why = f" ({safe_message(one.why)})" if one.why else ""
     return f"{one.outcome:8} {safe_text(one.name)}{shown}{why}"
+
+
+def outcome_fields(one: repair.RefOutcome) -> dict[str, Any]:
+    """The same as JSON."""
+    return {
+        "name": json_text(one.name),
+        "outcome": one.outcome.value,
+        "before": value_fields(one.before) if one.before is not None else None,
+        "after": value_fields(one.after) if one.after is not None else None,
+        "changes": one.changes,
+        "why": one.why,
+    }
 
 
 def log_counts(logs: repair.LogOutcomes) -> str:
