@@ -307,7 +307,7 @@ class RepairAction(Action[PlannedRepair]):
                     "end that process first."
                 )
             else:
-                yield f"{held}. That step is left out; f adds it."
+                yield f"{held}. That step is left out; ! adds it."
 
 
 def _forced(made: RepairPlan) -> list[Step]:

@@ -92,7 +92,7 @@ class Study:
     """Tables, a rule and its steps, a range of tables."""
 
     def __init__(self, rule: Policy | None = None) -> None:
-        """`rule` is the one to begin with, at its result; without it, the stack's own is a riddle."""
+        """`rule` is the one to begin with, at its result; without it, the stack's own is hidden at first."""
         self._first_rule = rule
         self.tables: Sequence[Table | TableSize] = ()
         self.sizes: list[int] = []
@@ -238,7 +238,7 @@ class Study:
 
     @property
     def seen(self) -> range:
-        """The same, as far as it is no secret: what the rule suggests is none from its result on."""
+        """The same, as far as it is shown: what the rule suggests is, from its result on."""
         return self.marked or (range(0) if self.hidden else self.suggestion(self.rule))
 
     def mark(self, first: int, end: int) -> None:

@@ -35,10 +35,6 @@ class ChangeMenu(ListDialog[str | None, Change]):
     z takes the last change back, whichever it was. What is dimmed can do nothing now, and says why.
     """
 
-    DEFAULT_CSS = """
-    ChangeMenu #detail { display: none; }
-    """
-
     BINDINGS: ClassVar[list[BindingType]] = bindings("change")
 
     def __init__(self, changes: Sequence[Change]) -> None:
@@ -49,7 +45,8 @@ class ChangeMenu(ListDialog[str | None, Change]):
                 "now", lambda change, _width: _cell(change, change.refused or change.does), width=20, flex=1
             ),
         ]
-        super().__init__("Change the stack", VirtualList(columns, SequenceRows(changes)), classes="-small")
+        rows = VirtualList(columns, SequenceRows(changes))
+        super().__init__("Change the stack", rows, classes="-small -alone")
         self._changes = changes
 
     def _key(self, change: Change) -> str:

@@ -60,10 +60,6 @@ class CopyScreen(ListDialog[None, CopyChoice]):
     table:offset names the file and the byte at which the block begins that holds the record.
     """
 
-    DEFAULT_CSS = """
-    CopyScreen #detail { display: none; }
-    """
-
     BINDINGS: ClassVar[list[BindingType]] = bindings("copy")
 
     def __init__(self, row: RefRow | LogRow, table: Table) -> None:
@@ -71,7 +67,7 @@ class CopyScreen(ListDialog[None, CopyChoice]):
             Column("what", lambda choice, _width: choice.label, width=12),
             Column("text", lambda choice, _width: choice.text, width=16, flex=1),
         ]
-        super().__init__("Copy", VirtualList(columns), classes="-small")
+        super().__init__("Copy", VirtualList(columns), classes="-small -alone")
         self._row = row
         self._table = table
 

@@ -95,6 +95,11 @@ class Dialog(ModalScreen[Answer], Generic[Answer]):
         """Show a screen on top of this one, and go on if its answer is yes."""
         self.app.push_screen(screen, lambda yes: go_on() if yes else None)
 
+    def copy_command(self, command: str) -> None:
+        """Copy a command line."""
+        self.app.copy_to_clipboard(command)
+        self.notify("Copied the command line.", markup=False)
+
     @property
     def is_busy(self) -> bool:
         """Whether something is being changed, so that the user cannot go elsewhere."""
@@ -299,11 +304,12 @@ class ListDialog(Dialog[Answer], Generic[Answer, Row]):
             & ListPane { height: auto; max-height: 100%; }
             & VirtualList { height: auto; max-height: 60vh; }
         }
+        &.-alone #detail { display: none; }
     }
     """
 
     def __init__(self, heading: str, rows: VirtualList[Row], *, classes: str = "") -> None:
-        """Of class `-wide` the box is for long lines, of class `-small` as high as the list."""
+        """Of class `-wide` it is for long lines, `-small` as high as the list, `-alone` without a detail."""
         self._list = rows
         self._said = Static(id="words", markup=False)
         self._text = Static(id="detail-text", markup=False)
@@ -347,16 +353,12 @@ class LeadsToScreen(ListDialog[Place, Place]):
     backspace goes back to where you are now.
     """
 
-    DEFAULT_CSS = """
-    LeadsToScreen #detail { display: none; }
-    """
-
     BINDINGS: ClassVar[list[BindingType]] = bindings("leads")
 
     def __init__(self, places: Sequence[Place]) -> None:
         column: Column[Place] = Column("", lambda place, _: place_words(place), width=24, flex=1)
         rows: VirtualList[Place] = VirtualList([column], SequenceRows(places))
-        super().__init__("Leads to", rows, classes="-small")
+        super().__init__("Leads to", rows, classes="-small -alone")
 
     @on(VirtualList.Opened)
     def action_choose(self) -> None:

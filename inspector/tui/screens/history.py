@@ -185,8 +185,7 @@ class HistoryScreen(ListDialog[None, Event]):
         """Copy the command line of what this program did."""
         event = self._list.current
         if event is not None and event.own is not None:
-            self.app.copy_to_clipboard(event.own.command)
-            self.notify("Copied the command line.", markup=False)
+            self.copy_command(event.own.command)
 
 
 _CLOSED: Final = "Its tables are not open any more: d looks for them, in the stack and in snapshots."

@@ -59,5 +59,4 @@ class JournalScreen(ListDialog[None, Entry]):
     def action_copy(self) -> None:
         """Copy the command line of the entry under the cursor."""
         if (entry := self._list.current) is not None:
-            self.app.copy_to_clipboard(entry.command)
-            self.notify("Copied the command line.", markup=False)
+            self.copy_command(entry.command)

@@ -52,6 +52,7 @@ from inspector.model import (
 )
 from inspector.text import age_text, error_text
 from inspector.tui import screens, widgets
+from inspector.tui.config import TABS
 from inspector.tui.widgets.detail import Detail
 from inspector.tui.widgets.even_lines import EvenLines
 from inspector.tui.widgets.health_words import tab_label
@@ -71,8 +72,6 @@ _LEAST_TOAST_SECONDS, _TOAST_SECONDS = 2.0, 5.0
 
 _MOST_COMPARED: Final = 2**20
 """Bytes of a table that is not listed, up to which its records are compared with those of the stack."""
-
-TABS: Final = ("refs", "logs", "blocks", "compaction", "health")
 
 _Pane = TypeVar("_Pane", bound=Widget)
 

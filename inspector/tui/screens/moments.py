@@ -51,7 +51,6 @@ the row changed. space marks a moment: d and enter on another row then show what
     MomentsScreen {
         & > .box { padding: 0; }
         & #words { padding: 0 1 1 1; }
-        & #detail { display: none; }
     }
     """
 
@@ -61,7 +60,8 @@ the row changed. space marks a moment: d and enter on another row then show what
         """`at` is the update index that is shown now, if it is not the newest: the cursor begins there."""
         empty = "no tables: there is nothing to go back to"
         self._moments = moments_of(view.tables)
-        super().__init__("Time travel", VirtualList((), SequenceRows(self._moments), empty=empty))
+        rows = VirtualList((), SequenceRows(self._moments), empty=empty)
+        super().__init__("Time travel", rows, classes="-alone")
         self._view = view
         self._at = at
         self._marked: int | None = None
@@ -102,7 +102,7 @@ the row changed. space marks a moment: d and enter on another row then show what
             )
         else:
             self.say(
-                f"* as of {self._moments[self._marked].update_index} is marked. On another row, = or enter "
+                f"* as of {self._moments[self._marked].update_index} is marked. On another row, d or enter "
                 "shows what changed between the two; space on the marked row takes the mark away."
             )
 

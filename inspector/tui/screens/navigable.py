@@ -84,7 +84,7 @@ class NavigableScreen(LiveScreen):
                     other.display = other is pane
             self._show_blocks()
             self._show_way()
-            self._keep_secret()
+            self._hide_suggestion()
         if name == "compaction":
             self.set_focus(self._compaction.focus_target)
         else:
@@ -96,10 +96,10 @@ class NavigableScreen(LiveScreen):
 
     def on_compaction_pane_revealed(self) -> None:
         """The stack says what is known there by now."""
-        self._keep_secret()
+        self._hide_suggestion()
 
-    def _keep_secret(self) -> None:
-        self._stack.keep_secret(self._tabs.active == "compaction" and self._compaction.hides_own)
+    def _hide_suggestion(self) -> None:
+        self._stack.hide_suggestion(self._tabs.active == "compaction" and self._compaction.hides_own)
 
     # Where the row under the cursor leads.
 
@@ -237,7 +237,6 @@ class NavigableScreen(LiveScreen):
                 await self._show_bytes(at)
             case CompactionPlace():
                 self._compaction.now()
-                await self._show_tab("compaction")
                 await self._show_tab("compaction")
             case PastCompaction():
                 await self._show_tab("compaction")

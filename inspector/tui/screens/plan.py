@@ -249,8 +249,7 @@ class ActionScreen(Dialog[bool]):
 
     def action_copy(self) -> None:
         """Copy the command line."""
-        self.app.copy_to_clipboard(self._command)
-        self.notify("Copied the command line.", markup=False)
+        self.copy_command(self._command)
 
     def action_go_back(self) -> None:
         """Leave; what is being applied goes on."""

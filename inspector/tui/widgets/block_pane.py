@@ -159,7 +159,7 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
         if spot.file != self._file:
             self._show(spot.file)
         if (place := spot.place) is not None:
-            self._go_by(lambda reader, job: reader.path(place, job.check), spot.above)
+            self._go_to(place, above=spot.above)
 
     def reveal(self, offset: int, key: bytes | None = None) -> None:
         """Go to the block at `offset` of the table shown, or to the record of this key in it.
@@ -169,12 +169,23 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
         """
         self._go_by(lambda reader, job: reader.record(offset, key, job.check))
 
-    def _go_by(self, way: Callable[[LayoutReader, Job], PathRead], above: int | None = None) -> None:
+    def _go_to(self, place: NodePlace, *, above: int | None = None, by_cursor: bool = False) -> None:
+        """Go to the part at `place`, which may be the one below the byte cursor."""
+        self._go_by(lambda reader, job: reader.path(place, job.check), above, by_cursor=by_cursor)
+
+    def _go_by(
+        self,
+        way: Callable[[LayoutReader, Job], PathRead],
+        above: int | None = None,
+        *,
+        by_cursor: bool = False,
+    ) -> None:
         reader = self._reader
         if reader is None:
             self._asked = way, above
         else:
-            self._go(lambda job: way(reader, job), partial(self._take_path, above=above))
+            take = partial(self._take_path, above=above, by_cursor=by_cursor)
+            self._go(lambda job: way(reader, job), take)
 
     def _show(self, file: _File | None) -> None:
         for group in ("open", "children", "way", "bytes", "copy"):
@@ -219,14 +230,6 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
         self._jobs.drop("children")
         self._tree.stop_reading()
         self._jobs.start("way", read, take, self._fail)
-
-    def _go_to(self, place: NodePlace, *, by_cursor: bool = False) -> None:
-        """Go to the part at `place`, which may be the one below the byte cursor."""
-        if self._reader is None:
-            self._asked = (lambda reader, job: reader.path(place, job.check)), None
-        else:
-            path = partial(self._reader.path, place)
-            self._go(lambda job: path(job.check), partial(self._take_path, by_cursor=by_cursor))
 
     def _take_path(self, path: PathRead, *, by_cursor: bool = False, above: int | None = None) -> None:
         for node, children in path.read:

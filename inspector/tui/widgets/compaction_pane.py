@@ -90,7 +90,7 @@ class CompactionPane(Vertical, TellsState):
         tables: range
 
     class Revealed(StateMessage):
-        """What the stack's own rule suggests has been found out, or is a riddle again: see `hides_own`."""
+        """What the stack's own rule suggests is shown, or hidden again: see `hides_own`."""
 
     def __init__(self, rule: Policy | None = None) -> None:
         """`rule` is the one to begin with, if not the stack's own."""
@@ -129,8 +129,8 @@ class CompactionPane(Vertical, TellsState):
     @property
     def hides_own(self) -> bool:
         """Whether it is still to be found out on screen what the stack's own rule suggests now."""
-        is_riddle = self._replay is None and not self.has_class("-what-if") and not self.study.marked
-        return is_riddle and self.study.hides(self.study.options.policy)
+        can_hide = self._replay is None and not self.has_class("-what-if") and not self.study.marked
+        return can_hide and self.study.hides(self.study.options.policy)
 
     @property
     def focus_target(self) -> Widget:

@@ -153,8 +153,11 @@ What comes is an estimate by sizes alone: a merge is as large as its inputs, and
     @property
     def moments(self) -> int:
         """The moments up to the cursor."""
-        end = len(self._answer.courses[0].moments) if self._answer is not None else 0
-        return end if self._at is None else min(self._at, end)
+        return self._end if self._at is None else min(self._at, self._end)
+
+    @property
+    def _end(self) -> int:
+        return len(self._answer.courses[0].moments) if self._answer is not None else 0
 
     def ask(self, tables: Sequence[Table], factor: int) -> None:
         """Begin with these tables, with this factor, unless that is what is shown already."""
@@ -194,8 +197,7 @@ What comes is an estimate by sizes alone: a merge is as large as its inputs, and
 
     def action_leap(self, by: int) -> None:
         """A tenth of all transactions on, or back."""
-        end = len(self._answer.courses[0].moments) if self._answer is not None else 0
-        self._go(self.moments + by * max(1, end // 10))
+        self._go(self.moments + by * max(1, self._end // 10))
 
     def action_merge(self, by: int) -> None:
         """To the next merge of either rule, or the one before."""
@@ -207,10 +209,9 @@ What comes is an estimate by sizes alone: a merge is as large as its inputs, and
         """Let time go on from here to the end, or pause; from the end, begin again."""
         if self._player.stop() or self._answer is None:
             return
-        end = len(self._answer.courses[0].moments)
-        if self.moments == end:
+        if self.moments == self._end:
             self._go(1)
-        self._player.play(end - self.moments)
+        self._player.play(self._end - self.moments)
 
     def _advance(self, moments: int) -> None:
         self._at = self.moments + moments
@@ -232,8 +233,7 @@ What comes is an estimate by sizes alone: a merge is as large as its inputs, and
 
     def _go(self, moments: int) -> None:
         self._player.stop()
-        end = len(self._answer.courses[0].moments) if self._answer is not None else 0
-        self._at = None if moments >= end else max(1, moments)
+        self._at = None if moments >= self._end else max(1, moments)
         self.refresh()
 
     def on_click(self, event: Click) -> None:

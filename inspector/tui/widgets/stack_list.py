@@ -103,7 +103,7 @@ from the first to the last one marked (*), with all between them (|). escape tak
         self._marks: Mapping[str, HealthMark] = {}
         self._marked: set[str] = set()
         self._chosen: tuple[str, int] | None = None
-        self._keeps_secret = False
+        self._hides = False
         self.border_title = _TITLE
 
     def show(
@@ -116,10 +116,10 @@ from the first to the last one marked (*), with all between them (|). escape tak
         self._marks = marks
         self._draw()
 
-    def keep_secret(self, keeps: bool) -> None:
+    def hide_suggestion(self, hides: bool) -> None:
         """Do not tell what compaction would merge, while the user is to find it out beside."""
-        if keeps is not self._keeps_secret:
-            self._keeps_secret = keeps
+        if hides is not self._hides:
+            self._hides = hides
             self._draw()
 
     @property
@@ -162,7 +162,7 @@ from the first to the last one marked (*), with all between them (|). escape tak
         cursor = next((at for at, row in enumerate(rows) if name and _name(row) == name), listing.cursor)
         listing.heading = len(view.tables) if self._unlisted else -1
         listing.unlisted_columns = unlisted_columns(self._clock())
-        columns = stack_columns(view, self._marks, self._marked_positions(), brackets=not self._keeps_secret)
+        columns = stack_columns(view, self._marks, self._marked_positions(), brackets=not self._hides)
         listing.show(SequenceRows(rows), columns, cursor=cursor, above=listing.above)
         self._retitle()
         self.refresh_bindings()
@@ -171,7 +171,7 @@ from the first to the last one marked (*), with all between them (|). escape tak
     def _retitle(self) -> None:
         """Name the ranges in the lower border; without one, in the upper one."""
         parts = [f"marked {_positions(marked)}"] if (marked := self.marked) else []
-        suggested = self._view.suggested if self._view is not None and not self._keeps_secret else range(0)
+        suggested = self._view.suggested if self._view is not None and not self._hides else range(0)
         if self._view is not None and suggested:
             tables = self._view.tables[suggested.start : suggested.stop]
             blocked = any(self._marks.get(table.name) is HealthMark.DAMAGED for table in tables)
