@@ -46,6 +46,7 @@ from inspector.tui.screens.no_prompt import NoPromptScreen
 from inspector.tui.screens.picker import PickerScreen
 from inspector.tui.screens.plan import ActionScreen, RepairScreen
 from inspector.tui.screens.snapshots import SnapshotsScreen
+from inspector.tui.screens.stack_screen import StackScreen
 from inspector.tui.screens.tour import TourScreen
 from inspector.tui.terminal import Palette
 from inspector.tui.widgets.virtual_list import VirtualList
@@ -88,7 +89,7 @@ WAYS: Final[dict[type[Screen[Any]], Way]] = {
     SnapshotsScreen: ("B",),
     Palette: ("colon",),
 }
-FOUNDATIONS: Final = {Dialog, ListDialog, FormScreen, LiveScreen, NavigableScreen}
+FOUNDATIONS: Final = {Dialog, ListDialog, FormScreen, StackScreen, LiveScreen, NavigableScreen}
 TABS: Final = ("1", "2", "3", "4", "5")
 
 
