@@ -15,8 +15,9 @@ transaction gave its value to a ref without a reflog that is called almost the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 from operator import ne
 from typing import Final
 
@@ -140,18 +141,35 @@ class ValueCheck:
             what = f"{shown(altered)} has no reflog; that of {shown(name)}, which is no ref here, tells of it"
             report.add("name-altered", table.name, self._place(altered), what, 1)
 
-    def other_names(self) -> Iterator[tuple[bytes, bytes]]:
-        """The names of reflogs that have lost their ref, each with that of a ref which may be the one."""
+    def other_names(self, *, scans: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        """The names of reflogs that have lost their ref, each with that of a ref which may be the one.
+
+        The refs of a table without an object section are scanned if they are few, or where that `scans`.
+        """
         table = self._table
-        # Behind an index of refs is an object section, or git was told to write none.
-        scans = not table.footer.ref_index_offset
+        wanted: dict[bytes, list[tuple[bytes, int]]] = {}
         for name, update_index, value in self._without_ref:
-            with suppress(FormatError):  # what is damaged is no evidence
-                for ref in table.refs_for_prefix(value, scans=scans):
-                    is_it = ref.value == value and ref.update_index == update_index
-                    is_it = is_it and _differ_in_one_byte(ref.name, name)
+            wanted.setdefault(value, []).append((name, update_index))
+        for ref in self._with_values(wanted, scans=scans):
+            for name, update_index in wanted.get(ref.value or b"", ()):
+                is_it = ref.update_index == update_index and _differ_in_one_byte(ref.name, name)
+                with suppress(FormatError):  # what is damaged is no evidence
                     if is_it and table.read_log(ref.name) is None and not self._is_symref(name):
                         yield name, ref.name
+
+    def _with_values(self, wanted: Collection[bytes], *, scans: bool) -> Iterator[RefRecord]:
+        """The refs of the table that have one of these values, perhaps beside others."""
+        if not wanted:
+            return
+        table = self._table
+        # Behind an index of refs is an object section, or git was told to write none.
+        if scans or not table.footer.ref_index_offset:
+            with suppress(FormatError):
+                yield from chain.from_iterable(table.ref_blocks())
+            return
+        for value in wanted:
+            with suppress(FormatError):
+                yield from table.refs_for_prefix(value, scans=False)
 
     def _place(self, name: bytes) -> int | None:
         """Where the block of a ref begins; None where the table can be read, but not searched."""
@@ -169,15 +187,16 @@ def has_symref(table: Table, name: bytes) -> bool:
     return False
 
 
-def altered_names(table: Table, is_symref: Callable[[bytes], bool]) -> dict[bytes, bytes]:
-    """The refs of a table of whose names a byte was altered, each with the name that it had: by its reflog.
+def altered_names(table: Table, is_symref: Callable[[bytes], bool]) -> set[tuple[bytes, bytes]]:
+    """The names that refs of a table had before a byte of them was altered, each with what it is now.
 
-    `is_symref` as for the check. Raises `FormatError` where the logs cannot be read.
+    Of a table that was salvaged, all can be read. Several may have become the same. `is_symref` as for the
+    check.
     """
     check = ValueCheck(table, is_symref)
     for _, items in table.encoded_log_blocks():
         check.take(items)
-    return {altered: name for name, altered in check.other_names()}
+    return set(check.other_names(scans=True))
 
 
 def _differ_in_one_byte(one: bytes, other: bytes) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -280,7 +281,7 @@ class Evidence:
         if salvaged is None:
             raise table.loss()
         header = salvaged.header
-        losses = self._with_what_fsck_doubts(name, findings, salvaged.losses)
+        losses = self._with_what_contradicts(name, findings, salvaged)
         salvaged = replace(salvaged, losses=losses)
         file.hash_id = header.hash_id
         limits = (header.min_update_index, header.max_update_index) if table.has_limits else between
@@ -289,18 +290,24 @@ class Evidence:
             if losses.refs or losses.logs > losses.uncertain_logs:
                 file.input = Input(name, limits, salvaged)
 
-    def _with_what_fsck_doubts(
-        self, name: str, findings: Sequence[Finding], losses: salvage.Losses
+    def _with_what_contradicts(
+        self, name: str, findings: Sequence[Finding], salvaged: salvage.Salvaged
     ) -> salvage.Losses:
-        """The same, with the refs of a table that another part of it contradicts: its objects, its logs."""
+        """Its losses, with the refs that another part of the table contradicts: its objects, its logs."""
+        losses = salvaged.losses
         if losses.doubtful is not None:
             losses = replace(losses, doubtful=losses.doubtful | self._unlike_objects(name, findings))
-        if any(one.code == "name-altered" for one in findings):
-            with suppress(FormatError), Table.open(self.path / name) as table:
-                names = altered_names(table, self._is_symref)
-                misnamed = None if losses.misnamed is None else losses.misnamed | names.keys()
-                losses = replace(losses, misnamed=misnamed, renamed=frozenset(names.values()))
-        return losses
+
+        def is_symref(asked: bytes) -> bool:
+            return has_symref(salvaged.table, asked) or self._is_symref(asked)
+
+        # fsck sees no such names where something else is wrong with the table.
+        names = altered_names(salvaged.table, is_symref)
+        had = Counter(altered for _, altered in names)
+        misnamed = None if losses.misnamed is None else losses.misnamed | had.keys()
+        return replace(
+            losses, misnamed=misnamed, renamed={name: had[altered] == 1 for name, altered in names}
+        )
 
     def _is_symref(self, name: bytes) -> bool:
         """Whether any table has a symbolic ref of this name."""

@@ -95,8 +95,10 @@ def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Dam
                 made.add(at, ref)
                 if any(one.may_have_lost_newer_log(name, log.update_index) for one in damages):
                     supposed.add(at, ref)
-                elif (located is None or located[1].value is None) and not _is_renamed(inputs[at], name):
-                    unsure.add(at, ref)
+                elif located is None or located[1].value is None:
+                    losses = inputs[at].losses
+                    if losses is None or not losses.renamed.get(name):  # which had an id
+                        unsure.add(at, ref)
         # A commit writes the same entry for HEAD and for the branch that HEAD names.
         tells_all = not any(one.losses.lost_logs for one in damages)
         branch = like_head[0] if tells_all and len(like_head) == 1 else b""

@@ -17,6 +17,7 @@ have, or with a null id.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -58,7 +59,8 @@ class Losses:
     between the names of `gaps`, and log entries if `lost_logs`, `about_logs` of
     them, None if that is not known; `log_gaps` lie between their keys. Refs that were read but may hold
     damaged bytes are `doubtful`, and `misnamed` if these may be their names; None for any of them. `renamed`
-    are names that refs had before a byte was altered.
+    are names that refs had before a byte was altered, and whether each is the only one that its ref may have
+    had.
     """
 
     refs: int
@@ -74,7 +76,7 @@ class Losses:
     doubtful: frozenset[bytes] | None = frozenset()
     misnamed: frozenset[bytes] | None = frozenset()
     log_gaps: tuple[Gap, ...] = ()
-    renamed: frozenset[bytes] = frozenset()
+    renamed: Mapping[bytes, bool] = field(default_factory=dict)
 
     def doubts(self, name: bytes) -> bool:
         """Whether the ref of this name, which was read, may hold damaged bytes."""

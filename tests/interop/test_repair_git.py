@@ -360,6 +360,33 @@ def test_a_ref_gets_its_name_back_that_its_log_tells_whether_it_counts_or_not(
     assert refs(repo.reftable) == before | {b"refs/heads/toqic": one}
 
 
+@pytest.mark.parametrize("part", ["refs", "padding", "index", "logs", "footer"])
+def test_an_altered_name_is_mended_with_whatever_else_is_wrong_with_its_table(
+    git: Git, tmp_path: Path, part: str
+) -> None:
+    repo = Layout(block_size=256).init(git, tmp_path / "repo")
+    commits = add_commits(repo, 30)
+    repo.update_refs(f"create refs/heads/b{2 * at:02} {commit.hex()}" for at, commit in enumerate(commits))
+    repo.git("pack-refs")
+    before, path = refs(repo.reftable), only_table(repo)
+    data = path.read_bytes()
+    with Table.open(path) as table:
+        located = table.locate_ref(b"refs/heads/b40")
+        assert located is not None
+        name = table.block_at(located[0]).refs(20, 1)[0].name  # which is stored whole
+        index, logs = table.footer.ref_index_offset, table.footer.log_offset
+    change_byte(path, data.index(name, located[0]) + len(name) - 1, 0x01)
+    altered = name[:-1] + bytes((name[-1] ^ 1,))
+    places = {"refs": 6, "padding": 255, "index": index + 10, "logs": logs + 10, "footer": len(data) - 1}
+    change_byte(path, places[part])
+    told = mend(repo.reftable).told
+    assert told[altered] == "doubtful"
+    if part == "logs":  # which tell of no name any more
+        return
+    assert told[name] == "restored"
+    assert refs(repo.reftable) == before | {altered: before[name]}
+
+
 def test_a_value_of_a_detached_head_is_mended_as_that_of_any_ref(git: Git, tmp_path: Path) -> None:
     repo = Layout().init(git, tmp_path / "repo")
     commits = add_commits(repo, 20)

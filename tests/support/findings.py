@@ -12,11 +12,8 @@ from engine.table import Table, WriteOptions
 from tests.support.handmade import Handmade
 from tests.support.tables import write_table
 
-OF_VALUES = {"head-missing", "head-target", "symref-target", "ref-id-null", "value-altered", "name-altered"}
-"""The errors in what refs hold, however soundly it is stored: the verb add mends them.
-
-A repair mends the last two, where it is planned after what else was wrong with the table has been repaired.
-"""
+OF_VALUES = {"head-missing", "head-target", "symref-target", "ref-id-null"}
+"""The errors in what refs hold, however soundly it is stored: the verb add mends them, and no repair does."""
 
 NOW = 2_000_000_000.0
 """A time at which every file that a test makes is old."""
