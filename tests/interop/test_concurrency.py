@@ -28,6 +28,7 @@ from tests.support.faults import survives
 from tests.support.git import Git, GitRef, Repository
 from tests.support.objects import add_commits
 from tests.support.stack_worker import EMAIL, LEFT, RIGHT
+from tests.support.stacks import listed
 from tests.support.thinning import ALL, thinned
 from tests.support.views import engine_view, git_view
 
@@ -85,7 +86,7 @@ def files(directory: Path) -> set[str]:
 
 
 def listed_files(directory: Path) -> set[str]:
-    return {"tables.list", *(directory / "tables.list").read_text().splitlines()}
+    return {"tables.list", *listed(directory)}
 
 
 def test_many_writers_compactors_and_readers(git: Git, tmp_path: Path) -> None:

@@ -12,17 +12,26 @@ from pathlib import Path
 
 import pytest
 
-from engine.format import LOG, REF, U64_MAX, Block, HashId, LogRecord, RefRecord, format_table_name, log_key
+from engine.format import LOG, REF, U64_MAX, HashId, LogRecord, RefRecord, format_table_name, log_key
 from engine.fsck import FAULTS, Severity, check_repository
 from engine.git import find_repository
 from engine.repair import plan_repair, repair
 from engine.stack import Stack, StackOptions
-from engine.table import Table, TableWriter, WriteOptions
+from engine.table import TableWriter, WriteOptions
 from tests.engine.fsck.test_git_stacks import TRIAL
 from tests.support.cli import ok
 from tests.support.findings import NOW, codes
 from tests.support.git import Git, Repository
-from tests.support.handmade import Handmade, change_byte, change_footer, change_header, raw_block, raw_record
+from tests.support.handmade import (
+    Handmade,
+    blocks,
+    change_byte,
+    change_footer,
+    change_header,
+    overwrite,
+    raw_block,
+    raw_record,
+)
 from tests.support.history import Layout
 from tests.support.objects import add_commits
 from tests.support.stacks import list_tables, listed, lock
@@ -68,17 +77,6 @@ def in_one(do: Callable[[Path], object]) -> Maker:
 def only(repo: Repository) -> Path:
     [name] = listed(repo.reftable)
     return repo.reftable / name
-
-
-def blocks(path: Path, block_type: int) -> list[Block]:
-    with Table.open(path) as table:
-        return [block for block in table.blocks() if block.type == block_type]
-
-
-def overwrite(path: Path, offset: int, data: bytes) -> None:
-    with path.open("r+b") as file:
-        file.seek(offset)
-        file.write(data)
 
 
 def rename(path: Path, name: str) -> None:

@@ -13,6 +13,7 @@ from engine.stack import Stack
 from tests.support.git import EMAIL, NAME, Git, GitRef, Repository
 from tests.support.history import LAYOUTS, TIME, Layout, write_busy_history
 from tests.support.objects import add_commits, add_tags
+from tests.support.stacks import listed
 from tests.support.views import View, engine_view, git_logs, git_view
 
 
@@ -60,7 +61,7 @@ def test_view_as_of_each_table_is_what_git_showed_then(git: Git, tmp_path: Path)
     seen: dict[int, View] = {}
 
     def remember() -> None:
-        names = (repo.reftable / "tables.list").read_text().splitlines()
+        names = listed(repo.reftable)
         seen[len(names)] = git_view(repo)
 
     write_busy_history(repo, after_each=remember)

@@ -20,7 +20,7 @@ from engine.format import (
     footer_size,
     log_key,
 )
-from engine.format.block import BlockWriter
+from engine.format.block import Block, BlockWriter
 from engine.format.codec import encode_head, encode_log, encode_ref
 from engine.format.varint import put_u24, put_varint
 from engine.table import Table
@@ -142,3 +142,16 @@ def change_byte(path: Path, offset: int, mask: int = 0xFF) -> None:
     data = bytearray(path.read_bytes())
     data[offset] ^= mask
     path.write_bytes(data)
+
+
+def overwrite(path: Path, offset: int, data: bytes) -> None:
+    """Put bytes in the place of others."""
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(data)
+
+
+def blocks(path: Path, block_type: int) -> list[Block]:
+    """The blocks of this type in a table."""
+    with Table.open(path) as table:
+        return [block for block in table.blocks() if block.type == block_type]

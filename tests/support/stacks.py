@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from pathlib import Path
 
 from engine.format import LogRecord, RefRecord
@@ -105,3 +106,13 @@ def traces(directory: Path) -> dict[str, tuple[int, int, int, int]]:
         status = path.stat()
         found[path.name] = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     return found
+
+
+@contextmanager
+def umask(mask: int) -> Generator[None]:
+    """Have this one for a while; it is the process's."""
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.format import INDEX, LOG, REF, Block, RefRecord, is_unsafe_refname
+from engine.format import INDEX, LOG, REF, RefRecord, is_unsafe_refname
 from engine.fsck import Severity, fsck
 from engine.stack import Stack
 from engine.stack.stack import StackOptions
@@ -19,7 +19,7 @@ from engine.table import Table
 from tests.engine.fsck.test_whole_stack import BROKEN_NAMES, UNSAFE_NAMES
 from tests.support.findings import faults, findings
 from tests.support.git import Git, Repository
-from tests.support.handmade import change_byte, change_footer, change_header
+from tests.support.handmade import blocks, change_byte, change_footer, change_header, overwrite
 from tests.support.history import LAYOUTS, Layout, write_busy_history
 from tests.support.objects import add_commits
 from tests.support.stacks import list_tables, listed, lock
@@ -112,17 +112,6 @@ def path(git: Git, tmp_path: Path) -> Path:
     repo.git("pack-refs")
     assert_sound(repo.reftable)
     return repo.reftable / listed(repo.reftable)[0]
-
-
-def blocks(path: Path, block_type: int) -> list[Block]:
-    with Table.open(path) as table:
-        return [block for block in table.blocks() if block.type == block_type]
-
-
-def overwrite(path: Path, offset: int, data: bytes) -> None:
-    with path.open("r+b") as file:
-        file.seek(offset)
-        file.write(data)
 
 
 def flip_a_value(path: Path) -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 import engine.fsck.objects
-from engine.format import INDEX, LOG, OBJ, REF, Block, LogRecord, RefRecord, log_key
+from engine.format import INDEX, LOG, OBJ, REF, LogRecord, RefRecord, log_key
 from engine.format.varint import put_varint
 from engine.fsck import Severity
 from engine.table import Table, WriteOptions
 from tests.support.findings import codes, faults, findings, install, only, write_stack
-from tests.support.handmade import Handmade, change_byte, change_footer, raw_block, raw_record
+from tests.support.handmade import Handmade, blocks, change_byte, change_footer, raw_block, raw_record
 from tests.support.stacks import entry
 from tests.support.tables import oid
 
@@ -24,11 +24,6 @@ LEVELS = WriteOptions(block_size=80, unpadded=True)
 def many(count: int = 9) -> list[RefRecord]:
     """Return refs that fill a block each, when blocks are of 80 bytes."""
     return [RefRecord(b"refs/heads/%02d-branch" % number, 1, oid(number)) for number in range(count)]
-
-
-def blocks(path: Path, block_type: int) -> list[Block]:
-    with Table.open(path) as table:
-        return [block for block in table.blocks() if block.type == block_type]
 
 
 class Parts:

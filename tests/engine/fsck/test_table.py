@@ -7,13 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from engine.format import INDEX, LOG, OBJ, REF, U64_MAX, Block, HashId, LogRecord, RefRecord, log_key
+from engine.format import INDEX, LOG, OBJ, REF, U64_MAX, HashId, LogRecord, RefRecord, log_key
 from engine.format.codec import encode_ref
 from engine.format.varint import put_u24, put_varint
 from engine.fsck import Report, Severity
 from engine.table import Table, WriteOptions
 from tests.support.findings import codes, faults, findings, install, only, write_stack
-from tests.support.handmade import Handmade, change_byte, change_footer, change_header, raw_block, raw_record
+from tests.support.handmade import (
+    Handmade,
+    blocks,
+    change_byte,
+    change_footer,
+    change_header,
+    overwrite,
+    raw_block,
+    raw_record,
+)
 from tests.support.stacks import entry
 from tests.support.tables import oid
 
@@ -26,17 +35,6 @@ LOGS = [entry(ref.name, 1, new=ref.value) for ref in REFS]
 def path(tmp_path: Path) -> Path:
     """The one table of a stack, with each kind of section and an index for each."""
     return write_stack(tmp_path, REFS, LOGS, WriteOptions(block_size=512, restart_interval=4))
-
-
-def blocks(path: Path, block_type: int) -> list[Block]:
-    with Table.open(path) as table:
-        return [block for block in table.blocks() if block.type == block_type]
-
-
-def overwrite(path: Path, offset: int, data: bytes) -> None:
-    with path.open("r+b") as file:
-        file.seek(offset)
-        file.write(data)
 
 
 def test_a_sound_table_has_no_findings(path: Path) -> None:

@@ -31,6 +31,7 @@ from tests.support.stacks import (
     make_stack,
     names,
     traces,
+    umask,
 )
 from tests.support.tables import oid, write_table
 
@@ -44,15 +45,6 @@ def open_directory(
         yield directory
     finally:
         directory.close()
-
-
-@contextmanager
-def umask(mask: int) -> Generator[None]:
-    before = os.umask(mask)
-    try:
-        yield
-    finally:
-        os.umask(before)
 
 
 def modes(directory: Path) -> set[int]:

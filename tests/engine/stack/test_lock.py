@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from engine.errors import LockError
 from engine.stack import LockFile, lock as lock_module
+from tests.support.stacks import umask
 
 
 @pytest.fixture
@@ -47,15 +46,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def steady(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses without jitter."""
     monkeypatch.setattr("engine.stack.lock.jitter", lambda low, high: (low + high) / 2)
-
-
-@contextmanager
-def umask(mask: int) -> Generator[None]:
-    before = os.umask(mask)
-    try:
-        yield
-    finally:
-        os.umask(before)
 
 
 def test_a_lock_is_a_file_beside_its_target_while_it_is_held(target: Path) -> None:

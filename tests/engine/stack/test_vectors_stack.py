@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,18 +24,10 @@ from tests.support.stacks import (
     make_stack,
     names,
     same,
+    umask,
 )
 
 GEOMETRIC = StackOptions(policy="geometric")
-
-
-@contextmanager
-def umask(mask: int) -> Generator[None]:
-    before = os.umask(mask)
-    try:
-        yield
-    finally:
-        os.umask(before)
 
 
 def mode(path: Path) -> int:

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from engine.errors import ChecksumError, FormatError, MissingTableError
-from engine.format import INDEX, LOG, REF, Block, Footer, RefRecord
+from engine.format import INDEX, LOG, REF, Footer, RefRecord
 from engine.merge import compact_tables
 from engine.stack import Stack, StackOptions
 from engine.table import Table, WriteOptions
-from tests.support.handmade import change_byte, change_footer
+from tests.support.handmade import blocks, change_byte, change_footer
 from tests.support.stacks import add, entry, list_tables, make_stack, names
 from tests.support.tables import oid, write_table
 
@@ -33,11 +33,6 @@ def path(tmp_path: Path) -> Path:
     with Stack.open(tmp_path, OPTIONS) as stack:
         add(stack, REFS, LOGS)
         return tmp_path / names(stack)[0]
-
-
-def blocks(path: Path, block_type: int) -> list[Block]:
-    with Table.open(path) as table:
-        return [block for block in table.blocks() if block.type == block_type]
 
 
 def answer(read: Callable[..., object], *args: object) -> object:

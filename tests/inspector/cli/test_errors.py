@@ -21,6 +21,7 @@ from inspector.actions import Workplace
 from inspector.exit_codes import ExitCode, describe
 from tests.support.cli import ROOT, Outcome, ok, run, start
 from tests.support.git import Git, Repository
+from tests.support.stacks import listed
 from tests.support.tables import oid, stack_files
 
 
@@ -34,10 +35,6 @@ def stack(tmp_path: Path) -> Path:
             with handle.addition() as addition, addition.table() as writer:
                 writer.add_ref(RefRecord(b"refs/heads/%d" % number, addition.update_index, oid(number)))
     return directory
-
-
-def tables(stack: Path) -> list[str]:
-    return (stack / "tables.list").read_text().splitlines()
 
 
 def assert_one_line(done: Outcome) -> None:
@@ -121,12 +118,12 @@ def test_a_lock_that_is_held_is_code_4_and_named(stack: Path) -> None:
 
 
 def test_a_locked_table_is_code_4_and_named(stack: Path) -> None:
-    lock = stack / f"{tables(stack)[1]}.lock"
+    lock = stack / f"{listed(stack)[1]}.lock"
     lock.touch()
     done = run("compact", stack)
     assert done.code == 4
     assert lock.name in done.err
-    assert len(tables(stack)) == 3
+    assert len(listed(stack)) == 3
 
 
 def test_an_old_value_that_is_not_there_is_code_5(stack: Path) -> None:
@@ -140,7 +137,7 @@ def test_an_old_value_that_is_not_there_is_code_5(stack: Path) -> None:
 
 @pytest.mark.parametrize("verb", ["segments", "compact", "expire", "clean", "add"])
 def test_a_broken_table_is_code_3_and_named(stack: Path, verb: str) -> None:
-    table = stack / tables(stack)[1]
+    table = stack / listed(stack)[1]
     data = bytearray(table.read_bytes())
     data[-5] ^= 0xFF
     table.write_bytes(data)
@@ -191,7 +188,7 @@ def test_an_interrupt_behind_the_commit_says_that_a_change_is_made(
     for verb, told in ((["compact"], "; a change is made already"), (["tables"], "")):
         done = run(*verb, stack)
         assert (done.code, done.err) == (130, f"reftable-inspector: interrupted{told}\n")
-    assert len(tables(stack)) == 1
+    assert len(listed(stack)) == 1
 
 
 @pytest.mark.usefixtures("interruptible")

@@ -14,7 +14,7 @@ from tests.support.cli import ok, run
 from tests.support.git import Git, Repository
 from tests.support.handmade import change_byte, change_footer
 from tests.support.history import Layout, write_busy_history
-from tests.support.stacks import LOOSE, add, branch, entry, same
+from tests.support.stacks import LOOSE, add, branch, entry, listed, same
 from tests.support.tables import stack_files
 
 MANY = StackOptions(auto_compact=False, block_size=512)
@@ -33,7 +33,7 @@ def stack(tmp_path: Path) -> Path:
 
 
 def tables(stack: Path) -> list[Path]:
-    return [stack / name for name in (stack / "tables.list").read_text().splitlines()]
+    return [stack / name for name in listed(stack)]
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ from engine.merge import Segment, suggest_compaction_segment, suggest_geometric_
 from engine.stack import Stack
 from tests.support.cli import ok, run
 from tests.support.git import Git, Repository
+from tests.support.stacks import listed
 
 NULL = "0" * 40
 READING = ["tables", "segments", "refs", "logs", "print"]
@@ -328,7 +329,7 @@ def test_print_as_json_is_refs_then_logs_with_their_kind(history: Repository) ->
 
 def test_tables_are_the_lines_of_the_list(history: Repository) -> None:
     objects = ok("tables", history.path, "--json").objects
-    names = (history.reftable / "tables.list").read_text().splitlines()
+    names = listed(history.reftable)
     assert [table["name"] for table in objects] == names
     for position, table in enumerate(objects):
         assert table == {
@@ -457,7 +458,7 @@ LOOKING = [
 def test_looking_removes_no_table_that_is_listed_no_more(
     history: Repository, verb: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = (history.reftable / "tables.list").read_text().splitlines()
+    names = listed(history.reftable)
     close = Stack.close
 
     def overtaken(stack: Stack) -> None:
@@ -472,7 +473,7 @@ def test_looking_removes_no_table_that_is_listed_no_more(
 
 @pytest.mark.parametrize("json", [[], ["--json"]], ids=["text", "json"])
 def test_looking_writes_nothing_and_asks_for_no_lock(history: Repository, json: list[str]) -> None:
-    names = (history.reftable / "tables.list").read_text().splitlines()
+    names = listed(history.reftable)
     for name in ("tables.list", names[0]):
         (history.reftable / f"{name}.lock").touch()
     # An orphan, as a writable handle may remove on leaving.

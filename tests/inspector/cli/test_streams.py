@@ -17,6 +17,7 @@ import pytest
 from inspector.cli import entry
 from inspector.exit_codes import ExitCode, describe
 from tests.support.cli import ok
+from tests.support.stacks import listed
 
 # With data on standard output, in a stack with faults: the code where it can be written.
 VERBS = {
@@ -46,7 +47,7 @@ def damaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (directory / "tables.list").touch()
     for command in (f"create refs/heads/x {'1' * 40}", "symref-create HEAD refs/heads/x"):
         ok("add", "--force", "-m", "x", directory, stdin=f"{command}\n".encode())
-    newest = directory / (directory / "tables.list").read_text().splitlines()[-1]
+    newest = directory / listed(directory)[-1]
     newest.write_bytes(newest.read_bytes()[:-1] + b"?")
     return directory
 

@@ -15,6 +15,7 @@ from engine.progress import ProgressCallback
 from engine.stack import CleanPlan, Stack
 from tests.support.cli import ok, run
 from tests.support.git import Git, Repository
+from tests.support.stacks import listed
 from tests.support.tables import stack_files
 
 
@@ -36,7 +37,7 @@ def state(repo: Repository) -> tuple[Any, Any]:
 
 
 def names(repo: Repository) -> list[str]:
-    return (repo.reftable / "tables.list").read_text().splitlines()
+    return listed(repo.reftable)
 
 
 def test_an_empty_message_is_refused_as_git_refuses_it(repo: Repository) -> None:

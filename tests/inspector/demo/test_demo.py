@@ -15,6 +15,7 @@ from engine.stack import Stack
 from inspector.demo import build_demo
 from tests.support.cli import ok, run
 from tests.support.git import Git
+from tests.support.stacks import listed
 from tests.support.tables import stack_files
 
 
@@ -105,7 +106,7 @@ def test_git_reads_it(git: Git, tmp_path: Path) -> None:
     # git compacts what the engine wrote, and both still see the same.
     before = ok("print", repo.reftable).out
     repo.git("pack-refs", "--all")
-    assert len((repo.reftable / "tables.list").read_text().splitlines()) == 1
+    assert len(listed(repo.reftable)) == 1
     assert ok("print", repo.reftable).out == before
 
 

@@ -21,6 +21,7 @@ from inspector.tui.screens.journal import JournalScreen
 from inspector.tui.screens.plan import ActionScreen, Phase
 from tests.support.actions import ActionApp, act, confirm, journal, lines, phase, sentence, until, workplace
 from tests.support.screens import branch, branches, log, make_stack, shown_lines
+from tests.support.stacks import listed
 from tests.support.tables import oid, stack_files
 
 
@@ -242,7 +243,7 @@ def test_a_compaction_is_chosen_with_what_each_rule_suggests(stack: Path) -> Non
         assert app.answers == [True]
 
     act(screen, steps)
-    assert len((stack / "tables.list").read_text().splitlines()) == 2
+    assert len(listed(stack)) == 2
 
 
 @pytest.mark.parametrize("which", ["add", "expire", "compact"])

@@ -24,6 +24,7 @@ from inspector.tui.screens.plan import ActionScreen, Phase
 from inspector.tui.screens.snapshots import SnapshotsScreen
 from tests.support.actions import ActionApp, act, confirm, journal, lines, phase, sentence, until, warnings
 from tests.support.screens import OPTIONS, branches, inspect, make_stack, press, shown_lines
+from tests.support.stacks import listed
 from tests.support.tables import stack_contents
 
 
@@ -39,10 +40,6 @@ def place(stack: Path, *, read_only: bool = False) -> Workplace:
 def compact(stack: Path) -> None:
     action = CompactAction(place(stack), "all")
     run(action, action.plan(lambda _: None), lambda _: None)
-
-
-def listed(stack: Path) -> list[str]:
-    return (stack / "tables.list").read_text().splitlines()
 
 
 def files(stack: Path) -> dict[str, bytes]:

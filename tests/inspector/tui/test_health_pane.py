@@ -42,6 +42,7 @@ from tests.support.screens import (
     settle,
     shown_lines,
 )
+from tests.support.stacks import listed
 
 Steps = Callable[[Pilot[Any], "Host"], Awaitable[None]]
 LOCK = UnlistedFile("tables.list.lock", FileKind.LIST_LOCK, 0, 0.0, 3600.0, "a lock")
@@ -284,8 +285,8 @@ def test_a_stack_is_checked_again_when_asked(stack: Path) -> None:
 def test_findings_of_tables_that_are_gone_go_with_them(stack: Path) -> None:
     async def steps(pilot: Pilot[Any], app: Host) -> None:
         await checked(pilot)
-        listed = (stack / "tables.list").read_text().splitlines()
-        (stack / "tables.list").write_text(f"{listed[0]}\n{listed[2]}\n")
+        names = listed(stack)
+        (stack / "tables.list").write_text(f"{names[0]}\n{names[2]}\n")
         app.pane.show(view(stack), ())
         await pilot.pause()
         assert app.counts is not None
@@ -320,7 +321,7 @@ class Halting:
         self, directory: Path, _options: StackOptions, progress: ProgressCallback
     ) -> Iterator[Finding]:
         progress(Progress("halting", 0, 100))
-        yield bad((directory / "tables.list").read_text().splitlines()[0])
+        yield bad(listed(directory)[0])
         progress(Progress("halting", 50, 100))
         self.waits.set()
         self.goes_on.wait(10)

@@ -23,6 +23,7 @@ from tests.support.demo import copy_damaged_demo, copy_demo
 from tests.support.handmade import change_byte
 from tests.support.pictures import SIZES, Compare, Somewhere, comparing
 from tests.support.screens import WIDE, branches, log, make_stack, open_session, press, settle as settled
+from tests.support.stacks import listed
 
 CLOCKS = ("engine.repair.execute", "engine.repair.planner", "engine.fsck.run", "inspector.actions.trouble")
 
@@ -111,7 +112,7 @@ def test_plan_with_a_lock_in_its_way(picture: Compare, place: Somewhere) -> None
 
 def test_snapshots(picture: Compare, place: Somewhere) -> None:
     stack = place.directory
-    names = (stack / "tables.list").read_text().splitlines()
+    names = listed(stack)
 
     def change(count: int) -> None:
         (stack / "tables.list").write_text("".join(f"{name}\n" for name in names[:count]))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.git import Git
+from tests.support.stacks import listed
 from tests.support.terminal import inspector
 from tests.support.walk import walk
 
@@ -87,12 +88,12 @@ def test_a_directory_in_which_no_user_may_write_is_shown_like_any_other(littered
 @pytest.mark.whole
 def test_a_stack_that_is_changed_meanwhile_is_read_and_left_alone(littered: Path) -> None:
     stack = littered / "reftable"
-    gone = (stack / "tables.list").read_text().splitlines()[-1]
+    gone = listed(stack)[-1]
     with inspector(littered.parent) as terminal:
         terminal.until("refs/heads/topic-1")
         terminal.quiet()
         # As a compaction of git's leaves it: another list, and a table that the list has no more.
-        names = [line for line in (stack / "tables.list").read_text().splitlines() if line != gone]
+        names = [line for line in listed(stack) if line != gone]
         (stack / "new").write_text("".join(f"{name}\n" for name in names))
         (stack / "new").rename(stack / "tables.list")
         before = everything(littered)
