@@ -31,15 +31,8 @@ if TYPE_CHECKING:
     from inspector.model.arrangement import LOGS, REFS, Arrangement, RecordKind, Shape, arrange
     from inspector.model.compaction_study import Blocked, Damage, MergeKey, PastCompaction, Study, TableSize
     from inspector.model.destinations import InBytes, InList, ReadPlace, find, is_at_hand
-    from inspector.model.difference_summary import DifferenceSummary, summarise
-    from inspector.model.event import (
-        Event,
-        EventKind,
-        OwnChange,
-        Shapes,
-        TableShape,
-        history_of_tables,
-    )
+    from inspector.model.difference_summary import summarise
+    from inspector.model.event import Event, EventKind, OwnChange, Shapes, TableShape, history_of_tables
     from inspector.model.health import (
         Check,
         Counts,
@@ -73,17 +66,8 @@ if TYPE_CHECKING:
         place_words,
     )
     from inspector.model.session import KeyFound, News, Reloaded, RowsRead, Session
-    from inspector.model.trace import ChainEnd, Link, RefTrace, UnreadTable, find_versions
-    from inspector.model.view import (
-        AsOf,
-        Elsewhere,
-        OneTable,
-        Scope,
-        StackView,
-        WholeStack,
-        damage_text,
-        view_of,
-    )
+    from inspector.model.trace import ChainEnd, RefTrace, find_versions
+    from inspector.model.view import AsOf, Elsewhere, OneTable, Scope, StackView, WholeStack, damage_text
     from inspector.model.what_if import LOADS, Band, Course, Load, Moment, begin, last_updates, past, replay
 else:
     __getattr__, __dir__, __all__ = lazily(
@@ -92,9 +76,9 @@ else:
             "arrangement": "LOGS REFS Arrangement RecordKind Shape arrange",
             "compaction_study": "Blocked Damage MergeKey PastCompaction Study TableSize",
             "destinations": "InBytes InList ReadPlace find is_at_hand",
-            "difference_summary": "DifferenceSummary summarise",
+            "difference_summary": "summarise",
             "event": "Event EventKind OwnChange Shapes TableShape history_of_tables",
-            "health": ("Check Counts Health HealthMark broken_text diagnose findings_at_hand identity"),
+            "health": "Check Counts Health HealthMark broken_text diagnose findings_at_hand identity",
             "history": "History Told compare reopen",
             "journal": "Ending Entry Journal",
             "layout_reader": "LayoutReader",
@@ -107,8 +91,8 @@ else:
                 "PlanPlace RecordPlace RefPlace SectionPlace SnapshotPlace place_words"
             ),
             "session": "KeyFound News Reloaded RowsRead Session",
-            "trace": "ChainEnd Link RefTrace UnreadTable find_versions",
-            "view": "AsOf Elsewhere OneTable Scope StackView WholeStack damage_text view_of",
+            "trace": "ChainEnd RefTrace find_versions",
+            "view": "AsOf Elsewhere OneTable Scope StackView WholeStack damage_text",
             "what_if": "LOADS Band Course Load Moment begin last_updates past replay",
         },
     )

@@ -19,9 +19,11 @@ from engine.lazy import lazily
 if TYPE_CHECKING:
     from inspector.text.as_json import json_line, log_json, ref_json
     from inspector.text.facts import (
+        bar,
         bracket,
         columns,
         counted,
+        eighths_bar,
         error_text,
         file_size,
         loss_text,
@@ -72,7 +74,7 @@ else:
         {
             "as_json": "json_line log_json ref_json",
             "facts": (
-                "bracket columns counted error_text file_size loss_text name_text short_id "
+                "bar bracket columns counted eighths_bar error_text file_size loss_text name_text short_id "
                 "short_table_name shorten_middle shown update_range value_text whole_value"
             ),
             "layout_words": "copied_value explanation size_text span_value_text title",

@@ -57,6 +57,18 @@ def columns(headings: Sequence[str], rows: Iterable[Sequence[str]], align: str) 
     return [layout.format(*row).rstrip() for row in table]
 
 
+def bar(size: int, largest: int, width: int) -> str:
+    """A bar of `width` cells for `largest`, in eighths of a cell; what is not empty has at least one."""
+    eighths = size * width * 8 // largest if largest else 0
+    return eighths_bar(max(size > 0, eighths))
+
+
+def eighths_bar(eighths: int) -> str:
+    """A bar of so many eighths of a cell."""
+    full, rest = divmod(eighths, 8)
+    return "█" * full + ("▏▎▍▌▋▊▉"[rest - 1] if rest else "")
+
+
 def bracket(position: int, among: range, glyphs: str = "╴┐│┘") -> str:
     """What a bracket around the positions `among` shows in the row of one; nothing outside.
 

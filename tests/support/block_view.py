@@ -9,9 +9,10 @@ from typing import Any
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 
+from engine.format import Read
 from engine.table import Table
 from inspector.rows import Node
-from inspector.tui.widgets.block_pane import BlockPane
+from inspector.tui.widgets.block_pane import BlockPane, ShownFile
 from inspector.tui.widgets.block_tree import BlockTree
 from inspector.tui.widgets.hex_view import HexView
 from tests.support.screens import WIDE, drive, shown_lines
@@ -55,8 +56,11 @@ class View:
     async def show_damaged(self, path: Path) -> None:
         with Path.open(path, "rb") as file:
             data = file.read()
-        self.pane.show_file(path.name, len(data), lambda at, size: data[at : at + size])
+        self.show_file(path.name, len(data), lambda at, size: data[at : at + size])
         await self.settle()
+
+    def show_file(self, name: str, size: int, read: Read) -> None:
+        self.pane.show(ShownFile(name, name, size, read))
 
     async def go(self, offset: int) -> None:
         self.hex.go_to(offset)

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from engine.merge import fastlog2
+from inspector.text import eighths_bar
 
-EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 SHADES: Final = "█▓▒"
 """Tables that are put together in one bar, in turn."""
 
@@ -53,8 +53,7 @@ class Axis(NamedTuple):
 
     def bar(self, size: int) -> str:
         """The bar of a size, without the rules behind it."""
-        full, rest = divmod(self.eighths(size), 8)
-        return "█" * full + (EIGHTHS[rest] if rest else "")
+        return eighths_bar(self.eighths(size))
 
     def row(self, size: int, threshold: int | None = None) -> tuple[str, int]:
         """A bar and the rules behind it, as wide as the axis, and where these begin.

@@ -53,8 +53,8 @@ _COPIED: Final = 65536
 _OFFSET: Final = r"0[xX]([0-9a-fA-F]{1,16})|([0-9]{1,20})"
 
 
-class _File(NamedTuple):
-    """A file of `size` bytes; `read` is called in a thread."""
+class ShownFile(NamedTuple):
+    """A file of `size` bytes, which may be no sound table; `read` is called in a thread."""
 
     path: str
     name: str
@@ -65,7 +65,7 @@ class _File(NamedTuple):
 class BlockSpot(NamedTuple):
     """What a block pane showed: a file, a part of it, and so many rows above that."""
 
-    file: _File | None
+    file: ShownFile | None
     place: NodePlace | None
     above: int
 
@@ -121,7 +121,7 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
         self._offset = Prompt(self._tree, placeholder="", classes="offset", restrict=r"[0-9a-fA-FxX]*")
         views = Container(ListPane(self._tree, id="block-parts"), self._hex, id="block-views")
         super().__init__(views, self._facts, self._offset)
-        self._file: _File | None = None
+        self._file: ShownFile | None = None
         self._reader: LayoutReader | None = None  # None until the file is open
         self._asked: tuple[Callable[[LayoutReader, Job], PathRead], int | None] | None = None  # the way then
         self._jobs = Jobs(self)
@@ -135,13 +135,9 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
     def show_table(self, table: Table | None) -> None:
         """Show `table`; one that is shown already stays as it is, with all that is open and selected."""
         if table is None:
-            self._show(None)
+            self.show(None)
         elif self._file is None or (self._file.path, self._file.size) != (table.path, table.size):
-            self._show(_File(table.path, table.name, table.size, table.read))
-
-    def show_file(self, name: str, size: int, read: Read) -> None:
-        """Show a file of `size` bytes, which may be no sound table; `read` is called in a thread."""
-        self._show(_File(name, name, size, read))
+            self.show(ShownFile(table.path, table.name, table.size, table.read))
 
     @property
     def selected(self) -> Node | None:
@@ -157,7 +153,7 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
     def restore(self, spot: BlockSpot) -> None:
         """Show what was shown then."""
         if spot.file != self._file:
-            self._show(spot.file)
+            self.show(spot.file)
         if (place := spot.place) is not None:
             self._go_to(place, above=spot.above)
 
@@ -187,7 +183,8 @@ the next and previous damage of the table. y copies the value, Y the bytes, O th
             take = partial(self._take_path, above=above, by_cursor=by_cursor)
             self._go(lambda job: way(reader, job), take)
 
-    def _show(self, file: _File | None) -> None:
+    def show(self, file: ShownFile | None) -> None:
+        """Show another file, or none."""
         for group in ("open", "children", "way", "bytes", "copy"):
             self._jobs.drop(group)
         self._file = file

@@ -32,7 +32,7 @@ from inspector.model import (
     identity,
 )
 from inspector.rows import SequenceRows
-from inspector.text import counted, file_size, safe_message, safe_name, short_table_name, shorten_middle
+from inspector.text import bar, counted, file_size, safe_message, safe_name, short_table_name, shorten_middle
 from inspector.tui.keys import bindings
 from inspector.tui.navigation import Follow
 from inspector.tui.widgets.detail import ScrolledText
@@ -45,7 +45,6 @@ from inspector.tui.widgets.health_words import (
     summary,
     what_cell,
 )
-from inspector.tui.widgets.stack_rows import bar
 from inspector.tui.widgets.state_message import StateMessage, TellsState
 from inspector.tui.widgets.virtual_list import Cell, Column, ListPane, VirtualList
 from inspector.tui.work import Job, Jobs, failure_text

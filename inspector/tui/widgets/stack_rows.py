@@ -16,6 +16,7 @@ from engine.stack import FileKind, UnlistedFile
 from inspector.model import HealthMark, StackRow, StackView
 from inspector.text import (
     age_text,
+    bar,
     bracket,
     file_size,
     safe_name,
@@ -24,8 +25,6 @@ from inspector.text import (
     update_range,
 )
 from inspector.tui.widgets.virtual_list import Cell, Column, Look
-
-_EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 
 _MARK_LOOKS: Final[dict[HealthMark, Look]] = {
     HealthMark.UNCHECKED: "muted",
@@ -40,15 +39,6 @@ HEADING: Final = "not in tables.list"
 
 ListedRow = StackRow | str | UnlistedFile
 """A table, the heading, or a file that is not in the list."""
-
-
-def bar(size: int, largest: int, width: int) -> str:
-    """A bar of `width` cells for `largest`, in eighths of a cell; what is not empty has at least one."""
-    eighths = size * width * 8 // largest if largest else 0
-    if size > 0:
-        eighths = max(1, eighths)
-    full, rest = divmod(eighths, 8)
-    return "█" * full + (_EIGHTHS[rest] if rest else "")
 
 
 def stack_columns(

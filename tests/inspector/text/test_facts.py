@@ -7,19 +7,19 @@ import pytest
 from engine.format import LogRecord, RefRecord
 from inspector.text import (
     age_text,
+    bar,
     error_text,
     file_size,
     log_time,
     log_zone,
     short_id,
     short_table_name,
+    shorten_middle,
     shown,
     update_range,
     value_text,
 )
 from inspector.text.facts import SHOWN_BYTES
-from inspector.tui.widgets.stack_rows import bar
-from inspector.tui.widgets.status_line import shorten_middle
 from tests.support.tables import oid
 
 

@@ -112,7 +112,7 @@ def test_a_user_who_moves_on_is_not_taken_back(path: Path) -> None:
 
     async def steps(view: View) -> None:
         gate.set()
-        view.pane.show_file(path.name, len(data), read)
+        view.show_file(path.name, len(data), read)
         await view.settle()
         gate.clear()
         view.pane.reveal(600)
@@ -299,7 +299,7 @@ def test_news_of_the_table_before_is_dropped(path: Path) -> None:
         return data[at : at + size]
 
     async def steps(view: View) -> None:
-        view.pane.show_file("slow.ref", len(data), slow)
+        view.show_file("slow.ref", len(data), slow)
         while not begun.is_set():
             await view.pilot.pause(0.01)
         view.pane.show_table(Table.open(path))
@@ -333,7 +333,7 @@ def test_a_file_that_cannot_be_read_is_told_and_any_key_leads_nowhere(path: Path
         raise OSError(errno.EIO, "Input/output error")
 
     async def steps(view: View) -> None:
-        view.pane.show_file(path.name, 1000, fail)
+        view.show_file(path.name, 1000, fail)
         await view.settle()
         assert "Input/output error" in view.text
         await view.press("n", "i", "Y", "h")

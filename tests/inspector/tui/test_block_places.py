@@ -197,7 +197,7 @@ def test_a_table_that_cannot_be_read_says_why() -> None:
         raise OSError(5, "Input/output error")
 
     async def steps(view: View) -> None:
-        view.pane.show_file("t.ref", 1000, fail)
+        view.show_file("t.ref", 1000, fail)
         await view.settle()
         assert "Input/output error" in view.text
         await view.press("j", "h", "n", "i", "y", "Y", "O", "f", "1", "enter")
