@@ -299,7 +299,8 @@ def open_table(path: str, name: str, hash_id: HashId) -> ReadableTable:
     except FileNotFoundError:
         return BrokenTable(path, name, MissingTableError(name), hash_id)
     except (FormatError, OSError) as error:
-        return BrokenTable(path, name, no_shortage(error), hash_id)
+        # Without the frames that it came through: they hold another handle of the file.
+        return BrokenTable(path, name, no_shortage(error).with_traceback(None), hash_id)
 
 
 def no_shortage(error: FormatError | OSError) -> FormatError | OSError:

@@ -376,3 +376,28 @@ def test_what_is_no_directory_is_an_error_of_the_system(tmp_path: Path) -> None:
         open_readable(tmp_path / "file")
     with open_readable(tmp_path) as stack:
         assert (stack.tables, stack.faults) == ((), ())
+
+
+def test_a_table_that_does_not_open_is_held_open_once(
+    tmp_path: Path, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, held = tmp_path / names[1], set[int]()
+    path.write_bytes(b"\xff" * 500)
+    opens, closes = os.open, os.close
+
+    def opening(file: str, flags: int, mode: int = 0o777) -> int:
+        fd = opens(file, flags, mode)
+        if file == str(path):
+            held.add(fd)
+        return fd
+
+    def closing(fd: int) -> None:
+        held.discard(fd)
+        closes(fd)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", opening)
+        patched.setattr(os, "close", closing)
+        with open_readable(tmp_path) as stack:
+            assert stack.faults
+            assert len(held) == 1
