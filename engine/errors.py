@@ -25,10 +25,11 @@ Absent records are `None`, never an error, and `OSError` passes through unchange
 from __future__ import annotations
 
 import os
-import pwd
 import stat
 from contextlib import suppress
 from typing import Final
+
+from engine.system import user_id, user_name
 
 _SHOWN_BYTES: Final = 120
 _SHOWN_NAMES: Final = 3
@@ -52,21 +53,15 @@ def in_words(error: BaseException) -> str:
 
 def belongs_to(error: OSError) -> str:
     """Whose file it is that may not be used, what its mode is, and who wants it; empty for other errors."""
-    if isinstance(error, PermissionError) and error.filename is not None:
+    me = user_id()
+    if isinstance(error, PermissionError) and error.filename is not None and me is not None:
         with suppress(OSError):
             status = os.stat(error.filename)
-            owner, user = _user(status.st_uid), _user(os.geteuid())
+            owner, user = user_name(status.st_uid), user_name(me)
             return (
                 f"it belongs to {owner} and has the mode {stat.S_IMODE(status.st_mode):03o}; you are {user}"
             )
     return ""
-
-
-def _user(number: int) -> str:
-    try:
-        return pwd.getpwuid(number).pw_name
-    except KeyError:
-        return f"user {number}"
 
 
 class ReftableError(Exception):

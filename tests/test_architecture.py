@@ -37,7 +37,7 @@ ENGINE_WINGS = {
 # Their files import each other's files, and not only what a wing hands out: a call costs more than its work.
 HOT_WINGS = {"format", "table", "merge"}
 # Files of the engine that belong to no wing, since every wing uses them.
-SHARED = {"closing", "errors", "lazy", "progress"}
+SHARED = {"closing", "errors", "lazy", "progress", "system"}
 # What only a type checker imports, which brings the types of it with itself.
 FOR_CHECKERS = {
     ("git/joint.py", "typing_extensions"),

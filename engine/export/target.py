@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from engine.errors import ApiError
+from engine.system import POSIX
 
 
 @contextmanager
@@ -27,6 +28,9 @@ def new_directory(path: Path, stack: Path) -> Iterator[Path]:
     try:
         yield made
         # Refused by the system if another process has put something there meanwhile.
+        if not POSIX:  # a directory does not take the place of another, be that empty
+            with suppress(FileNotFoundError):
+                os.rmdir(target)
         os.rename(made, target)
     except BaseException:
         shutil.rmtree(made, ignore_errors=True)

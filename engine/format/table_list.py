@@ -7,12 +7,12 @@ for `require_names`, which refuses what git refuses; a reader of damaged lists t
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable
 from enum import StrEnum
 from typing import Final, NamedTuple
 
 from engine.errors import FormatError, shown
+from engine.system import file_name, is_beside, name_bytes
 
 TABLES_LIST: Final = "tables.list"
 
@@ -124,7 +124,7 @@ class TableList(NamedTuple):
         error = self.first_error(_REFUSED)
         if error is not None:
             raise error
-        return [os.fsdecode(line.raw) for line in self.lines if line.raw]
+        return [file_name(line.raw) for line in self.lines if line.raw]
 
     def first_error(self, faults: Collection[ListFault] = frozenset(ListFault)) -> FormatError | None:
         """The first of these faults in the list, or None."""
@@ -152,8 +152,8 @@ def parse_table_list(data: bytes) -> TableList:
     offset = 0
     for raw in data.removesuffix(b"\n").split(b"\n") if data else ():
         meant = raw.partition(b"\0")[0].rstrip(b"\r")
-        is_name = meant not in {b"", b".", b".."} and b"/" not in meant and len(meant) <= _LONGEST_FILE_NAME
-        name = os.fsdecode(meant) if is_name else None
+        named = file_name(meant)
+        name = named if is_beside(named) and len(meant) <= _LONGEST_FILE_NAME else None
         fault = _fault(raw, is_again=name in seen)
         lines.append(ListLine(offset, raw, name, fault))
         if name is not None and fault is None:
@@ -167,7 +167,7 @@ def _fault(raw: bytes, *, is_again: bool) -> ListFault | None:
         return ListFault.BLANK_LINE
     if b"\0" in raw:
         return ListFault.NUL
-    if b"/" in raw or raw in {b".", b".."}:
+    if not is_beside(file_name(raw)):
         return ListFault.LEAVES_DIRECTORY
     if raw.endswith(b"\r"):
         return ListFault.CARRIAGE_RETURN
@@ -178,4 +178,4 @@ def _fault(raw: bytes, *, is_again: bool) -> ListFault | None:
 
 def pack_table_list(names: Iterable[str]) -> bytes:
     """The bytes of a `tables.list` with these names."""
-    return b"".join(os.fsencode(name) + b"\n" for name in names)
+    return b"".join(name_bytes(name) + b"\n" for name in names)

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, NamedTuple, Self, cast
 
 from engine import update
+from engine.system import POSIX, user_id
 
 if TYPE_CHECKING:
     import subprocess
@@ -230,7 +231,7 @@ class GitProgram(NamedTuple):
         The configuration of another user's repository is not asked: it could name any program.
         """
         try:
-            is_ours = os.stat(git_dir).st_uid == os.geteuid()
+            is_ours = os.stat(git_dir).st_uid == user_id()
         except OSError:
             is_ours = False
         answer = self._ask(git_dir if is_ours else os.devnull, "var", "GIT_PAGER")
@@ -318,7 +319,10 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     # The program may be a script that runs the real git, and both hold the pipe that is read from.
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+            if POSIX:
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()
 
 
 def _object_info(oid: bytes, itself: bytes, peeled: bytes) -> ObjectInfo | None:
@@ -345,8 +349,8 @@ def committer_from_environment() -> Identity:
 
     try:
         user = getpass.getuser()
-    except (KeyError, OSError):  # a process may run under an id that no user has
-        user = f"uid{os.getuid()}"
+    except (KeyError, OSError, ImportError):  # a process may run under an id that no user has
+        user = f"uid{os.getuid()}" if POSIX else "unknown"
     name = os.environ.get("GIT_COMMITTER_NAME") or user
     email = (
         os.environ.get("GIT_COMMITTER_EMAIL") or os.environ.get("EMAIL") or f"{user}@{socket.gethostname()}"

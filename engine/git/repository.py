@@ -28,6 +28,7 @@ from engine.git.program import (
 )
 from engine.merge import DEFAULT_FACTOR
 from engine.stack import DEFAULT_LOCK_TIMEOUT_MS, StackOptions
+from engine.system import user_id
 
 if TYPE_CHECKING:
     from engine.git.joint import AnyStack, JointStacks
@@ -283,8 +284,10 @@ class Repository(NamedTuple):
                 raise HookError(f"{key} defines a hook {update.HOOK_NAME}, which git alone runs")
         if program is None:
             return None
+        if (me := user_id()) is None:
+            raise HookError(f"the hook {update.HOOK_NAME} is not run: whose it is cannot be told here")
         for path in (self.common_dir, place):
-            if (owner := path.stat().st_uid) != os.geteuid():
+            if (owner := path.stat().st_uid) != me:
                 raise HookError(
                     f"the hook {update.HOOK_NAME} is not run: {str(path)!r} belongs to user {owner}, and git "
                     "does not work in a repository of another user"

@@ -46,6 +46,7 @@ from engine.stack import (
     remove_stale_lock,
     sync_directory,
 )
+from engine.system import remove_unless_open
 from engine.table import RegularFile, Table, TableWriter, WriteOptions
 
 _COPIED: Final = 2**20
@@ -343,5 +344,6 @@ class _Work:
         for name in names:
             # A git that had read the old list removes what the new one does not name, as soon as it sees it.
             with suppress(FileNotFoundError):
-                os.unlink(self.file(name))
+                if not remove_unless_open(self.file(name)):
+                    continue
             self._removed.append(name)

@@ -35,6 +35,7 @@ from engine.repair.choice import Candidate
 from engine.repair.inputs import Input, contents_of
 from engine.repair.plan import LeftOut
 from engine.stack import HIGHEST_LIMIT, read_list_bytes
+from engine.system import file_name
 from engine.table import Table
 
 _MOST_REASONS: Final = 3
@@ -158,7 +159,7 @@ class Evidence:
         listed = parse_table_list(self.raw or b"")
         others = [one for one in self.entries if is_table_file(one) and one not in listed.names]
         for line in listed.lines:
-            name = line.name or os.fsdecode(line.raw.partition(b"\0")[0])
+            name = line.name or file_name(line.raw.partition(b"\0")[0])
             if name and name not in self.entries:
                 is_cut = line is listed.lines[-1] and not listed.is_whole
                 meant = [one for one in others if _is_alike(name, one) or (is_cut and one.startswith(name))]

@@ -14,6 +14,7 @@ from engine.errors import SnapshotError
 from engine.format import TABLES_LIST, parse_table_list
 from engine.snapshot.manifest import FILES, Snapshot
 from engine.stack import read_list_bytes, sync_file
+from engine.system import O_BINARY, O_NOFOLLOW, O_NONBLOCK
 from engine.table import RegularFile
 
 _READ: Final = 2**20
@@ -82,7 +83,7 @@ def digest(path: Path) -> tuple[int, str] | None:
     if not stat.S_ISREG(path.lstat().st_mode):
         return None
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        fd = os.open(path, os.O_RDONLY | O_BINARY | O_NOFOLLOW | O_NONBLOCK)
     except PermissionError:
         return None
     import hashlib

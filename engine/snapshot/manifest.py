@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple
 
 from engine.errors import ApiError, FormatError, SnapshotError, in_words
 from engine.stack import LOCK_SUFFIX, TABLES_LIST, read_list_bytes, write_file
+from engine.system import is_beside, name_bytes, replace_waiting
 
 MANIFEST: Final = "manifest.json"
 FILES: Final = "files"
@@ -183,7 +184,7 @@ def save_snapshot(snapshot: Snapshot, path: Path) -> None:
     fields["modified"] = dict(snapshot.modified)
     temporary = path / (MANIFEST + PARTIAL)
     write_file(os.fspath(temporary), json.dumps(fields, indent=1).encode("ascii"), file_mode(path))
-    temporary.rename(path / MANIFEST)
+    replace_waiting(temporary, path / MANIFEST)
 
 
 def load_snapshot(path: Path) -> Snapshot:
@@ -208,7 +209,7 @@ def _parse(path: Path, *_identity: int) -> Snapshot:
         _require(_is_number(number, LARGEST_NUMBER + 1), "the number is out of range")
         _require(isinstance(operation, str) and is_operation(operation), "what was done is no word")
         _require(isinstance(kept, bool), "kept is neither true nor false")
-        os.fsencode(losses)  # raises for what is no text that could be shown
+        name_bytes(losses)  # raises for what is no text that could be shown
         tables, files, missing = map(_file_names, lists)
         _require(all(map(is_taken, files)), "the list or a lock is among the files")
         pairs = zip(_file_names([*renamed]), _file_names([*renamed.values()]), strict=True)
@@ -265,6 +266,6 @@ def _file_names(names: list[str]) -> tuple[str, ...]:
     if not isinstance(names, list):
         raise TypeError("no list of names")
     for name in names:
-        if "/" in name or "\0" in name or name in {"", ".", ".."} or len(os.fsencode(name)) > _LONGEST_NAME:
+        if not is_beside(name) or "\0" in name or len(name_bytes(name)) > _LONGEST_NAME:
             raise ValueError(f"{name!r} is no name of a file")
     return tuple(names)

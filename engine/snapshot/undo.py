@@ -41,6 +41,7 @@ from engine.stack import (
     sync_directory,
     unused_table_name,
 )
+from engine.system import file_name, name_bytes, remove_unless_open, replace_waiting
 
 _UNDO: Final = "undo"
 
@@ -89,8 +90,8 @@ class _History:
 
 def _with_names(data: bytes, names: Mapping[str, str]) -> bytes:
     """A list with other names in it; a damaged line stays as it is."""
-    lines = (os.fsdecode(line) for line in data.split(b"\n"))
-    return b"\n".join(os.fsencode(names.get(line, line)) for line in lines)
+    lines = (file_name(line) for line in data.split(b"\n"))
+    return b"\n".join(name_bytes(names.get(line, line)) for line in lines)
 
 
 def _is_there(path: Path, source: Path) -> bool:
@@ -245,7 +246,7 @@ def _places(history: _History, snapshot: Snapshot, data: bytes) -> dict[str, str
     """
     listed = names_in(read_list_bytes(history.stack))
     lines = parse_table_list(data).lines
-    inexact = {line.name for line in lines if line.name and os.fsencode(line.name) != line.raw}
+    inexact = {line.name for line in lines if line.name and name_bytes(line.name) != line.raw}
     wanted = {line.name for line in lines} - inexact
     known = names_known(history.snapshots)
     places: dict[str, str] = {}
@@ -283,7 +284,8 @@ def _drop_unlisted(
     taken = [name for name in before.tables if name in before.files and name not in places.values()]
     taken += [name for name in places if name in before.files and places[name] in listed]
     for name in sorted({*taken, *installed}.difference(listed)):
-        (stack / name).unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            remove_unless_open(stack / name)
 
 
 def _install(source: Path, target: Path) -> None:
@@ -292,7 +294,7 @@ def _install(source: Path, target: Path) -> None:
     temporary.unlink(missing_ok=True)
     try:
         put_file(source, temporary)
-        temporary.rename(target)
+        replace_waiting(temporary, target)
     finally:
         # Renaming one link of a file onto another does nothing, and leaves both.
         temporary.unlink(missing_ok=True)

@@ -17,6 +17,7 @@ from engine.merge import MergedTable
 from engine.stack.directory import StackDirectory
 from engine.stack.lock import LockFile
 from engine.stack.writable import require_writable
+from engine.system import POSIX
 from engine.table import Table, TableWriter
 
 
@@ -72,9 +73,13 @@ class Addition(Unfinished):
             # Noted before it has its name: an interrupt may come just behind the rename.
             self._added.append(table)
             try:
+                if not POSIX:
+                    table.close()
                 temporary.rename(name)
+                if not POSIX:
+                    self._added[-1] = Table.open(table.path, name)
             except BaseException:
-                self._added.remove(table)
+                self._added.pop()
                 directory.unlink([name])
                 raise
             # Git lets tables of one transaction share an index; here ranges never overlap.

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import ExitStack
 from typing import Final, NamedTuple
 
 from engine.errors import LockError, OutdatedError
@@ -28,9 +29,10 @@ from engine.stack.directory import StackDirectory
 from engine.stack.lock import LIST_LOCK
 from engine.stack.temporary import TEMPORARY_MARK
 from engine.stack.unlisted import unlisted_files
+from engine.system import O_NOFOLLOW, O_NONBLOCK, POSIX, remove_unless_open
 
 # Where there is no O_PATH, what is opened may be a pipe.
-_NO_ACCESS: Final = getattr(os, "O_PATH", os.O_RDONLY | os.O_NONBLOCK) | os.O_NOFOLLOW | os.O_CLOEXEC
+_NO_ACCESS: Final = getattr(os, "O_PATH", os.O_RDONLY | O_NONBLOCK) | O_NOFOLLOW
 
 
 class StaleFile(NamedTuple):
@@ -82,7 +84,8 @@ def clean(directory: StackDirectory, plan: CleanPlan | None = None) -> list[str]
         for name in found:
             if planned is None or name in planned:
                 try:
-                    os.unlink(directory.file(name))
+                    if not remove_unless_open(directory.file(name)):
+                        break  # none behind it, as in `StackDirectory.unlink`
                 except FileNotFoundError:
                     continue  # a handle that knew the table has removed it
                 removed.append(name)
@@ -111,17 +114,19 @@ def remove_stale_lock(path: str, *, now: float | None = None, force: bool = Fals
         fd = os.open(path, _NO_ACCESS)
     except FileNotFoundError:
         return False
-    try:
-        if lock_identity(os.fstat(fd)) != judged:
+    with ExitStack() as opened:
+        opened.callback(os.close, fd)
+        found = os.fstat(fd)
+        if lock_identity(found) != judged:
             raise OutdatedError(path, "is another lock than a moment ago")
+        if not POSIX:  # it could not be renamed; its number is not given away that soon there
+            opened.close()
         aside = f"{path}{TEMPORARY_MARK}{os.urandom(3).hex()}"
         os.rename(path, aside)
-        if not os.path.samestat(os.lstat(aside), os.fstat(fd)):
+        if not os.path.samestat(os.lstat(aside), found):
             _put_back(aside, path)
             raise OutdatedError(path, "is another lock than a moment ago")
         os.unlink(aside)
-    finally:
-        os.close(fd)
     return True
 
 

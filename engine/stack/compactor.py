@@ -72,6 +72,7 @@ def compact_range(
                     expiry=expiry,
                     progress=progress,
                 )
+                del merged  # what is open may not be removable
                 temporary.finish()
                 directory.stats.entries_written += compacted.entries
                 with directory.lock_list() as lock:

@@ -54,6 +54,7 @@ from engine.stack.durable import sync_directory
 from engine.stack.lock import LOCK_SUFFIX, LockFile, jitter
 from engine.stack.options import StackOptions
 from engine.stack.temporary import TemporaryTable, unused_table_name
+from engine.system import POSIX
 from engine.table import RegularFile, Table, WriteOptions
 
 _RELOAD_SECONDS: Final = 3.0
@@ -91,6 +92,7 @@ class StackDirectory(Closing):
     __slots__ = (
         "_commits",
         "_list",
+        "_list_status",
         "before_change",
         "held",
         "merged",
@@ -112,6 +114,7 @@ class StackDirectory(Closing):
         self.held: frozenset[str] = frozenset()
         self.before_change: Callable[[bytes], None] = lambda _: None
         self._list: RegularFile | None = None
+        self._list_status: os.stat_result | None = None
         self._commits = 0
         if not stat.S_ISDIR(os.stat(self.path).st_mode):
             raise NotADirectoryError(20, "a stack is a directory", self.path)
@@ -151,7 +154,7 @@ class StackDirectory(Closing):
 
     def is_current(self) -> bool:
         """Whether `tables.list` is still the one that was loaded: one stat, as a rule."""
-        if self._list is not None:
+        if self._list_status is not None:
             try:
                 now = os.stat(self.list_path)
             except FileNotFoundError:
@@ -159,7 +162,7 @@ class StackDirectory(Closing):
             # The file is replaced as a whole, and its inode cannot be used again while we hold it
             # open: the same inode is the same file. Size and time are for a list that is
             # changed in place, with an editor.
-            if _identity(now) == _identity(self._list.status):
+            if _identity(now) == _identity(self._list_status):
                 return True
         return self.read_list() == self.names
 
@@ -190,7 +193,10 @@ class StackDirectory(Closing):
                     raise
             else:
                 merged, replaced = MergedTable(tables), self._replaced(tables)
-                self._list, self.tables, self.merged = file, tables, merged
+                self._list_status = None if file is None else file.status
+                # Held open it could not be replaced there; no other file gets its number that soon.
+                self._list = file if POSIX else None
+                self.tables, self.merged = tables, merged
                 # Their files stay open for the iterators that still read them.
                 self.unlink(replaced)
                 return
@@ -259,10 +265,13 @@ class StackDirectory(Closing):
         """Close all files; remove tables that the compaction of another process has replaced."""
         if not self.read_only and self.tables:
             with suppress(FormatError, MissingTableError, OSError):
-                self.unlink(self._replaced(self._open_tables(self.read_list())))
+                replaced = self._replaced(self._open_tables(self.read_list()))
+                for table in () if POSIX else self.tables:
+                    table.close()
+                self.unlink(replaced)
         for table in self.tables:
             table.close()
-        self._list, self.tables = None, ()
+        self._list, self._list_status, self.tables = None, None, ()
 
     def lock_list(self) -> LockFile:
         """Lock `tables.list`. Raises `LockError`, and `ApiError` on a stack opened read-only."""
@@ -277,7 +286,7 @@ class StackDirectory(Closing):
 
         Taken for an empty stack, it would hide all that the stack which was meant holds.
         """
-        inside = [] if self._list is not None else os.listdir(self.path)
+        inside = [] if self._list_status is not None else os.listdir(self.path)
         if not inside or any(name.startswith((TABLES_LIST, "0x")) for name in inside):
             return
         for stack in ("reftable", ".git/reftable", "../reftable"):

@@ -10,6 +10,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from engine.system import O_BINARY, O_NOFOLLOW, POSIX
+
 
 def write_all(fd: int, data: bytes | bytearray, path: str) -> None:
     """Write all of `data`, in as many calls as it takes, to the file at `path`. Raises `OSError`."""
@@ -26,14 +28,16 @@ def sync(fd: int, path: str) -> None:
 
 
 def change_mode(fd: int, mode: int, path: str) -> None:
-    """Set the permissions of the file at `path`. Raises `OSError`."""
-    with _naming(path):
-        os.fchmod(fd, mode)
+    """Set the permissions of the file at `path`, where files have any. Raises `OSError`."""
+    if POSIX:
+        with _naming(path):
+            os.fchmod(fd, mode)
 
 
 def sync_file(path: str | os.PathLike[str], flags: int = 0) -> None:
     """Make a file durable that was written before. Raises `OSError`."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
+    # Windows has no way to it from a file that is open to be read.
+    fd = os.open(path, (os.O_RDONLY if POSIX else os.O_RDWR) | flags)
     try:
         sync(fd, os.fspath(path))
     finally:
@@ -41,8 +45,9 @@ def sync_file(path: str | os.PathLike[str], flags: int = 0) -> None:
 
 
 def sync_directory(path: str | os.PathLike[str]) -> None:
-    """Make the entries of a directory durable. Raises `OSError`."""
-    sync_file(path, os.O_DIRECTORY)
+    """Make the entries of a directory durable, where it can be opened. Raises `OSError`."""
+    if POSIX:
+        sync_file(path, os.O_DIRECTORY)
 
 
 def write_file(path: str, data: bytes, mode: int) -> None:
@@ -52,7 +57,7 @@ def write_file(path: str, data: bytes, mode: int) -> None:
     """
     with suppress(FileNotFoundError):
         os.unlink(path)
-    flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+    flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | O_BINARY | O_NOFOLLOW
     fd = os.open(path, flags, mode)
     try:
         change_mode(fd, mode, path)

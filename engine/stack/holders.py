@@ -75,10 +75,10 @@ def find_holders(paths: Collection[str]) -> Holders:
         if not left:
             complete = False
             break
-    # One of the own user has more privileges than others: the first of a container, no writer of refs.
-    unseen.discard(os.geteuid())
     if not complete:
         return Holders(found, complete=False)
+    # One of the own user has more privileges than others: the first of a container, no writer of refs.
+    unseen.discard(os.geteuid())
     return Holders(found, not unseen, frozenset(unseen))
 
 

@@ -17,6 +17,7 @@ from engine.closing import Unfinished
 from engine.errors import CommittedError, LockError, ReftableError, in_words
 from engine.format import TABLES_LIST
 from engine.stack.durable import change_mode, sync, write_all
+from engine.system import O_BINARY, POSIX, replace_waiting
 
 LOCK_SUFFIX: Final = ".lock"
 LIST_LOCK: Final = TABLES_LIST + LOCK_SUFFIX
@@ -45,13 +46,14 @@ class LockFile(Unfinished):
     line behind the rename: this tells what it has come behind, once the lock is closed.
     """
 
-    __slots__ = ("_fd", "_held", "is_committed", "lock_path", "path")
+    __slots__ = ("_fd", "_held", "_status", "is_committed", "lock_path", "path")
     commits: ClassVar[int] = 0
 
     def __init__(self, path: str, *, timeout_ms: int = 0, mode: int | None = None) -> None:
         self.path = path
         self.lock_path = path + LOCK_SUFFIX
         self._fd, self._held, self.is_committed = -1, False, False
+        self._status: os.stat_result | None = None
         super().__init__()
         self._fd, self._held = _create(self.lock_path, timeout_ms), True
         if mode is not None:
@@ -73,8 +75,12 @@ class LockFile(Unfinished):
 
         An interrupt may come on either side of the rename. The file stays open until it is known to have
         happened: until then no other lock can be the same file, and `close` sees whether this one is ours.
+        Where what is open cannot be renamed, no other file gets the number of this one that soon.
         """
-        os.replace(self.lock_path, self.path)
+        if not POSIX:
+            self._status = os.fstat(self._fd)
+            self.close_file()
+        replace_waiting(self.lock_path, self.path)
         self._note_commit()
         self.close_file()
 
@@ -93,7 +99,7 @@ class LockFile(Unfinished):
     def _is_at(self, path: str) -> bool:
         """Whether the file at `path` is the open one; a file that is not there is not."""
         try:
-            return os.path.samestat(os.fstat(self._fd), os.lstat(path))
+            return os.path.samestat(self._status or os.fstat(self._fd), os.lstat(path))
         except FileNotFoundError:
             return False
 
@@ -114,7 +120,9 @@ class LockFile(Unfinished):
         if self._held:
             # Removed by hand meanwhile, it is as good as released; made anew, it is not ours.
             try:
-                if self._fd < 0 or self._is_at(self.lock_path):
+                if (self._fd < 0 and self._status is None) or self._is_at(self.lock_path):
+                    if not POSIX:
+                        self.close_file()
                     with suppress(FileNotFoundError):
                         os.unlink(self.lock_path)
                 elif self._is_at(self.path):  # an interrupt came just behind the rename
@@ -133,7 +141,7 @@ def _create(lock_path: str, timeout_ms: int) -> int:
     deadline = None if timeout_ms < 0 else time.monotonic() + timeout_ms / 1000
     for attempt in count(1):
         try:
-            return os.open(lock_path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, _DEFAULT_MODE)
+            return os.open(lock_path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | O_BINARY, _DEFAULT_MODE)
         except FileExistsError:
             pass
         # Quadratic, as git's lockfile.c: the first waiters try often, the late ones seldom.

@@ -14,6 +14,7 @@ from engine.closing import Unfinished
 from engine.errors import ApiError
 from engine.format import format_table_name
 from engine.stack.durable import change_mode, sync, write_all
+from engine.system import O_BINARY, POSIX
 
 TEMPORARY_MARK: Final = ".temp."
 
@@ -33,7 +34,7 @@ class TemporaryTable(Unfinished):
         self._path: str | None = os.path.join(directory, f"{name}{TEMPORARY_MARK}{os.urandom(3).hex()}")
         self._fd = -1
         super().__init__()
-        self._fd = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+        self._fd = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | O_BINARY, 0o666)
         if mode is not None:
             change_mode(self._fd, mode, self._path)
 
@@ -63,6 +64,8 @@ class TemporaryTable(Unfinished):
 
     def close(self) -> None:
         """Close, and unlink the file unless it was renamed."""
+        if not POSIX:
+            self._close_file()
         if self._path is not None:
             # Gone already when an interrupt came just behind the rename.
             with suppress(FileNotFoundError):

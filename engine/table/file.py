@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Self
+from _thread import allocate_lock
+from typing import Final, Self
 
 from engine.errors import FormatError
+from engine.system import O_BINARY, O_NONBLOCK, POSIX
+
+_SEEKING: Final = allocate_lock()
+"""Held between a seek and its read: a descriptor may have been duplicated, and then has one place with it."""
 
 
 class RegularFile:
@@ -30,7 +35,7 @@ class RegularFile:
     def open(cls, path: str | os.PathLike[str], name: str) -> Self:
         """Open a file. Raises `FormatError` for what is no regular file, `OSError`."""
         # Not blocking, so that a named pipe in the place of a file is an error and no hang.
-        return cls(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), name)
+        return cls(os.open(path, os.O_RDONLY | O_BINARY | O_NONBLOCK), name)
 
     def __del__(self) -> None:
         os.close(self.fd)
@@ -40,6 +45,16 @@ class RegularFile:
         """The number of bytes that it had."""
         return self.status.st_size
 
-    def read(self, offset: int, size: int) -> bytes:
-        """At most `size` bytes, fewer at the file's end. Raises `OSError`."""
-        return os.pread(self.fd, size, offset)
+    if POSIX:
+
+        def read(self, offset: int, size: int) -> bytes:
+            """At most `size` bytes, fewer at the file's end. Raises `OSError`."""
+            return os.pread(self.fd, size, offset)
+
+    else:
+
+        def read(self, offset: int, size: int) -> bytes:
+            """At most `size` bytes, fewer at the file's end. Raises `OSError`."""
+            with _SEEKING:
+                os.lseek(self.fd, offset, os.SEEK_SET)
+                return os.read(self.fd, size)

@@ -74,7 +74,7 @@ def listed(directory: Path) -> list[str]:
 def list_tables(directory: Path, tables: Iterable[str]) -> None:
     """Make these names the content of `tables.list`, in one rename, as a writer does."""
     new = directory / "tables.list.new"
-    new.write_text("".join(f"{name}\n" for name in tables))
+    new.write_bytes("".join(f"{name}\n" for name in tables).encode())
     new.replace(directory / "tables.list")
 
 
