@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from engine.fsck.repository import check_repository as check_repository
     from engine.fsck.run import fsck as fsck
     from engine.fsck.table import check_file as check_file
-    from engine.fsck.values import altered_names as altered_names, has_symref as has_symref
+    from engine.fsck.values import has_symref as has_symref, renamed_refs as renamed_refs
 else:
     __getattr__, __dir__, __all__ = lazily(
         __name__,
@@ -59,6 +59,6 @@ else:
             "repository": "check_repository",
             "run": "fsck",
             "table": "check_file",
-            "values": "altered_names has_symref",
+            "values": "has_symref renamed_refs",
         },
     )

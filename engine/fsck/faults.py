@@ -234,6 +234,9 @@ _FAULTS = (
     FaultKind("name-altered", _ERROR, "A ref has no reflog, and one without a ref says that the same "
         "transaction gave this value to a ref of almost the same name: a byte of the name was altered.",
         "git has the ref by the name in its record", _REWRITE + _SET_REF),
+    FaultKind("deletion-altered", _ERROR, "A table deletes the reflog of a ref, but not the ref, and instead "
+        "one of almost the same name, whose reflog it leaves: a byte of the name was altered.",
+        "git shows the ref that was deleted, and not the other one, if there is one", _REWRITE + _SET_REF),
     # Indexes
     FaultKind("index-damaged", _ERROR, "An index does not lead to the blocks of its section.", _LOOKUPS,
         _REWRITE),

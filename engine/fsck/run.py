@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
 
+from engine.errors import FormatError
 from engine.fsck.causes import Causes
 from engine.fsck.files import ListedTables, files_beside, finding_of
 from engine.fsck.finding import Finding, Report
@@ -32,6 +33,7 @@ from engine.fsck.order import check_repetitions, check_tables
 from engine.fsck.table import check_table
 from engine.fsck.values import has_symref
 from engine.fsck.whole_stack import RefCheck
+from engine.merge import MergedTable
 from engine.progress import Progress, ProgressCallback
 from engine.stack import StackOptions, UnlistedFile, is_of_repository, unlisted_files
 
@@ -110,8 +112,10 @@ class _Run:
         )
         fitting = check_tables(self._tables, self._options.hash_id, report)
         checks = {
-            table.name: check_table(table, report, self._tick(total), is_symref=self._is_symref)
-            for table in self._tables
+            table.name: check_table(
+                table, report, self._tick(total), is_symref=self._is_symref, below=partial(self._below, at)
+            )
+            for at, table in enumerate(self._tables)
         }
         for _ in refs.check([checks[table.name] for table in fitting]):
             yield from report.drain()
@@ -123,6 +127,13 @@ class _Run:
 
     def _is_symref(self, name: bytes) -> bool:
         return any(one.table is not None and has_symref(one.table, name) for one in self._tables)
+
+    def _below(self, position: int) -> MergedTable:
+        """The tables that are older than the one at a position. Raises `FormatError` if one does not open."""
+        for one in self._tables[:position]:
+            if one.table is None:
+                raise FormatError(one.name, None, "the table does not open")
+        return MergedTable([one.table for one in self._tables[:position] if one.table is not None])
 
     def _look_beside(self, listed: list[str]) -> list[UnlistedFile]:
         return unlisted_files(

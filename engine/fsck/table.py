@@ -47,6 +47,7 @@ from engine.fsck.passing import SoundBlock, Witness
 from engine.fsck.special import name_of
 from engine.fsck.values import ValueCheck
 from engine.layout import BlockSpan, Section, Span, TableLayout
+from engine.merge import MergedTable
 
 _FEW_INFLATED: Final = 2**24
 _USUAL_RATIO: Final = 250
@@ -71,12 +72,14 @@ def check_table(
     witness: Witness | None = None,
     *,
     is_symref: Callable[[bytes], bool] | None = None,
+    below: Callable[[], MergedTable] | None = None,
 ) -> Iterator[Names]:
     """Report everything that is wrong with a table; the names of its refs, block by block.
 
     Names of symbolic and of deleted refs are `Special`. The table has been checked when the iterator is at
     its end; a `witness` has been told all its records then, if there are no errors. `is_symref` says of a
-    name whether any table of the stack has a symbolic ref of it. Raises what `tick` raises.
+    name whether any table of the stack has a symbolic ref of it, `below` gives the older ones. Raises what
+    `tick` raises.
     """
     try:
         layout = file.laid_out()
@@ -88,7 +91,7 @@ def check_table(
                 what = f"update indexes up to {high}; its records end with {end}"
                 report.add("limits-beyond-records", file.name, MIN_UPDATE_INDEX.offset + 8, what)
             check_header(file.name, header, report)
-            yield from _Blocks(file, layout, header, report, tick, witness, is_symref).check()
+            yield from _Blocks(file, layout, header, report, tick, witness, is_symref, below).check()
     except OSError as error:
         report.add_unreadable(file.name, error)
 
@@ -123,6 +126,7 @@ class _Blocks:
         tick: Tick,
         witness: Witness | None,
         is_symref: Callable[[bytes], bool] | None,
+        below: Callable[[], MergedTable] | None,
     ) -> None:
         self._witness = witness
         self._layout = layout
@@ -136,7 +140,7 @@ class _Blocks:
         self._numbers = (header.hash_id.size, header.min_update_index)
         self._hash_size = header.hash_id.size
         self._objects = ObjectCheck(footer.object_id_len if footer.obj_offset else 0, header.block_size)
-        self._values = ValueCheck(file.table, is_symref) if file.table is not None else None
+        self._values = ValueCheck(file.table, is_symref, below) if file.table is not None else None
         self._committers: set[bytes] = set()
         self._has_minutes = False
         self._deflated = self._inflated = 0

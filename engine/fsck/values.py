@@ -10,24 +10,30 @@ altered. Where most of a table agrees, or the reflog of HEAD has the entry as we
 what git does.
 
 The same goes for names. A reflog whose ref is not in the table has the name that was written, where the same
-transaction gave its value to a ref without a reflog that is called almost the same.
+transaction gave its value to a ref without a reflog that is called almost the same. And a ref is deleted
+together with its reflog: where a table deletes the reflog alone, and the ref is still to be seen below it, a
+tombstone of almost the same name is that of this ref, unless it may delete one without a reflog.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import chain
 from operator import ne
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.errors import FormatError, shown
 from engine.format import LOG_KEY_TAIL, LOG_UPDATE, U64_MAX, Encoded, RefRecord
 from engine.fsck.finding import Report
+from engine.merge import MergedTable
 from engine.table import Table
 
 _LARGEST: Final = 2**20
 """Bytes of a block of refs that is compared: all of its refs are in memory."""
+
+_MOST_DELETED: Final = 1000
+"""Reflogs that a table deletes without their refs, as `git reflog expire` does, and that are kept in mind."""
 
 
 class ValueCheck:
@@ -38,7 +44,9 @@ class ValueCheck:
 
     __slots__ = (
         "_agreeing",
+        "_below",
         "_blocks",
+        "_deleted",
         "_differing",
         "_end",
         "_is_compared",
@@ -50,12 +58,19 @@ class ValueCheck:
         "_without_ref",
     )
 
-    def __init__(self, table: Table, is_symref: Callable[[bytes], bool] | None = None) -> None:
+    def __init__(
+        self,
+        table: Table,
+        is_symref: Callable[[bytes], bool] | None = None,
+        below: Callable[[], MergedTable] | None = None,
+    ) -> None:
         """`is_symref` says of a name whether any table of the stack has a symbolic ref of it.
 
         Of one that has a reflog, a transaction writes the entry without a record, and the ref it leads to.
+        `below` gives the older tables of the stack, which may raise `FormatError` when they are read.
         """
         self._table = table
+        self._below = below or (lambda: MergedTable([]))
         self._is_symref = is_symref or (lambda _name: False)
         self._blocks: Iterator[list[RefRecord]] | None = None
         self._refs: dict[bytes, RefRecord] = {}  # of the block, by name
@@ -68,6 +83,7 @@ class ValueCheck:
         self._more = 0  # that differ, too
         # Names of reflogs that the table has no ref for, their newest update index and value.
         self._without_ref: list[tuple[bytes, int, bytes]] = []
+        self._deleted: list[bytes] = []  # names of reflogs that it deletes, without the ref
 
     def take(self, items: Sequence[Encoded]) -> None:
         """Compare the entries of the next log block, as `split_logs` has them."""
@@ -84,6 +100,8 @@ class ValueCheck:
                 refs = self._refs
             ref = refs.get(name)
             if kind != LOG_UPDATE:
+                if ref is None and len(self._deleted) < _MOST_DELETED:
+                    self._deleted.append(name)
                 continue
             at = len(encoded) - tail_len + size
             if ref is None:
@@ -140,6 +158,9 @@ class ValueCheck:
         for name, altered in self.other_names():
             what = f"{shown(altered)} has no reflog; that of {shown(name)}, which is no ref here, tells of it"
             report.add("name-altered", table.name, self._place(altered), what, 1)
+        for name, deletion in self.other_deletions():
+            what = f"it deletes the reflog of {shown(name)}, but the ref {shown(deletion.name)}"
+            report.add("deletion-altered", table.name, self._place(deletion.name), what, 1)
 
     def other_names(self, *, scans: bool = False) -> Iterator[tuple[bytes, bytes]]:
         """The names of reflogs that have lost their ref, each with that of a ref which may be the one.
@@ -156,6 +177,28 @@ class ValueCheck:
                 with suppress(FormatError):  # what is damaged is no evidence
                     if is_it and table.read_log(ref.name) is None and not self._is_symref(name):
                         yield name, ref.name
+
+    def other_deletions(self) -> Iterator[tuple[bytes, RefRecord]]:
+        """The names of refs that were deleted, and are still to be seen, each with what may delete it."""
+        alike: dict[bytes, list[bytes]] = {}
+        for name in self._deleted:
+            for mask in _masks(name):
+                alike.setdefault(mask, []).append(name)
+        with suppress(FormatError):  # what is damaged is no evidence
+            below = self._below()
+            for ref in chain.from_iterable(self._table.ref_blocks() if alike and below.tables else ()):
+                found = [alike.get(mask, ()) for mask in _masks(ref.name)] if ref.is_deletion else ()
+                for name in chain.from_iterable(found):
+                    if self._is_unlike(below, name, ref.name):
+                        yield name, ref
+
+    def _is_unlike(self, below: MergedTable, name: bytes, deleted: bytes) -> bool:
+        """Whether a tombstone of the ref `deleted` is that of the ref `name`, whose reflog is deleted."""
+        if self._table.read_log(deleted) is not None or below.read_ref(name) is None:
+            return False
+        if MergedTable([*below.tables, self._table]).read_log(name) is not None:
+            return False  # entries of it were deleted, and not all
+        return below.read_ref(deleted) is None or below.read_log(deleted) is not None
 
     def _with_values(self, wanted: Collection[bytes], *, scans: bool) -> Iterator[RefRecord]:
         """The refs of the table that have one of these values, perhaps beside others."""
@@ -187,16 +230,33 @@ def has_symref(table: Table, name: bytes) -> bool:
     return False
 
 
-def altered_names(table: Table, is_symref: Callable[[bytes], bool]) -> set[tuple[bytes, bytes]]:
-    """The names that refs of a table had before a byte of them was altered, each with what it is now.
+class Renamed(NamedTuple):
+    """Refs of a table of whose names a byte was altered.
 
-    Of a table that was salvaged, all can be read. Several may have become the same. `is_symref` as for the
-    check.
+    `names` are those that refs had, each with what it is now: several may have become the same. `deletions`
+    are tombstones, by the names of the refs that they deleted.
     """
-    check = ValueCheck(table, is_symref)
+
+    names: frozenset[tuple[bytes, bytes]]
+    deletions: Mapping[bytes, RefRecord]
+
+
+def renamed_refs(
+    table: Table, is_symref: Callable[[bytes], bool], below: Callable[[], MergedTable]
+) -> Renamed:
+    """The refs of a table that had other names: by its reflogs.
+
+    Of a table that was salvaged, all can be read. `is_symref` and `below` are those of the check.
+    """
+    check = ValueCheck(table, is_symref, below)
     for _, items in table.encoded_log_blocks():
         check.take(items)
-    return set(check.other_names(scans=True))
+    return Renamed(frozenset(check.other_names(scans=True)), dict(check.other_deletions()))
+
+
+def _masks(name: bytes) -> Iterator[bytes]:
+    """The name without one byte, for each: names that differ in one have one of them in common."""
+    return (name[:at] + b"\0" + name[at + 1 :] for at in range(len(name)))
 
 
 def _differ_in_one_byte(one: bytes, other: bytes) -> bool:

@@ -24,11 +24,12 @@ from engine.fsck import (
     Finding,
     Limits,
     Severity,
-    altered_names,
     check_file,
     has_symref,
+    renamed_refs,
 )
 from engine.git import Repository
+from engine.merge import MergedTable
 from engine.progress import Progress, ProgressCallback
 from engine.readable import open_table
 from engine.repair.choice import Candidate
@@ -303,12 +304,21 @@ class Evidence:
             return has_symref(salvaged.table, asked) or self._is_symref(asked)
 
         # fsck sees no such names where something else is wrong with the table.
-        names = altered_names(salvaged.table, is_symref)
+        names, undeleted = renamed_refs(salvaged.table, is_symref, lambda: self._below(name))
         had = Counter(altered for _, altered in names)
         misnamed = None if losses.misnamed is None else losses.misnamed | had.keys()
-        return replace(
-            losses, misnamed=misnamed, renamed={name: had[altered] == 1 for name, altered in names}
-        )
+        renamed = {name: had[altered] == 1 for name, altered in names}
+        return replace(losses, misnamed=misnamed, renamed=renamed, undeleted=undeleted)
+
+    def _below(self, name: str) -> MergedTable:
+        """What can be read of the tables that are listed in front of one, none for one that is not listed.
+
+        Raises `FormatError` if they do not fit together.
+        """
+        listed = self.listed()[0]
+        older = listed[: listed.index(name)] if name in listed else []
+        opened = [open_table(os.fspath(self.path / one), one, self.hash_id) for one in older]
+        return MergedTable([one for one in opened if one.fault is None])
 
     def _is_symref(self, name: bytes) -> bool:
         """Whether any table has a symbolic ref of this name."""

@@ -267,6 +267,9 @@ class _Judge:
                     return RefOutcome(name, Outcome.DOUBTFUL, before, after, self._why_supposed(after))
                 return _restored(name, before, was[1] if was else None, after)
         if before is None:
+            if name in self._left_out and was is not None and was[1].is_deletion:
+                why = "what deletes it is the tombstone of another ref, of almost the same name"
+                return RefOutcome(name, Outcome.RETURNED, None, after, why)
             if was is not None and was[1].update_index > after.update_index:
                 why = "it was deleted, in a table that does not count any more"
                 return RefOutcome(name, Outcome.REVIVED, None, after, why)
@@ -287,6 +290,9 @@ class _Judge:
         if before is not None:
             if name in self._left_out and (will is None or will[1].update_index < before.update_index):
                 return RefOutcome(name, Outcome.LOST, before, None, _why_left_out(before))
+            if will is not None and any(one.read_ref(name) for one, _ in self._restored[will[2]]):
+                why = "restored from its reflog, which is deleted: the name in its tombstone was altered"
+                return RefOutcome(name, Outcome.RESTORED, before, None, why)
             if will is not None:
                 return RefOutcome(name, Outcome.CHANGED, before, None, "a newer table deletes it")
             return RefOutcome(name, Outcome.LOST, before, None, "its record cannot be kept")

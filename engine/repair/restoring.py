@@ -76,6 +76,9 @@ def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Dam
     like_head: list[bytes] = []  # refs whose newest entry is that of HEAD: two are too many
     with ExitStack() as opened:
         made, unsure, supposed = (_Made(inputs, opened) for _ in range(3))
+        for number, one in enumerate(inputs):
+            for name, deletion in one.losses.undeleted.items() if one.losses is not None else ():
+                made.add(number, RefRecord(name, deletion.update_index))
         # What counts is looked at with all tables, but below the newest one there may be more.
         for number, source in enumerate(sources[:-1]):
             for _, located, log in logged_refs([source]) if inputs[number].losses is not None else ():

@@ -74,11 +74,14 @@ def _table(draft: Draft, files: Sequence[TableFile], following: int) -> PlannedT
 def _leave_out(draft: Draft, chosen: Sequence[TableFile]) -> None:
     """Leave out what was read of damaged bytes and is no ref: an older value or a reflog takes its place."""
     inputs = [file.readable for file in chosen]
-    for at, names in impossible_refs(draft.known.path, inputs, draft.known.repository).items():
-        salvaged = inputs[at].salvaged
-        if salvaged is not None and draft.selected(chosen[at].file):
+    impossible = impossible_refs(draft.known.path, inputs, draft.known.repository)
+    for at, one in enumerate(inputs):
+        salvaged, names = one.salvaged, impossible.get(at, frozenset())
+        if salvaged is not None:
+            names |= {deletion.name for deletion in salvaged.losses.undeleted.values()}
+        if salvaged is not None and names and draft.selected(chosen[at].file):
             without = salvage.without_refs(salvaged, names)
-            chosen[at].input = inputs[at]._replace(salvaged=without, left_out=names)
+            chosen[at].input = one._replace(salvaged=without, left_out=names)
 
 
 def _restore(draft: Draft, chosen: Sequence[TableFile]) -> None:

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from engine.format import LOG, LOG_KEY_TAIL, REF, VAL1, VAL2, Encoded, is_refname
+from engine.format import LOG, LOG_KEY_TAIL, REF, VAL1, VAL2, Encoded, RefRecord, is_refname
 from engine.salvage.block_records import Readable, Unreadable
 from engine.salvage.items import holds_altered, is_altered, item_key, update_deltas
 
@@ -60,7 +60,7 @@ class Losses:
     them, None if that is not known; `log_gaps` lie between their keys. Refs that were read but may hold
     damaged bytes are `doubtful`, and `misnamed` if these may be their names; None for any of them. `renamed`
     are names that refs had before a byte was altered, and whether each is the only one that its ref may have
-    had.
+    had; `undeleted` are names of refs whose tombstone has the altered name of the record beside it.
     """
 
     refs: int
@@ -77,6 +77,7 @@ class Losses:
     misnamed: frozenset[bytes] | None = frozenset()
     log_gaps: tuple[Gap, ...] = ()
     renamed: Mapping[bytes, bool] = field(default_factory=dict)
+    undeleted: Mapping[bytes, RefRecord] = field(default_factory=dict)
 
     def doubts(self, name: bytes) -> bool:
         """Whether the ref of this name, which was read, may hold damaged bytes."""

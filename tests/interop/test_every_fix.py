@@ -34,7 +34,7 @@ from tests.support.handmade import (
 )
 from tests.support.history import Layout
 from tests.support.objects import add_commits
-from tests.support.stacks import list_tables, listed, lock
+from tests.support.stacks import add as add_records, list_tables, listed, lock
 from tests.support.tables import oid, write_table
 
 Maker = Callable[[Repository, Path], object]
@@ -273,6 +273,15 @@ def unlike_log(repo: Repository, _: Path, altered: bytes | None = None) -> None:
         stack.add(write)
 
 
+def delete_another(repo: Repository, _: Path) -> None:
+    """A tombstone of another name than the reflog that the same table deletes."""
+    value, name, at = repo.oid("refs/heads/main"), b"refs/heads/delete", next_index(repo)
+    log = LogRecord(name, at, bytes(20), value, b"A", b"a@b.c", 1, 0, b"made\n")
+    with Stack.open(repo.reftable, OPTIONS) as stack:
+        add_records(stack, [RefRecord(name, at, value)], [log])
+        add_records(stack, [RefRecord(b"refs/heads/deletf", at + 1)], [LogRecord(name, at)])
+
+
 MADE: dict[str, Maker] = {
     "list-missing": lambda _, table: (table.parent / "tables.list").unlink(),
     "list-empty": lambda _, table: write_list(table, lambda raw: raw[:0]),
@@ -349,6 +358,7 @@ MADE: dict[str, Maker] = {
     "head-target": add(lambda index, _: RefRecord(HEAD, index, target=b"refs/tags/v1")),
     "value-altered": in_one(alter_a_value),
     "name-altered": lambda repo, table: unlike_log(repo, table, b"refs/heads/unlikd"),
+    "deletion-altered": delete_another,
     "value-unlike-log": unlike_log,
     "ref-id-null": add(lambda index, _: RefRecord(b"refs/heads/null", index, bytes(20))),
 }

@@ -387,6 +387,31 @@ def test_an_altered_name_is_mended_with_whatever_else_is_wrong_with_its_table(
     assert refs(repo.reftable) == before | {altered: before[name]}
 
 
+@pytest.mark.parametrize("part", ["", "footer"])
+@pytest.mark.parametrize("mask", [0x01, 0x40])
+def test_a_ref_whose_tombstone_has_an_altered_name_is_deleted_again_and_no_other_one(
+    git: Git, tmp_path: Path, mask: int, part: str
+) -> None:
+    """One bit of `b2` makes `b3` of it, which is there, or `br`, which is not."""
+    repo = Layout().init(git, tmp_path / "repo")
+    repo.env["GIT_TEST_REFTABLE_AUTOCOMPACTION"] = "false"
+    commits = add_commits(repo, 4)
+    for at, commit in enumerate(commits):
+        repo.git("branch", f"b{at}", commit.hex())
+    repo.git("branch", "-D", "b2")
+    before, path = refs(repo.reftable), repo.reftable / listed(repo.reftable)[-1]
+    change_byte(path, path.read_bytes().index(b"refs/heads/b2") + 12, mask)
+    assert errors(repo.reftable) == ["deletion-altered"]
+    assert refs(repo.reftable).keys() - before.keys() == {b"refs/heads/b2"}
+    if part:
+        change_byte(path, path.stat().st_size - 1)
+    told = {b"refs/heads/b2": "restored"} | ({b"refs/heads/b3": "returned"} if mask == 0x01 else {})
+    assert mend(repo.reftable).told == told
+    assert refs(repo.reftable) == before
+    repo.git("refs", "verify", check=False)
+    assert sees(repo) == known(repo.reftable)
+
+
 def test_a_value_of_a_detached_head_is_mended_as_that_of_any_ref(git: Git, tmp_path: Path) -> None:
     repo = Layout().init(git, tmp_path / "repo")
     commits = add_commits(repo, 20)

@@ -44,7 +44,7 @@ def flip(path: Path, value: bytes) -> None:
 
 def doubted(directory: Path) -> list[str]:
     """What is said of values and names that are not those of a reflog."""
-    return [code for code in codes(directory) if code.startswith("value-") or code == "name-altered"]
+    return [code for code in codes(directory) if code.startswith(("value-", "name-alt", "deletion-"))]
 
 
 def test_one_bit_of_a_value_is_an_error_where_the_table_agrees_otherwise(tmp_path: Path) -> None:
@@ -132,6 +132,43 @@ def test_what_was_not_written_together_says_nothing(
     assert not doubted(tmp_path)
 
 
+def deleted(directory: Path, below: Sequence[RefRecord], logs: Sequence[LogRecord], *more: RefRecord) -> str:
+    """A stack of branch 2, and others; then branch 3 is deleted, and the first entry of the reflog of 2."""
+    write(
+        directory, [ref(2, oid(2)), *below], [log(2, oid(2)), *(one for one in logs if one.update_index == 1)]
+    )
+    write(directory, [ref(9, oid(9), 2)], [one for one in logs if one.update_index == 2])
+    return write(directory, [ref(3, None, 3), *more], [LogRecord(b"refs/heads/0002", 1)])
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_byte_of_a_tombstones_name_is_told_by_the_reflog_that_is_deleted(
+    tmp_path: Path, is_there: bool
+) -> None:
+    """Whether the ref that it deletes is one, which then has a reflog, or none."""
+    name = deleted(tmp_path, *([ref(3, oid(3))], [log(3, oid(3))]) if is_there else ([], []))
+    found = only(tmp_path, "deletion-altered")
+    assert (found.severity, found.file, found.offset, found.at_stake) == (Severity.ERROR, name, 0, 1)
+    said = "it deletes the reflog of 'refs/heads/0002', but the ref 'refs/heads/0003'"
+    assert found.message == said
+
+
+@pytest.mark.parametrize(
+    ("below", "logs", "more"),
+    [
+        ([ref(3, oid(3))], [], []),  # a ref without a reflog is deleted, and a reflog without its ref
+        ([], [log(2, oid(1), 2)], []),  # of which an entry is left
+        ([], [], [ref(2, None, 3)]),  # both refs are deleted
+        ([], [], [ref(2, oid(5), 3)]),  # the other one is written, and loses its reflog
+    ],
+)
+def test_what_deletes_a_ref_by_its_own_name_says_nothing(
+    tmp_path: Path, below: list[RefRecord], logs: list[LogRecord], more: list[RefRecord]
+) -> None:
+    deleted(tmp_path, below, logs, *more)
+    assert not doubted(tmp_path)
+
+
 def test_of_many_a_few_are_told_and_all_are_counted(tmp_path: Path) -> None:
     numbers = range(500)
     write(tmp_path, [ref(number, oid(1)) for number in numbers], [log(number, oid(2)) for number in numbers])
@@ -153,6 +190,7 @@ def test_gits_own_stacks_agree_also_migrated_and_with_logs_rewritten(git: Git, t
     repo.commit()
     repo.git("reflog", "delete", "--rewrite", "--updateref", "HEAD@{0}")
     repo.git("reflog", "expire", "--expire=all", "refs/heads/b3")
+    repo.git("branch", "-D", "moved", "copied")
     assert not doubted(repo.reftable)
     repo.git("pack-refs")
     assert not doubted(repo.reftable)
