@@ -71,6 +71,18 @@ FORBIDDEN = {
     | MANY
     | {"inspector.model.view", "inspector.rows.row_filter", "engine.git.joint"},
     "snapshots": LOOKING - {"engine.snapshot.snapshot"} | {"inspector.actions.undoing"},
+    "export": (
+        FILES
+        | DIGESTS
+        | {"shutil"}
+        | JSON
+        | SCREENS
+        | MANY
+        | ADDING
+        | COMPACTION
+        | {"sqlite3", "engine.repair.execute", "engine.salvage.builder", "engine.salvage.scan"}
+        | {"engine.export.anonymous", "inspector.cli.anonymize"}
+    ),
     "survey": PROCESSES
     | FILES
     | DIGESTS
@@ -97,6 +109,7 @@ FORBIDDEN = {
 ARGUMENTS = {
     "trace": ["trace", "HEAD", "."],
     "resolve": ["resolve", "HEAD"],
+    "export": ["export", ".", "copy"],
     "repair": ["repair", "."],
     "undo": ["undo", "--dry-run"],
     "add": ["add", "--dry-run", "."],

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from itertools import chain, groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from engine.errors import shown
 from engine.export.reflog import reflog_line
@@ -47,8 +47,7 @@ _ENDS_OF_IDENTITY: Final = b"<>\n\0"
 """Bytes that git drops of names and email addresses, since they would end them."""
 
 
-@dataclass(slots=True, frozen=True)
-class LeftOut:
+class LeftOut(NamedTuple):
     """A ref, or the reflog of one, that has no place among files, and why."""
 
     what: str
@@ -56,8 +55,7 @@ class LeftOut:
     why: str
 
 
-@dataclass(slots=True, frozen=True)
-class Conflict:
+class Conflict(NamedTuple):
     """Refs that git would not let exist beside each other: `name` is a directory of `other`."""
 
     name: bytes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,5 +32,7 @@ def new_directory(path: Path, stack: Path) -> Iterator[Path]:
                 os.rmdir(target)
         os.rename(made, target)
     except BaseException:
+        import shutil
+
         shutil.rmtree(made, ignore_errors=True)
         raise

@@ -18,7 +18,8 @@ May import `actions` and `demo`; the terminal inspector is imported when it is o
     survey        the verb that looks at many repositories, with
     workers       processes, and
     metrics       OpenMetrics
-    export        a copy in a new directory
+    export        a copy in a new directory, or, by
+    anonymize     one without names to show to others
     add, changes, repair, snapshots
                   the verbs that change
     demo          the verb that makes a stack

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import NamedTuple
 
 import click
 
+from engine import repair, salvage
 from engine.errors import ReftableError, in_words
-from engine.export import Exportable, Skeleton, doubtful_refs, write_anonymous, write_skeleton
-from engine.fsck import fsck
+from engine.export import Exportable, Skeleton, doubtful_refs, write_skeleton
 from engine.readable import ReadableStack, ReadableTable
-from engine.repair import Outcome, RefOutcome, RepairedStack, RepairPlan, StepKind, damages
-from engine.salvage import EVERYWHERE, Gap, Losses
+from engine.repair import Outcome, RefOutcome, RepairPlan, StepKind, damages
 from engine.stack import FileKind, UnlistedFile, unlisted_files
 from inspector.actions import RepairAction, plan_and_run
 from inspector.cli.opening import Call, completes, json_option, worktree_option
@@ -37,9 +34,6 @@ from inspector.text import (
     safe_text,
     whole_value,
 )
-
-_OF_A_REPOSITORY: Final = {"head-missing", "ref-hidden", "symref-dangling"}
-"""Findings that depend on where a stack lies: a copy lies in no repository."""
 
 
 @click.command()
@@ -75,7 +69,9 @@ def export(words: tuple[str, ...], anonymize: bool, worktree: str | None, as_jso
     call = Call(Path(words[0]) if len(words) == 2 else None, worktree, as_json)
     target = Path(words[-1])
     if anonymize:
-        _anonymize(call, target)
+        from inspector.cli.anonymize import anonymize_stack
+
+        anonymize_stack(call, target)
         return
     repository = call.workplace.surroundings
     main = next((one.directory for one in repository.stacks if one.name == "main"), call.workplace.directory)
@@ -83,7 +79,7 @@ def export(words: tuple[str, ...], anonymize: bool, worktree: str | None, as_jso
     with call.opened() as stack, OutcomeRows() as outcomes:
         with ProgressLine() as progress:
             plan = _repair_plan(call, outcomes, progress)
-            source: Exportable = RepairedStack(plan) if plan is not None and plan.steps else stack
+            source: Exportable = repair.RepairedStack(plan) if plan is not None and plan.steps else stack
             made = write_skeleton(source, target, is_linked=is_linked, progress=progress)
             names = [table.name for table in stack.tables]
             names += [file for table in plan.tables for file in table.files] if plan is not None else []
@@ -114,8 +110,7 @@ def _repair_plan(call: Call, outcomes: OutcomeRows, progress: ProgressLine) -> R
     return plan.made.plan
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(NamedTuple):
     """What is to be told of a damaged stack: faults, what is doubtful of which refs, and what may be lost.
 
     `outcomes` are what a repair makes of refs, as the export does; where none can be planned, it is only
@@ -123,8 +118,8 @@ class _Found:
     """
 
     faults: Sequence[str]
-    losses: Mapping[str, Losses]
-    gaps: Sequence[tuple[str, Gap]]
+    losses: Mapping[str, salvage.Losses]
+    gaps: Sequence[tuple[str, salvage.Gap]]
     doubtful: Sequence[bytes]
     outcomes: Iterable[RefOutcome] | None = None
 
@@ -150,7 +145,9 @@ def _seen_of(stack: ReadableStack) -> _Found:
     tables = [table for table in stack.tables if isinstance(table, ReadableTable)]
     lossy = {table.name: table.losses for table in tables if table.losses is not None}
     gaps = [(name, gap) for name, losses in lossy.items() for gap in losses.gaps]
-    gaps += [(table.name, EVERYWHERE[0]) for table in tables if table.fault and table.name not in lossy]
+    gaps += [
+        (table.name, salvage.EVERYWHERE[0]) for table in tables if table.fault and table.name not in lossy
+    ]
     return _Found([*map(in_words, stack.damage_met())], lossy, gaps, [*doubtful_refs(stack)])
 
 
@@ -162,33 +159,6 @@ def _is_missed(file: UnlistedFile) -> bool:
     if file.kind is FileKind.DATA:
         return True
     return file.kind in (FileKind.NEXT, FileKind.AHEAD, FileKind.DOUBTFUL) and not file.in_use
-
-
-def _anonymize(call: Call, target: Path) -> None:
-    place = call.workplace
-    with ProgressLine() as progress:
-        made = write_anonymous(place.directory, target, progress)
-        found = [
-            Counter(
-                (one.code, one.offset)
-                for one in fsck(path, place.options, progress)
-                if one.code not in _OF_A_REPOSITORY
-            )
-            for path in (place.directory, target)
-        ]
-    for sign, rest in (("not in the copy", found[0] - found[1]), ("in the copy alone", found[1] - found[0])):
-        made.different += [(sign, f"what fsck finds as {code} ({rest[code, at]})") for code, at in rest]
-    if call.as_json:
-        different = [{"file": name, "why": why} for name, why in made.different]
-        fields = {"directory": os.fsdecode(target), **picked(made, "files", "size"), "different": different}
-        call.out.objects([fields])
-    else:
-        call.out.text([f"{counted(made.files, 'file')}, {counted(made.size, 'byte')}"])
-        call.out.flush()
-    for name, why in made.different:
-        note(f"{safe_name(name)}: {safe_message(why)}")
-    if made.different:
-        raise click.exceptions.Exit(ExitCode.FINDINGS)
 
 
 def _tell(call: Call, target: Path, made: Skeleton, found: _Found) -> None:
