@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from engine.git.finding import find_repository as find_repository
     from engine.git.joint import JointStacks as JointStacks, JointView as JointView
     from engine.git.objects import GitObject as GitObject, ObjectReader as ObjectReader
-    from engine.git.program import GitProgram as GitProgram
+    from engine.git.program import GitProgram as GitProgram, ObjectInfo as ObjectInfo
     from engine.git.refs import Refs as Refs, possible_names as possible_names, short_name as short_name
     from engine.git.repository import Repository as Repository, StackLocation as StackLocation
     from engine.git.searching import (
@@ -40,7 +40,7 @@ else:
             "finding": "find_repository",
             "joint": "JointStacks JointView",
             "objects": "GitObject ObjectReader",
-            "program": "GitProgram",
+            "program": "GitProgram ObjectInfo",
             "refs": "Refs possible_names short_name",
             "repository": "Repository StackLocation",
             "searching": "FoundRepository repositories_below",

@@ -1,17 +1,17 @@
-"""What doubtful refs hold: which values the repository has objects for, and what can be none.
+"""What doubtful refs hold: which values the repository has objects for, what can be none, what tags are of.
 
 No damage makes of an object id that of another object.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from engine.format import RefRecord, is_refname, is_root_ref
-from engine.git import Repository
+from engine.git import ObjectInfo, Repository
 from engine.repair.inputs import Input, OpenInputs
 from engine.repair.plan import RepairPlan
 
@@ -40,13 +40,24 @@ def present_values(plan: RepairPlan) -> set[Value]:
     }
 
 
-def impossible_refs(
-    directory: Path, inputs: Sequence[Input], repository: Repository | None
-) -> dict[int, frozenset[bytes]]:
-    """The refs that damage may have reached into, and that can be none, by the inputs' numbers.
+class Told(NamedTuple):
+    """What is known of the refs of one input that damage may have reached into.
 
-    They have the null id, or a target that is no name; with a `repository`, unless it lacks the objects
-    of other refs as well, also the id of no object. Raises as `ref_outcomes` does.
+    `impossible` are the names of those that can be none: they have the null id, or a target that is no name,
+    or the id of no object. `peeled` are tags that are said to be of another object than they are, as they
+    should be.
+    """
+
+    impossible: frozenset[bytes]
+    peeled: tuple[RefRecord, ...]
+
+
+def told_by_objects(
+    directory: Path, inputs: Sequence[Input], repository: Repository | None
+) -> dict[int, Told]:
+    """What the `repository` tells of doubtful refs, by the inputs' numbers; none of objects if there is none.
+
+    Also if it lacks the objects of other refs as well. Raises as `ref_outcomes` does.
     """
     doubtful = [
         (at, ref)
@@ -57,6 +68,7 @@ def impossible_refs(
     ]
     asked = {ref.value for _, ref in doubtful if ref.value is not None and any(ref.value)}
     missing: set[bytes] = set()
+    found: Mapping[bytes, ObjectInfo] = {}
     if repository is not None and asked:
         names = {ref.name for _, ref in doubtful}
         others = {*islice(_values_of_others(directory, inputs, names), _WITNESSES)}
@@ -64,10 +76,26 @@ def impossible_refs(
         if not others or any(one.type is not None for one in found.values()):
             missing = {oid for oid in asked if oid in found and found[oid].type is None}
     left: dict[int, set[bytes]] = {}
+    peeled: dict[int, list[RefRecord]] = {}
     for at, ref in doubtful:
         if ref.value in missing or _is_impossible(ref):
             left.setdefault(at, set()).add(ref.name)
-    return {at: frozenset(names) for at, names in left.items()}
+        elif (right := _peeled(ref, found)) is not None:
+            peeled.setdefault(at, []).append(right)
+    return {
+        at: Told(frozenset(left.get(at, ())), tuple(peeled.get(at, ()))) for at in left.keys() | peeled.keys()
+    }
+
+
+def _peeled(ref: RefRecord, found: Mapping[bytes, ObjectInfo]) -> RefRecord | None:
+    """A ref with an object that peels to another one than it says, as it should be; None for others."""
+    if ref.value is None or ref.peeled is None or ref.value not in found:
+        return None
+    kind, peeled = found[ref.value]
+    # What a tag is of whose object is missing, nobody knows.
+    if kind is None or peeled == ref.peeled or (kind == "tag" and peeled is None):
+        return None
+    return RefRecord(ref.name, ref.update_index, ref.value, peeled)
 
 
 def _is_impossible(ref: RefRecord) -> bool:

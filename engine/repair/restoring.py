@@ -8,7 +8,7 @@ a newer entry may be lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from operator import attrgetter
 from pathlib import Path
@@ -57,11 +57,16 @@ class _Made:
         return {at: builder.finish()[0] for at, builder in self._builders.items()}
 
 
-def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Damage]) -> dict[int, Restored]:
+def restored_refs(
+    directory: Path,
+    inputs: Sequence[Input],
+    others: Sequence[Damage],
+    peeled: Mapping[int, Sequence[RefRecord]],
+) -> dict[int, Restored]:
     """The refs whose records are lost or wrong, but whose reflogs tell the values, by the inputs' numbers.
 
     `inputs` are those of the repaired stack, oldest first, `others` what may be lost of tables that are not
-    in it. Raises as `ref_outcomes` does.
+    in it, `peeled` tags that the repository tells all of. Raises as `ref_outcomes` does.
     """
     damaged = [
         Damage(one.file, number, *one.limits, one.losses)
@@ -77,6 +82,8 @@ def restored_refs(directory: Path, inputs: Sequence[Input], others: Sequence[Dam
     with ExitStack() as opened:
         made, unsure, supposed = (_Made(inputs, opened) for _ in range(3))
         for number, one in enumerate(inputs):
+            for tag in peeled.get(number, ()):
+                made.add(number, tag)
             for name, deletion in one.losses.undeleted.items() if one.losses is not None else ():
                 made.add(number, RefRecord(name, deletion.update_index))
         # What counts is looked at with all tables, but below the newest one there may be more.

@@ -23,7 +23,7 @@ from tests.support.git import Git, Repository
 from tests.support.handmade import change_byte
 from tests.support.history import Layout
 from tests.support.objects import add_commits, add_tags
-from tests.support.repairs import errors, mend, outcomes, refs
+from tests.support.repairs import errors, mend, outcomes, refs, state
 from tests.support.stacks import list_tables, listed
 from tests.support.tables import stack_contents, stack_files, write_table
 
@@ -161,12 +161,30 @@ def test_a_ref_that_damage_reaches_into_is_told_unless_its_object_shows_that_it_
             path.write_bytes(data[: end - reached] + b"?" * (reached + 6) + data[end + 6 :])
             assert outcomes(plan_repair(repo.reftable, now=NOW)) == {name: "doubtful"}
             plan = plan_repair(repo.reftable, now=NOW, repository=around)
-            # There is no object of the branch; there is one of the tag.
-            expected = "lost" if name.startswith(b"refs/heads/") else "doubtful"
+            # There is no object of the branch; that of the tag tells what it is of.
+            expected = "lost" if name.startswith(b"refs/heads/") else "restored"
             assert outcomes(plan) == ({name: expected} if reached else {})
             with open_readable(repo.reftable) as stack:
                 assert name in {ref.name for ref in stack.merged.refs()}
                 assert list(doubtful_refs(stack)) == [name]
+
+
+@pytest.mark.parametrize("is_asked", [True, False])
+def test_what_a_tag_is_of_is_put_right_if_its_object_is_there(
+    git: Git, tmp_path: Path, is_asked: bool
+) -> None:
+    """Its first byte is altered, which the object section tells."""
+    repo = Layout(block_size=256).init(git, tmp_path / "repo")
+    commits = add_commits(repo, 30)
+    tags = add_tags(repo, commits)
+    repo.update_refs(f"create refs/tags/{at:02} {tag.hex()}" for at, tag in enumerate(tags))
+    repo.git("pack-refs")
+    before, path = state(repo.reftable), only_table(repo)
+    change_byte(path, path.read_bytes().index(tags[7]) + 20)
+    assert state(repo.reftable) != before
+    told = mend(repo.reftable, repository=find_repository(repo.path) if is_asked else None).told
+    assert told == {b"refs/tags/07": "restored" if is_asked else "doubtful"}
+    assert (state(repo.reftable) == before) == is_asked
 
 
 def test_a_ref_whose_id_the_object_section_does_not_have_is_doubtful(git: Git, tmp_path: Path) -> None:
