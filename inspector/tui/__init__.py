@@ -2,7 +2,7 @@
 
 The only wing that knows Textual. May import `actions`.
 
-    terminal, ending
+    terminal, ending, lasting_driver
                   the process and its terminal, and how it ends from outside
     pager         `git show`, which has the terminal meanwhile
     app           which stack, its session, its screens

@@ -13,18 +13,14 @@ import gc
 import os
 import sys
 from collections import deque
-from contextlib import suppress
-from typing import IO, Any, ClassVar, Literal, cast
+from typing import ClassVar, Literal
 
 import click
 from textual import on
-from textual.app import App
 from textual.binding import BindingType
 from textual.command import CommandPalette
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
-from textual.events import Key
-from textual.message import Message
 from textual.theme import ThemeProvider
 from textual.widgets import OptionList
 from textual.worker import WorkerFailed
@@ -32,67 +28,9 @@ from textual.worker import WorkerFailed
 from inspector.exit_codes import ExitCode, report_defect
 from inspector.tui import screens
 from inspector.tui.ending import Ending
-from inspector.tui.keys import NEWLINE, bindings
+from inspector.tui.keys import bindings
 from inspector.tui.keys_in_turn import KeysInTurnApp
-
-
-class _Lasting:
-    """A file for the thread that draws: when the terminal has gone, what is written is forgotten.
-
-    The thread would die of the error, its queue run full, and the program wait for room in it for ever.
-    """
-
-    def __init__(self, file: IO[str]) -> None:
-        self._file = file
-
-    def fileno(self) -> int:
-        return self._file.fileno()
-
-    def write(self, text: str) -> int:
-        try:
-            return self._file.write(text)
-        except OSError:
-            return len(text)
-
-    def flush(self) -> None:
-        with suppress(OSError):
-            self._file.flush()
-
-
-class _LastingDriver(LinuxDriver):
-    """Textual's driver, which goes on without a terminal until the application has ended."""
-
-    def __init__(self, app: App[Any], **options: Any) -> None:  # noqa: ANN401 - Textual's own
-        super().__init__(app, **options)
-        self._file = cast("Any", _Lasting(cast("IO[str]", self._file)))
-        self._is_suspended = False
-
-    def process_message(self, message: Message) -> None:
-        """Take a newline for Enter, which a terminal makes of it until the program has set its modes.
-
-        What is typed in the first moments, or while another program has the terminal, is read only then.
-        """
-        is_newline = isinstance(message, Key) and message.key == NEWLINE
-        super().process_message(Key("enter", "\r") if is_newline else message)
-
-    def _sigtstp_application(self, *_signal: object) -> None:
-        self._is_suspended = True
-        super()._sigtstp_application()
-
-    def _sigcont_application(self, *_signal: object) -> None:
-        """Take the terminal again, whatever a shell has made of it meanwhile.
-
-        Not only this program stops the process and has it continued. After a stop from elsewhere, Textual
-        would read keys with two threads, of which only one is told to end.
-        """
-        has_begun = self._key_thread is not None and self._key_thread.is_alive()
-        if self._is_suspended:
-            self._is_suspended = False
-            super()._sigcont_application()
-        elif has_begun and self._auto_restart and not self.exit_event.is_set():
-            self.suspend_application_mode()
-            self._must_signal_resume = True
-            self.resume_application_mode()
+from inspector.tui.lasting_driver import LastingDriver
 
 
 class Palette(CommandPalette):
@@ -147,7 +85,7 @@ class TerminalApp(KeysInTurnApp[None]):
     def get_driver_class(self) -> type[Driver]:
         """The usual driver, made to outlast its terminal."""
         driver = super().get_driver_class()
-        return _LastingDriver if driver is LinuxDriver else driver
+        return LastingDriver if driver is LinuxDriver else driver
 
     def _handle_exception(self, error: Exception) -> None:
         if self.crash is None:

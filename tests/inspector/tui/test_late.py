@@ -14,7 +14,7 @@ from textual.screen import Screen
 from textual.widgets import Button, Input
 
 from inspector.tui.keys_in_turn import KeysInTurnApp
-from inspector.tui.terminal import _Lasting
+from inspector.tui.lasting_driver import _Lasting
 from tests.support.screens import drive, settle
 
 

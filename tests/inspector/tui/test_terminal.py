@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from inspector.tui.terminal import _Lasting, collect_garbage_seldom
+from inspector.tui.lasting_driver import _Lasting
+from inspector.tui.terminal import collect_garbage_seldom
 from tests.support.git import Git
 from tests.support.screens import branches, log, make_stack, make_tall_stack
 from tests.support.terminal import MODES, Terminal, inspector
