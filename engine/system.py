@@ -18,6 +18,7 @@ POSIX: Final = "posix" in sys.builtin_module_names  # by which `os` goes, too
 
 O_BINARY: Final[int] = getattr(os, "O_BINARY", 0)
 """Without it, Windows would change the ends of lines, in tables as well."""
+O_NOCTTY: Final[int] = getattr(os, "O_NOCTTY", 0)
 O_NONBLOCK: Final[int] = getattr(os, "O_NONBLOCK", 0)
 O_NOFOLLOW: Final[int] = getattr(os, "O_NOFOLLOW", 0)
 

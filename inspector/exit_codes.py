@@ -7,6 +7,7 @@ the process ends.
 from __future__ import annotations
 
 import errno
+import signal
 import sys
 from contextlib import suppress
 from enum import IntEnum
@@ -15,6 +16,7 @@ from typing import Final
 import click
 
 from engine import errors
+from engine.system import POSIX
 from inspector.text import safe_message, safe_name
 
 
@@ -57,6 +59,9 @@ _MEANINGS: Final = {
     "already",
 }
 
+
+ENDINGS: Final = (signal.SIGTERM, signal.SIGHUP) if POSIX else (signal.SIGTERM,)
+"""What tells a process to end, besides an interrupt."""
 
 STANDARD_OUTPUT: Final = "standard output"
 """The file name that an error of writing it has."""

@@ -13,6 +13,7 @@ from typing import Final
 from engine import snapshot, stack
 from engine.git import Repository, find_repository
 from engine.stack import StackOptions
+from engine.system import POSIX, user_id
 from inspector.text import safe_name
 
 PROGRAM: Final = "reftable-inspector"
@@ -87,15 +88,15 @@ class Workplace:
         if self.read_only:
             raise RefusedError("opened with --read-only: start without it to change the stack")
         # Permissions go by the effective ids, which is what the system will go by.
-        if os.access(self.directory, os.W_OK | os.X_OK, effective_ids=True):
+        by_effective = os.access in os.supports_effective_ids
+        if os.access(self.directory, os.W_OK | os.X_OK, effective_ids=by_effective):
             return
         place = safe_name(str(self.directory))
-        if os.statvfs(self.directory).f_flag & os.ST_RDONLY:
+        if POSIX and os.statvfs(self.directory).f_flag & os.ST_RDONLY:
             raise RefusedError(f"{place} is on a file system that is mounted read-only")
-        owner = self.directory.stat().st_uid
-        raise RefusedError(
-            f"no permission to write in {place}: it belongs to user {owner}, and you are user {os.geteuid()}"
-        )
+        me, owner = user_id(), self.directory.stat().st_uid
+        whose = "" if me is None else f": it belongs to user {owner}, and you are user {me}"
+        raise RefusedError(f"no permission to write in {place}{whose}")
 
     @property
     def arguments(self) -> tuple[str, ...]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import gc
 import io
 import os
-import resource
 import signal
 import sys
 from collections.abc import Iterator
@@ -23,7 +22,8 @@ import click
 
 from engine.errors import Cancelled, ReftableError
 from engine.stack import LockFile
-from inspector.exit_codes import STANDARD_OUTPUT, ExitCode, describe, note, report_defect
+from engine.system import POSIX
+from inspector.exit_codes import ENDINGS, STANDARD_OUTPUT, ExitCode, describe, note, report_defect
 
 COMPLETING: Final = "_REFTABLE_INSPECTOR_COMPLETE"
 """The variable of the environment by which the script of a shell asks; its value is the shell."""
@@ -185,7 +185,13 @@ def _have_standard_streams() -> None:
         setattr(sys, name, stream)
 
 
-_ENDINGS = (signal.SIGTERM, signal.SIGHUP)
+def _allow_many_files() -> None:
+    """Every table is an open file, and a stack that is kept badly may have thousands."""
+    if POSIX:
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def command_line() -> int:
@@ -195,11 +201,9 @@ def command_line() -> int:
     """
     _have_standard_streams()
     # Being told to end is an interruption: locks and temporary files go on the way out.
-    for ending in _ENDINGS:
+    for ending in ENDINGS:
         signal.signal(ending, signal.default_int_handler)
-    # Every table is an open file, and a stack that is kept badly may have thousands.
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    _allow_many_files()
     if (shell := os.environ.get(COMPLETING)) is not None:
         from inspector.cli.completion import answer
 
@@ -219,5 +223,5 @@ def command_line() -> int:
 
 def ignore_interrupts() -> None:
     """The work is done: what is left is the end of Python."""
-    for ending in (signal.SIGINT, *_ENDINGS):
+    for ending in (signal.SIGINT, *ENDINGS):
         signal.signal(ending, signal.SIG_IGN)

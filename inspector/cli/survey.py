@@ -25,6 +25,7 @@ from engine.fsck import Finding, QuickCheck, Severity, by_cause, check_repositor
 from engine.git import FoundRepository, Repository, find_repository, repositories_below
 from engine.progress import Progress
 from engine.stack import FileKind, UnlistedFile
+from engine.system import POSIX
 from inspector import model
 from inspector.cli.findings import finding_fields, lost_stack
 from inspector.cli.opening import completes, json_option
@@ -132,6 +133,9 @@ def _looked_at(
     few = [one for one in near if one is not None]
     if jobs is None and not whole and len(near) < _NEAR and len(few) <= _FEW:
         yield from (_fields(one, whole=False) for one in few)
+        return
+    if not POSIX:  # a process is no fork of this one there
+        yield from (_fields(one, whole=whole) for one in chain(near, found) if one is not None)
         return
     # What this imports is needed for nothing else.
     from inspector.cli.workers import in_processes

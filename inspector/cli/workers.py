@@ -20,10 +20,12 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Final, Generic, TypeVar
 
+from inspector.exit_codes import ENDINGS
+
 T = TypeVar("T")
 R = TypeVar("R")
 
-_ENDINGS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_ENDINGS: Final = (signal.SIGINT, *ENDINGS)
 
 
 class _Worker(Generic[T, R]):
@@ -59,7 +61,7 @@ def _serve(work: Callable[[T], R], pipe: Connection, inherited: list[Connection]
     for other in inherited:
         other.close()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for ending in (signal.SIGTERM, signal.SIGHUP):
+    for ending in ENDINGS:
         signal.signal(ending, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
     with suppress(EOFError, ConnectionError):

@@ -16,6 +16,7 @@ import platformdirs
 from textual.theme import BUILTIN_THEMES
 
 from engine.stack import Policy
+from engine.system import O_BINARY, O_NOCTTY, O_NONBLOCK
 from inspector.tui.keys import check_keymap
 from inspector.tui.themes import THEMES
 
@@ -60,7 +61,7 @@ def read_config(path: Path, themes: Collection[str]) -> Config:
 
 def _contents(path: Path) -> bytes:
     """All of the file. Nothing is waited for: a FIFO without a writer has no end, nor has /dev/zero."""
-    with open(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY), "rb") as file:
+    with open(os.open(path, os.O_RDONLY | O_BINARY | O_NONBLOCK | O_NOCTTY), "rb") as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise ValueError("it is no regular file")
         contents = file.read(_LONGEST + 1)

@@ -7,7 +7,7 @@ its locks behind.
 
 The kernel sends SIGHUP to the processes of the terminal's session. One that is in another session (started by
 setsid, or by some services) is never told: reading then gives nothing, again and again. So a thread waits
-until the terminal has gone, which costs nothing.
+until the terminal has gone, which costs nothing. All of this is for terminals of POSIX.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, Final
 
-from inspector.exit_codes import ExitCode
+from inspector.exit_codes import ENDINGS, ExitCode
 from inspector.tui.work import CHANGING
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SIGNALS: Final = (signal.SIGINT, *ENDINGS)
 
 _MOMENT: Final = 0.6
 """Seconds that the application has to end."""

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import IO, Any, cast
 
 from textual.app import App
+from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Key
 from textual.message import Message
@@ -70,3 +71,8 @@ class LastingDriver(LinuxDriver):
             self.suspend_application_mode()
             self._must_signal_resume = True
             self.resume_application_mode()
+
+
+def lasting(driver: type[Driver]) -> type[Driver]:
+    """The driver to use in place of this one, which Textual would use."""
+    return LastingDriver if driver is LinuxDriver else driver

@@ -20,6 +20,7 @@ from typing import Any, Final
 from textual.app import App, SuspendNotSupported
 
 from engine.git import GitProgram
+from inspector.exit_codes import ENDINGS
 from inspector.text import error_text
 
 _SOON: Final = 0.5
@@ -82,7 +83,7 @@ def _signals_for_pager() -> Iterator[list[int]]:
     def keep(number: int, _frame: FrameType | None) -> None:
         received.append(number)
 
-    before = {number: signal.signal(number, keep) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, keep) for number in ENDINGS}
     # A handler, since the children would inherit that it is ignored.
     before[signal.SIGINT] = signal.signal(signal.SIGINT, lambda _number, _frame: None)
     try:

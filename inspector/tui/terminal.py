@@ -20,17 +20,15 @@ from textual import on
 from textual.binding import BindingType
 from textual.command import CommandPalette
 from textual.driver import Driver
-from textual.drivers.linux_driver import LinuxDriver
 from textual.theme import ThemeProvider
 from textual.widgets import OptionList
 from textual.worker import WorkerFailed
 
+from engine.system import POSIX
 from inspector.exit_codes import ExitCode, report_defect
 from inspector.tui import screens
-from inspector.tui.ending import Ending
 from inspector.tui.keys import bindings
 from inspector.tui.keys_in_turn import KeysInTurnApp
-from inspector.tui.lasting_driver import LastingDriver
 
 
 class Palette(CommandPalette):
@@ -79,13 +77,19 @@ class TerminalApp(KeysInTurnApp[None]):
 
     def let_terminal_go(self) -> None:
         """Have no key read any more: there is none to come."""
-        if isinstance(self._driver, LinuxDriver):
+        from inspector.tui.lasting_driver import LastingDriver
+
+        if isinstance(self._driver, LastingDriver):
             self._driver.exit_event.set()
 
     def get_driver_class(self) -> type[Driver]:
-        """The usual driver, made to outlast its terminal."""
+        """The usual driver, made to outlast its terminal where that can go away."""
         driver = super().get_driver_class()
-        return LastingDriver if driver is LinuxDriver else driver
+        if not POSIX:
+            return driver
+        from inspector.tui.lasting_driver import lasting
+
+        return lasting(driver)
 
     def _handle_exception(self, error: Exception) -> None:
         if self.crash is None:
@@ -130,10 +134,7 @@ def run_on_terminal(app: TerminalApp, *, mouse: bool = True) -> int:
     if trouble := terminal_trouble():
         raise click.UsageError(f"{trouble}. The verbs need none: refs, logs, tables and others (--help).")
     collect_garbage_seldom()
-    ending = Ending(app.exit, app.let_terminal_go)
-    with ending.expected():
-        app.run(mouse=mouse)
-    if ending.received:
+    if _run(app, mouse=mouse):
         raise KeyboardInterrupt
     for defect in app.defects:
         if defect is not app.crash:
@@ -142,6 +143,19 @@ def run_on_terminal(app: TerminalApp, *, mouse: bool = True) -> int:
         report_defect(_cause(app.crash), "the program")
         return ExitCode.INTERNAL
     return app.return_code or ExitCode.OK
+
+
+def _run(app: TerminalApp, *, mouse: bool) -> bool:
+    """Run `app` until it ends; whether a signal ended it, or its terminal went away."""
+    if not POSIX:
+        app.run(mouse=mouse)
+        return False
+    from inspector.tui.ending import Ending
+
+    ending = Ending(app.exit, app.let_terminal_go)
+    with ending.expected():
+        app.run(mouse=mouse)
+    return bool(ending.received)
 
 
 def _cause(error: Exception) -> BaseException:

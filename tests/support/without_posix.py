@@ -32,7 +32,7 @@ _OF_OS: Final = """
     uname wait wait3 wait4 writev
 """
 _OF_SIGNAL: Final = """
-    SIGALRM SIGCHLD SIGCONT SIGHUP SIGKILL SIGPIPE SIGQUIT SIGSTOP SIGTSTP SIGTTIN SIGTTOU SIGUSR1 SIGUSR2
+    SIGALRM SIGCHLD SIGCONT SIGHUP SIGPIPE SIGQUIT SIGSTOP SIGTSTP SIGTTIN SIGTTOU SIGUSR1 SIGUSR2
     SIGWINCH alarm pause pthread_kill pthread_sigmask set_wakeup_fd setitimer siginterrupt sigpending sigwait
 """
 
@@ -40,6 +40,7 @@ _OF_SIGNAL: Final = """
 def pretend() -> None:
     """Make this process one on such a system, before anything of the program is imported."""
     # These bring what they need there with them; tests are written with some.
+    import asyncio  # noqa: F401, PLC0415
     import multiprocessing.connection  # noqa: PLC0415
     import random  # noqa: F401, PLC0415
     import selectors  # noqa: PLC0415
@@ -172,6 +173,9 @@ def _pretend_names() -> None:
 
 def main(how: str, work: str, *args: str) -> None:
     """Do a work in this process."""
+    if work == "screen":  # these ask for the name of the system, which is what it was
+        import_module("platformdirs")
+        import_module("textual.app")
     if how == "pretended":
         pretend()
     else:
@@ -180,6 +184,8 @@ def main(how: str, work: str, *args: str) -> None:
     if work == "verb":
         sys.argv[1:] = args
         import_module("inspector.cli").main()
+    elif work == "screen":
+        import_module("tests.support.screen_without_posix").screen(*args)
     else:
         getattr(import_module("tests.support.works_without_posix"), work)(*args)
 

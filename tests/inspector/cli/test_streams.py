@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -56,7 +57,7 @@ def damaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Program]:
     """Runs words with standard output and error at a file, or closed for None; gives code and notes."""
     monkeypatch.setattr(entry.signal, "signal", lambda *_: None)
-    monkeypatch.setattr(entry.resource, "setrlimit", lambda *_: None)
+    monkeypatch.setattr(resource, "setrlimit", lambda *_: None)
     kept = [os.dup(number) for number in range(3)]
     notes = tmp_path / "notes"
 
