@@ -12,7 +12,8 @@ May import `stack`, `layout`, `merge` and `git`.
     index, objects, values, table
                   the other parts of one table, then the whole of it
     whole_stack   the refs as seen through all tables
-    files         `tables.list`, and the files that it does not name
+    files         `tables.list`, the tables that it names, and where the others are, of which
+    beside        says what is wrong with them
     run           all of it in order: `fsck`
     quick         what can be told without reading the tables: `quick_check`
     repository    what surrounds the stacks
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING
 from engine.lazy import lazily
 
 if TYPE_CHECKING:
+    from engine.fsck.beside import finding_of as finding_of
     from engine.fsck.causes import Causes as Causes
     from engine.fsck.faults import (
         FAULTS as FAULTS,
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
         FaultKind as FaultKind,
         Severity as Severity,
     )
-    from engine.fsck.files import finding_of as finding_of
     from engine.fsck.finding import Finding as Finding, Report as Report, by_cause as by_cause
     from engine.fsck.frame import Limits as Limits
     from engine.fsck.order import (
@@ -48,9 +49,9 @@ else:
     __getattr__, __dir__, __all__ = lazily(
         __name__,
         {
+            "beside": "finding_of",
             "causes": "Causes",
             "faults": "FAULTS REWRITE_TABLE FaultKind Severity",
-            "files": "finding_of",
             "finding": "Finding Report by_cause",
             "frame": "Limits",
             "order": "check_order hidden_newer once_each",

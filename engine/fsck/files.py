@@ -4,39 +4,23 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from engine.errors import FormatError, reason_of, shown
 from engine.format import TABLES_LIST, ListFault, ListLine, is_table_file, parse_table_list
-from engine.fsck.faults import FAULTS
-from engine.fsck.finding import Finding, Report
+from engine.fsck.finding import Report
 from engine.fsck.frame import CheckedTable
-from engine.stack import FileKind, UnlistedFile, is_of_repository, read_list_bytes
+from engine.stack import is_of_repository, read_list_bytes
+
+if TYPE_CHECKING:
+    from engine.stack import UnlistedFile
 
 _ATTEMPTS: Final = 20
 """How often the list is read again because a compaction has replaced it meanwhile."""
 
 _OPENED: Final = (None, ListFault.DUPLICATE)
-
-_ORPHANS: Final = {
-    FileKind.SUPERSEDED: "orphan-table",
-    FileKind.DATA: "table-unlisted-data",
-    FileKind.NEXT: "orphan-newer",
-    FileKind.AHEAD: "orphan-ahead",
-    FileKind.DOUBTFUL: "orphan-doubtful",
-    FileKind.UNREADABLE: "orphan-damaged",
-}
-_CODES: Final = {
-    **{kind: (code, "orphan-in-use") for kind, code in _ORPHANS.items()},
-    FileKind.TEMPORARY: ("temporary-file", "temporary-in-use"),
-    FileKind.TABLE_LOCK: ("lock-stale", "lock-held"),
-    FileKind.LIST_LOCK: ("lock-stale", "lock-held"),
-    FileKind.NOT_REGULAR: ("foreign-file", "foreign-file"),
-    FileKind.OTHER: ("foreign-file", "foreign-file"),
-}
-"""The kinds of faults by what a file is: as it lies there, and while a process may be at work on it."""
 
 
 class ListedTables:
@@ -129,8 +113,10 @@ def files_beside(directory: str, look: Callable[[], list[UnlistedFile]]) -> list
     return found
 
 
-def finding_of(file: UnlistedFile) -> Finding:
-    """What is wrong with a file that tables.list does not name."""
-    code = _CODES[file.kind][file.in_use]
-    message = f"{file.reason}; {file.holder} has it open" if file.holder is not None else file.reason
-    return Finding(FAULTS[code], file.name, file.offset, message, file.at_stake)
+def report_files(files: Sequence[UnlistedFile], report: Report) -> None:
+    """Report what is wrong with files that the list does not name."""
+    if files:
+        from engine.fsck.beside import finding_of
+
+        for file in files:
+            report.take(finding_of(file))

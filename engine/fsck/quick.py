@@ -19,16 +19,17 @@ from contextlib import suppress
 from functools import partial
 from typing import Final, NamedTuple
 
+from engine import stack as stacks
 from engine.errors import FormatError
 from engine.format import BLOCK_HEADER_SIZE, REF, Block, footer_size
 from engine.fsck.causes import Causes
 from engine.fsck.faults import Severity
-from engine.fsck.files import ListedTables, files_beside, finding_of
+from engine.fsck.files import ListedTables, files_beside, report_files
 from engine.fsck.finding import Finding, Report
 from engine.fsck.frame import check_frame
 from engine.fsck.order import check_repetitions, check_tables
 from engine.merge import Segment
-from engine.stack import HIGHEST_LIMIT, StackOptions, UnlistedFile, unlisted_files
+from engine.stack import HIGHEST_LIMIT, StackOptions, unlisted_files
 from engine.table import Table
 
 _LARGEST_SAMPLE: Final = 2**17
@@ -52,7 +53,7 @@ class QuickCheck(NamedTuple):
     refs: int | None
     dead_bytes: int | None
     suggestion: Segment
-    unlisted: tuple[UnlistedFile, ...]
+    unlisted: tuple[stacks.UnlistedFile, ...]
 
 
 def quick_check(
@@ -65,8 +66,7 @@ def quick_check(
     check_repetitions(listed.lines, listed.tables, listed.report, compares=False)
     unlisted = files_beside(path, partial(unlisted_files, path, now, listed.names, most_bytes=0))
     report = Report()
-    for file in unlisted:
-        report.take(finding_of(file))
+    report_files(unlisted, report)
     # A table whose highest limit was never set would seem to overlap all that follow it.
     fitting = [one for one in listed.tables if one.stated is not None and one.stated[1] < HIGHEST_LIMIT]
     check_tables(fitting, options.hash_id, report, compares=False)

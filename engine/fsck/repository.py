@@ -19,11 +19,11 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
+from engine import stack as stacks
 from engine.errors import reason_of
 from engine.fsck.faults import FAULTS
 from engine.fsck.finding import Finding
 from engine.git import Repository
-from engine.stack import age_words
 
 _HEAD: Final = re.compile(rb"ref:[ \t\n\r]*refs/.*|[0-9a-f]{40}(?:[0-9a-f]{24})?\s.*", re.DOTALL)
 _MOST_HEAD: Final = 4096
@@ -72,7 +72,8 @@ def check_repository(repository: Repository) -> Iterator[Finding]:
     for name in _LOCKED:
         lock = repository.common_dir / f"{name}.lock"
         with suppress(FileNotFoundError):
-            age = age_words(time.time() - lock.lstat().st_mtime)
+            made = lock.lstat().st_mtime
+            age = stacks.age_words(time.time() - made)
             yield Finding(FAULTS["lock-beside"], os.fspath(lock), None, f"a lock on {name}, {age} old")
     hook = repository.hook_program(repository.worktree or repository.git_dir)
     if hook is not None:

@@ -23,10 +23,11 @@ import stat
 import time
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 from engine.errors import FormatError
 from engine.fsck.causes import Causes
-from engine.fsck.files import ListedTables, files_beside, finding_of
+from engine.fsck.files import ListedTables, files_beside, report_files
 from engine.fsck.finding import Finding, Report
 from engine.fsck.frame import CheckedTable
 from engine.fsck.order import check_repetitions, check_tables
@@ -35,7 +36,10 @@ from engine.fsck.values import has_symref
 from engine.fsck.whole_stack import RefCheck
 from engine.merge import MergedTable
 from engine.progress import Progress, ProgressCallback
-from engine.stack import StackOptions, UnlistedFile, is_of_repository, unlisted_files
+from engine.stack import StackOptions, is_of_repository, unlisted_files
+
+if TYPE_CHECKING:
+    from engine.stack import UnlistedFile
 
 
 def fsck(
@@ -91,8 +95,7 @@ class _Run:
         yield from listed.report.close()
         self._tell("files", 0, None)
         report = Report()
-        for file in files_beside(self._path, partial(self._look_beside, listed.names)):
-            report.take(finding_of(file))
+        report_files(files_beside(self._path, partial(self._look_beside, listed.names)), report)
         yield from report.close()
         self._tables, report = listed.tables, Report()
         total = sum(table.size for table in self._tables)

@@ -21,6 +21,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
+from engine import stack as stacks
 from engine.errors import ApiError, FormatError, MissingTableError, OutdatedError
 from engine.format import (
     U64_MAX,
@@ -43,9 +44,7 @@ from engine.snapshot import left_by_repair, left_by_undo, list_snapshots, names_
 from engine.stack import (
     LOCK_SUFFIX,
     TABLES_LIST,
-    FileKind,
     StackOptions,
-    UnlistedFile,
     covers,
     merged_ranges,
     read_list_bytes,
@@ -151,7 +150,7 @@ class _Planner(Draft):
         self._plan_list(tables)
         if self.only is None:
             for file in beside:
-                if file.kind is FileKind.TEMPORARY and not file.may_be_held:
+                if file.kind is stacks.FileKind.TEMPORARY and not file.may_be_held:
                     step = (StepKind.REMOVE_FILE, file.name, file.reason, "the snapshot keeps it")
                     self.steps.append(Step(*step, Severity.WARNING))
         order = list(StepKind)
@@ -334,7 +333,7 @@ def _what_is_missed(name: str, tables: Sequence[PlannedTable]) -> str:
     return f"nothing is lost by it: its update indexes are those of {by or 'other tables'}"
 
 
-def _lock_step(lock: UnlistedFile) -> Step:
+def _lock_step(lock: stacks.UnlistedFile) -> Step:
     """The removal of a lock; of one that may be in use, with force only."""
     is_told = lock.holder is not None or not lock.may_be_held
     result = lock.holding if is_told else f"a process may be at work; {lock.holding}"

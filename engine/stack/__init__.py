@@ -13,7 +13,8 @@ compaction, cleaning. May import `merge`.
     holders       which processes have a file open
     coverage      what the listed tables hold, for judging one that is not listed
     writable      what has to hold of a stack before anything is written to it
-    unlisted      the one judge of the files beside the tables: what they are, what needs them, who uses them
+    beside        the files beside the tables, if there are any, and
+    unlisted      the one judge of them: what they are, what needs them, who uses them
     cleaning      removing those that nothing needs, and a lock that a dead process left behind
     following     where a ref leads
     reading       what programs read of a stack, sound or damaged
@@ -27,6 +28,7 @@ from engine.lazy import lazily
 
 if TYPE_CHECKING:
     from engine.stack.addition import Addition as Addition, check_names as check_names
+    from engine.stack.beside import unlisted_files as unlisted_files
     from engine.stack.cleaning import (
         CleanPlan as CleanPlan,
         StaleFile as StaleFile,
@@ -70,7 +72,6 @@ if TYPE_CHECKING:
         UnlistedFile as UnlistedFile,
         Verdicts as Verdicts,
         age_words as age_words,
-        unlisted_files as unlisted_files,
     )
     from engine.stack.writable import HIGHEST_LIMIT as HIGHEST_LIMIT, require_writable as require_writable
 else:
@@ -92,7 +93,8 @@ else:
             "reading": "ReadStack",
             "stack": "Stack",
             "temporary": "TemporaryTable unused_table_name",
-            "unlisted": "FileKind UnlistedFile Verdicts age_words unlisted_files",
+            "beside": "unlisted_files",
+            "unlisted": "FileKind UnlistedFile Verdicts age_words",
             "writable": "HIGHEST_LIMIT require_writable",
         },
     )

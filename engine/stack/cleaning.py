@@ -25,10 +25,10 @@ from typing import Final, NamedTuple
 
 from engine.errors import LockError, OutdatedError
 from engine.format import pack_table_list
+from engine.stack.beside import unlisted_files
 from engine.stack.directory import StackDirectory
 from engine.stack.lock import LIST_LOCK
 from engine.stack.temporary import TEMPORARY_MARK
-from engine.stack.unlisted import unlisted_files
 from engine.system import O_NOFOLLOW, O_NONBLOCK, POSIX, remove_unless_open
 
 # Where there is no O_PATH, what is opened may be a pipe.

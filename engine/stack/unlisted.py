@@ -23,14 +23,12 @@ import stat
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from enum import StrEnum
-from itertools import islice
 from typing import Final, NamedTuple
 
 from engine.errors import FormatError, reason_of
-from engine.format import TABLES_LIST, is_table_file, limits_in_name, parse_table_list
+from engine.format import TABLES_LIST, is_table_file, limits_in_name
 from engine.progress import ProgressCallback
 from engine.stack.coverage import Coverage
-from engine.stack.directory import read_list_bytes
 from engine.stack.holders import Holder, Holders, find_holders
 from engine.stack.lock import LIST_LOCK, LOCK_SUFFIX
 from engine.stack.temporary import TEMPORARY_MARK
@@ -38,9 +36,6 @@ from engine.table import Table
 
 YOUNG_LOCK_SECONDS: Final = 60
 """How long a lock is taken for one that is held: changes take milliseconds, compactions seconds."""
-
-MOST_FILES: Final = 10_000
-"""Files that are looked at; of a directory with more, any so many."""
 
 
 class FileKind(StrEnum):
@@ -113,40 +108,31 @@ _NOT_READ: Final = f"not in {TABLES_LIST}, and cannot be read"
 _Found = dict[str, tuple[FileKind, os.stat_result]]
 
 
-def unlisted_files(
-    directory: str | os.PathLike[str],
+def judged_files(
+    path: str,
+    beside: Collection[str],
+    known: Collection[str],
     now: float,
-    listed: Collection[str] | None = None,
     *,
+    with_tables: bool = True,
     held: Collection[str] = (),
     most_bytes: int | None = None,
     verdicts: Verdicts | None = None,
     progress: ProgressCallback | None = None,
 ) -> list[UnlistedFile]:
-    """What lies in `directory` beside the tables `listed`, by name; at most MOST_FILES files.
+    """What the files `beside` those that are listed are, for `unlisted_files`, which says the rest.
 
-    Tables that the list names by now count as listed, too. Without `listed`, tables are left out. `now` is in
-    seconds since 1970. `held` are locks of the caller, which do not count. Tables of more than `most_bytes`
-    are not compared with the listed ones. Raises `OSError` when the directory cannot be read, and what
-    `progress` raises.
+    The directory, whose `path` has no symbolic link in it, was read before the list, which names the `known`.
 
-     1. Read the directory, then the list: a table on its way into the stack is listed by now, or a lock is
-        there, and one on its way out of it is not listed any more.
-     2. Judge tables, which may take long.
-     3. Look at locks and at the processes that have files open: one that came meanwhile is at work, too.
+     1. Judge tables, which may take long.
+     2. Look at locks and at the processes that have files open: one that came meanwhile is at work, too.
     """
-    path = os.path.realpath(directory)
-    with os.scandir(path) as entries:
-        names = [entry.name for entry in islice(entries, MOST_FILES + len(listed or ()))]
-    known = dict.fromkeys(listed or ())
-    with suppress(FormatError, OSError):
-        known |= dict.fromkeys(parse_table_list(read_list_bytes(path) or b"").names)
     found: _Found = {}
-    for name in sorted(set(names).difference(known, held, {TABLES_LIST})):
+    for name in sorted(beside):
         with suppress(OSError):  # gone again, as locks and temporary files are
             status = os.lstat(os.path.join(path, name))
             kind = _kind_of(name, status.st_mode)
-            if listed is not None or not kind.is_table:
+            if with_tables or not kind.is_table:
                 found[name] = kind, status
     tables = {name: status for name, (kind, status) in found.items() if kind.is_table}
     judged = _judged(path, tables, list(known), most_bytes, verdicts, progress) if tables else {}

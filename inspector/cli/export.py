@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 import click
 
-from engine import repair, salvage
+from engine import repair, salvage, stack as stacks
 from engine.errors import ReftableError, in_words
 from engine.export import Exportable, Skeleton, doubtful_refs, write_skeleton
 from engine.readable import ReadableStack, ReadableTable
 from engine.repair import Outcome, RefOutcome, RepairPlan, StepKind, damages
-from engine.stack import FileKind, UnlistedFile, unlisted_files
+from engine.stack import unlisted_files
 from inspector.actions import RepairAction, plan_and_run
 from inspector.cli.opening import Call, completes, json_option, worktree_option
 from inspector.cli.output import ProgressLine
@@ -151,14 +151,15 @@ def _seen_of(stack: ReadableStack) -> _Found:
     return _Found([*map(in_words, stack.damage_met())], lossy, gaps, [*doubtful_refs(stack)])
 
 
-def _is_missed(file: UnlistedFile) -> bool:
+def _is_missed(file: stacks.UnlistedFile) -> bool:
     """Whether a table beside those that were read holds what none of them does, or may.
 
     One that a process is about to list, or to remove, is not missed.
     """
-    if file.kind is FileKind.DATA:
+    kinds = stacks.FileKind
+    if file.kind is kinds.DATA:
         return True
-    return file.kind in (FileKind.NEXT, FileKind.AHEAD, FileKind.DOUBTFUL) and not file.in_use
+    return file.kind in (kinds.NEXT, kinds.AHEAD, kinds.DOUBTFUL) and not file.in_use
 
 
 def _tell(call: Call, target: Path, made: Skeleton, found: _Found) -> None:
