@@ -39,6 +39,7 @@ CLEANING = {"engine.stack.cleaning", "engine.stack.unlisted", "engine.merge.diff
 REPAIRING = {"engine.repair.execute", "engine.salvage.scan", "inspector.rows.outcome_rows"}
 SNAPSHOTS = {"engine.snapshot.snapshot", "inspector.actions.undoing"}
 DAMAGE = {"engine.fsck.faults", "engine.layout.span", "engine.salvage.scan", "inspector.cli.fsck"}
+BESIDE = {"engine.fsck.beside", "engine.stack.holders", "engine.stack.unlisted"}  # what a stack may have
 MANY = {"engine.git.searching", "inspector.cli.survey", "inspector.cli.workers"}
 
 LOOKING = PROCESSES | FILES | DIGESTS | JSON | {"shlex"} | SCREENS | CHANGES | DAMAGE | MANY
@@ -69,7 +70,8 @@ FORBIDDEN = {
     | SCREENS
     | CHANGES
     | MANY
-    | {"inspector.model.view", "inspector.rows.row_filter", "engine.git.joint"},
+    | BESIDE
+    | {"inspector.model.health", "inspector.model.view", "inspector.rows.row_filter", "engine.git.joint"},
     "snapshots": LOOKING - {"engine.snapshot.snapshot"} | {"inspector.actions.undoing"},
     "export": (
         FILES
@@ -80,6 +82,7 @@ FORBIDDEN = {
         | MANY
         | ADDING
         | COMPACTION
+        | BESIDE
         | {"sqlite3", "engine.repair.execute", "engine.salvage.builder", "engine.salvage.scan"}
         | {"engine.export.anonymous", "inspector.cli.anonymize"}
     ),
@@ -99,6 +102,7 @@ FORBIDDEN = {
     | MANY
     | ADDING
     | COMPACTION
+    | BESIDE
     | {"sqlite3", "engine.repair.execute", "engine.salvage.builder", "engine.salvage.scan"},
     "compact": COMPACTING | CLEANING | {"engine.stack.compactor"},
     "expire": COMPACTING | CLEANING | {"engine.stack.compactor"},

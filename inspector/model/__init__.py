@@ -8,7 +8,8 @@ May import `rows`.
     trace         all that a stack holds about one ref
     objects       what the repository knows of the objects that refs point to
     layout_reader one table for the block view
-    health        what is wrong
+    check         a look for all that is wrong, and
+    health        what is known of it by now
     compaction_study, what_if
                   a compaction rule at one of its steps; a stack over time, as it was and under a load
     difference_summary
@@ -29,17 +30,16 @@ from engine.lazy import lazily
 
 if TYPE_CHECKING:
     from inspector.model.arrangement import LOGS, REFS, Arrangement, RecordKind, Shape, arrange
+    from inspector.model.check import Check, diagnose
     from inspector.model.compaction_study import Blocked, Damage, MergeKey, PastCompaction, Study, TableSize
     from inspector.model.destinations import InBytes, InList, ReadPlace, find, is_at_hand
     from inspector.model.difference_summary import summarise
     from inspector.model.event import Event, EventKind, OwnChange, Shapes, TableShape, history_of_tables
     from inspector.model.health import (
-        Check,
         Counts,
         Health,
         HealthMark,
         broken_text,
-        diagnose,
         findings_at_hand,
         identity,
     )
@@ -74,11 +74,12 @@ else:
         __name__,
         {
             "arrangement": "LOGS REFS Arrangement RecordKind Shape arrange",
+            "check": "Check diagnose",
             "compaction_study": "Blocked Damage MergeKey PastCompaction Study TableSize",
             "destinations": "InBytes InList ReadPlace find is_at_hand",
             "difference_summary": "summarise",
             "event": "Event EventKind OwnChange Shapes TableShape history_of_tables",
-            "health": "Check Counts Health HealthMark broken_text diagnose findings_at_hand identity",
+            "health": "Counts Health HealthMark broken_text findings_at_hand identity",
             "history": "History Told compare reopen",
             "journal": "Ending Entry Journal",
             "layout_reader": "LayoutReader",

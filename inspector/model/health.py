@@ -12,9 +12,8 @@ Nothing here raises for wrong bytes, and nothing writes.
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from engine.errors import FormatError, MissingTableError
@@ -25,15 +24,12 @@ from engine.fsck import (
     Finding,
     Severity,
     check_order,
-    check_repository,
     finding_of,
-    fsck,
 )
-from engine.git import Repository
-from engine.progress import ProgressCallback
-from engine.readable import OpenError, open_readable
-from engine.stack import StackOptions, UnlistedFile
+from engine.readable import OpenError
+from engine.stack import UnlistedFile
 from engine.table import Table
+from inspector.model.check import due_finding
 from inspector.text import counted
 
 if TYPE_CHECKING:
@@ -47,33 +43,6 @@ class HealthMark(StrEnum):
     SOUND = "ok"
     DOUBTFUL = "!"
     DAMAGED = "X"
-
-
-Check = Callable[[Path, StackOptions, ProgressCallback], Generator[Finding, None, list[str] | None]]
-"""Looks at the stack in a directory and tells what is wrong with it, as it is found. Raises what the
-callback raises, and `OSError` when there is no such directory. The generator returns the names of the tables
-that it has read, None for all that were shown."""
-
-
-def diagnose(
-    directory: Path,
-    options: StackOptions,
-    progress: ProgressCallback | None = None,
-    now: float | None = None,
-    repository: Repository | None = None,
-) -> Generator[Finding, None, list[str]]:
-    """What is wrong with a stack, and with the `repository` around it if that is to be looked at.
-
-    The screen and the verb fsck both tell this, and nothing else. Raises and returns what `fsck` does.
-    """
-    if repository is not None:
-        yield from check_repository(repository)
-    read = yield from fsck(directory, options, progress, now)
-    with open_readable(directory, options) as stack:
-        tables = stack.merged.tables
-        due = stack.options.suggestion([table.policy_size for table in tables]).positions
-        yield from _due(tables, due, options.policy)
-    return read
 
 
 def identity(finding: Finding) -> tuple[str, str, int | None]:
@@ -264,15 +233,7 @@ def findings_at_hand(
             what = f"update indexes from {low} to {high}"
             found.append(Finding(FAULTS["limits-reversed"], name, None, what))
     found += check_order(list(limits.items()))
-    return [*map(Causes().told, found), *_due(tables, suggested, policy)]
-
-
-def _due(tables: Sequence[Table], suggested: range, policy: str) -> Iterator[Finding]:
-    if suggested:
-        what = (
-            f"by the {policy} rule, tables #{suggested.start} to #{suggested.stop - 1} are due to be merged"
-        )
-        yield Finding(FAULTS["compaction-due"], tables[suggested.start].name, None, what)
+    return [*map(Causes().told, found), *due_finding(tables, suggested, policy)]
 
 
 # What the main screen says, in few words: the Health tab and the detail of a table say more.
