@@ -43,7 +43,7 @@ _MEANINGS: Final = {
     ExitCode.OK: "fine",
     ExitCode.FINDINGS: "`fsck` or `survey` found errors, or `survey` could not look at something; `resolve`, "
     "`trace` or `logs --ref` found nothing; `export` has left out names, or its copy is not alike; "
-    "`repair --apply` has left errors, or something is lost or may be",
+    "`repair --apply` has left errors, or something is lost or may be, or a ref is revived or doubtful",
     ExitCode.USAGE: "the command line, or what was read from standard input, makes no sense, or git would "
     "refuse it",
     ExitCode.UNREADABLE: "cannot be read, or not all of it: there is no reftable repository, or the stack is "

@@ -136,7 +136,8 @@ class RepairPlan(NamedTuple):
     `list_before` are the bytes of the list (None if there is none), `files` all files that the plan is
     about: it is good for these and no others. `repository` is the one whose files are mended as well, if any.
     `newer` are tables that were never listed as far as is known, and are left out although they are newer
-    than the repaired stack, oldest first.
+    than the repaired stack, oldest first; not those of a transaction that is known never to have been
+    committed, since its lock on the list is still there.
     """
 
     directory: Path

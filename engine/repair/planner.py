@@ -16,6 +16,7 @@ import os
 import stat
 import time
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from itertools import chain
 from operator import attrgetter
 from pathlib import Path
@@ -42,6 +43,7 @@ from engine.repair.repository import repository_steps
 from engine.repair.tables import planned_tables
 from engine.snapshot import left_by_repair, left_by_undo, list_snapshots, names_known
 from engine.stack import (
+    LIST_LOCK,
     LOCK_SUFFIX,
     TABLES_LIST,
     StackOptions,
@@ -287,8 +289,21 @@ class _Planner(Draft):
         names = {left.file for left in self.left}.difference(self.listed)
         found = [known.files[name].input for name in sorted(names) if name in known.files]
         newer = [one for one in found if one is not None and one.limits[0] > top]
-        meant = left_by_undo(known.path) | left_by_repair(known.path) if newer else ()
+        if not newer:
+            return ()
+        meant = left_by_undo(known.path) | left_by_repair(known.path) | self._never_committed()
         return tuple(sorted((one for one in newer if one.file not in meant), key=attrgetter("limits")))
+
+    def _never_committed(self) -> set[str]:
+        """The tables that a lock on the list, which is to go, would have added: its writer was killed."""
+        if not any(step.file == LIST_LOCK and not step.needs_force for step in self.steps):
+            return set()
+        with suppress(FormatError, OSError):
+            listed = parse_table_list(self.known.raw or b"").names
+            wanted = parse_table_list(read_list_bytes(self.known.path, LIST_LOCK) or b"")
+            if wanted.is_whole and wanted.names[: len(listed)] == listed:
+                return set(wanted.names[len(listed) :])
+        return set()
 
     # The list, and what the plan is about
 

@@ -388,13 +388,13 @@ def _is_git_directory(path: str) -> bool:
     return has_head and any(others)
 
 
-def read_list_bytes(directory: str | os.PathLike[str]) -> bytes | None:
-    """The bytes of the `tables.list` in `directory`, or None if there is none.
+def read_list_bytes(directory: str | os.PathLike[str], name: str = TABLES_LIST) -> bytes | None:
+    """The bytes of the `tables.list` in `directory`, or of another list there, or None if there is none.
 
     Raises `FormatError` for what is no regular file, or larger than any stack needs, and `OSError`.
     """
     try:
-        return _list_bytes(RegularFile.open(os.path.join(directory, TABLES_LIST), TABLES_LIST))
+        return _list_bytes(RegularFile.open(os.path.join(directory, name), name))
     except FileNotFoundError:
         return None
 

@@ -167,7 +167,10 @@ class RepairAction(Action[PlannedRepair]):
         for kept, outcomes in repair.judged_refs(plan, progress):
             self.store.add(outcomes, kept)
         counts, gaps, logs = self.store.counts, gap_lines(plan), repair.log_outcomes(plan, progress)
-        losses = [f"refs: {ref_losses(counts, plan)}"] if counts[Outcome.LOST] or gaps else []
+        refs = [ref_losses(counts, plan)] if counts[Outcome.LOST] or gaps else []
+        # Of these, too, a value is lost, or may be.
+        refs += [f"{counts[kind]:,} {kind}" for kind in (Outcome.REVIVED, Outcome.DOUBTFUL) if counts[kind]]
+        losses = [f"refs: {', '.join(refs)}"] if refs else []
         losses += [log_counts(logs)] if logs.lost or logs.may_be_lost else []
         aside = aside_text(repair.changes_aside(plan, progress))
         losses += [aside] if aside else []
@@ -247,7 +250,7 @@ class RepairAction(Action[PlannedRepair]):
         )
         lines += [f"mended: {safe_name(name)}" for name in mended]
         lines += [f"what was replaced is kept in {safe_name(made.kept)}"] if made.kept else []
-        left += f". What is lost: {losses}" if losses else ""
+        left += f". What is lost or may be: {losses}" if losses else ""
         # Locks are not brought back: their snapshot only says what was there then.
         undoable = any(
             step.kind is not StepKind.REMOVE_LOCK and not step.kind.is_around for step in plan.made.plan.steps

@@ -86,7 +86,7 @@ def export(words: tuple[str, ...], anonymize: bool, worktree: str | None, as_jso
             beside = unlisted_files(stack.directory, time.time(), names, progress=progress)
         found = _seen_of(stack) if plan is None else _planned_for(plan, stack, outcomes)
         _tell(call, target, made, found)
-        unread = [file for file in beside if _is_missed(file)]
+        unread = [file for file in beside if _is_missed(file, plan)]
         for file in unread:
             note(f"{safe_name(file.name)} is left out: {safe_message(file.reason)}")
     if found.faults or unread:
@@ -151,14 +151,17 @@ def _seen_of(stack: ReadableStack) -> _Found:
     return _Found([*map(in_words, stack.damage_met())], lossy, gaps, [*doubtful_refs(stack)])
 
 
-def _is_missed(file: stacks.UnlistedFile) -> bool:
+def _is_missed(file: stacks.UnlistedFile, plan: RepairPlan | None) -> bool:
     """Whether a table beside those that were read holds what none of them does, or may.
 
-    One that a process is about to list, or to remove, is not missed.
+    One that a process is about to list, or to remove, is not missed; nor is one that would be the next, if
+    the plan knows that it should not be there.
     """
     kinds = stacks.FileKind
     if file.kind is kinds.DATA:
         return True
+    if file.kind is kinds.NEXT and plan is not None and plan.steps:
+        return file.name in [one.file for one in plan.newer]
     return file.kind in (kinds.NEXT, kinds.AHEAD, kinds.DOUBTFUL) and not file.in_use
 
 

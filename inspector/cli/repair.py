@@ -105,8 +105,8 @@ def repair(
     With --json: one object with steps, tables and left_out; one for each such ref, with name, outcome,
     before, after, changes, why; one with the numbers of refs and logs, the gaps, between whose names refs may
     be lost without trace, and about how many, and `gc`, a warning where refs are lost or changed. With
-    --apply, the exit code is 1 when errors remain, or when something is lost or may be: `losses` says what;
-    it is 4 when nothing is done, since that takes --force.
+    --apply, the exit code is 1 when errors remain, when something is lost or may be, or a ref is revived or
+    doubtful: `losses` says what; it is 4 when nothing is done, since that takes --force.
     """
     directory, out = call.workplace.directory, call.out
     locks = lock_files(directory)
@@ -190,7 +190,7 @@ def _tell_result(result: Result) -> None:
         note(f"what was replaced is kept in {safe_name(made.kept)}")
     errors, losses = result.made.errors, result.made.losses
     if losses:
-        note(f"what is lost: {losses}")
+        note(f"what is lost or may be: {losses}")
     if result.made.gc:
         note_sentence(result.made.gc)
     if errors:
