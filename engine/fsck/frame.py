@@ -18,6 +18,7 @@ _FIELD_CODES: Final = {"checksum": "footer-checksum", "position": "section-offse
 """The faults of damaged fields by their `SpanKind`."""
 
 # 0x%016x-0x%016x-%08x: every other writer has more than 12 digits only where it needs them.
+_DULWICH_LENGTH: Final = 50
 _DULWICH_NAME: Final = r"0x0[0-9a-f]{15}-0x0[0-9a-f]{15}-[0-9a-f]{8}\.ref"
 
 Limits = tuple[int, int]
@@ -125,7 +126,7 @@ def check_header(name: str, header: Header, report: Report) -> None:
     if limits[0] > limits[1]:
         what = f"update indexes from {limits[0]} to {limits[1]}"
         report.add("limits-reversed", name, MIN_UPDATE_INDEX.offset, what)
-    if re.fullmatch(_DULWICH_NAME, name):
+    if len(name) == _DULWICH_LENGTH and re.fullmatch(_DULWICH_NAME, name):
         report.add("dulwich-table", name, None, "a name with 16 digits, as dulwich gives")
     elif stated is None:
         what = "not 0xMIN-0xMAX-SUFFIX.ref, as git, JGit and the Go library have it"

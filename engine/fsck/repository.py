@@ -25,7 +25,7 @@ from engine.fsck.faults import FAULTS
 from engine.fsck.finding import Finding
 from engine.git import Repository
 
-_HEAD: Final = re.compile(rb"ref:[ \t\n\r]*refs/.*|[0-9a-f]{40}(?:[0-9a-f]{24})?\s.*", re.DOTALL)
+_ID: Final = rb"[0-9a-f]{40}(?:[0-9a-f]{24})?\s"
 _MOST_HEAD: Final = 4096
 _VERSION: Final = 1
 _LOCKED: Final = ("HEAD", "config", "packed-refs")
@@ -93,7 +93,11 @@ def _wrong_head(path: Path) -> str | None:
             content = file.read(_MOST_HEAD)
     except OSError as error:
         return reason_of(error)
-    return None if _HEAD.fullmatch(content) else "neither a symbolic ref below refs/ nor an object id"
+    if content.startswith(b"ref:"):
+        is_head = content.removeprefix(b"ref:").lstrip(b" \t\n\r").startswith(b"refs/")
+    else:
+        is_head = re.match(_ID, content) is not None
+    return None if is_head else "neither a symbolic ref below refs/ nor an object id"
 
 
 def _files_of_refs(common_dir: Path) -> Iterator[str]:

@@ -34,8 +34,8 @@ _TOKEN: Final = re.compile(
 )
 _ESCAPES: Final = {"n": "\n", "t": "\t", "b": "\b", '"': '"', "\\": "\\", "\n": "", "\r\n": ""}
 
-_NUMBER: Final = r"([+-]?)(0[xX][0-9A-Fa-f]+|[0-9]+)([kKmMgG]?)"
-_UNITS: Final = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
+_DECIMAL: Final = "0123456789"
+_UNITS: Final = {"k": 2**10, "m": 2**20, "g": 2**30}
 
 
 def parse_config(data: bytes) -> dict[str, str | None]:
@@ -156,12 +156,18 @@ def _bad_value(key: str, value: str | None, expected: str) -> RepositoryError:
 
 def _number(text: str) -> int | None:
     """A number as strtoimax() reads it: decimal, 0x hexadecimal, or octal with a 0 in front."""
-    match = re.fullmatch(_NUMBER, text)
-    if match is None or len(text) > 30:
+    if len(text) > 30:
         return None
-    sign, digits, unit = match.groups()
+    sign = -1 if text[:1] == "-" else 1
+    digits = text[1:] if text[:1] in ("+", "-") else text
+    unit = _UNITS.get(digits[-1:].lower(), 1)
+    digits = digits if unit == 1 else digits[:-1]
+    base, allowed = 8 if digits.startswith("0") else 10, _DECIMAL
+    if digits[:2].lower() == "0x":
+        digits, base, allowed = digits[2:], 16, _DECIMAL + "abcdefABCDEF"
+    if not digits or digits.strip(allowed):  # int() takes spaces, underscores and other prefixes as well
+        return None
     try:
-        number = int(digits, 8 if digits.startswith("0") and digits[1:].isdigit() else 0)
+        return sign * int(digits, base) * unit
     except ValueError:  # an 8 or a 9 in an octal number
         return None
-    return (-number if sign == "-" else number) * _UNITS[unit.lower()]

@@ -65,7 +65,7 @@ _SAFETY: Final = {
 }
 
 _OID: Final = rb"([0-9a-f]{40}|[0-9a-f]{64})\n"
-_ANSWER: Final = rb"([0-9a-f]{40}|[0-9a-f]{64}) (commit|tree|blob|tag)\n"
+_TYPES: Final = {b"commit\n": "commit", b"tree\n": "tree", b"blob\n": "blob", b"tag\n": "tag"}
 _IDENTITY: Final = rb"(.*) <(.*)> ([0-9]{1,18}) ([+-][0-9]{1,4})\n?"
 
 
@@ -330,16 +330,23 @@ def _object_info(oid: bytes, itself: bytes, peeled: bytes) -> ObjectInfo | None:
 
     None where it says something else, as a script does that runs git and has a line of its own to say.
     """
-    known, target = re.fullmatch(_ANSWER, itself), re.fullmatch(_ANSWER, peeled)
+    known, target = _id_and_type(itself), _id_and_type(peeled)
     if known is None:
         is_missing = itself == b"%s missing\n" % oid.hex().encode() and peeled.endswith(b" missing\n")
         return ObjectInfo(None) if is_missing else None
-    if known[1] != oid.hex().encode() or (target is None and not peeled.endswith(b" missing\n")):
+    name, kind = known
+    if name != oid.hex() or (target is None and not peeled.endswith(b" missing\n")):
         return None
-    kind = known[2].decode()
     if kind != "tag" or target is None:
         return ObjectInfo(kind)
-    return ObjectInfo(kind, bytes.fromhex(target[1].decode()))
+    return ObjectInfo(kind, bytes.fromhex(target[0]))
+
+
+def _id_and_type(line: bytes) -> tuple[str, str] | None:
+    """What `OID TYPE` says; None for another line."""
+    name, _, kind = line.partition(b" ")
+    is_id = len(name) in (40, 64) and not name.strip(b"0123456789abcdef")
+    return (name.decode(), _TYPES[kind]) if is_id and kind in _TYPES else None
 
 
 def committer_from_environment() -> Identity:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from typing import NamedTuple, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from engine import merge
 from engine.format import U64_MAX, LogRecord, RefRecord, Walk, log_order, ref_key, split_worktree
 from engine.table import TableWriter
 from engine.update.commands import Symref, is_null
 from engine.update.resolution import Change
+
+_AS_SPACES: Final = bytes.maketrans(b"\t\r\n", b"   ")
 
 Record = TypeVar("Record", RefRecord, LogRecord)
 
@@ -102,4 +103,5 @@ def ref_record(change: Change, update_index: int, peeled: Mapping[bytes, bytes |
 
 def one_line(message: bytes) -> bytes:
     """A message as it goes into a reflog: each run of white space is a space."""
-    return re.sub(rb"[ \t\r\n]+", b" ", message).strip(b" ")
+    words = message.translate(_AS_SPACES).split(b" ")
+    return b" ".join(filter(None, words))
