@@ -6,6 +6,7 @@ Knows the types of the engine and nothing else of the inspector; may import `eng
     facts         counts, sizes, names, ids and errors as short texts
     times         ages and points in time, as they are shown and as users write them
     records       records as lines of text
+    fields        attributes as fields of JSON, where there are few
     as_json       records and all else as JSON
     ref_format    refs in lines of a form that the user gives, and in an order
     plans         what a change would do, in lines
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         value_text,
         whole_value,
     )
+    from inspector.text.fields import picked, value_fields
     from inspector.text.layout_words import copied_value, explanation, size_text, span_value_text, title
     from inspector.text.plans import (
         GC_WARNING,
@@ -58,12 +60,10 @@ if TYPE_CHECKING:
     from inspector.text.records import (
         hex_ids,
         log_line,
-        picked,
         print_log,
         print_ref,
         ref_line,
         reflog_line,
-        value_fields,
     )
     from inspector.text.ref_format import RefFormat, Surroundings, sort_refs
     from inspector.text.safe import json_text, safe_message, safe_name, safe_text
@@ -77,13 +77,14 @@ else:
                 "bar bracket columns counted eighths_bar error_text file_size loss_text name_text short_id "
                 "short_table_name shorten_middle shown update_range value_text whole_value"
             ),
+            "fields": "picked value_fields",
             "layout_words": "copied_value explanation size_text span_value_text title",
             "plans": (
                 "GC_WARNING aside_text clean_lines compaction_lines gap_fields gap_lines gaps_in_words "
                 "is_chosen log_counts outcome_fields outcome_line ref_counts ref_losses step_lines "
                 "unknown_refs update_lines"
             ),
-            "records": "hex_ids log_line picked print_log print_ref ref_line reflog_line value_fields",
+            "records": "hex_ids log_line print_log print_ref ref_line reflog_line",
             "ref_format": "RefFormat Surroundings sort_refs",
             "safe": "json_text safe_message safe_name safe_text",
             "times": "age_text log_time log_zone log_zone_note parse_time utc_time",

@@ -10,7 +10,7 @@ from typing import Any, Final
 from engine import merge, repair, salvage, stack, update
 from engine.format import U64_MAX, LogRecord
 from inspector.text.facts import columns, counted, whole_value
-from inspector.text.records import value_fields
+from inspector.text.fields import value_fields
 from inspector.text.safe import json_text, safe_message, safe_name, safe_text
 from inspector.text.times import log_zone, utc_time
 

@@ -1,4 +1,4 @@
-"""The form of a record in the output of the verbs as a line of text, and its fields for JSON.
+"""The form of a record in the output of the verbs as a line of text.
 
 The functions that form a record run once per record of a stack that may hold millions: each is one
 expression.
@@ -8,31 +8,12 @@ from __future__ import annotations
 
 from binascii import hexlify
 from collections.abc import Callable
-from typing import Any
 
 from engine.export import reflog_line
 from engine.format import LogRecord, RefRecord
-from inspector.text.safe import json_text
 
 Show = Callable[[bytes], bytes]
 """How bytes of the stack go into a line of text: `Output.show`."""
-
-
-def picked(thing: object, *names: str, **renamed: str) -> dict[str, Any]:
-    """These attributes of something, as fields of a JSON object; then those with another name there."""
-    fields = {name: name for name in names} | renamed
-    return {field: getattr(thing, name) for field, name in fields.items()}
-
-
-def value_fields(record: RefRecord) -> dict[str, Any]:
-    """What a ref record holds, as fields of a JSON object of which there are few."""
-    return {
-        "update_index": record.update_index,
-        "type": record.type,
-        "value": record.value.hex() if record.value is not None else None,
-        "peeled": record.peeled.hex() if record.peeled is not None else None,
-        "target": json_text(record.target) if record.target is not None else None,
-    }
 
 
 def hex_ids(ids: list[bytes]) -> list[bytes]:
