@@ -22,7 +22,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
-from engine import stack as stacks
+from engine import snapshot as snapshots, stack as stacks
 from engine.errors import ApiError, FormatError, MissingTableError, OutdatedError
 from engine.format import (
     U64_MAX,
@@ -41,7 +41,7 @@ from engine.repair.inputs import Input
 from engine.repair.plan import LeftOut, PlannedTable, RepairPlan, Step, StepKind, trace
 from engine.repair.repository import repository_steps
 from engine.repair.tables import planned_tables
-from engine.snapshot import left_by_repair, left_by_undo, list_snapshots, names_known
+from engine.snapshot import list_snapshots, names_known
 from engine.stack import (
     LIST_LOCK,
     LOCK_SUFFIX,
@@ -204,7 +204,8 @@ class _Planner(Draft):
                 next_index = max(file.readable.limits[1] for file in usable) + 1
                 newer = known.files_with("orphan-newer", "orphan-damaged")
                 lost |= {name for name in newer if (limits_in_name(name) or (0, 0))[0] == next_index}
-            lost = lost - left_by_undo(known.path) - left_by_repair(known.path)
+            if lost:
+                lost = lost - self._left_by_changes()
             others = [name for name in others if name in lost]
         files = [file for name in others if (file := known.look_at_unlisted(name)).input is not None]
         if is_complete:
@@ -266,12 +267,14 @@ class _Planner(Draft):
 
     def _plan_orphans(self, used: set[str]) -> None:
         """Tables beside the list that are not taken up."""
-        undone, aside = left_by_undo(self.known.path), left_by_repair(self.known.path)
-        for name in self.known.entries:
-            findings, codes = self.known.findings(name), self.known.codes(name)
-            if name in used or not codes & _ORPHANS:
-                continue
-            file = self.known.look_at_unlisted(name)
+        known = self.known
+        orphans = [name for name in known.entries if name not in used and known.codes(name) & _ORPHANS]
+        if not orphans:
+            return
+        undone, aside = snapshots.left_by_undo(known.path), snapshots.left_by_repair(known.path)
+        for name in orphans:
+            findings, codes = known.findings(name), known.codes(name)
+            file = known.look_at_unlisted(name)
             why = " ".join(f"{finding.fault.meaning} ({finding.message})" for finding in findings)
             is_kept = "orphan-table" in codes or (name in undone and bool(codes & NEEDED))
             if name in aside or (is_kept and file.input is not None):
@@ -283,6 +286,10 @@ class _Planner(Draft):
                 is_ahead = "orphan-ahead" in codes
                 self.leave(StepKind.SET_ASIDE, file, why, options=options, is_ahead=is_ahead)
 
+    def _left_by_changes(self) -> frozenset[str]:
+        """What an earlier change meant to take away, and could not."""
+        return snapshots.left_by_undo(self.known.path) | snapshots.left_by_repair(self.known.path)
+
     def _newer(self, tables: Sequence[PlannedTable]) -> tuple[Input, ...]:
         """Tables left out that could follow `tables`, but for what an earlier change meant to take away."""
         known, top = self.known, max((table.limits[1] for table in tables), default=0)
@@ -291,7 +298,7 @@ class _Planner(Draft):
         newer = [one for one in found if one is not None and one.limits[0] > top]
         if not newer:
             return ()
-        meant = left_by_undo(known.path) | left_by_repair(known.path) | self._never_committed()
+        meant = self._left_by_changes() | self._never_committed()
         return tuple(sorted((one for one in newer if one.file not in meant), key=attrgetter("limits")))
 
     def _never_committed(self) -> set[str]:

@@ -9,7 +9,6 @@ How one is taken is in `snapshot.py`, going back to it in `undo.py`.
 from __future__ import annotations
 
 import errno
-import json
 import os
 import re
 import stat
@@ -179,6 +178,8 @@ def find_snapshot(directory: str | os.PathLike[str], id: str | None = None) -> S
 
 def save_snapshot(snapshot: Snapshot, path: Path) -> None:
     """Make `snapshot` what the manifest in `path` says, in one rename. Raises `OSError`."""
+    import json
+
     fields = {name: getattr(snapshot, name) for name in (*_FIELDS, *_SAME)}
     fields |= {"renamed": dict(snapshot.renamed), "digests": {name: rest for name, *rest in snapshot.digests}}
     fields["modified"] = dict(snapshot.modified)
@@ -199,6 +200,8 @@ def load_snapshot(path: Path) -> Snapshot:
 
 @lru_cache(maxsize=32)  # a change asks several times, and a rename is what replaces a manifest
 def _parse(path: Path, *_identity: int) -> Snapshot:
+    import json
+
     try:
         fields: Any = json.loads((path / MANIFEST).read_bytes())
         time, operation, *lists, after, kept = (fields[name] for name in _FIELDS)
