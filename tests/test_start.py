@@ -40,6 +40,12 @@ REPAIRING = {"engine.repair.execute", "engine.salvage.scan", "inspector.rows.out
 SNAPSHOTS = {"engine.snapshot.snapshot", "inspector.actions.undoing"}
 DAMAGE = {"engine.fsck.faults", "engine.layout.span", "engine.salvage.scan", "inspector.cli.fsck"}
 BESIDE = {"engine.fsck.beside", "engine.stack.holders", "engine.stack.unlisted"}  # what a stack may have
+DAMAGED = {
+    "engine.repair.damaged",
+    "engine.repair.judging",
+    "engine.repair.restoring",
+    "engine.snapshot.undo",
+}
 MANY = {"engine.git.searching", "inspector.cli.survey", "inspector.cli.workers"}
 
 LOOKING = PROCESSES | FILES | DIGESTS | JSON | {"shlex"} | SCREENS | CHANGES | DAMAGE | MANY
@@ -83,6 +89,7 @@ FORBIDDEN = {
         | ADDING
         | COMPACTION
         | BESIDE
+        | DAMAGED
         | {"sqlite3", "engine.repair.execute", "engine.salvage.builder", "engine.salvage.scan"}
         | {"engine.export.anonymous", "inspector.cli.anonymize"}
     ),
@@ -103,6 +110,7 @@ FORBIDDEN = {
     | ADDING
     | COMPACTION
     | BESIDE
+    | DAMAGED
     | {"sqlite3", "engine.repair.execute", "engine.salvage.builder", "engine.salvage.scan"},
     "compact": COMPACTING | CLEANING | {"engine.stack.compactor"},
     "expire": COMPACTING | CLEANING | {"engine.stack.compactor"},
@@ -199,6 +207,22 @@ def test_the_engine_alone_is_imported_without_its_wings() -> None:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, check=True, text=True
     )
     assert done.stdout == "['engine', 'engine.lazy']\n"
+
+
+def test_snapshots_are_listed_without_json_where_there_are_none(tmp_path: Path) -> None:
+    program = (
+        "import sys; from engine.snapshot import list_snapshots; list_snapshots('.'); print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    assert "engine.snapshot.manifest" in done.stdout
+    assert "json" not in done.stdout
 
 
 def test_the_main_screen_is_imported_without_those_that_lie_on_top_of_it() -> None:

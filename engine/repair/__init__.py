@@ -9,13 +9,15 @@ May import all wings but `update`.
     restoring     refs that their reflogs restore
     draft         a plan in the making
     tables        the tables of the repaired stack
+    damaged       what others tell of the records of damaged ones
     repository    the files by which git knows a repository
     planner       making the plan
     objects       what doubtful refs hold: values that have objects, and what can be none
     repaired      the repaired stack, to be read without a change
     views         what can be read now and the repaired stack, side by side
-    outcome       what becomes of each ref
-    log_outcome   what becomes of log entries
+    outcome       what may become of a ref, and of log entries, and
+    judging, log_outcome
+                  what does become of them
     aside         what tables would change that are not taken up
     digest        what tells whether two tables have the same records
     execute       carrying out a plan: `repair`
@@ -28,12 +30,12 @@ from engine.lazy import lazily
 if TYPE_CHECKING:
     from engine.repair.aside import Aside as Aside, changes_aside as changes_aside
     from engine.repair.execute import RepairResult as RepairResult, repair as repair
-    from engine.repair.log_outcome import LogOutcomes as LogOutcomes, log_outcomes as log_outcomes
+    from engine.repair.judging import judged_refs as judged_refs, ref_outcomes as ref_outcomes
+    from engine.repair.log_outcome import log_outcomes as log_outcomes
     from engine.repair.outcome import (
+        LogOutcomes as LogOutcomes,
         Outcome as Outcome,
         RefOutcome as RefOutcome,
-        judged_refs as judged_refs,
-        ref_outcomes as ref_outcomes,
     )
     from engine.repair.plan import (
         RepairPlan as RepairPlan,
@@ -52,8 +54,9 @@ else:
         {
             "aside": "Aside changes_aside",
             "execute": "RepairResult repair",
-            "log_outcome": "LogOutcomes log_outcomes",
-            "outcome": "Outcome RefOutcome judged_refs ref_outcomes",
+            "judging": "judged_refs ref_outcomes",
+            "log_outcome": "log_outcomes",
+            "outcome": "LogOutcomes Outcome RefOutcome",
             "plan": "RepairPlan Step StepKind damages lock_files room_for_refs table_files",
             "planner": "plan_repair",
             "repaired": "RepairedStack RepairedView",

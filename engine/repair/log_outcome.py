@@ -1,32 +1,14 @@
-"""What becomes of log entries: how many stay, come back, are deleted or lost."""
+"""Counting what becomes of log entries: how many stay, come back, are deleted or lost."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import NamedTuple
 
 from engine.format import DELETION, U64_MAX
 from engine.progress import ProgressCallback
+from engine.repair.outcome import LogOutcomes
 from engine.repair.plan import Damage, RepairPlan, damages
 from engine.repair.views import Telling, log_stretches, opened_views
-
-
-class LogOutcomes(NamedTuple):
-    """Numbers of log entries: in both views, in one alone; `uncertain` ones may be wrong and stay out.
-
-    `may_be_lost` when there may have been others, in what cannot be read: about so many `unknown`, None if
-    that cannot be told. `deleted` ones are to be seen now, and deleted by a table that counts afterwards.
-    Of those that are kept, `doubtful` ones may have been deleted by what is lost of a newer table.
-    """
-
-    kept: int
-    lost: int
-    returned: int
-    uncertain: int
-    may_be_lost: bool
-    unknown: int | None = 0
-    deleted: int = 0
-    doubtful: int = 0
 
 
 def log_outcomes(plan: RepairPlan, progress: ProgressCallback | None = None) -> LogOutcomes:

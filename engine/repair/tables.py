@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from engine import salvage
-from engine.format import U64_MAX, RefRecord, limits_in_name, pack_table_list
+from engine.format import U64_MAX, pack_table_list
 from engine.fsck import Severity
 from engine.repair.draft import Draft
 from engine.repair.files import TableFile, number_of, words_for
 from engine.repair.inputs import contents_of
-from engine.repair.objects import told_by_objects
-from engine.repair.plan import Damage, PlannedTable, Step, StepKind
-from engine.repair.restoring import restored_refs
+from engine.repair.plan import PlannedTable, Step, StepKind
 from engine.stack import HIGHEST_LIMIT, unused_table_name
 
 
 def planned_tables(draft: Draft, chosen: Sequence[Sequence[TableFile]]) -> list[PlannedTable]:
     """The tables of the repaired stack, with the steps that make them."""
-    peeled = _leave_out(draft, [file for files in chosen for file in files])
-    _restore(draft, [file for files in chosen for file in files], peeled)
+    if any(file.readable.losses is not None for files in chosen for file in files):
+        from engine.repair.damaged import mend_damaged
+
+        mend_damaged(draft, [file for files in chosen for file in files])
     refused = _with_unsafe_names(draft, [file for files in chosen for file in files])
     tables: list[PlannedTable] = []
     for number, files in enumerate(chosen):
@@ -69,41 +69,6 @@ def _table(draft: Draft, files: Sequence[TableFile], following: int) -> PlannedT
     if len(files) == 1:
         _plan_rewriting(draft, files[0], table)
     return table
-
-
-def _leave_out(draft: Draft, chosen: Sequence[TableFile]) -> dict[int, Sequence[RefRecord]]:
-    """Leave out what was read of damaged bytes and is no ref: an older value or a reflog takes its place.
-
-    Returns tags that are said to be of another object than they are, as they should be.
-    """
-    inputs = [file.readable for file in chosen]
-    told = told_by_objects(draft.known.path, inputs, draft.known.repository)
-    for at, one in enumerate(inputs):
-        salvaged, names = one.salvaged, told[at].impossible if at in told else frozenset[bytes]()
-        if salvaged is not None:
-            names |= {deletion.name for deletion in salvaged.losses.undeleted.values()}
-        if salvaged is not None and names and draft.selected(chosen[at].file):
-            without = salvage.without_refs(salvaged, names)
-            chosen[at].input = one._replace(salvaged=without, left_out=names)
-    return {at: one.peeled for at, one in told.items()}
-
-
-def _restore(draft: Draft, chosen: Sequence[TableFile], peeled: Mapping[int, Sequence[RefRecord]]) -> None:
-    """Have the reflogs tell the values of refs whose records are lost or damaged, and take those `peeled`."""
-    names = {file.file for file in chosen}
-    others = [
-        Damage(name, None, *(limits_in_name(name) or (0, U64_MAX)), salvage.UNKNOWN)
-        for name in (*draft.listed, *(left.file for left in draft.left if left.is_listed))
-        if name not in names and draft.only is None
-    ]
-    inputs = [file.readable for file in chosen]
-    for at, found in restored_refs(draft.known.path, inputs, others, peeled).items():
-        salvaged = inputs[at].salvaged
-        if salvaged is not None and draft.selected(chosen[at].file):
-            regained = sum(salvaged.table.read_ref(ref.name) is None for ref in found.refs.refs())
-            chosen[at].input = inputs[at]._replace(
-                restored=found.refs, supposed=found.supposed, regained=regained
-            )
 
 
 def _with_unsafe_names(draft: Draft, chosen: Sequence[TableFile]) -> set[str]:

@@ -1,0 +1,53 @@
+"""What is known of the records of damaged tables by others: by objects of the repository, and by reflogs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from engine import salvage
+from engine.format import U64_MAX, RefRecord, limits_in_name
+from engine.repair.draft import Draft
+from engine.repair.files import TableFile
+from engine.repair.objects import told_by_objects
+from engine.repair.plan import Damage
+from engine.repair.restoring import restored_refs
+
+
+def mend_damaged(draft: Draft, chosen: Sequence[TableFile]) -> None:
+    """Leave out refs that can be none, and restore those that reflogs tell."""
+    _restore(draft, chosen, _leave_out(draft, chosen))
+
+
+def _leave_out(draft: Draft, chosen: Sequence[TableFile]) -> dict[int, Sequence[RefRecord]]:
+    """Leave out what was read of damaged bytes and is no ref: an older value or a reflog takes its place.
+
+    Returns tags that are said to be of another object than they are, as they should be.
+    """
+    inputs = [file.readable for file in chosen]
+    told = told_by_objects(draft.known.path, inputs, draft.known.repository)
+    for at, one in enumerate(inputs):
+        salvaged, names = one.salvaged, told[at].impossible if at in told else frozenset[bytes]()
+        if salvaged is not None:
+            names |= {deletion.name for deletion in salvaged.losses.undeleted.values()}
+        if salvaged is not None and names and draft.selected(chosen[at].file):
+            without = salvage.without_refs(salvaged, names)
+            chosen[at].input = one._replace(salvaged=without, left_out=names)
+    return {at: one.peeled for at, one in told.items()}
+
+
+def _restore(draft: Draft, chosen: Sequence[TableFile], peeled: Mapping[int, Sequence[RefRecord]]) -> None:
+    """Have the reflogs tell the values of refs whose records are lost or damaged, and take those `peeled`."""
+    names = {file.file for file in chosen}
+    others = [
+        Damage(name, None, *(limits_in_name(name) or (0, U64_MAX)), salvage.UNKNOWN)
+        for name in (*draft.listed, *(left.file for left in draft.left if left.is_listed))
+        if name not in names and draft.only is None
+    ]
+    inputs = [file.readable for file in chosen]
+    for at, found in restored_refs(draft.known.path, inputs, others, peeled).items():
+        salvaged = inputs[at].salvaged
+        if salvaged is not None and draft.selected(chosen[at].file):
+            regained = sum(salvaged.table.read_ref(ref.name) is None for ref in found.refs.refs())
+            chosen[at].input = inputs[at]._replace(
+                restored=found.refs, supposed=found.supposed, regained=regained
+            )
