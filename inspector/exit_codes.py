@@ -7,6 +7,7 @@ the process ends.
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import sys
 from contextlib import suppress
@@ -53,7 +54,8 @@ _MEANINGS: Final = {
     "use",
     ExitCode.CHANGED: "the stack is no longer the one that was planned for, a ref does not hold the expected "
     "value, a hook refuses the change, or what `undo` or `snapshots` would do takes `--force`",
-    ExitCode.UNWRITABLE: "standard output is closed or full, or the disk under the stack is",
+    ExitCode.UNWRITABLE: "standard output is closed or full, or the disk under the stack is, or the user may "
+    "not write there",
     ExitCode.INTERNAL: "the program itself failed",
     ExitCode.INTERRUPTED: "interrupted; nothing is left behind, and a message says so if a change is made "
     "already",
@@ -67,14 +69,20 @@ STANDARD_OUTPUT: Final = "standard output"
 """The file name that an error of writing it has."""
 
 
-def describe(error: BaseException, *, has_changed: bool = False) -> tuple[ExitCode, str]:
+WRITES: Final = "inspector.writes"
+"""Where a verb notes in the `meta` of its context whether the call is to write anything."""
+
+
+def describe(error: BaseException, *, has_changed: bool = False, writes: bool = True) -> tuple[ExitCode, str]:
     """The exit code for `error` and one line that says what happened and what to do, if anything.
 
     Takes what a verb may raise: `ReftableError`, `OSError`, `Cancelled`, `KeyboardInterrupt`. `has_changed`
-    when a change was made before, such as the first of several transactions. The line is not fit for a
-    terminal yet: it may quote names from a stack.
+    when a change was made before, such as the first of several transactions; `writes` unless the call would
+    not have written anything. The line is not fit for a terminal yet: it may quote names from a stack.
     """
-    outcome = "what was written before stays" if has_changed else "nothing was written"
+    outcome = "; nothing was written" if writes else ""
+    if has_changed:
+        outcome = "; what was written before stays"
     match error:
         case BrokenPipeError():  # `refs | head`: the reader has all it wants
             return ExitCode.OK, ""
@@ -82,23 +90,24 @@ def describe(error: BaseException, *, has_changed: bool = False) -> tuple[ExitCo
             return ExitCode.INTERRUPTED, f"interrupted{'; a change is made already' * has_changed}"
         case errors.OutdatedError():
             again = "" if has_changed else ", run the command again"
-            advice = f"the stack was changed by another process; {outcome}{again}"
+            advice = f"the stack was changed by another process{outcome}{again}"
             return ExitCode.CHANGED, f"{error}; {advice}"
         # A hook refuses as an old value does: the input makes sense, and may be taken another time.
         case errors.ExpectationError() | errors.HookError():
-            return ExitCode.CHANGED, f"{error}; {outcome}"
+            return ExitCode.CHANGED, f"{error}{outcome}"
         case errors.LockError():
             return ExitCode.LOCKED, str(error)
         case errors.RefnameError() | errors.NameConflictError() | errors.EntryTooBigError():
-            return ExitCode.USAGE, f"{error}; {outcome}"
+            return ExitCode.USAGE, f"{error}{outcome}"
         case errors.ApiError():
             return ExitCode.USAGE, str(error)
         case errors.CommittedError(__cause__=OSError() as cause):
-            return describe(cause)[0], str(error)
+            return describe(cause, writes=writes)[0], str(error)
         case errors.SnapshotError():
-            return ExitCode.UNREADABLE, f"{error}; {outcome}"
+            return ExitCode.UNREADABLE, f"{error}{outcome}"
         case errors.FormatError() | errors.MissingTableError():
-            return ExitCode.UNREADABLE, f"{error}; {outcome}: see the verbs fsck and repair"
+            told = f"{error}{outcome}:" if outcome else f"{error};"
+            return ExitCode.UNREADABLE, f"{told} see the verbs fsck and repair"
         case OSError(errno=errno.EMFILE | errno.ENFILE):
             advice = (
                 "each table is an open file: allow more of them (ulimit -n), or have git compact the stack"
@@ -108,10 +117,21 @@ def describe(error: BaseException, *, has_changed: bool = False) -> tuple[ExitCo
             return ExitCode.UNWRITABLE, "standard input or standard output is closed"
         case OSError(filename=str(place)) if place == STANDARD_OUTPUT:
             return ExitCode.UNWRITABLE, f"{place}: {error.strerror}"
+        case PermissionError() if _is_of_writing(error, writes=writes):
+            return ExitCode.UNWRITABLE, errors.in_words(error)
         case OSError(errno=errno.ENOSPC | errno.EDQUOT | errno.EFBIG | errno.EROFS):
             return ExitCode.UNWRITABLE, errors.in_words(error)
         case _:
             return ExitCode.UNREADABLE, errors.in_words(error)
+
+
+def _is_of_writing(error: PermissionError, *, writes: bool) -> bool:
+    """Whether permission to write is wanting: the file may be read, or is not there, where it could be."""
+    if error.filename is None:  # the program itself refuses
+        return True
+    path = os.fsdecode(error.filename)
+    there, wanted = (path, os.R_OK) if os.path.lexists(path) else (os.path.dirname(path) or ".", os.X_OK)
+    return writes and os.access(there, wanted, effective_ids=os.access in os.supports_effective_ids)
 
 
 def report_defect(error: BaseException, what: str) -> None:

@@ -9,6 +9,7 @@ import click
 from inspector import demo as demos
 from inspector.cli.opening import completes, json_option
 from inspector.cli.output import Output
+from inspector.exit_codes import WRITES
 from inspector.text import safe_name
 
 
@@ -23,6 +24,7 @@ def demo(directory: Path, damaged: bool, as_json: bool) -> None:
 
     DIR must be empty or not exist. Prints the path of the stack.
     """
+    click.get_current_context().meta[WRITES] = True
     (demos.build_damaged_demo if damaged else demos.build_demo)(directory)
     out = Output.standard()
     if as_json:

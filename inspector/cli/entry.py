@@ -23,7 +23,7 @@ import click
 from engine.errors import Cancelled, ReftableError
 from engine.stack import LockFile
 from engine.system import POSIX
-from inspector.exit_codes import ENDINGS, STANDARD_OUTPUT, ExitCode, describe, note, report_defect
+from inspector.exit_codes import ENDINGS, STANDARD_OUTPUT, WRITES, ExitCode, describe, note, report_defect
 
 COMPLETING: Final = "_REFTABLE_INSPECTOR_COMPLETE"
 """The variable of the environment by which the script of a shell asks; its value is the shell."""
@@ -124,7 +124,8 @@ def _errors_as_codes(ctx: click.Context) -> Iterator[None]:
         sys.stdout.flush()
     except (ReftableError, OSError, Cancelled, KeyboardInterrupt) as error:
         _settle_output()
-        code, line = describe(error, has_changed=LockFile.commits > commits)
+        has_changed, writes = LockFile.commits > commits, ctx.meta.get(WRITES, False)
+        code, line = describe(error, has_changed=has_changed, writes=writes)
         if line:
             note(line)
         ctx.exit(code)

@@ -19,7 +19,7 @@ from engine.stack import unlisted_files
 from inspector.actions import RepairAction, plan_and_run
 from inspector.cli.opening import Call, completes, json_option, worktree_option
 from inspector.cli.output import ProgressLine
-from inspector.exit_codes import ExitCode, note
+from inspector.exit_codes import WRITES, ExitCode, note
 from inspector.rows import OutcomeRows
 from inspector.text import (
     counted,
@@ -66,6 +66,7 @@ def export(words: tuple[str, ...], anonymize: bool, worktree: str | None, as_jso
     """
     if not 1 <= len(words) <= 2:
         raise click.UsageError("give [PATH] and DIR")
+    click.get_current_context().meta[WRITES] = True
     call = Call(Path(words[0]) if len(words) == 2 else None, worktree, as_json)
     target = Path(words[-1])
     if anonymize:

@@ -23,7 +23,7 @@ from engine.stack import ReadStack, StackOptions
 from engine.table import Table
 from inspector.actions import Workplace
 from inspector.cli.output import Output
-from inspector.exit_codes import ExitCode, note
+from inspector.exit_codes import WRITES, ExitCode, note
 
 View: TypeAlias = "MergedTable | git.JointView"
 """What a verb shows the refs of."""
@@ -57,7 +57,16 @@ alone_option = click.option(
     help="Of a linked worktree, what its own stack has, without the refs that all worktrees share.",
 )
 nul_option = click.option("-z", "nul_ends", is_flag=True, help="Lines end with NUL, not newline.")
-dry_run_option = click.option("--dry-run", is_flag=True, help="Print the plan and write nothing.")
+
+
+def _note_dry_run(ctx: click.Context, _: click.Parameter, is_dry: bool) -> bool:
+    ctx.meta[WRITES] = not is_dry
+    return is_dry
+
+
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, callback=_note_dry_run, help="Print the plan and write nothing."
+)
 worktree_option = click.option(
     "--worktree",
     metavar="NAME",

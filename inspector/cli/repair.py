@@ -13,10 +13,10 @@ import click
 
 from engine.errors import OutdatedError
 from engine.repair import Outcome, RepairPlan, damages, lock_files, table_files
-from inspector.actions import RepairAction, Result, plan_and_run, run
+from inspector.actions import RepairAction, Result, UndoAction, plan_and_run, run
 from inspector.cli.opening import Call, completes, stack_verb, the_one
 from inspector.cli.output import ProgressLine, note_sentence
-from inspector.exit_codes import ExitCode, note
+from inspector.exit_codes import WRITES, ExitCode, note
 from inspector.rows import OutcomeRows
 from inspector.text import (
     counted,
@@ -108,6 +108,7 @@ def repair(
     --apply, the exit code is 1 when errors remain, when something is lost or may be, or a ref is revived or
     doubtful: `losses` says what; it is 4 when nothing is done, since that takes --force.
     """
+    click.get_current_context().meta[WRITES] = applies
     directory, out = call.workplace.directory, call.out
     locks = lock_files(directory)
     with OutcomeRows() as store:
@@ -167,7 +168,7 @@ def repair(
             }
             out.objects([fields])
     if result is not None:
-        _tell_result(result)
+        _tell_result(call, result)
     elif plan.is_noop:
         note_sentence(plan.sentence)
         if applies:
@@ -180,10 +181,12 @@ def _table_of(directory: Path, part: str, option: str) -> str:
     return the_one([name for name in table_files(directory) if part in name], part, "here", option)
 
 
-def _tell_result(result: Result) -> None:
+def _tell_result(call: Call, result: Result) -> None:
     made = result.made
     done = ", ".join(made.removed) + " removed" if made.removed else "the repository is mended"
-    note(f"done: {done}" if result.snapshot is None else f"done; to take it back: undo {result.snapshot.id}")
+    if result.snapshot is not None:
+        done = f"to take it back: {UndoAction(call.workplace, result.snapshot.id).command_line}"
+    note(f"done{': ' if result.snapshot is None else '; '}{done}")
     for file in made.mended:
         note(f"mended: {safe_name(file)}")
     if made.kept:

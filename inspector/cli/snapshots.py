@@ -15,7 +15,7 @@ from engine.snapshot import SNAPSHOTS_KEPT, Snapshot, list_snapshots, unusable_s
 from inspector import actions
 from inspector.cli.opening import Call, completes, dry_run_option, json_option, stack_verb, worktree_option
 from inspector.cli.output import ProgressLine, note_sentence
-from inspector.exit_codes import ExitCode, note
+from inspector.exit_codes import WRITES, ExitCode, note
 from inspector.text import columns, counted, picked, safe_message, safe_name, utc_time
 
 # What an id begins with: 20261123T214512.034561Z-compact
@@ -74,6 +74,7 @@ def snapshots(
     if keep:
         _change(call, actions.KeepAction(call.workplace, keep), "kept", dry_run)
         return
+    click.get_current_context().meta[WRITES] = False
     found = list_snapshots(call.workplace.directory)
     for name, reason in unusable_snapshots(call.workplace.directory).items():
         note(f"left out, as it cannot be used: {safe_name(name)}: {safe_message(reason)}")
@@ -158,7 +159,7 @@ def undo(words: tuple[str, ...], worktree: str | None, force: bool, dry_run: boo
             raise ApiError(plan.sentence)
         if plan.needs_force and not force:
             note_sentence(plan.warnings[0])
-            note("nothing was written; --force undoes all of it")
+            note(f"{'' if dry_run else 'nothing was written; '}--force undoes all of it")
             raise click.exceptions.Exit(ExitCode.CHANGED)
         done = None if dry_run else actions.run(action, plan, progress)
     before = None if done is None else done.snapshot
@@ -183,4 +184,4 @@ def undo(words: tuple[str, ...], worktree: str | None, force: bool, dry_run: boo
     tables = counted(len(snapshot.tables), "table")
     call.out.text([f"as before the {snapshot.operation} of {_time(snapshot)}: {tables}"])
     if before is not None:
-        note(f"to take this back: undo {before.id}")
+        note(f"to take this back: {actions.UndoAction(call.workplace, before.id).command_line}")

@@ -153,7 +153,7 @@ def test_without_the_right_to_write_nothing_is_touched_and_all_can_be_read(
     directory.parent.chmod(0o555)
     before, shown = content(directory), run("refs", directory)
     done = as_another_user(lambda: run(*CHANGES[change], directory, stdin=stdin))
-    assert done.code == 3
+    assert done.code == 6
     assert "ermission" in done.err
     assert (content(directory), as_another_user(lambda: run("refs", directory))) == (before, shown)
     directory.parent.chmod(0o755)

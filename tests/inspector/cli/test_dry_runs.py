@@ -136,4 +136,4 @@ def test_a_dry_run_needs_the_permission_that_the_real_run_does() -> None:
             if root:
                 os.seteuid(0)
             stack.chmod(0o755)
-    assert codes == [3, 3]
+    assert codes == [6, 6]

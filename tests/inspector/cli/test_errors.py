@@ -65,7 +65,6 @@ def test_the_codes_are_the_published_ones() -> None:
         (errors.MissingTableError("t.ref"), ExitCode.UNREADABLE),
         (errors.SnapshotError("t.ref", None, "gone"), ExitCode.UNREADABLE),
         (errors.RepositoryError("none here"), ExitCode.UNREADABLE),
-        (PermissionError(13, "Permission denied", "tables.list"), ExitCode.UNREADABLE),
         (errors.LockError("tables.list.lock", "held"), ExitCode.LOCKED),
         (errors.OutdatedError("tables.list", "changed"), ExitCode.CHANGED),
         (errors.ExpectationError(b"x", "moved"), ExitCode.CHANGED),
@@ -83,6 +82,23 @@ def test_each_error_has_its_code(error: BaseException, code: ExitCode) -> None:
     assert describe(error)[0] is code
 
 
+def test_what_may_not_be_read_has_another_code_than_what_may_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what is asked of the system: root may do anything."""
+    allowed = {tmp_path / "list", tmp_path}
+    monkeypatch.setattr(os, "access", lambda path, *_, **__: Path(path) in allowed)
+    for name in ("list", "table", "closed"):
+        (tmp_path / name).touch()
+    codes = [
+        describe(PermissionError(13, "Permission denied", str(tmp_path / name)), writes=writes)[0]
+        for name in ("list", "table", "closed/new", "new")
+        for writes in (True, False)
+    ]
+    assert codes == [6, 3, 3, 3, 3, 3, 6, 3]
+    assert describe(PermissionError("not in this directory"))[0] is ExitCode.UNWRITABLE
+
+
 @pytest.mark.parametrize(
     "error", [errors.ChecksumError("t.ref", 5, "bad"), errors.MissingTableError("t.ref")]
 )
@@ -91,6 +107,17 @@ def test_damage_comes_with_what_was_written_and_what_helps(error: Exception, has
     written = "what was written before stays" if has_changed else "nothing was written"
     _, line = describe(error, has_changed=has_changed)
     assert line == f"{error}; {written}: see the verbs fsck and repair"
+
+
+def test_only_what_would_have_written_says_that_nothing_was_written(stack: Path) -> None:
+    os.truncate(stack / listed(stack)[1], 50)
+    for args in (["segments"], ["compact", "--dry-run"], ["expire", "--dry-run"], ["add", "--dry-run"]):
+        done = run(*args, stack, stdin=b"delete refs/heads/0\n")
+        assert (done.code, "written" in done.err) == (3, False), args
+        assert done.err.endswith("; see the verbs fsck and repair\n")
+    for verb in ("compact", "expire", "add"):
+        done = run(verb, stack, stdin=b"delete refs/heads/0\n")
+        assert (done.code, "; nothing was written: see the verbs" in done.err) == (3, True), verb
 
 
 def test_damage_of_a_snapshot_is_not_blamed_on_the_stack() -> None:

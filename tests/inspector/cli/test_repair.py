@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -484,6 +486,21 @@ def test_snapshots_are_listed_newest_first(stack: Path) -> None:
     assert heading.split() == [b"time", b"tables", b"kept", b"id"]
     assert [line.rpartition(b"-")[2] for line in lines] == [b"add", b"compact"]
     assert [line.split()[2] for line in lines] == [b"1", b"2"]
+
+
+def test_the_way_back_is_told_as_a_command_line_to_paste(stack: Path) -> None:
+    damage(stack)
+    states = [stack_contents(stack)]
+    told = run("repair", "--apply", stack).err
+    for _ in range(2):
+        states.append(stack_contents(stack))
+        line = re.search(r"to take (?:it|this) back: (.*)", told)
+        assert line is not None
+        program, *words = shlex.split(line[1])
+        assert (program, words[0]) == ("reftable-inspector", "undo")
+        told = ok(*words).err
+    damaged, repaired, undone = states
+    assert (undone, stack_contents(stack)) == (damaged, repaired)
 
 
 def test_undo_is_itself_undone(stack: Path) -> None:
