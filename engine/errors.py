@@ -41,6 +41,11 @@ def shown(data: bytes) -> str:
     return quoted if len(data) <= _SHOWN_BYTES else f"{quoted}... ({len(data)} bytes)"
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """`1 table`, `1,234 tables`; `plural` where it takes more than an s."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 def in_words(error: BaseException) -> str:
     """An error as a line: of the system's ones what is wrong and with which file, without their number."""
     if not isinstance(error, OSError) or not error.strerror:

@@ -216,14 +216,14 @@ _FAULTS = (
         f"{_SILENT}; a later transaction may reuse the index", _TABLE),
     FaultKind("restart-offset", _ERROR, "A restart point of a block does not lead to a record with a whole "
         "key, or they do not ascend.", _LOOKUPS, _REWRITE),
-    FaultKind("log-committer", _WARNING, "The name or the email of a log entry's committer has a `<`, a `>` "
-        "or a newline, which git leaves out of both.", "git shows the entry; as a line of the files backend, "
-        "it would be none"),
+    FaultKind("log-committer", _WARNING, "The name or the email of a reflog entry's committer has a `<`, a "
+        "`>` or a newline, which git leaves out of both.", "git shows the entry; as a line of the files "
+        "backend, it would be none"),
     FaultKind("log-inflation", _INFO, "The log blocks of a table inflate to hundreds of times their size, "
         "which reflogs seldom do: reading them takes long, and may have been meant to.",
         "git reads them, with the memory that one block takes inflated"),
-    FaultKind("log-zone", _INFO, "The time zone of a log entry is stored in minutes, as JGit does, where git "
-        "stores hours and minutes as one number. It is shown as the zone that it is.",
+    FaultKind("log-zone", _INFO, "The time zone of a reflog entry is stored in minutes, as JGit does, where "
+        "git stores hours and minutes as one number. It is shown as the zone that it is.",
         "git shows another time zone, and the right time"),
     FaultKind("value-altered", _ERROR, "A ref has another value than its reflog says that the same "
         "transaction gave it, while other refs of the table agree with theirs, or HEAD's has the same entry. "

@@ -17,7 +17,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from typing import Final
 
-from engine.errors import shown
+from engine.errors import counted, shown
 from engine.format import LOG, OBJ, SECTION_NAMES, IndexRecord
 from engine.fsck.finding import Report
 
@@ -125,8 +125,7 @@ class IndexCheck:
     def _report_missing(self, offset: int | None, first: int, end: int) -> None:
         if not self._below.is_whole:
             return
-        blocks, at = end - first, self._below.offsets[first]
-        what = "1 block" if blocks == 1 else f"{blocks} blocks"
+        what, at = counted(end - first, "block"), self._below.offsets[first]
         reason = f"the {self._section} index leaves out {what} from {at} on"
         self._add("index-incomplete", offset, reason)
 

@@ -337,7 +337,7 @@ class _Work:
         if digest.value != written.value:
             raise FormatError(name, None, "was written wrong: its records are not those that were written")
         if (digest.refs, digest.logs) != (table.refs, table.logs):
-            what = f"{digest.refs} refs and {digest.logs} log entries are not those planned"
+            what = f"{digest.refs} refs and {digest.logs} reflog entries are not those planned"
             raise FormatError(name, None, what)
 
     def _remove(self, names: Iterator[str]) -> None:

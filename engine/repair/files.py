@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from engine import salvage
-from engine.errors import FormatError, reason_of, shown
+from engine.errors import FormatError, counted, reason_of, shown
 from engine.format import Block, HashId, decode_refs, is_table_file, limits_in_name, parse_table_list
 from engine.fsck import (
     REWRITE_TABLE,
@@ -392,11 +392,6 @@ def joined(reasons: Sequence[str]) -> str:
     return "; ".join(reasons[:_MOST_REASONS]) + (f"; and {more} more" if more > 0 else "")
 
 
-def number_of(count: int, one: str, many: str | None = None) -> str:
-    """A number of things in words."""
-    return f"{count} {one if count == 1 else many or one + 's'}"
-
-
 def words_for(refs: int, logs: int) -> str:
     """Numbers of records in words."""
-    return f"{number_of(refs, 'ref')} and {number_of(logs, 'log entry', 'log entries')}"
+    return f"{counted(refs, 'ref')} and {counted(logs, 'reflog entry', 'reflog entries')}"

@@ -115,13 +115,13 @@ class _Ahead(Generic[_Named]):
 
 def _restored(name: bytes, before: RefRecord | None, was: RefRecord | None, after: RefRecord) -> RefOutcome:
     """The outcome for a ref that its reflog tells; `was` is its record as it was read, or a tombstone."""
-    why = "restored from its reflog: the record cannot be read, its newest log entry can"
+    why = "restored from its reflog: the record cannot be read, its newest reflog entry can"
     if before is not None and before.value is not None and before.value == after.value:
         why = "its object is there, and tells what the tag is of: that part of the record is damaged"
     elif after.target is not None:
         why = "restored from its reflog: its newest entry is also that of this branch, and of no other"
     elif was is not None and was.update_index == after.update_index:
-        why = "restored from its reflog: the record is damaged, the log entry of the same update is not"
+        why = "restored from its reflog: the record is damaged, the reflog entry of the same update is not"
     return RefOutcome(name, Outcome.RESTORED, before, after, why)
 
 

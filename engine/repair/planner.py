@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from engine import snapshot as snapshots, stack as stacks
-from engine.errors import ApiError, FormatError, MissingTableError, OutdatedError
+from engine.errors import ApiError, FormatError, MissingTableError, OutdatedError, counted
 from engine.format import (
     U64_MAX,
     is_table_file,
@@ -36,7 +36,7 @@ from engine.git import Repository
 from engine.progress import ProgressCallback
 from engine.repair.choice import Candidate, arranged, choose, follow_each_other, inserted
 from engine.repair.draft import NEEDED, Draft
-from engine.repair.files import Evidence, TableFile, joined, number_of
+from engine.repair.files import Evidence, TableFile, joined
 from engine.repair.inputs import Input
 from engine.repair.plan import LeftOut, PlannedTable, RepairPlan, Step, StepKind, trace
 from engine.repair.repository import repository_steps
@@ -328,7 +328,7 @@ class _Planner(Draft):
         why = "; ".join(faults) or ("tables got new names" if same else "other tables count")
         reasons = {one.severity for one in found} | {step.severity for step in self.steps}
         severity = Severity.ERROR if Severity.ERROR in reasons else Severity.WARNING
-        result = f"names {number_of(len(tables), 'table')}"
+        result = f"names {counted(len(tables), 'table')}"
         self.steps.append(Step(StepKind.WRITE_LIST, TABLES_LIST, why, result, severity))
 
     def _require_same_lines(self, before: bytes, tables: Sequence[PlannedTable]) -> None:

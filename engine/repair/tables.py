@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine import salvage
+from engine.errors import counted
 from engine.format import U64_MAX, pack_table_list
 from engine.fsck import Severity
 from engine.repair.draft import Draft
-from engine.repair.files import TableFile, number_of, words_for
+from engine.repair.files import TableFile, words_for
 from engine.repair.inputs import contents_of
 from engine.repair.plan import PlannedTable, Step, StepKind
 from engine.stack import HIGHEST_LIMIT, unused_table_name
@@ -115,17 +116,17 @@ def _plan_rewriting(draft: Draft, file: TableFile, table: PlannedTable) -> None:
     result = f"as {table.name}, with {words_for(table.refs, table.logs)}"
     if losses is not None:
         if losses.uncertain_logs:
-            entries = number_of(losses.uncertain_logs, "log entry", "log entries")
+            entries = counted(losses.uncertain_logs, "reflog entry", "reflog entries")
             result += f"; {entries} from damaged bytes, which may be wrong, left out"
         if losses.stretches:
-            stretches = number_of(losses.stretches, "stretch", "stretches")
+            stretches = counted(losses.stretches, "stretch", "stretches")
             result += f"; {stretches} ({losses.size} bytes) cannot be read"
         left_out = len(file.readable.left_out)
         if left_out:
-            result += f"; {number_of(left_out, 'ref')} of damaged bytes, which can be none, left out"
+            result += f"; {counted(left_out, 'ref')} of damaged bytes, which can be none, left out"
         restored = sum(map(len, file.readable.restored.ref_blocks())) if file.readable.restored else 0
         if restored:
-            result += f"; {number_of(restored, 'ref')} restored from the reflog"
+            result += f"; {counted(restored, 'ref')} restored from the reflog"
         surplus = (
             file.readable.regained
             + losses.refs
@@ -136,6 +137,6 @@ def _plan_rewriting(draft: Draft, file: TableFile, table: PlannedTable) -> None:
         )
         surplus += losses.left_out - left_out
         if surplus > 0:
-            result += f"; {number_of(surplus, 'record')} repeated or impossible in a table, left out"
+            result += f"; {counted(surplus, 'record')} repeated or impossible in a table, left out"
     options = draft.options_of(file) if file.file in draft.listed else ()
     draft.keep(StepKind.REWRITE_TABLE, file, result, options)

@@ -25,7 +25,7 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-from engine.errors import FormatError, reason_of
+from engine.errors import FormatError, counted, reason_of
 from engine.format import TABLES_LIST, is_table_file, limits_in_name
 from engine.progress import ProgressCallback
 from engine.stack.coverage import Coverage
@@ -297,11 +297,11 @@ def _judge(
                 return Verdict(FileKind.UNREADABLE, f"{what}, which is no range")
             kind = _kind_by_limits(low, high, coverage)
             if kind is not None:
-                held, counted = _records_in(table) if compares else ("", 0)
+                held, number = _records_in(table) if compares else ("", 0)
                 why = f"newer than the stack, which reaches {coverage.highest}"
                 if kind is FileKind.DATA:
                     why = "no listed table has all of these"
-                return Verdict(kind, f"{what}: {why}{held}", None, counted)
+                return Verdict(kind, f"{what}: {why}{held}", None, number)
             if not compares:
                 return Verdict(FileKind.DOUBTFUL, f"{what}: not compared with the listed tables here")
             limits = coverage.compacted(low, high)
@@ -319,7 +319,7 @@ def _judge(
     if missing is None:
         return Verdict(FileKind.DOUBTFUL, f"{what}: a listed table that may hold its records cannot be read")
     if any(missing):
-        refs, logs = _counted(missing.refs, missing.logs)
+        refs, logs = counted(missing.refs, "ref"), counted(missing.logs, "reflog entry", "reflog entries")
         why = f"another history: {refs} only there, {missing.differing:,} differ, {logs} only there"
         return Verdict(FileKind.DATA, f"{what}: {why}", None, sum(missing))
     return Verdict(FileKind.SUPERSEDED, f"{what}: listed tables hold all its records, as new or newer")
@@ -331,14 +331,8 @@ def _records_in(table: Table) -> tuple[str, int]:
         refs, logs = sum(map(len, table.ref_blocks())), sum(map(len, table.log_blocks()))
     except FormatError:
         return "", 0
-    return f"; it holds {' and '.join(_counted(refs, logs))}", refs + logs
-
-
-def _counted(refs: int, logs: int) -> tuple[str, str]:
-    return (
-        f"{refs:,} ref{'' if refs == 1 else 's'}",
-        f"{logs:,} log {'entry' if logs == 1 else 'entries'}",
-    )
+    logs_text = counted(logs, "reflog entry", "reflog entries")
+    return f"; it holds {counted(refs, 'ref')} and {logs_text}", refs + logs
 
 
 def _kind_by_limits(low: int, high: int, coverage: Coverage) -> FileKind | None:

@@ -42,7 +42,7 @@ _MOST_LOOKED_AT: Final = 10_000
 
 
 class PlannedRepair(NamedTuple):
-    """The engine's plan, and what becomes of log entries; what becomes of refs is in the action's store.
+    """The engine's plan, and what becomes of reflog entries; what becomes of refs is in the action's store.
 
     `losses` says in words what is lost, and what may be; empty if that is nothing. `gone` are tables that
     were chosen, but have been removed since: for them, nothing is planned. `gc` warns of git's garbage
@@ -332,4 +332,5 @@ def _warnings(counts: Mapping[Outcome, int], logs: LogOutcomes, gaps: list[str])
     if gaps:
         yield "Refs may be lost without trace: the last lines say where."
     if logs.uncertain:
-        yield f"{counted(logs.uncertain, 'log entry', 'log entries')} come from damaged bytes and stay out."
+        entries = counted(logs.uncertain, "reflog entry", "reflog entries")
+        yield f"{entries} come from damaged bytes and stay out."

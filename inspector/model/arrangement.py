@@ -53,7 +53,7 @@ class Shape:
 
 
 class RecordKind(NamedTuple, Generic[Row]):
-    """What refs and log entries differ in; keys are whatever `Row.key` is."""
+    """What refs and reflog entries differ in; keys are whatever `Row.key` is."""
 
     noun: str
     orders: Sequence[Order[Any]]

@@ -38,7 +38,7 @@ ReadPlace = (
 
 
 class InList(NamedTuple):
-    """The row with this key, or the first, in the list of refs or log entries of a scope."""
+    """The row with this key, or the first, in the list of refs or reflog entries of a scope."""
 
     kind: Literal["refs", "logs"]
     scope: Scope
@@ -70,7 +70,7 @@ def is_at_hand(place: ReadPlace, view: StackView) -> bool:
 def find(place: ReadPlace, view: StackView, scope: Scope) -> InList | InBytes | str:
     """What is at a place in the stack of `view`, or why there is nothing.
 
-    A ref or log entry is looked for in what the lists show (`scope`), then in the whole stack. Raises
+    A ref or reflog entry is looked for in what the lists show (`scope`), then in the whole stack. Raises
     `OSError` when no more files can be opened, or the directory cannot be read.
     """
     if isinstance(place, FilePlace) and place.directory is None:
@@ -177,4 +177,4 @@ def _entry(view: StackView, name: bytes, update_index: int | None, scope: Scope)
                 return InList("logs", one, rows[0].key)
     if update_index is None:
         return f"{shown(name)} has no reflog entries in this stack"
-    return f"the log entry of {shown(name)} at update {update_index} is not there (any more)"
+    return f"the reflog entry of {shown(name)} at update {update_index} is not there (any more)"

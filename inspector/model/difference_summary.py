@@ -38,7 +38,7 @@ def summarise(
 ) -> DifferenceSummary:
     """What changed from `old` to `new`, of refs up to about `limit`; never raises for what it reads.
 
-    Reads the tables that are not shared once, and their log entries as well when no ref changed; stops
+    Reads the tables that are not shared once, and their reflog entries as well when no ref changed; stops
     where `cancelled` says so. Few changes of a large stack take milliseconds, a compaction of a
     million refs seconds.
     """
@@ -73,7 +73,7 @@ def _without_refs(old: MergedTable, new: MergedTable, cancelled: Callable[[], bo
             return DifferenceSummary(_STOPPED)
     line = "no ref changed"
     for count, what in ((added, "added"), (dropped, "dropped")):
-        line += f", {counted(count, 'log entry', 'log entries')} {what}" if count else ""
+        line += f", {counted(count, 'reflog entry', 'reflog entries')} {what}" if count else ""
     before, after = len(old.tables), len(new.tables)
     tables = ""
     if before != after and (before > after or not (added or dropped)):  # else it goes without saying

@@ -14,14 +14,14 @@ LOG_BYTES: Final = 2**20
 
 
 class NewestEntry(NamedTuple):
-    """The newest log entry found in a table; `exact` unless others may be newer."""
+    """The newest reflog entry found in a table; `exact` unless others may be newer."""
 
     record: LogRecord
     exact: bool
 
 
 def newest_entry(table: Table, stopped: Callable[[], bool] = lambda: False) -> NewestEntry | None:
-    """The log entry of the highest update index in a table; None if it has none.
+    """The reflog entry of the highest update index in a table; None if it has none.
 
     Reads up to LOG_BYTES of compressed entries; of a larger section only the newest entry of HEAD's log.
     Raises `FormatError`, `OSError`, also when no entry is left and damage may have cost some.

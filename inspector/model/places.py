@@ -1,4 +1,4 @@
-"""Where one can go: a file, a part of one, a ref, a log entry, a commit, a plan, a compaction.
+"""Where one can go: a file, a part of one, a ref, a reflog entry, a commit, a plan, a compaction.
 
 A place is a value that says what is meant, not where it is by now: it may be gone when it is gone to, and the
 screen says so then. Nothing here reads anything.
@@ -35,7 +35,7 @@ class SectionPlace(NamedTuple):
 
 
 class RecordPlace(NamedTuple):
-    """The bytes of the record that a table has of a ref, or of the log entry of an update index."""
+    """The bytes of the record that a table has of a ref, or of the reflog entry of an update index."""
 
     file: str
     name: bytes
@@ -172,4 +172,4 @@ def _where(directory: Path | None) -> str:
 
 
 def _entry(name: bytes, update_index: int | None) -> str:
-    return shown(name) if update_index is None else f"the log entry {shown(name)}, update {update_index}"
+    return shown(name) if update_index is None else f"the reflog entry {shown(name)}, update {update_index}"

@@ -6,7 +6,7 @@ bounded piece after the other, always the most urgent one, and tells what there 
 
     reload     first, since reading on in a view about to be replaced is work for nothing
     pages      rows that are on screen as placeholders
-    versions   every version of the selected ref, its newest log entries, where it leads
+    versions   every version of the selected ref, its newest reflog entries, where it leads
     places     at which row of a source a key is, as far as the source is counted
     scan       filtering, sorting and counting on, a few thousand records at a time
 

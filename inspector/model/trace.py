@@ -1,4 +1,4 @@
-"""All that a stack holds about one ref: its versions, its newest log entries, where it leads as a symref.
+"""All that a stack holds about one ref: its versions, its newest reflog entries, where it leads as a symref.
 
 `trace_ref` reads and never raises: what cannot be read is named with its error, and what can be read is there
 all the same. One lookup for each table, a log seek, and a lookup in each table for each link of a chain of
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from inspector.rows import LogRow
 
 MAX_LOGS: Final = 5
-"""Log entries of a trace; `more_logs` says whether there are others."""
+"""Reflog entries of a trace; `more_logs` says whether there are others."""
 
 MAX_LOG_RECORDS: Final = 4096
 """Log records looked at for them: a ref may have any number of tombstones in front of its first entry."""
@@ -94,7 +94,7 @@ class RefTrace(NamedTuple):
 def trace_ref(view: StackView, name: bytes, within: MergedTable | None = None) -> RefTrace:
     """The trace of `name` in the stack of `view`.
 
-    `within` has those tables of the stack that count: what wins, the log entries and the chain
+    `within` has those tables of the stack that count: what wins, the reflog entries and the chain
     are theirs. None means all. Versions are traced through every table.
     """
     merged = view.merged if within is None else within

@@ -32,7 +32,7 @@ MAX_AHEAD: Final = 256
 """Refs of an object id that are shown before a scan has come to them."""
 
 TEXT_LIMIT: Final = 1024
-"""Bytes of a log entry's committer, email and message that a row keeps; a block may hold 16 MiB of them."""
+"""Bytes of a reflog entry's committer, email and message that a row keeps; a block may hold 16 MiB."""
 
 _value = attrgetter("value")
 

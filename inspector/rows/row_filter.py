@@ -6,8 +6,8 @@ r"""The filter above a list: what the user types, and which records it lets thro
     re:^v\d+       names in which this regular expression (of bytes) is found
     !feature/      the others; `!re:...` and `!~...` likewise
 
-A ref belongs to its value and its peeled value, a log entry to its old and its new id. An entry passes when
-its name, committer, email or message does; inverted, when none of them does.
+A ref belongs to its value and its peeled value, a reflog entry to its old and its new id. An entry passes
+when its name, committer, email or message does; inverted, when none of them does.
 
 Expressions are those of Python's `re`, which backtracks: `(a+)+$` over thirty letters takes minutes and
 holds the interpreter's lock as long. So the `regex` module searches, which lets other threads run and

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from engine import salvage
-from engine.errors import in_words
+from engine.errors import counted, in_words
 from engine.format import RefRecord, parse_table_name
 from inspector.text.safe import safe_text
 
@@ -39,11 +39,6 @@ def name_text(name: bytes, width: int) -> str:
 def error_text(error: BaseException) -> str:
     """An error as one line, fit for a terminal whatever it quotes."""
     return shown(in_words(error).encode("utf-8", "surrogateescape"))
-
-
-def counted(number: int, noun: str, plural: str = "") -> str:
-    """`1 table`, `1,234 tables`; `plural` where it takes more than an s."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def columns(headings: Sequence[str], rows: Iterable[Sequence[str]], align: str) -> list[str]:
@@ -119,7 +114,7 @@ def short_id(oid: bytes | None) -> str:
 
 def loss_text(losses: salvage.Losses) -> str:
     """What can be read of a damaged table, and what cannot."""
-    text = f"{counted(losses.refs, 'ref')}, {counted(losses.logs, 'log entry', 'log entries')}"
+    text = f"{counted(losses.refs, 'ref')}, {counted(losses.logs, 'reflog entry', 'reflog entries')}"
     if losses.uncertain_logs:
         text += f" ({losses.uncertain_logs:,} uncertain)"
     if losses.size:

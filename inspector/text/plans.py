@@ -190,13 +190,13 @@ def outcome_fields(one: repair.RefOutcome) -> dict[str, Any]:
 
 
 def log_counts(logs: repair.LogOutcomes) -> str:
-    """The same for log entries, with what is not known of them."""
+    """The same for reflog entries, with what is not known of them."""
     returned = f", {logs.returned:,} returned" if logs.returned else ""
     deleted = f", {logs.deleted:,} deleted by a newer table" if logs.deleted else ""
     uncertain = f"; {logs.uncertain:,} stay out, they come from damaged bytes" if logs.uncertain else ""
     doubtful = f" ({logs.doubtful:,} may have been deleted in what is lost)" if logs.doubtful else ""
     lost = _lost(logs.lost, logs.unknown) if logs.may_be_lost else f"{logs.lost:,} lost"
-    return f"log entries: {logs.kept:,} kept{doubtful}{returned}{deleted}, {lost}{uncertain}"
+    return f"reflog entries: {logs.kept:,} kept{doubtful}{returned}{deleted}, {lost}{uncertain}"
 
 
 def aside_text(aside: repair.Aside) -> str:
@@ -206,9 +206,8 @@ def aside_text(aside: repair.Aside) -> str:
     if aside.refs:
         held.append(f"{counted(aside.refs, 'ref')} {'differs' if aside.refs == 1 else 'differ'} ({names})")
     if aside.logs:
-        held.append(
-            f"{counted(aside.logs, 'log entry', 'log entries')} {'is' if aside.logs == 1 else 'are'} new"
-        )
+        entries = counted(aside.logs, "reflog entry", "reflog entries")
+        held.append(f"{entries} {'is' if aside.logs == 1 else 'are'} new")
     files = " and ".join(map(safe_name, aside.files))
     return f"not taken up, though newer: {files}, in which {' and '.join(held)}" if held else ""
 

@@ -51,7 +51,7 @@ What changed: every ref that does not mean the same in the two states compared.
 
 Only tables that one of the two states has alone can hold a difference, so only these are read, side by \
 side. A compaction writes other tables with the same refs: it changes nothing here. A ref that was written \
-again with the value it had has not changed either. Log entries are counted, not listed.
+again with the value it had has not changed either. Reflog entries are counted, not listed.
 
 C, U and D hide and show each kind. y copies the change under the cursor as one line: old value, new \
 value and name, as git gives them to a reference-transaction hook. escape stops comparing, and leaves when \

@@ -2,7 +2,7 @@
 
 A moment is the end of a table: the stack as it was when that table was the newest. The screen lists them
 newest first, and leads to the one that is chosen; two of them are compared on a
-`ChangesScreen`. When each moment was is read by a job, from the log entries of its table.
+`ChangesScreen`. When each moment was is read by a job, from the reflog entries of its table.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ Time travel: each row is the stack as it was when the table of that row was its 
 Tables are only ever added on top or merged, never changed, so an older state is simply the stack without \
 its newest tables. But a compaction merges tables, keeps the newest record of each ref and drops the \
 others: what was between the ends of the tables that are there now cannot be seen any more. The update \
-index counts transactions; the time is that of the newest log entry in the table. Where a table has so many \
-that only HEAD's were looked at, it was then or later.
+index counts transactions; the time is that of the newest reflog entry in the table. Where a table has so \
+many that only HEAD's were looked at, it was then or later.
 
 enter shows refs and logs as of that moment; the newest row leads back to now. d shows what the table of \
 the row changed. space marks a moment: d and enter on another row then show what changed between the two.
@@ -121,7 +121,7 @@ the row changed. space marks a moment: d and enter on another row then show what
             Column(
                 "its updates", lambda moment, _: moment.updates, max(longest, 11), align="right", priority=1
             ),
-            Column("newest log entry", self._time_cell, width=25, flex=1),
+            Column("newest reflog entry", self._time_cell, width=25, flex=1),
         ]
 
     def _time_cell(self, moment: StackMoment, _width: int) -> Cell:

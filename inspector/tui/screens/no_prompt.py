@@ -13,8 +13,8 @@ from inspector.tui.screens.dialog import Dialog
 Which: TypeAlias = Literal["filter", "jump"]
 
 _WORDS: Final[dict[str, tuple[str, str]]] = {
-    "filter": ("Nothing to filter", "Nothing here can be filtered; refs and log entries can."),
-    "jump": ("Nowhere to jump to", "Nothing here can be jumped to; refs, log entries and bytes can."),
+    "filter": ("Nothing to filter", "Nothing here can be filtered; refs and reflog entries can."),
+    "jump": ("Nowhere to jump to", "Nothing here can be jumped to; refs, reflog entries and bytes can."),
 }
 
 

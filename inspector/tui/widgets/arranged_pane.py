@@ -3,7 +3,7 @@
 What is drawn comes from an arrangement of sources (`inspector.model.arrange`). Whenever the stack, the scope,
 the filter or the order change, the pane makes another one, has the session work on it, and goes on drawing
 the one before until the new one has something to draw at the row where the cursor belongs. So nothing
-flashes, and the cursor stays with its ref or log entry, or goes to the next one when that is gone.
+flashes, and the cursor stays with its ref or reflog entry, or goes to the next one when that is gone.
 
 The pane reads what the session has at hand, and tells it what is wanted; it never calls the engine.
 """
@@ -56,7 +56,7 @@ class _Coming(Generic[Row]):
 
 
 class ArrangedPane(Vertical, TellsState, Generic[Row]):
-    """Refs or log entries, as they are arranged."""
+    """Refs or reflog entries, as they are arranged."""
 
     BLANK = True
 

@@ -60,12 +60,12 @@ Of a ref: its value, or where it leads when it is a symref. Below that every ver
 the stack, newest first, each with its table (#0 is the oldest), update index and the offset of its \
 block. The newest one wins; the others are superseded, and stay in their tables until a compaction drops \
 them. A tombstone, (deleted), wins like any other and so hides the ref. A table that cannot be read is \
-named where its version would stand. Last come the newest log entries.
+named where its version would stand. Last come the newest reflog entries.
 
 In a repository whose git can be asked, the commit that a ref or an entry leads to is there too, with its \
 subject, author and date; o shows it by git show in a pager.
 
-Of a log entry: its message, who made it and when, and both object ids whole.
+Of a reflog entry: its message, who made it and when, and both object ids whole.
 
 j k scroll, g G go to the top and the end.
 """
@@ -88,7 +88,7 @@ j k scroll, g G go to the top and the end.
         *,
         anew: bool = True,
     ) -> None:
-        """All that is known of a row; of a ref its versions and newest log entries too, once it is traced.
+        """All that is known of a row; of a ref its versions and newest reflog entries too, once it is traced.
 
         `objects` are what it points to: a commit, or a tag and what that points to. Not `anew` is a row that
         is shown already, of which more is known by now: what was scrolled stays where it is.
@@ -274,7 +274,7 @@ def _version_lines(trace: RefTrace) -> list[Content]:
 
 
 def _entry_lines(trace: RefTrace) -> list[Content]:
-    """A line for each log entry that was read."""
+    """A line for each reflog entry that was read."""
     lines: list[Content] = []
     for entry in trace.logs:
         record = entry.record
@@ -295,5 +295,5 @@ def _entry_lines(trace: RefTrace) -> list[Content]:
 
 
 def _label(word: str, style: str = "$foreground-muted") -> tuple[str, str]:
-    """What a version or log entry begins with."""
+    """What a version or reflog entry begins with."""
     return f"{word:<11}", style

@@ -31,7 +31,7 @@ Row = TypeVar("Row", RefRow, LogRow)
 
 
 class RecordPane(ArrangedPane[Row]):
-    """Refs or log entries, with the keys for them."""
+    """Refs or reflog entries, with the keys for them."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("records")
 

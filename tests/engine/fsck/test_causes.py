@@ -21,7 +21,7 @@ Fault = Callable[[Path, Sequence[str]], None]
 
 
 def build(directory: Path) -> list[str]:
-    """Make nine tables, each with some refs of the one before, and a log entry for each ref."""
+    """Make nine tables, each with some refs of the one before, and a reflog entry for each ref."""
     directory.mkdir()
     with Stack.open(directory, LOOSE) as stack:
         for number in range(9):
@@ -164,7 +164,7 @@ def test_numbers_tell_what_is_at_stake(tmp_path: Path) -> None:
     names = build(tmp_path / "stack")
     list_tables(tmp_path / "stack", [*names[:3], *names[4:]])
     lost = only(tmp_path / "stack", "table-unlisted-data")
-    assert lost.message.endswith("no listed table has all of these; it holds 60 refs and 60 log entries")
+    assert lost.message.endswith("no listed table has all of these; it holds 60 refs and 60 reflog entries")
     list_tables(tmp_path / "stack", reversed(names))
     assert only(tmp_path / "stack", "tables-out-of-order").message.endswith(
         "; 160 refs show older values: 'refs/heads/0040' and others"

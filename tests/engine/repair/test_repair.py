@@ -575,7 +575,7 @@ def test_an_update_of_another_history_is_data_although_the_stack_has_one_of_the_
 ) -> None:
     """An older list was put back, and the stack went on with the same branch, further than it had been.
 
-    Its value is superseded, but the log entry is all that tells of the commit. Taken up, it does not show.
+    Its value is superseded, but the reflog entry is all that tells of the commit. Taken up, it does not show.
     """
     names, data = listed(directory), stack_files(directory)
     list_tables(directory, names[:2])
@@ -1060,7 +1060,7 @@ def test_log_entries_that_may_be_wrong_stay_out_of_the_repaired_stack(tmp_path: 
     mended = mend(tmp_path)
     assert 20 < mended.logs.uncertain < 200
     assert (mended.logs.kept, mended.logs.may_be_lost) == (0, True)
-    assert f"{mended.logs.uncertain} log entries from damaged bytes" in mended.plan.steps[0].result
+    assert f"{mended.logs.uncertain} reflog entries from damaged bytes" in mended.plan.steps[0].result
     assert state(tmp_path) == ([RefRecord(NAMES[0], 200, oid(201))], [])
     # The file with all of them is in the snapshot, which is never pruned.
     assert mended.snapshot.kept

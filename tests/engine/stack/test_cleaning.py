@@ -113,7 +113,7 @@ def test_a_table_of_another_history_stays(tmp_path: Path) -> None:
         plan = stack.plan_clean()
         assert (removed(plan), kept(plan)) == ([], sorted(tables[1:]))
         assert all(
-            "another history: 1 ref only there, 0 differ, 0 log entries only there" in file.reason
+            "another history: 1 ref only there, 0 differ, 0 reflog entries only there" in file.reason
             for file in plan.kept
         )
         assert stack.clean() == []

@@ -225,7 +225,7 @@ def test_a_table_whose_update_indexes_are_covered_is_judged_by_its_records(
         found = look(tmp_path, tables)[COVERED]
         assert found.kind is (FileKind.DATA if any(missing) else FileKind.SUPERSEDED)
         assert found.is_removable is not any(missing)
-        words = "ref" if missing[0] == 1 else "refs", "log entry" if missing[2] == 1 else "log entries"
+        words = "ref" if missing[0] == 1 else "refs", "reflog entry" if missing[2] == 1 else "reflog entries"
         counts = (
             f"{missing[0]} {words[0]} only there, {missing[1]} differ, {missing[2]} {words[1]} only there"
         )

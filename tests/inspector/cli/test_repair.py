@@ -55,7 +55,7 @@ def test_without_apply_the_plan_is_shown_and_nothing_is_written(stack: Path) -> 
     name = listed(stack)[0].encode()
     assert done.lines[0] == b"1. rewrite-table: " + name
     assert b"cut-short" in done.lines[1]
-    assert b"1 ref and 1 log entry" in done.lines[2]
+    assert b"1 ref and 1 reflog entry" in done.lines[2]
     assert b"refs: 2 kept, 0 lost" in done.lines
     assert "nothing was changed: --apply does this" in done.err
     assert stack_files(stack) == before
@@ -67,7 +67,7 @@ def test_apply_does_what_was_shown_and_undo_takes_it_back(stack: Path) -> None:
     before = stack_contents(stack)
     shown, done = ok("repair", stack), run("repair", "--apply", stack)
     assert done.code == 1, "what was behind the end of the file is not known"
-    assert "what is lost or may be: log entries: 2 kept, none known to be lost, some may be" in done.err
+    assert "what is lost or may be: reflog entries: 2 kept, none known to be lost, some may be" in done.err
     steps = [line for line in shown.lines if line[:1].isdigit()]
     assert steps == [line for line in done.lines if line[:1].isdigit()]
     assert "checked again: no errors" in done.err
@@ -129,7 +129,7 @@ def test_json_has_the_steps_the_refs_and_the_numbers(stack: Path) -> None:
     assert summary["gaps"] == [gap]
     assert summary["unknown"] is None
     assert summary["losses"].startswith(
-        "refs: none known to be lost, some may be under any name, 1 doubtful; log entries"
+        "refs: none known to be lost, some may be under any name, 1 doubtful; reflog entries"
     )
     done = run("repair", "--apply", "--json", stack)
     assert done.code == 1
@@ -195,7 +195,7 @@ def test_about_how_many_log_entries_are_lost_is_told(tmp_path: Path) -> None:
     about = summary["logs"]["unknown"]
     assert abs(about - blocks[1]["records"]) < blocks[1]["records"] // 4
     assert summary["losses"] == (
-        f"log entries: {400 - blocks[1]['records']} kept, none known to be lost, about {about} unknown"
+        f"reflog entries: {400 - blocks[1]['records']} kept, none known to be lost, about {about} unknown"
     )
 
 
@@ -205,7 +205,7 @@ def test_another_option_than_the_safest_is_had_by_its_name(stack: Path) -> None:
     shown = ok("repair", stack).lines
     assert b"    or: set-aside, with --set-aside NAME" in shown
     done = run("repair", "--set-aside", name, "--apply", stack)
-    assert (done.code, "log entries: 1 kept, at least 1 lost, others may be" in done.err) == (1, True)
+    assert (done.code, "reflog entries: 1 kept, at least 1 lost, others may be" in done.err) == (1, True)
     assert done.lines[0] == b"1. set-aside (as chosen): " + name.encode()
     assert b"    or: rewrite-table, without --set-aside" in done.lines
     assert [line.split()[1] for line in ok("refs", stack).lines] == [b"refs/heads/b1"]
@@ -302,7 +302,7 @@ def test_a_stack_that_is_locked_is_told_by_the_exit_code(stack: Path) -> None:
     assert done.code == 4
     assert b"1. remove-lock (only with --force): tables.list.lock" in done.lines
     assert stack_files(stack) == before
-    assert run("repair", "--apply", "--force", stack).code == 1, "log entries may be lost"
+    assert run("repair", "--apply", "--force", stack).code == 1, "reflog entries may be lost"
     assert not (stack / "tables.list.lock").exists()
 
 

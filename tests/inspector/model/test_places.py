@@ -251,7 +251,7 @@ def test_a_ref_is_found_where_the_user_looks_and_else_in_the_whole_stack(view: S
         (LogPlace(branch(2)), f"{branch(2).decode()} has no reflog entries in this stack"),
         (
             LogPlace(branch(1), 9),
-            "the log entry of refs/heads/branch-0000001 at update 9 is not there (any more)",
+            "the reflog entry of refs/heads/branch-0000001 at update 9 is not there (any more)",
         ),
         (FilePlace(ORPHAN), "table …00000bad (not in tables.list) is not there any more"),
         (FilePlace(ORPHAN, "blocks"), "table …00000bad is not there any more"),

@@ -100,7 +100,7 @@ def test_what_was_told_last_is_first_in_the_list(repo: Repository) -> None:
         assert "1 table added (update 7)" in text(pilot)
         await press(pilot, "j", "l")
         leads = "\n".join(shown_lines(pilot.app))
-        assert "the log entry HEAD, update 6 in the reflogs" in leads
+        assert "the reflog entry HEAD, update 6 in the reflogs" in leads
         assert "the refs of table" in leads
         await press(pilot, "escape")
 
