@@ -141,8 +141,9 @@ class Evidence:
 
     @property
     def is_list_cut(self) -> bool:
-        """Whether the last line of the list does not end."""
-        return bool(self.raw) and not parse_table_list(self.raw or b"").is_whole
+        """Whether the list ends within a name. Behind a whole one, the Go library writes no newline."""
+        listed = parse_table_list(self.raw or b"")
+        return not listed.is_whole and not is_table_file(os.fsdecode(listed.lines[-1].raw))
 
     def tell(self, phase: str) -> None:
         """Tell what is being done."""

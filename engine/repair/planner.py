@@ -308,7 +308,7 @@ class _Planner(Draft):
         with suppress(FormatError, OSError):
             listed = parse_table_list(self.known.raw or b"").names
             wanted = parse_table_list(read_list_bytes(self.known.path, LIST_LOCK) or b"")
-            if wanted.is_whole and wanted.names[: len(listed)] == listed:
+            if wanted.names[: len(listed)] == listed:
                 return set(wanted.names[len(listed) :])
         return set()
 
