@@ -67,7 +67,7 @@ class Build(build_py):
         pages = man_pages(self.distribution.get_version(), time.strftime("%Y-%m-%d", now))
         for name, text in pages.items():
             page = directory / name
-            page.write_text(text, "utf-8")
+            page.write_text(text, "utf-8", newline="\n")
             yield str(page)
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -19,6 +23,16 @@ def test_the_version_is_said_once_and_the_changelog_begins_with_it() -> None:
     first = re.search(r"^## (\S+?),? ", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert first is not None
     assert first[1] == engine.__version__
+
+
+def test_the_command_that_tries_a_wheel_is_one_for_the_shells_of_all_systems() -> None:
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["cibuildwheel"]["test-command"]
+    assert "'" not in asked, "which quotes nothing for that of Windows"
+    tried = asked.replace("engine.compiled", "engine.__version__")
+    program = Path(sys.executable).parent
+    environment = {**os.environ, "PATH": f"{program}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(["/bin/sh", "-c", tried], env=environment, capture_output=True, check=True)
+    assert done.stdout.startswith(b"reftable-inspector ")
 
 
 @pytest.mark.whole
