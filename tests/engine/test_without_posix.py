@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.operations import prepare
+from tests.support.operations import drawing, prepare
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,7 +46,13 @@ def test_every_operation_leaves_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_a_table_that_is_read_stays_until_nobody_reads_it(tmp_path: Path) -> None:
-    run("pretended", "held", prepare(tmp_path))
+    with drawing("held"):  # of tables with the same range, the stale one comes first
+        directory = prepare(tmp_path)
+    run("pretended", "held", directory)
+
+
+def test_a_reader_of_the_list_is_waited_for_and_a_change_that_cannot_be_made_is_not(tmp_path: Path) -> None:
+    run("pretended", "busy", prepare(tmp_path))
 
 
 def test_a_change_that_is_interrupted_is_known_to_be_made(tmp_path: Path) -> None:

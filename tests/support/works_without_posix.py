@@ -6,8 +6,11 @@ Each function is a work of `tests.support.without_posix`, which imports this aft
 from __future__ import annotations
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import pytest
 
 from engine import RefRecord, Stack, StackOptions, find_repository, open_readable
 from engine.export import write_skeleton
@@ -16,7 +19,7 @@ from engine.fsck import fsck
 from engine.stack import LockFile, remove_stale_lock
 from engine.table import RegularFile
 from tests.support import operations as known
-from tests.support.operations import OPERATIONS, add, drawing, prepare
+from tests.support.operations import OPERATIONS, add, compact, drawing, prepare
 from tests.support.tables import oid
 
 
@@ -84,26 +87,31 @@ def interrupted(directory: str) -> None:
 
     os.replace = replace_and_stop
     before, commits = Path(path).read_bytes(), LockFile.commits
-    try:
+    with pytest.raises(KeyboardInterrupt):
         add(Path(directory))
-    except KeyboardInterrupt:
-        assert Path(path).read_bytes() != before
-        assert LockFile.commits == commits + 1
-        assert os.path.exists(f"{path}.lock")
-    else:
-        raise AssertionError("not interrupted")
+    assert Path(path).read_bytes() != before
+    assert LockFile.commits == commits + 1
+    assert os.path.exists(f"{path}.lock")
+
+
+def busy(directory: str) -> None:
+    """Change a stack whose list another process reads: for a moment, and for good."""
+    path = os.path.join(directory, "tables.list")
+    threading.Timer(0.03, os.close, [os.open(path, os.O_RDONLY)]).start()
+    compact(Path(directory))
+    before = {name: Path(directory, name).read_bytes() for name in os.listdir(directory)}
+    with open(path, "rb"), pytest.raises(PermissionError):
+        add(Path(directory))
+    assert {name: Path(directory, name).read_bytes() for name in os.listdir(directory)} == before
 
 
 def stale_lock(directory: str) -> None:
     """Remove a lock by force: not one that a process has open."""
     path = os.path.join(directory, "tables.list.lock")
     with open(path, "xb") as lock:
-        try:
+        with pytest.raises(PermissionError):
             remove_stale_lock(path, force=True)
-        except PermissionError:
-            assert os.path.samestat(os.stat(path), os.fstat(lock.fileno()))
-        else:
-            raise AssertionError("the lock is held")
+        assert os.path.samestat(os.stat(path), os.fstat(lock.fileno()))
     before = sorted(os.listdir(directory))
     assert remove_stale_lock(path, force=True)
     assert sorted(os.listdir(directory)) == [name for name in before if name != "tables.list.lock"]
