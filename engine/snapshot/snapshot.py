@@ -68,6 +68,7 @@ from engine.snapshot.manifest import (
     snapshots_directory,
 )
 from engine.stack import make_directory, read_list_bytes, sync_directory, write_file
+from engine.system import POSIX
 
 SNAPSHOTS_KEPT: Final = 20
 """How many snapshots `prune` leaves, besides those that are kept on purpose."""
@@ -346,7 +347,11 @@ def _remove(path: Path) -> None:
         with suppress(FileNotFoundError):  # another process does the same
             path.rename(going)
             sync_directory(going.parent)  # a power cut must not bring the name back without the files
-            _delete(going)
+            try:
+                _delete(going)
+            except PermissionError:  # of a table that is open; what is unfinished goes when it is a day old
+                if POSIX:
+                    raise
     except BaseException:
         with suppress(OSError):
             _delete(going)

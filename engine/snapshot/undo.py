@@ -41,7 +41,7 @@ from engine.stack import (
     sync_directory,
     unused_table_name,
 )
-from engine.system import file_name, name_bytes, remove_unless_open, replace_waiting
+from engine.system import POSIX, file_name, name_bytes, remove_unless_open, replace_waiting
 
 _UNDO: Final = "undo"
 
@@ -290,6 +290,9 @@ def _drop_unlisted(
 
 def _install(source: Path, target: Path) -> None:
     """Put a file of a snapshot back: in one rename, so that no process ever reads half of it."""
+    if not POSIX and not os.path.lexists(target):
+        put_file(source, target)  # of a file that is open, a link can be made there, but not renamed
+        return
     temporary = target.with_name(f"{target.name}.temp.undo")
     temporary.unlink(missing_ok=True)
     try:

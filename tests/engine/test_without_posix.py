@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.operations import drawing, prepare
+from tests.support.operations import drawing, prepare, ruin
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,22 +45,25 @@ def test_every_operation_leaves_the_same_bytes(tmp_path: Path) -> None:
     assert [name for name in {**plain, **pretended} if plain.get(name) != pretended.get(name)] == []
 
 
-def test_a_table_that_is_read_stays_until_nobody_reads_it(tmp_path: Path) -> None:
-    with drawing("held"):  # of tables with the same range, the stale one comes first
+@pytest.mark.parametrize(
+    "work",
+    [
+        "held",
+        "held_by_another_writer",
+        "held_at_repair_and_undo",
+        "put_back",
+        "failing",
+        "busy",
+        "interrupted",
+        "stale_lock",
+    ],
+)
+def test_what_is_open_is_in_no_way(tmp_path: Path, work: str) -> None:
+    with drawing(work):  # of tables with the same range, the stale one comes first
         directory = prepare(tmp_path)
-    run("pretended", "held", directory)
-
-
-def test_a_reader_of_the_list_is_waited_for_and_a_change_that_cannot_be_made_is_not(tmp_path: Path) -> None:
-    run("pretended", "busy", prepare(tmp_path))
-
-
-def test_a_change_that_is_interrupted_is_known_to_be_made(tmp_path: Path) -> None:
-    run("pretended", "interrupted", prepare(tmp_path))
-
-
-def test_a_lock_is_removed_unless_a_process_has_it_open(tmp_path: Path) -> None:
-    run("pretended", "stale_lock", prepare(tmp_path))
+    if work == "held_at_repair_and_undo":
+        ruin(directory)
+    run("pretended", work, directory)
 
 
 def test_no_name_leads_out_of_the_directory(tmp_path: Path) -> None:

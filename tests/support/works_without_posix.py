@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from engine import RefRecord, Stack, StackOptions, find_repository, open_readabl
 from engine.export import write_skeleton
 from engine.format import pack_table_list, parse_table_list
 from engine.fsck import fsck
+from engine.snapshot import ChangeRecord, list_snapshots, restore
 from engine.stack import LockFile, remove_stale_lock
 from engine.table import RegularFile
 from tests.support import operations as known
@@ -74,6 +76,62 @@ def held(directory: str) -> None:
         with Stack.open(directory) as stack:
             assert stack.clean() == before
     assert sorted(os.listdir(directory)) == sorted([*after, tables.name])
+
+
+def held_by_another_writer(directory: str) -> None:
+    """Compact tables that a handle for changes has open, too: it removes them when it is closed."""
+    with Stack.open(directory) as other:
+        with Stack.open(directory) as stack:
+            stack.compact_all()
+            assert set(other.names) <= {*os.listdir(directory)}
+        gone = other.names
+    assert not {*os.listdir(directory)}.intersection(gone)
+
+
+def failing(directory: str) -> None:
+    """Fail in the middle of a table: nothing is left of it."""
+    before = sorted(os.listdir(directory))
+    with Stack.open(directory) as stack, suppress(ZeroDivisionError), stack.addition() as addition:
+        with addition.table() as writer:
+            writer.add_ref(RefRecord(b"refs/heads/x", addition.update_index, oid(1)))
+        with addition.table():
+            raise ZeroDivisionError
+    assert sorted(os.listdir(directory)) == before
+
+
+def held_at_repair_and_undo(directory: str) -> None:
+    """Repair a stack, and undo that, while its tables are open: each change is made, and they stay."""
+    path = Path(directory)
+
+    def tables() -> list[bytes]:
+        return [(path / name).read_bytes() for name in (path / "tables.list").read_text().split()]
+
+    found = [tables()]
+    for change in (known.mend, known.undo):
+        before = {*os.listdir(path)}
+        opened = [RegularFile.open(path / name, name) for name in before if name.endswith(".ref")]
+        change(path)
+        assert before <= {*os.listdir(path)}
+        found.append(tables())
+        with ChangeRecord(path, "work", known.NOW + 9, extra=before) as record:
+            pass
+        assert record.snapshot is None  # nothing was changed
+        opened.clear()
+    assert found[0] == found[2] != found[1]
+
+
+def put_back(directory: str) -> None:
+    """Undo what took a file away, whose name another one has got since."""
+    stale, _ = sorted({*os.listdir(directory)}.difference(Path(directory, "tables.list").read_text().split()))
+    path = Path(directory, stale)
+    content = path.read_bytes()
+    with ChangeRecord(directory, "clean", known.NOW + 1, extra=[stale]) as record:
+        with Stack.open(directory, before_change=record.before_change) as stack:
+            assert stack.clean() == [stale]
+        assert record.snapshot is None
+    path.write_bytes(b"another")
+    restore(directory, list_snapshots(directory)[0], known.NOW + 2, force=True)
+    assert path.read_bytes() == content
 
 
 def interrupted(directory: str) -> None:
