@@ -347,15 +347,20 @@ def _remove(path: Path) -> None:
         with suppress(FileNotFoundError):  # another process does the same
             path.rename(going)
             sync_directory(going.parent)  # a power cut must not bring the name back without the files
-            try:
-                _delete(going)
-            except PermissionError:  # of a table that is open; what is unfinished goes when it is a day old
-                if POSIX:
-                    raise
+            _delete_unless_open(going)
     except BaseException:
         with suppress(OSError):
             _delete(going)
         raise
+
+
+def _delete_unless_open(path: Path) -> None:
+    """As `_delete`; what a process has open, and therefore stays, goes when it is a day old."""
+    try:
+        _delete(path)
+    except PermissionError:
+        if POSIX:
+            raise
 
 
 def _delete(path: Path) -> None:
